@@ -1,0 +1,79 @@
+# Waybill. `make help` lists what there is to make.
+PYTHON ?= python3
+PORT ?= 4566
+VENV := .venv
+SAM := .venv-sam
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# --no-deps: the lock files are complete, so there is nothing to resolve.
+PIP_INSTALL := -m pip install --quiet --no-deps --require-hashes
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up reset test lint bench bench-large build deploy lock clean
+
+help: ## List these targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.local ## Make .venv with what `make up` and the command line client need
+
+demo: $(VENV)/.local ## Import and export a real file on an embedded AWS, and check the result
+	@exec $(BIN)/python -m infra.local.demo
+
+up: $(VENV)/.local ## Run the stack on an embedded AWS until Ctrl-C; PORT= (4566), state in .waybill/
+	@PORT=$(PORT) exec $(BIN)/python -m infra.local.up
+
+reset: ## Forget the state of `make up` (all ports)
+	@rm -rf .waybill/state-* .waybill/stack.json
+
+test: $(VENV)/.dev $(SAM)/.done ## Run all tests
+	@$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev ## Check style, types and the template
+	@$(BIN)/ruff check
+	@$(BIN)/mypy
+	@$(BIN)/cfn-lint template.yaml
+
+bench: $(VENV)/.dev ## Run the benchmarks against their peers (at most 12 minutes)
+	@exec $(BIN)/python -m tests.bench.run
+
+bench-large: $(VENV)/.dev ## Run the benchmarks of a million rows
+	@exec $(BIN)/python -m tests.bench.run --rows 1000000 --output .waybill/bench-large.json
+
+build: $(SAM)/.done ## Build functions and layer for AWS into .aws-sam/
+	@PATH="$(CURDIR)/$(SAM)/bin:$$PATH" sam build
+
+deploy: build ## Deploy to an AWS account (sam asks what it needs to know)
+	@PATH="$(CURDIR)/$(SAM)/bin:$$PATH" sam deploy --guided
+
+lock: ## Write requirements/*.txt anew from requirements/*.in
+	@test -x .venv-lock/bin/uv || { $(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv; }
+	@cd requirements && for name in dev local layer sam; do \
+		test $$name = sam || test $$name = dev || bound="-c dev.txt"; test $$name = sam && bound=""; \
+		../.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+			$$bound $$name.in -o $$name.txt || exit 1; \
+	done; sed -i '/^    #   -c dev.txt$$/d' local.txt layer.txt
+
+clean: ## Remove everything made, except the state of `make up`
+	@rm -rf $(VENV) $(SAM) .venv-lock .aws-sam build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps: one holds as long as its lock file stays the same.
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Waybill needs Python 3.11 or newer (PYTHON=…)" >&2; exit 1; }
+	@echo "making $(VENV) (once; takes about a minute)"
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.local: requirements/local.txt pyproject.toml | $(VENV)/.python
+	@$(BIN)/python $(PIP_INSTALL) -r requirements/local.txt
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.local
+	@$(BIN)/python $(PIP_INSTALL) -r requirements/dev.txt
+	@touch $@
+
+$(SAM)/.done: requirements/sam.txt
+	@$(PYTHON) -m venv $(SAM)
+	@$(SAM)/bin/python $(PIP_INSTALL) -r requirements/sam.txt
+	@touch $@

@@ -1,0 +1,1 @@
+"""`waybill`: Waybill's command line client, over HTTP only."""

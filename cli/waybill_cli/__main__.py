@@ -1,0 +1,7 @@
+"""`python -m waybill_cli`."""
+
+import sys
+
+from waybill_cli.main import main
+
+sys.exit(main())

@@ -1,0 +1,331 @@
+"""The HTTP API as the commands use it."""
+
+from __future__ import annotations
+
+import contextlib
+import email.utils
+import hashlib
+import io
+import os
+import re
+import tempfile
+import time
+import urllib.parse
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import httpx
+
+from waybill_cli.failures import Failure, Refusal, Unreachable, UsageFailure
+from waybill_cli.profile import Connection
+from waybill_cli.signin import SignIn
+
+PAGE_ITEMS = 100  # the most that the API gives at once
+TIMEOUT = httpx.Timeout(60.0, connect=10.0)
+UPLOAD_TIMEOUT = httpx.Timeout(300.0, connect=10.0)  # S3 answers once it has stored the whole file
+BACKOFF_SECONDS = (0.5, 1.0, 2.0, 4.0)
+MAX_WAIT_SECONDS = 30.0
+_BUSY = frozenset({429, 502, 503, 504})
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+
+Progressed = Callable[[int, int | None], None]  # bytes so far, bytes in all
+
+
+@dataclass(frozen=True)
+class Downloaded:
+    path: Path | None
+    size_bytes: int
+    sha256: str
+
+    def document(self) -> dict[str, Any]:
+        return {"file": None if self.path is None else str(self.path), "bytes": self.size_bytes, "sha256": self.sha256}
+
+
+class Api:
+    """One connection. What is asked for comes back decoded; a refusal is raised."""
+
+    def __init__(self, connection: Connection, user: str | None) -> None:
+        self.connection = connection
+        # A proxy that the environment names does not reach this machine's own loopback.
+        mounts: dict[str, httpx.BaseTransport | None] = {f"all://{host}": None for host in _LOOPBACK}
+        headers = {"User-Agent": "waybill-cli", "Accept": "application/json"}
+        self._http = httpx.Client(timeout=TIMEOUT, mounts=mounts, headers=headers)
+        self.sign_in = SignIn(self._http, connection, user, self._auth_config)
+        self._reached = False
+
+    def close(self) -> None:
+        self._http.close()
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        query: Mapping[str, str | int | None] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        """Send a request with the caller's token; answers other than 2xx, 303 and 304 are raised.
+
+        Args:
+            path: after `/v1`, from `path_of`.
+            query: members that are None are left out.
+
+        Raises:
+            Refusal, Unreachable, Failure
+        """
+        given = dict(headers or {})
+
+        def build() -> httpx.Request:
+            return self._http.build_request(
+                method,
+                f"{self.connection.api_url}/v1{path}",
+                json=body,
+                params={name: value for name, value in (query or {}).items() if value is not None},
+                headers={**given, "Authorization": f"Bearer {self.sign_in.token()}"},
+            )
+
+        repeatable = method in ("GET", "PUT") or "Idempotency-Key" in given
+        response = self._send(build, repeatable=repeatable)
+        if response.status_code == 401 and self.sign_in.renew():
+            response = self._send(build, repeatable=repeatable)
+        if not response.is_success and response.status_code not in (303, 304):
+            raise refusal(response)
+        return response
+
+    def get(self, path: str, **query: str | int | None) -> dict[str, Any]:
+        return decode(self.request("GET", path, query=query))
+
+    def post(self, path: str, body: Any = None, *, once: bool = False) -> httpx.Response:
+        """POST; with `once` a repetition after a broken connection has no second effect."""
+        headers = {"Idempotency-Key": str(uuid.uuid4())} if once else None
+        return self.request("POST", path, body=body, headers=headers)
+
+    def pages(self, path: str, limit: int | None, **query: str | int | None) -> Iterator[dict[str, Any]]:
+        """The pages of a list, until `limit` items have come. Filters apply after the read: a page may be short."""
+        token: str | None = None
+        left = limit
+        while True:
+            size = PAGE_ITEMS if left is None else min(PAGE_ITEMS, left)
+            page = self.get(path, limit=size, nextToken=token, **query)
+            yield page
+            token = page.get("nextToken")
+            left = None if left is None else left - len(page["items"])
+            if token is None or (left is not None and left <= 0):
+                return
+
+    def send_form(self, url: str, fields: Mapping[str, str], source: Path, progressed: Progressed) -> None:
+        """Send a file to the presigned form of `POST /v1/uploads`, straight from disk.
+
+        Raises:
+            Refusal, Unreachable, UsageFailure
+        """
+        try:
+            with _CountedFile(source, progressed) as file:
+                # S3 ignores what follows the file, so that the form's fields have to come before it.
+                response = self._send(
+                    lambda: self._http.build_request(
+                        "POST",
+                        url,
+                        data=dict(fields),
+                        files={"file": (fields.get("key", "source"), file, "application/octet-stream")},
+                        extensions={"timeout": UPLOAD_TIMEOUT.as_dict()},
+                    ),
+                    repeatable=True,
+                )
+        except OSError as error:
+            raise UsageFailure(f"{source} cannot be read: {error.strerror}.") from None
+        if not response.is_success and response.status_code != 303:
+            raise refusal(response)
+
+    def download(self, path: str, target: Path | BinaryIO | None, progressed: Progressed) -> Downloaded:
+        """Fetch the file behind a route that answers 303.
+
+        Args:
+            target: a file, a folder, an open stream, or None for the file's own name here, where a file that is
+                already there is left alone. A file appears under its name once it is complete.
+
+        Raises:
+            Refusal, Unreachable, UsageFailure
+        """
+        location = self.request("GET", path).headers.get("Location")
+        if not location:
+            raise Failure("The service gave no address to download from.", "try again")
+        # A presigned address is complete: S3 refuses one that comes with a bearer token as well.
+        request = self._http.build_request("GET", location, headers={"Accept": "*/*", "Accept-Encoding": "identity"})
+        try:
+            with contextlib.closing(self._http.send(request, stream=True)) as response:
+                if not response.is_success:
+                    response.read()
+                    raise refusal(response)
+                chunks = _counted(response, progressed)
+                if target is None or isinstance(target, Path):
+                    return _save(chunks, _final_path(target, response.headers.get("Content-Disposition")))
+                return _copy(chunks, target.write, None)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise self._unreachable(request, error) from None
+
+    def _auth_config(self) -> dict[str, Any]:
+        url = f"{self.connection.api_url}/v1/auth-config"
+        response = self._send(lambda: self._http.build_request("GET", url), repeatable=True)
+        if not response.is_success:
+            raise refusal(response)
+        config = decode(response)
+        if not {"issuer", "clientId", "region"} <= config.keys():
+            raise _not_waybill()
+        return config
+
+    def _send(self, build: Callable[[], httpx.Request], *, repeatable: bool) -> httpx.Response:
+        """Send, and send again what may be repeated while the service is busy or the network breaks."""
+        for pause in (*BACKOFF_SECONDS, None):
+            request = build()
+            try:
+                response = self._http.send(request)
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                # An address that has never answered is more likely wrong than busy.
+                worth_it = repeatable and self._reached and isinstance(error, httpx.TransportError)
+                if pause is None or not worth_it:
+                    raise self._unreachable(request, error) from None
+                time.sleep(pause)
+                continue
+            self._reached = True
+            busy = response.status_code in _BUSY if repeatable else response.status_code == 429
+            if pause is None or not busy:
+                return response
+            time.sleep(max(pause, retry_after_seconds(response) or 0))
+        raise AssertionError("the last attempt returns or raises")
+
+    def _unreachable(self, request: httpx.Request, error: Exception) -> Unreachable:
+        if isinstance(error, httpx.TimeoutException):
+            reason = "it takes too long to answer"
+        else:
+            text = re.sub(r"^\[Errno -?\d+\] ", "", str(error).strip().partition("\n")[0])
+            reason = text or type(error).__name__
+        if str(request.url).startswith(self.connection.api_url):
+            where = f"{self.connection.api_url} ({self.connection.source})"
+        else:
+            where = f"{request.url.scheme}://{request.url.netloc.decode()}"
+        return Unreachable(f"Cannot reach {where}: {reason}", "check the address and the network, then try again")
+
+
+def path_of(*parts: str) -> str:
+    """A path of the API from its parts, each quoted as one."""
+    return "".join(f"/{urllib.parse.quote(part, safe='')}" for part in parts)
+
+
+def decode(response: httpx.Response) -> dict[str, Any]:
+    """The JSON object of an answer."""
+    try:
+        document = response.json()
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise _not_waybill()
+    return document
+
+
+def _not_waybill() -> Failure:
+    return Failure("The answer is not one of Waybill's.", "check the address: it is the API's, without /v1")
+
+
+def refusal(response: httpx.Response) -> Refusal:
+    """The refusal that an answer stands for: a problem document, S3's XML, or whatever came."""
+    try:
+        problem = response.json()
+    except ValueError:
+        problem = None
+    if not isinstance(problem, dict) or not isinstance(problem.get("title"), str):
+        problem = {"title": f"The service answered {response.status_code} {response.reason_phrase}".rstrip()}
+        code, message = (re.search(f"<{tag}>([^<]*)</{tag}>", response.text) for tag in ("Code", "Message"))
+        if code and message:
+            problem["detail"] = f"{code[1]}: {message[1]}"
+        problem["status"] = response.status_code
+    return Refusal(response.status_code, problem, retry_after_seconds(response))
+
+
+def retry_after_seconds(response: httpx.Response) -> float | None:
+    """`Retry-After` (RFC 9110, section 10.2.3: seconds or a date), at most half a minute; None without one."""
+    text = response.headers.get("Retry-After", "")
+    try:
+        seconds = float(text) if text.isdigit() else email.utils.parsedate_to_datetime(text).timestamp() - time.time()
+    except (ValueError, TypeError):
+        return None
+    return min(max(seconds, 0.0), MAX_WAIT_SECONDS)
+
+
+class _CountedFile(io.FileIO):
+    """A file that tells how far it was read."""
+
+    def __init__(self, path: Path, progressed: Progressed) -> None:
+        super().__init__(path)
+        self._progressed = progressed
+        self._size_bytes = os.fstat(self.fileno()).st_size
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(-1 if size is None else size) or b""
+        self._progressed(self.tell(), self._size_bytes)
+        return data
+
+
+def _counted(response: httpx.Response, progressed: Progressed) -> Iterator[bytes]:
+    length = response.headers.get("Content-Length", "")
+    total_bytes = int(length) if length.isdecimal() else None
+    size_bytes = 0
+    for chunk in response.iter_raw():  # the file as it is stored, also when S3 gives a Content-Encoding
+        size_bytes += len(chunk)
+        progressed(size_bytes, total_bytes)
+        yield chunk
+
+
+def _copy(chunks: Iterator[bytes], write: Callable[[bytes], Any], path: Path | None) -> Downloaded:
+    digest, size_bytes = hashlib.sha256(), 0
+    for chunk in chunks:
+        digest.update(chunk)
+        size_bytes += len(chunk)
+        write(chunk)
+    return Downloaded(path, size_bytes, digest.hexdigest())
+
+
+def _save(chunks: Iterator[bytes], final: Path) -> Downloaded:
+    try:
+        descriptor, name = tempfile.mkstemp(dir=final.parent, prefix=f".{final.name[:80]}.", suffix=".part")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                downloaded = _copy(chunks, file.write, final)
+            mask = os.umask(0)
+            os.umask(mask)
+            os.chmod(name, 0o666 & ~mask)  # as a file that was opened by its name
+            os.replace(name, final)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(name)
+            raise
+    except OSError as error:
+        raise UsageFailure(f"{final} cannot be written: {error.strerror}.") from None
+    return downloaded
+
+
+def _final_path(target: Path | None, disposition: str | None) -> Path:
+    if target is not None and not target.is_dir():
+        return target
+    folder = target or Path()
+    name = file_name_of(disposition)
+    path, number = folder / name, 2
+    while target is None and path.exists():
+        path = folder / f"{Path(name).stem}-{number}{Path(name).suffix}"
+        number += 1
+    return path
+
+
+def file_name_of(disposition: str | None) -> str:
+    """The file name of a Content-Disposition (RFC 6266), as a name within a folder whatever the server says."""
+    text = disposition or ""
+    extended = re.search(r"filename\*=UTF-8''([^;\s]+)", text, re.IGNORECASE)
+    plain = re.search(r'filename="?([^";]*)', text, re.IGNORECASE)
+    name = urllib.parse.unquote(extended[1]) if extended else plain[1] if plain else ""
+    name = name.replace("\\", "/").rpartition("/")[2]
+    name = "".join(character for character in name if character.isprintable()).lstrip(".")
+    return name or "download"

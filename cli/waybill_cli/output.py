@@ -1,0 +1,184 @@
+"""What a command says: results on stdout, progress and remarks on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
+    from waybill_cli.failures import Failure
+
+SHOW_AFTER_SECONDS = 1.0
+MAX_CELL = 60
+
+
+class Output:
+    """One command's voice. With `as_json` stdout holds one JSON document and nothing else."""
+
+    def __init__(self, as_json: bool) -> None:
+        self.as_json = as_json
+
+    def document(self, document: Any) -> None:
+        print(json.dumps(document, indent=2, ensure_ascii=False))
+
+    def line(self, text: str = "") -> None:
+        print(text)
+
+    def table(self, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        """Aligned columns, one line per row. In a terminal all cells but the last are cut to a readable width."""
+        from rich.cells import cell_len
+
+        cut = sys.stdout.isatty()
+        lines = [list(header)]
+        for row in rows:
+            cells = [safe("" if cell is None else str(cell)) for cell in row]
+            if cut:
+                cells[:-1] = [f"{cell[: MAX_CELL - 1]}…" if len(cell) > MAX_CELL else cell for cell in cells[:-1]]
+            lines.append(cells)
+        widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
+        for line in lines:
+            padded = (cell + " " * (width - cell_len(cell)) for cell, width in zip(line, widths, strict=True))
+            self.line("  ".join(padded).rstrip())
+
+    def pairs(self, pairs: Iterable[tuple[str, object]]) -> None:
+        """One `name  value` line for each value that there is."""
+        shown = [(name, safe(str(value))) for name, value in pairs if value not in (None, "")]
+        width = max((len(name) for name, _ in shown), default=0)
+        for name, value in shown:
+            self.line(f"{name.ljust(width)}  {value}")
+
+    def next_steps(self, steps: Sequence[tuple[str, str]]) -> None:
+        """Commands to run next, and what each is for."""
+        width = max((len(command) for command, _ in steps), default=0)
+        for number, (command, purpose) in enumerate(steps):
+            self.line(f"{'      ' if number else 'Next: '}{command.ljust(width)}  # {purpose}")
+
+    def remark(self, text: str) -> None:
+        print(text, file=sys.stderr)
+
+    def failure(self, failure: Failure) -> None:
+        self.remark(f"waybill: {safe(failure.message)}")
+        for detail in failure.details():
+            self.remark(f"  {safe(detail)}")
+        for step in failure.next_steps:
+            self.remark(f"  Next: {safe(step)}")
+        if self.as_json:
+            self.document(failure.document())
+
+
+class Progress:
+    """Progress of one piece of work that takes longer than a second.
+
+    In a terminal a bar, which goes away at the end; elsewhere one plain line.
+
+    Args:
+        description: what is being done.
+        at_once: do not wait a second.
+    """
+
+    def __init__(self, description: str, *, at_once: bool = False) -> None:
+        self._description = safe(description)
+        self._timer: threading.Timer | None = None
+        if not at_once:
+            self._timer = threading.Timer(SHOW_AFTER_SECONDS, self._show)
+            self._timer.daemon = True
+        self._bar: Bar | None = None
+        self._task: TaskID | None = None
+        self._state: tuple[float | None, float | None, str] = (None, None, "")
+        self._lock = threading.Lock()
+        self._started = time.monotonic()
+
+    def __enter__(self) -> Self:
+        if self._timer is None:
+            self._show()
+        else:
+            self._timer.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer.join()
+        if self._bar is not None:
+            self._bar.stop()
+
+    def update(self, done: float | None, total: float | None, note: str) -> None:
+        """How far it is; `total` None while it is not known."""
+        with self._lock:
+            self._state = (done, total, safe(note))
+            if self._bar is not None and self._task is not None:
+                self._bar.update(self._task, completed=done or 0, total=total, note=self._state[2])
+
+    def update_bytes(self, done: int, total: int | None) -> None:
+        seconds = max(time.monotonic() - self._started, 0.001)
+        rate = done / seconds
+        note = f"{size_text(done)} of {size_text(total)}" if total is not None else size_text(done)
+        note += f", {size_text(round(rate))}/s"
+        if total and rate:
+            note += f", {duration_text((total - done) / rate)} left"
+        self.update(done, total, note)
+
+    def _show(self) -> None:
+        if not sys.stderr.isatty():
+            print(f"{self._description} …", file=sys.stderr, flush=True)
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, SpinnerColumn, TextColumn
+        from rich.progress import Progress as Bar
+
+        bar = Bar(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TextColumn("{task.fields[note]}", markup=False),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        with self._lock:
+            done, total, note = self._state
+            self._task = bar.add_task(self._description, completed=round(done or 0), total=total, note=note)
+            bar.start()
+            self._bar = bar
+
+
+def safe(text: str) -> str:
+    """The text with control characters made visible: a cell of a file must not steer the terminal."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def size_text(size_bytes: int) -> str:
+    """`34.2 MB`, in powers of ten."""
+    size = float(size_bytes)
+    for unit in ("bytes", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"
+
+
+def duration_text(seconds: float) -> str:
+    """`6.3 s`, `4 min 10 s`, `2 h 5 min`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def time_text(moment: str | None) -> str:
+    """`2026-01-31 09:30:00Z` of an RFC 3339 time in UTC."""
+    return "" if moment is None else f"{moment[:10]} {moment[11:19]}Z"
+
+
+def rows_text(count: int | None) -> str:
+    return "?" if count is None else f"{count:,}"

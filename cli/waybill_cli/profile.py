@@ -1,0 +1,184 @@
+"""Which Waybill to talk to, and as whom: `--api-url`, else the saved profile, else the local stack."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+import urllib.parse
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from waybill_cli.failures import UsageFailure
+
+STACK_FILE = Path(".waybill") / "stack.json"
+DEFAULT_STACK_USER = "admin"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What `waybill login` saves. `expires_at` is when `token` does, in epoch seconds."""
+
+    api_url: str
+    user: str
+    token: str
+    refresh_token: str | None
+    expires_at: float
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A local stack, from the `stack.json` that `make up` writes. `users` holds passwords by user name."""
+
+    api_url: str
+    users: dict[str, str]
+    path: Path
+
+
+@dataclass(frozen=True)
+class Connection:
+    """Where to send requests, and what is known for signing in there.
+
+    Attributes:
+        api_url: without `/v1` and without a slash at the end.
+        source: where the address comes from, in words.
+        profile: the saved sign-in, when it is for this address.
+        passwords: of the local stack's users, when it is at this address.
+    """
+
+    api_url: str
+    source: str
+    profile: Profile | None = None
+    passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+def find_connection(api_url: str | None) -> Connection:
+    """The connection that a command uses.
+
+    Args:
+        api_url: of the command line.
+
+    Raises:
+        UsageFailure: no address is known, or one is none.
+    """
+    profile, stack = load_profile(), find_stack(Path.cwd())
+    if api_url is not None:
+        address, source = normal_url(api_url), "given as --api-url"
+    elif profile is not None:
+        address, source = profile.api_url, f"saved in {profile_path()}"
+    elif stack is not None:
+        address, source = stack.api_url, f"from {stack.path}"
+    else:
+        raise UsageFailure(
+            "No Waybill is known here.",
+            "give --api-url URL, or save one with `waybill login --api-url URL`",
+            "or start the local stack with `make up` and work inside its folder",
+        )
+    return Connection(
+        address,
+        source,
+        profile if profile is not None and profile.api_url == address else None,
+        stack.users if stack is not None and stack.api_url == address else {},
+    )
+
+
+def normal_url(text: str) -> str:
+    """The address in its one spelling: `https://host/` and `https://host/v1` are `https://host`.
+
+    Raises:
+        UsageFailure: it is no web address.
+    """
+    try:
+        parts = urllib.parse.urlsplit(text.strip())
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid or parts.query or parts.fragment:
+        raise UsageFailure(f"{text!r} is not the address of an API.", "it looks like https://waybill.example.com")
+    return text.strip().rstrip("/").removesuffix("/v1").rstrip("/")
+
+
+def find_stack(folder: Path) -> Stack | None:
+    """The local stack of `folder` or of the nearest folder above it that has one.
+
+    Raises:
+        UsageFailure: its description cannot be read.
+    """
+    for parent in (folder, *folder.parents):
+        path = parent / STACK_FILE
+        if path.is_file():
+            try:
+                document = json.loads(path.read_text(encoding="utf-8"))
+                users = {str(name): str(password) for name, password in document.get("users", {}).items()}
+                return Stack(normal_url(document["apiUrl"]), users, path)
+            except (OSError, ValueError, KeyError, AttributeError, TypeError):
+                raise UsageFailure(f"{path} cannot be read.", "start the local stack again with `make up`") from None
+    return None
+
+
+def profile_path() -> Path:
+    """Where the profile is saved (XDG Base Directory Specification: a relative value is ignored)."""
+    configured = os.environ.get("XDG_CONFIG_HOME", "")
+    folder = Path(configured) if os.path.isabs(configured) else Path.home() / ".config"
+    return folder / "waybill" / "profile.json"
+
+
+def load_profile() -> Profile | None:
+    """The saved profile, if there is one.
+
+    Raises:
+        UsageFailure: the file cannot be read.
+    """
+    path = profile_path()
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        return Profile(
+            normal_url(document["apiUrl"]),
+            str(document["user"]),
+            str(document["token"]),
+            document["refreshToken"],
+            float(document["expiresAt"]),
+        )
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, UsageFailure):
+        raise UsageFailure(f"{path} cannot be read.", "remove it with `waybill logout`, then sign in again") from None
+
+
+def save_profile(profile: Profile) -> Path:
+    """Save the profile so that only its owner can read it; a reader never sees half of it.
+
+    Raises:
+        UsageFailure: the folder cannot be written.
+    """
+    path = profile_path()
+    values = asdict(profile)
+    names = {"api_url": "apiUrl", "refresh_token": "refreshToken", "expires_at": "expiresAt"}
+    text = json.dumps({names.get(name, name): value for name, value in values.items()}, indent=2)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent)  # mkstemp gives mode 0600
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(text + "\n")
+            os.replace(temporary, path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+    except OSError as error:
+        raise UsageFailure(f"{path} cannot be written: {error.strerror}.") from None
+    return path
+
+
+def remove_profile() -> bool:
+    """Forget the profile; False when there was none."""
+    try:
+        profile_path().unlink()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise UsageFailure(f"{profile_path()} cannot be removed: {error.strerror}.") from None
+    return True

@@ -1,0 +1,191 @@
+"""A file in: the form to send it to, and the import of what was sent."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+
+from routes.entities import entity_with_right
+from routes.jobs import accepted
+from waybill.entities.model import (
+    Entity,
+    Problems,
+    Right,
+    boolean,
+    check_columns,
+    check_dialect,
+    check_encoding,
+    is_line,
+    refuse_unknown,
+)
+from waybill.errors import Conflict, InvalidRequest, NotFound
+from waybill.imports.start import ImportOptions, start_upload
+from waybill.jobs.idempotency import IdempotencyKeys
+from waybill.jobs.items import Upload
+from waybill.jobs.model import Job, rfc3339
+from web import Request, Route, json_response
+
+FORM_SECONDS = 900
+MODES = ("upsert", "insert", "update", "delete")
+ON_ERROR = ("skip", "abort", "all-or-nothing")
+_MAX_FILE_NAME = 255
+_MAX_KEY = 255
+
+
+def create_upload(request: Request) -> Response[str]:
+    given = request.json_object()
+    problems: Problems = []
+    refuse_unknown(given, {"entity", "fileName"}, "", problems)
+    name, file_name = given.get("entity"), given.get("fileName")
+    if not isinstance(name, str):
+        problems.append(("/entity", "is required and must be the name of an entity"))
+    if not is_line(file_name, _MAX_FILE_NAME):
+        problems.append(("/fileName", f"is required and must be one line of 1 to {_MAX_FILE_NAME} characters"))
+    if problems:
+        raise InvalidRequest("The upload breaks a rule.", problems)
+    entity = entity_with_right(request, str(name), Right.IMPORT)
+
+    services, settings, caller = request.services, request.services.settings, request.caller
+    upload_id = str(uuid.uuid4())
+    now = services.clock()
+    upload = Upload(
+        upload_id=upload_id,
+        entity=entity.name,
+        file_name=str(file_name),
+        started_by=caller.name,
+        started_by_id=caller.subject,
+        key=f"uploads/{upload_id}/source",
+        # Longer than the form: sending a large file may take most of an hour once it has begun.
+        expires_at=now + timedelta(seconds=settings.files_retention_seconds),
+    )
+    services.jobs.add_upload(upload)
+    url, fields = services.files.presign_post(
+        settings.files_bucket, upload.key, settings.max_upload_bytes, FORM_SECONDS
+    )
+    form_expires_at = rfc3339(now + timedelta(seconds=FORM_SECONDS))
+    return json_response({"uploadId": upload_id, "url": url, "fields": fields, "expiresAt": form_expires_at}, 201)
+
+
+def own_upload(request: Request, upload_id: str) -> tuple[Upload, Entity]:
+    """An upload that the caller may import, and its entity.
+
+    Raises:
+        NotFound: there is none, or it is somebody else's.
+        Forbidden: the caller may no longer import into the entity.
+    """
+    upload = request.services.jobs.get_upload(upload_id)
+    if upload.started_by_id != request.caller.subject and not request.caller.is_admin:
+        raise NotFound("There is no upload with this id, or it has expired.")
+    return upload, entity_with_right(request, upload.entity, Right.IMPORT)
+
+
+def create_import(request: Request) -> Response[str]:
+    given = request.json_object()
+    upload_id = _upload_id(given)
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        return accepted(request, _start(request, upload_id, given, repeated=False))
+    if not 0 < len(key) <= _MAX_KEY:
+        raise InvalidRequest(f"Idempotency-Key has 1 to {_MAX_KEY} characters.")
+    services, subject = request.services, request.caller.subject
+    keys = IdempotencyKeys(services.dynamodb, services.settings.jobs_table, services.clock)
+    repeated = not keys.claim(subject, key, request.body)
+    try:
+        return accepted(request, _start(request, upload_id, given, repeated))
+    except (Conflict, InvalidRequest, NotFound):
+        if not repeated:
+            keys.release(subject, key)
+        raise
+
+
+def _start(request: Request, upload_id: str, given: Mapping[str, Any], repeated: bool) -> Job:
+    upload, entity = own_upload(request, upload_id)
+    options = parse_options(given, entity)
+    services = request.services
+    if repeated and upload.job_id is not None and (job := services.jobs.find(upload.job_id)) is not None:
+        return job
+    return start_upload(services, upload, options)
+
+
+def _upload_id(given: Mapping[str, Any]) -> str:
+    value = given.get("uploadId")
+    try:
+        if not isinstance(value, str):
+            raise ValueError
+        return str(uuid.UUID(value))
+    except ValueError:
+        detail = "is required and must be the id of an upload"
+        raise InvalidRequest("The import breaks a rule.", [("/uploadId", detail)]) from None
+
+
+def parse_options(given: Mapping[str, Any], entity: Entity) -> ImportOptions:
+    """The options of `POST /imports`.
+
+    Raises:
+        InvalidRequest: with one problem per wrong member.
+    """
+    problems: Problems = []
+    refuse_unknown(given, _MEMBERS, "", problems)
+    mode, on_error = given.get("mode", "upsert"), given.get("onError", "skip")
+    if mode not in MODES:
+        problems.append(("/mode", f"must be one of {', '.join(MODES)}"))
+    elif mode in ("update", "delete") and not entity.primary_key:
+        problems.append(("/mode", f"{mode} needs an entity with a primaryKey"))
+    if on_error not in ON_ERROR:
+        problems.append(("/onError", f"must be one of {', '.join(ON_ERROR)}"))
+    max_errors = given.get("maxErrors", 1)
+    if not isinstance(max_errors, int) or isinstance(max_errors, bool) or not 1 <= max_errors < 2**31:
+        problems.append(("/maxErrors", "must be a whole number, 1 or more"))
+    columns = given.get("columns")
+    options = ImportOptions(
+        mode=mode,
+        on_error=on_error,
+        max_errors=max_errors,
+        dry_run=boolean(given, "dryRun", False, problems),
+        encoding=check_encoding(given.get("encoding"), "/encoding", problems),
+        dialect=check_dialect(given.get("dialect"), "/dialect", problems),
+        columns=None if columns is None else check_columns(columns, entity.field_names, "/columns", problems),
+        unescape_formulas=boolean(given, "unescapeFormulas", False, problems),
+    )
+    if not problems:
+        _refuse_unsupported(options, problems)
+    if problems:
+        raise InvalidRequest("The import breaks a rule.", problems)
+    return options
+
+
+_MEMBERS = frozenset(
+    {
+        "uploadId",
+        "mode",
+        "onError",
+        "maxErrors",
+        "dryRun",
+        "encoding",
+        "dialect",
+        "columns",
+        "unescapeFormulas",
+    }
+)
+
+
+def _refuse_unsupported(options: ImportOptions, problems: Problems) -> None:
+    """The one list of what the contract names and no import carries out yet; a line goes when its feature comes."""
+    if options.mode != "upsert":
+        problems.append(("/mode", f"{options.mode} is not supported yet"))
+    if options.on_error != "skip":
+        problems.append(("/onError", f"{options.on_error} is not supported yet"))
+    if options.dry_run:
+        problems.append(("/dryRun", "is not supported yet"))
+    if options.unescape_formulas:
+        problems.append(("/unescapeFormulas", "is not supported yet"))
+
+
+ROUTES = [
+    Route("POST", "/v1/uploads", create_upload),
+    Route("POST", "/v1/imports", create_import),
+]

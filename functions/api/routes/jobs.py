@@ -1,0 +1,255 @@
+"""The Status screen: jobs, their files, and what can be done to them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from aws_lambda_powertools.event_handler import Response
+
+from views import duration_seconds, error_view, files_expired, has_download, job_view, job_views
+from waybill.entities.model import Right
+from waybill.entities.permissions import entity_shown, may_change_job, require, sees_job
+from waybill.errors import Conflict, Forbidden, Gone, InvalidRequest, MalformedRequest, NotFound, WaybillError
+from waybill.imports.results import (
+    error_log_file_name,
+    error_log_key,
+    error_page,
+    export_key,
+    rejects_file_name,
+    rejects_key,
+)
+from waybill.jobs.actions import cancel_job, delete_job, stop_job
+from waybill.jobs.model import Job, Process, Status, rfc3339
+from web import (
+    Request,
+    Route,
+    decode_cursor,
+    encode_cursor,
+    json_response,
+    list_response,
+    matches,
+    no_content,
+    see_other,
+    uuid_of,
+)
+
+RETRY_AFTER_SECONDS = "2"
+LINK_SECONDS = 300
+MAX_DELETED = 100
+
+
+def visible_job(request: Request, job_id: str) -> Job:
+    """
+    Raises:
+        MalformedRequest: not an id.
+        NotFound: there is none, or it is not for the caller's eyes.
+        Gone: it has expired.
+    """
+    job = request.services.jobs.get(uuid_of(job_id, "job id"))
+    if not sees_job(request.caller, job, request.find_entity(job.entity)):
+        raise NotFound("There is no job with this id, or it has expired.")
+    return job
+
+
+def job_to_change(request: Request, job_id: str) -> Job:
+    """As `visible_job`.
+
+    Raises:
+        Forbidden: the caller may only look at it.
+    """
+    job = visible_job(request, job_id)
+    if not may_change_job(request.caller, job, request.find_entity(job.entity)):
+        raise Forbidden("You may look at this job, but not change it.")
+    return job
+
+
+def accepted(request: Request, job: Job) -> Response[str]:
+    """202 for work that has begun: where to ask, and when."""
+    headers = {"Location": f"/v1/jobs/{job.job_id}", "Retry-After": RETRY_AFTER_SECONDS}
+    return json_response(job_view(request, job), 202, headers)
+
+
+def list_jobs(request: Request) -> Response[str]:
+    processes, statuses = request.words("process", Process), request.words("status", Status)
+    entity, started_by, search = (request.query.get(name) for name in ("entity", "startedBy", "q"))
+    jobs, next_cursor = request.services.jobs.page(request.limit, request.next_token)
+
+    def wanted(job: Job) -> bool:
+        found = request.find_entity(job.entity)
+        if not sees_job(request.caller, job, found):
+            return False
+        shown = entity_shown(request.caller, job, found)  # a filter must not find what is not shown
+        return (
+            job.process in processes
+            and job.status in statuses
+            and (not entity or shown == entity)
+            and (not started_by or job.started_by == started_by)
+            and (not search or matches(search, (job.file_name, shown, job.started_by, job.job_id)))
+        )
+
+    return list_response(job_views(request, [job for job in jobs if wanted(job)]), next_cursor)
+
+
+def get_job(request: Request, job_id: str) -> Response[str]:
+    job = visible_job(request, job_id)
+    body = json.dumps(job_view(request, job), separators=(",", ":"))
+    etag = f'"{hashlib.sha256(body.encode()).hexdigest()[:32]}"'
+    headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
+    if not job.is_terminal:
+        headers["Retry-After"] = RETRY_AFTER_SECONDS
+    # RFC 9110, section 13.1.2: the comparison is weak.
+    known = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
+    if etag in known or "*" in known:
+        return Response(304, body="", headers=headers)
+    return Response(200, "application/json", body, headers)
+
+
+def delete_one(request: Request, job_id: str) -> Response[str]:
+    delete_job(request.services, job_to_change(request, job_id))
+    return no_content()
+
+
+def delete_many(request: Request) -> Response[str]:
+    """Delete what can be deleted, and say what became of each."""
+    given = request.json_object()
+    ids = given.get("jobIds")
+    problems = [(f"/{member}", "unknown member") for member in given if member != "jobIds"]
+    if not isinstance(ids, list) or not 1 <= len(ids) <= MAX_DELETED or not all(isinstance(i, str) for i in ids):
+        problems.append(("/jobIds", f"is required and must be a list of 1 to {MAX_DELETED} job ids"))
+    if problems or not isinstance(ids, list):
+        raise InvalidRequest("The deletion breaks a rule.", problems)
+    deleted, failed = [], []
+    for job_id in dict.fromkeys(ids):
+        try:
+            delete_job(request.services, job_to_change(request, job_id))
+        except MalformedRequest:
+            failed.append({"jobId": job_id, "status": 404, "detail": "This is not the id of a job."})
+        except WaybillError as error:
+            failed.append({"jobId": job_id, "status": error.status, "detail": error.detail})
+        else:
+            deleted.append(job_id)
+    return json_response({"deleted": deleted, "failed": failed})
+
+
+def cancel(request: Request, job_id: str) -> Response[str]:
+    return json_response(job_view(request, cancel_job(request.services, job_to_change(request, job_id))))
+
+
+def stop(request: Request, job_id: str) -> Response[str]:
+    return json_response(job_view(request, stop_job(request.services, job_to_change(request, job_id))))
+
+
+def relaunch(request: Request, job_id: str) -> Response[str]:
+    """Answers 409 for every job until runs can be repeated; `is_relaunchable` says the same."""
+    job = job_to_change(request, job_id)
+    raise Conflict("This job cannot be relaunched.", job.allowed_actions())
+
+
+def is_relaunchable(job: Job) -> bool:
+    return False
+
+
+def list_errors(request: Request, job_id: str) -> Response[str]:
+    job = visible_job(request, job_id)
+    _check_files_live(request, job)
+    files, bucket = request.services.files, request.services.settings.files_bucket
+    items, summary, last = error_page(files, bucket, job, request.limit, decode_cursor(request.next_token))
+    return list_response(items, None if last is None else encode_cursor(last), summary=summary)
+
+
+def get_error_log(request: Request, job_id: str) -> Response[str]:
+    job = visible_job(request, job_id)
+    return _download(
+        request, job, job.has_error_log, "error log", error_log_key(job.job_id), error_log_file_name(job.file_name)
+    )
+
+
+def get_rejects(request: Request, job_id: str) -> Response[str]:
+    job = visible_job(request, job_id)
+    return _download(
+        request, job, job.has_rejects, "rejects file", rejects_key(job.job_id), rejects_file_name(job.file_name)
+    )
+
+
+def get_download(request: Request, job_id: str) -> Response[str]:
+    """The file of a finished one-shot export, or the source of an import."""
+    job = visible_job(request, job_id)
+    if job.process is Process.EXPORT:
+        entity = request.find_entity(job.entity)
+        if entity is not None:
+            require(request.caller, entity, Right.EXPORT)
+        if job.export_type not in (None, "ONE_SHOT"):
+            raise Conflict("Only one-shot exports can be downloaded; this one was delivered.", job.allowed_actions())
+        return _download(request, job, has_download(job), "file", export_key(job.job_id), job.file_name)
+    file_name = job.file_name.rpartition("/")[2]
+    return _download(
+        request, job, has_download(job), "file", str(job.source_key), file_name, job.source_bucket, job.source_etag
+    )
+
+
+def _download(
+    request: Request,
+    job: Job,
+    exists: bool,
+    what: str,
+    key: str,
+    file_name: str,
+    bucket: str | None = None,
+    etag: str | None = None,
+) -> Response[str]:
+    """303 to a link that is minted now.
+
+    Raises:
+        Gone: the file has expired.
+        NotFound: the job has no such file, or (with `etag`) it was overwritten.
+    """
+    _check_files_live(request, job)
+    services = request.services
+    bucket = bucket or services.settings.files_bucket
+    if exists and etag is not None:
+        info = services.files.head(bucket, key)
+        exists = info is not None and info.etag == etag
+    if not exists:
+        raise NotFound(f"This job has no {what}.")
+    return see_other(services.files.presign_get(bucket, key, file_name, LINK_SECONDS))
+
+
+def _check_files_live(request: Request, job: Job) -> None:
+    if files_expired(request, job):
+        raise Gone("The files of this job have expired.")
+
+
+def get_report(request: Request, job_id: str) -> Response[str]:
+    job = visible_job(request, job_id)
+    return json_response(
+        {
+            "jobId": job.job_id,
+            "process": job.process.value,
+            "status": job.status.value,
+            "outcome": None if job.outcome is None else job.outcome.value,
+            "startedAt": rfc3339(job.started_at),
+            "completedAt": rfc3339(job.completed_at),
+            "durationSeconds": duration_seconds(job),
+            "fileName": job.file_name,
+            "numberOfItems": job.counts.total,
+            "error": error_view(job),
+            "relaunchable": is_relaunchable(job),
+        }
+    )
+
+
+ROUTES = [
+    Route("GET", "/v1/jobs", list_jobs),
+    Route("POST", "/v1/jobs/delete", delete_many),
+    Route("GET", "/v1/jobs/<job_id>", get_job),
+    Route("DELETE", "/v1/jobs/<job_id>", delete_one),
+    Route("POST", "/v1/jobs/<job_id>/cancel", cancel),
+    Route("POST", "/v1/jobs/<job_id>/stop", stop),
+    Route("POST", "/v1/jobs/<job_id>/relaunch", relaunch),
+    Route("GET", "/v1/jobs/<job_id>/errors", list_errors),
+    Route("GET", "/v1/jobs/<job_id>/error-log", get_error_log),
+    Route("GET", "/v1/jobs/<job_id>/rejects", get_rejects),
+    Route("GET", "/v1/jobs/<job_id>/download", get_download),
+    Route("GET", "/v1/jobs/<job_id>/report", get_report),
+]

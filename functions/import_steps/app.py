@@ -1,0 +1,45 @@
+"""The steps of the import state machine: plan, load one chunk, finish; and fail, where one of them failed for good.
+
+Final errors are data (`outcome`); only what is worth a retry is raised.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from waybill.bootstrap import services
+from waybill.errors import Superseded
+from waybill.imports.finish import finish_import
+from waybill.imports.load import load_chunk
+from waybill.imports.plan import plan_import
+from waybill.telemetry import logger
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    job_id, step = event["jobId"], event["step"]
+    logger.append_keys(jobId=job_id, step=step, chunk=event.get("chunk"))
+    try:
+        result = _run(step, job_id, event)
+    except Superseded as reason:
+        logger.info("Step superseded", extra={"reason": str(reason)})
+        job = services().jobs.find(job_id)
+        if job is not None and not job.is_terminal:
+            raise  # the chunk went to another attempt: only its ledger may tell the finish what became of it
+        return {"jobId": job_id, "outcome": "superseded"}
+    except Exception:
+        logger.exception("Step failed")
+        raise
+    logger.info("Step done", extra=result)
+    return result
+
+
+def _run(step: str, job_id: str, event: dict[str, Any]) -> dict[str, Any]:
+    if step == "plan":
+        return plan_import(services(), job_id)
+    if step == "load":
+        entry = load_chunk(services(), job_id, event["chunk"])
+        return {"jobId": job_id, "outcome": "loaded", "imported": entry.imported, "rejected": entry.rejected}
+    failure = "internal-error" if step == "fail" else None
+    job = finish_import(services(), job_id, failure)
+    return {"jobId": job_id, "outcome": "gone" if job is None else str(job.status)}

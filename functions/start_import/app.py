@@ -1,0 +1,18 @@
+"""An object was created in the drop bucket: register its import and start it when its turn has come."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from waybill.bootstrap import services
+from waybill.imports.start import start_drop
+from waybill.telemetry import logger
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    job = start_drop(services(), event["detail"])
+    if job is None:
+        return {"jobId": None}
+    logger.info("Import registered", extra={"jobId": job.job_id, "entity": job.entity, "jobStatus": job.status})
+    return {"jobId": job.job_id}

@@ -1,0 +1,167 @@
+"""The MiniStack process: one port on loopback, its own process group, its state in one folder.
+
+Run as a module this file *is* that process: it asks the kernel to end with its parent, then becomes MiniStack.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+HOST = "127.0.0.1"
+REGION = "us-east-1"
+START_TIMEOUT_SECONDS = 60.0
+STOP_TIMEOUT_SECONDS = 30.0
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class LocalStackError(Exception):
+    """The local stack cannot run; the message is one line for the person who started it."""
+
+
+def is_port_free(port: int) -> bool:
+    """Say whether a server could listen on this loopback port now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True
+
+
+def free_port() -> int:
+    """Return a loopback port that is free at the moment."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+class EmbeddedAws:
+    """A running MiniStack.
+
+    Attributes:
+        endpoint: its address, without a slash at the end.
+        pid: its process id, which is also the id of its process group.
+    """
+
+    def __init__(self, folder: Path, *, port: int, persist: bool, auth: bool = False) -> None:
+        """Start the process and wait until it answers.
+
+        Args:
+            folder: where it keeps state, temporary files and its log; made when missing.
+            port: the loopback port to listen on.
+            persist: keep the state at a graceful stop, and come back with it.
+            auth: enforce IAM policies, signatures and the expiry of presigned addresses.
+
+        Raises:
+            LocalStackError: the port is taken, or the process ended or did not answer in time.
+        """
+        if not is_port_free(port):
+            raise LocalStackError(f"port {port} is in use; choose another one with PORT=")
+        self.endpoint = f"http://{HOST}:{port}"
+        self._log_path = folder / "ministack.log"
+        (folder / "tmp").mkdir(parents=True, exist_ok=True)
+        with self._log_path.open("wb") as log:
+            self._process = subprocess.Popen(  # noqa: S603
+                [sys.executable, "-m", "infra.local.embedded", str(os.getpid())],
+                cwd=ROOT,
+                env=_environment(folder, port, persist, auth),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # a Ctrl-C in the terminal reaches only us; we then stop it in order
+            )
+        self.pid = self._process.pid
+        try:
+            self._wait_until_ready()
+        except BaseException:
+            self.stop()
+            raise
+
+    def is_running(self) -> bool:
+        """Say whether the process is still there."""
+        return self._process.poll() is None
+
+    def stop(self) -> None:
+        """End the process with SIGTERM, which makes it write its state, and wait for it and for its functions."""
+        if self.is_running():
+            self._process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(STOP_TIMEOUT_SECONDS)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)  # functions that outlived it; the group holds nothing else
+        self._process.wait()
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        while time.monotonic() < deadline:
+            if not self.is_running():
+                raise LocalStackError(f"the embedded AWS did not start: {self._last_log_line()}")
+            try:
+                with opener.open(f"{self.endpoint}/_ministack/health", timeout=5):
+                    return
+            except OSError:
+                time.sleep(0.05)
+        raise LocalStackError(f"the embedded AWS did not answer within {START_TIMEOUT_SECONDS:.0f} s")
+
+    def _last_log_line(self) -> str:
+        lines = self._log_path.read_text(errors="replace").strip().splitlines()
+        return lines[-1] if lines else f"see {self._log_path}"
+
+
+def _environment(folder: Path, port: int, persist: bool, auth: bool) -> dict[str, str]:
+    """The whole environment of MiniStack, and so of the functions: nothing of the user's own AWS settings."""
+    environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LC_ALL", "TZ") if name in os.environ}
+    environment |= {
+        "GATEWAY_PORT": str(port),
+        "BIND_HOST": HOST,
+        "LOG_LEVEL": "WARNING",
+        "TMPDIR": str(folder / "tmp"),
+        "IOT_MTLS_ENABLED": "0",
+        "DOCKER_HOST": f"unix://{folder}/no-docker.sock",  # its reaper must not look at this machine's containers
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "PYTHONWARNINGS": "ignore",
+    }
+    if persist:
+        environment |= {
+            "PERSIST_STATE": "1",
+            "STATE_DIR": str(folder / "aws"),
+            "S3_PERSIST": "1",
+            "S3_DATA_DIR": str(folder / "s3"),
+        }
+    if auth:
+        environment["AUTH"] = "true"
+    return environment
+
+
+def _end_with_parent(parent_pid: int) -> None:
+    """Ask for a SIGTERM when the parent is gone, however it went, so that no server is left behind (Linux only)."""
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+        if os.getppid() != parent_pid:  # it went before we could ask
+            sys.exit(1)
+
+
+if __name__ == "__main__":
+    _end_with_parent(int(sys.argv[1]))
+    from ministack.app import main
+
+    sys.argv = ["ministack"]
+    main()

@@ -1,0 +1,104 @@
+"""The whole local stack as one context manager."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from infra.local.deploy import Clients, Deployed, deploy, ensure_users
+from infra.local.embedded import REGION, EmbeddedAws, LocalStackError, free_port
+
+API_TIMEOUT_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class LocalStack:
+    """A running stack.
+
+    Attributes:
+        stack: what `.waybill/stack.json` holds.
+        aws: the MiniStack process (`aws.pid`, `aws.is_running()`).
+        clients: boto3 clients by service name, as `clients("s3")`.
+        deployed: outputs and resources, as `deployed.resources["ScheduleFunction"]`.
+    """
+
+    stack: dict[str, Any]
+    aws: EmbeddedAws
+    clients: Clients
+    deployed: Deployed
+
+
+@contextlib.contextmanager
+def local_stack(
+    *,
+    port: int = 0,
+    state: Path | None = None,
+    parameters: Mapping[str, str | int] | None = None,
+    auth: bool = False,
+) -> Iterator[LocalStack]:
+    """Start MiniStack, deploy Waybill to it, wait until the API answers; stop all of it at the end.
+
+    Args:
+        port: loopback port; 0 takes a free one.
+        state: folder that keeps the state from one start to the next; without it nothing is kept.
+        parameters: template parameters that differ from their defaults, as `{"ImportRetentionSeconds": 5}`.
+        auth: enforce IAM policies, signatures and the expiry of presigned addresses.
+
+    Raises:
+        LocalStackError: it did not come up; the message is one line.
+    """
+    folder = state or Path(tempfile.mkdtemp(prefix="waybill-"))
+    try:
+        aws = EmbeddedAws(folder, port=port or free_port(), persist=state is not None, auth=auth)
+        try:
+            clients = Clients(aws.endpoint)
+            deployed = deploy(clients, parameters or {})
+            users = ensure_users(clients, deployed.outputs["UserPoolId"], folder / "users.json")
+            stack = _describe(aws.endpoint, deployed.outputs, users)
+            _wait_for_api(aws, stack["apiUrl"])
+            yield LocalStack(stack, aws, clients, deployed)
+        finally:
+            aws.stop()
+    finally:
+        # the unpacked code of functions, or all of it where nothing is kept
+        shutil.rmtree(folder if state is None else folder / "tmp", ignore_errors=True)
+
+
+def _describe(endpoint: str, outputs: Mapping[str, str], users: dict[str, str]) -> dict[str, Any]:
+    api_url = f"{endpoint}/_aws/execute-api/{outputs['ApiId']}"
+    return {
+        "apiUrl": api_url,
+        "consoleUrl": f"{api_url}/console/",
+        "endpointUrl": endpoint,
+        "region": REGION,
+        "dropBucket": outputs["DropBucket"],
+        "filesBucket": outputs["FilesBucket"],
+        "transferBucket": outputs["TransferBucket"],
+        "jobsTable": outputs["JobsTable"],
+        "recordsTable": outputs["RecordsTable"],
+        "users": users,
+    }
+
+
+def _wait_for_api(aws: EmbeddedAws, api_url: str) -> None:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    deadline = time.monotonic() + API_TIMEOUT_SECONDS
+    reason: object = "no answer"
+    while time.monotonic() < deadline and aws.is_running():
+        try:
+            with opener.open(f"{api_url}/v1/health", timeout=30):
+                return
+        except urllib.error.HTTPError as error:
+            reason = f"{error.code} {error.read(500).decode(errors='replace')}"
+        except OSError as error:
+            reason = error
+        time.sleep(0.2)
+    raise LocalStackError(f"the API does not answer: {reason}")

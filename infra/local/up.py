@@ -1,0 +1,122 @@
+"""`make up`: the stack stays until Ctrl-C or SIGTERM, and comes back as it was.
+
+Environment:
+    PORT: loopback port, default 4566. Each port has a state of its own, `.waybill/state-{port}/`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from infra.local.embedded import ROOT, LocalStackError, is_port_free
+from infra.local.stack import LocalStack, local_stack
+
+FOLDER = ROOT / ".waybill"
+STACK_FILE = FOLDER / "stack.json"
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class _Stopped(BaseException):
+    """Somebody asked us to stop; not an Exception, so that no library takes it for an error of its own."""
+
+
+def main() -> int:
+    """Run until a signal comes; 0 when stopped, 1 when it could not run (with one line that says why)."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, _stop)
+    try:
+        _run(_port())
+    except _Stopped:
+        print("stopped; `make up` comes back with this state", flush=True)
+    except LocalStackError as error:
+        print(f"make up: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _run(port: int) -> None:
+    state = FOLDER / f"state-{port}"
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if is_port_free(port):
+        _remove_stack_file(port)  # left behind by a stack that was killed
+    started_at = datetime.now(UTC)
+    with local_stack(port=port, state=state) as running:
+        _resume_interrupted(running, started_at)
+        _write_stack_file(running.stack)
+        try:
+            _say(running)
+            while running.aws.is_running():
+                time.sleep(0.5)
+        finally:
+            _remove_stack_file(port)
+    raise LocalStackError(f"the embedded AWS ended by itself; see {state}/ministack.log")
+
+
+def _port() -> int:
+    text = os.environ.get("PORT") or "4566"
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
+        raise LocalStackError(f"PORT={text} is not a port number")
+    return int(text)
+
+
+def _stop(number: int, frame: object) -> None:
+    for again in STOP_SIGNALS:
+        signal.signal(again, signal.SIG_IGN)  # a second Ctrl-C must not cut the state off while it is written
+    raise _Stopped
+
+
+def _resume_interrupted(running: LocalStack, started_at: datetime) -> None:
+    """Go on with the jobs that the last stop cut off. AWS never stops; MiniStack fails what ran, at its next start."""
+    states = running.clients("stepfunctions")
+    for machine in ("ImportStateMachine", "ExportStateMachine"):
+        arn = running.deployed.resources[machine]
+        pages = states.get_paginator("list_executions").paginate(stateMachineArn=arn, statusFilter="FAILED")
+        for execution in (execution for page in pages for execution in page["executions"]):
+            if execution["stopDate"] < started_at:
+                continue
+            details = states.describe_execution(executionArn=execution["executionArn"])
+            if details["error"] == "States.ServiceRestart":
+                name = f"{details['name'].partition('.')[0]}.{int(started_at.timestamp())}"
+                states.start_execution(stateMachineArn=arn, name=name, input=details["input"])
+
+
+def _write_stack_file(stack: dict[str, Any]) -> None:
+    """Write the file whole or not at all: others wait for it to appear."""
+    draft = STACK_FILE.with_suffix(f".{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)  # it holds passwords
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(stack, file, indent=2)
+        file.write("\n")
+    draft.replace(STACK_FILE)
+
+
+def _remove_stack_file(port: int) -> None:
+    """Take the file away with the stack that it describes, but not when another port's stack has replaced it."""
+    try:
+        stack = json.loads(STACK_FILE.read_text())
+    except (OSError, ValueError):
+        return
+    if stack["endpointUrl"].endswith(f":{port}"):
+        STACK_FILE.unlink(missing_ok=True)
+
+
+def _say(running: LocalStack) -> None:
+    stack = running.stack
+    print(
+        f"console      {stack['consoleUrl']}\n"
+        f"API          {stack['apiUrl']}/v1\n"
+        f"drop bucket  s3://{stack['dropBucket']}/drop/{{entity}}/ at the endpoint {stack['endpointUrl']}\n"
+        f"users        {', '.join(stack['users'])}: passwords in {STACK_FILE}\n"
+        "Ctrl-C stops it and keeps its state",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Waybill: files in, files out, and at every moment what happened to each row."""

@@ -1,0 +1,215 @@
+"""Files in S3: streamed in, streamed out, presigned. boto3 is loaded on first use."""
+
+from __future__ import annotations
+
+import urllib.parse
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+PART_BYTES = 8 * 1024 * 1024
+
+
+class SourceChanged(Exception):
+    """The object is gone, or is no longer the version that was asked for."""
+
+
+class ByteStream(Protocol):
+    def read(self, size: int = -1, /) -> bytes: ...
+
+
+@dataclass(frozen=True)
+class FileInfo:
+    size_bytes: int
+    etag: str
+    metadata: dict[str, str]
+
+
+class Files:
+    """S3 objects by bucket and key. Errors of S3 that are not named here pass through."""
+
+    def __init__(self, region: str, endpoint_url: str | None = None) -> None:
+        self._region = region
+        self._endpoint_url = endpoint_url
+
+    @cached_property
+    def _s3(self) -> S3Client:
+        import boto3
+        from botocore.config import Config
+
+        # Version 4 signatures: older presigned URLs outlive their expiry on some endpoints.
+        config = Config(signature_version="s3v4", retries={"mode": "standard", "max_attempts": 5}, read_timeout=60)
+        return boto3.client("s3", region_name=self._region, endpoint_url=self._endpoint_url, config=config)
+
+    def head(self, bucket: str, key: str) -> FileInfo | None:
+        """Size, ETag (without quotes) and user metadata; None when there is no such object."""
+        try:
+            answer = self._s3.head_object(Bucket=bucket, Key=key)
+        except self._s3.exceptions.ClientError as error:
+            if _status(error) == 404:
+                return None
+            raise
+        return FileInfo(answer["ContentLength"], answer["ETag"].strip('"'), answer.get("Metadata", {}))
+
+    def open(self, bucket: str, key: str, *, start: int = 0, end: int | None = None, etag: str | None = None) -> Source:
+        """A stream over `[start, end)`; a connection that breaks is taken up again where it broke.
+
+        Raises (also while reading):
+            SourceChanged: the object is gone, or its ETag is not `etag`.
+        """
+        return Source(self, bucket, key, start, end, etag)
+
+    def get_range(self, bucket: str, key: str, start: int, end: int | None, etag: str | None) -> ByteStream:
+        """One GET of `[start, end)`.
+
+        Raises:
+            SourceChanged: as for `open`.
+        """
+        request: dict[str, Any] = {"Bucket": bucket, "Key": key}
+        if start or end is not None:
+            request["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
+        if etag is not None:
+            request["IfMatch"] = etag
+        try:
+            return self._s3.get_object(**request)["Body"]
+        except self._s3.exceptions.ClientError as error:
+            if _status(error) in (404, 412):
+                raise SourceChanged(key) from None
+            raise
+
+    def read(self, bucket: str, key: str, start: int = 0, end: int | None = None) -> bytes:
+        """The bytes `[start, end)` at once."""
+        return self.get_range(bucket, key, start, end, None).read()
+
+    def put(self, bucket: str, key: str, body: bytes, content_type: str = "application/octet-stream") -> None:
+        self._s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType=content_type)
+
+    def writer(self, bucket: str, key: str, content_type: str = "application/octet-stream") -> Writer:
+        """A writer of an object of any size; nothing is visible before `close`."""
+        return Writer(self._s3, bucket, key, content_type)
+
+    def delete(self, bucket: str, key: str, etag: str | None = None) -> None:
+        """Delete an object, with `etag` only while it is still that version. No error when it is gone."""
+        if etag is not None:
+            info = self.head(bucket, key)
+            if info is None or info.etag != etag:
+                return
+        self._s3.delete_object(Bucket=bucket, Key=key)
+
+    def delete_prefix(self, bucket: str, prefix: str) -> None:
+        """Delete every object whose key begins with `prefix`."""
+        for keys in self._pages(bucket, prefix):
+            self._s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": key} for key in keys], "Quiet": True})
+
+    def _pages(self, bucket: str, prefix: str) -> Iterator[list[str]]:
+        for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+            if keys := [found["Key"] for found in page.get("Contents", [])]:
+                yield keys
+
+    def presign_get(self, bucket: str, key: str, file_name: str, seconds: int) -> str:
+        """A URL that downloads the object under `file_name` (RFC 6266, any characters) for `seconds`."""
+        plain = "".join(c if c.isascii() and (c.isalnum() or c in "._- ") else "_" for c in file_name)
+        disposition = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{urllib.parse.quote(file_name, safe='')}"
+        return self._s3.generate_presigned_url(
+            "get_object",
+            Params={"Bucket": bucket, "Key": key, "ResponseContentDisposition": disposition},
+            ExpiresIn=seconds,
+        )
+
+    def presign_post(self, bucket: str, key: str, max_bytes: int, seconds: int) -> tuple[str, dict[str, str]]:
+        """(url, form fields) with which exactly this key can be written once or more, up to `max_bytes`."""
+        form = self._s3.generate_presigned_post(
+            bucket, key, Conditions=[["content-length-range", 0, max_bytes]], ExpiresIn=seconds
+        )
+        return form["url"], form["fields"]
+
+
+class Source:
+    """A readable stream over part of an object; see `Files.open`."""
+
+    def __init__(self, files: Files, bucket: str, key: str, start: int, end: int | None, etag: str | None) -> None:
+        self._files, self._bucket, self._key, self._end, self._etag = files, bucket, key, end, etag
+        self._position = start
+        self._body: ByteStream | None = None
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Up to `size` bytes; empty at the end."""
+        from botocore.exceptions import BotoCoreError
+        from urllib3.exceptions import HTTPError
+
+        for attempts_left in (2, 1, 0):
+            if self._end is not None and self._position >= self._end:
+                return b""
+            try:
+                if self._body is None:
+                    self._body = self._files.get_range(self._bucket, self._key, self._position, self._end, self._etag)
+                data = self._body.read(None if size < 0 else size)  # type: ignore[arg-type]
+            except (BotoCoreError, HTTPError, OSError):
+                self._body = None
+                if not attempts_left:
+                    raise
+                continue
+            self._position += len(data)
+            return data
+        raise AssertionError("unreachable")
+
+
+class Writer:
+    """Write an object as a multipart upload (a plain put where it fits one part)."""
+
+    def __init__(self, s3: S3Client, bucket: str, key: str, content_type: str) -> None:
+        self._s3, self._bucket, self._key, self._content_type = s3, bucket, key, content_type
+        self._buffer = bytearray()
+        self._upload_id: str | None = None
+        self._etags: list[str] = []
+        self.size_bytes = 0
+
+    def write(self, data: bytes) -> None:
+        self._buffer += data
+        self.size_bytes += len(data)
+        if len(self._buffer) >= PART_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._upload_id is None:
+            answer = self._s3.create_multipart_upload(Bucket=self._bucket, Key=self._key, ContentType=self._content_type)
+            self._upload_id = answer["UploadId"]
+        part = self._s3.upload_part(
+            Bucket=self._bucket,
+            Key=self._key,
+            UploadId=self._upload_id,
+            PartNumber=len(self._etags) + 1,
+            Body=bytes(self._buffer),
+        )
+        self._etags.append(part["ETag"])
+        self._buffer.clear()
+
+    def close(self) -> None:
+        """Make the object visible, whole."""
+        if self._upload_id is None:
+            self._s3.put_object(
+                Bucket=self._bucket, Key=self._key, Body=bytes(self._buffer), ContentType=self._content_type
+            )
+            return
+        if self._buffer:
+            self._flush()
+        self._s3.complete_multipart_upload(
+            Bucket=self._bucket,
+            Key=self._key,
+            UploadId=self._upload_id,
+            MultipartUpload={"Parts": [{"ETag": etag, "PartNumber": n} for n, etag in enumerate(self._etags, 1)]},
+        )
+
+    def abort(self) -> None:
+        """Throw away what was written; the bucket's lifecycle rule does so too where this call is never reached."""
+        if self._upload_id is not None:
+            self._s3.abort_multipart_upload(Bucket=self._bucket, Key=self._key, UploadId=self._upload_id)
+            self._upload_id = None
+
+
+def _status(error: Any) -> int:
+    return int(error.response["ResponseMetadata"]["HTTPStatusCode"])

@@ -1,0 +1,36 @@
+"""Step Functions executions, one per job, named by the job's id."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions.client import SFNClient
+
+
+class Workflow:
+    def __init__(self, region: str, endpoint_url: str | None = None) -> None:
+        self._region = region
+        self._endpoint_url = endpoint_url
+
+    @cached_property
+    def _states(self) -> SFNClient:
+        import boto3
+
+        return boto3.client("stepfunctions", region_name=self._region, endpoint_url=self._endpoint_url)
+
+    def start(self, state_machine: str, job_id: str) -> bool:
+        """Start the job's execution once. Standard workflows are exactly once per name (AWS StartExecution).
+
+        Returns:
+            False when an execution of this name exists or has existed.
+        """
+        try:
+            self._states.start_execution(
+                stateMachineArn=state_machine, name=job_id, input=json.dumps({"jobId": job_id})
+            )
+        except self._states.exceptions.ExecutionAlreadyExists:
+            return False
+        return True

@@ -1,0 +1,65 @@
+"""The one place that builds things: settings, clients and repositories, each on first use, warm afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import cache, cached_property
+
+from waybill.aws.dynamodb import DynamoDB
+from waybill.aws.files import Files
+from waybill.aws.workflow import Workflow
+from waybill.entities.repository import EntityRepository
+from waybill.exports.repository import ExportRepository
+from waybill.jobs.model import Retention
+from waybill.jobs.repository import JobRepository
+from waybill.settings import Settings
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Services:
+    """What operations are handed. Nothing connects before it is used."""
+
+    def __init__(self, settings: Settings, clock: Callable[[], datetime] = utc_now) -> None:
+        self.settings = settings
+        self.clock = clock
+
+    @cached_property
+    def dynamodb(self) -> DynamoDB:
+        return DynamoDB(self.settings.aws_region, self.settings.aws_endpoint_url)
+
+    @cached_property
+    def files(self) -> Files:
+        return Files(self.settings.aws_region, self.settings.aws_endpoint_url)
+
+    @cached_property
+    def workflow(self) -> Workflow:
+        return Workflow(self.settings.aws_region, self.settings.aws_endpoint_url)
+
+    @cached_property
+    def jobs(self) -> JobRepository:
+        settings = self.settings
+        retention = Retention(
+            settings.import_retention_seconds,
+            settings.import_minimum_seconds,
+            settings.export_retention_seconds,
+            settings.files_retention_seconds,
+        )
+        return JobRepository(self.dynamodb, settings.jobs_table, retention, self.clock)
+
+    @cached_property
+    def entities(self) -> EntityRepository:
+        return EntityRepository(self.dynamodb, self.settings.catalog_table)
+
+    @cached_property
+    def exports(self) -> ExportRepository:
+        return ExportRepository(self.dynamodb, self.settings.catalog_table)
+
+
+@cache
+def services() -> Services:
+    """The services of this process, from its environment."""
+    return Services(Settings.from_env())

@@ -1,0 +1,1 @@
+"""Entities: the kinds of record, their schema compiled to validators, and the catalogue."""

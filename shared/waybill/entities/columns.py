@@ -1,0 +1,648 @@
+"""A block of cells of one column, checked and made DynamoDB text at C speed.
+
+A lane knows a shortcut for the cells of its type: `fast` takes the whole column or gives up, `suspects` names the cells
+it is not sure of. Those, and only those, go to `Field.check`, which is the rule; then `fast` takes the rest. So a lane
+can be incomplete, but what it accepts must be what `Field.check` accepts, with the same text: the tests compare them.
+
+Cells arrive also as one UTF-8 text, each in a frame of two NULs (`data`, see `frame`): one pass over its bytes tells
+more than a thousand small calls. A column with a NUL in a cell goes to `Field.check` altogether.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from itertools import compress
+from json.encoder import encode_basestring
+from operator import not_
+from typing import Any
+
+from .fields import Constraint, Field, Problem
+from .fieldtypes.attributes import NUMBER_DIGITS
+from .fieldtypes.numbers import IntegerType, NumberType
+from .fieldtypes.strings import AnyType, StringType
+from .fieldtypes.temporal import DatetimeType
+from .patterns import Pattern
+
+CACHED_CELLS = 20_000
+
+_DIGITS = b"0123456789"
+_SHAPE = bytes.maketrans(_DIGITS, b"0" * 10)
+_HEX_SHAPE = bytes.maketrans(b"0123456789abcdefABCDEF", b"0" * 22)
+_ESCAPED = bytes(range(1, 32)) + b'"\\'  # what JSON text must escape; NUL parts the cells
+
+
+@dataclass(slots=True)
+class Converted:
+    """`texts[i]` belongs between the `opening` and `closing` of the column, unless `i` is null or has problems."""
+
+    texts: Sequence[str]
+    nulls: Sequence[int]
+    problems: dict[int, tuple[Problem, ...]]
+
+
+def make_column(field: Field) -> Lane:
+    """The quickest lane that knows all of the field's rules."""
+    kind = field.kind
+    names = {rule.name for rule in field.constraints}
+    if names & {"enum", "categories"} or kind.name in ("boolean", "date", "time", "year", "yearmonth", "duration"):
+        return CacheLane(field)
+    if isinstance(kind, StringType | AnyType):
+        return _string_lane(field)
+    if isinstance(kind, IntegerType) and kind.plain:
+        return IntegerLane(field)
+    if isinstance(kind, NumberType):
+        return NumberLane(field) if kind.plain and kind.name == "number" else CacheLane(field)
+    if isinstance(kind, DatetimeType):
+        if kind.format == "default":
+            return DatetimeLane(field)
+        return PatternDatetimeLane(field) if PatternDatetimeLane.fits(field) else CacheLane(field)
+    return Lane(field)
+
+
+def frame(cells: Sequence[str]) -> bytes:
+    """`a`, `bc` as `\\0a\\0\\0bc\\0`. Raises UnicodeEncodeError for half of a UTF-16 pair."""
+    return ("\0" + "\0\0".join(cells) + "\0").encode()
+
+
+def escape(cells: Sequence[str], data: bytes) -> Sequence[str]:
+    """The cells as the inside of JSON strings."""
+    if len(data.translate(None, _ESCAPED)) == len(data):
+        return cells
+    return [encode_basestring(cell)[1:-1] for cell in cells]
+
+
+class Lane:
+    """The slow lane: every cell goes to `Field.check`. Others override `fast` and `suspects`.
+
+    `may_be_blank`: a good cell may hold nothing but white space, or nothing.
+    """
+
+    may_be_blank = True
+
+    def __init__(self, field: Field) -> None:
+        self.field = field
+        self.kind = field.kind
+        # Three NULs in a row: an empty cell beside another one.
+        self._missing = [b"\0%b\0" % value.encode() if value else b"\0\0\0" for value in field.missing_values]
+        self.opening, self.closing = {
+            "S": ('{"S":"', '"}'),
+            "N": ('{"N":"', '"}'),
+            "BOOL": ('{"BOOL":', "}"),
+        }.get(self.kind.storage, ("", ""))
+
+    def fast(self, cells: Sequence[str], data: bytes) -> Sequence[str] | None:
+        """The texts of all cells (none of them missing), or None if not every cell is surely good."""
+        return None
+
+    def render(self, cells: Sequence[str], data: bytes) -> Sequence[str] | None:
+        """The texts of cells that `suspects` left; None if there is still something to find."""
+        return self.fast(cells, data)
+
+    def suspects(self, cells: Sequence[str], data: bytes) -> Sequence[int]:
+        """Positions of cells that stop `fast`: all, or those of one kind if another is asked for next."""
+        return range(len(cells))
+
+    def identities(self, cells: Sequence[str], texts: Sequence[str]) -> Sequence[str]:
+        """`FieldType.identity` of good cells. `texts` are theirs from `convert`."""
+        return [self.kind.identity(self.kind.parse(cell)) for cell in cells]
+
+    def check(self, cell: str) -> tuple[str, tuple[Problem, ...]]:
+        """The rule: text and problems of one cell that is not missing."""
+        value, problems = self.field.check(cell)
+        return ("" if problems else self.text(value)), problems
+
+    def text(self, value: Any) -> str:
+        stored = self.kind.stored(value)
+        return encode_basestring(stored)[1:-1] if self.kind.storage == "S" else stored
+
+    def convert(self, cells: Sequence[str]) -> Converted:
+        """Checks one block of the column's cells."""
+        try:
+            data = frame(cells)
+        except UnicodeEncodeError:
+            return self._convert_each(cells)
+        if data.count(0) != 2 * len(cells):
+            return self._convert_each(cells)
+        nulls = self._nulls(cells, data)
+        if not nulls:
+            texts = self.fast(cells, data)
+            return Converted(texts, nulls, {}) if texts is not None else self._convert_suspects(cells, data, nulls)
+        required: dict[int, tuple[Problem, ...]] = {}
+        if self.field.required:
+            required = dict.fromkeys(nulls, (self.field.required_problem,))
+        if len(nulls) == len(cells):
+            return Converted([""] * len(cells), nulls, required)
+        # A good cell stands in for the missing ones: then every list keeps its positions.
+        missing = set(nulls)
+        filler = next(cell for position, cell in enumerate(cells) if position not in missing)
+        filled = list(cells)
+        for position in nulls:
+            filled[position] = filler
+        data = frame(filled)
+        texts = self.fast(filled, data)
+        converted = Converted(texts, nulls, {}) if texts is not None else self._convert_suspects(filled, data, nulls)
+        converted.problems.update(required)
+        return converted
+
+    def _nulls(self, cells: Sequence[str], data: bytes) -> Sequence[int]:
+        for value in self._missing:
+            if value in data:
+                break
+        else:
+            if len(cells) > 1:
+                return ()
+        missing = self.field.missing
+        return [position for position, cell in enumerate(cells) if cell in missing]
+
+    def _convert_suspects(self, cells: Sequence[str], data: bytes, nulls: Sequence[int]) -> Converted:
+        filled, suspects = list(cells), set[int]()
+        texts: Sequence[str] | None = None
+        # A lane may look for one kind of suspect at a time, so it is asked until the rest is good.
+        while texts is None:
+            found = self.suspects(filled, data)
+            suspects.update(found)
+            if len(suspects) == len(cells):
+                break
+            if not found:  # the lane does not know what stops it: the rule decides
+                return self._convert_each(cells, nulls)
+            filler = next(cell for position, cell in enumerate(cells) if position not in suspects)
+            for position in found:
+                filled[position] = filler
+            data = frame(filled)
+            texts = self.render(filled, data)
+        problems: dict[int, tuple[Problem, ...]] = {}
+        innocent: dict[int, str] = {}
+        check = self.check
+        for position in suspects.difference(nulls) if nulls else suspects:
+            text, wrong = check(cells[position])
+            if wrong:
+                problems[position] = wrong
+            else:
+                innocent[position] = text
+        if texts is None:
+            texts = [""] * len(cells)
+        if innocent:
+            texts = list(texts)
+            for position, text in innocent.items():
+                texts[position] = text
+        return Converted(texts, nulls, problems)
+
+    def _convert_each(self, cells: Sequence[str], nulls: Sequence[int] | None = None) -> Converted:
+        if nulls is None:
+            missing = self.field.missing
+            nulls = [position for position, cell in enumerate(cells) if cell in missing]
+        texts = [""] * len(cells)
+        problems: dict[int, tuple[Problem, ...]] = {}
+        absent = set(nulls)
+        if self.field.required:
+            problems.update(dict.fromkeys(nulls, (self.field.required_problem,)))
+        for position, cell in enumerate(cells):
+            if position not in absent:
+                texts[position], found = self.check(cell)
+                if found:
+                    problems[position] = found
+        return Converted(texts, nulls, problems)
+
+
+class CacheLane(Lane):
+    """Types with few different values in a file: each one is checked once."""
+
+    def __init__(self, field: Field) -> None:
+        super().__init__(field)
+        self._texts = _Texts(self)
+
+    def fast(self, cells: Sequence[str], data: bytes) -> Sequence[str] | None:
+        try:
+            return list(map(self._texts.__getitem__, cells))
+        except KeyError:
+            return None
+
+    def _convert_suspects(self, cells: Sequence[str], data: bytes, nulls: Sequence[int]) -> Converted:
+        found: list[str | None] = list(map(self._texts.get, cells))
+        problems: dict[int, tuple[Problem, ...]] = {}
+        absent = set(nulls)
+        for position in _positions(found, None):
+            if position not in absent:
+                found[position], wrong = self.check(cells[position])
+                if wrong:
+                    problems[position] = wrong
+        return Converted([text or "" for text in found] if absent else found, nulls, problems)  # type: ignore[arg-type]
+
+    def check(self, cell: str) -> tuple[str, tuple[Problem, ...]]:
+        text, problems = super().check(cell)
+        if not problems:
+            self._texts.keep(cell, text)
+        return text, problems
+
+
+class _Texts(dict[str, str]):
+    """Cell → text of good cells; a bad cell is a KeyError."""
+
+    def __init__(self, lane: Lane) -> None:
+        super().__init__()
+        self._lane = lane
+
+    def __missing__(self, cell: str) -> str:
+        text, problems = Lane.check(self._lane, cell)
+        if problems:
+            raise KeyError(cell)
+        self.keep(cell, text)
+        return text
+
+    def keep(self, cell: str, text: str) -> None:
+        if len(self) >= CACHED_CELLS:
+            self.clear()
+        self[cell] = text
+
+
+class TextLane(Lane):
+    """Strings of any text, with `minLength` and `maxLength`."""
+
+    def __init__(self, field: Field) -> None:
+        super().__init__(field)
+        limits = {rule.name: rule.limit for rule in field.constraints}
+        self.fewest: int = limits.get("minLength", 0)
+        self.most: int | None = limits.get("maxLength")
+
+    def fast(self, cells: Sequence[str], data: bytes) -> Sequence[str] | None:
+        return escape(cells, data) if self._lengths_fit(cells) else None
+
+    def render(self, cells: Sequence[str], data: bytes) -> Sequence[str]:
+        return escape(cells, data)
+
+    def suspects(self, cells: Sequence[str], data: bytes) -> Sequence[int]:
+        lengths = list(map(len, cells))
+        found = list(compress(range(len(cells)), map(self.fewest.__gt__, lengths))) if self.fewest else []
+        if self.most is not None:
+            found += compress(range(len(cells)), map(self.most.__lt__, lengths))
+        return found
+
+    def identities(self, cells: Sequence[str], texts: Sequence[str]) -> Sequence[str]:
+        return cells
+
+    def _lengths_fit(self, cells: Sequence[str]) -> bool:
+        if self.most is None and not self.fewest:
+            return True
+        lengths = set(map(len, cells))
+        return min(lengths) >= self.fewest and (self.most is None or max(lengths) <= self.most)
+
+
+class GrammarLane(TextLane):
+    """Strings of a format (email, uri, binary): one regular expression runs over the column."""
+
+    def __init__(self, field: Field, grammar: str) -> None:
+        super().__init__(field)
+        self._run = _run_of(grammar)
+        self.may_be_blank = field.format == "binary"
+
+    def fast(self, cells: Sequence[str], data: bytes) -> Sequence[str] | None:
+        return super().fast(cells, data) if self._run.fullmatch(data.decode()) else None
+
+    def suspects(self, cells: Sequence[str], data: bytes) -> Sequence[int]:
+        return [*super().suspects(cells, data), *_odd_frames(data.decode(), self._run)]
+
+
+class PatternLane(TextLane):
+    """Strings with a `pattern`: one call of the Rust engine a column."""
+
+    def __init__(self, field: Field, pattern: Pattern) -> None:
+        super().__init__(field)
+        self._pattern = pattern
+
+    def fast(self, cells: Sequence[str], data: bytes) -> Sequence[str] | None:
+        return super().fast(cells, data) if self._pattern.match_all(cells) else None
+
+    def suspects(self, cells: Sequence[str], data: bytes) -> Sequence[int]:
+        return [*super().suspects(cells, data), *self._pattern.failures(cells)]
+
+
+class DigitsLane(TextLane):
+    """Strings of so many digits (`[0-9]{8}`), the usual account number: two passes over the bytes of the column."""
+
+    def __init__(self, field: Field, digits: tuple[int, int | None]) -> None:
+        super().__init__(field)
+        self.fewest = max(self.fewest, digits[0])
+        self.may_be_blank = not self.fewest
+        if digits[1] is not None:
+            self.most = digits[1] if self.most is None else min(self.most, digits[1])
+
+    def fast(self, cells: Sequence[str], data: bytes) -> Sequence[str] | None:
+        if self.fewest == self.most:
+            return cells if data.translate(_SHAPE) == b"\0%b\0" % (b"0" * self.fewest) * len(cells) else None
+        return cells if self._lengths_fit(cells) and not data.translate(None, _DIGITS + b"\0") else None
+
+    def suspects(self, cells: Sequence[str], data: bytes) -> Sequence[int]:
+        if self.fewest == self.most:
+            return [position for position, _ in _others(data.translate(_SHAPE), b"0" * self.fewest)]
+        shapes = data.translate(_SHAPE)[1:-1].split(b"\0\0")
+        odd = [position for position, shape in enumerate(shapes) if shape.strip(b"0")]
+        return [*super().suspects(cells, data), *odd]
+
+
+class UuidLane(TextLane):
+    """UUIDs all have one shape."""
+
+    may_be_blank = False
+    _CELL = b"00000000-0000-0000-0000-000000000000"
+
+    def fast(self, cells: Sequence[str], data: bytes) -> Sequence[str] | None:
+        fits = data.translate(_HEX_SHAPE) == b"\0%b\0" % self._CELL * len(cells)
+        return super().fast(cells, data) if fits else None
+
+    def suspects(self, cells: Sequence[str], data: bytes) -> Sequence[int]:
+        odd = _others(data.translate(_HEX_SHAPE), self._CELL)
+        return [*super().suspects(cells, data), *(position for position, _ in odd)]
+
+
+class IntegerLane(Lane):
+    """Plain integers of up to 38 digits."""
+
+    may_be_blank = False
+    _CELL = re.compile(r"[+-]?[0-9]{1,38}")
+
+    def identities(self, cells: Sequence[str], texts: Sequence[str]) -> Sequence[str]:
+        return texts
+
+    def fast(self, cells: Sequence[str], data: bytes) -> Sequence[str] | None:
+        if data.translate(None, b"0123456789+-\0"):
+            return None
+        rules, signed = self.field.constraints, b"-" in data or b"+" in data
+        padded = data.count(b"\x000") != data.count(b"\x000\0")  # a cell with a leading zero, other than `0`
+        if not (rules or signed or padded):
+            lengths = set(map(len, cells))
+            return cells if min(lengths) and max(lengths) <= NUMBER_DIGITS else None
+        try:
+            numbers = list(map(int, cells))
+        except ValueError:
+            return None
+        least, greatest = min(numbers), max(numbers)
+        if least <= -(10**NUMBER_DIGITS) or greatest >= 10**NUMBER_DIGITS:
+            return None
+        if not all(rule.holds(least) and rule.holds(greatest) for rule in rules):
+            return None
+        return list(map(str, numbers)) if padded or b"+" in data or b"-0" in data else cells
+
+    def suspects(self, cells: Sequence[str], data: bytes) -> Sequence[int]:
+        every = range(len(cells))
+        doubtful = compress(every, map(not_, map(str.isdigit, cells))) if data.isascii() else every
+        found = [position for position in doubtful if not self._CELL.fullmatch(cells[position])]
+        found = found or [position for position, cell in enumerate(cells) if len(cell) > NUMBER_DIGITS]
+        return found or _out_of_bounds(self.field.constraints, list(map(int, cells)))
+
+
+class NumberLane(Lane):
+    """Plain decimals of up to 18 digits on either side of the point; others are rare."""
+
+    may_be_blank = False
+    _RUN_OF_CELLS = r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?"
+
+    def __init__(self, field: Field) -> None:
+        super().__init__(field)
+        self._run = _run_of(self._RUN_OF_CELLS)
+
+    def identities(self, cells: Sequence[str], texts: Sequence[str]) -> Sequence[str]:
+        return texts
+
+    def fast(self, cells: Sequence[str], data: bytes) -> Sequence[str] | None:
+        if not self._run.fullmatch(data.decode()) or not self._within(cells):
+            return None
+        texts = cells
+        if b"." in data and b"0\0" in data:
+            texts = [cell.rstrip("0").rstrip(".") if "." in cell else cell for cell in cells]
+        if b"-0" in data:
+            texts = ["0" if text == "-0" else text for text in texts]
+        return texts
+
+    def _within(self, cells: Sequence[str]) -> bool:
+        rules = self.field.constraints
+        if not rules:
+            return True
+        # Rounding keeps the order: what is clear of the bound as a double is clear of it.
+        doubles = list(map(float, cells))
+        least, greatest = min(doubles), max(doubles)
+        if all(
+            _COMPARE[rule.name](least if "inimum" in rule.name else greatest, rule.limit) for rule in rules
+        ) and not any(float(rule.limit) in (least, greatest) for rule in rules):
+            return True
+        decimals = list(map(Decimal, cells))
+        exact = min(decimals), max(decimals)
+        return all(rule.holds(value) for rule in rules for value in exact)
+
+    def suspects(self, cells: Sequence[str], data: bytes) -> Sequence[int]:
+        odd = _odd_frames(data.decode(), self._run)
+        return odd or _out_of_bounds(self.field.constraints, list(map(Decimal, cells)))
+
+
+class DatetimeLane(Lane):
+    """Default datetimes without an offset or with `Z`: the shape by bytes, the calendar by `fromisoformat`."""
+
+    may_be_blank = False
+    _SHAPES = frozenset(
+        b"0000-00-00T00:00:00" + fraction + zone
+        for fraction in (b"", *(b"." + b"0" * digits for digits in range(1, 10)))
+        for zone in (b"", b"Z")
+    )
+
+    def __init__(self, field: Field) -> None:
+        super().__init__(field)
+        self._usual = b"0000-00-00T00:00:00Z"
+        self._asked, self._odd = b"", list[int]()
+
+    def fast(self, cells: Sequence[str], data: bytes) -> Sequence[str] | None:
+        if self._odd_shapes(data.translate(_SHAPE), len(cells)):
+            return None
+        if b"T24" in data:  # newer Pythons read 24:00:00 as the next midnight
+            return None
+        try:
+            list(map(datetime.fromisoformat, cells))
+        except ValueError:
+            return None
+        if self.field.constraints and not self._orders_fit(cells):
+            return None
+        return cells
+
+    def _orders_fit(self, cells: Sequence[str]) -> bool:
+        orders = [_order(cell) for cell in cells]
+        least, greatest = min(orders), max(orders)
+        return all(_keeps(rule, least) and _keeps(rule, greatest) for rule in self.field.constraints)
+
+    def suspects(self, cells: Sequence[str], data: bytes) -> Sequence[int]:
+        found = self._odd_shapes(data.translate(_SHAPE), len(cells))
+        if not found:
+            found = [position for position, cell in enumerate(cells) if not _is_moment(cell)]
+        if not found and self.field.constraints:
+            orders = map(_order, cells)
+            found = [
+                position
+                for position, order in enumerate(orders)
+                if not all(_keeps(rule, order) for rule in self.field.constraints)
+            ]
+        return found
+
+    def _odd_shapes(self, data: bytes, cells: int) -> list[int]:
+        """Positions of the cells without one of our shapes. `fast` and `suspects` ask the same in turn."""
+        usual = b"\0%b\0" % self._usual
+        if data == usual * cells:
+            return []
+        if data != self._asked:
+            others = _others(data, self._usual)
+            self._asked = data
+            self._odd = [position for position, shape in others if shape not in self._SHAPES]
+            if len(others) > len(self._odd):
+                self._usual = next(shape for _, shape in others if shape in self._SHAPES)
+        return self._odd
+
+    def identities(self, cells: Sequence[str], texts: Sequence[str]) -> Sequence[str]:
+        identity, parse = self.kind.identity, self.kind.parse
+        return [cell if len(cell) <= 20 else identity(parse(cell)) for cell in cells]
+
+
+class PatternDatetimeLane(Lane):
+    """Datetimes of a pattern with fixed places (`%d/%m/%Y %H:%M:%S`): the parts are put in ISO order by slices."""
+
+    may_be_blank = False
+
+    @classmethod
+    def fits(cls, field: Field) -> bool:
+        pattern = field.kind.format
+        letters = re.findall("%(.)", pattern)
+        rest = re.sub("%.", "", pattern)
+        return (
+            pattern != "any"
+            and not field.constraints
+            and len(set(letters)) == len(letters)
+            and {"Y", "m", "d", "H", "M"} <= set(letters) <= set("YmdHMS")
+            and rest.isascii()
+            and rest.isprintable()
+            and not any(ch.isalnum() or ch in "%\\" for ch in rest)
+        )
+
+    def __init__(self, field: Field) -> None:
+        super().__init__(field)
+        iso = {"Y": (0, 4), "m": (5, 2), "d": (8, 2), "H": (11, 2), "M": (14, 2), "S": (17, 2)}  # place, width
+        shape = ""
+        self._moves: list[tuple[int, int]] = []  # byte in our frame ← byte in theirs
+        for letter, literal in re.findall("%(.)|(.)", field.kind.format):
+            if letter:
+                place, width = iso[letter]
+                self._moves += ((1 + place + step, 1 + len(shape) + step) for step in range(width))
+                shape += "0" * width
+            shape += literal
+        self._shape = shape.encode()
+
+    def fast(self, cells: Sequence[str], data: bytes) -> Sequence[str] | None:
+        if data.translate(_SHAPE) != b"\0%b\0" % self._shape * len(cells):
+            return None
+        frames = bytearray(b"\x000000-00-00T00:00:00\0" * len(cells))
+        ours, theirs = len(frames) // len(cells), len(data) // len(cells)
+        for target, source in self._moves:
+            frames[target::ours] = data[source::theirs]
+        if b"T24" in frames:  # newer Pythons read 24:00:00 as the next midnight
+            return None
+        texts = frames.decode()[1:-1].split("\0\0")
+        try:
+            list(map(datetime.fromisoformat, texts))
+        except ValueError:
+            return None
+        return texts
+
+    def suspects(self, cells: Sequence[str], data: bytes) -> Sequence[int]:
+        return [position for position, _ in _others(data.translate(_SHAPE), self._shape)] or [
+            position for position, cell in enumerate(cells) if self.fast([cell], frame([cell])) is None
+        ]
+
+    def identities(self, cells: Sequence[str], texts: Sequence[str]) -> Sequence[str]:
+        return texts
+
+
+_FRAME = re.compile(rb"\0([^\0]*)\0")
+
+
+def _run_of(cell: str) -> re.Pattern[str]:
+    """Any number of frames with a cell of this form. Possessive: a frame that fits is never tried another way."""
+    return re.compile(rf"(?:\0(?:{cell})\0)*+")
+
+
+def _odd_frames(data: str, run: re.Pattern[str]) -> list[int]:
+    """Positions of the frames that are not of the form."""
+    odd: list[int] = []
+    position = offset = 0
+    while offset < len(data):
+        match = run.match(data, offset)
+        end = match.end() if match else offset
+        position += data.count("\0", offset, end) // 2
+        if end == len(data):
+            break
+        odd.append(position)
+        position += 1
+        offset = data.index("\0", end + 1) + 1
+    return odd
+
+
+def _out_of_bounds(rules: Sequence[Constraint], values: Sequence[Any]) -> list[int]:
+    """Positions of the values that break a rule."""
+    return [position for position, value in enumerate(values) if not all([rule.holds(value) for rule in rules])]
+
+
+def _others(data: bytes, shape: bytes) -> list[tuple[int, bytes]]:
+    """Positions and contents of the frames that hold something else than `shape` (which is not empty)."""
+    others: list[tuple[int, bytes]] = []
+    shift = 0
+    # Each frame of the shape becomes one byte, so that offsets tell positions.
+    for match in _FRAME.finditer(data.replace(b"\0%b\0" % shape, b".")):
+        others.append((match.start() - shift, match[1]))
+        shift += match.end() - match.start() - 1
+    return others
+
+
+def _positions(values: list[str | None], wanted: None) -> Iterator[int]:
+    position = -1
+    try:
+        while True:
+            position = values.index(wanted, position + 1)
+            yield position
+    except ValueError:
+        return
+
+
+def _order(cell: str) -> tuple[str, str]:
+    """`Moment.order` of a default datetime without an offset or with `Z`."""
+    return cell[:19], cell[20:].rstrip("Z").rstrip("0")
+
+
+def _keeps(rule: Constraint, order: Any) -> bool:
+    return bool(_COMPARE[rule.name](order, rule.limit))
+
+
+_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    "minimum": operator.ge,
+    "maximum": operator.le,
+    "exclusiveMinimum": operator.gt,
+    "exclusiveMaximum": operator.lt,
+}
+
+
+def _is_moment(cell: str) -> bool:
+    try:
+        datetime.fromisoformat(cell)
+    except ValueError:
+        return False
+    return cell[11:13] != "24"
+
+
+def _string_lane(field: Field) -> Lane:
+    limits = {rule.name: rule.limit for rule in field.constraints}
+    pattern: Pattern | None = limits.get("pattern")
+    grammar = field.kind.grammar if isinstance(field.kind, StringType) else ""
+    if pattern is not None:
+        if grammar:
+            return Lane(field)
+        return DigitsLane(field, pattern.digits) if pattern.digits else PatternLane(field, pattern)
+    if field.format == "uuid":
+        return UuidLane(field)
+    return GrammarLane(field, grammar) if grammar else TextLane(field)

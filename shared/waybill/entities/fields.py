@@ -1,0 +1,100 @@
+"""One field of a schema, and the rule book for one cell.
+
+`Field.check` says, cell by cell, what a field accepts: slow and plain. The fast columns (`columns.py`) must agree with
+it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from .fieldtypes import FieldType, Unreadable
+from .patterns import Pattern
+
+TYPE_ERROR = "type-error"
+CONSTRAINT_ERROR = "constraint-error"
+
+
+class Problem(NamedTuple):
+    """What is wrong with a cell: Frictionless' error type, and a message for a person."""
+
+    type: str
+    message: str
+
+
+Checked = tuple[Any, tuple[Problem, ...]]
+"""A cell's value, None for a missing value and for a cell of the wrong type; and what is wrong with it."""
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """`given` as the schema writes it, `limit` as values compare with it, `holds(value)` the test."""
+
+    name: str
+    given: Any
+    limit: Any
+    holds: Callable[[Any], bool]
+
+    @cached_property
+    def problem(self) -> Problem:
+        return Problem(CONSTRAINT_ERROR, f'constraint "{self.name}" is "{_shown(self.given)}"')
+
+
+@dataclass(frozen=True, eq=False)
+class Field:
+    """A field as `parse_schema` compiled it; `document` is its descriptor, unknown properties included."""
+
+    name: str
+    kind: FieldType
+    missing_values: tuple[str, ...]
+    required: bool
+    unique: bool
+    constraints: tuple[Constraint, ...]
+    document: Mapping[str, Any]
+
+    @property
+    def type(self) -> str:
+        return self.kind.name
+
+    @property
+    def format(self) -> str:
+        return self.kind.format
+
+    @cached_property
+    def attribute(self) -> str:
+        """Name of the DynamoDB attribute: `_pk`, `_sk`, `_at`, `_by` are ours, so a leading `_` is doubled."""
+        return f"_{self.name}" if self.name.startswith("_") else self.name
+
+    @cached_property
+    def missing(self) -> frozenset[str]:
+        return frozenset(self.missing_values)
+
+    @cached_property
+    def required_problem(self) -> Problem:
+        return Problem(CONSTRAINT_ERROR, 'constraint "required" is "True"')
+
+    @cached_property
+    def type_problem(self) -> Problem:
+        return Problem(TYPE_ERROR, f'type is "{self.type}/{self.format}"')
+
+    def check(self, cell: str) -> Checked:
+        """Reads one cell as the standard says: missing values, then the type, then every constraint."""
+        if cell in self.missing:
+            return None, ((self.required_problem,) if self.required else ())
+        try:
+            value = self.kind.parse(cell)
+        except Unreadable as error:
+            return None, (Problem(TYPE_ERROR, f"{self.type_problem.message}: {error}"),)
+        except ValueError:  # the standard library's reasons are not worth showing
+            return None, (self.type_problem,)
+        return value, tuple([rule.problem for rule in self.constraints if not rule.holds(value)])
+
+
+def _shown(given: Any) -> str:
+    if isinstance(given, Pattern):
+        return given.text
+    text = str(given)
+    return text if len(text) <= 200 else text[:199] + "…"

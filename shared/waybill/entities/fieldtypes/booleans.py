@@ -1,0 +1,51 @@
+"""`boolean`: exactly the texts of `trueValues` and `falseValues`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from .base import Attribute, FieldType
+
+TRUE_VALUES = ("true", "True", "TRUE", "1")
+FALSE_VALUES = ("false", "False", "FALSE", "0")
+
+
+class BooleanType(FieldType):
+    """An export writes the first of `true_values` or `false_values`."""
+
+    name: ClassVar[str] = "boolean"
+    storage: ClassVar[str] = "BOOL"
+
+    def __init__(
+        self,
+        format: str = "default",
+        *,
+        true_values: Sequence[str] = TRUE_VALUES,
+        false_values: Sequence[str] = FALSE_VALUES,
+    ) -> None:
+        if format != "default":
+            raise ValueError("format must be default")
+        super().__init__(format)
+        if not true_values or not false_values or set(true_values) & set(false_values):
+            raise ValueError("trueValues and falseValues must hold something, and nothing in common")
+        self.first = {True: true_values[0], False: false_values[0]}
+        self.values = dict.fromkeys(true_values, True) | dict.fromkeys(false_values, False)
+
+    def parse(self, cell: str) -> bool:
+        try:
+            return self.values[cell]
+        except KeyError:
+            raise ValueError from None
+
+    def parse_given(self, given: Any) -> bool:
+        return given if isinstance(given, bool) else bool(super().parse_given(given))
+
+    def stored(self, value: Any) -> str:
+        return "true" if value else "false"
+
+    def to_json(self, attribute: Attribute) -> bool:
+        return bool(attribute["BOOL"])
+
+    def to_cell(self, attribute: Attribute) -> str:
+        return self.first[bool(attribute["BOOL"])]

@@ -1,0 +1,274 @@
+"""`date`, `time`, `datetime`, `yearmonth`: stored as ISO 8601 text.
+
+In the default format the text is kept as the file has it, offset and fraction included. Values of a strptime pattern
+and of `any` become ISO 8601 (`2024-01-26T15:00:00.3-05:00`, a zero offset `Z`); an export writes the pattern again, or
+ISO 8601 for `any`. Keys and uniqueness compare instants: `15:00:00-05:00` and `20:00:00Z` are one value. For bounds,
+what has no offset counts as UTC.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, ClassVar, NamedTuple
+
+from .attributes import Unreadable
+from .base import ORDERED, Attribute, FieldType
+
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]")
+_OFFSET = r"Z|[+-](?:(?:0[0-9]|1[0-3]):[0-5][0-9]|14:00)"
+_DATETIME = re.compile(
+    rf"([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9])(?:\.([0-9]+))?({_OFFSET})?"
+)
+_YEARMONTH = re.compile("[0-9]{4}-(?:0[1-9]|1[0-2])")
+_FOREIGN_DIGIT = re.compile(r"(?![0-9])\d")
+_EPOCH = datetime(1, 1, 1)
+
+
+class Moment(NamedTuple):
+    """A value in time: `text` is stored; `identity` equals that of equal values; `order` is what bounds compare."""
+
+    text: str
+    identity: str
+    order: Any
+
+
+class TemporalType(FieldType):
+    """What the three share: default format, `any`, or a strptime pattern."""
+
+    constraints: ClassVar[frozenset[str]] = ORDERED
+
+    def __init__(self, format: str = "default") -> None:
+        super().__init__(format)
+        if format not in ("default", "any"):
+            _check_pattern(format, self._sample())
+
+    def parse(self, cell: str) -> Moment:
+        if self.format == "default":
+            return self._read_iso(cell)
+        if self.format == "any":
+            return self._read_any(cell)
+        if _FOREIGN_DIGIT.search(cell):
+            raise ValueError
+        return self._read_iso(self._from_datetime(datetime.strptime(cell, self.format)))
+
+    def _read_any(self, cell: str) -> Moment:
+        try:
+            return self._read_iso(cell)
+        except ValueError:
+            return self._read_iso(self._from_datetime(parse_any(cell)))
+
+    def stored(self, value: Any) -> str:
+        return str(value.text)
+
+    def identity(self, value: Any) -> str:
+        return str(value.identity)
+
+    def order(self, value: Any) -> Any:
+        return value.order
+
+    def to_cell(self, attribute: Attribute) -> str:
+        text = str(attribute["S"])
+        return text if self.format in ("default", "any") else _strftime(self._to_datetime(text), self.format)
+
+    def _read_iso(self, text: str) -> Moment:
+        raise NotImplementedError
+
+    def _from_datetime(self, value: datetime) -> str:
+        raise NotImplementedError
+
+    def _to_datetime(self, text: str) -> datetime:
+        raise NotImplementedError
+
+    def _sample(self) -> datetime:
+        raise NotImplementedError
+
+
+class DateType(TemporalType):
+    """`yyyy-mm-dd`, years 0001 to 9999."""
+
+    name: ClassVar[str] = "date"
+
+    def _read_iso(self, text: str) -> Moment:
+        if not _DATE.fullmatch(text):
+            raise ValueError
+        date.fromisoformat(text)  # raises for a day that the calendar lacks
+        return Moment(text, text, text)
+
+    def _from_datetime(self, value: datetime) -> str:
+        return value.date().isoformat()
+
+    def _to_datetime(self, text: str) -> datetime:
+        return datetime.combine(date.fromisoformat(text), time())
+
+    def _sample(self) -> datetime:
+        return datetime(2024, 11, 28)
+
+
+class TimeType(TemporalType):
+    """`hh:mm:ss`, `00:00:00` to `23:59:59`; patterns may bring a fraction and an offset."""
+
+    name: ClassVar[str] = "time"
+
+    def _read_iso(self, text: str) -> Moment:
+        if self.format == "default":
+            if not _TIME.fullmatch(text):
+                raise ValueError
+            return Moment(text, text, (text, ""))
+        moment = _read_datetime(f"2000-01-02T{text}")
+        return Moment(text, moment.identity[11:], moment.order)
+
+    def _from_datetime(self, value: datetime) -> str:
+        return _iso_time(value)
+
+    def _to_datetime(self, text: str) -> datetime:
+        return datetime.fromisoformat(f"1900-01-01T{text}")
+
+    def _sample(self) -> datetime:
+        return datetime(1900, 1, 1, 13, 45, 59, tzinfo=UTC)
+
+
+class DatetimeType(TemporalType):
+    """XML Schema dateTime: `yyyy-mm-ddThh:mm:ss`, a fraction of any length, `Z` or `±hh:mm`."""
+
+    name: ClassVar[str] = "datetime"
+
+    def _read_iso(self, text: str) -> Moment:
+        return _read_datetime(text)
+
+    def _from_datetime(self, value: datetime) -> str:
+        return f"{value.date().isoformat()}T{_iso_time(value)}"
+
+    def _to_datetime(self, text: str) -> datetime:
+        return datetime.fromisoformat(text)
+
+    def _sample(self) -> datetime:
+        return datetime(2024, 11, 28, 13, 45, 59, tzinfo=UTC)
+
+
+class YearmonthType(FieldType):
+    """`yyyy-mm`."""
+
+    name: ClassVar[str] = "yearmonth"
+    constraints: ClassVar[frozenset[str]] = ORDERED
+
+    def __init__(self, format: str = "default") -> None:
+        if format != "default":
+            raise ValueError("format must be default")
+        super().__init__(format)
+
+    def parse(self, cell: str) -> str:
+        if not _YEARMONTH.fullmatch(cell):
+            raise ValueError
+        return cell
+
+
+def _read_datetime(text: str) -> Moment:
+    match = _DATETIME.fullmatch(text)
+    if match is None:
+        raise ValueError
+    seconds, fraction, offset = match.groups()
+    fraction = (fraction or "").rstrip("0")
+    instant = datetime.fromisoformat(seconds)
+    if offset and offset != "Z":
+        hours, minutes = int(offset[1:3]), int(offset[4:])
+        shift = timedelta(hours=hours, minutes=minutes)
+        try:
+            instant = instant - shift if offset[0] == "+" else instant + shift
+        except OverflowError:
+            raise Unreadable("outside the years 0001 … 9999") from None
+    identity = instant.isoformat() + (f".{fraction}" if fraction else "") + ("Z" if offset else "")
+    return Moment(text, identity, (instant.isoformat(), fraction))
+
+
+def _iso_time(value: datetime) -> str:
+    text = value.time().isoformat("seconds")
+    if value.microsecond:
+        text += f".{value.microsecond:06d}".rstrip("0")
+    offset = value.utcoffset()
+    if offset is None:
+        return text
+    if offset % timedelta(minutes=1):
+        raise Unreadable("an offset with seconds")
+    return text + (value.strftime("%z")[:3] + ":" + value.strftime("%z")[3:] if offset else "Z")
+
+
+def _strftime(value: datetime, pattern: str) -> str:
+    """`strftime` with years of four digits: the C library writes year 5 as `5`, which `strptime` cannot read."""
+    year = {"Y": f"{value.year:04d}", "G": f"{value.isocalendar().year:04d}"}
+    return value.strftime(re.sub("%(.)", lambda match: year.get(match[1], match[0]), pattern, flags=re.DOTALL))
+
+
+def _check_pattern(pattern: str, sample: datetime) -> None:
+    """Refuses what cannot be written and read back (`%Z`, a bare word, an unknown directive)."""
+    problem = "format must be default, any or a strptime pattern that reads what it writes"
+    directives = re.findall("%(.)", pattern, re.DOTALL)
+    if not directives or "Z" in directives:
+        raise ValueError(problem)
+    try:
+        text = _strftime(sample, pattern)
+        again = datetime.strptime(text, pattern)
+        if _strftime(again if again.tzinfo else again.replace(tzinfo=UTC), pattern) != text:
+            raise ValueError(problem)
+    except (ValueError, re.error):
+        raise ValueError(problem) from None
+
+
+_MONTHS = {
+    name: number
+    for number, name in enumerate(
+        ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], 1
+    )
+}
+_ANY_TIME = (
+    r"(?:[T ]\s*(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})"
+    r"(?::(?P<second>[0-9]{2})(?:[.,](?P<fraction>[0-9]{1,6}))?)?"
+    r"\s*(?P<half>[AaPp]\.?[Mm]\.?)?\s*(?P<offset>Z|UTC|GMT|[+-][0-9]{2}:?[0-9]{2})?)?"
+)
+_ANY_WEEKDAY = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,?\s+)?"
+_ANY_DATES = [
+    r"(?P<year>[0-9]{4})(?P<sep>[-/.]?)(?P<month>[0-9]{2})(?P=sep)(?P<day>[0-9]{2})",
+    r"(?P<first>[0-9]{1,2})(?P<sep>[-/.])(?P<second_part>[0-9]{1,2})(?P=sep)(?P<year>[0-9]{4})",
+    rf"{_ANY_WEEKDAY}(?P<day>[0-9]{{1,2}})(?:st|nd|rd|th)?[ -](?P<name>[A-Za-z]{{3,9}})\.?,?[ -](?P<year>[0-9]{{4}})",
+    rf"{_ANY_WEEKDAY}(?P<name>[A-Za-z]{{3,9}})\.? (?P<day>[0-9]{{1,2}})(?:st|nd|rd|th)?,? (?P<year>[0-9]{{4}})",
+]
+_ANY = [re.compile(day + _ANY_TIME, re.IGNORECASE) for day in _ANY_DATES]
+_ANY.append(re.compile(_ANY_TIME.replace("[T ]", "T?", 1), re.IGNORECASE))
+
+
+def parse_any(cell: str) -> datetime:
+    """Format `any`: ISO 8601 and its near relatives, month names, `d/m/y` or `m/d/y` where only one can be meant.
+
+    A time alone belongs to 1 January 1900, as with strptime.
+
+    Raises:
+        ValueError: no form fits, or day and month could be swapped.
+    """
+    for form in _ANY:
+        match = form.fullmatch(cell)
+        if match and cell:
+            return _any_value(match.groupdict())
+    raise ValueError
+
+
+def _any_value(part: dict[str, str | None]) -> datetime:
+    year, month, day = int(part.get("year") or 1900), int(part.get("month") or 1), int(part.get("day") or 1)
+    if name := part.get("name"):
+        month = _MONTHS.get(name[:3].lower(), 0)
+    if part.get("first"):
+        first, second = int(part["first"] or 0), int(part["second_part"] or 0)
+        if first <= 12 and second <= 12 and first != second:
+            raise Unreadable("day and month could be swapped")
+        day, month = (first, second) if first > 12 else (second, first)
+    hour = int(part["hour"] or 0)
+    if half := part["half"]:
+        if not 1 <= hour <= 12:
+            raise ValueError
+        hour = hour % 12 + (12 if half[0] in "Pp" else 0)
+    microsecond = int((part["fraction"] or "").ljust(6, "0"))
+    value = datetime(year, month, day, hour, int(part["minute"] or 0), int(part["second"] or 0), microsecond)
+    offset = part["offset"]
+    if not offset:
+        return value
+    return value.replace(tzinfo=UTC if offset[0] not in "+-" else datetime.strptime(offset, "%z").tzinfo)

@@ -1,0 +1,169 @@
+"""The labels of a file against the fields of a schema (`fieldsMatch`).
+
+https://datapackage.org/standard/table-schema/#fieldsMatch; error types and their order as Frictionless has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from .fields import Field
+from .schema import Schema
+
+REJECTS_LABELS = ("_row", "_type", "_reason")
+
+_MAY_HAVE_MORE = ("subset", "partial")
+_MAY_LACK = ("superset", "partial")
+
+
+class LabelError(NamedTuple):
+    """One thing wrong with a header. `field_number` counts the file's columns from 1; 0 for the header as a whole."""
+
+    type: str
+    field_number: int
+    label: str
+    message: str
+
+
+class HeaderMismatch(Exception):
+    """The header does not fit the schema. `errors` holds everything wrong; the first names the job's error."""
+
+    def __init__(self, errors: Sequence[LabelError]) -> None:
+        super().__init__(errors[0].message)
+        self.errors = list(errors)
+
+
+class Column(NamedTuple):
+    """A column of the file (`position` from 0) and its field."""
+
+    position: int
+    field: Field
+
+
+@dataclass(frozen=True, eq=False)
+class HeaderMatch:
+    """Which column of a file is which field.
+
+    `columns` are in file order; `ignored` are column indexes without a field; `absent` the fields the file lacks;
+    `labels` the header as it stands in the file.
+    """
+
+    labels: tuple[str, ...]
+    columns: tuple[Column, ...]
+    ignored: tuple[int, ...]
+    absent: tuple[Field, ...]
+
+
+def match_header(
+    schema: Schema, labels: Sequence[str], columns: Mapping[str, str] | None = None, *, mode: str = "upsert"
+) -> HeaderMatch:
+    """Matches a header to the schema.
+
+    Args:
+        labels: the header row, as in the file.
+        columns: label → field name, applied before the header is checked (the job's own over the entity's).
+        mode: in `update` and `delete` a file may lack any field but those of the primary key.
+
+    The columns `_row`, `_type`, `_reason` of a rejects file are ignored, so that it imports as it is.
+
+    Raises:
+        HeaderMismatch: with every error of the header.
+    """
+    renames = columns or {}
+    rejects = _rejects_columns(schema, labels)
+    read = [(index, renames.get(label, label)) for index, label in enumerate(labels) if index not in rejects]
+    if not any(label.strip() for _, label in read):
+        raise HeaderMismatch([LabelError("blank-header", 0, "", "Header is completely blank")])
+    keys_only = mode in ("update", "delete")
+    missing = _missing_fields(schema, [label for _, label in read], keys_only)
+    by_order = schema.fields_match == "exact" and not keys_only
+    errors = _check_by_order(schema, read, missing) if by_order else _check_by_name(schema, read, missing)
+    if errors:
+        raise HeaderMismatch(errors)
+    matched = tuple(Column(index, schema.by_name[label]) for index, label in read if label in schema.by_name)
+    found = {column.position for column in matched}
+    names = {column.field.name for column in matched}
+    return HeaderMatch(
+        labels=tuple(labels),
+        columns=matched,
+        ignored=tuple(index for index in range(len(labels)) if index not in found),
+        absent=tuple(field for field in schema.fields if field.name not in names),
+    )
+
+
+def _rejects_columns(schema: Schema, labels: Sequence[str]) -> set[int]:
+    """A field of such a name keeps its column, but for the first three of a rejects file."""
+    leading = {0, 1, 2} if tuple(labels[:3]) == REJECTS_LABELS else set()
+    return leading | {
+        index for index, label in enumerate(labels) if label in REJECTS_LABELS and label not in schema.by_name
+    }
+
+
+def _missing_fields(schema: Schema, labels: list[str], keys_only: bool) -> list[Field]:
+    key = set(schema.primary_key)
+    if schema.fields_match == "exact" and not keys_only:
+        return list(schema.fields[len(labels) :])
+    present = set(labels)
+    missing = [field for field in schema.fields if field.name not in present]
+    if keys_only:
+        return [field for field in missing if field.name in key]
+    if schema.fields_match in _MAY_LACK:
+        return [field for field in missing if field.required or field.name in key]
+    return missing
+
+
+def _missing_errors(read: Sequence[tuple[int, str]], missing: Sequence[Field]) -> list[LabelError]:
+    after = read[-1][0] + 2
+    return [
+        LabelError("missing-label", number, "", f'There is no label for the field "{field.name}"')
+        for number, field in enumerate(missing, after)
+    ]
+
+
+def _extra_error(index: int, label: str) -> LabelError:
+    return LabelError("extra-label", index + 1, label, f'Label "{label}" at position {index + 1} is not a field')
+
+
+def _blank_error(index: int) -> LabelError:
+    return LabelError("blank-label", index + 1, "", f"Label at position {index + 1} is blank")
+
+
+def _duplicate_error(index: int, label: str, first: int) -> LabelError:
+    message = f'Label "{label}" at position {index + 1} is the same as at position {first + 1}'
+    return LabelError("duplicate-label", index + 1, label, message)
+
+
+def _check_by_order(schema: Schema, read: Sequence[tuple[int, str]], missing: Sequence[Field]) -> list[LabelError]:
+    errors = [_extra_error(index, label) for index, label in read[len(schema.fields) :]]
+    errors += _missing_errors(read, missing)
+    first: dict[str, int] = {}
+    for (index, label), field in zip(read, schema.fields, strict=False):
+        if not label.strip():
+            errors.append(_blank_error(index))
+        elif label in first:
+            errors.append(_duplicate_error(index, label, first[label]))
+        elif label != field.name:
+            message = f'Label "{label}" at position {index + 1} is not the name of the field there, "{field.name}"'
+            errors.append(LabelError("incorrect-label", index + 1, label, message))
+        first.setdefault(label, index)
+    return errors
+
+
+def _check_by_name(schema: Schema, read: Sequence[tuple[int, str]], missing: Sequence[Field]) -> list[LabelError]:
+    may_have_more = schema.fields_match in _MAY_HAVE_MORE
+    errors: list[LabelError] = []
+    first: dict[str, int] = {}
+    for index, label in read:
+        if not label.strip():
+            if not may_have_more:
+                errors.append(_blank_error(index))
+        elif label in first:
+            errors.append(_duplicate_error(index, label, first[label]))
+        elif label not in schema.by_name and not may_have_more:
+            errors.append(_extra_error(index, label))
+        first.setdefault(label, index)
+    if schema.fields_match == "partial" and not any(label in schema.by_name for _, label in read):
+        errors.append(LabelError("unmatched-header", 0, "", "None of the fields stands in the header"))
+    return errors + _missing_errors(read, missing)

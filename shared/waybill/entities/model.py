@@ -1,0 +1,318 @@
+"""An entity: what may be imported and exported, by whom, and how its files look (contract, section 5).
+
+`schema` and `dialect` are kept as the documents that were given, unknown properties included; `waybill.entities.schema`
+compiles the former where rows are read. That module is loaded only while a definition is checked: a job's status needs
+neither it nor its libraries.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from waybill.errors import InvalidRequest
+
+NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+MAX_TEXT = 200
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+Problems = list[tuple[str, str]]
+
+
+class DataType(StrEnum):
+    PROFILE = "profile"
+    LINKED_DATA = "linked-data"
+    REPOSITORY = "repository"
+    INTERACTION = "interaction"
+    FORM_PARTICIPATION = "form-participation"
+    SUBSCRIPTION = "subscription"
+
+
+class Right(StrEnum):
+    """What a permission is for."""
+
+    VIEW = "view"
+    IMPORT = "import"
+    EXPORT = "export"
+
+
+@dataclass(frozen=True)
+class Target:
+    """An existing DynamoDB table that holds the records instead of Waybill's own."""
+
+    table: str
+    modified_attribute: str | None = None
+
+
+@dataclass(frozen=True)
+class Entity:
+    """One entry of the catalogue.
+
+    `uid` is new at each creation, so that a name that is used again starts empty. `permissions` maps each right to the
+    groups that have it. `columns` maps header names of files to field names.
+    """
+
+    uid: str
+    name: str
+    schema: dict[str, Any]
+    title: str
+    database: str | None = None
+    data_type: DataType = DataType.PROFILE
+    dialect: dict[str, Any] | None = None
+    encoding: str | None = None
+    permissions: dict[Right, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    columns: dict[str, str] = dataclasses.field(default_factory=dict)
+    refuse_duplicates: bool = False
+    target: Target | None = None
+
+    @property
+    def field_names(self) -> list[str]:
+        """Names of the fields in schema order."""
+        return [field["name"] for field in self.schema["fields"]]
+
+    @property
+    def primary_key(self) -> tuple[str, ...]:
+        """Names of the key fields; empty when each row is a new record."""
+        key = self.schema.get("primaryKey") or []
+        return (key,) if isinstance(key, str) else tuple(key)
+
+    def to_resource(self) -> dict[str, Any]:
+        """The entity as the API shows it; `PUT` takes the same document back."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "database": self.database,
+            "dataType": self.data_type.value,
+            "schema": self.schema,
+            "dialect": self.dialect,
+            "encoding": self.encoding,
+            "permissions": {right.value: list(self.permissions.get(right, ())) for right in Right},
+            "columns": self.columns,
+            "refuseDuplicates": self.refuse_duplicates,
+            "target": None
+            if self.target is None
+            else {"table": self.target.table, "modifiedAttribute": self.target.modified_attribute},
+        }
+
+    def to_document(self) -> dict[str, Any]:
+        """Everything that `from_document` needs, as JSON values: what is stored, and what a job keeps as its copy."""
+        return {"uid": self.uid, **self.to_resource()}
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Entity:
+        target = document["target"]
+        return cls(
+            uid=document["uid"],
+            name=document["name"],
+            title=document["title"],
+            database=document["database"],
+            data_type=DataType(document["dataType"]),
+            schema=document["schema"],
+            dialect=document["dialect"],
+            encoding=document["encoding"],
+            permissions={Right(right): tuple(groups) for right, groups in document["permissions"].items()},
+            columns=dict(document["columns"]),
+            refuse_duplicates=document["refuseDuplicates"],
+            target=None if target is None else Target(target["table"], target["modifiedAttribute"]),
+        )
+
+
+def parse_entity(name: str, uid: str, body: object, target_tables: Collection[str]) -> Entity:
+    """The entity that the body of `PUT /entities/{name}` describes.
+
+    A member that is null counts as left out. `name` may stand in the body when it is that of the path, so that what
+    `GET` answered can be put back.
+
+    Args:
+        name: from the path.
+        uid: of the entity that is replaced, or a new one.
+        body: the decoded JSON.
+        target_tables: the DynamoDB tables that an entity may write to.
+
+    Raises:
+        InvalidRequest: with one problem per wrong member.
+    """
+    if not NAME_PATTERN.fullmatch(name):
+        raise InvalidRequest("An entity's name has 1 to 64 of A-Z a-z 0-9 _ . - and begins with a letter or digit.")
+    if not isinstance(body, dict):
+        raise InvalidRequest("The definition of an entity is a JSON object.", [("", "must be an object")])
+    given = {member: value for member, value in body.items() if value is not None}
+    problems: Problems = []
+    refuse_unknown(given, _MEMBERS, "", problems)
+    if given.get("name", name) != name:
+        problems.append(("/name", f"must be {name!r}, as in the path"))
+    schema = _schema(given.get("schema"), problems)
+    entity = Entity(
+        uid=uid,
+        name=name,
+        schema=schema,
+        title=text(given, "title", problems) or name,
+        database=text(given, "database", problems),
+        data_type=_data_type(given.get("dataType", DataType.PROFILE), problems),
+        dialect=check_dialect(given.get("dialect"), "/dialect", problems),
+        encoding=check_encoding(given.get("encoding"), "/encoding", problems),
+        permissions=_permissions(given.get("permissions", {}), problems),
+        columns=check_columns(given.get("columns", {}), _names(schema), "/columns", problems),
+        refuse_duplicates=boolean(given, "refuseDuplicates", False, problems),
+        target=_target(given.get("target"), target_tables, problems),
+    )
+    if problems:
+        raise InvalidRequest("The definition of the entity breaks a rule.", problems)
+    return entity
+
+
+_MEMBERS = frozenset(
+    {
+        "name",
+        "title",
+        "database",
+        "dataType",
+        "schema",
+        "dialect",
+        "encoding",
+        "permissions",
+        "columns",
+        "refuseDuplicates",
+        "target",
+    }
+)
+
+
+def refuse_unknown(given: Mapping[str, Any], known: Collection[str], path: str, problems: Problems) -> None:
+    """One problem for each member that nobody reads: a misspelt option must not pass silently."""
+    problems.extend((f"{path}/{pointer_token(member)}", "unknown member") for member in given if member not in known)
+
+
+def pointer_token(member: str) -> str:
+    """A member name as one token of a JSON Pointer (RFC 6901, section 3)."""
+    return member.replace("~", "~0").replace("/", "~1")
+
+
+def text(given: Mapping[str, Any], member: str, problems: Problems) -> str | None:
+    """A short line of text, or None when left out."""
+    value = given.get(member)
+    if value is None:
+        return None
+    if not is_line(value, MAX_TEXT):
+        problems.append((f"/{member}", f"must be one line of 1 to {MAX_TEXT} characters"))
+        return None
+    return str(value)
+
+
+def is_line(value: object, longest: int) -> bool:
+    """Whether the value is text that is not blank, without control characters and line breaks."""
+    return isinstance(value, str) and 0 < len(value.strip()) <= len(value) <= longest and not _CONTROL.search(value)
+
+
+def boolean(given: Mapping[str, Any], member: str, default: bool, problems: Problems) -> bool:
+    value = given.get(member, default)
+    if not isinstance(value, bool):
+        problems.append((f"/{member}", "must be true or false"))
+        return default
+    return value
+
+
+def check_encoding(value: object, path: str, problems: Problems) -> str | None:
+    """The name of a text encoding that Python knows."""
+    if value is None:
+        return None
+    try:
+        if not isinstance(value, str):
+            raise LookupError
+        "a".encode(value)
+    except (LookupError, ValueError):  # ValueError: NUL in the name, or the codec `undefined`
+        problems.append((path, "must be the name of a known text encoding, such as utf-8"))
+        return None
+    return value
+
+
+def check_dialect(value: object, path: str, problems: Problems) -> dict[str, Any] | None:
+    """A Table Dialect; properties that the standard does not name are kept."""
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        problems.append((path, "must be an object (a Table Dialect)"))
+        return None
+    from waybill.tabular.dialect import Dialect, DialectError
+
+    try:
+        Dialect.from_document(value)
+    except DialectError as error:
+        problems.extend((f"{path}/{member}", message) for member, message in error.problems)
+    return value
+
+
+def check_columns(value: object, fields: Collection[str], path: str, problems: Problems) -> dict[str, str]:
+    """Header names of files → fields. `fields` is empty when the schema could not be read."""
+    if not isinstance(value, dict):
+        problems.append((path, "must be an object of header names and field names"))
+        return {}
+    for header, field in value.items():
+        where = f"{path}/{pointer_token(header)}"
+        if not isinstance(field, str):
+            problems.append((where, "must be the name of a field"))
+        elif fields and field not in fields:
+            problems.append((where, f"the schema has no field {field!r}"))
+    return value
+
+
+def _names(schema: Mapping[str, Any]) -> list[str]:
+    fields = schema.get("fields")
+    if not isinstance(fields, list):
+        return []
+    return [field["name"] for field in fields if isinstance(field, dict) and isinstance(field.get("name"), str)]
+
+
+def _schema(value: object, problems: Problems) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        problems.append(("/schema", "is required and must be an object (a Table Schema)"))
+        return {}
+    from waybill.entities.schema import SchemaError, parse_schema
+
+    try:
+        parse_schema(value)
+    except SchemaError as error:
+        problems.extend((f"/schema{path}", message) for path, message in error.problems)
+    return value
+
+
+def _data_type(value: object, problems: Problems) -> DataType:
+    try:
+        return DataType(value)  # type: ignore[arg-type]
+    except ValueError:
+        problems.append(("/dataType", f"must be one of {', '.join(DataType)}"))
+        return DataType.PROFILE
+
+
+def _permissions(value: object, problems: Problems) -> dict[Right, tuple[str, ...]]:
+    if not isinstance(value, dict):
+        problems.append(("/permissions", "must be an object with view, import and export"))
+        return {}
+    refuse_unknown(value, set(Right), "/permissions", problems)
+    permissions = {}
+    for right in Right:
+        groups = value.get(right) or []
+        if not isinstance(groups, list) or not all(isinstance(group, str) and group for group in groups):
+            problems.append((f"/permissions/{right}", "must be a list of group names"))
+            continue
+        permissions[right] = tuple(dict.fromkeys(groups))
+    return permissions
+
+
+def _target(value: object, target_tables: Collection[str], problems: Problems) -> Target | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        problems.append(("/target", "must be an object with table and modifiedAttribute"))
+        return None
+    refuse_unknown(value, {"table", "modifiedAttribute"}, "/target", problems)
+    table, attribute = value.get("table"), value.get("modifiedAttribute")
+    if not isinstance(table, str) or table not in target_tables:
+        problems.append(("/target/table", "is not one of the tables that this installation may write to"))
+    if attribute is not None and (not isinstance(attribute, str) or not 0 < len(attribute) <= MAX_TEXT):
+        problems.append(("/target/modifiedAttribute", "must be the name of an attribute"))
+    return Target(str(table), attribute if isinstance(attribute, str) else None)

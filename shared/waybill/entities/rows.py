@@ -1,0 +1,454 @@
+"""Rows of a file → requests for DynamoDB, a block at a time.
+
+    compiler = compile_rows(schema, match_header(schema, labels))
+    block = compiler.compile(rows, partition=entity_uid, stamps={"_at": '{"N":"1700000000000"}'})
+
+`block.texts` are the requests of the good rows, `block.errors` says what is wrong with the others.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import compress, repeat
+from json.encoder import encode_basestring as quote
+from operator import itemgetter
+from typing import Any, Literal, NamedTuple
+
+from xxhash import xxh3_64_intdigest
+
+from .columns import Converted, Lane, escape, frame, make_column
+from .fields import Field, Problem
+from .fieldtypes.attributes import MAX_ITEM_BYTES, attribute_bytes
+from .header import HeaderMatch
+from .schema import Schema
+
+SHARDS = 64
+MAX_KEY_BYTES = 1_024
+MISSING_KEY = Problem("missing-key", "the primary key is missing")
+
+Shape = Literal["put", "update", "delete"]
+
+_SHARD = [f"{shard:02x}" for shard in range(SHARDS)]
+_ONE_CHAR_BYTES = 4  # of UTF-8, at most
+
+
+class CellError(NamedTuple):
+    """One error of one row. `row` is the index in the block; `field_number` counts the file's columns from 1, 0 where
+    the row as a whole is meant."""
+
+    row: int
+    field_number: int
+    field_name: str
+    type: str
+    cell: str
+    message: str
+
+
+@dataclass(slots=True)
+class Block:
+    """What became of a block of rows. The lists but `errors` run over the good rows, in file order.
+
+    `rows`: index in the block. `texts`: the requests (empty after `validate_only`). `keys`: key texts. `digests`: their
+    xxh3 64-bit digests. `unique`: for each of `Schema.unique_sets` that the file has, the digests of its values, None
+    where one is null. `errors`: by row, then by field as they stand in the file.
+    """
+
+    rows: Sequence[int] = ()
+    texts: list[str] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+    digests: list[int] = field(default_factory=list)
+    unique: list[list[int | None]] = field(default_factory=list)
+    errors: list[CellError] = field(default_factory=list)
+
+
+def compile_rows(schema: Schema, header: HeaderMatch, *, shape: Shape = "put", own_table: bool = True) -> RowCompiler:
+    """Builds the compiler of one file's rows.
+
+    Args:
+        shape: `put` writes whole records (upsert, insert), `update` the file's columns, `delete` needs the key only
+            (other columns are not looked at).
+        own_table: Waybill's records table; else a table of the entity's own, whose key attributes are the fields of
+            the primary key.
+    """
+    return RowCompiler(schema, header, shape, own_table)
+
+
+def attribute_name(of: Field, own_table: bool = True) -> str:
+    """The attribute of a field. Only in Waybill's own table are there names to stay clear of."""
+    return of.attribute if own_table else of.name
+
+
+def key_text(identities: Sequence[str]) -> str:
+    """The key of a record from its primary key values: one as it is, several joined by `|`."""
+    if len(identities) == 1:
+        return identities[0]
+    return "|".join(text.replace("\\", "\\\\").replace("|", "\\|") for text in identities)
+
+
+def shard_of(key: str) -> str:
+    """Two hex digits: the records of one entity are spread over 64 partitions."""
+    return _SHARD[xxh3_64_intdigest(key.encode()) % SHARDS]
+
+
+class RowCompiler:
+    """See `compile_rows`. Not safe for concurrent use: columns keep what they have seen."""
+
+    def __init__(self, schema: Schema, header: HeaderMatch, shape: Shape, own_table: bool) -> None:
+        self.schema = schema
+        self.own_table = own_table
+        self.shape = shape
+        key = set(schema.primary_key)
+        wanted = [column for column in header.columns if shape != "delete" or column.field.name in key]
+        self._columns = [_Column(column.position, make_column(column.field)) for column in wanted]
+        by_name = {column.lane.field.name: column for column in self._columns}
+        self._key = [by_name[name] for name in schema.primary_key]
+        self.unique_sets = tuple(names for names in schema.unique_sets if all(name in by_name for name in names))
+        self._unique = [[by_name[name] for name in names] for names in self.unique_sets]
+        for column in self._columns:
+            column.is_key = column in self._key
+            column.is_compared = column.is_key or any(column in columns for columns in self._unique)
+
+    def compile(
+        self,
+        rows: Sequence[Sequence[str]],
+        *,
+        partition: str = "",
+        stamps: Mapping[str, str] | None = None,
+        before: str = '{"PutRequest":{"Item":{',
+        after: str = "}}}",
+        keys: Sequence[str] | None = None,
+    ) -> Block:
+        """Checks a block of rows and renders the good ones. See `compile_columns`; `rows` has the cells row by row."""
+        columns = list(zip(*rows, strict=True))
+        return self.compile_columns(columns, partition=partition, stamps=stamps, before=before, after=after, keys=keys)
+
+    def compile_columns(
+        self,
+        columns: Sequence[Sequence[str]],
+        *,
+        partition: str = "",
+        stamps: Mapping[str, str] | None = None,
+        before: str = '{"PutRequest":{"Item":{',
+        after: str = "}}}",
+        keys: Sequence[str] | None = None,
+    ) -> Block:
+        """Checks a block of rows, given as columns, and renders the good ones.
+
+        Args:
+            columns: the cells as in the file; as many columns as the header has labels, of one length.
+            partition: the entity's uid (own table only).
+            stamps: attribute name → attribute value as JSON, written with every record (`_at`, `_by`).
+            before, after: put around each text. The text between is, by shape:
+                put: the members of the item;
+                delete: the members of the key;
+                update: `"Key":…,"UpdateExpression":…,"ExpressionAttributeNames":…,"ExpressionAttributeValues":…`.
+            keys: the key texts, for a schema without a primary key.
+        """
+        block, outputs = self._check(columns, keys)
+        if block.keys:
+            self._render(block, outputs, partition, stamps or {}, before, after)
+            self._drop_large_items(block, before, after)
+        return block
+
+    def validate_only(self, rows: Sequence[Sequence[str]], *, keys: Sequence[str] | None = None) -> Block:
+        """As `compile`, without the texts."""
+        columns = list(zip(*rows, strict=True))
+        longest = sum(max(map(len, column)) for column in columns)
+        if longest * _ONE_CHAR_BYTES * 2 > MAX_ITEM_BYTES:  # only rendering tells the size of such an item
+            block = self.compile_columns(columns, keys=keys)
+            block.texts = []
+            return block
+        return self._check(columns, keys)[0]
+
+    def _check(self, columns: Sequence[Sequence[str]], keys: Sequence[str] | None) -> tuple[Block, list[_Output]]:
+        if not columns or not columns[0]:
+            return Block(unique=[[] for _ in self._unique]), []
+        outputs = [_Output(column, columns[column.index]) for column in self._columns]
+        errors: list[CellError] = []
+        for output in outputs:
+            if output.column.is_key:
+                output.find_missing_keys()
+            if output.converted.problems:
+                errors += output.errors()
+        block = Block(rows=range(len(columns[0])))
+        if errors:
+            _keep_good(block, outputs, {error.row for error in errors})
+        if block.rows:
+            self._add_keys(block, outputs, keys, errors)
+            by_column = {output.column.index: output for output in outputs}
+            block.unique = [
+                _unique_digests([by_column[column.index] for column in columns], len(block.rows))
+                for columns in self._unique
+            ]
+        else:
+            block.unique = [[] for _ in self._unique]
+        errors.sort(key=itemgetter(0))
+        block.errors = errors
+        return block, outputs
+
+    def _add_keys(
+        self, block: Block, outputs: list[_Output], keys: Sequence[str] | None, errors: list[CellError]
+    ) -> None:
+        if not self._key:
+            if keys is None:
+                raise ValueError("rows of a schema without a primary key need keys")
+            block.keys = [keys[row] for row in block.rows]
+        else:
+            by_column = {output.column.index: output for output in outputs}
+            block.keys = _key_texts([by_column[column.index].identities() for column in self._key])
+        encoded = list(map(str.encode, block.keys))
+        if max(map(len, encoded)) > MAX_KEY_BYTES:
+            good = [len(key) <= MAX_KEY_BYTES for key in encoded]
+            large = [(row, len(key)) for row, key in zip(block.rows, encoded, strict=True) if len(key) > MAX_KEY_BYTES]
+            errors += (self._large_key(row, size, outputs) for row, size in large)
+            _keep_good(block, outputs, {row for row, _ in large})
+            block.keys = list(compress(block.keys, good))
+            encoded = list(compress(encoded, good))
+        block.digests = list(map(xxh3_64_intdigest, encoded))
+
+    def _large_key(self, row: int, size_bytes: int, outputs: list[_Output]) -> CellError:
+        message = f"the record's key has {size_bytes:,} bytes, more than {MAX_KEY_BYTES:,}"
+        if not self._key:
+            return CellError(row, 0, "", "record-too-large", "", message)
+        column = self._key[0]
+        cell = next(output.all_cells[row] for output in outputs if output.column is column)
+        return CellError(row, column.index + 1, column.lane.field.name, "record-too-large", cell, message)
+
+    def _render(
+        self,
+        block: Block,
+        outputs: list[_Output],
+        partition: str,
+        stamps: Mapping[str, str],
+        before: str,
+        after: str,
+    ) -> None:
+        if self.shape == "update":
+            block.texts = [f"{before}{text}{after}" for text in self._update_texts(block, outputs, partition, stamps)]
+            return
+        parts: list[str | Iterable[str]] = [before]
+        comma = ""
+        if self.own_table:
+            parts += self._own_key(block, partition)
+            comma = ","
+        if self.shape == "put":
+            for name, value in stamps.items():
+                parts.append(f"{comma}{quote(name)}:{value}")
+                comma = ","
+            # Without anything before them, a column that has every value goes first: commas lead the others.
+            for output in outputs if comma else sorted(outputs, key=lambda output: bool(output.nulls)):
+                parts += output.members(comma, self.own_table)
+                comma = ","
+        elif not self.own_table:
+            for column in self._key:
+                output = next(output for output in outputs if output.column is column)
+                parts += output.members(comma, self.own_table)
+                comma = ","
+        parts.append(after)
+        block.texts = _join(parts)
+        if outputs and all(output.nulls for output in outputs) and not self.own_table and not stamps:
+            block.texts = [text.replace(f"{before},", before, 1) for text in block.texts]
+
+    def _own_key(self, block: Block, partition: str) -> list[str | Iterable[str]]:
+        """`_pk` and `_sk`: partition and sort key of the records table."""
+        keys = escape(block.keys, frame(block.keys))
+        shards = [_SHARD[digest & 63] for digest in block.digests]
+        return [f'"_pk":{{"S":{quote(partition)[:-1]}#', shards, '"},"_sk":{"S":"', keys, '"}']
+
+    def _update_texts(
+        self, block: Block, outputs: list[_Output], partition: str, stamps: Mapping[str, str]
+    ) -> list[str]:
+        """One UpdateItem a row: SET what has a value, REMOVE what has none."""
+        key_columns = () if self.own_table else self._key
+        written = [output for output in outputs if output.column not in key_columns]
+        names = {"#k": "_pk" if self.own_table else self._key[0].lane.field.name}
+        names |= {f"#s{number}": name for number, name in enumerate(stamps)}
+        names |= {
+            f"#f{number}": attribute_name(output.column.lane.field, self.own_table)
+            for number, output in enumerate(written)
+        }
+        if self.own_table:
+            key_texts = _join(["{", *self._own_key(block, partition), "}"])
+        else:
+            parts: list[str | Iterable[str]] = ["{"]
+            for number, column in enumerate(key_columns):
+                output = next(output for output in outputs if output.column is column)
+                parts += output.members("," if number else "", False)
+            key_texts = _join([*parts, "}"])
+        common = ",".join(f"{quote(short)}:{quote(name)}" for short, name in names.items())
+        texts = []
+        values = [output.attribute_values() for output in written]
+        for position, key in enumerate(key_texts):
+            sets = [f"#s{number}=:s{number}" for number in range(len(stamps))]
+            given = [f'":s{number}":{value}' for number, value in enumerate(stamps.values())]
+            removes = []
+            for number, column_values in enumerate(values):
+                value = column_values[position]
+                if value:
+                    sets.append(f"#f{number}=:f{number}")
+                    given.append(f'":f{number}":{value}')
+                else:
+                    removes.append(f"#f{number}")
+            expression = " ".join(
+                [*(["SET " + ",".join(sets)] if sets else []), *(["REMOVE " + ",".join(removes)] if removes else [])]
+            )
+            update = f'"UpdateExpression":"{expression}",' if expression else ""
+            holders = f'"ExpressionAttributeValues":{{{",".join(given)}}},' if given else ""
+            texts.append(
+                f'"Key":{key},"ConditionExpression":"attribute_exists(#k)",{update}{holders}'
+                f'"ExpressionAttributeNames":{{{common}}}'
+            )
+        return texts
+
+    def _drop_large_items(self, block: Block, before: str, after: str) -> None:
+        """DynamoDB holds items of up to 400 KB; only a text near that is worth counting exactly."""
+        around = len(before) + len(after)
+        if (max(map(len, block.texts)) - around) * _ONE_CHAR_BYTES <= MAX_ITEM_BYTES or self.shape == "delete":
+            return
+        large: dict[int, int] = {}
+        for position, text in enumerate(block.texts):
+            if (len(text) - around) * _ONE_CHAR_BYTES > MAX_ITEM_BYTES:
+                size = _item_bytes(json.loads(f"{{{text[len(before) : len(text) - len(after)]}}}"), self.shape)
+                if size > MAX_ITEM_BYTES:
+                    large[position] = size
+        if not large:
+            return
+        for position, size in large.items():
+            message = f"the record has {size:,} bytes, more than {MAX_ITEM_BYTES:,}"
+            block.errors.append(CellError(block.rows[position], 0, "", "record-too-large", "", message))
+        block.errors.sort(key=itemgetter(0))
+        good = [position not in large for position in range(len(block.texts))]
+        block.rows = list(compress(block.rows, good))
+        block.texts = list(compress(block.texts, good))
+        block.keys = list(compress(block.keys, good))
+        block.digests = list(compress(block.digests, good))
+        block.unique = [list(compress(digests, good)) for digests in block.unique]
+
+
+class _Column:
+    """A column of the file with its lane; `is_compared` when its values make keys or must be unique."""
+
+    __slots__ = ("index", "is_compared", "is_key", "lane")
+
+    def __init__(self, index: int, lane: Lane) -> None:
+        self.index, self.lane = index, lane
+        self.is_key = self.is_compared = False
+
+
+class _Output:
+    """A column's cells of one block: as they came, and, after `keep`, of the good rows only."""
+
+    __slots__ = ("all_cells", "cells", "column", "converted", "nulls", "texts")
+
+    def __init__(self, column: _Column, cells: Sequence[str]) -> None:
+        self.column = column
+        self.all_cells = self.cells = cells
+        self.converted: Converted = column.lane.convert(cells)
+        self.texts = self.converted.texts
+        self.nulls = self.converted.nulls
+
+    def find_missing_keys(self) -> None:
+        """A null or blank key cell is `missing-key`, and nothing else."""
+        missing = set(self.nulls)
+        if self.column.lane.may_be_blank:
+            if any(map(str.isspace, self.cells)) or "" in self.cells:
+                missing.update(position for position, cell in enumerate(self.cells) if not cell.strip())
+        else:
+            missing.update(position for position in self.converted.problems if not self.cells[position].strip())
+        for position in missing:
+            self.converted.problems[position] = (MISSING_KEY,)
+
+    def errors(self) -> list[CellError]:
+        number, name, cells = self.column.index + 1, self.column.lane.field.name, self.cells
+        return [
+            CellError(row, number, name, type, cells[row], message)
+            for row, problems in self.converted.problems.items()
+            for type, message in problems
+        ]
+
+    def keep(self, good: Sequence[bool]) -> None:
+        if self.column.is_compared:
+            self.cells = tuple(compress(self.cells, good))
+        self.texts = list(compress(self.texts, good))
+        if self.nulls:
+            missing = set(self.nulls)
+            kept = [position for position, is_good in enumerate(good) if is_good]
+            self.nulls = [new for new, old in enumerate(kept) if old in missing]
+
+    def identities(self) -> Sequence[str]:
+        """What keys and uniqueness compare; that of a null has no meaning."""
+        if not self.nulls:
+            return self.column.lane.identities(self.cells, self.texts)
+        missing = set(self.nulls)
+        present = [position not in missing for position in range(len(self.cells))]
+        found = iter(
+            self.column.lane.identities(list(compress(self.cells, present)), list(compress(self.texts, present)))
+        )
+        return [next(found) if is_present else "" for is_present in present]
+
+    def members(self, comma: str, own_table: bool) -> list[str | Iterable[str]]:
+        """`,"name":{"S":"…"}` as constant parts and a list; a null is left out, comma included."""
+        lane = self.column.lane
+        opening = f"{comma}{quote(attribute_name(lane.field, own_table))}:{lane.opening}"
+        if not self.nulls:
+            return [opening, self.texts, lane.closing]
+        return [self._without_nulls([f"{opening}{text}{lane.closing}" for text in self.texts])]
+
+    def attribute_values(self) -> Sequence[str]:
+        """Whole attribute values as JSON; `""` for a null."""
+        lane = self.column.lane
+        return self._without_nulls([f"{lane.opening}{text}{lane.closing}" for text in self.texts])
+
+    def _without_nulls(self, texts: list[str]) -> list[str]:
+        for position in self.nulls:
+            texts[position] = ""
+        return texts
+
+
+def _keep_good(block: Block, outputs: list[_Output], bad: set[int]) -> None:
+    good = [row not in bad for row in block.rows]
+    block.rows = list(compress(block.rows, good))
+    for output in outputs:
+        output.keep(good)
+
+
+def _key_texts(identities: Sequence[Sequence[str]]) -> list[str]:
+    if len(identities) == 1:
+        return list(identities[0])
+    if any("|" in text or "\\" in text for text in map("".join, identities)):
+        return list(map(key_text, zip(*identities, strict=True)))
+    return list(map("|".join, zip(*identities, strict=True)))
+
+
+def _unique_digests(outputs: list[_Output], rows: int) -> list[int | None]:
+    digests: list[int | None] = [
+        xxh3_64_intdigest(text.encode()) for text in _key_texts([output.identities() for output in outputs])
+    ]
+    for output in outputs:
+        for position in output.nulls:
+            digests[position] = None
+    return digests
+
+
+def _join(parts: Sequence[str | Iterable[str]]) -> list[str]:
+    """Row by row, the constants and lists one after the other (`"".join` over `zip` beats any template)."""
+    merged: list[str | Iterable[str]] = []
+    for part in parts:
+        if isinstance(part, str) and merged and isinstance(merged[-1], str):
+            merged[-1] += part
+        elif part != "":
+            merged.append(part)
+    # zip stops at the shortest: there is always one list, the key's.
+    return list(map("".join, zip(*(repeat(part) if isinstance(part, str) else part for part in merged), strict=False)))
+
+
+def _item_bytes(request: dict[str, Any], shape: Shape) -> int:
+    """Size of the item that a request writes; of an update what it brings (DynamoDB itself knows the rest)."""
+    item = request
+    if shape == "update":
+        names: dict[str, str] = request["ExpressionAttributeNames"]
+        written = request.get("ExpressionAttributeValues", {}).items()
+        item = {names["#" + short[1:]]: value for short, value in written} | request["Key"]
+    return sum(len(name.encode()) + attribute_bytes(value) for name, value in item.items())

@@ -1,0 +1,340 @@
+"""Table Schema (Data Package v2): the document of an entity, checked and compiled.
+
+https://datapackage.org/standard/table-schema/
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from .fields import Constraint, Field
+from .fieldtypes import TYPES, FieldType
+from .fieldtypes.base import SIZED
+from .jsonschema import compile_json_schema
+from .patterns import Pattern
+
+MAX_FIELDS = 2_000
+MAX_PROBLEMS = 100
+FIELDS_MATCH = ("exact", "equal", "subset", "superset", "partial")
+LIST_ITEM_TYPES = ("string", "integer", "boolean", "number", "datetime", "date", "time")
+
+_MISSING = object()
+_BOUNDS: dict[str, Callable[[Any, Any], bool]] = {
+    "minimum": operator.ge,
+    "maximum": operator.le,
+    "exclusiveMinimum": operator.gt,
+    "exclusiveMaximum": operator.lt,
+}
+
+
+class SchemaError(Exception):
+    """The document breaks a rule. `problems`: (JSON pointer within the schema, what is wrong), in document order."""
+
+    def __init__(self, problems: Sequence[tuple[str, str]]) -> None:
+        super().__init__("; ".join(f"{path or '/'}: {message}" for path, message in problems))
+        self.problems = list(problems)
+
+
+@dataclass(frozen=True, eq=False)
+class Schema:
+    """A compiled Table Schema; `document` is what was given, unknown properties included.
+
+    `unique_sets` are the sets of fields whose values must not repeat: each `unique` field, then each of `uniqueKeys`.
+    """
+
+    fields: tuple[Field, ...]
+    primary_key: tuple[str, ...]
+    unique_sets: tuple[tuple[str, ...], ...]
+    fields_match: str
+    missing_values: tuple[str, ...]
+    document: Mapping[str, Any]
+
+    @cached_property
+    def by_name(self) -> dict[str, Field]:
+        return {field.name: field for field in self.fields}
+
+    @cached_property
+    def key_fields(self) -> tuple[Field, ...]:
+        return tuple(self.by_name[name] for name in self.primary_key)
+
+
+def parse_schema(document: Any) -> Schema:
+    """Checks a Table Schema document and compiles it.
+
+    Raises:
+        SchemaError: with every problem found (at most 100).
+    """
+    return _Reader().read(document)
+
+
+class _Reader:
+    """Walks the document, collecting problems instead of stopping at the first."""
+
+    def __init__(self) -> None:
+        self.problems: list[tuple[str, str]] = []
+
+    def refuse(self, path: str, message: str) -> None:
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append((path, message))
+
+    def read(self, document: Any) -> Schema:
+        if not isinstance(document, Mapping):
+            raise SchemaError([("", "must be an object")])
+        missing_values = self.missing_values(document, "", ("",))
+        fields = self.fields(document, missing_values)
+        names = {field.name for field in fields}
+        primary_key = self.key(document["primaryKey"], "/primaryKey", names) if "primaryKey" in document else ()
+        for position, name in enumerate(primary_key):
+            kind = next((field.kind for field in fields if field.name == name), None)
+            if kind is not None and kind.storage == "":
+                self.refuse(f"/primaryKey/{position}", f"a field of type {kind.name} cannot be a key")
+        unique_sets = [(field.name,) for field in fields if field.unique] + self.unique_keys(document, names)
+        fields_match = document.get("fieldsMatch", "exact")
+        if isinstance(fields_match, list) and len(fields_match) == 1:
+            fields_match = fields_match[0]  # as the first v2 profile had it
+        if fields_match not in FIELDS_MATCH:
+            self.refuse("/fieldsMatch", f"must be one of {', '.join(FIELDS_MATCH)}")
+        if document.get("foreignKeys"):
+            self.refuse("/foreignKeys", "foreign keys are not supported: an entity stands alone")
+        if self.problems:
+            raise SchemaError(self.problems)
+        return Schema(fields, primary_key, tuple(dict.fromkeys(unique_sets)), fields_match, missing_values, document)
+
+    def fields(self, document: Mapping[str, Any], missing_values: tuple[str, ...]) -> tuple[Field, ...]:
+        given = document.get("fields")
+        if not isinstance(given, list) or not given:
+            self.refuse("/fields", "must be a list of at least one field")
+            return ()
+        if len(given) > MAX_FIELDS:
+            self.refuse("/fields", f"must be at most {MAX_FIELDS} fields")
+            return ()
+        fields: list[Field] = []
+        positions: dict[str, int] = {}
+        for position, descriptor in enumerate(given):
+            path = f"/fields/{position}"
+            if not isinstance(descriptor, Mapping):
+                self.refuse(path, "must be an object")
+                continue
+            field = self.field(descriptor, path, missing_values)
+            if field is None:
+                continue
+            if field.name in positions:
+                self.refuse(f"{path}/name", f"is the name of field {positions[field.name] + 1} too")
+            positions.setdefault(field.name, position)
+            fields.append(field)
+        return tuple(fields)
+
+    def field(self, descriptor: Mapping[str, Any], path: str, inherited: tuple[str, ...]) -> Field | None:
+        name = descriptor.get("name")
+        if not isinstance(name, str) or not name.strip():
+            self.refuse(f"{path}/name", "must be a text that is not blank")
+            return None
+        if len(name.encode(errors="surrogatepass")) > 255 or any(ch < " " or "\ud800" <= ch <= "\udfff" for ch in name):
+            self.refuse(f"{path}/name", "must be at most 255 bytes of UTF-8 without control characters")
+            return None
+        for text in ("title", "description", "rdfType"):
+            if not isinstance(descriptor.get(text, ""), str):
+                self.refuse(f"{path}/{text}", "must be a text")
+        missing_values = self.missing_values(descriptor, path, inherited)
+        kind = self.kind(descriptor, path)
+        if kind is None:
+            return None
+        required, unique, constraints = self.constraints(descriptor, path, kind)
+        return Field(name, kind, missing_values, required, unique, constraints, descriptor)
+
+    def kind(self, descriptor: Mapping[str, Any], path: str) -> FieldType | None:
+        name = descriptor.get("type", "any")
+        if not isinstance(name, str) or name not in TYPES:
+            self.refuse(f"{path}/type", f"must be one of {', '.join(TYPES)}")
+            return None
+        format = descriptor.get("format", "default")
+        if not isinstance(format, str):
+            self.refuse(f"{path}/format", "must be a text")
+            return None
+        before = len(self.problems)
+        options = self.options(name, descriptor, path)
+        if len(self.problems) > before:
+            return None
+        if name == "any":
+            format = "default"  # the standard gives it none: whatever stands there has no meaning
+        try:
+            return TYPES[name](format.removeprefix("fmt:"), **options)
+        except ValueError as error:
+            self.refuse(f"{path}/format" if str(error).startswith("format") else path, str(error))
+            return None
+
+    def options(self, kind: str, descriptor: Mapping[str, Any], path: str) -> dict[str, Any]:
+        """The properties that belong to one type."""
+        options: dict[str, Any] = {}
+        texts, flags, lists = _OPTIONS.get(kind, ({}, {}, {}))
+        for property, option in texts.items():
+            if property in descriptor:
+                options[option] = descriptor[property]
+                if not isinstance(descriptor[property], str):
+                    self.refuse(f"{path}/{property}", "must be a text")
+        for property, option in flags.items():
+            if property in descriptor:
+                options[option] = descriptor[property]
+                if not isinstance(descriptor[property], bool):
+                    self.refuse(f"{path}/{property}", "must be true or false")
+        for property, option in lists.items():
+            if property in descriptor:
+                options[option] = descriptor[property]
+                if not _is_text_list(descriptor[property]) or not descriptor[property]:
+                    self.refuse(f"{path}/{property}", "must be a list of at least one text")
+        if kind == "list":
+            item = descriptor.get("itemType", "string")
+            if item in LIST_ITEM_TYPES:
+                options["item"] = TYPES[item]()
+            else:
+                self.refuse(f"{path}/itemType", f"must be one of {', '.join(LIST_ITEM_TYPES)}")
+        return options
+
+    def constraints(
+        self, descriptor: Mapping[str, Any], path: str, kind: FieldType
+    ) -> tuple[bool, bool, tuple[Constraint, ...]]:
+        given = descriptor.get("constraints", {})
+        path += "/constraints"
+        if not isinstance(given, Mapping):
+            self.refuse(path, "must be an object")
+            return False, False, ()
+        for flag in ("required", "unique"):
+            if not isinstance(given.get(flag, False), bool):
+                self.refuse(f"{path}/{flag}", "must be true or false")
+        rules: list[Constraint] = []
+        # The order in which problems of one cell are told: Frictionless', cheapest first.
+        for name in ("minLength", "maxLength", *_BOUNDS, "pattern", "enum", "jsonSchema"):
+            if name not in given:
+                continue
+            if name != "enum" and name not in kind.constraints:
+                self.refuse(f"{path}/{name}", f"is not a constraint of type {kind.name}")
+                continue
+            rule = self.constraint(name, given[name], f"{path}/{name}", kind)
+            if rule is not None:
+                rules.append(rule)
+        if kind.name in ("string", "integer") and "categories" in descriptor:
+            rule = self.categories(descriptor, path.removesuffix("/constraints"), kind)
+            if rule is not None:
+                rules.append(rule)
+        return given.get("required") is True, given.get("unique") is True, tuple(rules)
+
+    def constraint(self, name: str, given: Any, path: str, kind: FieldType) -> Constraint | None:
+        if name in SIZED:
+            if not isinstance(given, int) or isinstance(given, bool) or given < 0:
+                self.refuse(path, "must be a whole number, 0 or more")
+                return None
+            if name == "minLength":
+                return Constraint(name, given, given, lambda value: kind.length(value) >= given)
+            return Constraint(name, given, given, lambda value: kind.length(value) <= given)
+        if name in _BOUNDS:
+            bound = self.given(given, path, kind)
+            if bound is _MISSING:
+                return None
+            limit, compare = kind.order(bound), _BOUNDS[name]
+            return Constraint(name, given, limit, lambda value: compare(kind.order(value), limit))
+        if name == "enum":
+            return self.enum(name, given, path, kind)
+        try:
+            if name == "pattern":
+                if not isinstance(given, str):
+                    raise ValueError("must be a text")
+                pattern = Pattern(given)
+                return Constraint(name, given, pattern, pattern.matches)
+            return Constraint(name, given, given, compile_json_schema(given))
+        except ValueError as error:
+            what = "is not a linear-time regular expression: " if isinstance(given, str) else ""
+            self.refuse(path, f"{what}{error}")
+            return None
+
+    def enum(self, name: str, given: Any, path: str, kind: FieldType) -> Constraint | None:
+        if not isinstance(given, list) or not given:
+            self.refuse(path, "must be a list of at least one value")
+            return None
+        values = [self.given(value, f"{path}/{position}", kind) for position, value in enumerate(given)]
+        allowed = frozenset(kind.identity(value) for value in values if value is not _MISSING)
+        return Constraint(name, given, allowed, lambda value: kind.identity(value) in allowed)
+
+    def categories(self, descriptor: Mapping[str, Any], path: str, kind: FieldType) -> Constraint | None:
+        given = descriptor["categories"]
+        if isinstance(given, list) and given and all(isinstance(entry, Mapping) for entry in given):
+            labels = [entry["label"] for entry in given if "label" in entry]
+            if not all(isinstance(label, str) for label in labels) or len(set(labels)) < len(labels):
+                self.refuse(f"{path}/categories", "labels must be texts, each one once")
+                return None
+            if any("value" not in entry for entry in given):
+                self.refuse(f"{path}/categories", "each entry must have a value")
+                return None
+            given = [entry["value"] for entry in given]
+        if not isinstance(descriptor.get("categoriesOrdered", False), bool):
+            self.refuse(f"{path}/categoriesOrdered", "must be true or false")
+        return self.enum("categories", given, f"{path}/categories", kind)
+
+    def given(self, value: Any, path: str, kind: FieldType) -> Any:
+        """A bound or an enum entry as a value of the field's type."""
+        try:
+            return kind.parse_given(value)
+        except (ValueError, TypeError, ArithmeticError, RecursionError):
+            self.refuse(path, f'must be a value of type "{kind.name}/{kind.format}"')
+            return _MISSING
+
+    def missing_values(self, holder: Mapping[str, Any], path: str, inherited: tuple[str, ...]) -> tuple[str, ...]:
+        if "missingValues" not in holder:
+            return inherited
+        given, path = holder["missingValues"], f"{path}/missingValues"
+        if _is_text_list(given):
+            return tuple(dict.fromkeys(given))
+        if not isinstance(given, list) or not all(isinstance(entry, Mapping) for entry in given):
+            self.refuse(path, "must be a list of texts, or of objects with value and label")
+            return inherited
+        values = [entry.get("value") for entry in given]
+        labels = [entry["label"] for entry in given if "label" in entry]
+        if not _is_text_list(values) or not _is_text_list(labels):
+            self.refuse(path, "value and label must be texts")
+            return inherited
+        if len(set(values)) < len(values) or len(set(labels)) < len(labels):
+            self.refuse(path, "each value and each label must stand once")
+        return tuple(str(value) for value in values)
+
+    def key(self, given: Any, path: str, names: set[str]) -> tuple[str, ...]:
+        """A key: one name or a list of names, all of them fields."""
+        listed = [given] if isinstance(given, str) else given
+        if not _is_text_list(listed):
+            self.refuse(path, "must be a field name or a list of field names")
+            return ()
+        if len(set(listed)) < len(listed):
+            self.refuse(path, "must name each field once")
+        for position, name in enumerate(listed):
+            if name not in names:
+                self.refuse(path if isinstance(given, str) else f"{path}/{position}", f'there is no field "{name}"')
+        return tuple(listed)
+
+    def unique_keys(self, document: Mapping[str, Any], names: set[str]) -> list[tuple[str, ...]]:
+        given = document.get("uniqueKeys", _MISSING)
+        if given is _MISSING:
+            return []
+        if not isinstance(given, list) or not given:
+            self.refuse("/uniqueKeys", "must be a list of at least one key")
+            return []
+        keys: list[tuple[str, ...]] = []
+        for position, key in enumerate(given):
+            if key in ([], ""):
+                self.refuse(f"/uniqueKeys/{position}", "must name a field")
+            else:
+                keys.append(self.key(key, f"/uniqueKeys/{position}", names))
+        return keys
+
+
+_OPTIONS: dict[str, tuple[dict[str, str], dict[str, str], dict[str, str]]] = {
+    "number": ({"decimalChar": "decimal_char", "groupChar": "group_char"}, {"bareNumber": "bare_number"}, {}),
+    "integer": ({"groupChar": "group_char"}, {"bareNumber": "bare_number"}, {}),
+    "boolean": ({}, {}, {"trueValues": "true_values", "falseValues": "false_values"}),
+    "list": ({"delimiter": "delimiter"}, {}, {}),
+}  # type → properties that hold a text, a flag, a list of texts, and the options they become
+
+
+def _is_text_list(given: Any) -> bool:
+    return isinstance(given, list) and all(isinstance(entry, str) for entry in given)

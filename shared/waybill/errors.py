@@ -1,0 +1,104 @@
+"""Every error Waybill raises on purpose.
+
+    WaybillError                  code, status: what an HTTP caller sees
+    ├── MalformedRequest   400    JSON, path or query that cannot be read
+    ├── Unauthorized       401    no valid token
+    ├── Forbidden          403    visible, but not allowed to do this
+    ├── NotFound           404    unknown, or not for the caller's eyes
+    ├── MethodNotAllowed   405    carries the methods that are
+    ├── Conflict           409    the state forbids it; carries the actions it allows
+    ├── Gone               410    expired, record still there
+    ├── TooLarge           413    body or file over a limit
+    ├── InvalidRequest     422    well-formed, breaks a rule; carries one problem per member
+    └── JobFailed                 ends a job as FAILED with a documented code (never worth a retry)
+    Superseded                    this worker lost its chunk to a newer attempt, or the job ended: stop quietly
+
+Row errors are data (`waybill.imports.rows.CellError`), not exceptions. What AWS refuses stays in `waybill.aws`; a
+step that meets it fails and is retried by the state machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+
+class WaybillError(Exception):
+    """Root. `detail` is one sentence for a person and holds nothing internal."""
+
+    code: ClassVar[str] = "internal-error"
+    title: ClassVar[str] = "Internal error"
+    status: ClassVar[int] = 500
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class MalformedRequest(WaybillError):
+    code, title, status = "malformed-request", "Malformed request", 400
+
+
+class Unauthorized(WaybillError):
+    code, title, status = "unauthorized", "A valid token is needed", 401
+
+
+class Forbidden(WaybillError):
+    code, title, status = "forbidden", "Not allowed", 403
+
+
+class NotFound(WaybillError):
+    code, title, status = "not-found", "Not found", 404
+
+
+class MethodNotAllowed(WaybillError):
+    code, title, status = "method-not-allowed", "Method not allowed", 405
+
+    def __init__(self, detail: str, allow: Sequence[str]) -> None:
+        super().__init__(detail)
+        self.allow = tuple(allow)
+
+
+class Conflict(WaybillError):
+    code, title, status = "conflict", "The state forbids it", 409
+
+    def __init__(self, detail: str, allowed_actions: Sequence[str] = ()) -> None:
+        super().__init__(detail)
+        self.allowed_actions = tuple(allowed_actions)
+
+
+class Gone(WaybillError):
+    code, title, status = "gone", "Expired", 410
+
+
+class TooLarge(WaybillError):
+    code, title, status = "too-large", "Too large", 413
+
+
+class InvalidRequest(WaybillError):
+    """`problems`: (member path such as `/schema/fields/0/type`, what is wrong with it)."""
+
+    code, title, status = "invalid-request", "The request breaks a rule", 422
+
+    def __init__(self, detail: str, problems: Sequence[tuple[str, str]] = ()) -> None:
+        super().__init__(detail)
+        self.problems = tuple(problems)
+
+
+class JobFailed(WaybillError):
+    """Ends the job as FAILED.
+
+    `job_code` is one of the contract's job codes or a label error type (section 4); `row_number` is the row it
+    names, where there is one.
+    """
+
+    code, title, status = "job-failed", "The job failed", 422
+
+    def __init__(self, job_code: str, detail: str, row_number: int | None = None) -> None:
+        super().__init__(detail)
+        self.job_code = job_code
+        self.row_number = row_number
+
+
+class Superseded(Exception):
+    """A newer attempt owns the chunk, or the job has ended: nothing more may be written."""

@@ -1,0 +1,1 @@
+"""What an import does: start, plan, load a chunk, finish."""

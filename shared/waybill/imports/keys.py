@@ -1,0 +1,102 @@
+"""Key digests of a chunk, spilled so that the finish can find keys that stand more than once in a file.
+
+A key file holds, for each of P partitions (by the digest's low bits), the 64-bit digests of the chunk's valid rows and
+their row numbers. P grows with the file, so that one partition of all chunks together fits in memory. Equal digests
+only make rows suspects: the finish compares the keys themselves.
+
+    uint32 count[P] | per partition: uint64 digest[count], uint64 row[count]      (little-endian)
+"""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+KEYS_PER_PARTITION = 250_000
+_HEADER_SIZE = 4
+_PAIR_SIZE = 16
+
+
+class RangeReader(Protocol):
+    """Reads the bytes `[start, end)` of one key file."""
+
+    def __call__(self, start: int, end: int) -> bytes: ...
+
+
+def partitions_for(rows: int) -> int:
+    """A power of two such that a partition of the whole file holds about KEYS_PER_PARTITION keys."""
+    return 1 << max(0, (rows - 1) // KEYS_PER_PARTITION).bit_length()
+
+
+class KeySpill:
+    """Collects a chunk's key digests."""
+
+    def __init__(self, partitions: int) -> None:
+        self._digests = [array("Q") for _ in range(partitions)]
+        self._rows = [array("Q") for _ in range(partitions)]
+
+    def add(self, digests: Sequence[int], rows: Sequence[int]) -> None:
+        """Add valid rows: their digests and row numbers, in file order."""
+        if len(self._digests) == 1:
+            self._digests[0].extend(digests)
+            self._rows[0].extend(rows)
+            return
+        mask = len(self._digests) - 1
+        for digest, row in zip(digests, rows, strict=True):
+            part = digest & mask
+            self._digests[part].append(digest)
+            self._rows[part].append(row)
+
+    def to_bytes(self) -> bytes:
+        parts = [array("I", map(len, self._digests))]
+        for digests, rows in zip(self._digests, self._rows, strict=True):
+            parts += [digests, rows]
+        return b"".join(map(_little_endian, parts))
+
+
+def read_partition(read: RangeReader, partitions: int, partition: int) -> tuple[array[int], array[int]]:
+    """(digests, rows) of one partition of a key file."""
+    counts = _from_little_endian("I", read(0, partitions * _HEADER_SIZE))
+    start = partitions * _HEADER_SIZE + sum(counts[:partition]) * _PAIR_SIZE
+    count = counts[partition]
+    data = read(start, start + count * _PAIR_SIZE) if count else b""
+    return _from_little_endian("Q", data[: count * 8]), _from_little_endian("Q", data[count * 8 :])
+
+
+def repeated(chunks: Iterable[tuple[array[int], array[int]]]) -> list[int]:
+    """Rows whose digest stands more than once among all chunks, ascending."""
+    pairs = list(chunks)
+    digests = array("Q")
+    for chunk_digests, _ in pairs:
+        digests.extend(chunk_digests)
+    if len(set(digests)) == len(digests):
+        return []
+    seen: set[int] = set()
+    again: set[int] = set()
+    for digest in digests:
+        if digest in seen:
+            again.add(digest)
+        seen.add(digest)
+    return sorted(
+        row
+        for chunk_digests, rows in pairs
+        for digest, row in zip(chunk_digests, rows, strict=True)
+        if digest in again
+    )
+
+
+def _little_endian(values: array[int]) -> bytes:
+    if sys.byteorder == "big":
+        values = array(values.typecode, values)
+        values.byteswap()
+    return values.tobytes()
+
+
+def _from_little_endian(typecode: str, data: bytes) -> array[int]:
+    values: array[int] = array(typecode)
+    values.frombytes(data)
+    if sys.byteorder == "big":
+        values.byteswap()
+    return values

@@ -1,0 +1,156 @@
+"""The plan step: read the file once, count and check it as a whole, and divide it into chunks."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from waybill.aws.files import SourceChanged
+from waybill.entities.header import HeaderMatch, HeaderMismatch, match_header
+from waybill.entities.model import Entity
+from waybill.entities.schema import Schema, parse_schema
+from waybill.errors import JobFailed
+from waybill.imports.keys import partitions_for
+from waybill.imports.reports import RejectsFormat, RowError
+from waybill.imports.results import plan_key, write_error_log
+from waybill.imports.start import start_next
+from waybill.jobs.model import Counts, Job, Status, finished
+from waybill.tabular.dialect import Dialect
+from waybill.tabular.plan import HEADER_ROW, Chunk, FilePlan, plan_file
+
+if TYPE_CHECKING:
+    from waybill.bootstrap import Services
+
+
+@dataclass(frozen=True)
+class ImportPlan:
+    """What the load and finish steps need to know; kept in S3 as plan.json.
+
+    `key_partitions` is 0 for an entity without primary key: no key can stand twice.
+    """
+
+    labels: list[str]
+    header: str
+    chunks: list[Chunk]
+    encoding: str
+    bom: bool
+    dialect: Dialect
+    key_partitions: int
+
+    @property
+    def rejects_format(self) -> RejectsFormat:
+        strip = tuple(self.labels[:3]) == ("_row", "_type", "_reason")
+        return RejectsFormat(self.dialect.delimiter, self.dialect.quote_char, self.encoding, strip)
+
+    def to_json(self, job_id: str) -> bytes:
+        """The plan as a document whose `chunks` are the items of the state machine's map."""
+        document = asdict(self)
+        document["chunks"] = [{"jobId": job_id, "chunk": chunk.number} for chunk in self.chunks]
+        document["ranges"] = [[chunk.start, chunk.end, chunk.first_row, chunk.rows] for chunk in self.chunks]
+        return json.dumps(document).encode()
+
+    @classmethod
+    def from_json(cls, data: bytes) -> ImportPlan:
+        document = json.loads(data)
+        del document["chunks"]
+        chunks = [Chunk(number, *values) for number, values in enumerate(document.pop("ranges"))]
+        return cls(**{**document, "chunks": chunks, "dialect": Dialect(**document["dialect"])})
+
+
+def plan_import(services: Services, job_id: str) -> dict[str, Any]:
+    """Plan a job's file; a file that cannot be imported ends the job here, before any record is written.
+
+    Returns:
+        `{"outcome": "planned", "bucket", "planKey", …}`, or `{"outcome": "failed"}`.
+
+    Raises:
+        Superseded: the job has ended.
+    """
+    job = services.jobs.begin(job_id)
+    entity = Entity.from_document(services.jobs.definition(job_id))
+    try:
+        schema = parse_schema(entity.schema)
+        file_plan, header = _read_file(services, job, entity)
+        match_labels(schema, entity, job, file_plan.labels)
+    except HeaderMismatch as mismatch:
+        errors = [
+            RowError(HEADER_ROW, number or None, label or None, error_type, label, message)
+            for error_type, number, label, message in mismatch.errors
+        ]
+        fail_import(services, job, errors)
+        return {"jobId": job_id, "outcome": "failed"}
+    except JobFailed as failure:
+        error = RowError(failure.row_number, None, None, failure.job_code, None, failure.detail)
+        fail_import(services, job, [error])
+        return {"jobId": job_id, "outcome": "failed"}
+    plan = ImportPlan(
+        labels=file_plan.labels,
+        header=header,
+        chunks=file_plan.chunks,
+        encoding=file_plan.encoding,
+        bom=bool(file_plan.detected["bom"]),
+        dialect=file_plan.dialect,
+        key_partitions=partitions_for(file_plan.rows) if schema.primary_key else 0,
+    )
+    bucket = services.settings.files_bucket
+    services.files.put(bucket, plan_key(job_id), plan.to_json(job_id), "application/json")
+    services.jobs.set_plan(job_id, file_plan.rows, file_plan.detected)
+    return {
+        "jobId": job_id,
+        "outcome": "planned",
+        "bucket": bucket,
+        "planKey": plan_key(job_id),
+        "chunks": len(plan.chunks),
+    }
+
+
+def read_plan(services: Services, job_id: str) -> ImportPlan | None:
+    """The stored plan; None when the job has none."""
+    if services.files.head(services.settings.files_bucket, plan_key(job_id)) is None:
+        return None
+    return ImportPlan.from_json(services.files.read(services.settings.files_bucket, plan_key(job_id)))
+
+
+def match_labels(schema: Schema, entity: Entity, job: Job, labels: list[str]) -> HeaderMatch:
+    """The file's columns as fields; the job's own `columns` come before the entity's.
+
+    Raises:
+        HeaderMismatch: the header does not fit.
+    """
+    return match_header(schema, labels, {**entity.columns, **job.options.get("columns", {})}, mode=job.mode)
+
+
+def _read_file(services: Services, job: Job, entity: Entity) -> tuple[FilePlan, str]:
+    """(plan of the file, its header record as it stands)."""
+    bucket, key = job.source_bucket or "", job.source_key or ""
+    dialect = {**(entity.dialect or {}), **job.options.get("dialect", {})}
+    encoding = job.options.get("encoding") or entity.encoding
+    try:
+        with_source = services.files.open(bucket, key, etag=job.source_etag)
+        plan = plan_file(with_source, dialect, encoding, services.settings.chunk_bytes)
+        start = 3 if plan.detected["bom"] else 0
+        head = services.files.open(bucket, key, start=start, end=plan.chunks[0].start, etag=job.source_etag)
+        header = b"".join(iter(lambda: head.read(1 << 20), b""))
+    except SourceChanged:
+        raise JobFailed("source-changed", "The file was overwritten or deleted before it was read.") from None
+    return plan, header.decode(plan.encoding).rstrip("\r\n")
+
+
+def fail_import(services: Services, job: Job, errors: list[RowError]) -> Job:
+    """End a job whose file cannot be imported: FAILED with nothing counted, and an error log."""
+    write_error_log(services.files, services.settings.files_bucket, job.job_id, errors)
+    first = errors[0]
+    ended = finished(
+        job,
+        Status.FAILED,
+        Counts(total=0),
+        services.clock(),
+        services.jobs.retention,
+        error_code=first.type,
+        error_message=first.message,
+        has_error_log=True,
+    )
+    stored = services.jobs.finish(ended, job.status)
+    start_next(services, job.entity_uid)
+    return stored

@@ -1,0 +1,219 @@
+"""The rejects file and the error log: written by chunk, put together by the finish, read by the API.
+
+Each chunk writes the two files' lines in their final form, and an index of where each row's lines begin, so that the
+finish can put further rows (earlier ones of a repeated key) between them without parsing anything.
+
+    rejects file   _row,_type,_reason, then the record exactly as it stood, in the source's delimiter and encoding
+    error log      rowNumber,fieldNumber,fieldName,type,cell,message      UTF-8 CSV, one line per error
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import sys
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+ERROR_LOG_COLUMNS = ("rowNumber", "fieldNumber", "fieldName", "type", "cell", "message")
+REJECTS_COLUMNS = ("_row", "_type", "_reason")
+CELL_CAP = 1_000
+SUMMARY_CAP = 1_000
+
+
+class RowError(NamedTuple):
+    """One error of one row; the types are the contract's. `field_number` counts the file's columns from 1, None for
+    an error of the whole row."""
+
+    row_number: int | None
+    field_number: int | None
+    field_name: str | None
+    type: str
+    cell: str | None
+    message: str
+
+
+class Sink(Protocol):
+    def write(self, data: bytes, /) -> object: ...
+
+
+@dataclass(frozen=True)
+class RejectsFormat:
+    """How a rejects file is written: the source's delimiter, quote and encoding.
+
+    `strip_columns` says that the source is itself a rejects file, whose three columns are replaced by the new ones.
+    """
+
+    delimiter: str
+    quote_char: str | None
+    encoding: str
+    strip_columns: bool = False
+
+    def line(self, row: int | str, type: str, reason: str, raw: str) -> bytes:
+        """One line, with its line break."""
+        if self.strip_columns:
+            raw = self._leading_columns.sub("", raw, count=1)
+        head = self.delimiter.join((str(row), type, self._quoted(reason)))
+        return f"{head}{self.delimiter}{raw}\n".encode(self.encoding, "replace")
+
+    def header(self, raw: str) -> bytes:
+        """The first line, from the source's header record."""
+        if self.strip_columns:
+            raw = self._leading_columns.sub("", raw, count=1)
+        return f"{self.delimiter.join(REJECTS_COLUMNS)}{self.delimiter}{raw}\n".encode(self.encoding, "replace")
+
+    def _quoted(self, text: str) -> str:
+        if self.quote_char is None:
+            return re.sub(f"[{re.escape(self.delimiter)}\r\n]", " ", text)
+        return self.quote_char + text.replace(self.quote_char, self.quote_char * 2) + self.quote_char
+
+    @property
+    def _leading_columns(self) -> re.Pattern[str]:
+        delimiter, quote = re.escape(self.delimiter), re.escape(self.quote_char or "\0")
+        cell = f"(?:{quote}(?:[^{quote}]|{quote}{quote})*{quote}|[^{delimiter}]*)"
+        return re.compile(f"^{cell}{delimiter}{cell}{delimiter}{cell}(?:{delimiter}|$)")
+
+
+def error_log_line(error: RowError) -> bytes:
+    """One line of the error log, with its line break (RFC 4180: CR LF)."""
+    out = io.StringIO()
+    cell = error.cell if error.cell is None or len(error.cell) <= CELL_CAP else error.cell[: CELL_CAP - 1] + "\u2026"
+    csv.writer(out).writerow((*error[:4], cell, error.message))
+    return out.getvalue().encode("utf-8", "replace")
+
+
+ERROR_LOG_HEADER = (",".join(ERROR_LOG_COLUMNS) + "\r\n").encode()
+
+
+class Summary:
+    """Errors grouped by type and field: how many, and a sample. At most SUMMARY_CAP groups."""
+
+    def __init__(self) -> None:
+        self._groups: dict[tuple[str, str | None], dict[str, Any]] = {}
+
+    def add(self, error: RowError, count: int = 1) -> None:
+        self._add(error.type, error.field_name, count, error.cell)
+
+    def _add(self, type: str, field_name: str | None, count: int, sample: str | None) -> None:
+        key = (type, field_name)
+        if key not in self._groups:
+            if len(self._groups) >= SUMMARY_CAP:
+                return
+            short = sample if sample is None or len(sample) <= CELL_CAP else sample[:CELL_CAP]
+            self._groups[key] = {"type": type, "fieldName": field_name, "count": 0, "sample": short}
+        self._groups[key]["count"] += count
+
+    def merge(self, groups: Iterable[Mapping[str, Any]]) -> None:
+        for group in groups:
+            self._add(group["type"], group["fieldName"], group["count"], group["sample"])
+
+    def groups(self) -> list[dict[str, Any]]:
+        """Most frequent first."""
+        return sorted(self._groups.values(), key=lambda group: -int(group["count"]))
+
+    def to_json(self) -> bytes:
+        return json.dumps(self.groups(), ensure_ascii=False).encode("utf-8", "replace")
+
+
+@dataclass
+class ChunkReport:
+    """Writes one chunk's share of the two files."""
+
+    format: RejectsFormat
+    rejects: Sink
+    error_log: Sink
+    summary: Summary = field(default_factory=Summary)
+    errors: int = 0
+    _rows: array[int] = field(default_factory=lambda: array("Q"))
+    _rejects_at: array[int] = field(default_factory=lambda: array("Q"))
+    _errors_at: array[int] = field(default_factory=lambda: array("Q"))
+    _rejects_size: int = 0
+    _errors_size: int = 0
+
+    def reject(self, raw: str, errors: Sequence[RowError]) -> None:
+        """Add a row, in ascending order of row numbers. `errors` are in field order; the first names the row's type."""
+        first = errors[0]
+        self._rows.append(first.row_number or 0)
+        self._rejects_at.append(self._rejects_size)
+        self._errors_at.append(self._errors_size)
+        reason = first.message if len(errors) == 1 else f"{first.message} (and {len(errors) - 1} more)"
+        if first.field_name:
+            reason = f"{first.field_name}: {reason}"
+        line = self.format.line(first.row_number or 0, first.type, reason, raw)
+        self.rejects.write(line)
+        self._rejects_size += len(line)
+        for error in errors:
+            line = error_log_line(error)
+            self.error_log.write(line)
+            self._errors_size += len(line)
+            self.summary.add(error)
+        self.errors += len(errors)
+
+    @property
+    def rows(self) -> int:
+        return len(self._rows)
+
+    def index(self) -> bytes:
+        return b"".join(_little_endian(values) for values in (self._rows, self._rejects_at, self._errors_at))
+
+
+@dataclass(frozen=True)
+class ReportIndex:
+    """Where the lines of each rejected row begin, in one chunk's two files."""
+
+    rows: array[int]
+    rejects_at: array[int]
+    errors_at: array[int]
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> ReportIndex:
+        count = len(data) // 24
+        parts = []
+        for part in range(3):
+            values: array[int] = array("Q")
+            values.frombytes(data[part * count * 8 : (part + 1) * count * 8])
+            if sys.byteorder == "big":
+                values.byteswap()
+            parts.append(values)
+        return cls(*parts)
+
+
+def insert_rows(
+    content: Iterator[bytes], rows: array[int], offsets: array[int], more: Sequence[tuple[int, bytes]]
+) -> Iterator[bytes]:
+    """A chunk's file with further rows' lines put in where their row numbers belong.
+
+    Args:
+        content: the file, in pieces.
+        rows, offsets: its index, ascending.
+        more: (row number, lines), ascending; none of them stands in the file.
+    """
+    position, pending = 0, b""
+    for row, lines in more:
+        at = bisect_left(rows, row)
+        stop = offsets[at] if at < len(rows) else None
+        while stop is None or position + len(pending) < stop:
+            yield pending
+            position += len(pending)
+            pending = next(content, b"")
+            if not pending:
+                break
+        if stop is not None:
+            yield pending[: stop - position]
+            position, pending = stop, pending[stop - position :]
+        yield lines
+    yield pending
+    yield from content
+
+
+def _little_endian(values: array[int]) -> bytes:
+    if sys.byteorder == "big":
+        values = array(values.typecode, values)
+        values.byteswap()
+    return values.tobytes()
+

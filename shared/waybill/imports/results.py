@@ -1,0 +1,123 @@
+"""Where a job's files are, and reading its errors back page by page."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from itertools import islice
+from typing import Any
+
+from waybill.aws.files import Files
+from waybill.errors import MalformedRequest
+from waybill.imports.reports import ERROR_LOG_HEADER, RowError, Summary, error_log_line
+from waybill.jobs.model import Job
+from waybill.tabular.dialect import Dialect
+from waybill.tabular.records import cut
+
+_WINDOW_BYTES = 256 * 1024
+
+
+def job_prefix(job_id: str) -> str:
+    """Prefix of everything a job keeps in the files bucket."""
+    return f"jobs/{job_id}/"
+
+
+def plan_key(job_id: str) -> str:
+    return f"jobs/{job_id}/plan.json"
+
+
+def chunk_prefix(job_id: str, chunk: int, attempt: str) -> str:
+    return f"jobs/{job_id}/chunks/{chunk:06d}/{attempt}/"
+
+
+def rejects_key(job_id: str) -> str:
+    return f"jobs/{job_id}/rejects.csv"
+
+
+def error_log_key(job_id: str) -> str:
+    return f"jobs/{job_id}/error-log.csv"
+
+
+def summary_key(job_id: str) -> str:
+    return f"jobs/{job_id}/summary.json"
+
+
+def export_key(job_id: str) -> str:
+    return f"jobs/{job_id}/export"
+
+
+def rejects_file_name(file_name: str) -> str:
+    """`contacts.csv` → `contacts.rejects.csv`."""
+    stem, dot, _ = file_name.rpartition("/")[2].rpartition(".")
+    return f"{stem if dot else file_name.rpartition('/')[2]}.rejects.csv"
+
+
+def error_log_file_name(file_name: str) -> str:
+    return rejects_file_name(file_name).replace(".rejects.csv", ".errors.csv")
+
+
+def write_error_log(files: Files, bucket: str, job_id: str, errors: Sequence[RowError]) -> None:
+    """The error log and summary of a job that failed before its rows were read."""
+    summary = Summary()
+    for error in errors:
+        summary.add(error)
+    log = ERROR_LOG_HEADER + b"".join(map(error_log_line, errors))
+    files.put(bucket, error_log_key(job_id), log, "text/csv; charset=utf-8")
+    files.put(bucket, summary_key(job_id), summary.to_json(), "application/json")
+
+
+def error_page(
+    files: Files, bucket: str, job: Job, limit: int, cursor: str | None
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], str | None]:
+    """One page of a job's errors.
+
+    Returns:
+        (items, summary, next cursor): items as in `GET /jobs/{id}/errors`, the summary of the whole job. The cursor is
+        a byte offset into the error log, so that any page costs one ranged read.
+
+    Raises:
+        MalformedRequest: the cursor is none that this function gave.
+    """
+    if not job.has_error_log:
+        return [], [], None
+    try:
+        start = len(ERROR_LOG_HEADER) if cursor is None else int(cursor)
+    except ValueError:
+        raise MalformedRequest("nextToken is none that this list gave.") from None
+    key = error_log_key(job.job_id)
+    info = files.head(bucket, key)
+    size = info.size_bytes if info is not None else 0
+    if not len(ERROR_LOG_HEADER) <= start <= size:
+        raise MalformedRequest("nextToken is none that this list gave.")
+    data, items, used = b"", list[dict[str, Any]](), 0
+    end = start
+    while len(items) < limit and end < size:
+        upper = min(size, end + _WINDOW_BYTES)
+        data += files.read(bucket, key, end, upper)
+        end = upper
+        items, used = _parse(data, limit, final=end == size)
+    summary = json.loads(files.read(bucket, summary_key(job.job_id)))
+    return items, summary, str(start + used) if start + used < size else None
+
+
+def _parse(data: bytes, limit: int, final: bool) -> tuple[list[dict[str, Any]], int]:
+    """(up to `limit` items from the whole lines of the log, the bytes that they take)."""
+    whole = data[: cut(data, Dialect(), final).end]
+    lines = list(io.StringIO(whole.decode("utf-8"), newline=""))
+    reader = csv.reader(lines)
+    items = [_item(row) for row in islice(reader, limit)]
+    return items, sum(len(line.encode()) for line in lines[: reader.line_num])
+
+
+def _item(row: list[str]) -> dict[str, Any]:
+    number, field_number, name, error_type, cell, message = row
+    return {
+        "rowNumber": int(number) if number else None,
+        "fieldNumber": int(field_number) if field_number else None,
+        "fieldName": name or None,
+        "type": error_type,
+        "cell": cell,
+        "message": message,
+    }

@@ -1,0 +1,227 @@
+"""Register an import: from an object dropped into S3, or from an upload that a client asks to import."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from waybill.errors import Conflict, NotFound
+from waybill.imports.reports import RowError
+from waybill.imports.results import write_error_log
+from waybill.jobs.items import Drop, Upload
+from waybill.jobs.model import Counts, Job, Process, Status, finished
+
+if TYPE_CHECKING:
+    from waybill.bootstrap import Services
+    from waybill.entities.model import Entity
+
+# Job ids are derived from what they are about, so that an event or a request that comes twice makes one job.
+_NAMESPACE = uuid.UUID("5f2e9c1a-7f0b-5a55-9d0a-6a2b1f0c3d11")
+DROP_PREFIX = "drop/"
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """What a client may set for one import; None leaves it to the entity, or to detection."""
+
+    mode: str = "upsert"
+    on_error: str = "skip"
+    max_errors: int = 1
+    dry_run: bool = False
+    encoding: str | None = None
+    dialect: Mapping[str, Any] | None = None
+    columns: Mapping[str, str] | None = None
+    unescape_formulas: bool = False
+
+    def to_document(self) -> dict[str, Any]:
+        """The options that the steps need, as stored in the job."""
+        values = {
+            "maxErrors": self.max_errors,
+            "encoding": self.encoding,
+            "dialect": None if self.dialect is None else dict(self.dialect),
+            "columns": None if self.columns is None else dict(self.columns),
+            "unescapeFormulas": self.unescape_formulas,
+        }
+        return {name: value for name, value in values.items() if value is not None}
+
+
+class MetadataError(ValueError):
+    """An option in the metadata of a dropped object that cannot be used."""
+
+
+def start_drop(services: Services, detail: Mapping[str, Any]) -> Job | None:
+    """Register the import of a dropped object.
+
+    Args:
+        detail: the `detail` of an EventBridge *Object Created* event (AWS, *Amazon S3 EventBridge events*). Keys are
+            not URL-encoded there.
+
+    Returns:
+        The job, whether this call registered it or an earlier one did; None for a key that starts nothing.
+    """
+    bucket, dropped = detail["bucket"]["name"], detail["object"]
+    key, etag, sequencer = dropped["key"], dropped["etag"].strip('"'), dropped.get("sequencer", "")
+    entity_name, _, file_name = key.removeprefix(DROP_PREFIX).partition("/")
+    if not key.startswith(DROP_PREFIX) or not file_name or key.endswith("/"):
+        return None
+    job_id = str(uuid.uuid5(_NAMESPACE, "\n".join((bucket, key, etag, sequencer))))
+    known = services.jobs.find(job_id)
+    if known is not None:
+        _start_if_waiting(services, known)
+        return known
+    job = Job(
+        job_id=job_id,
+        process=Process.IMPORT,
+        status=Status.WAITING,
+        entity=entity_name,
+        entity_uid="",
+        file_name=file_name,
+        submitted_at=services.clock(),
+        started_by=f"s3:{detail.get('requester', 'unknown')}",
+        source_bucket=bucket,
+        source_key=key,
+        source_etag=etag,
+    )
+    info = services.files.head(bucket, key)
+    if info is None or info.etag != etag:
+        return _register_failed(services, job, "source-changed", "The object was overwritten or deleted.")
+    try:
+        entity = services.entities.get(entity_name)
+    except NotFound:
+        return _register_failed(services, job, "unknown-entity", "There is no entity of this name.")
+    try:
+        options = options_from_metadata(info.metadata)
+    except MetadataError as error:
+        return _register_failed(services, job, "source-error", str(error))
+    try:
+        return _register(services, job, entity, options, Drop(f"{bucket}/{key}", sequencer))
+    except Conflict:
+        return _register_failed(services, job, "source-changed", "A newer object of this name came first.")
+
+
+def start_upload(services: Services, upload: Upload, options: ImportOptions) -> Job:
+    """Register the import of an uploaded file, once per upload.
+
+    Raises:
+        NotFound: the entity is gone.
+        Conflict: the file is not there yet, or was imported already.
+    """
+    if upload.job_id is not None and services.jobs.find(upload.job_id) is not None:
+        raise Conflict("This upload was imported already.")
+    entity = services.entities.get(upload.entity)
+    bucket = services.settings.files_bucket
+    info = services.files.head(bucket, upload.key)
+    if info is None:
+        raise Conflict("The file is not uploaded yet. Send it to the form's url first.")
+    job_id = str(uuid.uuid5(_NAMESPACE, upload.upload_id))
+    services.jobs.claim_upload(upload, job_id)
+    job = Job(
+        job_id=job_id,
+        process=Process.IMPORT,
+        status=Status.WAITING,
+        entity=upload.entity,
+        entity_uid=entity.uid,
+        file_name=upload.file_name,
+        submitted_at=services.clock(),
+        started_by=upload.started_by,
+        started_by_id=upload.started_by_id,
+        source_bucket=bucket,
+        source_key=upload.key,
+        source_etag=info.etag,
+    )
+    return _register(services, job, entity, options, None)
+
+
+def start_next(services: Services, entity_uid: str) -> None:
+    """Start the oldest import of an entity that has not ended. Safe to call at any time, any number of times: an
+    execution is started once per job, and the next one only when its forerunner has left the queue."""
+    while (entry := services.jobs.queue_head(entity_uid)) is not None:
+        job = services.jobs.find(entry.partition("#")[2])
+        if job is not None and not job.is_terminal:
+            services.workflow.start(services.settings.import_state_machine, job.job_id)
+            return
+        services.jobs.leave_queue(entity_uid, entry)
+
+
+def options_from_metadata(metadata: Mapping[str, str]) -> ImportOptions:
+    """The options in an object's user metadata (contract section 3); other metadata is ignored.
+
+    Raises:
+        MetadataError: a value cannot be used.
+    """
+    try:
+        return ImportOptions(
+            mode=_one_of(metadata, "mode", ("upsert",), "upsert"),
+            on_error=_one_of(metadata, "on-error", ("skip",), "skip"),
+            max_errors=int(metadata.get("max-errors", "1")),
+            dry_run=_one_of(metadata, "dry-run", ("false",), "false") == "true",
+            encoding=_codec(metadata.get("encoding")),
+            dialect=_json_object(metadata, "dialect"),
+            columns=_json_object(metadata, "columns"),
+        )
+    except ValueError as error:
+        raise MetadataError(f"Object metadata: {error}.") from None
+
+
+def _one_of(metadata: Mapping[str, str], name: str, allowed: tuple[str, ...], default: str) -> str:
+    value = metadata.get(name, default)
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(allowed)}")
+    return value
+
+
+def _codec(name: str | None) -> str | None:
+    if name is not None:
+        try:
+            "".encode(name)
+        except LookupError:
+            raise ValueError(f"encoding {name} is unknown") from None
+    return name
+
+
+def _json_object(metadata: Mapping[str, str], name: str) -> dict[str, Any] | None:
+    if name not in metadata:
+        return None
+    value = json.loads(metadata[name])
+    if not isinstance(value, dict):
+        raise ValueError(f"{name} must be a JSON object")
+    return value
+
+
+def _register(services: Services, job: Job, entity: Entity, options: ImportOptions, drop: Drop | None) -> Job:
+    job = replace(
+        job,
+        entity_uid=entity.uid,
+        mode=options.mode,
+        on_error=options.on_error,
+        dry_run=options.dry_run,
+        options=options.to_document(),
+    )
+    job, _ = services.jobs.register(job, entity.to_document(), drop)
+    _start_if_waiting(services, job)
+    return job
+
+
+def _start_if_waiting(services: Services, job: Job) -> None:
+    if job.status is Status.WAITING:
+        start_next(services, job.entity_uid)
+
+
+def _register_failed(services: Services, job: Job, code: str, message: str) -> Job:
+    errors = [RowError(None, None, None, code, None, message)]
+    write_error_log(services.files, services.settings.files_bucket, job.job_id, errors)
+    failed = finished(
+        job,
+        Status.FAILED,
+        Counts(total=0),
+        services.clock(),
+        services.jobs.retention,
+        error_code=code,
+        error_message=message,
+        has_error_log=True,
+    )
+    stored, _ = services.jobs.register(failed, {})
+    return stored

@@ -1,0 +1,59 @@
+"""What a person does to a job: cancel, stop, delete."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from waybill.aws.dynamodb import TransactionCanceled
+from waybill.errors import Conflict
+from waybill.imports.start import start_next
+from waybill.jobs.model import Counts, Job, Process, Status, finished
+from waybill.jobs.sweep import delete_job_files
+
+if TYPE_CHECKING:
+    from waybill.bootstrap import Services
+
+
+def cancel_job(services: Services, job: Job) -> Job:
+    """WAITING → CANCELED.
+
+    Raises:
+        Conflict: the job is no waiting import.
+    """
+    if "cancel" not in job.allowed_actions():
+        raise Conflict(f"A job that is {job.status} cannot be canceled.", job.allowed_actions())
+    ended = finished(job, Status.CANCELED, Counts(total=0), services.clock(), services.jobs.retention)
+    try:
+        stored = services.jobs.finish(ended, Status.WAITING)
+    except TransactionCanceled:
+        stored = services.jobs.get(job.job_id)
+    if stored.status is not Status.CANCELED:
+        raise Conflict(f"A job that is {stored.status} cannot be canceled.", stored.allowed_actions())
+    start_next(services, job.entity_uid)
+    return stored
+
+
+def stop_job(services: Services, job: Job) -> Job:
+    """Ask an import in progress to stop; its workers see it within seconds.
+
+    Raises:
+        Conflict: the job is no import in progress.
+    """
+    if job.process is not Process.IMPORT or job.status is not Status.IN_PROGRESS:
+        raise Conflict(f"A job that is {job.status} cannot be stopped.", job.allowed_actions())
+    return services.jobs.request_stop(job.job_id, "USER")
+
+
+def delete_job(services: Services, job: Job) -> None:
+    """Delete an ended job with its files.
+
+    Raises:
+        Conflict: the job has not ended.
+    """
+    if not job.is_terminal:
+        raise Conflict(f"A job that is {job.status} cannot be deleted.", job.allowed_actions())
+    entry = {"jobId": job.job_id}
+    if job.source_bucket and job.source_key and job.source_etag:
+        entry |= {"sourceBucket": job.source_bucket, "sourceKey": job.source_key, "sourceEtag": job.source_etag}
+    delete_job_files(services, entry)
+    services.jobs.delete(job)

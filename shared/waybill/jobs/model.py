@@ -1,0 +1,257 @@
+"""A job: its statuses, the only moves between them, and what each moment says to a person.
+
+Pure: no AWS, no clock. Source of every rule: the contract, section 4.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from waybill.errors import Conflict
+
+
+class Process(StrEnum):
+    IMPORT = "import"
+    EXPORT = "export"
+
+
+class Status(StrEnum):
+    WAITING = "WAITING"
+    IN_PROGRESS = "IN_PROGRESS"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELED = "CANCELED"
+
+
+class Outcome(StrEnum):
+    SUCCESS = "SUCCESS"
+    PARTIAL_SUCCESS = "PARTIAL_SUCCESS"
+    FAILED = "FAILED"
+
+
+TERMINAL = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELED})
+MOVES: dict[Status, frozenset[Status]] = {
+    Status.WAITING: frozenset({Status.IN_PROGRESS, Status.FAILED, Status.CANCELED}),
+    Status.IN_PROGRESS: frozenset({Status.COMPLETED, Status.FAILED}),
+    Status.COMPLETED: frozenset(),
+    Status.FAILED: frozenset(),
+    Status.CANCELED: frozenset(),
+}
+
+# Failures whose cause is the request or the file, not the service (Zilliant's clientErrorCallingService).
+SERVICE_FAILURES = frozenset({"internal-error", "delivery-failed"})
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Rows by fate. `total` is None until known. At a terminal status total = imported + rejected + unprocessed."""
+
+    total: int | None = None
+    imported: int = 0
+    rejected: int = 0
+    unprocessed: int = 0
+
+    def balances(self) -> bool:
+        return self.total == self.imported + self.rejected + self.unprocessed
+
+
+@dataclass(frozen=True)
+class ChunkLease:
+    """A chunk being loaded now: the attempt that owns it, and the rows that it has handled so far."""
+
+    attempt: str
+    processed: int
+    imported: int
+    rejected: int
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of an import or an export, as stored. Times are aware UTC datetimes.
+
+    `leases` holds the chunks in work by number; a finished chunk's rows are in `counts`, through its ledger item.
+    """
+
+    job_id: str
+    process: Process
+    status: Status
+    entity: str
+    entity_uid: str
+    file_name: str
+    submitted_at: datetime
+    started_by: str
+    # subject of the token that started it; None for an S3 drop, whose permission is the bucket's
+    started_by_id: str | None = None
+    source_bucket: str | None = None
+    source_key: str | None = None
+    source_etag: str | None = None
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    heartbeat_at: datetime | None = None
+    outcome: Outcome | None = None
+    counts: Counts = field(default_factory=Counts)
+    leases: dict[int, ChunkLease] = field(default_factory=dict)
+    error_code: str | None = None
+    error_message: str | None = None
+    mode: str = "upsert"
+    dry_run: bool = False
+    on_error: str = "skip"
+    options: dict[str, Any] = field(default_factory=dict)
+    detected: dict[str, Any] | None = None
+    stop_reason: str | None = None
+    duplicate_of: str | None = None
+    export_id: str | None = None
+    export_type: str | None = None
+    window_from: datetime | None = None
+    window_to: datetime | None = None
+    retry_of: str | None = None
+    expires_at: datetime | None = None
+    files_expire_at: datetime | None = None
+    has_error_log: bool = False
+    has_rejects: bool = False
+    has_download: bool = False
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.status in TERMINAL
+
+    @property
+    def processed(self) -> int:
+        """Rows handled so far, in finished chunks and in those at work. Never falls while a job runs."""
+        done = self.counts.imported + self.counts.rejected
+        return done + sum(lease.processed for lease in self.leases.values())
+
+    @property
+    def imported(self) -> int:
+        return self.counts.imported + sum(lease.imported for lease in self.leases.values())
+
+    @property
+    def rejected(self) -> int:
+        return self.counts.rejected + sum(lease.rejected for lease in self.leases.values())
+
+    def allowed_actions(self) -> list[str]:
+        """What the status allows (contract section 4), in the words of the API's paths."""
+        if self.status is Status.WAITING:
+            return ["cancel"] if self.process is Process.IMPORT else []
+        if self.status is Status.IN_PROGRESS:
+            return ["stop"] if self.process is Process.IMPORT and self.stop_reason is None else []
+        return ["delete"]
+
+
+def check_move(current: Status, new: Status) -> None:
+    """Raise Conflict unless `current → new` is one of the moves of the contract."""
+    if new not in MOVES[current]:
+        raise Conflict(f"A job that is {current} cannot become {new}.")
+
+
+def outcome_of(status: Status, counts: Counts) -> Outcome | None:
+    """The outcome of a job that has just ended (contract section 4)."""
+    if status is Status.CANCELED or status not in TERMINAL:
+        return None
+    if status is Status.FAILED:
+        return Outcome.FAILED
+    if counts.rejected or counts.unprocessed:
+        return Outcome.PARTIAL_SUCCESS if counts.imported else Outcome.FAILED
+    return Outcome.SUCCESS
+
+
+def message_of(job: Job) -> str:
+    """The one sentence that the screens show (kintone's message column)."""
+    counts = job.counts
+    if job.status is Status.WAITING:
+        return "Queued, waiting to start"
+    if job.status is Status.IN_PROGRESS:
+        verb = "written" if job.process is Process.EXPORT else "processed"
+        if counts.total is None:
+            return f"{job.processed:,} rows {verb}" if job.processed else "Reading the file"
+        if job.stop_reason is not None:
+            return f"Stopping; {job.processed:,} of {counts.total:,} rows {verb}"
+        return f"{job.processed:,} of {counts.total:,} rows {verb}"
+    if job.status is Status.CANCELED:
+        return "Canceled before it started"
+    if job.status is Status.FAILED:
+        return f"{job.error_code}: {job.error_message}"
+    if job.process is Process.EXPORT:
+        return f"{counts.imported:,} rows exported"
+    parts = [f"{counts.imported:,} rows {'would be imported' if job.dry_run else 'imported'}"]
+    if counts.rejected:
+        parts.append(f"{counts.rejected:,} rejected because of errors")
+    if counts.unprocessed:
+        why = "an error limit was reached" if job.stop_reason == "MAX_ERRORS" else "the import was stopped"
+        parts.append(f"{counts.unprocessed:,} not processed because {why}")
+    return ", ".join(parts)
+
+
+def rfc3339(moment: datetime | None) -> str | None:
+    """`2026-01-31T09:30:00.125Z` (RFC 3339, UTC, milliseconds), or None."""
+    if moment is None:
+        return None
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def parse_rfc3339(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def rows_per_second(job: Job, now: datetime) -> float | None:
+    """Mean rate since the job started; None before its first row."""
+    if job.started_at is None or not job.processed:
+        return None
+    seconds = ((job.completed_at or now) - job.started_at).total_seconds()
+    return round(job.processed / seconds, 1) if seconds > 0 else None
+
+
+def remaining_seconds(job: Job, now: datetime) -> int | None:
+    """Seconds left at the mean rate so far; None when unknown or ended."""
+    rate = rows_per_second(job, now)
+    if job.is_terminal or not rate or job.counts.total is None:
+        return None
+    return max(0, round((job.counts.total - job.processed) / rate))
+
+
+def finished(job: Job, status: Status, counts: Counts, now: datetime, retention: Retention, **changes: Any) -> Job:
+    """The job as it stands after its last move.
+
+    Raises:
+        Conflict: the move is not one of the contract's.
+        ValueError: the tally does not balance.
+    """
+    check_move(job.status, status)
+    if not counts.balances():
+        raise ValueError(f"job {job.job_id}: {counts} does not balance")
+    expires, files_expire = retention.expiry(job, now)
+    return dataclasses.replace(
+        job,
+        status=status,
+        counts=counts,
+        leases={},
+        outcome=outcome_of(status, counts),
+        completed_at=now,
+        expires_at=expires,
+        files_expire_at=files_expire,
+        **changes,
+    )
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How long records and files stay, in seconds (contract section 4, *Retention*)."""
+
+    import_seconds: int
+    import_minimum_seconds: int
+    export_seconds: int
+    files_seconds: int
+
+    def expiry(self, job: Job, completed_at: datetime) -> tuple[datetime, datetime]:
+        """(when the record expires, when its files do)."""
+        completed = completed_at.timestamp()
+        if job.process is Process.IMPORT:
+            expires = max(job.submitted_at.timestamp() + self.import_seconds, completed + self.import_minimum_seconds)
+        else:
+            expires = completed + self.export_seconds
+        files = min(completed + self.files_seconds, expires)
+        return datetime.fromtimestamp(expires, UTC), datetime.fromtimestamp(files, UTC)

@@ -1,0 +1,531 @@
+"""Jobs in DynamoDB: what is stored under which key, and every change as one conditional request.
+
+    JOB#{id}    / JOB               the status record
+    JOB#{id}    / DEFINITION        the entity (or export) as it was when the job was registered
+    JOB#{id}    / CHUNK#{number}    the ledger of one chunk: written once, in one transaction with the totals
+    QUEUE#{uid} / {submitted}#{id}  the imports of one entity, in order
+    DROP#{hash} / LATEST            the newest sequencer registered for a dropped key
+    UPLOAD#{id} / UPLOAD            an upload that may become an import
+    SWEEP       / {when}#{id}       files to delete when their time has come
+
+Counts never grow by ADD alone: a lost reply and a retry would count twice. They change only in the transaction that
+puts a ledger item which must not exist yet. Lists read the index `newest` (keys only, so that progress does not
+rewrite it) and then the records themselves.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from waybill.aws.dynamodb import ConditionFailed, DynamoDB, TransactionCanceled, from_attributes, to_attributes
+from waybill.errors import Conflict, Gone, MalformedRequest, NotFound, Superseded
+from waybill.jobs.items import (
+    LIST_KEY,
+    Drop,
+    LedgerEntry,
+    Upload,
+    job_from_item,
+    job_item,
+    ledger_entry_from_item,
+    ledger_item,
+    upload_from_item,
+    upload_item,
+)
+from waybill.jobs.model import ChunkLease, Job, Process, Retention, Status, rfc3339
+
+
+class JobRepository:
+    """Reads and changes jobs; each method is one request or one transaction unless it says otherwise."""
+
+    def __init__(self, dynamodb: DynamoDB, table: str, retention: Retention, clock: Callable[[], datetime]) -> None:
+        self._dynamodb = dynamodb
+        self._table = table
+        self._clock = clock
+        self.retention = retention
+
+    # Reading
+
+    def find(self, job_id: str) -> Job | None:
+        """The job, also when it has expired; None when there is no record."""
+        return self._find(f"JOB#{job_id}")
+
+    def _find(self, pk: str) -> Job | None:
+        item = self._get(pk, "JOB")
+        return None if item is None else job_from_item(item)
+
+    def get(self, job_id: str) -> Job:
+        """The job.
+
+        Raises:
+            NotFound: there is no such job.
+            Gone: it has expired and its record is still there.
+        """
+        job = self.find(job_id)
+        if job is None:
+            raise NotFound("There is no job with this id, or it has expired.")
+        if job.expires_at is not None and job.expires_at <= self._clock():
+            raise Gone("This job has expired.")
+        return job
+
+    def page(self, limit: int, cursor: str | None = None) -> tuple[list[Job], str | None]:
+        """Up to `limit` jobs, newest submitted first; expired ones are left out, so that a page may be shorter.
+
+        The cursor names the last job seen, so that jobs added meanwhile shift nothing. Costs one Query and as many
+        BatchGetItem requests as 100 keys need.
+
+        Raises:
+            MalformedRequest: the cursor is none that this method gave.
+        """
+        query: dict[str, Any] = {
+            "TableName": self._table,
+            "IndexName": "newest",
+            "KeyConditionExpression": "listKey = :jobs",
+            "ExpressionAttributeValues": to_attributes({":jobs": LIST_KEY}),
+            "ScanIndexForward": False,
+            "Limit": limit,
+        }
+        if cursor is not None:
+            sort = _decode_cursor(cursor)
+            query["ExclusiveStartKey"] = to_attributes(
+                {"listKey": LIST_KEY, "listSort": sort, "pk": f"JOB#{sort.partition('#')[2]}", "sk": "JOB"}
+            )
+        answer = self._dynamodb.call("Query", query)
+        keys = [{"pk": item["pk"], "sk": item["sk"]} for item in answer["Items"]]
+        jobs = self._get_all(keys)
+        now = self._clock()
+        live = [job for job in jobs if job.expires_at is None or job.expires_at > now]
+        last = answer.get("LastEvaluatedKey")
+        return live, None if last is None else _encode_cursor(last["listSort"]["S"])
+
+    def _get_all(self, keys: Sequence[dict[str, Any]]) -> list[Job]:
+        found: dict[str, Job] = {}
+        pending = list(keys)
+        while pending:
+            request = {self._table: {"Keys": pending[:100], "ConsistentRead": True}}
+            answer = self._dynamodb.call("BatchGetItem", {"RequestItems": request})
+            for attributes in answer["Responses"].get(self._table, []):
+                item = from_attributes(attributes)
+                found[item["pk"]] = job_from_item(item)
+            unread = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
+            pending = unread + pending[100:]
+        return [found[key["pk"]["S"]] for key in keys if key["pk"]["S"] in found]
+
+    def definition(self, job_id: str) -> dict[str, Any]:
+        """The entity or export document that the job started with."""
+        item = self._get(f"JOB#{job_id}", "DEFINITION")
+        if item is None:
+            raise NotFound("The definition of this job is gone.")
+        document: dict[str, Any] = json.loads(item["document"])
+        return document
+
+    def ledger(self, job_id: str) -> dict[int, LedgerEntry]:
+        """Every finished chunk by number."""
+        entries: dict[int, LedgerEntry] = {}
+        query: dict[str, Any] = {
+            "TableName": self._table,
+            "KeyConditionExpression": "pk = :pk AND begins_with(sk, :chunk)",
+            "ExpressionAttributeValues": to_attributes({":pk": f"JOB#{job_id}", ":chunk": "CHUNK#"}),
+            "ConsistentRead": True,
+        }
+        while True:
+            answer = self._dynamodb.call("Query", query)
+            for attributes in answer["Items"]:
+                entry = ledger_entry_from_item(from_attributes(attributes))
+                entries[entry.chunk] = entry
+            if "LastEvaluatedKey" not in answer:
+                return entries
+            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+    def ledger_entry(self, job_id: str, chunk: int) -> LedgerEntry | None:
+        item = self._get(f"JOB#{job_id}", f"CHUNK#{chunk:06d}")
+        return None if item is None else ledger_entry_from_item(item)
+
+    def queue_head(self, entity_uid: str) -> str | None:
+        """The oldest entry of an entity's queue, `{submittedAt}#{jobId}`; None when there is none."""
+        answer = self._dynamodb.call(
+            "Query",
+            {
+                "TableName": self._table,
+                "KeyConditionExpression": "pk = :pk",
+                "ExpressionAttributeValues": to_attributes({":pk": f"QUEUE#{entity_uid}"}),
+                "ConsistentRead": True,
+                "Limit": 1,
+            },
+        )
+        items = answer["Items"]
+        return str(items[0]["sk"]["S"]) if items else None
+
+    # Registering
+
+    def register(self, job: Job, definition: Mapping[str, Any], drop: Drop | None = None) -> tuple[Job, bool]:
+        """Store a new job once; an import that waits also joins its entity's queue.
+
+        Returns:
+            The job as stored, and whether this call stored it (False: it was there already).
+
+        Raises:
+            Conflict: `drop` is older than an event already registered for its key.
+        """
+        actions: list[dict[str, Any]] = [
+            self._put(job_item(job), "attribute_not_exists(pk)"),
+            self._put({"pk": f"JOB#{job.job_id}", "sk": "DEFINITION", "document": json.dumps(definition)}),
+        ]
+        if job.status is Status.WAITING and job.process is Process.IMPORT and not job.dry_run:
+            actions.append(self._put(self._queue_key(job)))
+        if job.is_terminal:
+            actions.append(self._put(self._sweep_item(job)))
+        if drop is not None and job.status is Status.WAITING:
+            actions.append(
+                self._put(
+                    {**drop.item_key, "sequencer": drop.order},
+                    "attribute_not_exists(pk) OR sequencer <= :sequencer",
+                    {":sequencer": drop.order},
+                )
+            )
+        try:
+            self._dynamodb.call("TransactWriteItems", {"TransactItems": actions})
+        except TransactionCanceled as error:
+            stored = self.find(job.job_id)
+            if stored is not None:
+                return stored, False
+            if any(reason.get("Code") == "ConditionalCheckFailed" for reason in error.reasons):
+                raise Conflict("A newer version of this object is already registered.") from None
+            raise
+        return job, True
+
+    # Moving
+
+    def begin(self, job_id: str) -> Job:
+        """WAITING → IN_PROGRESS; a job already in progress stays so.
+
+        Raises:
+            Superseded: the job has ended.
+        """
+        try:
+            return self._update(
+                job_id,
+                "SET #status = :running, startedAt = if_not_exists(startedAt, :now), heartbeatAt = :now",
+                "#status IN (:waiting, :running)",
+                {":running": Status.IN_PROGRESS, ":waiting": Status.WAITING, ":now": rfc3339(self._clock())},
+                {"#status": "status"},
+            )
+        except ConditionFailed:
+            raise Superseded(f"job {job_id} has ended") from None
+
+    def set_plan(self, job_id: str, total: int, detected: Mapping[str, Any], duplicate_of: str | None = None) -> Job:
+        """Record what the plan found, once the rows are counted."""
+        values = {":total": total, ":detected": dict(detected), ":duplicate": duplicate_of}
+        try:
+            return self._update(
+                job_id,
+                "SET #total = :total, detected = :detected, duplicateOf = :duplicate",
+                "#status = :running",
+                {**values, ":running": Status.IN_PROGRESS},
+                {"#total": "total", "#status": "status"},
+            )
+        except ConditionFailed:
+            raise Superseded(f"job {job_id} has ended") from None
+
+    def request_stop(self, job_id: str, reason: str) -> Job:
+        """Ask the workers to stop; they see it with their next heartbeat.
+
+        Raises:
+            Conflict: the job is not an import in progress.
+        """
+        try:
+            return self._update(
+                job_id,
+                "SET stopReason = if_not_exists(stopReason, :reason)",
+                "#status = :running AND #process = :import",
+                {":reason": reason, ":running": Status.IN_PROGRESS, ":import": Process.IMPORT},
+                {"#status": "status", "#process": "process"},
+            )
+        except ConditionFailed:
+            job = self.get(job_id)
+            raise Conflict(f"A job that is {job.status} cannot be stopped.", job.allowed_actions()) from None
+
+    def lease_chunk(self, job_id: str, chunk: int, attempt: str) -> Job:
+        """Give a chunk to an attempt; an earlier attempt loses it. Its progress so far is kept, so that the job's
+        `processed` does not fall while the chunk is read again.
+
+        Raises:
+            Superseded: the job is no longer in progress.
+        """
+        job = self.get(job_id)
+        old = job.leases.get(chunk)
+        lease = ChunkLease(attempt, *((old.processed, old.imported, old.rejected) if old else (0, 0, 0)))
+        try:
+            return self._update(
+                job_id,
+                "SET leases.#chunk = :lease, heartbeatAt = :now",
+                "#status = :running",
+                {":lease": dataclasses.asdict(lease), ":now": rfc3339(self._clock()), ":running": Status.IN_PROGRESS},
+                {"#chunk": str(chunk), "#status": "status"},
+            )
+        except ConditionFailed:
+            raise Superseded(f"job {job_id} is no longer in progress") from None
+
+    def heartbeat(self, job_id: str, chunk: int, lease: ChunkLease) -> Job:
+        """Report a chunk's progress and learn whether to go on: the answer shows `stop_reason`.
+
+        Raises:
+            Superseded: another attempt owns the chunk, or the job has ended.
+        """
+        try:
+            return self._update(
+                job_id,
+                "SET leases.#chunk = :lease, heartbeatAt = :now",
+                "#status = :running AND leases.#chunk.attempt = :attempt",
+                {
+                    ":lease": dataclasses.asdict(lease),
+                    ":now": rfc3339(self._clock()),
+                    ":running": Status.IN_PROGRESS,
+                    ":attempt": lease.attempt,
+                },
+                {"#chunk": str(chunk), "#status": "status"},
+            )
+        except ConditionFailed:
+            raise Superseded(f"chunk {chunk} of job {job_id} belongs to another attempt") from None
+
+    def commit_chunk(self, job_id: str, entry: LedgerEntry) -> LedgerEntry:
+        """Put a chunk's ledger item and add it to the totals, both or neither, once.
+
+        Returns:
+            The entry that counts: this one, or the one that an earlier call wrote.
+
+        Raises:
+            Superseded: another attempt owns the chunk, or the job has ended.
+        """
+        totals = {
+            "Update": {
+                "TableName": self._table,
+                "Key": to_attributes({"pk": f"JOB#{job_id}", "sk": "JOB"}),
+                "UpdateExpression": "ADD #imported :imported, #rejected :rejected, #unprocessed :unprocessed "
+                "REMOVE leases.#chunk",
+                "ConditionExpression": "#status = :running AND leases.#chunk.attempt = :attempt",
+                "ExpressionAttributeNames": {
+                    "#chunk": str(entry.chunk),
+                    "#status": "status",
+                    "#imported": "imported",
+                    "#rejected": "rejected",
+                    "#unprocessed": "unprocessed",
+                },
+                "ExpressionAttributeValues": to_attributes(
+                    {
+                        ":imported": entry.imported,
+                        ":rejected": entry.rejected,
+                        ":unprocessed": entry.unprocessed,
+                        ":running": Status.IN_PROGRESS,
+                        ":attempt": entry.attempt,
+                    }
+                ),
+            }
+        }
+        try:
+            self._dynamodb.call(
+                "TransactWriteItems",
+                {
+                    "TransactItems": [self._put(ledger_item(job_id, entry), "attribute_not_exists(pk)"), totals],
+                    # The same token for the same attempt: a lost reply and a retry are one transaction.
+                    "ClientRequestToken": hashlib.sha256(
+                        f"{job_id}/{entry.chunk}/{entry.attempt}".encode()
+                    ).hexdigest()[:36],
+                },
+            )
+        except TransactionCanceled:
+            stored = self.ledger_entry(job_id, entry.chunk)
+            if stored is None:
+                raise Superseded(f"chunk {entry.chunk} of job {job_id} belongs to another attempt") from None
+            return stored
+        return entry
+
+    def finish(self, job: Job, expected: Status) -> Job:
+        """Store a job at its terminal status, schedule the deletion of its files and leave the queue.
+
+        Args:
+            job: as `jobs.model.finished` made it.
+            expected: the status it must still have.
+
+        Returns:
+            The job as stored: when another call ended it first, that one's.
+        """
+        actions = [
+            self._put(job_item(job), "#status = :expected", {":expected": expected}, {"#status": "status"}),
+            self._put(self._sweep_item(job)),
+        ]
+        if job.process is Process.IMPORT:
+            actions.append({"Delete": {"TableName": self._table, "Key": to_attributes(self._queue_key(job))}})
+        try:
+            self._dynamodb.call("TransactWriteItems", {"TransactItems": actions})
+        except TransactionCanceled:
+            stored = self.find(job.job_id)
+            if stored is None or not stored.is_terminal:
+                raise
+            return stored
+        return job
+
+    def leave_queue(self, entity_uid: str, entry: str) -> None:
+        """Take an ended job's entry out of its entity's queue."""
+        key = to_attributes({"pk": f"QUEUE#{entity_uid}", "sk": entry})
+        self._dynamodb.call("DeleteItem", {"TableName": self._table, "Key": key})
+
+    def delete(self, job: Job) -> None:
+        """Delete the record, its definition and ledger. The caller deletes the files first.
+
+        Raises:
+            Conflict: the job has not ended.
+        """
+        try:
+            self._dynamodb.call(
+                "DeleteItem",
+                {
+                    "TableName": self._table,
+                    "Key": to_attributes({"pk": f"JOB#{job.job_id}", "sk": "JOB"}),
+                    "ConditionExpression": "attribute_not_exists(pk) OR NOT #status IN (:waiting, :running)",
+                    "ExpressionAttributeNames": {"#status": "status"},
+                    "ExpressionAttributeValues": to_attributes(
+                        {":waiting": Status.WAITING, ":running": Status.IN_PROGRESS}
+                    ),
+                },
+            )
+        except ConditionFailed:
+            raise Conflict(f"A job that is {job.status} cannot be deleted.", job.allowed_actions()) from None
+        self.forget_details(job.job_id)
+
+    def forget_details(self, job_id: str) -> None:
+        """Delete what a job's record stood on: definition and ledger (one request each)."""
+        for sk in ["DEFINITION", *(f"CHUNK#{chunk:06d}" for chunk in self.ledger(job_id))]:
+            key = to_attributes({"pk": f"JOB#{job_id}", "sk": sk})
+            self._dynamodb.call("DeleteItem", {"TableName": self._table, "Key": key})
+
+    # Uploads
+
+    def add_upload(self, upload: Upload) -> None:
+        item = to_attributes(upload_item(upload))
+        self._dynamodb.call("PutItem", {"TableName": self._table, "Item": item})
+
+    def get_upload(self, upload_id: str) -> Upload:
+        """The upload.
+
+        Raises:
+            NotFound: unknown or expired.
+        """
+        item = self._get(f"UPLOAD#{upload_id}", "UPLOAD")
+        upload = None if item is None else upload_from_item(item)
+        if upload is None or upload.expires_at <= self._clock():
+            raise NotFound("There is no upload with this id, or it has expired.")
+        return upload
+
+    def claim_upload(self, upload: Upload, job_id: str) -> None:
+        """Bind an upload to the job made of it.
+
+        Raises:
+            Conflict: it was imported already.
+        """
+        try:
+            self._dynamodb.call(
+                "UpdateItem",
+                {
+                    "TableName": self._table,
+                    "Key": to_attributes({"pk": f"UPLOAD#{upload.upload_id}", "sk": "UPLOAD"}),
+                    "UpdateExpression": "SET jobId = :job",
+                    "ConditionExpression": "attribute_exists(pk) AND (attribute_not_exists(jobId) OR jobId = :job)",
+                    "ExpressionAttributeValues": to_attributes({":job": job_id}),
+                },
+            )
+        except ConditionFailed:
+            raise Conflict("This upload was imported already.") from None
+
+    # Sweeping
+
+    def due_files(self, limit: int = 100) -> list[tuple[str, dict[str, Any]]]:
+        """Files whose time has come: (sort key, {jobId, sourceBucket?, sourceKey?, sourceEtag?})."""
+        answer = self._dynamodb.call(
+            "Query",
+            {
+                "TableName": self._table,
+                "KeyConditionExpression": "pk = :sweep AND sk <= :now",
+                "ExpressionAttributeValues": to_attributes({":sweep": "SWEEP", ":now": rfc3339(self._clock())}),
+                "Limit": limit,
+            },
+        )
+        return [(item["sk"], item) for item in map(from_attributes, answer["Items"])]
+
+    def swept(self, sort_key: str) -> None:
+        key = to_attributes({"pk": "SWEEP", "sk": sort_key})
+        self._dynamodb.call("DeleteItem", {"TableName": self._table, "Key": key})
+
+    # Parts of requests
+
+    def _get(self, pk: str, sk: str) -> dict[str, Any] | None:
+        key = to_attributes({"pk": pk, "sk": sk})
+        answer = self._dynamodb.call("GetItem", {"TableName": self._table, "Key": key, "ConsistentRead": True})
+        return from_attributes(answer["Item"]) if "Item" in answer else None
+
+    def _put(
+        self,
+        item: Mapping[str, Any],
+        condition: str | None = None,
+        values: Mapping[str, Any] | None = None,
+        names: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        put: dict[str, Any] = {"TableName": self._table, "Item": to_attributes(item)}
+        if condition is not None:
+            put["ConditionExpression"] = condition
+        if values:
+            put["ExpressionAttributeValues"] = to_attributes(values)
+        if names:
+            put["ExpressionAttributeNames"] = dict(names)
+        return {"Put": put}
+
+    def _update(
+        self, job_id: str, expression: str, condition: str, values: Mapping[str, Any], names: Mapping[str, str]
+    ) -> Job:
+        answer = self._dynamodb.call(
+            "UpdateItem",
+            {
+                "TableName": self._table,
+                "Key": to_attributes({"pk": f"JOB#{job_id}", "sk": "JOB"}),
+                "UpdateExpression": expression,
+                "ConditionExpression": condition,
+                "ExpressionAttributeValues": to_attributes(values),
+                "ExpressionAttributeNames": dict(names),
+                "ReturnValues": "ALL_NEW",
+            },
+        )
+        return job_from_item(from_attributes(answer["Attributes"]))
+
+    def _queue_key(self, job: Job) -> dict[str, Any]:
+        return {"pk": f"QUEUE#{job.entity_uid}", "sk": f"{rfc3339(job.submitted_at)}#{job.job_id}"}
+
+    def _sweep_item(self, job: Job) -> dict[str, Any]:
+        item = {
+            "pk": "SWEEP",
+            "sk": f"{rfc3339(job.files_expire_at)}#{job.job_id}",
+            "jobId": job.job_id,
+            "sourceBucket": job.source_bucket,
+            "sourceKey": job.source_key,
+            "sourceEtag": job.source_etag,
+        }
+        return {name: value for name, value in item.items() if value is not None}
+
+
+def _encode_cursor(sort: str) -> str:
+    return base64.urlsafe_b64encode(sort.encode()).decode().rstrip("=")
+
+
+def _decode_cursor(cursor: str) -> str:
+    try:
+        sort = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+    except (binascii.Error, ValueError):
+        raise MalformedRequest("nextToken is none that this list gave.") from None
+    if "#" not in sort:
+        raise MalformedRequest("nextToken is none that this list gave.")
+    return sort

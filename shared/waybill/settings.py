@@ -1,0 +1,59 @@
+"""What the environment says, read once per process.
+
+The names of the environment variables are the field names in upper case; a test holds them against
+`template.yaml`. Durations are seconds, sizes bytes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings of all functions (one set, so that a function can never lack one silently)."""
+
+    jobs_table: str
+    records_table: str
+    catalog_table: str
+    drop_bucket: str
+    files_bucket: str
+    transfer_bucket: str
+    import_state_machine: str
+    export_state_machine: str
+    oidc_issuer: str
+    oidc_audience: str
+    aws_region: str
+    import_retention_seconds: int
+    import_minimum_seconds: int
+    export_retention_seconds: int
+    files_retention_seconds: int
+    chunk_bytes: int
+    max_upload_bytes: int
+    write_connections: int
+    allowed_forwarded_hosts: str
+    target_tables: str
+    aws_endpoint_url: str | None = None
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Read every field.
+
+        Raises:
+            KeyError: a required variable is missing.
+            ValueError: a number is not one.
+        """
+        environ = os.environ if environ is None else environ
+        values: dict[str, object] = {}
+        for field in dataclasses.fields(cls):
+            name = field.name.upper()
+            if field.default is None:
+                values[field.name] = environ.get(name)
+            elif field.type == "int":
+                values[field.name] = int(environ[name])
+            else:
+                values[field.name] = environ[name]
+        return cls(**values)  # type: ignore[arg-type]

@@ -1,0 +1,308 @@
+"""Whole records out of a stream of bytes, exactly as one sequential read sees them.
+
+The rule for where a record ends is that of Python's `csv` module (RFC 4180, with every line break form): a quote opens
+a quoted field only at the start of a field, is literal elsewhere, and line breaks inside quotes do not end a record.
+Both the plan (which counts) and the load (which parses) cut the file with the same function, so that chunks, row
+numbers and errors cannot depend on where blocks happen to end.
+
+Most blocks hold no quote, or only structural ones: opening after a delimiter or line break, closing before one, doubled
+inside. Splitting on the quote then alternates outside and inside text, and counting line breaks of the outside parts
+is exact; that costs about a nanosecond a byte. Any other block goes through `csv.reader`.
+
+Works on bytes of any ASCII-compatible encoding.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+from operator import itemgetter
+from typing import Protocol
+
+from waybill.tabular.dialect import Dialect
+
+RECORD_CAP_BYTES = 16 * 1024 * 1024
+BLOCK_BYTES = 128 * 1024
+
+_FIRST = itemgetter(slice(0, 1))
+_LAST = itemgetter(slice(-1, None))
+_SENTINEL = "\0end of block\0"
+
+csv.field_size_limit(2 * RECORD_CAP_BYTES)
+
+
+class Readable(Protocol):
+    def read(self, size: int = -1, /) -> bytes: ...
+
+
+class UnclosedQuote(ValueError):
+    """A quote is still open at the end of the file. `record` counts from 0 within what was cut."""
+
+    def __init__(self, record: int) -> None:
+        super().__init__(f"quote still open, record {record}")
+        self.record = record
+
+
+class RecordTooLong(ValueError):
+    """A record exceeds RECORD_CAP_BYTES. `record` counts from 0 within what was cut."""
+
+    def __init__(self, record: int) -> None:
+        super().__init__(f"record {record} is longer than {RECORD_CAP_BYTES} bytes")
+        self.record = record
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Consecutive whole records: `data` begins at a record's first byte, `start` bytes into the file.
+
+    `structural` says that every quote is structural, so that no record has a stray one.
+    """
+
+    start: int
+    data: bytes
+    records: int
+    structural: bool
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The whole records at the head of a buffer: `end` bytes, `records` of them."""
+
+    end: int
+    records: int
+    structural: bool
+
+
+def count_line_breaks(data: bytes) -> int:
+    """LF, CR and CR LF, each once."""
+    if b"\r" not in data:
+        return data.count(b"\n")
+    return data.count(b"\n") + data.count(b"\r") - data.count(b"\r\n")
+
+
+def _last_line_end(data: bytes, final: bool) -> int:
+    """Offset just after the last line break; a CR at the very end may be half of a CR LF and waits for more."""
+    carriage = data.rfind(b"\r")
+    if carriage == len(data) - 1 and not final:
+        carriage = data.rfind(b"\r", 0, carriage)
+    return max(data.rfind(b"\n"), carriage) + 1
+
+
+def cut(buffer: bytes, dialect: Dialect, final: bool) -> Cut:
+    """Find the whole records at the head of `buffer`, which begins at a record start.
+
+    Args:
+        final: the buffer reaches the end of the file, so that a last record needs no line break.
+
+    Raises:
+        UnclosedQuote: `final`, and a quote is open at the end.
+    """
+    quote = dialect.quote_char.encode() if dialect.quote_char else None
+    if quote is None or quote not in buffer:
+        end = len(buffer) if final else _last_line_end(buffer, final)
+        whole = buffer[:end]
+        records = count_line_breaks(whole)
+        if final and whole and whole[-1] not in b"\r\n":
+            records += 1
+        return Cut(end, records, True)
+    parts = buffer.split(quote)
+    outside = parts[::2]
+    open_at_end = len(parts) % 2 == 0
+    before_quotes = outside if open_at_end else outside[:-1]
+    edges = {b"", b"\n", b"\r", dialect.delimiter.encode()}
+    if not (edges.issuperset(map(_FIRST, outside[1:])) and edges.issuperset(map(_LAST, before_quotes))):
+        return _cut_sequentially(buffer, dialect, final)
+    if final and not open_at_end:
+        records = count_line_breaks(quote.join(outside))
+        return Cut(len(buffer), records + (buffer[-1] not in b"\r\n"), True)
+    position = len(buffer)
+    for index in range(len(parts) - 1, -1, -1):
+        position -= len(parts[index])
+        if index % 2 == 0:
+            end = _last_line_end(parts[index], final or index != len(parts) - 1)
+            if end:
+                records = count_line_breaks(quote.join([*parts[:index:2], parts[index][:end]]))
+                if final:
+                    raise UnclosedQuote(records)
+                return Cut(position + end, records, True)
+        position -= 1
+    if final:
+        raise UnclosedQuote(0)
+    return Cut(0, 0, True)
+
+
+def _cut_sequentially(buffer: bytes, dialect: Dialect, final: bool) -> Cut:
+    """`cut` for a buffer with stray quotes, by `csv.reader` itself."""
+    lines = buffer.splitlines(keepends=True)
+    # Latin-1 maps bytes to characters one to one; delimiter, quote and line breaks are ASCII.
+    texts = [line.decode("latin-1") for line in lines]
+    if texts and not final and texts[-1][-1] != "\n":
+        texts.pop()
+    reader = csv.reader(chain(texts, [_SENTINEL]), **dialect.reader_options())
+    records, whole_lines = 0, 0
+    for _ in reader:
+        if whole_lines == len(texts):  # all lines are spoken for: this row is the sentinel
+            break
+        if reader.line_num > len(texts):  # the sentinel became part of a quoted field
+            if final:
+                raise UnclosedQuote(records)
+            break
+        records, whole_lines = records + 1, reader.line_num
+    return Cut(sum(map(len, texts[:whole_lines])), records, False)
+
+
+def segments(stream: Readable, dialect: Dialect, start: int = 0, block_bytes: int = BLOCK_BYTES) -> Iterator[Segment]:
+    """Cut a stream into segments of whole records, each about `block_bytes` long.
+
+    Args:
+        stream: positioned at a record start.
+        start: where that is in the file, in bytes.
+
+    Raises:
+        UnclosedQuote: at the end of the stream; `record` counts all records since `start`.
+        RecordTooLong: a record passes the cap; `record` likewise.
+    """
+    carry, done = b"", 0
+    while True:
+        block = stream.read(block_bytes)
+        buffer = carry + block
+        final = not block
+        if final and not buffer:
+            return
+        try:
+            found = cut(buffer, dialect, final)
+        except UnclosedQuote as error:
+            raise UnclosedQuote(done + error.record) from None
+        if found.end:
+            if found.end > RECORD_CAP_BYTES:
+                _check_lengths(buffer[: found.end], dialect, done)
+            yield Segment(start, buffer[: found.end], found.records, found.structural)
+            start, done = start + found.end, done + found.records
+        if final:
+            return
+        carry = buffer[found.end :]
+        if len(carry) > RECORD_CAP_BYTES:
+            _explain_long_record(stream, carry, dialect, done)
+        if len(carry) > block_bytes:
+            # A record much longer than a block: read more at once, or each block would scan it all again.
+            carry += stream.read(len(carry))
+
+
+def _check_lengths(data: bytes, dialect: Dialect, done: int) -> None:
+    """Raise RecordTooLong for the first record over the cap."""
+    text = data.decode("latin-1")
+    for index, raw in enumerate(raw_records(Segment(0, data, 0, True), text, dialect)):
+        if len(raw) > RECORD_CAP_BYTES:
+            raise RecordTooLong(done + index)
+
+
+def _explain_long_record(stream: Readable, carry: bytes, dialect: Dialect, record: int) -> None:
+    """Raise UnclosedQuote where one quote opened and none follows to the end of the file, else RecordTooLong."""
+    quote = dialect.quote_char.encode() if dialect.quote_char else b""
+    if quote and carry.count(quote) % 2:
+        while block := stream.read(1024 * 1024):
+            if quote in block:
+                raise RecordTooLong(record)
+        raise UnclosedQuote(record)
+    raise RecordTooLong(record)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The records of a segment as cells. `cells[i]` is empty for a blank line; `stray` holds the indexes of records
+    with a quote inside an unquoted field or text after a closing quote, or with a NUL."""
+
+    cells: list[list[str]]
+    stray: frozenset[int]
+
+
+def parse_rows(segment: Segment, text: str, dialect: Dialect) -> Rows:
+    """The cells of each record of a segment whose decoded text is `text`."""
+    quoted = dialect.quote_char is not None and dialect.quote_char in text
+    if not quoted:
+        lines = raw_records(segment, text, dialect)
+        cells = [line.split(dialect.delimiter) if line else [] for line in lines]
+    else:
+        cells = list(csv.reader(io.StringIO(text, newline=""), **dialect.reader_options()))
+    stray: set[int] = set()
+    if not segment.structural:
+        stray.update(i for i, raw in enumerate(raw_records(segment, text, dialect)) if not _is_structural(raw, dialect))
+    if "\0" in text:
+        stray.update(i for i, row in enumerate(cells) if any("\0" in cell for cell in row))
+    return Rows(cells, frozenset(stray))
+
+
+def parse_columns(segment: Segment, text: str, dialect: Dialect, width: int) -> list[list[str]] | None:
+    """The cells by column when every record has exactly `width` cells, not all empty, with no quote or NUL; else None.
+
+    One replace and one split in C: a marker cell stands where each record ends, and the split is right exactly when
+    all the markers fall on every `width + 1`-th place.
+    """
+    if (dialect.quote_char is not None and dialect.quote_char in text) or "\0" in text:
+        return None
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if not text.endswith("\n"):
+        text += "\n"
+    delimiter = dialect.delimiter
+    flat = text.replace("\n", f"{delimiter}\n{delimiter}").split(delimiter)
+    flat.pop()
+    if len(flat) != segment.records * (width + 1) or flat[width :: width + 1].count("\n") != segment.records:
+        return None
+    columns = [flat[index :: width + 1] for index in range(width)]
+    if all("" in column for column in columns) and not all(map(any, zip(*columns, strict=True))):
+        return None
+    return columns
+
+
+def raw_records(segment: Segment, text: str, dialect: Dialect) -> list[str]:
+    """The records as they stand in the file, without their line break."""
+    lines = _lines(text)
+    if dialect.quote_char is not None and dialect.quote_char in text:
+        reader = csv.reader(lines, **dialect.reader_options())
+        records, first = [], 0
+        for _ in reader:
+            records.append("".join(lines[first : reader.line_num]))
+            first = reader.line_num
+        lines = records
+    return [_without_line_break(line) for line in lines]
+
+
+def _lines(text: str) -> list[str]:
+    """Physical lines with their line breaks; unlike `str.splitlines`, only LF, CR and CR LF are breaks."""
+    return list(io.StringIO(text, newline=""))
+
+
+def _without_line_break(line: str) -> str:
+    if line.endswith("\n"):
+        line = line[:-1]
+    return line[:-1] if line.endswith("\r") else line
+
+
+def _is_structural(raw: str, dialect: Dialect) -> bool:
+    """Whether every quote of one record opens, closes, or is doubled inside a quoted field."""
+    parts = raw.split(dialect.quote_char)
+    outside = parts[::2]
+    if len(parts) % 2 == 0:
+        return False
+    edges = {"", "\n", "\r", dialect.delimiter}
+    return edges.issuperset(map(_FIRST, outside[1:])) and edges.issuperset(map(_LAST, outside[:-1]))
+
+
+def last_filled_record(segment: Segment, dialect: Dialect) -> int | None:
+    """Index of the last record of a segment with a filled cell; None when all are blank."""
+    empty = dialect.delimiter.encode() + b"\r\n"
+    kept = segment.data.rstrip(empty)
+    if not kept:
+        return None
+    quote = (dialect.quote_char or "").encode()
+    last_line = kept[_last_line_end(kept, True) :]
+    if quote and not last_line.strip(quote + dialect.delimiter.encode()):
+        # Nothing but quotes and delimiters: only the csv rule tells an empty cell from a quote in one.
+        rows = parse_rows(segment, segment.data.decode("latin-1"), dialect).cells
+        return max((index for index, row in enumerate(rows) if any(row)), default=None)
+    blank_after = count_line_breaks(segment.data[len(kept) :])
+    return segment.records - 1 - max(0, blank_after - 1)

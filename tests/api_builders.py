@@ -1,0 +1,171 @@
+"""Requests, tokens and jobs for tests of the HTTP API."""
+
+from __future__ import annotations
+
+import base64
+import http.server
+import importlib
+import json
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from types import ModuleType
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from tests.builders import ROOT
+from waybill.jobs.model import Job, Process, Status
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+AUDIENCE = "test-client"
+
+
+def make_job(**changes: Any) -> Job:
+    """A waiting import of alice's into contacts, unless changed."""
+    values: dict[str, Any] = {
+        "job_id": str(uuid.uuid4()),
+        "process": Process.IMPORT,
+        "status": Status.WAITING,
+        "entity": "contacts",
+        "entity_uid": "",
+        "file_name": "contacts.csv",
+        "submitted_at": NOW,
+        "started_by": "alice",
+        "started_by_id": "alice-subject",
+    }
+    return Job(**(values | changes))
+
+
+def http_event(
+    method: str,
+    path: str,
+    *,
+    token: str | None = None,
+    body: Any = None,
+    query: dict[str, str] | None = None,
+    headers: dict[str, str] | None = None,
+    base64_body: bool = False,
+) -> dict[str, Any]:
+    """A request as an HTTP API hands it to a function (payload format 2.0).
+
+    Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+
+    Args:
+        body: text as it is; anything else as JSON; None for none.
+    """
+    text = body if isinstance(body, str) or body is None else json.dumps(body)
+    event: dict[str, Any] = {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": "&".join(f"{name}={value}" for name, value in (query or {}).items()),
+        "headers": {"host": "127.0.0.1:4566", "content-type": "application/json", **(headers or {})},
+        "requestContext": {
+            "accountId": "123456789012",
+            "apiId": "a1b2c3d4e5",
+            "domainName": "a1b2c3d4e5.execute-api.us-east-1.amazonaws.com",
+            "domainPrefix": "a1b2c3d4e5",
+            "http": {
+                "method": method,
+                "path": path,
+                "protocol": "HTTP/1.1",
+                "sourceIp": "192.0.2.1",
+                "userAgent": "test",
+            },
+            "requestId": "JKJaXmPLvHcESHA=",
+            "routeKey": "$default",
+            "stage": "$default",
+            "time": "01/Mar/2026:12:00:00 +0000",
+            "timeEpoch": 1772366400000,
+        },
+        "isBase64Encoded": base64_body,
+    }
+    if token is not None:
+        event["headers"]["authorization"] = f"Bearer {token}"
+    if query:
+        event["queryStringParameters"] = query
+    if text is not None:
+        event["body"] = base64.b64encode(text.encode()).decode() if base64_body else text
+    return event
+
+
+def load_function(name: str, module: str = "app") -> ModuleType:
+    """A module of a function, loaded as Lambda does: with the function's own folder on the path.
+
+    Its modules are taken out of `sys.modules` again, so that functions do not get each other's.
+    """
+    folder = ROOT / "functions" / name
+    known = set(sys.modules)
+    sys.path.insert(0, str(folder))
+    try:
+        loaded = importlib.import_module(module)
+    finally:
+        sys.path.remove(str(folder))
+        for added in set(sys.modules) - known:
+            if str(folder) in str(getattr(sys.modules[added], "__file__", "")):
+                del sys.modules[added]
+    return loaded
+
+
+class Issuer:
+    """Signs tokens with a throwaway key and serves the public half on loopback."""
+
+    def __init__(self) -> None:
+        self.key_id = "key-1"
+        self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self.url = ""
+
+    def jwks(self) -> dict[str, Any]:
+        public = jwt.algorithms.RSAAlgorithm.to_jwk(self.key.public_key(), as_dict=True)
+        return {"keys": [{**public, "kid": self.key_id, "use": "sig", "alg": "RS256"}]}
+
+    def rotate(self) -> None:
+        self.key_id += "'"
+        self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+    def token(self, name: str = "alice", groups: tuple[str, ...] = (), **claims: Any) -> str:
+        """An access token as Cognito makes it; a claim of None is left out."""
+        values: dict[str, Any] = {
+            "iss": self.url,
+            "sub": f"{name}-subject",
+            "client_id": AUDIENCE,
+            "token_use": "access",
+            "username": name,
+            "cognito:groups": list(groups),
+            "iat": int(time.time()),
+            "exp": int(time.time()) + 3600,
+        }
+        values = {claim: value for claim, value in (values | claims).items() if value is not None}
+        return jwt.encode(values, self.key, "RS256", {"kid": self.key_id})
+
+    @contextmanager
+    def serving(self) -> Iterator[Issuer]:
+        issuer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                body = json.dumps(issuer.jwks()).encode()
+                self.send_response(200 if self.path == "/.well-known/jwks.json" else 404)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: Any) -> None:
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+        thread.start()
+        self.url = f"http://127.0.0.1:{server.server_address[1]}"
+        try:
+            yield self
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()

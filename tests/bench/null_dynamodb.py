@@ -1,0 +1,143 @@
+"""A DynamoDB that keeps nothing: every BatchWriteItem is answered with "all written".
+
+It speaks TLS with keep-alive, so that a client pays for everything that it would pay for against AWS, and it counts
+what arrives, so that a benchmark can check that no row was skipped. Run as a script it prints one JSON line
+`{"url", "caBundle"}` and serves until its standard input closes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import datetime
+import ipaddress
+import json
+import ssl
+import sys
+import zlib
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+ALL_WRITTEN = b'{"UnprocessedItems":{}}'
+HOST = "127.0.0.1"
+
+
+def make_certificate(folder: Path) -> tuple[Path, Path]:
+    """Writes a throw-away self-signed certificate for 127.0.0.1; returns the paths of certificate and key (PEM)."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "null-dynamodb")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(minutes=5))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(HOST))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    certificate_file, key_file = folder / "null-dynamodb.pem", folder / "null-dynamodb.key"
+    certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    key_file.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return certificate_file, key_file
+
+
+def http_response(body: bytes) -> bytes:
+    """An HTTP/1.1 answer with the headers that DynamoDB sends."""
+    return (
+        b"HTTP/1.1 200 OK\r\nServer: Server\r\nDate: Tue, 01 Jul 2025 00:00:00 GMT\r\n"
+        b"Content-Type: application/x-amz-json-1.0\r\nContent-Length: %d\r\nConnection: keep-alive\r\n"
+        b"x-amzn-RequestId: NULLNULLNULLNULLNULLNULLNULLNULLNULLNULLNULLNULLNULL\r\nx-amz-crc32: %d\r\n\r\n%s"
+    ) % (len(body), zlib.crc32(body), body)
+
+
+class Counts:
+    """What arrived since the last `GET /counts`."""
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.puts = 0
+
+    def take(self) -> bytes:
+        taken = json.dumps({"requests": self.requests, "puts": self.puts}).encode()
+        self.requests = self.puts = 0
+        return taken
+
+
+class NullDynamoDB(asyncio.Protocol):
+    """One keep-alive connection; requests need a Content-Length."""
+
+    ANSWER = http_response(ALL_WRITTEN)
+
+    def __init__(self, counts: Counts, latency_seconds: float) -> None:
+        self.counts = counts
+        self.latency_seconds = latency_seconds
+        self.received = bytearray()
+        self.transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        received = self.received
+        received += data
+        while (head_end := received.find(b"\r\n\r\n")) >= 0:
+            head = bytes(received[:head_end]).lower()
+            length = 0
+            if (at := head.find(b"\r\ncontent-length:")) >= 0:
+                length = int(head[at + 17 :].split(b"\r\n", 1)[0])
+            end = head_end + 4 + length
+            if len(received) < end:
+                return
+            if head.startswith(b"get /counts "):
+                self.send(http_response(self.counts.take()))
+            else:
+                self.counts.requests += 1
+                self.counts.puts += received.count(b'"PutRequest"', head_end, end)
+                if self.latency_seconds:
+                    asyncio.get_running_loop().call_later(self.latency_seconds, self.send, self.ANSWER)
+                else:
+                    self.send(self.ANSWER)
+            del received[:end]
+
+    def send(self, answer: bytes) -> None:
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.write(answer)
+
+
+async def serve(folder: Path, latency_seconds: float) -> None:
+    certificate_file, key_file = make_certificate(folder)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate_file, key_file)
+    loop = asyncio.get_running_loop()
+    counts = Counts()
+    server = await loop.create_server(lambda: NullDynamoDB(counts, latency_seconds), HOST, 0, ssl=tls)
+    port = server.sockets[0].getsockname()[1]
+    print(json.dumps({"url": f"https://{HOST}:{port}", "caBundle": str(certificate_file)}), flush=True)
+    # The parent's death closes the pipe, so no server is ever left behind.
+    await loop.run_in_executor(None, sys.stdin.buffer.read)
+    server.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="where the throw-away certificate is written")
+    parser.add_argument("--latency-ms", type=float, default=0.0)
+    arguments = parser.parse_args()
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(serve(arguments.folder, arguments.latency_ms / 1000))
+
+
+if __name__ == "__main__":
+    main()

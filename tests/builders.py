@@ -1,0 +1,167 @@
+"""One way to make each thing that tests need."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import boto3
+import yaml
+
+from waybill.bootstrap import Services
+from waybill.entities.model import Entity
+from waybill.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+START = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
+
+CONTACTS_SCHEMA = {
+    "fields": [
+        {"name": "contact_id", "type": "string", "constraints": {"required": True, "maxLength": 40}},
+        {"name": "email", "type": "string", "format": "email"},
+        {"name": "spend", "type": "number", "constraints": {"minimum": 0}},
+        {"name": "joined", "type": "date"},
+        {"name": "vip", "type": "boolean", "trueValues": ["yes"], "falseValues": ["no"]},
+    ],
+    "primaryKey": ["contact_id"],
+    "missingValues": ["", "NA"],
+}
+
+
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self, now: datetime = START) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, **delta: float) -> None:
+        self.now += timedelta(**delta)
+
+
+class _TemplateLoader(yaml.SafeLoader):
+    """Reads CloudFormation's short tags as their arguments."""
+
+
+def _argument(loader: yaml.SafeLoader, _: str, node: yaml.Node) -> Any:
+    if isinstance(node, yaml.ScalarNode):
+        return loader.construct_scalar(node)
+    if isinstance(node, yaml.SequenceNode):
+        return loader.construct_sequence(node, deep=True)
+    assert isinstance(node, yaml.MappingNode)
+    return loader.construct_mapping(node, deep=True)
+
+
+_TemplateLoader.add_multi_constructor("!", _argument)
+
+
+def template() -> dict[str, Any]:
+    """template.yaml, its intrinsic functions reduced to their arguments."""
+    document: dict[str, Any] = yaml.load((ROOT / "template.yaml").read_text(), _TemplateLoader)  # noqa: S506
+    return document
+
+
+def settings(endpoint_url: str | None, **changes: Any) -> Settings:
+    """Settings with the template's defaults and short names."""
+    defaults = Settings(
+        jobs_table="jobs",
+        records_table="records",
+        catalog_table="catalog",
+        drop_bucket="drop-bucket",
+        files_bucket="files-bucket",
+        transfer_bucket="transfer-bucket",
+        import_state_machine="arn:aws:states:us-east-1:123456789012:stateMachine:waybill-import",
+        export_state_machine="arn:aws:states:us-east-1:123456789012:stateMachine:waybill-export",
+        oidc_issuer="https://cognito-idp.us-east-1.amazonaws.com/us-east-1_test",
+        oidc_audience="test-client",
+        aws_region="us-east-1",
+        import_retention_seconds=259_200,
+        import_minimum_seconds=3_600,
+        export_retention_seconds=172_800,
+        files_retention_seconds=172_800,
+        chunk_bytes=32 * 1024 * 1024,
+        max_upload_bytes=5 * 1024**3,
+        write_connections=4,
+        allowed_forwarded_hosts="",
+        target_tables="",
+        aws_endpoint_url=endpoint_url,
+    )
+    return replace(defaults, **changes)
+
+
+def create_resources(endpoint_url: str, wanted: Settings) -> None:
+    """The tables of template.yaml, the buckets and state machines, under the names of the settings."""
+    resources = template()["Resources"]
+    dynamodb = boto3.client("dynamodb", endpoint_url=endpoint_url, region_name=wanted.aws_region)
+    names = {"JobsTable": wanted.jobs_table, "RecordsTable": wanted.records_table, "CatalogTable": wanted.catalog_table}
+    for logical_id, name in names.items():
+        properties = resources[logical_id]["Properties"]
+        kept = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
+        dynamodb.create_table(TableName=name, **{key: properties[key] for key in kept if key in properties})
+    s3 = boto3.client("s3", endpoint_url=endpoint_url, region_name=wanted.aws_region)
+    for bucket in (wanted.drop_bucket, wanted.files_bucket, wanted.transfer_bucket):
+        s3.create_bucket(Bucket=bucket)
+    states = boto3.client("stepfunctions", endpoint_url=endpoint_url, region_name=wanted.aws_region)
+    definition = json.dumps({"StartAt": "End", "States": {"End": {"Type": "Succeed"}}})
+    for arn in (wanted.import_state_machine, wanted.export_state_machine):
+        states.create_state_machine(
+            name=arn.rpartition(":")[2], definition=definition, roleArn="arn:aws:iam::123456789012:role/states"
+        )
+
+
+def entity(name: str = "contacts", **changes: Any) -> Entity:
+    """The contract's contacts, or what `changes` make of them."""
+    values: dict[str, Any] = {"uid": f"uid-{name}", "name": name, "title": name.title(), "schema": CONTACTS_SCHEMA}
+    return Entity(**{**values, **changes})
+
+
+def contacts_csv(rows: Iterable[Mapping[str, str]] = (), *, count: int = 0) -> bytes:
+    """A contacts file: `count` good rows, then `rows`, whose missing cells are filled with good ones."""
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, [field["name"] for field in CONTACTS_SCHEMA["fields"]], lineterminator="\n")  # type: ignore[attr-defined]
+    writer.writeheader()
+    good = ({"contact_id": f"c{number:06d}", **_GOOD} for number in range(count))
+    writer.writerows(itertools.chain(good, ({**_GOOD, **row} for row in rows)))
+    return out.getvalue().encode()
+
+
+_GOOD = {"email": "a@example.com", "spend": "7.50", "joined": "2026-01-31", "vip": "yes"}
+
+_sequence = itertools.count(1)
+
+
+def created_event(services: Services, key: str, etag: str, sequencer: str | None = None) -> dict[str, Any]:
+    """EventBridge's *Object Created* event (AWS, Amazon S3 User Guide, "EventBridge event message structure")."""
+    return {
+        "version": "0",
+        "id": "2d4eba74-fd51-3966-4bfa-b013c9da8ff1",
+        "detail-type": "Object Created",
+        "source": "aws.s3",
+        "account": "123456789012",
+        "time": "2026-01-31T09:30:00Z",
+        "region": "us-east-1",
+        "resources": [f"arn:aws:s3:::{services.settings.drop_bucket}"],
+        "detail": {
+            "version": "0",
+            "bucket": {"name": services.settings.drop_bucket},
+            "object": {
+                "key": key,
+                "size": 1,
+                "etag": etag,
+                "sequencer": sequencer or f"00000000{next(_sequence):08X}",
+            },
+            "request-id": "C3D13FE58DE4C810",
+            "requester": "123456789012",
+            "source-ip-address": "192.0.2.1",
+            "reason": "PutObject",
+        },
+    }

@@ -1,0 +1,970 @@
+"""The HTTP API over real services: what each route answers, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.api_builders import AUDIENCE, NOW, Issuer, http_event, load_function, make_job
+from tests.builders import CONTACTS_SCHEMA, Clock
+from waybill.aws.dynamodb import to_attributes
+from waybill.bootstrap import Services
+from waybill.entities.model import Entity
+from waybill.jobs.model import Counts, Job, Process, Retention, Status, finished
+
+CONTACTS = {
+    "title": "Contacts",
+    "database": "crm",
+    "schema": CONTACTS_SCHEMA,
+    "permissions": {"view": ["sales"], "import": ["ops"], "export": ["ops"]},
+}
+ADMIN, ALICE, BOB, SALES, OPS = (
+    {"name": "admin", "groups": ("admin",)},
+    {"name": "alice", "groups": ("ops", "sales")},
+    {"name": "bob", "groups": ()},
+    {"name": "sally", "groups": ("sales",)},
+    {"name": "oscar", "groups": ("ops",)},
+)
+# fmt: off
+JOB_MEMBERS = {
+    "jobId", "process", "status", "outcome", "entity", "fileName", "submittedAt", "startedAt", "completedAt",
+    "durationSeconds", "startedBy", "counts", "numberOfItems", "message", "error", "allowedActions", "mode",
+    "dryRun", "onError", "detected", "rowsPerSecond", "remainingSeconds", "queuePosition", "stopReason",
+    "duplicateOf", "exportId", "windowFrom", "windowTo", "retryOf", "expiresAt", "filesExpireAt", "links",
+    "heartbeatAt",
+}
+# fmt: on
+
+
+class Answer:
+    def __init__(self, raw: dict[str, Any]) -> None:
+        self.status: int = raw["statusCode"]
+        self.headers: dict[str, str] = raw["headers"]
+        self.text: str = raw["body"]
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+    @property
+    def pointers(self) -> list[str]:
+        assert self.headers["Content-Type"] == "application/problem+json"
+        return [error["pointer"] for error in self.json["errors"]]
+
+
+class Api:
+    """The API function with its services, and a clock that tests can turn."""
+
+    def __init__(self, services: Services, issuer: Issuer, module: Any) -> None:
+        self.services = services
+        self.issuer = issuer
+        self.module = module
+
+    @property
+    def now(self) -> datetime:
+        return self.services.clock()
+
+    @property
+    def retention(self) -> Retention:
+        return self.services.jobs.retention
+
+    def later(self, **delta: float) -> None:
+        self.services.clock.forward(**delta)  # type: ignore[attr-defined]
+
+    def __call__(self, method: str, path: str, who: dict[str, Any] | None = ALICE, **request: Any) -> Answer:
+        token = None if who is None else self.issuer.token(**who)
+        return Answer(self.module.handler(http_event(method, f"/v1{path}", token=token, **request), None))
+
+    def put_contacts(self, name: str = "contacts", **changes: Any) -> Entity:
+        answer = self("PUT", f"/entities/{name}", ADMIN, body=CONTACTS | changes)
+        assert answer.status in (200, 201), answer.text
+        return self.services.entities.get(name)
+
+    def add_job(self, **changes: Any) -> Job:
+        """A job of the entity `contacts` in the table, as the operations would have left it."""
+        entity = self.services.entities.find(changes.get("entity", "contacts"))
+        job = make_job(**({"entity_uid": entity.uid if entity else "", "submitted_at": self.now} | changes))
+        self.services.jobs.register(job, {})
+        return job
+
+    def add_finished(self, counts: Counts | None = None, **changes: Any) -> Job:
+        """A completed job with all its files."""
+        running = self.add_job(status=Status.IN_PROGRESS, started_at=self.now, **changes)
+        counts = counts or Counts(3, 2, 1)
+        ended = finished(
+            running, Status.COMPLETED, counts, self.now + timedelta(seconds=2), self.services.jobs.retention
+        )
+        ended = replace(ended, has_error_log=True, has_rejects=True)
+        return self.services.jobs.finish(ended, Status.IN_PROGRESS)
+
+    def upload(self, who: dict[str, Any] = ALICE, data: bytes | None = b"contact_id\n1\n") -> str:
+        """An upload whose file was sent, unless `data` is None."""
+        answer = self("POST", "/uploads", who, body={"entity": "contacts", "fileName": "contacts.csv"})
+        assert answer.status == 201, answer.text
+        upload_id: str = answer.json["uploadId"]
+        if data is not None:
+            self.services.files.put(self.services.settings.files_bucket, f"uploads/{upload_id}/source", data)
+        return upload_id
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Iterator[Issuer]:
+    with Issuer().serving() as issuer:
+        yield issuer
+
+
+@pytest.fixture(scope="module")
+def function() -> Any:
+    return load_function("api")
+
+
+@pytest.fixture(scope="module")
+def verifiers() -> dict[str, Any]:
+    return {}
+
+
+@pytest.fixture
+def api(
+    services: Services,
+    clock: Clock,
+    issuer: Issuer,
+    function: Any,
+    verifiers: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Api]:
+    clock.now = NOW
+    settings = replace(
+        services.settings, oidc_issuer=issuer.url, allowed_forwarded_hosts="api.example.com", target_tables="mine"
+    )
+    api = Api(Services(settings, clock), issuer, function)
+    tokens = load_function("api", "tokens")
+    verifier = verifiers.setdefault(issuer.url, tokens.TokenVerifier.from_settings(settings))
+    monkeypatch.setattr(function, "services", lambda: api.services)
+    monkeypatch.setattr(function, "verifier", lambda: verifier)
+    yield api
+    api.services.dynamodb.close()
+
+
+# The frame: routes, methods, bodies
+
+
+def test_public_routes_need_no_token(api: Api) -> None:
+    assert api("GET", "/health", None).json == {"status": "ok"}
+    settings = api.services.settings
+    assert api("GET", "/auth-config", None).json == {
+        "issuer": settings.oidc_issuer,
+        "clientId": AUDIENCE,
+        "region": "us-east-1",
+        "endpoint": settings.aws_endpoint_url,
+    }
+
+
+def test_every_other_route_does(api: Api) -> None:
+    routes = [route for route in api.module.ROUTES if not route.public]
+    assert len(routes) > 30
+    for route in routes:
+        path = route.path.removeprefix("/v1").replace("<name>", "contacts")
+        while "<" in path:
+            path = path[: path.index("<")] + str(uuid.uuid4()) + path[path.index(">") + 1 :]
+        answer = api(route.method, path, None, body={})
+        assert answer.status == 401, route.path
+        assert answer.json["type"] == "urn:waybill:problem:unauthorized"
+
+
+def test_unknown_routes_and_methods(api: Api) -> None:
+    answer = api("GET", "/nothing")
+    assert (answer.status, answer.headers["Content-Type"]) == (404, "application/problem+json")
+    assert set(answer.json) == {"type", "title", "status", "detail", "instance"}
+    assert answer.json["instance"] == "/v1/nothing"
+    answer = api("PATCH", "/entities/contacts")
+    assert (answer.status, answer.headers["Allow"]) == (405, "DELETE, GET, PUT")
+    assert api("GET", "/entities/\N{GRINNING FACE}").status == 404
+    answer = api("PUT", f"/jobs/{uuid.uuid4()}")
+    assert (answer.status, answer.headers["Allow"]) == (405, "DELETE, GET")
+
+
+def test_malformed_bodies(api: Api) -> None:
+    for body in ("", "{", "[1,]", '{"a": NaN}', '{"a": "\\ud800"}', "[" * 100_000, '{"a": 1e999}'):
+        assert api("POST", "/imports", body=body).status == 400, body[:20]
+
+
+def test_body_that_is_too_large(api: Api) -> None:
+    assert api("POST", "/imports", body={"uploadId": "x" * 300_000}).status == 413
+
+
+def test_base64_body(api: Api) -> None:
+    answer = api("PUT", "/entities/contacts", ADMIN, body=CONTACTS | {"title": "Köntakte"}, base64_body=True)
+    assert answer.json["title"] == "Köntakte"
+
+
+def test_unexpected_errors_say_nothing_internal(
+    api: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def explode(job_id: str) -> Job:
+        raise RuntimeError("secret of the jobs table")
+
+    monkeypatch.setattr(api.services.jobs, "get", explode)
+    answer = api("GET", f"/jobs/{uuid.uuid4()}")
+    assert (answer.status, answer.headers["Content-Type"]) == (500, "application/problem+json")
+    assert "secret" not in answer.text
+    logged = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert [record.getMessage() for record in logged] == ["A request failed"]
+    assert "secret" in str(logged[0].exc_info)
+
+
+def test_malformed_paging(api: Api) -> None:
+    for query in ({"limit": "0"}, {"limit": "101"}, {"limit": "x"}, {"limit": "²"}, {"nextToken": "%"}):
+        for path in ("/jobs", "/entities", "/exports"):
+            assert api("GET", path, query=query).status == 400, (path, query)
+
+
+def test_addresses_follow_the_request(api: Api) -> None:
+    api.put_contacts()
+    job = api.add_finished()
+
+    def log_of(**headers: str) -> str:
+        link: str = api("GET", f"/jobs/{job.job_id}", headers=headers).json["links"]["errorLog"]
+        return link.removesuffix(f"/v1/jobs/{job.job_id}/error-log")
+
+    assert log_of() == "http://127.0.0.1:4566/_aws/execute-api/a1b2c3d4e5/$default"
+    assert log_of(host="a1b2c3d4e5.execute-api.localhost:4566") == "http://a1b2c3d4e5.execute-api.localhost:4566"
+    assert log_of(**{"x-forwarded-host": "evil.example"}).startswith("http://127.0.0.1")
+    assert log_of(**{"x-forwarded-host": "api.example.com"}).startswith("https://api.example.com")
+
+
+# The catalogue
+
+
+def test_entity_is_created_replaced_read_and_listed(api: Api) -> None:
+    answer = api("PUT", "/entities/contacts", ADMIN, body=CONTACTS)
+    assert (answer.status, answer.headers["Location"]) == (201, "/v1/entities/contacts")
+    uid = api.services.entities.get("contacts").uid
+    read = api("GET", "/entities/contacts").json
+    assert read["name"] == "contacts"
+    assert read["schema"] == CONTACTS_SCHEMA
+    assert (read["dataType"], read["refuseDuplicates"], read["target"]) == ("profile", False, None)
+    answer = api("PUT", "/entities/contacts", ADMIN, body=read | {"dataType": "repository"})
+    assert (answer.status, answer.json["dataType"]) == (200, "repository")
+    assert api.services.entities.get("contacts").uid == uid
+    api.put_contacts("aardvarks")
+    assert [item["name"] for item in api("GET", "/entities").json["items"]] == ["aardvarks", "contacts"]
+
+
+def test_entities_in_pages(api: Api) -> None:
+    for name in ("a", "b", "c"):
+        api.put_contacts(name)
+    first = api("GET", "/entities", query={"limit": "2"}).json
+    second = api("GET", "/entities", query={"limit": "2", "nextToken": first["nextToken"]}).json
+    assert [item["name"] for item in first["items"] + second["items"]] == ["a", "b", "c"]
+    assert second["nextToken"] is None
+
+
+WRONG_ENTITIES: list[tuple[dict[str, Any], str]] = [
+    ({"schema": None}, "#/schema"),
+    ({"schema": []}, "#/schema"),
+    ({"schema": {"fields": [{"name": "a", "type": "nonsense"}]}}, "#/schema/fields/0/type"),
+    ({"schema": CONTACTS_SCHEMA | {"primaryKey": ["nobody"]}}, "#/schema/primaryKey/0"),
+    ({"title": 1}, "#/title"),
+    ({"database": "two\nlines"}, "#/database"),
+    ({"dataType": "nonsense"}, "#/dataType"),
+    ({"dialect": ";"}, "#/dialect"),
+    ({"dialect": {"delimiter": "::"}}, "#/dialect/delimiter"),
+    ({"encoding": "utf-9"}, "#/encoding"),
+    ({"encoding": "hex"}, "#/encoding"),
+    ({"encoding": "utf\0"}, "#/encoding"),
+    ({"encoding": 8}, "#/encoding"),
+    ({"permissions": {"view": "sales"}}, "#/permissions/view"),
+    ({"permissions": {"delete": ["ops"]}}, "#/permissions/delete"),
+    ({"columns": {"E-mail": "e_mail"}}, "#/columns/E-mail"),
+    ({"columns": {"a/b": 1}}, "#/columns/a~1b"),
+    ({"refuseDuplicates": "yes"}, "#/refuseDuplicates"),
+    ({"target": {"table": "theirs"}}, "#/target/table"),
+    ({"target": {"table": "mine", "modifiedAttribute": ""}}, "#/target/modifiedAttribute"),
+    ({"name": "other"}, "#/name"),
+    ({"colour": "blue"}, "#/colour"),
+]
+
+
+def test_wrong_definition_names_the_member(api: Api) -> None:
+    for change, pointer in WRONG_ENTITIES:
+        answer = api("PUT", "/entities/contacts", ADMIN, body=CONTACTS | change)
+        assert answer.status == 422
+        assert answer.pointers == [pointer]
+        assert api("GET", "/entities/contacts", ADMIN).status == 404
+
+
+def test_wrong_name(api: Api) -> None:
+    for name in ("-a", ".", "a b", "a" * 65, "é"):
+        assert api("PUT", f"/entities/{name}", ADMIN, body=CONTACTS).status == 422, name
+
+
+def test_who_may_do_what_with_an_entity(api: Api) -> None:
+    api.put_contacts()
+    for who, method, path, status in [
+        (BOB, "GET", "/entities/contacts", 404),
+        (BOB, "DELETE", "/entities/contacts", 404),
+        (BOB, "PUT", "/entities/contacts", 403),
+        (BOB, "PUT", "/entities/another", 403),
+        (ALICE, "PUT", "/entities/contacts", 403),
+        (ALICE, "DELETE", "/entities/contacts", 403),
+        (OPS, "GET", "/entities/contacts", 200),
+        (OPS, "GET", "/entities/contacts/records", 403),
+        (BOB, "GET", "/entities/contacts/records", 404),
+        (SALES, "GET", "/entities/contacts/records", 200),
+        (ADMIN, "GET", "/entities/contacts/records", 200),
+        (ADMIN, "GET", "/entities/nobody", 404),
+    ]:
+        assert api(method, path, who, body=CONTACTS if method == "PUT" else None).status == status, (who, method, path)
+    assert api("GET", "/entities", BOB).json == {"items": [], "nextToken": None}
+
+
+def test_deleting_an_entity_hides_everything_of_it(api: Api) -> None:
+    entity = api.put_contacts()
+    job = api.add_finished()
+    export = api("POST", "/exports", body={"name": "x", "entity": "contacts"}).json
+    waiting = api.add_job()
+    assert api("DELETE", "/entities/contacts", ADMIN).status == 409
+    api("POST", f"/jobs/{waiting.job_id}/cancel")
+    assert api("DELETE", "/entities/contacts", ADMIN).status == 204
+    assert api("GET", "/entities/contacts", ADMIN).status == 404
+    api.put_contacts()
+    assert api("GET", f"/jobs/{job.job_id}", ADMIN).status == 404
+    assert api("GET", "/jobs", ADMIN).json["items"] == []
+    assert api("GET", f"/exports/{export['exportId']}", ADMIN).status == 404
+    noted = api.services.dynamodb.call(
+        "GetItem", {"TableName": "catalog", "Key": to_attributes({"pk": "DELETED", "sk": entity.uid})}
+    )
+    assert noted["Item"]["sk"]["S"] == entity.uid
+    assert api.services.entities.get("contacts").uid != entity.uid
+
+
+def put_records(api: Api, entity: Entity, number: int) -> None:
+    for index in range(number):
+        item = {
+            "_pk": f"{entity.uid}#{index % 64:02x}",
+            "_sk": f"c{index:03}",
+            "contact_id": f"c{index:03}",
+            "spend": 7,
+        }
+        api.services.dynamodb.call("PutItem", {"TableName": "records", "Item": to_attributes(item)})
+
+
+def test_records_come_each_once_in_pages(api: Api) -> None:
+    entity = api.put_contacts()
+    put_records(api, entity, 130)
+    seen, token = [], None
+    while True:
+        query = {"limit": "7"} | ({"nextToken": token} if token else {})
+        page = api("GET", "/entities/contacts/records", query=query).json
+        assert len(page["items"]) <= 7
+        seen += page["items"]
+        token = page["nextToken"]
+        if token is None:
+            break
+    assert sorted(record["contact_id"] for record in seen) == [f"c{index:03}" for index in range(130)]
+    assert seen[0] == {"contact_id": seen[0]["contact_id"], "email": None, "spend": 7, "joined": None, "vip": None}
+    assert api("GET", "/entities/contacts/records", query={"nextToken": "eHg"}).status == 400
+
+
+def test_key_cannot_change_while_there_are_records(api: Api) -> None:
+    entity = api.put_contacts()
+    other_key = {"schema": CONTACTS_SCHEMA | {"primaryKey": ["email"]}}
+    api.put_contacts(**other_key)
+    api.put_contacts()
+    put_records(api, entity, 1)
+    assert api("PUT", "/entities/contacts", ADMIN, body=CONTACTS | other_key).status == 409
+    api.put_contacts(title="the same key")
+
+
+# Imports
+
+
+def test_upload_and_import(api: Api) -> None:
+    api.put_contacts()
+    answer = api("POST", "/uploads", body={"entity": "contacts", "fileName": "März 2026.csv"})
+    assert answer.status == 201
+    assert set(answer.json) == {"uploadId", "url", "fields", "expiresAt"}
+    upload_id = answer.json["uploadId"]
+    assert answer.json["fields"]["key"] == f"uploads/{upload_id}/source"
+    assert answer.json["expiresAt"] == "2026-03-01T12:15:00.000Z"
+    assert api("POST", "/imports", body={"uploadId": upload_id}).status == 409
+
+    api.services.files.put("files-bucket", f"uploads/{upload_id}/source", b"contact_id\n1\n")
+    answer = api("POST", "/imports", body={"uploadId": upload_id, "dialect": {"delimiter": ";"}, "encoding": "latin-1"})
+    job = answer.json
+    assert answer.status == 202
+    assert answer.headers["Location"] == f"/v1/jobs/{job['jobId']}"
+    assert answer.headers["Retry-After"].isdigit()
+    assert set(job) == JOB_MEMBERS
+    assert (job["status"], job["fileName"], job["startedBy"]) == ("WAITING", "März 2026.csv", "alice")
+    assert (job["allowedActions"], job["queuePosition"], job["expiresAt"]) == (["cancel"], 1, None)
+    assert api.services.jobs.get(job["jobId"]).options == {
+        "maxErrors": 1,
+        "dialect": {"delimiter": ";"},
+        "encoding": "latin-1",
+        "unescapeFormulas": False,
+    }
+    assert api("POST", "/imports", body={"uploadId": upload_id}).status == 409
+
+
+WRONG_UPLOADS: list[tuple[Any, list[str]]] = [
+    ({}, ["#/entity", "#/fileName"]),
+    ({"entity": 1, "fileName": "a.csv"}, ["#/entity"]),
+    ({"entity": "contacts", "fileName": ""}, ["#/fileName"]),
+    ({"entity": "contacts", "fileName": "a\0.csv"}, ["#/fileName"]),
+    ({"entity": "contacts", "fileName": "a.csv", "size": 1}, ["#/size"]),
+    ([], ["#"]),
+]
+
+
+def test_wrong_upload(api: Api) -> None:
+    api.put_contacts()
+    for body, pointers in WRONG_UPLOADS:
+        answer = api("POST", "/uploads", body=body)
+        assert (answer.status, answer.pointers) == (422, pointers)
+
+
+def test_who_may_import(api: Api) -> None:
+    api.put_contacts()
+    body = {"entity": "contacts", "fileName": "a.csv"}
+    assert api("POST", "/uploads", BOB, body=body).status == 404
+    assert api("POST", "/uploads", SALES, body=body).status == 403
+    assert api("POST", "/uploads", OPS, body=body | {"entity": "nobody"}).status == 404
+    upload_id = api.upload(OPS)
+    assert api("POST", "/imports", ALICE, body={"uploadId": upload_id}).status == 404
+    assert api("POST", "/imports", OPS, body={"uploadId": str(uuid.uuid4())}).status == 404
+    assert api("POST", "/imports", ADMIN, body={"uploadId": upload_id}).status == 202
+    upload_id = api.upload(OPS)
+    api.put_contacts(permissions={"view": ["ops"]})
+    assert api("POST", "/imports", OPS, body={"uploadId": upload_id}).status == 403
+
+
+WRONG_OPTIONS: list[tuple[dict[str, Any], str]] = [
+    ({"mode": "replace"}, "#/mode"),
+    ({"onError": "cry"}, "#/onError"),
+    ({"onError": ["skip"]}, "#/onError"),
+    ({"maxErrors": 0}, "#/maxErrors"),
+    ({"maxErrors": True}, "#/maxErrors"),
+    ({"maxErrors": 1.5}, "#/maxErrors"),
+    ({"dryRun": "true"}, "#/dryRun"),
+    ({"encoding": "nonsense"}, "#/encoding"),
+    ({"dialect": {"quoteChar": "''"}}, "#/dialect/quoteChar"),
+    ({"columns": {"E-mail": "nobody"}}, "#/columns/E-mail"),
+    ({"columns": []}, "#/columns"),
+    ({"unescapeFormulas": 1}, "#/unescapeFormulas"),
+    ({"colour": "blue"}, "#/colour"),
+    ({"uploadId": "nonsense"}, "#/uploadId"),
+]
+
+
+def test_wrong_import_options(api: Api) -> None:
+    api.put_contacts()
+    for options, pointer in WRONG_OPTIONS:
+        answer = api("POST", "/imports", body={"uploadId": api.upload()} | options)
+        assert (answer.status, answer.pointers) == (422, [pointer])
+
+
+NOT_YET: list[tuple[dict[str, Any], str]] = [
+    ({"mode": "delete"}, "#/mode"),
+    ({"onError": "abort", "maxErrors": 3}, "#/onError"),
+    ({"dryRun": True}, "#/dryRun"),
+    ({"unescapeFormulas": True}, "#/unescapeFormulas"),
+]
+
+
+def test_options_that_no_import_carries_out_yet(api: Api) -> None:
+    api.put_contacts()
+    for options, pointer in NOT_YET:
+        answer = api("POST", "/imports", body={"uploadId": api.upload()} | options)
+        assert (answer.status, answer.pointers) == (422, [pointer])
+        assert "not supported yet" in answer.text
+
+
+def test_idempotency_key(api: Api) -> None:
+    api.put_contacts()
+    upload_id = api.upload(data=None)
+    request = {"body": {"uploadId": upload_id}, "headers": {"idempotency-key": "k-1"}}
+    assert api("POST", "/imports", **request).status == 409  # not yet uploaded: nothing happened
+    api.services.files.put("files-bucket", f"uploads/{upload_id}/source", b"contact_id\n1\n")
+    first, second = api("POST", "/imports", **request), api("POST", "/imports", **request)
+    assert (first.status, second.status) == (202, 202)
+    assert first.json["jobId"] == second.json["jobId"]
+    other_key = {"headers": {"idempotency-key": "k-2"}}
+    assert api("POST", "/imports", **(request | other_key)).status == 409
+    assert api("POST", "/imports", **(request | {"body": {"uploadId": api.upload()}})).status == 422
+
+
+# Jobs
+
+
+def test_job_has_the_members_of_the_contract(api: Api) -> None:
+    api.put_contacts()
+    job = api.add_finished()
+    answer = api("GET", f"/jobs/{job.job_id}")
+    shown = answer.json
+    base = f"http://127.0.0.1:4566/_aws/execute-api/a1b2c3d4e5/$default/v1/jobs/{job.job_id}"
+    assert set(shown) == JOB_MEMBERS
+    assert shown["counts"] == {"total": 3, "processed": 3, "imported": 2, "rejected": 1, "unprocessed": 0}
+    assert shown["links"] == {"errorLog": f"{base}/error-log", "rejects": f"{base}/rejects", "download": None}
+    assert (shown["status"], shown["outcome"]) == ("COMPLETED", "PARTIAL_SUCCESS")
+    assert (shown["submittedAt"], shown["durationSeconds"]) == ("2026-03-01T12:00:00.000Z", 2)
+    assert shown["expiresAt"] == "2026-03-04T12:00:00.000Z"
+    assert shown["allowedActions"] == ["delete"]
+    assert "Retry-After" not in answer.headers
+
+
+def test_polling_costs_nothing_while_nothing_changes(api: Api) -> None:
+    api.put_contacts()
+    job = api.add_job(status=Status.IN_PROGRESS, started_at=NOW, heartbeat_at=NOW + timedelta(seconds=1))
+    first = api("GET", f"/jobs/{job.job_id}")
+    assert first.headers["Retry-After"].isdigit()
+    api.later(seconds=1)
+    for known in (first.headers["ETag"], f'"other", W/{first.headers["ETag"]}', "*"):
+        again = api("GET", f"/jobs/{job.job_id}", headers={"if-none-match": known})
+        assert (again.status, again.text, again.headers["ETag"]) == (304, "", first.headers["ETag"])
+    api.services.jobs.request_stop(job.job_id, "USER")
+    assert api("GET", f"/jobs/{job.job_id}", headers={"if-none-match": first.headers["ETag"]}).status == 200
+
+
+def test_unknown_ids(api: Api) -> None:
+    unknown = str(uuid.uuid4())
+    for method, path in [
+        ("GET", "/jobs/{}"),
+        ("DELETE", "/jobs/{}"),
+        ("POST", "/jobs/{}/cancel"),
+        ("POST", "/jobs/{}/stop"),
+        ("POST", "/jobs/{}/relaunch"),
+        ("GET", "/jobs/{}/errors"),
+        ("GET", "/jobs/{}/error-log"),
+        ("GET", "/jobs/{}/rejects"),
+        ("GET", "/jobs/{}/download"),
+        ("GET", "/jobs/{}/report"),
+        ("GET", "/exports/{}"),
+        ("DELETE", "/exports/{}"),
+        ("POST", "/exports/{}/activate"),
+        ("GET", "/exports/{}/definition"),
+        ("GET", "/exports/{}/jobs"),
+        ("GET", "/EntityImport/{}/status"),
+        ("POST", "/EntityImport/{}/import"),
+    ]:
+        assert api(method, path.format(unknown)).status == 404, path
+        assert api(method, path.format("not-an-id")).status == 400, path
+
+
+def test_who_sees_which_job(api: Api) -> None:
+    api.put_contacts()
+    job = api.add_job()
+    path = f"/jobs/{job.job_id}"
+    for who, sees in [(ALICE, True), (SALES, True), (ADMIN, True), (OPS, False), (BOB, False)]:
+        assert api("GET", path, who).status == (200 if sees else 404), who
+        assert len(api("GET", "/jobs", who).json["items"]) == sees, who
+    api.put_contacts(permissions={})
+    assert api("GET", path).json["entity"] == "(No permission)"
+    assert api("GET", "/jobs").json["items"][0]["entity"] == "(No permission)"
+    assert api("GET", "/jobs", query={"entity": "contacts"}).json["items"] == []
+    assert api("GET", path, ADMIN).json["entity"] == "contacts"
+
+
+def test_drop_for_an_unknown_entity_is_for_admins(api: Api) -> None:
+    api.add_job(entity="nobody", started_by="s3:123", started_by_id=None)
+    assert len(api("GET", "/jobs", ADMIN).json["items"]) == 1
+    assert api("GET", "/jobs").json["items"] == []
+
+
+def test_looking_is_not_changing(api: Api) -> None:
+    api.put_contacts()
+    job = api.add_job()
+    for method, action in [("POST", "/cancel"), ("POST", "/stop"), ("POST", "/relaunch"), ("DELETE", "")]:
+        assert api(method, f"/jobs/{job.job_id}{action}", SALES).status == 403
+
+
+def test_newest_first_and_stable_while_jobs_are_added(api: Api) -> None:
+    api.put_contacts()
+    ids = []
+    for _ in range(7):
+        api.later(seconds=1)
+        ids.append(api.add_job().job_id)
+    first = api("GET", "/jobs", query={"limit": "3"}).json
+    api.later(seconds=1)
+    newest = api.add_job().job_id
+    second = api("GET", "/jobs", query={"limit": "3", "nextToken": first["nextToken"]}).json
+    third = api("GET", "/jobs", query={"limit": "3", "nextToken": second["nextToken"]}).json
+    listed = [job["jobId"] for page in (first, second, third) for job in page["items"]]
+    assert listed == ids[::-1]
+    assert third["nextToken"] is None
+    assert api("GET", "/jobs").json["items"][0]["jobId"] == newest
+    assert [job["queuePosition"] for job in first["items"]] == [6, 5, 4]
+
+
+def test_filters(api: Api) -> None:
+    api.put_contacts()
+    api.put_contacts("orders")
+    waiting = api.add_job(file_name="Spring.csv").job_id
+    ended = api.add_finished(entity="orders", started_by="s3:1", started_by_id=None).job_id
+    export = api.add_job(process=Process.EXPORT, file_name="contacts_20260301.csv").job_id
+    for query, expected in [
+        ({}, {waiting, ended, export}),
+        ({"process": "export"}, {export}),
+        ({"status": "COMPLETED,FAILED"}, {ended}),
+        ({"entity": "orders"}, {ended}),
+        ({"startedBy": "s3:1"}, {ended}),
+        ({"q": "spring"}, {waiting}),
+        ({"q": "nothing"}, set()),
+    ]:
+        found = {job["jobId"] for job in api("GET", "/jobs", query=query).json["items"]}
+        assert found == expected, query
+    assert api("GET", "/jobs", query={"status": "DONE"}).status == 400
+    assert api("GET", "/jobs", query={"process": "both"}).status == 400
+
+
+def test_filtered_pages_may_be_short_but_go_on(api: Api) -> None:
+    api.put_contacts()
+    wanted = api.add_job(file_name="wanted.csv").job_id
+    for _ in range(3):
+        api.later(seconds=1)
+        api.add_job()
+    first = api("GET", "/jobs", query={"q": "wanted", "limit": "2"}).json
+    assert (first["items"], first["nextToken"] is None) == ([], False)
+    second = api("GET", "/jobs", query={"q": "wanted", "limit": "2", "nextToken": first["nextToken"]}).json
+    assert [job["jobId"] for job in second["items"]] == [wanted]
+
+
+def test_cancel_stop_and_what_a_status_forbids(api: Api) -> None:
+    api.put_contacts()
+    waiting = api.add_job()
+    assert api("POST", f"/jobs/{waiting.job_id}/stop").json["allowedActions"] == ["cancel"]
+    answer = api("POST", f"/jobs/{waiting.job_id}/cancel")
+    assert (answer.status, answer.json["status"], answer.json["outcome"]) == (200, "CANCELED", None)
+    assert answer.json["counts"] == {"total": 0, "processed": 0, "imported": 0, "rejected": 0, "unprocessed": 0}
+    answer = api("POST", f"/jobs/{waiting.job_id}/cancel")
+    assert (answer.status, answer.json["allowedActions"]) == (409, ["delete"])
+
+    running = api.add_job(status=Status.IN_PROGRESS, started_at=NOW)
+    answer = api("DELETE", f"/jobs/{running.job_id}")
+    assert (answer.status, answer.json["allowedActions"]) == (409, ["stop"])
+    assert api("POST", f"/jobs/{running.job_id}/cancel").status == 409
+    answer = api("POST", f"/jobs/{running.job_id}/stop")
+    assert (answer.status, answer.json["stopReason"], answer.json["allowedActions"]) == (200, "USER", [])
+    assert api("POST", f"/jobs/{running.job_id}/relaunch").status == 409
+
+
+def test_delete_takes_the_files_along(api: Api) -> None:
+    api.put_contacts()
+    files = api.services.files
+    files.put("drop-bucket", "drop/contacts/a.csv", b"contact_id\n1\n")
+    source = files.head("drop-bucket", "drop/contacts/a.csv")
+    assert source is not None
+    job = api.add_finished(source_bucket="drop-bucket", source_key="drop/contacts/a.csv", source_etag=source.etag)
+    files.put("files-bucket", f"jobs/{job.job_id}/rejects.csv", b"x")
+    assert api("DELETE", f"/jobs/{job.job_id}").status == 204
+    assert api("GET", f"/jobs/{job.job_id}").status == 404
+    assert files.head("drop-bucket", "drop/contacts/a.csv") is None
+    assert files.head("files-bucket", f"jobs/{job.job_id}/rejects.csv") is None
+
+
+def test_delete_many_says_what_became_of_each(api: Api) -> None:
+    api.put_contacts()
+    ended, waiting, unknown = api.add_finished().job_id, api.add_job().job_id, str(uuid.uuid4())
+    answer = api("POST", "/jobs/delete", body={"jobIds": [ended, waiting, unknown, "nonsense", ended]})
+    assert (answer.status, answer.json["deleted"]) == (200, [ended])
+    assert [(failed["jobId"], failed["status"]) for failed in answer.json["failed"]] == [
+        (waiting, 409),
+        (unknown, 404),
+        ("nonsense", 404),
+    ]
+    assert all(failed["detail"] for failed in answer.json["failed"])
+    for body in ({}, {"jobIds": []}, {"jobIds": [1]}, {"jobIds": [unknown] * 101}, {"jobIds": [unknown], "all": True}):
+        assert api("POST", "/jobs/delete", body=body).status == 422
+
+
+def test_expired_is_gone_at_once(api: Api) -> None:
+    api.put_contacts()
+    job = api.add_finished()
+    api.later(hours=49)  # the files go first
+    assert api("GET", f"/jobs/{job.job_id}").json["links"] == {"errorLog": None, "rejects": None, "download": None}
+    for file in ("errors", "error-log", "rejects", "download"):
+        assert api("GET", f"/jobs/{job.job_id}/{file}").status == 410, file
+    api.later(hours=24)
+    assert api("GET", f"/jobs/{job.job_id}").status == 410
+    assert api("GET", "/jobs").json["items"] == []
+    assert api("GET", f"/EntityImport/{job.job_id}/status").status == 404
+
+
+def test_files_are_links_minted_now(api: Api) -> None:
+    api.put_contacts()
+    files = api.services.files
+    files.put("files-bucket", "uploads/u/source", b"contact_id\n1\n")
+    source = files.head("files-bucket", "uploads/u/source")
+    assert source is not None
+    job = api.add_finished(
+        file_name="2026/März.csv",
+        source_bucket="files-bucket",
+        source_key="uploads/u/source",
+        source_etag=source.etag,
+    )
+    for name, key, file_name in [
+        ("error-log", f"jobs/{job.job_id}/error-log.csv", "M%C3%A4rz.errors.csv"),
+        ("rejects", f"jobs/{job.job_id}/rejects.csv", "M%C3%A4rz.rejects.csv"),
+        ("download", "uploads/u/source", "M%C3%A4rz.csv"),
+    ]:
+        answer = api("GET", f"/jobs/{job.job_id}/{name}")
+        location = answer.headers["Location"]
+        assert (answer.status, answer.headers["Cache-Control"]) == (303, "no-store"), name
+        assert f"/files-bucket/{key}?" in location
+        assert file_name in location.replace("%25", "%")
+        assert "X-Amz-Expires=300" in location
+    files.put("files-bucket", "uploads/u/source", b"something else")
+    assert api("GET", f"/jobs/{job.job_id}/download").status == 404
+
+
+def test_files_that_a_job_does_not_have(api: Api) -> None:
+    api.put_contacts()
+    job = api.add_job()
+    for name in ("error-log", "rejects", "download"):
+        assert api("GET", f"/jobs/{job.job_id}/{name}").status == 404
+    answer = api("GET", f"/jobs/{job.job_id}/errors")
+    assert (answer.status, answer.json) == (200, {"items": [], "nextToken": None, "summary": []})
+
+
+def test_errors_in_pages(api: Api) -> None:
+    api.put_contacts()
+    job = api.add_finished()
+    header = "rowNumber,fieldNumber,fieldName,type,cell,message\r\n"
+    rows = "".join(f'{row},3,spend,type-error,"a{row}\r\nb",no number\r\n' for row in range(2, 7))
+    summary = [{"type": "type-error", "fieldName": "spend", "count": 5, "sample": "a2"}]
+    api.services.files.put("files-bucket", f"jobs/{job.job_id}/error-log.csv", (header + rows).encode())
+    api.services.files.put("files-bucket", f"jobs/{job.job_id}/summary.json", json.dumps(summary).encode())
+    seen, token = [], None
+    for _ in range(3):
+        query = {"limit": "2"} | ({"nextToken": token} if token else {})
+        page = api("GET", f"/jobs/{job.job_id}/errors", query=query).json
+        assert page["summary"] == summary
+        seen += page["items"]
+        token = page["nextToken"]
+    assert token is None
+    assert [item["rowNumber"] for item in seen] == [2, 3, 4, 5, 6]
+    assert set(seen[0]) == {"rowNumber", "fieldNumber", "fieldName", "type", "cell", "message"}
+
+
+def test_report(api: Api) -> None:
+    api.put_contacts()
+    job = api.add_finished()
+    assert api("GET", f"/jobs/{job.job_id}/report").json == {
+        "jobId": job.job_id,
+        "process": "import",
+        "status": "COMPLETED",
+        "outcome": "PARTIAL_SUCCESS",
+        "startedAt": "2026-03-01T12:00:00.000Z",
+        "completedAt": "2026-03-01T12:00:02.000Z",
+        "durationSeconds": 2,
+        "fileName": "contacts.csv",
+        "numberOfItems": 3,
+        "error": None,
+        "relaunchable": False,
+    }
+
+
+# Exports
+
+EXPORT = {"name": "All contacts", "entity": "contacts", "fields": ["contact_id", "email"]}
+
+
+def test_export_from_draft_to_download(api: Api) -> None:
+    api.put_contacts()
+    answer = api("POST", "/exports", body=EXPORT)
+    draft = answer.json
+    path = f"/exports/{draft['exportId']}"
+    assert (answer.status, answer.headers["Location"]) == (201, f"/v1{path}")
+    assert draft == {
+        "exportId": draft["exportId"],
+        "name": "All contacts",
+        "entity": "contacts",
+        "type": "ONE_SHOT",
+        "fields": ["contact_id", "email"],
+        "filter": [],
+        "format": "csv",
+        "dialect": {},
+        "compression": "none",
+        "fileName": "contacts_$yyyyMMdd.csv",
+        "schedule": None,
+        "destination": {"kind": "download"},
+        "recipients": [],
+        "escapeFormulas": True,
+        "includeDeleted": False,
+        "status": "DRAFT",
+        "createdAt": "2026-03-01T12:00:00.000Z",
+        "createdBy": "alice",
+        "allowedActions": ["edit", "delete", "copy", "activate"],
+        "jobId": None,
+        "lastRun": None,
+    }
+    assert api("GET", f"{path}/definition").status == 409
+    edited = api("PUT", path, body=EXPORT | {"dialect": {"delimiter": ";"}, "fields": None}).json
+    assert (edited["dialect"], edited["fields"]) == ({"delimiter": ";"}, None)
+
+    active = api("POST", f"{path}/activate")
+    assert (active.status, active.json["status"]) == (200, "IN_PROGRESS")
+    assert active.json["allowedActions"] == ["definition"]
+    assert api("POST", f"{path}/activate").status == 409
+    definition = api("GET", f"{path}/definition").json
+    assert definition["fields"] == ["contact_id", "email", "spend", "joined", "vip"]
+    for method, action in [("PUT", ""), ("DELETE", ""), ("POST", "/copy")]:
+        answer = api(method, path + action, body=EXPORT if method == "PUT" else {"name": "x"})
+        assert (answer.status, answer.json["allowedActions"]) == (409, ["definition"]), (method, action)
+
+    runs = api("GET", f"{path}/jobs").json["items"]
+    assert [run["jobId"] for run in runs] == [active.json["jobId"]]
+    assert (runs[0]["process"], runs[0]["fileName"]) == ("export", "contacts_20260301.csv")
+    assert api("DELETE", "/entities/contacts", ADMIN).status == 409
+    assert api("GET", f"/jobs/{runs[0]['jobId']}/download").status == 404
+
+    job = replace(api.services.jobs.begin(runs[0]["jobId"]), has_download=True)
+    ended = finished(job, Status.COMPLETED, Counts(2, 2), api.now, api.retention)
+    api.services.jobs.finish(ended, Status.IN_PROGRESS)
+    api.services.exports.finish_run(draft["exportId"], ended)
+    done = api("GET", path).json
+    assert (done["status"], done["allowedActions"]) == ("FINISHED", ["copy", "definition"])
+    assert (done["lastRun"]["outcome"], done["lastRun"]["numberOfItems"]) == ("SUCCESS", 2)
+    answer = api("GET", f"/jobs/{job.job_id}/download")
+    assert (answer.status, f"jobs/{job.job_id}/export?" in answer.headers["Location"]) == (303, True)
+    assert api("GET", f"/jobs/{job.job_id}/download", SALES).status == 403
+
+    copied = api("POST", f"{path}/copy", body={"name": "Again"})
+    assert (copied.status, copied.json["name"], copied.json["status"]) == (201, "Again", "DRAFT")
+    assert copied.json["exportId"] != draft["exportId"]
+    assert api("POST", f"{path}/copy", body={}).pointers == ["#/name"]
+    assert api("DELETE", f"/exports/{copied.json['exportId']}").status == 204
+    assert api("GET", f"/exports/{copied.json['exportId']}").status == 404
+
+
+WRONG_EXPORTS: list[tuple[dict[str, Any], str]] = [
+    ({"name": None}, "#/name"),
+    ({"name": ""}, "#/name"),
+    ({"entity": None}, "#/entity"),
+    ({"entity": 1}, "#/entity"),
+    ({"type": "SOMETIMES"}, "#/type"),
+    ({"fields": []}, "#/fields"),
+    ({"fields": ["email", "nobody"]}, "#/fields/1"),
+    ({"fields": ["email", "email"]}, "#/fields/1"),
+    ({"format": "pdf"}, "#/format"),
+    ({"compression": "rar"}, "#/compression"),
+    ({"dialect": {"delimiter": ""}}, "#/dialect/delimiter"),
+    ({"dialect": {"delimiter": '"'}}, "#/dialect/quoteChar"),
+    ({"dialect": {"lineTerminator": "\r"}}, "#/dialect/lineTerminator"),
+    ({"dialect": {"header": 1}}, "#/dialect/header"),
+    ({"dialect": {"commentChar": "#"}}, "#/dialect/commentChar"),
+    ({"fileName": "../x.csv"}, "#/fileName"),
+    ({"fileName": "x_$day.csv"}, "#/fileName"),
+    ({"destination": {"kind": "pigeon"}}, "#/destination/kind"),
+    ({"destination": {"kind": "download", "host": "x"}}, "#/destination/host"),
+    ({"escapeFormulas": "no"}, "#/escapeFormulas"),
+    ({"colour": "blue"}, "#/colour"),
+    # Not yet:
+    ({"type": "INCREMENTAL"}, "#/type"),
+    ({"format": "xlsx"}, "#/format"),
+    ({"compression": "gzip"}, "#/compression"),
+    ({"destination": {"kind": "s3"}}, "#/destination/kind"),
+    ({"filter": [{"field": "vip", "op": "eq", "value": True}]}, "#/filter"),
+    ({"schedule": {"at": "2027-01-01T00:00:00Z"}}, "#/schedule"),
+    ({"recipients": ["ops@example.com"]}, "#/recipients"),
+    ({"includeDeleted": True}, "#/includeDeleted"),
+]
+
+
+def test_wrong_export_names_the_member(api: Api) -> None:
+    api.put_contacts()
+    for change, pointer in WRONG_EXPORTS:
+        answer = api("POST", "/exports", body=EXPORT | change)
+        assert (answer.status, answer.pointers) == (422, [pointer])
+
+
+def test_who_sees_which_export(api: Api) -> None:
+    api.put_contacts()
+    assert api("POST", "/exports", SALES, body=EXPORT).status == 403
+    assert api("POST", "/exports", BOB, body=EXPORT).status == 404
+    export_id = api("POST", "/exports", OPS, body=EXPORT).json["exportId"]
+    for who, sees in [(OPS, True), (ALICE, True), (ADMIN, True), (SALES, False), (BOB, False)]:
+        assert api("GET", f"/exports/{export_id}", who).status == (200 if sees else 404)
+        assert len(api("GET", "/exports", who).json["items"]) == sees
+
+
+def test_exports_newest_first_with_filters(api: Api) -> None:
+    api.put_contacts()
+    api.put_contacts("orders", database="shop", dataType="interaction")
+    ids = []
+    for name, entity in [("One", "contacts"), ("Two", "orders"), ("Three", "contacts")]:
+        api.later(seconds=1)
+        ids.append(api("POST", "/exports", body={"name": name, "entity": entity}).json["exportId"])
+    assert [item["exportId"] for item in api("GET", "/exports").json["items"]] == ids[::-1]
+    first = api("GET", "/exports", query={"limit": "2"}).json
+    second = api("GET", "/exports", query={"limit": "2", "nextToken": first["nextToken"]}).json
+    assert [item["exportId"] for item in first["items"] + second["items"]] == ids[::-1]
+    for query, expected in [
+        ({"q": "two"}, {"Two"}),
+        ({"database": "shop"}, {"Two"}),
+        ({"dataType": "profile"}, {"One", "Three"}),
+        ({"type": "ONE_SHOT"}, {"One", "Two", "Three"}),
+        ({"type": "CUSTOM"}, set()),
+        ({"status": "FINISHED"}, set()),
+        ({"status": "DRAFT,FINISHED"}, {"One", "Two", "Three"}),
+    ]:
+        assert {item["name"] for item in api("GET", "/exports", query=query).json["items"]} == expected, query
+    assert api("GET", "/exports", query={"dataType": "nonsense"}).status == 400
+
+
+# Zilliant
+
+
+def test_zilliant_client(api: Api) -> None:
+    api.put_contacts()
+    upload_id = api.upload()
+    answer = api("POST", f"/EntityImport/{upload_id}/import")
+    import_id = answer.json["importId"]
+    assert (answer.status, answer.json) == (201, {"importId": import_id})
+    assert api("POST", f"/EntityImport/{upload_id}/import").status == 409
+    assert api("GET", f"/EntityImport/{import_id}/status").json == {
+        "status": "RUNNING",
+        "startDate": "2026-03-01T12:00:00Z",
+        "clientErrorCallingService": False,
+        "entityImportId": import_id,
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "error_code", "shown", "client_error"),
+    [
+        (Status.COMPLETED, None, "SUCCEEDED", False),
+        (Status.FAILED, "empty-file", "FAILED", True),
+        (Status.FAILED, "internal-error", "FAILED", False),
+    ],
+)
+def test_zilliant_statuses(api: Api, status: Status, error_code: str | None, shown: str, client_error: bool) -> None:
+    api.put_contacts()
+    started = datetime(2026, 3, 1, 12, 0, 5, 999_000, tzinfo=UTC)
+    job = api.add_job(status=Status.IN_PROGRESS, started_at=started)
+    counts = Counts(1, 1) if status is Status.COMPLETED else Counts(0)
+    ended = finished(job, status, counts, started + timedelta(seconds=1), api.retention, error_code=error_code)
+    api.services.jobs.finish(ended, Status.IN_PROGRESS)
+    assert api("GET", f"/EntityImport/{job.job_id}/status").json == {
+        "status": shown,
+        "startDate": "2026-03-01T12:00:05Z",
+        "stopDate": "2026-03-01T12:00:06Z",
+        "clientErrorCallingService": client_error,
+        "entityImportId": job.job_id,
+    }
+
+
+def test_zilliant_canceled_import_failed_by_nobodys_fault(api: Api) -> None:
+    api.put_contacts()
+    job = api.add_job()
+    api("POST", f"/jobs/{job.job_id}/cancel")
+    shown = api("GET", f"/EntityImport/{job.job_id}/status").json
+    assert (shown["status"], shown["clientErrorCallingService"]) == ("FAILED", False)
+    export = api.add_job(process=Process.EXPORT)
+    assert api("GET", f"/EntityImport/{export.job_id}/status").status == 404

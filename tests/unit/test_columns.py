@@ -1,0 +1,354 @@
+"""The fast columns say what the plain rule says, and what is written can be read again."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from waybill.entities.columns import make_column
+from waybill.entities.fields import Field
+from waybill.entities.header import match_header
+from waybill.entities.rows import Block, RowCompiler, compile_rows, key_text
+from waybill.entities.schema import parse_schema
+
+FIELDS: list[dict[str, Any]] = [
+    {"type": "string"},
+    {"type": "string", "constraints": {"minLength": 2, "maxLength": 5}},
+    {"type": "string", "constraints": {"pattern": "[0-9]{3}"}},
+    {"type": "string", "constraints": {"pattern": "^\\d{2,4}$", "maxLength": 3}},
+    {"type": "string", "constraints": {"pattern": "[0-9]+"}},
+    {"type": "string", "constraints": {"pattern": "[A-Z]{2}-[0-9]{1,3}", "maxLength": 5}},
+    {"type": "string", "constraints": {"enum": ["a", "b", ""]}, "missingValues": ["-"]},
+    {"type": "string", "format": "email"},
+    {"type": "string", "format": "uri", "constraints": {"maxLength": 20}},
+    {"type": "string", "format": "uuid"},
+    {"type": "string", "format": "binary", "missingValues": []},
+    {"type": "string", "format": "email", "constraints": {"pattern": ".*com"}},
+    {"type": "integer"},
+    {"type": "integer", "missingValues": []},
+    {"type": "integer", "constraints": {"minimum": -5, "exclusiveMaximum": 100}},
+    {"type": "integer", "groupChar": ",", "bareNumber": False},
+    {"type": "number"},
+    {"type": "number", "constraints": {"minimum": 0, "exclusiveMaximum": "10.5"}},
+    {"type": "number", "constraints": {"exclusiveMinimum": 0.1, "maximum": 5}},
+    {"type": "number", "decimalChar": ","},
+    {"type": "boolean", "constraints": {"required": True}},
+    {"type": "date", "constraints": {"minimum": "2000-01-01"}},
+    {"type": "date", "format": "%d/%m/%Y"},
+    {"type": "date", "format": "any"},
+    {"type": "time"},
+    {"type": "time", "format": "%H:%M"},
+    {"type": "datetime"},
+    {"type": "datetime", "constraints": {"minimum": "2024-01-01T00:00:00.5Z", "exclusiveMaximum": "2025-01-01T00:00:00"}},
+    {"type": "datetime", "format": "%d/%m/%Y %H:%M:%S"},
+    {"type": "datetime", "format": "%Y%m%d%H%M"},
+    {"type": "datetime", "format": "%m/%d/%y %I:%M %p"},
+    {"type": "year"},
+    {"type": "yearmonth"},
+    {"type": "duration"},
+    {"type": "object"},
+    {"type": "array", "constraints": {"minLength": 1}},
+    {"type": "list", "itemType": "integer"},
+    {"type": "geopoint"},
+    {"type": "geojson"},
+    {"type": "any", "missingValues": ["", "NA", "null"]},
+]  # fmt: skip
+
+CELLS = [
+    "", "NA", "-", "null", " ", "a", "b", "abc", "abcdef", 'say "hi"', "back\\slash", "tab\there", "line\nbreak", "ünïcode",
+    "\x7f", "😀", "half\ud800", "nul\0in", "001", "0123", "12345", "٣٤٥", "AB-12", "AB-1234", "ab@example.com", "x@y",
+    "ä@exämple.com", "http://a.b/c?d#e", "http://a b", "urn:x:1", "f47ac10b-58cc-4372-a567-0e02b2c3d479", "aGVsbG8=",
+    "aGVsbG8", "0", "-0", "+1", "-5", "-6", "99", "100", "1_0", "1 000", "1,000", "EUR 12", "9" * 38, "9" * 39, "1" + "0" * 60,
+    "0.1", "0.10", "0.1000000000000000055", "10.5", "10.50", "10.499999999999999999999", "-0.0", "0.00", "5.0", "1e3", "1E-200",
+    "NaN", "1.", ".5", "1,5", "00.5", "true", "False", "TRUE", "yes", "2024-02-29", "2023-02-29", "1999-12-31", "0000-01-01",
+    "29/02/2024", "9/1/2024", "31/02/2024", "12:00:00", "24:00:00", "12:30", "2024-01-26T15:00:00", "2024-01-26T15:00:00Z",
+    "2024-01-26T15:00:00.5Z", "2024-01-01T00:00:00.500", "2024-01-26T15:00:00.1234567890Z", "2024-01-26T15:00:00-05:00",
+    "2024-02-30T15:00:00Z", "2024-01-26T24:00:00Z", "2024-01-26T15:00:60", "2024-01-26 15:00:00", "2025-01-01T00:00:00",
+    "1999-01-26T15:00:00Z", "26/01/2024 15:00:00", "26/01/2024 24:00:00", "31/02/2024 15:00:00", "6/1/2024 15:00:00",
+    "202401261500", "202413261500", "01/26/24 03:00 PM", "2024", "024", "20240", "2024-13", "2024-12", "P1D", "PT36H", "P1M",
+    "{}", '{"a": 1}', "[]", "[1, 2]", '{"type": "Point", "coordinates": [1, 2]}', "1,2", "1, 2", "200,1", "26 Jan 2024",
+]  # fmt: skip
+
+
+def make_field(descriptor: dict[str, Any]) -> Field:
+    return parse_schema({"fields": [{"name": "f", **descriptor}]}).fields[0]
+
+
+def plain_rule(field: Field, cell: str) -> tuple[str | None, tuple[Any, ...]]:
+    value, problems = field.check(cell)
+    if problems or cell in field.missing:
+        return None, problems
+    stored = field.kind.stored(value)
+    return (json.dumps(stored, ensure_ascii=False) if field.kind.storage == "S" else stored), ()
+
+
+def quick_rule(field: Field, cells: list[str], lane: Any) -> list[tuple[str | None, tuple[Any, ...]]]:
+    texts, nulls, problems = (lambda found: (found.texts, set(found.nulls), found.problems))(lane.convert(cells))
+    out: list[tuple[str | None, tuple[Any, ...]]] = []
+    for position in range(len(cells)):
+        found = problems.get(position, ())
+        text: str | None = None
+        if not found and position not in nulls:
+            text = texts[position]
+            if field.kind.storage == "S":
+                text = json.dumps(json.loads(f'"{text}"'), ensure_ascii=False)
+        out.append((text, found))
+    return out
+
+
+@pytest.mark.parametrize("descriptor", FIELDS)
+def test_each_cell_alone(descriptor: dict[str, Any]) -> None:
+    field = make_field(descriptor)
+    for cell in CELLS:
+        assert quick_rule(field, [cell], make_column(field)) == [plain_rule(field, cell)], cell
+
+
+@pytest.mark.parametrize("descriptor", FIELDS)
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_a_column_says_what_the_plain_rule_says(descriptor: dict[str, Any], data: st.DataObject) -> None:
+    field = make_field(descriptor)
+    good = [cell for cell in CELLS if not field.check(cell)[1]] or CELLS
+    text = st.text(max_size=12) | st.text(alphabet="0123456789-+.eE, /:TZ", max_size=24)
+    cell = st.one_of(st.sampled_from(good), st.sampled_from(good), st.sampled_from(CELLS), text)
+    lane = make_column(field)
+    for _ in range(2):  # again: what a column has seen must not change what it says
+        cells = data.draw(st.lists(cell, min_size=1, max_size=12))
+        assert quick_rule(field, cells, lane) == [plain_rule(field, cell) for cell in cells]
+
+
+@pytest.mark.parametrize("descriptor", FIELDS)
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_numbers_and_moments_near_the_edge(descriptor: dict[str, Any], data: st.DataObject) -> None:
+    field = make_field(descriptor)
+    number = st.decimals(allow_nan=False, allow_infinity=False)
+    cell = st.one_of(
+        number.map(str),
+        st.integers().map(str),
+        st.datetimes().map(lambda moment: moment.isoformat(timespec="seconds") + data.draw(st.sampled_from(["", "Z"]))),
+        st.datetimes().map(lambda moment: moment.strftime("%d/%m/") + f"{moment.year:04d}" + moment.strftime(" %H:%M:%S")),
+        st.dates().map(str),
+    )
+    cells = data.draw(st.lists(cell, min_size=1, max_size=8))
+    assert quick_rule(field, cells, make_column(field)) == [plain_rule(field, cell) for cell in cells]
+
+
+@pytest.mark.parametrize("descriptor", FIELDS)
+def test_what_an_export_writes_reads_as_the_same_value_and_text(descriptor: dict[str, Any]) -> None:
+    field = make_field(descriptor)
+    kind = field.kind
+    for cell in CELLS:
+        value, problems = field.check(cell)
+        if problems or cell in field.missing:
+            continue
+        attribute = stored_attribute(field, value)
+        written = kind.to_cell(attribute)
+        again, problems = field.check(written)
+        assert problems == (), (cell, written)
+        assert kind.stored(again) == kind.stored(value)
+        assert kind.identity(again) == kind.identity(value)
+        assert kind.to_cell(stored_attribute(field, again)) == written
+        json.dumps(kind.to_json(attribute))
+
+
+def stored_attribute(field: Field, value: Any) -> dict[str, Any]:
+    stored = field.kind.stored(value)
+    if field.kind.storage in ("S", "N"):
+        return {field.kind.storage: stored}
+    if field.kind.storage == "BOOL":
+        return {"BOOL": stored == "true"}
+    attribute: dict[str, Any] = json.loads(stored)
+    return attribute
+
+
+def compiler(document: dict[str, Any], **more: Any) -> RowCompiler:
+    schema = parse_schema(document)
+    labels = [descriptor["name"] for descriptor in document["fields"]]
+    return compile_rows(schema, match_header(schema, labels), **more)
+
+
+CONTACTS: dict[str, Any] = {
+    "fields": [
+        {"name": "id", "type": "string", "constraints": {"required": True}},
+        {"name": "_age", "type": "integer"},
+        {"name": "vip", "type": "boolean", "constraints": {"required": True}},
+        {"name": "100%", "type": "string"},
+    ],
+    "primaryKey": "id",
+}
+STAMPS = {"_at": '{"N":"17"}', "_by": '{"S":"job"}'}
+
+
+def items(block: Block) -> list[dict[str, Any]]:
+    return [json.loads(text)["PutRequest"]["Item"] for text in block.texts]
+
+
+def test_a_row_becomes_a_put_request() -> None:
+    block = compiler(CONTACTS).compile([["a\"1", "07", "true", "x"]], partition="uid", stamps=STAMPS)
+    (item,) = items(block)
+    assert item.pop("_pk")["S"] == f"uid#{block.digests[0] % 64:02x}"
+    assert item == {
+        "_sk": {"S": 'a"1'},
+        "_at": {"N": "17"},
+        "_by": {"S": "job"},
+        "id": {"S": 'a"1'},
+        "__age": {"N": "7"},
+        "vip": {"BOOL": True},
+        "100%": {"S": "x"},
+    }
+    assert block.keys == ['a"1']
+
+
+def test_nulls_are_absent_and_bad_rows_do_not_shift_the_good_ones() -> None:
+    rows = [["a", "", "true", ""], ["b", "x", "maybe", "q"], ["c", "3", "true", ""], ["", "4", "", "z"]]
+    block = compiler(CONTACTS).compile(rows, partition="u")
+    assert [sorted(item.keys() - {"_pk", "_sk"}) for item in items(block)] == [["id", "vip"], ["__age", "id", "vip"]]
+    assert list(block.rows) == [0, 2]
+    assert block.keys == ["a", "c"]
+    assert [(error.row, error.field_number, error.field_name, error.type, error.cell) for error in block.errors] == [
+        (1, 2, "_age", "type-error", "x"),
+        (1, 3, "vip", "type-error", "maybe"),
+        (3, 1, "id", "missing-key", ""),
+        (3, 3, "vip", "constraint-error", ""),
+    ]
+
+
+def test_field_numbers_are_those_of_the_file() -> None:
+    schema = parse_schema({**CONTACTS, "fieldsMatch": "subset"})
+    match = match_header(schema, ["x", "_row", "vip", "id", "100%", "_age"])
+    block = compile_rows(schema, match).compile([["?", "2", "true", "k", "", "old"]])
+    assert [(error.field_number, error.field_name) for error in block.errors] == [(6, "_age")]
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [(["a"], "a"), (["a|b"], "a|b"), (["a|b", "c"], "a\\|b|c"), (["a", "b\\"], "a|b\\\\"), (["1", "2"], "1|2")],
+)
+def test_key_texts(key: list[str], text: str) -> None:
+    names = [f"k{number}" for number in range(len(key))]
+    block = compiler({"fields": [{"name": name} for name in names], "primaryKey": names}).compile([key, key])
+    assert block.keys == [text, text]
+    assert key_text(key) == text
+
+
+@settings(deadline=None)
+@given(st.lists(st.lists(st.text(alphabet="a|\\", min_size=1, max_size=3), min_size=2, max_size=2), min_size=1))
+def test_composite_keys_never_collide(rows: list[list[str]]) -> None:
+    block = compiler({"fields": [{"name": "a"}, {"name": "b"}], "primaryKey": ["a", "b"]}).compile(rows)
+    assert len(set(block.keys)) == len({tuple(row) for row in rows})
+
+
+def test_equal_values_have_one_key_however_they_are_spelt() -> None:
+    def keys(kind: str, *cells: str) -> set[str]:
+        document = {"fields": [{"name": "k", "type": kind}], "primaryKey": "k"}
+        return set(compiler(document).compile([[cell] for cell in cells]).keys)
+
+    assert keys("integer", "7", "+07") == {"7"}
+    assert keys("number", "7.50", "7.5", "75e-1") == {"7.5"}
+    assert keys("datetime", "2024-01-26T20:00:00Z", "2024-01-26T15:00:00.0-05:00") == {"2024-01-26T20:00:00Z"}
+    assert keys("string", "7", "07") == {"7", "07"}
+
+
+@pytest.mark.parametrize("cell", ["", " ", "\t", "\u3000"])
+@pytest.mark.parametrize("kind", ["string", "integer", "date"])
+def test_a_blank_key_is_a_missing_key(kind: str, cell: str) -> None:
+    document = {"fields": [{"name": "k", "type": kind}], "primaryKey": "k", "missingValues": ["NA"]}
+    good = {"string": "x", "integer": "1", "date": "2024-01-01"}[kind]
+    block = compiler(document).compile([[good], [cell], ["NA"]])
+    assert [(error.row, error.type) for error in block.errors] == [(1, "missing-key"), (2, "missing-key")]
+
+
+def test_keys_over_1024_bytes_are_refused() -> None:
+    block = compiler(CONTACTS).compile([["a", "", "true", ""], ["ä" * 513, "", "true", ""], ["ä" * 512, "", "true", ""]])
+    assert list(block.rows) == [0, 2]
+    assert [(error.row, error.field_number, error.type) for error in block.errors] == [(1, 1, "record-too-large")]
+    assert "1,026 bytes" in block.errors[0].message
+
+
+def test_records_over_400_kb_are_refused_by_bytes_not_characters() -> None:
+    rows = [["a", "", "true", "x" * 409_000], ["b", "", "true", "x" * 410_000], ["c", "", "true", "ä" * 205_000]]
+    subject = compiler(CONTACTS)
+    block = subject.compile(rows, partition="u", stamps=STAMPS)
+    assert list(block.rows) == [0]
+    assert [(error.row, error.field_number, error.type) for error in block.errors] == [
+        (1, 0, "record-too-large"),
+        (2, 0, "record-too-large"),
+    ]
+    assert len(block.texts) == len(block.keys) == len(block.digests) == 1
+    assert list(subject.validate_only(rows).rows) == [0]
+
+
+def test_rows_without_a_key_of_their_own_take_the_callers() -> None:
+    subject = compiler({"fields": [{"name": "a", "type": "integer"}]})
+    block = subject.compile([["1"], ["x"], ["3"]], partition="u", keys=["job-1", "job-2", "job-3"])
+    assert [item["_sk"]["S"] for item in items(block)] == block.keys == ["job-1", "job-3"]
+
+
+def test_unique_values_are_exposed_with_nulls_left_out() -> None:
+    document = {
+        "fields": [{"name": "id"}, {"name": "mail", "constraints": {"unique": True}}, {"name": "n", "type": "number"}],
+        "primaryKey": "id",
+        "uniqueKeys": [["mail", "n"]],
+    }
+    subject = compiler(document)
+    block = subject.compile([["1", "a", "1"], ["2", "a", "1.0"], ["3", "", "1"], ["4", "a", "x"], ["5", "b", ""]])
+    mails, pairs = block.unique
+    assert subject.unique_sets == (("mail",), ("mail", "n"))
+    assert mails[0] == mails[1] and mails[2] is None and mails[3] not in (None, mails[0])
+    assert pairs[0] == pairs[1] and pairs[2] is None and pairs[3] is None
+
+
+def test_a_target_table_gets_its_own_keys_and_names() -> None:
+    subject = compiler(CONTACTS, own_table=False)
+    block = subject.compile([["a", "", "true", ""], ["b", "1", "true", "x"]], stamps={"modified_at": '{"N":"1"}'})
+    assert items(block) == [
+        {"id": {"S": "a"}, "vip": {"BOOL": True}, "modified_at": {"N": "1"}},
+        {"id": {"S": "b"}, "_age": {"N": "1"}, "vip": {"BOOL": True}, "100%": {"S": "x"}, "modified_at": {"N": "1"}},
+    ]
+    assert [list(item) for item in items(subject.compile([["a", "", "true", ""]]))] == [["id", "vip"]]
+
+
+def test_delete_looks_at_the_key_only() -> None:
+    block = compiler(CONTACTS, shape="delete").compile(
+        [["a", "bad", "bad", ""], ["", "", "", ""]], partition="u", before='{"Key":{', after="}}"
+    )
+    assert [json.loads(text)["Key"]["_sk"] for text in block.texts] == [{"S": "a"}]
+    assert [error.type for error in block.errors] == ["missing-key"]
+    own = compiler(CONTACTS, shape="delete", own_table=False).compile([["a", "", "", ""]], before="{", after="}")
+    assert [json.loads(text) for text in own.texts] == [{"id": {"S": "a"}}]
+
+
+def test_update_sets_what_the_file_has_and_removes_its_nulls() -> None:
+    schema = parse_schema(CONTACTS)
+    match = match_header(schema, ["100%", "id", "_age"], mode="update")
+    block = compile_rows(schema, match, shape="update").compile(
+        [["x", "a", ""]], partition="u", stamps={"_at": '{"N":"1"}'}, before="{", after="}"
+    )
+    request = json.loads(block.texts[0])
+    names = request["ExpressionAttributeNames"]
+    assert request["Key"]["_sk"] == {"S": "a"}
+    assert request["ConditionExpression"] == "attribute_exists(#k)" and names["#k"] == "_pk"
+    sets, removes = request["UpdateExpression"].removeprefix("SET ").split(" REMOVE ")
+    values = {names[part.split("=")[0]]: request["ExpressionAttributeValues"][part.split("=")[1]] for part in sets.split(",")}
+    assert values == {"_at": {"N": "1"}, "100%": {"S": "x"}, "id": {"S": "a"}}
+    assert [names[name] for name in removes.split(",")] == ["__age"]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.lists(st.sampled_from(CELLS), min_size=4, max_size=4), min_size=1, max_size=10))
+def test_validate_only_says_what_compile_says(rows: list[list[str]]) -> None:
+    subject = compiler(CONTACTS)
+    written, checked = subject.compile(rows), subject.validate_only(rows)
+    assert (list(written.rows), written.keys, written.digests, written.errors) == (
+        list(checked.rows), checked.keys, checked.digests, checked.errors,
+    )  # fmt: skip
+    assert len(written.texts) == len(written.rows) == len(items(written))
+
+
+def test_no_rows_are_no_block() -> None:
+    block = compiler(CONTACTS).compile([])
+    assert (list(block.rows), block.texts, block.errors) == ([], [], [])

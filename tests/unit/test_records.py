@@ -1,0 +1,136 @@
+"""Any bytes, any block size: the same records as one sequential read by the csv module."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from waybill.tabular.dialect import Dialect
+from waybill.tabular.records import (
+    RECORD_CAP_BYTES,
+    RecordTooLong,
+    UnclosedQuote,
+    last_filled_record,
+    parse_columns,
+    parse_rows,
+    raw_records,
+    segments,
+)
+
+COMMA = Dialect()
+FRAGMENTS = ["a", "b", ",", '"', '""', "\n", "\r", "\r\n", " ", "é", ',"x"', '"\n"', ",,", '"x\ny",']
+texts = st.lists(st.sampled_from(FRAGMENTS), max_size=40).map("".join)
+
+
+def sequential(text: str) -> list[list[str]] | None:
+    """What `csv.reader` reads; None when a quote is open at the end."""
+    lines = list(io.StringIO(text, newline=""))
+    rows = list(csv.reader([*lines, "\0end"]))
+    closed = len(rows) == 1 + len(list(csv.reader(lines)))
+    return rows[:-1] if closed else None
+
+
+@given(texts, st.integers(1, 50))
+def test_segments_hold_the_records_of_one_sequential_read(text: str, block_bytes: int) -> None:
+    expected = sequential(text)
+    data = text.encode()
+    try:
+        found = list(segments(io.BytesIO(data), COMMA, 7, block_bytes))
+    except UnclosedQuote as error:
+        assert expected is None
+        opened = list(csv.reader(io.StringIO(text, newline="")))
+        assert error.record == len(opened) - 1
+        return
+    assert expected is not None
+    assert b"".join(segment.data for segment in found) == data
+    assert [segment.start for segment in found] == [
+        7 + sum(len(before.data) for before in found[:index]) for index in range(len(found))
+    ]
+    rows: list[list[str]] = []
+    for segment in found:
+        parsed = parse_rows(segment, segment.data.decode(), COMMA)
+        assert len(parsed.cells) == segment.records
+        rows += [row or [] for row in parsed.cells]
+    assert rows == expected
+
+
+@given(texts, st.integers(1, 50))
+def test_raw_records_are_the_bytes_between_line_breaks(text: str, block_bytes: int) -> None:
+    try:
+        found = list(segments(io.BytesIO(text.encode()), COMMA, 0, block_bytes))
+    except UnclosedQuote:
+        return
+    raws = [raw for segment in found for raw in raw_records(segment, segment.data.decode(), COMMA)]
+    expected = sequential(text)
+    assert expected is not None
+    assert len(raws) == len(expected)
+    for raw, row in zip(raws, expected, strict=True):
+        assert next(csv.reader(io.StringIO(raw, newline="")), []) == row
+    assert "".join(raws).replace("\r", "").replace("\n", "") == text.replace("\r", "").replace("\n", "")
+
+
+@given(texts, st.integers(1, 50), st.integers(1, 4))
+def test_columns_are_given_only_when_every_row_has_the_width(text: str, block_bytes: int, width: int) -> None:
+    try:
+        found = list(segments(io.BytesIO(text.encode()), COMMA, 0, block_bytes))
+    except UnclosedQuote:
+        return
+    for segment in found:
+        rows = parse_rows(segment, segment.data.decode(), COMMA).cells
+        columns = parse_columns(segment, segment.data.decode(), COMMA, width)
+        even = '"' not in segment.data.decode() and all(len(row) == width and any(row) for row in rows)
+        if even:
+            assert columns == [list(column) for column in zip(*rows, strict=True)]
+        else:
+            assert columns is None
+
+
+@given(texts, st.integers(1, 50))
+def test_last_filled_record(text: str, block_bytes: int) -> None:
+    try:
+        found = list(segments(io.BytesIO(text.encode()), COMMA, 0, block_bytes))
+    except UnclosedQuote:
+        return
+    for segment in found:
+        rows = parse_rows(segment, segment.data.decode(), COMMA).cells
+        filled = [index for index, row in enumerate(rows) if any(row)]
+        assert last_filled_record(segment, COMMA) == (filled[-1] if filled else None)
+
+
+@pytest.mark.parametrize(
+    ("line", "stray"),
+    [
+        ('5" pipe,x', True),
+        ('"abc"def,x', True),
+        ('""abc,x', True),
+        ('a,"b" ,c', True),
+        ('"a""b",c', False),
+        ('"",""', False),
+        ('"line\nbreak",x', False),
+        ("nul\0,x", True),
+    ],
+)
+def test_stray_quotes_and_nuls_are_told_from_structure(line: str, stray: bool) -> None:
+    data = f'ok,"fine"\n{line}\n"ok",fine\n'.encode()
+    (segment,) = segments(io.BytesIO(data), COMMA)
+    rows = parse_rows(segment, segment.data.decode(), COMMA)
+    assert rows.stray == ({1} if stray else set())
+    assert len(rows.cells) == 3
+
+
+def test_a_record_over_the_cap_is_named() -> None:
+    data = b'a,b\n1,"' + b"x" * (RECORD_CAP_BYTES + 10) + b'"\n'
+    with pytest.raises(RecordTooLong) as caught:
+        list(segments(io.BytesIO(data), COMMA, 0, 1 << 20))
+    assert caught.value.record == 1
+
+
+def test_a_quote_that_never_closes_is_named_whatever_follows() -> None:
+    data = b'a,b\n1,2\n3,"x' + b"y\n" * (RECORD_CAP_BYTES)
+    with pytest.raises(UnclosedQuote) as caught:
+        list(segments(io.BytesIO(data), COMMA, 0, 1 << 20))
+    assert caught.value.record == 2
