@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import time
 from collections.abc import Mapping
@@ -65,7 +66,8 @@ def progress_text(job: Job) -> str:
         return f"waiting, number {position} in the queue" if position else "waiting"
     if not counts["processed"] and counts["total"] is None:
         return str(job.get("message") or "reading the file")
-    text = f"{rows_text(counts['processed'])} of {rows_text(counts['total'])} rows"
+    total = "" if counts["total"] is None else f" of {counts['total']:,}"
+    text = f"{counts['processed']:,}{total} rows"
     if job.get("rowsPerSecond"):
         text += f", {job['rowsPerSecond']:,.0f} rows/s"
     if job.get("remainingSeconds") is not None:
@@ -76,7 +78,7 @@ def progress_text(job: Job) -> str:
 def show_end(out: Output, job: Job) -> None:
     """How a job stands or ended, and what to do next."""
     counts = job["counts"]
-    outcome = f" ({job['outcome']})" if job.get("outcome") else ""
+    outcome = f" ({job['outcome']})" if job.get("outcome") not in (None, job["status"]) else ""
     out.line(f"{job['status']}{outcome}: {job['message']}")
     if job["status"] in FINAL and job["status"] != "CANCELED":
         parts = [f"{rows_text(counts['total'])} rows", f"{rows_text(counts['imported'])} {_written(job)}"]
@@ -104,7 +106,7 @@ def show_job(out: Output, job: Job) -> None:
             ("Completed", time_text(job["completedAt"])),
             ("Progress", "" if job["status"] in FINAL else progress_text(job)),
             ("Mode", f"{job.get('mode')}, on error {job.get('onError')}" if job["process"] == "import" else ""),
-            ("Detected", ", ".join(f"{name} {value}" for name, value in detected.items() if value not in (None, ""))),
+            ("Detected", ", ".join(f"{name} {json.dumps(value)}" for name, value in detected.items() if value)),
             ("Stopped by", job.get("stopReason")),
             ("Retry of", job.get("retryOf")),
             ("Export", job.get("exportId")),

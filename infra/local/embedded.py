@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -69,12 +70,14 @@ class EmbeddedAws:
             raise LocalStackError(f"port {port} is in use; choose another one with PORT=")
         self.endpoint = f"http://{HOST}:{port}"
         self._log_path = folder / "ministack.log"
-        (folder / "tmp").mkdir(parents=True, exist_ok=True)
+        self._temporary = folder / "tmp"  # above all the unpacked code of functions
+        shutil.rmtree(self._temporary, ignore_errors=True)  # left behind by one that was killed
+        self._temporary.mkdir(parents=True)
         with self._log_path.open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603
                 [sys.executable, "-m", "infra.local.embedded", str(os.getpid())],
                 cwd=ROOT,
-                env=_environment(folder, port, persist, auth),
+                env=_environment(folder, port, persist, auth) | {"TMPDIR": str(self._temporary)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -100,6 +103,7 @@ class EmbeddedAws:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)  # functions that outlived it; the group holds nothing else
         self._process.wait()
+        shutil.rmtree(self._temporary, ignore_errors=True)
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
@@ -126,7 +130,6 @@ def _environment(folder: Path, port: int, persist: bool, auth: bool) -> dict[str
         "GATEWAY_PORT": str(port),
         "BIND_HOST": HOST,
         "LOG_LEVEL": "WARNING",
-        "TMPDIR": str(folder / "tmp"),
         "IOT_MTLS_ENABLED": "0",
         "DOCKER_HOST": f"unix://{folder}/no-docker.sock",  # its reaper must not look at this machine's containers
         "AWS_REGION": REGION,

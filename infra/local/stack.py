@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import tempfile
 import time
 import urllib.error
@@ -55,21 +54,16 @@ def local_stack(
     Raises:
         LocalStackError: it did not come up; the message is one line.
     """
-    folder = state or Path(tempfile.mkdtemp(prefix="waybill-"))
-    try:
+    with contextlib.ExitStack() as at_the_end:
+        folder = state or Path(at_the_end.enter_context(tempfile.TemporaryDirectory(prefix="waybill-")))
         aws = EmbeddedAws(folder, port=port or free_port(), persist=state is not None, auth=auth)
-        try:
-            clients = Clients(aws.endpoint)
-            deployed = deploy(clients, parameters or {})
-            users = ensure_users(clients, deployed.outputs["UserPoolId"], folder / "users.json")
-            stack = _describe(aws.endpoint, deployed.outputs, users)
-            _wait_for_api(aws, stack["apiUrl"])
-            yield LocalStack(stack, aws, clients, deployed)
-        finally:
-            aws.stop()
-    finally:
-        # the unpacked code of functions, or all of it where nothing is kept
-        shutil.rmtree(folder if state is None else folder / "tmp", ignore_errors=True)
+        at_the_end.callback(aws.stop)
+        clients = Clients(aws.endpoint)
+        deployed = deploy(clients, parameters or {})
+        users = ensure_users(clients, deployed.outputs["UserPoolId"], folder / "users.json")
+        stack = _describe(aws.endpoint, deployed.outputs, users)
+        _wait_for_api(aws, stack["apiUrl"])
+        yield LocalStack(stack, aws, clients, deployed)
 
 
 def _describe(endpoint: str, outputs: Mapping[str, str], users: dict[str, str]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.request
 from collections.abc import Iterator
 
 import boto3
@@ -39,15 +40,17 @@ def clock() -> builders.Clock:
 
 
 @pytest.fixture
-def services(moto_url: str, clock: builders.Clock) -> Iterator[Services]:
-    """Fresh tables, buckets and state machines on the moto server, and services with a clock that stands still."""
-    import urllib.request
+def empty_moto_url(moto_url: str) -> str:
+    """The server, with nothing on it (moto keeps one state per process)."""
+    with urllib.request.urlopen(urllib.request.Request(f"{moto_url}/moto-api/reset", method="POST")):
+        return moto_url
 
-    reset = urllib.request.Request(f"{moto_url}/moto-api/reset", method="POST")  # noqa: S310
-    with urllib.request.urlopen(reset):  # noqa: S310
-        pass
-    wanted = builders.settings(moto_url)
-    builders.create_resources(moto_url, wanted)
+
+@pytest.fixture
+def services(empty_moto_url: str, clock: builders.Clock) -> Iterator[Services]:
+    """Fresh tables, buckets and state machines on the moto server, and services with a clock that stands still."""
+    wanted = builders.settings(empty_moto_url)
+    builders.create_resources(empty_moto_url, wanted)
     built = Services(wanted, clock)
     yield built
     built.dynamodb.close()

@@ -8,7 +8,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from moto.server import ThreadedMotoServer
 from waybill.aws.dynamodb import (
     BatchWriter,
     ConditionFailed,
@@ -23,18 +22,9 @@ from waybill.aws.sigv4 import Credentials
 TABLE = "records"
 
 
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 @pytest.fixture
-def dynamodb(endpoint: str) -> Iterator[DynamoDB]:
-    client = DynamoDB("us-east-1", endpoint, credentials=lambda: Credentials("testing", "testing"))
+def dynamodb(empty_moto_url: str) -> Iterator[DynamoDB]:
+    client = DynamoDB("us-east-1", empty_moto_url, credentials=lambda: Credentials("testing", "testing"))
     client.call(
         "CreateTable",
         {
@@ -51,7 +41,6 @@ def dynamodb(endpoint: str) -> Iterator[DynamoDB]:
         },
     )
     yield client
-    client.call("DeleteTable", {"TableName": TABLE})
     client.close()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from waybill.entities.header import HeaderMatch, HeaderMismatch, match_header
 from waybill.entities.schema import parse_schema
 

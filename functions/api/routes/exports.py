@@ -20,7 +20,7 @@ from waybill.exports.definition import (
     parse_definition,
 )
 from waybill.exports.repository import export_not_found, new_export_id
-from waybill.jobs.model import Job
+from waybill.jobs.model import Job, Status
 from web import (
     Request,
     Route,
@@ -146,15 +146,16 @@ def activate(request: Request, export_id: str) -> Response[str]:
     if not _lost_its_job(request, export):
         export.check_allows("activate")
     parse_definition(export.definition.to_document(), entity)  # the schema may have changed since
-    start_export(request.services, export)
+    start_export(request.services, export, request.caller.name, request.caller.subject)
     return json_response(request.services.exports.get(export.export_id).to_resource())
 
 
 def _lost_its_job(request: Request, export: Export) -> bool:
-    """An activation ended between the export's move and its job's; `start_export` takes up where it stopped."""
+    """An activation ended before its job was registered or started; `start_export` takes up where it stopped."""
     if export.status is not ExportStatus.IN_PROGRESS or export.job_id is None:
         return False
-    return request.services.jobs.find(export.job_id) is None
+    job = request.services.jobs.find(export.job_id)
+    return job is None or job.status is Status.WAITING
 
 
 def copy(request: Request, export_id: str) -> Response[str]:

@@ -1,11 +1,13 @@
 """A block of cells of one column, checked and made DynamoDB text at C speed.
 
-A lane knows a shortcut for the cells of its type: `fast` takes the whole column or gives up, `suspects` names the cells
-it is not sure of. Those, and only those, go to `Field.check`, which is the rule; then `fast` takes the rest. So a lane
-can be incomplete, but what it accepts must be what `Field.check` accepts, with the same text: the tests compare them.
+A lane knows a shortcut for the cells of its type. `fast` takes the whole column or gives up; then `suspects` names the
+cells that the lane does not vouch for, and those, and only those, go to `Field.check`, which is the rule. A lane may
+suspect good cells, but what it vouches for must be what `Field.check` accepts, with the same text: the tests compare
+them.
 
 Cells arrive also as one UTF-8 text, each in a frame of two NULs (`data`, see `frame`): one pass over its bytes tells
-more than a thousand small calls. A column with a NUL in a cell goes to `Field.check` altogether.
+more than a thousand small calls, and does not wait for memory. A column with a NUL in a cell goes to `Field.check`
+altogether.
 """
 
 from __future__ import annotations
@@ -79,10 +81,12 @@ def escape(cells: Sequence[str], data: bytes) -> Sequence[str]:
 class Lane:
     """The slow lane: every cell goes to `Field.check`. Others override `fast` and `suspects`.
 
-    `may_be_blank`: a good cell may hold nothing but white space, or nothing.
+    `may_be_blank`: a good cell may hold nothing but white space, or nothing. `only_problems`: what is wrong with every
+    suspect, where the lane's suspects are the bad cells and nothing else can be wrong.
     """
 
     may_be_blank = True
+    only_problems: tuple[Problem, ...] = ()
 
     def __init__(self, field: Field) -> None:
         self.field = field
@@ -96,25 +100,27 @@ class Lane:
         }.get(self.kind.storage, ("", ""))
 
     def fast(self, cells: Sequence[str], data: bytes) -> Sequence[str] | None:
-        """The texts of all cells (none of them missing), or None if not every cell is surely good."""
+        """The texts of all cells if the lane vouches for each of them."""
         return None
 
-    def render(self, cells: Sequence[str], data: bytes) -> Sequence[str] | None:
-        """The texts of cells that `suspects` left; None if there is still something to find."""
-        return self.fast(cells, data)
-
     def suspects(self, cells: Sequence[str], data: bytes) -> Sequence[int]:
-        """Positions of cells that stop `fast`: all, or those of one kind if another is asked for next."""
+        """Positions of all cells that the lane does not vouch for."""
         return range(len(cells))
+
+    def render(self, cells: Sequence[str], data: bytes, suspects: Sequence[int]) -> Sequence[str]:
+        """The texts of the cells that are not suspect; at the positions of suspects stands anything."""
+        filled = _filled(cells, suspects)
+        texts = self.fast(filled, frame(filled))
+        return texts if texts is not None else [self.check(cell)[0] for cell in filled]
 
     def identities(self, cells: Sequence[str], texts: Sequence[str]) -> Sequence[str]:
         """`FieldType.identity` of good cells. `texts` are theirs from `convert`."""
         return [self.kind.identity(self.kind.parse(cell)) for cell in cells]
 
     def check(self, cell: str) -> tuple[str, tuple[Problem, ...]]:
-        """The rule: text and problems of one cell that is not missing."""
+        """The rule: text and problems of one cell. The text of a bad or missing cell has no meaning."""
         value, problems = self.field.check(cell)
-        return ("" if problems else self.text(value)), problems
+        return ("" if problems or value is None else self.text(value)), problems
 
     def text(self, value: Any) -> str:
         stored = self.kind.stored(value)
@@ -129,24 +135,13 @@ class Lane:
         if data.count(0) != 2 * len(cells):
             return self._convert_each(cells)
         nulls = self._nulls(cells, data)
-        if not nulls:
-            texts = self.fast(cells, data)
-            return Converted(texts, nulls, {}) if texts is not None else self._convert_suspects(cells, data, nulls)
-        required: dict[int, tuple[Problem, ...]] = {}
-        if self.field.required:
-            required = dict.fromkeys(nulls, (self.field.required_problem,))
         if len(nulls) == len(cells):
-            return Converted([""] * len(cells), nulls, required)
-        # A good cell stands in for the missing ones: then every list keeps its positions.
-        missing = set(nulls)
-        filler = next(cell for position, cell in enumerate(cells) if position not in missing)
-        filled = list(cells)
-        for position in nulls:
-            filled[position] = filler
-        data = frame(filled)
-        texts = self.fast(filled, data)
-        converted = Converted(texts, nulls, {}) if texts is not None else self._convert_suspects(filled, data, nulls)
-        converted.problems.update(required)
+            converted = Converted([""] * len(cells), nulls, {})
+        else:
+            texts = self.fast(cells, data)  # may do for missing values too: a missing text is a text
+            converted = Converted(texts, nulls, {}) if texts is not None else self._convert_suspects(cells, data, nulls)
+        if nulls and self.field.required:
+            converted.problems.update(dict.fromkeys(nulls, (self.field.required_problem,)))
         return converted
 
     def _nulls(self, cells: Sequence[str], data: bytes) -> Sequence[int]:
@@ -160,32 +155,21 @@ class Lane:
         return [position for position, cell in enumerate(cells) if cell in missing]
 
     def _convert_suspects(self, cells: Sequence[str], data: bytes, nulls: Sequence[int]) -> Converted:
-        filled, suspects = list(cells), set[int]()
-        texts: Sequence[str] | None = None
-        # A lane may look for one kind of suspect at a time, so it is asked until the rest is good.
-        while texts is None:
-            found = self.suspects(filled, data)
-            suspects.update(found)
-            if len(suspects) == len(cells):
-                break
-            if not found:  # the lane does not know what stops it: the rule decides
-                return self._convert_each(cells, nulls)
-            filler = next(cell for position, cell in enumerate(cells) if position not in suspects)
-            for position in found:
-                filled[position] = filler
-            data = frame(filled)
-            texts = self.render(filled, data)
+        suspects = self.suspects(cells, data)
+        texts = self.render(cells, data, suspects) if len(set(suspects)) < len(cells) else [""] * len(cells)
+        if nulls:
+            suspects = list(set(suspects).difference(nulls))
+        if self.only_problems:
+            return Converted(texts, nulls, dict.fromkeys(suspects, self.only_problems))
         problems: dict[int, tuple[Problem, ...]] = {}
         innocent: dict[int, str] = {}
         check = self.check
-        for position in suspects.difference(nulls) if nulls else suspects:
+        for position in suspects:
             text, wrong = check(cells[position])
             if wrong:
                 problems[position] = wrong
             else:
                 innocent[position] = text
-        if texts is None:
-            texts = [""] * len(cells)
         if innocent:
             texts = list(texts)
             for position, text in innocent.items():
@@ -268,11 +252,18 @@ class TextLane(Lane):
         limits = {rule.name: rule.limit for rule in field.constraints}
         self.fewest: int = limits.get("minLength", 0)
         self.most: int | None = limits.get("maxLength")
+        self.only_problems = self._only_problems()
+
+    def _only_problems(self) -> tuple[Problem, ...]:
+        rules, wrong_type = self.field.constraints, (self.field.type_problem,)
+        if self.field.format == "default":
+            return (rules[0].problem,) if len(rules) == 1 else ()
+        return () if rules else wrong_type
 
     def fast(self, cells: Sequence[str], data: bytes) -> Sequence[str] | None:
         return escape(cells, data) if self._lengths_fit(cells) else None
 
-    def render(self, cells: Sequence[str], data: bytes) -> Sequence[str]:
+    def render(self, cells: Sequence[str], data: bytes, suspects: Sequence[int]) -> Sequence[str]:
         return escape(cells, data)
 
     def suspects(self, cells: Sequence[str], data: bytes) -> Sequence[int]:
@@ -383,16 +374,16 @@ class IntegerLane(Lane):
         least, greatest = min(numbers), max(numbers)
         if least <= -(10**NUMBER_DIGITS) or greatest >= 10**NUMBER_DIGITS:
             return None
-        if not all(rule.holds(least) and rule.holds(greatest) for rule in rules):
+        if rules and not _hold_at_both_ends(rules, numbers):
             return None
         return list(map(str, numbers)) if padded or b"+" in data or b"-0" in data else cells
 
     def suspects(self, cells: Sequence[str], data: bytes) -> Sequence[int]:
         every = range(len(cells))
         doubtful = compress(every, map(not_, map(str.isdigit, cells))) if data.isascii() else every
-        found = [position for position in doubtful if not self._CELL.fullmatch(cells[position])]
-        found = found or [position for position, cell in enumerate(cells) if len(cell) > NUMBER_DIGITS]
-        return found or _out_of_bounds(self.field.constraints, list(map(int, cells)))
+        found = {position for position in doubtful if not self._CELL.fullmatch(cells[position])}
+        found.update(compress(every, map(NUMBER_DIGITS.__lt__, map(len, cells))))
+        return _with_out_of_bounds(found, self.field.constraints, cells, int)
 
 
 class NumberLane(Lane):
@@ -411,6 +402,9 @@ class NumberLane(Lane):
     def fast(self, cells: Sequence[str], data: bytes) -> Sequence[str] | None:
         if not self._run.fullmatch(data.decode()) or not self._within(cells):
             return None
+        return self._texts(cells, data)
+
+    def _texts(self, cells: Sequence[str], data: bytes) -> Sequence[str]:
         texts = cells
         if b"." in data and b"0\0" in data:
             texts = [cell.rstrip("0").rstrip(".") if "." in cell else cell for cell in cells]
@@ -424,18 +418,17 @@ class NumberLane(Lane):
             return True
         # Rounding keeps the order: what is clear of the bound as a double is clear of it.
         doubles = list(map(float, cells))
-        least, greatest = min(doubles), max(doubles)
-        if all(
-            _COMPARE[rule.name](least if "inimum" in rule.name else greatest, rule.limit) for rule in rules
-        ) and not any(float(rule.limit) in (least, greatest) for rule in rules):
+        ends = min(doubles), max(doubles)
+        if all(_COMPARE[rule.name](end, rule.limit) and end != float(rule.limit) for rule in rules for end in ends):
             return True
-        decimals = list(map(Decimal, cells))
-        exact = min(decimals), max(decimals)
-        return all(rule.holds(value) for rule in rules for value in exact)
+        return _hold_at_both_ends(rules, list(map(Decimal, cells)))
 
     def suspects(self, cells: Sequence[str], data: bytes) -> Sequence[int]:
-        odd = _odd_frames(data.decode(), self._run)
-        return odd or _out_of_bounds(self.field.constraints, list(map(Decimal, cells)))
+        found = set(_odd_frames(data.decode(), self._run))
+        return _with_out_of_bounds(found, self.field.constraints, cells, Decimal)
+
+    def render(self, cells: Sequence[str], data: bytes, suspects: Sequence[int]) -> Sequence[str]:
+        return self._texts(cells, data)
 
 
 class DatetimeLane(Lane):
@@ -454,47 +447,45 @@ class DatetimeLane(Lane):
         self._asked, self._odd = b"", list[int]()
 
     def fast(self, cells: Sequence[str], data: bytes) -> Sequence[str] | None:
-        if self._odd_shapes(data.translate(_SHAPE), len(cells)):
-            return None
-        if b"T24" in data:  # newer Pythons read 24:00:00 as the next midnight
-            return None
-        try:
-            list(map(datetime.fromisoformat, cells))
-        except ValueError:
-            return None
-        if self.field.constraints and not self._orders_fit(cells):
-            return None
-        return cells
+        fits = not self._odd_shapes(data, len(cells)) and b"T24" not in data and _are_moments(cells)
+        return cells if fits and self._within(cells) else None
 
-    def _orders_fit(self, cells: Sequence[str]) -> bool:
-        orders = [_order(cell) for cell in cells]
+    def _within(self, cells: Sequence[str]) -> bool:
+        rules = self.field.constraints
+        if not rules or not cells:
+            return True
+        orders = list(map(_order, cells))
         least, greatest = min(orders), max(orders)
-        return all(_keeps(rule, least) and _keeps(rule, greatest) for rule in self.field.constraints)
+        return all(_keeps(rule, least) and _keeps(rule, greatest) for rule in rules)
 
     def suspects(self, cells: Sequence[str], data: bytes) -> Sequence[int]:
-        found = self._odd_shapes(data.translate(_SHAPE), len(cells))
-        if not found:
-            found = [position for position, cell in enumerate(cells) if not _is_moment(cell)]
-        if not found and self.field.constraints:
-            orders = map(_order, cells)
-            found = [
+        found = set(self._odd_shapes(data, len(cells)))
+        rest = [cell for position, cell in enumerate(cells) if position not in found]
+        if b"T24" in data or not _are_moments(rest):
+            found.update(position for position, cell in enumerate(cells) if not _is_moment(cell))
+        if not self._within(rest):
+            rules = self.field.constraints
+            found.update(
                 position
-                for position, order in enumerate(orders)
-                if not all(_keeps(rule, order) for rule in self.field.constraints)
-            ]
-        return found
+                for position, cell in enumerate(cells)
+                if position not in found and not all([_keeps(rule, _order(cell)) for rule in rules])
+            )
+        return sorted(found)
+
+    def render(self, cells: Sequence[str], data: bytes, suspects: Sequence[int]) -> Sequence[str]:
+        return cells
 
     def _odd_shapes(self, data: bytes, cells: int) -> list[int]:
         """Positions of the cells without one of our shapes. `fast` and `suspects` ask the same in turn."""
-        usual = b"\0%b\0" % self._usual
-        if data == usual * cells:
+        if data is self._asked:
+            return self._odd
+        shapes = data.translate(_SHAPE)
+        if shapes == b"\0%b\0" % self._usual * cells:
             return []
-        if data != self._asked:
-            others = _others(data, self._usual)
-            self._asked = data
-            self._odd = [position for position, shape in others if shape not in self._SHAPES]
-            if len(others) > len(self._odd):
-                self._usual = next(shape for _, shape in others if shape in self._SHAPES)
+        others = _others(shapes, self._usual)
+        self._asked, self._odd = data, [position for position, shape in others if shape not in self._SHAPES]
+        if len(others) > len(self._odd):
+            self._usual = next(shape for _, shape in others if shape in self._SHAPES)
         return self._odd
 
     def identities(self, cells: Sequence[str], texts: Sequence[str]) -> Sequence[str]:
@@ -545,16 +536,14 @@ class PatternDatetimeLane(Lane):
         if b"T24" in frames:  # newer Pythons read 24:00:00 as the next midnight
             return None
         texts = frames.decode()[1:-1].split("\0\0")
-        try:
-            list(map(datetime.fromisoformat, texts))
-        except ValueError:
-            return None
-        return texts
+        return texts if _are_moments(texts) else None
 
     def suspects(self, cells: Sequence[str], data: bytes) -> Sequence[int]:
-        return [position for position, _ in _others(data.translate(_SHAPE), self._shape)] or [
-            position for position, cell in enumerate(cells) if self.fast([cell], frame([cell])) is None
-        ]
+        found = {position for position, _ in _others(data.translate(_SHAPE), self._shape)}
+        rest = [cell for position, cell in enumerate(cells) if position not in found]
+        if rest and self.fast(rest, frame(rest)) is None:
+            found.update(position for position, cell in enumerate(cells) if self.fast([cell], frame([cell])) is None)
+        return sorted(found)
 
     def identities(self, cells: Sequence[str], texts: Sequence[str]) -> Sequence[str]:
         return texts
@@ -584,9 +573,33 @@ def _odd_frames(data: str, run: re.Pattern[str]) -> list[int]:
     return odd
 
 
-def _out_of_bounds(rules: Sequence[Constraint], values: Sequence[Any]) -> list[int]:
-    """Positions of the values that break a rule."""
-    return [position for position, value in enumerate(values) if not all([rule.holds(value) for rule in rules])]
+def _with_out_of_bounds(
+    found: set[int], rules: Sequence[Constraint], cells: Sequence[str], read: Callable[[str], Any]
+) -> list[int]:
+    """`found` and the positions of the other cells whose values break a rule."""
+    if rules and len(found) < len(cells):
+        positions = [position for position in range(len(cells)) if position not in found]
+        values = [read(cells[position]) for position in positions]
+        if not _hold_at_both_ends(rules, values):
+            breaks = [not all([rule.holds(value) for rule in rules]) for value in values]
+            found.update(compress(positions, breaks))
+    return sorted(found)
+
+
+def _hold_at_both_ends(rules: Sequence[Constraint], values: Sequence[Any]) -> bool:
+    """Bounds that hold for the least and the greatest value hold for all."""
+    least, greatest = min(values), max(values)
+    return all(rule.holds(least) and rule.holds(greatest) for rule in rules)
+
+
+def _filled(cells: Sequence[str], suspects: Sequence[int]) -> list[str]:
+    """The cells with one that is not suspect in the place of each suspect."""
+    doubtful = set(suspects)
+    filler = next(cell for position, cell in enumerate(cells) if position not in doubtful)
+    filled = list(cells)
+    for position in doubtful:
+        filled[position] = filler
+    return filled
 
 
 def _others(data: bytes, shape: bytes) -> list[tuple[int, bytes]]:
@@ -627,12 +640,17 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def _is_moment(cell: str) -> bool:
+def _are_moments(cells: Sequence[str]) -> bool:
+    """Whether days and times exist, of cells whose shape is right."""
     try:
-        datetime.fromisoformat(cell)
+        list(map(datetime.fromisoformat, cells))
     except ValueError:
         return False
-    return cell[11:13] != "24"
+    return True
+
+
+def _is_moment(cell: str) -> bool:
+    return _are_moments([cell]) and cell[11:13] != "24"  # newer Pythons read 24:00:00 as the next midnight
 
 
 def _string_lane(field: Field) -> Lane:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from pydantic_core import SchemaError, SchemaValidator, ValidationError, core_schema
+from pydantic_core import SchemaError, SchemaValidator, core_schema
 
 _TOKEN = re.compile(r"\\.|-\[|.", re.DOTALL)
 _FIXED_DIGITS = re.compile(r"\^?(?:\\d|\[0-9\])(?:\{([0-9]+)(,?)([0-9]*)\}|(\+))\$?")
@@ -27,7 +27,7 @@ class Pattern:
         translated = _translate(text)
         _compile(translated)  # alone first: `a)(b` must not pass inside the group
         whole = rf"\A(?:{translated})\z"
-        self._all, self._each = _compile(whole, fail_fast=True), _compile(whole)
+        self._all, self._each = _compile(whole), _compile(whole, none_where_wrong=True)
 
     def matches(self, cell: str) -> bool:
         return self._all.isinstance_python([cell])
@@ -37,12 +37,7 @@ class Pattern:
 
     def failures(self, cells: Sequence[str]) -> list[int]:
         """Positions of the cells that do not match."""
-        try:
-            self._each.validate_python(cells)
-        except ValidationError as error:
-            problems = error.errors(include_url=False, include_context=False, include_input=False)
-            return [int(problem["loc"][0]) for problem in problems]
-        return []
+        return [position for position, cell in enumerate(self._each.validate_python(cells)) if cell is None]
 
     @property
     def digits(self) -> tuple[int, int | None] | None:
@@ -58,10 +53,13 @@ class Pattern:
         return int(fewest), int(most) if most else None
 
 
-def _compile(rust: str, fail_fast: bool = False) -> SchemaValidator:
-    cell = core_schema.str_schema(pattern=rust, regex_engine="rust-regex", strict=True)
+def _compile(rust: str, none_where_wrong: bool = False) -> SchemaValidator:
+    """A validator of lists of cells."""
+    cell: core_schema.CoreSchema = core_schema.str_schema(pattern=rust, regex_engine="rust-regex", strict=True)
+    if none_where_wrong:
+        cell = core_schema.with_default_schema(cell, default=None, on_error="default")
     try:
-        return SchemaValidator(core_schema.list_schema(cell, fail_fast=fail_fast))
+        return SchemaValidator(core_schema.list_schema(cell, fail_fast=True))
     except SchemaError as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         raise ValueError(lines[-1].removeprefix("error: ").removeprefix("SchemaError: ")) from None

@@ -23,8 +23,11 @@ _NAMESPACE = uuid.UUID("0d9a35a1-5f9c-5c8e-8d0c-0f7f35a4b2e6")
 _ONLY_CHUNK = 0
 
 
-def start_export(services: Services, export: Export) -> Job:
+def start_export(services: Services, export: Export, started_by: str, started_by_id: str) -> Job:
     """Register and start the first run of a one-shot export. Called again it finds the same job.
+
+    Args:
+        started_by, started_by_id: name and subject of whoever activates it.
 
     Raises:
         NotFound: the entity is gone.
@@ -41,8 +44,8 @@ def start_export(services: Services, export: Export) -> Job:
         entity_uid=entity.uid,
         file_name=export.definition.file_name_at(now),
         submitted_at=now,
-        started_by=export.created_by,
-        started_by_id=export.created_by_id,
+        started_by=started_by,
+        started_by_id=started_by_id,
         export_id=export.export_id,
         export_type=export.definition.type.value,
     )

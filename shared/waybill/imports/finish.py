@@ -164,7 +164,7 @@ def _read_again(
     """(row, chunk number, key, put, record as it stands) of the wanted rows of a chunk."""
     next_row, end_row = chunk.first_row, chunk.first_row + chunk.rows
     try:
-        for segment in chunk_segments(services.files, job, plan, chunk):
+        for segment in chunk_segments(services.files, plan, chunk):
             count = min(segment.records, end_row - next_row)
             if not wanted.isdisjoint(range(next_row, next_row + count)):
                 block = reader.read(segment, next_row, count, services.clock())

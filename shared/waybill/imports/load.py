@@ -123,7 +123,7 @@ def _load_rows(
     imported = rejected = unprocessed = 0
     next_row, end_row = chunk.first_row, chunk.first_row + chunk.rows
     try:
-        for segment in chunk_segments(services.files, job, plan, chunk):
+        for segment in chunk_segments(services.files, plan, chunk):
             count = min(segment.records, end_row - next_row)
             if pulse.stopping:
                 for row, raw in reader.raw_rows(segment, next_row, count):
@@ -151,14 +151,14 @@ def _load_rows(
     return ChunkResult(imported, rejected, unprocessed)
 
 
-def chunk_segments(files: Files, job: Job, plan: ImportPlan, chunk: Chunk) -> Iterator[Segment]:
+def chunk_segments(files: Files, plan: ImportPlan, chunk: Chunk) -> Iterator[Segment]:
     """The records of a chunk, in segments.
 
     Raises (while iterating):
         SourceChanged: the file is no longer the one that was planned.
     """
-    bucket, key = job.source_bucket or "", job.source_key or ""
-    stream = files.open(bucket, key, start=chunk.start, end=chunk.end, etag=job.source_etag)
+    source = plan.source
+    stream = files.open(source.bucket, source.key, start=chunk.start, end=chunk.end, etag=source.etag)
     return segments(stream, plan.dialect, chunk.start)
 
 

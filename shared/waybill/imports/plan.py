@@ -24,11 +24,23 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class ObjectVersion:
+    """One version of an S3 object."""
+
+    bucket: str
+    key: str
+    etag: str | None
+
+
+@dataclass(frozen=True)
 class ImportPlan:
     """What the load and finish steps need to know; kept in S3 as plan.json.
 
-    `key_partitions` is 0 for an entity without primary key: no key can stand twice.
+    `source` is what the chunks are ranges of: the file itself, or what it was rewritten to. `key_partitions` is 0 for
+    an entity without primary key: no key can stand twice.
     """
+
+    source: ObjectVersion
 
     labels: list[str]
     header: str
@@ -55,7 +67,8 @@ class ImportPlan:
         document = json.loads(data)
         del document["chunks"]
         chunks = [Chunk(number, *values) for number, values in enumerate(document.pop("ranges"))]
-        return cls(**{**document, "chunks": chunks, "dialect": Dialect(**document["dialect"])})
+        dialect, source = Dialect(**document["dialect"]), ObjectVersion(**document["source"])
+        return cls(**{**document, "chunks": chunks, "dialect": dialect, "source": source})
 
 
 def plan_import(services: Services, job_id: str) -> dict[str, Any]:
@@ -85,6 +98,7 @@ def plan_import(services: Services, job_id: str) -> dict[str, Any]:
         fail_import(services, job, [error])
         return {"jobId": job_id, "outcome": "failed"}
     plan = ImportPlan(
+        source=ObjectVersion(job.source_bucket or "", job.source_key or "", job.source_etag),
         labels=file_plan.labels,
         header=header,
         chunks=file_plan.chunks,

@@ -97,7 +97,10 @@ def error_page(
         upper = min(size, end + _WINDOW_BYTES)
         data += files.read(bucket, key, end, upper)
         end = upper
-        items, used = _parse(data, limit, final=end == size)
+        try:
+            items, used = _parse(data, limit, final=end == size)
+        except ValueError:  # an offset inside a line
+            raise MalformedRequest("nextToken is none that this list gave.") from None
     summary = json.loads(files.read(bucket, summary_key(job.job_id)))
     return items, summary, str(start + used) if start + used < size else None
 

@@ -1,0 +1,169 @@
+"""The stack on this machine: it starts where it may, comes back as it was, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.local.cities import write_cities
+from infra.local.deploy import Clients
+from infra.local.embedded import HOST, ROOT, free_port
+from infra.local.package import zip_folder
+
+
+def test_the_demo_spoils_a_known_hundredth_in_all_its_ways(tmp_path: Path) -> None:
+    cities = write_cities(tmp_path / "a.csv")
+    again = write_cities(tmp_path / "b.csv")
+    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+    assert cities == again
+    assert cities.rows == cities.spoiled + len(cities.good) >= 20_000
+    assert 0.01 <= cities.spoiled / cities.rows <= 0.012
+    with (tmp_path / "a.csv").open(encoding="utf-8", newline="") as file:
+        assert sum(1 for _ in csv.reader(file)) == cities.rows + 1
+
+
+def test_unchanged_code_makes_the_same_zip_file(tmp_path: Path) -> None:
+    """Else every start would replace all functions."""
+    folder = tmp_path / "code"
+    (folder / "inner").mkdir(parents=True)
+    (folder / "app.py").write_text("x = 1\n")
+    (folder / "inner" / "more.py").write_text("y = 2\n")
+    first = zip_folder(folder)
+    (folder / "__pycache__").mkdir()
+    (folder / "__pycache__" / "app.pyc").write_text("old")
+    os.utime(folder / "app.py", (0, 0))
+    assert zip_folder(folder) == first
+    (folder / "app.py").write_text("x = 2\n")
+    assert zip_folder(folder) != first
+
+
+def test_make_help_lists_every_target() -> None:
+    text = (ROOT / "Makefile").read_text()
+    [phony] = [line.removeprefix(".PHONY: ").split() for line in text.splitlines() if line.startswith(".PHONY:")]
+    listing = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert [line.split()[0] for line in listing.splitlines()] == phony
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """The project elsewhere, so that nobody's own `.waybill/` is touched."""
+    for name in ("infra", "shared", "functions"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "template.yaml", tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def started() -> Iterator[list[subprocess.Popen[str]]]:
+    processes: list[subprocess.Popen[str]] = []
+    yield processes
+    for process in processes:
+        process.send_signal(signal.SIGTERM)
+        process.communicate()
+
+
+def start_up(checkout: Path, port: int | str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "infra.local.up"],
+        cwd=checkout,
+        env=os.environ | {"PORT": str(port)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for_stack(checkout: Path, process: subprocess.Popen[str]) -> dict[str, Any]:
+    file = checkout / ".waybill" / "stack.json"
+    deadline = time.monotonic() + 120
+    while not file.exists():
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    stack: dict[str, Any] = json.loads(file.read_text())
+    return stack
+
+
+def sign_in(stack: dict[str, Any], user: str) -> None:
+    cognito = Clients(stack["endpointUrl"])("cognito-idp")
+    [pool] = cognito.list_user_pools(MaxResults=10)["UserPools"]
+    [client] = cognito.list_user_pool_clients(UserPoolId=pool["Id"])["UserPoolClients"]
+    answer = cognito.initiate_auth(
+        AuthFlow="USER_PASSWORD_AUTH",
+        ClientId=client["ClientId"],
+        AuthParameters={"USERNAME": user, "PASSWORD": stack["users"][user]},
+    )
+    assert answer["AuthenticationResult"]["AccessToken"]
+
+
+@pytest.mark.slow
+def test_up_comes_back_with_its_state(checkout: Path, started: list[subprocess.Popen[str]]) -> None:
+    port = free_port()
+    first = start_up(checkout, port)
+    started.append(first)
+    stack = wait_for_stack(checkout, first)
+    assert stack.keys() == {
+        *("apiUrl", "consoleUrl", "endpointUrl", "region", "dropBucket", "filesBucket", "transferBucket"),
+        *("jobsTable", "recordsTable", "users"),
+    }
+    assert stack["users"].keys() == {"admin", "alice", "bob"}
+    assert (checkout / ".waybill" / "stack.json").stat().st_mode & 0o077 == 0
+    sign_in(stack, "alice")
+    clients = Clients(stack["endpointUrl"])
+    item = {"pk": {"S": "kept"}, "sk": {"S": "kept"}}
+    clients("dynamodb").put_item(TableName=stack["jobsTable"], Item=item)
+    clients("s3").put_object(Bucket=stack["filesBucket"], Key="kept", Body=b"kept")
+
+    second = start_up(checkout, port)
+    _, complaint = second.communicate(timeout=30)
+    assert second.returncode == 1
+    assert complaint == f"make up: port {port} is in use; choose another one with PORT=\n"
+    assert wait_for_stack(checkout, first) == stack, "the one that was refused disturbed the one that runs"
+
+    first.send_signal(signal.SIGTERM)
+    assert first.wait(timeout=60) == 0
+    assert not (checkout / ".waybill" / "stack.json").exists()
+
+    again = start_up(checkout, port)
+    started.append(again)
+    assert wait_for_stack(checkout, again) == stack
+    sign_in(stack, "alice")
+    clients = Clients(stack["endpointUrl"])
+    assert clients("dynamodb").get_item(TableName=stack["jobsTable"], Key=item)["Item"] == item
+    assert clients("s3").get_object(Bucket=stack["filesBucket"], Key="kept")["Body"].read() == b"kept"
+
+
+@pytest.mark.slow
+def test_no_server_outlives_an_up_that_was_killed(checkout: Path) -> None:
+    port = free_port()
+    killed = start_up(checkout, port)
+    wait_for_stack(checkout, killed)
+    killed.kill()
+    killed.communicate()
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex((HOST, port)) != 0:
+                return
+        time.sleep(0.1)
+    pytest.fail("the embedded AWS still answers")
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "http", "-1", "٤٥٦٦"])
+def test_a_port_that_is_none_is_refused_in_one_line(checkout: Path, port: str) -> None:
+    refused = start_up(checkout, port)
+    _, complaint = refused.communicate(timeout=30)
+    assert refused.returncode == 1
+    assert complaint == f"make up: PORT={port} is not a port number\n"

@@ -1,0 +1,99 @@
+"""The workflows: nothing unreachable, nothing that can go wrong without the job being told."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from infra.local.embedded import ROOT
+from infra.local.package import load_template
+
+MACHINES = {
+    name: resource["Properties"]
+    for name, resource in load_template()["Resources"].items()
+    if resource["Type"] == "AWS::Serverless::StateMachine"
+}
+LAMBDA_TIMEOUT_SECONDS = 900
+
+
+def definition_of(name: str) -> dict[str, Any]:
+    definition: dict[str, Any] = json.loads((ROOT / MACHINES[name]["DefinitionUri"]).read_text())
+    return definition
+
+
+def flows(definition: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The machine itself and what its Map states run."""
+    yield definition
+    for state in definition["States"].values():
+        if state["Type"] == "Map":
+            yield from flows(state["ItemProcessor"])
+
+
+def targets(state: dict[str, Any]) -> set[str]:
+    rules = [state, *state.get("Choices", []), *state.get("Catch", [])]
+    return {rule[key] for rule in rules for key in ("Next", "Default") if key in rule}
+
+
+@pytest.mark.parametrize("name", sorted(MACHINES))
+def test_every_state_is_reached_and_every_target_exists(name: str) -> None:
+    for flow in flows(definition_of(name)):
+        reached, open_states = set(), {flow["StartAt"]}
+        while open_states:
+            reached |= open_states
+            open_states = set().union(*(targets(flow["States"][state]) for state in open_states)) - reached
+        assert reached == set(flow["States"])
+
+
+@pytest.mark.parametrize("name", sorted(MACHINES))
+def test_placeholders_are_exactly_the_substitutions(name: str) -> None:
+    text = (ROOT / MACHINES[name]["DefinitionUri"]).read_text()
+    assert set(re.findall(r"\$\{(\w+)\}", text)) == set(MACHINES[name]["DefinitionSubstitutions"])
+
+
+@pytest.mark.parametrize("name", sorted(MACHINES))
+def test_every_step_is_repeated_whatever_its_error_and_outlasts_its_function(name: str) -> None:
+    for flow in flows(definition_of(name)):
+        for state in flow["States"].values():
+            if state["Type"] == "Task":
+                assert state["TimeoutSeconds"] > LAMBDA_TIMEOUT_SECONDS
+                assert [rule["ErrorEquals"] for rule in state["Retry"]] == [["States.ALL"]]
+                assert all(rule["JitterStrategy"] == "FULL" and rule["BackoffRate"] > 1 for rule in state["Retry"])
+
+
+@pytest.mark.parametrize("name", sorted(MACHINES))
+def test_whatever_fails_marks_the_job_failed(name: str) -> None:
+    definition = definition_of(name)
+    for state_name, state in definition["States"].items():
+        if state["Type"] in ("Task", "Map") and state_name != "MarkFailed":
+            [catch] = state["Catch"]
+            assert catch == {"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": "MarkFailed"}
+    assert definition["States"]["MarkFailed"]["Parameters"]["step"] == "fail"
+
+
+def test_the_steps_are_those_of_the_functions() -> None:
+    steps = {
+        name: {
+            state["Parameters"]["step"]
+            for flow in flows(definition_of(name))
+            for state in flow["States"].values()
+            if state["Type"] == "Task"
+        }
+        for name in MACHINES
+    }
+    assert steps == {
+        "ImportStateMachine": {"plan", "load", "finish", "fail"},
+        "ExportStateMachine": {"extract", "fail"},
+    }
+
+
+def test_chunks_are_read_from_s3_and_leave_no_result_in_the_payload() -> None:
+    """A state's payload is limited to 256 KiB, a file's chunks are not."""
+    load = definition_of("ImportStateMachine")["States"]["LoadChunks"]
+    assert load["ItemReader"]["ReaderConfig"] == {"InputType": "JSON", "ItemsPointer": "/chunks"}
+    assert load["ItemProcessor"]["ProcessorConfig"]["Mode"] == "DISTRIBUTED"
+    assert load["ItemProcessor"]["States"]["Load"]["ResultSelector"] == {}
+    assert load["ResultPath"] is None
