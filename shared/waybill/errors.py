@@ -13,7 +13,7 @@
     └── JobFailed                 ends a job as FAILED with a documented code (never worth a retry)
     Superseded                    this worker lost its chunk to a newer attempt, or the job ended: stop quietly
 
-Row errors are data (`waybill.imports.rows.CellError`), not exceptions. What AWS refuses stays in `waybill.aws`; a
+Row errors are data (`waybill.entities.rows.CellError`), not exceptions. What AWS refuses stays in `waybill.aws`; a
 step that meets it fails and is retried by the state machine.
 """
 

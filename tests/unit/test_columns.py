@@ -61,6 +61,7 @@ FIELDS: list[dict[str, Any]] = [
 
 CELLS = [
     "", "NA", "-", "null", " ", "a", "b", "abc", "abcdef", 'say "hi"', "back\\slash", "tab\there", "line\nbreak", "ünïcode",
+    "\x01", "\x1f", "+" + "9" * 39, "-" + "9" * 39, "0" + "9" * 38, "-1" + "0" * 39,
     "\x7f", "😀", "half\ud800", "nul\0in", "001", "0123", "12345", "٣٤٥", "AB-12", "AB-1234", "ab@example.com", "x@y",
     "ä@exämple.com", "http://a.b/c?d#e", "http://a b", "urn:x:1", "f47ac10b-58cc-4372-a567-0e02b2c3d479", "aGVsbG8=",
     "aGVsbG8", "0", "-0", "+1", "-5", "-6", "99", "100", "1_0", "1 000", "1,000", "EUR 12", "9" * 38, "9" * 39, "1" + "0" * 60,

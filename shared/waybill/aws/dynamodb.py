@@ -412,6 +412,7 @@ class BatchWriter:
         self._patience_seconds = patience_seconds
         self._clock, self._sleep, self._random = clock, sleep, random
         self._head = '{"RequestItems":{' + json.dumps(table) + ":["
+        self._operation, self._max_puts = "BatchWriteItem", MAX_BATCH_PUTS
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_MAXCONNECTS, connections)
         self._connections = {(handle := dynamodb.new_handle()): _Connection(handle) for _ in range(connections)}
@@ -441,7 +442,7 @@ class BatchWriter:
         try:
             self._raise_earlier_error()
             while sent < len(puts):
-                sent += self._write_batch(puts[sent : sent + MAX_BATCH_PUTS], tags[sent : sent + MAX_BATCH_PUTS])
+                sent += self._write_batch(puts[sent : sent + self._max_puts], tags[sent : sent + self._max_puts])
         except BaseException as error:
             self._unsent += tags[sent:]
             self._stop(error)
@@ -536,7 +537,7 @@ class BatchWriter:
         connection.received.clear()
         connection.body_bytes = len(body)
         connection.due = self._clock() + self._dynamodb.timeout_seconds
-        self._dynamodb.load(connection.handle, "BatchWriteItem", body)
+        self._dynamodb.load(connection.handle, self._operation, body)
         self._multi.add_handle(connection.handle)
         self._in_flight[connection] = None
         self._in_flight_bytes += len(body)
@@ -612,6 +613,9 @@ class BatchWriter:
                 try:
                     answer = decode_answer(connection.handle.getinfo(pycurl.RESPONSE_CODE), body)
                     unprocessed = [put for puts in answer.get("UnprocessedItems", {}).values() for put in puts]
+                except ConditionFailed as refusal:
+                    error = self._refuse(connection, refusal)
+                    unprocessed, sent = [], 0
                 except DynamoDBError as refusal:
                     error = refusal
         if error is None:
@@ -633,10 +637,44 @@ class BatchWriter:
         self._paused.append(connection)
         return None
 
+    def _refuse(self, connection: _Connection, refusal: ConditionFailed) -> DynamoDBError | None:
+        """A batch has no conditions: should one fail all the same, it is an error."""
+        return refusal
+
     def _acknowledge(self, connection: _Connection, count: int) -> None:
         if count > 0:
             self.acknowledged += count
             self._progress_at = self._clock()
+
+
+class ConditionalWriter(BatchWriter):
+    """Writes records one conditional request each, many at once, as `BatchWriter` does otherwise.
+
+    `write` takes whole request bodies of `operation`. A request whose condition was false is no error: its tag goes to
+    `refused`. The condition must let pass what an earlier attempt of the same write left, because any request may be
+    sent twice.
+
+    Args:
+        operation: `PutItem`, `UpdateItem` or `DeleteItem`.
+    """
+
+    def __init__(self, dynamodb: DynamoDB, operation: str, **options: Any) -> None:
+        super().__init__(dynamodb, "", **options)
+        self.refused: list[Any] = []
+        self._operation, self._max_puts = operation, 1
+
+    def take_refused(self) -> list[Any]:
+        """The tags refused since the last call."""
+        refused, self.refused = self.refused, []
+        return refused
+
+    def _body(self, puts: Sequence[str]) -> bytes:
+        return puts[0].encode()
+
+    def _refuse(self, connection: _Connection, refusal: ConditionFailed) -> DynamoDBError | None:
+        self.refused.append(connection.tags[0])
+        self._progress_at = self._clock()
+        return None
 
 
 def _keep_unprocessed(connection: _Connection, unprocessed: list[Any]) -> None:

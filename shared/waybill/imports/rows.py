@@ -90,8 +90,7 @@ class RowReader:
     def _compile(self, columns: Sequence[Sequence[str]], rows: Sequence[int], now: datetime) -> Block:
         stamps = {"_at": f'{{"N":"{int(now.timestamp() * 1000)}"}}', "_by": f'{{"S":"{self._job_id}"}}'}
         keys = None if self._schema.primary_key else [f"{self._job_id}-{row:012d}" for row in rows]
-        cells = list(zip(*columns, strict=True))
-        return self._compiler.compile(cells, partition=self._entity_uid, stamps=stamps, keys=keys)
+        return self._compiler.compile_columns(columns, partition=self._entity_uid, stamps=stamps, keys=keys)
 
     def _row_errors(self, block: Block, rows: Sequence[int]) -> dict[int, list[RowError]]:
         errors: dict[int, list[RowError]] = {}
