@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # --no-deps: the lock files are complete, so there is nothing to resolve.
 PIP_INSTALL := -m pip install --quiet --no-deps --require-hashes
+LOCK := ../.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up reset test lint bench bench-large build deploy lock clean
@@ -47,11 +48,11 @@ deploy: build ## Deploy to an AWS account (sam asks what it needs to know)
 
 lock: ## Write requirements/*.txt anew from requirements/*.in
 	@test -x .venv-lock/bin/uv || { $(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv; }
-	@cd requirements && for name in dev local layer sam; do \
-		test $$name = sam || test $$name = dev || bound="-c dev.txt"; test $$name = sam && bound=""; \
-		../.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-			$$bound $$name.in -o $$name.txt || exit 1; \
-	done; sed -i '/^    #   -c dev.txt$$/d' local.txt layer.txt
+	@cd requirements && $(LOCK) dev.in -o dev.txt
+	@cd requirements && $(LOCK) -c dev.txt local.in -o local.txt
+	@cd requirements && $(LOCK) -c dev.txt layer.in -o layer.txt
+	@cd requirements && $(LOCK) sam.in -o sam.txt
+	@sed -i '/^    #   -c dev.txt$$/d' requirements/local.txt requirements/layer.txt
 
 clean: ## Remove everything made, except the state of `make up`
 	@rm -rf $(VENV) $(SAM) .venv-lock .aws-sam build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,4 +1,5 @@
-"""The steps of the import state machine: plan, load one chunk, finish; and fail, where one of them failed for good.
+"""The steps of the import state machine: plan; check and settle, for jobs that need to know the whole file first; load
+one chunk; finish; and fail, where one of them failed for good.
 
 Final errors are data (`outcome`); only what is worth a retry is raised.
 """
@@ -12,15 +13,16 @@ from waybill.errors import Superseded
 from waybill.imports.finish import finish_import
 from waybill.imports.load import load_chunk
 from waybill.imports.plan import plan_import
+from waybill.imports.settle import check_chunk, settle_import
 from waybill.telemetry import logger
 
 
 @logger.inject_lambda_context
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     job_id, step = event["jobId"], event["step"]
     logger.append_keys(jobId=job_id, step=step, chunk=event.get("chunk"))
     try:
-        result = _run(step, job_id, event)
+        result = _run(step, job_id, event, context)
     except Superseded as reason:
         logger.info("Step superseded", extra={"reason": str(reason)})
         job = services().jobs.find(job_id)
@@ -34,12 +36,20 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     return result
 
 
-def _run(step: str, job_id: str, event: dict[str, Any]) -> dict[str, Any]:
+def _run(step: str, job_id: str, event: dict[str, Any], context: Any) -> dict[str, Any]:
     if step == "plan":
         return plan_import(services(), job_id)
+    if step == "check":
+        check_chunk(services(), job_id, event["chunk"])
+        return {"jobId": job_id, "outcome": "checked"}
+    if step == "settle":
+        settle_import(services(), job_id)
+        return {"jobId": job_id, "outcome": "settled"}
     if step == "load":
-        entry = load_chunk(services(), job_id, event["chunk"])
-        return {"jobId": job_id, "outcome": "loaded", "imported": entry.imported, "rejected": entry.rejected}
+        entry = load_chunk(
+            services(), job_id, event["chunk"], lambda: float(context.get_remaining_time_in_millis()) / 1000
+        )
+        return {"jobId": job_id, "chunk": entry.chunk, "outcome": "loaded" if entry.is_last else "more"}
     failure = "internal-error" if step == "fail" else None
     job = finish_import(services(), job_id, failure)
     return {"jobId": job_id, "outcome": "gone" if job is None else str(job.status)}

@@ -56,6 +56,11 @@ class Clients:
             self._made[service] = make(service, endpoint_url=self.endpoint, config=config)
         return self._made[service]
 
+    def close(self) -> None:
+        """Close the connections of all clients."""
+        for client in self._made.values():
+            client.close()
+
 
 def deploy(clients: Clients, parameters: Mapping[str, str | int]) -> Deployed:
     """Bring the stack to what `template.yaml` and the code say now.

@@ -58,7 +58,7 @@ def local_stack(
         folder = state or Path(at_the_end.enter_context(tempfile.TemporaryDirectory(prefix="waybill-")))
         aws = EmbeddedAws(folder, port=port or free_port(), persist=state is not None, auth=auth)
         at_the_end.callback(aws.stop)
-        clients = Clients(aws.endpoint)
+        clients = at_the_end.enter_context(contextlib.closing(Clients(aws.endpoint)))
         deployed = deploy(clients, parameters or {})
         users = ensure_users(clients, deployed.outputs["UserPoolId"], folder / "users.json")
         stack = _describe(aws.endpoint, deployed.outputs, users)

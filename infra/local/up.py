@@ -1,5 +1,8 @@
 """`make up`: the stack stays until Ctrl-C or SIGTERM, and comes back as it was.
 
+MiniStack fails the executions that a stop cuts off; ScheduleFunction starts their jobs anew within two minutes, as it
+does on AWS with any job whose execution is lost.
+
 Environment:
     PORT: loopback port, default 4566. Each port has a state of its own, `.waybill/state-{port}/`.
 """
@@ -11,7 +14,6 @@ import os
 import signal
 import sys
 import time
-from datetime import UTC, datetime
 from typing import Any
 
 from infra.local.embedded import ROOT, LocalStackError, is_port_free
@@ -45,9 +47,7 @@ def _run(port: int) -> None:
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     if is_port_free(port):
         _remove_stack_file(port)  # left behind by a stack that was killed
-    started_at = datetime.now(UTC)
     with local_stack(port=port, state=state) as running:
-        _resume_interrupted(running, started_at)
         _write_stack_file(running.stack)
         try:
             _say(running)
@@ -69,21 +69,6 @@ def _stop(number: int, frame: object) -> None:
     for again in STOP_SIGNALS:
         signal.signal(again, signal.SIG_IGN)  # a second Ctrl-C must not cut the state off while it is written
     raise _Stopped
-
-
-def _resume_interrupted(running: LocalStack, started_at: datetime) -> None:
-    """Go on with the jobs that the last stop cut off. AWS never stops; MiniStack fails what ran, at its next start."""
-    states = running.clients("stepfunctions")
-    for machine in ("ImportStateMachine", "ExportStateMachine"):
-        arn = running.deployed.resources[machine]
-        pages = states.get_paginator("list_executions").paginate(stateMachineArn=arn, statusFilter="FAILED")
-        for execution in (execution for page in pages for execution in page["executions"]):
-            if execution["stopDate"] < started_at:
-                continue
-            details = states.describe_execution(executionArn=execution["executionArn"])
-            if details["error"] == "States.ServiceRestart":
-                name = f"{details['name'].partition('.')[0]}.{int(started_at.timestamp())}"
-                states.start_execution(stateMachineArn=arn, name=name, input=details["input"])
 
 
 def _write_stack_file(stack: dict[str, Any]) -> None:

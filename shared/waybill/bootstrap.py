@@ -31,6 +31,10 @@ class Services:
     def dynamodb(self) -> DynamoDB:
         return DynamoDB(self.settings.aws_region, self.settings.aws_endpoint_url)
 
+    def new_dynamodb(self, timeout_seconds: float) -> DynamoDB:
+        """A client of its own, for writes that must not be on their way for longer than that."""
+        return DynamoDB(self.settings.aws_region, self.settings.aws_endpoint_url, timeout_seconds=timeout_seconds)
+
     @cached_property
     def files(self) -> Files:
         return Files(self.settings.aws_region, self.settings.aws_endpoint_url)

@@ -11,6 +11,7 @@
     ├── TooLarge           413    body or file over a limit
     ├── InvalidRequest     422    well-formed, breaks a rule; carries one problem per member
     └── JobFailed                 ends a job as FAILED with a documented code (never worth a retry)
+    LeaseHeld                     another attempt may still be at work on the chunk: wait
     Superseded                    this worker lost its chunk to a newer attempt, or the job ended: stop quietly
 
 Row errors are data (`waybill.entities.rows.CellError`), not exceptions. What AWS refuses stays in `waybill.aws`; a
@@ -102,3 +103,11 @@ class JobFailed(WaybillError):
 
 class Superseded(Exception):
     """A newer attempt owns the chunk, or the job has ended: nothing more may be written."""
+
+
+class LeaseHeld(Exception):
+    """Another attempt's lease is not over; `wait_seconds` until it is."""
+
+    def __init__(self, wait_seconds: float) -> None:
+        super().__init__(f"held for {wait_seconds:.1f} s")
+        self.wait_seconds = wait_seconds

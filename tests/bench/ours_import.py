@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from waybill.aws.dynamodb import BatchWriter, DynamoDB
 
 if TYPE_CHECKING:
-    from waybill.jobs.model import ChunkLease, Job
     from waybill.jobs.items import LedgerEntry
+    from waybill.jobs.model import ChunkLease, Job
 
 TABLE = "records"
 CHUNK_BYTES = 32 * 1024 * 1024

@@ -19,6 +19,9 @@ class Client:
         self.token_response = self._sign_in(user)
         self._http.headers["Authorization"] = f"Bearer {self.token_response['AccessToken']}"
 
+    def close(self) -> None:
+        self._http.close()
+
     def _sign_in(self, user: str) -> dict[str, Any]:
         found = self._http.get("/auth-config").json()
         answer = httpx.post(

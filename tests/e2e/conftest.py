@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -18,18 +19,21 @@ def stack() -> Iterator[LocalStack]:
 
 
 @pytest.fixture(scope="session")
-def admin(stack: LocalStack) -> Client:
-    return Client(stack.stack, "admin")
+def admin(stack: LocalStack) -> Iterator[Client]:
+    with closing(Client(stack.stack, "admin")) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")
-def alice(stack: LocalStack) -> Client:
-    return Client(stack.stack, "alice")
+def alice(stack: LocalStack) -> Iterator[Client]:
+    with closing(Client(stack.stack, "alice")) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")
-def bob(stack: LocalStack) -> Client:
-    return Client(stack.stack, "bob")
+def bob(stack: LocalStack) -> Iterator[Client]:
+    with closing(Client(stack.stack, "bob")) as client:
+        yield client
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -220,18 +221,21 @@ def test_jobs_and_their_files_expire() -> None:
     with local_stack(
         parameters={"ImportRetentionSeconds": 6, "ImportMinimumSeconds": 6, "FilesRetentionSeconds": 3}
     ) as stack:
-        admin, s3 = Client(stack.stack, "admin"), stack.clients("s3")
-        put_contacts(admin, "brief")
-        drop(stack, s3, "brief", contacts_csv([{"contact_id": "x", "email": "nobody"}], count=2))
-        job = admin.wait(admin.find_job(entity="brief")["jobId"])
-        assert job["links"]["rejects"] and job["filesExpireAt"] < job["expiresAt"]
-        wait_until(lambda: admin.call("GET", f"/jobs/{job['jobId']}/rejects").status_code == 410)
-        stack.clients("lambda").invoke(FunctionName=stack.deployed.resources["ScheduleFunction"], Payload=b"{}")
-        kept = s3.list_objects_v2(Bucket=stack.stack["filesBucket"], Prefix=f"jobs/{job['jobId']}/")
-        assert kept["KeyCount"] == 0
-        assert s3.list_objects_v2(Bucket=stack.stack["dropBucket"])["KeyCount"] == 0
-        wait_until(lambda: admin.call("GET", f"/jobs/{job['jobId']}").status_code in (404, 410))
-        assert admin.get("/jobs")["items"] == []
+        s3 = stack.clients("s3")
+        with closing(Client(stack.stack, "admin")) as admin:
+            put_contacts(admin, "brief")
+            drop(stack, s3, "brief", contacts_csv([{"contact_id": "x", "email": "nobody"}], count=2))
+            job = admin.wait(admin.find_job(entity="brief")["jobId"])
+            assert job["links"]["rejects"] and job["filesExpireAt"] < job["expiresAt"]
+            wait_until(lambda: admin.call("GET", f"/jobs/{job['jobId']}/rejects").status_code == 410)
+            schedule = stack.deployed.resources["ScheduleFunction"]
+            answer = stack.clients("lambda").invoke(FunctionName=schedule, Payload=b"{}")
+            assert "FunctionError" not in answer, answer["Payload"].read()
+            kept = s3.list_objects_v2(Bucket=stack.stack["filesBucket"], Prefix=f"jobs/{job['jobId']}/")
+            assert kept["KeyCount"] == 0, [found["Key"] for found in kept["Contents"]]
+            assert s3.list_objects_v2(Bucket=stack.stack["dropBucket"])["KeyCount"] == 0
+            wait_until(lambda: admin.call("GET", f"/jobs/{job['jobId']}").status_code in (404, 410))
+            assert admin.get("/jobs")["items"] == []
 
 
 def wait_until(condition: Any, seconds: float = 30) -> None:

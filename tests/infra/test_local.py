@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
@@ -52,7 +53,8 @@ def test_unchanged_code_makes_the_same_zip_file(tmp_path: Path) -> None:
 def test_make_help_lists_every_target() -> None:
     text = (ROOT / "Makefile").read_text()
     [phony] = [line.removeprefix(".PHONY: ").split() for line in text.splitlines() if line.startswith(".PHONY:")]
-    listing = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")}
+    listing = subprocess.run(["make"], cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
     assert [line.split()[0] for line in listing.splitlines()] == phony
 
 
@@ -96,8 +98,8 @@ def wait_for_stack(checkout: Path, process: subprocess.Popen[str]) -> dict[str, 
     return stack
 
 
-def sign_in(stack: dict[str, Any], user: str) -> None:
-    cognito = Clients(stack["endpointUrl"])("cognito-idp")
+def sign_in(clients: Clients, stack: dict[str, Any], user: str) -> None:
+    cognito = clients("cognito-idp")
     [pool] = cognito.list_user_pools(MaxResults=10)["UserPools"]
     [client] = cognito.list_user_pool_clients(UserPoolId=pool["Id"])["UserPoolClients"]
     answer = cognito.initiate_auth(
@@ -120,11 +122,11 @@ def test_up_comes_back_with_its_state(checkout: Path, started: list[subprocess.P
     }
     assert stack["users"].keys() == {"admin", "alice", "bob"}
     assert (checkout / ".waybill" / "stack.json").stat().st_mode & 0o077 == 0
-    sign_in(stack, "alice")
-    clients = Clients(stack["endpointUrl"])
     item = {"pk": {"S": "kept"}, "sk": {"S": "kept"}}
-    clients("dynamodb").put_item(TableName=stack["jobsTable"], Item=item)
-    clients("s3").put_object(Bucket=stack["filesBucket"], Key="kept", Body=b"kept")
+    with contextlib.closing(Clients(stack["endpointUrl"])) as clients:
+        sign_in(clients, stack, "alice")
+        clients("dynamodb").put_item(TableName=stack["jobsTable"], Item=item)
+        clients("s3").put_object(Bucket=stack["filesBucket"], Key="kept", Body=b"kept")
 
     second = start_up(checkout, port)
     _, complaint = second.communicate(timeout=30)
@@ -139,10 +141,10 @@ def test_up_comes_back_with_its_state(checkout: Path, started: list[subprocess.P
     again = start_up(checkout, port)
     started.append(again)
     assert wait_for_stack(checkout, again) == stack
-    sign_in(stack, "alice")
-    clients = Clients(stack["endpointUrl"])
-    assert clients("dynamodb").get_item(TableName=stack["jobsTable"], Key=item)["Item"] == item
-    assert clients("s3").get_object(Bucket=stack["filesBucket"], Key="kept")["Body"].read() == b"kept"
+    with contextlib.closing(Clients(stack["endpointUrl"])) as clients:
+        sign_in(clients, stack, "alice")
+        assert clients("dynamodb").get_item(TableName=stack["jobsTable"], Key=item)["Item"] == item
+        assert clients("s3").get_object(Bucket=stack["filesBucket"], Key="kept")["Body"].read() == b"kept"
 
 
 @pytest.mark.slow

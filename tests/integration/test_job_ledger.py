@@ -1,4 +1,4 @@
-"""Any interleaving of attempts, zombies, retries and lost replies: every chunk counts once, and progress never falls."""
+"""Any interleaving of attempts, zombies, retries and lost replies: a chunk counts once, progress never falls."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, 
 
 from tests import builders
 from waybill.bootstrap import Services
-from waybill.errors import Superseded
+from waybill.errors import LeaseHeld, Superseded
 from waybill.jobs.items import LedgerEntry
 from waybill.jobs.model import ChunkLease, Counts, Job, Process, Status, finished
 
@@ -25,8 +25,12 @@ CHUNKS, ROWS = 3, 10
 def machine_for(url: str) -> type[RuleBasedStateMachine]:
     with urllib.request.urlopen(urllib.request.Request(f"{url}/moto-api/reset", method="POST")):
         pass
-    services = Services(builders.settings(url), builders.Clock())
+    clock = builders.Clock()
+    services = Services(builders.settings(url), clock)
     builders.create_resources(url, services.settings)
+
+    def until_ms() -> int:
+        return int((clock().timestamp() + 10) * 1000)
 
     class Ledger(RuleBasedStateMachine):
         attempts: Bundle[tuple[int, str]] = Bundle("attempts")
@@ -46,7 +50,12 @@ def machine_for(url: str) -> type[RuleBasedStateMachine]:
         def lease(self, chunk: int) -> tuple[int, str]:
             attempt = uuid.uuid4().hex
             if chunk not in self.entries:
-                services.jobs.lease_chunk(self.job.job_id, chunk, attempt)
+                held = services.jobs.get(self.job.job_id).leases.get(chunk)
+                if held is not None and held.until > clock().timestamp() * 1000:
+                    with pytest.raises(LeaseHeld):
+                        services.jobs.lease_chunk(self.job.job_id, chunk, attempt, 10)
+                    clock.forward(seconds=11)
+                services.jobs.lease_chunk(self.job.job_id, chunk, attempt, 10)
                 self.owners[chunk] = attempt
             return chunk, attempt
 
@@ -56,7 +65,7 @@ def machine_for(url: str) -> type[RuleBasedStateMachine]:
             known = services.jobs.get(self.job.job_id).leases.get(chunk)
             rows = max(rows, known.processed if known else 0)
             try:
-                services.jobs.heartbeat(self.job.job_id, chunk, ChunkLease(token, rows, rows, 0))
+                services.jobs.heartbeat(self.job.job_id, chunk, ChunkLease(token, rows, rows, 0, until_ms()))
             except Superseded:
                 assert self.owners.get(chunk) != token or chunk in self.entries
             else:
@@ -65,7 +74,7 @@ def machine_for(url: str) -> type[RuleBasedStateMachine]:
         @rule(attempt=attempts, imported=st.integers(0, ROWS), again=st.booleans())
         def commit(self, attempt: tuple[int, str], imported: int, again: bool) -> None:
             chunk, token = attempt
-            entry = LedgerEntry(chunk, token, imported, ROWS - imported, 0, 0)
+            entry = LedgerEntry(chunk, 0, token, imported, ROWS - imported, 0, 0, ROWS, 0, True)
             try:
                 stored = services.jobs.commit_chunk(self.job.job_id, entry)
                 if again:  # the reply was lost and the caller asks again
@@ -82,7 +91,7 @@ def machine_for(url: str) -> type[RuleBasedStateMachine]:
             job = services.jobs.get(self.job.job_id)
             assert job.counts.imported == sum(entry.imported for entry in self.entries.values())
             assert job.counts.rejected == sum(entry.rejected for entry in self.entries.values())
-            assert services.jobs.ledger(self.job.job_id) == self.entries
+            assert services.jobs.ledger(self.job.job_id) == {chunk: [entry] for chunk, entry in self.entries.items()}
             assert self.processed <= job.processed <= CHUNKS * ROWS
             self.processed = job.processed
 
@@ -97,7 +106,7 @@ def machine_for(url: str) -> type[RuleBasedStateMachine]:
             assert services.jobs.finish(end, Status.IN_PROGRESS) == end
             assert services.jobs.finish(later, Status.IN_PROGRESS) == end, "the first to end a job ends it"
             with pytest.raises(Superseded):
-                services.jobs.lease_chunk(self.job.job_id, 0, "late")
+                services.jobs.lease_chunk(self.job.job_id, 0, "late", 10)
 
     return Ledger
 

@@ -64,7 +64,7 @@ CELLS = [
     "\x01", "\x1f", "+" + "9" * 39, "-" + "9" * 39, "0" + "9" * 38, "-1" + "0" * 39,
     "\x7f", "😀", "half\ud800", "nul\0in", "001", "0123", "12345", "٣٤٥", "AB-12", "AB-1234", "ab@example.com", "x@y",
     "ä@exämple.com", "http://a.b/c?d#e", "http://a b", "urn:x:1", "f47ac10b-58cc-4372-a567-0e02b2c3d479", "aGVsbG8=",
-    "aGVsbG8", "0", "-0", "+1", "-5", "-6", "99", "100", "1_0", "1 000", "1,000", "EUR 12", "9" * 38, "9" * 39, "1" + "0" * 60,
+    "aGVsbG8", "0", "-0", "+1", "-5", "-6", "99", "100", "1_0", "1 000", " 7", "1.5 ", "1,000", "EUR 12", "9" * 38, "9" * 39, "1" + "0" * 60,
     "0.1", "0.10", "0.1000000000000000055", "10.5", "10.50", "10.499999999999999999999", "-0.0", "0.00", "5.0", "1e3", "1E-200",
     "NaN", "1.", ".5", "1,5", "00.5", "true", "False", "TRUE", "yes", "2024-02-29", "2023-02-29", "1999-12-31", "0000-01-01",
     "29/02/2024", "9/1/2024", "31/02/2024", "12:00:00", "24:00:00", "12:30", "2024-01-26T15:00:00", "2024-01-26T15:00:00Z",
@@ -222,6 +222,19 @@ def test_nulls_are_absent_and_bad_rows_do_not_shift_the_good_ones() -> None:
     ]
 
 
+def test_a_row_of_missing_values_is_blank() -> None:
+    schema = parse_schema(
+        {"fields": [{"name": "k"}, {"name": "n", "type": "integer"}], "primaryKey": "k", "missingValues": ["", "NA"],
+         "fieldsMatch": "subset"}
+    )  # fmt: skip
+    rows = [["NA", "", ""], ["k", "NA", ""], ["NA", "NA", "note"], ["", "1", ""]]
+    for labels, mode in [(["k", "n", "x"], "put"), (["k", "n", "_reason"], "put"), (["k", "n", "x"], "delete")]:
+        found = compile_rows(schema, match_header(schema, labels), shape=mode).compile(rows)  # type: ignore[arg-type]
+        types = {error.row: (error.field_number, error.type) for error in found.errors}
+        blank = {"x": [0], "_reason": [0, 2]}[labels[2]] if mode == "put" else []
+        assert types == {row: (0, "blank-row") if row in blank else (1, "missing-key") for row in (0, 2, 3)}
+
+
 def test_field_numbers_are_those_of_the_file() -> None:
     schema = parse_schema({**CONTACTS, "fieldsMatch": "subset"})
     match = match_header(schema, ["x", "_row", "vip", "id", "100%", "_age"])
@@ -261,9 +274,11 @@ def test_equal_values_have_one_key_however_they_are_spelt() -> None:
 @pytest.mark.parametrize("cell", ["", " ", "\t", "\u3000"])
 @pytest.mark.parametrize("kind", ["string", "integer", "date"])
 def test_a_blank_key_is_a_missing_key(kind: str, cell: str) -> None:
-    document = {"fields": [{"name": "k", "type": kind}], "primaryKey": "k", "missingValues": ["NA"]}
+    document = {
+        "fields": [{"name": "k", "type": kind}, {"name": "a"}], "primaryKey": "k", "missingValues": ["NA"],
+    }  # fmt: skip
     good = {"string": "x", "integer": "1", "date": "2024-01-01"}[kind]
-    block = compiler(document).compile([[good], [cell], ["NA"]])
+    block = compiler(document).compile([[good, "a"], [cell, "b"], ["NA", "c"]])
     assert [(error.row, error.type) for error in block.errors] == [(1, "missing-key"), (2, "missing-key")]
 
 
@@ -338,7 +353,8 @@ def test_update_sets_what_the_file_has_and_removes_its_nulls() -> None:
     request = json.loads(block.texts[0])
     names = request["ExpressionAttributeNames"]
     assert request["Key"]["_sk"] == {"S": "a"}
-    assert request["ConditionExpression"] == "attribute_exists(#k)" and names["#k"] == "_pk"
+    assert request["ConditionExpression"] == "attribute_exists(#k) AND attribute_not_exists(#gone)"
+    assert (names["#k"], names["#gone"]) == ("_pk", "_gone")
     sets, removes = request["UpdateExpression"].removeprefix("SET ").split(" REMOVE ")
     values = {
         names[part.split("=")[0]]: request["ExpressionAttributeValues"][part.split("=")[1]] for part in sets.split(",")

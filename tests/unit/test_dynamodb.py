@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from waybill.aws import dynamodb as wire
 from waybill.aws.dynamodb import (
     BatchWriter,

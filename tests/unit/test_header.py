@@ -73,6 +73,15 @@ def test_columns_rename_before_the_check() -> None:
     assert caught.value.errors[0].type == "duplicate-label"
 
 
+def test_white_space_around_a_label_has_no_meaning() -> None:
+    assert pairs(match("exact", [" id", "name\t", "mail"])) == [(0, "id"), (1, "name"), (2, "mail")]
+    assert pairs(match("subset", ["id", " E-mail ", "name"], columns={"E-mail": "mail"}))[1] == (1, "mail")
+    assert pairs(match("exact", ["id", "id "], names=["id", "id "])) == [(0, "id"), (1, "id ")]
+    with pytest.raises(HeaderMismatch) as caught:
+        match("equal", ["id", "id ", "name", "mail"])
+    assert caught.value.errors[0].type == "duplicate-label"
+
+
 def test_a_rejects_file_imports_as_it_is() -> None:
     found = match("exact", ["_row", "_type", "_reason", "id", "name", "mail"])
     assert pairs(found) == [(3, "id"), (4, "name"), (5, "mail")]

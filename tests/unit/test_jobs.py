@@ -152,7 +152,9 @@ def test_rate_and_time_left_come_from_what_was_done() -> None:
 
 
 moments = st.datetimes(
-    min_value=START.replace(tzinfo=None), max_value=START.replace(tzinfo=None, year=2030), timezones=st.just(START.tzinfo)
+    min_value=START.replace(tzinfo=None),
+    max_value=START.replace(tzinfo=None, year=2030),
+    timezones=st.just(START.tzinfo),
 ).map(lambda moment: moment.replace(microsecond=moment.microsecond // 1000 * 1000))
 
 

@@ -32,7 +32,10 @@ def test_a_rejected_row_stands_once_with_its_first_reason_and_its_own_text() -> 
     report = ChunkReport(RejectsFormat(";", '"', "utf-8"), rejects, log)
     report.reject(
         'a;"b "" c"',
-        [RowError(7, 1, "id", "type-error", "a", 'not "a" number'), RowError(7, 2, "name", "constraint-error", "b", "no")],
+        [
+            RowError(7, 1, "id", "type-error", "a", 'not "a" number'),
+            RowError(7, 2, "name", "constraint-error", "b", "no"),
+        ],
     )
     assert rejects.getvalue() == b'7;type-error;"id: not ""a"" number (and 1 more)";a;"b "" c"\n'
     assert list(csv.reader(io.StringIO(log.getvalue().decode(), newline=""))) == [

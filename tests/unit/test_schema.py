@@ -33,6 +33,7 @@ ACCEPTED: list[tuple[dict[str, Any], str, str]] = [
     ({"type": "integer"}, "0012", "12"),
     ({"type": "integer"}, "+7", "7"),
     ({"type": "integer"}, "-0", "0"),
+    ({"type": "integer"}, " 1\u00a0", "1"),
     ({"type": "integer"}, "9" * 38, "9" * 38),
     ({"type": "integer"}, "1" + "0" * 100, "1" + "0" * 100),
     ({"type": "integer", "groupChar": ","}, "1,234,567", "1234567"),
@@ -41,6 +42,7 @@ ACCEPTED: list[tuple[dict[str, Any], str, str]] = [
     ({"type": "integer", "bareNumber": False}, "-95%", "-95"),
     ({"type": "number"}, "7.50", "7.5"),
     ({"type": "number"}, "-.5", "-0.5"),
+    ({"type": "number"}, "\t1.5 ", "1.5"),
     ({"type": "number"}, "5.", "5"),
     ({"type": "number"}, "-0.00", "0"),
     ({"type": "number"}, "1.5e3", "1500"),
@@ -61,6 +63,7 @@ ACCEPTED: list[tuple[dict[str, Any], str, str]] = [
     ({"type": "datetime"}, "2024-01-26T15:00:00", "2024-01-26T15:00:00"),
     ({"type": "datetime"}, "2024-01-26T15:00:00.300-05:00", "2024-01-26T15:00:00.300-05:00"),
     ({"type": "datetime"}, "2024-01-26T15:00:00.123456789Z", "2024-01-26T15:00:00.123456789Z"),
+    ({"type": "datetime"}, "2024-01-26T24:00:00.0Z", "2024-01-26T24:00:00.0Z"),
     ({"type": "datetime", "format": "%d/%m/%Y %H:%M:%S"}, "12/11/2018 09:15:32", "2018-11-12T09:15:32"),
     ({"type": "datetime", "format": "%Y-%m-%d %H:%M:%S.%f%z"}, "2018-11-12 09:15:32.500000+0200", "2018-11-12T09:15:32.5+02:00"),
     ({"type": "datetime", "format": "any"}, "Fri, 26 Jan 2024 15:00:00 GMT", "2024-01-26T15:00:00Z"),
@@ -80,6 +83,7 @@ ACCEPTED: list[tuple[dict[str, Any], str, str]] = [
     ({"type": "geopoint", "format": "object"}, '{"lon": 1, "lat": -2}', '{"M":{"lat":{"N":"-2"},"lon":{"N":"1"}}}'),
     ({"type": "geojson"}, '{"type": "Point", "coordinates": [1, 2]}', '{"M":{"coordinates":{"L":[{"N":"1"},{"N":"2"}]},"type":{"S":"Point"}}}'),
     ({"type": "geojson", "format": "topojson"}, '{"type": "Topology", "objects": {}, "arcs": []}', '{"M":{"arcs":{"L":[]},"objects":{"M":{}},"type":{"S":"Topology"}}}'),
+    ({"type": "geojson", "format": "topojson"}, '{"type": "Point", "coordinates": [1, 2]}', '{"M":{"coordinates":{"L":[{"N":"1"},{"N":"2"}]},"type":{"S":"Point"}}}'),
     ({"type": "any"}, "007", "007"),
     ({}, "1.0", "1.0"),
 ]  # fmt: skip
@@ -101,27 +105,27 @@ REFUSED: list[tuple[dict[str, Any], list[str]]] = [
     ({"type": "string", "format": "uuid"}, ["f47ac10b58cc4372a5670e02b2c3d479", "f47ac10b-58cc-4372-a567-0e02b2c3d47", "{f47ac10b-58cc-4372-a567-0e02b2c3d479}"]),
     ({"type": "string", "format": "binary"}, ["aGVsbG8", "a-_=", "a b="]),
     ({"type": "string"}, ["half \ud83d"]),
-    ({"type": "integer"}, ["1.0", "1e3", " 1", "1 ", "1_000", "١٢", "", "--1", "9" * 39, "1,000", "0x1", "１"]),
+    ({"type": "integer"}, ["1.0", "1e3", "1 0", " ", "1_000", "١٢", "", "--1", "9" * 39, "1,000", "0x1", "１"]),
     ({"type": "integer", "groupChar": ","}, ["1,,2", ",1", "1,"]),
     ({"type": "integer", "bareNumber": False}, ["-€95", "95-", "1 2", "٣95", "x"]),
-    ({"type": "number"}, ["NaN", "INF", "-INF", "inf", "1.2.3", ".", " 1.5", "1,5", "1e200", "1e-131", "1.5e", "٣", "1_0", "9" * 39]),
+    ({"type": "number"}, ["NaN", "INF", "-INF", "inf", "1.2.3", ".", "1 .5", "1,5", "1e200", "1e-131", "1.5e", "٣", "1_0", "9" * 39]),
     ({"type": "number", "decimalChar": ","}, ["1.5"]),
     ({"type": "boolean"}, ["yes", "tRUE", " true", ""]),
     ({"type": "date"}, ["2024-02-30", "2024-1-5", "20240105", "2024-W01-1", "2024-01-05T00:00:00", "٢٠٢٤-٠١-٠٥", "0000-01-01"]),
     ({"type": "date", "format": "%d/%m/%Y"}, ["31/02/2024", "2024-01-05", "01/02/24", "٠١/٠٢/٢٠٢٤"]),
     ({"type": "date", "format": "any"}, ["05/06/2024", "tomorrow", ""]),
     ({"type": "time"}, ["24:00:00", "15:00", "15:00:60", "15:00:00Z", "15:00:00.5"]),
-    ({"type": "datetime"}, ["1700000000", "2024-01-26", "2024-01-26 15:00:00", "2024-01-26T15:00", "2024-01-26T24:00:00", "2024-01-26T15:00:00.", "2024-01-26T15:00:00+0500", "2024-01-26T15:00:00+15:00", "0001-01-01T00:00:00+01:00", "2023-02-29T00:00:00Z", "2024-01-26T15:00:00z"]),
+    ({"type": "datetime"}, ["1700000000", "2024-01-26", "2024-01-26 15:00:00", "2024-01-26T15:00", "2024-01-26T24:00:01", "2024-01-26T24:00:00.5", "2024-01-26T25:00:00", "9999-12-31T24:00:00", "2024-01-26T15:00:00.", "2024-01-26T15:00:00+0500", "2024-01-26T15:00:00+15:00", "0001-01-01T00:00:00+01:00", "2023-02-29T00:00:00Z", "2024-01-26T15:00:00z"]),
     ({"type": "year"}, ["24", "20240", "-200", "+200", "２０２４", ""]),
     ({"type": "yearmonth"}, ["2024-13", "2024-1", "2024", "2024-00"]),
     ({"type": "duration"}, ["P", "PT", "P1YT", "1Y", "P1S", "P1.5Y", "PT1M2H", "P-1Y", ""]),
     ({"type": "object"}, ["[]", "{", '{"a": NaN}', '{"a": 1, "a": 2}', '{"": 1}', '{"a": 1e999}', '"x"', '{"a": "\\ud800"}', "[" * 100_000]),
     ({"type": "array"}, ["{}", "[1,]", "[" * 40 + "]" * 40]),
-    ({"type": "list", "itemType": "integer"}, ["1,x", "1, 2", "1,,2"]),
+    ({"type": "list", "itemType": "integer"}, ["1,x", "1,2 3", "1,,2"]),
     ({"type": "geopoint"}, ["200,10", "10,100", "10", "10,20,30", "[10,20]", "a,b"]),
     ({"type": "geopoint", "format": "object"}, ['{"lon": 1}', '{"lon": 1, "lat": 2, "z": 3}', '{"lon": "1", "lat": 2}', "[1, 2]"]),
     ({"type": "geojson"}, ['{"type": "Point"}', '{"type": "Point", "coordinates": ["a", 2]}', '{"type": "X"}', "[]", '{"type": "Polygon", "coordinates": [[[0,0],[1,1],[2,2],[3,3]]]}']),
-    ({"type": "geojson", "format": "topojson"}, ['{"type": "Point", "coordinates": [1, 2]}', '{"type": "Topology", "objects": {}}']),
+    ({"type": "geojson", "format": "topojson"}, ['{"type": "Point"}', '{"type": "Topology", "objects": {}}', '{"arcs": []}', '{"type": null}']),
 ]  # fmt: skip
 
 
@@ -131,7 +135,7 @@ def test_a_bad_cell_is_a_type_error_that_names_the_type(descriptor: dict[str, An
     for cell in cells:
         value, found = subject.check(cell)
         assert [problem.type for problem in found] == ["type-error"], cell
-        assert f'type is "{descriptor["type"]}/' in found[0].message
+        assert found[0].message.startswith(f"not {subject.kind.noun}")
         assert value is None
 
 
@@ -149,6 +153,7 @@ CONSTRAINED: list[tuple[dict[str, Any], dict[str, Any], list[str], list[str]]] =
     ({"type": "date", "format": "%d/%m/%Y"}, {"minimum": "01/02/2024"}, ["01/02/2024"], ["31/01/2024"]),
     ({"type": "time"}, {"exclusiveMaximum": "12:00:00"}, ["11:59:59"], ["12:00:00"]),
     ({"type": "datetime"}, {"minimum": "2024-01-01T00:00:00Z"}, ["2023-12-31T23:00:00-05:00", "2024-01-01T00:00:00"], ["2024-01-01T00:00:00+01:00"]),
+    ({"type": "datetime"}, {"minimum": "2024-01-02T00:00:00", "enum": ["2024-01-02T00:00:00", "2024-01-03T00:00:00"]}, ["2024-01-01T24:00:00"], ["2023-12-31T24:00:00"]),
     ({"type": "datetime"}, {"exclusiveMaximum": "2024-01-01T00:00:00.5Z"}, ["2024-01-01T00:00:00.49Z"], ["2024-01-01T00:00:00.500Z"]),
     ({"type": "year"}, {"minimum": 2000, "maximum": "2010"}, ["2000"], ["1999", "2011"]),
     ({"type": "yearmonth"}, {"maximum": "2024-06"}, ["2024-06"], ["2024-07"]),
@@ -175,21 +180,61 @@ def test_constraints_hold_for_values_not_for_spellings(
     for cell in bad:
         found = subject.check(cell)[1]
         assert found and all(problem.type == "constraint-error" for problem in found), cell
-        assert all(problem.message.startswith('constraint "') for problem in found)
+        assert all(problem.message.startswith(("must ", "does not fit")) for problem in found)
+
+
+MESSAGES: list[tuple[dict[str, Any], str, str]] = [
+    ({"type": "integer"}, "1.0", "not an integer"),
+    ({"type": "integer"}, "9" * 39, "not an integer: more than 38 digits"),
+    ({"type": "number", "decimalChar": ","}, "1.5", "not a number"),
+    ({"type": "boolean", "trueValues": ["yes"], "falseValues": ["no"]}, "maybe", "not one of: yes, no"),
+    ({"type": "date"}, "x", "not a date (YYYY-MM-DD)"),
+    ({"type": "date", "format": "%d/%m/%Y"}, "x", "not a date (DD/MM/YYYY)"),
+    ({"type": "date", "format": "%Y-%j"}, "x", "not a date (%Y-%j)"),
+    ({"type": "date", "format": "any"}, "05/06/2024", "not a date: day and month could be swapped"),
+    ({"type": "time"}, "x", "not a time (hh:mm:ss)"),
+    ({"type": "datetime"}, "x", "not a date and time (YYYY-MM-DDThh:mm:ss)"),
+    ({"type": "yearmonth"}, "x", "not a month (YYYY-MM)"),
+    ({"type": "year"}, "x", "not a year (YYYY)"),
+    ({"type": "duration"}, "x", "not a duration (like P1DT12H)"),
+    ({"type": "string", "format": "email"}, "x", "not an email address"),
+    ({"type": "object"}, "[]", "not a JSON object"),
+    ({"type": "object"}, "{", "not a JSON object: not valid JSON"),
+    ({"type": "list", "itemType": "integer"}, "1,x", 'not a list: an item (between ",") is not an integer'),
+    ({"type": "geopoint"}, "x", "not a point (longitude, latitude)"),
+    ({"type": "geojson"}, "{}", "not a GeoJSON object"),
+    ({"type": "integer", "constraints": {"maximum": 90}}, "91", "must be at most 90"),
+    ({"type": "date", "constraints": {"minimum": "2024-01-01"}}, "2023-12-31", "must be at least 2024-01-01"),
+    ({"type": "number", "constraints": {"exclusiveMinimum": 0}}, "0", "must be more than 0"),
+    ({"type": "number", "constraints": {"exclusiveMaximum": 1}}, "1", "must be less than 1"),
+    ({"type": "string", "constraints": {"minLength": 2}}, "x", "must have at least 2 characters"),
+    ({"type": "string", "constraints": {"maxLength": 1}}, "xy", "must have at most 1 character"),
+    ({"type": "array", "constraints": {"minLength": 2}}, "[]", "must have at least 2 items"),
+    ({"type": "string", "constraints": {"pattern": "[A-Z]{2}"}}, "x", "must match [A-Z]{2}"),
+    ({"type": "string", "constraints": {"enum": ["a", "b", "c"]}}, "x", "must be one of: a, b, c"),
+    ({"type": "boolean", "constraints": {"enum": [True]}}, "0", "must be one of: true"),
+    ({"type": "string", "constraints": {"enum": ["a" * 150, "b" * 150]}}, "x", f"must be one of: {'a' * 150}, …"),
+    ({"type": "string", "constraints": {"required": True}}, "", "is required"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("descriptor", "cell", "message"), MESSAGES)
+def test_messages_say_what_was_expected(descriptor: dict[str, Any], cell: str, message: str) -> None:
+    assert [problem.message for problem in field(**descriptor).check(cell)[1]] == [message]
 
 
 def test_every_broken_constraint_of_a_cell_is_told() -> None:
     subject = field(type="string", constraints={"minLength": 3, "pattern": "[0-9]+", "enum": ["123"]})
     assert [problem.message for problem in subject.check("a")[1]] == [
-        'constraint "minLength" is "3"',
-        'constraint "pattern" is "[0-9]+"',
-        'constraint "enum" is "[\'123\']"',
+        "must have at least 3 characters",
+        "must match [0-9]+",
+        "must be one of: 123",
     ]
 
 
 def test_a_null_breaks_required_and_nothing_else() -> None:
     subject = field(type="integer", constraints={"required": True, "minimum": 5}, missingValues=["", "NA"])
-    assert [problem.message for problem in subject.check("NA")[1]] == ['constraint "required" is "True"']
+    assert [problem.message for problem in subject.check("NA")[1]] == ["is required"]
     assert field(type="integer").check("") == (None, ())
 
 

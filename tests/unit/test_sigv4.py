@@ -15,6 +15,7 @@ import botocore.credentials
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from waybill.aws import sigv4
 from waybill.aws.sigv4 import Credentials, Signer, signing_key
 

@@ -20,7 +20,7 @@ from waybill.exports.definition import (
     parse_definition,
 )
 from waybill.exports.repository import export_not_found, new_export_id
-from waybill.jobs.model import Job, Status
+from waybill.jobs.model import Job
 from web import (
     Request,
     Route,
@@ -151,11 +151,10 @@ def activate(request: Request, export_id: str) -> Response[str]:
 
 
 def _lost_its_job(request: Request, export: Export) -> bool:
-    """An activation ended before its job was registered or started; `start_export` takes up where it stopped."""
+    """An activation ended between the export's move and its job's; `start_export` takes up where it stopped."""
     if export.status is not ExportStatus.IN_PROGRESS or export.job_id is None:
         return False
-    job = request.services.jobs.find(export.job_id)
-    return job is None or job.status is Status.WAITING
+    return request.services.jobs.find(export.job_id) is None
 
 
 def copy(request: Request, export_id: str) -> Response[str]:

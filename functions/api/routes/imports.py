@@ -151,8 +151,6 @@ def parse_options(given: Mapping[str, Any], entity: Entity) -> ImportOptions:
         columns=None if columns is None else check_columns(columns, entity.field_names, "/columns", problems),
         unescape_formulas=boolean(given, "unescapeFormulas", False, problems),
     )
-    if not problems:
-        _refuse_unsupported(options, problems)
     if problems:
         raise InvalidRequest("The import breaks a rule.", problems)
     return options
@@ -171,18 +169,6 @@ _MEMBERS = frozenset(
         "unescapeFormulas",
     }
 )
-
-
-def _refuse_unsupported(options: ImportOptions, problems: Problems) -> None:
-    """The one list of what the contract names and no import carries out yet; a line goes when its feature comes."""
-    if options.mode != "upsert":
-        problems.append(("/mode", f"{options.mode} is not supported yet"))
-    if options.on_error != "skip":
-        problems.append(("/onError", f"{options.on_error} is not supported yet"))
-    if options.dry_run:
-        problems.append(("/dryRun", "is not supported yet"))
-    if options.unescape_formulas:
-        problems.append(("/unescapeFormulas", "is not supported yet"))
 
 
 ROUTES = [

@@ -141,13 +141,19 @@ def stop(request: Request, job_id: str) -> Response[str]:
 
 
 def relaunch(request: Request, job_id: str) -> Response[str]:
-    """Answers 409 for every job until runs can be repeated; `is_relaunchable` says the same."""
+    from waybill.imports.relaunch import relaunch_import
+
     job = job_to_change(request, job_id)
-    raise Conflict("This job cannot be relaunched.", job.allowed_actions())
+    if not is_relaunchable(job):
+        raise Conflict("This job left nothing to relaunch.", job.allowed_actions())
+    _check_files_live(request, job)
+    child = relaunch_import(request.services, job, request.caller.name, request.caller.subject)
+    return accepted(request, child)
 
 
 def is_relaunchable(job: Job) -> bool:
-    return False
+    """Whether an import left rows; those that lost to a later row of their key show only when it is tried."""
+    return job.process is Process.IMPORT and job.is_terminal and job.has_rejects
 
 
 def list_errors(request: Request, job_id: str) -> Response[str]:

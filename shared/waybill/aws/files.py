@@ -88,6 +88,10 @@ class Files:
     def put(self, bucket: str, key: str, body: bytes, content_type: str = "application/octet-stream") -> None:
         self._s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType=content_type)
 
+    def copy(self, bucket: str, source_key: str, key: str) -> None:
+        """Copy an object of up to 5 GiB within a bucket."""
+        self._s3.copy_object(Bucket=bucket, Key=key, CopySource={"Bucket": bucket, "Key": source_key})
+
     def writer(self, bucket: str, key: str, content_type: str = "application/octet-stream") -> Writer:
         """A writer of an object of any size; nothing is visible before `close`."""
         return Writer(self._s3, bucket, key, content_type)
@@ -176,7 +180,9 @@ class Writer:
 
     def _flush(self) -> None:
         if self._upload_id is None:
-            answer = self._s3.create_multipart_upload(Bucket=self._bucket, Key=self._key, ContentType=self._content_type)
+            answer = self._s3.create_multipart_upload(
+                Bucket=self._bucket, Key=self._key, ContentType=self._content_type
+            )
             self._upload_id = answer["UploadId"]
         part = self._s3.upload_part(
             Bucket=self._bucket,

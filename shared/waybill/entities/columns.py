@@ -490,7 +490,7 @@ class DatetimeLane(Lane):
 
     def identities(self, cells: Sequence[str], texts: Sequence[str]) -> Sequence[str]:
         identity, parse = self.kind.identity, self.kind.parse
-        return [cell if len(cell) <= 20 else identity(parse(cell)) for cell in cells]
+        return [cell if len(cell) <= 20 and cell[11:13] != "24" else identity(parse(cell)) for cell in cells]
 
 
 class PatternDatetimeLane(Lane):

@@ -6,20 +6,20 @@ it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
 from .fieldtypes import FieldType, Unreadable
-from .patterns import Pattern
 
 TYPE_ERROR = "type-error"
 CONSTRAINT_ERROR = "constraint-error"
+SHOWN_CHARS = 200  # of a long pattern or list in a message
 
 
 class Problem(NamedTuple):
-    """What is wrong with a cell: Frictionless' error type, and a message for a person."""
+    """What is wrong with a cell: Frictionless' error type, and a message for a person: what was expected, and why."""
 
     type: str
     message: str
@@ -31,16 +31,13 @@ Checked = tuple[Any, tuple[Problem, ...]]
 
 @dataclass(frozen=True)
 class Constraint:
-    """`given` as the schema writes it, `limit` as values compare with it, `holds(value)` the test."""
+    """`limit` is what values compare with, `holds(value)` the test, `problem` what a value that fails it has."""
 
     name: str
-    given: Any
     limit: Any
     holds: Callable[[Any], bool]
 
-    @cached_property
-    def problem(self) -> Problem:
-        return Problem(CONSTRAINT_ERROR, f'constraint "{self.name}" is "{_shown(self.given)}"')
+    problem: Problem
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,11 +71,11 @@ class Field:
 
     @cached_property
     def required_problem(self) -> Problem:
-        return Problem(CONSTRAINT_ERROR, 'constraint "required" is "True"')
+        return Problem(CONSTRAINT_ERROR, "is required")
 
     @cached_property
     def type_problem(self) -> Problem:
-        return Problem(TYPE_ERROR, f'type is "{self.type}/{self.format}"')
+        return Problem(TYPE_ERROR, f"not {self.kind.noun}")
 
     def check(self, cell: str) -> Checked:
         """Reads one cell as the standard says: missing values, then the type, then every constraint."""
@@ -93,8 +90,16 @@ class Field:
         return value, tuple([rule.problem for rule in self.constraints if not rule.holds(value)])
 
 
-def _shown(given: Any) -> str:
-    if isinstance(given, Pattern):
-        return given.text
-    text = str(given)
-    return text if len(text) <= 200 else text[:199] + "…"
+def listed(values: Iterable[Any]) -> str:
+    """`a, b, c`, cut where it gets long."""
+    text = ""
+    for number, value in enumerate(values):
+        item = ("true" if value else "false") if isinstance(value, bool) else str(value)
+        if len(text) + len(item) > SHOWN_CHARS:
+            return f"{text}{', ' if number else ''}…"
+        text += f", {item}" if number else item
+    return text
+
+
+def shortened(text: str) -> str:
+    return text if len(text) <= SHOWN_CHARS else text[: SHOWN_CHARS - 1] + "…"

@@ -73,7 +73,9 @@ def match_header(
     """
     renames = columns or {}
     rejects = _rejects_columns(schema, labels)
-    read = [(index, renames.get(label, label)) for index, label in enumerate(labels) if index not in rejects]
+    read = [
+        (index, _field_name(schema, label, renames)) for index, label in enumerate(labels) if index not in rejects
+    ]
     if not any(label.strip() for _, label in read):
         raise HeaderMismatch([LabelError("blank-header", 0, "", "Header is completely blank")])
     keys_only = mode in ("update", "delete")
@@ -91,6 +93,16 @@ def match_header(
         ignored=tuple(index for index in range(len(labels)) if index not in found),
         absent=tuple(field for field in schema.fields if field.name not in names),
     )
+
+
+def _field_name(schema: Schema, label: str, renames: Mapping[str, str]) -> str:
+    """What a label stands for. White space around it has no meaning, unless a name is spelt that way."""
+    for spelling in (label, label.strip()):
+        if spelling in renames:
+            return renames[spelling]
+        if spelling in schema.by_name:
+            return spelling
+    return label
 
 
 def _rejects_columns(schema: Schema, labels: Sequence[str]) -> set[int]:

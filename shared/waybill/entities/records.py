@@ -44,11 +44,16 @@ def record_page(
 
 
 def has_records(dynamodb: DynamoDB, table: str, entity: Entity) -> bool:
-    """Whether there is any record. Costs up to one request per shard."""
+    """Whether there is any record. Costs a request per shard until one is found."""
     for shard in range(SHARDS):
-        query = _shard_query(table, entity, shard) | {"Limit": 1, "Select": "COUNT"}
-        if dynamodb.call("Query", query)["Count"]:
-            return True
+        query = _shard_query(table, entity, shard) | {"Select": "COUNT"}
+        while True:
+            answer = dynamodb.call("Query", query)
+            if answer["Count"]:
+                return True
+            if "LastEvaluatedKey" not in answer:
+                break
+            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
     return False
 
 
@@ -73,7 +78,8 @@ def _shard_query(table: str, entity: Entity, shard: int) -> dict[str, Any]:
     return {
         "TableName": table,
         "KeyConditionExpression": "#pk = :pk",
-        "ExpressionAttributeNames": {"#pk": "_pk"},
+        "FilterExpression": "attribute_not_exists(#gone)",  # tombstones of deleted records
+        "ExpressionAttributeNames": {"#pk": "_pk", "#gone": "_gone"},
         "ExpressionAttributeValues": to_attributes({":pk": _partition(entity, shard)}),
         "ConsistentRead": True,
     }

@@ -21,12 +21,13 @@ from xxhash import xxh3_64_intdigest
 from .columns import Converted, Lane, escape, frame, make_column
 from .fields import Field, Problem
 from .fieldtypes.attributes import MAX_ITEM_BYTES, attribute_bytes
-from .header import HeaderMatch
+from .header import REJECTS_LABELS, HeaderMatch
 from .schema import Schema
 
 SHARDS = 64
 MAX_KEY_BYTES = 1_024
 MISSING_KEY = Problem("missing-key", "the primary key is missing")
+BLANK_ROW = Problem("blank-row", "The row is blank.")
 
 Shape = Literal["put", "update", "delete"]
 
@@ -102,6 +103,7 @@ class RowCompiler:
         key = set(schema.primary_key)
         wanted = [column for column in header.columns if shape != "delete" or column.field.name in key]
         self._columns = [_Column(column.position, make_column(column.field)) for column in wanted]
+        self._others = [index for index in header.ignored if header.labels[index] not in REJECTS_LABELS]
         by_name = {column.lane.field.name: column for column in self._columns}
         self._key = [by_name[name] for name in schema.primary_key]
         self.unique_sets = tuple(names for names in schema.unique_sets if all(name in by_name for name in names))
@@ -173,6 +175,10 @@ class RowCompiler:
             if output.converted.problems:
                 errors += output.errors()
         block = Block(rows=range(len(columns[0])))
+        blank = self._blank_rows(columns, outputs)
+        if blank:
+            errors = [error for error in errors if error.row not in blank]
+            errors += (CellError(row, 0, "", BLANK_ROW.type, "", BLANK_ROW.message) for row in blank)
         if errors:
             _keep_good(block, outputs, set(map(itemgetter(0), errors)))
         if block.rows:
@@ -187,6 +193,13 @@ class RowCompiler:
         errors.sort(key=itemgetter(0))
         block.errors = errors
         return block, outputs
+
+    def _blank_rows(self, columns: Sequence[Sequence[str]], outputs: list[_Output]) -> set[int]:
+        """Rows with nothing but missing values in their fields, and nothing at all in the other columns."""
+        if self.shape == "delete" or not all(output.nulls for output in outputs):
+            return set()
+        blank = set(outputs[0].nulls).intersection(*[output.nulls for output in outputs[1:]])
+        return {row for row in blank if not any(columns[index][row] for index in self._others)}
 
     def _add_keys(
         self, block: Block, outputs: list[_Output], keys: Sequence[str] | None, errors: list[CellError]
@@ -264,6 +277,9 @@ class RowCompiler:
         key_columns = () if self.own_table else self._key
         written = [output for output in outputs if output.column not in key_columns]
         names = {"#k": "_pk" if self.own_table else self._key[0].lane.field.name}
+        condition = "attribute_exists(#k)"
+        if self.own_table:  # the tombstone of a deleted record is none
+            names["#gone"], condition = "_gone", f"{condition} AND attribute_not_exists(#gone)"
         names |= {f"#s{number}": name for number, name in enumerate(stamps)}
         names |= {
             f"#f{number}": attribute_name(output.column.lane.field, self.own_table)
@@ -297,7 +313,7 @@ class RowCompiler:
             update = f'"UpdateExpression":"{expression}",' if expression else ""
             holders = f'"ExpressionAttributeValues":{{{",".join(given)}}},' if given else ""
             texts.append(
-                f'"Key":{key},"ConditionExpression":"attribute_exists(#k)",{update}{holders}'
+                f'"Key":{key},"ConditionExpression":"{condition}",{update}{holders}'
                 f'"ExpressionAttributeNames":{{{common}}}'
             )
         return texts

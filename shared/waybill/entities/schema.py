@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from .fields import Constraint, Field
+from .fields import CONSTRAINT_ERROR, Constraint, Field, Problem, listed, shortened
 from .fieldtypes import TYPES, FieldType
 from .fieldtypes.base import SIZED
 from .jsonschema import compile_json_schema
@@ -23,11 +23,11 @@ FIELDS_MATCH = ("exact", "equal", "subset", "superset", "partial")
 LIST_ITEM_TYPES = ("string", "integer", "boolean", "number", "datetime", "date", "time")
 
 _MISSING = object()
-_BOUNDS: dict[str, Callable[[Any, Any], bool]] = {
-    "minimum": operator.ge,
-    "maximum": operator.le,
-    "exclusiveMinimum": operator.gt,
-    "exclusiveMaximum": operator.lt,
+_BOUNDS: dict[str, tuple[Callable[[Any, Any], bool], str]] = {
+    "minimum": (operator.ge, "must be at least"),
+    "maximum": (operator.le, "must be at most"),
+    "exclusiveMinimum": (operator.gt, "must be more than"),
+    "exclusiveMaximum": (operator.lt, "must be less than"),
 }
 
 
@@ -227,15 +227,19 @@ class _Reader:
             if not isinstance(given, int) or isinstance(given, bool) or given < 0:
                 self.refuse(path, "must be a whole number, 0 or more")
                 return None
+            units = kind.units if given != 1 else kind.units.removesuffix("s")
             if name == "minLength":
-                return Constraint(name, given, given, lambda value: kind.length(value) >= given)
-            return Constraint(name, given, given, lambda value: kind.length(value) <= given)
+                problem = _problem(f"must have at least {given:,} {units}")
+                return Constraint(name, given, lambda value: kind.length(value) >= given, problem)
+            problem = _problem(f"must have at most {given:,} {units}")
+            return Constraint(name, given, lambda value: kind.length(value) <= given, problem)
         if name in _BOUNDS:
             bound = self.given(given, path, kind)
             if bound is _MISSING:
                 return None
-            limit, compare = kind.order(bound), _BOUNDS[name]
-            return Constraint(name, given, limit, lambda value: compare(kind.order(value), limit))
+            limit, (compare, words) = kind.order(bound), _BOUNDS[name]
+            problem = _problem(f"{words} {shortened(str(given))}")
+            return Constraint(name, limit, lambda value: compare(kind.order(value), limit), problem)
         if name == "enum":
             return self.enum(name, given, path, kind)
         try:
@@ -243,8 +247,9 @@ class _Reader:
                 if not isinstance(given, str):
                     raise ValueError("must be a text")
                 pattern = Pattern(given)
-                return Constraint(name, given, pattern, pattern.matches)
-            return Constraint(name, given, given, compile_json_schema(given))
+                return Constraint(name, pattern, pattern.matches, _problem(f"must match {shortened(given)}"))
+            problem = _problem("does not fit the JSON schema of the field")
+            return Constraint(name, given, compile_json_schema(given), problem)
         except ValueError as error:
             what = "is not a linear-time regular expression: " if isinstance(given, str) else ""
             self.refuse(path, f"{what}{error}")
@@ -256,7 +261,8 @@ class _Reader:
             return None
         values = [self.given(value, f"{path}/{position}", kind) for position, value in enumerate(given)]
         allowed = frozenset(kind.identity(value) for value in values if value is not _MISSING)
-        return Constraint(name, given, allowed, lambda value: kind.identity(value) in allowed)
+        problem = _problem(f"must be one of: {listed(given)}")
+        return Constraint(name, allowed, lambda value: kind.identity(value) in allowed, problem)
 
     def categories(self, descriptor: Mapping[str, Any], path: str, kind: FieldType) -> Constraint | None:
         given = descriptor["categories"]
@@ -334,6 +340,10 @@ _OPTIONS: dict[str, tuple[dict[str, str], dict[str, str], dict[str, str]]] = {
     "boolean": ({}, {}, {"trueValues": "true_values", "falseValues": "false_values"}),
     "list": ({"delimiter": "delimiter"}, {}, {}),
 }  # type → properties that hold a text, a flag, a list of texts, and the options they become
+
+
+def _problem(message: str) -> Problem:
+    return Problem(CONSTRAINT_ERROR, message)
 
 
 def _is_text_list(given: Any) -> bool:

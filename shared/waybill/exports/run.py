@@ -12,6 +12,7 @@ from waybill.errors import Superseded
 from waybill.exports.definition import Definition, Export
 from waybill.exports.writers import CsvWriter
 from waybill.imports.results import export_key
+from waybill.jobs.leases import LEASE_SECONDS, lease_chunk
 from waybill.jobs.model import ChunkLease, Counts, Job, Process, Status, finished
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def extract(services: Services, job_id: str) -> Job:
     """
     job = services.jobs.begin(job_id)
     attempt = uuid.uuid4().hex
-    services.jobs.lease_chunk(job_id, _ONLY_CHUNK, attempt)
+    lease_chunk(services, job_id, _ONLY_CHUNK, attempt)
     snapshot = services.jobs.definition(job_id)
     definition = Definition.from_document(snapshot["export"])
     entity = Entity.from_document(snapshot["entity"])
@@ -77,9 +78,9 @@ def extract(services: Services, job_id: str) -> Job:
         for items in record_pages(services, entity.uid):
             rows += writer.write(items)
             if time.monotonic() >= next_beat:
-                services.jobs.heartbeat(job_id, _ONLY_CHUNK, ChunkLease(attempt, rows, rows, 0))
+                _beat(services, job_id, attempt, rows)
                 next_beat = time.monotonic() + HEARTBEAT_SECONDS
-        services.jobs.heartbeat(job_id, _ONLY_CHUNK, ChunkLease(attempt, rows, rows, 0))
+        _beat(services, job_id, attempt, rows)
     except BaseException:
         output.abort()
         raise
@@ -115,7 +116,8 @@ def record_pages(services: Services, entity_uid: str) -> Iterator[list[dict[str,
         query: dict[str, Any] = {
             "TableName": services.settings.records_table,
             "KeyConditionExpression": "#pk = :pk",
-            "ExpressionAttributeNames": {"#pk": "_pk"},
+            "FilterExpression": "attribute_not_exists(#gone)",
+            "ExpressionAttributeNames": {"#pk": "_pk", "#gone": "_gone"},
             "ExpressionAttributeValues": {":pk": {"S": f"{entity_uid}#{shard:02x}"}},
             "ConsistentRead": True,
         }
@@ -126,6 +128,11 @@ def record_pages(services: Services, entity_uid: str) -> Iterator[list[dict[str,
             if "LastEvaluatedKey" not in answer:
                 break
             query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+
+def _beat(services: Services, job_id: str, attempt: str, rows: int) -> None:
+    until = int((services.clock().timestamp() + LEASE_SECONDS) * 1000)
+    services.jobs.heartbeat(job_id, _ONLY_CHUNK, ChunkLease(attempt, rows, rows, 0, until))
 
 
 def _end(services: Services, job: Job, status: Status, counts: Counts, **changes: Any) -> Job:

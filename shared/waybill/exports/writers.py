@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -13,11 +12,7 @@ from waybill.entities.model import Entity
 from waybill.entities.rows import attribute_name
 from waybill.entities.schema import parse_schema
 from waybill.exports.definition import Definition
-
-# Spreadsheets take such a cell for a formula; a leading quote makes it text (OWASP, CSV injection). Quotes before it
-# are counted in, so that taking one quote off again is exact.
-FORMULA = re.compile(r"'*[=+@\t\r-]")
-_GUARDED_TYPES = frozenset({"string", "any"})
+from waybill.tabular.formulas import GUARDED_TYPES, guard
 
 Item = Mapping[str, Mapping[str, Any]]
 
@@ -63,7 +58,7 @@ class CsvWriter:
         for attribute, to_cell, null, guarded in self._columns:
             value = item.get(attribute)
             cell = null if value is None else to_cell(value)
-            cells.append(f"'{cell}" if guarded and value is not None and FORMULA.match(cell) else cell)
+            cells.append(guard(cell) if guarded and value is not None else cell)
         return cells
 
     def _write_rows(self, rows: Sequence[Sequence[str]]) -> None:
@@ -79,5 +74,5 @@ class CsvWriter:
 def _column(field: Field, escape_formulas: bool) -> _Column:
     null = field.missing_values[0] if field.missing_values else ""
     return _Column(
-        attribute_name(field), field.kind.to_cell, null, escape_formulas and field.type in _GUARDED_TYPES
+        attribute_name(field), field.kind.to_cell, null, escape_formulas and field.type in GUARDED_TYPES
     )

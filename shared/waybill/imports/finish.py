@@ -7,16 +7,20 @@ status is written last: it means that the files exist.
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from waybill.aws.dynamodb import BatchWriter
 from waybill.aws.files import SourceChanged
 from waybill.imports.keys import read_partition, repeated
-from waybill.imports.load import chunk_segments, load_leased_chunk, row_reader
+from waybill.imports.load import load_leased_chunk, part_prefix
 from waybill.imports.plan import ImportPlan, fail_import, read_plan
+from waybill.imports.policy import Policy
 from waybill.imports.reports import (
     ERROR_LOG_HEADER,
     ReportIndex,
@@ -25,20 +29,21 @@ from waybill.imports.reports import (
     error_log_line,
     insert_rows,
 )
-from waybill.imports.results import chunk_prefix, error_log_key, job_prefix, rejects_key, summary_key
-from waybill.imports.rows import RowReader
+from waybill.imports.results import error_log_key, job_prefix, rejects_key, summary_key
+from waybill.imports.settle import DUPLICATE_KEY
+from waybill.imports.source import read_again, row_reader
 from waybill.imports.start import start_next
 from waybill.jobs.items import LedgerEntry
+from waybill.jobs.leases import lease_chunk
 from waybill.jobs.model import Counts, Job, Status, finished
-from waybill.tabular.plan import Chunk
 
 if TYPE_CHECKING:
     from waybill.bootstrap import Services
 
 PIECE_BYTES = 1024 * 1024
-DUPLICATE_KEY = "duplicate-key"
 _MESSAGES = {
     "source-changed": "The file was overwritten or deleted while it was imported.",
+    "rejected-rows": "Of {counts.total:,} rows {counts.rejected:,} are bad; all or nothing was asked for.",
     "internal-error": "A step of the import failed repeatedly; relaunch the rows that were not imported.",
 }
 
@@ -72,20 +77,18 @@ def finish_import(services: Services, job_id: str, failure: str | None = None) -
             code = failure or "internal-error"
             return fail_import(services, job, [RowError(None, None, None, code, None, _MESSAGES[code])])
         job = _finish_planned(services, job, plan, failure)
-    services.files.delete_prefix(services.settings.files_bucket, f"{job_prefix(job_id)}chunks/")
+    for details in ("chunks/", "checks/"):
+        services.files.delete_prefix(services.settings.files_bucket, job_prefix(job_id) + details)
     start_next(services, job.entity_uid)
     return job
 
 
 def _finish_planned(services: Services, job: Job, plan: ImportPlan, failure: str | None) -> Job:
-    ledger = services.jobs.ledger(job.job_id)
-    for chunk in plan.chunks:
-        if chunk.number not in ledger:
-            attempt = "skipped"
-            job = services.jobs.lease_chunk(job.job_id, chunk.number, attempt)
-            ledger[chunk.number] = load_leased_chunk(services, job, plan, chunk, attempt, skip=True)
-    losers = settle_repeated_keys(services, job, plan, ledger)
-    entries = [ledger[chunk.number] for chunk in plan.chunks]
+    ledger = _complete_ledger(services, job, plan)
+    job = services.jobs.get(job.job_id)
+    policy = Policy.of(job)
+    losers = [] if policy.checks_first else settle_repeated_keys(services, job, plan, ledger)
+    entries = [entry for chunk in plan.chunks for entry in ledger[chunk.number]]
     counts = Counts(
         total=job.counts.total,
         imported=sum(entry.imported for entry in entries) - len(losers),
@@ -95,6 +98,8 @@ def _finish_planned(services: Services, job: Job, plan: ImportPlan, failure: str
     has_rejects = bool(counts.rejected or counts.unprocessed)
     if has_rejects:
         _put_files_together(services, job, plan, ledger, losers)
+    if policy.refuses_all:
+        failure = "rejected-rows"
     failure = failure or next((entry.failure for entry in entries if entry.failure), None)
     ended = finished(
         job,
@@ -103,85 +108,81 @@ def _finish_planned(services: Services, job: Job, plan: ImportPlan, failure: str
         services.clock(),
         services.jobs.retention,
         error_code=failure,
-        error_message=_MESSAGES[failure] if failure else None,
+        error_message=_MESSAGES[failure].format(counts=counts) if failure else None,
         has_rejects=has_rejects,
         has_error_log=has_rejects,
     )
+    if counts.imported and not job.dry_run and not failure:
+        services.jobs.note_content(job, plan.sha256)
     return services.jobs.finish(ended, Status.IN_PROGRESS)
 
 
+def _complete_ledger(services: Services, job: Job, plan: ImportPlan) -> dict[int, list[LedgerEntry]]:
+    """The ledger; what no invocation came to is listed as not processed."""
+    ledger = services.jobs.ledger(job.job_id)
+    for chunk in plan.chunks:
+        parts = ledger.setdefault(chunk.number, [])
+        if not parts or not parts[-1].is_last:
+            attempt = uuid.uuid4().hex
+            leased = lease_chunk(services, job.job_id, chunk.number, attempt)
+            parts.append(load_leased_chunk(services, leased, plan, chunk, parts, attempt, skip=True))
+    return ledger
+
+
 def settle_repeated_keys(
-    services: Services, job: Job, plan: ImportPlan, ledger: Mapping[int, LedgerEntry]
+    services: Services, job: Job, plan: ImportPlan, ledger: Mapping[int, Sequence[LedgerEntry]]
 ) -> list[Loser]:
     """Make the last valid row of each key the one that stands in the table.
 
     Chunks run side by side and requests overtake each other, so that nothing is known of who wrote last: the winners of
-    repeated keys are written again, after everything else.
+    repeated keys are written again, after everything else. Of rows that were not written none competes.
 
     Returns:
         The rows that lost, in file order.
     """
-    suspects = _suspect_rows(services, job, plan, ledger)
-    if not suspects:
-        return []
+    losers: list[Loser] = []
     reader = row_reader(services, job, plan)
-    found = []
-    for chunk in plan.chunks:
-        wanted = [row for row in suspects if chunk.first_row <= row < chunk.first_row + chunk.rows]
-        if wanted:
-            found += list(_read_again(services, job, plan, chunk, reader, frozenset(wanted)))
-    winners = {key: (row, put) for row, _, key, put, _ in found}
-    losers = []
-    for row, chunk_number, key, _, raw in found:
-        winner = winners[key][0]
-        if row != winner:
-            message = f"The same key stands again in row {winner}, which wins."
-            losers.append(Loser(row, chunk_number, raw, RowError(row, None, None, DUPLICATE_KEY, key, message)))
-    repeated_keys = {loser.error.cell for loser in losers}
-    with BatchWriter(services.dynamodb, reader.table, connections=services.settings.write_connections) as writer:
-        writer.write([put for key, (_, put) in winners.items() if key in repeated_keys])
-    return losers
-
-
-def _suspect_rows(services: Services, job: Job, plan: ImportPlan, ledger: Mapping[int, LedgerEntry]) -> list[int]:
-    """Rows whose key digest stands more than once in the file, ascending."""
-    bucket = services.settings.files_bucket
-    rows: list[int] = []
     for partition in range(plan.key_partitions):
-        pairs = []
-        for entry in ledger.values():
-            if entry.imported:
-                key = chunk_prefix(job.job_id, entry.chunk, entry.attempt) + "keys"
-                read = partial(services.files.read, bucket, key)
-                pairs.append(read_partition(read, plan.key_partitions, partition))
-        rows += repeated(pairs)
-    return sorted(rows)
+        suspects = frozenset(_suspect_rows(services, job, plan, ledger, partition))
+        if not suspects:
+            continue
+        groups: dict[str, list[tuple[int, int, str, str]]] = {}
+        try:
+            for chunk, row, block, place in read_again(services, plan, reader, suspects):
+                groups.setdefault(block.keys[place], []).append((row, chunk, block.texts[place], block.raw(row)))
+        except SourceChanged:
+            # What was written stays; without the source nobody can say more about repeated keys.
+            return losers
+        winners = []
+        for key, rows in groups.items():
+            *earlier, (winner, _, text, _) = rows
+            if earlier:
+                winners.append(text)
+            message = f"The same key stands again in row {winner}, which wins."
+            losers += [
+                Loser(row, chunk, raw, RowError(row, None, None, DUPLICATE_KEY, key, message))
+                for row, chunk, _, raw in earlier
+            ]
+        with BatchWriter(services.dynamodb, reader.table, connections=services.settings.write_connections) as writer:
+            writer.write(winners)
+    return sorted(losers, key=attrgetter("row"))
 
 
-def _read_again(
-    services: Services, job: Job, plan: ImportPlan, chunk: Chunk, reader: RowReader, wanted: frozenset[int]
-) -> Iterator[tuple[int, int, str, str, str]]:
-    """(row, chunk number, key, put, record as it stands) of the wanted rows of a chunk."""
-    next_row, end_row = chunk.first_row, chunk.first_row + chunk.rows
-    try:
-        for segment in chunk_segments(services.files, plan, chunk):
-            count = min(segment.records, end_row - next_row)
-            if not wanted.isdisjoint(range(next_row, next_row + count)):
-                block = reader.read(segment, next_row, count, services.clock())
-                raws = dict(reader.raw_rows(segment, next_row, count))
-                for row, key, put in zip(block.rows, block.keys, block.puts, strict=True):
-                    if row in wanted:
-                        yield row, chunk.number, key, put, raws[row]
-            next_row += count
-            if next_row == end_row:
-                return
-    except SourceChanged:
-        # What was written stays; without the source nobody can say more about repeated keys.
-        return
+def _suspect_rows(
+    services: Services, job: Job, plan: ImportPlan, ledger: Mapping[int, Sequence[LedgerEntry]], partition: int
+) -> list[int]:
+    """Imported rows whose key digest stands more than once in the file."""
+    pairs = []
+    for entry in chain.from_iterable(ledger.values()):
+        if entry.imported:
+            key = part_prefix(job.job_id, entry.chunk, entry.part, entry.attempt) + "keys"
+            read = partial(services.files.read, services.settings.files_bucket, key)
+            pairs.append(read_partition(read, plan.key_partitions, partition))
+    return repeated(pairs)
 
 
 def _put_files_together(
-    services: Services, job: Job, plan: ImportPlan, ledger: Mapping[int, LedgerEntry], losers: Sequence[Loser]
+    services: Services, job: Job, plan: ImportPlan, ledger: Mapping[int, Sequence[LedgerEntry]], losers: Sequence[Loser]
 ) -> None:
     bucket, form = services.settings.files_bucket, plan.rejects_format
     rejects = services.files.writer(bucket, rejects_key(job.job_id), f"text/csv; charset={plan.encoding}")
@@ -193,10 +194,10 @@ def _put_files_together(
     summary = Summary()
     for loser in losers:
         summary.add(loser.error)
-    for chunk in plan.chunks:
-        entry = ledger[chunk.number]
-        prefix = chunk_prefix(job.job_id, chunk.number, entry.attempt)
-        mine = [loser for loser in losers if loser.chunk == chunk.number]
+    for entry in chain.from_iterable(ledger[chunk.number] for chunk in plan.chunks):
+        prefix = part_prefix(job.job_id, entry.chunk, entry.part, entry.attempt)
+        first_row = entry.next_row - entry.rows
+        mine = [loser for loser in losers if loser.chunk == entry.chunk and first_row <= loser.row < entry.next_row]
         index = ReportIndex.from_bytes(b"")
         content: dict[str, Iterator[bytes]] = {"rejects": iter(()), "errors": iter(())}
         if entry.rejected or entry.unprocessed:

@@ -80,10 +80,7 @@ def repeated(chunks: Iterable[tuple[array[int], array[int]]]) -> list[int]:
             again.add(digest)
         seen.add(digest)
     return sorted(
-        row
-        for chunk_digests, rows in pairs
-        for digest, row in zip(chunk_digests, rows, strict=True)
-        if digest in again
+        row for chunk_digests, rows in pairs for digest, row in zip(chunk_digests, rows, strict=True) if digest in again
     )
 
 

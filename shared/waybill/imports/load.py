@@ -1,222 +1,375 @@
 """The load step: validate the rows of one chunk, write the good ones, keep the bad ones with their reasons.
 
-Exactly-once by construction: what an attempt writes can be written again with the same result (a record is a put of
-the whole row, the attempt's files have the attempt in their keys), and only the ledger item, put once in one
-transaction with the totals, makes it count. An attempt that lost its lease learns so with its next heartbeat.
+Exactly-once by construction: what an attempt writes can be written again with the same result (`imports.sinks`), the
+attempt's files have the attempt in their keys, and only the ledger item, put once in one transaction with the totals,
+makes it count. An attempt holds a lease that each heartbeat prolongs; it sends nothing when the lease may be over, and
+who takes the chunk over waits until it is.
+
+A chunk that does not end before the invocation must is committed as far as it came; the next invocation goes on there.
 """
 
 from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from waybill.aws.dynamodb import BatchWriter
 from waybill.aws.files import SourceChanged, Writer
-from waybill.entities.model import Entity
-from waybill.entities.schema import parse_schema
+from waybill.errors import Superseded
+from waybill.imports.blocks import RowBlock, stopped
 from waybill.imports.keys import KeySpill
-from waybill.imports.plan import ImportPlan, match_labels, read_plan
+from waybill.imports.plan import ImportPlan, read_plan
+from waybill.imports.policy import Policy
 from waybill.imports.reports import ChunkReport, RowError
 from waybill.imports.results import chunk_prefix
-from waybill.imports.rows import RowBlock, RowReader
+from waybill.imports.settle import read_losers
+from waybill.imports.sinks import BatchSink, NoSink, Refusal, Sink, conditional_sink
+from waybill.imports.source import chunk_segments, row_reader
 from waybill.jobs.items import LedgerEntry
+from waybill.jobs.leases import LEASE_SECONDS, lease_chunk
 from waybill.jobs.model import ChunkLease, Job
 from waybill.tabular.plan import Chunk
-from waybill.tabular.records import Segment, segments
+from waybill.tabular.records import Segment
 
 if TYPE_CHECKING:
     from waybill.aws.files import Files
     from waybill.bootstrap import Services
 
 HEARTBEAT_SECONDS = 1.0
-STOPPED = "stopped"
+# A request may be on its way for so long after its last check; Stop promises 5 seconds, and a lease is longer.
+WRITE_TIMEOUT_SECONDS = 3.0
+# What an invocation keeps back for its last requests, files and ledger item.
+TIME_RESERVE_SECONDS = 45.0
 
 
-@dataclass(frozen=True)
-class ChunkResult:
-    """What loading came to. `failure` is a job code where the source could not be read to the chunk's end."""
+class _Stop(Exception):
+    """The job is to stop: raised before a request is sent."""
 
-    imported: int
-    rejected: int
-    unprocessed: int
+
+@dataclass
+class _Tally:
+    """How far a part came."""
+
+    next_row: int
+    next_byte: int
+    imported: int = 0
+    rejected: int = 0
+    unprocessed: int = 0
     failure: str | None = None
+    is_last: bool = True
+
+    @property
+    def processed(self) -> int:
+        return self.imported + self.rejected
 
 
-def load_chunk(services: Services, job_id: str, number: int) -> LedgerEntry:
-    """Load one chunk of a planned import, or find that it is loaded already.
+@dataclass
+class _Written:
+    """What a stopped attempt had written: every good row before `handed_in`, but for `lost`; `refused` by row."""
+
+    handed_in: int
+    lost: set[int]
+    refused: list[Refusal] = field(default_factory=list)
+
+
+def load_chunk(
+    services: Services, job_id: str, number: int, remaining_seconds: Callable[[], float] = lambda: 900.0
+) -> LedgerEntry:
+    """Load one chunk of a planned import, or what earlier invocations left of it.
+
+    Args:
+        remaining_seconds: until the invocation is ended from outside.
 
     Returns:
-        The ledger entry that counts.
+        The ledger entry of the last part that is done; not `is_last` when there is more to do.
 
     Raises:
         Superseded: a newer attempt owns the chunk, or the job has ended.
         DynamoDBError, botocore errors: worth a retry of the step.
     """
-    stored = services.jobs.ledger_entry(job_id, number)
-    if stored is not None:
-        return stored
+    parts = services.jobs.ledger(job_id, number).get(number, [])
+    if parts and parts[-1].is_last:
+        return parts[-1]
     plan = read_plan(services, job_id)
     if plan is None:
         raise LookupError(f"job {job_id} has no plan")
     attempt = uuid.uuid4().hex
-    job = services.jobs.lease_chunk(job_id, number, attempt)
-    return load_leased_chunk(services, job, plan, plan.chunks[number], attempt)
+    job = lease_chunk(services, job_id, number, attempt, remaining_seconds)
+    return load_leased_chunk(services, job, plan, plan.chunks[number], parts, attempt, remaining_seconds)
 
 
 def load_leased_chunk(
-    services: Services, job: Job, plan: ImportPlan, chunk: Chunk, attempt: str, skip: bool = False
-) -> LedgerEntry:
-    """Load a chunk under a lease of `attempt`; with `skip` none of its rows is written, all are listed as stopped."""
-    reader = row_reader(services, job, plan)
-    prefix = chunk_prefix(job.job_id, chunk.number, attempt)
-    pulse = _Pulse(services, job, chunk.number, attempt, skip)
-    with _ChunkFiles(services.files, services.settings.files_bucket, prefix) as outputs:
-        report = ChunkReport(plan.rejects_format, outputs.rejects, outputs.error_log)
-        spill = KeySpill(plan.key_partitions)
-        writer = BatchWriter(
-            services.dynamodb,
-            reader.table,
-            connections=services.settings.write_connections,
-            before_send=pulse.check,
-        )
-        with writer:
-            result = _load_rows(services, job, plan, chunk, reader, writer, report, spill, pulse)
-        if report.rows:
-            outputs.put("index", report.index())
-            outputs.put("summary", report.summary.to_json())
-        if result.imported and plan.key_partitions:
-            outputs.put("keys", spill.to_bytes())
-    entry = LedgerEntry(
-        chunk.number,
-        attempt,
-        result.imported,
-        result.rejected,
-        result.unprocessed,
-        report.errors,
-        result.failure,
-    )
-    return services.jobs.commit_chunk(job.job_id, entry)
-
-
-def row_reader(services: Services, job: Job, plan: ImportPlan) -> RowReader:
-    """The reader for a job's rows, from the definition that it started with."""
-    entity = Entity.from_document(services.jobs.definition(job.job_id))
-    schema = parse_schema(entity.schema)
-    match = match_labels(schema, entity, job, plan.labels)
-    return RowReader(schema, match, plan, entity.uid, job.job_id, services.settings.records_table)
-
-
-def _load_rows(
     services: Services,
     job: Job,
     plan: ImportPlan,
     chunk: Chunk,
-    reader: RowReader,
-    writer: BatchWriter,
-    report: ChunkReport,
-    spill: KeySpill,
-    pulse: _Pulse,
-) -> ChunkResult:
-    imported = rejected = unprocessed = 0
-    next_row, end_row = chunk.first_row, chunk.first_row + chunk.rows
-    try:
-        for segment in chunk_segments(services.files, plan, chunk):
-            count = min(segment.records, end_row - next_row)
-            if pulse.stopping:
-                for row, raw in reader.raw_rows(segment, next_row, count):
-                    report.reject(raw, [_stopped(row)])
-                unprocessed += count
-            else:
-                block = reader.read(segment, next_row, count, services.clock())
-                for raw, errors in block.rejected:
+    parts: Sequence[LedgerEntry],
+    attempt: str,
+    remaining_seconds: Callable[[], float] = lambda: 900.0,
+    *,
+    skip: bool = False,
+) -> LedgerEntry:
+    """Load what `parts` left of a chunk, under a lease of `attempt`; with `skip` its rows are listed as stopped."""
+    loader = _Loader(services, job, plan, chunk, attempt, remaining_seconds)
+    begin = parts[-1] if parts else None
+    start = _Tally(begin.next_row if begin else chunk.first_row, begin.next_byte if begin else chunk.start)
+    part = len(parts)
+    prefix = part_prefix(job.job_id, chunk.number, part, attempt)
+    written: _Written | None = _Written(0, set()) if skip or job.stop_reason else None
+    if written is None:
+        with closing(loader), _PartFiles(services.files, services.settings.files_bucket, prefix) as outputs:
+            try:
+                tally, report = loader.load(replace(start), outputs)
+            except _Stop:
+                written = loader.stop()
+                outputs.discard()
+    if written is not None:
+        # Once more over the same rows, now that it is known which of them were written.
+        with _PartFiles(services.files, services.settings.files_bucket, prefix) as outputs:
+            tally, report = loader.list_stopped(replace(start), outputs, written)
+    entry = LedgerEntry(
+        chunk=chunk.number,
+        part=part,
+        attempt=attempt,
+        imported=tally.imported,
+        rejected=tally.rejected,
+        unprocessed=tally.unprocessed,
+        errors=report.errors,
+        next_row=tally.next_row,
+        next_byte=tally.next_byte,
+        is_last=tally.is_last,
+        failure=tally.failure,
+    )
+    return services.jobs.commit_chunk(job.job_id, entry)
+
+
+def part_prefix(job_id: str, chunk: int, part: int, attempt: str) -> str:
+    """Where an attempt at a part of a chunk keeps its files."""
+    return f"{chunk_prefix(job_id, chunk, attempt)}{part:04d}/"
+
+
+class _Loader:
+    """One attempt at a part of a chunk."""
+
+    def __init__(
+        self,
+        services: Services,
+        job: Job,
+        plan: ImportPlan,
+        chunk: Chunk,
+        attempt: str,
+        remaining_seconds: Callable[[], float],
+    ) -> None:
+        self._services, self._job, self._plan, self._chunk = services, job, plan, chunk
+        self._remaining_seconds = remaining_seconds
+        self._policy = Policy.of(job)
+        self._pulse = _Pulse(services, job, chunk.number, attempt)
+        self._reader = row_reader(services, job, plan)
+        self._handed_in = 0
+        self._refused: list[Refusal] = []
+        self._sink: Sink = NoSink()
+
+    def load(self, tally: _Tally, outputs: _PartFiles) -> tuple[_Tally, ChunkReport]:
+        """Write the good rows, report the bad ones, until the chunk or the invocation's time is over.
+
+        Raises:
+            _Stop: the job is to stop; `stop` says what was written.
+        """
+        losers = read_losers(self._services, self._job, self._chunk.number) if self._policy.checks_first else {}
+        report = ChunkReport(self._plan.rejects_format, outputs.rejects, outputs.error_log)
+        spill = KeySpill(self._plan.key_partitions)
+        self._sink = self._open_sink()
+        try:
+            for segment, row, count in self._segments(tally):
+                block = self._reader.read(segment, row, count, self._services.clock(), self._sink.wrapping)
+                block.reject(losers)
+                if self._policy.refuses_all:
+                    block.stop_all()
+                limit = self._pulse.limit_row(tally.rejected, block)
+                if limit is not None:
+                    block.stop(limit)
+                self._handed_in = row + count if limit is None else limit
+                self._sink.write(block.rows, block.texts, block.digests)
+                for refusal in self._sink.refused():
+                    block.refuse(refusal)
+                    self._refused.append(refusal)
+                for raw, errors in block.rejected():
                     report.reject(raw, errors)
-                rejected += len(block.rejected)
-                imported += len(block.rows)
-                if plan.key_partitions:
-                    spill.add(block.digests, block.rows)
-                writer.write(distinct_puts(block))
-            next_row += count
-            pulse.beat(imported + rejected, imported, rejected)
-            if next_row == end_row:
-                break
-    except SourceChanged:
-        cells = plan.dialect.delimiter * (len(plan.labels) - 1)
+                self._count(tally, block, spill)
+                if limit is not None:
+                    self._pulse.beat(tally, now=True)
+                    self._services.jobs.request_stop(self._job.job_id, "MAX_ERRORS")
+                    raise _Stop
+                self._pulse.beat(tally)
+                if self._remaining_seconds() < TIME_RESERVE_SECONDS and tally.next_row < self._end_row:
+                    tally.is_last = False
+                    break
+            self._sink.flush()
+        except SourceChanged:
+            self._sink.flush()
+            self._list_lost_source(tally, report)
+        outputs.put_details(report, spill if tally.imported else None)
+        return tally, report
+
+    def stop(self) -> _Written:
+        """What had been written when the attempt stopped."""
+        return _Written(self._handed_in, self._sink.stop(), self._refused)
+
+    def close(self) -> None:
+        self._sink.close()
+
+    def list_stopped(self, tally: _Tally, outputs: _PartFiles, written: _Written) -> tuple[_Tally, ChunkReport]:
+        """Report the rows of a stopped part: what was written counts, the rest is listed."""
+        losers = read_losers(self._services, self._job, self._chunk.number) if self._policy.checks_first else {}
+        report = ChunkReport(self._plan.rejects_format, outputs.rejects, outputs.error_log)
+        spill = KeySpill(self._plan.key_partitions)
+        try:
+            for segment, row, count in self._segments(tally):
+                if row >= written.handed_in:
+                    for number, raw in self._reader.raw_rows(segment, row, count):
+                        report.reject(raw, [stopped(number)])
+                        tally.unprocessed += 1
+                    continue
+                block = self._reader.read(segment, row, count, self._services.clock(), NoSink.wrapping)
+                block.reject(losers)
+                for refusal in written.refused:
+                    block.refuse(refusal)
+                block.stop(written.handed_in, written.lost)
+                for raw, errors in block.rejected():
+                    report.reject(raw, errors)
+                self._count(tally, block, spill)
+                self._pulse.keep_lease()
+        except SourceChanged:
+            self._list_lost_source(tally, report)
+        outputs.put_details(report, spill if tally.imported else None)
+        return tally, report
+
+    @property
+    def _end_row(self) -> int:
+        return self._chunk.first_row + self._chunk.rows
+
+    def _segments(self, tally: _Tally) -> Iterator[tuple[Segment, int, int]]:
+        """The segments that are left; moves the tally on as each is taken up."""
+        for segment, row, count in chunk_segments(
+            self._services.files, self._plan, self._chunk, tally.next_row, tally.next_byte
+        ):
+            tally.next_row, tally.next_byte = row + count, segment.start + len(segment.data)
+            yield segment, row, count
+
+    def _count(self, tally: _Tally, block: RowBlock, spill: KeySpill) -> None:
+        tally.imported += len(block.rows)
+        tally.rejected += block.rejected_count
+        tally.unprocessed += block.unprocessed
+        if self._plan.key_partitions and not self._policy.checks_first:
+            spill.add(block.digests, block.rows)
+
+    def _open_sink(self) -> Sink:
+        settings, mode, before_send = self._services.settings, self._job.mode, self._pulse.before_send
+        if not self._policy.writes:
+            return NoSink()
+        dynamodb = self._services.new_dynamodb(WRITE_TIMEOUT_SECONDS)
+        if mode == "upsert":
+            return BatchSink(dynamodb, self._reader.table, settings.write_connections, before_send)
+        now_seconds = int(self._services.clock().timestamp())
+        return conditional_sink(
+            mode, dynamodb, self._reader.table, self._job.job_id, now_seconds, settings.write_connections, before_send
+        )
+
+    def _list_lost_source(self, tally: _Tally, report: ChunkReport) -> None:
+        """The rest of the rows by number, with empty cells: their text is gone."""
+        cells = self._plan.dialect.delimiter * (len(self._plan.labels) - 1)
         message = "The file was overwritten or deleted while it was imported."
-        for row in range(next_row, end_row):
+        for row in range(tally.next_row, self._end_row):
             report.reject(cells, [RowError(row, None, None, "source-changed", None, message)])
-        return ChunkResult(imported, rejected, unprocessed + end_row - next_row, "source-changed")
-    return ChunkResult(imported, rejected, unprocessed)
-
-
-def chunk_segments(files: Files, plan: ImportPlan, chunk: Chunk) -> Iterator[Segment]:
-    """The records of a chunk, in segments.
-
-    Raises (while iterating):
-        SourceChanged: the file is no longer the one that was planned.
-    """
-    source = plan.source
-    stream = files.open(source.bucket, source.key, start=chunk.start, end=chunk.end, etag=source.etag)
-    return segments(stream, plan.dialect, chunk.start)
-
-
-def distinct_puts(block: RowBlock) -> list[str]:
-    """The puts of a block, of each key only the last: a batch with two equal keys is refused as a whole."""
-    if len(set(block.digests)) == len(block.digests):
-        return block.puts
-    return list(dict(zip(block.digests, block.puts, strict=True)).values())
-
-
-def _stopped(row: int) -> RowError:
-    return RowError(row, None, None, STOPPED, None, "The import was stopped before this row.")
+        tally.unprocessed += self._end_row - tally.next_row
+        tally.next_row, tally.next_byte = self._end_row, self._chunk.end
+        tally.failure, tally.is_last = "source-changed", True
 
 
 class _Pulse:
-    """Tells the job how far the chunk is, each second, and learns whether to stop."""
+    """Tells the job how far the chunk is, each second, and learns whether to go on."""
 
-    def __init__(self, services: Services, job: Job, chunk: int, attempt: str, skip: bool) -> None:
-        self._services, self._job_id, self._chunk, self._attempt = services, job.job_id, chunk, attempt
-        old = job.leases.get(chunk)
-        self._lease = ChunkLease(attempt, *((old.processed, old.imported, old.rejected) if old else (0, 0, 0)))
-        self._next = time.monotonic() + HEARTBEAT_SECONDS
-        self.stopping = skip or job.stop_reason is not None
+    def __init__(self, services: Services, job: Job, chunk: int, attempt: str) -> None:
+        self._services, self._job, self._chunk = services, job, chunk
+        self._lease = job.leases.get(chunk) or ChunkLease(attempt)
+        self._max_errors = Policy.of(job).max_errors
+        self._others_rejected = job.rejected - self._lease.rejected
+        now = time.monotonic()
+        self._next, self._lease_ends = now + HEARTBEAT_SECONDS, now + LEASE_SECONDS
 
-    def beat(self, processed: int, imported: int, rejected: int) -> None:
+    def limit_row(self, rejected: int, block: RowBlock) -> int | None:
+        """The row behind the one whose rejection reaches `maxErrors`; None while it is not reached."""
+        if self._max_errors is None:
+            return None
+        return block.row_of_error(self._max_errors - self._others_rejected - rejected)
+
+    def beat(self, tally: _Tally, now: bool = False) -> None:
         """Note the progress; an attempt that reads again what an earlier one read does not turn it back."""
-        if processed > self._lease.processed:
-            self._lease = ChunkLease(self._attempt, processed, imported, rejected)
-        self.check()
+        if tally.processed > self._lease.processed:
+            self._lease = replace(
+                self._lease, processed=tally.processed, imported=tally.imported, rejected=tally.rejected
+            )
+        if now:
+            self._next = 0.0
+        self.before_send()
 
-    def check(self) -> None:
-        """Send a heartbeat when one is due.
+    def before_send(self) -> None:
+        """Called before each request: a heartbeat when one is due.
 
         Raises:
-            Superseded: the chunk is another attempt's.
+            _Stop: the job is to stop.
+            Superseded: the chunk is another attempt's, or the lease is over.
         """
         if time.monotonic() < self._next:
             return
-        job = self._services.jobs.heartbeat(self._job_id, self._chunk, self._lease)
-        self.stopping = self.stopping or job.stop_reason is not None
-        self._next = time.monotonic() + HEARTBEAT_SECONDS
+        if self.keep_lease().stop_reason is not None:
+            raise _Stop
+
+    def keep_lease(self) -> Job:
+        """Prolong the lease.
+
+        Raises:
+            Superseded: the chunk is another attempt's, or the lease is over.
+        """
+        asked = time.monotonic()
+        if asked > self._lease_ends:
+            raise Superseded(f"the lease of chunk {self._chunk} ran out")
+        until = int((self._services.clock().timestamp() + LEASE_SECONDS) * 1000)
+        job = self._services.jobs.heartbeat(self._job.job_id, self._chunk, replace(self._lease, until=until))
+        self._others_rejected = job.rejected - self._lease.rejected
+        self._next, self._lease_ends = asked + HEARTBEAT_SECONDS, asked + LEASE_SECONDS
+        return job
 
 
-class _ChunkFiles:
-    """The files of one attempt at one chunk. Rejects and error log are written as they come, the rest at once."""
+class _PartFiles:
+    """The files of one attempt at a part. Rejects and error log are written as they come, the rest at once."""
 
     def __init__(self, files: Files, bucket: str, prefix: str) -> None:
         self._files, self._bucket, self._prefix = files, bucket, prefix
         self.rejects = _LazyWriter(self, "rejects")
         self.error_log = _LazyWriter(self, "errors")
 
-    def put(self, name: str, data: bytes) -> None:
+    def put_details(self, report: ChunkReport, spill: KeySpill | None) -> None:
+        if report.rows:
+            self._put("index", report.index())
+            self._put("summary", report.summary.to_json())
+        if spill is not None:
+            self._put("keys", spill.to_bytes())
+
+    def discard(self) -> None:
+        for output in (self.rejects, self.error_log):
+            output.end(keep=False)
+
+    def _put(self, name: str, data: bytes) -> None:
         self._files.put(self._bucket, self._prefix + name, data)
 
     def new_writer(self, name: str) -> Writer:
         return self._files.writer(self._bucket, self._prefix + name)
 
-    def __enter__(self) -> _ChunkFiles:
+    def __enter__(self) -> _PartFiles:
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
@@ -227,7 +380,7 @@ class _ChunkFiles:
 class _LazyWriter:
     """A writer that makes no object where nothing is written."""
 
-    def __init__(self, outputs: _ChunkFiles, name: str) -> None:
+    def __init__(self, outputs: _PartFiles, name: str) -> None:
         self._outputs, self._name = outputs, name
         self._writer: Writer | None = None
 
@@ -237,8 +390,9 @@ class _LazyWriter:
         self._writer.write(data)
 
     def end(self, keep: bool) -> None:
-        if self._writer is not None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
             if keep:
-                self._writer.close()
+                writer.close()
             else:
-                self._writer.abort()
+                writer.abort()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +13,14 @@ from waybill.entities.model import Entity
 from waybill.entities.schema import Schema, parse_schema
 from waybill.errors import JobFailed
 from waybill.imports.keys import partitions_for
+from waybill.imports.policy import Policy
 from waybill.imports.reports import RejectsFormat, RowError
 from waybill.imports.results import plan_key, write_error_log
 from waybill.imports.start import start_next
 from waybill.jobs.model import Counts, Job, Status, finished
 from waybill.tabular.dialect import Dialect
-from waybill.tabular.plan import HEADER_ROW, Chunk, FilePlan, plan_file
+from waybill.tabular.plan import HEADER_ROW, Chunk, FilePlan, plan_file, record_text
+from waybill.tabular.records import cell_pattern
 
 if TYPE_CHECKING:
     from waybill.bootstrap import Services
@@ -33,11 +36,27 @@ class ObjectVersion:
 
 
 @dataclass(frozen=True)
+class DialectRejects(RejectsFormat):
+    """A rejects file of a dialect that escapes its quotes instead of doubling them."""
+
+    dialect: Dialect = Dialect()
+
+    def _quoted(self, text: str) -> str:
+        return record_text([text], self.dialect)
+
+    @property
+    def _leading_columns(self) -> re.Pattern[str]:
+        cell, delimiter = cell_pattern(self.dialect), re.escape(self.delimiter)
+        return re.compile(f"{cell}{delimiter}{cell}{delimiter}{cell}(?:{delimiter}|\\Z)")
+
+
+@dataclass(frozen=True)
 class ImportPlan:
     """What the load and finish steps need to know; kept in S3 as plan.json.
 
-    `source` is what the chunks are ranges of: the file itself, or what it was rewritten to. `key_partitions` is 0 for
-    an entity without primary key: no key can stand twice.
+    `source` is what the chunks are ranges of: the file itself, or what it was rewritten to. `text_encoding` is that of
+    its bytes, `encoding` and `bom` are the rejects file's. `key_partitions` is 0 for an entity without primary key: no
+    key can stand twice.
     """
 
     source: ObjectVersion
@@ -47,27 +66,38 @@ class ImportPlan:
     chunks: list[Chunk]
     encoding: str
     bom: bool
+    sha256: str
     dialect: Dialect
     key_partitions: int
+    text_encoding: str = "utf-8"
+    format: str = "csv"
 
     @property
     def rejects_format(self) -> RejectsFormat:
         strip = tuple(self.labels[:3]) == ("_row", "_type", "_reason")
-        return RejectsFormat(self.dialect.delimiter, self.dialect.quote_char, self.encoding, strip)
+        delimiter, quote_char = self.dialect.delimiter, self.dialect.quote_char
+        if self.dialect.escape_char or not self.dialect.double_quote:
+            return DialectRejects(delimiter, quote_char, self.encoding, strip, self.dialect)
+        return RejectsFormat(delimiter, quote_char, self.encoding, strip)
 
     def to_json(self, job_id: str) -> bytes:
         """The plan as a document whose `chunks` are the items of the state machine's map."""
         document = asdict(self)
         document["chunks"] = [{"jobId": job_id, "chunk": chunk.number} for chunk in self.chunks]
-        document["ranges"] = [[chunk.start, chunk.end, chunk.first_row, chunk.rows] for chunk in self.chunks]
+        document["ranges"] = [
+            [chunk.start, chunk.end, chunk.first_row, chunk.rows, chunk.skipped] for chunk in self.chunks
+        ]
         return json.dumps(document).encode()
 
     @classmethod
     def from_json(cls, data: bytes) -> ImportPlan:
         document = json.loads(data)
         del document["chunks"]
-        chunks = [Chunk(number, *values) for number, values in enumerate(document.pop("ranges"))]
-        dialect, source = Dialect(**document["dialect"]), ObjectVersion(**document["source"])
+        chunks = [
+            Chunk(number, start, end, first_row, rows, tuple(skipped))
+            for number, (start, end, first_row, rows, skipped) in enumerate(document.pop("ranges"))
+        ]
+        dialect, source = Dialect.from_json(document["dialect"]), ObjectVersion(**document["source"])
         return cls(**{**document, "chunks": chunks, "dialect": dialect, "source": source})
 
 
@@ -81,11 +111,15 @@ def plan_import(services: Services, job_id: str) -> dict[str, Any]:
         Superseded: the job has ended.
     """
     job = services.jobs.begin(job_id)
+    stored = read_plan(services, job_id) if job.counts.total is not None else None
+    if stored is not None:  # an execution that was started anew goes on with the chunks that the ledger knows
+        return _planned(services, job, stored)
     entity = Entity.from_document(services.jobs.definition(job_id))
     try:
         schema = parse_schema(entity.schema)
         file_plan, header = _read_file(services, job, entity)
         match_labels(schema, entity, job, file_plan.labels)
+        duplicate_of = _earlier_import(services, job, entity, file_plan.sha256)
     except HeaderMismatch as mismatch:
         errors = [
             RowError(HEADER_ROW, number or None, label or None, error_type, label, message)
@@ -104,18 +138,24 @@ def plan_import(services: Services, job_id: str) -> dict[str, Any]:
         chunks=file_plan.chunks,
         encoding=file_plan.encoding,
         bom=bool(file_plan.detected["bom"]),
+        sha256=file_plan.sha256,
         dialect=file_plan.dialect,
         key_partitions=partitions_for(file_plan.rows) if schema.primary_key else 0,
     )
     bucket = services.settings.files_bucket
     services.files.put(bucket, plan_key(job_id), plan.to_json(job_id), "application/json")
-    services.jobs.set_plan(job_id, file_plan.rows, file_plan.detected)
+    services.jobs.set_plan(job_id, file_plan.rows, file_plan.detected, duplicate_of)
+    return _planned(services, job, plan)
+
+
+def _planned(services: Services, job: Job, plan: ImportPlan) -> dict[str, Any]:
     return {
-        "jobId": job_id,
+        "jobId": job.job_id,
         "outcome": "planned",
-        "bucket": bucket,
-        "planKey": plan_key(job_id),
+        "bucket": services.settings.files_bucket,
+        "planKey": plan_key(job.job_id),
         "chunks": len(plan.chunks),
+        "checksFirst": Policy.of(job).checks_first,
     }
 
 
@@ -149,6 +189,20 @@ def _read_file(services: Services, job: Job, entity: Entity) -> tuple[FilePlan, 
     except SourceChanged:
         raise JobFailed("source-changed", "The file was overwritten or deleted before it was read.") from None
     return plan, header.decode(plan.encoding).rstrip("\r\n")
+
+
+def _earlier_import(services: Services, job: Job, entity: Entity, sha256: str) -> str | None:
+    """The job that imported the same bytes before.
+
+    Raises:
+        JobFailed: `duplicate-file`, where the entity refuses that.
+    """
+    earlier = services.jobs.content_seen(entity.uid, sha256)
+    if earlier == job.job_id or job.retry_of is not None:
+        return None
+    if earlier is not None and entity.refuse_duplicates:
+        raise JobFailed("duplicate-file", f"The same content was imported before, by job {earlier}.")
+    return earlier
 
 
 def fail_import(services: Services, job: Job, errors: list[RowError]) -> Job:

@@ -216,4 +216,3 @@ def _little_endian(values: array[int]) -> bytes:
         values = array(values.typecode, values)
         values.byteswap()
     return values.tobytes()
-

@@ -6,91 +6,154 @@ schema. The load and the finish read rows through the same class, so that both s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+import csv
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from waybill.entities.header import HeaderMatch
-from waybill.entities.rows import MISSING_KEY, Block, compile_rows
+from waybill.entities.model import Entity
+from waybill.entities.rows import MISSING_KEY, Block, Shape, compile_rows, key_text
 from waybill.entities.schema import Schema
+from waybill.imports.blocks import RowBlock
 from waybill.imports.reports import RowError
-from waybill.tabular.records import Rows, Segment, parse_columns, parse_rows, raw_records
+from waybill.imports.sinks import Wrapping
+from waybill.jobs.model import Job, rfc3339
+from waybill.tabular.formulas import GUARDED_TYPES, unguard
+from waybill.tabular.records import Rows, Segment, comment_records, parse_columns, parse_rows, raw_records
 
 if TYPE_CHECKING:
     from waybill.imports.plan import ImportPlan
 
 
-@dataclass
-class RowBlock:
-    """What became of the rows of a segment. `rows` (numbers), `puts`, `keys` and `digests` run over the good ones;
-    `rejected` holds each bad row as it stands in the file, with its errors, in file order."""
+_SHAPES: dict[str, Shape] = {"upsert": "put", "insert": "put", "update": "update", "delete": "delete"}
 
-    rows: Sequence[int] = ()
-    puts: list[str] = field(default_factory=list)
-    keys: list[str] = field(default_factory=list)
-    digests: list[int] = field(default_factory=list)
-    rejected: list[tuple[str, list[RowError]]] = field(default_factory=list)
+
+ROW_CAP_BYTES = 1024 * 1024
+_NONE: frozenset[int] = frozenset()
+_STRAY = "A quote stands inside an unquoted cell, text after a closing quote, or a NUL in the row."
+_STRAY_IN_JSON_LINES = "The line is not one JSON value like the others, names something twice, or holds a NUL."
 
 
 class RowReader:
     """Reads the rows of one job."""
 
     def __init__(
-        self, schema: Schema, match: HeaderMatch, plan: ImportPlan, entity_uid: str, job_id: str, table: str
+        self, schema: Schema, match: HeaderMatch, plan: ImportPlan, entity: Entity, job: Job, records_table: str
     ) -> None:
-        self.table = table
+        own_table = entity.target is None
+        self.table = records_table if entity.target is None else entity.target.table
+        self.entity_uid = entity.uid
+        if plan.dialect.null_sequence is not None:
+            schema, match = _with_null(schema, match, plan.dialect.null_sequence)
         self._schema = schema
         self._match = match
         self._plan = plan
-        self._entity_uid = entity_uid
-        self._job_id = job_id
-        self._compiler = compile_rows(schema, match)
+        self._job_id = job.job_id
+        self._modified_attribute = None if entity.target is None else entity.target.modified_attribute
+        self._own_table = own_table
+        self._compiler = compile_rows(schema, match, shape=_SHAPES[job.mode], own_table=own_table)
+        self.unique_sets = self._compiler.unique_sets
         self._width = len(match.labels)
+        guarded = [column.position for column in match.columns if column.field.type in GUARDED_TYPES]
+        self._guarded = guarded if job.options.get("unescapeFormulas") else []
         # The leading columns of a rejects file say nothing of the row itself.
         self._first_own_cell = 3 if plan.rejects_format.strip_columns else 0
 
-    def read(self, segment: Segment, first_row: int, count: int, now: datetime) -> RowBlock:
+    def read(self, segment: Segment, first_row: int, count: int, now: datetime, wrapping: Wrapping) -> RowBlock:
         """Check the first `count` records of a segment, the first of which is row `first_row`.
 
         Args:
             now: stamped on the records as the time of writing.
+            wrapping: what stands around the text of each row to make it a request.
         """
-        text = segment.data.decode(self._plan.encoding)
-        columns = parse_columns(segment, text, self._plan.dialect, self._width)
-        if columns is not None and not self._first_own_cell:
+        text = segment.data.decode(self._plan.text_encoding)
+        skipped = self._skipped_by_number(first_row, count)
+        errors = self._too_long(segment, text, first_row, count)
+        columns = None
+        if not (self._first_own_cell or skipped or errors):
+            columns = parse_columns(segment, text, self._plan.dialect, self._width)
+        if columns is not None:
             if count < segment.records:
                 columns = [column[:count] for column in columns]
             rows = range(first_row, first_row + count)
-            block = self._compile(columns, rows, now)
+            block = self._compile(columns, rows, now, wrapping)
             errors = self._row_errors(block, rows)
         else:
             parsed = parse_rows(segment, text, self._plan.dialect)
-            errors = self._check_structure(parsed, first_row, count)
-            good = [index for index in range(count) if first_row + index not in errors]
+            skipped |= parsed.comments
+            errors |= self._check_structure(parsed, first_row, count, skipped, errors)
+            good = [index for index in range(count) if first_row + index not in errors and index not in skipped]
             rows_left = [first_row + index for index in good]
             columns = [list(column) for column in zip(*(parsed.cells[index] for index in good), strict=True)]
-            block = self._compile(columns, rows_left, now) if good else Block()
+            block = self._compile(columns, rows_left, now, wrapping) if good else Block()
             errors |= self._row_errors(block, rows_left)
             rows = rows_left  # type: ignore[assignment]
-        raws = raw_records(segment, text, self._plan.dialect) if errors else []
         return RowBlock(
+            raw=_LazyRaws(segment, text, self._plan, first_row),
             rows=[rows[index] for index in block.rows] if len(block.rows) < len(rows) else rows,
-            puts=block.texts,
+            texts=block.texts,
             keys=block.keys,
             digests=block.digests,
-            rejected=[(raws[row - first_row], errors[row]) for row in sorted(errors)],
+            unique=block.unique,
+            errors=errors,
         )
 
-    def raw_rows(self, segment: Segment, first_row: int, count: int) -> Iterable[tuple[int, str]]:
-        """(row number, record as it stands in the file) of the first `count` records of a segment."""
-        text = segment.data.decode(self._plan.encoding)
-        return enumerate(raw_records(segment, text, self._plan.dialect)[:count], first_row)
+    def unique_value(self, raw: str, index: int) -> tuple[str, int]:
+        """(what the `index`-th unique set compares of a good row, field number of its first field)."""
+        names = self.unique_sets[index]
+        cells = next(csv.reader([raw], **self._plan.dialect.reader_options()))
+        columns = {field.name: (position, field) for position, field in self._match.columns if field.name in names}
+        texts = []
+        for name in names:
+            position, field = columns[name]
+            texts.append(field.kind.identity(field.check(cells[position])[0]))
+        return key_text(texts), columns[names[0]][0] + 1
 
-    def _compile(self, columns: Sequence[Sequence[str]], rows: Sequence[int], now: datetime) -> Block:
-        stamps = {"_at": f'{{"N":"{int(now.timestamp() * 1000)}"}}', "_by": f'{{"S":"{self._job_id}"}}'}
+    def raw_rows(self, segment: Segment, first_row: int, count: int) -> Iterable[tuple[int, str]]:
+        """(row number, record as it stands in the file) of the rows among the first `count` records of a segment."""
+        text = segment.data.decode(self._plan.text_encoding)
+        skipped = self._skipped_by_number(first_row, count) | set(comment_records(segment, self._plan.dialect))
+        raws = enumerate(raw_records(segment, text, self._plan.dialect)[:count])
+        return [(first_row + index, raw) for index, raw in raws if index not in skipped]
+
+    def _skipped_by_number(self, first_row: int, count: int) -> frozenset[int]:
+        """Indexes of the comments that the dialect names by row number."""
+        listed = self._plan.dialect.comment_rows
+        return frozenset(row - first_row for row in listed if first_row <= row < first_row + count) if listed else _NONE
+
+    def _too_long(self, segment: Segment, text: str, first_row: int, count: int) -> dict[int, list[RowError]]:
+        if len(segment.data) <= ROW_CAP_BYTES:
+            return {}
+        errors = {}
+        for row, raw in self.raw_rows(segment, first_row, count):
+            size = len(raw.encode(self._plan.text_encoding)) if len(raw) * 4 > ROW_CAP_BYTES else 0
+            if size > ROW_CAP_BYTES:
+                message = f"The row has {size:,} bytes, more than {ROW_CAP_BYTES:,}."
+                errors[row] = [RowError(row, None, None, "row-too-long", None, message)]
+        return errors
+
+    def _compile(
+        self, columns: Sequence[Sequence[str]], rows: Sequence[int], now: datetime, wrapping: Wrapping
+    ) -> Block:
+        if self._own_table:
+            stamps = {"_at": f'{{"N":"{int(now.timestamp() * 1000)}"}}', "_by": f'{{"S":"{self._job_id}"}}'}
+        else:
+            stamps = {self._modified_attribute: f'{{"S":"{rfc3339(now)}"}}'} if self._modified_attribute else {}
+        if self._guarded:
+            columns = list(columns)
+            for index in self._guarded:
+                columns[index] = list(map(unguard, columns[index]))
         keys = None if self._schema.primary_key else [f"{self._job_id}-{row:012d}" for row in rows]
-        return self._compiler.compile_columns(columns, partition=self._entity_uid, stamps=stamps, keys=keys)
+        return self._compiler.compile_columns(
+            columns,
+            partition=self.entity_uid,
+            stamps=stamps,
+            keys=keys,
+            before=wrapping.before,
+            after=wrapping.after,
+        )
 
     def _row_errors(self, block: Block, rows: Sequence[int]) -> dict[int, list[RowError]]:
         errors: dict[int, list[RowError]] = {}
@@ -103,13 +166,22 @@ class RowReader:
             )
         return errors
 
-    def _check_structure(self, parsed: Rows, first_row: int, count: int) -> dict[int, list[RowError]]:
-        """Errors of rows whose cells cannot be told apart or do not fit the header, by row number."""
+    def _check_structure(
+        self, parsed: Rows, first_row: int, count: int, skipped: Container[int], known: Container[int]
+    ) -> dict[int, list[RowError]]:
+        """Errors of rows whose cells cannot be told apart or do not fit the header, by row number.
+
+        Args:
+            skipped: indexes of comments.
+            known: numbers of rows that have their error.
+        """
         errors: dict[int, list[RowError]] = {}
         for index, cells in enumerate(parsed.cells[:count]):
             row = first_row + index
+            if index in skipped or row in known:
+                continue
             if index in parsed.stray:
-                message = "A quote stands inside an unquoted cell, text after a closing quote, or a NUL in the row."
+                message = _STRAY_IN_JSON_LINES if self._plan.format == "jsonl" else _STRAY
                 errors[row] = [RowError(row, None, None, "format-error", None, message)]
             elif not any(cells[self._first_own_cell :]):
                 errors[row] = [RowError(row, None, None, "blank-row", None, "The row is blank.")]
@@ -136,3 +208,29 @@ class RowReader:
             message = f"The header has only {self._width} columns."
             errors.append(RowError(row, number, None, "extra-cell", cells[number - 1], message))
         return errors
+
+
+def _with_null(schema: Schema, match: HeaderMatch, null: str) -> tuple[Schema, HeaderMatch]:
+    """With one more missing value in every field."""
+    fields = {
+        field.name: field if null in field.missing else replace(field, missing_values=(*field.missing_values, null))
+        for field in schema.fields
+    }
+    schema = replace(schema, fields=tuple(fields.values()))
+    columns = tuple(column._replace(field=fields[column.field.name]) for column in match.columns)
+    absent = tuple(fields[field.name] for field in match.absent)
+    return schema, replace(match, columns=columns, absent=absent)
+
+
+class _LazyRaws:
+    """The rows of a segment as they stand in the file, found when the first is asked for."""
+
+    def __init__(self, segment: Segment, text: str, plan: ImportPlan, first_row: int) -> None:
+        self._arguments = segment, text, plan.dialect
+        self._first_row = first_row
+        self._raws: list[str] | None = None
+
+    def __call__(self, row: int) -> str:
+        if self._raws is None:
+            self._raws = raw_records(*self._arguments)
+        return self._raws[row - self._first_row]

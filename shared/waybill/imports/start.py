@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from waybill.errors import Conflict, NotFound
+from waybill.imports.policy import MODES, ON_ERROR, mode_problem, schema_options
 from waybill.imports.reports import RowError
 from waybill.imports.results import write_error_log
 from waybill.jobs.items import Drop, Upload
@@ -94,10 +95,12 @@ def start_drop(services: Services, detail: Mapping[str, Any]) -> Job | None:
         return _register_failed(services, job, "unknown-entity", "There is no entity of this name.")
     try:
         options = options_from_metadata(info.metadata)
+        if problem := mode_problem(options.mode, entity.primary_key):
+            raise MetadataError(f"Object metadata: {problem}.")
     except MetadataError as error:
         return _register_failed(services, job, "source-error", str(error))
     try:
-        return _register(services, job, entity, options, Drop(f"{bucket}/{key}", sequencer))
+        return register(services, job, entity, options, Drop(f"{bucket}/{key}", sequencer))
     except Conflict:
         return _register_failed(services, job, "source-changed", "A newer object of this name came first.")
 
@@ -132,7 +135,7 @@ def start_upload(services: Services, upload: Upload, options: ImportOptions) -> 
         source_key=upload.key,
         source_etag=info.etag,
     )
-    return _register(services, job, entity, options, None)
+    return register(services, job, entity, options, None)
 
 
 def start_next(services: Services, entity_uid: str) -> None:
@@ -154,10 +157,10 @@ def options_from_metadata(metadata: Mapping[str, str]) -> ImportOptions:
     """
     try:
         return ImportOptions(
-            mode=_one_of(metadata, "mode", ("upsert",), "upsert"),
-            on_error=_one_of(metadata, "on-error", ("skip",), "skip"),
-            max_errors=int(metadata.get("max-errors", "1")),
-            dry_run=_one_of(metadata, "dry-run", ("false",), "false") == "true",
+            mode=_one_of(metadata, "mode", MODES, "upsert"),
+            on_error=_one_of(metadata, "on-error", ON_ERROR, "skip"),
+            max_errors=_positive(metadata, "max-errors", 1),
+            dry_run=_one_of(metadata, "dry-run", ("false", "true"), "false") == "true",
             encoding=_codec(metadata.get("encoding")),
             dialect=_json_object(metadata, "dialect"),
             columns=_json_object(metadata, "columns"),
@@ -173,6 +176,13 @@ def _one_of(metadata: Mapping[str, str], name: str, allowed: tuple[str, ...], de
     return value
 
 
+def _positive(metadata: Mapping[str, str], name: str, default: int) -> int:
+    text = metadata.get(name, str(default))
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) < 2**31:
+        raise ValueError(f"{name} must be a whole number, 1 or more")
+    return int(text)
+
+
 def _codec(name: str | None) -> str | None:
     if name is not None:
         try:
@@ -185,20 +195,28 @@ def _codec(name: str | None) -> str | None:
 def _json_object(metadata: Mapping[str, str], name: str) -> dict[str, Any] | None:
     if name not in metadata:
         return None
-    value = json.loads(metadata[name])
+    try:
+        value = json.loads(metadata[name])
+    except ValueError:
+        value = None
     if not isinstance(value, dict):
         raise ValueError(f"{name} must be a JSON object")
     return value
 
 
-def _register(services: Services, job: Job, entity: Entity, options: ImportOptions, drop: Drop | None) -> Job:
+def register(services: Services, job: Job, entity: Entity, options: ImportOptions, drop: Drop | None) -> Job:
+    """Store a new import with its entity's definition, and start it when its turn has come.
+
+    Raises:
+        Conflict: `drop` is older than an event already registered for its key.
+    """
     job = replace(
         job,
         entity_uid=entity.uid,
         mode=options.mode,
         on_error=options.on_error,
         dry_run=options.dry_run,
-        options=options.to_document(),
+        options={**options.to_document(), **schema_options(entity.schema)},
     )
     job, _ = services.jobs.register(job, entity.to_document(), drop)
     _start_if_waiting(services, job)
@@ -206,7 +224,11 @@ def _register(services: Services, job: Job, entity: Entity, options: ImportOptio
 
 
 def _start_if_waiting(services: Services, job: Job) -> None:
-    if job.status is Status.WAITING:
+    if job.status is not Status.WAITING:
+        return
+    if job.dry_run:
+        services.workflow.start(services.settings.import_state_machine, job.job_id)
+    else:
         start_next(services, job.entity_uid)
 
 

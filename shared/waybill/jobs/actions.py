@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from waybill.aws.dynamodb import TransactionCanceled
 from waybill.errors import Conflict
 from waybill.imports.start import start_next
+from waybill.jobs.expiry import delete_job_files
 from waybill.jobs.model import Counts, Job, Process, Status, finished
-from waybill.jobs.sweep import delete_job_files
 
 if TYPE_CHECKING:
     from waybill.bootstrap import Services

@@ -50,19 +50,27 @@ class Drop:
 
 @dataclass(frozen=True)
 class LedgerEntry:
-    """What one chunk came to, and which attempt's files hold the details.
+    """What one part of a chunk came to, and which attempt's files hold the details.
 
-    `keys_bytes` is the size of its key file, 0 for none; `failure` is a job code where the chunk could not be read
-    to its end.
+    A chunk has one part, or several where an invocation ran out of time: each begins at the row and byte where the one
+    before ended. `failure` is a job code where the source could not be read to the chunk's end.
     """
 
     chunk: int
+    part: int
     attempt: str
     imported: int
     rejected: int
     unprocessed: int
     errors: int
+    next_row: int
+    next_byte: int
+    is_last: bool
     failure: str | None = None
+
+    @property
+    def rows(self) -> int:
+        return self.imported + self.rejected + self.unprocessed
 
 
 def camel(name: str) -> str:
@@ -138,7 +146,7 @@ def upload_from_item(item: Mapping[str, Any]) -> Upload:
 
 
 def ledger_item(job_id: str, entry: LedgerEntry) -> dict[str, Any]:
-    return {"pk": f"JOB#{job_id}", "sk": f"CHUNK#{entry.chunk:06d}", **dataclasses.asdict(entry)}
+    return {"pk": f"JOB#{job_id}", "sk": f"CHUNK#{entry.chunk:06d}#{entry.part:04d}", **dataclasses.asdict(entry)}
 
 
 def ledger_entry_from_item(item: Mapping[str, Any]) -> LedgerEntry:

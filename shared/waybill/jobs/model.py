@@ -61,12 +61,14 @@ class Counts:
 
 @dataclass(frozen=True)
 class ChunkLease:
-    """A chunk being loaded now: the attempt that owns it, and the rows that it has handled so far."""
+    """A chunk being loaded now: the attempt that owns it, the rows that it has handled so far, and until when no other
+    attempt may take it over (epoch milliseconds)."""
 
     attempt: str
-    processed: int
-    imported: int
-    rejected: int
+    processed: int = 0
+    imported: int = 0
+    rejected: int = 0
+    until: int = 0
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,7 @@ class Job:
     window_from: datetime | None = None
     window_to: datetime | None = None
     retry_of: str | None = None
+    restarts: int = 0
     expires_at: datetime | None = None
     files_expire_at: datetime | None = None
     has_error_log: bool = False
@@ -254,4 +257,5 @@ class Retention:
         else:
             expires = completed + self.export_seconds
         files = min(completed + self.files_seconds, expires)
-        return datetime.fromtimestamp(expires, UTC), datetime.fromtimestamp(files, UTC)
+        # Whole seconds, as they are stored: readers and the sweep then agree to the millisecond.
+        return datetime.fromtimestamp(int(expires), UTC), datetime.fromtimestamp(int(files), UTC)

@@ -2,7 +2,9 @@
 
     JOB#{id}    / JOB               the status record
     JOB#{id}    / DEFINITION        the entity (or export) as it was when the job was registered
-    JOB#{id}    / CHUNK#{number}    the ledger of one chunk: written once, in one transaction with the totals
+    JOB#{id}    / CHUNK#{n}#{part}  the ledger of a part of a chunk: written once, in one transaction with the totals
+    ACTIVE      / {id}              a job that has not ended: the sweep sees to it that somebody works on it
+    CONTENT#{uid} / {sha256}        the last import of some content into an entity
     QUEUE#{uid} / {submitted}#{id}  the imports of one entity, in order
     DROP#{hash} / LATEST            the newest sequencer registered for a dropped key
     UPLOAD#{id} / UPLOAD            an upload that may become an import
@@ -21,16 +23,18 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from waybill.aws.dynamodb import ConditionFailed, DynamoDB, TransactionCanceled, from_attributes, to_attributes
-from waybill.errors import Conflict, Gone, MalformedRequest, NotFound, Superseded
+from waybill.errors import Conflict, Gone, LeaseHeld, MalformedRequest, NotFound, Superseded
 from waybill.jobs.items import (
     LIST_KEY,
     Drop,
     LedgerEntry,
     Upload,
+    from_epoch,
     job_from_item,
     job_item,
     ledger_entry_from_item,
@@ -39,6 +43,8 @@ from waybill.jobs.items import (
     upload_item,
 )
 from waybill.jobs.model import ChunkLease, Job, Process, Retention, Status, rfc3339
+
+CONTENT_SECONDS = 30 * 86_400
 
 
 class JobRepository:
@@ -125,27 +131,24 @@ class JobRepository:
         document: dict[str, Any] = json.loads(item["document"])
         return document
 
-    def ledger(self, job_id: str) -> dict[int, LedgerEntry]:
-        """Every finished chunk by number."""
-        entries: dict[int, LedgerEntry] = {}
+    def ledger(self, job_id: str, chunk: int | None = None) -> dict[int, list[LedgerEntry]]:
+        """The finished parts of every chunk (or of one) by chunk number, in order."""
+        entries: dict[int, list[LedgerEntry]] = {}
+        prefix = "CHUNK#" if chunk is None else f"CHUNK#{chunk:06d}#"
         query: dict[str, Any] = {
             "TableName": self._table,
-            "KeyConditionExpression": "pk = :pk AND begins_with(sk, :chunk)",
-            "ExpressionAttributeValues": to_attributes({":pk": f"JOB#{job_id}", ":chunk": "CHUNK#"}),
+            "KeyConditionExpression": "pk = :pk AND begins_with(sk, :prefix)",
+            "ExpressionAttributeValues": to_attributes({":pk": f"JOB#{job_id}", ":prefix": prefix}),
             "ConsistentRead": True,
         }
         while True:
             answer = self._dynamodb.call("Query", query)
             for attributes in answer["Items"]:
                 entry = ledger_entry_from_item(from_attributes(attributes))
-                entries[entry.chunk] = entry
+                entries.setdefault(entry.chunk, []).append(entry)
             if "LastEvaluatedKey" not in answer:
                 return entries
             query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
-
-    def ledger_entry(self, job_id: str, chunk: int) -> LedgerEntry | None:
-        item = self._get(f"JOB#{job_id}", f"CHUNK#{chunk:06d}")
-        return None if item is None else ledger_entry_from_item(item)
 
     def queue_head(self, entity_uid: str) -> str | None:
         """The oldest entry of an entity's queue, `{submittedAt}#{jobId}`; None when there is none."""
@@ -181,6 +184,8 @@ class JobRepository:
             actions.append(self._put(self._queue_key(job)))
         if job.is_terminal:
             actions.append(self._put(self._sweep_item(job)))
+        else:
+            actions.append(self._put({"pk": "ACTIVE", "sk": job.job_id}))
         if drop is not None and job.status is Status.WAITING:
             actions.append(
                 self._put(
@@ -233,6 +238,16 @@ class JobRepository:
         except ConditionFailed:
             raise Superseded(f"job {job_id} has ended") from None
 
+    def set_option(self, job_id: str, name: str, value: Any) -> Job:
+        """Set one of the job's options; steps hand on to each other what they found so."""
+        return self._update(
+            job_id,
+            "SET options.#name = :value",
+            "#status = :running",
+            {":value": value, ":running": Status.IN_PROGRESS},
+            {"#name": name, "#status": "status"},
+        )
+
     def request_stop(self, job_id: str, reason: str) -> Job:
         """Ask the workers to stop; they see it with their next heartbeat.
 
@@ -251,25 +266,36 @@ class JobRepository:
             job = self.get(job_id)
             raise Conflict(f"A job that is {job.status} cannot be stopped.", job.allowed_actions()) from None
 
-    def lease_chunk(self, job_id: str, chunk: int, attempt: str) -> Job:
-        """Give a chunk to an attempt; an earlier attempt loses it. Its progress so far is kept, so that the job's
-        `processed` does not fall while the chunk is read again.
+    def lease_chunk(self, job_id: str, chunk: int, attempt: str, seconds: float) -> Job:
+        """Give a chunk to an attempt for a while; each heartbeat prolongs it. Progress so far is kept, so that the
+        job's `processed` does not fall while the chunk is read again.
 
         Raises:
+            LeaseHeld: another attempt has it, and its lease is not over.
             Superseded: the job is no longer in progress.
         """
         job = self.get(job_id)
         old = job.leases.get(chunk)
-        lease = ChunkLease(attempt, *((old.processed, old.imported, old.rejected) if old else (0, 0, 0)))
+        now = self._clock().timestamp()
+        if old is not None and old.attempt != attempt and old.until > now * 1000:
+            raise LeaseHeld(old.until / 1000 - now)
+        lease = replace(old or ChunkLease(attempt), attempt=attempt, until=int((now + seconds) * 1000))
+        names = {"#chunk": str(chunk), "#status": "status"}
+        values = {":lease": dataclasses.asdict(lease), ":now": rfc3339(self._clock()), ":running": Status.IN_PROGRESS}
+        unchanged = "attribute_not_exists(leases.#chunk)"
+        if old is not None:
+            unchanged, values[":old"] = "leases.#chunk = :old", dataclasses.asdict(old)
         try:
             return self._update(
                 job_id,
                 "SET leases.#chunk = :lease, heartbeatAt = :now",
-                "#status = :running",
-                {":lease": dataclasses.asdict(lease), ":now": rfc3339(self._clock()), ":running": Status.IN_PROGRESS},
-                {"#chunk": str(chunk), "#status": "status"},
+                f"#status = :running AND {unchanged}",
+                values,
+                names,
             )
         except ConditionFailed:
+            if self.get(job_id).status is Status.IN_PROGRESS:
+                raise LeaseHeld(1.0) from None
             raise Superseded(f"job {job_id} is no longer in progress") from None
 
     def heartbeat(self, job_id: str, chunk: int, lease: ChunkLease) -> Job:
@@ -295,7 +321,9 @@ class JobRepository:
             raise Superseded(f"chunk {chunk} of job {job_id} belongs to another attempt") from None
 
     def commit_chunk(self, job_id: str, entry: LedgerEntry) -> LedgerEntry:
-        """Put a chunk's ledger item and add it to the totals, both or neither, once.
+        """Put a part's ledger item and add it to the totals, both or neither, once; with that the lease ends.
+
+        `unprocessed` rows stay in the ledger only: the job shows them when it has ended.
 
         Returns:
             The entry that counts: this one, or the one that an earlier call wrote.
@@ -307,21 +335,18 @@ class JobRepository:
             "Update": {
                 "TableName": self._table,
                 "Key": to_attributes({"pk": f"JOB#{job_id}", "sk": "JOB"}),
-                "UpdateExpression": "ADD #imported :imported, #rejected :rejected, #unprocessed :unprocessed "
-                "REMOVE leases.#chunk",
+                "UpdateExpression": "ADD #imported :imported, #rejected :rejected REMOVE leases.#chunk",
                 "ConditionExpression": "#status = :running AND leases.#chunk.attempt = :attempt",
                 "ExpressionAttributeNames": {
                     "#chunk": str(entry.chunk),
                     "#status": "status",
                     "#imported": "imported",
                     "#rejected": "rejected",
-                    "#unprocessed": "unprocessed",
                 },
                 "ExpressionAttributeValues": to_attributes(
                     {
                         ":imported": entry.imported,
                         ":rejected": entry.rejected,
-                        ":unprocessed": entry.unprocessed,
                         ":running": Status.IN_PROGRESS,
                         ":attempt": entry.attempt,
                     }
@@ -335,15 +360,15 @@ class JobRepository:
                     "TransactItems": [self._put(ledger_item(job_id, entry), "attribute_not_exists(pk)"), totals],
                     # The same token for the same attempt: a lost reply and a retry are one transaction.
                     "ClientRequestToken": hashlib.sha256(
-                        f"{job_id}/{entry.chunk}/{entry.attempt}".encode()
+                        f"{job_id}/{entry.chunk}/{entry.part}/{entry.attempt}".encode()
                     ).hexdigest()[:36],
                 },
             )
         except TransactionCanceled:
-            stored = self.ledger_entry(job_id, entry.chunk)
-            if stored is None:
+            parts = self.ledger(job_id, entry.chunk).get(entry.chunk, [])
+            if len(parts) <= entry.part:
                 raise Superseded(f"chunk {entry.chunk} of job {job_id} belongs to another attempt") from None
-            return stored
+            return parts[entry.part]
         return entry
 
     def finish(self, job: Job, expected: Status) -> Job:
@@ -359,6 +384,7 @@ class JobRepository:
         actions = [
             self._put(job_item(job), "#status = :expected", {":expected": expected}, {"#status": "status"}),
             self._put(self._sweep_item(job)),
+            {"Delete": {"TableName": self._table, "Key": to_attributes({"pk": "ACTIVE", "sk": job.job_id})}},
         ]
         if job.process is Process.IMPORT:
             actions.append({"Delete": {"TableName": self._table, "Key": to_attributes(self._queue_key(job))}})
@@ -401,7 +427,8 @@ class JobRepository:
 
     def forget_details(self, job_id: str) -> None:
         """Delete what a job's record stood on: definition and ledger (one request each)."""
-        for sk in ["DEFINITION", *(f"CHUNK#{chunk:06d}" for chunk in self.ledger(job_id))]:
+        parts = [entry for entries in self.ledger(job_id).values() for entry in entries]
+        for sk in ["DEFINITION", *(ledger_item(job_id, entry)["sk"] for entry in parts)]:
             key = to_attributes({"pk": f"JOB#{job_id}", "sk": sk})
             self._dynamodb.call("DeleteItem", {"TableName": self._table, "Key": key})
 
@@ -442,6 +469,66 @@ class JobRepository:
             )
         except ConditionFailed:
             raise Conflict("This upload was imported already.") from None
+
+    # Content seen before
+
+    def content_seen(self, entity_uid: str, sha256: str) -> str | None:
+        """The job that imported the same bytes into the entity before; None when none did lately."""
+        item = self._get(f"CONTENT#{entity_uid}", sha256)
+        if item is None or from_epoch(item["expiresAt"]) <= self._clock():
+            return None
+        return str(item["jobId"])
+
+    def note_content(self, job: Job, sha256: str) -> None:
+        """Remember the bytes of a completed import for CONTENT_SECONDS."""
+        expires = int(self._clock().timestamp()) + CONTENT_SECONDS
+        item = {"pk": f"CONTENT#{job.entity_uid}", "sk": sha256, "jobId": job.job_id, "expiresAt": expires}
+        self._dynamodb.call("PutItem", {"TableName": self._table, "Item": to_attributes(item)})
+
+    # Jobs that have not ended
+
+    def active(self) -> list[Job]:
+        """The jobs that have not ended, at most a megabyte of ids; ended ones that were left over are taken out."""
+        answer = self._dynamodb.call(
+            "Query",
+            {
+                "TableName": self._table,
+                "KeyConditionExpression": "pk = :active",
+                "ExpressionAttributeValues": to_attributes({":active": "ACTIVE"}),
+                "ConsistentRead": True,
+            },
+        )
+        jobs = []
+        for item in answer["Items"]:
+            job = self.find(item["sk"]["S"])
+            if job is not None and not job.is_terminal:
+                jobs.append(job)
+            else:
+                key = {"pk": item["pk"], "sk": item["sk"]}
+                self._dynamodb.call("DeleteItem", {"TableName": self._table, "Key": key})
+        return jobs
+
+    def count_restart(self, job: Job) -> Job:
+        """Note that a job's execution is started anew.
+
+        Raises:
+            Superseded: somebody else did so, or the job has ended.
+        """
+        try:
+            return self._update(
+                job.job_id,
+                "SET restarts = :next",
+                "#status IN (:waiting, :running) AND (attribute_not_exists(restarts) OR restarts = :now)",
+                {
+                    ":next": job.restarts + 1,
+                    ":now": job.restarts,
+                    ":waiting": Status.WAITING,
+                    ":running": Status.IN_PROGRESS,
+                },
+                {"#status": "status"},
+            )
+        except ConditionFailed:
+            raise Superseded(f"job {job.job_id} is seen to already") from None
 
     # Sweeping
 

@@ -1,18 +1,14 @@
-"""The dialect of a delimited file: a Table Dialect (https://datapackage.org/standard/table-dialect/)."""
+"""The dialect of a table: a Table Dialect (https://datapackage.org/standard/table-dialect/)."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-DELIMITERS = (",", ";", "\t", "|")
-
-_TEXT_MEMBERS = ("delimiter", "quoteChar")
-# Members of the standard whose default is the only value read so far.
-_FIXED = {"doubleQuote": True, "header": True, "skipInitialSpace": False, "headerRows": [1]}
-_ABSENT = ("escapeChar", "commentChar", "commentRows", "nullSequence", "lineTerminator")
+_LINE_TERMINATORS = ("\n", "\r\n", "\r")
 
 
 class DialectError(ValueError):
@@ -25,49 +21,159 @@ class DialectError(ValueError):
 
 @dataclass(frozen=True)
 class Dialect:
-    """How bytes become cells. Both characters are one ASCII character; `quote_char` None means no quoting."""
+    """How characters become cells, and which rows are data.
+
+    Delimiter, quote and escape are one ASCII character each; `quote_char` None means no quoting. `header_rows` are the
+    declared ones: None leaves it to the first row that is no comment, an empty tuple says that there is no header. A
+    comment is a line that begins with `comment_char` where a record would begin, whatever quotes it holds, or a row of
+    `comment_rows`. A cell equal to `null_sequence` is null.
+    """
 
     delimiter: str = ","
     quote_char: str | None = '"'
+    double_quote: bool = True
+    escape_char: str | None = None
+    skip_initial_space: bool = False
+    header_rows: tuple[int, ...] | None = None
+    header_join: str = " "
+    comment_char: str | None = None
+    comment_rows: tuple[int, ...] = ()
+    null_sequence: str | None = None
+    sheet_name: str | None = None
+    sheet_number: int = 1
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any], detected_delimiter: str = ",") -> Dialect:
-        """Read a Table Dialect; unknown members are kept out of the way, not refused.
+        """Read a Table Dialect; members that it does not know, or that fit no format read here, are ignored.
 
         Raises:
             DialectError: a known member has a value that cannot be used.
         """
-        problems: list[tuple[str, str]] = []
-        for member in _TEXT_MEMBERS:
-            value = document.get(member)
-            if value is None:
-                continue
-            if not isinstance(value, str) or len(value) != 1 or not value.isascii() or value in "\r\n\0":
-                problems.append((member, "must be one ASCII character, not a line break"))
-        for member, only in _FIXED.items():
-            if document.get(member, only) != only:
-                problems.append((member, f"only {only!r} is supported"))
-        problems += [(member, "is not supported") for member in _ABSENT if document.get(member) is not None]
-        if not problems and document.get("delimiter", ",") == document.get("quoteChar", '"'):
-            problems.append(("quoteChar", "must differ from the delimiter"))
+        problems = [
+            (member, message)
+            for member, (is_fine, message) in _RULES.items()
+            if document.get(member) is not None and not is_fine(document[member])
+        ]
         if problems:
             raise DialectError(problems)
-        quote_char = document.get("quoteChar", '"')
-        return cls(delimiter=document.get("delimiter", detected_delimiter), quote_char=quote_char)
+        rows = document.get("headerRows")
+        dialect = cls(
+            delimiter=_given(document, "delimiter", detected_delimiter),
+            # Null, unlike an absent member, says that there is none.
+            quote_char=document.get("quoteChar", '"') or None,
+            double_quote=_given(document, "doubleQuote", True),
+            escape_char=document.get("escapeChar"),
+            skip_initial_space=_given(document, "skipInitialSpace", False),
+            header_rows=() if document.get("header") is False else rows if rows is None else tuple(sorted(set(rows))),
+            header_join=_given(document, "headerJoin", " "),
+            comment_char=document.get("commentChar"),
+            comment_rows=tuple(sorted(set(document.get("commentRows") or ()))),
+            null_sequence=document.get("nullSequence"),
+            sheet_name=document.get("sheetName"),
+            sheet_number=_given(document, "sheetNumber", 1),
+        )
+        problems = dialect._contradictions()
+        if problems:
+            raise DialectError(problems)
+        return dialect
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Dialect:
+        """What `dataclasses.asdict` gave, after a way through JSON."""
+        tuples = {name: tuple(value) for name, value in document.items() if isinstance(value, list)}
+        return cls(**{**document, **tuples})
+
+    def _contradictions(self) -> list[tuple[str, str]]:
+        problems = []
+        if self.quote_char == self.delimiter:
+            problems.append(("quoteChar", "must differ from the delimiter"))
+        if self.escape_char is not None and self.escape_char in (self.delimiter, self.quote_char):
+            problems.append(("escapeChar", "must differ from delimiter and quote"))
+        if self.comment_char and self.comment_char[0] in (self.delimiter, self.quote_char, self.escape_char):
+            problems.append(("commentChar", "must not begin with delimiter, quote or escape"))
+        if self.skip_initial_space and " " in (self.delimiter, self.quote_char, self.escape_char):
+            problems.append(("skipInitialSpace", "has no meaning where delimiter, quote or escape is a space"))
+        return problems
 
     def reader_options(self) -> dict[str, Any]:
         """Arguments for `csv.reader` and `csv.writer`."""
-        if self.quote_char is None:
-            return {"delimiter": self.delimiter, "quoting": csv.QUOTE_NONE, "quotechar": None}
-        return {"delimiter": self.delimiter, "quotechar": self.quote_char}
+        return {
+            "delimiter": self.delimiter,
+            "quotechar": self.quote_char,
+            "doublequote": self.double_quote,
+            "escapechar": self.escape_char,
+            "skipinitialspace": self.skip_initial_space,
+            "quoting": csv.QUOTE_MINIMAL if self.quote_char else csv.QUOTE_NONE,
+        }
+
+    @cached_property
+    def _marks(self) -> tuple[str, ...]:
+        """Texts without which a file reads as with delimiter and doubled quotes alone."""
+        marks = [self.escape_char, self.comment_char, " " if self.skip_initial_space else None]
+        if not self.double_quote:
+            marks.append(self.quote_char)
+        return tuple(mark for mark in marks if mark)
+
+    @cached_property
+    def _mark_bytes(self) -> tuple[bytes, ...]:
+        return tuple(mark.encode() for mark in self._marks)
+
+    def is_plain(self, text: str) -> bool:
+        """Whether only delimiters, line breaks and doubled quotes have a meaning in `text`."""
+        return not self._marks or not any(mark in text for mark in self._marks)
+
+    def is_plain_bytes(self, data: bytes) -> bool:
+        """`is_plain` for bytes of any ASCII-compatible encoding."""
+        return not self._marks or not any(mark in data for mark in self._mark_bytes)
 
 
-def detect_delimiter(header: str, quote_char: str = '"') -> str:
-    """The delimiter that splits the header record into the most cells, outside quotes; a comma where none does.
+def _given(document: Mapping[str, Any], member: str, default: Any) -> Any:
+    value = document.get(member)
+    return default if value is None else value
 
-    Args:
-        header: the text of the first record.
-    """
-    outside = "".join(header.split(quote_char)[::2])
-    best = max(DELIMITERS, key=outside.count)
-    return best if outside.count(best) else ","
+
+def _is_character(value: object) -> bool:
+    return isinstance(value, str) and len(value) == 1 and value.isascii() and value not in "\r\n\0"
+
+
+def _is_row(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _are_rows(value: object) -> bool:
+    return isinstance(value, list) and len(value) <= 10_000 and all(map(_is_row, value))
+
+
+def _is_flag(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+_CHARACTER = "must be one ASCII character, not a line break"
+_ROWS = "must be a list of row numbers, counted from 1"
+_FLAG = "must be true or false"
+_RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "delimiter": (_is_character, _CHARACTER),
+    "lineTerminator": (
+        lambda value: value in _LINE_TERMINATORS,
+        "must be a line break: LF, CR or CR LF, each of which is recognised whatever stands here",
+    ),
+    "quoteChar": (lambda value: value == "" or _is_character(value), _CHARACTER),
+    "escapeChar": (_is_character, _CHARACTER),
+    "doubleQuote": (_is_flag, _FLAG),
+    "skipInitialSpace": (_is_flag, _FLAG),
+    "header": (_is_flag, _FLAG),
+    "headerRows": (lambda value: _are_rows(value) and bool(value), _ROWS),
+    "headerJoin": (_is_text, "must be a text"),
+    "commentRows": (_are_rows, _ROWS),
+    "commentChar": (
+        lambda value: _is_text(value) and bool(value) and value.isascii() and not set("\r\n\0") & set(value),
+        "must be ASCII characters without a line break",
+    ),
+    "nullSequence": (_is_text, "must be a text"),
+    "sheetName": (lambda value: _is_text(value) and bool(value), "must be a text"),
+    "sheetNumber": (_is_row, "must be a whole number, 1 or more"),
+}

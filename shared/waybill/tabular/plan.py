@@ -7,52 +7,59 @@ stray (`waybill.tabular.records`). Pure: bytes in, a plan out.
 
 from __future__ import annotations
 
-import codecs
-import csv
 import hashlib
-import io
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from waybill.errors import JobFailed
-from waybill.tabular.dialect import Dialect, DialectError, detect_delimiter
+from waybill.tabular.detect import HEAD_BYTES, table_dialect, text_format
+from waybill.tabular.dialect import Dialect
+from waybill.tabular.labels import LabelReader
 from waybill.tabular.records import (
     RECORD_CAP_BYTES,
     Readable,
     RecordTooLong,
     Segment,
     UnclosedQuote,
+    comment_records,
     last_filled_record,
+    read_lines,
     segments,
 )
 
 SCAN_BYTES = 1024 * 1024
 HEADER_ROW = 1
-_FOREIGN_BOMS = {
-    codecs.BOM_UTF32_LE: "utf-32",
-    codecs.BOM_UTF32_BE: "utf-32",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-}
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Consecutive rows: bytes `[start, end)` of the file, `rows` records, the first of which is row `first_row`."""
+    """Consecutive records: bytes `[start, end)` of the file, `rows` records, the first of which is row `first_row`.
+
+    `skipped` are the numbers of those that are comments, and so no rows to import.
+    """
 
     number: int
     start: int
     end: int
     first_row: int
     rows: int
+    skipped: tuple[int, ...] = ()
+
+    def data_rows(self, first_row: int = 0) -> Iterator[int]:
+        """The numbers of the rows to import, from `first_row` on."""
+        skipped = frozenset(self.skipped)
+        numbers = range(max(first_row, self.first_row), self.first_row + self.rows)
+        return (number for number in numbers if number not in skipped)
 
 
 @dataclass(frozen=True)
 class FilePlan:
-    """What a file holds. `detected` is what the job shows: encoding, bom, delimiter, headerRow."""
+    """What a file holds. `header` is its header as text; `detected` is what the job shows."""
 
     labels: list[str]
+    header: str
     chunks: list[Chunk]
     rows: int
     size_bytes: int
@@ -67,27 +74,37 @@ class _Tally:
     """Where the scan stands: segments gathered for the chunk at work, and the last filled row so far."""
 
     chunk_bytes: int
+    dialect: Dialect
     chunks: list[Chunk] = field(default_factory=list)
-    next_row: int = HEADER_ROW + 1
-    last_filled_row: int = HEADER_ROW
+    next_row: int = 1
+    last_filled_row: int = 0
     start: int | None = None
     first_row: int = 0
+    skipped: list[int] = field(default_factory=list)
 
-    def add(self, segment: Segment, dialect: Dialect) -> None:
+    def add(self, segment: Segment) -> None:
         if self.start is None:
             self.start, self.first_row = segment.start, self.next_row
-        filled = last_filled_record(segment, dialect)
+        skipped = self._skipped(segment)
+        filled = last_filled_record(segment, self.dialect, {row - self.next_row for row in skipped})
         if filled is not None:
             self.last_filled_row = self.next_row + filled
+        self.skipped += skipped
         self.next_row += segment.records
         if segment.start + len(segment.data) - self.start >= self.chunk_bytes:
             self.close(segment.start + len(segment.data))
 
+    def _skipped(self, segment: Segment) -> list[int]:
+        listed, first, behind = self.dialect.comment_rows, self.next_row, self.next_row + segment.records
+        by_number = listed[bisect_left(listed, first) : bisect_left(listed, behind)]
+        by_text = (first + index for index in comment_records(segment, self.dialect))
+        return sorted({*by_number, *by_text})
+
     def close(self, end: int) -> None:
         if self.start is not None:
             rows = self.next_row - self.first_row
-            self.chunks.append(Chunk(len(self.chunks), self.start, end, self.first_row, rows))
-            self.start = None
+            self.chunks.append(Chunk(len(self.chunks), self.start, end, self.first_row, rows, tuple(self.skipped)))
+            self.start, self.skipped = None, []
 
     def without_blank_tail(self) -> list[Chunk]:
         """The chunks up to the last filled row."""
@@ -95,11 +112,12 @@ class _Tally:
         if kept:
             last = kept[-1]
             rows = min(last.rows, self.last_filled_row - last.first_row + 1)
-            kept[-1] = Chunk(last.number, last.start, last.end, last.first_row, rows)
+            skipped = last.skipped[: bisect_left(last.skipped, last.first_row + rows)]
+            kept[-1] = Chunk(last.number, last.start, last.end, last.first_row, rows, skipped)
         return kept
 
 
-class _Hashing:
+class Hashing:
     """A stream that hashes and counts what passes."""
 
     def __init__(self, stream: Readable) -> None:
@@ -114,7 +132,7 @@ class _Hashing:
         return data
 
 
-class _Pushback:
+class Pushback:
     """A stream with some bytes put back in front."""
 
     def __init__(self, head: bytes, stream: Readable) -> None:
@@ -124,117 +142,201 @@ class _Pushback:
     def read(self, size: int = -1, /) -> bytes:
         if not self._head:
             return self._stream.read(size)
+        if size < 0:
+            size = len(self._head)
         data, self._head = self._head[:size], self._head[size:]
         return data
 
 
+def read_head(stream: Readable, size: int = HEAD_BYTES) -> bytes:
+    """The first bytes of a stream, fewer than `size` only where it ends."""
+    parts = []
+    while size > 0 and (data := stream.read(size)):
+        parts.append(data)
+        size -= len(data)
+    return b"".join(parts)
+
+
 def plan_file(
-    stream: Readable, dialect_document: Mapping[str, Any], declared_encoding: str | None, chunk_bytes: int
+    stream: Readable,
+    dialect_document: Mapping[str, Any],
+    declared_encoding: str | None,
+    chunk_bytes: int,
+    field_names: Sequence[str] = (),
 ) -> FilePlan:
-    """Plan the import of a file.
+    """Plan the import of a delimited text file as it stands.
 
     Args:
         stream: the file from its first byte.
         dialect_document: a Table Dialect; what it leaves open is detected.
-        declared_encoding: a Python codec name, or None: UTF-8, with or without a byte order mark.
+        declared_encoding: a Python codec name, or None to detect it.
         chunk_bytes: a chunk ends with the first block of records that brings it to this size.
+        field_names: the labels of a file that is declared to have no header.
 
     Raises:
-        JobFailed: `empty-file`, `encoding-error`, `format-error`, `blank-header`, `row-too-long` or `source-error`
-            (a dialect that cannot be used), with the row where there is one.
+        JobFailed: `empty-file`, `encoding-error` (also for what must be recoded before it can be cut), `format-error`,
+            `blank-header`, `row-too-long` or `source-error` (a dialect that cannot be used), with the row where there
+            is one.
     """
-    hashing = _Hashing(stream)
-    head = hashing.read(SCAN_BYTES)
+    hashing = Hashing(stream)
+    head = read_head(hashing)
     if not head:
         raise JobFailed("empty-file", "The file is empty.")
-    encoding, bom = _encoding(head, declared_encoding)
-    pushed = _Pushback(head[len(bom) :], hashing)
-    dialect = _dialect(dialect_document, head[len(bom) :], encoding)
-    tally = _Tally(chunk_bytes)
-    labels: list[str] | None = None
-    try:
-        for segment in segments(pushed, dialect, len(bom), min(SCAN_BYTES, max(1, chunk_bytes))):
-            _check_decodes(segment, encoding, HEADER_ROW if labels is None else tally.next_row)
-            if labels is None:
-                labels, segment = _take_header(segment, encoding, dialect)
-            if segment.records:
-                tally.add(segment, dialect)
-    except UnclosedQuote as error:
-        row = HEADER_ROW + error.record
-        raise JobFailed("format-error", f"The quote that opens in row {row} is never closed.", row) from None
-    except RecordTooLong as error:
-        row = HEADER_ROW + error.record
-        size = RECORD_CAP_BYTES // 2**20
-        raise JobFailed("row-too-long", f"Row {row} is longer than {size} MiB.", row) from None
-    tally.close(hashing.size_bytes)
-    chunks = tally.without_blank_tail()
-    if labels is None or not chunks:
-        raise JobFailed("empty-file", "The file has a header but no data rows.")
+    found = text_format(head, declared_encoding)
+    if not found.is_cuttable:
+        raise JobFailed("encoding-error", f"Files in {found.encoding} cannot be cut as they stand.")
+    dialect = table_dialect(dialect_document, found.decode(head))
+    rest = Pushback(head[len(found.bom) :], hashing)
+    scanned = scan_table(rest, dialect, found.encoding, chunk_bytes, start=len(found.bom), field_names=field_names)
     return FilePlan(
-        labels=labels,
-        chunks=chunks,
-        rows=sum(chunk.rows for chunk in chunks),
+        labels=scanned.labels,
+        header=scanned.header,
+        chunks=scanned.chunks,
+        rows=scanned.rows,
         size_bytes=hashing.size_bytes,
         sha256=hashing.hash.hexdigest(),
-        encoding=encoding,
+        encoding=found.encoding,
         dialect=dialect,
-        detected={"encoding": encoding, "bom": bool(bom), "delimiter": dialect.delimiter, "headerRow": HEADER_ROW},
+        detected={
+            "encoding": found.encoding,
+            "bom": bool(found.bom),
+            "delimiter": dialect.delimiter,
+            "headerRow": scanned.header_row,
+        },
     )
 
 
-def _encoding(head: bytes, declared: str | None) -> tuple[str, bytes]:
-    """(codec name, byte order mark to skip)."""
-    bom = codecs.BOM_UTF8 if head.startswith(codecs.BOM_UTF8) else b""
-    encoding = codecs.lookup(declared or "utf-8").name
-    if encoding == "utf-8-sig":
-        encoding = "utf-8"
-    if not is_ascii_compatible(encoding):
-        raise JobFailed("encoding-error", f"Files in {encoding} are not read; save the file as UTF-8.")
-    for foreign, name in _FOREIGN_BOMS.items():
-        if head.startswith(foreign):
-            raise JobFailed("encoding-error", f"The file begins with a {name} byte order mark; save it as UTF-8.", 1)
-    if head.count(b"\0") > len(head) // 4:
-        raise JobFailed("encoding-error", "The file looks like UTF-16 or is not text; save it as UTF-8.", 1)
-    return encoding, bom if encoding == "utf-8" else b""
+@dataclass(frozen=True)
+class Scan:
+    """What a scan found; `header` is the one header record as it stands, or the labels written as a record."""
+
+    labels: list[str]
+    header: str
+    header_row: int | None
+    chunks: list[Chunk]
+
+    @property
+    def rows(self) -> int:
+        return sum(chunk.rows - len(chunk.skipped) for chunk in self.chunks)
 
 
-def is_ascii_compatible(encoding: str) -> bool:
-    """Whether line breaks, quotes and delimiters are single ASCII bytes, so that bytes can be cut before decoding."""
-    sample = '\r\n",;\t|'
-    return sample.encode(encoding) == sample.encode("ascii")
+def scan_table(
+    stream: Readable,
+    dialect: Dialect,
+    encoding: str,
+    chunk_bytes: int,
+    *,
+    start: int = 0,
+    field_names: Sequence[str] = (),
+    source_encoding: str | None = None,
+) -> Scan:
+    """Read a table to its end and divide it into chunks.
 
+    Args:
+        stream: positioned at the table's first record, `start` bytes into the file.
+        encoding: one whose bytes can be cut.
+        source_encoding: what messages call it, where the stream was recoded.
 
-def _dialect(document: Mapping[str, Any], head: bytes, encoding: str) -> Dialect:
-    first_line = head.partition(b"\n")[0].partition(b"\r")[0].decode(encoding, "replace")
+    Raises:
+        JobFailed: as `plan_file`.
+    """
+    header = _Header(dialect, field_names)
+    tally = _Tally(chunk_bytes, dialect)
+    end = start
     try:
-        return Dialect.from_document(document, detect_delimiter(first_line, document.get("quoteChar") or '"'))
-    except DialectError as error:
-        raise JobFailed("source-error", f"The dialect cannot be used: {error}.") from None
+        for segment in segments(stream, dialect, start, min(SCAN_BYTES, max(1, chunk_bytes))):
+            end = segment.start + len(segment.data)
+            _check_decodes(segment, encoding, dialect, tally.next_row, source_encoding or encoding)
+            if not header.labels.is_done:
+                records = segment.records
+                segment = header.take(segment, encoding, tally.next_row)
+                tally.next_row += records - segment.records
+            if segment.records:
+                tally.add(segment)
+    except UnclosedQuote as error:
+        row = 1 + error.record
+        raise JobFailed("format-error", f"The quote that opens in row {row} is never closed.", row) from None
+    except RecordTooLong as error:
+        row = 1 + error.record
+        size = RECORD_CAP_BYTES // 2**20
+        raise JobFailed("row-too-long", f"Row {row} is longer than {size} MiB.", row) from None
+    header.labels.end(tally.next_row - 1)
+    tally.close(end)
+    chunks = tally.without_blank_tail()
+    if not chunks:
+        raise JobFailed("empty-file", "The file has a header but no data rows.")
+    return Scan(header.labels.labels, header.text, header.labels.first_row, chunks)
 
 
-def _check_decodes(segment: Segment, encoding: str, first_row: int) -> None:
+class _Header:
+    """Takes the header off the first segments of a table."""
+
+    def __init__(self, dialect: Dialect, field_names: Sequence[str]) -> None:
+        self._dialect = dialect
+        self.labels = LabelReader(dialect, field_names)
+        self._raw: str | None = None
+
+    def take(self, segment: Segment, encoding: str, row: int) -> Segment:
+        """The rest of the segment, the first record of which is row `row`."""
+        lines = segment.data.splitlines(keepends=True)
+        texts = [line.decode(encoding) for line in lines]
+        taken = records = 0
+        for cells, now in read_lines(texts, self._dialect):
+            raw = "".join(texts[taken:now]).rstrip("\r\n")
+            taken, number, records = now, row + records, records + 1
+            known = self.labels.first_row
+            if cells is None:
+                own = next(read_lines([raw], replace(self._dialect, comment_char=None)))[0]
+                self.labels.take(number, own or [], is_comment=True)
+            else:
+                self.labels.take(number, cells)
+            if self.labels.first_row is not None and self.labels.is_done:
+                self._raw = raw if known is None else None
+            if self.labels.is_done:
+                break
+        size = sum(map(len, lines[:taken]))
+        return Segment(segment.start + size, segment.data[size:], segment.records - records, segment.structural)
+
+    @property
+    def text(self) -> str:
+        """The header as one record: as it stands where it is one, else the labels written anew."""
+        if self._raw is not None:
+            return self._raw
+        return record_text(self.labels.labels, self._dialect)
+
+
+def record_text(cells: Sequence[str], dialect: Dialect) -> str:
+    """Cells as one record of the dialect; what no quoting can carry becomes a space."""
+    delimiter, quote, escape = dialect.delimiter, dialect.quote_char, dialect.escape_char
+    marks = {mark for mark in (delimiter, quote, escape) if mark}
+    double = quote * 2 if quote and dialect.double_quote else f"{escape}{quote}" if escape else "'"
+    texts = []
+    for cell in cells:
+        if quote and (not cell.isprintable() or marks & set(cell) or cell.startswith(" ")):
+            if escape:
+                cell = cell.replace(escape, escape * 2)
+            texts.append(f"{quote}{cell.replace(quote, double)}{quote}")
+        else:
+            taken = {mark: f"{escape}{mark}" if escape else " " for mark in marks} | {"\r": " ", "\n": " "}
+            texts.append("".join(taken.get(char, char) for char in cell))
+    return delimiter.join(texts)
+
+
+def _check_decodes(segment: Segment, encoding: str, dialect: Dialect, first_row: int, shown_encoding: str) -> None:
     try:
         segment.data.decode(encoding)
     except UnicodeDecodeError as error:
-        row = first_row + _records_before(segment, error.start)
-        raise JobFailed("encoding-error", f"Row {row} is not valid {encoding}.", row) from None
+        row = first_row + _records_before(segment, error.start, dialect)
+        raise JobFailed("encoding-error", f"Row {row} is not valid {shown_encoding}.", row) from None
 
 
-def _records_before(segment: Segment, offset: int) -> int:
+def _records_before(segment: Segment, offset: int, dialect: Dialect) -> int:
     """How many records of a segment end before a byte offset in it."""
-    text = segment.data[:offset].decode("latin-1") + "\0"
-    return sum(1 for _ in csv.reader(io.StringIO(text, newline=""))) - 1
-
-
-def _take_header(segment: Segment, encoding: str, dialect: Dialect) -> tuple[list[str], Segment]:
-    """(labels of the first record, the rest of the segment)."""
-    lines = segment.data.splitlines(keepends=True)
-    reader = csv.reader((line.decode(encoding) for line in lines), **dialect.reader_options())
-    labels = next(reader)
-    size = sum(map(len, lines[: reader.line_num]))
-    if not any(label.strip() for label in labels):
-        raise JobFailed("blank-header", "The first row is blank; it must hold the column names.", HEADER_ROW)
-    if any("\0" in label for label in labels):
-        raise JobFailed("format-error", "The header holds NUL characters; is this a CSV file?", HEADER_ROW)
-    rest = Segment(segment.start + size, segment.data[size:], segment.records - 1, segment.structural)
-    return labels, rest
+    lines = [line.decode("latin-1") for line in segment.data.splitlines(keepends=True)]
+    records, passed, taken = 0, 0, 0
+    for _, now in read_lines(lines, dialect):
+        passed += sum(map(len, lines[taken:now]))
+        if passed > offset:
+            break
+        taken, records = now, records + 1
+    return records

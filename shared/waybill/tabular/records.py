@@ -7,7 +7,8 @@ numbers and errors cannot depend on where blocks happen to end.
 
 Most blocks hold no quote, or only structural ones: opening after a delimiter or line break, closing before one, doubled
 inside. Splitting on the quote then alternates outside and inside text, and counting line breaks of the outside parts
-is exact; that costs about a nanosecond a byte. Any other block goes through `csv.reader`.
+is exact; that costs about a nanosecond a byte. Any other block, and any that holds an escape, a comment or another
+mark with which the dialect departs from that, goes through `csv.reader`.
 
 Works on bytes of any ASCII-compatible encoding.
 """
@@ -16,9 +17,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from functools import lru_cache
 from operator import itemgetter
 from typing import Protocol
 
@@ -31,7 +33,8 @@ _FIRST = itemgetter(slice(0, 1))
 _LAST = itemgetter(slice(-1, None))
 _SENTINEL = "\0end of block\0"
 
-csv.field_size_limit(2 * RECORD_CAP_BYTES)
+# A buffer may grow to somewhat over twice the cap before it is found too long.
+csv.field_size_limit(4 * RECORD_CAP_BYTES)
 
 
 class Readable(Protocol):
@@ -39,7 +42,8 @@ class Readable(Protocol):
 
 
 class UnclosedQuote(ValueError):
-    """A quote is still open at the end of the file. `record` counts from 0 within what was cut."""
+    """A quote (or an escaped line break) is still open at the end of the file. `record` counts from 0 within what was
+    cut."""
 
     def __init__(self, record: int) -> None:
         super().__init__(f"quote still open, record {record}")
@@ -100,6 +104,8 @@ def cut(buffer: bytes, dialect: Dialect, final: bool) -> Cut:
     Raises:
         UnclosedQuote: `final`, and a quote is open at the end.
     """
+    if not dialect.is_plain_bytes(buffer):
+        return _cut_sequentially(buffer, dialect, final)
     quote = dialect.quote_char.encode() if dialect.quote_char else None
     if quote is None or quote not in buffer:
         end = len(buffer) if final else _last_line_end(buffer, final)
@@ -135,23 +141,58 @@ def cut(buffer: bytes, dialect: Dialect, final: bool) -> Cut:
 
 
 def _cut_sequentially(buffer: bytes, dialect: Dialect, final: bool) -> Cut:
-    """`cut` for a buffer with stray quotes, by `csv.reader` itself."""
-    lines = buffer.splitlines(keepends=True)
+    """`cut` for a buffer with stray quotes or marks, by `csv.reader` itself."""
     # Latin-1 maps bytes to characters one to one; delimiter, quote and line breaks are ASCII.
-    texts = [line.decode("latin-1") for line in lines]
-    if texts and not final and texts[-1][-1] != "\n":
-        texts.pop()
-    reader = csv.reader(chain(texts, [_SENTINEL]), **dialect.reader_options())
-    records, whole_lines = 0, 0
-    for _ in reader:
-        if whole_lines == len(texts):  # all lines are spoken for: this row is the sentinel
+    lines = [line.decode("latin-1") for line in buffer.splitlines(keepends=True)]
+    if lines and not final and lines[-1][-1] != "\n":
+        lines.pop()
+    whole = len(lines)
+    lines.append(_SENTINEL)
+    records = end = 0
+    for _, taken in read_lines(lines, dialect):
+        if end == whole:  # all lines are spoken for: this row is the sentinel
             break
-        if reader.line_num > len(texts):  # the sentinel became part of a quoted field
+        if taken > whole:  # the sentinel became part of a quoted field
             if final:
                 raise UnclosedQuote(records)
             break
-        records, whole_lines = records + 1, reader.line_num
-    return Cut(sum(map(len, texts[:whole_lines])), records, False)
+        records, end = records + 1, taken
+    return Cut(sum(map(len, lines[:end])), records, False)
+
+
+class _Lines:
+    """Lines for a `csv.reader`, which takes no more than the record at work needs."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        self._lines = lines
+        self.position = 0
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        if self.position == len(self._lines):
+            raise StopIteration
+        self.position += 1
+        return self._lines[self.position - 1]
+
+
+def read_lines(lines: Sequence[str], dialect: Dialect) -> Iterator[tuple[list[str] | None, int]]:
+    """Read records from lines with their line breaks: (cells, or None for a comment; lines taken so far)."""
+    comment = dialect.comment_char
+    if comment is None:
+        reader = csv.reader(lines, **dialect.reader_options())
+        for cells in reader:
+            yield cells, reader.line_num
+        return
+    source = _Lines(lines)
+    reader = csv.reader(source, **dialect.reader_options())
+    while source.position < len(lines):
+        if lines[source.position].startswith(comment):
+            source.position += 1
+            yield None, source.position
+        else:
+            yield next(reader, []), source.position
 
 
 def segments(stream: Readable, dialect: Dialect, start: int = 0, block_bytes: int = BLOCK_BYTES) -> Iterator[Segment]:
@@ -212,27 +253,34 @@ def _explain_long_record(stream: Readable, carry: bytes, dialect: Dialect, recor
 
 @dataclass(frozen=True)
 class Rows:
-    """The records of a segment as cells. `cells[i]` is empty for a blank line; `stray` holds the indexes of records
-    with a quote inside an unquoted field or text after a closing quote, or with a NUL."""
+    """The records of a segment as cells. `cells[i]` is empty for a blank line and for a comment; `comments` holds the
+    indexes of those, `stray` those of records with a quote inside an unquoted field or text after a closing quote, or
+    with a NUL."""
 
     cells: list[list[str]]
     stray: frozenset[int]
+    comments: frozenset[int] = frozenset()
 
 
 def parse_rows(segment: Segment, text: str, dialect: Dialect) -> Rows:
     """The cells of each record of a segment whose decoded text is `text`."""
-    quoted = dialect.quote_char is not None and dialect.quote_char in text
-    if not quoted:
+    comments: frozenset[int] = frozenset()
+    if not dialect.is_plain(text):
+        read = [cells for cells, _ in read_lines(_lines(text), dialect)]
+        comments = frozenset(i for i, cells in enumerate(read) if cells is None)
+        cells = [[] if row is None else row for row in read]
+    elif dialect.quote_char is not None and dialect.quote_char in text:
+        cells = list(csv.reader(io.StringIO(text, newline=""), **dialect.reader_options()))
+    else:
         lines = raw_records(segment, text, dialect)
         cells = [line.split(dialect.delimiter) if line else [] for line in lines]
-    else:
-        cells = list(csv.reader(io.StringIO(text, newline=""), **dialect.reader_options()))
     stray: set[int] = set()
     if not segment.structural:
-        stray.update(i for i, raw in enumerate(raw_records(segment, text, dialect)) if not _is_structural(raw, dialect))
+        raws = enumerate(raw_records(segment, text, dialect))
+        stray.update(i for i, raw in raws if i not in comments and not _is_structural(raw, dialect))
     if "\0" in text:
         stray.update(i for i, row in enumerate(cells) if any("\0" in cell for cell in row))
-    return Rows(cells, frozenset(stray))
+    return Rows(cells, frozenset(stray), comments)
 
 
 def parse_columns(segment: Segment, text: str, dialect: Dialect, width: int) -> list[list[str]] | None:
@@ -241,7 +289,7 @@ def parse_columns(segment: Segment, text: str, dialect: Dialect, width: int) -> 
     One replace and one split in C: a marker cell stands where each record ends, and the split is right exactly when
     all the markers fall on every `width + 1`-th place.
     """
-    if (dialect.quote_char is not None and dialect.quote_char in text) or "\0" in text:
+    if (dialect.quote_char is not None and dialect.quote_char in text) or "\0" in text or not dialect.is_plain(text):
         return None
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
@@ -259,14 +307,13 @@ def parse_columns(segment: Segment, text: str, dialect: Dialect, width: int) -> 
 
 
 def raw_records(segment: Segment, text: str, dialect: Dialect) -> list[str]:
-    """The records as they stand in the file, without their line break."""
+    """The records as they stand in the file, comments too, without their line break."""
     lines = _lines(text)
-    if dialect.quote_char is not None and dialect.quote_char in text:
-        reader = csv.reader(lines, **dialect.reader_options())
+    if (dialect.quote_char is not None and dialect.quote_char in text) or not dialect.is_plain(text):
         records, first = [], 0
-        for _ in reader:
-            records.append("".join(lines[first : reader.line_num]))
-            first = reader.line_num
+        for _, taken in read_lines(lines, dialect):
+            records.append("".join(lines[first:taken]))
+            first = taken
         lines = records
     return [_without_line_break(line) for line in lines]
 
@@ -283,7 +330,11 @@ def _without_line_break(line: str) -> str:
 
 
 def _is_structural(raw: str, dialect: Dialect) -> bool:
-    """Whether every quote of one record opens, closes, or is doubled inside a quoted field."""
+    """Whether every quote of one record opens, closes, or is doubled (or escaped) inside a quoted field."""
+    if not dialect.quote_char or dialect.quote_char not in raw:
+        return True
+    if not dialect.is_plain(raw):
+        return _structure(dialect).fullmatch(raw) is not None
     parts = raw.split(dialect.quote_char)
     outside = parts[::2]
     if len(parts) % 2 == 0:
@@ -292,17 +343,46 @@ def _is_structural(raw: str, dialect: Dialect) -> bool:
     return edges.issuperset(map(_FIRST, outside[1:])) and edges.issuperset(map(_LAST, outside[:-1]))
 
 
-def last_filled_record(segment: Segment, dialect: Dialect) -> int | None:
-    """Index of the last record of a segment with a filled cell; None when all are blank."""
+def cell_pattern(dialect: Dialect) -> str:
+    """A regular expression for one cell without stray quotes. Possessive: no text makes it go back."""
+    delimiter, quote = re.escape(dialect.delimiter), re.escape(dialect.quote_char or "")
+    escape = re.escape(dialect.escape_char or "")
+    escaped = rf"|{escape}[\s\S]" if escape else ""
+    unquoted = rf"(?:[^{delimiter}{quote}{escape}]{escaped})*+"
+    if not quote:
+        return unquoted
+    doubled = f"|{quote}{quote}" if dialect.double_quote else ""
+    space = " *+" if dialect.skip_initial_space else ""
+    quoted = rf"{quote}(?:[^{quote}{escape}]{escaped}{doubled})*+{quote}(?={delimiter}|\Z)"
+    return f"{space}(?:{quoted}|{unquoted})"
+
+
+@lru_cache(maxsize=16)
+def _structure(dialect: Dialect) -> re.Pattern[str]:
+    """Matches a whole record without stray quotes."""
+    cell = cell_pattern(dialect)
+    return re.compile(f"{cell}(?:{re.escape(dialect.delimiter)}{cell})*+")
+
+
+def comment_records(segment: Segment, dialect: Dialect) -> list[int]:
+    """Indexes of the records of a segment that are comments by their first characters."""
+    if dialect.comment_char is None or dialect.comment_char.encode() not in segment.data:
+        return []
+    lines = _lines(segment.data.decode("latin-1"))
+    return [index for index, (cells, _) in enumerate(read_lines(lines, dialect)) if cells is None]
+
+
+def last_filled_record(segment: Segment, dialect: Dialect, skipped: Collection[int] = ()) -> int | None:
+    """Index of the last record of a segment, not among `skipped`, with a filled cell; None when all are blank."""
     empty = dialect.delimiter.encode() + b"\r\n"
     kept = segment.data.rstrip(empty)
     if not kept:
         return None
     quote = (dialect.quote_char or "").encode()
     last_line = kept[_last_line_end(kept, True) :]
-    if quote and not last_line.strip(quote + dialect.delimiter.encode()):
-        # Nothing but quotes and delimiters: only the csv rule tells an empty cell from a quote in one.
+    if skipped or not dialect.is_plain_bytes(last_line) or (quote and not last_line.strip(quote + empty)):
+        # Only the csv rule tells an empty cell from a quote, or from a space that is skipped.
         rows = parse_rows(segment, segment.data.decode("latin-1"), dialect).cells
-        return max((index for index, row in enumerate(rows) if any(row)), default=None)
+        return max((index for index, row in enumerate(rows) if any(row) and index not in skipped), default=None)
     blank_after = count_line_breaks(segment.data[len(kept) :])
     return segment.records - 1 - max(0, blank_after - 1)

@@ -16,12 +16,15 @@ class FieldType:
     """One type with one format: cell text ↔ logical value ↔ DynamoDB attribute.
 
     `storage` is the DynamoDB type letter of a scalar (`S`, `N`, `BOOL`); `""` when `stored` gives a whole attribute
-    value as JSON text. `constraints` are those the standard allows beside `required`, `unique` and `enum`.
+    value as JSON text. `constraints` are those the standard allows beside `required`, `unique` and `enum`. `noun` says
+    what a cell should have been: a bad one is "not {noun}". `units` are what its length counts.
     """
 
     name: ClassVar[str]
     storage: ClassVar[str] = "S"
     constraints: ClassVar[frozenset[str]] = frozenset()
+    noun: str = "valid text"
+    units: ClassVar[str] = "characters"
 
     def __init__(self, format: str = "default") -> None:
         self.format = format

@@ -30,6 +30,7 @@ class BooleanType(FieldType):
         if not true_values or not false_values or set(true_values) & set(false_values):
             raise ValueError("trueValues and falseValues must hold something, and nothing in common")
         self.first = {True: true_values[0], False: false_values[0]}
+        self.noun = f"one of: {', '.join([*true_values, *false_values])}"
         self.values = dict.fromkeys(true_values, True) | dict.fromkeys(false_values, False)
 
     def parse(self, cell: str) -> bool:

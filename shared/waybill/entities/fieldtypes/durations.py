@@ -53,6 +53,7 @@ class DurationType(FieldType):
 
     name: ClassVar[str] = "duration"
     constraints: ClassVar[frozenset[str]] = ORDERED
+    noun = "a duration (like P1DT12H)"
 
     def __init__(self, format: str = "default") -> None:
         if format != "default":

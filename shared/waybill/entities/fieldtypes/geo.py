@@ -14,6 +14,7 @@ from .base import Attribute, FieldType
 from .nested import JsonType
 
 _NUMBER = r"\s*([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\s*"
+_SHOWN = {"default": "longitude, latitude", "array": "[longitude, latitude]", "object": '{"lon": …, "lat": …}'}
 _PAIR = re.compile(f"{_NUMBER},{_NUMBER}")
 
 
@@ -27,6 +28,7 @@ class GeopointType(FieldType):
         if format not in ("default", "array", "object"):
             raise ValueError("format must be one of default, array, object")
         super().__init__(format)
+        self.noun = f"a point ({_SHOWN[format]})"
 
     def parse(self, cell: str) -> Any:
         if self.format == "default":
@@ -71,7 +73,7 @@ class GeopointType(FieldType):
 
 
 class GeojsonType(JsonType):
-    """A GeoJSON object, or a TopoJSON topology."""
+    """A GeoJSON object, or a TopoJSON object."""
 
     name: ClassVar[str] = "geojson"
     constraints: ClassVar[frozenset[str]] = frozenset()
@@ -81,6 +83,7 @@ class GeojsonType(JsonType):
         if format not in ("default", "topojson"):
             raise ValueError("format must be default or topojson")
         FieldType.__init__(self, format)
+        self.noun = "a GeoJSON object" if format == "default" else "a TopoJSON object"
 
     def _checked(self, value: Any) -> Any:
         value = super()._checked(value)  # first: it bounds the nesting
@@ -119,6 +122,15 @@ _GEOMETRIES: dict[str, Any] = {
 }
 
 
+_is_arc = _all(lambda value: isinstance(value, int) and not isinstance(value, bool))
+_ARCS: dict[str, Any] = {
+    "LineString": _is_arc,
+    "MultiLineString": _all(_is_arc),
+    "Polygon": _all(_is_arc),
+    "MultiPolygon": _all(_all(_is_arc)),
+}
+
+
 def _is_geometry(value: Any) -> bool:
     if not isinstance(value, dict) or not _has_fair_box(value):
         return False
@@ -154,13 +166,22 @@ def _is_geojson(value: dict[str, Any]) -> bool:
 
 
 def _is_topology(value: dict[str, Any]) -> bool:
+    if value.get("type") != "Topology":  # a geometry alone is a TopoJSON object too
+        return value.get("type") is not None and _is_topology_geometry(value)
     arcs, objects = value.get("arcs"), value.get("objects")
     return (
-        value.get("type") == "Topology"
-        and isinstance(objects, dict)
+        isinstance(objects, dict)
         and all(map(_is_topology_geometry, objects.values()))
         and isinstance(arcs, list)
         and all(_is_line(arc) for arc in arcs)
+        and _has_fair_box(value)
+        and ("transform" not in value or _is_transform(value["transform"]))
+    )
+
+
+def _is_transform(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        _is_position(value.get(name)) and len(value[name]) == 2 for name in ("scale", "translate")
     )
 
 
@@ -172,4 +193,4 @@ def _is_topology_geometry(value: Any) -> bool:
         return isinstance(value.get("geometries"), list) and all(map(_is_topology_geometry, value["geometries"]))
     if kind in ("Point", "MultiPoint"):
         return "coordinates" in value and bool(_GEOMETRIES[kind](value["coordinates"]))
-    return kind is None or (kind in _GEOMETRIES and isinstance(value.get("arcs"), list))
+    return kind is None or (kind in _ARCS and bool(_ARCS[kind](value.get("arcs"))))

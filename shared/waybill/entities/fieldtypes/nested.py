@@ -13,6 +13,7 @@ class JsonType(FieldType):
 
     storage: ClassVar[str] = ""
     constraints: ClassVar[frozenset[str]] = SIZED | {"jsonSchema"}
+    units: ClassVar[str] = "items"
     container: ClassVar[type]
 
     def __init__(self, format: str = "default") -> None:
@@ -50,6 +51,7 @@ class ObjectType(JsonType):
 
     name: ClassVar[str] = "object"
     container: ClassVar[type] = dict
+    noun = "a JSON object"
 
 
 class ArrayType(JsonType):
@@ -57,14 +59,17 @@ class ArrayType(JsonType):
 
     name: ClassVar[str] = "array"
     container: ClassVar[type] = list
+    noun = "a JSON array"
 
 
 class ListType(FieldType):
     """Values of one type between delimiters, each in the default form of the item's type."""
 
     name: ClassVar[str] = "list"
+    noun = "a list"
     storage: ClassVar[str] = ""
     constraints: ClassVar[frozenset[str]] = SIZED
+    units: ClassVar[str] = "items"
 
     def __init__(self, format: str = "default", *, delimiter: str = ",", item: FieldType) -> None:
         if format != "default":
@@ -78,7 +83,7 @@ class ListType(FieldType):
         try:
             return [self.item.parse(part) for part in cell.split(self.delimiter)]
         except ValueError:
-            raise Unreadable(f'item type is "{self.item.name}"') from None
+            raise Unreadable(f'an item (between "{self.delimiter}") is not {self.item.noun}') from None
 
     def parse_given(self, given: Any) -> Any:
         if isinstance(given, list):

@@ -11,7 +11,8 @@ from .base import ORDERED, Attribute, FieldType
 
 
 class NumberType(FieldType):
-    """XML Schema decimal with an optional exponent; NaN and INF are refused, DynamoDB cannot hold them.
+    """XML Schema decimal with an optional exponent; NaN and INF are refused, DynamoDB cannot hold them. White space
+    around it is dropped, as XML Schema does.
 
     `decimal_char` and `group_char` as in the standard; a group character stands between digits only. With
     `bare_number` false, text around the number is dropped, but for a minus that is not right before the number.
@@ -20,6 +21,7 @@ class NumberType(FieldType):
     name: ClassVar[str] = "number"
     storage: ClassVar[str] = "N"
     constraints: ClassVar[frozenset[str]] = ORDERED
+    noun = "a number"
 
     def __init__(
         self, format: str = "default", *, decimal_char: str = ".", group_char: str = "", bare_number: bool = True
@@ -50,7 +52,7 @@ class NumberType(FieldType):
     def _plain_text(self, cell: str) -> str:
         if len(cell) > NUMBER_TEXT_CHARS:
             raise Unreadable("too long")
-        match = self._grammar.fullmatch(cell)
+        match = self._grammar.fullmatch(cell.strip())
         if match is None:
             raise ValueError
         text = match[1]
@@ -91,6 +93,7 @@ class IntegerType(NumberType):
     """Whole numbers; `12.0` is none."""
 
     name: ClassVar[str] = "integer"
+    noun = "an integer"
 
     def __init__(self, format: str = "default", *, group_char: str = "", bare_number: bool = True) -> None:
         super().__init__(
@@ -104,7 +107,7 @@ class IntegerType(NumberType):
     def _plain_text(self, cell: str) -> str:
         if len(cell) > NUMBER_TEXT_CHARS:
             raise Unreadable("too long")
-        match = self._grammar.fullmatch(cell)
+        match = self._grammar.fullmatch(cell.strip())
         if match is None:
             raise ValueError
         return match[1].replace(self.group_char, "") if self.group_char else match[1]
@@ -129,6 +132,8 @@ class YearType(FieldType):
     name: ClassVar[str] = "year"
     storage: ClassVar[str] = "N"
     constraints: ClassVar[frozenset[str]] = ORDERED
+
+    noun = "a year (YYYY)"
 
     _GRAMMAR = re.compile("[0-9]{4}")
 

@@ -13,10 +13,11 @@ _END = r"(?:\0|\Z)"
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u0080-\U0010ffff-]+"
 _LABEL = r"[A-Za-z0-9\u0080-\U0010ffff](?:[A-Za-z0-9\u0080-\U0010ffff-]{0,61}[A-Za-z0-9\u0080-\U0010ffff])?"
 _QUOTED = r'"(?:[\x20\x21\x23-\x5b\x5d-\x7e\u0080-\U0010ffff]|\\[\x20-\x7e])*"'
-# RFC 5321 mailbox with a domain of two labels or more, non-ASCII letters as in RFC 6531.
+_TOP_LABEL = r"[A-Za-z0-9\u0080-\U0010ffff][A-Za-z0-9\u0080-\U0010ffff-]{0,61}[A-Za-z\u0080-\U0010ffff]"
+# RFC 5321 mailbox with a domain of two labels or more, the last no number; non-ASCII letters as in RFC 6531.
 _EMAIL = (
     rf"(?=[^\0]{{1,254}}{_END})(?=[^\0]{{1,64}}@)(?:{_ATOM}(?:\.{_ATOM})*|{_QUOTED})"
-    rf"@(?:{_LABEL}\.)+(?![0-9]+{_END}){_LABEL}"
+    rf"@(?:{_LABEL}\.)+{_TOP_LABEL}"
 )
 # RFC 3986 `URI`: a scheme is needed, reserved characters stand where the grammar has them.
 _PCHAR = r"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})"
@@ -30,6 +31,7 @@ _UUID = r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"  # RFC 9562 sect
 # RFC 4648 section 4, with padding.
 _BASE64 = r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
 
+_NOUNS = {"email": "an email address", "uri": "a URI (like https://example.com/)", "uuid": "a UUID", "binary": "base64"}
 FORMATS: dict[str, str] = {"default": "", "email": _EMAIL, "uri": _URI, "uuid": _UUID, "binary": _BASE64}
 
 
@@ -44,6 +46,7 @@ class StringType(FieldType):
             raise ValueError(f"format must be one of {', '.join(FORMATS)}")
         super().__init__(format)
         self.grammar = FORMATS[format]
+        self.noun = _NOUNS.get(format, self.noun)
         self._fits = re.compile(self.grammar).fullmatch
 
     def parse(self, cell: str) -> str:

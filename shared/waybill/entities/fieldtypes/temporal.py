@@ -21,9 +21,9 @@ _OFFSET = r"Z|[+-](?:(?:0[0-9]|1[0-3]):[0-5][0-9]|14:00)"
 _DATETIME = re.compile(
     rf"([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9])(?:\.([0-9]+))?({_OFFSET})?"
 )
+_MIDNIGHT = re.compile(rf"T24:00:00(?:\.0+)?(?:{_OFFSET})?")
 _YEARMONTH = re.compile("[0-9]{4}-(?:0[1-9]|1[0-2])")
 _FOREIGN_DIGIT = re.compile(r"(?![0-9])\d")
-_EPOCH = datetime(1, 1, 1)
 
 
 class Moment(NamedTuple):
@@ -38,11 +38,15 @@ class TemporalType(FieldType):
     """What the three share: default format, `any`, or a strptime pattern."""
 
     constraints: ClassVar[frozenset[str]] = ORDERED
+    iso: ClassVar[str]  # how a message shows the default format
 
     def __init__(self, format: str = "default") -> None:
         super().__init__(format)
         if format not in ("default", "any"):
             _check_pattern(format, self._sample())
+            self.noun = f"{self.noun} ({_shown(format)})"
+        elif format == "default":
+            self.noun = f"{self.noun} ({self.iso})"
 
     def parse(self, cell: str) -> Moment:
         if self.format == "default":
@@ -89,6 +93,8 @@ class DateType(TemporalType):
     """`yyyy-mm-dd`, years 0001 to 9999."""
 
     name: ClassVar[str] = "date"
+    noun = "a date"
+    iso: ClassVar[str] = "YYYY-MM-DD"
 
     def _read_iso(self, text: str) -> Moment:
         if not _DATE.fullmatch(text):
@@ -110,6 +116,8 @@ class TimeType(TemporalType):
     """`hh:mm:ss`, `00:00:00` to `23:59:59`; patterns may bring a fraction and an offset."""
 
     name: ClassVar[str] = "time"
+    noun = "a time"
+    iso: ClassVar[str] = "hh:mm:ss"
 
     def _read_iso(self, text: str) -> Moment:
         if self.format == "default":
@@ -130,11 +138,16 @@ class TimeType(TemporalType):
 
 
 class DatetimeType(TemporalType):
-    """XML Schema dateTime: `yyyy-mm-ddThh:mm:ss`, a fraction of any length, `Z` or `±hh:mm`."""
+    """XML Schema dateTime: `yyyy-mm-ddThh:mm:ss`, a fraction of any length, `Z` or `±hh:mm`. `24:00:00` is the first
+    instant of the next day."""
 
     name: ClassVar[str] = "datetime"
+    noun = "a date and time"
+    iso: ClassVar[str] = "YYYY-MM-DDThh:mm:ss"
 
     def _read_iso(self, text: str) -> Moment:
+        if self.format == "default" and _MIDNIGHT.fullmatch(text, 10):
+            return _read_datetime(text, timedelta(days=1))
         return _read_datetime(text)
 
     def _from_datetime(self, value: datetime) -> str:
@@ -152,6 +165,7 @@ class YearmonthType(FieldType):
 
     name: ClassVar[str] = "yearmonth"
     constraints: ClassVar[frozenset[str]] = ORDERED
+    noun = "a month (YYYY-MM)"
 
     def __init__(self, format: str = "default") -> None:
         if format != "default":
@@ -164,18 +178,21 @@ class YearmonthType(FieldType):
         return cell
 
 
-def _read_datetime(text: str) -> Moment:
-    match = _DATETIME.fullmatch(text)
+def _read_datetime(text: str, after: timedelta | None = None) -> Moment:
+    """`after`: the hour 24 is read as 0, and this much is added."""
+    match = _DATETIME.fullmatch(text.replace("T24", "T00", 1) if after else text)
     if match is None:
         raise ValueError
     seconds, fraction, offset = match.groups()
     fraction = (fraction or "").rstrip("0")
     instant = datetime.fromisoformat(seconds)
+    shift = after or timedelta()
     if offset and offset != "Z":
-        hours, minutes = int(offset[1:3]), int(offset[4:])
-        shift = timedelta(hours=hours, minutes=minutes)
+        ahead = timedelta(hours=int(offset[1:3]), minutes=int(offset[4:]))
+        shift += -ahead if offset[0] == "+" else ahead
+    if shift:
         try:
-            instant = instant - shift if offset[0] == "+" else instant + shift
+            instant += shift
         except OverflowError:
             raise Unreadable("outside the years 0001 … 9999") from None
     identity = instant.isoformat() + (f".{fraction}" if fraction else "") + ("Z" if offset else "")
@@ -198,6 +215,19 @@ def _strftime(value: datetime, pattern: str) -> str:
     """`strftime` with years of four digits: the C library writes year 5 as `5`, which `strptime` cannot read."""
     year = {"Y": f"{value.year:04d}", "G": f"{value.isocalendar().year:04d}"}
     return value.strftime(re.sub("%(.)", lambda match: year.get(match[1], match[0]), pattern, flags=re.DOTALL))
+
+
+def _shown(pattern: str) -> str:
+    """A strptime pattern as people write it, `DD/MM/YYYY`; as it is where it has a rare directive."""
+    if not set(re.findall("%(.)", pattern, re.DOTALL)) <= _SHOWN.keys():
+        return pattern
+    return re.sub("%(.)", lambda match: _SHOWN[match[1]], pattern)
+
+
+_SHOWN = {
+    "Y": "YYYY", "y": "YY", "m": "MM", "d": "DD", "H": "hh", "I": "hh", "M": "mm", "S": "ss", "p": "AM/PM",
+    "b": "Mon", "B": "Month", "z": "±hhmm", "%": "%",
+}  # fmt: skip
 
 
 def _check_pattern(pattern: str, sample: datetime) -> None:

@@ -1,0 +1,55 @@
+"""What a job's options ask for, as the few questions that the steps have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from waybill.jobs.model import Job
+
+MODES = ("upsert", "insert", "update", "delete")
+ON_ERROR = ("skip", "abort", "all-or-nothing")
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Answers for one job.
+
+    `checks_first`: the whole file is checked before anything is written, because what becomes of a row depends on other
+    rows in a way that cannot be repaired afterwards. A plain upsert needs no such pass: the finish writes the winners
+    of repeated keys once more.
+    `checks_existence`: that pass also asks the table for the keys that insert, update and delete depend on.
+    `writes`: records are written. `refuses_all`: all-or-nothing, and the check found a bad row. `max_errors`: rejected
+    rows after which to stop; None for no limit.
+    """
+
+    checks_first: bool
+    checks_existence: bool
+    writes: bool
+    refuses_all: bool
+    max_errors: int | None
+
+    @classmethod
+    def of(cls, job: Job) -> Policy:
+        all_or_nothing = job.on_error == "all-or-nothing"
+        return cls(
+            checks_first=all_or_nothing or job.dry_run or job.mode != "upsert" or bool(job.options.get("unique")),
+            checks_existence=job.mode != "upsert" and (all_or_nothing or job.dry_run),
+            writes=not job.dry_run and not job.options.get("refused"),
+            refuses_all=bool(job.options.get("refused")),
+            max_errors=int(job.options.get("maxErrors", 1)) if job.on_error == "abort" else None,
+        )
+
+
+def schema_options(schema: Mapping[str, Any]) -> dict[str, bool]:
+    """What of a Table Schema document the policy must know, as job options."""
+    unique = any((field.get("constraints") or {}).get("unique") for field in schema["fields"])
+    return {"unique": True} if unique or schema.get("uniqueKeys") else {}
+
+
+def mode_problem(mode: str, primary_key: Sequence[str]) -> str | None:
+    """Why a mode cannot be used with an entity; None when it can."""
+    if mode in ("update", "delete") and not primary_key:
+        return f"{mode} needs an entity with a primaryKey"
+    return None

@@ -1,0 +1,88 @@
+"""Relaunch: a child job of just the rows that an import left, from its rejects file."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import TYPE_CHECKING
+
+from waybill.errors import Conflict, NotFound
+from waybill.imports.plan import read_plan
+from waybill.imports.results import job_prefix, rejects_key, summary_key
+from waybill.imports.settle import DUPLICATE_KEY
+from waybill.imports.start import ImportOptions, register
+from waybill.jobs.model import Job, Process, Status
+from waybill.tabular.dialect import Dialect
+from waybill.tabular.records import raw_records, segments
+
+if TYPE_CHECKING:
+    from waybill.bootstrap import Services
+
+
+def relaunch_import(services: Services, job: Job, started_by: str, started_by_id: str) -> Job:
+    """Start a child job with the rejected and unprocessed rows of an ended import, except `duplicate-key` ones.
+
+    Raises:
+        Conflict: there is nothing left to import.
+        NotFound: the entity is gone.
+    """
+    plan = read_plan(services, job.job_id) if job.is_terminal and job.has_rejects else None
+    if plan is None:
+        raise Conflict("This job left no rows to import.", job.allowed_actions())
+    bucket = services.settings.files_bucket
+    summary = json.loads(services.files.read(bucket, summary_key(job.job_id)))
+    repeated = sum(group["count"] for group in summary if group["type"] == DUPLICATE_KEY)
+    if job.counts.rejected + job.counts.unprocessed <= repeated:
+        raise Conflict("This job left no rows but earlier ones of a repeated key.", job.allowed_actions())
+    entity = services.entities.get(job.entity)
+    if entity.uid != job.entity_uid:
+        raise NotFound("The entity of this job is gone.")
+    child_id = str(uuid.uuid4())
+    key = f"{job_prefix(child_id)}source"
+    form = plan.rejects_format
+    if repeated:
+        _copy_without_repeated(services, rejects_key(job.job_id), key, Dialect(form.delimiter, form.quote_char))
+    else:
+        services.files.copy(bucket, rejects_key(job.job_id), key)
+    info = services.files.head(bucket, key)
+    if info is None:
+        raise Conflict("The rejects file of this job is gone.", job.allowed_actions())
+    options = ImportOptions(
+        mode=job.mode,
+        on_error=job.on_error,
+        max_errors=int(job.options.get("maxErrors", 1)),
+        dry_run=job.dry_run,
+        encoding=form.encoding,
+        dialect={"delimiter": form.delimiter, "quoteChar": form.quote_char},
+        columns=job.options.get("columns"),
+        unescape_formulas=bool(job.options.get("unescapeFormulas")),
+    )
+    child = Job(
+        job_id=child_id,
+        process=Process.IMPORT,
+        status=Status.WAITING,
+        entity=job.entity,
+        entity_uid=job.entity_uid,
+        file_name=job.file_name,
+        submitted_at=services.clock(),
+        started_by=started_by,
+        started_by_id=started_by_id,
+        source_bucket=bucket,
+        source_key=key,
+        source_etag=info.etag,
+        retry_of=job.job_id,
+    )
+    return register(services, child, entity, options, None)
+
+
+def _copy_without_repeated(services: Services, source_key: str, key: str, dialect: Dialect) -> None:
+    """Copy a rejects file without its `duplicate-key` rows: the second of the columns before the record."""
+    bucket = services.settings.files_bucket
+    output = services.files.writer(bucket, key)
+    marker = dialect.delimiter + DUPLICATE_KEY + dialect.delimiter
+    for segment in segments(services.files.open(bucket, source_key), dialect):
+        text = segment.data.decode("latin-1")
+        rows = raw_records(segment, text, dialect)
+        kept = [row for row in rows if not row.partition(dialect.delimiter)[2].startswith(marker[1:])]
+        output.write("".join(f"{row}\n" for row in kept).encode("latin-1"))
+    output.close()

@@ -1,0 +1,55 @@
+"""See to jobs that nobody works on.
+
+An execution of the state machine retries its steps itself. It can still be aborted or lost; then the job is started
+anew and goes on from its plan and ledger, and after MAX_RESTARTS it ends as failed, every row accounted for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from waybill.errors import Superseded
+from waybill.exports.run import fail_export
+from waybill.imports.finish import finish_import
+from waybill.imports.start import start_next
+from waybill.jobs.model import Process, Status
+
+if TYPE_CHECKING:
+    from waybill.bootstrap import Services
+
+SILENCE_SECONDS = 60
+MAX_RESTARTS = 3
+
+
+def revive(services: Services) -> int:
+    """See to it that somebody works on every job: start what waits for its turn, start anew what died, and end as
+    failed what died too often.
+
+    Returns:
+        The number of jobs that were started anew or ended.
+    """
+    revived = 0
+    for job in services.jobs.active():
+        if job.status is Status.WAITING and job.process is Process.IMPORT and not job.dry_run:
+            start_next(services, job.entity_uid)
+            continue
+        is_import = job.process is Process.IMPORT
+        machine = services.settings.import_state_machine if is_import else services.settings.export_state_machine
+        seen = job.heartbeat_at or job.submitted_at
+        if (services.clock() - seen).total_seconds() < SILENCE_SECONDS:
+            continue
+        if services.workflow.is_running(machine, job.job_id, job.restarts):
+            continue
+        revived += 1
+        if job.restarts >= MAX_RESTARTS:
+            if is_import:
+                finish_import(services, job.job_id, "internal-error")
+            else:
+                fail_export(services, job.job_id)
+            continue
+        try:
+            job = services.jobs.count_restart(job)
+        except Superseded:
+            continue
+        services.workflow.start(machine, job.job_id, job.restarts)
+    return revived

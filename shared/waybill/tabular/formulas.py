@@ -1,0 +1,22 @@
+"""The formula guard: spreadsheets take a cell that begins with = + - @ for a formula (OWASP, *CSV Injection*).
+
+An export puts one quote before such a cell, and before one that begins with quotes and then so; an import that asks for
+it takes one off. So the two are exact inverses for any text.
+"""
+
+from __future__ import annotations
+
+import re
+
+GUARDED_TYPES = frozenset({"string", "any"})
+_FORMULA = re.compile(r"'*[=+@\t\r-]")
+
+
+def guard(cell: str) -> str:
+    """The cell, with a quote before it where a spreadsheet would see a formula."""
+    return f"'{cell}" if _FORMULA.match(cell) else cell
+
+
+def unguard(cell: str) -> str:
+    """The cell without the quote that `guard` put before it."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell

@@ -1,0 +1,49 @@
+"""Text in any encoding as a stream of UTF-8."""
+
+from __future__ import annotations
+
+import codecs
+
+from waybill.tabular.records import Readable
+
+_BLOCK_BYTES = 256 * 1024
+_MARK_ERRORS = "waybill.mark"
+
+
+
+def _mark(error: UnicodeError) -> tuple[str | bytes, int]:
+    """What does not decode becomes a byte that is no UTF-8: whoever reads on finds it in its row, as in a UTF-8 file.
+    So do halves of surrogate pairs that a decoder lets pass."""
+    if isinstance(error, UnicodeDecodeError):
+        return "\udcff", error.end
+    if isinstance(error, UnicodeEncodeError):
+        return b"\xff" * (error.end - error.start), error.end
+    raise error
+
+
+codecs.register_error(_MARK_ERRORS, _mark)
+
+
+class Recoded:
+    """A stream of the UTF-8 form of a text."""
+
+    def __init__(self, stream: Readable, encoding: str) -> None:
+        """
+        Args:
+            stream: the text, after its byte order mark.
+            encoding: a Python codec name.
+        """
+        self._stream = stream
+        self._decoder = codecs.getincrementaldecoder(encoding)(_MARK_ERRORS)
+        self._ready = b""
+        self._ended = False
+
+    def read(self, size: int = -1, /) -> bytes:
+        while not self._ready and not self._ended:
+            data = self._stream.read(_BLOCK_BYTES)
+            self._ended = not data
+            self._ready = self._decoder.decode(data, final=not data).encode("utf-8", _MARK_ERRORS)
+        if size < 0:
+            size = len(self._ready)
+        data, self._ready = self._ready[:size], self._ready[size:]
+        return data
