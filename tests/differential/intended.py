@@ -114,12 +114,16 @@ class Difference:
     @property
     def is_refused_by_us(self) -> bool:
         """A type error of ours; or a broken constraint of theirs, which such a cell cannot have."""
-        if not self.descriptor:
-            return False
-        if self.is_ours:
+        return bool(self.descriptor) and self._is_type_error(self.is_ours, self.verdicts.waybill)
+
+    @property
+    def is_refused_by_them(self) -> bool:
+        return bool(self.descriptor) and self._is_type_error(not self.is_ours, self.verdicts.frictionless)
+
+    def _is_type_error(self, is_of_that_side: bool, errors: frozenset[Error]) -> bool:
+        if is_of_that_side:
             return self.error.type == "type-error"
-        same_cell = self.error._replace(type="type-error")
-        return self.error.type == "constraint-error" and same_cell in self.verdicts.waybill
+        return self.error.type == "constraint-error" and self.error._replace(type="type-error") in errors
 
     def items(self) -> Iterator[tuple[str, str]]:
         """(type, text) of the values in the cell: itself, or the items of a list."""
@@ -168,9 +172,7 @@ def _job_errors(it: Difference) -> bool:
         return it.error.type.startswith(FAILED)
     types = {error.type for error in it.verdicts.waybill}
     failures = {type.removeprefix(FAILED) for type in types if type.startswith(FAILED)}
-    if "blank-header" in failures:
-        return it.error.row <= HEADER_ROW
-    return (it.error.type == "source-error" and "empty-file" in failures) or it.error.type in failures
+    return it.error.type in failures or (bool(failures & {"blank-header", "empty-file"}) and it.error.row <= HEADER_ROW)
 
 
 @intended
@@ -203,7 +205,7 @@ def _repeated_blank_labels(it: Difference) -> bool:
 def _blank_rows_at_the_end(it: Difference) -> bool:
     """Blank rows after the last filled one do not count."""
     below = it.verdicts.records[it.error.row - 1 :]
-    return not it.is_ours and it.error.type in ("blank-row", "primary-key") and not any(map(any, below))
+    return not it.is_ours and it.error.row > HEADER_ROW and not any(map(any, below))
 
 
 @intended
@@ -219,8 +221,8 @@ def _empty_rows_are_blank(it: Difference) -> bool:
     """A row of empty cells is blank also where "" is no missing value."""
     if Error(it.error.row, 0, "", "blank-row") not in it.verdicts.waybill or any(it.verdicts.cells(it.error.row)):
         return False
-    if any("" in field.missing for field in it.verdicts.schema.fields):
-        return it.error.type == "primary-key"
+    if all("" in field.missing for field in it.verdicts.schema.fields):
+        return False
     return (it.is_ours and it.error.type == "blank-row") or not it.is_ours
 
 
@@ -300,7 +302,7 @@ def _constraints_that_frictionless_lacks(it: Difference) -> bool:
 def _group_char_of_integers(it: Difference) -> bool:
     """frictionless does not know `groupChar` of integers."""
     char = it.descriptor.get("groupChar")
-    return it.type == "integer" and bool(char) and not it.is_ours and char in it.cell
+    return it.is_refused_by_them and it.type == "integer" and bool(char) and char in it.cell
 
 
 # Cells: where frictionless takes more than the standard
@@ -479,5 +481,5 @@ def _geojson_of_the_rfc(it: Difference) -> bool:
     if it.is_ours:
         forms = r'Polygon|"id": *[^"0-9-]|"bbox"|"features": *\[[^{]'
     else:
-        forms = r'(\[|, *)-?[0-9.]+, *-?[0-9.]+, *-?[0-9.]+|"coordinates": *\[\]|"crs"|Topology.*("bbox"|null)'
+        forms = r'(\[|, *)-?[0-9.]+, *-?[0-9.]+, *-?[0-9.]+|"coordinates": *\[\]|"crs"|"bbox"|"type": *null'
     return re.search(forms, it.cell) is not None

@@ -9,8 +9,6 @@ from hypothesis import strategies as st
 from tests.differential.cases import CELLS
 from tests.differential.verdicts import Table
 
-# What frictionless cannot compare without an exception: uniqueness of what has no hash, bounds of moments with and
-# without an offset.
 _UNHASHABLE = {"object", "array", "list", "geojson"}
 
 _POOLS: dict[str, list[str]] = {}
@@ -69,15 +67,16 @@ def fields(draw: st.DrawFn, kind: str, name: str) -> dict[str, Any]:
     constraints |= draw(st.sampled_from([{}, {}, {"required": True}]))
     if kind in _UNHASHABLE | {"duration"} or not draw(st.booleans()):
         constraints.pop("unique", None)
-    if kind == "datetime" and _form(field) == "default":
+    if kind == "datetime" and "format" not in field:
         constraints = {key: value for key, value in constraints.items() if not key.lower().endswith("imum")}
     if draw(st.integers(0, 4)) == 0:
         field["missingValues"] = draw(st.sampled_from([[], [""], ["-"], ["", "NA"]]))
     return {**field, "name": name, "constraints": constraints}
 
 
-def _form(field: dict[str, Any]) -> str:
-    return str(field.get("format", "default"))
+def _form(field: dict[str, Any]) -> tuple[Any, ...]:
+    """What decides how constraints must be written."""
+    return tuple(field.get(name) for name in ("format", "itemType", "delimiter", "trueValues", "decimalChar", "groupChar"))
 
 
 @st.composite

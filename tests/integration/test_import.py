@@ -157,8 +157,8 @@ def test_the_result_does_not_depend_on_the_chunk_size(
         (b"contact_id,email,spend,joined,joined\na,,,,\n", "duplicate-label"),
         (b"contact_id,email,spend,joined\na,,,\n", "missing-label"),
         (b'contact_id,email,spend,joined,vip\na,"x,,,\nb,,,,\n', "format-error"),
-        ("contact_id,email,spend,joined,vip\na,,,,\n".encode("utf-16"), "encoding-error"),
-        (b"contact_id,email,spend,joined,vip\na,\xff,,,\n", "encoding-error"),
+        ("contact_id,email,spend,joined,vip\na,,,,\n".encode("utf-16")[:-1], "encoding-error"),
+        ("contact_id,email,spend,joined,vip\na\u00e9,,,,\n".encode() + b"b,\xff,,,\n", "encoding-error"),
         (b"\n\n", "blank-header"),
     ],
 )

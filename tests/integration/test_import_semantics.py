@@ -203,7 +203,7 @@ def test_of_equal_unique_values_the_first_stays(services: Services, drop: Any, c
 def test_stop_lists_the_rows_that_were_not_written(
     services: Services, s3: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("waybill.imports.load.HEARTBEAT_SECONDS", 0.0)
+    monkeypatch.setattr("waybill.jobs.leases.HEARTBEAT_SECONDS", 0.0)
     data = builders.contacts_csv([{"contact_id": "bad", "email": "nobody"}], count=2000)
     job = start(services, s3, data)
     plan_import(services, job.job_id)

@@ -400,7 +400,7 @@ class BatchWriter:
         table: str,
         *,
         connections: int = 16,
-        before_send: Callable[[], None] | None = None,
+        before_send: Callable[[], object] | None = None,
         patience_seconds: float = 60.0,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -12,14 +11,13 @@ from waybill.errors import Superseded
 from waybill.exports.definition import Definition, Export
 from waybill.exports.writers import CsvWriter
 from waybill.imports.results import export_key
-from waybill.jobs.leases import LEASE_SECONDS, lease_chunk
-from waybill.jobs.model import ChunkLease, Counts, Job, Process, Status, finished
+from waybill.jobs.leases import Pulse, lease_chunk
+from waybill.jobs.model import Counts, Job, Process, Status, finished
 
 if TYPE_CHECKING:
     from waybill.bootstrap import Services
 
 SHARDS = 64
-HEARTBEAT_SECONDS = 1.0
 _NAMESPACE = uuid.UUID("0d9a35a1-5f9c-5c8e-8d0c-0f7f35a4b2e6")
 _ONLY_CHUNK = 0
 
@@ -67,20 +65,20 @@ def extract(services: Services, job_id: str) -> Job:
     """
     job = services.jobs.begin(job_id)
     attempt = uuid.uuid4().hex
-    lease_chunk(services, job_id, _ONLY_CHUNK, attempt)
+    job = lease_chunk(services, job_id, _ONLY_CHUNK, attempt)
+    pulse = Pulse(services, job, _ONLY_CHUNK, attempt)
     snapshot = services.jobs.definition(job_id)
     definition = Definition.from_document(snapshot["export"])
     entity = Entity.from_document(snapshot["entity"])
     output = services.files.writer(services.settings.files_bucket, export_key(job_id), "text/csv; charset=utf-8")
-    rows, next_beat = 0, time.monotonic() + HEARTBEAT_SECONDS
+    rows = 0
     try:
         writer = CsvWriter(output, entity, definition)
         for items in record_pages(services, entity.uid):
             rows += writer.write(items)
-            if time.monotonic() >= next_beat:
-                _beat(services, job_id, attempt, rows)
-                next_beat = time.monotonic() + HEARTBEAT_SECONDS
-        _beat(services, job_id, attempt, rows)
+            pulse.note(rows, rows, 0)
+            pulse.check()
+        pulse.beat()
     except BaseException:
         output.abort()
         raise
@@ -128,11 +126,6 @@ def record_pages(services: Services, entity_uid: str) -> Iterator[list[dict[str,
             if "LastEvaluatedKey" not in answer:
                 break
             query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
-
-
-def _beat(services: Services, job_id: str, attempt: str, rows: int) -> None:
-    until = int((services.clock().timestamp() + LEASE_SECONDS) * 1000)
-    services.jobs.heartbeat(job_id, _ONLY_CHUNK, ChunkLease(attempt, rows, rows, 0, until))
 
 
 def _end(services: Services, job: Job, status: Status, counts: Counts, **changes: Any) -> Job:

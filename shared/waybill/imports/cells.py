@@ -11,7 +11,9 @@ from decimal import Decimal
 from typing import Any
 
 from waybill.entities.fields import Field
-from waybill.entities.fieldtypes import BooleanType, IntegerType, ListType, NumberType, YearType
+from waybill.entities.fieldtypes.booleans import BooleanType
+from waybill.entities.fieldtypes.nested import ListType
+from waybill.entities.fieldtypes.numbers import IntegerType, NumberType, YearType
 from waybill.tabular.jsonlines import NumberText, json_text
 from waybill.tabular.xlsx import Digits
 
@@ -68,7 +70,10 @@ def _json_number(text: NumberText, field: Field | None) -> str:
     kind = None if field is None else field.kind
     if isinstance(kind, IntegerType | YearType) and not text.lstrip("-").isdigit():
         # JSON knows no integers: 1.0 and 1e3 are whole numbers too.
-        value = Decimal(text)
+        try:
+            value = Decimal(text)
+        except ArithmeticError:
+            return str(text)
         if abs(value.adjusted()) <= _MAX_EXPONENT and value == value.to_integral_value():
             return f"{value:.0f}"
     elif isinstance(kind, NumberType) and kind.decimal_char != ".":

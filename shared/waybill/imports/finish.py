@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from waybill.aws.dynamodb import BatchWriter
 from waybill.aws.files import SourceChanged
 from waybill.imports.keys import read_partition, repeated
-from waybill.imports.load import load_leased_chunk, part_prefix
+from waybill.imports.load import WRITE_TIMEOUT_SECONDS, load_leased_chunk, part_prefix
 from waybill.imports.plan import ImportPlan, fail_import, read_plan
 from waybill.imports.policy import Policy
 from waybill.imports.reports import (
@@ -34,7 +34,7 @@ from waybill.imports.settle import DUPLICATE_KEY
 from waybill.imports.source import read_again, row_reader
 from waybill.imports.start import start_next
 from waybill.jobs.items import LedgerEntry
-from waybill.jobs.leases import lease_chunk
+from waybill.jobs.leases import FINISH, Pulse, lease_chunk
 from waybill.jobs.model import Counts, Job, Status, finished
 
 if TYPE_CHECKING:
@@ -85,9 +85,11 @@ def finish_import(services: Services, job_id: str, failure: str | None = None) -
 
 def _finish_planned(services: Services, job: Job, plan: ImportPlan, failure: str | None) -> Job:
     ledger = _complete_ledger(services, job, plan)
-    job = services.jobs.get(job.job_id)
+    attempt = uuid.uuid4().hex
+    job = lease_chunk(services, job.job_id, FINISH, attempt)
+    pulse = Pulse(services, job, FINISH, attempt)
     policy = Policy.of(job)
-    losers = [] if policy.checks_first else settle_repeated_keys(services, job, plan, ledger)
+    losers = [] if policy.checks_first else settle_repeated_keys(services, job, plan, ledger, pulse)
     entries = [entry for chunk in plan.chunks for entry in ledger[chunk.number]]
     counts = Counts(
         total=job.counts.total,
@@ -97,7 +99,7 @@ def _finish_planned(services: Services, job: Job, plan: ImportPlan, failure: str
     )
     has_rejects = bool(counts.rejected or counts.unprocessed)
     if has_rejects:
-        _put_files_together(services, job, plan, ledger, losers)
+        _put_files_together(services, job, plan, ledger, losers, pulse)
     if policy.refuses_all:
         failure = "rejected-rows"
     failure = failure or next((entry.failure for entry in entries if entry.failure), None)
@@ -112,6 +114,7 @@ def _finish_planned(services: Services, job: Job, plan: ImportPlan, failure: str
         has_rejects=has_rejects,
         has_error_log=has_rejects,
     )
+    pulse.beat()
     if counts.imported and not job.dry_run and not failure:
         services.jobs.note_content(job, plan.sha256)
     return services.jobs.finish(ended, Status.IN_PROGRESS)
@@ -130,7 +133,7 @@ def _complete_ledger(services: Services, job: Job, plan: ImportPlan) -> dict[int
 
 
 def settle_repeated_keys(
-    services: Services, job: Job, plan: ImportPlan, ledger: Mapping[int, Sequence[LedgerEntry]]
+    services: Services, job: Job, plan: ImportPlan, ledger: Mapping[int, Sequence[LedgerEntry]], pulse: Pulse
 ) -> list[Loser]:
     """Make the last valid row of each key the one that stands in the table.
 
@@ -163,8 +166,14 @@ def settle_repeated_keys(
                 Loser(row, chunk, raw, RowError(row, None, None, DUPLICATE_KEY, key, message))
                 for row, chunk, _, raw in earlier
             ]
-        with BatchWriter(services.dynamodb, reader.table, connections=services.settings.write_connections) as writer:
+        with BatchWriter(
+            services.new_dynamodb(WRITE_TIMEOUT_SECONDS),
+            reader.table,
+            connections=services.settings.write_connections,
+            before_send=pulse.check,
+        ) as writer:
             writer.write(winners)
+        pulse.check()
     return sorted(losers, key=attrgetter("row"))
 
 
@@ -182,7 +191,12 @@ def _suspect_rows(
 
 
 def _put_files_together(
-    services: Services, job: Job, plan: ImportPlan, ledger: Mapping[int, Sequence[LedgerEntry]], losers: Sequence[Loser]
+    services: Services,
+    job: Job,
+    plan: ImportPlan,
+    ledger: Mapping[int, Sequence[LedgerEntry]],
+    losers: Sequence[Loser],
+    pulse: Pulse,
 ) -> None:
     bucket, form = services.settings.files_bucket, plan.rejects_format
     rejects = services.files.writer(bucket, rejects_key(job.job_id), f"text/csv; charset={plan.encoding}")
@@ -210,6 +224,7 @@ def _put_files_together(
         lines = [(loser.row, error_log_line(loser.error)) for loser in mine]
         for piece in insert_rows(content["errors"], index.rows, index.errors_at, lines):
             log.write(piece)
+        pulse.check()
     rejects.close()
     log.close()
     services.files.put(bucket, summary_key(job.job_id), summary.to_json(), "application/json")

@@ -10,7 +10,6 @@ A chunk that does not end before the invocation must is committed as far as it c
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -18,7 +17,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from waybill.aws.files import SourceChanged, Writer
-from waybill.errors import Superseded
 from waybill.imports.blocks import RowBlock, stopped
 from waybill.imports.keys import KeySpill
 from waybill.imports.plan import ImportPlan, read_plan
@@ -29,8 +27,8 @@ from waybill.imports.settle import read_losers
 from waybill.imports.sinks import BatchSink, NoSink, Refusal, Sink, conditional_sink
 from waybill.imports.source import chunk_segments, row_reader
 from waybill.jobs.items import LedgerEntry
-from waybill.jobs.leases import LEASE_SECONDS, lease_chunk
-from waybill.jobs.model import ChunkLease, Job
+from waybill.jobs.leases import Pulse, lease_chunk
+from waybill.jobs.model import Job
 from waybill.tabular.plan import Chunk
 from waybill.tabular.records import Segment
 
@@ -38,7 +36,6 @@ if TYPE_CHECKING:
     from waybill.aws.files import Files
     from waybill.bootstrap import Services
 
-HEARTBEAT_SECONDS = 1.0
 # A request may be on its way for so long after its last check; Stop promises 5 seconds, and a lease is longer.
 WRITE_TIMEOUT_SECONDS = 3.0
 # What an invocation keeps back for its last requests, files and ledger item.
@@ -166,7 +163,7 @@ class _Loader:
         self._services, self._job, self._plan, self._chunk = services, job, plan, chunk
         self._remaining_seconds = remaining_seconds
         self._policy = Policy.of(job)
-        self._pulse = _Pulse(services, job, chunk.number, attempt)
+        self._pulse = Pulse(services, job, chunk.number, attempt)
         self._reader = row_reader(services, job, plan)
         self._handed_in = 0
         self._refused: list[Refusal] = []
@@ -188,7 +185,7 @@ class _Loader:
                 block.reject(losers)
                 if self._policy.refuses_all:
                     block.stop_all()
-                limit = self._pulse.limit_row(tally.rejected, block)
+                limit = self._limit_row(tally.rejected, block)
                 if limit is not None:
                     block.stop(limit)
                 self._handed_in = row + count if limit is None else limit
@@ -199,11 +196,11 @@ class _Loader:
                 for raw, errors in block.rejected():
                     report.reject(raw, errors)
                 self._count(tally, block, spill)
+                self._pulse.note(tally.processed, tally.imported, tally.rejected)
                 if limit is not None:
-                    self._pulse.beat(tally, now=True)
                     self._services.jobs.request_stop(self._job.job_id, "MAX_ERRORS")
                     raise _Stop
-                self._pulse.beat(tally)
+                self._before_send()
                 if self._remaining_seconds() < TIME_RESERVE_SECONDS and tally.next_row < self._end_row:
                     tally.is_last = False
                     break
@@ -216,7 +213,8 @@ class _Loader:
 
     def stop(self) -> _Written:
         """What had been written when the attempt stopped."""
-        return _Written(self._handed_in, self._sink.stop(), self._refused)
+        lost, refused = self._sink.stop()
+        return _Written(self._handed_in, lost, [*self._refused, *refused])
 
     def close(self) -> None:
         self._sink.close()
@@ -241,7 +239,7 @@ class _Loader:
                 for raw, errors in block.rejected():
                     report.reject(raw, errors)
                 self._count(tally, block, spill)
-                self._pulse.keep_lease()
+                self._pulse.check()
         except SourceChanged:
             self._list_lost_source(tally, report)
         outputs.put_details(report, spill if tally.imported else None)
@@ -266,8 +264,26 @@ class _Loader:
         if self._plan.key_partitions and not self._policy.checks_first:
             spill.add(block.digests, block.rows)
 
+    def _before_send(self) -> None:
+        """
+        Raises:
+            _Stop: the job is to stop.
+            Superseded: the chunk is another attempt's, or the lease is over.
+        """
+        if self._pulse.check().stop_reason is not None:
+            raise _Stop
+
+    def _limit_row(self, rejected: int, block: RowBlock) -> int | None:
+        """The row behind the one whose rejection reaches `maxErrors`; None while it is not reached."""
+        if self._policy.max_errors is None:
+            return None
+        job = self._pulse.job
+        lease = job.leases.get(self._chunk.number)
+        elsewhere = job.rejected - (lease.rejected if lease else 0)
+        return block.row_of_error(self._policy.max_errors - elsewhere - rejected)
+
     def _open_sink(self) -> Sink:
-        settings, mode, before_send = self._services.settings, self._job.mode, self._pulse.before_send
+        settings, mode, before_send = self._services.settings, self._job.mode, self._before_send
         if not self._policy.writes:
             return NoSink()
         dynamodb = self._services.new_dynamodb(WRITE_TIMEOUT_SECONDS)
@@ -287,61 +303,6 @@ class _Loader:
         tally.unprocessed += self._end_row - tally.next_row
         tally.next_row, tally.next_byte = self._end_row, self._chunk.end
         tally.failure, tally.is_last = "source-changed", True
-
-
-class _Pulse:
-    """Tells the job how far the chunk is, each second, and learns whether to go on."""
-
-    def __init__(self, services: Services, job: Job, chunk: int, attempt: str) -> None:
-        self._services, self._job, self._chunk = services, job, chunk
-        self._lease = job.leases.get(chunk) or ChunkLease(attempt)
-        self._max_errors = Policy.of(job).max_errors
-        self._others_rejected = job.rejected - self._lease.rejected
-        now = time.monotonic()
-        self._next, self._lease_ends = now + HEARTBEAT_SECONDS, now + LEASE_SECONDS
-
-    def limit_row(self, rejected: int, block: RowBlock) -> int | None:
-        """The row behind the one whose rejection reaches `maxErrors`; None while it is not reached."""
-        if self._max_errors is None:
-            return None
-        return block.row_of_error(self._max_errors - self._others_rejected - rejected)
-
-    def beat(self, tally: _Tally, now: bool = False) -> None:
-        """Note the progress; an attempt that reads again what an earlier one read does not turn it back."""
-        if tally.processed > self._lease.processed:
-            self._lease = replace(
-                self._lease, processed=tally.processed, imported=tally.imported, rejected=tally.rejected
-            )
-        if now:
-            self._next = 0.0
-        self.before_send()
-
-    def before_send(self) -> None:
-        """Called before each request: a heartbeat when one is due.
-
-        Raises:
-            _Stop: the job is to stop.
-            Superseded: the chunk is another attempt's, or the lease is over.
-        """
-        if time.monotonic() < self._next:
-            return
-        if self.keep_lease().stop_reason is not None:
-            raise _Stop
-
-    def keep_lease(self) -> Job:
-        """Prolong the lease.
-
-        Raises:
-            Superseded: the chunk is another attempt's, or the lease is over.
-        """
-        asked = time.monotonic()
-        if asked > self._lease_ends:
-            raise Superseded(f"the lease of chunk {self._chunk} ran out")
-        until = int((self._services.clock().timestamp() + LEASE_SECONDS) * 1000)
-        job = self._services.jobs.heartbeat(self._job.job_id, self._chunk, replace(self._lease, until=until))
-        self._others_rejected = job.rejected - self._lease.rejected
-        self._next, self._lease_ends = asked + HEARTBEAT_SECONDS, asked + LEASE_SECONDS
-        return job
 
 
 class _PartFiles:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from waybill.aws.files import SourceChanged
@@ -15,11 +16,12 @@ from waybill.errors import JobFailed
 from waybill.imports.keys import partitions_for
 from waybill.imports.policy import Policy
 from waybill.imports.reports import RejectsFormat, RowError
-from waybill.imports.results import plan_key, write_error_log
+from waybill.imports.results import job_prefix, plan_key, write_error_log
+from waybill.imports.rewrite import FileRead, Request, read_file
 from waybill.imports.start import start_next
 from waybill.jobs.model import Counts, Job, Status, finished
 from waybill.tabular.dialect import Dialect
-from waybill.tabular.plan import HEADER_ROW, Chunk, FilePlan, plan_file, record_text
+from waybill.tabular.plan import HEADER_ROW, Chunk, record_text
 from waybill.tabular.records import cell_pattern
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ class ObjectVersion:
 class DialectRejects(RejectsFormat):
     """A rejects file of a dialect that escapes its quotes instead of doubling them."""
 
-    dialect: Dialect = Dialect()
+    dialect: Dialect = field(default_factory=Dialect)
 
     def _quoted(self, text: str) -> str:
         return record_text([text], self.dialect)
@@ -115,14 +117,16 @@ def plan_import(services: Services, job_id: str) -> dict[str, Any]:
     if stored is not None:  # an execution that was started anew goes on with the chunks that the ledger knows
         return _planned(services, job, stored)
     entity = Entity.from_document(services.jobs.definition(job_id))
+    header_row = HEADER_ROW
     try:
         schema = parse_schema(entity.schema)
-        file_plan, header = _read_file(services, job, entity)
-        match_labels(schema, entity, job, file_plan.labels)
-        duplicate_of = _earlier_import(services, job, entity, file_plan.sha256)
+        found = _read_file(services, job, entity, schema)
+        header_row = found.scan.header_row or HEADER_ROW
+        match_labels(schema, entity, job, found.scan.labels)
+        duplicate_of = _earlier_import(services, job, entity, found.sha256)
     except HeaderMismatch as mismatch:
         errors = [
-            RowError(HEADER_ROW, number or None, label or None, error_type, label, message)
+            RowError(header_row, number or None, label or None, error_type, label, message)
             for error_type, number, label, message in mismatch.errors
         ]
         fail_import(services, job, errors)
@@ -131,20 +135,23 @@ def plan_import(services: Services, job_id: str) -> dict[str, Any]:
         error = RowError(failure.row_number, None, None, failure.job_code, None, failure.detail)
         fail_import(services, job, [error])
         return {"jobId": job_id, "outcome": "failed"}
-    plan = ImportPlan(
-        source=ObjectVersion(job.source_bucket or "", job.source_key or "", job.source_etag),
-        labels=file_plan.labels,
-        header=header,
-        chunks=file_plan.chunks,
-        encoding=file_plan.encoding,
-        bom=bool(file_plan.detected["bom"]),
-        sha256=file_plan.sha256,
-        dialect=file_plan.dialect,
-        key_partitions=partitions_for(file_plan.rows) if schema.primary_key else 0,
-    )
     bucket = services.settings.files_bucket
+    source = ObjectVersion(job.source_bucket or "", job.source_key or "", job.source_etag)
+    plan = ImportPlan(
+        source=ObjectVersion(bucket, rewritten_key(job_id), None) if found.is_rewritten else source,
+        labels=found.scan.labels,
+        header=found.scan.header,
+        chunks=found.scan.chunks,
+        encoding=found.encoding,
+        bom=found.bom,
+        sha256=found.sha256,
+        dialect=found.dialect,
+        key_partitions=partitions_for(found.scan.rows) if schema.primary_key else 0,
+        text_encoding=found.text_encoding,
+        format=found.format,
+    )
     services.files.put(bucket, plan_key(job_id), plan.to_json(job_id), "application/json")
-    services.jobs.set_plan(job_id, file_plan.rows, file_plan.detected, duplicate_of)
+    services.jobs.set_plan(job_id, found.scan.rows, found.detected, duplicate_of)
     return _planned(services, job, plan)
 
 
@@ -172,23 +179,35 @@ def match_labels(schema: Schema, entity: Entity, job: Job, labels: list[str]) ->
     Raises:
         HeaderMismatch: the header does not fit.
     """
-    return match_header(schema, labels, {**entity.columns, **job.options.get("columns", {})}, mode=job.mode)
+    return match_header(schema, labels, _renames(entity, job), mode=job.mode)
 
 
-def _read_file(services: Services, job: Job, entity: Entity) -> tuple[FilePlan, str]:
-    """(plan of the file, its header record as it stands)."""
-    bucket, key = job.source_bucket or "", job.source_key or ""
-    dialect = {**(entity.dialect or {}), **job.options.get("dialect", {})}
-    encoding = job.options.get("encoding") or entity.encoding
+def rewritten_key(job_id: str) -> str:
+    """Where a file stands that had to be rewritten to be cut."""
+    return f"{job_prefix(job_id)}source.csv"
+
+
+def _read_file(services: Services, job: Job, entity: Entity, schema: Schema) -> FileRead:
+    request = Request(
+        version=(job.source_bucket or "", job.source_key or "", job.source_etag),
+        file_name=job.file_name or "",
+        target=(services.settings.files_bucket, rewritten_key(job.job_id)),
+        dialect={**(entity.dialect or {}), **job.options.get("dialect", {})},
+        encoding=job.options.get("encoding") or entity.encoding,
+        chunk_bytes=services.settings.chunk_bytes,
+        schema=schema,
+        renames=_renames(entity, job),
+        match=partial(match_labels, schema, entity, job),
+        is_whole_record=job.mode in ("upsert", "insert"),
+    )
     try:
-        with_source = services.files.open(bucket, key, etag=job.source_etag)
-        plan = plan_file(with_source, dialect, encoding, services.settings.chunk_bytes)
-        start = 3 if plan.detected["bom"] else 0
-        head = services.files.open(bucket, key, start=start, end=plan.chunks[0].start, etag=job.source_etag)
-        header = b"".join(iter(lambda: head.read(1 << 20), b""))
+        return read_file(services.files, request)
     except SourceChanged:
         raise JobFailed("source-changed", "The file was overwritten or deleted before it was read.") from None
-    return plan, header.decode(plan.encoding).rstrip("\r\n")
+
+
+def _renames(entity: Entity, job: Job) -> dict[str, str]:
+    return {**entity.columns, **job.options.get("columns", {})}
 
 
 def _earlier_import(services: Services, job: Job, entity: Entity, sha256: str) -> str | None:

@@ -42,8 +42,12 @@ class Sink(Protocol):
 
     def flush(self) -> None: ...
 
-    def stop(self) -> set[int]:
-        """Send nothing more, wait for what is on its way; rows handed in that are not known to be written."""
+    def stop(self) -> tuple[set[int], list[Refusal]]:
+        """Send nothing more and wait for what is on its way.
+
+        Returns:
+            Rows handed in that are not known to be written, and those refused since `refused` was asked.
+        """
         ...
 
     def close(self) -> None: ...
@@ -74,10 +78,10 @@ class BatchSink:
     def flush(self) -> None:
         self._writer.flush()
 
-    def stop(self) -> set[int]:
+    def stop(self) -> tuple[set[int], list[Refusal]]:
         self._writer.drain()
         lost = set(self._writer.unacknowledged())
-        return lost | {row for row, stand_in in self._stand_ins.items() if stand_in in lost}
+        return lost | {row for row, stand_in in self._stand_ins.items() if stand_in in lost}, []
 
     def close(self) -> None:
         self._writer.close()
@@ -104,14 +108,17 @@ class ConditionalSink:
 
     def refused(self) -> list[Refusal]:
         self._writer.flush()
+        return self._take_refused()
+
+    def _take_refused(self) -> list[Refusal]:
         return [Refusal(row, *self._refusal) for row in sorted(self._writer.take_refused())]
 
     def flush(self) -> None:
         self._writer.flush()
 
-    def stop(self) -> set[int]:
+    def stop(self) -> tuple[set[int], list[Refusal]]:
         self._writer.drain()
-        return set(self._writer.unacknowledged())
+        return set(self._writer.unacknowledged()), self._take_refused()
 
     def close(self) -> None:
         self._writer.close()
@@ -131,8 +138,8 @@ class NoSink:
     def flush(self) -> None:
         return
 
-    def stop(self) -> set[int]:
-        return set()
+    def stop(self) -> tuple[set[int], list[Refusal]]:
+        return set(), []
 
     def close(self) -> None:
         return

@@ -1,18 +1,28 @@
-"""Leases of chunks: one attempt at a time, and a dead one's lease is waited out."""
+"""Leases: one attempt at a time works on a chunk, and a dead one's lease is waited out.
+
+Who holds a lease says so each second, by one conditional update of the job that also carries the progress and brings
+back whether to stop. It sends nothing to the table when its lease may be over, so that a zombie's last request is one
+that was on its way already, and repeats its own chunk's values. That request ends before the lease does: its timeout is
+shorter.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from waybill.errors import LeaseHeld
-from waybill.jobs.model import Job
+from waybill.errors import LeaseHeld, Superseded
+from waybill.jobs.model import ChunkLease, Job
 
 if TYPE_CHECKING:
     from waybill.bootstrap import Services
 
 LEASE_SECONDS = 12.0
+HEARTBEAT_SECONDS = 1.0
+# Chunk number of the lease under which a job is put together at its end.
+FINISH = -1
 
 
 def lease_chunk(
@@ -26,3 +36,44 @@ def lease_chunk(
             if held.wait_seconds > min(2 * LEASE_SECONDS, remaining()):
                 raise
             time.sleep(held.wait_seconds + 0.05)
+
+
+class Pulse:
+    """The heartbeat of one attempt at one chunk."""
+
+    def __init__(self, services: Services, job: Job, chunk: int, attempt: str) -> None:
+        self._services, self._chunk = services, chunk
+        self.job = job
+        self.lease = job.leases.get(chunk) or ChunkLease(attempt)
+        now = time.monotonic()
+        self._next, self._lease_ends = now + HEARTBEAT_SECONDS, now + LEASE_SECONDS
+
+    def note(self, processed: int, imported: int, rejected: int) -> None:
+        """Take up progress; an attempt that reads again what an earlier one read does not turn it back."""
+        if processed > self.lease.processed:
+            self.lease = replace(self.lease, processed=processed, imported=imported, rejected=rejected)
+
+    def check(self) -> Job:
+        """Send a heartbeat when one is due. Called before each request to the table.
+
+        Returns:
+            The job as last seen.
+
+        Raises:
+            Superseded: the chunk is another attempt's, or the lease is over.
+        """
+        return self.job if time.monotonic() < self._next else self.beat()
+
+    def beat(self) -> Job:
+        """Send a heartbeat now; the lease is prolonged from before it was sent.
+
+        Raises:
+            Superseded: as `check`.
+        """
+        asked = time.monotonic()
+        if asked > self._lease_ends:
+            raise Superseded(f"the lease of chunk {self._chunk} ran out")
+        until = int((self._services.clock().timestamp() + LEASE_SECONDS) * 1000)
+        self.job = self._services.jobs.heartbeat(self.job.job_id, self._chunk, replace(self.lease, until=until))
+        self._next, self._lease_ends = asked + HEARTBEAT_SECONDS, asked + LEASE_SECONDS
+        return self.job

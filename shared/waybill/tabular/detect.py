@@ -120,9 +120,8 @@ def text_format(head: bytes, declared: str | None) -> TextFormat:
         encoding = encoding if encoding in orders else orders[0]
     if marked is not None and encoding != marked:
         if encoding == "utf-8" or encoding.startswith("utf-"):
-            raise JobFailed(
-                "encoding-error", f"The file begins with the byte order mark of {marked}, but is declared {encoding}.", 1
-            )
+            message = f"The file begins with the byte order mark of {marked}, but is declared {encoding}."
+            raise JobFailed("encoding-error", message, 1)
         bom = b""
     return TextFormat(encoding, bom, is_cuttable(encoding))
 
@@ -160,7 +159,8 @@ def _guessed(head: bytes) -> str:
 
 
 def _not_text() -> JobFailed:
-    return JobFailed("encoding-error", "The file is not text in any encoding that is recognised; declare its encoding.", 1)
+    message = "The file is not text in any encoding that is recognised; declare its encoding."
+    return JobFailed("encoding-error", message, 1)
 
 
 def _utf8_sequences(head: bytes) -> tuple[int, int]:
@@ -318,4 +318,4 @@ def refuse_markup(head: str) -> None:
         JobFailed: `format-error`, the text is XML or HTML (some programs name such files .xls).
     """
     if _MARKUP.match(head[:1000].encode("utf-8", "replace")):
-        raise JobFailed("format-error", "The file is XML or HTML, not a table that is read here; save it as .xlsx or CSV.")
+        raise JobFailed("format-error", "The file is XML or HTML, which is not read; save it as .xlsx or CSV.")

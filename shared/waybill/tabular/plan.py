@@ -306,10 +306,12 @@ class _Header:
 
 
 def record_text(cells: Sequence[str], dialect: Dialect) -> str:
-    """Cells as one record of the dialect; what no quoting can carry becomes a space."""
+    """Cells as one record of the dialect; what it cannot carry is replaced."""
     delimiter, quote, escape = dialect.delimiter, dialect.quote_char, dialect.escape_char
     marks = {mark for mark in (delimiter, quote, escape) if mark}
-    double = quote * 2 if quote and dialect.double_quote else f"{escape}{quote}" if escape else "'"
+    other_quote = '"' if quote == "'" else "'"
+    double = quote * 2 if quote and dialect.double_quote else f"{escape}{quote}" if escape else other_quote
+    filler = "_" if delimiter == " " else " "
     texts = []
     for cell in cells:
         if quote and (not cell.isprintable() or marks & set(cell) or cell.startswith(" ")):
@@ -317,7 +319,8 @@ def record_text(cells: Sequence[str], dialect: Dialect) -> str:
                 cell = cell.replace(escape, escape * 2)
             texts.append(f"{quote}{cell.replace(quote, double)}{quote}")
         else:
-            taken = {mark: f"{escape}{mark}" if escape else " " for mark in marks} | {"\r": " ", "\n": " "}
+            taken = {mark: f"{escape}{mark}" if escape else filler for mark in marks}
+            taken |= {"\r": filler, "\n": filler}
             texts.append("".join(taken.get(char, char) for char in cell))
     return delimiter.join(texts)
 

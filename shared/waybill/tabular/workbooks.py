@@ -25,6 +25,8 @@ MEMORY_BYTES = 384 * 1024**2
 CPU_SECONDS = 60
 MAX_CELLS = 10_000_000
 _COPY_BYTES = 1024**2
+# The stream of an OLE file that holds an encrypted .xlsx (MS-OFFCRYPTO 1.3).
+_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 _MOMENT = "m"
 _SPAN = "s"
 
@@ -50,8 +52,12 @@ def read_sheet(file: Seekable, sheet_name: str | None, sheet_number: int) -> She
 def _rows(file: Seekable, sheet_name: str | None, sheet_number: int) -> Iterator[tuple[int, list[Value]]]:
     """The sheet's name as row 0, then its rows."""
     with tempfile.NamedTemporaryFile(suffix=".workbook") as copy:
+        last = b""
         while data := file.read(_COPY_BYTES):
+            if _ENCRYPTED in last + data:
+                raise bad_workbook(_REASONS[_PASSWORD])
             copy.write(data)
+            last = data[-len(_ENCRYPTED) :]
         copy.flush()
         wanted = json.dumps([sheet_name, sheet_number])
         environment = {"PYTHONPATH": os.pathsep.join(sys.path), "PATH": os.environ.get("PATH", "")}

@@ -207,7 +207,7 @@ def _new_parser() -> expat.XMLParserType:
     return parser
 
 
-_ESCAPE = re.compile("_x([0-9A-Fa-f]{4})_")
+_ESCAPE = re.compile("_x((?![Dd][89A-Fa-f])[0-9A-Fa-f]{4})_")
 
 
 def _plain(text: str) -> str:

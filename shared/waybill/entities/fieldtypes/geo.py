@@ -167,7 +167,7 @@ def _is_geojson(value: dict[str, Any]) -> bool:
 
 def _is_topology(value: dict[str, Any]) -> bool:
     if value.get("type") != "Topology":  # a geometry alone is a TopoJSON object too
-        return value.get("type") is not None and _is_topology_geometry(value)
+        return value.get("type") is not None and _is_topology_geometry(value) and _has_fair_box(value)
     arcs, objects = value.get("arcs"), value.get("objects")
     return (
         isinstance(objects, dict)
