@@ -1,7 +1,9 @@
-"""The file that the benchmarks import, and its Table Schema.
+"""The files that the benchmarks import, each with its Table Schema beside it.
 
-Eight columns, about 125 bytes a row: identifiers of 8, 12 and 18 digits (text, because leading zeros count), two codes,
-two times and an enumeration. The same seed gives the same bytes on every machine.
+`narrow`: eight columns, about 125 bytes a row: identifiers of 8, 12 and 18 digits (text, because leading zeros count),
+two codes, two times and an enumeration. `--bad` is the share of rows with an error, in turn one of six kinds.
+`wide`: twenty columns, about 240 bytes a row, with quotes, commas and line breaks inside cells, dates, decimals, e-mail
+addresses, nulls and text in several scripts. The same seed gives the same bytes on every machine.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,7 @@ SEED = 20250701
 STATES = ("ACTIVE", "PENDING", "SUSPENDED", "WITHDRAWN")
 LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 
-SCHEMA: dict[str, Any] = {
+NARROW: dict[str, Any] = {
     "fields": [
         {"name": "account", "type": "string", "constraints": {"required": True, "pattern": "[0-9]{8}"}},
         {"name": "offer", "type": "string", "constraints": {"required": True, "pattern": "[0-9]{12}"}},
@@ -29,41 +32,129 @@ SCHEMA: dict[str, Any] = {
     ],
     "primaryKey": ["account", "offer"],
 }
+WIDE: dict[str, Any] = {
+    "fields": [
+        {"name": "customer_id", "type": "string", "constraints": {"required": True, "pattern": "C[0-9]{9}"}},
+        {"name": "first_name", "type": "string", "constraints": {"required": True, "maxLength": 40}},
+        {"name": "last_name", "type": "string", "constraints": {"required": True, "maxLength": 40}},
+        {"name": "company", "type": "string", "constraints": {"maxLength": 80}},
+        {"name": "street", "type": "string"},
+        {"name": "postal_code", "type": "string", "constraints": {"minLength": 4, "maxLength": 8}},
+        {"name": "city", "type": "string"},
+        {"name": "country", "type": "string", "constraints": {"enum": ["BE", "DE", "FR", "GR", "JP", "PL"]}},
+        {"name": "email", "type": "string", "format": "email"},
+        {"name": "phone", "type": "string"},
+        {"name": "born", "type": "date"},
+        {"name": "signed_on", "type": "date"},
+        {"name": "updated_at", "type": "datetime"},
+        {"name": "balance", "type": "number"},
+        {"name": "credit_limit", "type": "number", "constraints": {"minimum": 0}},
+        {"name": "discount", "type": "number", "constraints": {"minimum": 0, "maximum": 1}},
+        {"name": "orders", "type": "integer", "constraints": {"minimum": 0}},
+        {"name": "newsletter", "type": "boolean"},
+        {"name": "token", "type": "string", "format": "uuid"},
+        {"name": "remark", "type": "string"},
+    ],
+    "primaryKey": ["customer_id"],
+}
+FIRST_NAMES = ("Zoë", "Jürgen", "Chloé", "Łukasz", "Ελένη", "花子", "Anna", "Peter", "Mia", "Noah")  # noqa: RUF001
+LAST_NAMES = ("Müller", "Dupont", "Wiśniewska", "Παπαδόπουλος", "山田", "Peeters", "Smith", "Jansen")  # noqa: RUF001
+COMPANIES = ('"Peeters, Smith & Co"', '"The ""Golden"" Lion"', "Ateliers Réunis", "Nordwind GmbH", "", "山田商店")
+STREETS = ('"Rue de la Loi, 16"', "Königsallee 60", '"Nowy Świat 12, lok. 4"', "Οδός Ερμού 7", "Main Street 1")  # noqa: RUF001
+CITIES = ("Bruxelles", "Köln", "Kraków", "Θεσσαλονίκη", "京都", "Lyon")  # noqa: RUF001
+REMARKS = ("", "", "", '"asked for ""express"", twice"', '"rings\nthe bell"', "naïve façade", "ok", '"a, b; c"')
 
 
-def write_file(path: Path, rows: int, seed: int = SEED) -> None:
-    """Writes `rows` data rows and a header; no two rows have one key."""
-    random_numbers = random.Random(seed)
+def narrow_lines(rows: int, bad_share: float) -> Iterator[str]:
+    """No two rows have one key."""
+    random_numbers = random.Random(SEED)
     below, choice = random_numbers.randrange, random_numbers.choice
 
     def code(prefix: str) -> str:
         return f"{prefix}-{''.join(random_numbers.choices(LETTERS, k=7))}-{below(10**4):04d}"
 
-    def moment() -> str:
-        day, second = below(336), below(86_400)
-        return (
-            f"202{below(6)}-{1 + day // 28:02d}-{1 + day % 28:02d}"
-            f"T{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}Z"
+    products, campaigns = [code("PRD") for _ in range(500)], [code("CMP") for _ in range(40)]
+    spoil = spoilers()
+    for number in range(rows):
+        offer = number * 735_632_797 % 10**12  # odd and not a multiple of 5: all different, in no visible order
+        line = (
+            f"{below(10**8):08d},{offer:012d},{below(10**18):018d},{choice(products)},{choice(campaigns)},"
+            f"{moment(below)},{moment(below)},{choice(STATES)}\n"
+        )
+        yield next(spoil)(line) if bad_share and random_numbers.random() < bad_share else line
+
+
+def spoilers() -> Iterator[Callable[[str], str]]:
+    """What makes a good narrow row bad, each kind in turn."""
+
+    def cell(position: int, text: str) -> Callable[[str], str]:
+        def spoil(line: str) -> str:
+            cells = line.rstrip("\n").split(",")
+            cells[position] = text
+            return ",".join(cells) + "\n"
+
+        return spoil
+
+    kinds = (
+        cell(0, "1234567X"),  # pattern
+        cell(5, "2025-02-30T10:00:00Z"),  # type
+        cell(7, "UNKNOWN"),  # enum
+        cell(2, ""),  # required
+        cell(3, "PRODUCT-CODE-THAT-IS-TOO-LONG"),  # maxLength
+        lambda line: line.rpartition(",")[0] + "\n",  # a missing cell
+    )
+    while True:
+        yield from kinds
+
+
+def wide_lines(rows: int) -> Iterator[str]:
+    random_numbers = random.Random(SEED)
+    below, choice, bits = random_numbers.randrange, random_numbers.choice, random_numbers.getrandbits
+    for number in range(rows):
+        token = f"{bits(128):032x}"
+        cents = below(10**7)
+        yield (
+            f"C{number * 735_632_797 % 10**9:09d},{choice(FIRST_NAMES)},{choice(LAST_NAMES)},{choice(COMPANIES)},"
+            f"{choice(STREETS)},{below(10**5):05d},{choice(CITIES)},{choice(WIDE['fields'][7]['constraints']['enum'])},"
+            f"user{below(10**7)}@example.com,+32 2 {below(10**3):03d} {below(10**2):02d} {below(10**2):02d},"
+            f"{1940 + below(65)}-{1 + below(12):02d}-{1 + below(28):02d},"
+            f"202{below(6)}-{1 + below(12):02d}-{1 + below(28):02d},{moment(below)},"
+            f"{'-' if below(4) == 0 else ''}{cents // 100}.{cents % 100:02d},{below(500) * 100}.00,0.{below(100):02d},"
+            f"{below(400)},{choice(('true', 'false'))},"
+            f"{token[:8]}-{token[8:12]}-{token[12:16]}-{token[16:20]}-{token[20:]},{choice(REMARKS)}\n"
         )
 
-    products, campaigns = [code("PRD") for _ in range(500)], [code("CMP") for _ in range(40)]
-    with path.open("w", encoding="utf-8", newline="") as file:
-        file.write(",".join(field["name"] for field in SCHEMA["fields"]) + "\n")
-        for number in range(rows):
-            offer = number * 735_632_797 % 10**12  # odd and not a multiple of 5: all different, in no visible order
-            file.write(
-                f"{below(10**8):08d},{offer:012d},{below(10**18):018d},{choice(products)},{choice(campaigns)},"
-                f"{moment()},{moment()},{choice(STATES)}\n"
-            )
+
+def moment(below: Callable[[int], int]) -> str:
+    day, second = below(336), below(86_400)
+    return (
+        f"202{below(6)}-{1 + day // 28:02d}-{1 + day % 28:02d}T{second // 3600:02d}:{second // 60 % 60:02d}"
+        f":{second % 60:02d}Z"
+    )
+
+
+def schema_path(file: Path) -> Path:
+    """Where a file's schema stands."""
+    return file.with_suffix(".schema.json")
+
+
+def write_file(file: Path, rows: int, kind: str = "narrow", bad_share: float = 0.0) -> None:
+    """Writes a header, `rows` data rows, and the schema."""
+    schema, lines = (WIDE, wide_lines(rows)) if kind == "wide" else (NARROW, narrow_lines(rows, bad_share))
+    schema_path(file).write_text(json.dumps(schema, indent=2) + "\n")
+    with file.open("w", encoding="utf-8", newline="") as out:
+        out.write(",".join(field["name"] for field in schema["fields"]) + "\n")
+        out.writelines(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path)
     parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--kind", choices=("narrow", "wide"), default="narrow")
+    parser.add_argument("--bad", type=float, default=0.0)
     arguments = parser.parse_args()
-    write_file(arguments.file, arguments.rows)
-    arguments.file.with_suffix(".schema.json").write_text(json.dumps(SCHEMA, indent=2) + "\n")
+    write_file(arguments.file, arguments.rows, arguments.kind, arguments.bad)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """A DynamoDB that keeps nothing: every BatchWriteItem is answered with "all written".
 
+`DescribeTable` (awswrangler asks for it) tells of a table whose key is that of the benchmarks' first column.
+
 It speaks TLS with keep-alive, so that a client pays for everything that it would pay for against AWS, and it counts
 what arrives, so that a benchmark can check that no row was skipped. Run as a script it prints one JSON line
 `{"url", "caBundle"}` and serves until its standard input closes.
@@ -14,9 +16,11 @@ import datetime
 import ipaddress
 import json
 import ssl
+import struct
 import sys
 import zlib
 from pathlib import Path
+from typing import BinaryIO
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -24,6 +28,17 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 ALL_WRITTEN = b'{"UnprocessedItems":{}}'
+DESCRIPTION = {
+    "Table": {
+        "TableName": "records",
+        "TableStatus": "ACTIVE",
+        "KeySchema": [{"AttributeName": "account", "KeyType": "HASH"}, {"AttributeName": "offer", "KeyType": "RANGE"}],
+        "AttributeDefinitions": [
+            {"AttributeName": "account", "AttributeType": "S"},
+            {"AttributeName": "offer", "AttributeType": "S"},
+        ],
+    }
+}
 HOST = "127.0.0.1"
 
 
@@ -62,13 +77,22 @@ def http_response(body: bytes) -> bytes:
 
 
 class Counts:
-    """What arrived since the last `GET /counts`."""
+    """What arrived since the last `GET /counts`, and the file that it is recorded in, if there is one."""
 
-    def __init__(self) -> None:
+    def __init__(self, record: BinaryIO | None) -> None:
         self.requests = 0
         self.puts = 0
+        self._record = record
+
+    def add(self, request: bytes) -> None:
+        self.requests += 1
+        self.puts += request.count(b'"PutRequest"')
+        if self._record is not None:
+            self._record.write(struct.pack("<I", len(request)) + request)
 
     def take(self) -> bytes:
+        if self._record is not None:
+            self._record.flush()
         taken = json.dumps({"requests": self.requests, "puts": self.puts}).encode()
         self.requests = self.puts = 0
         return taken
@@ -78,6 +102,7 @@ class NullDynamoDB(asyncio.Protocol):
     """One keep-alive connection; requests need a Content-Length."""
 
     ANSWER = http_response(ALL_WRITTEN)
+    TABLE = http_response(json.dumps(DESCRIPTION).encode())
 
     def __init__(self, counts: Counts, latency_seconds: float) -> None:
         self.counts = counts
@@ -102,9 +127,10 @@ class NullDynamoDB(asyncio.Protocol):
                 return
             if head.startswith(b"get /counts "):
                 self.send(http_response(self.counts.take()))
+            elif b".describetable" in head:
+                self.send(self.TABLE)
             else:
-                self.counts.requests += 1
-                self.counts.puts += received.count(b'"PutRequest"', head_end, end)
+                self.counts.add(bytes(received[:end]))
                 if self.latency_seconds:
                     asyncio.get_running_loop().call_later(self.latency_seconds, self.send, self.ANSWER)
                 else:
@@ -116,12 +142,12 @@ class NullDynamoDB(asyncio.Protocol):
             self.transport.write(answer)
 
 
-async def serve(folder: Path, latency_seconds: float) -> None:
+async def serve(folder: Path, latency_seconds: float, record: BinaryIO | None) -> None:
     certificate_file, key_file = make_certificate(folder)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate_file, key_file)
     loop = asyncio.get_running_loop()
-    counts = Counts()
+    counts = Counts(record)
     server = await loop.create_server(lambda: NullDynamoDB(counts, latency_seconds), HOST, 0, ssl=tls)
     port = server.sockets[0].getsockname()[1]
     print(json.dumps({"url": f"https://{HOST}:{port}", "caBundle": str(certificate_file)}), flush=True)
@@ -134,9 +160,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="where the throw-away certificate is written")
     parser.add_argument("--latency-ms", type=float, default=0.0)
+    parser.add_argument("--record", type=Path, help="file that takes every request, its length (uint32) before it")
     arguments = parser.parse_args()
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(serve(arguments.folder, arguments.latency_ms / 1000))
+    with contextlib.ExitStack() as at_the_end:
+        record = at_the_end.enter_context(arguments.record.open("wb")) if arguments.record else None
+        at_the_end.enter_context(contextlib.suppress(KeyboardInterrupt))
+        asyncio.run(serve(arguments.folder, arguments.latency_ms / 1000, record))
 
 
 if __name__ == "__main__":

@@ -1,79 +1,79 @@
 """Ours: plan and load a local file with Waybill's own import steps, over the real wire.
 
-The job record and S3 are stand-ins in memory (one request a second in the product); reading, row checks, key spill,
-serialising, signing and TLS are the product's. `--wire-only` sends ready-made requests instead, as many as the file
-has rows: what the wire alone costs. Needs AWS_* credentials and AWS_CA_BUNDLE in the environment.
+S3 is this machine's disk and the job record is in memory (the product makes one request a second for it); everything
+else is the product's: reading and cutting, row checks, rejects and error log, key spill, serialising, signing, TLS with
+certificate checks, acknowledgements. Prints one JSON line, the counts of the rows.
+
+`--validate` checks the rows without writing or rendering any report, and prints the errors too. `--load-boto3` loads
+the S3 client that the product reads with, so that its memory counts. `--profile` prints where the time went. Needs
+AWS_* credentials and AWS_CA_BUNDLE in the environment.
 """
 
 from __future__ import annotations
 
 import argparse
+import cProfile
+import dataclasses
 import io
 import json
+import pstats
+import shutil
+import sys
+import tempfile
 from dataclasses import replace
-from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from waybill.aws.dynamodb import BatchWriter, DynamoDB
+from waybill.aws.files import Files
+from waybill.bootstrap import Services, utc_now
+from waybill.settings import Settings
 
 if TYPE_CHECKING:
     from waybill.jobs.items import LedgerEntry
     from waybill.jobs.model import ChunkLease, Job
 
-TABLE = "records"
 CHUNK_BYTES = 32 * 1024 * 1024
 CONNECTIONS = 16
+JOB_ID = "3f0e8f9a-7c1d-4c59-9a64-3a1f5f0f2f7b"
 
 
-def send_ready_made(file: Path, dynamodb: DynamoDB) -> int:
-    """One put for each row of the file, of the size and shape that its records have."""
-    with file.open("rb") as lines:
-        rows = sum(1 for _ in lines) - 1
-    record = (
-        '{"PutRequest":{"Item":{"_pk":{"S":"7f9c24e5-5a3c-4c8a-9a53-0f6e6f7cbb0a#2a"},"_sk":{"S":"KEY"},'
-        '"_at":{"N":"1750000000000"},"_by":{"S":"3f0e8f9a-7c1d-4c59-9a64-3a1f5f0f2f7b"},"account":{"S":"57314844"},'
-        '"offer":{"S":"001471265594"},"catalog_id":{"S":"586506397772175199"},"product_code":{"S":"PRD-ERKHZXA-4240"},'
-        '"campaign_code":{"S":"CMP-2SNQLJA-3372"},"valid_from":{"S":"2022-07-14T07:53:53Z"},'
-        '"valid_until":{"S":"2020-06-09T06:37:37Z"},"state":{"S":"SUSPENDED"}}}}'
-    )
-    puts = [record.replace("KEY", f"{number:021d}") for number in range(1000)]
-    with BatchWriter(dynamodb, TABLE, connections=CONNECTIONS) as writer:
-        for start in range(0, rows, len(puts)):
-            writer.write(puts[: rows - start])
-    return writer.acknowledged
+class LocalFiles(Files):
+    """S3 objects as files of a folder. A key that is an absolute path stands for itself: the file to import."""
 
+    def __init__(self, folder: Path, endpoint_url: str, load_boto3: bool) -> None:
+        super().__init__("us-east-1", endpoint_url)
+        self._folder = folder
+        if load_boto3:
+            self._s3  # noqa: B018 - its memory is what is wanted
 
-class LocalFiles:
-    """The file to import, and memory for everything else."""
+    def _path(self, bucket: str, key: str) -> Path:
+        return self._folder / bucket / key
 
-    def __init__(self, source: Path) -> None:
-        self._source = source
-        self._objects: dict[str, bytes] = {}
+    def head(self, bucket: str, key: str) -> Any:
+        from waybill.aws.files import FileInfo
 
-    def open(
-        self, bucket: str, key: str, *, start: int = 0, end: int | None = None, etag: str | None = None
-    ) -> BinaryIO:
-        if key != str(self._source):
-            return io.BytesIO(self._objects[key][start:end])
-        return _Range(self._source, start, end)
+        path = self._path(bucket, key)
+        return FileInfo(path.stat().st_size, "etag", {}) if path.exists() else None
 
-    def head(self, bucket: str, key: str) -> object | None:
-        return self._objects.get(key)
+    def open(self, bucket: str, key: str, *, start: int = 0, end: int | None = None, etag: str | None = None) -> Any:
+        return _Range(self._path(bucket, key), start, end)
 
     def read(self, bucket: str, key: str, start: int = 0, end: int | None = None) -> bytes:
-        return self._objects[key][start:end]
+        return self._path(bucket, key).read_bytes()[start:end]
 
     def put(self, bucket: str, key: str, body: bytes, content_type: str = "") -> None:
-        self._objects[key] = body
+        with self.writer(bucket, key) as out:
+            out.write(body)
 
     def writer(self, bucket: str, key: str, content_type: str = "") -> Any:
-        raise AssertionError("the benchmark's file has no bad rows")
+        path = self._path(bucket, key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return _Writer(path.open("wb"))
 
 
 class _Range(io.FileIO):
-    """Bytes `[start, end)` of a file, read as they come: 64 KiB at most, as from a socket."""
+    """Bytes `[start, end)` of a file."""
 
     def __init__(self, path: Path, start: int, end: int | None) -> None:
         super().__init__(path)
@@ -85,6 +85,37 @@ class _Range(io.FileIO):
         data = super().read(wanted)
         self._left -= len(data)
         return data
+
+
+class _Writer:
+    """A file, flushed in parts as the product's multipart upload is."""
+
+    PART_BYTES = 8 * 1024 * 1024
+
+    def __init__(self, out: BinaryIO) -> None:
+        self._out = out
+        self._buffer = bytearray()
+
+    def write(self, data: bytes) -> None:
+        self._buffer += data
+        if len(self._buffer) >= self.PART_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._out.write(bytes(self._buffer))
+        self._buffer.clear()
+
+    def close(self) -> None:
+        self._flush()
+        self._out.close()
+
+    abort = close
+
+    def __enter__(self) -> _Writer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 class OneJob:
@@ -101,14 +132,17 @@ class OneJob:
     def definition(self, job_id: str) -> dict[str, Any]:
         return self._definition
 
+    def content_seen(self, entity_uid: str, sha256: str) -> str | None:
+        return None
+
     def set_plan(self, job_id: str, total: int, detected: Any, duplicate_of: str | None = None) -> Job:
         self.job = replace(self.job, counts=replace(self.job.counts, total=total))
         return self.job
 
-    def ledger_entry(self, job_id: str, chunk: int) -> None:
-        return None
+    def ledger(self, job_id: str, chunk: int | None = None) -> dict[int, list[LedgerEntry]]:
+        return {}
 
-    def lease_chunk(self, job_id: str, chunk: int, attempt: str) -> Job:
+    def lease_chunk(self, job_id: str, chunk: int, attempt: str, seconds: float) -> Job:
         return self.job
 
     def heartbeat(self, job_id: str, chunk: int, lease: ChunkLease) -> Job:
@@ -119,40 +153,87 @@ class OneJob:
         return entry
 
 
-def import_file(file: Path, schema: dict[str, Any], dynamodb: DynamoDB) -> int:
-    """Plans and loads the file as the import state machine would; returns the number of rows imported."""
+class LocalServices(Services):
+    """The product's services, with this machine's disk for S3."""
+
+    def __init__(self, settings: Settings, folder: Path, load_boto3: bool) -> None:
+        super().__init__(settings)
+        self._folder, self._load_boto3 = folder, load_boto3
+
+    @cached_property
+    def files(self) -> Files:
+        return LocalFiles(self._folder, self.settings.aws_endpoint_url or "", self._load_boto3)
+
+
+def new_services(file: Path, schema: dict[str, Any], endpoint_url: str, folder: Path, load_boto3: bool) -> Any:
+    """Services with one import registered."""
     from waybill.entities.model import parse_entity
-    from waybill.imports.load import load_chunk
-    from waybill.imports.plan import plan_import
     from waybill.jobs.model import Job, Process, Status
 
+    settings: dict[str, Any] = {
+        field.name: 1 if field.type == "int" else field.name for field in dataclasses.fields(Settings)
+    }
+    settings |= {
+        "chunk_bytes": CHUNK_BYTES,
+        "write_connections": CONNECTIONS,
+        "aws_region": "us-east-1",
+        "aws_endpoint_url": endpoint_url,
+    }
     entity = parse_entity("offers", "7f9c24e5-5a3c-4c8a-9a53-0f6e6f7cbb0a", {"schema": schema}, ())
     job = Job(
-        job_id="3f0e8f9a-7c1d-4c59-9a64-3a1f5f0f2f7b",
+        job_id=JOB_ID,
         process=Process.IMPORT,
         status=Status.IN_PROGRESS,
         entity=entity.name,
         entity_uid=entity.uid,
         file_name=file.name,
-        submitted_at=datetime.now(UTC),
+        submitted_at=utc_now(),
         started_by="bench",
-        source_bucket="local",
-        source_key=str(file),
+        source_bucket="drop",
+        source_key=str(file.resolve()),
     )
-    jobs = OneJob(job, entity.to_document())
-    services: Any = SimpleNamespace(
-        dynamodb=dynamodb,
-        files=LocalFiles(file),
-        jobs=jobs,
-        clock=lambda: datetime.now(UTC),
-        settings=SimpleNamespace(
-            files_bucket="files", records_table=TABLE, chunk_bytes=CHUNK_BYTES, write_connections=CONNECTIONS
-        ),
-    )
-    planned = plan_import(services, job.job_id)
-    for number in range(planned["chunks"]):
-        load_chunk(services, job.job_id, number)
-    return sum(entry.imported for entry in jobs.entries)
+    services: Any = LocalServices(Settings(**settings), folder, load_boto3)
+    services.jobs = OneJob(job, entity.to_document())
+    return services
+
+
+def import_file(services: Any) -> dict[str, int]:
+    """Plans and loads the file as the import state machine would."""
+    from waybill.imports.load import load_chunk
+    from waybill.imports.plan import plan_import
+
+    planned = plan_import(services, JOB_ID)
+    entries = [load_chunk(services, JOB_ID, number) for number in range(planned["chunks"])]
+    return {
+        name: sum(getattr(entry, name) for entry in entries)
+        for name in ("imported", "rejected", "unprocessed", "errors")
+    }
+
+
+def validate_file(services: Any) -> dict[str, Any]:
+    """Plans the file and checks its rows and their keys; nothing is written."""
+    from waybill.imports.keys import KeySpill, read_partition, repeated
+    from waybill.imports.plan import plan_import, read_plan
+    from waybill.imports.sinks import NoSink
+    from waybill.imports.source import chunk_segments, row_reader
+
+    plan_import(services, JOB_ID)
+    plan = read_plan(services, JOB_ID)
+    assert plan is not None
+    reader = row_reader(services, services.jobs.job, plan)
+    now, found, good, spills = services.clock(), [], 0, []
+    for chunk in plan.chunks:
+        spill = KeySpill(plan.key_partitions)
+        for segment, row, count in chunk_segments(services.files, plan, chunk):
+            block = reader.read(segment, row, count, now, NoSink.wrapping)
+            good += len(block.rows)
+            found += [(error.row_number, error.field_number, error.type) for row in block.errors.values() for error in row]
+            spill.add(block.digests, block.rows)
+        spills.append(spill.to_bytes())
+    for partition in range(plan.key_partitions):
+        pairs = (read_partition(lambda start, end, data=data: data[start:end], plan.key_partitions, partition) for data in spills)
+        found += [(row, 0, "duplicate-key") for row in repeated(pairs)]
+    return {"valid": good, "errors": sorted(found)}
 
 
 def main() -> None:
@@ -160,14 +241,22 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--schema", type=Path, help="Table Schema; the file's name with .schema.json when left out")
     parser.add_argument("--endpoint-url", required=True)
-    parser.add_argument("--wire-only", action="store_true")
+    parser.add_argument("--validate", action="store_true")
+    parser.add_argument("--load-boto3", action="store_true")
+    parser.add_argument("--profile", action="store_true")
     arguments = parser.parse_args()
-    dynamodb = DynamoDB("us-east-1", arguments.endpoint_url)
-    if arguments.wire_only:
-        print(send_ready_made(arguments.file, dynamodb))
-    else:
-        schema = json.loads((arguments.schema or arguments.file.with_suffix(".schema.json")).read_text())
-        print(import_file(arguments.file, schema, dynamodb))
+    schema = json.loads((arguments.schema or arguments.file.with_suffix(".schema.json")).read_text())
+    folder = Path(tempfile.mkdtemp(prefix="waybill-bench-s3-"))
+    profile = cProfile.Profile()
+    try:
+        services = new_services(arguments.file, schema, arguments.endpoint_url, folder, arguments.load_boto3)
+        run = validate_file if arguments.validate else import_file
+        result = profile.runcall(run, services) if arguments.profile else run(services)
+    finally:
+        shutil.rmtree(folder)
+    print(json.dumps(result))
+    if arguments.profile:
+        pstats.Stats(profile, stream=sys.stderr).sort_stats("tottime").print_stats(35)
 
 
 if __name__ == "__main__":

@@ -274,11 +274,7 @@ def _bad_rows_do_not_count(it: Difference) -> bool:
     if it.error.type != "unique-error":
         return False
     above = [other for other in range(HEADER_ROW + 1, row) if it.verdicts.same(row, other, (it.error.field,))]
-    return (
-        not it.is_ours
-        and bool(above)
-        and (row in it.verdicts.rejected or it.verdicts.rejected.issuperset(above))
-    )
+    return not it.is_ours and bool(above) and (row in it.verdicts.rejected or it.verdicts.rejected.issuperset(above))
 
 
 @intended

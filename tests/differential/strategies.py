@@ -52,7 +52,7 @@ def cells(kind: str) -> st.SearchStrategy[str]:
     """Cells for a field of one type: mostly of its table of cases."""
     pool = st.sampled_from(_POOLS[kind])
     # No line breaks and NULs: the table has them, and they are about rows.
-    odd = st.text(_ALPHABETS.get(kind, "abz019@.:/-_ äß{}[]\",NA"), max_size=12)
+    odd = st.text(_ALPHABETS.get(kind, 'abz019@.:/-_ äß{}[]",NA'), max_size=12)
     drawn = [_DRAWN[kind]] if kind in _DRAWN else []
     return st.one_of(pool, pool, st.sampled_from(["", "NA", "-"]), odd, *drawn)
 
@@ -76,7 +76,8 @@ def fields(draw: st.DrawFn, kind: str, name: str) -> dict[str, Any]:
 
 def _form(field: dict[str, Any]) -> tuple[Any, ...]:
     """What decides how constraints must be written."""
-    return tuple(field.get(name) for name in ("format", "itemType", "delimiter", "trueValues", "decimalChar", "groupChar"))
+    names = ("format", "itemType", "delimiter", "trueValues", "decimalChar", "groupChar")
+    return tuple(field.get(name) for name in names)
 
 
 @st.composite

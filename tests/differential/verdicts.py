@@ -27,6 +27,13 @@ HEADER_ROW = 1
 FAILED = "failed: "  # begins the type of what fails a job as a whole, but for labels
 SMALL_CHUNK_BYTES = 64  # so that even short files have several chunks and segments
 
+_CSV = {
+    "delimiter": ",",
+    "lineTerminator": "\r\n",
+    "quoteChar": '"',
+    "doubleQuote": True,
+    "skipInitialSpace": False,
+}  # all of it, so that frictionless does not guess
 _JOB = Job("job", Process.IMPORT, Status.IN_PROGRESS, "contacts", "uid-contacts", "contacts.csv", START, "alice")
 
 # What the standard has and frictionless-py 5.21 refuses in a schema; it gets the schema without them.
@@ -78,7 +85,7 @@ def waybill_errors(table: Table) -> set[Error]:
     """Every error of an import, by the code that imports: plan, header, rows in chunks, keys, uniqueness."""
     schema = parse_schema(table.schema)
     try:
-        plan = plan_file(io.BytesIO(table.data), {"delimiter": ","}, None, SMALL_CHUNK_BYTES)
+        plan = plan_file(io.BytesIO(table.data), {"delimiter": ","}, "utf-8", SMALL_CHUNK_BYTES)
         match = match_header(schema, plan.labels)
     except JobFailed as failure:
         return {Error(failure.row_number or 0, 0, "", FAILED + failure.job_code)}
@@ -129,7 +136,7 @@ def _import_plan(plan: FilePlan) -> ImportPlan:
 
 
 def frictionless_errors(table: Table) -> set[Error]:
-    """`frictionless validate` with the dialect fixed, so that it does not guess one."""
+    """What `frictionless validate` reports."""
     resource = Resource.from_descriptor(
         {
             "$schema": V2_RESOURCE,
@@ -138,8 +145,7 @@ def frictionless_errors(table: Table) -> set[Error]:
             "scheme": "buffer",
             "format": "csv",
             "encoding": "utf-8",
-            "dialect": {"headerRows": [1], "csv": {"delimiter": ",", "lineTerminator": "\r\n", "quoteChar": '"', "doubleQuote": True,
-                                "skipInitialSpace": False}},
+            "dialect": {"headerRows": [1], "csv": _CSV},
             "schema": frictionless_schema(table.schema),
         }
     )

@@ -31,6 +31,7 @@ from .fieldtypes.temporal import DatetimeType
 from .patterns import Pattern
 
 CACHED_CELLS = 20_000
+CACHED_CELL_CHARS = 64  # of a bad cell: it may be of any length
 
 _DIGITS = b"0123456789"
 _SHAPE = bytes.maketrans(_DIGITS, b"0" * 10)
@@ -92,6 +93,7 @@ class Lane:
         self.field = field
         self.kind = field.kind
         # Three NULs in a row: an empty cell beside another one.
+        self._bad: dict[str, tuple[Problem, ...]] = {}  # bad cells repeat: "n/a", "unknown", 0000-00-00
         self._missing = [b"\0%b\0" % value.encode() if value else b"\0\0\0" for value in field.missing_values]
         self.opening, self.closing = {
             "S": ('{"S":"', '"}'),
@@ -163,11 +165,16 @@ class Lane:
             return Converted(texts, nulls, dict.fromkeys(suspects, self.only_problems))
         problems: dict[int, tuple[Problem, ...]] = {}
         innocent: dict[int, str] = {}
-        check = self.check
+        check, bad = self.check, self._bad
         for position in suspects:
-            text, wrong = check(cells[position])
+            cell = cells[position]
+            if cell in bad:
+                problems[position] = bad[cell]
+                continue
+            text, wrong = check(cell)
             if wrong:
                 problems[position] = wrong
+                self._keep_bad(cell, wrong)
             else:
                 innocent[position] = text
         if innocent:
@@ -175,6 +182,12 @@ class Lane:
             for position, text in innocent.items():
                 texts[position] = text
         return Converted(texts, nulls, problems)
+
+    def _keep_bad(self, cell: str, problems: tuple[Problem, ...]) -> None:
+        if len(cell) <= CACHED_CELL_CHARS:
+            if len(self._bad) >= CACHED_CELLS:
+                self._bad.clear()
+            self._bad[cell] = problems
 
     def _convert_each(self, cells: Sequence[str], nulls: Sequence[int] | None = None) -> Converted:
         if nulls is None:
@@ -209,12 +222,18 @@ class CacheLane(Lane):
     def _convert_suspects(self, cells: Sequence[str], data: bytes, nulls: Sequence[int]) -> Converted:
         found: list[str | None] = list(map(self._texts.get, cells))
         problems: dict[int, tuple[Problem, ...]] = {}
-        absent = set(nulls)
+        absent, bad = set(nulls), self._bad
         for position in _positions(found, None):
-            if position not in absent:
-                found[position], wrong = self.check(cells[position])
-                if wrong:
-                    problems[position] = wrong
+            if position in absent:
+                continue
+            cell = cells[position]
+            if cell in bad:
+                found[position], problems[position] = "", bad[cell]
+                continue
+            found[position], wrong = self.check(cell)
+            if wrong:
+                problems[position] = wrong
+                self._keep_bad(cell, wrong)
         return Converted([text or "" for text in found] if absent else found, nulls, problems)  # type: ignore[arg-type]
 
     def check(self, cell: str) -> tuple[str, tuple[Problem, ...]]:
@@ -425,6 +444,8 @@ class NumberLane(Lane):
 
     def suspects(self, cells: Sequence[str], data: bytes) -> Sequence[int]:
         found = set(_odd_frames(data.decode(), self._run))
+        if not self.field.constraints or (len(found) < len(cells) and self._within(_filled(cells, list(found)))):
+            return sorted(found)
         return _with_out_of_bounds(found, self.field.constraints, cells, Decimal)
 
     def render(self, cells: Sequence[str], data: bytes, suspects: Sequence[int]) -> Sequence[str]:

@@ -73,9 +73,7 @@ def match_header(
     """
     renames = columns or {}
     rejects = _rejects_columns(schema, labels)
-    read = [
-        (index, _field_name(schema, label, renames)) for index, label in enumerate(labels) if index not in rejects
-    ]
+    read = [(index, _field_name(schema, label, renames)) for index, label in enumerate(labels) if index not in rejects]
     if not any(label.strip() for _, label in read):
         raise HeaderMismatch([LabelError("blank-header", 0, "", "Header is completely blank")])
     keys_only = mode in ("update", "delete")

@@ -1,0 +1,197 @@
+"""How the benchmarks measure: whole processes, their CPU and peak memory as the kernel counted them.
+
+CPU (user + system) and not elapsed time, because then neither the null endpoint's own speed nor another process on the
+machine matters much.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import ssl
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+PEERS_PYTHON = ROOT / ".venv-peers" / "bin" / "python"
+
+
+@dataclass(frozen=True)
+class Result:
+    """One line of the table; `ratio` is to be at least `goal`, or at most where less is better."""
+
+    name: str
+    ours: float
+    peer: float | None
+    peer_name: str
+    unit: str
+    ratio: float
+    goal: float
+    less_is_better: bool = False
+
+    @property
+    def holds(self) -> bool:
+        return self.ratio <= self.goal if self.less_is_better else self.ratio >= self.goal
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "ours": round(self.ours, 3),
+            "peer": None if self.peer is None else round(self.peer, 3),
+            "peerName": self.peer_name,
+            "unit": self.unit,
+            "ratio": round(self.ratio, 3),
+            "goal": self.goal,
+            "holds": self.holds,
+        }
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What one process took."""
+
+    cpu_seconds: float
+    peak_mb: float
+    output: str
+
+
+class Failed(Exception):
+    """A measurement that means nothing: the process failed, or did not do the work."""
+
+
+def measure(command: Sequence[str | Path], environment: dict[str, str]) -> Usage:
+    """Runs a command to its end.
+
+    Raises:
+        Failed: its exit status is not 0.
+    """
+    with tempfile.TemporaryFile("w+") as output:
+        process = subprocess.Popen([str(part) for part in command], env=environment, stdout=output)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise Failed(f"{command} ended with status {process.returncode}")
+        output.seek(0)
+        unit = 1024 * 1024 if sys.platform == "darwin" else 1024
+        return Usage(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / unit, output.read())
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A running null DynamoDB."""
+
+    url: str
+    ca_bundle: str
+
+    def puts(self) -> int:
+        """How many rows arrived since the last call."""
+        trusted = ssl.create_default_context(cafile=self.ca_bundle)
+        with urllib.request.urlopen(f"{self.url}/counts", context=trusted) as answer:
+            return int(json.load(answer)["puts"])
+
+
+@contextmanager
+def null_dynamodb(folder: Path, *options: str | Path) -> Iterator[Endpoint]:
+    """Runs the endpoint in its own process; it ends with ours, because its standard input is our pipe."""
+    own = Path(tempfile.mkdtemp(dir=folder))
+    command = [sys.executable, str(HERE / "null_dynamodb.py"), str(own), *map(str, options)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        started = json.loads(process.stdout.readline())
+        try:
+            yield Endpoint(started["url"], started["caBundle"])
+        finally:
+            assert process.stdin is not None
+            process.stdin.close()
+
+
+@dataclass(frozen=True)
+class Program:
+    """One of the programs beside this file, as a client of the endpoint."""
+
+    endpoint: Endpoint
+    script: str
+    options: tuple[str | Path, ...] = ()
+    python: str | Path = sys.executable
+
+    def run(self, file: Path, puts: int) -> Usage:
+        """Runs it on a file.
+
+        Raises:
+            Failed: it failed, or not exactly `puts` rows arrived at the endpoint.
+        """
+        self.endpoint.puts()
+        command = [self.python, HERE / self.script, "--endpoint-url", self.endpoint.url, *self.options, file]
+        usage = measure(command, self._environment())
+        arrived = self.endpoint.puts()
+        if arrived != puts:
+            raise Failed(f"{self.script}: {arrived} of {puts} rows arrived")
+        return usage
+
+    def _environment(self) -> dict[str, str]:
+        """Credentials and trust; Waybill itself is found in `shared/`."""
+        return {
+            "PATH": os.environ.get("PATH", ""),
+            "PYTHONPATH": str(ROOT / "shared"),
+            "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+            "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+            "AWS_CA_BUNDLE": self.endpoint.ca_bundle,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+
+@dataclass(frozen=True)
+class Task:
+    """A program, the file that it is to work on, and how many rows must arrive."""
+
+    program: Program
+    file: Path
+    rows: int
+    puts: int
+
+    def run(self) -> Usage:
+        return self.program.run(self.file, self.puts)
+
+
+def compare(
+    name: str, ours: Task, peer: Task, peer_name: str, goal: float, rounds: int, *, less_is_better: bool = False
+) -> Result:
+    """CPU a row, medians of runs in turn."""
+    turns = [(ours.run(), peer.run()) for _ in range(rounds)]
+    ours_us = statistics.median(turn[0].cpu_seconds for turn in turns) / ours.rows * 1e6
+    peer_us = statistics.median(turn[1].cpu_seconds for turn in turns) / peer.rows * 1e6
+    ratio = ours_us / peer_us if less_is_better else peer_us / ours_us
+    return Result(name, ours_us, peer_us, peer_name, "µs CPU/row", ratio, goal, less_is_better)
+
+
+def peak(name: str, task: Task, goal_mb: float) -> Result:
+    """Peak memory of one run."""
+    used = task.run().peak_mb
+    return Result(name, used, None, "", "MB", used, goal_mb, less_is_better=True)
+
+
+def say(text: str) -> None:
+    """Progress: a benchmark may take a minute without a word."""
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+def table(results: Sequence[Result]) -> str:
+    lines = [f"{'name':<26}{'ours':>9}{'peer':>9}  {'unit':<12}{'ratio':>8}  {'goal':<7}{'holds':<7}peer"]
+    for result in results:
+        peer = "" if result.peer is None else f"{result.peer:.2f}"
+        goal = f"{'≤' if result.less_is_better else '≥'} {result.goal:g}"
+        lines.append(
+            f"{result.name:<26}{result.ours:>9.2f}{peer:>9}  {result.unit:<12}{result.ratio:>8.2f}  {goal:<7}"
+            f"{'yes' if result.holds else 'NO':<7}{result.peer_name}"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,100 @@
+"""Who may import whom: functions → operations → pure modules; AWS is handed in by `bootstrap`, the one place that builds."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from tests.builders import ROOT, template
+from waybill.settings import Settings
+
+PACKAGE = ROOT / "shared" / "waybill"
+FUNCTIONS = sorted(path for path in (ROOT / "functions").iterdir() if (path / "app.py").exists())
+
+# Only the standard library, their format library, and each other.
+PURE = ("tabular", "jobs/model.py", "jobs/items.py", "entities/fieldtypes", "entities/fields.py", "entities/schema.py")
+PURE_MAY_IMPORT = (
+    "waybill.tabular",
+    "waybill.errors",
+    "waybill.jobs.model",
+    "waybill.jobs.items",
+    "waybill.entities",
+    "pydantic_core",
+    "python_calamine",
+    "xxhash",
+)
+
+
+def imports_of(path: Path, runtime_only: bool = False) -> set[str]:
+    tree = ast.parse(path.read_text())
+    if runtime_only:
+        tree.body = [
+            node for node in tree.body if not (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test))
+        ]
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            found.add(node.module)
+    return found
+
+
+def modules(where: str) -> list[Path]:
+    path = PACKAGE / where
+    return sorted(path.rglob("*.py")) if path.is_dir() else [path]
+
+
+@pytest.mark.parametrize("where", PURE)
+def test_pure_modules_stay_pure(where: str) -> None:
+    import sys
+
+    for path in modules(where):
+        for name in imports_of(path):
+            root = name.partition(".")[0]
+            assert root in sys.stdlib_module_names or name.startswith(PURE_MAY_IMPORT), f"{path.name} imports {name}"
+
+
+def test_only_the_aws_package_talks_to_aws() -> None:
+    for path in PACKAGE.rglob("*.py"):
+        if path.parent.name != "aws":
+            forbidden = {name for name in imports_of(path) if name.partition(".")[0] in ("boto3", "botocore", "pycurl")}
+            assert not forbidden, f"{path.relative_to(PACKAGE)} imports {forbidden}"
+
+
+def test_only_bootstrap_builds_adapters() -> None:
+    for path in PACKAGE.rglob("*.py"):
+        if path.name != "bootstrap.py":
+            assert "waybill.bootstrap" not in imports_of(path, runtime_only=True), (
+                f"{path.name} builds its own services"
+            )
+
+
+def test_powertools_stays_at_the_edge() -> None:
+    for path in PACKAGE.rglob("*.py"):
+        if path.name != "telemetry.py":
+            assert not any(name.startswith("aws_lambda_powertools") for name in imports_of(path)), path.name
+
+
+def test_functions_never_import_each_other() -> None:
+    names = {path.name for path in FUNCTIONS}
+    for function in FUNCTIONS:
+        for path in function.rglob("*.py"):
+            assert not {name.partition(".")[0] for name in imports_of(path)} & (names | {"functions"}), path
+
+
+def test_every_function_has_its_settings() -> None:
+    variables = template()["Globals"]["Function"]["Environment"]["Variables"]
+    given_by_lambda = {"AWS_REGION", "AWS_ENDPOINT_URL"}
+    wanted = {field.name.upper() for field in dataclasses.fields(Settings)}
+    assert wanted - given_by_lambda == {name for name in variables if not name.startswith(("POWERTOOLS_", "LOG_"))}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda path: path.name)
+def test_handlers_are_short_and_read_nothing_at_import(function: Path) -> None:
+    source = (function / "app.py").read_text()
+    assert len(source.splitlines()) < 100
+    assert "os.environ" not in source and "getenv" not in source
