@@ -81,7 +81,16 @@ def narrow_lines(rows: int, bad_share: float) -> Iterator[str]:
             f"{below(10**8):08d},{offer:012d},{below(10**18):018d},{choice(products)},{choice(campaigns)},"
             f"{moment(below)},{moment(below)},{choice(STATES)}\n"
         )
-        yield next(spoil)(line) if bad_share and random_numbers.random() < bad_share else line
+        yield next(spoil)(line) if is_bad(number, bad_share) else line
+
+
+def is_bad(number: int, bad_share: float) -> bool:
+    """Whether the row is one of the bad ones: of the first n rows `bad_rows(n)` are, evenly spread."""
+    return bad_rows(number + 1, bad_share) > bad_rows(number, bad_share)
+
+
+def bad_rows(rows: int, bad_share: float) -> int:
+    return int(rows * bad_share)
 
 
 def spoilers() -> Iterator[Callable[[str], str]]:

@@ -23,7 +23,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-PEERS_PYTHON = ROOT / ".venv-peers" / "bin" / "python"
+PEERS_PYTHON = Path(os.environ.get("PEERS_PYTHON") or ROOT / ".venv-peers" / "bin" / "python")
 
 
 @dataclass(frozen=True)
@@ -162,20 +162,43 @@ class Task:
     def run(self) -> Usage:
         return self.program.run(self.file, self.puts)
 
+    def cpu_seconds(self, rows: int) -> float:
+        return self.run().cpu_seconds
+
+
+@dataclass(frozen=True)
+class PartTask:
+    """A slow program, run on a part of the file and on a short one: a row costs what the two differ by, and the rest,
+    its start-up, counts once for the whole file."""
+
+    part: Task
+    short: Task
+
+    def cpu_seconds(self, rows: int) -> float:
+        """What `rows` rows would take."""
+        part, short = self.part.run().cpu_seconds, self.short.run().cpu_seconds
+        row = (part - short) / (self.part.rows - self.short.rows)
+        return short + row * (rows - self.short.rows)
+
 
 def compare(
-    name: str, ours: Task, peer: Task, peer_name: str, goal: float, rounds: int, *, less_is_better: bool = False
+    name: str, ours: Task, peer: Task | PartTask, peer_name: str, goal: float, rounds: int, less_is_better: bool = False
 ) -> Result:
-    """CPU a row, medians of runs in turn."""
-    turns = [(ours.run(), peer.run()) for _ in range(rounds)]
-    ours_us = statistics.median(turn[0].cpu_seconds for turn in turns) / ours.rows * 1e6
-    peer_us = statistics.median(turn[1].cpu_seconds for turn in turns) / peer.rows * 1e6
+    """CPU a row, medians of runs in turn; where a peer has a file of its own, per row of that."""
+    rows = peer.rows if isinstance(peer, Task) else ours.rows
+    turns = []
+    for number in range(rounds):
+        say(f"{name}: round {number + 1} of {rounds}")
+        turns.append((ours.cpu_seconds(ours.rows), peer.cpu_seconds(rows)))
+    ours_us = statistics.median(turn[0] for turn in turns) / ours.rows * 1e6
+    peer_us = statistics.median(turn[1] for turn in turns) / rows * 1e6
     ratio = ours_us / peer_us if less_is_better else peer_us / ours_us
     return Result(name, ours_us, peer_us, peer_name, "µs CPU/row", ratio, goal, less_is_better)
 
 
 def peak(name: str, task: Task, goal_mb: float) -> Result:
     """Peak memory of one run."""
+    say(name)
     used = task.run().peak_mb
     return Result(name, used, None, "", "MB", used, goal_mb, less_is_better=True)
 

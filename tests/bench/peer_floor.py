@@ -35,7 +35,7 @@ def main() -> None:
         socket.create_connection((address.hostname, address.port)) as plain,
         trusted.wrap_socket(plain, server_hostname=address.hostname) as connection,
     ):
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         while length := requests.read(LENGTH.size):
             connection.sendall(requests.read(*LENGTH.unpack(length)))
             answer = b""

@@ -45,6 +45,7 @@ CELLS: list[tuple[dict[str, Any], list[str]]] = [
     ({"type": "number", "decimalChar": ","}, ["1,5", "1.5", "15"]),
     ({"type": "number", "groupChar": " "}, ["1 234.5", "1  2", "1234", "1.2 3"]),
     ({"type": "number", "bareNumber": False}, ["95.5", "EUR 95.5", "95.5%", "approx. 95.5 km", "-95.5-", "95.5-", "x", "1e3x", "5e", "NaN"]),
+    ({"type": "number", "bareNumber": False, "constraints": {"minimum": 1}}, [".5", "0.5", "5 kg", "€-1"]),
     ({"type": "number", "constraints": {"minimum": 0.5, "exclusiveMaximum": "1.5"}}, ["0.5", "0.49999999999999999999", "1.5", "1.50", "1.4999999999999999999", "x"]),
     ({"type": "number", "constraints": {"exclusiveMinimum": 0, "maximum": 10}}, ["0", "-0.0", "0.1", "10.0", "10.01", "NaN"]),
     ({"type": "number", "constraints": {"enum": [1, 2.5, "1e2"]}}, ["1.0", "2.50", "100", "3"]),

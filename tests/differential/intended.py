@@ -185,7 +185,8 @@ def _label_errors_by_name(it: Difference) -> bool:
     blank = "" in it.verdicts.labels
     if it.is_ours:
         return twice or (blank and it.error.type == "blank-label")
-    return (twice and it.error.type == "error") or (blank and it.error.type == "extra-label" and not it.error.field)
+    instead = (twice and it.error.type == "error") or (blank and it.error.type == "extra-label" and not it.error.field)
+    return it.verdicts.is_refused and instead
 
 
 @intended
@@ -231,7 +232,8 @@ def _ragged_rows_are_not_blank(it: Difference) -> bool:
     """A row with cells too few or too many is told so, cell by cell, even if all its fields are null."""
     cells = it.verdicts.cells(it.error.row)
     ragged = len(cells) != len(it.verdicts.labels) and any(cells)
-    return ragged and Error(it.error.row, 0, "", "blank-row") in it.verdicts.frictionless
+    blank = Error(it.error.row, 0, "", "blank-row") in it.verdicts.frictionless
+    return ragged and blank and it.error.row in it.verdicts.rejected
 
 
 @intended
@@ -249,10 +251,14 @@ def _missing_keys(it: Difference) -> bool:
     """Every null or blank key cell is `missing-key`, and nothing else; frictionless wants one key cell."""
     key = it.verdicts.schema.primary_key
     if it.error.type == "primary-key":
-        return all(it.verdicts.identity(it.error.row, name) in (None, "?") for name in key)
+        nothing = all(it.verdicts.identity(it.error.row, name) in (None, "?") for name in key)
+        return nothing and it.error.row in it.verdicts.rejected
     if it.error.field not in key or (it.cell.strip() and not it.verdicts.is_missing(it.error.row, it.error.field)):
         return False
-    return it.error.type == "missing-key" if it.is_ours else it.error.type in ("constraint-error", "type-error")
+    if it.is_ours:
+        return it.error.type == "missing-key"
+    told = it.error._replace(type="missing-key") in it.verdicts.waybill
+    return told and it.error.type in ("constraint-error", "type-error")
 
 
 @intended
@@ -263,8 +269,9 @@ def _last_row_of_a_key_wins(it: Difference) -> bool:
     if it.is_ours:
         below = range(row + 1, len(it.verdicts.records) + 1)
         return it.error.type == "duplicate-key" and any(it.verdicts.same(row, other, names) for other in below)
-    above = range(HEADER_ROW + 1, row)
-    return it.error.type == "primary-key" and any(it.verdicts.same(row, other, names) for other in above)
+    above = [other for other in range(HEADER_ROW + 1, row) if it.verdicts.same(row, other, names)]
+    rejected = it.verdicts.rejected
+    return it.error.type == "primary-key" and bool(above) and (row in rejected or rejected.issuperset(above))
 
 
 @intended
@@ -352,10 +359,14 @@ def _group_char_between_digits(it: Difference) -> bool:
 
 
 @intended
-def _minus_after_a_bare_number(it: Difference) -> bool:
-    """With `bareNumber: false` frictionless drops a trailing minus: `95-` would become 95."""
-    bare = it.descriptor.get("bareNumber") is False
-    return it.is_refused_by_us and bare and it.cell.rstrip().endswith("-")
+def _text_around_bare_numbers(it: Difference) -> bool:
+    """With `bareNumber: false` frictionless drops a minus after the number (`95-` becomes 95) and a point before it
+    (`.5` becomes 5)."""
+    if it.descriptor.get("bareNumber") is not False:
+        return False
+    point = re.escape(it.descriptor.get("decimalChar", "."))
+    begins_with_point = it.error.type == "constraint-error" and re.match(rf"[^0-9]*{point}[0-9]", it.cell)
+    return bool(begins_with_point) or (it.is_refused_by_us and it.cell.rstrip().endswith("-"))
 
 
 _EXACT = {

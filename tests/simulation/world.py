@@ -267,18 +267,30 @@ def _updated(request: Mapping[str, Any], item: Item) -> Item:
 
 
 class VirtualFile:
-    """A CSV of `rows` rows of WIDTH bytes each; row n (the first is 0) is bad when n is a multiple of `bad_every`."""
+    """A CSV of `rows` rows of WIDTH bytes each, the first of which is row 0 here.
+
+    Every `bad_every`-th row is bad; in the second half every `repeat_every`-th has the key of a row of the first half.
+    """
 
     HEADER = b"contact_id,email,spend,joined,vip\n"
     WIDTH = 120
 
-    def __init__(self, rows: int, bad_every: int = 0, piece_bytes: int = 1 << 20) -> None:
-        self.rows, self.bad_every, self.piece_bytes = rows, bad_every, piece_bytes
+    def __init__(self, rows: int, *, bad_every: int = 0, repeat_every: int = 0, piece_bytes: int = 1 << 20) -> None:
+        self.rows, self.piece_bytes = rows, piece_bytes
+        self._bad_every, self._repeat_every = bad_every, repeat_every
         self.size_bytes = len(self.HEADER) + rows * self.WIDTH
 
+    def is_bad(self, number: int) -> bool:
+        return self._bad_every > 0 and number % self._bad_every == 0
+
+    def key(self, number: int) -> int:
+        half = self.rows // 2
+        repeats = self._repeat_every > 0 and number >= half and number % self._repeat_every == 0
+        return number - half if repeats else number
+
     def row(self, number: int) -> bytes:
-        spend = b"no-number." if self.bad_every and number % self.bad_every == 0 else b"0000007.50"
-        return b"c%038d,mailbox-of-%030d@example.com,%b,2026-01-31,yes\n" % (number, number, spend)
+        spend = b"no-number." if self.is_bad(number) else b"0000007.50"
+        return b"c%038d,mailbox-of-%030d@example.com,%b,2026-01-31,yes\n" % (self.key(number), number, spend)
 
     def bytes(self, start: int, end: int) -> bytes:
         """The bytes `[start, end)`."""
@@ -305,7 +317,9 @@ class _Range(io.RawIOBase):
 
 
 class Store:
-    """`Files` in memory; one key is the virtual file."""
+    """`Files` in memory; one key is the virtual file. A request takes `latency_seconds`."""
+
+    latency_seconds = 0.03
 
     def __init__(self, source_key: str, source: VirtualFile, timeline: Timeline) -> None:
         self.objects: dict[str, bytes] = {}
@@ -350,6 +364,7 @@ class Store:
 
     def _count(self, verb: str) -> None:
         self._timeline.check_alive()
+        self._timeline.sleep(self.latency_seconds)
         self.calls[verb] += 1
 
 

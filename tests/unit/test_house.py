@@ -1,4 +1,4 @@
-"""Who may import whom: functions → operations → pure modules; AWS is handed in by `bootstrap`, the one place that builds."""
+"""Who may import whom: functions → operations → pure modules; `bootstrap` alone builds what talks to AWS."""
 
 from __future__ import annotations
 

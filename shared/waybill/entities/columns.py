@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from itertools import compress
+from itertools import compress, repeat
 from json.encoder import encode_basestring
 from operator import not_
 from typing import Any
@@ -287,9 +287,9 @@ class TextLane(Lane):
 
     def suspects(self, cells: Sequence[str], data: bytes) -> Sequence[int]:
         lengths = list(map(len, cells))
-        found = list(compress(range(len(cells)), map(self.fewest.__gt__, lengths))) if self.fewest else []
+        found = list(_where(operator.lt, lengths, self.fewest)) if self.fewest else []
         if self.most is not None:
-            found += compress(range(len(cells)), map(self.most.__lt__, lengths))
+            found += _where(operator.gt, lengths, self.most)
         return found
 
     def identities(self, cells: Sequence[str], texts: Sequence[str]) -> Sequence[str]:
@@ -401,7 +401,7 @@ class IntegerLane(Lane):
         every = range(len(cells))
         doubtful = compress(every, map(not_, map(str.isdigit, cells))) if data.isascii() else every
         found = {position for position in doubtful if not self._CELL.fullmatch(cells[position])}
-        found.update(compress(every, map(NUMBER_DIGITS.__lt__, map(len, cells))))
+        found.update(_where(operator.gt, list(map(len, cells)), NUMBER_DIGITS))
         return _with_out_of_bounds(found, self.field.constraints, cells, int)
 
 
@@ -444,7 +444,7 @@ class NumberLane(Lane):
 
     def suspects(self, cells: Sequence[str], data: bytes) -> Sequence[int]:
         found = set(_odd_frames(data.decode(), self._run))
-        if not self.field.constraints or (len(found) < len(cells) and self._within(_filled(cells, list(found)))):
+        if not self.field.constraints or (len(found) < len(cells) and self._within(_filled(cells, found))):
             return sorted(found)
         return _with_out_of_bounds(found, self.field.constraints, cells, Decimal)
 
@@ -481,7 +481,9 @@ class DatetimeLane(Lane):
 
     def suspects(self, cells: Sequence[str], data: bytes) -> Sequence[int]:
         found = set(self._odd_shapes(data, len(cells)))
-        rest = [cell for position, cell in enumerate(cells) if position not in found]
+        if len(found) == len(cells):
+            return sorted(found)
+        rest = _filled(cells, found) if found else cells
         if b"T24" in data or not _are_moments(rest):
             found.update(position for position, cell in enumerate(cells) if not _is_moment(cell))
         if not self._within(rest):
@@ -561,16 +563,15 @@ class PatternDatetimeLane(Lane):
 
     def suspects(self, cells: Sequence[str], data: bytes) -> Sequence[int]:
         found = {position for position, _ in _others(data.translate(_SHAPE), self._shape)}
-        rest = [cell for position, cell in enumerate(cells) if position not in found]
-        if rest and self.fast(rest, frame(rest)) is None:
+        if len(found) == len(cells):
+            return sorted(found)
+        rest = _filled(cells, found)
+        if self.fast(rest, frame(rest)) is None:
             found.update(position for position, cell in enumerate(cells) if self.fast([cell], frame([cell])) is None)
         return sorted(found)
 
     def identities(self, cells: Sequence[str], texts: Sequence[str]) -> Sequence[str]:
         return texts
-
-
-_FRAME = re.compile(rb"\0([^\0]*)\0")
 
 
 def _run_of(cell: str) -> re.Pattern[str]:
@@ -613,7 +614,7 @@ def _hold_at_both_ends(rules: Sequence[Constraint], values: Sequence[Any]) -> bo
     return all(rule.holds(least) and rule.holds(greatest) for rule in rules)
 
 
-def _filled(cells: Sequence[str], suspects: Sequence[int]) -> list[str]:
+def _filled(cells: Sequence[str], suspects: Iterable[int]) -> list[str]:
     """The cells with one that is not suspect in the place of each suspect."""
     doubtful = set(suspects)
     filler = next(cell for position, cell in enumerate(cells) if position not in doubtful)
@@ -625,13 +626,13 @@ def _filled(cells: Sequence[str], suspects: Sequence[int]) -> list[str]:
 
 def _others(data: bytes, shape: bytes) -> list[tuple[int, bytes]]:
     """Positions and contents of the frames that hold something else than `shape` (which is not empty)."""
-    others: list[tuple[int, bytes]] = []
-    shift = 0
-    # Each frame of the shape becomes one byte, so that offsets tell positions.
-    for match in _FRAME.finditer(data.replace(b"\0%b\0" % shape, b".")):
-        others.append((match.start() - shift, match[1]))
-        shift += match.end() - match.start() - 1
-    return others
+    shapes = data[1:-1].split(b"\0\0")
+    return [(position, shapes[position]) for position in _where(operator.ne, shapes, shape)]
+
+
+def _where(test: Callable[[Any, Any], bool], values: Sequence[Any], other: Any) -> Iterator[int]:
+    """Positions of the values for which `test(value, other)` holds. An operator beats a bound method by far."""
+    return compress(range(len(values)), map(test, values, repeat(other)))
 
 
 def _positions(values: list[str | None], wanted: None) -> Iterator[int]:

@@ -20,7 +20,6 @@ from waybill.tabular.xlsx import Digits
 # Carries a JSON null for a field without missing values, unless the dialect has a null sequence.
 NULL_SYMBOL = "\u2400"
 _MAX_EXPONENT = 400
-_EXACT_INTEGERS = 10**15
 
 Writer = Callable[[Any], str]
 
@@ -97,11 +96,11 @@ def _number(value: float, field: Field | None) -> str:
     """A double as the decimal number that a spreadsheet shows: 15 significant digits, no exponent, no `.0`."""
     if isinstance(value, Digits) and (field is None or field.type in ("string", "any")):
         return f"{int(value):0{value.width}d}"
-    if value == int(value) and abs(value) < _EXACT_INTEGERS:
-        return str(int(value))
     text = f"{value:.15g}"
     if "e" in text:
         text = f"{Decimal(text):f}"
+    elif text == "-0":
+        text = "0"
     kind = None if field is None else field.kind
     if isinstance(kind, NumberType) and kind.decimal_char != "." and not isinstance(kind, IntegerType):
         return text.replace(".", kind.decimal_char)

@@ -194,7 +194,7 @@ class Unzip:
 
     def __init__(self, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
         self._meter = Meter()
-        self._compressed_bytes = info.compress_size
+        self._compressed_bytes, self._declared_bytes = info.compress_size, info.file_size
         with damage_told("The zip file is damaged."):
             self._entry = archive.open(info)
 
@@ -207,4 +207,6 @@ class Unzip:
         with damage_told("The content of the zip file is damaged."):
             data = self._entry.read(limit)
         self._meter.add(len(data), self._compressed_bytes)
+        if not data and self._meter.inflated_bytes != self._declared_bytes:
+            raise JobFailed("compression-error", "The content of the zip file has not the size that it declares.")
         return data

@@ -1,0 +1,162 @@
+"""The benchmarks of imports: CPU against the peers, and peak memory."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.bench.make_files import bad_rows, write_file
+from tests.bench.measure import (
+    HERE,
+    PEERS_PYTHON,
+    Endpoint,
+    Failed,
+    PartTask,
+    Program,
+    Result,
+    Task,
+    compare,
+    null_dynamodb,
+    peak,
+    say,
+)
+
+BAD_SHARE = 0.3
+SHORT_ROWS = 1_000
+WORKBOOK_ROWS = 100_000
+#: Of a narrow file; a row has about 125 bytes.
+ROWS_OF_200_MB = 1_600_000
+ROWS_OF_2_GB = 16_000_000
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Where the files are made, how long they are, and how often each program runs."""
+
+    folder: Path
+    rows: int
+    rounds: int
+
+    def file(self, kind: str, rows: int, bad_share: float = 0.0) -> Path:
+        """A file of `make_files`, made once."""
+        file = self.folder / f"{kind}-{rows}-{bad_share}.csv"
+        if not file.exists():
+            say(f"making {file.name}")
+            write_file(file, rows, kind, bad_share)
+        return file
+
+    def task(self, program: Program, kind: str = "narrow", rows: int | None = None, bad_share: float = 0.0) -> Task:
+        """A program that imports a file: the good rows must arrive."""
+        rows = rows or self.rows
+        return Task(program, self.file(kind, rows, bad_share), rows, rows - bad_rows(rows, bad_share))
+
+    def part(self, program: Program, divisor: int, bad_share: float = 0.0, writes: bool = True) -> PartTask:
+        """A slow peer, on a part of the file."""
+        rows = max(self.rows // divisor, 2 * SHORT_ROWS)
+        tasks = [
+            Task(program, self.file("narrow", size, bad_share), size, size - bad_rows(size, bad_share) if writes else 0)
+            for size in (rows, SHORT_ROWS)
+        ]
+        return PartTask(*tasks)
+
+
+def import_benchmarks(shop: Workshop) -> Iterator[Result]:
+    with null_dynamodb(shop.folder) as endpoint:
+        ours = Program(endpoint, "ours_import.py")
+        shop.task(ours, rows=SHORT_ROWS).run()  # compiles the modules
+        yield from _against_peers(shop, endpoint, ours)
+        yield _validation(shop, endpoint)
+        yield from _against_the_floor(shop, endpoint, ours)
+        yield compare(
+            "import-bad-rows-vs-clean",
+            shop.task(ours, bad_share=BAD_SHARE),
+            shop.task(ours),
+            "ours, without bad rows",
+            1.7,
+            shop.rounds,
+            less_is_better=True,
+        )
+        yield from _memory(shop, endpoint)
+
+
+def _against_peers(shop: Workshop, endpoint: Endpoint, ours: Program) -> Iterator[Result]:
+    """Validated and written, against those who write without a look at the cells."""
+    batch_writer = Program(endpoint, "peer_batch_writer.py")
+    yield compare(
+        "import-vs-batch-writer",
+        shop.task(ours),
+        shop.part(batch_writer, 4),
+        "csv.DictReader + boto3 batch_writer",
+        20,
+        shop.rounds,
+    )
+    awswrangler = Program(endpoint, "peer_awswrangler.py", python=PEERS_PYTHON)
+    yield compare(
+        "import-vs-awswrangler",
+        shop.task(ours),
+        shop.part(awswrangler, 10),
+        "awswrangler dynamodb.put_csv",
+        40,
+        shop.rounds,
+    )
+
+
+def _validation(shop: Workshop, endpoint: Endpoint) -> Result:
+    """Validation alone, of a file with bad rows; both must find the same errors."""
+    ours = Program(endpoint, "ours_import.py", ("--validate",))
+    frictionless = Program(endpoint, "peer_frictionless.py")
+    short = shop.file("narrow", 2 * SHORT_ROWS, BAD_SHARE)
+    found, expected = (json.loads(program.run(short, 0).output)["errors"] for program in (ours, frictionless))
+    if found != expected or len(found) < bad_rows(2 * SHORT_ROWS, BAD_SHARE):
+        raise Failed(f"{len(found)} errors found, {len(expected)} by frictionless, or not the same ones")
+    return compare(
+        "validate-vs-frictionless",
+        Task(ours, shop.file("narrow", shop.rows, BAD_SHARE), shop.rows, 0),
+        shop.part(frictionless, 4, BAD_SHARE, writes=False),
+        "frictionless Resource.validate",
+        50,
+        shop.rounds,
+    )
+
+
+def _against_the_floor(shop: Workshop, endpoint: Endpoint, ours: Program) -> Iterator[Result]:
+    for name, kind in (("import-vs-floor", "narrow"), ("import-wide-vs-floor", "wide")):
+        requests = shop.folder / f"{kind}.requests"
+        task = shop.task(ours, kind)
+        with null_dynamodb(shop.folder, "--record", requests) as recorder:
+            shop.task(Program(recorder, "ours_import.py"), kind).run()
+        yield compare(
+            name,
+            task,
+            shop.task(Program(endpoint, "peer_floor.py", ("--requests", requests)), kind),
+            "csv.reader + the same requests, ready",
+            3,
+            shop.rounds,
+            less_is_better=True,
+        )
+        requests.unlink()
+
+
+def _memory(shop: Workshop, endpoint: Endpoint) -> Iterator[Result]:
+    ours = Program(endpoint, "ours_import.py", ("--load-boto3",))
+    yield peak("import-peak-mb", shop.task(ours, rows=ROWS_OF_200_MB, bad_share=BAD_SHARE), 96)
+    yield peak("import-xlsx-peak-mb", Task(ours, workbook(shop), WORKBOOK_ROWS, WORKBOOK_ROWS), 256)
+
+
+def workbook(shop: Workshop) -> Path:
+    """A narrow file as .xlsx."""
+    csv_file = shop.file("narrow", WORKBOOK_ROWS)
+    file = csv_file.with_suffix(".xlsx")
+    say(f"making {file.name}")
+    subprocess.run([PEERS_PYTHON, HERE / "make_workbook.py", csv_file, file], check=True)
+    return file
+
+
+def large_csv_memory(shop: Workshop) -> Result:
+    """Peak memory of a CSV of 2 GB."""
+    with null_dynamodb(shop.folder) as endpoint:
+        ours = Program(endpoint, "ours_import.py", ("--load-boto3",))
+        return peak("import-peak-mb", shop.task(ours, rows=ROWS_OF_2_GB, bad_share=BAD_SHARE), 96)

@@ -1,0 +1,312 @@
+"""The load step among crashes, zombies, throttling, lost replies and the time limit: the product's own code, in virtual
+time. The whole file has as many chunks as one of 100 million rows, and each of its rows stands for 5,000."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests import builders
+from tests.simulation.world import (
+    Faults,
+    Item,
+    Killed,
+    Store,
+    Tables,
+    Task,
+    Timeline,
+    VirtualFile,
+    Wire,
+    seconds_of_backoff,
+)
+from waybill.aws.dynamodb import DynamoDBError
+from waybill.bootstrap import Services
+from waybill.errors import LeaseHeld, Superseded
+from waybill.imports import finish, load
+from waybill.imports.keys import partitions_for
+from waybill.imports.plan import ImportPlan, ObjectVersion
+from waybill.imports.results import plan_key, rejects_key
+from waybill.imports.sinks import BatchSink
+from waybill.jobs import leases
+from waybill.jobs.items import LedgerEntry
+from waybill.jobs.model import Job, Process, Status
+from waybill.tabular.plan import plan_file
+
+ROWS, CHUNK_BYTES, PIECE_BYTES = 20_000, 6_711, 960  # 12 GB and 32 MiB divided by 5,000; a block holds 8 rows
+# Seconds that an invocation has. With the reserve of load.py a quarter of them is work, so that chunks need parts.
+INVOCATION_SECONDS = 55.0
+LIMIT_SECONDS = 900.0
+KEY_PARTITIONS = partitions_for(100_000_000)
+MACHINE = json.loads((builders.ROOT / "infra/import.asl.json").read_text())
+MAP = MACHINE["States"]["LoadChunks"]
+RETRY = MAP["ItemProcessor"]["States"]["Load"]["Retry"][-1]
+EXPECTED_ERRORS = (Killed, Superseded, LeaseHeld, DynamoDBError)
+
+
+class Import:
+    """One import: its job, its state machine's Map, and the table that it writes."""
+
+    def __init__(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        seed: int,
+        *,
+        crashes: float = 0.0,
+        lost_invocations: float = 0.0,
+        stalls: float = 0.0,
+        slow_requests: float = 0.0,
+        rows: int = ROWS,
+        rows_per_second: float = 200.0,
+        **wire_faults: float,
+    ) -> None:
+        self.chance = random.Random(seed)
+        self.crashes, self.lost_invocations = crashes, lost_invocations
+        self.stalls, self.slow_requests = stalls, slow_requests
+        self.rows_per_second, self.capacity_free_at = rows_per_second, 0.0
+        self.timeline, self.tables = Timeline(), Tables()
+        self.faults = Faults(seed, **wire_faults)
+        self.file = VirtualFile(rows, bad_every=97, repeat_every=89, piece_bytes=PIECE_BYTES)
+        self.store = Store("drop/contacts/a.csv", self.file, self.timeline)
+        self.written: dict[str, str] = {}  # key text → request without its time
+        self.lands_at: dict[tuple[int, str], float] = {}  # (chunk, attempt) → when its last request is over
+        self.tally: dict[str, int] = {"crashed": 0, "lost": 0, "stalled": 0, "takeovers": 0, "parts": 0, "failed": 0}
+        self.surprises: list[str] = []
+        self.processed = 0
+        virtual_time = SimpleNamespace(monotonic=lambda: self.timeline.now, sleep=self.timeline.sleep)
+        monkeypatch.setattr(leases, "time", virtual_time)
+        monkeypatch.setattr(load, "BatchSink", lambda *arguments: SimulatedSink(self, *arguments))
+        monkeypatch.setattr(finish, "BatchWriter", lambda *arguments, **options: SimulatedWriter(self))
+        self._register()
+
+    def services(self) -> Services:
+        """Those of one process."""
+        services = Services(
+            builders.settings("http://127.0.0.1:9"), lambda: builders.START + timedelta(seconds=self.timeline.now)
+        )
+        services.__dict__ |= {"dynamodb": Wire(self.tables, self.timeline, self.faults), "files": self.store}
+        return services
+
+    def _register(self) -> None:
+        faults, self.faults = self.faults, Faults()
+        services, entity = self.services(), builders.entity()
+        self.job = Job(
+            "00000000-0000-4000-8000-000000000000", Process.IMPORT, Status.WAITING, entity.name, entity.uid, "a.csv",
+            services.clock(), "alice", source_bucket="drop-bucket", source_key="drop/contacts/a.csv", source_etag="etag",
+        )  # fmt: skip
+        services.jobs.register(self.job, entity.to_document())
+        services.jobs.begin(self.job.job_id)
+        planned = plan_file(self.file.stream(), {}, None, CHUNK_BYTES)
+        self.plan = ImportPlan(
+            ObjectVersion("drop-bucket", "drop/contacts/a.csv", "etag"), planned.labels, planned.header, planned.chunks,
+            planned.encoding, False, planned.sha256, planned.dialect, KEY_PARTITIONS,
+        )  # fmt: skip
+        self.store.put("files-bucket", plan_key(self.job.job_id), self.plan.to_json(self.job.job_id))
+        services.jobs.set_plan(self.job.job_id, planned.rows, planned.detected)
+        self.tables.on_change, self.faults = self._check_change, faults
+
+    # The state machine's Map
+
+    def run(self) -> None:
+        """Load all chunks."""
+        waiting = deque(chunk.number for chunk in self.plan.chunks)
+
+        def next_chunk() -> None:
+            if waiting:
+                self._invoke(waiting.popleft(), seconds_of_backoff(RETRY, self.chance), next_chunk)
+
+        for _ in range(MAP["MaxConcurrency"]):
+            next_chunk()
+        self.timeline.run()
+        assert not self.surprises
+
+    def finish(self) -> Job:
+        """The finish step, in one invocation."""
+        ended: list[Task] = []
+        self.faults = Faults()
+        self.timeline.start(
+            lambda: finish.finish_import(self.services(), self.job.job_id), LIMIT_SECONDS, ended.append
+        )
+        self.timeline.run()
+        if ended[0].error is not None:
+            raise ended[0].error
+        job: Job = ended[0].result
+        return job
+
+    def _invoke(self, chunk: int, waits: Iterator[float], then: Callable[[], None]) -> None:
+        started, is_over = self.timeline.now, False
+
+        def work() -> LedgerEntry:
+            remaining = lambda: started + INVOCATION_SECONDS - self.timeline.now  # noqa: E731
+            return load.load_chunk(self.services(), self.job.job_id, chunk, remaining)
+
+        def retry() -> None:
+            wait = next(waits, None)
+            if wait is None:
+                self.tally["failed"] += 1
+                then()
+            else:
+                self.timeline.at(self.timeline.now + wait, lambda: self._invoke(chunk, waits, then))
+
+        def ended(task: Task) -> None:
+            nonlocal is_over
+            if task.error is not None and not isinstance(task.error, EXPECTED_ERRORS):
+                self.surprises.append(repr(task.error))
+            if is_over:  # its reply is lost, and somebody else was asked
+                return
+            is_over = True
+            if task.error is not None:
+                retry()
+            elif task.result.is_last:
+                then()
+            else:
+                self.tally["parts"] += 1
+                self._invoke(chunk, seconds_of_backoff(RETRY, self.chance), then)
+
+        def lose() -> None:
+            nonlocal is_over
+            if not is_over:
+                is_over = True
+                self.tally["lost"] += 1
+                retry()
+
+        limit = INVOCATION_SECONDS
+        if self.chance.random() < self.crashes:
+            limit = self.chance.uniform(0.0, 15.0)
+            self.tally["crashed"] += 1
+        self.timeline.start(work, limit, ended)
+        if self.chance.random() < self.lost_invocations:
+            self.timeline.at(started + self.chance.uniform(0.0, 10.0), lose)
+
+    # What must hold at every moment
+
+    def _check_change(self, old: Item | None, new: Item) -> None:
+        if old is None or "leases" not in new:
+            return
+        for chunk, lease in new["leases"]["M"].items():
+            before = old["leases"]["M"].get(chunk)
+            if before is None or before["M"]["attempt"] == lease["M"]["attempt"]:
+                continue
+            attempt = before["M"]["attempt"]["S"]
+            now_ms = builders.START.timestamp() * 1000 + self.timeline.now * 1000
+            assert int(before["M"]["until"]["N"]) <= now_ms, f"chunk {chunk} is held by two attempts"
+            over = self.lands_at.get((int(chunk), attempt), 0.0) <= self.timeline.now
+            assert over, f"chunk {chunk} was taken over while a request of the old attempt was on its way"
+            self.tally["takeovers"] += 1
+        rows = sum(int(new[name]["N"]) for name in ("imported", "rejected"))
+        rows += sum(int(lease["M"]["processed"]["N"]) for lease in new["leases"]["M"].values())
+        assert self.processed <= rows <= self.file.rows, f"progress fell from {self.processed} to {rows}"
+        self.processed = rows
+
+    # The table that is written
+
+    def put(self, texts: Sequence[str]) -> None:
+        for text in texts:
+            self.written[text.partition('"_sk":{"S":"')[2].partition('"')[0]] = re.sub(r'"_at":{"N":"\d+"},?', "", text)
+
+
+class SimulatedSink(BatchSink):
+    """`BatchSink`, whose requests take virtual time; what was sent arrives even when the sender has died."""
+
+    def __init__(self, run: Import, _: Any, table: str, connections: int, before_send: Callable[[], None]) -> None:
+        self._run, self._before_send = run, before_send
+        loader: Any = before_send.__self__  # type: ignore[attr-defined]
+        self._owner = loader._chunk.number, loader._pulse.lease.attempt
+        self._last_lands_at = 0.0
+        self._pace = run.chance.uniform(0.3, 1.6)  # seconds between requests: slow and fast environments
+
+    def write(self, rows: Sequence[int], texts: Sequence[str], digests: Sequence[int]) -> None:
+        run, timeline = self._run, self._run.timeline
+        self._before_send()
+        while run.capacity_free_at > timeline.now:  # throttled: a pause of full jitter, 5 s at most
+            timeline.sleep(min(5.0, (run.capacity_free_at - timeline.now) * run.chance.uniform(0.5, 2.0)))
+            self._before_send()
+        run.capacity_free_at = timeline.now + len(texts) / run.rows_per_second
+        is_stalled = run.chance.random() < run.stalls
+        if is_stalled:  # the machine stands still between the check and the request
+            run.tally["stalled"] += 1
+            timeline.sleep(run.chance.uniform(5.0, 40.0))
+        is_slow = run.chance.random() < run.slow_requests
+        lands_at = timeline.now + (leases.WRITE_TIMEOUT_SECONDS if is_slow else 0.01)
+        timeline.at(lands_at, lambda: run.put(texts))
+        self._last_lands_at = max(self._last_lands_at, lands_at)
+        if not is_stalled:
+            run.lands_at[self._owner] = max(run.lands_at.get(self._owner, 0.0), lands_at)
+        timeline.sleep(self._pace)
+
+    def flush(self) -> None:
+        self._run.timeline.sleep(self._last_lands_at - self._run.timeline.now + 0.001)
+
+    def close(self) -> None:
+        pass
+
+
+class SimulatedWriter:
+    """The finish step's writer."""
+
+    def __init__(self, run: Import) -> None:
+        self._run = run
+
+    def write(self, texts: Sequence[str]) -> None:
+        self._run.put(texts)
+
+    def __enter__(self) -> SimulatedWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+TROUBLES: dict[str, dict[str, float]] = {
+    "crashes": {"crashes": 0.3},
+    "zombies": {"lost_invocations": 0.3, "stalls": 0.01, "slow_requests": 0.1},
+    "network": {"lost_requests": 0.01, "lost_replies": 0.01, "slow_requests": 0.1},
+    "throttling": {"throttled": 0.1, "rows_per_second": 50.0},
+}
+ALL_TROUBLES = {
+    "crashes": 0.1, "lost_invocations": 0.1, "stalls": 0.002, "slow_requests": 0.02, "throttled": 0.02,
+    "lost_requests": 0.002, "lost_replies": 0.002, "rows_per_second": 150.0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TROUBLES)
+def test_one_trouble_changes_no_count(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Import(monkeypatch, seed=2026, rows=2_500, **TROUBLES[name])
+    run.run()
+    check_result(run)
+
+
+def test_all_troubles_together_change_no_count_of_a_file_with_every_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Import(monkeypatch, seed=2026, **ALL_TROUBLES)
+    run.run()
+    check_result(run)
+
+
+def check_result(run: Import) -> None:
+    print(round(run.timeline.now), len(run.plan.chunks), run.tally, dict(run.tables.calls), dict(run.store.calls))
+    assert run.tally["failed"] == 0, "the state machine's retries suffice"
+    rows = run.file.rows
+    on_the_way = [owner for owner, moment in run.lands_at.items() if moment > run.timeline.now]
+    assert not on_the_way, "a request would reach into the finish, or into the entity's next import"
+    gets, started = run.store.calls["GET"], run.timeline.now
+    ended = run.finish()
+    print("finish", round(run.timeline.now - started), run.store.calls["GET"] - gets)
+
+    keys = {run.file.key(row): row for row in range(rows) if not run.file.is_bad(row)}  # the last valid row of a key
+    bad = {row for row in range(rows) if run.file.is_bad(row)}
+    rejected = sorted(set(range(rows)) - set(keys.values()))
+    assert len(rejected) > len(bad) > 0
+    assert ended.status is Status.COMPLETED and ended.counts.balances()
+    assert (ended.counts.total, ended.counts.imported, ended.counts.unprocessed) == (rows, len(keys), 0)
+    lines = run.store.objects[rejects_key(run.job.job_id)].decode().splitlines()[1:]
+    assert [int(line.partition(",")[0]) for line in lines] == [row + 2 for row in rejected]
+    assert len(run.written) == len(keys)
+    for key, row in keys.items():
+        assert f"mailbox-of-{row:030d}@" in run.written[f"c{key:038d}"], "a late request changed another row's record"
