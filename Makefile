@@ -3,6 +3,7 @@ PYTHON ?= python3
 PORT ?= 4566
 VENV := .venv
 SAM := .venv-sam
+PEERS := .venv-peers
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # --no-deps: the lock files are complete, so there is nothing to resolve.
@@ -34,11 +35,11 @@ lint: $(VENV)/.dev ## Check style, types and the template
 	@$(BIN)/mypy
 	@$(BIN)/cfn-lint template.yaml
 
-bench: $(VENV)/.dev ## Run the benchmarks against their peers (at most 12 minutes)
+bench: $(VENV)/.dev $(PEERS)/.done ## Run the benchmarks against their peers (at most 12 minutes)
 	@exec $(BIN)/python -m tests.bench.run
 
-bench-large: $(VENV)/.dev ## Run the benchmarks of a million rows
-	@exec $(BIN)/python -m tests.bench.run --rows 1000000 --output .waybill/bench-large.json
+bench-large: $(VENV)/.dev ## Import a million rows on the embedded AWS, and 2 GB in little memory
+	@exec $(BIN)/python -m tests.bench.large
 
 build: $(SAM)/.done ## Build functions and layer for AWS into .aws-sam/
 	@PATH="$(CURDIR)/$(SAM)/bin:$$PATH" sam build
@@ -51,11 +52,12 @@ lock: ## Write requirements/*.txt anew from requirements/*.in
 	@cd requirements && $(LOCK) dev.in -o dev.txt
 	@cd requirements && $(LOCK) -c dev.txt local.in -o local.txt
 	@cd requirements && $(LOCK) -c dev.txt layer.in -o layer.txt
+	@cd requirements && $(LOCK) -c dev.txt peers.in -o peers.txt
 	@cd requirements && $(LOCK) sam.in -o sam.txt
-	@sed -i '/^    #   -c dev.txt$$/d' requirements/local.txt requirements/layer.txt
+	@sed -i '/^    #   -c dev.txt$$/d' requirements/local.txt requirements/layer.txt requirements/peers.txt
 
 clean: ## Remove everything made, except the state of `make up`
-	@rm -rf $(VENV) $(SAM) .venv-lock .aws-sam build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) $(SAM) $(PEERS) .venv-lock .aws-sam build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps: one holds as long as its lock file stays the same.
@@ -77,4 +79,9 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.local
 $(SAM)/.done: requirements/sam.txt
 	@$(PYTHON) -m venv $(SAM)
 	@$(SAM)/bin/python $(PIP_INSTALL) -r requirements/sam.txt
+	@touch $@
+
+$(PEERS)/.done: requirements/peers.txt
+	@$(PYTHON) -m venv $(PEERS)
+	@$(PEERS)/bin/python $(PIP_INSTALL) -r requirements/peers.txt
 	@touch $@

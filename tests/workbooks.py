@@ -102,7 +102,8 @@ def ods(rows: Iterable[Iterable[str]]) -> bytes:
             "mimetype": kind,
             "META-INF/manifest.xml": f'<manifest:manifest xmlns:manifest="{names}:manifest:1.0">'
             f'<manifest:file-entry manifest:full-path="/" manifest:media-type="{kind}"/></manifest:manifest>',
-            "content.xml": f'<office:document-content xmlns:office="{names}:office:1.0" xmlns:table="{names}:table:1.0" '
+            "content.xml": f'<office:document-content xmlns:office="{names}:office:1.0" '
+            f'xmlns:table="{names}:table:1.0" '
             f'xmlns:text="{names}:text:1.0"><office:body><office:spreadsheet><table:table table:name="Tabelle">{lines}'
             "</table:table></office:spreadsheet></office:body></office:document-content>",
         }

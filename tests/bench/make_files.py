@@ -57,11 +57,11 @@ WIDE: dict[str, Any] = {
     ],
     "primaryKey": ["customer_id"],
 }
-FIRST_NAMES = ("Zoë", "Jürgen", "Chloé", "Łukasz", "Ελένη", "花子", "Anna", "Peter", "Mia", "Noah")  # noqa: RUF001
-LAST_NAMES = ("Müller", "Dupont", "Wiśniewska", "Παπαδόπουλος", "山田", "Peeters", "Smith", "Jansen")  # noqa: RUF001
+FIRST_NAMES = ("Zoë", "Jürgen", "Chloé", "Łukasz", "Ελένη", "花子", "Anna", "Peter", "Mia", "Noah")
+LAST_NAMES = ("Müller", "Dupont", "Wiśniewska", "Παπαδόπουλος", "山田", "Peeters", "Smith", "Jansen")
 COMPANIES = ('"Peeters, Smith & Co"', '"The ""Golden"" Lion"', "Ateliers Réunis", "Nordwind GmbH", "", "山田商店")
-STREETS = ('"Rue de la Loi, 16"', "Königsallee 60", '"Nowy Świat 12, lok. 4"', "Οδός Ερμού 7", "Main Street 1")  # noqa: RUF001
-CITIES = ("Bruxelles", "Köln", "Kraków", "Θεσσαλονίκη", "京都", "Lyon")  # noqa: RUF001
+STREETS = ('"Rue de la Loi, 16"', "Königsallee 60", '"Nowy Świat 12, lok. 4"', "Οδός Ερμού 7", "Main Street 1")
+CITIES = ("Bruxelles", "Köln", "Kraków", "Θεσσαλονίκη", "京都", "Lyon")
 REMARKS = ("", "", "", '"asked for ""express"", twice"', '"rings\nthe bell"', "naïve façade", "ok", '"a, b; c"')
 
 

@@ -23,9 +23,9 @@ import tempfile
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
-from waybill.aws.files import Files
+from waybill.aws.files import FileInfo, Files, Writer
 from waybill.bootstrap import Services, utc_now
 from waybill.settings import Settings
 
@@ -44,6 +44,7 @@ class LocalFiles(Files):
     def __init__(self, folder: Path, endpoint_url: str, load_boto3: bool) -> None:
         super().__init__("us-east-1", endpoint_url)
         self._folder = folder
+        self._local = _LocalS3(folder)
         if load_boto3:
             self._s3  # noqa: B018 - its memory is what is wanted
 
@@ -51,8 +52,6 @@ class LocalFiles(Files):
         return self._folder / bucket / key
 
     def head(self, bucket: str, key: str) -> Any:
-        from waybill.aws.files import FileInfo
-
         path = self._path(bucket, key)
         return FileInfo(path.stat().st_size, "etag", {}) if path.exists() else None
 
@@ -63,13 +62,11 @@ class LocalFiles(Files):
         return self._path(bucket, key).read_bytes()[start:end]
 
     def put(self, bucket: str, key: str, body: bytes, content_type: str = "") -> None:
-        with self.writer(bucket, key) as out:
-            out.write(body)
+        self._local.put_object(Bucket=bucket, Key=key, Body=body, ContentType=content_type)
 
-    def writer(self, bucket: str, key: str, content_type: str = "") -> Any:
-        path = self._path(bucket, key)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return _Writer(path.open("wb"))
+    def writer(self, bucket: str, key: str, content_type: str = "") -> Writer:
+        local: Any = self._local
+        return Writer(local, bucket, key, content_type)
 
 
 class _Range(io.FileIO):
@@ -87,35 +84,30 @@ class _Range(io.FileIO):
         return data
 
 
-class _Writer:
-    """A file, flushed in parts as the product's multipart upload is."""
+class _LocalS3:
+    """The calls that `waybill.aws.files.Writer` makes of an S3 client, on a folder; parts come in order."""
 
-    PART_BYTES = 8 * 1024 * 1024
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
 
-    def __init__(self, out: BinaryIO) -> None:
-        self._out = out
-        self._buffer = bytearray()
+    def put_object(self, *, Bucket: str, Key: str, Body: bytes, ContentType: str) -> None:
+        path = self._folder / Bucket / Key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(Body)
 
-    def write(self, data: bytes) -> None:
-        self._buffer += data
-        if len(self._buffer) >= self.PART_BYTES:
-            self._flush()
+    def create_multipart_upload(self, *, Bucket: str, Key: str, ContentType: str) -> dict[str, str]:
+        self.put_object(Bucket=Bucket, Key=Key, Body=b"", ContentType=ContentType)
+        return {"UploadId": "upload"}
 
-    def _flush(self) -> None:
-        self._out.write(bytes(self._buffer))
-        self._buffer.clear()
+    def upload_part(self, *, Bucket: str, Key: str, UploadId: str, PartNumber: int, Body: bytes) -> dict[str, str]:
+        with (self._folder / Bucket / Key).open("ab") as out:
+            out.write(Body)
+        return {"ETag": str(PartNumber)}
 
-    def close(self) -> None:
-        self._flush()
-        self._out.close()
+    def complete_multipart_upload(self, **_: Any) -> None:
+        return
 
-    abort = close
-
-    def __enter__(self) -> _Writer:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    abort_multipart_upload = complete_multipart_upload
 
 
 class OneJob:
@@ -227,11 +219,16 @@ def validate_file(services: Any) -> dict[str, Any]:
         for segment, row, count in chunk_segments(services.files, plan, chunk):
             block = reader.read(segment, row, count, now, NoSink.wrapping)
             good += len(block.rows)
-            found += [(error.row_number, error.field_number, error.type) for row in block.errors.values() for error in row]
+            found += [
+                (error.row_number, error.field_number, error.type) for row in block.errors.values() for error in row
+            ]
             spill.add(block.digests, block.rows)
         spills.append(spill.to_bytes())
     for partition in range(plan.key_partitions):
-        pairs = (read_partition(lambda start, end, data=data: data[start:end], plan.key_partitions, partition) for data in spills)
+        pairs = (
+            read_partition(lambda start, end, data=data: data[start:end], plan.key_partitions, partition)
+            for data in spills
+        )
         found += [(row, 0, "duplicate-key") for row in repeated(pairs)]
     return {"valid": good, "errors": sorted(found)}
 

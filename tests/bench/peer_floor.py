@@ -22,7 +22,9 @@ LENGTH = struct.Struct("<I")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path)
-    parser.add_argument("--requests", type=Path, required=True, help="recorded: each with its length (uint32) before it")
+    parser.add_argument(
+        "--requests", type=Path, required=True, help="recorded: each with its length (uint32) before it"
+    )
     parser.add_argument("--endpoint-url", required=True)
     arguments = parser.parse_args()
     address = urlsplit(arguments.endpoint_url)

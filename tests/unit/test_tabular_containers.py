@@ -237,17 +237,22 @@ def test_sheets_without_places_with_prefixes_and_gaps() -> None:
 
 
 _VALUES = st.sampled_from([
-    "<v>1</v>", "<v>1.5</v>", "<v>1e3</v>", "<v></v>", "", "<f>A1&lt;2</f><v>7</v>", "<f/><v>7</v>", "<v>&#49;</v>", "<v>0</v>",
-    "<v> 2 </v>", "<is><t>x</t></is>", '<is><t xml:space="preserve"> y </t></is>', "<is><r><t>z</t></r></is>",
-    "<v>-0</v>", "<!-- c --><v>1</v>", "<v><![CDATA[1]]></v>", "<v>1\r\n</v>", "<v>n\u00e4</v>", "<is><t>_x000A_</t></is>",
+    "<v>1</v>", "<v>1.5</v>", "<v>1e3</v>", "<v></v>", "", "<f>A1&lt;2</f><v>7</v>", "<f/><v>7</v>", "<v>&#49;</v>",
+    "<v>0</v>",     "<v> 2 </v>", "<is><t>x</t></is>", '<is><t xml:space="preserve"> y </t></is>', "<is><r><t>z</t></r></is>",
+    "<v>-0</v>", "<!-- c --><v>1</v>", "<v><![CDATA[1]]></v>", "<v>1\r\n</v>", "<v>n\u00e4</v>",
+    "<is><t>_x000A_</t></is>",
 ])  # fmt: skip
-_ATTRIBUTES = st.sampled_from(["", ' s="1"', ' s="2"', ' s="0"', ' t="s"', ' t="str"', ' t="b"', ' t="e"', ' s="1" t="n"',
-                               ' t="inlineStr"', ' t="n" s="1"', ' cm="1"', " s='0'"])  # fmt: skip
+_ATTRIBUTES = st.sampled_from([
+    "", ' s="1"', ' s="2"', ' s="0"', ' t="s"', ' t="str"', ' t="b"', ' t="e"', ' s="1" t="n"', ' t="inlineStr"',
+    ' t="n" s="1"', ' cm="1"', " s='0'",
+])  # fmt: skip
+
+
+_CELLS = st.lists(st.tuples(st.integers(0, 3), _ATTRIBUTES, _VALUES), max_size=5)
 
 
 @settings(max_examples=300)
-@given(st.lists(st.tuples(st.booleans(), st.lists(st.tuples(st.integers(0, 3), _ATTRIBUTES, _VALUES), max_size=5)),
-                max_size=6), st.data())  # fmt: skip
+@given(st.lists(st.tuples(st.booleans(), _CELLS), max_size=6), st.data())
 def test_the_short_cut_reads_what_the_parser_reads(
     lines: list[tuple[bool, list[tuple[int, str, str]]]], data: st.DataObject
 ) -> None:

@@ -27,8 +27,8 @@ from waybill.tabular.records import (
 )
 
 FRAGMENTS = [
-    "a", "1", ",", ";", '"', '""', "'", "\\", '\\"', "\\,", "\\\n", "\n", "\r\n", "\r", " ", ", ", ', "x"', "#", "\n#", "é",
-    '"#', "\n# it's \"so\n", "\\N",
+    "a", "1", ",", ";", '"', '""', "'", "\\", '\\"', "\\,", "\\\n", "\n", "\r\n", "\r", " ", ", ", ', "x"', "#", "\n#",
+    "é", '"#', "\n# it's \"so\n", "\\N",
 ]  # fmt: skip
 texts = st.lists(st.sampled_from(FRAGMENTS), max_size=40).map("".join)
 dialects = st.builds(
@@ -111,10 +111,7 @@ def test_a_plan_numbers_rows_as_the_file_does(
         assert expected is not None or found in ("format-error", "blank-header", "empty-file")
         return
     numbered = {row: cells for row, cells in enumerate(expected, 1) if cells is not None and row not in comments}
-    if header_rows is None:
-        header = min(numbered)
-    else:
-        header = max(header_rows, default=0)
+    header = min(numbered) if header_rows is None else max(header_rows, default=0)
     data = {row: cells for row, cells in numbered.items() if row > header}
     last = max(row for row, cells in data.items() if any(cells))
     assert found.rows == sum(1 for row in data if row <= last)
@@ -211,7 +208,9 @@ def test_what_cannot_be_used_is_refused_by_name(document: dict[str, Any], member
 
 
 def test_members_of_other_formats_and_unknown_ones_are_ignored() -> None:
-    known = Dialect.from_document({"property": "rows", "itemType": "array", "table": "t", "x-mine": [1], "$schema": "s"})
+    known = Dialect.from_document(
+        {"property": "rows", "itemType": "array", "table": "t", "x-mine": [1], "$schema": "s"}
+    )
     assert known == Dialect()
     assert Dialect.from_json({**known.__dict__, "comment_rows": []}) == known
 
@@ -223,7 +222,14 @@ def test_members_of_other_formats_and_unknown_ones_are_ignored() -> None:
         ("1,a\n2,b\n", {"header": False}, ["id", "name"], "id,name", {1, 2}, None),
         ("x\n\nid;name\n1;a\n", {"headerRows": [3]}, ["id", "name"], "id;name", {4}, 3),
         ("fruit\nid,name\n1,a\n", {"headerRows": [1, 2]}, ["fruit id", "fruit name"], "fruit id,fruit name", {3}, 1),
-        ("a,,b\nx,y,z\n1,2,3\n", {"headerRows": [2, 1], "headerJoin": "-"}, ["a-x", "a-y", "b-z"], "a-x,a-y,b-z", {3}, 1),
+        (
+            "a,,b\nx,y,z\n1,2,3\n",
+            {"headerRows": [2, 1], "headerJoin": "-"},
+            ["a-x", "a-y", "b-z"],
+            "a-x,a-y,b-z",
+            {3},
+            1,
+        ),
         ("#v2\nid,name\n#no\n1,a\n", {"commentChar": "#"}, ["id", "name"], "id,name", {4}, 2),
         ("#id,name\n1,a\n", {"commentChar": "#", "headerRows": [1]}, ["#id", "name"], "#id,name", {2}, 1),
         ("v2\nid,name\n1,a\nsum\n2,b\n", {"commentRows": [1, 4]}, ["id", "name"], "id,name", {3, 5}, 2),

@@ -334,9 +334,7 @@ def _sheet_lines(
             yield line(_sheet_cells(values, writers, as_shown)) if values else _BLANK
 
 
-def _sheet_cells(
-    values: list[Any], writers: list[Callable[[Any], str]], as_shown: Callable[[Any], str]
-) -> list[str]:
+def _sheet_cells(values: list[Any], writers: list[Callable[[Any], str]], as_shown: Callable[[Any], str]) -> list[str]:
     """A sheet has no row ends: cells that are not there are empty."""
     missing = len(writers) - len(values)
     if missing > 0:

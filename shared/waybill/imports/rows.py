@@ -201,8 +201,9 @@ class RowReader:
                 errors.append(RowError(row, index + 1, name, MISSING_KEY.type, cell, MISSING_KEY.message))
                 continue
             errors += (RowError(row, index + 1, name, found.type, cell, found.message) for found in problems)
+        names = {index: fld.name for index, fld in self._match.columns}
         for number in range(len(cells) + 1, self._width + 1):
-            name = self._match.labels[number - 1]
+            name = names.get(number - 1, self._match.labels[number - 1])
             errors.append(RowError(row, number, name, "missing-cell", None, "The row ends before this column."))
         for number in range(self._width + 1, len(cells) + 1):
             message = f"The header has only {self._width} columns."

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import codecs
 
+from waybill.errors import JobFailed
 from waybill.tabular.records import Readable
 
 _BLOCK_BYTES = 256 * 1024
 _MARK_ERRORS = "waybill.mark"
-
 
 
 def _mark(error: UnicodeError) -> tuple[str | bytes, int]:
@@ -32,9 +32,16 @@ class Recoded:
         Args:
             stream: the text, after its byte order mark.
             encoding: a Python codec name.
+
+        Raises (also while reading):
+            JobFailed: `encoding-error`, the codec is not for files.
         """
         self._stream = stream
-        self._decoder = codecs.getincrementaldecoder(encoding)(_MARK_ERRORS)
+        self._encoding = encoding
+        try:
+            self._decoder = codecs.getincrementaldecoder(encoding)(_MARK_ERRORS)
+        except (LookupError, UnicodeError):
+            raise self._unusable() from None
         self._ready = b""
         self._ended = False
 
@@ -42,8 +49,14 @@ class Recoded:
         while not self._ready and not self._ended:
             data = self._stream.read(_BLOCK_BYTES)
             self._ended = not data
-            self._ready = self._decoder.decode(data, final=not data).encode("utf-8", _MARK_ERRORS)
+            try:
+                self._ready = self._decoder.decode(data, final=not data).encode("utf-8", _MARK_ERRORS)
+            except UnicodeError:  # of codecs for single words, such as idna
+                raise self._unusable() from None
         if size < 0:
             size = len(self._ready)
         data, self._ready = self._ready[:size], self._ready[size:]
         return data
+
+    def _unusable(self) -> JobFailed:
+        return JobFailed("encoding-error", f"{self._encoding} is no encoding of files.")

@@ -1,0 +1,68 @@
+"""The benchmarks measure the import that the product does: each program still does its work."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.bench.imports import Workshop
+from tests.bench.measure import Endpoint, Program, Result, null_dynamodb, table
+
+ROWS = 600
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    return Workshop(tmp_path_factory.mktemp("bench"), ROWS, 1)
+
+
+@pytest.fixture(scope="module")
+def endpoint(shop: Workshop) -> Iterator[Endpoint]:
+    with null_dynamodb(shop.folder, "--record", shop.folder / "requests") as running:
+        yield running
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "bad_share"), [("narrow", 0.0), ("narrow", 0.3), ("wide", 0.0)])
+def test_every_good_row_of_a_file_arrives_at_the_endpoint(
+    shop: Workshop, endpoint: Endpoint, kind: str, bad_share: float
+) -> None:
+    task = shop.task(Program(endpoint, "ours_import.py"), kind, bad_share=bad_share)
+    counts = json.loads(task.run().output)  # raises when not exactly task.puts rows arrive
+    assert counts["imported"] == task.puts
+    assert counts["rejected"] == ROWS - task.puts
+
+
+@pytest.mark.slow
+def test_the_floor_sends_the_rows_that_we_sent(shop: Workshop, endpoint: Endpoint) -> None:
+    file = shop.file("narrow", ROWS)
+    recorded = shop.folder / "recorded"
+    with null_dynamodb(shop.folder, "--record", recorded) as recorder:
+        Program(recorder, "ours_import.py").run(file, ROWS)
+    assert Program(endpoint, "peer_floor.py", ("--requests", recorded)).run(file, ROWS).cpu_seconds > 0
+
+
+@pytest.mark.slow
+def test_validation_finds_what_frictionless_finds(shop: Workshop, endpoint: Endpoint) -> None:
+    file = shop.file("narrow", ROWS, 0.3)
+    ours = Program(endpoint, "ours_import.py", ("--validate",)).run(file, 0)
+    theirs = Program(endpoint, "peer_frictionless.py").run(file, 0)
+    assert json.loads(ours.output)["errors"] == json.loads(theirs.output)["errors"]
+
+
+def test_a_missed_goal_shows_in_the_table_and_in_the_document() -> None:
+    slow = Result("import-vs-floor", 12.0, 3.0, "csv.reader", "µs CPU/row", 4.0, 3, less_is_better=True)
+    assert slow.to_json() == {
+        "name": "import-vs-floor",
+        "ours": 12.0,
+        "peer": 3.0,
+        "peerName": "csv.reader",
+        "unit": "µs CPU/row",
+        "ratio": 4.0,
+        "goal": 3,
+        "holds": False,
+    }
+    assert " NO " in table([slow])

@@ -1,0 +1,276 @@
+"""What a file is, from its first bytes, and text of any encoding row by row."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from waybill.errors import JobFailed
+from waybill.tabular.detect import (
+    HEAD_BYTES,
+    container,
+    is_cuttable,
+    is_json_lines,
+    refuse_markup,
+    table_dialect,
+    text_format,
+)
+from waybill.tabular.dialect import Dialect
+from waybill.tabular.jsonlines import BadLine, find_names, json_text, parse_line, read_lines
+from waybill.tabular.plan import plan_file, scan_table
+from waybill.tabular.recode import Recoded
+
+LATIN = "id;name\r\n1;caf\u00e9\r\n2;\u20ac 5\r\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "declared", "encoding", "bom"),
+    [
+        (b"id,name\n", None, "utf-8", b""),
+        (LATIN.encode(), None, "utf-8", b""),
+        (LATIN.encode("utf-8-sig"), None, "utf-8", b"\xef\xbb\xbf"),
+        (LATIN.encode("utf-8-sig"), "utf-8", "utf-8", b"\xef\xbb\xbf"),
+        (LATIN.encode("utf-8-sig"), "utf-8-sig", "utf-8", b"\xef\xbb\xbf"),
+        (LATIN.encode("cp1252"), None, "cp1252", b""),
+        ("n\u00e4me\x81\n".encode("latin-1"), None, "iso8859-1", b""),
+        (LATIN.encode("cp1252"), "cp1250", "cp1250", b""),
+        (LATIN.encode("utf-16"), None, "utf-16-le", b"\xff\xfe"),
+        (b"\xfe\xff" + LATIN.encode("utf-16-be"), None, "utf-16-be", b"\xfe\xff"),
+        (b"\xfe\xff" + LATIN.encode("utf-16-be"), "utf-16", "utf-16-be", b"\xfe\xff"),
+        (LATIN.encode("utf-16-le"), None, "utf-16-le", b""),
+        (LATIN.encode("utf-16-be"), None, "utf-16-be", b""),
+        (LATIN.encode("utf-16-be"), "utf-16", "utf-16-be", b""),
+        (LATIN.encode("utf-16-le"), "utf-16", "utf-16-le", b""),
+        (LATIN.encode("utf-32-le"), None, "utf-32-le", b""),
+        (LATIN.encode("utf-32-be"), None, "utf-32-be", b""),
+        (LATIN.encode("utf-32"), None, "utf-32-le", b"\xff\xfe\0\0"),
+        ("\u540d\u524d,\u5e74\n\u592a\u90ce,12\n".encode("shift_jis"), "shift_jis", "shift_jis", b""),
+        (b"a,b\n1,\0\n2,x\n3,y\n", None, "utf-8", b""),
+        # One bad byte among good UTF-8 is an error of its row, not another encoding for the whole file.
+        ("\u00e9\n\u00e9\n".encode() + b"\xff\n", None, "utf-8", b""),
+        (b"x" * (HEAD_BYTES - 1) + "\u00e9".encode()[:1], None, "utf-8", b""),
+    ],
+)
+def test_the_encoding_is_found(data: bytes, declared: str | None, encoding: str, bom: bytes) -> None:
+    found = text_format(data, declared)
+    assert (found.encoding, found.bom) == (encoding, bom)
+
+
+@pytest.mark.parametrize(
+    ("data", "declared"),
+    [
+        (bytes(range(256)) * 8, None),
+        (b"\xff\xfea\0", "utf-8"),
+        (b"\xef\xbb\xbfa", "utf-16"),
+        (random.Random(5).randbytes(4000), None),
+    ],
+)
+def test_what_is_not_text_or_not_what_is_declared_is_refused(data: bytes, declared: str | None) -> None:
+    with pytest.raises(JobFailed) as caught:
+        text_format(data, declared)
+    assert caught.value.job_code == "encoding-error"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "expected"),
+    [
+        ("utf-8", True), ("ascii", True), ("latin-1", True), ("cp1252", True), ("koi8-r", True), ("cp437", True),
+        ("mac-roman", True), ("utf-16", False), ("utf-16-le", False), ("utf-7", False), ("shift_jis", False),
+        ("gb18030", False), ("big5", False), ("iso2022_jp", False), ("cp037", False), ("hz", False),
+    ],
+)  # fmt: skip
+def test_only_bytes_that_stand_for_themselves_are_cut(encoding: str, expected: bool) -> None:
+    assert is_cuttable(encoding) is expected
+
+
+@given(
+    st.lists(
+        st.lists(st.text(st.characters(codec="utf-16"), max_size=8), min_size=2, max_size=2), min_size=1, max_size=8
+    ),
+    st.sampled_from(["utf-16-le", "utf-16-be", "utf-32-le", "utf-7", "utf-8"]),
+    st.integers(1, 40),
+)
+def test_text_of_any_encoding_reads_as_its_characters(rows: list[list[str]], encoding: str, size: int) -> None:
+    text = "".join(",".join(row) + "\n" for row in rows)
+    stream = Recoded(io.BytesIO(text.encode(encoding)), encoding)
+    assert b"".join(iter(lambda: stream.read(size), b"")).decode() == text
+
+
+@pytest.mark.parametrize(
+    ("data", "encoding", "row"),
+    [
+        ("a,b\n1,2\n".encode("utf-16-le") + b"\x00\xd8\n\0", "utf-16-le", 3),
+        ("a,b\n1,2\n3,4".encode("utf-16-le") + b"\0", "utf-16-le", 3),
+        ('a,b\n"1\n",2\n3,'.encode("utf-16-le") + b"\x00\xdc", "utf-16-le", 3),
+        (b"a,b\n1,\x81\x30\n", "gb18030", 2),
+        (b"a,b\n1,+2AA-\n", "utf-7", 2),
+    ],
+)
+def test_what_does_not_decode_is_told_by_its_row(data: bytes, encoding: str, row: int) -> None:
+    with pytest.raises(JobFailed) as caught:
+        scan_table(Recoded(io.BytesIO(data), encoding), Dialect(), "utf-8", 1 << 20, source_encoding=encoding)
+    assert (caught.value.job_code, caught.value.row_number) == ("encoding-error", row)
+    assert encoding in caught.value.detail
+
+
+def test_an_undecodable_byte_far_down_is_told_by_its_row() -> None:
+    data = b"id,name\n" + b"1,\xc3\xa9\n" * 300_000 + b"2,\xe9\n" + b"3,x\n" * 10
+    with pytest.raises(JobFailed) as caught:
+        plan_file(io.BytesIO(data), {}, None, 1 << 20)
+    assert (caught.value.job_code, caught.value.row_number) == ("encoding-error", 300_002)
+
+
+@pytest.mark.parametrize(
+    ("text", "delimiter"),
+    [
+        ("id,name\n1,a\n", ","),
+        ("id;name\n1;a,b\n2;c,d\n", ";"),
+        ("id\tname\n1\ta\n", "\t"),
+        ("id|name\n1|a\n", "|"),
+        ('id,"a;b;c;d"\n1,2\n', ","),
+        ("id;name, first\n1;a\n2;b\n", ";"),
+        ("price;sum\n1,5;2,5\n1,25;3,5\n", ";"),
+        ("name\nSmith\n", ","),
+        ("time\n12:30\n13:30\n14:30\n", ","),
+        ("id^name\n1^a\n2^b\n", "^"),
+        ("id~name~x\n1~a~y\n2~b~z\n", "~"),
+        ("id\x1fname\n1\x1fa\n2\x1fb\n", "\x1f"),
+        ("id:name\n1:a\n2:b\n", ":"),
+        ("id^name\n1^a\n2b\n", ","),
+        ("id:name\n1:a\n", ","),
+        ("full name\nAnn Lee\nBob Roy\n", ","),
+        ("sep=|\nid|name\n1|a\n", "|"),
+        ("", ","),
+        ('a,"b\nc;d;e;f;g', ","),
+    ],
+)
+def test_the_delimiter_is_what_divides_records_alike(text: str, delimiter: str) -> None:
+    assert table_dialect({}, text).delimiter == delimiter
+    assert table_dialect({"delimiter": "*"}, text).delimiter == "*"
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (b"\x1f\x8b\x08", "gzip"),
+        (b"PK\3\4", "zip"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "ole"),
+        (b"id,name", "text"),
+        (b"", "text"),
+        (b"BZh9", "compression-error"),
+        (b"\xfd7zXZ\0", "compression-error"),
+        (b"\x28\xb5\x2f\xfd", "compression-error"),
+        (b"7z\xbc\xaf\x27\x1c", "compression-error"),
+        (b"Rar!\x1a\x07", "compression-error"),
+        (b"%PDF-1.7", "format-error"),
+        (b"PAR1", "format-error"),
+        (b"\x89PNG", "format-error"),
+    ],
+)
+def test_a_container_is_told_by_its_first_bytes(head: bytes, kind: str) -> None:
+    try:
+        assert container(head) == kind
+    except JobFailed as error:
+        assert error.job_code == kind
+
+
+@pytest.mark.parametrize(
+    ("head", "is_whole", "name", "expected"),
+    [
+        ('{"a":1}\n{"a":2}\n', True, "x.csv", True),
+        ("\n  [1, 2]\n", True, "x", True),
+        ('{"a":1}', True, "x", True),
+        ("{a},b\n1,2\n", True, "x.csv", False),
+        ("[a],b\n1,2\n", True, "x", False),
+        ("[a],b\n1,2\n", True, "x.jsonl.gz", True),
+        ("{\n", True, "x.json", True),
+        ('{"a": "' + "x" * 100, False, "x", True),
+        ('"a","b"\n', True, "x.jsonl", False),
+        ("id,name\n", True, "x.jsonl", False),
+    ],
+)
+def test_json_lines_are_told_by_their_first_line(head: str, is_whole: bool, name: str, expected: bool) -> None:
+    assert is_json_lines(head, is_whole, name) is expected
+
+
+@pytest.mark.parametrize("text", ['<?xml version="1.0"?>', "  <HTML>", "<table>", "<ss:Workbook>", "<!DOCTYPE html>"])
+def test_markup_that_calls_itself_a_table_is_refused(text: str) -> None:
+    with pytest.raises(JobFailed, match="XML or HTML"):
+        refuse_markup(text)
+    refuse_markup("<id>,name")
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(), children, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.lists(st.dictionaries(st.text(), json_values, max_size=4), max_size=6), st.sampled_from(["\n", "\r\n"]))
+def test_json_lines_keep_every_value(objects: list[dict[str, Any]], line_break: str) -> None:
+    data = "".join(json.dumps(value, ensure_ascii=False) + line_break for value in objects).encode(
+        "utf-8", "surrogatepass"
+    )
+    lines = list(read_lines(io.BytesIO(data), "utf-8"))
+    assert [number for number, _ in lines] == list(range(1, len(objects) + 1))
+    for (_, text), value in zip(lines, objects, strict=True):
+        parsed = parse_line(text)
+        assert json.loads(json_text(parsed)) == value
+    if objects:
+        names, array = find_names(iter(lines))
+        assert names == list(dict.fromkeys(name for value in objects for name in value))
+        assert array is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1", '"a"', "null", "{", '{"a":1,"a":2}', '{"a":NaN}', '{"a":-Infinity}', "[" * 100_000, '{"a":1} x', "{'a':1}"],
+)
+def test_lines_that_make_no_row(text: str) -> None:
+    with pytest.raises(BadLine):
+        parse_line(text)
+
+
+def test_numbers_of_any_length_stay_as_they_are() -> None:
+    text = '{"a":' + "9" * 5000 + ',"b":1e400,"c":0.10}'
+    assert json_text(parse_line(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "row"),
+    [
+        (b"\n\n", "empty-file", None),
+        (b"{\n}", "format-error", 1),
+        (b'\n[{"a":1},{"a":2}]\n', "format-error", 2),
+        (b'{"a":1}\n{"a":"\xff"}\n', "encoding-error", 2),
+        (b"[" + b"1," * 9_000_000, "row-too-long", 1),
+        (json.dumps({f"n{n}": 1 for n in range(10_001)}).encode(), "format-error", 1),
+    ],
+)
+def test_json_that_cannot_be_read(data: bytes, code: str, row: int | None) -> None:
+    with pytest.raises(JobFailed) as caught:
+        find_names(read_lines(io.BytesIO(data), "utf-8"))
+    assert (caught.value.job_code, caught.value.row_number) == (code, row)
+
+
+@given(st.binary(max_size=200), st.integers(1, 60))
+def test_any_bytes_are_a_plan_or_a_documented_failure(data: bytes, chunk_bytes: int) -> None:
+    try:
+        found = plan_file(io.BytesIO(data), {}, None, chunk_bytes)
+    except JobFailed as error:
+        assert error.job_code in {"empty-file", "encoding-error", "format-error", "blank-header"}
+        return
+    text = data[3 * found.detected["bom"] :].decode(found.encoding)
+    rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=found.dialect.delimiter))
+    header = found.detected["headerRow"]
+    assert rows[header - 1] == found.labels
+    filled = [number for number, cells in enumerate(rows, 1) if any(cells)]
+    assert found.rows == filled[-1] - header
