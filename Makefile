@@ -35,10 +35,10 @@ lint: $(VENV)/.dev ## Check style, types and the template
 	@$(BIN)/mypy
 	@$(BIN)/cfn-lint template.yaml
 
-bench: $(VENV)/.dev $(PEERS)/.done ## Run the benchmarks against their peers (at most 12 minutes)
+bench: $(VENV)/.local $(PEERS)/.done ## Run the benchmarks against their peers (at most 12 minutes)
 	@exec $(BIN)/python -m tests.bench.run
 
-bench-large: $(VENV)/.dev ## Import a million rows on the embedded AWS, and 2 GB in little memory
+bench-large: $(VENV)/.local ## Import a million rows on the embedded AWS, and 2 GB in little memory
 	@exec $(BIN)/python -m tests.bench.large
 
 build: $(SAM)/.done ## Build functions and layer for AWS into .aws-sam/

@@ -107,7 +107,7 @@ def _against_peers(shop: Workshop, endpoint: Endpoint, ours: Program) -> Iterato
 def _validation(shop: Workshop, endpoint: Endpoint) -> Result:
     """Validation alone, of a file with bad rows; both must find the same errors."""
     ours = Program(endpoint, "ours_import.py", ("--validate",))
-    frictionless = Program(endpoint, "peer_frictionless.py")
+    frictionless = Program(endpoint, "peer_frictionless.py", python=PEERS_PYTHON)
     short = shop.file("narrow", 2 * SHORT_ROWS, BAD_SHARE)
     found, expected = (json.loads(program.run(short, 0).output)["errors"] for program in (ours, frictionless))
     if found != expected or len(found) < bad_rows(2 * SHORT_ROWS, BAD_SHARE):

@@ -42,9 +42,8 @@ def million_rows(shop: Workshop, timeout_seconds: float) -> None:
         running.clients("s3").upload_file(str(file), running.stack["dropBucket"], f"drop/{ENTITY}/{file.name}")
         job = _wait(api, began + timeout_seconds)
         seconds = time.monotonic() - began
-        print(
-            f"{job['status']} ({job['outcome']}) after {seconds:.0f} s, {shop.rows / seconds:,.0f} rows/s: {job['counts']}"
-        )
+        speed = f"{seconds:.0f} s, {shop.rows / seconds:,.0f} rows/s"
+        print(f"{job['status']} ({job['outcome']}) after {speed}: {job['counts']}")
         expected = {
             "total": shop.rows,
             "processed": shop.rows,

@@ -319,7 +319,7 @@ class _Range(io.RawIOBase):
 class Store:
     """`Files` in memory; one key is the virtual file. A request takes `latency_seconds`."""
 
-    latency_seconds = 0.03
+    latency_seconds = 0.1  # AWS: "roughly 100 to 200 milliseconds" for the first byte of a small object
 
     def __init__(self, source_key: str, source: VirtualFile, timeline: Timeline) -> None:
         self.objects: dict[str, bytes] = {}

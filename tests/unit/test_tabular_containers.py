@@ -238,7 +238,8 @@ def test_sheets_without_places_with_prefixes_and_gaps() -> None:
 
 _VALUES = st.sampled_from([
     "<v>1</v>", "<v>1.5</v>", "<v>1e3</v>", "<v></v>", "", "<f>A1&lt;2</f><v>7</v>", "<f/><v>7</v>", "<v>&#49;</v>",
-    "<v>0</v>",     "<v> 2 </v>", "<is><t>x</t></is>", '<is><t xml:space="preserve"> y </t></is>', "<is><r><t>z</t></r></is>",
+    "<v>0</v>", "<v> 2 </v>", "<is><t>x</t></is>", '<is><t xml:space="preserve"> y </t></is>',
+    "<is><r><t>z</t></r></is>",
     "<v>-0</v>", "<!-- c --><v>1</v>", "<v><![CDATA[1]]></v>", "<v>1\r\n</v>", "<v>n\u00e4</v>",
     "<is><t>_x000A_</t></is>",
 ])  # fmt: skip

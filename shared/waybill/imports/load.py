@@ -298,9 +298,9 @@ class _Loader:
         """The rest of the rows by number, with empty cells: their text is gone."""
         cells = self._plan.dialect.delimiter * (len(self._plan.labels) - 1)
         message = "The file was overwritten or deleted while it was imported."
-        for row in range(tally.next_row, self._end_row):
+        for row in self._chunk.data_rows(tally.next_row):
             report.reject(cells, [RowError(row, None, None, "source-changed", None, message)])
-        tally.unprocessed += self._end_row - tally.next_row
+            tally.unprocessed += 1
         tally.next_row, tally.next_byte = self._end_row, self._chunk.end
         tally.failure, tally.is_last = "source-changed", True
 

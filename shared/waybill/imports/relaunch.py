@@ -7,12 +7,12 @@ import uuid
 from typing import TYPE_CHECKING
 
 from waybill.errors import Conflict, NotFound
-from waybill.imports.plan import read_plan
+from waybill.imports.plan import ImportPlan, read_plan
 from waybill.imports.results import job_prefix, rejects_key, summary_key
 from waybill.imports.settle import DUPLICATE_KEY
 from waybill.imports.start import ImportOptions, register
 from waybill.jobs.model import Job, Process, Status
-from waybill.tabular.dialect import Dialect
+from waybill.tabular.recode import Recoded
 from waybill.tabular.records import raw_records, segments
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def relaunch_import(services: Services, job: Job, started_by: str, started_by_id
     key = f"{job_prefix(child_id)}source"
     form = plan.rejects_format
     if repeated:
-        _copy_without_repeated(services, rejects_key(job.job_id), key, Dialect(form.delimiter, form.quote_char))
+        _copy_without_repeated(services, plan, rejects_key(job.job_id), key)
     else:
         services.files.copy(bucket, rejects_key(job.job_id), key)
     info = services.files.head(bucket, key)
@@ -53,7 +53,7 @@ def relaunch_import(services: Services, job: Job, started_by: str, started_by_id
         max_errors=int(job.options.get("maxErrors", 1)),
         dry_run=job.dry_run,
         encoding=form.encoding,
-        dialect={"delimiter": form.delimiter, "quoteChar": form.quote_char},
+        dialect={**job.options.get("dialect", {}), "delimiter": form.delimiter, "quoteChar": form.quote_char},
         columns=job.options.get("columns"),
         unescape_formulas=bool(job.options.get("unescapeFormulas")),
     )
@@ -75,14 +75,15 @@ def relaunch_import(services: Services, job: Job, started_by: str, started_by_id
     return register(services, child, entity, options, None)
 
 
-def _copy_without_repeated(services: Services, source_key: str, key: str, dialect: Dialect) -> None:
+def _copy_without_repeated(services: Services, plan: ImportPlan, source_key: str, key: str) -> None:
     """Copy a rejects file without its `duplicate-key` rows: the second of the columns before the record."""
-    bucket = services.settings.files_bucket
+    bucket, form = services.settings.files_bucket, plan.rejects_format
+    mark = "\ufeff".encode(form.encoding) if plan.bom else b""
     output = services.files.writer(bucket, key)
-    marker = dialect.delimiter + DUPLICATE_KEY + dialect.delimiter
-    for segment in segments(services.files.open(bucket, source_key), dialect):
-        text = segment.data.decode("latin-1")
-        rows = raw_records(segment, text, dialect)
-        kept = [row for row in rows if not row.partition(dialect.delimiter)[2].startswith(marker[1:])]
-        output.write("".join(f"{row}\n" for row in kept).encode("latin-1"))
+    output.write(mark)
+    text = Recoded(services.files.open(bucket, source_key, start=len(mark)), form.encoding)
+    for segment in segments(text, plan.dialect):
+        rows = raw_records(segment, segment.data.decode(), plan.dialect)
+        kept = [row for row in rows if row.split(form.delimiter, 2)[1:2] != [DUPLICATE_KEY]]
+        output.write("".join(f"{row}\n" for row in kept).encode(form.encoding))
     output.close()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import posixpath
 import re
 import zipfile
+from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
@@ -24,6 +25,7 @@ from waybill.tabular.records import RECORD_CAP_BYTES
 MAX_ROWS = 1_048_576
 MAX_COLUMNS = 16_384
 MAX_SHARED_TEXT_BYTES = 128 * 1024**2
+MAX_SHARED_TEXTS = 4_000_000
 MAX_PART_BYTES = 16 * 1024**2
 MAX_SHEET_BYTES = 4 * 1024**3
 MAX_RATIO = 200
@@ -135,14 +137,14 @@ class _Workbook:
             self._parse(path, see)
         return formats
 
-    def _shared_texts(self, path: str) -> list[str]:
-        texts: list[str] = []
+    def _shared_texts(self, path: str) -> _Texts:
+        texts = _Texts()
         if path and path.lower() in self._parts:
             parser = _TextParser(texts)
             self._feed(path, parser.feed, MAX_SHARED_TEXT_BYTES)
         return texts
 
-    def _rows(self, path: str, formats: list[_Format], texts: list[str]) -> Iterator[tuple[int, list[Value]]]:
+    def _rows(self, path: str, formats: list[_Format], texts: _Texts) -> Iterator[tuple[int, list[Value]]]:
         parser = _SheetParser(formats, texts, self._is_1904)
         feed = _Shortcut(parser).feed
         for _ in self._blocks(path, feed, MAX_SHEET_BYTES):
@@ -217,10 +219,30 @@ def _plain(text: str) -> str:
     return _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text) if "_x" in text else text
 
 
+class _Texts:
+    """Texts by index, without an object for each: there may be millions."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+        self._ends = array("Q", [0])
+
+    def append(self, text: str) -> None:
+        if len(self._ends) > MAX_SHARED_TEXTS:
+            raise bad_workbook(f"it has more than {MAX_SHARED_TEXTS:,} shared texts")
+        self._data += text.encode()
+        self._ends.append(len(self._data))
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def __getitem__(self, index: int) -> str:
+        return self._data[self._ends[index] : self._ends[index + 1]].decode()
+
+
 class _TextParser:
     """Shared texts: of each `si` the `t` elements, but for those of phonetic guides (`rPh`)."""
 
-    def __init__(self, texts: list[str]) -> None:
+    def __init__(self, texts: _Texts) -> None:
         self._texts = texts
         self._parts: list[str] = []
         self._is_text = self._is_guide = False
@@ -361,7 +383,7 @@ class _Shortcut:
 class _SheetParser:
     """The rows of a sheet, as far as it has been fed."""
 
-    def __init__(self, formats: list[_Format], texts: list[str], is_1904: bool) -> None:
+    def __init__(self, formats: list[_Format], texts: _Texts, is_1904: bool) -> None:
         self.rows: list[tuple[int, list[Value]]] = []
         self._formats, self._texts, self._is_1904 = formats, texts, is_1904
         self._row = self._chars = 0
