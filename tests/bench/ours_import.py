@@ -135,12 +135,15 @@ class OneJob:
         return {}
 
     def lease_chunk(self, job_id: str, chunk: int, attempt: str, seconds: float) -> Job:
-        return self.job
+        from waybill.jobs.model import ChunkLease
+
+        until = int((utc_now().timestamp() + seconds) * 1000)
+        return replace(self.job, leases={chunk: ChunkLease(attempt, until=until)})
 
     def heartbeat(self, job_id: str, chunk: int, lease: ChunkLease) -> Job:
         return self.job
 
-    def commit_chunk(self, job_id: str, entry: LedgerEntry) -> LedgerEntry:
+    def commit_chunk(self, job_id: str, entry: LedgerEntry, lease: ChunkLease | None = None) -> LedgerEntry:
         self.entries.append(entry)
         return entry
 
@@ -204,7 +207,7 @@ def import_file(services: Any) -> dict[str, int]:
 
 def validate_file(services: Any) -> dict[str, Any]:
     """Plans the file and checks its rows and their keys; nothing is written."""
-    from waybill.imports.keys import KeySpill, read_partition, repeated
+    from waybill.imports.keys import KeySpill, repeated_by_partition
     from waybill.imports.plan import plan_import, read_plan
     from waybill.imports.sinks import NoSink
     from waybill.imports.source import chunk_segments, row_reader
@@ -224,12 +227,9 @@ def validate_file(services: Any) -> dict[str, Any]:
             ]
             spill.add(block.digests, block.rows)
         spills.append(spill.to_bytes())
-    for partition in range(plan.key_partitions):
-        pairs = (
-            read_partition(lambda start, end, data=data: data[start:end], plan.key_partitions, partition)
-            for data in spills
-        )
-        found += [(row, 0, "duplicate-key") for row in repeated(pairs)]
+    reads = [lambda start, end, data=data: data[start:end] for data in spills]
+    for rows in repeated_by_partition(reads, plan.key_partitions):
+        found += [(row, 0, "duplicate-key") for row in rows]
     return {"valid": good, "errors": sorted(found)}
 
 

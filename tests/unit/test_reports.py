@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from waybill.imports.keys import KeySpill, partitions_for, read_partition, repeated
+from waybill.imports.keys import KeySpill, partitions_for, repeated_by_partition
 from waybill.imports.reports import (
     ChunkReport,
     RejectsFormat,
@@ -104,13 +104,8 @@ def test_repeated_keys_are_found_across_chunks_and_partitions(chunks: list[list[
         for key, number in zip(keys, rows, strict=True):
             rows_of.setdefault(key, []).append(number)
         files.append(spill.to_bytes())
-    found = [
-        number
-        for partition in range(partitions)
-        for number in repeated(
-            read_partition(lambda start, end, data=data: data[start:end], partitions, partition) for data in files
-        )
-    ]
+    reads = [lambda start, end, data=data: data[start:end] for data in files]
+    found = [number for again in repeated_by_partition(reads, partitions) for number in again]
     assert sorted(found) == sorted(number for rows in rows_of.values() if len(rows) > 1 for number in rows)
 
 

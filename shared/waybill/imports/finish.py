@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import json
 import uuid
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from waybill.aws.dynamodb import BatchWriter
 from waybill.aws.files import SourceChanged
-from waybill.imports.keys import read_partition, repeated
-from waybill.imports.load import WRITE_TIMEOUT_SECONDS, load_leased_chunk, part_prefix
+from waybill.imports.keys import RangeReader, in_batches, repeated_by_partition
+from waybill.imports.load import load_leased_chunk, part_prefix
 from waybill.imports.plan import ImportPlan, fail_import, read_plan
 from waybill.imports.policy import Policy
 from waybill.imports.reports import (
@@ -34,13 +34,14 @@ from waybill.imports.settle import DUPLICATE_KEY
 from waybill.imports.source import read_again, row_reader
 from waybill.imports.start import start_next
 from waybill.jobs.items import LedgerEntry
-from waybill.jobs.leases import FINISH, Pulse, lease_chunk
+from waybill.jobs.leases import FINISH, WRITE_TIMEOUT_SECONDS, Pulse, lease_chunk
 from waybill.jobs.model import Counts, Job, Status, finished
 
 if TYPE_CHECKING:
     from waybill.bootstrap import Services
 
 PIECE_BYTES = 1024 * 1024
+by_row = attrgetter("row")
 _MESSAGES = {
     "source-changed": "The file was overwritten or deleted while it was imported.",
     "rejected-rows": "Of {counts.total:,} rows {counts.rejected:,} are bad; all or nothing was asked for.",
@@ -128,7 +129,9 @@ def _complete_ledger(services: Services, job: Job, plan: ImportPlan) -> dict[int
         if not parts or not parts[-1].is_last:
             attempt = uuid.uuid4().hex
             leased = lease_chunk(services, job.job_id, chunk.number, attempt)
-            parts.append(load_leased_chunk(services, leased, plan, chunk, parts, attempt, skip=True))
+            parts[:] = services.jobs.ledger(job.job_id, chunk.number).get(chunk.number, [])  # now nobody adds to it
+            if not parts or not parts[-1].is_last:
+                parts.append(load_leased_chunk(services, leased, plan, chunk, parts, attempt, skip=True))
     return ledger
 
 
@@ -145,17 +148,14 @@ def settle_repeated_keys(
     """
     losers: list[Loser] = []
     reader = row_reader(services, job, plan)
-    for partition in range(plan.key_partitions):
-        suspects = frozenset(_suspect_rows(services, job, plan, ledger, partition))
-        if not suspects:
-            continue
+    for suspects in in_batches(_suspects(services, job, plan, ledger, pulse)):
         groups: dict[str, list[tuple[int, int, str, str]]] = {}
         try:
-            for chunk, row, block, place in read_again(services, plan, reader, suspects):
+            for chunk, row, block, place in read_again(services, plan, reader, suspects, pulse.check):
                 groups.setdefault(block.keys[place], []).append((row, chunk, block.texts[place], block.raw(row)))
         except SourceChanged:
             # What was written stays; without the source nobody can say more about repeated keys.
-            return losers
+            break
         winners = []
         for key, rows in groups.items():
             *earlier, (winner, _, text, _) = rows
@@ -174,20 +174,27 @@ def settle_repeated_keys(
         ) as writer:
             writer.write(winners)
         pulse.check()
-    return sorted(losers, key=attrgetter("row"))
+    return sorted(losers, key=by_row)
 
 
-def _suspect_rows(
-    services: Services, job: Job, plan: ImportPlan, ledger: Mapping[int, Sequence[LedgerEntry]], partition: int
-) -> list[int]:
-    """Imported rows whose key digest stands more than once in the file."""
-    pairs = []
-    for entry in chain.from_iterable(ledger.values()):
-        if entry.imported:
-            key = part_prefix(job.job_id, entry.chunk, entry.part, entry.attempt) + "keys"
-            read = partial(services.files.read, services.settings.files_bucket, key)
-            pairs.append(read_partition(read, plan.key_partitions, partition))
-    return repeated(pairs)
+def _suspects(
+    services: Services, job: Job, plan: ImportPlan, ledger: Mapping[int, Sequence[LedgerEntry]], pulse: Pulse
+) -> Iterator[list[int]]:
+    """By partition, imported rows whose key digest stands more than once in the file."""
+
+    def reader(entry: LedgerEntry) -> RangeReader:
+        key = part_prefix(job.job_id, entry.chunk, entry.part, entry.attempt) + "keys"
+
+        def read(start: int, end: int) -> bytes:
+            pulse.check()
+            return services.files.read(services.settings.files_bucket, key, start, end)
+
+        return read
+
+    reads = [reader(entry) for entry in chain.from_iterable(ledger.values()) if entry.imported]
+    for rows in repeated_by_partition(reads, plan.key_partitions) if plan.key_partitions else ():
+        pulse.check()
+        yield rows
 
 
 def _put_files_together(
@@ -208,10 +215,11 @@ def _put_files_together(
     summary = Summary()
     for loser in losers:
         summary.add(loser.error)
+    first_row = 0
     for entry in chain.from_iterable(ledger[chunk.number] for chunk in plan.chunks):
         prefix = part_prefix(job.job_id, entry.chunk, entry.part, entry.attempt)
-        first_row = entry.next_row - entry.rows
-        mine = [loser for loser in losers if loser.chunk == entry.chunk and first_row <= loser.row < entry.next_row]
+        mine = losers[bisect_left(losers, first_row, key=by_row) : bisect_left(losers, entry.next_row, key=by_row)]
+        first_row = entry.next_row
         index = ReportIndex.from_bytes(b"")
         content: dict[str, Iterator[bytes]] = {"rejects": iter(()), "errors": iter(())}
         if entry.rejected or entry.unprocessed:

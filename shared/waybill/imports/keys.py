@@ -11,10 +11,13 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 KEYS_PER_PARTITION = 250_000
+# Keys held at once while repeated ones are looked for, 16 bytes each; and rows that are read again in one pass.
+WINDOW_KEYS = 16_000_000
+SUSPECTS_PER_PASS = 500_000
 _HEADER_SIZE = 4
 _PAIR_SIZE = 16
 
@@ -56,13 +59,45 @@ class KeySpill:
         return b"".join(map(_little_endian, parts))
 
 
-def read_partition(read: RangeReader, partitions: int, partition: int) -> tuple[array[int], array[int]]:
-    """(digests, rows) of one partition of a key file."""
-    counts = _from_little_endian("I", read(0, partitions * _HEADER_SIZE))
-    start = partitions * _HEADER_SIZE + sum(counts[:partition]) * _PAIR_SIZE
-    count = counts[partition]
-    data = read(start, start + count * _PAIR_SIZE) if count else b""
-    return _from_little_endian("Q", data[: count * 8]), _from_little_endian("Q", data[count * 8 :])
+def repeated_by_partition(reads: Sequence[RangeReader], partitions: int) -> Iterator[list[int]]:
+    """For each partition the rows whose digest stands more than once among all key files, ascending.
+
+    Partitions stand one behind the other in a key file: as many as fit into memory come by one request a file.
+    """
+    counts = [_from_little_endian("I", read(0, partitions * _HEADER_SIZE)) for read in reads]
+    step = max(1, partitions * WINDOW_KEYS // max(1, sum(map(sum, counts))))
+    for first in range(0, partitions, step):
+        behind = min(first + step, partitions)
+        files = [_read_partitions(read, count, first, behind) for read, count in zip(reads, counts, strict=True)]
+        for index in range(behind - first):
+            yield repeated(file[index] for file in files)
+
+
+def _read_partitions(
+    read: RangeReader, counts: array[int], first: int, behind: int
+) -> list[tuple[array[int], array[int]]]:
+    """(digests, rows) of each of the partitions `[first, behind)` of a key file."""
+    at = len(counts) * _HEADER_SIZE + sum(counts[:first]) * _PAIR_SIZE
+    size = sum(counts[first:behind]) * _PAIR_SIZE
+    data = memoryview(read(at, at + size) if size else b"")
+    parts, at = [], 0
+    for count in counts[first:behind]:
+        middle, end = at + count * 8, at + count * 16
+        parts.append((_from_little_endian("Q", data[at:middle]), _from_little_endian("Q", data[middle:end])))
+        at = end
+    return parts
+
+
+def in_batches(partitions: Iterable[list[int]], size: int = SUSPECTS_PER_PASS) -> Iterator[frozenset[int]]:
+    """Rows of whole partitions, gathered to about `size`: each batch is worth one more read of the file."""
+    batch: list[int] = []
+    for rows in partitions:
+        batch += rows
+        if len(batch) >= size:
+            yield frozenset(batch)
+            batch = []
+    if batch:
+        yield frozenset(batch)
 
 
 def repeated(chunks: Iterable[tuple[array[int], array[int]]]) -> list[int]:
@@ -91,7 +126,7 @@ def _little_endian(values: array[int]) -> bytes:
     return values.tobytes()
 
 
-def _from_little_endian(typecode: str, data: bytes) -> array[int]:
+def _from_little_endian(typecode: str, data: bytes | memoryview) -> array[int]:
     values: array[int] = array(typecode)
     values.frombytes(data)
     if sys.byteorder == "big":

@@ -27,8 +27,8 @@ from waybill.imports.settle import read_losers
 from waybill.imports.sinks import BatchSink, NoSink, Refusal, Sink, conditional_sink
 from waybill.imports.source import chunk_segments, row_reader
 from waybill.jobs.items import LedgerEntry
-from waybill.jobs.leases import Pulse, lease_chunk
-from waybill.jobs.model import Job
+from waybill.jobs.leases import WRITE_TIMEOUT_SECONDS, Pulse, lease_chunk
+from waybill.jobs.model import ChunkLease, Job
 from waybill.tabular.plan import Chunk
 from waybill.tabular.records import Segment
 
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from waybill.aws.files import Files
     from waybill.bootstrap import Services
 
-# A request may be on its way for so long after its last check; Stop promises 5 seconds, and a lease is longer.
-WRITE_TIMEOUT_SECONDS = 3.0
 # What an invocation keeps back for its last requests, files and ledger item.
 TIME_RESERVE_SECONDS = 45.0
 
@@ -95,6 +93,10 @@ def load_chunk(
         raise LookupError(f"job {job_id} has no plan")
     attempt = uuid.uuid4().hex
     job = lease_chunk(services, job_id, number, attempt, remaining_seconds)
+    # Again: while the lease was waited for, who had it may have committed. From now on only this attempt can.
+    parts = services.jobs.ledger(job_id, number).get(number, [])
+    if parts and parts[-1].is_last:
+        return parts[-1]
     return load_leased_chunk(services, job, plan, plan.chunks[number], parts, attempt, remaining_seconds)
 
 
@@ -140,7 +142,7 @@ def load_leased_chunk(
         is_last=tally.is_last,
         failure=tally.failure,
     )
-    return services.jobs.commit_chunk(job.job_id, entry)
+    return services.jobs.commit_chunk(job.job_id, entry, loader.lease)
 
 
 def part_prefix(job_id: str, chunk: int, part: int, attempt: str) -> str:
@@ -168,6 +170,10 @@ class _Loader:
         self._handed_in = 0
         self._refused: list[Refusal] = []
         self._sink: Sink = NoSink()
+
+    @property
+    def lease(self) -> ChunkLease:
+        return self._pulse.lease
 
     def load(self, tally: _Tally, outputs: _PartFiles) -> tuple[_Tally, ChunkReport]:
         """Write the good rows, report the bad ones, until the chunk or the invocation's time is over.

@@ -11,13 +11,14 @@ Two steps of the state machine, for jobs whose policy asks for it: `check_chunk`
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from waybill.entities.rows import shard_of
 from waybill.imports.blocks import RowBlock
-from waybill.imports.keys import KeySpill, read_partition, repeated
+from waybill.imports.keys import KeySpill, in_batches, repeated_by_partition
 from waybill.imports.plan import ImportPlan, read_plan
 from waybill.imports.policy import Policy
 from waybill.imports.reports import RowError
@@ -94,8 +95,10 @@ def settle_import(services: Services, job_id: str) -> None:
         bad += found["bad"]
         for row in found["refused"]:
             losers.setdefault(row, RowError(row, None, None, refusal[0], None, refusal[1]))
+    rows = sorted(losers)
     for chunk in plan.chunks:
-        mine = [losers[row] for row in sorted(losers) if chunk.first_row <= row < chunk.first_row + chunk.rows]
+        first, behind = bisect_left(rows, chunk.first_row), bisect_left(rows, chunk.first_row + chunk.rows)
+        mine = [losers[row] for row in rows[first:behind]]
         body = json.dumps(mine).encode()
         services.files.put(services.settings.files_bucket, checks_prefix(job_id, chunk.number) + "losers", body)
     if job.on_error == "all-or-nothing" and (bad or losers):
@@ -136,12 +139,9 @@ def _groups(
     bucket = services.settings.files_bucket
     reader = row_reader(services, job, plan)
     partitions = max(1, plan.key_partitions)
-    for partition in range(partitions):
-        pairs = []
-        for chunk in plan.chunks:
-            read = partial(services.files.read, bucket, checks_prefix(job.job_id, chunk.number) + name)
-            pairs.append(read_partition(read, partitions, partition))
-        suspects = frozenset(repeated(pairs))
+    keys = [checks_prefix(job.job_id, chunk.number) + name for chunk in plan.chunks]
+    reads = [partial(services.files.read, bucket, key) for key in keys]
+    for suspects in in_batches(repeated_by_partition(reads, partitions)):
         groups: dict[str, list[tuple[int, str, int | None]]] = {}
         for row, value, number in _values(services, job, plan, reader, suspects, what):
             groups.setdefault(value, []).append((row, value, number))

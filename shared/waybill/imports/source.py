@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from waybill.entities.model import Entity
@@ -52,9 +52,16 @@ def chunk_segments(
 
 
 def read_again(
-    services: Services, plan: ImportPlan, reader: RowReader, wanted: frozenset[int]
+    services: Services,
+    plan: ImportPlan,
+    reader: RowReader,
+    wanted: frozenset[int],
+    on_segment: Callable[[], object] = lambda: None,
 ) -> Iterator[tuple[int, int, RowBlock, int]]:
     """Rows that were read before: (chunk number, row, its block, its place among the block's good rows).
+
+    Args:
+        on_segment: called often; keeps the caller's lease.
 
     Raises (while iterating):
         SourceChanged: the file is no longer the one that was planned.
@@ -63,6 +70,7 @@ def read_again(
         if wanted.isdisjoint(range(chunk.first_row, chunk.first_row + chunk.rows)):
             continue
         for segment, row, count in chunk_segments(services.files, plan, chunk):
+            on_segment()
             if wanted.isdisjoint(range(row, row + count)):
                 continue
             block = reader.read(segment, row, count, services.clock(), NoSink.wrapping)

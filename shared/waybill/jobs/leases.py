@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 LEASE_SECONDS = 12.0
 HEARTBEAT_SECONDS = 1.0
+# A request may be on its way for so long after its last check; Stop promises 5 seconds, and a lease is longer.
+WRITE_TIMEOUT_SECONDS = 3.0
 # Chunk number of the lease under which a job is put together at its end.
 FINISH = -1
 
@@ -45,8 +47,9 @@ class Pulse:
         self._services, self._chunk = services, chunk
         self.job = job
         self.lease = job.leases.get(chunk) or ChunkLease(attempt)
-        now = time.monotonic()
-        self._next, self._lease_ends = now + HEARTBEAT_SECONDS, now + LEASE_SECONDS
+        # The lease runs from before it was asked for, however late its reply came.
+        self._lease_ends = time.monotonic() + self.lease.until / 1000 - services.clock().timestamp()
+        self._next = self._lease_ends - LEASE_SECONDS + HEARTBEAT_SECONDS
 
     def note(self, processed: int, imported: int, rejected: int) -> None:
         """Take up progress; an attempt that reads again what an earlier one read does not turn it back."""
@@ -62,7 +65,10 @@ class Pulse:
         Raises:
             Superseded: the chunk is another attempt's, or the lease is over.
         """
-        return self.job if time.monotonic() < self._next else self.beat()
+        job = self.job if time.monotonic() < self._next else self.beat()
+        if time.monotonic() > self._lease_ends - WRITE_TIMEOUT_SECONDS:  # the heartbeat itself took too long
+            raise Superseded(f"the lease of chunk {self._chunk} is nearly over")
+        return job
 
     def beat(self) -> Job:
         """Send a heartbeat now; the lease is prolonged from before it was sent.

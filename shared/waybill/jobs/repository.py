@@ -320,10 +320,14 @@ class JobRepository:
         except ConditionFailed:
             raise Superseded(f"chunk {chunk} of job {job_id} belongs to another attempt") from None
 
-    def commit_chunk(self, job_id: str, entry: LedgerEntry) -> LedgerEntry:
+    def commit_chunk(self, job_id: str, entry: LedgerEntry, lease: ChunkLease | None = None) -> LedgerEntry:
         """Put a part's ledger item and add it to the totals, both or neither, once; with that the lease ends.
 
         `unprocessed` rows stay in the ledger only: the job shows them when it has ended.
+
+        Args:
+            lease: the attempt's progress. Where an attempt before it had come further than this part does, the rest
+                stays with the chunk (not leased to anybody), so that the job's `processed` does not fall.
 
         Returns:
             The entry that counts: this one, or the one that an earlier call wrote.
@@ -331,11 +335,23 @@ class JobRepository:
         Raises:
             Superseded: another attempt owns the chunk, or the job has ended.
         """
+        values: dict[str, Any] = {":imported": entry.imported, ":rejected": entry.rejected}
+        values |= {":running": Status.IN_PROGRESS, ":attempt": entry.attempt}
+        release = "REMOVE leases.#chunk"
+        if lease is not None and not entry.is_last and lease.processed > entry.imported + entry.rejected:
+            release = "SET leases.#chunk = :ahead"
+            ahead = ChunkLease(
+                entry.attempt,
+                lease.processed - entry.imported - entry.rejected,
+                max(0, lease.imported - entry.imported),
+                max(0, lease.rejected - entry.rejected),
+            )
+            values[":ahead"] = dataclasses.asdict(ahead)
         totals = {
             "Update": {
                 "TableName": self._table,
                 "Key": to_attributes({"pk": f"JOB#{job_id}", "sk": "JOB"}),
-                "UpdateExpression": "ADD #imported :imported, #rejected :rejected REMOVE leases.#chunk",
+                "UpdateExpression": f"ADD #imported :imported, #rejected :rejected {release}",
                 "ConditionExpression": "#status = :running AND leases.#chunk.attempt = :attempt",
                 "ExpressionAttributeNames": {
                     "#chunk": str(entry.chunk),
@@ -343,14 +359,7 @@ class JobRepository:
                     "#imported": "imported",
                     "#rejected": "rejected",
                 },
-                "ExpressionAttributeValues": to_attributes(
-                    {
-                        ":imported": entry.imported,
-                        ":rejected": entry.rejected,
-                        ":running": Status.IN_PROGRESS,
-                        ":attempt": entry.attempt,
-                    }
-                ),
+                "ExpressionAttributeValues": to_attributes(values),
             }
         }
         try:
