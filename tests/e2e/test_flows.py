@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import gzip
 import hashlib
 import io
 import json
@@ -109,7 +110,8 @@ def test_an_upload_is_imported_and_read_by_a_zilliant_client(admin: Client, alic
         (b"contact_id,email,spend,joined,vip\n", "empty-file"),
         (b"contact_id,email,spend,joined,joined\nx,,,,\n", "duplicate-label"),
         (b'contact_id,email,spend,joined,vip\n"x,,,,\ny,,,,\n', "format-error"),
-        ("contact_id,email,spend,joined,vip\nx,,,,\n".encode("utf-16"), "encoding-error"),
+        ("contact_id,email,spend,joined,vip\nx,,,,\n".encode("utf-16")[:-1], "encoding-error"),
+        (gzip.compress(b"contact_id,email,spend,joined,vip\nx,,,,\n")[:-9], "compression-error"),
         (bytes(range(256)) * 20, "encoding-error"),
     ],
 )
