@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
-PART_BYTES = 8 * 1024 * 1024
+PART_BYTES = 5 * 1024 * 1024  # S3's least for a part: two writers at once stay small
 
 
 class SourceChanged(Exception):
@@ -189,10 +189,10 @@ class Writer:
             Key=self._key,
             UploadId=self._upload_id,
             PartNumber=len(self._etags) + 1,
-            Body=bytes(self._buffer),
+            Body=self._buffer,  # type: ignore[arg-type]  # a bytearray, which botocore takes without a copy
         )
         self._etags.append(part["ETag"])
-        self._buffer.clear()
+        self._buffer = bytearray()
 
     def close(self) -> None:
         """Make the object visible, whole."""

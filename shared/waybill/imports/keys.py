@@ -119,11 +119,11 @@ def repeated(chunks: Iterable[tuple[array[int], array[int]]]) -> list[int]:
     )
 
 
-def _little_endian(values: array[int]) -> bytes:
+def _little_endian(values: array[int]) -> memoryview:
     if sys.byteorder == "big":
         values = array(values.typecode, values)
         values.byteswap()
-    return values.tobytes()
+    return memoryview(values)
 
 
 def _from_little_endian(typecode: str, data: bytes | memoryview) -> array[int]:
