@@ -31,6 +31,7 @@ from .fieldtypes.temporal import DatetimeType
 from .patterns import Pattern
 
 CACHED_CELLS = 20_000
+CACHED_BAD_CELLS = 1_000
 CACHED_CELL_CHARS = 64  # of a bad cell: it may be of any length
 
 _DIGITS = b"0123456789"
@@ -185,7 +186,7 @@ class Lane:
 
     def _keep_bad(self, cell: str, problems: tuple[Problem, ...]) -> None:
         if len(cell) <= CACHED_CELL_CHARS:
-            if len(self._bad) >= CACHED_CELLS:
+            if len(self._bad) >= CACHED_BAD_CELLS:
                 self._bad.clear()
             self._bad[cell] = problems
 
