@@ -23,6 +23,7 @@ from waybill.entities.model import (
     refuse_unknown,
 )
 from waybill.errors import Conflict, InvalidRequest, NotFound
+from waybill.imports.policy import MODES, ON_ERROR, mode_problem
 from waybill.imports.start import ImportOptions, start_upload
 from waybill.jobs.idempotency import IdempotencyKeys
 from waybill.jobs.items import Upload
@@ -30,8 +31,6 @@ from waybill.jobs.model import Job, rfc3339
 from web import Request, Route, json_response
 
 FORM_SECONDS = 900
-MODES = ("upsert", "insert", "update", "delete")
-ON_ERROR = ("skip", "abort", "all-or-nothing")
 _MAX_FILE_NAME = 255
 _MAX_KEY = 255
 
@@ -133,8 +132,8 @@ def parse_options(given: Mapping[str, Any], entity: Entity) -> ImportOptions:
     mode, on_error = given.get("mode", "upsert"), given.get("onError", "skip")
     if mode not in MODES:
         problems.append(("/mode", f"must be one of {', '.join(MODES)}"))
-    elif mode in ("update", "delete") and not entity.primary_key:
-        problems.append(("/mode", f"{mode} needs an entity with a primaryKey"))
+    elif problem := mode_problem(mode, entity.primary_key, entity.target is None):
+        problems.append(("/mode", problem))
     if on_error not in ON_ERROR:
         problems.append(("/onError", f"must be one of {', '.join(ON_ERROR)}"))
     max_errors = given.get("maxErrors", 1)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from waybill.entities.model import Entity
-from waybill.errors import Superseded
+from waybill.errors import Conflict, Superseded
 from waybill.exports.definition import Definition, Export
 from waybill.exports.writers import CsvWriter
 from waybill.imports.results import export_key
@@ -33,6 +33,8 @@ def start_export(services: Services, export: Export, started_by: str, started_by
         Conflict: the export is no draft.
     """
     entity = services.entities.get(export.definition.entity)
+    if entity.target is not None:
+        raise Conflict("An entity with a target table cannot be exported yet.", export.allowed_actions())
     job_id = str(uuid.uuid5(_NAMESPACE, export.export_id))
     now = services.clock()
     job = Job(

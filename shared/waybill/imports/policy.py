@@ -48,8 +48,10 @@ def schema_options(schema: Mapping[str, Any]) -> dict[str, bool]:
     return {"unique": True} if unique or schema.get("uniqueKeys") else {}
 
 
-def mode_problem(mode: str, primary_key: Sequence[str]) -> str | None:
+def mode_problem(mode: str, primary_key: Sequence[str], own_table: bool) -> str | None:
     """Why a mode cannot be used with an entity; None when it can."""
     if mode in ("update", "delete") and not primary_key:
         return f"{mode} needs an entity with a primaryKey"
+    if mode != "upsert" and not own_table:
+        return f"{mode} is not supported yet for an entity with a target table"
     return None
