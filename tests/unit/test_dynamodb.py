@@ -587,7 +587,7 @@ def test_stop_also_holds_for_what_would_be_sent_again(played: PlayedDynamoDB) ->
             raise Stopped
         sent += 1
 
-    played.plan = [unprocessed(4), unprocessed(30, 31)]
+    played.plan = [unprocessed(4, 30, 31)] * 2  # whichever request comes first
     batch_writer = writer(played, connections=2, before_send=before_send)
     with pytest.raises(Stopped), batch_writer:
         batch_writer.write(puts(50), tags=range(50))
