@@ -561,21 +561,37 @@ class Stopped(Exception):
 
 @pytest.mark.parametrize("allowed", [0, 1, 3])
 def test_a_caller_can_stop_before_any_request(played: PlayedDynamoDB, allowed: int) -> None:
-    sent = 0
+    permitted = 0
 
     def before_send() -> None:
-        nonlocal sent
-        if sent == allowed:
+        nonlocal permitted
+        if permitted == allowed:
             raise Stopped
-        sent += 1
+        permitted += 1
 
     played.plan = [0.1] * 10  # late: they are on their way when Stop comes
+    batch_writer = writer(played, connections=2, before_send=before_send)
+    with pytest.raises(Stopped), batch_writer:
+        batch_writer.write(puts(100), tags=range(100))
+    sent = len(played.requests)
+    assert sent <= allowed
+    assert batch_writer.acknowledged == len(played.items) == 25 * sent
+    assert sorted([*batch_writer.unacknowledged(), *(int(key) for key in played.items)]) == list(range(100))
+
+
+def test_a_request_that_had_not_begun_does_not_follow_the_stop(played: PlayedDynamoDB) -> None:
+    """Between its permission and the stop may lie a slow heartbeat, and the end of the lease."""
+    permissions = iter([True, True, False])
+
+    def before_send() -> None:
+        if not next(permissions):
+            raise Stopped
+
     batch_writer = writer(played, connections=4, before_send=before_send)
     with pytest.raises(Stopped), batch_writer:
         batch_writer.write(puts(100), tags=range(100))
-    assert len(played.requests) == allowed
-    assert batch_writer.acknowledged == len(played.items) == 25 * allowed
-    assert sorted(batch_writer.unacknowledged()) == list(range(25 * allowed, 100))
+    assert played.requests == []
+    assert sorted(batch_writer.unacknowledged()) == list(range(100))
 
 
 def test_stop_also_holds_for_what_would_be_sent_again(played: PlayedDynamoDB) -> None:
