@@ -73,20 +73,23 @@ def test_raw_records_are_the_bytes_between_line_breaks(text: str, block_bytes: i
     assert "".join(raws).replace("\r", "").replace("\n", "") == text.replace("\r", "").replace("\n", "")
 
 
-@given(texts, st.integers(1, 50), st.integers(1, 4))
-def test_columns_are_given_only_when_every_row_has_the_width(text: str, block_bytes: int, width: int) -> None:
+@given(texts, st.integers(1, 50), st.integers(1, 4), st.integers(0, 3))
+def test_columns_are_the_even_rows(text: str, block_bytes: int, width: int, left_out: int) -> None:
     try:
         found = list(segments(io.BytesIO(text.encode()), COMMA, 0, block_bytes))
     except UnclosedQuote:
         return
     for segment in found:
-        rows = parse_rows(segment, segment.data.decode(), COMMA).cells
-        columns = parse_columns(segment, segment.data.decode(), COMMA, width)
-        even = '"' not in segment.data.decode() and all(len(row) == width and any(row) for row in rows)
-        if even:
-            assert columns == [list(column) for column in zip(*rows, strict=True)]
-        else:
-            assert columns is None
+        count = max(1, segment.records - left_out)
+        parsed = parse_rows(segment, segment.data.decode(), COMMA)
+        columns = parse_columns(segment, segment.data.decode(), COMMA, width, count)
+        assert (columns is not None) == segment.structural
+        if columns is not None:
+            rows = dict(enumerate(parsed.cells[:count]))
+            even = {index: cells for index, cells in rows.items() if len(cells) == width and any(cells)}
+            assert list(zip(*columns.cells, strict=True)) == list(map(tuple, even.values()))
+            assert columns.others.keys() == rows.keys() - even.keys()
+            assert all(cells == rows[index] or not any(cells + rows[index]) for index, cells in columns.others.items())
 
 
 @given(texts, st.integers(1, 50))

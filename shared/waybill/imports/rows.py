@@ -71,25 +71,26 @@ class RowReader:
         text = segment.data.decode(self._plan.text_encoding)
         skipped = self._skipped_by_number(first_row, count)
         errors = self._too_long(segment, text, first_row, count)
-        columns = None
+        records = None
         if not (self._first_own_cell or skipped or errors):
-            columns = parse_columns(segment, text, self._plan.dialect, self._width)
-        if columns is not None:
-            if count < segment.records:
-                columns = [column[:count] for column in columns]
-            rows = range(first_row, first_row + count)
-            block = self._compile(columns, rows, now, wrapping)
-            errors = self._row_errors(block, rows)
+            records = parse_columns(segment, text, self._plan.dialect, self._width, count)
+        rows: Sequence[int] = range(first_row, first_row + count)
+        if records is not None:
+            columns = records.cells
+            if records.others:
+                errors = {
+                    rows[index]: self._structure_errors(rows[index], cells) for index, cells in records.others.items()
+                }
+                rows = [row for row in rows if row not in errors]
         else:
             parsed = parse_rows(segment, text, self._plan.dialect)
             skipped |= parsed.comments
             errors |= self._check_structure(parsed, first_row, count, skipped, errors)
-            good = [index for index in range(count) if first_row + index not in errors and index not in skipped]
-            rows_left = [first_row + index for index in good]
+            good = [index for index, row in enumerate(rows) if row not in errors and index not in skipped]
+            rows = [first_row + index for index in good]
             columns = [list(column) for column in zip(*(parsed.cells[index] for index in good), strict=True)]
-            block = self._compile(columns, rows_left, now, wrapping) if good else Block()
-            errors |= self._row_errors(block, rows_left)
-            rows = rows_left  # type: ignore[assignment]
+        block = self._compile(columns, rows, now, wrapping) if rows else Block()
+        errors |= self._row_errors(block, rows)
         return RowBlock(
             raw=_LazyRaws(segment, text, self._plan, first_row),
             rows=[rows[index] for index in block.rows] if len(block.rows) < len(rows) else rows,
@@ -183,14 +184,15 @@ class RowReader:
             if index in parsed.stray:
                 message = _STRAY_IN_JSON_LINES if self._plan.format == "jsonl" else _STRAY
                 errors[row] = [RowError(row, None, None, "format-error", None, message)]
-            elif not any(cells[self._first_own_cell :]):
-                errors[row] = [RowError(row, None, None, "blank-row", None, "The row is blank.")]
-            elif len(cells) != self._width:
-                errors[row] = self._ragged(row, cells)
+            elif len(cells) != self._width or not any(cells[self._first_own_cell :]):
+                errors[row] = self._structure_errors(row, cells)
         return errors
 
-    def _ragged(self, row: int, cells: list[str]) -> list[RowError]:
-        """A row with too few or too many cells: what is wrong with those it has, then each missing or extra one."""
+    def _structure_errors(self, row: int, cells: list[str]) -> list[RowError]:
+        """A blank row; or one with too few or too many cells: what is wrong with those it has, then each missing or
+        extra one."""
+        if not any(cells[self._first_own_cell :]):
+            return [RowError(row, None, None, "blank-row", None, "The row is blank.")]
         errors: list[RowError] = []
         for index, fld in self._match.columns:
             if index >= len(cells):

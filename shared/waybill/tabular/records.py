@@ -283,22 +283,47 @@ def parse_rows(segment: Segment, text: str, dialect: Dialect) -> Rows:
     return Rows(cells, frozenset(stray), comments)
 
 
-def parse_columns(segment: Segment, text: str, dialect: Dialect, width: int) -> list[list[str]] | None:
-    """The cells by column when every record has exactly `width` cells, not all empty, with no quote or NUL; else None.
+@dataclass(frozen=True)
+class Columns:
+    """The cells of a segment's even records, those with exactly as many cells as wanted and not all of them empty, by
+    column; `others` has the cells of the other records by index."""
+
+    cells: Sequence[Sequence[str]]
+    others: dict[int, list[str]]
+
+
+def parse_columns(segment: Segment, text: str, dialect: Dialect, width: int, count: int) -> Columns | None:
+    """The cells of the first `count` records of a segment by column; None where only `parse_rows` can tell them: with
+    stray quotes, NULs, escapes or comments."""
+    if not segment.structural or "\0" in text or not dialect.is_plain(text):
+        return None
+    if dialect.quote_char is not None and dialect.quote_char in text:
+        rows = list(csv.reader(io.StringIO(text, newline=""), **dialect.reader_options()))
+    else:
+        if "\r" in text:
+            text = text.replace("\r\n", "\n").replace("\r", "\n")
+        text = text.removesuffix("\n")
+        columns = _even_columns(text, dialect.delimiter, width, count) if count == segment.records else None
+        if columns is not None:
+            return Columns(columns, {})
+        rows = [line.split(dialect.delimiter) for line in text.split("\n")]
+    del rows[count:]
+    others = {index: cells for index, cells in enumerate(rows) if len(cells) != width or not any(cells)}
+    even = [cells for index, cells in enumerate(rows) if index not in others] if others else rows
+    return Columns(list(zip(*even, strict=True)), others)
+
+
+def _even_columns(text: str, delimiter: str, width: int, records: int) -> Sequence[Sequence[str]] | None:
+    """The columns of lines without quotes that all have `width` cells, none of them blank, else None.
 
     One replace and one split in C: a marker cell stands where each record ends, and the split is right exactly when
     all the markers fall on every `width + 1`-th place.
     """
-    if (dialect.quote_char is not None and dialect.quote_char in text) or "\0" in text or not dialect.is_plain(text):
+    if text.count(delimiter) != records * (width - 1):
         return None
-    if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if not text.endswith("\n"):
-        text += "\n"
-    delimiter = dialect.delimiter
     flat = text.replace("\n", f"{delimiter}\n{delimiter}").split(delimiter)
-    flat.pop()
-    if len(flat) != segment.records * (width + 1) or flat[width :: width + 1].count("\n") != segment.records:
+    flat.append("\n")
+    if flat[width :: width + 1].count("\n") != records:
         return None
     columns = [flat[index :: width + 1] for index in range(width)]
     if all("" in column for column in columns) and not all(map(any, zip(*columns, strict=True))):
@@ -308,8 +333,11 @@ def parse_columns(segment: Segment, text: str, dialect: Dialect, width: int) -> 
 
 def raw_records(segment: Segment, text: str, dialect: Dialect) -> list[str]:
     """The records as they stand in the file, comments too, without their line break."""
+    is_quoted = dialect.quote_char is not None and dialect.quote_char in text
+    if "\r" not in text and not is_quoted and dialect.is_plain(text):
+        return text.removesuffix("\n").split("\n") if text else []
     lines = _lines(text)
-    if (dialect.quote_char is not None and dialect.quote_char in text) or not dialect.is_plain(text):
+    if is_quoted or not dialect.is_plain(text):
         records, first = [], 0
         for _, taken in read_lines(lines, dialect):
             records.append("".join(lines[first:taken]))
