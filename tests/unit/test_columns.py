@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from waybill.entities import columns
 from waybill.entities.columns import make_column
 from waybill.entities.fields import Field
 from waybill.entities.header import match_header
@@ -120,6 +121,19 @@ def test_a_column_says_what_the_plain_rule_says(descriptor: dict[str, Any], data
     lane = make_column(field)
     for _ in range(2):  # again: what a column has seen must not change what it says
         cells = data.draw(st.lists(cell, min_size=1, max_size=12))
+        assert quick_rule(field, cells, lane) == [plain_rule(field, cell) for cell in cells]
+
+
+@pytest.mark.parametrize("descriptor", FIELDS)
+@pytest.mark.parametrize("few_cells", [1, 2_000])
+def test_cells_seen_before_are_told_again(
+    descriptor: dict[str, Any], few_cells: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(columns, "FEW_CELLS", few_cells)
+    field = make_field(descriptor)
+    good = [cell for cell in CELLS if not field.check(cell)[1]] or CELLS
+    lane = make_column(field)
+    for cells in (good[::2], good[::-2], good[:1] * 3, CELLS, good[:2] * 2):
         assert quick_rule(field, cells, lane) == [plain_rule(field, cell) for cell in cells]
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -30,9 +30,11 @@ from .fieldtypes.strings import AnyType, StringType
 from .fieldtypes.temporal import DatetimeType
 from .patterns import Pattern
 
-CACHED_CELLS = 20_000
+CACHED_CELLS = 50_000  # of a column: the days of 137 years
 CACHED_BAD_CELLS = 1_000
-CACHED_CELL_CHARS = 64  # of a bad cell: it may be of any length
+CACHED_CELL_CHARS = 64  # a cell may be of any length
+FEW_CELLS = 2_000
+BLOCKS_LEARNT_FROM = 50
 
 _DIGITS = b"0123456789"
 _SHAPE = bytes.maketrans(_DIGITS, b"0" * 10)
@@ -93,8 +95,10 @@ class Lane:
     def __init__(self, field: Field) -> None:
         self.field = field
         self.kind = field.kind
-        # Three NULs in a row: an empty cell beside another one.
+        self._few: dict[str, str] | None = {}  # the texts of all good cells while they are few; None: they are many
+        self._blocks_learnt_from = 0
         self._bad: dict[str, tuple[Problem, ...]] = {}  # bad cells repeat: "n/a", "unknown", 0000-00-00
+        # Three NULs in a row: an empty cell beside another one.
         self._missing = [b"\0%b\0" % value.encode() if value else b"\0\0\0" for value in field.missing_values]
         self.opening, self.closing = {
             "S": ('{"S":"', '"}'),
@@ -131,6 +135,11 @@ class Lane:
 
     def convert(self, cells: Sequence[str]) -> Converted:
         """Checks one block of the column's cells."""
+        if self._few:
+            try:
+                return Converted(list(map(self._few.__getitem__, cells)), self._nulls_among(cells, self._few), {})
+            except KeyError:
+                pass
         try:
             data = frame(cells)
         except UnicodeEncodeError:
@@ -145,7 +154,22 @@ class Lane:
             converted = Converted(texts, nulls, {}) if texts is not None else self._convert_suspects(cells, data, nulls)
         if nulls and self.field.required:
             converted.problems.update(dict.fromkeys(nulls, (self.field.required_problem,)))
+        if self._few is not None and not converted.problems and len(data) <= CACHED_CELL_CHARS * len(cells):
+            self._learn(self._few, cells, converted.texts)
         return converted
+
+    def _learn(self, few: dict[str, str], cells: Sequence[str], texts: Sequence[str]) -> None:
+        """Most columns of a file have few different values: soon a block is nothing but known ones."""
+        few.update(zip(cells, texts, strict=True))
+        self._blocks_learnt_from += 1
+        if len(few) > FEW_CELLS or self._blocks_learnt_from == BLOCKS_LEARNT_FROM:
+            self._few = None
+
+    def _nulls_among(self, cells: Sequence[str], known: Container[str]) -> Sequence[int]:
+        missing = self.field.missing
+        if not any(value in known for value in missing):
+            return ()
+        return [position for position, cell in enumerate(cells) if cell in missing]
 
     def _nulls(self, cells: Sequence[str], data: bytes) -> Sequence[int]:
         for value in self._missing:
