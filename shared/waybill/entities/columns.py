@@ -510,7 +510,7 @@ class DatetimeLane(Lane):
             return sorted(found)
         rest = _filled(cells, found) if found else cells
         if b"T24" in data or not _are_moments(rest):
-            found.update(position for position, cell in enumerate(cells) if not _is_moment(cell))
+            found.update(_not_moments(cells))
         if not self._within(rest):
             rules = self.field.constraints
             found.update(
@@ -696,8 +696,17 @@ def _are_moments(cells: Sequence[str]) -> bool:
     return True
 
 
-def _is_moment(cell: str) -> bool:
-    return _are_moments([cell]) and cell[11:13] != "24"  # newer Pythons read 24:00:00 as the next midnight
+def _not_moments(cells: Sequence[str]) -> Iterator[int]:
+    """Positions of the cells that are no moment."""
+    read = datetime.fromisoformat
+    for position, cell in enumerate(cells):
+        try:
+            read(cell)
+        except ValueError:
+            yield position
+        else:
+            if cell[11:13] == "24":  # newer Pythons read 24:00:00 as the next midnight
+                yield position
 
 
 def _string_lane(field: Field) -> Lane:

@@ -199,8 +199,7 @@ class _Loader:
                 for refusal in self._sink.refused():
                     block.refuse(refusal)
                     self._refused.append(refusal)
-                for raw, errors in block.rejected():
-                    report.reject(raw, errors)
+                report.reject_all(block.rejected())
                 self._count(tally, block, spill)
                 self._pulse.note(tally.processed, tally.imported, tally.rejected)
                 if limit is not None:
@@ -242,8 +241,7 @@ class _Loader:
                 for refusal in written.refused:
                     block.refuse(refusal)
                 block.stop(written.handed_in, written.lost)
-                for raw, errors in block.rejected():
-                    report.reject(raw, errors)
+                report.reject_all(block.rejected())
                 self._count(tally, block, spill)
                 self._pulse.check()
         except SourceChanged:

@@ -10,13 +10,12 @@ finish can put further rows (earlier ones of a repeated key) between them withou
 from __future__ import annotations
 
 import csv
-import io
 import json
 import re
 import sys
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -79,12 +78,21 @@ class RejectsFormat:
         return re.compile(f"^{cell}{delimiter}{cell}{delimiter}{cell}(?:{delimiter}|$)")
 
 
+class _Echo:
+    """Takes what a `csv.writer` writes, and so makes `writerow` return it."""
+
+    def write(self, text: str) -> str:
+        return text
+
+
+_LOG_LINE: Callable[[Iterable[Any]], str] = csv.writer(_Echo()).writerow
+
+
 def error_log_line(error: RowError) -> bytes:
     """One line of the error log, with its line break (RFC 4180: CR LF)."""
-    out = io.StringIO()
-    cell = error.cell if error.cell is None or len(error.cell) <= CELL_CAP else error.cell[: CELL_CAP - 1] + "\u2026"
-    csv.writer(out).writerow((*error[:4], cell, error.message))
-    return out.getvalue().encode("utf-8", "replace")
+    if error.cell is not None and len(error.cell) > CELL_CAP:
+        error = error._replace(cell=error.cell[: CELL_CAP - 1] + "\u2026")
+    return _LOG_LINE(error).encode("utf-8", "replace")
 
 
 ERROR_LOG_HEADER = (",".join(ERROR_LOG_COLUMNS) + "\r\n").encode()
@@ -101,12 +109,13 @@ class Summary:
 
     def _add(self, type: str, field_name: str | None, count: int, sample: str | None) -> None:
         key = (type, field_name)
-        if key not in self._groups:
+        group = self._groups.get(key)
+        if group is None:
             if len(self._groups) >= SUMMARY_CAP:
                 return
             short = sample if sample is None or len(sample) <= CELL_CAP else sample[:CELL_CAP]
-            self._groups[key] = {"type": type, "fieldName": field_name, "count": 0, "sample": short}
-        self._groups[key]["count"] += count
+            group = self._groups[key] = {"type": type, "fieldName": field_name, "count": 0, "sample": short}
+        group["count"] += count
 
     def merge(self, groups: Iterable[Mapping[str, Any]]) -> None:
         for group in groups:
@@ -136,23 +145,36 @@ class ChunkReport:
     _errors_size: int = 0
 
     def reject(self, raw: str, errors: Sequence[RowError]) -> None:
-        """Add a row, in ascending order of row numbers. `errors` are in field order; the first names the row's type."""
-        first = errors[0]
-        self._rows.append(first.row_number or 0)
-        self._rejects_at.append(self._rejects_size)
-        self._errors_at.append(self._errors_size)
-        reason = first.message if len(errors) == 1 else f"{first.message} (and {len(errors) - 1} more)"
-        if first.field_name:
-            reason = f"{first.field_name}: {reason}"
-        line = self.format.line(first.row_number or 0, first.type, reason, raw)
-        self.rejects.write(line)
-        self._rejects_size += len(line)
-        for error in errors:
-            line = error_log_line(error)
-            self.error_log.write(line)
-            self._errors_size += len(line)
-            self.summary.add(error)
-        self.errors += len(errors)
+        """Add one row; see `reject_all`."""
+        self.reject_all([(raw, errors)])
+
+    def reject_all(self, rows: Iterable[tuple[str, Sequence[RowError]]]) -> None:
+        """Add rows as they stand with their errors, in ascending order of row numbers, also from call to call.
+
+        The errors of a row are in field order; the first names the row's type.
+        """
+        rejects, log = [], []
+        for raw, errors in rows:
+            first = errors[0]
+            number = first.row_number or 0
+            reason = first.message if len(errors) == 1 else f"{first.message} (and {len(errors) - 1} more)"
+            if first.field_name:
+                reason = f"{first.field_name}: {reason}"
+            line = self.format.line(number, first.type, reason, raw)
+            rejects.append(line)
+            self._rows.append(number)
+            self._rejects_at.append(self._rejects_size)
+            self._errors_at.append(self._errors_size)
+            self._rejects_size += len(line)
+            for error in errors:
+                line = error_log_line(error)
+                log.append(line)
+                self._errors_size += len(line)
+                self.summary.add(error)
+            self.errors += len(errors)
+        if rejects:
+            self.rejects.write(b"".join(rejects))
+            self.error_log.write(b"".join(log))
 
     @property
     def rows(self) -> int:

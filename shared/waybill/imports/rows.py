@@ -7,11 +7,13 @@ schema. The load and the finish read rows through the same class, so that both s
 from __future__ import annotations
 
 import csv
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING
 
+from waybill.entities.columns import Lane, make_column
 from waybill.entities.header import HeaderMatch
 from waybill.entities.model import Entity
 from waybill.entities.rows import MISSING_KEY, Block, Shape, compile_rows, key_text
@@ -78,9 +80,7 @@ class RowReader:
         if records is not None:
             columns = records.cells
             if records.others:
-                errors = {
-                    rows[index]: self._structure_errors(rows[index], cells) for index, cells in records.others.items()
-                }
+                errors = self._uneven({rows[index]: cells for index, cells in records.others.items()})
                 rows = [row for row in rows if row not in errors]
         else:
             parsed = parse_rows(segment, text, self._plan.dialect)
@@ -158,13 +158,14 @@ class RowReader:
 
     def _row_errors(self, block: Block, rows: Sequence[int]) -> dict[int, list[RowError]]:
         errors: dict[int, list[RowError]] = {}
-        for error in block.errors:
-            row = rows[error.row]
-            errors.setdefault(row, []).append(
-                RowError(
-                    row, error.field_number or None, error.field_name or None, error.type, error.cell, error.message
-                )
-            )
+        new = tuple.__new__  # as for CellError
+        for index, number, name, type, cell, message in block.errors:
+            row = rows[index]
+            error = new(RowError, (row, number or None, name or None, type, cell, message))
+            if row in errors:
+                errors[row].append(error)
+            else:
+                errors[row] = [error]
         return errors
 
     def _check_structure(
@@ -177,6 +178,7 @@ class RowReader:
             known: numbers of rows that have their error.
         """
         errors: dict[int, list[RowError]] = {}
+        uneven: dict[int, list[str]] = {}
         for index, cells in enumerate(parsed.cells[:count]):
             row = first_row + index
             if index in skipped or row in known:
@@ -185,32 +187,44 @@ class RowReader:
                 message = _STRAY_IN_JSON_LINES if self._plan.format == "jsonl" else _STRAY
                 errors[row] = [RowError(row, None, None, "format-error", None, message)]
             elif len(cells) != self._width or not any(cells[self._first_own_cell :]):
-                errors[row] = self._structure_errors(row, cells)
+                uneven[row] = cells
+        return errors | self._uneven(uneven)
+
+    def _uneven(self, rows: Mapping[int, list[str]]) -> dict[int, list[RowError]]:
+        """The errors of blank rows; and of those with too few or too many cells, by row number: what is wrong with the
+        cells that they have, then each missing or extra one."""
+        errors: dict[int, list[RowError]] = {row: [] for row in rows}
+        filled = {row: cells for row, cells in rows.items() if any(cells[self._first_own_cell :])}
+        for index, lane in self._lanes:
+            name, present = lane.field.name, [row for row, cells in filled.items() if index < len(cells)]
+            cells = [filled[row][index] for row in present]
+            problems = lane.convert(cells).problems if cells else {}
+            if name in self._schema.primary_key:
+                missing = lane.field.missing
+                problems |= {at: (MISSING_KEY,) for at, cell in enumerate(cells) if cell in missing or not cell.strip()}
+            for at, found in problems.items():
+                row = present[at]
+                errors[row] += (RowError(row, index + 1, name, one.type, cells[at], one.message) for one in found)
+        names = {index: lane.field.name for index, lane in self._lanes}
+        for row in rows:
+            if row not in filled:
+                errors[row].append(RowError(row, None, None, "blank-row", None, "The row is blank."))
+                continue
+            has = len(rows[row])
+            for number in range(has + 1, self._width + 1):
+                name = names.get(number - 1, self._match.labels[number - 1])
+                errors[row].append(
+                    RowError(row, number, name, "missing-cell", None, "The row ends before this column.")
+                )
+            for number in range(self._width + 1, has + 1):
+                message = f"The header has only {self._width} columns."
+                errors[row].append(RowError(row, number, None, "extra-cell", rows[row][number - 1], message))
         return errors
 
-    def _structure_errors(self, row: int, cells: list[str]) -> list[RowError]:
-        """A blank row; or one with too few or too many cells: what is wrong with those it has, then each missing or
-        extra one."""
-        if not any(cells[self._first_own_cell :]):
-            return [RowError(row, None, None, "blank-row", None, "The row is blank.")]
-        errors: list[RowError] = []
-        for index, fld in self._match.columns:
-            if index >= len(cells):
-                continue
-            name, cell = fld.name, cells[index]
-            _, problems = fld.check(cell)
-            if name in self._schema.primary_key and (cell in fld.missing or not cell.strip()):
-                errors.append(RowError(row, index + 1, name, MISSING_KEY.type, cell, MISSING_KEY.message))
-                continue
-            errors += (RowError(row, index + 1, name, found.type, cell, found.message) for found in problems)
-        names = {index: fld.name for index, fld in self._match.columns}
-        for number in range(len(cells) + 1, self._width + 1):
-            name = names.get(number - 1, self._match.labels[number - 1])
-            errors.append(RowError(row, number, name, "missing-cell", None, "The row ends before this column."))
-        for number in range(self._width + 1, len(cells) + 1):
-            message = f"The header has only {self._width} columns."
-            errors.append(RowError(row, number, None, "extra-cell", cells[number - 1], message))
-        return errors
+    @cached_property
+    def _lanes(self) -> list[tuple[int, Lane]]:
+        """For cells of uneven rows: the compiler has no lanes for columns that its shape does not need."""
+        return [(index, make_column(field)) for index, field in self._match.columns]
 
 
 def _with_null(schema: Schema, match: HeaderMatch, null: str) -> tuple[Schema, HeaderMatch]:
