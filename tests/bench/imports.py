@@ -104,7 +104,7 @@ def _against_peers(shop: Workshop, endpoint: Endpoint, ours: Program) -> Iterato
     yield compare(
         "import-vs-batch-writer",
         shop.task(ours),
-        shop.part(batch_writer, 8),
+        shop.part(batch_writer, 12),
         "csv.DictReader + boto3 batch_writer",
         20,
         shop.rounds,
@@ -113,7 +113,7 @@ def _against_peers(shop: Workshop, endpoint: Endpoint, ours: Program) -> Iterato
     yield compare(
         "import-vs-awswrangler",
         shop.task(ours),
-        shop.part(awswrangler, 20),
+        shop.part(awswrangler, 30),
         "awswrangler dynamodb.put_csv",
         40,
         shop.rounds,
@@ -131,7 +131,7 @@ def _validation(shop: Workshop, endpoint: Endpoint) -> Result:
     return compare(
         "validate-vs-frictionless",
         Task(ours, shop.file("narrow", shop.rows, FEW_BAD_SHARE), shop.rows, 0),
-        shop.part(frictionless, 4, FEW_BAD_SHARE, writes=False),
+        shop.part(frictionless, 6, FEW_BAD_SHARE, writes=False),
         "frictionless Resource.validate",
         50,
         shop.rounds,

@@ -12,14 +12,13 @@ AWS_* credentials and AWS_CA_BUNDLE in the environment.
 from __future__ import annotations
 
 import argparse
-import cProfile
 import dataclasses
 import io
 import json
-import pstats
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -233,6 +232,16 @@ def validate_file(services: Any) -> dict[str, Any]:
     return {"valid": good, "errors": sorted(found)}
 
 
+def _profiled(run: Callable[[Any], Any], services: Any) -> Any:
+    import cProfile
+    import pstats
+
+    profile = cProfile.Profile()
+    result = profile.runcall(run, services)
+    pstats.Stats(profile, stream=sys.stderr).sort_stats("tottime").print_stats(35)
+    return result
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path)
@@ -244,16 +253,13 @@ def main() -> None:
     arguments = parser.parse_args()
     schema = json.loads((arguments.schema or arguments.file.with_suffix(".schema.json")).read_text())
     folder = Path(tempfile.mkdtemp(prefix="waybill-bench-s3-"))
-    profile = cProfile.Profile()
     try:
         services = new_services(arguments.file, schema, arguments.endpoint_url, folder, arguments.load_boto3)
         run = validate_file if arguments.validate else import_file
-        result = profile.runcall(run, services) if arguments.profile else run(services)
+        result = _profiled(run, services) if arguments.profile else run(services)
     finally:
         shutil.rmtree(folder)
     print(json.dumps(result))
-    if arguments.profile:
-        pstats.Stats(profile, stream=sys.stderr).sort_stats("tottime").print_stats(35)
 
 
 if __name__ == "__main__":

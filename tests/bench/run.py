@@ -25,7 +25,7 @@ GROUPS: dict[str, Callable[[Workshop], Iterator[Result]]] = {"import": import_be
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("groups", nargs="*", default=[], help=f"some of {', '.join(GROUPS)}; all when left out")
-    parser.add_argument("--rows", type=int, default=200_000)
+    parser.add_argument("--rows", type=int, default=300_000, help="of our files; start-up is to be little")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--output", type=Path, default=OUTPUT)
     arguments = parser.parse_args()
