@@ -26,6 +26,7 @@ from waybill.imports.results import chunk_prefix
 from waybill.imports.settle import read_losers
 from waybill.imports.sinks import BatchSink, NoSink, Refusal, Sink, conditional_sink
 from waybill.imports.source import chunk_segments, row_reader
+from waybill.imports.targets import target_sink
 from waybill.jobs.items import LedgerEntry
 from waybill.jobs.leases import WRITE_TIMEOUT_SECONDS, Pulse, lease_chunk
 from waybill.jobs.model import ChunkLease, Job
@@ -295,6 +296,9 @@ class _Loader:
         dynamodb = self._services.new_dynamodb(WRITE_TIMEOUT_SECONDS)
         if mode == "upsert":
             return BatchSink(dynamodb, self._reader.table, settings.write_connections, before_send)
+        if (target := self._reader.target) is not None:
+            key_attribute = self._reader.key_attributes[0]
+            return target_sink(mode, dynamodb, target, key_attribute, settings.write_connections, before_send)
         now_seconds = int(self._services.clock().timestamp())
         return conditional_sink(
             mode, dynamodb, self._reader.table, self._job.job_id, now_seconds, settings.write_connections, before_send

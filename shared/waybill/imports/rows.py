@@ -51,6 +51,9 @@ class RowReader:
         self._match = match
         self._plan = plan
         self._job_id = job.job_id
+        self.target = entity.target
+        # Of the table that is written.
+        self.key_attributes = ("_pk", "_sk") if own_table else schema.primary_key
         self._modified_attribute = None if entity.target is None else entity.target.modified_attribute
         self._own_table = own_table
         self._compiler = compile_rows(schema, match, shape=_SHAPES[job.mode], own_table=own_table)

@@ -14,10 +14,10 @@ import json
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from waybill.entities.rows import shard_of
 from waybill.imports.blocks import RowBlock
+from waybill.imports.existence import comparable, existing, keys_of
 from waybill.imports.keys import KeySpill, in_batches, repeated_by_partition
 from waybill.imports.plan import ImportPlan, read_plan
 from waybill.imports.policy import Policy
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 DUPLICATE_KEY = "duplicate-key"
 UNIQUE_ERROR = "unique-error"
-_KEYS_PER_REQUEST = 100
 
 
 def checks_prefix(job_id: str, chunk: int) -> str:
@@ -47,9 +46,12 @@ def read_losers(services: Services, job: Job, chunk: int) -> dict[int, RowError]
 
 
 def check_chunk(services: Services, job_id: str, number: int) -> None:
-    """Validate a chunk without writing, and spill what the settling needs to know."""
+    """Validate a chunk without writing, and spill what the settling needs to know.
+
+    Once the job is settled this does nothing: rows are being written, and would be found in the table.
+    """
     job, plan = services.jobs.get(job_id), read_plan(services, job_id)
-    if plan is None or job.status is not Status.IN_PROGRESS:
+    if plan is None or job.status is not Status.IN_PROGRESS or job.options.get("settled"):
         return
     policy = Policy.of(job)
     reader = row_reader(services, job, plan)
@@ -66,8 +68,8 @@ def check_chunk(services: Services, job_id: str, number: int) -> None:
         for spill, digests in zip(unique, block.unique, strict=True):
             pairs = [(digest, at) for digest, at in zip(digests, block.rows, strict=True) if digest is not None]
             spill.add([digest for digest, _ in pairs], [at for _, at in pairs])
-        if policy.checks_existence:
-            refused += _refused(services, job, reader.table, reader.entity_uid, block)
+        if policy.checks_existence and plan.key_partitions:  # a row without a key is always new
+            refused += _refused(services, job, reader, block)
     bucket, prefix = services.settings.files_bucket, checks_prefix(job_id, number)
     services.files.put(bucket, prefix + "keys", keys.to_bytes())
     for index, spill in enumerate(unique):
@@ -81,7 +83,7 @@ def settle_import(services: Services, job_id: str) -> None:
     For all-or-nothing a single bad row makes the job's `refused` option: then nothing is written.
     """
     job, plan = services.jobs.get(job_id), read_plan(services, job_id)
-    if plan is None or job.status is not Status.IN_PROGRESS:
+    if plan is None or job.status is not Status.IN_PROGRESS or job.options.get("settled"):
         return
     reader = row_reader(services, job, plan)
     losers = _key_losers(services, job, plan)
@@ -103,6 +105,7 @@ def settle_import(services: Services, job_id: str) -> None:
         services.files.put(services.settings.files_bucket, checks_prefix(job_id, chunk.number) + "losers", body)
     if job.on_error == "all-or-nothing" and (bad or losers):
         services.jobs.set_option(job_id, "refused", True)
+    services.jobs.set_option(job_id, "settled", True)
 
 
 def _key_losers(services: Services, job: Job, plan: ImportPlan) -> dict[int, RowError]:
@@ -158,21 +161,12 @@ def _values(
             yield row, *reader.unique_value(block.raw(row), int(what))
 
 
-def _refused(services: Services, job: Job, table: str, entity_uid: str, block: RowBlock) -> list[int]:
+def _refused(services: Services, job: Job, reader: RowReader, block: RowBlock) -> list[int]:
     """Rows that mode insert, update or delete would find the table against."""
-    there: set[str] = set()
-    for start in range(0, len(block.keys), _KEYS_PER_REQUEST):
-        keys = sorted(set(block.keys[start : start + _KEYS_PER_REQUEST]))
-        pending: list[Any] = [{"_pk": {"S": f"{entity_uid}#{shard_of(key)}"}, "_sk": {"S": key}} for key in keys]
-        while pending:
-            request = {
-                "Keys": pending,
-                "ConsistentRead": True,
-                "ProjectionExpression": "#sk, #gone",
-                "ExpressionAttributeNames": {"#sk": "_sk", "#gone": "_gone"},
-            }
-            answer = services.dynamodb.call("BatchGetItem", {"RequestItems": {table: request}})
-            there |= {item["_sk"]["S"] for item in answer["Responses"].get(table, []) if "_gone" not in item}
-            pending = answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
+    attributes = reader.key_attributes
+    keys = keys_of(block.texts, attributes, job.mode == "update")
+    there = existing(services.dynamodb, reader.table, keys, attributes, own_table=reader.target is None)
     wants_absent = job.mode == "insert"
-    return [row for row, key in zip(block.rows, block.keys, strict=True) if (key in there) is wants_absent]
+    return [
+        row for row, key in zip(block.rows, keys, strict=True) if (comparable(key, attributes) in there) is wants_absent
+    ]

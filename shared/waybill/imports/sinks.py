@@ -90,18 +90,9 @@ class BatchSink:
 class ConditionalSink:
     """Modes insert, update and delete: one conditional request a row."""
 
-    def __init__(
-        self,
-        dynamodb: DynamoDB,
-        wrapping: Wrapping,
-        operation: str,
-        refusal: tuple[str, str],
-        connections: int,
-        before_send: Callable[[], None],
-    ) -> None:
+    def __init__(self, writer: ConditionalWriter, wrapping: Wrapping, refusal: tuple[str, str]) -> None:
         self.wrapping = wrapping
-        self._refusal = refusal
-        self._writer = ConditionalWriter(dynamodb, operation, connections=connections, before_send=before_send)
+        self._writer, self._refusal = writer, refusal
 
     def write(self, rows: Sequence[int], texts: Sequence[str], digests: Sequence[int]) -> None:
         self._writer.write(texts, rows)
@@ -184,4 +175,5 @@ def conditional_sink(
             f',"ExpressionAttributeValues":{json.dumps(values)}}}'
         )
         wrapping = Wrapping(f'{{"TableName":{json.dumps(table)},"Item":{{', after)
-    return ConditionalSink(dynamodb, wrapping, operation, refusal, connections, before_send)
+    writer = ConditionalWriter(dynamodb, operation, connections=connections, before_send=before_send)
+    return ConditionalSink(writer, wrapping, refusal)

@@ -95,7 +95,7 @@ def start_drop(services: Services, detail: Mapping[str, Any]) -> Job | None:
         return _register_failed(services, job, "unknown-entity", "There is no entity of this name.")
     try:
         options = options_from_metadata(info.metadata)
-        if problem := mode_problem(options.mode, entity.primary_key, entity.target is None):
+        if problem := mode_problem(options.mode, entity.primary_key):
             raise MetadataError(f"Object metadata: {problem}.")
     except MetadataError as error:
         return _register_failed(services, job, "source-error", str(error))
