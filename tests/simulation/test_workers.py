@@ -259,6 +259,9 @@ class SimulatedWriter:
     def write(self, texts: Sequence[str]) -> None:
         self._run.put(texts)
 
+    def flush(self) -> None:
+        pass
+
     def __enter__(self) -> SimulatedWriter:
         return self
 

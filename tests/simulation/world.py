@@ -358,6 +358,9 @@ class Store:
 
         return Writer()
 
+    def delete(self, bucket: str, key: str) -> None:
+        self.objects.pop(key, None)
+
     def delete_prefix(self, bucket: str, prefix: str) -> None:
         for key in [key for key in self.objects if key.startswith(prefix)]:
             del self.objects[key]

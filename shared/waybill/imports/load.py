@@ -11,13 +11,14 @@ A chunk that does not end before the invocation must is committed as far as it c
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from waybill.aws.files import SourceChanged, Writer
 from waybill.imports.blocks import RowBlock, stopped
+from waybill.imports.deadline import RESERVE_SECONDS, Remaining, whole_invocation
 from waybill.imports.keys import KeySpill
 from waybill.imports.plan import ImportPlan, read_plan
 from waybill.imports.policy import Policy
@@ -36,9 +37,6 @@ from waybill.tabular.records import Segment
 if TYPE_CHECKING:
     from waybill.aws.files import Files
     from waybill.bootstrap import Services
-
-# What an invocation keeps back for its last requests, files and ledger item.
-TIME_RESERVE_SECONDS = 45.0
 
 
 class _Stop(Exception):
@@ -72,7 +70,7 @@ class _Written:
 
 
 def load_chunk(
-    services: Services, job_id: str, number: int, remaining_seconds: Callable[[], float] = lambda: 900.0
+    services: Services, job_id: str, number: int, remaining_seconds: Remaining = whole_invocation
 ) -> LedgerEntry:
     """Load one chunk of a planned import, or what earlier invocations left of it.
 
@@ -108,7 +106,7 @@ def load_leased_chunk(
     chunk: Chunk,
     parts: Sequence[LedgerEntry],
     attempt: str,
-    remaining_seconds: Callable[[], float] = lambda: 900.0,
+    remaining_seconds: Remaining = whole_invocation,
     *,
     skip: bool = False,
 ) -> LedgerEntry:
@@ -161,7 +159,7 @@ class _Loader:
         plan: ImportPlan,
         chunk: Chunk,
         attempt: str,
-        remaining_seconds: Callable[[], float],
+        remaining_seconds: Remaining,
     ) -> None:
         self._services, self._job, self._plan, self._chunk = services, job, plan, chunk
         self._remaining_seconds = remaining_seconds
@@ -208,7 +206,7 @@ class _Loader:
                     self._services.jobs.request_stop(self._job.job_id, "MAX_ERRORS")
                     raise _Stop
                 self._before_send()
-                if self._remaining_seconds() < TIME_RESERVE_SECONDS and tally.next_row < self._end_row:
+                if self._remaining_seconds() < RESERVE_SECONDS and tally.next_row < self._end_row:
                     tally.is_last = False
                     break
             self._sink.flush()
