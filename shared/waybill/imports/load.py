@@ -11,6 +11,7 @@ A chunk that does not end before the invocation must is committed as far as it c
 from __future__ import annotations
 
 import uuid
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -54,10 +55,6 @@ class _Tally:
     unprocessed: int = 0
     failure: str | None = None
     is_last: bool = True
-
-    @property
-    def processed(self) -> int:
-        return self.imported + self.rejected
 
 
 @dataclass
@@ -116,7 +113,7 @@ def load_leased_chunk(
     start = _Tally(begin.next_row if begin else chunk.first_row, begin.next_byte if begin else chunk.start)
     part = len(parts)
     prefix = part_prefix(job.job_id, chunk.number, part, attempt)
-    written: _Written | None = _Written(0, set()) if skip or job.stop_reason else None
+    written: _Written | None = loader.found_written() if skip or job.stop_reason else None
     if written is None:
         with closing(loader), _PartFiles(services.files, services.settings.files_bucket, prefix) as outputs:
             try:
@@ -167,6 +164,7 @@ class _Loader:
         self._pulse = Pulse(services, job, chunk.number, attempt)
         self._reader = row_reader(services, job, plan)
         self._handed_in = 0
+        self._progress: deque[tuple[int, int, int]] = deque()  # (row behind a block, rows imported and rejected so far)
         self._refused: list[Refusal] = []
         self._sink: Sink = NoSink()
 
@@ -201,7 +199,7 @@ class _Loader:
                 for raw, errors in block.rejected():
                     report.reject(raw, errors)
                 self._count(tally, block, spill)
-                self._pulse.note(tally.processed, tally.imported, tally.rejected)
+                self._note_progress(tally)
                 if limit is not None:
                     self._services.jobs.request_stop(self._job.job_id, "MAX_ERRORS")
                     raise _Stop
@@ -216,10 +214,24 @@ class _Loader:
         outputs.put_details(report, spill if tally.imported else None)
         return tally, report
 
+    def _note_progress(self, tally: _Tally) -> None:
+        """Tell of the blocks that are in the table altogether: only they stay what they are if the attempt dies."""
+        self._progress.append((self._handed_in, tally.imported, tally.rejected))
+        first_pending = min(self._sink.pending(), default=self._handed_in)
+        while self._progress and self._progress[0][0] <= first_pending:
+            row, imported, rejected = self._progress.popleft()
+            self._pulse.note(imported + rejected, imported, rejected, row)
+
+    def found_written(self) -> _Written:
+        """What earlier attempts are known to have written."""
+        return _Written(self._pulse.lease.row, set())
+
     def stop(self) -> _Written:
         """What had been written when the attempt stopped."""
         lost, refused = self._sink.stop()
-        return _Written(self._handed_in, lost, [*self._refused, *refused])
+        known = self._pulse.lease.row  # an attempt before may have come further
+        lost = {row for row in lost if row >= known}
+        return _Written(max(self._handed_in, known), lost, [*self._refused, *refused])
 
     def close(self) -> None:
         self._sink.close()
@@ -240,6 +252,8 @@ class _Loader:
                 block.reject(losers)
                 for refusal in written.refused:
                     block.refuse(refusal)
+                if self._policy.refuses_all:
+                    block.stop_all()
                 block.stop(written.handed_in, written.lost)
                 for raw, errors in block.rejected():
                     report.reject(raw, errors)

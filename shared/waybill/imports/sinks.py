@@ -8,7 +8,7 @@ what this job wrote itself.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple, Protocol
 
 from waybill.aws.dynamodb import BatchWriter, ConditionalWriter, DynamoDB
@@ -41,6 +41,10 @@ class Sink(Protocol):
         ...
 
     def flush(self) -> None: ...
+
+    def pending(self) -> Collection[int]:
+        """Rows handed in that are not known to be written."""
+        ...
 
     def stop(self) -> tuple[set[int], list[Refusal]]:
         """Send nothing more and wait for what is on its way.
@@ -78,6 +82,9 @@ class BatchSink:
     def flush(self) -> None:
         self._writer.flush()
 
+    def pending(self) -> Collection[int]:
+        return self._writer.unacknowledged()
+
     def stop(self) -> tuple[set[int], list[Refusal]]:
         self._writer.drain()
         lost = set(self._writer.unacknowledged())
@@ -107,6 +114,9 @@ class ConditionalSink:
     def flush(self) -> None:
         self._writer.flush()
 
+    def pending(self) -> Collection[int]:
+        return self._writer.unacknowledged()
+
     def stop(self) -> tuple[set[int], list[Refusal]]:
         self._writer.drain()
         return set(self._writer.unacknowledged()), self._take_refused()
@@ -128,6 +138,9 @@ class NoSink:
 
     def flush(self) -> None:
         return
+
+    def pending(self) -> Collection[int]:
+        return ()
 
     def stop(self) -> tuple[set[int], list[Refusal]]:
         return set(), []
