@@ -38,7 +38,7 @@ from waybill.tabular.records import Readable
 
 if TYPE_CHECKING:
     from waybill.aws.files import Files
-    from waybill.tabular.xlsx import SheetRows
+    from waybill.tabular.sheets import SheetRows
 
 _BUFFER_BYTES = 1024 * 1024
 _TEXT_CHARS = 64 * 1024
@@ -123,7 +123,8 @@ class _Reading:
         return Timed(self._files.open(bucket, key, etag=etag), self._remaining_seconds)
 
     def _read_zip(self, file: Seekable, head: bytes) -> FileRead:
-        from waybill.tabular.xlsx import bad_workbook, check_part, read_sheet
+        from waybill.tabular.sheets import bad_workbook, check_part
+        from waybill.tabular.xlsx import read_sheet
 
         try:
             archive = open_zip(file)
