@@ -11,6 +11,7 @@ from itertools import pairwise
 import pytest
 
 from tests import builders
+from tests.file_plan import plan_file
 from tests.simulation.test_workers import LIMIT_SECONDS, MACHINE, MAP
 from tests.simulation.world import Faults, Tables, Timeline, VirtualFile, Wire
 from waybill.aws.dynamodb import to_attributes
@@ -22,7 +23,7 @@ from waybill.jobs.items import LedgerEntry, job_item
 from waybill.jobs.leases import HEARTBEAT_SECONDS
 from waybill.jobs.model import ChunkLease, Job, Process, Status
 from waybill.tabular.dialect import Dialect
-from waybill.tabular.plan import SCAN_BYTES, Chunk, plan_file
+from waybill.tabular.plan import SCAN_BYTES, Chunk
 
 FILE = VirtualFile(100_000_000)
 CHUNK_BYTES = int(builders.template()["Parameters"]["ChunkBytes"]["Default"])

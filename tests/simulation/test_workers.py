@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests import builders
+from tests.file_plan import plan_file
 from tests.simulation.world import (
     Faults,
     Item,
@@ -39,7 +40,6 @@ from waybill.imports.sinks import BatchSink
 from waybill.jobs import leases
 from waybill.jobs.items import LedgerEntry
 from waybill.jobs.model import ChunkLease, Job, Process, Status
-from waybill.tabular.plan import plan_file
 
 CHUNK_BYTES, PIECE_BYTES = 6_711, 960  # 32 MiB divided by 5,000; a block holds 8 rows
 # Seconds that an invocation has. With the reserve of load.py a quarter of them is work, so that chunks need parts.
