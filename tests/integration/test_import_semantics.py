@@ -295,6 +295,20 @@ def test_a_refused_import_that_is_stopped_imports_nothing(services: Services, s3
     assert (job.error_code, job.counts.imported, records(services)) == ("rejected-rows", 0, {})
 
 
+def test_a_file_overwritten_before_its_check_ends_as_source_changed(services: Services, s3: Any) -> None:
+    from waybill.aws.files import SourceChanged
+    from waybill.imports.settle import check_chunk
+
+    job = start(services, s3, builders.contacts_csv(count=3), mode="insert")
+    plan_import(services, job.job_id)
+    s3.put_object(Bucket="drop-bucket", Key="drop/contacts/contacts.csv", Body=b"something else")
+    with pytest.raises(SourceChanged):
+        check_chunk(services, job.job_id, 0)
+    finish_import(services, job.job_id, "internal-error")
+    ended = services.jobs.get(job.job_id)
+    assert (ended.error_code, counts(ended)) == ("source-changed", (3, 0, 0, 3))
+
+
 def test_a_waiting_import_can_be_canceled_and_nothing_else(services: Services, s3: Any, clock: builders.Clock) -> None:
     first = start(services, s3, builders.contacts_csv(count=1), key="drop/contacts/1.csv")
     clock.forward(seconds=1)

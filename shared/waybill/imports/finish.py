@@ -129,11 +129,9 @@ def _finish_planned(
         if search is not None:
             search.keep()
         raise
+    failure = next((entry.failure for entry in entries if entry.failure), failure)  # a part knows the cause
     if policy.refuses_all:
         failure = "rejected-rows"
-    failure = (
-        next((entry.failure for entry in entries if entry.failure), None) or failure
-    )  # the cause, where it is known
     ended = finished(
         job,
         Status.FAILED if failure else Status.COMPLETED,

@@ -44,7 +44,9 @@ def checks_prefix(job_id: str, chunk: int) -> str:
 
 
 def read_losers(services: Services, job: Job, chunk: int) -> dict[int, RowError]:
-    """What the settling took out of a chunk, by row."""
+    """What the settling took out of a chunk, by row. Where it failed nothing was written, and nothing is taken out."""
+    if not job.options.get("settled"):
+        return {}
     data = services.files.read(services.settings.files_bucket, checks_prefix(job.job_id, chunk) + "losers")
     return {row: RowError(row, *rest) for row, *rest in json.loads(data)}
 
