@@ -1,7 +1,8 @@
 """The steps of the import state machine: plan; check and settle, for jobs that need to know the whole file first; load
 one chunk; finish; and fail, where one of them failed for good.
 
-Final errors are data (`outcome`); only what is worth a retry is raised.
+Final errors are data (`outcome`); only what is worth a retry is raised. The outcome `more` asks for another invocation,
+which goes on where this one ran out of time.
 """
 
 from __future__ import annotations
@@ -37,19 +38,22 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 
 def _run(step: str, job_id: str, event: dict[str, Any], context: Any) -> dict[str, Any]:
+    def remaining_seconds() -> float:
+        return float(context.get_remaining_time_in_millis()) / 1000
+
     if step == "plan":
-        return plan_import(services(), job_id)
+        return plan_import(services(), job_id, remaining_seconds)
     if step == "check":
-        check_chunk(services(), job_id, event["chunk"])
-        return {"jobId": job_id, "outcome": "checked"}
+        is_done = check_chunk(services(), job_id, event["chunk"], remaining_seconds)
+        return {"jobId": job_id, "outcome": "checked" if is_done else "more"}
     if step == "settle":
-        settle_import(services(), job_id)
-        return {"jobId": job_id, "outcome": "settled"}
+        is_done = settle_import(services(), job_id, remaining_seconds)
+        return {"jobId": job_id, "outcome": "settled" if is_done else "more"}
     if step == "load":
-        entry = load_chunk(
-            services(), job_id, event["chunk"], lambda: float(context.get_remaining_time_in_millis()) / 1000
-        )
+        entry = load_chunk(services(), job_id, event["chunk"], remaining_seconds)
         return {"jobId": job_id, "chunk": entry.chunk, "outcome": "loaded" if entry.is_last else "more"}
     failure = "internal-error" if step == "fail" else None
-    job = finish_import(services(), job_id, failure)
-    return {"jobId": job_id, "outcome": "gone" if job is None else str(job.status)}
+    job = finish_import(services(), job_id, failure, remaining_seconds)
+    if job is None:
+        return {"jobId": job_id, "outcome": "gone"}
+    return {"jobId": job_id, "outcome": str(job.status) if job.is_terminal else "more"}

@@ -11,6 +11,7 @@ from waybill.aws.files import Files
 from waybill.aws.workflow import Workflow
 from waybill.entities.repository import EntityRepository
 from waybill.exports.repository import ExportRepository
+from waybill.jobs.leases import WRITE_TIMEOUT_SECONDS
 from waybill.jobs.model import Retention
 from waybill.jobs.repository import JobRepository
 from waybill.settings import Settings
@@ -52,7 +53,9 @@ class Services:
             settings.export_retention_seconds,
             settings.files_retention_seconds,
         )
-        return JobRepository(self.dynamodb, settings.jobs_table, retention, self.clock)
+        # A heartbeat that hangs must leave time for another within its lease.
+        heart = self.new_dynamodb(WRITE_TIMEOUT_SECONDS)
+        return JobRepository(self.dynamodb, settings.jobs_table, retention, self.clock, heart)
 
     @cached_property
     def entities(self) -> EntityRepository:

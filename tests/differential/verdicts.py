@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from frictionless import Resource
 
 from tests.builders import START, entity
+from tests.file_plan import FilePlan, plan_file
 from waybill.entities.header import HeaderMismatch, match_header
 from waybill.entities.schema import parse_schema
 from waybill.errors import JobFailed
@@ -18,7 +19,6 @@ from waybill.imports.plan import ImportPlan, ObjectVersion
 from waybill.imports.rows import RowReader
 from waybill.imports.sinks import NoSink
 from waybill.jobs.model import Job, Process, Status
-from waybill.tabular.plan import FilePlan, plan_file
 from waybill.tabular.records import segments
 
 V2 = "https://datapackage.org/profiles/2.0/tableschema.json"

@@ -11,10 +11,12 @@ import pytest
 from infra.local.stack import LocalStack, local_stack
 from tests.e2e.client import Client
 
+TARGET_TABLE = "e2e-theirs"
+
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[LocalStack]:
-    with local_stack(parameters={"ChunkBytes": 200_000}) as running:
+    with local_stack(parameters={"ChunkBytes": 200_000, "TargetTables": TARGET_TABLE}) as running:
         yield running
 
 

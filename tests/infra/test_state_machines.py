@@ -76,6 +76,18 @@ def test_whatever_fails_marks_the_job_failed(name: str) -> None:
     assert definition["States"]["MarkFailed"]["Parameters"]["step"] == "fail"
 
 
+def test_every_step_but_the_plan_is_asked_again_for_more() -> None:
+    asked_again = set()
+    for flow in flows(definition_of("ImportStateMachine")):
+        for name, state in flow["States"].items():
+            if state["Type"] == "Task" and state["Parameters"]["step"] != "plan":
+                assert (state["ResultSelector"], state["ResultPath"]) == ({"outcome.$": "$.outcome"}, "$.result")
+                [choice] = flow["States"][state["Next"]]["Choices"]
+                assert choice == {"Variable": "$.result.outcome", "StringEquals": "more", "Next": name}
+                asked_again.add(state["Parameters"]["step"])
+    assert asked_again == {"check", "settle", "load", "finish", "fail"}
+
+
 def test_chunks_are_read_from_s3_and_leave_no_result_in_the_payload() -> None:
     """A state's payload is limited to 256 KiB, a file's chunks are not."""
     maps = [state for state in definition_of("ImportStateMachine")["States"].values() if state["Type"] == "Map"]

@@ -372,6 +372,28 @@ def test_records_come_each_once_in_pages(api: Api) -> None:
     assert api("GET", "/entities/contacts/records", query={"nextToken": "eHg"}).status == 400
 
 
+def test_entity_with_a_target_table(api: Api) -> None:
+    body = CONTACTS | {"target": {"table": "mine", "modifiedAttribute": "modified_at"}}
+    missing = api("PUT", "/entities/contacts", ADMIN, body=body)
+    assert (missing.status, missing.pointers) == (422, ["#/target/table"])
+    key = [{"AttributeName": "contact_id", "KeyType": "HASH"}]
+    types = [{"AttributeName": "contact_id", "AttributeType": "S"}]
+    table = {"TableName": "mine", "KeySchema": key, "AttributeDefinitions": types, "BillingMode": "PAY_PER_REQUEST"}
+    api.services.dynamodb.call("CreateTable", table)
+    other = api("PUT", "/entities/contacts", ADMIN, body=body | {"schema": CONTACTS_SCHEMA | {"primaryKey": "email"}})
+    assert (other.status, other.pointers) == (422, ["#/schema/primaryKey"])
+    assert api("PUT", "/entities/contacts", ADMIN, body=body).status == 201
+    for number in range(3):
+        item = {"contact_id": {"S": f"c{number}"}, "spend": {"N": "7"}, "theirs": {"SS": ["x"]}}
+        api.services.dynamodb.call("PutItem", {"TableName": "mine", "Item": item})
+    first = api("GET", "/entities/contacts/records", query={"limit": "2"}).json
+    rest = api("GET", "/entities/contacts/records", query={"limit": "2", "nextToken": first["nextToken"]}).json
+    records = sorted(first["items"] + rest["items"], key=lambda record: record["contact_id"])
+    assert [record["contact_id"] for record in records] == ["c0", "c1", "c2"]
+    assert records[0] == {"contact_id": "c0", "email": None, "spend": 7, "joined": None, "vip": None}
+    assert api("GET", "/entities/contacts/records", query={"nextToken": "eHg"}).status == 400
+
+
 def test_key_cannot_change_while_there_are_records(api: Api) -> None:
     entity = api.put_contacts()
     other_key = {"schema": CONTACTS_SCHEMA | {"primaryKey": ["email"]}}

@@ -230,6 +230,85 @@ def test_stop_lists_the_rows_that_were_not_written(
     assert not listed & live(services)
 
 
+@pytest.mark.parametrize("mode", ["upsert", "insert", "update", "delete"])
+@pytest.mark.parametrize("end", ["stop", "fail"])
+def test_what_a_dead_attempt_wrote_counts_when_nobody_goes_on(
+    services: Services, s3: Any, clock: builders.Clock, drop: Any, mode: str, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker dies in the middle, then the import is stopped or given up: progress does not fall, and who is listed as
+    stopped was not known to be written."""
+    monkeypatch.setattr("waybill.jobs.leases.HEARTBEAT_SECONDS", 0.0)
+    monkeypatch.setattr("waybill.tabular.records.segments.__defaults__", (0, 1000))
+    if mode != "upsert":
+        drop(builders.contacts_csv([{"contact_id": f"c{number:06d}"} for number in range(0, 300, 10)]))
+    clock.forward(seconds=1)
+    data = builders.contacts_csv([*BAD_ROWS, {"contact_id": "c000250"}], count=300)
+    job = start(services, s3, data, key="drop/contacts/x.csv", mode=mode)
+    if plan_import(services, job.job_id)["checksFirst"]:
+        from waybill.imports.settle import check_chunk, settle_import
+
+        check_chunk(services, job.job_id, 0)
+        settle_import(services, job.job_id)
+    heartbeat, beats, seen = services.jobs.heartbeat, itertools.count(), 0
+
+    def dying(*arguments: Any) -> Job:
+        nonlocal seen
+        if next(beats) == {"upsert": 18, "insert": 150}.get(mode, 25):
+            raise KeyboardInterrupt
+        beaten = heartbeat(*arguments)
+        assert beaten.processed >= seen
+        seen = beaten.processed
+        return beaten
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(services.jobs, "heartbeat", dying)
+        load_chunk(services, job.job_id, 0)
+    assert 0 < seen < 290
+    clock.forward(seconds=60)
+    before = {key: item for key, item in records(services, without=()).items() if item["_by"]["S"] == job.job_id}
+    if end == "stop":
+        stop_job(services, services.jobs.get(job.job_id))
+        load_chunk(services, job.job_id, 0)
+        assert services.jobs.get(job.job_id).processed >= seen
+    finish_import(services, job.job_id, None if end == "stop" else "internal-error")
+    job = services.jobs.get(job.job_id)
+    assert job.processed >= seen and job.counts.balances() and job.counts.unprocessed > 0
+    after = {key: item for key, item in records(services, without=()).items() if item["_by"]["S"] == job.job_id}
+    assert {key: item["_at"] for key, item in after.items()} == {key: item["_at"] for key, item in before.items()}
+    listed = {int(row[0]) for row in rejects(services, job)[1:]}
+    written = {f"c{row - 2:06d}" for row in range(2, 302) if row not in listed}
+    assert job.counts.imported == len(written) and written <= set(before)
+
+
+def test_a_refused_import_that_is_stopped_imports_nothing(services: Services, s3: Any) -> None:
+    job = start(services, s3, builders.contacts_csv(BAD_ROWS, count=3), **{"on-error": "all-or-nothing"})
+    plan_import(services, job.job_id)
+    from waybill.imports.settle import check_chunk, settle_import
+
+    check_chunk(services, job.job_id, 0)
+    settle_import(services, job.job_id)
+    services.jobs.lease_chunk(job.job_id, 0, "dead", 0)
+    stop_job(services, services.jobs.get(job.job_id))
+    load_chunk(services, job.job_id, 0)
+    finish_import(services, job.job_id)
+    job = services.jobs.get(job.job_id)
+    assert (job.error_code, job.counts.imported, records(services)) == ("rejected-rows", 0, {})
+
+
+def test_a_file_overwritten_before_its_check_ends_as_source_changed(services: Services, s3: Any) -> None:
+    from waybill.aws.files import SourceChanged
+    from waybill.imports.settle import check_chunk
+
+    job = start(services, s3, builders.contacts_csv(count=3), mode="insert")
+    plan_import(services, job.job_id)
+    s3.put_object(Bucket="drop-bucket", Key="drop/contacts/contacts.csv", Body=b"something else")
+    with pytest.raises(SourceChanged):
+        check_chunk(services, job.job_id, 0)
+    finish_import(services, job.job_id, "internal-error")
+    ended = services.jobs.get(job.job_id)
+    assert (ended.error_code, counts(ended)) == ("source-changed", (3, 0, 0, 3))
+
+
 def test_a_waiting_import_can_be_canceled_and_nothing_else(services: Services, s3: Any, clock: builders.Clock) -> None:
     first = start(services, s3, builders.contacts_csv(count=1), key="drop/contacts/1.csv")
     clock.forward(seconds=1)

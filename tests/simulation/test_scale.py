@@ -11,18 +11,19 @@ from itertools import pairwise
 import pytest
 
 from tests import builders
+from tests.file_plan import plan_file
 from tests.simulation.test_workers import LIMIT_SECONDS, MACHINE, MAP
 from tests.simulation.world import Faults, Tables, Timeline, VirtualFile, Wire
 from waybill.aws.dynamodb import to_attributes
 from waybill.bootstrap import Services
+from waybill.imports.deadline import RESERVE_SECONDS
 from waybill.imports.keys import KEYS_PER_PARTITION, WINDOW_KEYS, partitions_for
-from waybill.imports.load import TIME_RESERVE_SECONDS
 from waybill.imports.plan import ImportPlan, ObjectVersion
 from waybill.jobs.items import LedgerEntry, job_item
 from waybill.jobs.leases import HEARTBEAT_SECONDS
 from waybill.jobs.model import ChunkLease, Job, Process, Status
 from waybill.tabular.dialect import Dialect
-from waybill.tabular.plan import SCAN_BYTES, Chunk, plan_file
+from waybill.tabular.plan import SCAN_BYTES, Chunk
 
 FILE = VirtualFile(100_000_000)
 CHUNK_BYTES = int(builders.template()["Parameters"]["ChunkBytes"]["Default"])
@@ -111,7 +112,7 @@ def simulate(services: Services, job: Job, chunks: list[Chunk], capacity: Callab
             worker.part_rows += rows
             worker.age_seconds += step
             assert worker.age_seconds < LIMIT_SECONDS, "no invocation is ended from outside"
-            if worker.rows_left > 0 and worker.age_seconds < LIMIT_SECONDS - TIME_RESERVE_SECONDS:
+            if worker.rows_left > 0 and worker.age_seconds < LIMIT_SECONDS - RESERVE_SECONDS:
                 continue
             chunk, is_last = chunks[worker.chunk], worker.rows_left <= 0
             next_row = chunk.first_row + chunk.rows - round(worker.rows_left)
@@ -148,7 +149,7 @@ def test_the_whole_file_is_imported_within_the_figures(name: str, capacity: Call
         assert parts[-1].is_last and [part.part for part in parts] == list(range(len(parts)))
     stored = services.jobs.get(job.job_id)
     assert stored.counts.imported == FILE.rows and not stored.leases
-    transitions = 5 + 3 * len(chunks) + 2 * (run.invocations - len(chunks))
+    transitions = 6 + 3 * len(chunks) + 2 * (run.invocations - len(chunks))
     assert run.seconds < MACHINE["TimeoutSeconds"]
     assert run.seconds / 60 == pytest.approx(figure("Minutes of loading", name), rel=0.05)
     assert run.invocations == pytest.approx(figure("Invocations of load", name), rel=0.05)

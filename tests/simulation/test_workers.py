@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests import builders
+from tests.file_plan import plan_file
 from tests.simulation.world import (
     Faults,
     Item,
@@ -39,7 +40,6 @@ from waybill.imports.sinks import BatchSink
 from waybill.jobs import leases
 from waybill.jobs.items import LedgerEntry
 from waybill.jobs.model import ChunkLease, Job, Process, Status
-from waybill.tabular.plan import plan_file
 
 CHUNK_BYTES, PIECE_BYTES = 6_711, 960  # 32 MiB divided by 5,000; a block holds 8 rows
 # Seconds that an invocation has. With the reserve of load.py a quarter of them is work, so that chunks need parts.
@@ -93,7 +93,12 @@ class Import:
         services = Services(
             builders.settings("http://127.0.0.1:9"), lambda: builders.START + timedelta(seconds=self.timeline.now)
         )
-        services.__dict__ |= {"dynamodb": Wire(self.tables, self.timeline, self.faults), "files": self.store}
+
+
+        def wire(timeout_seconds: float = 10.0) -> Wire:
+            return Wire(self.tables, self.timeline, self.faults, timeout_seconds=timeout_seconds)
+
+        services.__dict__ |= {"dynamodb": wire(), "new_dynamodb": wire, "files": self.store}
         return services
 
     def _register(self) -> None:
@@ -222,6 +227,7 @@ class SimulatedSink(BatchSink):
         loader: Any = before_send.__self__  # type: ignore[attr-defined]
         self._owner = loader._chunk.number, loader._pulse.lease.attempt
         self._last_lands_at = 0.0
+        self._sent: list[tuple[float, Sequence[int]]] = []
         self._pace = run.chance.uniform(0.2, 1.2)  # seconds between requests: slow and fast environments
 
     def write(self, rows: Sequence[int], texts: Sequence[str], digests: Sequence[int]) -> None:
@@ -239,9 +245,13 @@ class SimulatedSink(BatchSink):
         lands_at = timeline.now + (leases.WRITE_TIMEOUT_SECONDS if is_slow else 0.01)
         timeline.at(lands_at, lambda: run.put(texts))
         self._last_lands_at = max(self._last_lands_at, lands_at)
+        self._sent.append((lands_at, rows))
         if not is_stalled:
             run.lands_at[self._owner] = max(run.lands_at.get(self._owner, 0.0), lands_at)
         timeline.sleep(self._pace)
+
+    def pending(self) -> list[int]:
+        return [row for lands_at, rows in self._sent if lands_at > self._run.timeline.now for row in rows]
 
     def flush(self) -> None:
         self._run.timeline.sleep(self._last_lands_at - self._run.timeline.now + 0.001)
@@ -258,6 +268,9 @@ class SimulatedWriter:
 
     def write(self, texts: Sequence[str]) -> None:
         self._run.put(texts)
+
+    def flush(self) -> None:
+        pass
 
     def __enter__(self) -> SimulatedWriter:
         return self

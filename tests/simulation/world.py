@@ -137,8 +137,10 @@ class Wire(DynamoDB):
 
     latency_seconds, transaction_seconds = 0.005, 0.015
 
-    def __init__(self, tables: Tables, timeline: Timeline, faults: Faults) -> None:
-        super().__init__("us-east-1", "http://127.0.0.1:9", sleep=timeline.sleep, random=faults.random.random)
+    def __init__(self, tables: Tables, timeline: Timeline, faults: Faults, **options: Any) -> None:
+        super().__init__(
+            "us-east-1", "http://127.0.0.1:9", sleep=timeline.sleep, random=faults.random.random, **options
+        )
         self._tables, self._timeline, self._faults = tables, timeline, faults
 
     def _call_once(self, operation: str, body: bytes) -> dict[str, Any]:
@@ -357,6 +359,9 @@ class Store:
                 pass
 
         return Writer()
+
+    def delete(self, bucket: str, key: str) -> None:
+        self.objects.pop(key, None)
 
     def delete_prefix(self, bucket: str, prefix: str) -> None:
         for key in [key for key in self.objects if key.startswith(prefix)]:

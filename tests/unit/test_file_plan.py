@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.file_plan import FilePlan, plan_file
 from waybill.errors import JobFailed
-from waybill.tabular.plan import FilePlan, plan_file
 from waybill.tabular.records import parse_rows, segments
 
 cells = st.text(st.sampled_from('ab,"\n\r é'), max_size=6)

@@ -13,7 +13,7 @@ from waybill.entities.fields import Field
 from waybill.entities.schema import parse_schema
 from waybill.imports.cells import json_writer, sheet_writer
 from waybill.tabular.jsonlines import NumberText, parse_line
-from waybill.tabular.xlsx import Digits
+from waybill.tabular.sheets import Digits
 
 
 def field(**descriptor: Any) -> Field:

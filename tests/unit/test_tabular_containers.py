@@ -26,7 +26,9 @@ from tests.workbooks import number, row, shared, text, xlsx, zipped
 from waybill.errors import JobFailed
 from waybill.tabular import workbooks as foreign
 from waybill.tabular.compressed import Gunzip, Unzip, only_file, open_zip
-from waybill.tabular.xlsx import Digits, read_sheet, serial_value
+from waybill.tabular.sheets import Digits
+from waybill.tabular.xlsx import read_sheet
+from waybill.tabular.xlsx_formats import serial_value
 
 
 def whole(stream: Any, size: int = 1000) -> bytes:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.file_plan import plan_file
 from waybill.errors import JobFailed
 from waybill.tabular.detect import (
     HEAD_BYTES,
@@ -24,7 +25,7 @@ from waybill.tabular.detect import (
 )
 from waybill.tabular.dialect import Dialect
 from waybill.tabular.jsonlines import BadLine, find_names, json_text, parse_line, read_lines
-from waybill.tabular.plan import plan_file, scan_table
+from waybill.tabular.plan import scan_table
 from waybill.tabular.recode import Recoded
 
 LATIN = "id;name\r\n1;caf\u00e9\r\n2;\u20ac 5\r\n"

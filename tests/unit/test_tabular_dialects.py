@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.file_plan import FilePlan, plan_file
 from waybill.errors import JobFailed
 from waybill.tabular.dialect import Dialect, DialectError
-from waybill.tabular.plan import FilePlan, Scan, plan_file, record_text, scan_table
+from waybill.tabular.plan import Scan, record_text, scan_table
 from waybill.tabular.records import (
     UnclosedQuote,
     cell_pattern,

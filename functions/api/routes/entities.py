@@ -52,6 +52,10 @@ def put_entity(request: Request, name: str) -> Response[str]:
     known = request.find_entity(name)
     target_tables = [table for table in services.settings.target_tables.split(",") if table]
     entity = parse_entity(name, known.uid if known else str(uuid.uuid4()), request.json(), target_tables)
+    if entity.target is not None:
+        from waybill.entities.targets import check_target
+
+        check_target(services.dynamodb, entity, entity.target)
     if known is not None and known.primary_key != entity.primary_key:
         from waybill.entities.records import has_records
 
@@ -91,8 +95,6 @@ def list_records(request: Request, name: str) -> Response[str]:
 
     entity = entity_with_right(request, name, Right.VIEW)
     services = request.services
-    if entity.target is not None:
-        raise Conflict(f"The records of {name} are in the table {entity.target.table}: read them there.")
     items, last = record_page(
         services.dynamodb,
         services.settings.records_table,

@@ -132,7 +132,7 @@ def parse_options(given: Mapping[str, Any], entity: Entity) -> ImportOptions:
     mode, on_error = given.get("mode", "upsert"), given.get("onError", "skip")
     if mode not in MODES:
         problems.append(("/mode", f"must be one of {', '.join(MODES)}"))
-    elif problem := mode_problem(mode, entity.primary_key, entity.target is None):
+    elif problem := mode_problem(mode, entity.primary_key):
         problems.append(("/mode", problem))
     if on_error not in ON_ERROR:
         problems.append(("/onError", f"must be one of {', '.join(ON_ERROR)}"))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
@@ -95,6 +96,12 @@ class Files:
     def writer(self, bucket: str, key: str, content_type: str = "application/octet-stream") -> Writer:
         """A writer of an object of any size; nothing is visible before `close`."""
         return Writer(self._s3, bucket, key, content_type)
+
+    def resume_writer(self, bucket: str, key: str, content_type: str, paused: Mapping[str, Any]) -> Writer:
+        """The writer that another invocation paused (`Writer.pause`)."""
+        writer = self.writer(bucket, key, content_type)
+        writer.resume(paused)
+        return writer
 
     def delete(self, bucket: str, key: str, etag: str | None = None) -> None:
         """Delete an object, with `etag` only while it is still that version. No error when it is gone."""
@@ -209,6 +216,16 @@ class Writer:
             UploadId=self._upload_id,
             MultipartUpload={"Parts": [{"ETag": etag, "PartNumber": n} for n, etag in enumerate(self._etags, 1)]},
         )
+
+    def pause(self) -> dict[str, Any]:
+        """What `resume` needs, as JSON values; S3 keeps the parts until then."""
+        rest = base64.b64encode(self._buffer).decode()
+        return {"uploadId": self._upload_id, "etags": self._etags, "rest": rest, "sizeBytes": self.size_bytes}
+
+    def resume(self, paused: Mapping[str, Any]) -> None:
+        """Go on where another writer of the same object was paused."""
+        self._upload_id, self._etags = paused["uploadId"], list(paused["etags"])
+        self._buffer, self.size_bytes = bytearray(base64.b64decode(paused["rest"])), paused["sizeBytes"]
 
     def abort(self) -> None:
         """Throw away what was written; the bucket's lifecycle rule does so too where this call is never reached."""

@@ -1,12 +1,13 @@
-"""Reading an entity's records from Waybill's own table, shard after shard."""
+"""Reading an entity's records page by page: from Waybill's own table shard after shard, from a target table by scan."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from waybill.aws.dynamodb import DynamoDB, to_attributes
-from waybill.entities.model import Entity
+from waybill.aws.dynamodb import DynamoDB, DynamoDBError, to_attributes
+from waybill.entities.model import Entity, Target
 from waybill.errors import MalformedRequest
 
 if TYPE_CHECKING:
@@ -19,14 +20,18 @@ SHARDS = 64
 def record_page(
     dynamodb: DynamoDB, table: str, entity: Entity, schema: Schema, limit: int, cursor: str | None
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """Up to `limit` records (field → JSON value, None where absent) by shard and key, and the cursor to go on from.
+    """Up to `limit` records (field → JSON value, None where absent), and the cursor to go on from.
 
     Args:
-        cursor: `{shard}:{key}`, the last record seen (no key: the shard from its beginning).
+        table: Waybill's own; an entity with a target table is read from there.
+        cursor: `{shard}:{key}`, the last record seen (no key: the shard from its beginning); of a target table the key
+            as JSON.
 
     Raises:
         MalformedRequest: the cursor is none that this function gave.
     """
+    if entity.target is not None:
+        return _target_page(dynamodb, entity.target, schema, limit, cursor)
     shard, key = _parse_cursor(cursor)
     items: list[dict[str, Any]] = []
     while shard < SHARDS:
@@ -35,7 +40,7 @@ def record_page(
         if key:
             query["ExclusiveStartKey"] = to_attributes({"_pk": _partition(entity, shard), "_sk": key})
         answer = dynamodb.call("Query", query)
-        items += [_record(schema, item) for item in answer["Items"]]
+        items += [_record(schema, item, own_table=True) for item in answer["Items"]]
         last = answer.get("LastEvaluatedKey")
         shard, key = (shard + 1, "") if last is None else (shard, last["_sk"]["S"])
         if len(items) == limit and shard < SHARDS:
@@ -44,7 +49,10 @@ def record_page(
 
 
 def has_records(dynamodb: DynamoDB, table: str, entity: Entity) -> bool:
-    """Whether there is any record. Costs a request per shard until one is found."""
+    """Whether there is any record. In Waybill's own table that costs a request per shard until one is found."""
+    if entity.target is not None:
+        scan = {"TableName": entity.target.table, "Limit": 1, "ConsistentRead": True}
+        return bool(dynamodb.call("Scan", scan)["Items"])
     for shard in range(SHARDS):
         query = _shard_query(table, entity, shard) | {"Select": "COUNT"}
         while True:
@@ -57,8 +65,37 @@ def has_records(dynamodb: DynamoDB, table: str, entity: Entity) -> bool:
     return False
 
 
-def _record(schema: Schema, item: Mapping[str, Any]) -> dict[str, Any]:
-    return {field.name: _value(field, item.get(field.attribute)) for field in schema.fields}
+def _target_page(
+    dynamodb: DynamoDB, target: Target, schema: Schema, limit: int, cursor: str | None
+) -> tuple[list[dict[str, Any]], str | None]:
+    """A target table is no place of Waybill's alone: every item is a record, and what has no field is not shown."""
+    scan: dict[str, Any] = {"TableName": target.table, "Limit": limit, "ConsistentRead": True}
+    if cursor is not None:
+        scan["ExclusiveStartKey"] = _target_key(cursor)
+    try:
+        answer = dynamodb.call("Scan", scan)
+    except DynamoDBError as error:
+        if cursor is None or error.code != "ValidationException":
+            raise
+        raise MalformedRequest("nextToken is none that this list gave.") from None
+    last = answer.get("LastEvaluatedKey")
+    records = [_record(schema, item, own_table=False) for item in answer["Items"]]
+    return records, None if last is None else json.dumps(last)
+
+
+def _target_key(cursor: str) -> dict[str, Any]:
+    try:
+        key = json.loads(cursor)
+    except ValueError:
+        key = None
+    if not isinstance(key, dict) or not all(isinstance(value, dict) for value in key.values()):
+        raise MalformedRequest("nextToken is none that this list gave.")
+    return key
+
+
+def _record(schema: Schema, item: Mapping[str, Any], own_table: bool) -> dict[str, Any]:
+    names = ((field, field.attribute if own_table else field.name) for field in schema.fields)
+    return {field.name: _value(field, item.get(name)) for field, name in names}
 
 
 def _value(field: Field, attribute: Mapping[str, Any] | None) -> Any:

@@ -20,6 +20,7 @@ from xxhash import xxh3_64_intdigest
 
 from .columns import Converted, Lane, escape, frame, make_column
 from .fields import Field, Problem
+from .fieldtypes import FieldType
 from .fieldtypes.attributes import MAX_ITEM_BYTES, attribute_bytes
 from .header import REJECTS_LABELS, HeaderMatch
 from .schema import Schema
@@ -210,7 +211,7 @@ class RowCompiler:
             block.keys = [keys[row] for row in block.rows]
         else:
             by_column = {output.column.index: output for output in outputs}
-            block.keys = _key_texts([by_column[column.index].identities() for column in self._key])
+            block.keys = _key_texts([self._key_values(by_column[column.index]) for column in self._key])
         encoded = list(map(str.encode, block.keys))
         if max(map(len, encoded)) > MAX_KEY_BYTES:
             good = [len(key) <= MAX_KEY_BYTES for key in encoded]
@@ -220,6 +221,11 @@ class RowCompiler:
             block.keys = list(compress(block.keys, good))
             encoded = list(compress(encoded, good))
         block.digests = list(map(xxh3_64_intdigest, encoded))
+
+    def _key_values(self, output: _Output) -> Sequence[str]:
+        """What tells records apart: equal values are one record, but in a target table only equal attributes are."""
+        has_spellings = type(output.column.lane.kind).identity is not FieldType.identity
+        return output.texts if has_spellings and not self.own_table else output.identities()
 
     def _large_key(self, row: int, size_bytes: int, outputs: list[_Output]) -> CellError:
         message = f"the record's key has {size_bytes:,} bytes, more than {MAX_KEY_BYTES:,}"

@@ -15,7 +15,7 @@ from waybill.entities.fieldtypes.booleans import BooleanType
 from waybill.entities.fieldtypes.nested import ListType
 from waybill.entities.fieldtypes.numbers import IntegerType, NumberType, YearType
 from waybill.tabular.jsonlines import NumberText, json_text
-from waybill.tabular.xlsx import Digits
+from waybill.tabular.sheets import Digits
 
 # Carries a JSON null for a field without missing values, unless the dialect has a null sequence.
 NULL_SYMBOL = "\u2400"

@@ -59,17 +59,17 @@ class KeySpill:
         return b"".join(map(_little_endian, parts))
 
 
-def repeated_by_partition(reads: Sequence[RangeReader], partitions: int) -> Iterator[list[int]]:
-    """For each partition the rows whose digest stands more than once among all key files, ascending.
+def repeated_by_partition(reads: Sequence[RangeReader], partitions: int, first: int = 0) -> Iterator[list[int]]:
+    """For each partition from `first` on the rows whose digest stands more than once among all key files, ascending.
 
     Partitions stand one behind the other in a key file: as many as fit into memory come by one request a file.
     """
     counts = [_from_little_endian("I", read(0, partitions * _HEADER_SIZE)) for read in reads]
     step = max(1, partitions * WINDOW_KEYS // max(1, sum(map(sum, counts))))
-    for first in range(0, partitions, step):
-        behind = min(first + step, partitions)
-        files = [_read_partitions(read, count, first, behind) for read, count in zip(reads, counts, strict=True)]
-        for index in range(behind - first):
+    for begin in range(first, partitions, step):
+        behind = min(begin + step, partitions)
+        files = [_read_partitions(read, count, begin, behind) for read, count in zip(reads, counts, strict=True)]
+        for index in range(behind - begin):
             yield repeated(file[index] for file in files)
 
 
@@ -86,18 +86,6 @@ def _read_partitions(
         parts.append((_from_little_endian("Q", data[at:middle]), _from_little_endian("Q", data[middle:end])))
         at = end
     return parts
-
-
-def in_batches(partitions: Iterable[list[int]], size: int = SUSPECTS_PER_PASS) -> Iterator[frozenset[int]]:
-    """Rows of whole partitions, gathered to about `size`: each batch is worth one more read of the file."""
-    batch: list[int] = []
-    for rows in partitions:
-        batch += rows
-        if len(batch) >= size:
-            yield frozenset(batch)
-            batch = []
-    if batch:
-        yield frozenset(batch)
 
 
 def repeated(chunks: Iterable[tuple[array[int], array[int]]]) -> list[int]:

@@ -11,13 +11,15 @@ A chunk that does not end before the invocation must is committed as far as it c
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from waybill.aws.files import SourceChanged, Writer
 from waybill.imports.blocks import RowBlock, stopped
+from waybill.imports.deadline import RESERVE_SECONDS, Remaining, whole_invocation
 from waybill.imports.keys import KeySpill
 from waybill.imports.plan import ImportPlan, read_plan
 from waybill.imports.policy import Policy
@@ -26,6 +28,7 @@ from waybill.imports.results import chunk_prefix
 from waybill.imports.settle import read_losers
 from waybill.imports.sinks import BatchSink, NoSink, Refusal, Sink, conditional_sink
 from waybill.imports.source import chunk_segments, row_reader
+from waybill.imports.targets import target_sink
 from waybill.jobs.items import LedgerEntry
 from waybill.jobs.leases import WRITE_TIMEOUT_SECONDS, Pulse, lease_chunk
 from waybill.jobs.model import ChunkLease, Job
@@ -35,9 +38,6 @@ from waybill.tabular.records import Segment
 if TYPE_CHECKING:
     from waybill.aws.files import Files
     from waybill.bootstrap import Services
-
-# What an invocation keeps back for its last requests, files and ledger item.
-TIME_RESERVE_SECONDS = 45.0
 
 
 class _Stop(Exception):
@@ -56,10 +56,6 @@ class _Tally:
     failure: str | None = None
     is_last: bool = True
 
-    @property
-    def processed(self) -> int:
-        return self.imported + self.rejected
-
 
 @dataclass
 class _Written:
@@ -71,7 +67,7 @@ class _Written:
 
 
 def load_chunk(
-    services: Services, job_id: str, number: int, remaining_seconds: Callable[[], float] = lambda: 900.0
+    services: Services, job_id: str, number: int, remaining_seconds: Remaining = whole_invocation
 ) -> LedgerEntry:
     """Load one chunk of a planned import, or what earlier invocations left of it.
 
@@ -107,7 +103,7 @@ def load_leased_chunk(
     chunk: Chunk,
     parts: Sequence[LedgerEntry],
     attempt: str,
-    remaining_seconds: Callable[[], float] = lambda: 900.0,
+    remaining_seconds: Remaining = whole_invocation,
     *,
     skip: bool = False,
 ) -> LedgerEntry:
@@ -117,7 +113,7 @@ def load_leased_chunk(
     start = _Tally(begin.next_row if begin else chunk.first_row, begin.next_byte if begin else chunk.start)
     part = len(parts)
     prefix = part_prefix(job.job_id, chunk.number, part, attempt)
-    written: _Written | None = _Written(0, set()) if skip or job.stop_reason else None
+    written: _Written | None = loader.found_written() if skip or job.stop_reason else None
     if written is None:
         with closing(loader), _PartFiles(services.files, services.settings.files_bucket, prefix) as outputs:
             try:
@@ -160,7 +156,7 @@ class _Loader:
         plan: ImportPlan,
         chunk: Chunk,
         attempt: str,
-        remaining_seconds: Callable[[], float],
+        remaining_seconds: Remaining,
     ) -> None:
         self._services, self._job, self._plan, self._chunk = services, job, plan, chunk
         self._remaining_seconds = remaining_seconds
@@ -168,6 +164,7 @@ class _Loader:
         self._pulse = Pulse(services, job, chunk.number, attempt)
         self._reader = row_reader(services, job, plan)
         self._handed_in = 0
+        self._progress: deque[tuple[int, int, int]] = deque()  # (row behind a block, rows imported and rejected so far)
         self._refused: list[Refusal] = []
         self._sink: Sink = NoSink()
 
@@ -201,12 +198,12 @@ class _Loader:
                     self._refused.append(refusal)
                 report.reject_all(block.rejected())
                 self._count(tally, block, spill)
-                self._pulse.note(tally.processed, tally.imported, tally.rejected)
+                self._note_progress(tally)
                 if limit is not None:
                     self._services.jobs.request_stop(self._job.job_id, "MAX_ERRORS")
                     raise _Stop
                 self._before_send()
-                if self._remaining_seconds() < TIME_RESERVE_SECONDS and tally.next_row < self._end_row:
+                if self._remaining_seconds() < RESERVE_SECONDS and tally.next_row < self._end_row:
                     tally.is_last = False
                     break
             self._sink.flush()
@@ -216,10 +213,24 @@ class _Loader:
         outputs.put_details(report, spill if tally.imported else None)
         return tally, report
 
+    def _note_progress(self, tally: _Tally) -> None:
+        """Tell of the blocks that are in the table altogether: only they stay what they are if the attempt dies."""
+        self._progress.append((self._handed_in, tally.imported, tally.rejected))
+        first_pending = min(self._sink.pending(), default=self._handed_in)
+        while self._progress and self._progress[0][0] <= first_pending:
+            row, imported, rejected = self._progress.popleft()
+            self._pulse.note(imported + rejected, imported, rejected, row)
+
+    def found_written(self) -> _Written:
+        """What earlier attempts are known to have written."""
+        return _Written(self._pulse.lease.row, set())
+
     def stop(self) -> _Written:
         """What had been written when the attempt stopped."""
         lost, refused = self._sink.stop()
-        return _Written(self._handed_in, lost, [*self._refused, *refused])
+        known = self._pulse.lease.row  # an attempt before may have come further
+        lost = {row for row in lost if row >= known}
+        return _Written(max(self._handed_in, known), lost, [*self._refused, *refused])
 
     def close(self) -> None:
         self._sink.close()
@@ -240,6 +251,8 @@ class _Loader:
                 block.reject(losers)
                 for refusal in written.refused:
                     block.refuse(refusal)
+                if self._policy.refuses_all:
+                    block.stop_all()
                 block.stop(written.handed_in, written.lost)
                 report.reject_all(block.rejected())
                 self._count(tally, block, spill)
@@ -293,6 +306,9 @@ class _Loader:
         dynamodb = self._services.new_dynamodb(WRITE_TIMEOUT_SECONDS)
         if mode == "upsert":
             return BatchSink(dynamodb, self._reader.table, settings.write_connections, before_send)
+        if (target := self._reader.target) is not None:
+            key_attribute = self._reader.key_attributes[0]
+            return target_sink(mode, dynamodb, target, key_attribute, settings.write_connections, before_send)
         now_seconds = int(self._services.clock().timestamp())
         return conditional_sink(
             mode, dynamodb, self._reader.table, self._job.job_id, now_seconds, settings.write_connections, before_send

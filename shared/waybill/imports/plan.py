@@ -13,6 +13,7 @@ from waybill.entities.header import HeaderMatch, HeaderMismatch, match_header
 from waybill.entities.model import Entity
 from waybill.entities.schema import Schema, parse_schema
 from waybill.errors import JobFailed
+from waybill.imports.deadline import OutOfTime, Remaining, whole_invocation
 from waybill.imports.keys import partitions_for
 from waybill.imports.policy import Policy
 from waybill.imports.reports import RejectsFormat, RowError
@@ -103,8 +104,11 @@ class ImportPlan:
         return cls(**{**document, "chunks": chunks, "dialect": dialect, "source": source})
 
 
-def plan_import(services: Services, job_id: str) -> dict[str, Any]:
+def plan_import(services: Services, job_id: str, remaining_seconds: Remaining = whole_invocation) -> dict[str, Any]:
     """Plan a job's file; a file that cannot be imported ends the job here, before any record is written.
+
+    Args:
+        remaining_seconds: until the invocation is ended from outside. A file that takes longer fails as `too-large`.
 
     Returns:
         `{"outcome": "planned", "bucket", "planKey", …}`, or `{"outcome": "failed"}`.
@@ -120,7 +124,7 @@ def plan_import(services: Services, job_id: str) -> dict[str, Any]:
     header_row = HEADER_ROW
     try:
         schema = parse_schema(entity.schema)
-        found = _read_file(services, job, entity, schema)
+        found = _read_file(services, job, entity, schema, remaining_seconds)
         header_row = found.scan.header_row or HEADER_ROW
         match_labels(schema, entity, job, found.scan.labels)
         duplicate_of = _earlier_import(services, job, entity, found.sha256)
@@ -187,7 +191,7 @@ def rewritten_key(job_id: str) -> str:
     return f"{job_prefix(job_id)}source.csv"
 
 
-def _read_file(services: Services, job: Job, entity: Entity, schema: Schema) -> FileRead:
+def _read_file(services: Services, job: Job, entity: Entity, schema: Schema, remaining_seconds: Remaining) -> FileRead:
     request = Request(
         version=(job.source_bucket or "", job.source_key or "", job.source_etag),
         file_name=job.file_name or "",
@@ -201,9 +205,12 @@ def _read_file(services: Services, job: Job, entity: Entity, schema: Schema) -> 
         is_whole_record=job.mode in ("upsert", "insert"),
     )
     try:
-        return read_file(services.files, request)
+        return read_file(services.files, request, remaining_seconds)
     except SourceChanged:
         raise JobFailed("source-changed", "The file was overwritten or deleted before it was read.") from None
+    except OutOfTime:
+        message = "The file cannot be read through in the time of one step. Send it in parts, or as plain UTF-8 text."
+        raise JobFailed("too-large", message) from None
 
 
 def _renames(entity: Entity, job: Job) -> dict[str, str]:

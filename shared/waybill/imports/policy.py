@@ -19,7 +19,8 @@ class Policy:
     `checks_first`: the whole file is checked before anything is written, because what becomes of a row depends on other
     rows in a way that cannot be repaired afterwards. A plain upsert needs no such pass: the finish writes the winners
     of repeated keys once more.
-    `checks_existence`: that pass also asks the table for the keys that insert, update and delete depend on.
+    `checks_existence`: that pass also asks the table for the keys that insert, update and delete depend on. What was
+    there before the job began is then known, however often a part of it is repeated.
     `writes`: records are written. `refuses_all`: all-or-nothing, and the check found a bad row. `max_errors`: rejected
     rows after which to stop; None for no limit.
     """
@@ -35,7 +36,7 @@ class Policy:
         all_or_nothing = job.on_error == "all-or-nothing"
         return cls(
             checks_first=all_or_nothing or job.dry_run or job.mode != "upsert" or bool(job.options.get("unique")),
-            checks_existence=job.mode != "upsert" and (all_or_nothing or job.dry_run),
+            checks_existence=job.mode != "upsert",
             writes=not job.dry_run and not job.options.get("refused"),
             refuses_all=bool(job.options.get("refused")),
             max_errors=int(job.options.get("maxErrors", 1)) if job.on_error == "abort" else None,
@@ -48,10 +49,8 @@ def schema_options(schema: Mapping[str, Any]) -> dict[str, bool]:
     return {"unique": True} if unique or schema.get("uniqueKeys") else {}
 
 
-def mode_problem(mode: str, primary_key: Sequence[str], own_table: bool) -> str | None:
+def mode_problem(mode: str, primary_key: Sequence[str]) -> str | None:
     """Why a mode cannot be used with an entity; None when it can."""
     if mode in ("update", "delete") and not primary_key:
         return f"{mode} needs an entity with a primaryKey"
-    if mode != "upsert" and not own_table:
-        return f"{mode} is not supported yet for an entity with a target table"
     return None

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from waybill.errors import Conflict, NotFound
 from waybill.imports.plan import ImportPlan, read_plan
 from waybill.imports.results import job_prefix, rejects_key, summary_key
 from waybill.imports.settle import DUPLICATE_KEY
-from waybill.imports.start import ImportOptions, register
-from waybill.jobs.model import Job, Process, Status
+from waybill.imports.start import ImportOptions, new_import, register
+from waybill.jobs.model import Job
 from waybill.tabular.recode import Recoded
 from waybill.tabular.records import raw_records, segments
 
@@ -57,21 +58,8 @@ def relaunch_import(services: Services, job: Job, started_by: str, started_by_id
         columns=job.options.get("columns"),
         unescape_formulas=bool(job.options.get("unescapeFormulas")),
     )
-    child = Job(
-        job_id=child_id,
-        process=Process.IMPORT,
-        status=Status.WAITING,
-        entity=job.entity,
-        entity_uid=job.entity_uid,
-        file_name=job.file_name,
-        submitted_at=services.clock(),
-        started_by=started_by,
-        started_by_id=started_by_id,
-        source_bucket=bucket,
-        source_key=key,
-        source_etag=info.etag,
-        retry_of=job.job_id,
-    )
+    child = new_import(services, child_id, job.entity, job.file_name, started_by, source=(bucket, key, info.etag))
+    child = replace(child, started_by_id=started_by_id, retry_of=job.job_id)
     return register(services, child, entity, options, None)
 
 

@@ -18,6 +18,7 @@ from waybill.entities.header import HeaderMatch
 from waybill.entities.schema import Schema
 from waybill.errors import JobFailed
 from waybill.imports.cells import NULL_SYMBOL, json_writer, sheet_writer
+from waybill.imports.deadline import Remaining, Timed, whole_invocation
 from waybill.tabular.compressed import Gunzip, Seekable, Unzip, only_file, open_zip
 from waybill.tabular.detect import (
     HEAD_BYTES,
@@ -37,7 +38,7 @@ from waybill.tabular.records import Readable
 
 if TYPE_CHECKING:
     from waybill.aws.files import Files
-    from waybill.tabular.xlsx import SheetRows
+    from waybill.tabular.sheets import SheetRows
 
 _BUFFER_BYTES = 1024 * 1024
 _TEXT_CHARS = 64 * 1024
@@ -82,20 +83,21 @@ class Request:
     is_whole_record: bool
 
 
-def read_file(files: Files, request: Request) -> FileRead:
+def read_file(files: Files, request: Request, remaining_seconds: Remaining = whole_invocation) -> FileRead:
     """Read a file through.
 
     Raises:
         JobFailed: it cannot be imported.
         HeaderMismatch: the labels of a workbook or of JSON Lines do not fit.
         SourceChanged: it is no longer the version that was asked for.
+        OutOfTime: reading it takes too long.
     """
-    return _Reading(files, request).read()
+    return _Reading(files, request, remaining_seconds).read()
 
 
 class _Reading:
-    def __init__(self, files: Files, request: Request) -> None:
-        self._files, self._request = files, request
+    def __init__(self, files: Files, request: Request, remaining_seconds: Remaining) -> None:
+        self._files, self._request, self._remaining_seconds = files, request, remaining_seconds
         self._fields = [field.name for field in request.schema.fields]
 
     def read(self) -> FileRead:
@@ -118,10 +120,11 @@ class _Reading:
 
     def _open(self) -> Readable:
         bucket, key, etag = self._request.version
-        return self._files.open(bucket, key, etag=etag)
+        return Timed(self._files.open(bucket, key, etag=etag), self._remaining_seconds)
 
     def _read_zip(self, file: Seekable, head: bytes) -> FileRead:
-        from waybill.tabular.xlsx import bad_workbook, check_part, read_sheet
+        from waybill.tabular.sheets import bad_workbook, check_part
+        from waybill.tabular.xlsx import read_sheet
 
         try:
             archive = open_zip(file)
@@ -270,6 +273,7 @@ class _Reading:
 
     def _scan(self, stream: Readable, dialect: Dialect, encoding: str, **options: Any) -> Scan:
         options.setdefault("field_names", self._fields)
+        stream = Timed(stream, self._remaining_seconds)
         return scan_table(stream, dialect, encoding, self._request.chunk_bytes, **options)
 
     def _rewrite(self, stream: Readable, dialect: Dialect, encoding: str, **options: Any) -> Scan:

@@ -53,6 +53,9 @@ class RowReader:
         self._match = match
         self._plan = plan
         self._job_id = job.job_id
+        self.target = entity.target
+        # Of the table that is written.
+        self.key_attributes = ("_pk", "_sk") if own_table else schema.primary_key
         self._modified_attribute = None if entity.target is None else entity.target.modified_attribute
         self._own_table = own_table
         self._compiler = compile_rows(schema, match, shape=_SHAPES[job.mode], own_table=own_table)
@@ -138,10 +141,6 @@ class RowReader:
     def _compile(
         self, columns: Sequence[Sequence[str]], rows: Sequence[int], now: datetime, wrapping: Wrapping
     ) -> Block:
-        if self._own_table:
-            stamps = {"_at": f'{{"N":"{int(now.timestamp() * 1000)}"}}', "_by": f'{{"S":"{self._job_id}"}}'}
-        else:
-            stamps = {self._modified_attribute: f'{{"S":"{rfc3339(now)}"}}'} if self._modified_attribute else {}
         if self._guarded:
             columns = list(columns)
             for index in self._guarded:
@@ -150,11 +149,17 @@ class RowReader:
         return self._compiler.compile_columns(
             columns,
             partition=self.entity_uid,
-            stamps=stamps,
+            stamps=self.stamps(now),
             keys=keys,
             before=wrapping.before,
             after=wrapping.after,
         )
+
+    def stamps(self, now: datetime) -> dict[str, str]:
+        """What is written with every record: attribute → its value as JSON."""
+        if self._own_table:
+            return {"_at": f'{{"N":"{int(now.timestamp() * 1000)}"}}', "_by": f'{{"S":"{self._job_id}"}}'}
+        return {self._modified_attribute: f'{{"S":"{rfc3339(now)}"}}'} if self._modified_attribute else {}
 
     def _row_errors(self, block: Block, rows: Sequence[int]) -> dict[int, list[RowError]]:
         errors: dict[int, list[RowError]] = {}

@@ -6,21 +6,25 @@ Two steps of the state machine, for jobs whose policy asks for it: `check_chunk`
     jobs/{id}/checks/{chunk}/{keys,unique-0,…}   digests of the chunk's valid rows
     jobs/{id}/checks/{chunk}/bad                 number of its bad rows; and rows that the table would refuse
     jobs/{id}/checks/{chunk}/losers              what the settling came to: [row, type, field, cell, message]
+    jobs/{id}/checks/{keys,unique-0,…}/          the searches for equal values (`waybill.imports.repeats`)
 """
 
 from __future__ import annotations
 
+import heapq
 import json
-from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from waybill.entities.rows import shard_of
+from waybill.aws.files import SourceChanged
 from waybill.imports.blocks import RowBlock
-from waybill.imports.keys import KeySpill, in_batches, repeated_by_partition
+from waybill.imports.deadline import RESERVE_SECONDS, OutOfTime, Remaining, check_time, whole_invocation
+from waybill.imports.existence import comparable, existing, keys_of
+from waybill.imports.keys import KeySpill, RangeReader
 from waybill.imports.plan import ImportPlan, read_plan
 from waybill.imports.policy import Policy
+from waybill.imports.repeats import Found, Loser, LoserQueue, Search, by_row
 from waybill.imports.reports import RowError
 from waybill.imports.results import job_prefix
 from waybill.imports.rows import RowReader
@@ -33,7 +37,6 @@ if TYPE_CHECKING:
 
 DUPLICATE_KEY = "duplicate-key"
 UNIQUE_ERROR = "unique-error"
-_KEYS_PER_REQUEST = 100
 
 
 def checks_prefix(job_id: str, chunk: int) -> str:
@@ -41,21 +44,31 @@ def checks_prefix(job_id: str, chunk: int) -> str:
 
 
 def read_losers(services: Services, job: Job, chunk: int) -> dict[int, RowError]:
-    """What the settling took out of a chunk, by row."""
+    """What the settling took out of a chunk, by row. Where it failed nothing was written, and nothing is taken out."""
+    if not job.options.get("settled"):
+        return {}
     data = services.files.read(services.settings.files_bucket, checks_prefix(job.job_id, chunk) + "losers")
     return {row: RowError(row, *rest) for row, *rest in json.loads(data)}
 
 
-def check_chunk(services: Services, job_id: str, number: int) -> None:
-    """Validate a chunk without writing, and spill what the settling needs to know."""
+def check_chunk(services: Services, job_id: str, number: int, remaining_seconds: Remaining = whole_invocation) -> bool:
+    """Validate a chunk without writing, and spill what the settling needs to know.
+
+    Once the job is settled this does nothing: rows are being written, and would be found in the table.
+
+    Returns:
+        Whether the chunk is done. A slow table may take longer to answer than an invocation has; what it answered is
+        kept then.
+    """
     job, plan = services.jobs.get(job_id), read_plan(services, job_id)
-    if plan is None or job.status is not Status.IN_PROGRESS:
-        return
-    policy = Policy.of(job)
+    if plan is None or job.status is not Status.IN_PROGRESS or job.options.get("settled"):
+        return True
     reader = row_reader(services, job, plan)
     keys = KeySpill(max(1, plan.key_partitions))
     unique = [KeySpill(max(1, plan.key_partitions)) for _ in reader.unique_sets]
-    refused: list[int] = []
+    asks_table = Policy.of(job).checks_existence and plan.key_partitions > 0  # a row without a key is always new
+    bucket, prefix = services.settings.files_bucket, checks_prefix(job_id, number)
+    asked_up_to, refused = _asked(services, prefix) if asks_table else (0, [])
     bad = 0
     chunk = plan.chunks[number]
     for segment, row, count in chunk_segments(services.files, plan, chunk):
@@ -66,113 +79,156 @@ def check_chunk(services: Services, job_id: str, number: int) -> None:
         for spill, digests in zip(unique, block.unique, strict=True):
             pairs = [(digest, at) for digest, at in zip(digests, block.rows, strict=True) if digest is not None]
             spill.add([digest for digest, _ in pairs], [at for _, at in pairs])
-        if policy.checks_existence:
-            refused += _refused(services, job, reader.table, reader.entity_uid, block)
-    bucket, prefix = services.settings.files_bucket, checks_prefix(job_id, number)
+        if asks_table and row >= asked_up_to:
+            refused += _refused(services, job, reader, block)
+            if remaining_seconds() < RESERVE_SECONDS:
+                services.files.put(bucket, prefix + "asked", json.dumps([row + count, refused]).encode())
+                return False
     services.files.put(bucket, prefix + "keys", keys.to_bytes())
     for index, spill in enumerate(unique):
         services.files.put(bucket, f"{prefix}unique-{index}", spill.to_bytes())
     services.files.put(bucket, prefix + "bad", json.dumps({"bad": bad, "refused": refused}).encode())
+    return True
 
 
-def settle_import(services: Services, job_id: str) -> None:
+def _asked(services: Services, prefix: str) -> tuple[int, list[int]]:
+    """(the row up to which the table was asked before the time ran out, rows that it would refuse)."""
+    try:
+        row, refused = json.loads(services.files.read(services.settings.files_bucket, prefix + "asked"))
+    except SourceChanged:
+        return 0, []
+    return row, refused
+
+
+def settle_import(services: Services, job_id: str, remaining_seconds: Remaining = whole_invocation) -> bool:
     """Decide which valid rows lose: earlier ones of a key, later ones of a unique value, those the table would refuse.
 
     For all-or-nothing a single bad row makes the job's `refused` option: then nothing is written.
+
+    Returns:
+        Whether it is decided. When the time runs out what is done is kept, and the next invocation goes on there.
     """
     job, plan = services.jobs.get(job_id), read_plan(services, job_id)
-    if plan is None or job.status is not Status.IN_PROGRESS:
-        return
+    if plan is None or job.status is not Status.IN_PROGRESS or job.options.get("settled"):
+        return True
     reader = row_reader(services, job, plan)
-    losers = _key_losers(services, job, plan)
-    for index, names in enumerate(reader.unique_sets):
-        losers |= _unique_losers(services, job, plan, index, names, losers)
-    bad = 0
-    refusal = EXISTS if job.mode == "insert" else NOT_FOUND
-    for chunk in plan.chunks:
-        prefix = checks_prefix(job_id, chunk.number)
-        found = json.loads(services.files.read(services.settings.files_bucket, prefix + "bad"))
-        bad += found["bad"]
-        for row in found["refused"]:
-            losers.setdefault(row, RowError(row, None, None, refusal[0], None, refusal[1]))
-    rows = sorted(losers)
-    for chunk in plan.chunks:
-        first, behind = bisect_left(rows, chunk.first_row), bisect_left(rows, chunk.first_row + chunk.rows)
-        mine = [losers[row] for row in rows[first:behind]]
-        body = json.dumps(mine).encode()
-        services.files.put(services.settings.files_bucket, checks_prefix(job_id, chunk.number) + "losers", body)
-    if job.on_error == "all-or-nothing" and (bad or losers):
+    searches: list[Search] = []
+    try:
+        if plan.key_partitions:
+            searches.append(_key_search(services, job, plan, reader, remaining_seconds))
+            for groups in searches[-1].batches():
+                searches[-1].done(loser for rows in groups for loser in earlier_rows(rows))
+        for index, names in enumerate(reader.unique_sets):
+            before = list(searches)
+            searches.append(_unique_search(services, job, plan, reader, index, remaining_seconds))
+            for groups in searches[-1].batches():
+                gone = _lost_before(before, groups)
+                searches[-1].done(loser for rows in groups for loser in _later_rows(rows, names, gone))
+    except OutOfTime:
+        for search in searches:
+            search.keep()
+        return False
+    is_bad = _write_losers(services, job, plan, searches)
+    if job.on_error == "all-or-nothing" and is_bad:
         services.jobs.set_option(job_id, "refused", True)
+    services.jobs.set_option(job_id, "settled", True)
+    return True
 
 
-def _key_losers(services: Services, job: Job, plan: ImportPlan) -> dict[int, RowError]:
-    """Every valid row but the last of each key."""
-    losers: dict[int, RowError] = {}
-    for rows in _groups(services, job, plan, "keys", "keys"):
-        *earlier, winner = rows
-        for row, key, _ in earlier:
-            message = f"The same key stands again in row {winner[0]}, which wins."
-            losers[row] = RowError(row, None, None, DUPLICATE_KEY, key, message)
-    return losers
+def _write_losers(services: Services, job: Job, plan: ImportPlan, searches: Sequence[Search]) -> bool:
+    """Write what the settling takes out of each chunk; says whether any row is bad."""
+    bucket, is_bad = services.settings.files_bucket, False
+    refusal = EXISTS if job.mode == "insert" else NOT_FOUND
+    queue = LoserQueue(heapq.merge(*(search.losers() for search in searches), key=by_row))
+    for chunk in plan.chunks:
+        prefix = checks_prefix(job.job_id, chunk.number)
+        found = json.loads(services.files.read(bucket, prefix + "bad"))
+        losers = {row: RowError(row, None, None, refusal[0], None, refusal[1]) for row in found["refused"]}
+        losers |= {loser.row: loser.error for loser in queue.before(chunk.first_row + chunk.rows)}
+        is_bad |= bool(found["bad"] or losers)
+        services.files.put(bucket, prefix + "losers", json.dumps([losers[row] for row in sorted(losers)]).encode())
+    return is_bad
 
 
-def _unique_losers(
-    services: Services, job: Job, plan: ImportPlan, index: int, names: Sequence[str], gone: Mapping[int, RowError]
-) -> dict[int, RowError]:
-    """Every valid row but the first of each value."""
-    losers: dict[int, RowError] = {}
-    for rows in _groups(services, job, plan, f"unique-{index}", index):
-        left = [found for found in rows if found[0] not in gone]
-        for row, value, number in left[1:]:
-            message = f"The same value of {', '.join(names)} stands in row {left[0][0]} already."
-            losers[row] = RowError(row, number, names[0], UNIQUE_ERROR, value, message)
-    return losers
+def earlier_rows(rows: Sequence[Found]) -> Iterator[Loser]:
+    """Of the valid rows of one key the last wins."""
+    *earlier, winner = rows
+    message = f"The same key stands again in row {winner.row}, which wins."
+    for found in earlier:
+        yield Loser(RowError(found.row, None, None, DUPLICATE_KEY, found.value, message), found.raw)
 
 
-def _groups(
-    services: Services, job: Job, plan: ImportPlan, name: str, what: str | int
-) -> Iterator[list[tuple[int, str, int | None]]]:
-    """Rows of the file that share a value: (row, its text, field number), ascending, two or more in each list.
+def _later_rows(rows: Sequence[Found], names: Sequence[str], gone: Container[int]) -> Iterator[Loser]:
+    """Of the valid rows of one unique value the first stays; those in `gone` do not count."""
+    left = [found for found in rows if found.row not in gone]
+    for found in left[1:]:
+        message = f"The same value of {', '.join(names)} stands in row {left[0].row} already."
+        yield Loser(RowError(found.row, found.field_number, names[0], UNIQUE_ERROR, found.value, message))
 
-    Equal digests make rows suspects; they are read again and their real values compared.
-    """
+
+def _lost_before(searches: Sequence[Search], groups: Sequence[Sequence[Found]]) -> set[int]:
+    """Those of the rows that lost in an earlier search."""
+    rows = {found.row for group in groups for found in group}
+    return {loser.row for search in searches for loser in search.losers() if loser.row in rows}
+
+
+def _key_search(
+    services: Services, job: Job, plan: ImportPlan, reader: RowReader, remaining_seconds: Remaining
+) -> Search:
+    def found(row: int, block: RowBlock, position: int) -> Found:
+        return Found(row, block.keys[position])
+
+    return _search(services, job, plan, reader, "keys", found, remaining_seconds)
+
+
+def _unique_search(
+    services: Services, job: Job, plan: ImportPlan, reader: RowReader, index: int, remaining_seconds: Remaining
+) -> Search:
+    def found(row: int, block: RowBlock, position: int) -> Found:
+        return Found(row, *reader.unique_value(block.raw(row), index))
+
+    return _search(services, job, plan, reader, f"unique-{index}", found, remaining_seconds)
+
+
+def _search(
+    services: Services,
+    job: Job,
+    plan: ImportPlan,
+    reader: RowReader,
+    name: str,
+    found: Callable[[int, RowBlock, int], Found],
+    remaining_seconds: Remaining,
+) -> Search:
+    """The search for rows with equal digests in the files `name` of the chunks' checks."""
     bucket = services.settings.files_bucket
-    reader = row_reader(services, job, plan)
-    partitions = max(1, plan.key_partitions)
-    keys = [checks_prefix(job.job_id, chunk.number) + name for chunk in plan.chunks]
-    reads = [partial(services.files.read, bucket, key) for key in keys]
-    for suspects in in_batches(repeated_by_partition(reads, partitions)):
-        groups: dict[str, list[tuple[int, str, int | None]]] = {}
-        for row, value, number in _values(services, job, plan, reader, suspects, what):
-            groups.setdefault(value, []).append((row, value, number))
-        yield from (rows for rows in groups.values() if len(rows) > 1)
+
+    def key_reader(chunk: int) -> RangeReader:
+        key = checks_prefix(job.job_id, chunk) + name
+
+        def read(start: int, end: int) -> bytes:
+            check_time(remaining_seconds)
+            return services.files.read(bucket, key, start, end)
+
+        return read
+
+    def read_rows(wanted: frozenset[int], first_chunk: int) -> Iterator[tuple[int, Found]]:
+        again = read_again(
+            services.files, plan, reader, wanted, first_chunk, services.clock(), partial(check_time, remaining_seconds)
+        )
+        for chunk, row, block, position in again:
+            yield chunk, found(row, block, position)
+
+    reads = [key_reader(chunk.number) for chunk in plan.chunks]
+    prefix = f"{job_prefix(job.job_id)}checks/{name}/"
+    return Search(services.files, bucket, prefix, reads, max(1, plan.key_partitions), read_rows)
 
 
-def _values(
-    services: Services, job: Job, plan: ImportPlan, reader: RowReader, suspects: frozenset[int], what: str | int
-) -> Iterator[tuple[int, str, int | None]]:
-    for _, row, block, position in read_again(services, plan, reader, suspects):
-        if what == "keys":
-            yield row, block.keys[position], None
-        else:
-            yield row, *reader.unique_value(block.raw(row), int(what))
-
-
-def _refused(services: Services, job: Job, table: str, entity_uid: str, block: RowBlock) -> list[int]:
+def _refused(services: Services, job: Job, reader: RowReader, block: RowBlock) -> list[int]:
     """Rows that mode insert, update or delete would find the table against."""
-    there: set[str] = set()
-    for start in range(0, len(block.keys), _KEYS_PER_REQUEST):
-        keys = sorted(set(block.keys[start : start + _KEYS_PER_REQUEST]))
-        pending: list[Any] = [{"_pk": {"S": f"{entity_uid}#{shard_of(key)}"}, "_sk": {"S": key}} for key in keys]
-        while pending:
-            request = {
-                "Keys": pending,
-                "ConsistentRead": True,
-                "ProjectionExpression": "#sk, #gone",
-                "ExpressionAttributeNames": {"#sk": "_sk", "#gone": "_gone"},
-            }
-            answer = services.dynamodb.call("BatchGetItem", {"RequestItems": {table: request}})
-            there |= {item["_sk"]["S"] for item in answer["Responses"].get(table, []) if "_gone" not in item}
-            pending = answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
+    attributes = reader.key_attributes
+    keys = keys_of(block.texts, attributes, job.mode == "update")
+    there = existing(services.dynamodb, reader.table, keys, attributes, own_table=reader.target is None)
     wants_absent = job.mode == "insert"
-    return [row for row, key in zip(block.rows, block.keys, strict=True) if (key in there) is wants_absent]
+    return [
+        row for row, key in zip(block.rows, keys, strict=True) if (comparable(key, attributes) in there) is wants_absent
+    ]

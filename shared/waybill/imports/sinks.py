@@ -8,7 +8,7 @@ what this job wrote itself.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple, Protocol
 
 from waybill.aws.dynamodb import BatchWriter, ConditionalWriter, DynamoDB
@@ -41,6 +41,10 @@ class Sink(Protocol):
         ...
 
     def flush(self) -> None: ...
+
+    def pending(self) -> Collection[int]:
+        """Rows handed in that are not known to be written."""
+        ...
 
     def stop(self) -> tuple[set[int], list[Refusal]]:
         """Send nothing more and wait for what is on its way.
@@ -78,6 +82,9 @@ class BatchSink:
     def flush(self) -> None:
         self._writer.flush()
 
+    def pending(self) -> Collection[int]:
+        return self._writer.unacknowledged()
+
     def stop(self) -> tuple[set[int], list[Refusal]]:
         self._writer.drain()
         lost = set(self._writer.unacknowledged())
@@ -90,18 +97,9 @@ class BatchSink:
 class ConditionalSink:
     """Modes insert, update and delete: one conditional request a row."""
 
-    def __init__(
-        self,
-        dynamodb: DynamoDB,
-        wrapping: Wrapping,
-        operation: str,
-        refusal: tuple[str, str],
-        connections: int,
-        before_send: Callable[[], None],
-    ) -> None:
+    def __init__(self, writer: ConditionalWriter, wrapping: Wrapping, refusal: tuple[str, str]) -> None:
         self.wrapping = wrapping
-        self._refusal = refusal
-        self._writer = ConditionalWriter(dynamodb, operation, connections=connections, before_send=before_send)
+        self._writer, self._refusal = writer, refusal
 
     def write(self, rows: Sequence[int], texts: Sequence[str], digests: Sequence[int]) -> None:
         self._writer.write(texts, rows)
@@ -115,6 +113,9 @@ class ConditionalSink:
 
     def flush(self) -> None:
         self._writer.flush()
+
+    def pending(self) -> Collection[int]:
+        return self._writer.unacknowledged()
 
     def stop(self) -> tuple[set[int], list[Refusal]]:
         self._writer.drain()
@@ -137,6 +138,9 @@ class NoSink:
 
     def flush(self) -> None:
         return
+
+    def pending(self) -> Collection[int]:
+        return ()
 
     def stop(self) -> tuple[set[int], list[Refusal]]:
         return set(), []
@@ -184,4 +188,5 @@ def conditional_sink(
             f',"ExpressionAttributeValues":{json.dumps(values)}}}'
         )
         wrapping = Wrapping(f'{{"TableName":{json.dumps(table)},"Item":{{', after)
-    return ConditionalSink(dynamodb, wrapping, operation, refusal, connections, before_send)
+    writer = ConditionalWriter(dynamodb, operation, connections=connections, before_send=before_send)
+    return ConditionalSink(writer, wrapping, refusal)

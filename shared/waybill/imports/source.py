@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from waybill.entities.model import Entity
@@ -52,28 +53,31 @@ def chunk_segments(
 
 
 def read_again(
-    services: Services,
+    files: Files,
     plan: ImportPlan,
     reader: RowReader,
     wanted: frozenset[int],
-    on_segment: Callable[[], object] = lambda: None,
+    first_chunk: int,
+    now: datetime,
+    on_segment: Callable[[], object],
 ) -> Iterator[tuple[int, int, RowBlock, int]]:
     """Rows that were read before: (chunk number, row, its block, its place among the block's good rows).
 
     Args:
-        on_segment: called often; keeps the caller's lease.
+        now: stamped on the records.
+        on_segment: called often; keeps the caller's lease, and looks at the time.
 
     Raises (while iterating):
         SourceChanged: the file is no longer the one that was planned.
     """
-    for chunk in plan.chunks:
+    for chunk in plan.chunks[first_chunk:]:
         if wanted.isdisjoint(range(chunk.first_row, chunk.first_row + chunk.rows)):
             continue
-        for segment, row, count in chunk_segments(services.files, plan, chunk):
+        for segment, row, count in chunk_segments(files, plan, chunk):
             on_segment()
             if wanted.isdisjoint(range(row, row + count)):
                 continue
-            block = reader.read(segment, row, count, services.clock(), NoSink.wrapping)
+            block = reader.read(segment, row, count, now, NoSink.wrapping)
             for position, number in enumerate(block.rows):
                 if number in wanted:
                     yield chunk.number, number, block, position

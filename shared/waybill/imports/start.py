@@ -73,19 +73,8 @@ def start_drop(services: Services, detail: Mapping[str, Any]) -> Job | None:
     if known is not None:
         _start_if_waiting(services, known)
         return known
-    job = Job(
-        job_id=job_id,
-        process=Process.IMPORT,
-        status=Status.WAITING,
-        entity=entity_name,
-        entity_uid="",
-        file_name=file_name,
-        submitted_at=services.clock(),
-        started_by=f"s3:{detail.get('requester', 'unknown')}",
-        source_bucket=bucket,
-        source_key=key,
-        source_etag=etag,
-    )
+    started_by = f"s3:{detail.get('requester', 'unknown')}"
+    job = new_import(services, job_id, entity_name, file_name, started_by, source=(bucket, key, etag))
     info = services.files.head(bucket, key)
     if info is None or info.etag != etag:
         return _register_failed(services, job, "source-changed", "The object was overwritten or deleted.")
@@ -95,7 +84,7 @@ def start_drop(services: Services, detail: Mapping[str, Any]) -> Job | None:
         return _register_failed(services, job, "unknown-entity", "There is no entity of this name.")
     try:
         options = options_from_metadata(info.metadata)
-        if problem := mode_problem(options.mode, entity.primary_key, entity.target is None):
+        if problem := mode_problem(options.mode, entity.primary_key):
             raise MetadataError(f"Object metadata: {problem}.")
     except MetadataError as error:
         return _register_failed(services, job, "source-error", str(error))
@@ -121,21 +110,30 @@ def start_upload(services: Services, upload: Upload, options: ImportOptions) -> 
         raise Conflict("The file is not uploaded yet. Send it to the form's url first.")
     job_id = str(uuid.uuid5(_NAMESPACE, upload.upload_id))
     services.jobs.claim_upload(upload, job_id)
-    job = Job(
+    source = (bucket, upload.key, info.etag)
+    job = new_import(services, job_id, upload.entity, upload.file_name, upload.started_by, source=source)
+    job = replace(job, started_by_id=upload.started_by_id)
+    return register(services, job, entity, options, None)
+
+
+def new_import(
+    services: Services, job_id: str, entity: str, file_name: str, started_by: str, *, source: tuple[str, str, str]
+) -> Job:
+    """An import that waits, before `register` gives it its entity and options; `source` is (bucket, key, ETag)."""
+    bucket, key, etag = source
+    return Job(
         job_id=job_id,
         process=Process.IMPORT,
         status=Status.WAITING,
-        entity=upload.entity,
-        entity_uid=entity.uid,
-        file_name=upload.file_name,
+        entity=entity,
+        entity_uid="",
+        file_name=file_name,
         submitted_at=services.clock(),
-        started_by=upload.started_by,
-        started_by_id=upload.started_by_id,
+        started_by=started_by,
         source_bucket=bucket,
-        source_key=upload.key,
-        source_etag=info.etag,
+        source_key=key,
+        source_etag=etag,
     )
-    return register(services, job, entity, options, None)
 
 
 def start_next(services: Services, entity_uid: str) -> None:

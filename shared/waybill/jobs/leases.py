@@ -51,10 +51,11 @@ class Pulse:
         self._lease_ends = time.monotonic() + self.lease.until / 1000 - services.clock().timestamp()
         self._next = self._lease_ends - LEASE_SECONDS + HEARTBEAT_SECONDS
 
-    def note(self, processed: int, imported: int, rejected: int) -> None:
-        """Take up progress; an attempt that reads again what an earlier one read does not turn it back."""
+    def note(self, processed: int, imported: int, rejected: int, row: int = 0) -> None:
+        """Take up progress: what became of the rows before `row`. An attempt that reads again what an earlier one read
+        does not turn it back."""
         if processed > self.lease.processed:
-            self.lease = replace(self.lease, processed=processed, imported=imported, rejected=rejected)
+            self.lease = replace(self.lease, processed=processed, imported=imported, rejected=rejected, row=row)
 
     def check(self) -> Job:
         """Send a heartbeat when one is due. Called before each request to the table.

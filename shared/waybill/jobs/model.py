@@ -62,13 +62,18 @@ class Counts:
 @dataclass(frozen=True)
 class ChunkLease:
     """A chunk being loaded now: the attempt that owns it, the rows that it has handled so far, and until when no other
-    attempt may take it over (epoch milliseconds)."""
+    attempt may take it over (epoch milliseconds).
+
+    `row` is the first that is not known to be handled: those before it are what the counts count, in the table or
+    rejected, whatever becomes of the attempt.
+    """
 
     attempt: str
     processed: int = 0
     imported: int = 0
     rejected: int = 0
     until: int = 0
+    row: int = 0
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ import binascii
 import dataclasses
 import hashlib
 import json
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -45,13 +46,23 @@ from waybill.jobs.items import (
 from waybill.jobs.model import ChunkLease, Job, Process, Retention, Status, rfc3339
 
 CONTENT_SECONDS = 30 * 86_400
+CONFLICT_ROUNDS = 5
 
 
 class JobRepository:
     """Reads and changes jobs; each method is one request or one transaction unless it says otherwise."""
 
-    def __init__(self, dynamodb: DynamoDB, table: str, retention: Retention, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        dynamodb: DynamoDB,
+        table: str,
+        retention: Retention,
+        clock: Callable[[], datetime],
+        heart: DynamoDB | None = None,
+    ) -> None:
+        """`heart` is the client for heartbeats, whose requests end sooner."""
         self._dynamodb = dynamodb
+        self._heart = heart or dynamodb
         self._table = table
         self._clock = clock
         self.retention = retention
@@ -195,7 +206,7 @@ class JobRepository:
                 )
             )
         try:
-            self._dynamodb.call("TransactWriteItems", {"TransactItems": actions})
+            self._transact(actions)
         except TransactionCanceled as error:
             stored = self.find(job.job_id)
             if stored is not None:
@@ -316,6 +327,7 @@ class JobRepository:
                     ":attempt": lease.attempt,
                 },
                 {"#chunk": str(chunk), "#status": "status"},
+                self._heart,
             )
         except ConditionFailed:
             raise Superseded(f"chunk {chunk} of job {job_id} belongs to another attempt") from None
@@ -345,6 +357,7 @@ class JobRepository:
                 lease.processed - entry.imported - entry.rejected,
                 max(0, lease.imported - entry.imported),
                 max(0, lease.rejected - entry.rejected),
+                row=lease.row,
             )
             values[":ahead"] = dataclasses.asdict(ahead)
         totals = {
@@ -362,20 +375,15 @@ class JobRepository:
                 "ExpressionAttributeValues": to_attributes(values),
             }
         }
+        # The same token for the same attempt: a lost reply and a retry are one transaction.
+        token = hashlib.sha256(f"{job_id}/{entry.chunk}/{entry.part}/{entry.attempt}".encode()).hexdigest()[:36]
         try:
-            self._dynamodb.call(
-                "TransactWriteItems",
-                {
-                    "TransactItems": [self._put(ledger_item(job_id, entry), "attribute_not_exists(pk)"), totals],
-                    # The same token for the same attempt: a lost reply and a retry are one transaction.
-                    "ClientRequestToken": hashlib.sha256(
-                        f"{job_id}/{entry.chunk}/{entry.part}/{entry.attempt}".encode()
-                    ).hexdigest()[:36],
-                },
-            )
-        except TransactionCanceled:
+            self._transact([self._put(ledger_item(job_id, entry), "attribute_not_exists(pk)"), totals], token)
+        except TransactionCanceled as error:
             parts = self.ledger(job_id, entry.chunk).get(entry.chunk, [])
             if len(parts) <= entry.part:
+                if error.retryable:
+                    raise
                 raise Superseded(f"chunk {entry.chunk} of job {job_id} belongs to another attempt") from None
             return parts[entry.part]
         return entry
@@ -398,7 +406,7 @@ class JobRepository:
         if job.process is Process.IMPORT:
             actions.append({"Delete": {"TableName": self._table, "Key": to_attributes(self._queue_key(job))}})
         try:
-            self._dynamodb.call("TransactWriteItems", {"TransactItems": actions})
+            self._transact(actions)
         except TransactionCanceled:
             stored = self.find(job.job_id)
             if stored is None or not stored.is_terminal:
@@ -560,6 +568,22 @@ class JobRepository:
 
     # Parts of requests
 
+    def _transact(self, actions: Sequence[Mapping[str, Any]], token: str | None = None) -> None:
+        """One transaction. While it only collides with other writes it is sent again: that says nothing of who owns
+        what.
+
+        Raises:
+            TransactionCanceled: a condition was false; or, `retryable`, it collided all the time.
+        """
+        request: dict[str, Any] = {"TransactItems": list(actions), "ClientRequestToken": token or uuid.uuid4().hex}
+        for rounds_left in reversed(range(CONFLICT_ROUNDS)):
+            try:
+                self._dynamodb.call("TransactWriteItems", request)
+                return
+            except TransactionCanceled as error:  # after the client's own attempts, with jitter between them
+                if not (error.retryable and rounds_left):
+                    raise
+
     def _get(self, pk: str, sk: str) -> dict[str, Any] | None:
         key = to_attributes({"pk": pk, "sk": sk})
         answer = self._dynamodb.call("GetItem", {"TableName": self._table, "Key": key, "ConsistentRead": True})
@@ -582,9 +606,15 @@ class JobRepository:
         return {"Put": put}
 
     def _update(
-        self, job_id: str, expression: str, condition: str, values: Mapping[str, Any], names: Mapping[str, str]
+        self,
+        job_id: str,
+        expression: str,
+        condition: str,
+        values: Mapping[str, Any],
+        names: Mapping[str, str],
+        client: DynamoDB | None = None,
     ) -> Job:
-        answer = self._dynamodb.call(
+        answer = (client or self._dynamodb).call(
             "UpdateItem",
             {
                 "TableName": self._table,

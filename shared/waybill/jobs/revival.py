@@ -6,6 +6,7 @@ anew and goes on from its plan and ledger, and after MAX_RESTARTS it ends as fai
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from waybill.errors import Superseded
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 SILENCE_SECONDS = 60
 MAX_RESTARTS = 3
+# For ending jobs as failed; what is left then is done by the next sweep that finds the job silent.
+SWEEP_SECONDS = 600.0
 
 
 def revive(services: Services) -> int:
@@ -28,7 +31,11 @@ def revive(services: Services) -> int:
     Returns:
         The number of jobs that were started anew or ended.
     """
-    revived = 0
+    ends, revived = time.monotonic() + SWEEP_SECONDS, 0
+
+    def remaining_seconds() -> float:
+        return ends - time.monotonic()
+
     for job in services.jobs.active():
         if job.status is Status.WAITING and job.process is Process.IMPORT and not job.dry_run:
             start_next(services, job.entity_uid)
@@ -43,7 +50,7 @@ def revive(services: Services) -> int:
         revived += 1
         if job.restarts >= MAX_RESTARTS:
             if is_import:
-                finish_import(services, job.job_id, "internal-error")
+                finish_import(services, job.job_id, "internal-error", remaining_seconds)
             else:
                 fail_export(services, job.job_id)
             continue

@@ -18,7 +18,7 @@ from typing import Any
 
 from waybill.errors import JobFailed
 from waybill.tabular.compressed import Seekable
-from waybill.tabular.xlsx import SheetRows, Value, bad_workbook
+from waybill.tabular.sheets import SheetRows, Value, bad_workbook
 
 MAX_FILE_BYTES = 32 * 1024**2
 MEMORY_BYTES = 384 * 1024**2

@@ -1,0 +1,69 @@
+"""Which keys a table holds, asked 100 at a time."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from waybill.aws.dynamodb import DynamoDB, backoff_seconds
+
+KEYS_PER_REQUEST = 100
+_TOMBSTONE = "_gone"
+
+# A key as something that can be compared: DynamoDB writes a number in its own way.
+Key = tuple[tuple[str, str | Decimal], ...]
+
+
+def keys_of(texts: Iterable[str], attributes: Sequence[str], is_update: bool) -> list[dict[str, Any]]:
+    """The keys, in DynamoDB's JSON, that requests for records are about.
+
+    Args:
+        texts: requests as `waybill.imports.sinks.NoSink` wraps them.
+        attributes: names of the table's key attributes.
+    """
+    found = []
+    for text in texts:
+        item = json.loads(text)["PutRequest"]["Item"]
+        key = item["Key"] if is_update else item
+        found.append({name: key[name] for name in attributes})
+    return found
+
+
+def comparable(key: Mapping[str, Any], attributes: Sequence[str]) -> Key:
+    values = []
+    for name in attributes:
+        ((kind, value),) = key[name].items()
+        values.append((kind, Decimal(value) if kind == "N" else value))
+    return tuple(values)
+
+
+def existing(
+    dynamodb: DynamoDB, table: str, keys: Sequence[Mapping[str, Any]], attributes: Sequence[str], own_table: bool
+) -> set[Key]:
+    """Those of the keys that the table holds, read consistently. In Waybill's own table a tombstone is no record."""
+    wanted = [*attributes, _TOMBSTONE] if own_table else attributes
+    names = {f"#a{number}": name for number, name in enumerate(wanted)}
+    there: set[Key] = set()
+    for start in range(0, len(keys), KEYS_PER_REQUEST):
+        some = {comparable(key, attributes): key for key in keys[start : start + KEYS_PER_REQUEST]}
+        pending: list[Any] = list(some.values())
+        failures = 0
+        while pending:
+            request = {
+                "Keys": pending,
+                "ConsistentRead": True,
+                "ProjectionExpression": ", ".join(names),
+                "ExpressionAttributeNames": names,
+            }
+            answer = dynamodb.call("BatchGetItem", {"RequestItems": {table: request}})
+            items = answer["Responses"].get(table, [])
+            there |= {comparable(item, attributes) for item in items if not (own_table and _TOMBSTONE in item)}
+            pending = answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
+            if pending:
+                failures = 0 if items else failures + 1
+                time.sleep(backoff_seconds(failures + 1, random.random()))  # noqa: S311
+    return there

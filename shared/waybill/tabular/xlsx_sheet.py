@@ -1,0 +1,219 @@
+"""The rows of one worksheet (ECMA-376 part 1, 18.3), as they are read."""
+
+from __future__ import annotations
+
+import re
+from math import isfinite
+
+from waybill.errors import JobFailed
+from waybill.tabular.records import RECORD_CAP_BYTES
+from waybill.tabular.sheets import Digits, Value, bad_workbook
+from waybill.tabular.xlsx_formats import GENERAL, Format, iso_date, serial_value
+from waybill.tabular.xlsx_texts import Texts
+from waybill.tabular.xlsx_xml import Splitter, new_parser, unescaped
+
+MAX_ROWS = 1_048_576
+MAX_COLUMNS = 16_384
+
+
+_ATTRIBUTES = r'(?: [\w:.-]+="[^"<&]*")*+'
+_CELL = (
+    r'<c(?: r="([A-Z]+)[0-9]+")?(?: s="([0-9]+)")?(?: t="([a-zA-Z]+)")?'
+    rf"(?:/>|>(?:<f{_ATTRIBUTES}(?:/>|>[^<]*</f>))?"
+    r'(?:<v>([^<&]*)</v>|<is><t(?: xml:space="preserve")?>([^<&]*)</t></is>)?</c>)'
+)
+_PLAIN_ROW = re.compile(rf"\s*<row({_ATTRIBUTES})>")
+_SPLIT_CELLS = re.compile(_CELL).split
+_ROW_NUMBER = re.compile(r' r="([0-9]+)"').search
+
+
+class Shortcut:
+    """Reads rows in the spelling of the usual programs faster than the parser does, and leaves it the rest."""
+
+    def __init__(self, parser: SheetParser) -> None:
+        self._parser = parser
+        self._split = Splitter(b"</row>", parser.parser)
+
+    def feed(self, data: bytes, final: bool) -> None:
+        for item in self._split.take(data, final):
+            head = _PLAIN_ROW.match(item)
+            # What stands between cells, then the five groups of a cell, over and over.
+            parts: list[str | None] = _SPLIT_CELLS(item[head.end() : -len("</row>")]) if head else ["?"]
+            if head is None or any(parts[::6]):
+                self._split.parse(item)
+            else:
+                number = _ROW_NUMBER(head[1])
+                self._parser.take_row(int(number[1]) if number else None, parts)
+
+
+class SheetParser:
+    """The rows of a sheet, as far as it has been fed."""
+
+    def __init__(self, formats: list[Format], texts: Texts, is_1904: bool) -> None:
+        self.rows: list[tuple[int, list[Value]]] = []
+        self._formats, self._texts, self._is_1904 = formats, texts, is_1904
+        self._row = self._chars = 0
+        self._cells: list[Value] = []
+        self._type, self._style = "n", 0
+        self._parts: list[str] = []
+        self._is_value = self._is_guide = False
+        self._columns: dict[str, int] = {}
+        self._letters = _Letters()
+        # Styles that show a number as it is, as sheets name them.
+        self._plain_styles: set[str | None] = {str(number) for number, form in enumerate(formats) if form == GENERAL}
+        if not formats or formats[0] == GENERAL:
+            self._plain_styles.add(None)
+        self._numbers: dict[tuple[str, int], Value] = {}
+        self.parser = new_parser()
+        self.parser.StartElementHandler = self._start
+        self.parser.EndElementHandler = self._end
+        self.parser.CharacterDataHandler = self._text
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        if ":" in name:
+            name = name.rpartition(":")[2]
+        if name == "c":
+            self._begin_cell(attributes)
+        elif name == "v":
+            self._is_value = True
+        elif name == "t":
+            self._is_value, self._type = not self._is_guide, "inlineStr"
+        elif name == "row":
+            self._begin_row(int(attributes["r"]) if "r" in attributes else None)
+        elif name == "rPh":
+            self._is_guide = True
+
+    def take_row(self, number: int | None, parts: list[str | None]) -> None:
+        """A row that was read without the parser: `parts[1::6]` are the letters of its cells, then their styles, types,
+        values and inline texts."""
+        self._begin_row(number)
+        values, plain, texts = self._cells, self._plain_styles, self._texts
+        places = parts[1::6]
+        in_order = places == self._letters.first(len(places))
+        cells = zip(places, parts[2::6], parts[3::6], parts[4::6], parts[5::6], strict=True)
+        for place, style, kind, value, inline in cells:
+            if not in_order and place is not None:
+                self._skip_to(self._place(place))
+            if not value:
+                values.append(unescaped(inline) if inline else None)
+            elif kind == "s" and value.isdigit() and int(value) < len(texts):
+                values.append(texts[int(value)])
+            elif kind is None and style in plain and value.isascii() and value[-1].isdigit():
+                values.append(float(value))
+            else:
+                self._type, self._style = kind or "n", int(style or 0)
+                values.append(self._value(value))
+        self._end_row()
+
+    def _begin_row(self, number: int | None) -> None:
+        number = self._row + 1 if number is None else number
+        if not self._row < number <= MAX_ROWS:
+            raise bad_workbook("its rows are out of order", number)
+        self._row, self._cells, self._chars = number, [], 0
+
+    def _end_row(self) -> None:
+        if len(self._cells) > MAX_COLUMNS:
+            raise bad_workbook(f"it has more than {MAX_COLUMNS:,} columns", self._row)
+        if self._cells:
+            self.rows.append((self._row, self._cells))
+
+    def _begin_cell(self, attributes: dict[str, str]) -> None:
+        place = attributes.get("r")
+        if place is not None:
+            self._skip_to(self._place(place.rstrip("0123456789")))
+        self._type = attributes.get("t", "n")
+        self._style = int(attributes.get("s", "0"))
+
+    def _skip_to(self, column: int) -> None:
+        gap = column - len(self._cells)
+        if gap < 0 or column >= MAX_COLUMNS:
+            raise bad_workbook("its cells are out of order", self._row)
+        self._cells += [None] * gap
+
+    def _place(self, letters: str) -> int:
+        column = self._columns.get(letters)
+        if column is None:
+            column = 0
+            for letter in letters:
+                if not "A" <= letter <= "Z" or column > MAX_COLUMNS:
+                    raise bad_workbook("a cell has no place", self._row)
+                column = column * 26 + ord(letter) - 64
+            column -= 1
+            self._columns[letters] = column
+        return column
+
+    def _text(self, data: str) -> None:
+        if self._is_value:
+            self._parts.append(data)
+            self._chars += len(data)
+            if self._chars > RECORD_CAP_BYTES:
+                raise JobFailed("row-too-long", f"Row {self._row} is longer than 16 MiB.", self._row)
+
+    def _end(self, name: str) -> None:
+        if ":" in name:
+            name = name.rpartition(":")[2]
+        if name == "v" or name == "t":
+            self._is_value = False
+        elif name == "c":
+            parts = self._parts
+            if parts:
+                self._cells.append(self._value("".join(parts)))
+                parts.clear()
+            else:
+                self._cells.append(None)
+        elif name == "row":
+            self._end_row()
+        elif name == "rPh":
+            self._is_guide = False
+
+    def _value(self, text: str) -> Value:
+        kind = self._type
+        if kind == "s":
+            return self._shared(text)
+        if kind == "n":
+            known = self._numbers.get((text, self._style))
+            if known is None:
+                known = self._number(text)
+                if len(self._numbers) < 10_000:
+                    self._numbers[text, self._style] = known
+            return known
+        if kind == "b":
+            return text.strip() in ("1", "true")
+        if kind == "d":
+            return iso_date(text)
+        return unescaped(text)  # str, inlineStr, and e: the error's name
+
+    def _shared(self, text: str) -> str:
+        index = int(text)
+        if not 0 <= index < len(self._texts):
+            raise bad_workbook("a text is missing", self._row)
+        return self._texts[index]
+
+    def _number(self, text: str) -> Value:
+        value = float(text)
+        if not isfinite(value):
+            raise ValueError
+        form = self._formats[self._style] if 0 <= self._style < len(self._formats) else GENERAL
+        if form.kind:
+            return serial_value(value, form.kind, self._is_1904)
+        if form.zeros and value == int(value):
+            digits = Digits(value)
+            digits.width = form.zeros
+            return digits
+        return value
+
+
+class _Letters:
+    """The letters of the columns: A, B, …, Z, AA, …"""
+
+    def __init__(self) -> None:
+        self._all: list[str] = []
+
+    def first(self, count: int) -> list[str]:
+        while len(self._all) < min(count, MAX_COLUMNS):
+            letters, rest = "", len(self._all) + 1
+            while rest:
+                rest, digit = divmod(rest - 1, 26)
+                letters = chr(65 + digit) + letters
+            self._all.append(letters)
+        return self._all[:count]

@@ -1,0 +1,72 @@
+"""The shared texts of a workbook."""
+
+from __future__ import annotations
+
+from array import array
+
+from waybill.tabular.sheets import bad_workbook
+from waybill.tabular.xlsx_xml import Splitter, new_parser, unescaped
+
+MAX_SHARED_TEXTS = 4_000_000
+
+
+class Texts:
+    """Texts by index, without an object for each: there may be millions."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+        self._ends = array("Q", [0])
+
+    def append(self, text: str) -> None:
+        if len(self._ends) > MAX_SHARED_TEXTS:
+            raise bad_workbook(f"it has more than {MAX_SHARED_TEXTS:,} shared texts")
+        self._data += text.encode()
+        self._ends.append(len(self._data))
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def __getitem__(self, index: int) -> str:
+        return self._data[self._ends[index] : self._ends[index + 1]].decode()
+
+
+class TextParser:
+    """Shared texts: of each `si` the `t` elements, but for those of phonetic guides (`rPh`)."""
+
+    def __init__(self, texts: Texts) -> None:
+        self._texts = texts
+        self._parts: list[str] = []
+        self._is_text = self._is_guide = False
+        self._parser = new_parser()
+        self._parser.StartElementHandler = self._start
+        self._parser.EndElementHandler = self._end
+        self._parser.CharacterDataHandler = self._text
+        self._split = Splitter(b"</si>", self._parser)
+
+    def feed(self, data: bytes, final: bool) -> None:
+        for item in self._split.take(data, final):
+            if item.startswith("<si><t>") and item.endswith("</t></si>") and item.count("<") == 4 and "&" not in item:
+                self._texts.append(unescaped(item[7:-9]))
+            else:
+                self._split.parse(item)
+
+    def _start(self, name: str, _: dict[str, str]) -> None:
+        tag = name.rpartition(":")[2]
+        if tag == "t":
+            self._is_text = not self._is_guide
+        elif tag == "rPh":
+            self._is_guide = True
+
+    def _end(self, name: str) -> None:
+        tag = name.rpartition(":")[2]
+        if tag == "t":
+            self._is_text = False
+        elif tag == "rPh":
+            self._is_guide = False
+        elif tag == "si":
+            self._texts.append(unescaped("".join(self._parts)))
+            self._parts.clear()
+
+    def _text(self, data: str) -> None:
+        if self._is_text:
+            self._parts.append(data)

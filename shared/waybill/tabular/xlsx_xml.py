@@ -1,0 +1,101 @@
+"""The XML of workbooks: expat without declarations, and cutting it into items that need no parser."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from xml.parsers import expat
+
+from waybill.tabular.sheets import bad_workbook
+
+BLOCK_BYTES = 64 * 1024
+
+
+def _refuse_declaration(*_: object) -> None:
+    raise bad_workbook("it has a document type declaration")
+
+
+def new_parser() -> expat.XMLParserType:
+    parser = expat.ParserCreate()
+    parser.buffer_text = True
+    parser.buffer_size = 64 * 1024
+    parser.StartDoctypeDeclHandler = _refuse_declaration
+    parser.EntityDeclHandler = _refuse_declaration
+    return parser
+
+
+_ESCAPE = re.compile("_x((?![Dd][89A-Fa-f])[0-9A-Fa-f]{4})_")
+
+
+def unescaped(text: str) -> str:
+    """Text with `_x000D_` and the like as the characters they stand for (ECMA-376 part 1, 22.9.2.19)."""
+    return _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text) if "_x" in text else text
+
+
+class Splitter:
+    """Cuts XML behind each end tag of one element, for readers that take the usual spelling of it without a parser.
+
+    Items come only while that is safe: from the first comment, processing instruction, CDATA section, control character
+    or foreign encoding on, everything goes to the parser. So does what stands before the first item and, by `parse`,
+    each item of another spelling; what the parser sees is well-formed, with the items taken elsewhere left out.
+    """
+
+    def __init__(self, end_tag: bytes, parser: expat.XMLParserType) -> None:
+        self._end_tag = end_tag
+        self._start_tag = end_tag.replace(b"</", b"<").rstrip(b">")
+        self._parser = parser
+        self._carry = b""
+        self._is_begun = self._is_given_up = False
+
+    def take(self, data: bytes, final: bool) -> Iterator[str]:
+        if self._is_given_up:
+            self._parser.Parse(data, final)
+            return
+        buffer = self._carry + data
+        if self._is_begun:
+            is_safe = _is_safe(self._carry[-1:] + data)
+        else:
+            buffer = self._begin(buffer)
+            is_safe = _is_safe(buffer)
+        items: list[str] = []
+        if self._is_begun and is_safe:
+            end = buffer.rfind(self._end_tag) + len(self._end_tag)
+            if end >= len(self._end_tag):
+                try:
+                    items = buffer[:end].decode().split(self._end_tag.decode())[:-1]
+                    buffer = buffer[end:]
+                except UnicodeDecodeError:
+                    self._is_given_up = True
+        elif self._is_begun:
+            self._is_given_up = True
+        self._carry = buffer
+        for item in items:
+            yield item + self._end_tag.decode()
+        if final or self._is_given_up or len(buffer) > _LONGEST_ITEM_BYTES:
+            self._is_given_up, self._carry = True, b""
+            self._parser.Parse(buffer, final)
+
+    def parse(self, item: str) -> None:
+        self._parser.Parse(item.encode(), False)
+
+    def _begin(self, buffer: bytes) -> bytes:
+        """Give the parser what stands before the first item."""
+        at = buffer.find(self._start_tag)
+        if at < 0 and len(buffer) < BLOCK_BYTES:
+            return buffer
+        head = buffer[: max(at, 0)]
+        declared = re.search(rb"encoding=[\"']([^\"']*)", head)
+        if at < 0 or b"<!" in head or (declared and declared[1].lower() != b"utf-8"):
+            self._is_given_up = True
+            return buffer
+        self._is_begun = True
+        self._parser.Parse(head, False)
+        return buffer[at:]
+
+
+_LONGEST_ITEM_BYTES = 1024 * 1024
+_CONTROLS = bytes(set(range(32)) - set(b"\t\n"))
+
+
+def _is_safe(data: bytes) -> bool:
+    return not (b"<!" in data or b"<?" in data or len(data.translate(None, _CONTROLS)) < len(data))

@@ -1,0 +1,77 @@
+"""The plan of a delimited text file as it stands, without the rest of an import around it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from waybill.errors import JobFailed
+from waybill.tabular.detect import table_dialect, text_format
+from waybill.tabular.dialect import Dialect
+from waybill.tabular.plan import Chunk, Hashing, Pushback, read_head, scan_table
+from waybill.tabular.records import Readable
+
+
+@dataclass(frozen=True)
+class FilePlan:
+    """What a file holds. `header` is its header as text; `detected` is what the job shows."""
+
+    labels: list[str]
+    header: str
+    chunks: list[Chunk]
+    rows: int
+    size_bytes: int
+    sha256: str
+    encoding: str
+    dialect: Dialect
+    detected: dict[str, Any]
+
+
+def plan_file(
+    stream: Readable,
+    dialect_document: Mapping[str, Any],
+    declared_encoding: str | None,
+    chunk_bytes: int,
+    field_names: Sequence[str] = (),
+) -> FilePlan:
+    """Plan the import of a delimited text file as it stands.
+
+    Args:
+        stream: the file from its first byte.
+        dialect_document: a Table Dialect; what it leaves open is detected.
+        declared_encoding: a Python codec name, or None to detect it.
+        chunk_bytes: a chunk ends with the first block of records that brings it to this size.
+        field_names: the labels of a file that is declared to have no header.
+
+    Raises:
+        JobFailed: `empty-file`, `encoding-error` (also for what must be recoded before it can be cut), `format-error`,
+            `blank-header`, `row-too-long` or `source-error` (a dialect that cannot be used), with the row where there
+            is one.
+    """
+    hashing = Hashing(stream)
+    head = read_head(hashing)
+    if not head:
+        raise JobFailed("empty-file", "The file is empty.")
+    found = text_format(head, declared_encoding)
+    if not found.is_cuttable:
+        raise JobFailed("encoding-error", f"Files in {found.encoding} cannot be cut as they stand.")
+    dialect = table_dialect(dialect_document, found.decode(head))
+    rest = Pushback(head[len(found.bom) :], hashing)
+    scanned = scan_table(rest, dialect, found.encoding, chunk_bytes, start=len(found.bom), field_names=field_names)
+    return FilePlan(
+        labels=scanned.labels,
+        header=scanned.header,
+        chunks=scanned.chunks,
+        rows=scanned.rows,
+        size_bytes=hashing.size_bytes,
+        sha256=hashing.hash.hexdigest(),
+        encoding=found.encoding,
+        dialect=dialect,
+        detected={
+            "encoding": found.encoding,
+            "bom": bool(found.bom),
+            "delimiter": dialect.delimiter,
+            "headerRow": scanned.header_row,
+        },
+    )
