@@ -294,6 +294,7 @@ JSON = st.recursive(
 NAMES = st.sampled_from(sorted(FIELDS))
 
 
+@settings(deadline=None)
 @given(
     st.lists(JSON | st.fixed_dictionaries({"field": NAMES | JSON, "op": st.sampled_from(OPS) | JSON, "value": JSON}))
 )

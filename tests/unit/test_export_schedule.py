@@ -11,7 +11,7 @@ from itertools import accumulate, pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from waybill.entities.model import Problems
@@ -124,6 +124,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(
     JSON | st.fixed_dictionaries({}, optional={"time": JSON, "timezone": JSON, "days": JSON, "at": JSON}),
     st.sampled_from(ExportType),
@@ -341,6 +342,7 @@ SCHEDULES = st.builds(
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(SCHEDULES, MOMENTS, st.integers(1, 30))
 def test_runs_ascend_and_keep_to_their_days(schedule: dict[str, Any], after: datetime, count: int) -> None:
     found = next_runs(schedule, after, count)
@@ -358,6 +360,7 @@ def test_runs_ascend_and_keep_to_their_days(schedule: dict[str, Any], after: dat
             assert (moment - MINUTE).astimezone(zone).utcoffset() != local.utcoffset(), "only right after a gap"
 
 
+@settings(deadline=None)
 @given(SCHEDULES, MOMENTS, st.timedeltas(timedelta(0), timedelta(days=40)), st.lists(st.integers(0, 10**6), max_size=5))
 def test_due_is_the_latest_of_the_next(
     schedule: dict[str, Any], after: datetime, pause: timedelta, seconds: list[int]
