@@ -221,6 +221,16 @@ def test_a_weekly_run_is_due_after_its_day_was_left_out() -> None:
     assert latest_due(schedule, utc("2011-12-23T12:30"), utc("2012-01-05T12:29")) is None
 
 
+def test_due_before_the_clock_is_turned_back_over_midnight() -> None:
+    """St. John's went from 00:01 on 7 November 2010 to 23:01 on the 6th: the run of the 7th stays due on the 6th."""
+    schedule = periodic("00:00", "America/St_Johns")
+    run = utc("2010-11-07T02:30")
+    assert latest_due(schedule, utc("2010-11-06T12:00"), run) == run
+    assert latest_due(schedule, utc("2010-11-06T12:00"), run + 10 * MINUTE) == run
+    assert latest_due(schedule, run, run + 25 * HOUR - MINUTE) is None, "not again at the second midnight"
+    assert next_runs(schedule, run - MINUTE, 2) == [run, run + 25 * HOUR]
+
+
 def test_zone() -> None:
     assert str(zone_of(periodic("02:30", "Asia/Tokyo"))) == "Asia/Tokyo"
     assert zone_of(None) is zone_of({"at": "2026-01-31T09:30:00.000Z"}) is UTC

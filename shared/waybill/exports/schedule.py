@@ -90,8 +90,7 @@ def next_runs(schedule: Mapping[str, Any] | None, after: datetime, count: int) -
     runs: list[datetime] = []
     last = after
     zone = zone_of(schedule)
-    # A run may come a day after the one that it is for.
-    for moment in _runs(schedule, zone, _local_date(after, zone, -1), 1):
+    for moment in _runs(schedule, zone, _local_date(after, zone, 0), 1):
         if len(runs) >= count:
             break
         if moment > last:
@@ -112,7 +111,7 @@ def latest_due(schedule: Mapping[str, Any] | None, after: datetime, now: datetim
         moment = _instant(schedule)
         return moment if after < moment <= now else None
     zone = zone_of(schedule)
-    # The clock may have been turned back over midnight, after tomorrow's time.
+    # The clock may have been turned back over midnight after it showed tomorrow's time.
     for moment in _runs(schedule, zone, _local_date(now, zone, 1), -1, _LONGEST_PAUSE_DAYS + 2):
         if moment <= now:
             return moment if moment > after else None
