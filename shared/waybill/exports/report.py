@@ -1,0 +1,287 @@
+"""The report of a run, the e-mail that carries it, and who may get one. Pure.
+
+What a report says: contract, sections 6 and 7 (after Actito's *View report*: status, start, end, duration, file name,
+rows, error code, whether a relaunch can help).
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from waybill.entities.model import Problems
+from waybill.jobs.model import Job, Process, Status, rfc3339
+
+MAX_RECIPIENTS = 50
+MAX_SUBJECT = 200
+_MAX_NAME_IN_SUBJECT = 100
+_MAX_MESSAGE = 1_000
+
+
+class _Advice(NamedTuple):
+    do: str
+    relaunch: bool  # whether running the same window again can end otherwise
+
+
+_ADVICE = {
+    "delivery-failed": _Advice(
+        "Check that the destination can be reached, knows the credentials, and has room; then relaunch the run.", True
+    ),
+    "internal-error": _Advice("Relaunch the run. If it fails again, give the job's id to your administrator.", True),
+    "no-permission": _Advice("Ask for the permission to export this entity, then relaunch the run.", True),
+    "unknown-entity": _Advice("The entity is gone: unschedule the export, or register the entity again.", False),
+    "window-too-old": _Advice(
+        "Deletions are kept for 30 days, and this window is older. Copy the export and activate the copy: it begins "
+        "with all records.",
+        False,
+    ),
+}
+_OTHER_ADVICE = _Advice("Look at the report for details, correct the definition, and run the export again.", False)
+
+
+def is_relaunchable(job: Job) -> bool:
+    """Whether a relaunch can help: an export that failed for a cause outside its definition, an import that left rows.
+
+    Rows of an import that lost to a later row of their key show only when it is tried.
+    """
+    if job.process is Process.IMPORT:
+        return job.is_terminal and job.has_rejects
+    return job.status is Status.FAILED and _ADVICE.get(job.error_code or "", _OTHER_ADVICE).relaunch
+
+
+def report_of(
+    job: Job,
+    *,
+    export_name: str | None = None,
+    destination: Mapping[str, Any] | None = None,
+    size_bytes: int | None = None,
+    sha256: str | None = None,
+    entity_shown: str | None = None,
+    relaunchable: bool | None = None,
+) -> dict[str, Any]:
+    """The body of `GET /jobs/{id}/report`.
+
+    Args:
+        export_name: of the definition, for exports.
+        destination: of the definition, with the bucket filled in. Its secrets and keys are left out of the report.
+        size_bytes, sha256: of the file as delivered.
+        entity_shown: the entity's name as the reader may see it; the job's when left out.
+        relaunchable: when the caller knows better than `is_relaunchable`, for example that files have expired.
+    """
+    started, completed = job.started_at, job.completed_at
+    delivered = job.status is Status.COMPLETED and destination is not None
+    return {
+        "jobId": job.job_id,
+        "exportId": job.export_id,
+        "name": export_name,
+        "entity": job.entity if entity_shown is None else entity_shown,
+        "process": job.process.value,
+        "status": job.status.value,
+        "outcome": None if job.outcome is None else job.outcome.value,
+        "startedAt": rfc3339(started),
+        "completedAt": rfc3339(completed),
+        "durationSeconds": None if not (started and completed) else round((completed - started).total_seconds(), 3),
+        "startedBy": job.started_by,
+        "fileName": job.file_name,
+        "numberOfItems": job.counts.total,
+        "counts": {
+            "total": job.counts.total,
+            "processed": job.processed,
+            "imported": job.imported,
+            "rejected": job.rejected,
+            "unprocessed": job.counts.unprocessed if job.is_terminal else 0,
+        },
+        "windowFrom": rfc3339(job.window_from),
+        "windowTo": rfc3339(job.window_to),
+        "delivered": _place(destination, job.file_name) if delivered and destination is not None else None,
+        "bytes": size_bytes,
+        "sha256": sha256,
+        "error": None if job.error_code is None else {"code": job.error_code, "message": job.error_message},
+        "relaunchable": is_relaunchable(job) if relaunchable is None else relaunchable,
+    }
+
+
+def _place(destination: Mapping[str, Any], file_name: str) -> dict[str, Any]:
+    """`{"kind", "location"}`; location None for a download. Only what is named here leaves a destination."""
+    kind = destination["kind"]
+    if kind == "s3":
+        parts = [destination.get("bucket") or "", str(destination.get("prefix") or "").strip("/"), file_name]
+        location = "s3://" + "/".join(part for part in parts if part)
+    elif kind in ("sftp", "ftps"):
+        port = f":{destination['port']}" if destination.get("port") else ""
+        folder = str(destination.get("directory") or "").strip("/")
+        location = f"{kind}://" + "/".join(part for part in (f"{destination['host']}{port}", folder, file_name) if part)
+    else:
+        return {"kind": kind, "location": None}
+    return {"kind": kind, "location": location}
+
+
+class Mail(NamedTuple):
+    """An e-mail; `text` and `html` say the same. `subject` is one line of at most 200 characters."""
+
+    subject: str
+    text: str
+    html: str
+
+
+def mail_of(report: Mapping[str, Any], *, console_url: str | None = None, next_run: datetime | None = None) -> Mail:
+    """The e-mail that recipients of an export get when a run has ended.
+
+    Args:
+        report: what `report_of` gave, of a job that has ended.
+        console_url: address of the run in the console.
+        next_run: when a periodic export runs next.
+    """
+    name = report["name"] or report["entity"]
+    failed = report["status"] == Status.FAILED
+    short = name if len(name) <= _MAX_NAME_IN_SUBJECT else name[: _MAX_NAME_IN_SUBJECT - 1] + "…"
+    result = f"failed ({report['error']['code']})" if failed and report["error"] else str(report["status"]).lower()
+    if not failed and report["numberOfItems"] is not None:
+        result += f", {_rows(report['numberOfItems'])}"
+    # `=?` begins an encoded word (RFC 2047): a name must not be decoded into something else.
+    subject = f"Waybill: {_line(short)} {_line(result)}".replace("=?", "= ?")[:MAX_SUBJECT]
+    opening = f"The export {_line(name)} has {_line(result)}."
+    lines = [(label, _line(value)) for label, value in _lines(report, next_run) if value is not None]
+    width = max(len(label) for label, _ in lines) + 2
+    text = [opening, "", *(f"{label + ':':{width}}{value}" for label, value in lines), ""]
+    rows = [f"<tr><th>{html.escape(label)}</th><td>{html.escape(value)}</td></tr>" for label, value in lines]
+    link = ""
+    if console_url is not None:
+        text += [f"Report: {console_url}", ""]
+        address = html.escape(console_url)
+        link = f'<p>Report: <a href="{address}">{address}</a></p>\n'
+    page = _PAGE.format(title=html.escape(subject), opening=html.escape(opening), rows="\n".join(rows), link=link)
+    return Mail(subject, "\n".join(text), page)
+
+
+_PAGE = """\
+<!DOCTYPE html>
+<html lang="en" dir="ltr">
+<head><meta charset="utf-8"><title>{title}</title>
+<style>
+body {{ font: 15px/1.5 sans-serif; color: #1c1c1c }}
+th {{ text-align: left; vertical-align: top; font-weight: normal; color: #5a5a5a; padding: 2px 16px 2px 0 }}
+td {{ vertical-align: top; padding: 2px 0; overflow-wrap: anywhere }}
+</style></head>
+<body>
+<p>{opening}</p>
+<table>
+{rows}
+</table>
+{link}</body>
+</html>
+"""
+
+
+def _lines(report: Mapping[str, Any], next_run: datetime | None) -> list[tuple[str, str | None]]:
+    """What the body says, as (label, value); None: there is nothing to say."""
+    error, delivered, seconds = report["error"], report["delivered"], report["durationSeconds"]
+    rows, size = report["numberOfItems"], report["bytes"]
+    lines: list[tuple[str, str | None]] = []
+    if error is not None:
+        advice = _ADVICE.get(error["code"], _OTHER_ADVICE)
+        again = "can help" if report["relaunchable"] else "does not help"
+        message = error["message"] or ""
+        lines += [
+            ("Error", error["code"]),
+            ("Message", message if len(message) <= _MAX_MESSAGE else message[: _MAX_MESSAGE - 1] + "…"),
+            ("What to do", advice.do),
+            ("Relaunch", f"A relaunch of this run {again}."),
+        ]
+    window = None
+    if report["windowTo"] is not None:
+        begin = "the beginning" if report["windowFrom"] is None else _moment(report["windowFrom"])
+        window = f"from {begin} to before {_moment(report['windowTo'])}"
+    lines += [
+        ("Entity", report["entity"]),
+        ("File", report["fileName"]),
+        ("Rows", None if rows is None else f"{rows:,}"),
+        ("Size", None if size is None else f"{size:,} bytes"),
+        ("SHA-256", report["sha256"]),
+        ("Delivered", None if delivered is None else delivered["location"] or "ready for download"),
+        ("Records written", window),
+        ("Started", _moment(report["startedAt"])),
+        ("Ended", _moment(report["completedAt"])),
+        ("Duration", None if seconds is None else _span(seconds)),
+        ("Started by", report["startedBy"]),
+        ("Job", report["jobId"]),
+        ("Next run", _moment(rfc3339(next_run))),
+    ]
+    return lines
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row" if count == 1 else f"{count:,} rows"
+
+
+def _moment(text: str | None) -> str | None:
+    """`2026-01-31 09:30:00 UTC`."""
+    if text is None:
+        return None
+    return datetime.fromisoformat(text).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _span(seconds: float) -> str:
+    """`1 h 2 min 3 s`; parts of a second only below ten."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [(hours, "h"), (minutes, "min"), (rest, "s")]
+    return " ".join(f"{part:,} {unit}" for part, unit in parts if part)
+
+
+_BREAKS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_DIRECTIONS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_HALVES = re.compile("[\ud800-\udfff]")
+
+
+def _line(text: str) -> str:
+    """Text from outside as part of a line: no line breaks and other controls (a header ends at one), nothing that turns
+    the direction of what stands around it (Unicode Annex 9: right-to-left text is put into an isolate)."""
+    line = _HALVES.sub("\ufffd", _DIRECTIONS.sub("", _BREAKS.sub(" ", text))).strip()
+    if any(unicodedata.bidirectional(character) in ("R", "AL", "AN") for character in line):
+        return f"\u2068{line}\u2069"
+    return line
+
+
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_ADDRESS = re.compile(
+    rf"(?=.{{1,64}}@){_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+(?![0-9]+\Z){_LABEL}",
+)
+_MAX_ADDRESS = 254
+
+
+def is_address(text: str) -> bool:
+    """Whether a report can be sent to this address: the part of RFC 5321's mailbox (section 4.1.2) that mail services
+    deliver to. An ASCII dot-atom of up to 64 characters, `@`, a domain name with a dot; no quotes, comments, display
+    names or address literals; 254 characters in all."""
+    return len(text) <= _MAX_ADDRESS and _ADDRESS.fullmatch(text) is not None
+
+
+def check_recipients(value: object, problems: Problems) -> tuple[str, ...]:
+    """The member `recipients` of a definition. A null member counts as left out.
+
+    Args:
+        value: the decoded JSON.
+        problems: gets an entry for each wrong address, such as `/recipients/0`.
+    """
+    if value is None:
+        return ()
+    if not isinstance(value, list) or len(value) > MAX_RECIPIENTS:
+        problems.append(("/recipients", f"must be a list of at most {MAX_RECIPIENTS} e-mail addresses"))
+        return ()
+    seen: set[str] = set()
+    for position, address in enumerate(value):
+        if not isinstance(address, str) or not is_address(address):
+            problems.append((f"/recipients/{position}", "must be an e-mail address, such as ops@example.com"))
+        elif address.lower() in seen:
+            problems.append((f"/recipients/{position}", "names an address a second time"))
+        else:
+            seen.add(address.lower())
+    return tuple(value)
