@@ -49,7 +49,7 @@ class AllowedHosts:
             try:
                 networks.append(ipaddress.ip_network(entry, strict=False))
             except ValueError:
-                if not is_host_name(entry):
+                if not is_host_name(_plain(entry)):
                     raise ValueError(f"{entry!r} is neither a host name nor a network") from None
                 names.add(_plain(entry))
         return cls(frozenset(names), tuple(networks))
