@@ -9,9 +9,12 @@ from __future__ import annotations
 import asyncio
 import datetime
 import errno
+import json
 import os
 import selectors
 import socket
+import subprocess
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -26,7 +29,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from waybill.exports.remote import AllowedHosts, Timeouts
+from waybill.errors import DeliveryFailed
+from waybill.exports.remote import AllowedHosts, Placement, Remote, Source, Timeouts, place
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # asyncore, gone from Python 3.12 on, where pyftpdlib brings its own
@@ -52,6 +56,7 @@ class Faults:
     stall_after: int | None = None
     cut_after: int | None = None
     keeps: int | None = None  # says that all was taken, and keeps so many bytes
+    leaves_out: int | None = None  # the first write at or behind this offset is not done (SFTP)
     is_read_only: bool = False
     taken: int = 0
 
@@ -62,6 +67,72 @@ class Running:
 
     port: int
     asked: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Kept:
+    """The state of a delivery."""
+
+    placement: Placement | None = None
+
+    def load(self) -> Placement | None:
+        return self.placement
+
+    def save(self, placement: Placement) -> None:
+        self.placement = placement
+
+
+def deliver(open_it: Callable[[], Remote], name: str, content: bytes, chunk_bytes: int = 100_000) -> list[str]:
+    """Deliver with as many retries as it takes; the reasons of those that failed."""
+    state, failures = Kept(), list[str]()
+    source = Source(
+        len(content), lambda offset: (content[at : at + chunk_bytes] for at in range(offset, len(content), chunk_bytes))
+    )
+    while True:
+        try:
+            with open_it() as remote:
+                final = place(
+                    remote,
+                    name,
+                    "0d9a35a1-5f9c",
+                    source,
+                    lambda final: json.dumps({"jobId": "0d9a35a1-5f9c", "fileName": final}).encode(),
+                    state,
+                    replace=False,
+                    remaining_seconds=lambda: 900.0,
+                )
+        except DeliveryFailed as error:
+            failures.append(error.reason)
+            assert error.retry_now and len(failures) < 5
+        else:
+            assert final == name
+            return failures
+
+
+GROWTH_OF_50_MB = """
+import json, resource, sys
+sys.path[:0] = sys.argv[2:]
+from tests.remote_servers import ALLOWED, PATIENT, SECRET
+from waybill.exports.remote import open_remote
+
+def grown():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+with open_remote(json.loads(sys.argv[1]), SECRET, ALLOWED, PATIENT) as remote:
+    remote.write("warm", 0, (bytes(1_000_000) for _ in range(4)), lambda _: None)
+    before = grown()
+    remote.write("large", 0, (bytes(1_000_000) for _ in range(50)), lambda _: None)
+    assert remote.size("large") == 50_000_000
+    print(grown() - before)
+"""
+
+
+def growth_of_50_mb(destination: dict[str, Any]) -> int:
+    """KiB by which the memory of a process grows that sends 50 MB, after it has sent 4."""
+    root = Path(__file__).parents[1]
+    command = [sys.executable, "-W", "ignore", "-c", GROWTH_OF_50_MB, json.dumps(destination), str(root)]
+    done = subprocess.run([*command, str(root / "shared")], capture_output=True, text=True, check=True, timeout=60)
+    return int(done.stdout)
 
 
 # --- SFTP
@@ -88,6 +159,9 @@ def sftp_server_type(root: Path, faults: Faults, asked: list[str], files: list[A
                 self.channel.get_connection().abort()
             if faults.stall_after is not None and faults.taken > faults.stall_after:
                 await asyncio.sleep(3600)
+            if faults.leaves_out is not None and offset >= faults.leaves_out:
+                faults.leaves_out = None
+                return len(data)
             return super().write(file_obj, offset, data)
 
         def rename(self, oldpath: bytes, newpath: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import ssl
 import time
@@ -347,3 +348,22 @@ def test_the_callers_own_failure_passes_through(server: Running, certificate: Ce
 
     with opened(server.port, certificate) as remote, pytest.raises(OSError, match="the source broke"):
         remote.write("a", 0, source(), lambda _: None)
+
+
+# --- whole deliveries
+
+
+def test_a_delivery_that_is_cut_arrives_once(
+    server: Running, certificate: Certificate, faults: Faults, root: Path
+) -> None:
+    content = os.urandom(6 * MEGABYTE)
+    faults.cut_after = 3 * MEGABYTE
+    reasons = servers.deliver(lambda: opened(server.port, certificate), NAMES[2], content)
+    assert reasons == ["connection-lost"]
+    manifest = b'{"jobId": "0d9a35a1-5f9c", "fileName": ' + json.dumps(NAMES[2]).encode() + b"}"
+    found = {path.name: path.read_bytes() for path in (root / "in").iterdir()}
+    assert found == {NAMES[2]: content, f"{NAMES[2]}.manifest.json": manifest}
+
+
+def test_a_large_file_takes_little_memory(server: Running, certificate: Certificate) -> None:
+    assert servers.growth_of_50_mb(destination(server.port, certificate)) < 12 * 1024

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -144,6 +145,7 @@ def test_deleting_what_is_gone_is_fine(server: Running, host_key: asyncssh.SSHKe
 # --- who is who
 
 
+@pytest.mark.filterwarnings("ignore:.*bcrypt")  # one round, as a test has no time for more
 @pytest.mark.parametrize("passphrase", [None, "open sesame"])
 @pytest.mark.parametrize("form", ["openssh", "pkcs8-pem"])
 def test_a_private_key_logs_in(
@@ -355,6 +357,21 @@ def test_after_a_cut_the_rest_makes_the_same_bytes(
     assert (tmp_path / "in/a").read_bytes() == content
 
 
+def test_a_hole_that_a_cut_leaves_is_filled(
+    server: Running, host_key: asyncssh.SSHKey, faults: Faults, tmp_path: Path
+) -> None:
+    """As of a server that does writes side by side: its file's size tells nothing about what lies before the end."""
+    content = os.urandom(5 * MEGABYTE)
+    faults.leaves_out, faults.cut_after = MEGABYTE, 2 * MEGABYTE
+    with opened(server.port, host_key) as remote, pytest.raises(DeliveryFailed):
+        write(remote, "a", content)
+    found = (tmp_path / "in/a").read_bytes()
+    assert len(found) > MEGABYTE and found != content[: len(found)]
+    with opened(server.port, host_key) as remote:
+        write(remote, "a", content, offset=max(0, len(found) - remote.unsure_bytes))
+    assert (tmp_path / "in/a").read_bytes() == content
+
+
 def test_the_callers_own_failure_passes_through(server: Running, host_key: asyncssh.SSHKey) -> None:
     def source() -> Iterator[bytes]:
         yield b"x" * 100_000
@@ -369,3 +386,22 @@ def test_the_secret_is_not_shown(host_key: asyncssh.SSHKey) -> None:
 
     shown = repr(Credentials.from_secret(SECRET | {"privateKey": "KEY", "passphrase": "PASS"}, needs_password=False))
     assert PASSWORD not in shown and "KEY" not in shown and "PASS" not in shown
+
+
+# --- whole deliveries
+
+
+def test_a_delivery_that_is_cut_arrives_once(
+    server: Running, host_key: asyncssh.SSHKey, faults: Faults, tmp_path: Path
+) -> None:
+    content = os.urandom(6 * MEGABYTE)
+    faults.cut_after = 3 * MEGABYTE
+    reasons = servers.deliver(lambda: opened(server.port, host_key), NAMES[2], content)
+    assert reasons == ["connection-lost"]
+    manifest = b'{"jobId": "0d9a35a1-5f9c", "fileName": ' + json.dumps(NAMES[2]).encode() + b"}"
+    found = {path.name: path.read_bytes() for path in (tmp_path / "in").iterdir()}
+    assert found == {NAMES[2]: content, f"{NAMES[2]}.manifest.json": manifest}
+
+
+def test_a_large_file_takes_little_memory(server: Running, host_key: asyncssh.SSHKey) -> None:
+    assert servers.growth_of_50_mb(destination(server.port, host_key)) < 12 * 1024

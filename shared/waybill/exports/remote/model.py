@@ -9,8 +9,6 @@ from typing import Any, Protocol, Self
 
 from waybill.errors import DeliveryFailed
 
-BLOCK_BYTES = 32 * 1024  # what every SFTP server takes in one request (draft-ietf-secsh-filexfer-02, section 3)
-
 
 class Remote(Protocol):
     """One open connection, bound to the destination's directory. Names are plain file names in it.

@@ -4,11 +4,11 @@ Both are uploaded under temporary names (a leading dot, `.part`) into the same d
 the data first, the manifest after it, so that a manifest always speaks of a file that is there. Each step is noted in
 the caller's state before it is done:
 
-    uploading → placing (the data's rename is under way) → describing (the manifest's is) → placed
+    uploading → placing (the renames are under way) → placed
 
 A rename whose answer was lost is told by the temporary file: if it is gone, the rename has happened, even when the
-final file is gone too, because the receiver may have taken it. It is never sent a second time. A rename that the server
-refused has not happened, and the delivery is back at `uploading`.
+final file is gone too, because the receiver may have taken it. It is never sent a second time. When the
+server refused to rename the data, the delivery is back at `uploading`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,6 @@ _COMPRESSIONS = (".gz", ".zip")
 class Step(StrEnum):
     UPLOADING = "uploading"
     PLACING = "placing"
-    DESCRIBING = "describing"
     PLACED = "placed"
 
 
@@ -137,7 +136,7 @@ def place(
             remote.write(manifest_part, 0, [content], lambda _: None)
             _check_size(remote, manifest_part, len(content))
             placement = move(Step.PLACING, final_name)
-        elif placement.step is Step.PLACING:
+        else:
             if remote.size(data_part) is not None:
                 try:
                     remote.rename(data_part, placement.name, replace)
@@ -147,8 +146,6 @@ def place(
                     if error.reason != "exists" or replace:
                         raise
                     continue  # somebody took the name meanwhile: choose another
-            placement = move(Step.DESCRIBING, placement.name)
-        else:
             if remote.size(manifest_part) is not None:
                 # No other run can own this manifest's name, because the data file's was free: it is a leftover.
                 remote.rename(manifest_part, manifest_name(placement.name), replace=True)
