@@ -36,6 +36,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # asyncore, gone from Python 3.12 on, where pyftpdlib brings its own
     from OpenSSL import SSL
     from pyftpdlib.authorizers import DummyAuthorizer
+    from pyftpdlib.exceptions import _RetryError
     from pyftpdlib.handlers import TLS_DTPHandler, TLS_FTPHandler
     from pyftpdlib.ioloop import IOLoop
     from pyftpdlib.servers import FTPServer
@@ -55,7 +56,6 @@ class Faults:
     full_after: int | None = None
     stall_after: int | None = None
     cut_after: int | None = None
-    keeps: int | None = None  # says that all was taken, and keeps so many bytes
     leaves_out: int | None = None  # the first write at or behind this offset is not done (SFTP)
     is_read_only: bool = False
     taken: int = 0
@@ -289,7 +289,7 @@ def data_handler_type(faults: Faults) -> type[TLS_DTPHandler]:
 
         def recv(self, buffer_size: int) -> bytes:
             if faults.stall_after is not None and faults.taken > faults.stall_after:
-                return self._wait()
+                raise _RetryError  # nothing to read yet
             data = super().recv(buffer_size)
             faults.taken += len(data)
             if faults.cut_after is not None and faults.taken > faults.cut_after:
@@ -301,14 +301,7 @@ def data_handler_type(faults: Faults) -> type[TLS_DTPHandler]:
                 self._resp = ("552 Disk is full.", lambda _: None)
                 self.close()
                 return b""
-            if faults.keeps is not None and faults.taken > faults.keeps:
-                return self._wait()  # read and forgotten
             return data
-
-        def _wait(self) -> bytes:
-            from pyftpdlib.exceptions import _RetryError
-
-            raise _RetryError
 
     return Data
 
