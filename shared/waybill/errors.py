@@ -10,7 +10,8 @@
     ├── Gone               410    expired, record still there
     ├── TooLarge           413    body or file over a limit
     ├── InvalidRequest     422    well-formed, breaks a rule; carries one problem per member
-    └── JobFailed                 ends a job as FAILED with a documented code (never worth a retry)
+    ├── JobFailed                 ends a job as FAILED with a documented code (never worth a retry)
+    └── DeliveryFailed     502    a partner's server did not take the file; says whether a retry or a relaunch helps
     LeaseHeld                     another attempt may still be at work on the chunk: wait
     Superseded                    this worker lost its chunk to a newer attempt, or the job ended: stop quietly
 
@@ -99,6 +100,43 @@ class JobFailed(WaybillError):
         super().__init__(detail)
         self.job_code = job_code
         self.row_number = row_number
+
+
+class DeliveryFailed(WaybillError):
+    """A partner's server did not take a file, or may not be asked to. Job code `delivery-failed`.
+
+    Attributes:
+        reason: one of `REASONS`.
+        retry_now: whether the same attempt may succeed when it is repeated in a moment.
+        relaunchable: whether a relaunch may succeed, at once or after somebody has mended the cause.
+
+    Args:
+        what: what happened, one sentence that names the host and holds no secret. What to do about it is added.
+    """
+
+    code, title, status = "delivery-failed", "The delivery failed", 502
+
+    # reason: (retry now, relaunchable, what to do about it)
+    REASONS: ClassVar[dict[str, tuple[bool, bool, str]]] = {
+        "unreachable": (True, True, "Check host and port, and whether the server lets this service in."),
+        "timeout": (True, True, "Check whether the server is overloaded, or a firewall drops the connection."),
+        "connection-lost": (True, True, "Relaunch the export; the server's log may say why."),
+        "disk-full": (False, True, "Make room on the server, then relaunch the export."),
+        "auth": (False, True, "Correct the user name, password or key in the secret, then relaunch the export."),
+        "secret": (False, True, "Correct the secret, then relaunch the export."),
+        "host-key": (False, True, "Ask the server's operator for its host key before you change the definition."),
+        "certificate": (False, True, "Have the server's certificate renewed, or give the caCertificate that signs it."),
+        "host-refused": (False, True, "Use a public host, or have the operator of this service allow this one."),
+        "permission": (False, True, "Let the user write, rename and delete in the directory, then relaunch."),
+        "not-found": (False, True, "Make the directory on the server or correct the definition, then relaunch."),
+        "exists": (False, True, "Take the older files from the directory, then relaunch."),
+        "protocol": (False, False, "The server lacks something that a delivery needs: ask its operator."),
+    }
+
+    def __init__(self, reason: str, what: str) -> None:
+        self.reason = reason
+        self.retry_now, self.relaunchable, advice = self.REASONS[reason]
+        super().__init__(f"{what} {advice}")
 
 
 class Superseded(Exception):

@@ -1,0 +1,62 @@
+"""Delivery to partners' servers: SFTP and FTPS behind one small interface, and the steps that make it exactly once.
+
+    hosts.py        which hosts may be connected to
+    destination.py  what a definition says about a server, checked without network
+    sftp.py         SFTP (SSH_FXP version 3), on asyncssh
+    ftps.py         FTP over TLS (RFC 4217), on the standard library
+    place.py        temporary name, size check, rename, manifest; goes on after a crash
+
+The libraries that connect are imported on first use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from waybill.errors import DeliveryFailed
+from waybill.exports.remote.destination import check_destination
+from waybill.exports.remote.hosts import AllowedHosts
+from waybill.exports.remote.model import DEFAULT_TIMEOUTS, Credentials, Remote, Timeouts
+from waybill.exports.remote.place import Placement, Source, StateStore, Step, discard, manifest_name, place
+
+__all__ = [
+    "AllowedHosts",
+    "DeliveryFailed",
+    "Placement",
+    "Remote",
+    "Source",
+    "StateStore",
+    "Step",
+    "Timeouts",
+    "check_destination",
+    "discard",
+    "manifest_name",
+    "open_remote",
+    "place",
+]
+
+
+def open_remote(
+    destination: Mapping[str, Any],
+    secret: Mapping[str, Any],
+    allowed: AllowedHosts,
+    timeouts: Timeouts = DEFAULT_TIMEOUTS,
+) -> Remote:
+    """Connect, log in and go to the directory.
+
+    Args:
+        destination: an `sftp` or `ftps` destination that `check_destination` has nothing against.
+        secret: {"username", "password"} or, for SFTP, {"username", "privateKey", "passphrase"?}.
+        allowed: hosts that are permitted although they are not public.
+
+    Raises:
+        DeliveryFailed: any reason but `exists`.
+    """
+    if destination["kind"] == "sftp":
+        from waybill.exports.remote.sftp import SftpRemote
+
+        return SftpRemote(destination, Credentials.from_secret(secret, needs_password=False), allowed, timeouts)
+    from waybill.exports.remote.ftps import FtpsRemote
+
+    return FtpsRemote(destination, Credentials.from_secret(secret, needs_password=True), allowed, timeouts)

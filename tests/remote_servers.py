@@ -1,0 +1,491 @@
+"""Real SFTP and FTPS servers on this machine, with the faults that partners' servers have.
+
+Each runs in a thread on a free port of 127.0.0.1 and is gone when its `with` block ends. Host names are checked under
+the name `localhost`, which deliveries refuse unless it is allowed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import errno
+import json
+import os
+import selectors
+import socket
+import subprocess
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import asyncssh
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from waybill.errors import DeliveryFailed
+from waybill.exports.remote import AllowedHosts, Placement, Remote, Source, Timeouts, place
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # asyncore, gone from Python 3.12 on, where pyftpdlib brings its own
+    from OpenSSL import SSL
+    from pyftpdlib.authorizers import DummyAuthorizer
+    from pyftpdlib.exceptions import _RetryError
+    from pyftpdlib.handlers import TLS_DTPHandler, TLS_FTPHandler
+    from pyftpdlib.ioloop import IOLoop
+    from pyftpdlib.servers import FTPServer
+
+HOST = "localhost"
+ALLOWED = AllowedHosts.parse(HOST)
+USER, PASSWORD = "waybill", "p@ss wörd"
+SECRET = {"username": USER, "password": PASSWORD}
+PATIENT = Timeouts(connect=5, login=10, request=10)
+HASTY = Timeouts(connect=0.5, login=0.5, request=0.5)
+
+
+@dataclass
+class Faults:
+    """What goes wrong, counted in bytes of file content that the server has taken. A test may mend it."""
+
+    full_after: int | None = None
+    stall_after: int | None = None
+    cut_after: int | None = None
+    leaves_out: int | None = None  # the first write at or behind this offset is not done (SFTP)
+    is_read_only: bool = False
+    taken: int = 0
+
+
+@dataclass
+class Running:
+    """A server: its port, and the commands or requests it got."""
+
+    port: int
+    asked: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Kept:
+    """The state of a delivery."""
+
+    placement: Placement | None = None
+
+    def load(self) -> Placement | None:
+        return self.placement
+
+    def save(self, placement: Placement) -> None:
+        self.placement = placement
+
+
+def deliver(open_it: Callable[[], Remote], name: str, content: bytes, chunk_bytes: int = 100_000) -> list[str]:
+    """Deliver with as many retries as it takes; the reasons of those that failed."""
+    state, failures = Kept(), list[str]()
+    source = Source(
+        len(content), lambda offset: (content[at : at + chunk_bytes] for at in range(offset, len(content), chunk_bytes))
+    )
+    while True:
+        try:
+            with open_it() as remote:
+                final = place(
+                    remote,
+                    name,
+                    "0d9a35a1-5f9c",
+                    source,
+                    lambda final: json.dumps({"jobId": "0d9a35a1-5f9c", "fileName": final}).encode(),
+                    state,
+                    replace=False,
+                    remaining_seconds=lambda: 900.0,
+                )
+        except DeliveryFailed as error:
+            failures.append(error.reason)
+            assert error.retry_now and len(failures) < 5
+        else:
+            assert final == name
+            return failures
+
+
+GROWTH_OF_50_MB = """
+import json, resource, sys
+sys.path[:0] = sys.argv[2:]
+from tests.remote_servers import ALLOWED, PATIENT, SECRET
+from waybill.exports.remote import open_remote
+
+def grown():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+with open_remote(json.loads(sys.argv[1]), SECRET, ALLOWED, PATIENT) as remote:
+    remote.write("warm", 0, (bytes(1_000_000) for _ in range(4)), lambda _: None)
+    before = grown()
+    remote.write("large", 0, (bytes(1_000_000) for _ in range(50)), lambda _: None)
+    assert remote.size("large") == 50_000_000
+    print(grown() - before)
+"""
+
+
+def growth_of_50_mb(destination: dict[str, Any]) -> int:
+    """KiB by which the memory of a process grows that sends 50 MB, after it has sent 4."""
+    root = Path(__file__).parents[1]
+    command = [sys.executable, "-W", "ignore", "-c", GROWTH_OF_50_MB, json.dumps(destination), str(root)]
+    done = subprocess.run([*command, str(root / "shared")], capture_output=True, text=True, check=True, timeout=60)
+    return int(done.stdout)
+
+
+# --- SFTP
+
+
+def sftp_server_type(root: Path, faults: Faults, asked: list[str], files: list[Any]) -> type[asyncssh.SFTPServer]:
+    class Server(asyncssh.SFTPServer):
+        def __init__(self, channel: asyncssh.SSHServerChannel[bytes]) -> None:
+            super().__init__(channel, chroot=os.fsencode(root))
+
+        def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> object:
+            asked.append(f"open {path.decode()}")
+            if faults.is_read_only and pflags & asyncssh.FXF_WRITE:
+                raise asyncssh.SFTPPermissionDenied("Permission denied")
+            files.append(super().open(path, pflags, attrs))
+            return files[-1]
+
+        async def write(self, file_obj: Any, offset: int, data: bytes) -> int:
+            faults.taken += len(data)
+            if faults.full_after is not None and faults.taken > faults.full_after:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            if faults.cut_after is not None and faults.taken > faults.cut_after:
+                faults.cut_after = None
+                self.channel.get_connection().abort()
+            if faults.stall_after is not None and faults.taken > faults.stall_after:
+                await asyncio.sleep(3600)
+            if faults.leaves_out is not None and offset >= faults.leaves_out:
+                faults.leaves_out = None
+                return len(data)
+            return super().write(file_obj, offset, data)
+
+        def rename(self, oldpath: bytes, newpath: bytes) -> None:
+            asked.append(f"rename {newpath.decode()}")
+            super().rename(oldpath, newpath)
+
+        def posix_rename(self, oldpath: bytes, newpath: bytes) -> None:
+            asked.append(f"posix-rename {newpath.decode()}")
+            super().posix_rename(oldpath, newpath)
+
+    return Server
+
+
+class Login(asyncssh.SSHServer):
+    def __init__(self, key: asyncssh.SSHKey | None) -> None:
+        self._key = key
+
+    def begin_auth(self, username: str) -> bool:
+        return True
+
+    def password_auth_supported(self) -> bool:
+        return self._key is None
+
+    def validate_password(self, username: str, password: str) -> bool:
+        return (username, password) == (USER, PASSWORD)
+
+    def public_key_auth_supported(self) -> bool:
+        return self._key is not None
+
+    def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        return username == USER and self._key is not None and key.public_data == self._key.public_data
+
+
+@contextmanager
+def sftp_server(
+    root: Path,
+    host_keys: list[asyncssh.SSHKey],
+    faults: Faults | None = None,
+    user_key: asyncssh.SSHKey | None = None,
+) -> Iterator[Running]:
+    """An SFTP server with `root` as its `/`; it wants the password, or `user_key` when that is given."""
+    asked: list[str] = []
+    files: list[Any] = []
+    kind = sftp_server_type(root, faults or Faults(), asked, files)
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+
+    async def start() -> asyncssh.SSHAcceptor:
+        return await asyncssh.listen(
+            "127.0.0.1", 0, server_factory=lambda: Login(user_key), server_host_keys=host_keys, sftp_factory=kind
+        )
+
+    async def stop() -> None:
+        acceptor.close()
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        await asyncio.sleep(0)
+
+    acceptor = asyncio.run_coroutine_threadsafe(start(), loop).result()
+    try:
+        yield Running(acceptor.get_port(), asked)
+    finally:
+        asyncio.run_coroutine_threadsafe(stop(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+        for file in files:
+            file.close()
+
+
+def host_key_line(key: asyncssh.SSHKey) -> str:
+    return key.export_public_key().decode().strip()
+
+
+# --- FTPS
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Paths of a certificate with its key, and the certificate as text."""
+
+    file: Path
+    pem: str
+
+
+def certificate(folder: Path, name: str = HOST, days: int = 1, signed_by: Certificate | None = None) -> Certificate:
+    """A certificate for a host name, its own authority unless signed by another; `days` < 0 has expired."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    now = datetime.datetime.now(datetime.UTC)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, str(x509.random_serial_number()))])
+    issuer, signer = subject, key
+    if signed_by is not None:
+        issuer = x509.load_pem_x509_certificate(signed_by.pem.encode()).subject
+        signer = serialization.load_pem_private_key(signed_by.file.read_bytes(), None)  # type: ignore[assignment]
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=10))
+        .not_valid_after(now + datetime.timedelta(days=days))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=signed_by is None, path_length=None), critical=True)
+        .sign(signer, hashes.SHA256())
+    )
+    pem = built.public_bytes(serialization.Encoding.PEM)
+    file = folder / f"{x509.random_serial_number()}.pem"
+    file.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + pem
+    )
+    return Certificate(file, pem.decode())
+
+
+def data_handler_type(faults: Faults) -> type[TLS_DTPHandler]:
+    class Data(TLS_DTPHandler):
+        """Demands that the control connection's TLS session is resumed, as vsftpd, ProFTPD and FileZilla do."""
+
+        def handle_ssl_established(self) -> None:
+            if not SSL._lib.SSL_session_reused(self.socket._ssl):
+                self.cmd_channel.respond("522 SSL connection failed: session reuse required.")
+                self.close()
+
+        def recv(self, buffer_size: int) -> bytes:
+            if faults.stall_after is not None and faults.taken > faults.stall_after:
+                raise _RetryError  # nothing to read yet
+            data = super().recv(buffer_size)
+            faults.taken += len(data)
+            if faults.cut_after is not None and faults.taken > faults.cut_after:
+                faults.cut_after = None
+                self.cmd_channel.close()
+                self.close()
+                return b""
+            if faults.full_after is not None and faults.taken > faults.full_after:
+                self._resp = ("552 Disk is full.", lambda _: None)
+                self.close()
+                return b""
+            return data
+
+    return Data
+
+
+@contextmanager
+def ftps_server(
+    root: Path,
+    shown: Certificate,
+    faults: Faults | None = None,
+    *,
+    is_implicit: bool = False,
+    has_epsv: bool = True,
+    pasv_address: str | None = None,
+    replaces: bool = True,
+    tls: int = SSL.TLS1_3_VERSION,
+) -> Iterator[Running]:
+    """An FTPS server with `root` as its `/`.
+
+    Args:
+        pasv_address: what PASV claims to be the server's address.
+        replaces: whether RNTO replaces a file, as on Unix, or refuses, as on Windows.
+        tls: the newest version of TLS.
+    """
+    faults = faults or Faults()
+    authorizer = DummyAuthorizer()
+    authorizer.add_user(USER, PASSWORD, str(root), perm="elr" if faults.is_read_only else "elradfmwMT")
+    asked: list[str] = []
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    context.use_certificate_chain_file(str(shown.file))
+    context.use_privatekey_file(str(shown.file))
+    context.set_max_proto_version(tls)
+
+    class Control(TLS_FTPHandler):
+        ssl_context = context
+        dtp_handler = data_handler_type(faults)
+        tls_control_required = tls_data_required = True
+        masquerade_address = pasv_address
+        auth_failed_timeout = 0
+
+        def handle(self) -> None:
+            if is_implicit:
+                self.secure_connection(self.ssl_context)
+            else:
+                super().handle()
+
+        def handle_ssl_established(self) -> None:
+            if is_implicit:
+                TLS_FTPHandler.handle(self)
+
+        def pre_process_command(self, line: str, cmd: str, arg: str) -> None:
+            asked.append(line)
+            super().pre_process_command(line, cmd, arg)
+
+        def ftp_RNTO(self, path: str) -> str | None:
+            if not replaces and os.path.exists(path):
+                self._rnfr = None
+                self.respond("550 Cannot create a file when that file already exists.")
+                return None
+            return super().ftp_RNTO(path)
+
+    Control.authorizer = authorizer
+    if not has_epsv:
+        Control.proto_cmds = {name: rule for name, rule in Control.proto_cmds.items() if name != "EPSV"}
+    loop = IOLoop()
+    server = FTPServer(("127.0.0.1", 0), Control, ioloop=loop)
+    is_over = threading.Event()
+
+    def serve() -> None:
+        while not is_over.is_set():
+            server.serve_forever(timeout=0.02, blocking=False)
+        server.close_all()
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield Running(server.socket.getsockname()[1], asked)
+    finally:
+        is_over.set()
+        thread.join()
+
+
+# --- the network between
+
+
+@contextmanager
+def silent_server(greeting: bytes = b"") -> Iterator[int]:
+    """The port of a server that says `greeting`, and then nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        guests: list[socket.socket] = []
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    guest, _ = listener.accept()
+                    guests.append(guest)
+                    guest.sendall(greeting)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+            for guest in guests:
+                guest.close()
+
+
+@contextmanager
+def deaf_server() -> Iterator[int]:
+    """The port of a server whose queue is full: connections to it are never made."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        port = listener.getsockname()[1]
+        waiting = [socket.socket() for _ in range(3)]
+        for guest in waiting:
+            guest.setblocking(False)
+            guest.connect_ex(("127.0.0.1", port))
+        try:
+            yield port
+        finally:
+            for guest in waiting:
+                guest.close()
+
+
+@contextmanager
+def proxy(port: int, after_bytes: int, fault: Callable[[socket.socket, socket.socket], bool]) -> Iterator[int]:
+    """A relay to `port` that calls `fault(client, server)` once it has passed on so many bytes of the client's.
+
+    `fault` says whether the relay goes on.
+    """
+    listener = socket.create_server(("127.0.0.1", 0))
+    is_over = threading.Event()
+
+    def relay(client: socket.socket) -> None:
+        left: int | None = after_bytes
+        server = socket.create_connection(("127.0.0.1", port))
+        with client, server, selectors.DefaultSelector() as selector:
+            selector.register(client, selectors.EVENT_READ, server)
+            selector.register(server, selectors.EVENT_READ, client)
+            while not is_over.is_set():
+                for ready, _ in selector.select(0.05):
+                    source, target = ready.fileobj, ready.data
+                    try:
+                        data = source.recv(65536)  # type: ignore[union-attr]
+                        target.sendall(data)
+                    except OSError:
+                        return
+                    if not data:
+                        return
+                    if source is client and left is not None:
+                        left -= len(data)
+                        if left <= 0:
+                            left = None
+                            if not fault(client, server):
+                                is_over.wait()
+                                return
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = listener.accept()
+                threads.append(threading.Thread(target=relay, args=(client,), daemon=True))
+                threads[-1].start()
+
+    threads = [threading.Thread(target=serve, daemon=True)]
+    threads[0].start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        is_over.set()
+        listener.shutdown(socket.SHUT_RDWR)
+        for thread in threads:
+            thread.join()
+        listener.close()
+
+
+def stall(client: socket.socket, server: socket.socket) -> bool:
+    """Pass nothing on any more, in either direction, and keep both connections open."""
+    return False
+
+
+def half_close(client: socket.socket, server: socket.socket) -> bool:
+    """Say to the client that nothing more will come, and leave its own side open."""
+    client.shutdown(socket.SHUT_WR)
+    return False
