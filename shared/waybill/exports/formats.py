@@ -1,0 +1,366 @@
+"""Columns of values → the text of rows, as CSV, JSON Lines or a workbook's sheet. Pure.
+
+A format turns a page's column at once: where no text of it needs quoting, escaping or the formula guard, which a pass
+or two over its bytes tells, the column is taken as it stands. What rows come to is joined to fragments that follow each
+other in a file without anything between them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
+from itertools import repeat
+from json.encoder import encode_basestring as quote_json
+from typing import Any, NamedTuple, Protocol
+
+from waybill.entities.fields import Field
+from waybill.entities.fieldtypes import FieldType
+from waybill.entities.fieldtypes.attributes import from_attribute, json_text
+from waybill.entities.fieldtypes.booleans import BooleanType
+from waybill.exports.definition import Definition, Format
+from waybill.tabular.formulas import guard
+
+#: What a cell of a workbook holds at most, in UTF-16 units (Excel's specifications and limits).
+MAX_CELL_CHARS = 32_767
+#: A double keeps any decimal number of so many significant digits.
+DOUBLE_DIGITS = 15
+_CANONICAL_NUMBER = r"(?:-?(?:[1-9][0-9]*+|0(?=\.))(?:\.[0-9]*[1-9])?|0)"
+_NUMBERS = re.compile(rf"(?:{_CANONICAL_NUMBER}\n)*+")
+_NUMBER = re.compile(_CANONICAL_NUMBER)
+_GUARD_EDGES = b"'=+@\t\r-"
+_CONTROLS = bytes(range(32))
+
+
+class Cells(NamedTuple):
+    """A column of a page: each cell is `opening`, its text and `closing`."""
+
+    opening: str
+    texts: Sequence[str]
+    closing: str
+
+    def whole(self) -> list[str]:
+        return [f"{self.opening}{text}{self.closing}" for text in self.texts]
+
+
+class CellTooLong(ValueError):
+    """A text is longer than a cell of the format may be."""
+
+    def __init__(self, chars: int) -> None:
+        super().__init__(f"a text of {chars} characters")
+        self.chars = chars
+
+
+class CellFormat(Protocol):
+    """How one format writes. The methods for columns raise TypeError or KeyError where a value is none of theirs."""
+
+    def null(self, field: Field) -> str:
+        """The whole cell of an absent value."""
+
+    def texts(self, cells: Sequence[str], *, guarded: bool) -> Cells:
+        """Texts, with the formula guard where asked for."""
+
+    def numbers(self, cells: Sequence[str], decimal_char: str) -> Cells:
+        """Numbers in their canonical text. One that is in another is taken for a text."""
+
+    def booleans(self, values: Sequence[bool], kind: BooleanType | None) -> Cells:
+        """Booleans, in the words of their type (None: `true` and `false`)."""
+
+    def dates(self, values: Sequence[str], to_cell: Mapping[str, str]) -> Cells:
+        """Dates in ISO 8601; `to_cell` has the text that their type writes."""
+
+    def nested(self, attributes: Sequence[Mapping[str, Any]], kind: FieldType) -> Cells:
+        """Maps and lists, as DynamoDB attributes."""
+
+    def rows(self, columns: Sequence[Cells]) -> str:
+        """The rows of a page; there is at least one column and one row."""
+
+    def header(self) -> str:
+        """The row of names; empty where the format has none."""
+
+
+def cell_format(definition: Definition, labels: Sequence[str]) -> CellFormat:
+    """The format of a definition's file, for columns of these names."""
+    if definition.format is Format.CSV:
+        return CsvFormat(definition, labels)
+    return JsonFormat(labels) if definition.format is Format.JSONL else SheetFormat(definition, labels)
+
+
+def are_canonical(cells: Sequence[str]) -> bool:
+    """Whether all are numbers in their one spelling (see `attributes.number_text`)."""
+    return _NUMBERS.fullmatch("\n".join(cells) + "\n") is not None
+
+
+class _Plain:
+    """Tells columns that need no care.
+
+    Args:
+        anywhere: bytes that need care wherever they stand in a text; a line feed does always.
+        edges: bytes that need care at the beginning or end of one.
+    """
+
+    def __init__(self, anywhere: bytes, edges: bytes = b"") -> None:
+        classes = bytearray(b"a" * 256)
+        for byte in edges:
+            classes[byte] = ord("e")
+        for byte in anywhere:
+            classes[byte] = ord("x")
+        classes[ord("\n")] = ord("n")
+        self._classes = bytes(classes)
+        self._harmless = bytes(byte for byte in range(256) if classes[byte] == ord("a"))
+
+    def holds(self, cells: Sequence[str], data: bytes) -> bool:
+        """Whether no text of the column needs care; `data` is `framed(cells)`."""
+        if len(data.translate(None, self._harmless)) == len(cells) + 1:
+            return True
+        classes = data.translate(self._classes)
+        return (
+            b"x" not in classes
+            and classes.count(b"n") == len(cells) + 1
+            and b"ne" not in classes
+            and b"en" not in classes
+        )
+
+
+def framed(cells: Sequence[str]) -> bytes:
+    """The texts in UTF-8, a line feed before and behind each. Raises TypeError where one is no text."""
+    return ("\n" + "\n".join(cells) + "\n").encode()
+
+
+def _join(parts: Iterable[str | Sequence[str]]) -> str:
+    """Row by row, the constants and the columns one after the other."""
+    merged: list[str | Sequence[str]] = []
+    for part in parts:
+        if isinstance(part, str) and merged and isinstance(merged[-1], str):
+            merged[-1] += part
+        else:
+            merged.append(part)
+    endless = (repeat(part) if isinstance(part, str) else part for part in merged)
+    return "".join(map("".join, zip(*endless, strict=False)))
+
+
+def _nested_text(attribute: Mapping[str, Any], to_cell: Callable[[Mapping[str, Any]], str]) -> str:
+    if not isinstance(attribute, dict):
+        raise TypeError
+    try:
+        return to_cell(attribute)
+    except (KeyError, TypeError, ValueError):  # a list whose items are not of its type
+        return json_text(from_attribute(attribute))
+
+
+def _json_value(attribute: Mapping[str, Any]) -> str:
+    return json_text(from_attribute(attribute))
+
+
+class CsvFormat:
+    """RFC 4180 in the definition's dialect.
+
+    A cell is quoted where it must be, and where some reader would change it: white space at its ends, a lone CR, what
+    looks like a byte order mark; and an empty one that is alone in its row, which would be a blank line.
+    """
+
+    def __init__(self, definition: Definition, labels: Sequence[str]) -> None:
+        self._delimiter, self._quote = definition.delimiter, definition.quote_char
+        self._line_end = definition.line_terminator
+        self._labels = labels
+        self._has_header = definition.header
+        self._is_single = len(labels) == 1
+        anywhere = f"{self._delimiter}{self._quote}\r\n"
+        self._odd = re.compile(rf"[{re.escape(anywhere)}]|^[ \t\ufeff]|[ \t]\Z").search
+        self._plain = _Plain(anywhere.encode(), b" \t\xef")  # EF begins a byte order mark
+        self._plain_guarded = _Plain(anywhere.encode(), b" \t\xef" + _GUARD_EDGES)
+        self._flags = {True: self._cell("true"), False: self._cell("false")}
+
+    def null(self, field: Field) -> str:
+        return self._cell(field.missing_values[0] if field.missing_values else "")
+
+    def texts(self, cells: Sequence[str], *, guarded: bool) -> Cells:
+        data = framed(cells)
+        plain = self._plain_guarded if guarded else self._plain
+        if not plain.holds(cells, data) or (self._is_single and "" in cells):
+            cells = [self._cell(guard(cell)) for cell in cells] if guarded else [*map(self._cell, cells)]
+        return Cells("", cells, "")
+
+    def numbers(self, cells: Sequence[str], decimal_char: str) -> Cells:
+        if decimal_char != ".":
+            cells = [cell.replace(".", decimal_char) for cell in cells]
+        return self.texts(cells, guarded=False)
+
+    def booleans(self, values: Sequence[bool], kind: BooleanType | None) -> Cells:
+        flags = self._flags if kind is None else {value: self._cell(text) for value, text in kind.first.items()}
+        return Cells("", [flags[value] for value in values], "")
+
+    def dates(self, values: Sequence[str], to_cell: Mapping[str, str]) -> Cells:
+        return self.texts([to_cell[value] for value in values], guarded=False)
+
+    def nested(self, attributes: Sequence[Mapping[str, Any]], kind: FieldType) -> Cells:
+        return Cells("", [self._cell(_nested_text(attribute, kind.to_cell)) for attribute in attributes], "")
+
+    def rows(self, columns: Sequence[Cells]) -> str:
+        lines = map(self._delimiter.join, zip(*(column.texts for column in columns), strict=True))
+        return self._line_end.join(lines) + self._line_end
+
+    def header(self) -> str:
+        if not self._has_header:
+            return ""
+        return self._delimiter.join(map(self._cell, self._labels)) + self._line_end
+
+    def _cell(self, text: str) -> str:
+        if self._odd(text) or (self._is_single and not text):
+            return f"{self._quote}{text.replace(self._quote, self._quote * 2)}{self._quote}"
+        return text
+
+
+class JsonFormat:
+    """JSON Lines: an object a line, its members typed, in the order of the columns."""
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self._names = [f"{',' if number else '{'}{quote_json(label)}:" for number, label in enumerate(labels)]
+        self._plain = _Plain(_CONTROLS + b'"\\')
+        self._plain_guarded = _Plain(_CONTROLS + b'"\\', _GUARD_EDGES)
+
+    def null(self, field: Field) -> str:
+        return "null"
+
+    def texts(self, cells: Sequence[str], *, guarded: bool) -> Cells:
+        plain = self._plain_guarded if guarded else self._plain
+        if plain.holds(cells, framed(cells)):
+            return Cells('"', cells, '"')
+        return Cells("", [quote_json(guard(cell) if guarded else cell) for cell in cells], "")
+
+    def numbers(self, cells: Sequence[str], decimal_char: str) -> Cells:
+        if are_canonical(cells):
+            return Cells("", cells, "")
+        return Cells("", [cell if _NUMBER.fullmatch(cell) else quote_json(cell) for cell in cells], "")
+
+    def booleans(self, values: Sequence[bool], kind: BooleanType | None) -> Cells:
+        return Cells("", [_JSON_FLAGS[value] for value in values], "")
+
+    def dates(self, values: Sequence[str], to_cell: Mapping[str, str]) -> Cells:
+        return self.texts([to_cell[value] for value in values], guarded=False)
+
+    def nested(self, attributes: Sequence[Mapping[str, Any]], kind: FieldType) -> Cells:
+        return Cells("", [_nested_text(attribute, _json_value) for attribute in attributes], "")
+
+    def rows(self, columns: Sequence[Cells]) -> str:
+        parts: list[str | Sequence[str]] = []
+        for name, (opening, texts, closing) in zip(self._names, columns, strict=True):
+            parts += [name + opening, texts, closing]
+        return _join([*parts, "}\n"])
+
+    def header(self) -> str:
+        return ""
+
+
+_JSON_FLAGS = {True: "true", False: "false"}
+_SHEET_FLAGS = {True: '<c t="b"><v>1</v></c>', False: '<c t="b"><v>0</v></c>'}
+_TEXT_OPENING, _TEXT_CLOSING = '<c t="inlineStr"><is><t>', "</t></is></c>"
+_SPACED_OPENING = '<c t="inlineStr"><is><t xml:space="preserve">'
+_EMPTY = "<c/>"
+#: The style of dates in `container`'s styles part.
+DATE_STYLE = 1
+_DATE_OPENING = f'<c s="{DATE_STYLE}"><v>'
+# Days before this one have other serial numbers in the 1900 and 1904 systems' first programs.
+_FIRST_DATE, _DAY_ZERO = date(1900, 3, 1), date(1899, 12, 30)
+# What XML cannot hold, carriage returns that it would change, and text that reads as such an escape itself.
+_UNFIT = re.compile("[\0-\x08\x0b-\x1f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
+_SPACED = re.compile(r"^\s|\s\Z|\n")
+
+
+class SheetFormat:
+    """Rows of a sheet of Office Open XML (ECMA-376 part 1, 18.3.1.73), without numbers: they follow each other.
+
+    Texts stand in their cells, so that no table of shared texts is kept; numbers are numbers where a double keeps their
+    digits, dates are dates where a serial number does.
+    """
+
+    def __init__(self, definition: Definition, labels: Sequence[str]) -> None:
+        self._labels = labels
+        self._has_header = definition.header
+        anywhere = _CONTROLS + b"&<>\xef"  # EF begins U+FFFE and U+FFFF
+        self._plain = _Plain(anywhere, b" ")
+        self._plain_guarded = _Plain(anywhere, b" " + _GUARD_EDGES)
+        self._dates = _Dates()
+
+    def null(self, field: Field) -> str:
+        """An empty cell is null wherever a field has missing values at all; where it has not, there is no better."""
+        if not field.missing_values or "" in field.missing:
+            return _EMPTY
+        return self._cell(field.missing_values[0])
+
+    def texts(self, cells: Sequence[str], *, guarded: bool) -> Cells:
+        data = framed(cells)
+        plain = self._plain_guarded if guarded else self._plain
+        if plain.holds(cells, data) and b"_x" not in data:
+            if len(data) > MAX_CELL_CHARS and max(map(len, cells)) * 2 > MAX_CELL_CHARS:
+                list(map(_check_length, cells))
+            return Cells(_TEXT_OPENING, cells, _TEXT_CLOSING)
+        return Cells("", [self._cell(guard(cell) if guarded else cell) for cell in cells], "")
+
+    def numbers(self, cells: Sequence[str], decimal_char: str) -> Cells:
+        if are_canonical(cells) and max(map(len, cells), default=0) <= DOUBLE_DIGITS:
+            return Cells("<c><v>", cells, "</v></c>")
+        return Cells("", [self._number(cell, decimal_char) for cell in cells], "")
+
+    def booleans(self, values: Sequence[bool], kind: BooleanType | None) -> Cells:
+        return Cells("", [_SHEET_FLAGS[value] for value in values], "")
+
+    def dates(self, values: Sequence[str], to_cell: Mapping[str, str]) -> Cells:
+        try:
+            return Cells(_DATE_OPENING, [self._dates[value] for value in values], "</v></c>")
+        except ValueError:
+            return Cells("", [self._date(value, to_cell) for value in values], "")
+
+    def nested(self, attributes: Sequence[Mapping[str, Any]], kind: FieldType) -> Cells:
+        return Cells("", [self._cell(_nested_text(attribute, kind.to_cell)) for attribute in attributes], "")
+
+    def rows(self, columns: Sequence[Cells]) -> str:
+        parts: list[str | Sequence[str]] = ["<row>"]
+        for opening, texts, closing in columns:
+            parts += [opening, texts, closing]
+        return _join([*parts, "</row>"])
+
+    def header(self) -> str:
+        return f"<row>{''.join(map(self._cell, self._labels))}</row>" if self._has_header else ""
+
+    def _number(self, text: str, decimal_char: str) -> str:
+        if _NUMBER.fullmatch(text):
+            if len(text.replace(".", "").strip("-0")) <= DOUBLE_DIGITS:
+                return f"<c><v>{text}</v></c>"
+            text = text.replace(".", decimal_char)
+        return self._cell(text)
+
+    def _date(self, value: str, to_cell: Mapping[str, str]) -> str:
+        try:
+            return f"{_DATE_OPENING}{self._dates[value]}</v></c>"
+        except ValueError:
+            return self._cell(to_cell[value])
+
+    def _cell(self, text: str) -> str:
+        _check_length(text)
+        opening = _SPACED_OPENING if _SPACED.search(text) else _TEXT_OPENING
+        text = _UNFIT.sub(lambda found: f"_x{ord(found[0]):04X}_", text)
+        text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+        return f"{opening}{text}{_TEXT_CLOSING}"
+
+
+class _Dates(dict[str, str]):
+    """ISO date → serial number. Raises ValueError for a text that has none."""
+
+    def __missing__(self, text: str) -> str:
+        if not isinstance(text, str):
+            raise KeyError(text)
+        value = date.fromisoformat(text)
+        if value < _FIRST_DATE or value.isoformat() != text:
+            raise ValueError
+        if len(self) > 50_000:
+            self.clear()
+        serial = self[text] = str((value - _DAY_ZERO).days)
+        return serial
+
+
+def _check_length(text: str) -> None:
+    if len(text) * 2 > MAX_CELL_CHARS:
+        chars = len(text.encode("utf-16-le")) // 2
+        if chars > MAX_CELL_CHARS:
+            raise CellTooLong(chars)
