@@ -19,7 +19,8 @@ from waybill.entities.fieldtypes import FieldType
 from waybill.entities.fieldtypes.attributes import from_attribute, json_text
 from waybill.entities.fieldtypes.booleans import BooleanType
 from waybill.exports.definition import Definition, Format
-from waybill.tabular.formulas import guard
+from waybill.tabular.detect import DELIMITERS, RARE_DELIMITERS
+from waybill.tabular.formulas import guard, unguard
 
 #: What a cell of a workbook holds at most, in UTF-16 units (Excel's specifications and limits).
 MAX_CELL_CHARS = 32_767
@@ -54,8 +55,8 @@ class CellTooLong(ValueError):
 class CellFormat(Protocol):
     """How one format writes. The methods for columns raise TypeError or KeyError where a value is none of theirs."""
 
-    def null(self, field: Field) -> str:
-        """The whole cell of an absent value."""
+    def null(self, field: Field, *, guarded: bool) -> str:
+        """The whole cell of an absent value: the first of the field's missing values."""
 
     def texts(self, cells: Sequence[str], *, guarded: bool) -> Cells:
         """Texts, with the formula guard where asked for."""
@@ -139,6 +140,12 @@ def _join(parts: Iterable[str | Sequence[str]]) -> str:
     return "".join(map("".join, zip(*endless, strict=False)))
 
 
+def _null_text(field: Field, guarded: bool) -> str:
+    """What an import reads as null. It needs no guard, but must survive that one quote is taken off."""
+    text = field.missing_values[0] if field.missing_values else ""
+    return guard(text) if guarded and unguard(text) != text else text
+
+
 def _nested_text(attribute: Mapping[str, Any], to_cell: Callable[[Mapping[str, Any]], str]) -> str:
     if not isinstance(attribute, dict):
         raise TypeError
@@ -156,7 +163,8 @@ class CsvFormat:
     """RFC 4180 in the definition's dialect.
 
     A cell is quoted where it must be, and where some reader would change it: white space at its ends, a lone CR, what
-    looks like a byte order mark; and an empty one that is alone in its row, which would be a blank line.
+    looks like a byte order mark. One that is alone in its row is quoted also where it is empty, which would be a blank
+    line, and where it holds what may be taken for the delimiter.
     """
 
     def __init__(self, definition: Definition, labels: Sequence[str]) -> None:
@@ -166,13 +174,15 @@ class CsvFormat:
         self._has_header = definition.header
         self._is_single = len(labels) == 1
         anywhere = f"{self._delimiter}{self._quote}\r\n"
+        if self._is_single:
+            anywhere += "".join(DELIMITERS + RARE_DELIMITERS)
         self._odd = re.compile(rf"[{re.escape(anywhere)}]|^[ \t\ufeff]|[ \t]\Z").search
         self._plain = _Plain(anywhere.encode(), b" \t\xef")  # EF begins a byte order mark
         self._plain_guarded = _Plain(anywhere.encode(), b" \t\xef" + _GUARD_EDGES)
         self._flags = {True: self._cell("true"), False: self._cell("false")}
 
-    def null(self, field: Field) -> str:
-        return self._cell(field.missing_values[0] if field.missing_values else "")
+    def null(self, field: Field, *, guarded: bool) -> str:
+        return self._cell(_null_text(field, guarded))
 
     def texts(self, cells: Sequence[str], *, guarded: bool) -> Cells:
         data = framed(cells)
@@ -219,7 +229,7 @@ class JsonFormat:
         self._plain = _Plain(_CONTROLS + b'"\\')
         self._plain_guarded = _Plain(_CONTROLS + b'"\\', _GUARD_EDGES)
 
-    def null(self, field: Field) -> str:
+    def null(self, field: Field, *, guarded: bool) -> str:
         return "null"
 
     def texts(self, cells: Sequence[str], *, guarded: bool) -> Cells:
@@ -282,11 +292,11 @@ class SheetFormat:
         self._plain_guarded = _Plain(anywhere, b" " + _GUARD_EDGES)
         self._dates = _Dates()
 
-    def null(self, field: Field) -> str:
-        """An empty cell is null wherever a field has missing values at all; where it has not, there is no better."""
+    def null(self, field: Field, *, guarded: bool) -> str:
+        """An empty cell where that is null, or where there is no better."""
         if not field.missing_values or "" in field.missing:
             return _EMPTY
-        return self._cell(field.missing_values[0])
+        return self._cell(_null_text(field, guarded))
 
     def texts(self, cells: Sequence[str], *, guarded: bool) -> Cells:
         data = framed(cells)

@@ -277,10 +277,10 @@ class _Column:
     def __init__(self, field: Field, own_table: bool, form: CellFormat, escape_formulas: bool) -> None:
         self.field, self._form = field, form
         self.attribute = attribute_name(field, own_table)
-        self.letter, self._fast = _lane(field.kind, form, escape_formulas and field.type in GUARDED_TYPES)
-        self._is_text = field.type in GUARDED_TYPES
-        self._escape_formulas = escape_formulas
-        self._null = form.null(field)
+        self._is_text, self._escape_formulas = field.type in GUARDED_TYPES, escape_formulas
+        guarded = escape_formulas and self._is_text
+        self.letter, self._fast = _lane(field.kind, form, guarded)
+        self._null = form.null(field, guarded=guarded)
 
     def own(self, attribute: Any) -> Any:
         """What stands for an attribute among a column's values."""
