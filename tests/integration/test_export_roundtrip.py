@@ -16,9 +16,9 @@ from waybill.entities.schema import parse_schema
 ID = {"name": "id", "type": "string"}
 # What quoting, escaping and the guard are about.
 TRICKY = [
-    " lead", "trail ", "\ttab", "a,b", 'say "hi"', '"', "line\nbreak", "cr\rlone", "crlf\r\n", "=1+1", "+32", "-5", "@x",
-    "'=x", "''@y", "'", "007", "0" * 40 + "1", "1" * 38, "\ufeffbom", "\ufffe", "_x0041_", "_x000D_", "a&b<c>", "]]>",
-    "Zoë 京都 🚲", "\x01\x1f\x7f", "null", "true", "é" * 300, ";", "|", "\\", "\\n", "#no comment", "\u2028",
+    " lead", "trail ", "\ttab", "a,b", 'say "hi"', '"', "line\nbreak", "cr\rlone", "crlf\r\n", "=1+1", "+32", "-5",
+    "@x", "'=x", "''@y", "'", "007", "0" * 40 + "1", "1" * 38, "\ufeffbom", "\ufffe", "_x0041_", "_x000D_", "a&b<c>",
+    "]]>", "Zoë 京都 🚲", "\x01\x1f\x7f", "null", "true", "é" * 300, ";", "|", "\\", "\\n", "#no comment", "\u2028",
 ]  # fmt: skip
 DIALECTS: list[dict[str, Any]] = [
     {}, {"delimiter": ";"}, {"delimiter": "\t", "quoteChar": "'"}, {"lineTerminator": "\n"}, {"delimiter": "1"},
