@@ -231,10 +231,23 @@ def _page_reader(columns: Sequence[_Column]) -> _Read:
     A value is None where there is no attribute, and `_OTHER` where it has another type than the field's.
     """
     members: list[tuple[str, Any, Any]] = []
+    names: dict[str, str] = {}
+    takes: list[str] = []
+    nested: list[int] = []
+    unnamed: list[int] = []  # msgspec takes no names that JSON must escape
     for number, column in enumerate(columns):
+        if json.dumps(column.attribute, ensure_ascii=False) != f'"{column.attribute}"':
+            unnamed.append(number)
+            takes.append("[]")
+            continue
         shape, absent = _SHAPES.get(column.letter, (msgspec.Raw, _NONE))
         members.append((f"f{number}", shape, absent))
-    names = {f"f{number}": column.attribute for number, column in enumerate(columns)}
+        names[f"f{number}"] = column.attribute
+        if column.letter in _SHAPES:
+            takes.append(f"[item.f{number}.{column.letter} for item in items]")
+        else:
+            takes.append(f"[item.f{number} for item in items]")
+            nested.append(number)
     item = msgspec.defstruct("Item", members, rename=names, gc=False)
     page = msgspec.defstruct(
         "Page",
@@ -242,15 +255,8 @@ def _page_reader(columns: Sequence[_Column]) -> _Read:
         gc=False,
     )
     decode: Callable[[bytes], Any] = msgspec.json.Decoder(page).decode
-    takes = [
-        f"[item.f{number}.{column.letter} for item in items]"
-        if column.letter in _SHAPES
-        else f"[item.f{number} for item in items]"
-        for number, column in enumerate(columns)
-    ]
     # Comprehensions that name their attributes take a third of the time of operator.attrgetter.
     take: Callable[[Any], list[list[Any]]] = eval(f"lambda items: [{', '.join(takes)}]", {})  # noqa: S307 - our own names
-    nested = [number for number, column in enumerate(columns) if column.letter not in _SHAPES]
 
     def read(source: _Page) -> tuple[list[Sequence[Any]], int, dict[str, Any] | None]:
         try:
@@ -262,6 +268,8 @@ def _page_reader(columns: Sequence[_Column]) -> _Read:
         values = take(found.Items)
         for number in nested:
             values[number] = [None if raw is None else columns[number].own(_decoded(raw)) for raw in values[number]]
+        for number in unnamed:
+            values[number] = [columns[number].value(item) for item in source.items]
         return list(values), len(found.Items), found.LastEvaluatedKey
 
     return read
