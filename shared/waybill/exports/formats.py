@@ -29,8 +29,8 @@ DOUBLE_DIGITS = 15
 _CANONICAL_NUMBER = r"(?:-?(?:[1-9][0-9]*+|0(?=\.))(?:\.[0-9]*[1-9])?|0)"
 _NUMBERS = re.compile(rf"(?:{_CANONICAL_NUMBER}\n)*+")
 _NUMBER = re.compile(_CANONICAL_NUMBER)
-_GUARD_EDGES = b"'=+@\t\r-"
-_CONTROLS = bytes(range(32))
+_GUARD_FIRST = "'=+@\t\r-"
+_CONTROLS = "".join(map(chr, range(32)))
 
 
 class Cells(NamedTuple):
@@ -40,7 +40,9 @@ class Cells(NamedTuple):
     texts: Sequence[str]
     closing: str
 
-    def whole(self) -> list[str]:
+    def whole(self) -> Sequence[str]:
+        if not (self.opening or self.closing):
+            return self.texts
         return [f"{self.opening}{text}{self.closing}" for text in self.texts]
 
 
@@ -67,8 +69,8 @@ class CellFormat(Protocol):
     def booleans(self, values: Sequence[bool], kind: BooleanType | None) -> Cells:
         """Booleans, in the words of their type (None: `true` and `false`)."""
 
-    def dates(self, values: Sequence[str], to_cell: Mapping[str, str]) -> Cells:
-        """Dates in ISO 8601; `to_cell` has the text that their type writes."""
+    def dates(self, values: Sequence[str], to_cell: Mapping[str, str] | None) -> Cells:
+        """Dates in ISO 8601; `to_cell` has the text that their type writes, where that is another."""
 
     def nested(self, attributes: Sequence[Mapping[str, Any]], kind: FieldType) -> Cells:
         """Maps and lists, as DynamoDB attributes."""
@@ -92,26 +94,28 @@ def are_canonical(cells: Sequence[str]) -> bool:
     return _NUMBERS.fullmatch("\n".join(cells) + "\n") is not None
 
 
-class _Plain:
-    """Tells columns that need no care.
+class _Care:
+    """Tells the texts that need care (quoting, escaping, the guard) from those that stand as they are.
 
     Args:
-        anywhere: bytes that need care wherever they stand in a text; a line feed does always.
-        edges: bytes that need care at the beginning or end of one.
+        anywhere: characters that need it wherever they stand; a line feed does always.
+        first, last: characters that need it at the beginning or the end of a text.
     """
 
-    def __init__(self, anywhere: bytes, edges: bytes = b"") -> None:
+    def __init__(self, anywhere: str, first: str = "", last: str = "") -> None:
+        self._anywhere = re.compile(f"[\n{re.escape(anywhere)}]").search
+        self._first, self._last = frozenset(first), frozenset(last)
         classes = bytearray(b"a" * 256)
-        for byte in edges:
-            classes[byte] = ord("e")
-        for byte in anywhere:
-            classes[byte] = ord("x")
+        for char in first + last:  # of a character with several bytes the first one tells
+            classes[char.encode()[0]] = ord("e")
+        for char in anywhere:
+            classes[char.encode()[0]] = ord("x")
         classes[ord("\n")] = ord("n")
         self._classes = bytes(classes)
         self._harmless = bytes(byte for byte in range(256) if classes[byte] == ord("a"))
 
-    def holds(self, cells: Sequence[str], data: bytes) -> bool:
-        """Whether no text of the column needs care; `data` is `framed(cells)`."""
+    def is_needless(self, cells: Sequence[str], data: bytes) -> bool:
+        """Whether no text of a column needs care; `data` is `framed(cells)`."""
         if len(data.translate(None, self._harmless)) == len(cells) + 1:
             return True
         classes = data.translate(self._classes)
@@ -121,6 +125,11 @@ class _Plain:
             and b"ne" not in classes
             and b"en" not in classes
         )
+
+    def take(self, cells: Sequence[str], careful: Callable[[str], str]) -> list[str]:
+        """The texts, those that may need care through `careful`."""
+        first, last, search = self._first, self._last, self._anywhere
+        return [careful(cell) if cell[:1] in first or cell[-1:] in last or search(cell) else cell for cell in cells]
 
 
 def framed(cells: Sequence[str]) -> bytes:
@@ -176,19 +185,20 @@ class CsvFormat:
         anywhere = f"{self._delimiter}{self._quote}\r\n"
         if self._is_single:
             anywhere += "".join(DELIMITERS + RARE_DELIMITERS)
-        self._odd = re.compile(rf"[{re.escape(anywhere)}]|^[ \t\ufeff]|[ \t]\Z").search
-        self._plain = _Plain(anywhere.encode(), b" \t\xef")  # EF begins a byte order mark
-        self._plain_guarded = _Plain(anywhere.encode(), b" \t\xef" + _GUARD_EDGES)
+        self._must_quote = re.compile(rf"[{re.escape(anywhere)}]|^[ \t\ufeff]|[ \t]\Z").search
+        self._care = _Care(anywhere, " \t\ufeff", " \t")
+        self._care_guarded = _Care(anywhere, f" \t\ufeff{_GUARD_FIRST}", " \t")
         self._flags = {True: self._cell("true"), False: self._cell("false")}
 
     def null(self, field: Field, *, guarded: bool) -> str:
         return self._cell(_null_text(field, guarded))
 
     def texts(self, cells: Sequence[str], *, guarded: bool) -> Cells:
-        data = framed(cells)
-        plain = self._plain_guarded if guarded else self._plain
-        if not plain.holds(cells, data) or (self._is_single and "" in cells):
-            cells = [self._cell(guard(cell)) for cell in cells] if guarded else [*map(self._cell, cells)]
+        care, data = self._care_guarded if guarded else self._care, framed(cells)
+        if self._is_single and "" in cells:
+            cells = [self._cell(guard(cell) if guarded else cell) for cell in cells]
+        elif not care.is_needless(cells, data):
+            cells = care.take(cells, self._guarded_cell if guarded else self._cell)
         return Cells("", cells, "")
 
     def numbers(self, cells: Sequence[str], decimal_char: str) -> Cells:
@@ -200,8 +210,8 @@ class CsvFormat:
         flags = self._flags if kind is None else {value: self._cell(text) for value, text in kind.first.items()}
         return Cells("", [flags[value] for value in values], "")
 
-    def dates(self, values: Sequence[str], to_cell: Mapping[str, str]) -> Cells:
-        return self.texts([to_cell[value] for value in values], guarded=False)
+    def dates(self, values: Sequence[str], to_cell: Mapping[str, str] | None) -> Cells:
+        return self.texts(values if to_cell is None else [to_cell[value] for value in values], guarded=False)
 
     def nested(self, attributes: Sequence[Mapping[str, Any]], kind: FieldType) -> Cells:
         return Cells("", [self._cell(_nested_text(attribute, kind.to_cell)) for attribute in attributes], "")
@@ -215,8 +225,11 @@ class CsvFormat:
             return ""
         return self._delimiter.join(map(self._cell, self._labels)) + self._line_end
 
+    def _guarded_cell(self, text: str) -> str:
+        return self._cell(guard(text))
+
     def _cell(self, text: str) -> str:
-        if self._odd(text) or (self._is_single and not text):
+        if self._must_quote(text) or (self._is_single and not text):
             return f"{self._quote}{text.replace(self._quote, self._quote * 2)}{self._quote}"
         return text
 
@@ -226,17 +239,17 @@ class JsonFormat:
 
     def __init__(self, labels: Sequence[str]) -> None:
         self._names = [f"{',' if number else '{'}{quote_json(label)}:" for number, label in enumerate(labels)]
-        self._plain = _Plain(_CONTROLS + b'"\\')
-        self._plain_guarded = _Plain(_CONTROLS + b'"\\', _GUARD_EDGES)
+        self._care = _Care(_CONTROLS + '"\\')
+        self._care_guarded = _Care(_CONTROLS + '"\\', _GUARD_FIRST)
 
     def null(self, field: Field, *, guarded: bool) -> str:
         return "null"
 
     def texts(self, cells: Sequence[str], *, guarded: bool) -> Cells:
-        plain = self._plain_guarded if guarded else self._plain
-        if plain.holds(cells, framed(cells)):
-            return Cells('"', cells, '"')
-        return Cells("", [quote_json(guard(cell) if guarded else cell) for cell in cells], "")
+        care = self._care_guarded if guarded else self._care
+        if not care.is_needless(cells, framed(cells)):
+            cells = care.take(cells, _guarded_json if guarded else _inside_json)
+        return Cells('"', cells, '"')
 
     def numbers(self, cells: Sequence[str], decimal_char: str) -> Cells:
         if are_canonical(cells):
@@ -246,8 +259,8 @@ class JsonFormat:
     def booleans(self, values: Sequence[bool], kind: BooleanType | None) -> Cells:
         return Cells("", [_JSON_FLAGS[value] for value in values], "")
 
-    def dates(self, values: Sequence[str], to_cell: Mapping[str, str]) -> Cells:
-        return self.texts([to_cell[value] for value in values], guarded=False)
+    def dates(self, values: Sequence[str], to_cell: Mapping[str, str] | None) -> Cells:
+        return self.texts(values if to_cell is None else [to_cell[value] for value in values], guarded=False)
 
     def nested(self, attributes: Sequence[Mapping[str, Any]], kind: FieldType) -> Cells:
         return Cells("", [_nested_text(attribute, _json_value) for attribute in attributes], "")
@@ -262,10 +275,17 @@ class JsonFormat:
         return ""
 
 
+def _inside_json(text: str) -> str:
+    return quote_json(text)[1:-1]
+
+
+def _guarded_json(text: str) -> str:
+    return quote_json(guard(text))[1:-1]
+
+
 _JSON_FLAGS = {True: "true", False: "false"}
 _SHEET_FLAGS = {True: '<c t="b"><v>1</v></c>', False: '<c t="b"><v>0</v></c>'}
 _TEXT_OPENING, _TEXT_CLOSING = '<c t="inlineStr"><is><t>', "</t></is></c>"
-_SPACED_OPENING = '<c t="inlineStr"><is><t xml:space="preserve">'
 _EMPTY = "<c/>"
 #: The style of dates in `container`'s styles part.
 DATE_STYLE = 1
@@ -274,7 +294,9 @@ _DATE_OPENING = f'<c s="{DATE_STYLE}"><v>'
 _FIRST_DATE, _DAY_ZERO = date(1900, 3, 1), date(1899, 12, 30)
 # What XML cannot hold, carriage returns that it would change, and text that reads as such an escape itself.
 _UNFIT = re.compile("[\0-\x08\x0b-\x1f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
-_SPACED = re.compile(r"^\s|\s\Z|\n")
+_SPACED = re.compile(r"^[ \t]|[ \t]\Z|\n").search
+# Conservative, because one set of characters is searched for quickly.
+_CAREFUL = re.compile("[\0-\x20&<>_\ufffe\uffff]").search
 
 
 class SheetFormat:
@@ -287,9 +309,9 @@ class SheetFormat:
     def __init__(self, definition: Definition, labels: Sequence[str]) -> None:
         self._labels = labels
         self._has_header = definition.header
-        anywhere = _CONTROLS + b"&<>\xef"  # EF begins U+FFFE and U+FFFF
-        self._plain = _Plain(anywhere, b" ")
-        self._plain_guarded = _Plain(anywhere, b" " + _GUARD_EDGES)
+        anywhere = _CONTROLS + "&<>\ufffe\uffff"
+        self._care = _Care(anywhere, " ", " ")
+        self._care_guarded = _Care(anywhere, " " + _GUARD_FIRST, " ")
         self._dates = _Dates()
 
     def null(self, field: Field, *, guarded: bool) -> str:
@@ -299,13 +321,16 @@ class SheetFormat:
         return self._cell(_null_text(field, guarded))
 
     def texts(self, cells: Sequence[str], *, guarded: bool) -> Cells:
-        data = framed(cells)
-        plain = self._plain_guarded if guarded else self._plain
-        if plain.holds(cells, data) and b"_x" not in data:
-            if len(data) > MAX_CELL_CHARS and max(map(len, cells)) * 2 > MAX_CELL_CHARS:
-                list(map(_check_length, cells))
+        care, data = self._care_guarded if guarded else self._care, framed(cells)
+        if len(data) > MAX_CELL_CHARS and max(map(len, cells)) * 2 >= MAX_CELL_CHARS:
+            for cell in cells:
+                _check_length(guard(cell) if guarded else cell)
+        if care.is_needless(cells, data) and b"_x" not in data:
             return Cells(_TEXT_OPENING, cells, _TEXT_CLOSING)
-        return Cells("", [self._cell(guard(cell) if guarded else cell) for cell in cells], "")
+        if guarded:
+            cells = [*map(guard, cells)]
+        opened = [_opened(cell) if _CAREFUL(cell) else f">{cell}" for cell in cells]
+        return Cells(_TEXT_OPENING[:-1], opened, _TEXT_CLOSING)
 
     def numbers(self, cells: Sequence[str], decimal_char: str) -> Cells:
         if are_canonical(cells) and max(map(len, cells), default=0) <= DOUBLE_DIGITS:
@@ -315,7 +340,7 @@ class SheetFormat:
     def booleans(self, values: Sequence[bool], kind: BooleanType | None) -> Cells:
         return Cells("", [_SHEET_FLAGS[value] for value in values], "")
 
-    def dates(self, values: Sequence[str], to_cell: Mapping[str, str]) -> Cells:
+    def dates(self, values: Sequence[str], to_cell: Mapping[str, str] | None) -> Cells:
         try:
             return Cells(_DATE_OPENING, [self._dates[value] for value in values], "</v></c>")
         except ValueError:
@@ -340,18 +365,14 @@ class SheetFormat:
             text = text.replace(".", decimal_char)
         return self._cell(text)
 
-    def _date(self, value: str, to_cell: Mapping[str, str]) -> str:
+    def _date(self, value: str, to_cell: Mapping[str, str] | None) -> str:
         try:
             return f"{_DATE_OPENING}{self._dates[value]}</v></c>"
         except ValueError:
-            return self._cell(to_cell[value])
+            return self._cell(value if to_cell is None else to_cell[value])
 
     def _cell(self, text: str) -> str:
-        _check_length(text)
-        opening = _SPACED_OPENING if _SPACED.search(text) else _TEXT_OPENING
-        text = _UNFIT.sub(lambda found: f"_x{ord(found[0]):04X}_", text)
-        text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-        return f"{opening}{text}{_TEXT_CLOSING}"
+        return f"{_TEXT_OPENING[:-1]}{_opened(text)}{_TEXT_CLOSING}"
 
 
 class _Dates(dict[str, str]):
@@ -367,6 +388,14 @@ class _Dates(dict[str, str]):
             self.clear()
         serial = self[text] = str((value - _DAY_ZERO).days)
         return serial
+
+
+def _opened(text: str) -> str:
+    """A text in XML, with the end of the tag before it."""
+    _check_length(text)
+    end = ' xml:space="preserve">' if _SPACED(text) else ">"
+    text = _UNFIT.sub(lambda found: f"_x{ord(found[0]):04X}_", text)
+    return end + text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _check_length(text: str) -> None:

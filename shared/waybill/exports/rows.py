@@ -154,7 +154,7 @@ class RowEncoder:
         ]
         if self._changes:
             cells.append(self._format.booleans(deleted or [False] * rows, None))
-        return Encoded(self._format.rows(cells).encode("utf-8", "replace"), rows, count, last_key)
+        return Encoded(self._format.rows(cells).encode(), rows, count, last_key)
 
     def _leaving(self, items: Sequence[Item]) -> list[bool]:
         gone = [self._own_table and _GONE in item for item in items]
@@ -310,7 +310,7 @@ class _Column:
         except (TypeError, KeyError):  # some are absent, or of another type
             pass
         present = [value for value in values if value is not None and value is not _OTHER]
-        written = iter(self._fast(present).whole()) if present else iter(())
+        written = iter(self._fast(present).whole() if present else ())
         cells = [
             self._null
             if value is None
@@ -363,9 +363,10 @@ def _lane(kind: FieldType, form: CellFormat, guarded: bool) -> tuple[str, _Lane]
         return "N", lambda values: form.numbers(_canonical(values), decimal_char)
     if isinstance(kind, TemporalType):
         texts = _Cache(lambda text: kind.to_cell({"S": text}))
+        is_iso = kind.format in ("default", "any")
         if isinstance(kind, DateType):
-            return "S", lambda values: form.dates(values, texts)
-        if kind.format not in ("default", "any"):
+            return "S", lambda values: form.dates(values, None if is_iso else texts)
+        if not is_iso:
             return "S", lambda values: form.texts([texts[value] for value in values], guarded=False)
     if not kind.storage:
         is_map = kind.name in ("object", "geojson") or (kind.name == "geopoint" and kind.format == "object")
