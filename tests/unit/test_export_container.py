@@ -5,15 +5,17 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import json
 import os
+import subprocess
+import sys
 import tracemalloc
 import zipfile
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-import python_calamine
 
 from tests.builders import START
 from tests.exporting import definition, entity, export, page, stored
@@ -33,10 +35,20 @@ ANNA = stored(OF, {"id": "007", "spend": "7.50", "joined": "2024-02-29", "vip": 
 LONG = stored(OF, {"id": " =x_x000D_<&\r\n", "spend": "1" * 20, "joined": "1799-01-01", "vip": None})
 
 
-def sheet(data: bytes) -> list[list[Any]]:
-    """A workbook's first sheet as calamine reads it."""
-    workbook = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
-    return [list(row) for row in workbook.get_sheet_by_index(0).to_python()]
+# In a process of its own: another test sees to it that nothing loads calamine unasked.
+_READ = """
+import io, json, sys, python_calamine
+workbook = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(sys.stdin.buffer.read()))
+print(json.dumps([workbook.sheet_names, workbook.get_sheet_by_index(0).to_python()], default=str))
+"""
+
+
+def sheet(data: bytes, name: str = "things") -> list[list[Any]]:
+    """The rows of a workbook's only sheet as calamine reads them."""
+    read = subprocess.run([sys.executable, "-c", _READ], input=data, capture_output=True, check=True)
+    names, rows = json.loads(read.stdout)
+    assert names == [name]
+    return list(rows)
 
 
 @pytest.mark.parametrize("compression", ["none", "gzip", "zip"])
@@ -68,11 +80,10 @@ def test_a_workbook_is_what_other_programs_read() -> None:
     data, _ = export(OF, [[ANNA], [LONG]], "xlsx")
     assert sheet(data) == [
         ["id", "spend", "joined", "vip"],
-        ["007", 7.5, date(2024, 2, 29), True],
+        ["007", 7.5, "2024-02-29", True],
         [" =x_x000D_<&\r\n", "1" * 20, "1799-01-01", ""],
     ]
     assert zipfile.ZipFile(io.BytesIO(data)).testzip() is None
-    assert python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(data)).sheet_names == ["things"]
 
 
 def test_the_same_rows_give_the_same_bytes() -> None:
