@@ -17,7 +17,7 @@ import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -167,12 +167,36 @@ class Task:
 
 
 @dataclass(frozen=True)
+class ExportTask:
+    """A program that scans a table of so many records into a file, and prints the number of rows that it wrote."""
+
+    program: Program
+    file: Path
+    rows: int
+
+    def run(self) -> Usage:
+        """
+        Raises:
+            Failed: it failed, or wrote another number of rows.
+        """
+        options = (*self.program.options, "--table", f"records-{self.rows}")
+        usage = replace(self.program, options=options).run(self.file, 0)
+        written = json.loads(usage.output)["rows"]
+        if written != self.rows:
+            raise Failed(f"{self.program.script}: {written} of {self.rows} rows written")
+        return usage
+
+    def cpu_seconds(self, rows: int) -> float:
+        return self.run().cpu_seconds
+
+
+@dataclass(frozen=True)
 class PartTask:
     """A slow program, run on a part of the file and on a short one: a row costs what the two differ by, and the rest,
     its start-up, counts once for the whole file."""
 
-    part: Task
-    short: Task
+    part: Task | ExportTask
+    short: Task | ExportTask
 
     def cpu_seconds(self, rows: int) -> float:
         """What `rows` rows would take."""
@@ -182,7 +206,13 @@ class PartTask:
 
 
 def compare(
-    name: str, ours: Task, peer: Task | PartTask, peer_name: str, goal: float, rounds: int, less_is_better: bool = False
+    name: str,
+    ours: Task | ExportTask,
+    peer: Task | PartTask,
+    peer_name: str,
+    goal: float,
+    rounds: int,
+    less_is_better: bool = False,
 ) -> Result:
     """CPU a row, medians of runs in turn; where a peer has a file of its own, per row of that."""
     rows = peer.rows if isinstance(peer, Task) else ours.rows
@@ -196,7 +226,7 @@ def compare(
     return Result(name, ours_us, peer_us, peer_name, "µs CPU/row", ratio, goal, less_is_better)
 
 
-def peak(name: str, task: Task, goal_mb: float) -> Result:
+def peak(name: str, task: Task | ExportTask, goal_mb: float) -> Result:
     """Peak memory of one run."""
     say(name)
     used = task.run().peak_mb

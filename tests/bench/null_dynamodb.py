@@ -1,6 +1,7 @@
 """A DynamoDB that keeps nothing: every BatchWriteItem is answered with "all written".
 
-`DescribeTable` (awswrangler asks for it) tells of a table whose key is that of the benchmarks' first column.
+`DescribeTable` (awswrangler asks for it) tells of a table whose key is that of the benchmarks' first column. `Scan` of
+the table `records-N` finds N records, 1 MB a page as DynamoDB counts it: those of the narrow file, over and over.
 
 It speaks TLS with keep-alive, so that a client pays for everything that it would pay for against AWS, and it counts
 what arrives, so that a benchmark can check that no row was skipped. Run as a script it prints one JSON line
@@ -40,6 +41,8 @@ DESCRIPTION = {
     }
 }
 HOST = "127.0.0.1"
+PAGE_BYTES = 1024 * 1024
+SCANNED_RECORDS = 20_000
 
 
 def make_certificate(folder: Path) -> tuple[Path, Path]:
@@ -98,14 +101,56 @@ class Counts:
         return taken
 
 
+class Records:
+    """What a Scan finds: records as Waybill stores them, each as JSON."""
+
+    UID = "7f9c24e5-5a3c-4c8a-9a53-0f6e6f7cbb0a"
+    JOB_ID = "3f0e8f9a-7c1d-4c59-9a64-3a1f5f0f2f7b"
+
+    def __init__(self) -> None:
+        self._records: list[bytes] = []
+        self._per_page = 0
+
+    def page(self, request: bytes) -> bytes:
+        """The answer to a Scan; a key to start from names the number of records before it."""
+        if not self._records:
+            self._make()
+        body = json.loads(request[request.index(b"\r\n\r\n") + 4 :])
+        count = int(body["TableName"].rpartition("-")[2])
+        first = int(body["ExclusiveStartKey"]["_sk"]["S"]) if "ExclusiveStartKey" in body else 0
+        end = min(first + self._per_page, count)
+        items = b",".join(self._records[number % len(self._records)] for number in range(first, end))
+        last = (
+            b',"LastEvaluatedKey":{"_pk":{"S":"%s"},"_sk":{"S":"%d"}}' % (self.UID.encode(), end)
+            if end < count
+            else b""
+        )
+        return b'{"Count":%d,"Items":[%s]%s,"ScannedCount":%d}' % (end - first, items, last, end - first)
+
+    def _make(self) -> None:
+        from make_files import NARROW, narrow_lines  # beside this script; as a module it serves no scans
+
+        names = [field["name"] for field in NARROW["fields"]]
+        sizes = 0
+        for line in narrow_lines(SCANNED_RECORDS, 0.0):
+            cells = line.rstrip("\n").split(",")
+            values = {name: {"S": cell} for name, cell in zip(names, cells, strict=True)}
+            values |= {"_pk": {"S": f"{self.UID}#1a"}, "_sk": {"S": f"{cells[0]}|{cells[1]}"}}
+            values |= {"_at": {"N": "1769851800000"}, "_by": {"S": self.JOB_ID}}
+            sizes += sum(len(name) + len(next(iter(value.values()))) for name, value in values.items())
+            self._records.append(json.dumps(values, separators=(",", ":")).encode())
+        self._per_page = PAGE_BYTES * len(self._records) // sizes
+
+
 class NullDynamoDB(asyncio.Protocol):
     """One keep-alive connection; requests need a Content-Length."""
 
     ANSWER = http_response(ALL_WRITTEN)
     TABLE = http_response(json.dumps(DESCRIPTION).encode())
 
-    def __init__(self, counts: Counts, latency_seconds: float) -> None:
+    def __init__(self, counts: Counts, latency_seconds: float, records: Records) -> None:
         self.counts = counts
+        self.records = records
         self.latency_seconds = latency_seconds
         self.received = bytearray()
         self.transport: asyncio.Transport | None = None
@@ -129,6 +174,8 @@ class NullDynamoDB(asyncio.Protocol):
                 self.send(http_response(self.counts.take()))
             elif b".describetable" in head:
                 self.send(self.TABLE)
+            elif b".scan" in head:
+                self.send(http_response(self.records.page(bytes(received[:end]))))
             else:
                 self.counts.add(bytes(received[:end]))
                 if self.latency_seconds:
@@ -147,8 +194,8 @@ async def serve(folder: Path, latency_seconds: float, record: BinaryIO | None) -
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate_file, key_file)
     loop = asyncio.get_running_loop()
-    counts = Counts(record)
-    server = await loop.create_server(lambda: NullDynamoDB(counts, latency_seconds), HOST, 0, ssl=tls)
+    counts, records = Counts(record), Records()
+    server = await loop.create_server(lambda: NullDynamoDB(counts, latency_seconds, records), HOST, 0, ssl=tls)
     port = server.sockets[0].getsockname()[1]
     print(json.dumps({"url": f"https://{HOST}:{port}", "caBundle": str(certificate_file)}), flush=True)
     # The parent's death closes the pipe, so no server is ever left behind.

@@ -13,13 +13,14 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from tests.bench.exports import export_benchmarks
 from tests.bench.imports import Workshop, import_benchmarks
 from tests.bench.measure import ROOT, Failed, Result, table
 
 OUTPUT = ROOT / ".waybill" / "bench.json"
 
-# Exports and cold starts have their benchmarks added here: each yields its results as they come.
-GROUPS: dict[str, Callable[[Workshop], Iterator[Result]]] = {"import": import_benchmarks}
+# Cold starts have their benchmark added here: each yields its results as they come.
+GROUPS: dict[str, Callable[[Workshop], Iterator[Result]]] = {"import": import_benchmarks, "export": export_benchmarks}
 
 
 def main() -> int:

@@ -1,12 +1,14 @@
-"""The benchmarks measure the import that the product does: each program still does its work."""
+"""The benchmarks measure what the product does: each program still does its work."""
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 
 import pytest
 
+from tests.bench.exports import check_same_rows
 from tests.bench.imports import Workshop
 from tests.bench.measure import Endpoint, Program, Result, null_dynamodb, table
 
@@ -50,6 +52,12 @@ def test_validation_finds_what_frictionless_finds(shop: Workshop, endpoint: Endp
     ours = Program(endpoint, "ours_import.py", ("--validate",)).run(file, 0)
     theirs = Program(endpoint, "peer_frictionless.py").run(file, 0)
     assert json.loads(ours.output)["errors"] == json.loads(theirs.output)["errors"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format", ["csv", "jsonl"])  # what the workbook's peer needs is with the peers alone
+def test_an_export_has_the_rows_that_a_scan_finds(shop: Workshop, endpoint: Endpoint, format: str) -> None:
+    check_same_rows(shop.folder, endpoint, format, sys.executable)
 
 
 def test_a_missed_goal_shows_in_the_table_and_in_the_document() -> None:

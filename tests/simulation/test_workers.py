@@ -138,9 +138,7 @@ class Import:
         """The finish step, in one invocation."""
         ended: list[Task] = []
         self.faults = Faults()
-        self.timeline.start(
-            lambda: finish.finish_import(self.services(), self.job.job_id), LIMIT_SECONDS, ended.append
-        )
+        self.timeline.start(lambda: finish.finish_import(self.services(), self.job.job_id), LIMIT_SECONDS, ended.append)
         self.timeline.run()
         if ended[0].error is not None:
             raise ended[0].error

@@ -23,7 +23,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from importlib.util import find_spec
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import pycurl
 
@@ -40,6 +40,8 @@ BACKOFF_BASE_SECONDS = 0.05
 BACKOFF_CAP_SECONDS = 5.0
 #: Retries that a client may have spent on an outage before it fails at once; each success gives one back.
 RETRY_BUDGET = 50
+
+_Answer = TypeVar("_Answer")
 
 ALL_WRITTEN = b'{"UnprocessedItems":{}}'
 
@@ -234,11 +236,22 @@ class DynamoDB:
         """
         if operation == "TransactWriteItems":
             request = {"ClientRequestToken": os.urandom(16).hex(), **request}
+        return self._repeated(operation, request, decode_answer)
+
+    def call_bytes(self, operation: str, request: Mapping[str, Any]) -> bytes:
+        """As `call`, for a caller that decodes the answer's JSON itself.
+
+        Raises:
+            DynamoDBError
+        """
+        return self._repeated(operation, request, _checked_answer)
+
+    def _repeated(self, operation: str, request: Mapping[str, Any], decode: Callable[[int, bytes], _Answer]) -> _Answer:
         body = json.dumps(request, separators=(",", ":"), ensure_ascii=False).encode()
         failures = 0
         while True:
             try:
-                answer = self._call_once(operation, body)
+                answer = decode(*self._call_once(operation, body))
             except DynamoDBError as error:
                 failures += 1
                 if not error.retryable or failures >= self._max_attempts or self._budget <= 0:
@@ -249,7 +262,7 @@ class DynamoDB:
                 self._budget = min(self._budget + 1, RETRY_BUDGET)
                 return answer
 
-    def _call_once(self, operation: str, body: bytes) -> dict[str, Any]:
+    def _call_once(self, operation: str, body: bytes) -> tuple[int, bytes]:
         if self._handle is None:
             self._handle = self.new_handle()
         handle, received = self._handle, list[bytes]()
@@ -259,7 +272,7 @@ class DynamoDB:
             handle.perform()
         except pycurl.error as error:
             raise network_error(*error.args) from None
-        return decode_answer(handle.getinfo(pycurl.RESPONSE_CODE), b"".join(received))
+        return handle.getinfo(pycurl.RESPONSE_CODE), b"".join(received)
 
     def new_handle(self) -> pycurl.Curl:
         """A transfer with everything set that all requests share."""
@@ -320,6 +333,13 @@ def network_error(number: int, message: str) -> DynamoDBError:
     """What libcurl's error number means to a caller."""
     code = "Timeout" if number == pycurl.E_OPERATION_TIMEDOUT else "NetworkError"
     return DynamoDBError(code, message, retryable=number not in _FINAL_CURL_ERRORS)
+
+
+def _checked_answer(status: int, body: bytes) -> bytes:
+    """The body of an answer that is no error, and looks like a JSON object."""
+    if status != 200 or body[:1] != b"{" or body[-1:] != b"}":
+        decode_answer(status, body)
+    return body
 
 
 def decode_answer(status: int, body: bytes) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from waybill.entities.model import Entity
 from waybill.errors import Conflict, Superseded
+from waybill.exports.container import FileWriter
 from waybill.exports.definition import Definition, Export
-from waybill.exports.writers import CsvWriter
+from waybill.exports.rows import Encoded, RowEncoder
 from waybill.imports.results import export_key
 from waybill.jobs.leases import Pulse, lease_chunk
 from waybill.jobs.model import Counts, Job, Process, Status, finished
@@ -73,13 +74,15 @@ def extract(services: Services, job_id: str) -> Job:
     definition = Definition.from_document(snapshot["export"])
     entity = Entity.from_document(snapshot["entity"])
     output = services.files.writer(services.settings.files_bucket, export_key(job_id), "text/csv; charset=utf-8")
-    rows = 0
+    encoder = RowEncoder(entity, definition)
+    writer = FileWriter(definition, encoder.labels, output, moment=job.submitted_at)
     try:
-        writer = CsvWriter(output, entity, definition)
-        for items in record_pages(services, entity.uid):
-            rows += writer.write(items)
-            pulse.note(rows, rows, 0)
+        writer.begin()
+        for page in record_pages(services, entity.uid, encoder):
+            writer.write(page.data, page.rows)
+            pulse.note(writer.rows, writer.rows, 0)
             pulse.check()
+        rows = writer.end().rows
         pulse.beat()
     except BaseException:
         output.abort()
@@ -110,8 +113,8 @@ def end_abandoned(services: Services, job_id: str) -> Job:
     return job
 
 
-def record_pages(services: Services, entity_uid: str) -> Iterator[list[dict[str, Any]]]:
-    """The records of an entity, page by page, as DynamoDB attributes; consistent reads, shard after shard."""
+def record_pages(services: Services, entity_uid: str, encoder: RowEncoder) -> Iterator[Encoded]:
+    """The records of an entity, page by page; consistent reads, shard after shard."""
     for shard in range(SHARDS):
         query: dict[str, Any] = {
             "TableName": services.settings.records_table,
@@ -122,12 +125,11 @@ def record_pages(services: Services, entity_uid: str) -> Iterator[list[dict[str,
             "ConsistentRead": True,
         }
         while True:
-            answer = services.dynamodb.call("Query", query)
-            if answer["Items"]:
-                yield answer["Items"]
-            if "LastEvaluatedKey" not in answer:
+            page = encoder.encode(services.dynamodb.call_bytes("Query", query))
+            yield page
+            if page.last_key is None:
                 break
-            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+            query["ExclusiveStartKey"] = page.last_key
 
 
 def _end(services: Services, job: Job, status: Status, counts: Counts, **changes: Any) -> Job:

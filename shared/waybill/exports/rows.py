@@ -1,0 +1,488 @@
+"""Pages of a Query or Scan, as DynamoDB sends them → rows of an export file.
+
+    encoder = RowEncoder(entity, definition)
+    encoded = encoder.encode(body)
+
+`encoded.data` of one page after the other, of parallel segments too, is the file's content; `container.FileWriter` puts
+before and behind it what the file needs.
+
+The body is read by a decoder that is built for the entity, straight into the types that its fields have in DynamoDB.
+An attribute of another type (the field had one when it was written; another program wrote it) costs more and becomes
+the best text that there is for it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal, localcontext
+from fractions import Fraction
+from functools import cached_property
+from itertools import compress
+from typing import Any, NamedTuple
+
+import msgspec
+
+from waybill.entities.fields import Field
+from waybill.entities.fieldtypes import Attribute, FieldType
+from waybill.entities.fieldtypes.attributes import from_attribute, json_text, number_text
+from waybill.entities.fieldtypes.booleans import BooleanType
+from waybill.entities.fieldtypes.durations import DurationType
+from waybill.entities.fieldtypes.nested import ListType
+from waybill.entities.fieldtypes.numbers import IntegerType, NumberType, YearType
+from waybill.entities.fieldtypes.temporal import DateType, TemporalType
+from waybill.entities.model import Entity
+from waybill.entities.rows import attribute_name
+from waybill.entities.schema import parse_schema
+from waybill.errors import JobFailed
+from waybill.exports.definition import Definition
+from waybill.exports.formats import MAX_CELL_CHARS, CellFormat, Cells, CellTooLong, are_canonical, cell_format
+from waybill.tabular.formulas import GUARDED_TYPES
+
+DELETED = "_deleted"
+_GONE = "_gone"
+_SORT_KEY = "_sk"
+_CACHED_TEXTS = 50_000
+
+Item = Mapping[str, Attribute]
+
+
+class Encoded(NamedTuple):
+    """What a page came to: the bytes of `rows` rows, from `items` items; `last_key` where the next page begins after,
+    None behind the last one."""
+
+    data: bytes
+    rows: int
+    items: int
+    last_key: dict[str, Any] | None
+
+
+class _Other:
+    """Stands for an attribute that has not its field's type."""
+
+
+_OTHER: Any = _Other()
+_NONE: Any = None
+
+
+class _S(msgspec.Struct, frozen=True, gc=False):
+    S: str = _OTHER
+
+
+class _N(msgspec.Struct, frozen=True, gc=False):
+    N: str = _OTHER
+
+
+class _BOOL(msgspec.Struct, frozen=True, gc=False):
+    BOOL: bool = _OTHER
+
+
+#: Storage letter of a scalar → the shape of its attribute, and the one that stands for no attribute.
+_SHAPES: dict[str, tuple[type, Any]] = {"S": (_S, _S(_NONE)), "N": (_N, _N(_NONE)), "BOOL": (_BOOL, _BOOL(_NONE))}
+
+
+class RowEncoder:
+    """Turns pages into rows of one export's file. Not safe for concurrent use.
+
+    Args:
+        entity: whose records these are; on a target table attributes have the fields' own names.
+        definition: fields, format, dialect and formula guard.
+        keep: which items are rows; gets an item as DynamoDB attributes by name. All when left out.
+        changes: items that `keep` refuses, and tombstones of deleted records, are rows too, with the primary key alone;
+            a last column `_deleted` tells them from the others. Without it they are left out.
+
+    A tombstone holds no fields: their values come from the record's key, in its spelling. That is the record's own but
+    for times with an offset or a fraction, and durations: of these the key knows the value alone.
+    """
+
+    def __init__(
+        self,
+        entity: Entity,
+        definition: Definition,
+        *,
+        keep: Callable[[Item], bool] | None = None,
+        changes: bool = False,
+    ) -> None:
+        schema = parse_schema(entity.schema)
+        names = definition.fields or tuple(field.name for field in schema.fields)
+        self.labels: tuple[str, ...] = (*names, DELETED) if changes else tuple(names)
+        self._format = cell_format(definition, self.labels)
+        self._own_table = entity.target is None
+        self._columns = [
+            _Column(schema.by_name[name], self._own_table, self._format, definition.escape_formulas) for name in names
+        ]
+        self._key = [schema.by_name[name] for name in schema.primary_key]
+        self._keep, self._changes = keep, changes
+        self._read = _page_reader(self._columns)
+
+    @property
+    def attributes(self) -> list[str]:
+        """The attributes that rows are made of, for a ProjectionExpression; `keep` may need others."""
+        needed = [column.attribute for column in self._columns]
+        needed += [attribute_name(field, self._own_table) for field in self._key if self._changes]
+        own = [_SORT_KEY, _GONE] if self._own_table else []
+        return list(dict.fromkeys(needed + own))
+
+    def encode(self, body: bytes) -> Encoded:
+        """The rows of one page.
+
+        Args:
+            body: the JSON of a Query's or Scan's answer.
+
+        Raises:
+            JobFailed: `xlsx-limit`, a text is too long for a cell of a workbook.
+        """
+        page = _Page(body)
+        values, count, last_key = self._read(page)
+        deleted: list[bool] | None = None
+        if self._keep is not None or (self._own_table and b'"_gone"' in body):
+            leaves = self._leaving(page.items)
+            if self._changes:
+                deleted = leaves
+                values = self._with_tombstones(values, page.items, leaves)
+            elif any(leaves):
+                stays = [not gone for gone in leaves]
+                values = [list(compress(column, stays)) for column in values]
+                page.items = list(compress(page.items, stays))
+        rows = len(values[0])
+        if not rows:
+            return Encoded(b"", 0, count, last_key)
+        cells = [
+            self._cells(column, column_values, page)
+            for column, column_values in zip(self._columns, values, strict=True)
+        ]
+        if self._changes:
+            cells.append(self._format.booleans(deleted or [False] * rows, None))
+        return Encoded(self._format.rows(cells).encode(), rows, count, last_key)
+
+    def _leaving(self, items: Sequence[Item]) -> list[bool]:
+        gone = [self._own_table and _GONE in item for item in items]
+        keep = self._keep
+        if keep is None:
+            return gone
+        return [is_gone or not keep(item) for is_gone, item in zip(gone, items, strict=True)]
+
+    def _with_tombstones(
+        self, values: Sequence[Sequence[Any]], items: Sequence[Item], deleted: Sequence[bool]
+    ) -> list[Sequence[Any]]:
+        """The columns with nothing but the key left in rows of deleted records."""
+        places = {field.name: place for place, field in enumerate(self._key)}
+        found: list[Sequence[Any]] = []
+        for column, column_values in zip(self._columns, values, strict=True):
+            place = places.get(column.field.name)
+            emptied = [None if gone else value for value, gone in zip(column_values, deleted, strict=True)]
+            if place is not None:
+                for index, gone in enumerate(deleted):
+                    if gone:
+                        own = column_values[index]
+                        emptied[index] = self._key_value(items[index], place) if own is None else own
+            found.append(emptied)
+        return found
+
+    def _key_value(self, item: Item, place: int) -> Any:
+        """A field of the primary key of a tombstone, from the text of its key (`entities.rows.key_text`)."""
+        text = item.get(_SORT_KEY, {}).get("S") if self._own_table else None
+        if not isinstance(text, str):
+            return None
+        parts = [text] if len(self._key) == 1 else _key_parts(text)
+        return _from_identity(self._key[place].kind, parts[place]) if len(parts) == len(self._key) else None
+
+    def _cells(self, column: _Column, values: Sequence[Any], page: _Page) -> Cells:
+        try:
+            return column.cells(values, page)
+        except CellTooLong as error:
+            item = next(item for item in page.items if column.is_too_long(item))
+            message = (
+                f'The field "{column.field.name}" of the record {self._shown_key(item)} has {error.chars:,} '
+                f"characters; a cell of a workbook holds {MAX_CELL_CHARS:,}. Export as csv or jsonl."
+            )
+            raise JobFailed("xlsx-limit", message) from None
+
+    def _shown_key(self, item: Item) -> str:
+        attributes = (item.get(attribute_name(field, self._own_table), {}) for field in self._key)
+        parts = [str(next(iter(attribute.values()), "")) for attribute in attributes]
+        return json.dumps("|".join(parts) or item.get(_SORT_KEY, {}).get("S", ""), ensure_ascii=False)
+
+
+class _Page:
+    """A page's body, and its items as they stand, decoded when one is looked at."""
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+
+    @cached_property
+    def document(self) -> dict[str, Any]:
+        found: dict[str, Any] = msgspec.json.decode(self.body)
+        return found
+
+    @cached_property
+    def items(self) -> list[Item]:
+        found: list[Item] = self.document.get("Items", [])
+        return found
+
+
+_Read = Callable[[_Page], tuple[list[Sequence[Any]], int, dict[str, Any] | None]]
+
+
+def _page_reader(columns: Sequence[_Column]) -> _Read:
+    """Builds what gives a page's values by column, the number of its items and its last key.
+
+    A value is None where there is no attribute, and `_OTHER` where it has another type than the field's.
+    """
+    members: list[tuple[str, Any, Any]] = []
+    names: dict[str, str] = {}
+    takes: list[str] = []
+    nested: list[int] = []
+    unnamed: list[int] = []  # msgspec takes no names that JSON must escape
+    for number, column in enumerate(columns):
+        if json.dumps(column.attribute, ensure_ascii=False) != f'"{column.attribute}"':
+            unnamed.append(number)
+            takes.append("[]")
+            continue
+        shape, absent = _SHAPES.get(column.letter, (msgspec.Raw, _NONE))
+        members.append((f"f{number}", shape, absent))
+        names[f"f{number}"] = column.attribute
+        if column.letter in _SHAPES:
+            takes.append(f"[item.f{number}.{column.letter} for item in items]")
+        else:
+            takes.append(f"[item.f{number} for item in items]")
+            nested.append(number)
+    item = msgspec.defstruct("Item", members, rename=names, gc=False)
+    page = msgspec.defstruct(
+        "Page",
+        [("Items", list[item], msgspec.field(default_factory=list)), ("LastEvaluatedKey", dict[str, Any] | None, None)],  # type: ignore[valid-type]
+        gc=False,
+    )
+    decode: Callable[[bytes], Any] = msgspec.json.Decoder(page).decode
+    # Comprehensions that name their attributes take a third of the time of operator.attrgetter.
+    take: Callable[[Any], list[list[Any]]] = eval(f"lambda items: [{', '.join(takes)}]", {})  # noqa: S307 - our own names
+
+    def read(source: _Page) -> tuple[list[Sequence[Any]], int, dict[str, Any] | None]:
+        try:
+            found = decode(source.body)
+        except msgspec.ValidationError:  # an attribute that is none
+            document = source.document
+            values = [[column.value(item) for item in source.items] for column in columns]
+            return list(values), len(source.items), document.get("LastEvaluatedKey")
+        values = take(found.Items)
+        for number in nested:
+            values[number] = [None if raw is None else columns[number].own(_decoded(raw)) for raw in values[number]]
+        for number in unnamed:
+            values[number] = [columns[number].value(item) for item in source.items]
+        return list(values), len(found.Items), found.LastEvaluatedKey
+
+    return read
+
+
+def _decoded(raw: msgspec.Raw) -> Any:
+    return msgspec.json.decode(raw)
+
+
+class _Column:
+    """One field of the file."""
+
+    def __init__(self, field: Field, own_table: bool, form: CellFormat, escape_formulas: bool) -> None:
+        self.field, self._form = field, form
+        self.attribute = attribute_name(field, own_table)
+        self._is_text, self._escape_formulas = field.type in GUARDED_TYPES, escape_formulas
+        guarded = escape_formulas and self._is_text
+        self.letter, self._fast = _lane(field.kind, form, guarded)
+        self._null = form.null(field, guarded=guarded)
+
+    def own(self, attribute: Any) -> Any:
+        """What stands for an attribute among a column's values."""
+        if not isinstance(attribute, dict) or len(attribute) != 1:
+            return _OTHER
+        if self.letter not in _SHAPES:
+            return attribute if isinstance(attribute.get(self.letter), dict | list) else _OTHER
+        value = attribute.get(self.letter, _OTHER)
+        return value if isinstance(value, bool if self.letter == "BOOL" else str) else _OTHER
+
+    def value(self, item: Item) -> Any:
+        attribute = item.get(self.attribute)
+        return None if attribute is None else self.own(attribute)
+
+    def cells(self, values: Sequence[Any], page: _Page) -> Cells:
+        """The column's cells; `page` has the items to which the values belong."""
+        try:
+            return self._fast(values)
+        except (TypeError, KeyError):  # some are absent, or of another type
+            pass
+        present = [value for value in values if value is not None and value is not _OTHER]
+        written = iter(self._fast(present).whole() if present else ())
+        cells = [
+            self._null
+            if value is None
+            else next(written)
+            if value is not _OTHER
+            else self._foreign_cell(page.items[index][self.attribute])
+            for index, value in enumerate(values)
+        ]
+        return Cells("", cells, "")
+
+    def is_too_long(self, item: Item) -> bool:
+        """Whether the item's text is what a cell cannot hold."""
+        try:
+            value = self.value(item)
+            if value is _OTHER:
+                self._foreign_cell(item[self.attribute])
+            elif value is not None:
+                self._fast([value])
+        except CellTooLong:
+            return True
+        return False
+
+    def _foreign_cell(self, attribute: Any) -> str:
+        """The best there is for an attribute that has not the field's type."""
+        text = _best_text(attribute, self.field.kind)
+        if text is None:
+            return self._null
+        if not self._is_text:
+            try:
+                return self._fast([self.own(_attribute(self.field.kind, text))]).whole()[0]
+            except (ValueError, TypeError, KeyError, ArithmeticError) as error:
+                if isinstance(error, CellTooLong):
+                    raise
+        return self._form.texts([text], guarded=self._escape_formulas).whole()[0]
+
+
+_Lane = Callable[[Sequence[Any]], Cells]
+
+
+def _lane(kind: FieldType, form: CellFormat, guarded: bool) -> tuple[str, _Lane]:
+    """The letter of the DynamoDB type that a field's values have, and what makes cells of a column of them; it raises
+    TypeError or KeyError where a value is of another type."""
+    if isinstance(kind, BooleanType):
+        return "BOOL", lambda values: form.booleans(values, kind)
+    if isinstance(kind, YearType):
+        years = _Cache(lambda text: kind.to_cell({"N": text}))
+        return "N", lambda values: form.numbers([years[value] for value in values], ".")
+    if isinstance(kind, NumberType):
+        decimal_char = "." if isinstance(kind, IntegerType) else kind.decimal_char
+        return "N", lambda values: form.numbers(_canonical(values), decimal_char)
+    if isinstance(kind, TemporalType):
+        texts = _Cache(lambda text: kind.to_cell({"S": text}))
+        is_iso = kind.format in ("default", "any")
+        if isinstance(kind, DateType):
+            return "S", lambda values: form.dates(values, None if is_iso else texts)
+        if not is_iso:
+            return "S", lambda values: form.texts([texts[value] for value in values], guarded=False)
+    if not kind.storage:
+        is_map = kind.name in ("object", "geojson") or (kind.name == "geopoint" and kind.format == "object")
+        return "M" if is_map else "L", lambda attributes: form.nested(attributes, kind)
+    return "S", lambda values: form.texts(values, guarded=guarded)
+
+
+class _Cache(dict[str, str]):
+    """Stored text → cell text; the stored one where it cannot be what its type says."""
+
+    def __init__(self, to_cell: Callable[[str], str]) -> None:
+        super().__init__()
+        self._to_cell = to_cell
+
+    def __missing__(self, text: str) -> str:
+        if not isinstance(text, str):
+            raise KeyError(text)
+        try:
+            cell = self._to_cell(text)
+        except (ValueError, ArithmeticError):
+            cell = text
+        if len(self) >= _CACHED_TEXTS:
+            self.clear()
+        self[text] = cell
+        return cell
+
+
+def _canonical(values: Sequence[str]) -> Sequence[str]:
+    """Numbers in their one spelling; DynamoDB keeps them so, stand-ins for it may not."""
+    return values if are_canonical(values) else [_canonical_number(value) for value in values]
+
+
+def _canonical_number(text: str) -> str:
+    if not isinstance(text, str):
+        raise TypeError
+    try:
+        return number_text(Decimal(text))
+    except (ValueError, ArithmeticError):
+        return text
+
+
+def _best_text(attribute: Any, kind: FieldType) -> str | None:
+    """An attribute of any type as text; None for a null."""
+    if not isinstance(attribute, dict) or len(attribute) != 1:
+        return json.dumps(attribute, ensure_ascii=False)
+    ((letter, value),) = attribute.items()
+    if letter == "NULL":
+        return None
+    if letter == "BOOL":
+        return "true" if value else "false"
+    if letter == "NS":
+        value = sorted(value, key=_order)
+        attribute = {"L": [{"N": element} for element in value]}
+    if letter in ("SS", "NS", "BS") and isinstance(kind, ListType):
+        return kind.delimiter.join(value if letter == "NS" else sorted(value))
+    if isinstance(value, str):
+        return value
+    try:
+        return json_text(from_attribute(attribute))
+    except (ValueError, TypeError, AttributeError, ArithmeticError):
+        return json.dumps(attribute, ensure_ascii=False)
+
+
+def _order(number: str) -> Decimal:
+    try:
+        return Decimal(number)
+    except ArithmeticError:
+        return Decimal(0)
+
+
+def _attribute(kind: FieldType, text: str) -> Attribute:
+    """A text as the attribute that its type stores. Raises ValueError where it cannot be read."""
+    if isinstance(kind, BooleanType) and text in ("true", "false"):
+        return {"BOOL": text == "true"}
+    stored = kind.stored(kind.parse(text))
+    if not kind.storage:
+        found: Attribute = json.loads(stored)
+        return found
+    return {kind.storage: stored == "true" if kind.storage == "BOOL" else stored}
+
+
+_KEY_PARTS = re.compile(r"((?:[^|\\]|\\.)*)(?:\||\Z)", re.DOTALL)
+
+
+def _key_parts(text: str) -> list[str]:
+    """The identities that `key_text` joined."""
+    parts, at = [], 0
+    while found := _KEY_PARTS.match(text, at):
+        parts.append(re.sub(r"\\(.)", r"\1", found[1], flags=re.DOTALL))
+        at = found.end()
+        if found[0] == found[1]:  # not ended by a bar
+            break
+    return parts
+
+
+def _from_identity(kind: FieldType, identity: str) -> Any:
+    """The value of a column from what the key knows of it."""
+    if isinstance(kind, BooleanType):
+        return identity == "true"
+    return _duration(identity) if isinstance(kind, DurationType) else identity
+
+
+_DURATION = re.compile(r"(-?[0-9]+)M(-?[0-9]+(?:/[0-9]+)?)S")
+
+
+def _duration(identity: str) -> str:
+    """`14M3601/2S` as `P14MT1800.5S`."""
+    found = _DURATION.fullmatch(identity)
+    if found is None:
+        return identity
+    months, seconds = int(found[1]), Fraction(found[2])
+    sign = "-" if months < 0 or seconds < 0 else ""
+    months, seconds = abs(months), abs(seconds)
+    text = f"P{months}M" if months else "P"
+    if seconds or not months:
+        with localcontext() as context:
+            context.prec = 200
+            text += f"T{Decimal(seconds.numerator) / Decimal(seconds.denominator):f}S"
+    return sign + text

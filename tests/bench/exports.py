@@ -1,0 +1,90 @@
+"""The benchmarks of exports: CPU against what one writes with boto3 in an afternoon, and peak memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.bench.imports import SHORT_ROWS, Workshop
+from tests.bench.measure import (
+    PEERS_PYTHON,
+    Endpoint,
+    ExportTask,
+    Failed,
+    PartTask,
+    Program,
+    Result,
+    compare,
+    null_dynamodb,
+    peak,
+)
+
+#: Format → name of the benchmark, the peer, the goal, and which part of the rows the peer gets.
+PEERS = {
+    "csv": ("export-csv-vs-scan", "boto3 Table.scan + csv.DictWriter", 6, 8),
+    "jsonl": ("export-jsonl-vs-scan", "boto3 Table.scan + json.dumps", 6, 8),
+    "xlsx": ("export-xlsx-vs-xlsxwriter", "boto3 Table.scan + xlsxwriter", 5, 8),
+}
+#: The formats' memory does not grow with the table; a short one would not show when it did.
+MEMORY_ROWS = 300_000
+
+
+def export_benchmarks(shop: Workshop) -> Iterator[Result]:
+    with null_dynamodb(shop.folder) as endpoint:
+        for format, (name, peer_name, goal, divisor) in PEERS.items():
+            ours = ExportTask(ours_program(endpoint, format), shop.folder / f"ours.{format}", shop.rows)
+            peer, file = peer_program(endpoint, format), shop.folder / f"peer.{format}"
+            check_same_rows(shop.folder, endpoint, format)
+            part = ExportTask(peer, file, max(shop.rows // divisor, 2 * SHORT_ROWS))
+            yield compare(name, ours, PartTask(part, ExportTask(peer, file, SHORT_ROWS)), peer_name, goal, shop.rounds)
+        yield _memory(shop, endpoint)
+
+
+def ours_program(endpoint: Endpoint, format: str, *options: str) -> Program:
+    return Program(endpoint, "ours_export.py", ("--format", format, *options))
+
+
+def peer_program(endpoint: Endpoint, format: str, python: str | Path = PEERS_PYTHON) -> Program:
+    return Program(endpoint, "peer_scan.py", ("--format", format), python)
+
+
+def check_same_rows(folder: Path, endpoint: Endpoint, format: str, python: str | Path = PEERS_PYTHON) -> None:
+    """Both write the same cells.
+
+    Raises:
+        Failed: they do not.
+    """
+    files = [folder / f"short-{number}.{format}" for number in range(2)]
+    programs = ours_program(endpoint, format), peer_program(endpoint, format, python)
+    for program, file in zip(programs, files, strict=True):
+        ExportTask(program, file, SHORT_ROWS).run()
+    ours, theirs = (_cells(file) for file in files)
+    if ours != theirs or len(ours) < SHORT_ROWS:
+        raise Failed(f"{format}: the rows are not the same")
+
+
+def _cells(file: Path) -> list[object]:
+    if file.suffix == ".csv":
+        return [*file.read_bytes().splitlines()]
+    if file.suffix == ".jsonl":
+        return [json.loads(line) for line in file.read_bytes().splitlines()]
+    from zipfile import ZipFile
+
+    from waybill.tabular.xlsx import read_sheet
+
+    with ZipFile(file) as archive:
+        return [*read_sheet(archive, None, 1).rows]
+
+
+def _memory(shop: Workshop, endpoint: Endpoint) -> Result:
+    """The largest peak of the three formats, the S3 client included."""
+    peaks = [
+        peak(
+            "export-peak-mb",
+            ExportTask(ours_program(endpoint, format, "--load-boto3"), shop.folder / f"ours.{format}", MEMORY_ROWS),
+            96,
+        )
+        for format in PEERS
+    ]
+    return max(peaks, key=lambda result: result.ours)

@@ -1,0 +1,207 @@
+"""Exports without AWS: pages as DynamoDB sends them, files as a run writes them, and their import again."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from tests.builders import START
+from waybill.aws.files import FileInfo, Files
+from waybill.entities.model import Entity, parse_entity
+from waybill.entities.rows import attribute_name, key_text
+from waybill.entities.schema import parse_schema
+from waybill.exports.container import FileWriter, Written
+from waybill.exports.definition import Compression, Definition, ExportType, Format
+from waybill.exports.rows import Item, RowEncoder
+from waybill.imports.plan import ImportPlan, ObjectVersion, match_labels
+from waybill.imports.rewrite import Request, read_file
+from waybill.imports.rows import RowReader
+from waybill.imports.sinks import NoSink
+from waybill.imports.source import chunk_segments
+from waybill.jobs.model import Job, Process, Status
+
+JOB_ID = "3f0e8f9a-7c1d-4c59-9a64-3a1f5f0f2f7b"
+UID = "7f9c24e5-5a3c-4c8a-9a53-0f6e6f7cbb0a"
+
+
+def entity(*fields: Mapping[str, Any], target: bool = False, **schema: Any) -> Entity:
+    """An entity with these fields; `target`: on a table of its own."""
+    body: dict[str, Any] = {"schema": {"fields": list(fields), **schema}}
+    if target:
+        body["target"] = {"table": "theirs"}
+    return parse_entity("things", UID, body, ("theirs",))
+
+
+def definition(format: str = "csv", **members: Any) -> Definition:
+    """A definition with the contract's defaults."""
+    defaults: dict[str, Any] = {
+        "fields": None,
+        "dialect": {},
+        "escape_formulas": True,
+        "compression": "none",
+        "file_name": f"things.{format}",
+    }
+    given = {**defaults, **members}
+    given["compression"] = Compression(given["compression"])
+    return Definition(
+        name="things",
+        entity="things",
+        type=ExportType.ONE_SHOT,
+        filter=(),
+        format=Format(format),
+        schedule=None,
+        destination={"kind": "download"},
+        recipients=(),
+        include_deleted=False,
+        **given,
+    )
+
+
+def stored(of: Entity, cells: Mapping[str, str | None]) -> dict[str, Any]:
+    """A record as an import of these cells stores it; None for a null."""
+    schema = parse_schema(of.schema)
+    item: dict[str, Any] = {}
+    identities = {}
+    for name, cell in cells.items():
+        field = schema.by_name[name]
+        if cell is None:
+            continue
+        value = field.kind.parse(cell)
+        identities[name] = field.kind.identity(value)
+        text, letter = field.kind.stored(value), field.kind.storage
+        attribute = json.loads(text) if not letter else {letter: text == "true" if letter == "BOOL" else text}
+        item[attribute_name(field, of.target is None)] = attribute
+    if of.target is None:
+        key = key_text([identities[name] for name in schema.primary_key]) if schema.primary_key else f"{JOB_ID}-1"
+        item |= {"_pk": {"S": f"{UID}#00"}, "_sk": {"S": key}, "_at": {"N": "1769851800000"}, "_by": {"S": JOB_ID}}
+    return item
+
+
+def tombstone(key: str) -> dict[str, Any]:
+    """What a deletion leaves."""
+    at = {"_at": {"N": "1769851800000"}, "_by": {"S": JOB_ID}, "_gone": {"N": "1772443800"}}
+    return {"_pk": {"S": f"{UID}#00"}, "_sk": {"S": key}, **at}
+
+
+def page(
+    items: Sequence[Mapping[str, Any]], last_key: Mapping[str, Any] | None = None, indent: int | None = None
+) -> bytes:
+    """The answer of a Query."""
+    answer: dict[str, Any] = {"Count": len(items), "Items": items, "ScannedCount": len(items)}
+    if last_key is not None:
+        answer["LastEvaluatedKey"] = last_key
+    return json.dumps(answer, indent=indent).encode()
+
+
+def rows(of: Entity, items: Sequence[Mapping[str, Any]], format: str = "csv", **members: Any) -> str:
+    """The rows of one page as text."""
+    options = {name: members.pop(name) for name in ("keep", "changes") if name in members}
+    encoder = RowEncoder(of, definition(format, **members), **options)
+    return encoder.encode(page(items)).data.decode()
+
+
+def export(
+    of: Entity,
+    pages: Iterable[Sequence[Mapping[str, Any]]],
+    format: str = "csv",
+    keep: Callable[[Item], bool] | None = None,
+    changes: bool = False,
+    **members: Any,
+) -> tuple[bytes, Written]:
+    """A whole file."""
+    how = definition(format, **members)
+    encoder = RowEncoder(of, how, keep=keep, changes=changes)
+    output = io.BytesIO()
+    writer = FileWriter(how, encoder.labels, output, moment=START)
+    writer.begin()
+    for items in pages:
+        encoded = encoder.encode(page(items))
+        writer.write(encoded.data, encoded.rows)
+    written = writer.end()
+    return output.getvalue(), written
+
+
+class MemoryFiles(Files):
+    """S3 objects in memory."""
+
+    def __init__(self) -> None:
+        super().__init__("us-east-1")
+        self.objects: dict[tuple[str, str], bytes] = {}
+
+    def head(self, bucket: str, key: str) -> FileInfo | None:
+        data = self.objects.get((bucket, key))
+        return None if data is None else FileInfo(len(data), "etag", {})
+
+    def open(self, bucket: str, key: str, *, start: int = 0, end: int | None = None, etag: str | None = None) -> Any:
+        return io.BytesIO(self.objects[bucket, key][start:end])
+
+    def writer(self, bucket: str, key: str, content_type: str = "") -> Any:
+        files = self.objects
+
+        class Writer(io.BytesIO):
+            def close(self) -> None:
+                files[bucket, key] = self.getvalue()
+
+            def abort(self) -> None:
+                return
+
+        return Writer()
+
+
+def import_file(
+    of: Entity, data: bytes, name: str, *, dialect: Mapping[str, Any] | None = None, unescape_formulas: bool = False
+) -> list[dict[str, Any]]:
+    """The records that an import of a file writes, in its order. Asserts that no row is rejected."""
+    files = MemoryFiles()
+    files.objects["drop", name] = data
+    schema = parse_schema(of.schema)
+    job = Job(
+        job_id=JOB_ID,
+        process=Process.IMPORT,
+        status=Status.IN_PROGRESS,
+        entity=of.name,
+        entity_uid=of.uid,
+        file_name=name,
+        submitted_at=START,
+        started_by="alice",
+        options={"unescapeFormulas": unescape_formulas},
+    )
+    found = read_file(
+        files,
+        Request(
+            version=("drop", name, None),
+            file_name=name,
+            target=("files", "source.csv"),
+            dialect=dialect or {},
+            encoding=None,
+            chunk_bytes=32 * 1024 * 1024,
+            schema=schema,
+            renames={},
+            match=partial(match_labels, schema, of, job),
+            is_whole_record=True,
+        ),
+    )
+    plan = ImportPlan(
+        source=ObjectVersion("files", "source.csv", None) if found.is_rewritten else ObjectVersion("drop", name, None),
+        labels=found.scan.labels,
+        header=found.scan.header,
+        chunks=found.scan.chunks,
+        encoding=found.encoding,
+        bom=found.bom,
+        sha256=found.sha256,
+        dialect=found.dialect,
+        key_partitions=1,
+        text_encoding=found.text_encoding,
+        format=found.format,
+    )
+    reader = RowReader(schema, match_labels(schema, of, job, plan.labels), plan, of, job, "records")
+    items: list[dict[str, Any]] = []
+    for chunk in plan.chunks:
+        for segment, row, count in chunk_segments(files, plan, chunk):
+            block = reader.read(segment, row, count, START, NoSink.wrapping)
+            assert not block.errors, next(iter(block.errors.values()))
+            items += [json.loads(text)["PutRequest"]["Item"] for text in block.texts]
+    return items
