@@ -93,6 +93,9 @@ def settings(endpoint_url: str | None, **changes: Any) -> Settings:
         write_connections=4,
         allowed_forwarded_hosts="",
         target_tables="",
+        allowed_private_hosts="",
+        mail_sender="",
+        console_url="",
         aws_endpoint_url=endpoint_url,
     )
     return replace(defaults, **changes)

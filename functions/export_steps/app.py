@@ -1,26 +1,58 @@
-"""The steps of the export state machine: extract; and fail, where it failed for good."""
+"""The steps of the export state machine: extract (whole, or a part and its assembly), deliver; and fail."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from waybill.bootstrap import services
-from waybill.errors import Superseded
-from waybill.exports.run import end_abandoned, extract, fail_export
+from waybill.bootstrap import Services, services
+from waybill.errors import JobFailed, Superseded
+from waybill.exports.run import end_abandoned, fail_export, fail_run
 from waybill.telemetry import logger
+
+# With so much time left the file is delivered by the invocation that made it.
+DELIVERY_SECONDS = 300.0
 
 
 @logger.inject_lambda_context
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     job_id, step = event["jobId"], event["step"]
     logger.append_keys(jobId=job_id, step=step)
     try:
-        job = fail_export(services(), job_id) if step == "fail" else extract(services(), job_id)
+        result = _run(services(), step, event, lambda: context.get_remaining_time_in_millis() / 1000)
     except Superseded:
-        job = end_abandoned(services(), job_id)
+        end_abandoned(services(), job_id)
+        result = {"outcome": "ended"}
+    except JobFailed as error:
+        fail_run(services(), services().jobs.get(job_id), error.job_code, error.detail)
+        result = {"outcome": "ended"}
     except Exception:
         logger.exception("Step failed")
         raise
-    outcome = "gone" if job is None else str(job.status)
-    logger.info("Step done", extra={"outcome": outcome})
-    return {"jobId": job_id, "outcome": outcome}
+    logger.info("Step done", extra={"outcome": result["outcome"]})
+    return {"jobId": job_id, **result}
+
+
+def _run(
+    services: Services, step: str, event: dict[str, Any], remaining_seconds: Callable[[], float]
+) -> dict[str, Any]:
+    job_id = event["jobId"]
+    if step == "fail":
+        fail_export(services, job_id)
+        return {"outcome": "ended"}
+    if step != "deliver":
+        from waybill.exports.extract import assemble, extract, extract_part
+
+        if step == "extract-part":
+            return {"outcome": extract_part(services, job_id, event["part"], remaining_seconds)}
+        if step == "assemble":
+            assemble(services, job_id)
+        else:
+            result = extract(services, job_id, remaining_seconds)
+            if result["outcome"] != "extracted":
+                return result
+        if remaining_seconds() < DELIVERY_SECONDS:
+            return {"outcome": "extracted"}
+    from waybill.exports.deliver import deliver
+
+    return deliver(services, job_id, remaining_seconds)

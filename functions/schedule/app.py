@@ -1,10 +1,12 @@
-"""Each minute: delete files whose time has come, and see to jobs that nobody works on."""
+"""Each minute: start exports that are due, delete files whose time has come, and see to what died on the way."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from waybill.bootstrap import services
+from waybill.exports.run import tick
+from waybill.jobs.announce import announce_late
 from waybill.jobs.expiry import sweep
 from waybill.jobs.revival import revive
 from waybill.telemetry import logger
@@ -12,6 +14,15 @@ from waybill.telemetry import logger
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    result = {"swept": sweep(services()), "revived": revive(services())}
-    logger.info("Sweep done", extra=result)
+    duties = {"started": tick, "swept": sweep, "revived": revive, "announced": announce_late}
+    result, failed = {}, []
+    for name, duty in duties.items():
+        try:
+            result[name] = duty(services())
+        except Exception:  # one duty that fails must not keep the others from their minute
+            logger.exception("A duty failed", extra={"duty": name})
+            failed.append(name)
+    logger.info("Minute done", extra=result)
+    if failed:
+        raise RuntimeError(f"failed: {', '.join(failed)}")
     return result

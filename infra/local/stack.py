@@ -16,6 +16,8 @@ from infra.local.deploy import Clients, Deployed, deploy, ensure_users
 from infra.local.embedded import REGION, EmbeddedAws, LocalStackError, free_port
 
 API_TIMEOUT_SECONDS = 60.0
+# What stands in for the settings of an account: MiniStack keeps mails, GET /_ministack/ses/messages shows them.
+LOCAL_PARAMETERS: Mapping[str, str | int] = {"MailSender": "waybill@example.com"}
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def local_stack(
         aws = EmbeddedAws(folder, port=port or free_port(), persist=state is not None, auth=auth)
         at_the_end.callback(aws.stop)
         clients = at_the_end.enter_context(contextlib.closing(Clients(aws.endpoint)))
-        deployed = deploy(clients, parameters or {})
+        deployed = deploy(clients, {**LOCAL_PARAMETERS, **(parameters or {})})
         users = ensure_users(clients, deployed.outputs["UserPoolId"], folder / "users.json")
         stack = _describe(aws.endpoint, deployed.outputs, users)
         _wait_for_api(aws, stack["apiUrl"])

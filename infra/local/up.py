@@ -5,6 +5,8 @@ does on AWS with any job whose execution is lost.
 
 Environment:
     PORT: loopback port, default 4566. Each port has a state of its own, `.waybill/state-{port}/`.
+    ALLOWED_PRIVATE_HOSTS: hosts and networks that exports may be delivered to although they are not public, with commas
+        between: `127.0.0.1` lets a server of this machine take part.
 """
 
 from __future__ import annotations
@@ -47,7 +49,8 @@ def _run(port: int) -> None:
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     if is_port_free(port):
         _remove_stack_file(port)  # left behind by a stack that was killed
-    with local_stack(port=port, state=state) as running:
+    allowed = os.environ.get("ALLOWED_PRIVATE_HOSTS", "")
+    with local_stack(port=port, state=state, parameters={"AllowedPrivateHosts": allowed}) as running:
         _write_stack_file(running.stack)
         try:
             _say(running)

@@ -7,10 +7,14 @@ from datetime import UTC, datetime
 from functools import cache, cached_property
 
 from waybill.aws.dynamodb import DynamoDB
+from waybill.aws.events import Events
 from waybill.aws.files import Files
+from waybill.aws.mail import Mailer
+from waybill.aws.secrets import Secrets
 from waybill.aws.workflow import Workflow
 from waybill.entities.repository import EntityRepository
 from waybill.exports.repository import ExportRepository
+from waybill.jobs.announce import announce
 from waybill.jobs.leases import WRITE_TIMEOUT_SECONDS
 from waybill.jobs.model import Retention
 from waybill.jobs.repository import JobRepository
@@ -45,6 +49,18 @@ class Services:
         return Workflow(self.settings.aws_region, self.settings.aws_endpoint_url)
 
     @cached_property
+    def events(self) -> Events:
+        return Events(self.settings.aws_region, self.settings.aws_endpoint_url)
+
+    @cached_property
+    def mailer(self) -> Mailer:
+        return Mailer(self.settings.aws_region, self.settings.aws_endpoint_url, self.settings.mail_sender)
+
+    @cached_property
+    def secrets(self) -> Secrets:
+        return Secrets(self.settings.aws_region, self.settings.aws_endpoint_url)
+
+    @cached_property
     def jobs(self) -> JobRepository:
         settings = self.settings
         retention = Retention(
@@ -55,7 +71,9 @@ class Services:
         )
         # A heartbeat that hangs must leave time for another within its lease.
         heart = self.new_dynamodb(WRITE_TIMEOUT_SECONDS)
-        return JobRepository(self.dynamodb, settings.jobs_table, retention, self.clock, heart)
+        return JobRepository(
+            self.dynamodb, settings.jobs_table, retention, self.clock, heart, lambda job: announce(self, job)
+        )
 
     @cached_property
     def entities(self) -> EntityRepository:

@@ -36,6 +36,9 @@ class Settings:
     write_connections: int
     allowed_forwarded_hosts: str
     target_tables: str
+    allowed_private_hosts: str
+    mail_sender: str
+    console_url: str
     aws_endpoint_url: str | None = None
 
     @classmethod

@@ -16,6 +16,7 @@ from tests.builders import CONTACTS_SCHEMA, Clock
 from waybill.aws.dynamodb import to_attributes
 from waybill.bootstrap import Services
 from waybill.entities.model import Entity
+from waybill.exports.run import end_run, fail_run
 from waybill.jobs.model import Counts, Job, Process, Retention, Status, finished
 
 CONTACTS = {
@@ -140,7 +141,11 @@ def api(
 ) -> Iterator[Api]:
     clock.now = NOW
     settings = replace(
-        services.settings, oidc_issuer=issuer.url, allowed_forwarded_hosts="api.example.com", target_tables="mine"
+        services.settings,
+        oidc_issuer=issuer.url,
+        allowed_forwarded_hosts="api.example.com",
+        target_tables="mine",
+        mail_sender="waybill@example.com",
     )
     api = Api(Services(settings, clock), issuer, function)
     tokens = load_function("api", "tokens")
@@ -779,14 +784,24 @@ def test_report(api: Api) -> None:
     job = api.add_finished()
     assert api("GET", f"/jobs/{job.job_id}/report").json == {
         "jobId": job.job_id,
+        "exportId": None,
+        "name": None,
+        "entity": "contacts",
         "process": "import",
         "status": "COMPLETED",
         "outcome": "PARTIAL_SUCCESS",
         "startedAt": "2026-03-01T12:00:00.000Z",
         "completedAt": "2026-03-01T12:00:02.000Z",
         "durationSeconds": 2,
+        "startedBy": "alice",
         "fileName": "contacts.csv",
         "numberOfItems": 3,
+        "counts": {"total": 3, "processed": 3, "imported": 2, "rejected": 1, "unprocessed": 0},
+        "windowFrom": None,
+        "windowTo": None,
+        "delivered": None,
+        "bytes": None,
+        "sha256": None,
         "error": None,
         "relaunchable": True,
     }
@@ -795,6 +810,16 @@ def test_report(api: Api) -> None:
 # Exports
 
 EXPORT = {"name": "All contacts", "entity": "contacts", "fields": ["contact_id", "email"]}
+DAILY = {"time": "02:30", "timezone": "Europe/Brussels"}
+PERIODIC: dict[str, Any] = {"type": "PERIODIC_FULL", "schedule": DAILY, "destination": {"kind": "s3"}}
+FTPS = {"kind": "ftps", "host": "ftp.example.com", "directory": "/"}
+SFTP = {
+    "kind": "sftp",
+    "host": "sftp.example.com",
+    "directory": "/in",
+    "secretId": "partner",
+    "hostKey": "SHA256:" + 43 * "A",
+}
 
 
 def test_export_from_draft_to_download(api: Api) -> None:
@@ -820,11 +845,16 @@ def test_export_from_draft_to_download(api: Api) -> None:
         "escapeFormulas": True,
         "includeDeleted": False,
         "status": "DRAFT",
+        "version": 1,
         "createdAt": "2026-03-01T12:00:00.000Z",
         "createdBy": "alice",
         "allowedActions": ["edit", "delete", "copy", "activate"],
         "jobId": None,
+        "isRunning": False,
+        "nextRunAt": None,
+        "windowEnd": None,
         "lastRun": None,
+        "message": None,
     }
     assert api("GET", f"{path}/definition").status == 409
     edited = api("PUT", path, body=EXPORT | {"dialect": {"delimiter": ";"}, "fields": None}).json
@@ -846,15 +876,15 @@ def test_export_from_draft_to_download(api: Api) -> None:
     assert api("DELETE", "/entities/contacts", ADMIN).status == 409
     assert api("GET", f"/jobs/{runs[0]['jobId']}/download").status == 404
 
-    job = replace(api.services.jobs.begin(runs[0]["jobId"]), has_download=True)
-    ended = finished(job, Status.COMPLETED, Counts(2, 2), api.now, api.retention)
-    api.services.jobs.finish(ended, Status.IN_PROGRESS)
-    api.services.exports.finish_run(draft["exportId"], ended)
+    job = api.services.jobs.begin(runs[0]["jobId"])
+    key = f"jobs/{job.job_id}/export-1"
+    job = api.services.jobs.set_once(job.job_id, extracted={"key": key, "rows": 2, "bytes": 9, "sha256": "0"})
+    end_run(api.services, job, Status.COMPLETED, Counts(2, 2), has_download=True)
     done = api("GET", path).json
     assert (done["status"], done["allowedActions"]) == ("FINISHED", ["copy", "definition"])
     assert (done["lastRun"]["outcome"], done["lastRun"]["numberOfItems"]) == ("SUCCESS", 2)
     answer = api("GET", f"/jobs/{job.job_id}/download")
-    assert (answer.status, f"jobs/{job.job_id}/export?" in answer.headers["Location"]) == (303, True)
+    assert (answer.status, f"{key}?" in answer.headers["Location"]) == (303, True)
     assert api("GET", f"/jobs/{job.job_id}/download", SALES).status == 403
 
     copied = api("POST", f"{path}/copy", body={"name": "Again"})
@@ -887,15 +917,29 @@ WRONG_EXPORTS: list[tuple[dict[str, Any], str]] = [
     ({"destination": {"kind": "download", "host": "x"}}, "#/destination/host"),
     ({"escapeFormulas": "no"}, "#/escapeFormulas"),
     ({"colour": "blue"}, "#/colour"),
-    # Not yet:
-    ({"type": "INCREMENTAL"}, "#/type"),
-    ({"format": "xlsx"}, "#/format"),
-    ({"compression": "gzip"}, "#/compression"),
-    ({"destination": {"kind": "s3"}}, "#/destination/kind"),
-    ({"filter": [{"field": "vip", "op": "eq", "value": True}]}, "#/filter"),
-    ({"schedule": {"at": "2027-01-01T00:00:00Z"}}, "#/schedule"),
-    ({"recipients": ["ops@example.com"]}, "#/recipients"),
+    ({"filter": [{"field": "vip", "op": "eq", "value": "maybe"}]}, "#/filter/0/value"),
+    ({"filter": [{"field": "vip", "op": "resembles", "value": True}]}, "#/filter/0/op"),
+    ({"filter": [{"field": "nobody", "op": "eq", "value": 1}]}, "#/filter/0/field"),
+    ({"schedule": {"at": "tomorrow"}}, "#/schedule/at"),
+    ({"recipients": ["ops"]}, "#/recipients/0"),
     ({"includeDeleted": True}, "#/includeDeleted"),
+    ({"format": "jsonl", "dialect": {"delimiter": ";"}}, "#/dialect/delimiter"),
+    ({"type": "PERIODIC_FULL", "schedule": DAILY}, "#/destination"),
+    ({"type": "PERIODIC_FULL", "schedule": DAILY, "destination": {"kind": "download"}}, "#/destination/kind"),
+    ({"type": "PERIODIC_FULL", "destination": {"kind": "s3"}}, "#/schedule"),
+    (PERIODIC | {"schedule": DAILY | {"timezone": "Mars/Olympus"}}, "#/schedule/timezone"),
+    (PERIODIC | {"schedule": DAILY | {"time": "25:00"}}, "#/schedule/time"),
+    (PERIODIC | {"schedule": DAILY | {"days": ["someday"]}}, "#/schedule/days"),
+    (PERIODIC | {"includeDeleted": True}, "#/includeDeleted"),
+    (PERIODIC | {"type": "INCREMENTAL", "includeDeleted": True, "fields": ["email"]}, "#/fields"),
+    (PERIODIC | {"destination": {"kind": "s3", "bucket": "Not A Bucket"}}, "#/destination/bucket"),
+    (PERIODIC | {"destination": {"kind": "s3", "bucket": "files-bucket"}}, "#/destination/bucket"),
+    (PERIODIC | {"destination": {"kind": "s3", "prefix": "../x"}}, "#/destination/prefix"),
+    (PERIODIC | {"destination": SFTP | {"host": "127.0.0.1"}}, "#/destination/host"),
+    (PERIODIC | {"destination": SFTP | {"host": "169.254.169.254"}}, "#/destination/host"),
+    (PERIODIC | {"destination": SFTP | {"hostKey": "trust me"}}, "#/destination/hostKey"),
+    (PERIODIC | {"destination": SFTP | {"directory": "/in/../.."}}, "#/destination/directory"),
+    (PERIODIC | {"destination": FTPS}, "#/destination/secretId"),
 ]
 
 
@@ -904,6 +948,102 @@ def test_wrong_export_names_the_member(api: Api) -> None:
     for change, pointer in WRONG_EXPORTS:
         answer = api("POST", "/exports", body=EXPORT | change)
         assert (answer.status, answer.pointers) == (422, [pointer])
+
+
+def test_reports_need_a_sender(api: Api) -> None:
+    api.put_contacts()
+    body = EXPORT | {"recipients": ["ops@example.com"]}
+    assert api("POST", "/exports", body=body).status == 201
+    api.services = Services(replace(api.services.settings, mail_sender=""), api.services.clock)
+    assert api("POST", "/exports", body=body).pointers == ["#/recipients"]
+
+
+def test_a_periodic_export_is_scheduled_run_and_unscheduled(api: Api) -> None:
+    api.put_contacts()
+    body = EXPORT | PERIODIC | {"type": "INCREMENTAL"}
+    path = f"/exports/{api('POST', '/exports', body=body).json['exportId']}"
+    preview = api("GET", f"{path}/preview-schedule").json["items"]
+    assert preview == [f"2026-03-0{day}T01:30:00.000Z" for day in range(2, 7)]
+    assert api("POST", f"{path}/run", body={}).status == 409
+    active = api("POST", f"{path}/activate").json
+    assert (active["status"], active["nextRunAt"], active["jobId"]) == ("SCHEDULED", preview[0], None)
+    assert active["allowedActions"] == ["unschedule", "run", "copy", "definition"]
+    for method, action in [("PUT", ""), ("DELETE", ""), ("POST", "/activate")]:
+        assert api(method, path + action, body=body if method == "PUT" else None).status == 409
+    run = api("POST", f"{path}/run")
+    assert (run.status, run.json["status"], run.headers["Location"]) == (
+        202,
+        "WAITING",
+        f"/v1/jobs/{run.json['jobId']}",
+    )
+    again = api("POST", f"{path}/run")
+    assert (again.status, again.json["allowedActions"]) == (409, ["unschedule", "copy", "definition"])
+    assert [job["jobId"] for job in api("GET", f"{path}/jobs").json["items"]] == [run.json["jobId"]]
+    draft = api("POST", f"{path}/unschedule").json
+    assert (draft["status"], draft["nextRunAt"], draft["isRunning"]) == ("DRAFT", None, True)
+    assert api("DELETE", path).status == 409  # its run has not ended
+    job = api.services.jobs.begin(run.json["jobId"])
+    fail_run(api.services, job, "delivery-failed", "timeout: nobody answered")
+    assert api("GET", f"/jobs/{job.job_id}/download").status == 409
+    report = api("GET", f"/jobs/{job.job_id}/report").json
+    assert (report["error"]["code"], report["relaunchable"]) == ("delivery-failed", True)
+    assert report["definition"]["destination"] == {"kind": "s3"}
+    child = api("POST", f"/jobs/{job.job_id}/relaunch")
+    assert (child.status, child.json["retryOf"], child.json["exportId"]) == (202, job.job_id, active["exportId"])
+    assert len(api("GET", f"{path}/jobs").json["items"]) == 2
+    finished_ones = api("GET", "/exports", query={"status": "FINISHED"}).json["items"]
+    assert [item["lastRun"]["jobId"] for item in finished_ones] == [job.job_id]
+
+
+def test_edits_of_what_is_exported_begin_anew_and_others_do_not(api: Api) -> None:
+    api.put_contacts()
+    body = EXPORT | PERIODIC | {"type": "INCREMENTAL"}
+    path = f"/exports/{api('POST', '/exports', body=body).json['exportId']}"
+    export = api.services.exports.get(path.rpartition("/")[2])
+    for change, is_anew in [
+        ({"name": "Other"}, False),
+        ({"format": "jsonl"}, False),
+        ({"fields": ["contact_id"]}, True),
+        ({"fields": ["contact_id"], "filter": [{"field": "vip", "op": "empty"}]}, True),
+        ({"fields": ["contact_id"], "filter": [{"field": "vip", "op": "empty"}], "includeDeleted": True}, True),
+    ]:
+        edited = api("PUT", path, body=body | change)
+        assert edited.status == 200, edited.text
+        before, export = export, api.services.exports.get(export.export_id)
+        assert (export.series != before.series, export.version) == (is_anew, before.version + 1), change
+
+
+def test_custom_flows_belong_to_the_back_office(api: Api) -> None:
+    api.put_contacts()
+    body = EXPORT | PERIODIC
+    office = {"name": "carol", "groups": ("backoffice", "ops")}
+    for kind in ("CUSTOM", "INCREMENTAL_CUSTOM"):
+        assert api("POST", "/exports", body=body | {"type": kind}).status == 403
+    custom, incremental = (
+        f"/exports/{api('POST', '/exports', office, body=body | {'type': kind}).json['exportId']}"
+        for kind in ("CUSTOM", "INCREMENTAL_CUSTOM")
+    )
+    for path in (custom, incremental):
+        assert api("POST", f"{path}/activate").status == 403
+        assert api("POST", f"{path}/activate", office).json["status"] == "SCHEDULED"
+        for action in ("run", "activate"):
+            assert api("POST", f"{path}/{action}").status == 403
+    seen = api("GET", custom).json
+    assert (seen["type"], seen["status"], seen["allowedActions"]) == ("CUSTOM", "SCHEDULED", [])
+    assert not {"fields", "destination", "recipients", "filter"} & set(seen)
+    assert api("GET", f"{custom}/definition").status == 403
+    assert api("POST", f"{custom}/copy", body={"name": "Mine"}).status == 403
+    assert api("POST", f"{custom}/unschedule").status == 403
+    assert api("GET", f"{custom}/definition", office).status == 200
+
+    assert api("GET", f"{incremental}/definition").json["destination"] == {"kind": "s3"}
+    copied = api("POST", f"{incremental}/copy", body={"name": "Mine"}).json
+    assert (copied["type"], copied["status"]) == ("INCREMENTAL", "DRAFT")
+    refused = api("POST", f"{incremental}/unschedule")
+    assert (refused.status, refused.pointers) == (422, ["#/confirm"])
+    turned = api("POST", f"{incremental}/unschedule", body={"confirm": True}).json
+    assert (turned["type"], turned["status"]) == ("INCREMENTAL", "DRAFT")
+    assert api("PUT", incremental, body=body | {"type": "INCREMENTAL"}).status == 200
 
 
 def test_who_sees_which_export(api: Api) -> None:

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
+import uuid
+from dataclasses import replace
 from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 
 from routes.entities import entity_with_right
-from views import job_views
-from waybill.entities.model import DataType, Entity, Problems, Right, refuse_unknown, text
+from routes.jobs import accepted
+from views import export_view, job_views
+from waybill.entities.model import DataType, Entity, Problems, Right, boolean, refuse_unknown, text
 from waybill.entities.permissions import may, sees_job
-from waybill.errors import InvalidRequest, MalformedRequest
-from waybill.exports.definition import (
-    Definition,
-    Export,
-    ExportStatus,
-    ExportType,
-    entity_name,
-    parse_definition,
-)
+from waybill.errors import Forbidden, InvalidRequest, MalformedRequest
+from waybill.exports.definition import CUSTOM, Definition, Export, ExportStatus, ExportType
 from waybill.exports.repository import export_not_found, new_export_id
-from waybill.jobs.model import Job
+from waybill.jobs.model import Job, rfc3339
 from web import (
     Request,
     Route,
@@ -34,7 +30,7 @@ from web import (
     uuid_of,
 )
 
-_PAGES_READ = 10  # in search of a run, before an empty page is answered
+PREVIEWED_RUNS = 5
 
 
 def visible_export(request: Request, export_id: str) -> tuple[Export, Entity]:
@@ -58,10 +54,23 @@ def _entity_of(request: Request, export: Export) -> Entity | None:
     return entity
 
 
+def export_to_change(request: Request, export_id: str) -> tuple[Export, Entity]:
+    """As `visible_export`.
+
+    Raises:
+        Forbidden: it is a custom flow, which the back office alone defines and runs.
+    """
+    export, entity = visible_export(request, export_id)
+    if export.definition.is_custom and not request.caller.is_backoffice:
+        raise Forbidden("Custom flows are set up by the back office (group backoffice).")
+    return export, entity
+
+
 def list_exports(request: Request) -> Response[str]:
     types, data_types = request.words("type", ExportType), request.words("dataType", DataType)
     statuses = request.words("status", ExportStatus)
     search, database = request.query.get("q"), request.query.get("database")
+    wanted_entity = request.query.get("entity")
     after = decode_cursor(request.next_token)
     if after is not None:
         try:
@@ -77,13 +86,32 @@ def list_exports(request: Request) -> Response[str]:
             and export.definition.type in types
             and entity.data_type in data_types
             and (not database or entity.database == database)
+            and (not wanted_entity or entity.name == wanted_entity)
             and (not search or matches(search, (export.definition.name,)))
             # The last run of a periodic export counts as finished while the next one is scheduled.
             and (export.status in statuses or (ExportStatus.FINISHED in statuses and export.last_run is not None))
         )
 
-    items = [export.to_resource() for export in exports if wanted(export)]
+    items = [export_view(request, export) for export in exports if wanted(export)]
     return list_response(items, None if last is None else encode_cursor(last))
+
+
+def _parse(request: Request, body: object, entity: Entity | None) -> Definition:
+    """
+    Raises:
+        Forbidden: a custom flow, by somebody who is not of the back office.
+        InvalidRequest: with one problem per wrong member.
+    """
+    from waybill.exports.parse import Allowed, parse_definition
+    from waybill.exports.remote import AllowedHosts
+
+    settings = request.services.settings
+    own = (settings.drop_bucket, settings.files_bucket)
+    allowed = Allowed(AllowedHosts.parse(settings.allowed_private_hosts), bool(settings.mail_sender), own)
+    definition = parse_definition(body, entity, allowed)
+    if definition.type in CUSTOM and not request.caller.is_backoffice:
+        raise Forbidden("Custom flows are set up by the back office (group backoffice).")
+    return definition
 
 
 def _definition(request: Request) -> tuple[Definition, Entity]:
@@ -94,9 +122,9 @@ def _definition(request: Request) -> tuple[Definition, Entity]:
         InvalidRequest: with one problem per wrong member.
     """
     body = request.json()
-    name = entity_name(body)
-    entity = None if name is None else entity_with_right(request, name, Right.EXPORT)
-    definition = parse_definition(body, entity)  # refuses a body without an entity
+    name = body.get("entity") if isinstance(body, dict) else None
+    entity = entity_with_right(request, name, Right.EXPORT) if isinstance(name, str) else None
+    definition = _parse(request, body, entity)  # refuses a body without an entity
     return definition, entity_with_right(request, definition.entity, Right.EXPORT)
 
 
@@ -115,51 +143,77 @@ def _created(request: Request, definition: Definition, entity: Entity) -> Respon
         created_at=now,
         created_by=request.caller.name,
         created_by_id=request.caller.subject,
+        series=str(uuid.uuid4()),
     )
     request.services.exports.add(export)
-    return json_response(export.to_resource(), 201, {"Location": f"/v1/exports/{export.export_id}"})
+    return json_response(export_view(request, export), 201, {"Location": f"/v1/exports/{export.export_id}"})
 
 
 def get_export(request: Request, export_id: str) -> Response[str]:
     export, _ = visible_export(request, export_id)
-    return json_response(export.to_resource())
+    return json_response(export_view(request, export))
 
 
 def put_export(request: Request, export_id: str) -> Response[str]:
-    export, _ = visible_export(request, export_id)
+    export, _ = export_to_change(request, export_id)
     export.check_allows("edit")
     definition, entity = _definition(request)
-    return json_response(request.services.exports.replace(export, definition, entity.uid).to_resource())
+    return json_response(export_view(request, request.services.exports.edit(export.export_id, definition, entity.uid)))
 
 
 def delete_export(request: Request, export_id: str) -> Response[str]:
-    export, _ = visible_export(request, export_id)
-    export.check_allows("delete")
-    request.services.exports.delete(export)
+    export, _ = export_to_change(request, export_id)
+    request.services.exports.delete(export.export_id)
     return no_content()
 
 
 def activate(request: Request, export_id: str) -> Response[str]:
-    from waybill.exports.run import start_export
+    from waybill.exports import run
 
-    export, entity = visible_export(request, export_id)
-    if not _lost_its_job(request, export):
+    export, entity = export_to_change(request, export_id)
+    # An earlier call may have broken off between the export's move and its job's: this one goes on.
+    if export.running is None or request.services.jobs.find(export.running.job_id) is not None:
         export.check_allows("activate")
-    parse_definition(export.definition.to_document(), entity)  # the schema may have changed since
-    start_export(request.services, export, request.caller.name, request.caller.subject)
-    return json_response(request.services.exports.get(export.export_id).to_resource())
+    _parse(request, export.definition.to_document(), entity)  # the schema may have changed since
+    active = run.activate(request.services, export, request.caller.name, request.caller.subject)
+    return json_response(export_view(request, active))
 
 
-def _lost_its_job(request: Request, export: Export) -> bool:
-    """An activation ended between the export's move and its job's; `start_export` takes up where it stopped."""
-    if export.status is not ExportStatus.IN_PROGRESS or export.job_id is None:
-        return False
-    return request.services.jobs.find(export.job_id) is None
+def unschedule(request: Request, export_id: str) -> Response[str]:
+    """SCHEDULED → DRAFT; what cannot be taken back has to be confirmed."""
+    export, _ = visible_export(request, export_id)
+    given = request.json_object() if request.body else {}
+    problems: Problems = []
+    refuse_unknown(given, {"confirm"}, "", problems)
+    confirmed = boolean(given, "confirm", False, problems)
+    is_irreversible = export.definition.type is ExportType.INCREMENTAL_CUSTOM
+    if not is_irreversible:
+        export_to_change(request, export_id)
+    export.check_allows("unschedule")
+    if is_irreversible and not confirmed and not problems:
+        problems.append(("/confirm", "must be true: this turns the custom flow into a standard export for good"))
+    if problems:
+        raise InvalidRequest("The export is not unscheduled like this.", problems)
+    return json_response(export_view(request, request.services.exports.unschedule(export.export_id)))
+
+
+def run_export(request: Request, export_id: str) -> Response[str]:
+    from waybill.exports import run
+
+    export, entity = export_to_change(request, export_id)
+    export.check_allows("run")
+    _parse(request, export.definition.to_document(), entity)
+    return accepted(request, run.run_now(request.services, export, request.caller.name, request.caller.subject))
 
 
 def copy(request: Request, export_id: str) -> Response[str]:
-    """A draft with another name."""
+    """A draft with another name. That of an incremental custom flow is a standard one."""
     export, entity = visible_export(request, export_id)
+    definition = export.definition
+    if definition.type is ExportType.INCREMENTAL_CUSTOM:
+        definition = replace(definition, type=ExportType.INCREMENTAL)
+    else:
+        export_to_change(request, export_id)
     given = request.json_object()
     problems: Problems = []
     refuse_unknown(given, {"name"}, "", problems)
@@ -168,32 +222,41 @@ def copy(request: Request, export_id: str) -> Response[str]:
     if problems:
         raise InvalidRequest("The copy breaks a rule.", problems)
     export.check_allows("copy")
-    return _created(request, parse_definition({**export.definition.to_document(), **given}, entity), entity)
+    return _created(request, _parse(request, {**definition.to_document(), **given}, entity), entity)
 
 
 def get_definition(request: Request, export_id: str) -> Response[str]:
     """Every parameter, with nothing left to defaults."""
     export, entity = visible_export(request, export_id)
+    if export.definition.type is ExportType.CUSTOM:
+        export_to_change(request, export_id)
     export.check_allows("definition")
     document: dict[str, Any] = export.definition.to_document()
     document["fields"] = document["fields"] or entity.field_names
-    return json_response({"exportId": export.export_id, **document})
+    return json_response({"exportId": export.export_id, "version": export.version, **document})
+
+
+def preview_schedule(request: Request, export_id: str) -> Response[str]:
+    """The next five times at which the schedule runs it, or would if it were activated."""
+    from waybill.exports.schedule import next_runs
+
+    export, _ = visible_export(request, export_id)
+    schedule = export.definition.schedule
+    runs = [] if schedule is None else next_runs(schedule, request.services.clock(), PREVIEWED_RUNS)
+    return json_response({"items": [rfc3339(moment) for moment in runs], "nextToken": None})
 
 
 def list_runs(request: Request, export_id: str) -> Response[str]:
-    """The export's runs, newest first: like every filter this one applies after the read."""
+    """The export's runs, newest first."""
     export, _ = visible_export(request, export_id)
-    next_cursor, runs = request.next_token, list[Job]()
-    for _ in range(_PAGES_READ):
-        jobs, next_cursor = request.services.jobs.page(request.limit, next_cursor)
-        runs = [job for job in jobs if job.export_id == export.export_id and _sees(request, job)]
-        if runs or next_cursor is None:
-            break
-    return list_response(job_views(request, runs), next_cursor)
+    jobs, cursor = request.services.jobs.runs(export.export_id, request.limit, request.next_token)
+    return list_response(job_views(request, [job for job in jobs if _sees(request, job)]), cursor)
 
 
 def _sees(request: Request, job: Job) -> bool:
-    return sees_job(request.caller, job, request.find_entity(job.entity))
+    entity = request.find_entity(job.entity)
+    may_export = entity is not None and entity.uid == job.entity_uid and may(request.caller, entity, Right.EXPORT)
+    return may_export or sees_job(request.caller, job, entity)
 
 
 ROUTES = [
@@ -203,7 +266,10 @@ ROUTES = [
     Route("PUT", "/v1/exports/<export_id>", put_export),
     Route("DELETE", "/v1/exports/<export_id>", delete_export),
     Route("POST", "/v1/exports/<export_id>/activate", activate),
+    Route("POST", "/v1/exports/<export_id>/unschedule", unschedule),
     Route("POST", "/v1/exports/<export_id>/copy", copy),
+    Route("POST", "/v1/exports/<export_id>/run", run_export),
     Route("GET", "/v1/exports/<export_id>/definition", get_definition),
     Route("GET", "/v1/exports/<export_id>/jobs", list_runs),
+    Route("GET", "/v1/exports/<export_id>/preview-schedule", preview_schedule),
 ]

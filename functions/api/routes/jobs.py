@@ -7,7 +7,7 @@ import json
 
 from aws_lambda_powertools.event_handler import Response
 
-from views import duration_seconds, error_view, files_expired, has_download, job_view, job_views
+from views import files_expired, has_download, job_view, job_views
 from waybill.entities.model import Right
 from waybill.entities.permissions import entity_shown, may_change_job, require, sees_job
 from waybill.errors import Conflict, Forbidden, Gone, InvalidRequest, MalformedRequest, NotFound, WaybillError
@@ -15,12 +15,11 @@ from waybill.imports.results import (
     error_log_file_name,
     error_log_key,
     error_page,
-    export_key,
     rejects_file_name,
     rejects_key,
 )
 from waybill.jobs.actions import cancel_job, delete_job, stop_job
-from waybill.jobs.model import Job, Process, Status, rfc3339
+from waybill.jobs.model import Job, Process, Status
 from web import (
     Request,
     Route,
@@ -141,19 +140,20 @@ def stop(request: Request, job_id: str) -> Response[str]:
 
 
 def relaunch(request: Request, job_id: str) -> Response[str]:
+    """A child job: of an import with the rows that it left, of an export with its window."""
+    job = job_to_change(request, job_id)
+    caller = request.caller
+    if job.process is Process.EXPORT:
+        from waybill.exports.run import relaunch_export
+
+        return accepted(request, relaunch_export(request.services, job, caller.name, caller.subject))
+    from waybill.exports.report import is_relaunchable
     from waybill.imports.relaunch import relaunch_import
 
-    job = job_to_change(request, job_id)
     if not is_relaunchable(job):
         raise Conflict("This job left nothing to relaunch.", job.allowed_actions())
     _check_files_live(request, job)
-    child = relaunch_import(request.services, job, request.caller.name, request.caller.subject)
-    return accepted(request, child)
-
-
-def is_relaunchable(job: Job) -> bool:
-    """Whether an import left rows; those that lost to a later row of their key show only when it is tried."""
-    return job.process is Process.IMPORT and job.is_terminal and job.has_rejects
+    return accepted(request, relaunch_import(request.services, job, caller.name, caller.subject))
 
 
 def list_errors(request: Request, job_id: str) -> Response[str]:
@@ -187,7 +187,8 @@ def get_download(request: Request, job_id: str) -> Response[str]:
             require(request.caller, entity, Right.EXPORT)
         if job.export_type not in (None, "ONE_SHOT"):
             raise Conflict("Only one-shot exports can be downloaded; this one was delivered.", job.allowed_actions())
-        return _download(request, job, has_download(job), "file", export_key(job.job_id), job.file_name)
+        key = str(job.extracted["key"]) if job.extracted else ""
+        return _download(request, job, has_download(job), "file", key, job.file_name)
     file_name = job.file_name.rpartition("/")[2]
     return _download(
         request, job, has_download(job), "file", str(job.source_key), file_name, job.source_bucket, job.source_etag
@@ -227,22 +228,19 @@ def _check_files_live(request: Request, job: Job) -> None:
 
 
 def get_report(request: Request, job_id: str) -> Response[str]:
+    """What became of a job, in one page; of a run of an export also what it ran with."""
+    from waybill.exports.report import report_of, report_of_run
+
     job = visible_job(request, job_id)
-    return json_response(
-        {
-            "jobId": job.job_id,
-            "process": job.process.value,
-            "status": job.status.value,
-            "outcome": None if job.outcome is None else job.outcome.value,
-            "startedAt": rfc3339(job.started_at),
-            "completedAt": rfc3339(job.completed_at),
-            "durationSeconds": duration_seconds(job),
-            "fileName": job.file_name,
-            "numberOfItems": job.counts.total,
-            "error": error_view(job),
-            "relaunchable": is_relaunchable(job),
-        }
-    )
+    shown = entity_shown(request.caller, job, request.find_entity(job.entity))
+    if job.process is Process.IMPORT:
+        return json_response(report_of(job, entity_shown=shown))
+    services = request.services
+    snapshot = services.jobs.definition(job.job_id)
+    report = report_of_run(job, snapshot, services.settings.transfer_bucket, entity_shown=shown)
+    if snapshot["export"]["type"] != "CUSTOM" or request.caller.is_backoffice:
+        report["definition"] = snapshot["export"]
+    return json_response(report)
 
 
 ROUTES = [

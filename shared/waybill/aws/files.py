@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
+from waybill.aws.bucket import Bucket
+
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
@@ -92,6 +94,10 @@ class Files:
     def copy(self, bucket: str, source_key: str, key: str) -> None:
         """Copy an object of up to 5 GiB within a bucket."""
         self._s3.copy_object(Bucket=bucket, Key=key, CopySource={"Bucket": bucket, "Key": source_key})
+
+    def bucket(self, name: str) -> Bucket:
+        """A bucket to deliver to."""
+        return Bucket(self._s3, name)
 
     def writer(self, bucket: str, key: str, content_type: str = "application/octet-stream") -> Writer:
         """A writer of an object of any size; nothing is visible before `close`."""

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from waybill.entities.model import Problems
+from waybill.errors import DeliveryFailed
 from waybill.jobs.model import Job, Process, Status, rfc3339
 
 MAX_RECIPIENTS = 50
@@ -50,6 +51,9 @@ def is_relaunchable(job: Job) -> bool:
     """
     if job.process is Process.IMPORT:
         return job.is_terminal and job.has_rejects
+    reason = (job.delivery or {}).get("reason")
+    if job.status is Status.FAILED and reason is not None:
+        return DeliveryFailed(reason, "").relaunchable
     return job.status is Status.FAILED and _ADVICE.get(job.error_code or "", _OTHER_ADVICE).relaunch
 
 
@@ -103,6 +107,28 @@ def report_of(
         "error": None if job.error_code is None else {"code": job.error_code, "message": job.error_message},
         "relaunchable": is_relaunchable(job) if relaunchable is None else relaunchable,
     }
+
+
+def report_of_run(job: Job, snapshot: Mapping[str, Any], transfer_bucket: str, **shown: Any) -> dict[str, Any]:
+    """`report_of` for a run of an export, from what it ran with.
+
+    Args:
+        snapshot: the definition that the job keeps.
+        shown: further arguments of `report_of`.
+    """
+    definition, file = snapshot["export"], job.extracted or {}
+    destination = dict(definition["destination"])
+    if destination["kind"] == "s3":
+        destination.setdefault("bucket", transfer_bucket)
+    size = file.get("bytes")
+    return report_of(
+        job,
+        export_name=definition["name"],
+        destination=destination,
+        size_bytes=None if size is None else int(size),
+        sha256=file.get("sha256"),
+        **shown,
+    )
 
 
 def _place(destination: Mapping[str, Any], file_name: str) -> dict[str, Any]:

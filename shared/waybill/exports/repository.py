@@ -1,6 +1,6 @@
 """Exports in the catalogue table, and their moves, each one conditional request.
 
-    EXPORT / {exportId}   definition and lastRun (JSON text), entity, entityUid, status, created…, jobId
+    EXPORT / {exportId}   definition, running and lastRun (JSON text), entity, entityUid, status, version, series, …
 
 Ids grow with time (UUID version 7), so that the newest export stands first without an index.
 """
@@ -10,14 +10,24 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from waybill.aws.dynamodb import ConditionFailed, DynamoDB, from_attributes, to_attributes
-from waybill.errors import NotFound
-from waybill.exports.definition import Definition, Export, ExportStatus, run_summary
-from waybill.jobs.model import Job, rfc3339
+from waybill.errors import Conflict, NotFound
+from waybill.exports.definition import (
+    PAUSE_AFTER,
+    Definition,
+    Export,
+    ExportStatus,
+    ExportType,
+    Run,
+    run_summary,
+    starts_anew,
+)
+from waybill.jobs.model import Job, Status, parse_rfc3339, rfc3339
 
 
 def new_export_id(moment: datetime) -> str:
@@ -28,12 +38,9 @@ def new_export_id(moment: datetime) -> str:
     return str(uuid.UUID(int=bits & ~(0x3 << 62) | 0x2 << 62))
 
 
-# Words that expressions may not use as they are (DynamoDB, "Reserved words").
-_RESERVED = {"#status": "status", "#definition": "definition"}
-
-
 class ExportRepository:
-    """Reads and changes exports; each method is one request, `of_entity` one for each megabyte of definitions."""
+    """Reads and changes exports. A move reads the export and writes it back on condition that nobody else did meanwhile
+    (`revision`)."""
 
     def __init__(self, dynamodb: DynamoDB, table: str) -> None:
         self._dynamodb = dynamodb
@@ -45,12 +52,13 @@ class ExportRepository:
         Raises:
             NotFound: there is none with this id.
         """
-        answer = self._dynamodb.call(
-            "GetItem", {"TableName": self._table, "Key": _key(export_id), "ConsistentRead": True}
-        )
-        if "Item" not in answer:
-            raise export_not_found()
-        return _from_item(answer["Item"])
+        return self._read(export_id)[0]
+
+    def find(self, export_id: str) -> Export | None:
+        try:
+            return self.get(export_id)
+        except NotFound:
+            return None
 
     def page(self, limit: int, after: str | None = None) -> tuple[list[Export], str | None]:
         """Up to `limit` exports, newest first, beginning after the id `after`, and the id to go on from."""
@@ -68,120 +76,210 @@ class ExportRepository:
         last = answer.get("LastEvaluatedKey")
         return [_from_item(item) for item in answer["Items"]], None if last is None else str(last["sk"]["S"])
 
+    def all(self) -> Iterator[Export]:
+        """Every export, newest first; a request for each megabyte of definitions."""
+        found, after = self.page(1000)
+        yield from found
+        while after is not None:
+            found, after = self.page(1000, after)
+            yield from found
+
     def of_entity(self, entity_uid: str) -> list[Export]:
         """All exports of one entity, newest first."""
-        found, after = self.page(1000)
-        while after is not None:
-            more, after = self.page(1000, after)
-            found += more
-        return [export for export in found if export.entity_uid == entity_uid]
+        return [export for export in self.all() if export.entity_uid == entity_uid]
 
     def add(self, export: Export) -> None:
-        self._dynamodb.call("PutItem", {"TableName": self._table, "Item": to_attributes(_to_item(export))})
+        item = {**_to_item(export), "revision": 1}
+        self._dynamodb.call("PutItem", {"TableName": self._table, "Item": to_attributes(item)})
 
-    def replace(self, export: Export, definition: Definition, entity_uid: str) -> Export:
+    # Moves of a person
+
+    def edit(self, export_id: str, definition: Definition, entity_uid: str) -> Export:
         """Give a draft another definition.
 
         Raises:
             Conflict: it is no draft any more.
             NotFound: it was deleted.
         """
-        return self._move(
-            export,
-            "edit",
-            (ExportStatus.DRAFT,),
-            "SET #definition = :definition, entity = :entity, entityUid = :uid",
-            {
-                ":definition": json.dumps(definition.to_document()),
-                ":entity": definition.entity,
-                ":uid": entity_uid,
-            },
-        )
 
-    def start_run(self, export: Export, job_id: str) -> Export:
-        """DRAFT → IN_PROGRESS with its job. Called again with the same job it changes nothing.
+        def change(export: Export) -> Export:
+            export.check_allows("edit")
+            anew = export.entity_uid != entity_uid or starts_anew(export.definition, definition)
+            return replace(
+                export,
+                definition=definition,
+                entity_uid=entity_uid,
+                version=export.version + 1,
+                series=str(uuid.uuid4()) if anew else export.series,
+                window_end=None if anew else export.window_end,
+            )
+
+        return self._move(export_id, change)
+
+    def schedule(self, export_id: str, now: datetime) -> Export:
+        """DRAFT → SCHEDULED; what the schedule had before now is not caught up.
 
         Raises:
-            Conflict: it is no draft, and this job is not its run.
-            NotFound: it was deleted.
+            Conflict, NotFound
         """
-        if export.status is ExportStatus.IN_PROGRESS and export.job_id == job_id:
-            return export
-        return self._move(
-            export,
-            "activate",
-            (ExportStatus.DRAFT,),
-            "SET #status = :running, jobId = :job",
-            {":running": ExportStatus.IN_PROGRESS, ":job": job_id},
-        )
 
-    def finish_run(self, export_id: str, job: Job) -> None:
-        """IN_PROGRESS → FINISHED, with the summary of the run. Nothing when the export is not in this run."""
-        try:
-            self._update(
-                export_id,
-                "SET #status = :finished, lastRun = :summary",
-                "#status = :running AND jobId = :job",
-                {
-                    ":finished": ExportStatus.FINISHED,
-                    ":running": ExportStatus.IN_PROGRESS,
-                    ":summary": json.dumps(run_summary(job)),
-                    ":job": job.job_id,
-                },
-            )
-        except ConditionFailed:
-            return
+        def change(export: Export) -> Export:
+            export.check_allows("activate")
+            return replace(export, status=ExportStatus.SCHEDULED, handled_until=now, failures=0, message=None)
 
-    def delete(self, export: Export) -> None:
+        return self._move(export_id, change)
+
+    def unschedule(self, export_id: str) -> Export:
+        """SCHEDULED → DRAFT; an incremental custom export becomes a standard one for good. The window is kept.
+
+        Raises:
+            Conflict, NotFound
+        """
+
+        def change(export: Export) -> Export:
+            export.check_allows("unschedule")
+            definition = export.definition
+            if definition.type is ExportType.INCREMENTAL_CUSTOM:
+                definition = replace(definition, type=ExportType.INCREMENTAL)
+            return replace(export, status=ExportStatus.DRAFT, definition=definition)
+
+        return self._move(export_id, change)
+
+    def delete(self, export_id: str) -> None:
         """Delete a draft.
 
         Raises:
-            Conflict: it is no draft any more.
+            Conflict: it is no draft any more, or a run of it has not ended.
+            NotFound
         """
-        try:
-            self._dynamodb.call(
-                "DeleteItem",
-                {
-                    "TableName": self._table,
-                    "Key": _key(export.export_id),
-                    "ConditionExpression": "attribute_not_exists(pk) OR #status = :draft",
-                    "ExpressionAttributeNames": {"#status": "status"},
-                    "ExpressionAttributeValues": to_attributes({":draft": ExportStatus.DRAFT}),
-                },
+        while True:
+            export, revision = self._read(export_id)
+            export.check_allows("delete")
+            try:
+                self._dynamodb.call(
+                    "DeleteItem",
+                    {
+                        "TableName": self._table,
+                        "Key": _key(export_id),
+                        "ConditionExpression": "revision = :seen",
+                        "ExpressionAttributeValues": to_attributes({":seen": revision}),
+                    },
+                )
+            except ConditionFailed:
+                continue
+            return
+
+    # Runs
+
+    def claim(self, export_id: str, run: Run, action: str) -> Export:
+        """Note a run before its job is registered; a one-shot export is then IN_PROGRESS. Again with the same run it
+        changes nothing.
+
+        Args:
+            action: "activate", "run", "relaunch", or "schedule" for the schedule's own.
+
+        Raises:
+            Conflict: the state does not allow it, or another run has not ended.
+            NotFound: it was deleted.
+        """
+
+        def change(export: Export) -> Export:
+            if export.running is not None:
+                if export.running.job_id == run.job_id:
+                    return export
+                raise Conflict("A run of this export is in progress.", export.allowed_actions())
+            if action in ("activate", "run"):
+                export.check_allows(action)
+            elif action == "schedule" and export.status is not ExportStatus.SCHEDULED:
+                raise export.conflict(action)
+            status = export.status
+            if not export.definition.is_periodic and action != "relaunch":
+                status = ExportStatus.IN_PROGRESS
+            return replace(
+                export,
+                status=status,
+                running=run,
+                job_id=run.job_id,
+                handled_until=run.occurrence or export.handled_until,
+                message=None,
             )
-        except ConditionFailed:
-            raise self.get(export.export_id).conflict("delete") from None
 
-    def _move(
-        self,
-        export: Export,
-        action: str,
-        expected: tuple[ExportStatus, ...],
-        expression: str,
-        values: Mapping[str, Any],
-    ) -> Export:
-        names = {f":expected{index}": status for index, status in enumerate(expected)}
+        return self._move(export_id, change)
+
+    def note_end(self, job: Job, series: str) -> Export | None:
+        """Note that a run has ended: its summary, how far its window was delivered, and whether the export goes on.
+        Called again it changes nothing.
+
+        Args:
+            job: at its terminal status.
+            series: of the windows, as the run began.
+
+        Returns:
+            The export; None when it is gone, or the run is not its run any more.
+        """
+        if job.export_id is None:
+            return None
         try:
-            return self._update(export.export_id, expression, f"#status IN ({', '.join(names)})", {**values, **names})
-        except ConditionFailed:
-            raise self.get(export.export_id).conflict(action) from None
+            current = self.get(job.export_id)
+            if current.running is None or current.running.job_id != job.job_id:
+                return None
+            return self._move(job.export_id, lambda export: _after(export, job, series))
+        except NotFound:
+            return None
 
-    def _update(self, export_id: str, expression: str, condition: str, values: Mapping[str, Any]) -> Export:
+    # Parts of requests
+
+    def _move(self, export_id: str, change: Callable[[Export], Export]) -> Export:
+        while True:
+            export, revision = self._read(export_id)
+            changed = change(export)
+            if changed == export:
+                return export
+            try:
+                self._dynamodb.call(
+                    "PutItem",
+                    {
+                        "TableName": self._table,
+                        "Item": to_attributes({**_to_item(changed), "revision": revision + 1}),
+                        "ConditionExpression": "revision = :seen",
+                        "ExpressionAttributeValues": to_attributes({":seen": revision}),
+                    },
+                )
+            except ConditionFailed:
+                # Somebody else was first: look again. Unless it was this request, whose answer was lost.
+                if self._read(export_id)[0] != changed:
+                    continue
+            return changed
+
+    def _read(self, export_id: str) -> tuple[Export, int]:
         answer = self._dynamodb.call(
-            "UpdateItem",
-            {
-                "TableName": self._table,
-                "Key": _key(export_id),
-                "UpdateExpression": expression,
-                "ConditionExpression": condition,
-                "ExpressionAttributeNames": {
-                    name: word for name, word in _RESERVED.items() if name in expression + condition
-                },
-                "ExpressionAttributeValues": to_attributes(values),
-                "ReturnValues": "ALL_NEW",
-            },
+            "GetItem", {"TableName": self._table, "Key": _key(export_id), "ConsistentRead": True}
         )
-        return _from_item(answer["Attributes"])
+        if "Item" not in answer:
+            raise export_not_found()
+        return _from_item(answer["Item"]), int(answer["Item"]["revision"]["N"])
+
+
+def _after(export: Export, job: Job, series: str) -> Export:
+    """The export after the end of its run."""
+    if export.running is None or export.running.job_id != job.job_id:
+        return export
+    export = replace(export, running=None, last_run=run_summary(job))
+    if not export.definition.is_periodic:
+        return replace(export, status=ExportStatus.FINISHED)
+    if job.status is Status.COMPLETED:
+        window_end = export.window_end
+        # A repeated window moves the end only where it follows on what was delivered.
+        follows = job.window_from is None or (window_end is not None and job.window_from <= window_end)
+        if series == export.series and job.window_to is not None and follows:
+            window_end = job.window_to if window_end is None else max(window_end, job.window_to)
+        return replace(export, failures=0, window_end=window_end)
+    export = replace(export, failures=export.failures + 1)
+    if export.failures < PAUSE_AFTER or export.status is not ExportStatus.SCHEDULED:
+        return export
+    reason = f"{job.error_code}: {job.error_message}"
+    message = f"Paused after {export.failures} failed runs in a row; the last one: {reason}"
+    return replace(export, status=ExportStatus.DRAFT, message=message)
 
 
 def export_not_found() -> NotFound:
@@ -203,8 +301,15 @@ def _to_item(export: Export) -> dict[str, Any]:
         "createdAt": rfc3339(export.created_at),
         "createdBy": export.created_by,
         "createdById": export.created_by_id,
+        "series": export.series,
+        "version": export.version,
         "jobId": export.job_id,
         "lastRun": None if export.last_run is None else json.dumps(export.last_run),
+        "running": None if export.running is None else json.dumps(export.running.to_document()),
+        "windowEnd": rfc3339(export.window_end),
+        "handledUntil": rfc3339(export.handled_until),
+        "failures": export.failures,
+        "message": export.message,
     }
     return {name: value for name, value in item.items() if value is not None}
 
@@ -219,6 +324,13 @@ def _from_item(attributes: Mapping[str, Any]) -> Export:
         created_at=datetime.fromisoformat(item["createdAt"]),
         created_by=item["createdBy"],
         created_by_id=item["createdById"],
+        series=item["series"],
+        version=item["version"],
         job_id=item.get("jobId"),
         last_run=json.loads(item["lastRun"]) if "lastRun" in item else None,
+        running=Run.from_document(json.loads(item["running"])) if "running" in item else None,
+        window_end=parse_rfc3339(item.get("windowEnd")),
+        handled_until=parse_rfc3339(item.get("handledUntil")),
+        failures=item["failures"],
+        message=item.get("message"),
     )

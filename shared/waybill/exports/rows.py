@@ -36,11 +36,10 @@ from waybill.entities.model import Entity
 from waybill.entities.rows import attribute_name
 from waybill.entities.schema import parse_schema
 from waybill.errors import JobFailed
-from waybill.exports.definition import Definition
+from waybill.exports.definition import DELETED, Definition
 from waybill.exports.formats import MAX_CELL_CHARS, CellFormat, Cells, CellTooLong, are_canonical, cell_format
 from waybill.tabular.formulas import GUARDED_TYPES
 
-DELETED = "_deleted"
 _GONE = "_gone"
 _SORT_KEY = "_sk"
 _CACHED_TEXTS = 50_000

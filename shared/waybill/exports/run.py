@@ -1,94 +1,176 @@
-"""One run of an export: start it, extract the records, end it."""
+"""A run of an export, from its start to its end: who may run, which window it takes, how it ends.
+
+    claim (the export knows of the run) → register (its job) → start (its execution)
+        extract (`exports.extract`) → deliver (`exports.deliver`) → end (the job, then the export)
+
+Each arrow may be crossed again: whatever breaks off is taken up by the next tick of the schedule.
+"""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from waybill.entities.model import Entity
-from waybill.errors import Conflict, Superseded
-from waybill.exports.container import FileWriter
-from waybill.exports.definition import Definition, Export
-from waybill.exports.rows import Encoded, RowEncoder
-from waybill.imports.results import export_key
-from waybill.jobs.leases import Pulse, lease_chunk
+from waybill.errors import Conflict, NotFound, Superseded
+from waybill.exports.definition import Definition, Export, ExportStatus, Run
+from waybill.exports.report import is_relaunchable
+from waybill.exports.schedule import latest_due, zone_of
 from waybill.jobs.model import Counts, Job, Process, Status, finished
+from waybill.telemetry import logger
 
 if TYPE_CHECKING:
     from waybill.bootstrap import Services
 
-SHARDS = 64
+SCHEDULER = "schedule"
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _NAMESPACE = uuid.UUID("0d9a35a1-5f9c-5c8e-8d0c-0f7f35a4b2e6")
-_ONLY_CHUNK = 0
 
 
-def start_export(services: Services, export: Export, started_by: str, started_by_id: str) -> Job:
-    """Register and start the first run of a one-shot export. Called again it finds the same job.
+def activate(services: Services, export: Export, started_by: str, started_by_id: str) -> Export:
+    """Schedule a draft, or run it at once: a one-shot export whose time is not in the future.
 
-    Args:
-        started_by, started_by_id: name and subject of whoever activates it.
+    Raises:
+        Conflict: it is no draft.
+        NotFound: it, or its entity, is gone.
+    """
+    now, schedule = services.clock(), export.definition.schedule
+    is_later = schedule is not None and latest_due(schedule, _LONG_AGO, now) is None
+    if export.definition.is_periodic or is_later:
+        return services.exports.schedule(export.export_id, now)
+    # The one run of a one-shot export has one id: activated twice it is found again.
+    run = Run(str(uuid.uuid5(_NAMESPACE, export.export_id)), now, started_by, started_by_id)
+    launch(services, services.exports.claim(export.export_id, run, "activate"))
+    return services.exports.get(export.export_id)
+
+
+def run_now(services: Services, export: Export, started_by: str, started_by_id: str) -> Job:
+    """Run a scheduled export now, as its schedule would.
+
+    Raises:
+        Conflict: it is not scheduled, or a run has not ended.
+    """
+    run = Run(str(uuid.uuid4()), services.clock(), started_by, started_by_id)
+    return launch(services, services.exports.claim(export.export_id, run, "run"))
+
+
+def relaunch_export(services: Services, job: Job, started_by: str, started_by_id: str) -> Job:
+    """Repeat a failed run: the same definition, the same window.
+
+    Raises:
+        Conflict: it did not fail, a repeat cannot help, or a run of the export has not ended.
+    """
+    if not is_relaunchable(job) or job.export_id is None:
+        why = "did not fail" if job.status is not Status.FAILED else f"failed as {job.error_code}: a repeat would too"
+        raise Conflict(f"This run {why}.", job.allowed_actions())
+    window = None if job.window_to is None else (job.window_from, job.window_to)
+    run = Run(
+        str(uuid.uuid4()), services.clock(), started_by, started_by_id, retry_of=job.job_id, window=window
+    )
+    try:
+        return launch(services, services.exports.claim(job.export_id, run, "relaunch"))
+    except NotFound:
+        raise Conflict("The export of this run was deleted.", job.allowed_actions()) from None
+
+
+def tick(services: Services) -> int:
+    """What the schedule does each minute: start the runs that are due, and take up what broke off.
+
+    Which exports are due is a function of definitions and time (`exports.schedule.latest_due`), and a run's id one of
+    the export and the moment that it is for: a tick that comes twice, or two at once, start nothing twice.
+
+    Returns:
+        The number of runs started.
+    """
+    started = 0
+    now = services.clock()
+    for export in services.exports.all():
+        try:
+            if export.running is not None:
+                _take_up(services, export)
+            elif due := due_at(export, now):
+                name = f"{export.export_id}/{due.isoformat()}"
+                run = Run(str(uuid.uuid5(_NAMESPACE, name)), now, SCHEDULER, occurrence=due)
+                launch(services, services.exports.claim(export.export_id, run, "schedule"))
+                started += 1
+        except (Conflict, NotFound):  # unscheduled, run or deleted since it was read
+            continue
+        except Exception:  # one export that cannot be started must not keep the others from their time
+            logger.exception("An export was not started", exportId=export.export_id)
+    return started
+
+
+def due_at(export: Export, now: datetime) -> datetime | None:
+    """The moment of the schedule that a scheduled export is to run for now: the latest that was not handled."""
+    schedule, handled = export.definition.schedule, export.handled_until
+    if export.status is not ExportStatus.SCHEDULED or not schedule or handled is None:
+        return None
+    return latest_due(schedule, handled, now)
+
+
+def launch(services: Services, export: Export) -> Job:
+    """Register and start the run that stands in the export. Called again it finds the same job.
 
     Raises:
         NotFound: the entity is gone.
-        Conflict: the export is no draft.
     """
-    entity = services.entities.get(export.definition.entity)
-    if entity.target is not None:
-        raise Conflict("An entity with a target table cannot be exported yet.", export.allowed_actions())
-    job_id = str(uuid.uuid5(_NAMESPACE, export.export_id))
-    now = services.clock()
+    run = export.running
+    if run is None:
+        raise Conflict("The run of this export has ended already.", export.allowed_actions())
+    definition, entity = export.definition, services.entities.find(export.definition.entity)
+    if run.retry_of is not None:
+        definition = Definition.from_document(services.jobs.definition(run.retry_of)["export"])
+    window_from, window_to = run.window or (export.window_end if definition.is_incremental else None, None)
     job = Job(
-        job_id=job_id,
+        job_id=run.job_id,
         process=Process.EXPORT,
         status=Status.WAITING,
-        entity=entity.name,
-        entity_uid=entity.uid,
-        file_name=export.definition.file_name_at(now),
-        submitted_at=now,
-        started_by=started_by,
-        started_by_id=started_by_id,
+        entity=definition.entity,
+        entity_uid=export.entity_uid,
+        file_name=file_name_of(definition, run.occurrence or run.submitted_at),
+        submitted_at=run.submitted_at,
+        started_by=run.started_by,
+        started_by_id=run.started_by_id,
         export_id=export.export_id,
-        export_type=export.definition.type.value,
+        export_type=definition.type.value,
+        window_from=window_from,
+        window_to=window_to,
+        retry_of=run.retry_of,
     )
-    export = services.exports.start_run(export, job_id)
-    snapshot = {"export": export.definition.to_document(), "entity": entity.to_document()}
+    snapshot = {
+        "export": {**definition.to_document(), "exportId": export.export_id, "version": export.version},
+        "series": export.series,
+        "entity": None if entity is None or entity.uid != export.entity_uid else entity.to_document(),
+    }
     job, _ = services.jobs.register(job, snapshot)
     if not job.is_terminal:
-        services.workflow.start(services.settings.export_state_machine, job_id)
+        services.workflow.start(services.settings.export_state_machine, job.job_id, job.restarts)
     return job
 
 
-def extract(services: Services, job_id: str) -> Job:
-    """Write an export's records to its file and end the job. A run that died begins again; until the last byte is
-    stored no file is visible.
+def file_name_of(definition: Definition, moment: datetime) -> str:
+    """The file's name: its date patterns in the zone of the schedule, else in UTC."""
+    return definition.file_name_at(moment.astimezone(zone_of(definition.schedule)))
 
-    Raises:
-        Superseded: the job has ended, or another attempt has it.
+
+def end_run(services: Services, job: Job, status: Status, counts: Counts, **changes: Any) -> Job:
+    """End a run's job, and note it on its export.
+
+    Args:
+        changes: of the job's fields.
     """
-    job = services.jobs.begin(job_id)
-    attempt = uuid.uuid4().hex
-    job = lease_chunk(services, job_id, _ONLY_CHUNK, attempt)
-    pulse = Pulse(services, job, _ONLY_CHUNK, attempt)
-    snapshot = services.jobs.definition(job_id)
-    definition = Definition.from_document(snapshot["export"])
-    entity = Entity.from_document(snapshot["entity"])
-    output = services.files.writer(services.settings.files_bucket, export_key(job_id), "text/csv; charset=utf-8")
-    encoder = RowEncoder(entity, definition)
-    writer = FileWriter(definition, encoder.labels, output, moment=job.submitted_at)
-    try:
-        writer.begin()
-        for page in record_pages(services, entity.uid, encoder):
-            writer.write(page.data, page.rows)
-            pulse.note(writer.rows, writer.rows, 0)
-            pulse.check()
-        rows = writer.end().rows
-        pulse.beat()
-    except BaseException:
-        output.abort()
-        raise
-    output.close()
-    return _end(services, job, Status.COMPLETED, Counts(rows, rows), has_download=True)
+    ended = finished(job, status, counts, services.clock(), services.jobs.retention, **changes)
+    stored = services.jobs.finish(ended, job.status)
+    note_end(services, stored)
+    return stored
+
+
+def fail_run(services: Services, job: Job, code: str, message: str, **changes: Any) -> Job:
+    """End a run as FAILED. It counts the rows that it wrote into its file, although nobody got them."""
+    written = int(job.extracted["rows"]) if job.extracted else job.processed
+    counts = Counts(written, written)
+    return end_run(services, job, Status.FAILED, counts, error_code=code, error_message=message, **changes)
 
 
 def fail_export(services: Services, job_id: str) -> Job | None:
@@ -97,11 +179,9 @@ def fail_export(services: Services, job_id: str) -> Job | None:
     if job is None:
         return None
     if job.is_terminal:
-        _note_on_export(services, job)
+        note_end(services, job)
         return job
-    message = "A step of the export failed repeatedly."
-    counts = Counts(total=0)
-    return _end(services, job, Status.FAILED, counts, error_code="internal-error", error_message=message)
+    return fail_run(services, job, "internal-error", "A step of the export failed repeatedly.")
 
 
 def end_abandoned(services: Services, job_id: str) -> Job:
@@ -109,36 +189,32 @@ def end_abandoned(services: Services, job_id: str) -> Job:
     job = services.jobs.find(job_id)
     if job is None or not job.is_terminal:
         raise Superseded(f"job {job_id} belongs to another attempt")
-    _note_on_export(services, job)
+    note_end(services, job)
     return job
 
 
-def record_pages(services: Services, entity_uid: str, encoder: RowEncoder) -> Iterator[Encoded]:
-    """The records of an entity, page by page; consistent reads, shard after shard."""
-    for shard in range(SHARDS):
-        query: dict[str, Any] = {
-            "TableName": services.settings.records_table,
-            "KeyConditionExpression": "#pk = :pk",
-            "FilterExpression": "attribute_not_exists(#gone)",
-            "ExpressionAttributeNames": {"#pk": "_pk", "#gone": "_gone"},
-            "ExpressionAttributeValues": {":pk": {"S": f"{entity_uid}#{shard:02x}"}},
-            "ConsistentRead": True,
-        }
-        while True:
-            page = encoder.encode(services.dynamodb.call_bytes("Query", query))
-            yield page
-            if page.last_key is None:
-                break
-            query["ExclusiveStartKey"] = page.last_key
+def note_end(services: Services, job: Job) -> None:
+    """Tell the export, then everybody, that its run has ended."""
+    try:
+        series = str(services.jobs.definition(job.job_id)["series"])
+    except NotFound:
+        series = ""
+    services.exports.note_end(job, series)
+    services.jobs.announce(job)
 
 
-def _end(services: Services, job: Job, status: Status, counts: Counts, **changes: Any) -> Job:
-    ended = finished(job, status, counts, services.clock(), services.jobs.retention, **changes)
-    stored = services.jobs.finish(ended, job.status)
-    _note_on_export(services, stored)
-    return stored
+def snapshot_of(services: Services, job_id: str) -> tuple[Definition, Entity | None, dict[str, Any]]:
+    """What a run runs with: the definition, the entity (None when it was gone), and the whole snapshot."""
+    snapshot = services.jobs.definition(job_id)
+    entity = None if snapshot["entity"] is None else Entity.from_document(snapshot["entity"])
+    return Definition.from_document(snapshot["export"]), entity, snapshot
 
 
-def _note_on_export(services: Services, job: Job) -> None:
-    if job.export_id is not None:
-        services.exports.finish_run(job.export_id, job)
+def _take_up(services: Services, export: Export) -> None:
+    """A run that stands in the export: register what was not, and note the end of what has ended."""
+    job = None if export.running is None else services.jobs.find(export.running.job_id)
+    if job is None:
+        launch(services, export)
+    elif job.is_terminal:
+        note_end(services, job)
+

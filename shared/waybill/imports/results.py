@@ -44,10 +44,6 @@ def summary_key(job_id: str) -> str:
     return f"jobs/{job_id}/summary.json"
 
 
-def export_key(job_id: str) -> str:
-    return f"jobs/{job_id}/export"
-
-
 def rejects_file_name(file_name: str) -> str:
     """`contacts.csv` → `contacts.rejects.csv`."""
     stem, dot, _ = file_name.rpartition("/")[2].rpartition(".")

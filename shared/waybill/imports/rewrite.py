@@ -310,7 +310,7 @@ def _sheet_lines(
     """A sheet's rows as lines of CSV, line n for row n."""
     as_shown = sheet_writer(None)
     reader = LabelReader(dialect, field_names)
-    line = csv.writer(_Echo(), lineterminator=_BLANK).writerow
+    line = _line_writer()
     writers: list[Callable[[Any], str]] | None = None
     next_row = 1
     for number, values in rows:
@@ -358,7 +358,7 @@ def _json_lines(
     """Lines of JSON as lines of CSV. One that makes no row becomes a record that is no CSV, so that it is rejected."""
     from waybill.tabular.jsonlines import BadLine, parse_line
 
-    line = csv.writer(_Echo(), lineterminator=_BLANK).writerow
+    line = _line_writer()
     as_shown = json_writer(None, "")
     wants_header = has_header
     for _, text in lines:
@@ -388,6 +388,19 @@ def _json_lines(
 
 def _utf8(stream: Readable, form: TextFormat) -> Readable:
     return stream if form.encoding == "utf-8" else Recoded(stream, form.encoding)
+
+
+def _line_writer() -> Callable[[Sequence[str]], str]:
+    """Writes cells as a line of CSV."""
+    plain = csv.writer(_Echo(), lineterminator=_BLANK).writerow
+    careful = csv.writer(_Echo(), lineterminator=_BLANK, quoting=csv.QUOTE_ALL).writerow
+
+    def write(cells: Sequence[str]) -> str:
+        line: str = plain(cells)  # what `_Echo.write` gives back
+        # With lines that end in LF, the csv module leaves a cell with a CR unquoted.
+        return careful(cells) if "\r" in line else line
+
+    return write
 
 
 class _Echo:

@@ -53,7 +53,8 @@ class LedgerEntry:
     """What one part of a chunk came to, and which attempt's files hold the details.
 
     A chunk has one part, or several where an invocation ran out of time: each begins at the row and byte where the one
-    before ended. `failure` is a job code where the source could not be read to the chunk's end.
+    before ended. `failure` is a job code where the source could not be read to the chunk's end. `cursor` is where the
+    next part of an export's chunk begins.
     """
 
     chunk: int
@@ -67,6 +68,7 @@ class LedgerEntry:
     next_byte: int
     is_last: bool
     failure: str | None = None
+    cursor: str | None = None
 
     @property
     def rows(self) -> int:

@@ -113,6 +113,9 @@ class Job:
     duplicate_of: str | None = None
     export_id: str | None = None
     export_type: str | None = None
+    # the finished file of an export: key, rows, bytes, sha256; and how far its delivery is: step, name, attempts
+    extracted: dict[str, Any] | None = None
+    delivery: dict[str, Any] | None = None
     window_from: datetime | None = None
     window_to: datetime | None = None
     retry_of: str | None = None
@@ -174,8 +177,11 @@ def message_of(job: Job) -> str:
         return "Queued, waiting to start"
     if job.status is Status.IN_PROGRESS:
         verb = "written" if job.process is Process.EXPORT else "processed"
+        if job.extracted is not None:
+            return f"{job.extracted['rows']:,} rows written, delivering the file"
         if counts.total is None:
-            return f"{job.processed:,} rows {verb}" if job.processed else "Reading the file"
+            reading = "Reading the table" if job.process is Process.EXPORT else "Reading the file"
+            return f"{job.processed:,} rows {verb}" if job.processed else reading
         if job.stop_reason is not None:
             return f"Stopping; {job.processed:,} of {counts.total:,} rows {verb}"
         return f"{job.processed:,} of {counts.total:,} rows {verb}"

@@ -9,6 +9,8 @@
     DROP#{hash} / LATEST            the newest sequencer registered for a dropped key
     UPLOAD#{id} / UPLOAD            an upload that may become an import
     SWEEP       / {when}#{id}       files to delete when their time has come
+    RUNS#{id}   / {submitted}#{id}  the runs of one export, in order
+    OUTBOX      / {id}#{status}     a change of status that was not announced yet
 
 Counts never grow by ADD alone: a lost reply and a retry would count twice. They change only in the transaction that
 puts a ledger item which must not exist yet. Lists read the index `newest` (keys only, so that progress does not
@@ -35,6 +37,7 @@ from waybill.jobs.items import (
     Drop,
     LedgerEntry,
     Upload,
+    camel,
     from_epoch,
     job_from_item,
     job_item,
@@ -46,6 +49,8 @@ from waybill.jobs.items import (
 from waybill.jobs.model import ChunkLease, Job, Process, Retention, Status, rfc3339
 
 CONTENT_SECONDS = 30 * 86_400
+RUN_LIST_SECONDS = 400 * 86_400
+OUTBOX_SECONDS = 7 * 86_400
 CONFLICT_ROUNDS = 5
 
 
@@ -59,12 +64,18 @@ class JobRepository:
         retention: Retention,
         clock: Callable[[], datetime],
         heart: DynamoDB | None = None,
+        announce: Callable[[Job], bool] = lambda job: True,
     ) -> None:
-        """`heart` is the client for heartbeats, whose requests end sooner."""
+        """
+        Args:
+            heart: the client for heartbeats, whose requests end sooner.
+            announce: tells the world of a job's new status; False when that has to be tried again later.
+        """
         self._dynamodb = dynamodb
         self._heart = heart or dynamodb
         self._table = table
         self._clock = clock
+        self._announce = announce
         self.retention = retention
 
     # Reading
@@ -114,12 +125,36 @@ class JobRepository:
                 {"listKey": LIST_KEY, "listSort": sort, "pk": f"JOB#{sort.partition('#')[2]}", "sk": "JOB"}
             )
         answer = self._dynamodb.call("Query", query)
-        keys = [{"pk": item["pk"], "sk": item["sk"]} for item in answer["Items"]]
-        jobs = self._get_all(keys)
-        now = self._clock()
-        live = [job for job in jobs if job.expires_at is None or job.expires_at > now]
+        live = self._live([{"pk": item["pk"], "sk": item["sk"]} for item in answer["Items"]])
         last = answer.get("LastEvaluatedKey")
         return live, None if last is None else _encode_cursor(last["listSort"]["S"])
+
+    def runs(self, export_id: str, limit: int, cursor: str | None = None) -> tuple[list[Job], str | None]:
+        """Up to `limit` runs of an export, newest first; a page may be shorter, as that of `page`.
+
+        Raises:
+            MalformedRequest: the cursor is none that this method gave.
+        """
+        query: dict[str, Any] = {
+            "TableName": self._table,
+            "KeyConditionExpression": "pk = :runs",
+            "ExpressionAttributeValues": to_attributes({":runs": f"RUNS#{export_id}"}),
+            "ScanIndexForward": False,
+            "ConsistentRead": True,
+            "Limit": limit,
+        }
+        if cursor is not None:
+            query["ExclusiveStartKey"] = to_attributes({"pk": f"RUNS#{export_id}", "sk": _decode_cursor(cursor)})
+        answer = self._dynamodb.call("Query", query)
+        ids = [item["sk"]["S"].partition("#")[2] for item in answer["Items"]]
+        live = self._live([to_attributes({"pk": f"JOB#{job_id}", "sk": "JOB"}) for job_id in ids])
+        last = answer.get("LastEvaluatedKey")
+        return live, None if last is None else _encode_cursor(last["sk"]["S"])
+
+    def _live(self, keys: Sequence[dict[str, Any]]) -> list[Job]:
+        """The jobs under these keys that have not expired."""
+        now = self._clock()
+        return [job for job in self._get_all(keys) if job.expires_at is None or job.expires_at > now]
 
     def _get_all(self, keys: Sequence[dict[str, Any]]) -> list[Job]:
         found: dict[str, Job] = {}
@@ -197,6 +232,11 @@ class JobRepository:
             actions.append(self._put(self._sweep_item(job)))
         else:
             actions.append(self._put({"pk": "ACTIVE", "sk": job.job_id}))
+        if job.export_id is not None:
+            expires = int(job.submitted_at.timestamp()) + RUN_LIST_SECONDS
+            sort = f"{rfc3339(job.submitted_at)}#{job.job_id}"
+            actions.append(self._put({"pk": f"RUNS#{job.export_id}", "sk": sort, "expiresAt": expires}))
+        actions.append(self._outbox_put(job))
         if drop is not None and job.status is Status.WAITING:
             actions.append(
                 self._put(
@@ -214,6 +254,7 @@ class JobRepository:
             if any(reason.get("Code") == "ConditionalCheckFailed" for reason in error.reasons):
                 raise Conflict("A newer version of this object is already registered.") from None
             raise
+        self.announce(job)
         return job, True
 
     # Moving
@@ -224,16 +265,20 @@ class JobRepository:
         Raises:
             Superseded: the job has ended.
         """
+        now = rfc3339(self._clock())
         try:
-            return self._update(
+            job = self._update(
                 job_id,
                 "SET #status = :running, startedAt = if_not_exists(startedAt, :now), heartbeatAt = :now",
                 "#status IN (:waiting, :running)",
-                {":running": Status.IN_PROGRESS, ":waiting": Status.WAITING, ":now": rfc3339(self._clock())},
+                {":running": Status.IN_PROGRESS, ":waiting": Status.WAITING, ":now": now},
                 {"#status": "status"},
             )
         except ConditionFailed:
             raise Superseded(f"job {job_id} has ended") from None
+        # Also when an earlier call may have died before it did so: an event twice is better than none.
+        self._announce(job)
+        return job
 
     def set_plan(self, job_id: str, total: int, detected: Mapping[str, Any], duplicate_of: str | None = None) -> Job:
         """Record what the plan found, once the rows are counted."""
@@ -248,6 +293,61 @@ class JobRepository:
             )
         except ConditionFailed:
             raise Superseded(f"job {job_id} has ended") from None
+
+    def set_once(self, job_id: str, **values: Any) -> Job:
+        """Set attributes of a running job that no attempt has set before; else leave them as they are.
+
+        Args:
+            values: by the names of `Job`'s fields; datetimes, or what DynamoDB holds.
+
+        Returns:
+            The job, with the values that count.
+
+        Raises:
+            Superseded: the job has ended.
+        """
+        names = {f"#{name}": camel(name) for name in values}
+        stored = {
+            f":{name}": rfc3339(value) if isinstance(value, datetime) else value for name, value in values.items()
+        }
+        sets = ", ".join(f"#{name} = if_not_exists(#{name}, :{name})" for name in values)
+        try:
+            return self._update(
+                job_id,
+                f"SET {sets}",
+                "#status = :running",
+                {**stored, ":running": Status.IN_PROGRESS},
+                {**names, "#status": "status"},
+            )
+        except ConditionFailed:
+            raise Superseded(f"job {job_id} has ended") from None
+
+    def set_delivery(self, job_id: str, delivery: Mapping[str, Any]) -> Job:
+        """Keep how far the delivery of a run is.
+
+        Raises:
+            Superseded: the job has ended.
+        """
+        try:
+            return self._update(
+                job_id,
+                "SET delivery = :delivery, heartbeatAt = :now",
+                "#status = :running",
+                {":delivery": dict(delivery), ":now": rfc3339(self._clock()), ":running": Status.IN_PROGRESS},
+                {"#status": "status"},
+            )
+        except ConditionFailed:
+            raise Superseded(f"job {job_id} has ended") from None
+
+    def set_option_once(self, job_id: str, name: str, value: Any) -> Job:
+        """As `set_option`, unless it is set already."""
+        return self._update(
+            job_id,
+            "SET options.#name = if_not_exists(options.#name, :value)",
+            "#status = :running",
+            {":value": value, ":running": Status.IN_PROGRESS},
+            {"#name": name, "#status": "status"},
+        )
 
     def set_option(self, job_id: str, name: str, value: Any) -> Job:
         """Set one of the job's options; steps hand on to each other what they found so."""
@@ -405,6 +505,7 @@ class JobRepository:
         ]
         if job.process is Process.IMPORT:
             actions.append({"Delete": {"TableName": self._table, "Key": to_attributes(self._queue_key(job))}})
+        actions.append(self._outbox_put(job))
         try:
             self._transact(actions)
         except TransactionCanceled:
@@ -412,7 +513,54 @@ class JobRepository:
             if stored is None or not stored.is_terminal:
                 raise
             return stored
+        if job.process is Process.IMPORT:
+            self.announce(job)  # an export's end is announced once its definition knows of it
         return job
+
+    # Announcing: the change and its place in the outbox are one transaction, so that none is lost
+
+    def announce(self, job: Job) -> None:
+        """Announce the job's status if it stands in the outbox, and then take it out."""
+        sk = f"{job.job_id}#{job.status}"
+        if self._get("OUTBOX", sk) is not None and self._announce(job):
+            key = to_attributes({"pk": "OUTBOX", "sk": sk})
+            self._dynamodb.call("DeleteItem", {"TableName": self._table, "Key": key})
+
+    def announce_late(self, older_than_seconds: float) -> int:
+        """Announce what stands in the outbox since long: whoever should have done so is dead.
+
+        Returns:
+            The number of changes.
+        """
+        answer = self._dynamodb.call(
+            "Query",
+            {
+                "TableName": self._table,
+                "KeyConditionExpression": "pk = :outbox",
+                "ExpressionAttributeValues": to_attributes({":outbox": "OUTBOX"}),
+                "ConsistentRead": True,
+                "Limit": 100,
+            },
+        )
+        late = 0
+        for item in map(from_attributes, answer["Items"]):
+            if (self._clock() - from_epoch(item["since"])).total_seconds() < older_than_seconds:
+                continue
+            job = job_from_item(json.loads(item["job"]))
+            self.announce(job)
+            late += 1
+        return late
+
+    def _outbox_put(self, job: Job) -> dict[str, Any]:
+        since = int(self._clock().timestamp())
+        item = {
+            "pk": "OUTBOX",
+            "sk": f"{job.job_id}#{job.status}",
+            "since": since,
+            "job": json.dumps(job_item(job), default=str),
+            "expiresAt": since + OUTBOX_SECONDS,
+        }
+        return self._put(item)
 
     def leave_queue(self, entity_uid: str, entry: str) -> None:
         """Take an ended job's entry out of its entity's queue."""

@@ -56,7 +56,7 @@ class SheetParser:
         self._cells: list[Value] = []
         self._type, self._style = "n", 0
         self._parts: list[str] = []
-        self._is_value = self._is_guide = False
+        self._is_value = self._is_guide = self._is_inline = False
         self._columns: dict[str, int] = {}
         self._letters = _Letters()
         # Styles that show a number as it is, as sheets name them.
@@ -77,7 +77,7 @@ class SheetParser:
         elif name == "v":
             self._is_value = True
         elif name == "t":
-            self._is_value, self._type = not self._is_guide, "inlineStr"
+            self._is_value, self._type, self._is_inline = not self._is_guide, "inlineStr", True
         elif name == "row":
             self._begin_row(int(attributes["r"]) if "r" in attributes else None)
         elif name == "rPh":
@@ -95,7 +95,7 @@ class SheetParser:
             if not in_order and place is not None:
                 self._skip_to(self._place(place))
             if not value:
-                values.append(unescaped(inline) if inline else None)
+                values.append(None if inline is None else unescaped(inline))
             elif kind == "s" and value.isdigit() and int(value) < len(texts):
                 values.append(texts[int(value)])
             elif kind is None and style in plain and value.isascii() and value[-1].isdigit():
@@ -121,7 +121,7 @@ class SheetParser:
         place = attributes.get("r")
         if place is not None:
             self._skip_to(self._place(place.rstrip("0123456789")))
-        self._type = attributes.get("t", "n")
+        self._type, self._is_inline = attributes.get("t", "n"), False
         self._style = int(attributes.get("s", "0"))
 
     def _skip_to(self, column: int) -> None:
@@ -160,7 +160,7 @@ class SheetParser:
                 self._cells.append(self._value("".join(parts)))
                 parts.clear()
             else:
-                self._cells.append(None)
+                self._cells.append("" if self._is_inline else None)
         elif name == "row":
             self._end_row()
         elif name == "rPh":

@@ -1,0 +1,122 @@
+"""A bucket that exports are delivered to, perhaps somebody else's: what S3 refuses comes as one error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+    from mypy_boto3_s3.type_defs import CopySourceTypeDef
+
+COPY_BYTES = 5 * 1024**3  # the most that one CopyObject takes
+COPY_PART_BYTES = 512 * 1024**2
+
+
+class BucketRefused(Exception):
+    """S3 did not do what was asked. `reason`: not-found, permission, or unreachable (worth another attempt)."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+class Bucket:
+    """One bucket, by the name that a definition gives it."""
+
+    def __init__(self, s3: S3Client, name: str) -> None:
+        self._s3 = s3
+        self._name = name
+
+    def metadata(self, key: str) -> dict[str, str] | None:
+        """User metadata of an object; None when there is none.
+
+        Raises:
+            BucketRefused
+        """
+        with self._refusals():
+            try:
+                return self._s3.head_object(Bucket=self._name, Key=key)["Metadata"]
+            except self._s3.exceptions.ClientError as error:
+                if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
+                    raise
+        with self._refusals():
+            self._s3.head_bucket(Bucket=self._name)  # a 404 without a body does not say what was not found
+        return None
+
+    def put(self, key: str, body: bytes, content_type: str) -> None:
+        """
+        Raises:
+            BucketRefused
+        """
+        with self._refusals():
+            self._s3.put_object(Bucket=self._name, Key=key, Body=body, ContentType=content_type)
+
+    def copy_from(
+        self, source_bucket: str, source_key: str, key: str, metadata: Mapping[str, str], progress: Callable[[], object]
+    ) -> None:
+        """Copy an object of any size into the bucket, on S3's side; it appears whole, or not at all.
+
+        Args:
+            progress: called between the parts of a large object; may raise to stop.
+
+        Raises:
+            BucketRefused
+        """
+        source: CopySourceTypeDef = {"Bucket": source_bucket, "Key": source_key}
+        with self._refusals():
+            head = self._s3.head_object(Bucket=source_bucket, Key=source_key)
+            size, content_type = head["ContentLength"], head["ContentType"]
+            if size <= COPY_BYTES:
+                self._s3.copy_object(
+                    Bucket=self._name,
+                    Key=key,
+                    CopySource=source,
+                    MetadataDirective="REPLACE",
+                    Metadata=dict(metadata),
+                    ContentType=content_type,
+                )
+                return
+            upload = self._s3.create_multipart_upload(
+                Bucket=self._name, Key=key, Metadata=dict(metadata), ContentType=content_type
+            )["UploadId"]
+            try:
+                parts = []
+                for number, start in enumerate(range(0, size, COPY_PART_BYTES), 1):
+                    progress()
+                    copied = self._s3.upload_part_copy(
+                        Bucket=self._name,
+                        Key=key,
+                        UploadId=upload,
+                        PartNumber=number,
+                        CopySource=source,
+                        CopySourceRange=f"bytes={start}-{min(size, start + COPY_PART_BYTES) - 1}",
+                    )
+                    parts.append({"PartNumber": number, "ETag": copied["CopyPartResult"]["ETag"]})
+                self._s3.complete_multipart_upload(
+                    Bucket=self._name,
+                    Key=key,
+                    UploadId=upload,
+                    MultipartUpload={"Parts": parts},  # type: ignore[typeddict-item]
+                )
+            except BaseException:
+                self._s3.abort_multipart_upload(Bucket=self._name, Key=key, UploadId=upload)
+                raise
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            yield
+        except BotoCoreError as error:
+            raise BucketRefused("unreachable", f"S3 could not be reached ({type(error).__name__}).") from error
+        except ClientError as error:
+            code, status = error.response["Error"]["Code"], error.response["ResponseMetadata"]["HTTPStatusCode"]
+            if status == 404:
+                raise BucketRefused("not-found", f"There is no bucket {self._name}.") from None
+            if status in (400, 401, 403):
+                raise BucketRefused("permission", f"The bucket {self._name} does not let us write ({code}).") from None
+            raise BucketRefused("unreachable", f"The bucket {self._name} did not answer ({code}).") from None

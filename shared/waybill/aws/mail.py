@@ -1,0 +1,70 @@
+"""Mail through SES. boto3 is loaded on first use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mypy_boto3_sesv2.client import SESV2Client
+
+
+class MailRefused(Exception):
+    """SES will not send this mail, however often it is asked (address, sender or account)."""
+
+
+class MailDelayed(Exception):
+    """SES did not take the mail now; worth another attempt later."""
+
+
+class Mailer:
+    """
+    Args:
+        sender: a verified address; empty when this deployment sends no mail.
+    """
+
+    def __init__(self, region: str, endpoint_url: str | None, sender: str) -> None:
+        self._region = region
+        self._endpoint_url = endpoint_url
+        self._sender = sender
+
+    @cached_property
+    def _ses(self) -> SESV2Client:
+        import boto3
+
+        return boto3.client("sesv2", region_name=self._region, endpoint_url=self._endpoint_url)
+
+    def send(self, recipients: Sequence[str], subject: str, text: str, html: str) -> None:
+        """Send one mail to each recipient, so that none learns of the others.
+
+        Raises:
+            MailRefused: another attempt cannot help.
+            MailDelayed: another attempt may.
+        """
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        if not self._sender:
+            raise MailRefused("this deployment has no sender (parameter MailSender)")
+        content = {
+            "Simple": {
+                "Subject": {"Data": subject, "Charset": "UTF-8"},
+                "Body": {"Text": {"Data": text, "Charset": "UTF-8"}, "Html": {"Data": html, "Charset": "UTF-8"}},
+            }
+        }
+        refused = []
+        for recipient in recipients:
+            try:
+                self._ses.send_email(
+                    FromEmailAddress=self._sender,
+                    Destination={"ToAddresses": [recipient]},
+                    Content=content,  # type: ignore[arg-type]
+                )
+            except BotoCoreError as error:
+                raise MailDelayed(type(error).__name__) from error
+            except ClientError as error:
+                if error.response["ResponseMetadata"]["HTTPStatusCode"] in (429, 500, 503):
+                    raise MailDelayed(error.response["Error"]["Code"]) from error
+                refused.append(error.response["Error"]["Code"])
+        if refused:
+            raise MailRefused(f"{len(refused)} of {len(recipients)}: {', '.join(sorted(set(refused)))}")

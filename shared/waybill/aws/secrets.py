@@ -1,0 +1,53 @@
+"""Secrets of partners' servers, from Secrets Manager. boto3 is loaded on first use; nothing is kept."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager.client import SecretsManagerClient
+
+
+class SecretUnreadable(Exception):
+    """There is no such secret, it may not be read, or it is no JSON object. The message holds nothing of its value."""
+
+
+class Secrets:
+    def __init__(self, region: str, endpoint_url: str | None = None) -> None:
+        self._region = region
+        self._endpoint_url = endpoint_url
+
+    @cached_property
+    def _secrets(self) -> SecretsManagerClient:
+        import boto3
+
+        return boto3.client("secretsmanager", region_name=self._region, endpoint_url=self._endpoint_url)
+
+    def get(self, secret_id: str) -> dict[str, Any]:
+        """The secret's JSON object.
+
+        Args:
+            secret_id: name or ARN.
+
+        Raises:
+            SecretUnreadable
+        """
+        from botocore.exceptions import ClientError, ParamValidationError
+
+        try:
+            text = self._secrets.get_secret_value(SecretId=secret_id).get("SecretString", "")
+        except ParamValidationError:
+            raise SecretUnreadable("its name is none that Secrets Manager takes") from None
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
+                raise
+            raise SecretUnreadable(error.response["Error"]["Code"]) from None
+        try:
+            value = json.loads(text)
+        except ValueError:
+            value = None
+        if not isinstance(value, dict):
+            raise SecretUnreadable("it is no JSON object")
+        return value

@@ -1,0 +1,273 @@
+"""What a body must be to be a definition of an export; each wrong member is named (contract, section 7). Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from waybill.entities.model import Entity, Problems, boolean, is_line, refuse_unknown, text
+from waybill.entities.schema import parse_schema
+from waybill.errors import InvalidRequest
+from waybill.exports.definition import (
+    DATE_PATTERN,
+    DELETED,
+    INCREMENTAL,
+    PERIODIC,
+    Compression,
+    Definition,
+    ExportType,
+    Format,
+)
+from waybill.exports.filter import check_filter
+from waybill.exports.remote import AllowedHosts, check_destination
+from waybill.exports.report import check_recipients
+from waybill.exports.schedule import check_schedule
+
+_Word = TypeVar("_Word", bound=StrEnum)
+_DESTINATION_KINDS = ("download", "s3", "sftp", "ftps")
+_EXTENSIONS = {Compression.NONE: "", Compression.GZIP: ".gz", Compression.ZIP: ".zip"}
+_MAX_FILE_NAME_BYTES = 200
+_MAX_PREFIX_BYTES = 500
+# General purpose buckets (Amazon S3 User Guide, "Bucket naming rules").
+_BUCKET = re.compile(r"(?!xn--|sthree-)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """What this deployment lets exports do.
+
+    Attributes:
+        private_hosts: what may be delivered to although it is not public.
+        mail: whether reports can be sent.
+        own_buckets: buckets of Waybill's own that nothing is delivered to.
+    """
+
+    private_hosts: AllowedHosts = field(default_factory=AllowedHosts)
+    mail: bool = False
+    own_buckets: Collection[str] = ()
+
+
+def parse_definition(body: object, entity: Entity | None, allowed: Allowed) -> Definition:
+    """The definition that the body of `POST /exports` or `PUT /exports/{id}` holds. A null member counts as left out.
+
+    Args:
+        body: the decoded JSON.
+        entity: the one that `entity_name` found in the body; None when it found none.
+        allowed: what the deployment permits.
+
+    Raises:
+        InvalidRequest: with one problem per wrong member.
+    """
+    if not isinstance(body, dict):
+        raise InvalidRequest("The definition of an export is a JSON object.", [("", "must be an object")])
+    given = {member: value for member, value in body.items() if value is not None}
+    problems: Problems = []
+    refuse_unknown(given, _MEMBERS, "", problems)
+    if entity is None:
+        problems.append(("/entity", "is required and must be the name of an entity"))
+    name = text(given, "name", problems)
+    if "name" not in given:
+        problems.append(("/name", "is required"))
+    kind = _one_of(given, "type", ExportType.ONE_SHOT, problems)
+    format = _one_of(given, "format", Format.CSV, problems)
+    compression = _one_of(given, "compression", Compression.NONE, problems)
+    fields = _fields(given.get("fields"), entity, problems)
+    definition = Definition(
+        name=name or "",
+        entity="" if entity is None else entity.name,
+        type=kind,
+        fields=fields,
+        filter=() if entity is None else check_filter(given.get("filter", []), parse_schema(entity.schema), problems),
+        format=format,
+        dialect=_dialect(given.get("dialect", {}), format, problems),
+        compression=compression,
+        file_name=_file_name(
+            given.get("fileName", f"{entity.name if entity else ''}_$yyyyMMdd.{format}{_EXTENSIONS[compression]}"),
+            problems,
+        ),
+        schedule=check_schedule(given.get("schedule"), kind, problems),
+        destination=_destination(given, kind, allowed, problems),
+        recipients=tuple(check_recipients(given.get("recipients", []), problems)),
+        escape_formulas=boolean(given, "escapeFormulas", True, problems),
+        include_deleted=boolean(given, "includeDeleted", False, problems),
+    )
+    if definition.recipients and not allowed.mail:
+        problems.append(("/recipients", "must be empty: this deployment sends no mail (parameter MailSender)"))
+    if entity is not None:
+        _check_changes(definition, entity, problems)
+    if problems:
+        raise InvalidRequest("The definition of the export breaks a rule.", problems)
+    return definition
+
+
+def entity_name(body: object) -> str | None:
+    """The entity that a body names, readable or not otherwise: its permissions come before its rules."""
+    name = body.get("entity") if isinstance(body, dict) else None
+    return name if isinstance(name, str) else None
+
+
+_MEMBERS = frozenset(
+    {
+        "name",
+        "entity",
+        "type",
+        "fields",
+        "filter",
+        "format",
+        "dialect",
+        "compression",
+        "fileName",
+        "schedule",
+        "destination",
+        "recipients",
+        "escapeFormulas",
+        "includeDeleted",
+    }
+)
+
+
+def _check_changes(definition: Definition, entity: Entity, problems: Problems) -> None:
+    """What an export of changes needs of its entity."""
+    if definition.type in INCREMENTAL and entity.target is not None and entity.target.modified_attribute is None:
+        problems.append(("/type", "an incremental export of a target table needs the entity's modifiedAttribute"))
+    if not definition.include_deleted:
+        return
+    chosen = definition.fields or entity.field_names
+    if definition.type not in INCREMENTAL:
+        problems.append(("/includeDeleted", "must be false: only incremental exports have deletions"))
+    elif entity.target is not None:
+        problems.append(("/includeDeleted", "must be false: a target table keeps no deletions"))
+    elif not entity.primary_key:
+        problems.append(("/includeDeleted", "must be false: an entity without primaryKey has no deletions"))
+    elif DELETED in chosen:
+        problems.append(("/includeDeleted", f"must be false: the entity has a field {DELETED} of its own"))
+    elif missing := [name for name in entity.primary_key if name not in chosen]:
+        problems.append(("/fields", f"must hold the key: deletions are told by it ({', '.join(missing)})"))
+
+
+def _one_of(given: Mapping[str, Any], member: str, default: _Word, problems: Problems) -> _Word:
+    kind = type(default)
+    try:
+        return kind(given.get(member, default))
+    except ValueError:
+        problems.append((f"/{member}", f"must be one of {', '.join(kind)}"))
+        return default
+
+
+def _fields(value: object, entity: Entity | None, problems: Problems) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    if not isinstance(value, list) or not value or not all(isinstance(name, str) for name in value):
+        problems.append(("/fields", "must be a list of at least one field name"))
+        return None
+    known = None if entity is None else set(entity.field_names)
+    for index, name in enumerate(value):
+        if known is not None and name not in known:
+            problems.append((f"/fields/{index}", f"the entity has no field {name!r}"))
+        elif name in value[:index]:
+            problems.append((f"/fields/{index}", f"names {name!r} a second time"))
+    return tuple(value)
+
+
+def _destination(
+    given: Mapping[str, Any], kind: ExportType, allowed: Allowed, problems: Problems
+) -> dict[str, Any]:
+    download = {"kind": "download"}
+    value = given.get("destination", None if kind in PERIODIC else download)
+    if value is None:
+        problems.append(("/destination", f"is required: an export of type {kind} is always delivered"))
+        return download
+    if not isinstance(value, dict):
+        problems.append(("/destination", "must be an object"))
+        return download
+    place = value.get("kind")
+    if place not in _DESTINATION_KINDS:
+        problems.append(("/destination/kind", f"must be one of {', '.join(_DESTINATION_KINDS)}"))
+        return download
+    value = {member: setting for member, setting in value.items() if setting is not None}
+    if place == "download":
+        refuse_unknown(value, {"kind"}, "/destination", problems)
+        if kind in PERIODIC:
+            problems.append(("/destination/kind", f"an export of type {kind} is always delivered, never downloaded"))
+    elif place == "s3":
+        _check_bucket(value, allowed, problems)
+    else:
+        problems.extend(check_destination(value, allowed.private_hosts))
+    return value
+
+
+def _check_bucket(value: Mapping[str, Any], allowed: Allowed, problems: Problems) -> None:
+    refuse_unknown(value, {"kind", "bucket", "prefix"}, "/destination", problems)
+    bucket, prefix = value.get("bucket"), value.get("prefix", "")
+    if bucket is not None and (not isinstance(bucket, str) or not _BUCKET.fullmatch(bucket) or ".." in bucket):
+        problems.append(("/destination/bucket", "must be the name of a bucket"))
+    elif bucket in allowed.own_buckets:
+        problems.append(("/destination/bucket", "is one of Waybill's own buckets"))
+    if not isinstance(prefix, str) or (prefix and not is_line(prefix, _MAX_PREFIX_BYTES)):
+        problems.append(("/destination/prefix", f"must be one line of at most {_MAX_PREFIX_BYTES} characters"))
+    elif len(prefix.encode()) > _MAX_PREFIX_BYTES or prefix.startswith("/") or {".", ".."} & set(prefix.split("/")):
+        problems.append(("/destination/prefix", "must be a path without a leading /, without . and .. in it"))
+
+
+# Properties of a Table Dialect that say how to read a file; a writer that ignored them would not do what was asked.
+_READING_PROPERTIES = (
+    "headerRows",
+    "headerJoin",
+    "commentRows",
+    "commentChar",
+    "escapeChar",
+    "nullSequence",
+    "skipInitialSpace",
+    "property",
+    "itemType",
+    "itemKeys",
+    "sheetNumber",
+    "sheetName",
+    "table",
+)
+
+
+def _dialect(value: object, format: Format, problems: Problems) -> dict[str, Any]:
+    """A Table Dialect as far as a CSV writer follows one; properties outside the standard are kept."""
+    if not isinstance(value, dict):
+        problems.append(("/dialect", "must be an object (a Table Dialect)"))
+        return {}
+    if format is not Format.CSV:
+        meaningful = {"header"} if format is Format.XLSX else set()
+        problems.extend(
+            (f"/dialect/{member}", f"has no meaning for {format}") for member in value if member not in meaningful
+        )
+    characters = {"delimiter": ",", "quoteChar": '"'} | value
+    for member in ("delimiter", "quoteChar"):
+        character = characters[member]
+        if not isinstance(character, str) or len(character) != 1 or not character.isascii() or character in "\r\n\0":
+            problems.append((f"/dialect/{member}", "must be one ASCII character, not a line break"))
+    if characters["delimiter"] == characters["quoteChar"]:
+        problems.append(("/dialect/quoteChar", "must differ from the delimiter"))
+    if value.get("lineTerminator", "\n") not in ("\n", "\r\n"):
+        problems.append(("/dialect/lineTerminator", "must be CR LF or LF"))
+    if not isinstance(value.get("header", True), bool):
+        problems.append(("/dialect/header", "must be true or false"))
+    if value.get("doubleQuote", True) is not True:
+        problems.append(("/dialect/doubleQuote", "must be true: quotes are doubled"))
+    problems.extend(
+        (f"/dialect/{member}", "has no meaning for a written file") for member in _READING_PROPERTIES if member in value
+    )
+    return value
+
+
+def _file_name(value: object, problems: Problems) -> str:
+    if not isinstance(value, str) or not is_line(value, _MAX_FILE_NAME_BYTES):
+        problems.append(("/fileName", f"must be one line of 1 to {_MAX_FILE_NAME_BYTES} characters"))
+    elif len(value.encode()) > _MAX_FILE_NAME_BYTES:
+        problems.append(("/fileName", f"must have at most {_MAX_FILE_NAME_BYTES} bytes as UTF-8"))
+    elif "/" in value or "\\" in value or value in (".", ".."):
+        problems.append(("/fileName", "must be a name without a path"))
+    elif "$" in DATE_PATTERN.sub("", value):
+        problems.append(("/fileName", "has a $ without a date pattern of yyyy, MM, dd, HH, mm, ss"))
+    else:
+        return value
+    return ""

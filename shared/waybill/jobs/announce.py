@@ -1,0 +1,89 @@
+"""Tell the world of a job's new status: an event on the bus, and the report by mail when an export has ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from waybill.aws.events import NotPublished
+from waybill.aws.mail import MailDelayed, MailRefused
+from waybill.errors import NotFound
+from waybill.jobs.model import Job, Process, message_of, rfc3339
+from waybill.telemetry import logger
+
+if TYPE_CHECKING:
+    from waybill.bootstrap import Services
+
+DETAIL_TYPE = "Job Status Changed"
+LATE_SECONDS = 60.0
+
+
+def announce(services: Services, job: Job) -> bool:
+    """Publish a job's status and mail the report of a run that has ended. Neither may fail the job.
+
+    Returns:
+        False when it has to be tried again: an event or a mail may then go out a second time, but none is lost.
+    """
+    try:
+        services.events.publish(DETAIL_TYPE, event_detail(job), [f"waybill:job:{job.job_id}"])
+        if job.process is Process.EXPORT and job.is_terminal:
+            _mail_report(services, job)
+    except (NotPublished, MailDelayed):
+        logger.warning("A change of status was not announced", jobId=job.job_id, status=str(job.status), exc_info=True)
+        return False
+    return True
+
+
+def announce_late(services: Services) -> int:
+    """Announce what somebody died over; returns the number of changes."""
+    return services.jobs.announce_late(LATE_SECONDS)
+
+
+def event_detail(job: Job) -> dict[str, Any]:
+    """The event's `detail`, in the words of the job resource."""
+    return {
+        "jobId": job.job_id,
+        "process": job.process.value,
+        "status": job.status.value,
+        "outcome": None if job.outcome is None else job.outcome.value,
+        "entity": job.entity,
+        "fileName": job.file_name,
+        "startedBy": job.started_by,
+        "submittedAt": rfc3339(job.submitted_at),
+        "startedAt": rfc3339(job.started_at),
+        "completedAt": rfc3339(job.completed_at),
+        "counts": {
+            "total": job.counts.total,
+            "processed": job.processed,
+            "imported": job.imported,
+            "rejected": job.rejected,
+            "unprocessed": job.counts.unprocessed,
+        },
+        "message": message_of(job),
+        "error": None if job.error_code is None else {"code": job.error_code, "message": job.error_message},
+        "exportId": job.export_id,
+        "windowFrom": rfc3339(job.window_from),
+        "windowTo": rfc3339(job.window_to),
+    }
+
+
+def _mail_report(services: Services, job: Job) -> None:
+    try:
+        snapshot = services.jobs.definition(job.job_id)
+    except NotFound:  # deleted meanwhile: nobody wants its report any more
+        return
+    recipients = snapshot["export"]["recipients"]
+    if not recipients:
+        return
+    from waybill.exports.report import mail_of, report_of_run
+    from waybill.exports.schedule import next_runs
+
+    export = services.exports.find(job.export_id) if job.export_id else None
+    next_run = None
+    if export is not None and export.status == "SCHEDULED":
+        next_run = next(iter(next_runs(export.definition.schedule, services.clock(), 1)), None)
+    report = report_of_run(job, snapshot, services.settings.transfer_bucket)
+    mail = mail_of(report, console_url=services.settings.console_url or None, next_run=next_run)
+    try:
+        services.mailer.send(recipients, mail.subject, mail.text, mail.html)
+    except MailRefused:
+        logger.error("A report could not be mailed", jobId=job.job_id, exc_info=True)

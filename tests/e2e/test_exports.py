@@ -1,0 +1,238 @@
+"""Exports as a data team lives them, on the embedded AWS: scheduled, incremental, delivered, reported."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import io
+import json
+import time
+import urllib.request
+import zipfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import asyncssh
+import pytest
+
+from infra.local.stack import LocalStack, local_stack
+from tests.builders import contacts_csv
+from tests.e2e.client import Client
+from tests.e2e.test_flows import drop, put_contacts, rows_of
+from tests.remote_servers import PASSWORD, USER, host_key_line, sftp_server
+
+DAILY = {"time": "02:30", "timezone": "Europe/Brussels"}
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[LocalStack]:
+    """A stack of its own, whose deliveries may reach servers of this machine."""
+    with local_stack(parameters={"AllowedPrivateHosts": "127.0.0.1"}) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def admin(stack: LocalStack) -> Iterator[Client]:
+    with closing(Client(stack.stack, "admin")) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def alice(stack: LocalStack) -> Iterator[Client]:
+    with closing(Client(stack.stack, "alice")) as client:
+        yield client
+
+
+def made(client: Client, entity: str, **members: Any) -> str:
+    answer = client.call("POST", "/exports", json={"name": f"{entity} out", "entity": entity, **members})
+    assert answer.status_code == 201, answer.text
+    export_id: str = answer.json()["exportId"]
+    assert client.call("POST", f"/exports/{export_id}/activate").status_code == 200
+    return export_id
+
+
+def ran(client: Client, export_id: str) -> dict[str, Any]:
+    answer = client.call("POST", f"/exports/{export_id}/run")
+    assert answer.status_code == 202, answer.text
+    return client.wait(answer.json()["jobId"])
+
+
+def imported(stack: LocalStack, client: Client, s3: Any, entity: str, data: bytes, mode: str = "upsert") -> None:
+    name = f"{mode}-{hashlib.sha256(data).hexdigest()[:8]}.csv"
+    s3.put_object(
+        Bucket=stack.stack["dropBucket"], Key=f"drop/{entity}/{name}", Body=data, Metadata={"mode": mode}
+    )
+    job = client.wait(client.find_job(entity=entity, q=name)["jobId"])
+    assert job["outcome"] == "SUCCESS", job
+
+
+def delivered(stack: LocalStack, s3: Any, key: str) -> tuple[bytes, dict[str, Any]]:
+    """A file of the transfer box and its manifest, which agree."""
+    bucket = stack.stack["transferBucket"]
+    data: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    manifest = json.loads(s3.get_object(Bucket=bucket, Key=f"{key}.manifest.json")["Body"].read())
+    assert (manifest["bytes"], manifest["sha256"]) == (len(data), hashlib.sha256(data).hexdigest())
+    return data, manifest
+
+
+def test_increments_fold_to_the_table_while_imports_go_on(
+    stack: LocalStack, admin: Client, alice: Client, s3: Any
+) -> None:
+    put_contacts(admin, "inc")
+    export_id = made(
+        alice,
+        "inc",
+        type="INCREMENTAL",
+        schedule=DAILY,
+        destination={"kind": "s3", "prefix": "inc"},
+        fileName="inc_$yyyyMMdd.csv.gz",
+        compression="gzip",
+        includeDeleted=True,
+        filter=[{"field": "spend", "op": "ge", "value": 5}],
+    )
+    folded: dict[str, str] = {}
+    window_end = None
+
+    def run() -> int:
+        nonlocal window_end
+        job = ran(alice, export_id)
+        assert job["status"] == "COMPLETED" and job["windowFrom"] == window_end
+        window_end = job["windowTo"]
+        data, manifest = delivered(stack, s3, f"inc/{job['fileName']}")
+        rows = rows_of(gzip.decompress(data).decode())
+        assert manifest["rows"] == len(rows) == job["numberOfItems"]
+        for row in rows:
+            if row["_deleted"] == "true":
+                folded.pop(row["contact_id"], None)
+            else:
+                folded[row["contact_id"]] = row["spend"]
+        return len(rows)
+
+    imported(stack, admin, s3, "inc", contacts_csv(count=200))
+    assert run() == 200
+    drop(stack, s3, "inc", contacts_csv({"contact_id": f"n{n}", "spend": "9"} for n in range(30_000)), "big.csv")
+    big = admin.find_job(entity="inc", q="big.csv")["jobId"]
+    runs = 0
+    while admin.get(f"/jobs/{big}")["status"] in ("WAITING", "IN_PROGRESS"):
+        run()
+        runs += 1
+    assert admin.wait(big)["outcome"] == "SUCCESS" and runs
+    # One leaves by deletion, one leaves the filter, one comes back with another value.
+    imported(stack, admin, s3, "inc", b"contact_id\nc000001\nc000003\n", "delete")
+    imported(stack, admin, s3, "inc", b"contact_id,spend\nc000002,4.99\n", "update")
+    imported(stack, admin, s3, "inc", contacts_csv([{"contact_id": "c000003", "spend": "8"}]))
+    run()
+    wanted = {f"c{n:06d}": "7.5" for n in range(200)} | {f"n{n}": "9" for n in range(30_000)} | {"c000003": "8"}
+    del wanted["c000001"], wanted["c000002"]
+    assert folded == wanted
+    assert run() == 0
+    runs_listed = alice.get(f"/exports/{export_id}/jobs", limit=100)["items"]
+    assert len(runs_listed) == runs + 3 and len({job["fileName"] for job in runs_listed}) == runs + 3
+
+
+@pytest.mark.parametrize(
+    ("format", "compression", "read"),
+    [
+        ("csv", "zip", lambda data: list(csv.DictReader(io.StringIO(_only_entry(data).decode(), newline="")))),
+        ("jsonl", "none", lambda data: [json.loads(line) for line in data.decode().splitlines()]),
+        ("xlsx", "none", lambda data: _sheet_rows(data)),
+    ],
+)
+def test_every_format_downloads_and_imports_again(
+    stack: LocalStack, admin: Client, alice: Client, s3: Any, format: str, compression: str, read: Any
+) -> None:
+    entity = f"format-{format}"
+    put_contacts(admin, entity)
+    imported(stack, admin, s3, entity, contacts_csv([{"contact_id": "=1+1"}, {"contact_id": "007"}], count=50))
+    export_id = made(alice, entity, format=format, compression=compression)
+    job = alice.wait(alice.get(f"/exports/{export_id}")["jobId"])
+    data = alice.follow(f"/jobs/{job['jobId']}/download").content
+    rows = read(data)
+    assert len(rows) == 52 and {"'=1+1", "007"} <= {row["contact_id"] for row in rows}
+    again = f"{entity}-again"
+    put_contacts(admin, again)
+    upload_id = alice.upload(again, job["fileName"], data)
+    started = alice.call("POST", "/imports", json={"uploadId": upload_id, "unescapeFormulas": True})
+    assert alice.wait(started.json()["jobId"])["counts"]["imported"] == 52
+    second = alice.wait(alice.get(f"/exports/{made(alice, again, format=format, compression=compression)}")["jobId"])
+    again_rows = read(alice.follow(f"/jobs/{second['jobId']}/download").content)
+    key = "contact_id"
+    assert sorted(again_rows, key=lambda row: row[key]) == sorted(rows, key=lambda row: row[key])
+
+
+def _only_entry(data: bytes) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        [name] = archive.namelist()
+        return archive.read(name)
+
+
+def _sheet_rows(data: bytes) -> list[dict[str, Any]]:
+    from python_calamine import load_workbook  # not at import: another test proves that nothing loads it unasked
+
+    header, *rows = load_workbook(io.BytesIO(data)).get_sheet_by_index(0).to_python()
+    return [dict(zip(map(str, header), row, strict=True)) for row in rows]
+
+
+def test_a_one_shot_for_later_is_run_by_the_schedule(stack: LocalStack, admin: Client, alice: Client, s3: Any) -> None:
+    put_contacts(admin, "later")
+    imported(stack, admin, s3, "later", contacts_csv(count=3))
+    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3))
+    export_id = made(alice, "later", schedule={"at": at})
+    assert alice.get(f"/exports/{export_id}")["status"] == "SCHEDULED"
+    time.sleep(3)
+    schedule = stack.deployed.resources["ScheduleFunction"]
+    for _ in range(2):  # a tick that comes twice
+        stack.clients("lambda").invoke(FunctionName=schedule, Payload=b"{}")
+    [job] = alice.get(f"/exports/{export_id}/jobs")["items"]
+    assert alice.wait(job["jobId"])["numberOfItems"] == 3
+    assert alice.get(f"/exports/{export_id}")["status"] == "FINISHED"
+
+
+def test_a_partner_gets_each_change_once_by_sftp_and_people_their_report(
+    stack: LocalStack, admin: Client, alice: Client, s3: Any, tmp_path: Path
+) -> None:
+    put_contacts(admin, "sftp")
+    imported(stack, admin, s3, "sftp", contacts_csv(count=1_000))
+    secrets = stack.clients("secretsmanager")
+    host_key = asyncssh.generate_private_key("ssh-ed25519")
+    with sftp_server(tmp_path, [host_key]) as server:
+        secrets.create_secret(
+            Name="waybill/partner", SecretString=json.dumps({"username": USER, "password": "wrong"})
+        )
+        export_id = made(
+            alice,
+            "sftp",
+            type="INCREMENTAL",
+            schedule=DAILY,
+            destination={
+                "kind": "sftp",
+                "host": "127.0.0.1",
+                "port": server.port,
+                "directory": "/",
+                "secretId": "waybill/partner",
+                "hostKey": host_key_line(host_key),
+            },
+            recipients=["ops@example.com"],
+        )
+        failed = ran(alice, export_id)
+        assert (failed["status"], failed["error"]["code"]) == ("FAILED", "delivery-failed"), failed
+        assert failed["error"]["message"].startswith("auth: ") and "wrong" not in failed["error"]["message"]
+        assert alice.get(f"/jobs/{failed['jobId']}/report")["relaunchable"]
+        secrets.put_secret_value(
+            SecretId="waybill/partner", SecretString=json.dumps({"username": USER, "password": PASSWORD})
+        )
+        child = alice.call("POST", f"/jobs/{failed['jobId']}/relaunch")
+        assert child.status_code == 202, child.text
+        job = alice.wait(child.json()["jobId"])
+        assert (job["status"], job["retryOf"], job["windowTo"]) == ("COMPLETED", failed["jobId"], failed["windowTo"])
+        files = sorted(path.name for path in tmp_path.rglob("*") if path.is_file())
+        assert files == sorted([job["fileName"], f"{job['fileName']}.manifest.json"])
+        nothing = ran(alice, export_id)
+        assert nothing["numberOfItems"] == 0 and nothing["fileName"] != job["fileName"]
+    with urllib.request.urlopen(f"{stack.stack['endpointUrl']}/_ministack/ses/messages") as answer:
+        mails = [mail for account in json.load(answer)["messages"].values() for mail in account]
+    assert [mail["To"] for mail in mails] == [["ops@example.com"]] * 3
+    assert sorted("failed" in mail["Subject"].lower() for mail in mails) == [False, False, True], mails

@@ -1,0 +1,466 @@
+"""Runs of exports on moto: due once, extracted in parts, delivered, announced, and taken up where they broke off."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests import builders
+from tests.api_builders import load_function
+from waybill.aws.dynamodb import to_attributes
+from waybill.aws.events import NotPublished
+from waybill.bootstrap import Services
+from waybill.entities.model import Target
+from waybill.entities.rows import shard_of
+from waybill.errors import Conflict, JobFailed
+from waybill.exports import deliver as delivering
+from waybill.exports import extract as extraction
+from waybill.exports.definition import PAUSE_AFTER, Export, ExportStatus
+from waybill.exports.parse import Allowed, parse_definition
+from waybill.exports.repository import new_export_id
+from waybill.exports.run import activate, fail_export, fail_run, relaunch_export, run_now, tick
+from waybill.jobs.announce import announce_late
+from waybill.jobs.model import Job, Process, Status
+
+PERIODIC = {
+    "type": "PERIODIC_FULL",
+    "schedule": {"time": "02:30", "timezone": "Europe/Brussels"},
+    "destination": {"kind": "s3", "prefix": "out"},
+}
+
+
+def enough() -> float:
+    return 900.0
+
+
+@pytest.fixture(autouse=True)
+def no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extraction.time, "sleep", lambda seconds: None)
+
+
+@pytest.fixture
+def published(services: Services, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """The events that reach the bus."""
+    events: list[dict[str, Any]] = []
+    monkeypatch.setattr(services.events, "publish", lambda kind, detail, resources: events.append({kind: detail}))
+    return events
+
+
+def export_of(services: Services, **members: Any) -> Export:
+    entity = services.entities.find("contacts") or builders.entity()
+    services.entities.put(entity)
+    definition = parse_definition({"name": "out", "entity": "contacts", **members}, entity, Allowed(mail=True))
+    now = services.clock()
+    export = Export(new_export_id(now), definition, entity.uid, ExportStatus.DRAFT, now, "alice", "a", "series")
+    services.exports.add(export)
+    return export
+
+
+def put_records(services: Services, count: int, **fields: Any) -> None:
+    uid = builders.entity().uid
+    for number in range(count):
+        key = f"c{number:04d}"
+        item = {"_pk": f"{uid}#{shard_of(key)}", "_sk": key, "_at": 1, "_by": "job", "contact_id": key, **fields}
+        table = services.settings.records_table
+        services.dynamodb.call("PutItem", {"TableName": table, "Item": to_attributes(item)})
+
+
+def end(services: Services, job: Job) -> Job:
+    """What the state machine does with a run."""
+    outcome = extraction.extract(services, job.job_id, enough)
+    if outcome["outcome"] == "split":
+        for part in outcome["parts"]:
+            while extraction.extract_part(services, job.job_id, part, enough) == "more":
+                pass
+        extraction.assemble(services, job.job_id)
+    assert delivering.deliver(services, job.job_id, enough) == {"outcome": "ended"}
+    return services.jobs.get(job.job_id)
+
+
+def rows_in(data: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(data.decode(), newline="")))
+
+
+# Due
+
+
+def test_ticks_start_each_run_once_and_catch_up_once(services: Services, clock: builders.Clock) -> None:
+    clock.now = datetime(2026, 3, 28, 12, 0, tzinfo=UTC)
+    export = activate(services, export_of(services, **PERIODIC), "alice", "a")
+    assert (export.status, tick(services)) == (ExportStatus.SCHEDULED, 0)
+    clock.now = datetime(2026, 3, 29, 1, 0, tzinfo=UTC)  # Brussels skips 02:00 to 03:00 on this day
+    assert [tick(services), tick(services)] == [1, 0]
+    [job] = services.jobs.runs(export.export_id, 10)[0]
+    assert (job.started_by, job.file_name, job.process) == ("schedule", "contacts_20260329.csv", Process.EXPORT)
+    assert end(services, job).status is Status.COMPLETED
+    assert tick(services) == 0
+    clock.now = datetime(2026, 4, 3, 12, 0, tzinfo=UTC)  # nobody ticked for days
+    assert [tick(services), tick(services)] == [1, 0]
+    [caught_up] = services.jobs.runs(export.export_id, 10)[0]  # the first has expired
+    assert caught_up.file_name == "contacts_20260403.csv"
+
+
+def test_a_run_waits_for_the_one_before(services: Services, clock: builders.Clock) -> None:
+    export = activate(services, export_of(services, **PERIODIC), "alice", "a")
+    job = run_now(services, export, "alice", "a")
+    with pytest.raises(Conflict):
+        run_now(services, export, "alice", "a")
+    clock.forward(days=1)
+    assert tick(services) == 0
+    end(services, job)
+    assert tick(services) == 1
+
+
+@pytest.mark.parametrize("breaks", ["register", "start"])
+def test_a_start_that_broke_off_is_taken_up(
+    services: Services, clock: builders.Clock, monkeypatch: pytest.MonkeyPatch, breaks: str
+) -> None:
+    export = activate(services, export_of(services, **PERIODIC), "alice", "a")
+    clock.forward(days=1)
+
+    def die(*_: Any) -> Any:
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(services.jobs if breaks == "register" else services.workflow, breaks, die)
+        tick(services)
+    claimed = services.exports.get(export.export_id).running
+    assert claimed is not None
+    if breaks == "register":  # a job whose execution was not started is seen to by `revive`, as any other
+        tick(services)
+    assert [job.job_id for job in services.jobs.runs(export.export_id, 10)[0]] == [claimed.job_id]
+
+
+def test_an_end_that_broke_off_is_taken_up(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    export = activate(services, export_of(services, **PERIODIC), "alice", "a")
+    job = run_now(services, export, "alice", "a")
+    with monkeypatch.context() as patch:
+        patch.setattr(services.exports, "note_end", lambda *_: (_ for _ in ()).throw(RuntimeError("killed")))
+        with pytest.raises(RuntimeError):
+            end(services, job)
+    assert services.jobs.get(job.job_id).status is Status.COMPLETED
+    assert services.exports.get(export.export_id).running is not None
+    tick(services)
+    after = services.exports.get(export.export_id)
+    assert after.running is None and after.last_run is not None and after.last_run["outcome"] == "SUCCESS"
+
+
+def test_one_export_that_cannot_start_does_not_keep_the_others(
+    services: Services, clock: builders.Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exports = [activate(services, export_of(services, **PERIODIC), "alice", "a") for _ in range(2)]
+    clock.forward(days=1)
+    register = services.jobs.register
+
+    def refuse_one(job: Job, *rest: Any) -> Any:
+        if job.export_id == exports[1].export_id:  # the newest, which comes first
+            raise RuntimeError("cannot be started")
+        return register(job, *rest)
+
+    monkeypatch.setattr(services.jobs, "register", refuse_one)
+    assert tick(services) == 1
+    assert len(services.jobs.runs(exports[0].export_id, 10)[0]) == 1
+
+
+def test_an_export_pauses_itself_after_repeated_failures(services: Services) -> None:
+    export = activate(services, export_of(services, **PERIODIC), "alice", "a")
+    for number in range(PAUSE_AFTER):
+        assert services.exports.get(export.export_id).status is ExportStatus.SCHEDULED, number
+        job = run_now(services, export, "alice", "a")
+        fail_run(services, services.jobs.begin(job.job_id), "delivery-failed", "timeout: nobody answered")
+    paused = services.exports.get(export.export_id)
+    assert paused.status is ExportStatus.DRAFT
+    assert paused.message is not None and paused.message.startswith("Paused after 5 failed runs in a row; the last one")
+    again = activate(services, paused, "alice", "a")
+    assert (again.status, again.failures, again.message) == (ExportStatus.SCHEDULED, 0, None)
+
+
+def test_a_one_shot_of_later_waits_for_its_time(services: Services, clock: builders.Clock) -> None:
+    at = (clock() + timedelta(hours=1)).isoformat()
+    export = activate(services, export_of(services, schedule={"at": at}), "alice", "a")
+    assert (export.status, tick(services)) == (ExportStatus.SCHEDULED, 0)
+    clock.forward(hours=2)
+    assert [tick(services), tick(services)] == [1, 0]
+    running = services.exports.get(export.export_id)
+    assert running.status is ExportStatus.IN_PROGRESS and running.job_id is not None
+    end(services, services.jobs.get(running.job_id))
+    assert services.exports.get(export.export_id).status is ExportStatus.FINISHED
+
+
+# Extracted
+
+
+@pytest.mark.parametrize("page_items", [7, None])
+def test_a_large_table_is_extracted_in_parts_and_goes_on_when_time_runs_out(
+    services: Services, monkeypatch: pytest.MonkeyPatch, page_items: int | None
+) -> None:
+    put_records(services, 150)
+    monkeypatch.setattr(extraction, "_is_large", lambda *_: True)
+    page_request = extraction._page_request
+
+    def small_pages(*arguments: Any) -> Any:
+        operation, request = page_request(*arguments)
+        return operation, request | ({"Limit": page_items} if page_items else {})
+
+    monkeypatch.setattr(extraction, "_page_request", small_pages)
+    job = run_now(services, activate(services, export_of(services, **PERIODIC), "alice", "a"), "alice", "a")
+    parts = extraction.extract(services, job.job_id, enough)["parts"]
+    assert parts == list(range(16))
+    calls = 0
+    for part in parts:
+        # No time beyond one page a call; and each part is asked for once more than it needs.
+        while extraction.extract_part(services, job.job_id, part, lambda: 1.0) == "more":
+            calls += 1
+        assert extraction.extract_part(services, job.job_id, part, enough) == "extracted"
+    assert calls >= 48
+    assert services.jobs.get(job.job_id).imported == 150
+    extraction.assemble(services, job.job_id)
+    first = services.jobs.get(job.job_id).extracted
+    assert first is not None
+    extraction.assemble(services, job.job_id)
+    assert services.jobs.get(job.job_id).extracted == first
+    assert extraction.extract(services, job.job_id, enough) == {"outcome": "extracted"}
+    ended = end(services, job)
+    assert (ended.counts.total, ended.counts.imported) == (150, 150)
+    data = services.files.read(services.settings.transfer_bucket, "out/contacts_20260131.csv")
+    assert sorted(row["contact_id"] for row in rows_in(data)) == [f"c{number:04d}" for number in range(150)]
+
+
+def test_a_killed_attempt_leaves_no_trace(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_records(services, 20)
+    job = run_now(services, activate(services, export_of(services, **PERIODIC), "alice", "a"), "alice", "a")
+    pages = 0
+    call_bytes = services.dynamodb.call_bytes
+
+    def die_midway(operation: str, request: dict[str, Any]) -> bytes:
+        nonlocal pages
+        pages += 1
+        if pages == 30:
+            raise RuntimeError("killed")
+        return call_bytes(operation, request)
+
+    monkeypatch.setattr(services.dynamodb, "call_bytes", die_midway)
+    with pytest.raises(RuntimeError):
+        extraction.extract(services, job.job_id, enough)
+    services.clock.forward(seconds=13)  # type: ignore[attr-defined]  # its lease is over
+    assert end(services, job).counts.imported == 20
+
+
+def test_an_export_of_nothing_delivers_its_header(services: Services) -> None:
+    job = run_now(services, activate(services, export_of(services, **PERIODIC), "alice", "a"), "alice", "a")
+    ended = end(services, job)
+    assert (ended.status, ended.counts.total, str(ended.outcome)) == (Status.COMPLETED, 0, "SUCCESS")
+    data = services.files.read(services.settings.transfer_bucket, "out/contacts_20260131.csv")
+    assert data == b"contact_id,email,spend,joined,vip\r\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"schema": {"fields": builders.CONTACTS_SCHEMA["fields"][:1]}}, "invalid-definition"),
+        ({"uid": "another"}, "unknown-entity"),
+    ],
+)
+def test_a_definition_that_its_entity_outgrew_fails_with_its_code(
+    services: Services, change: dict[str, Any], code: str
+) -> None:
+    export = activate(services, export_of(services, fields=["contact_id", "email"], **PERIODIC), "alice", "a")
+    if "uid" in change:
+        services.entities.delete(builders.entity())
+    services.entities.put(builders.entity(**change))
+    job = run_now(services, export, "alice", "a")
+    with pytest.raises(JobFailed) as failed:
+        extraction.extract(services, job.job_id, enough)
+    assert failed.value.job_code == code
+
+
+def test_a_target_table_is_scanned_and_its_window_ends_five_minutes_ago(
+    services: Services, clock: builders.Clock, moto_url: str
+) -> None:
+    services.dynamodb.call(
+        "CreateTable",
+        {
+            "TableName": "mine",
+            "AttributeDefinitions": [{"AttributeName": "contact_id", "AttributeType": "S"}],
+            "KeySchema": [{"AttributeName": "contact_id", "KeyType": "HASH"}],
+            "BillingMode": "PAY_PER_REQUEST",
+        },
+    )
+
+    def put(key: str, modified: Any) -> None:
+        item = {"contact_id": key} | ({} if modified is None else {"modified": modified})
+        services.dynamodb.call("PutItem", {"TableName": "mine", "Item": to_attributes(item)})
+
+    services.entities.put(builders.entity(target=Target("mine", "modified")))
+    export = activate(services, export_of(services, **(PERIODIC | {"type": "INCREMENTAL"})), "alice", "a")
+    now = int(clock().timestamp())
+    put("text", "2026-01-31T09:00:00.000Z"), put("seconds", now - 400), put("milliseconds", (now - 400) * 1000)
+    put("never", None), put("late-text", "2026-01-31T09:29:00.000Z"), put("late-seconds", now - 60)
+    put("late-milliseconds", (now - 60) * 1000)
+    first = end(services, run_now(services, export, "alice", "a"))
+    assert (first.window_from, first.window_to) == (None, clock() - timedelta(seconds=300))
+
+    def keys(name: str) -> set[str]:
+        data = services.files.read(services.settings.transfer_bucket, f"out/{name}")
+        return {row["contact_id"] for row in rows_in(data)}
+
+    assert keys(first.file_name) == {"text", "seconds", "milliseconds", "never"}
+    clock.forward(minutes=10)
+    second = end(services, run_now(services, services.exports.get(export.export_id), "alice", "a"))
+    assert second.window_from == first.window_to
+    assert keys(second.file_name) == {"late-text", "late-seconds", "late-milliseconds"}
+
+
+# Delivered
+
+
+def test_increments_take_the_next_free_name_and_full_extracts_replace(services: Services) -> None:
+    full = activate(services, export_of(services, **PERIODIC), "alice", "a")
+    names = [end(services, run_now(services, full, "alice", "a")).file_name for _ in range(2)]
+    assert names == ["contacts_20260131.csv"] * 2
+    body = PERIODIC | {"type": "INCREMENTAL", "destination": {"kind": "s3", "prefix": "inc/"}}
+    increments = activate(services, export_of(services, **body), "alice", "a")
+    names = [end(services, run_now(services, increments, "alice", "a")).file_name for _ in range(3)]
+    assert names == ["contacts_20260131.csv", "contacts_20260131_2.csv", "contacts_20260131_3.csv"]
+
+
+def test_a_manifest_stands_beside_each_file(services: Services) -> None:
+    put_records(services, 3, email="a@example.com")
+    export = activate(services, export_of(services, fields=["email"], compression="zip", **PERIODIC), "alice", "a")
+    job = end(services, run_now(services, export, "alice", "a"))
+    bucket = services.settings.transfer_bucket
+    data = services.files.read(bucket, "out/contacts_20260131.csv.zip")
+    manifest = json.loads(services.files.read(bucket, "out/contacts_20260131.csv.zip.manifest.json"))
+    assert manifest == {
+        "jobId": job.job_id,
+        "exportId": export.export_id,
+        "name": "out",
+        "entity": "contacts",
+        "type": "PERIODIC_FULL",
+        "definitionVersion": 1,
+        "fileName": "contacts_20260131.csv.zip",
+        "format": "csv",
+        "compression": "zip",
+        "fields": ["email"],
+        "rows": 3,
+        "bytes": len(data),
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "windowFrom": None,
+        "windowTo": None,
+        "createdAt": "2026-01-31T09:30:00.000Z",
+    }
+
+
+def test_a_bucket_that_is_not_there_fails_at_once_and_can_be_relaunched(services: Services) -> None:
+    body = PERIODIC | {"destination": {"kind": "s3", "bucket": "nowhere-at-all"}}
+    export = activate(services, export_of(services, **body), "alice", "a")
+    job = run_now(services, export, "alice", "a")
+    failed = end(services, job)
+    assert (failed.status, failed.error_code) == (Status.FAILED, "delivery-failed")
+    assert failed.error_message is not None and failed.error_message.startswith("not-found: There is no bucket")
+    child = relaunch_export(services, failed, "alice", "a")
+    assert (child.retry_of, child.export_id) == (failed.job_id, export.export_id)
+
+
+def test_a_passing_failure_is_retried_with_pauses_and_then_ends_the_run(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(*_: Any) -> Any:
+        raise delivering.BucketRefused("unreachable", "S3 could not be reached.")
+
+    monkeypatch.setattr(delivering.Bucket, "copy_from", unreachable)
+    job = run_now(services, activate(services, export_of(services, **PERIODIC), "alice", "a"), "alice", "a")
+    extraction.extract(services, job.job_id, enough)
+    waits = []
+    while (result := delivering.deliver(services, job.job_id, enough))["outcome"] == "retry":
+        waits.append(result["waitSeconds"])
+        services.clock.forward(seconds=13)  # type: ignore[attr-defined]
+    assert (tuple(waits), result) == (delivering.RETRY_SECONDS, {"outcome": "ended"})
+    failed = services.jobs.get(job.job_id)
+    assert (failed.status, failed.counts.total) == (Status.FAILED, failed.counts.imported)
+    assert fail_export(services, job.job_id) == failed
+
+
+# Announced
+
+
+def test_every_change_of_status_is_an_event(services: Services, published: list[dict[str, Any]]) -> None:
+    job = run_now(services, activate(services, export_of(services, **PERIODIC), "alice", "a"), "alice", "a")
+    end(services, job)
+    details = [event["Job Status Changed"] for event in published]
+    assert [detail["status"] for detail in details] == ["WAITING", "IN_PROGRESS", "COMPLETED"]
+    assert {detail["jobId"] for detail in details} == {job.job_id}
+    assert (details[-1]["entity"], details[-1]["outcome"], details[-1]["exportId"]) == (
+        "contacts",
+        "SUCCESS",
+        job.export_id,
+    )
+
+
+def test_what_could_not_be_announced_is_announced_later(
+    services: Services, clock: builders.Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise NotPublished("the bus is down")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(services.events, "publish", fail)
+        job = run_now(services, activate(services, export_of(services, **PERIODIC), "alice", "a"), "alice", "a")
+        end(services, job)
+    told: list[str] = []
+    monkeypatch.setattr(services.events, "publish", lambda kind, detail, resources: told.append(detail["status"]))
+    assert announce_late(services) == 0  # whoever should do so may still be at it
+    clock.forward(minutes=2)
+    assert announce_late(services) == 2
+    assert sorted(told) == ["COMPLETED", "WAITING"]
+    assert announce_late(services) == 0
+
+
+def test_recipients_get_the_report_once(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    mails: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(services.mailer, "send", lambda *mail: mails.append(mail))
+    body = PERIODIC | {"recipients": ["ops@example.com", "data@example.com"]}
+    job = run_now(services, activate(services, export_of(services, **body), "alice", "a"), "alice", "a")
+    end(services, job)
+    tick(services)
+    [(recipients, subject, text, html)] = mails
+    assert recipients == ["ops@example.com", "data@example.com"]
+    assert "out" in subject and "contacts_20260131.csv" in text and "contacts_20260131.csv" in html
+
+
+# The function
+
+
+def test_the_steps_of_the_function(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_records(services, 2)
+    app = load_function("export_steps")
+    monkeypatch.setattr(app, "services", lambda: services)
+
+    class Context:
+        function_name, memory_limit_in_mb, invoked_function_arn, aws_request_id = "f", 128, "arn", "id"
+
+        def get_remaining_time_in_millis(self) -> int:
+            return 900_000
+
+    job = run_now(services, activate(services, export_of(services, **PERIODIC), "alice", "a"), "alice", "a")
+    # A small export is extracted and delivered by one invocation.
+    event = {"step": "extract", "jobId": job.job_id}
+    assert app.handler(event, Context()) == {"jobId": job.job_id, "outcome": "ended"}
+    assert services.jobs.get(job.job_id).status is Status.COMPLETED
+    assert app.handler(event, Context())["outcome"] == "ended"  # invoked again it finds it so
+
+    export = export_of(services, **(PERIODIC | {"type": "INCREMENTAL", "includeDeleted": True}))
+    services.exports.delete(export.export_id)
+    old = replace(export, window_end=services.clock() - timedelta(days=40))
+    services.exports.add(old)
+    job = run_now(services, activate(services, old, "alice", "a"), "alice", "a")
+    assert app.handler({"step": "extract", "jobId": job.job_id}, Context())["outcome"] == "ended"
+    failed = services.jobs.get(job.job_id)
+    assert (failed.status, failed.error_code) == (Status.FAILED, "window-too-old")

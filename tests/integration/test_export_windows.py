@@ -1,0 +1,316 @@
+"""Incremental exports neither miss nor repeat a change for good: what was delivered folds to the table.
+
+A state machine (hypothesis) interleaves imports, whose writes are stamped early and applied late by workers whose
+clocks differ, with runs that read the table while that goes on, fail, and are relaunched. The code under test is the
+product's, on moto; the writes of imports are the test's own, so that they can be as late as an import's may be.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from tests import builders
+from tests.api_builders import make_job
+from waybill.aws.dynamodb import to_attributes
+from waybill.bootstrap import Services
+from waybill.exports import extract as extraction
+from waybill.exports.definition import Definition, Export, ExportStatus, ExportType
+from waybill.exports.parse import Allowed, parse_definition
+from waybill.exports.repository import new_export_id
+from waybill.exports.run import end_run, fail_run, relaunch_export, run_now
+from waybill.jobs.model import Counts, Job, Status, finished
+
+SHARDS = 2
+# More prove more: WAYBILL_EXAMPLES=100 takes some minutes.
+EXAMPLES = int(os.environ.get("WAYBILL_EXAMPLES", "3"))
+KEYS = [f"k{number}" for number in range(5)]
+SCHEMA = {
+    "fields": [
+        {"name": "key", "type": "string"},
+        {"name": "value", "type": "string"},
+        {"name": "on", "type": "boolean"},
+    ],
+    "primaryKey": "key",
+}
+# Half of what the product allows for: two clocks may be off in different directions.
+skews = st.integers(-450, 450)
+
+
+def enough() -> float:
+    return 900.0
+
+
+class Windows(RuleBasedStateMachine):
+    services: Services
+    clock: builders.Clock
+    includes_deleted: bool
+
+    @initialize(has_filter=st.booleans())
+    def begin(self, has_filter: bool) -> None:
+        self.entity = builders.entity(f"e-{uuid.uuid4().hex[:8]}", uid=str(uuid.uuid4()), schema=SCHEMA)
+        self.services.entities.put(self.entity)
+        body = {
+            "name": "changes",
+            "entity": self.entity.name,
+            "type": "INCREMENTAL",
+            "schedule": {"time": "02:30", "timezone": "UTC"},
+            "destination": {"kind": "s3", "prefix": self.entity.name},
+            "fileName": "changes.csv",
+            "includeDeleted": self.includes_deleted,
+            "filter": [{"field": "on", "op": "eq", "value": True}] if has_filter else [],
+        }
+        definition: Definition = parse_definition(body, self.entity, Allowed())
+        now = self.clock()
+        export = Export(
+            new_export_id(now), definition, self.entity.uid, ExportStatus.DRAFT, now, "a", "a", str(uuid.uuid4())
+        )
+        assert export.definition.type is ExportType.INCREMENTAL
+        self.services.exports.add(export)
+        self.export = self.services.exports.schedule(export.export_id, now)
+        self.has_filter = has_filter
+        self.table: dict[str, tuple[str, bool] | None] = {}  # what a reader sees; None is a tombstone
+        self.received: dict[str, tuple[str, bool]] = {}
+        self.importing: Job | None = None
+        self.in_flight: list[tuple[str, tuple[str, bool] | None, int]] = []
+        self.failed: list[str] = []
+        self.meanwhile: Any = None
+
+    # Imports
+
+    @rule(milliseconds=st.integers(1, 3000))
+    def time_passes(self, milliseconds: int) -> None:
+        self.clock.forward(milliseconds=milliseconds)
+
+    @precondition(lambda self: self.importing is None)
+    @rule(skew=skews)
+    def import_begins(self, skew: int) -> None:
+        job = make_job(entity=self.entity.name, entity_uid=self.entity.uid, submitted_at=self.clock())
+        self.services.jobs.register(job, self.entity.to_document())
+        with self.skewed(skew):
+            self.importing = self.services.jobs.begin(job.job_id)
+
+    @precondition(lambda self: self.importing is not None)
+    @rule(key=st.sampled_from(KEYS), value=st.none() | st.tuples(st.sampled_from("abc"), st.booleans()), skew=skews)
+    def write_is_stamped(self, key: str, value: tuple[str, bool] | None, skew: int) -> None:
+        if any(waiting == key for waiting, _, _ in self.in_flight):
+            return  # an import writes a key once at a time
+        with self.skewed(skew):
+            self.in_flight.append((key, value, round(self.clock().timestamp() * 1000)))
+
+    @precondition(lambda self: self.in_flight)
+    @rule(data=st.data())
+    def write_is_applied(self, data: st.DataObject) -> None:
+        key, value, stamp = self.in_flight.pop(data.draw(st.integers(0, len(self.in_flight) - 1)))
+        item: dict[str, Any] = {"_pk": f"{self.entity.uid}#{KEYS.index(key) % SHARDS:02x}", "_sk": key, "_at": stamp}
+        item["_by"] = "job"
+        if value is None:
+            item["_gone"] = stamp // 1000 + 30 * 86_400
+        else:
+            item |= {"key": key, "value": value[0], "on": value[1]}
+        table = self.services.settings.records_table
+        self.services.dynamodb.call("PutItem", {"TableName": table, "Item": to_attributes(item)})
+        self.table[key] = value
+
+    @precondition(lambda self: self.importing is not None and not self.in_flight)
+    @rule()
+    def import_ends(self) -> None:
+        assert self.importing is not None
+        retention = self.services.jobs.retention
+        ended = finished(self.importing, Status.COMPLETED, Counts(0), self.clock(), retention)
+        self.services.jobs.finish(ended, Status.IN_PROGRESS)
+        self.importing = None
+
+    # Exports
+
+    @rule(data=st.data())
+    def export_runs(self, data: st.DataObject) -> None:
+        self.run(data, run_now(self.services, self.export, "a", "a"))
+
+    @rule(data=st.data(), is_read=st.booleans())
+    def export_fails(self, data: st.DataObject, is_read: bool) -> None:
+        job = run_now(self.services, self.export, "a", "a")
+        job = self.extract(data, job) if is_read else self.services.jobs.begin(job.job_id)
+        self.failed.append(fail_run(self.services, job, "delivery-failed", "timeout").job_id)
+        if self.services.exports.get(self.export.export_id).status is ExportStatus.DRAFT:  # it paused itself
+            self.services.exports.schedule(self.export.export_id, self.clock())
+
+    @precondition(lambda self: self.failed)
+    @rule(data=st.data())
+    def failed_run_is_relaunched(self, data: st.DataObject) -> None:
+        job = self.services.jobs.get(self.failed.pop(data.draw(st.integers(0, len(self.failed) - 1))))
+        self.run(data, relaunch_export(self.services, job, "a", "a"))
+
+    def extract(self, data: st.DataObject, job: Job) -> Job:
+        """Extract a run while other things go on."""
+
+        def meanwhile() -> None:
+            if not data.draw(st.booleans()):
+                return
+            if self.importing is None:
+                self.import_begins(data.draw(skews))
+                return
+            for _ in range(data.draw(st.integers(0, 2))):
+                value = data.draw(st.none() | st.tuples(st.sampled_from("abc"), st.booleans()))
+                self.write_is_stamped(data.draw(st.sampled_from(KEYS)), value, data.draw(skews))
+            if self.in_flight:
+                self.write_is_applied(data)
+            elif data.draw(st.booleans()):
+                self.import_ends()
+
+        self.meanwhile = meanwhile
+        try:
+            assert extraction.extract(self.services, job.job_id, enough)["outcome"] == "extracted"
+        finally:
+            self.meanwhile = None
+        return self.services.jobs.get(job.job_id)
+
+    def run(self, data: st.DataObject, job: Job) -> None:
+        job = self.extract(data, job)
+        assert job.extracted is not None
+        count = int(job.extracted["rows"])
+        end_run(self.services, job, Status.COMPLETED, Counts(count, count))  # as if it were delivered
+        body = self.services.files.read(self.services.settings.files_bucket, job.extracted["key"]).decode()
+        rows = list(csv.DictReader(io.StringIO(body, newline="")))
+        assert len({row["key"] for row in rows}) == len(rows) == count
+        for row in rows:
+            if row.get("_deleted") == "true":
+                self.received.pop(row["key"], None)
+            else:
+                self.received[row["key"]] = (row["value"], row["on"] == "true")
+
+    @invariant()
+    def one_run_at_a_time(self) -> None:
+        if hasattr(self, "export"):
+            assert self.services.exports.get(self.export.export_id).running is None
+
+    def teardown(self) -> None:
+        """Let everything come to rest: then what was received is the table."""
+        if not hasattr(self, "received"):
+            return
+        while self.in_flight:
+            self.write_is_applied(_First())  # type: ignore[arg-type]
+        if self.importing is not None:
+            self.import_ends()
+        self.clock.forward(seconds=5)
+        self.run(_First(), run_now(self.services, self.export, "a", "a"))  # type: ignore[arg-type]
+        wanted = {
+            key: value
+            for key, value in self.table.items()
+            if value is not None and (value[1] or not self.has_filter)
+        }
+        if self.includes_deleted:
+            assert self.received == wanted
+        else:  # without deletions: all that is there, and nothing that was never there
+            assert {key: value for key, value in self.received.items() if key in wanted} == wanted
+        # Nothing more to tell: a window without changes is empty.
+        self.clock.forward(seconds=5)
+        job = self.extract(_First(), run_now(self.services, self.export, "a", "a"))  # type: ignore[arg-type]
+        assert job.extracted is not None and job.extracted["rows"] == 0
+
+    @contextmanager
+    def skewed(self, milliseconds: int) -> Iterator[None]:
+        """The clock of another machine."""
+        self.clock.forward(milliseconds=milliseconds)
+        try:
+            yield
+        finally:
+            self.clock.forward(milliseconds=-milliseconds)
+
+
+class _First:
+    """Draws nothing: no, zero, none."""
+
+    def draw(self, strategy: Any) -> Any:
+        return 0 if "integers" in repr(strategy) else False
+
+
+@pytest.mark.parametrize("includes_deleted", [True, False])
+def test_what_was_delivered_folds_to_the_table(
+    services: Services, clock: builders.Clock, monkeypatch: pytest.MonkeyPatch, includes_deleted: bool
+) -> None:
+    class Machine(Windows):
+        pass
+
+    Machine.services, Machine.clock, Machine.includes_deleted = services, clock, includes_deleted
+    current: list[Windows] = []
+    original_init = Machine.__init__
+
+    def remember(self: Windows) -> None:
+        current[:] = [self]
+        original_init(self)
+
+    def pause() -> None:
+        machine = current[0]
+        if getattr(machine, "meanwhile", None) is not None:
+            machine.meanwhile()
+
+    def sleep(seconds: float) -> None:
+        pause()
+        clock.now += timedelta(seconds=seconds)
+        pause()
+
+    call_bytes = services.dynamodb.call_bytes
+
+    def read(operation: str, request: dict[str, Any]) -> bytes:
+        pause()
+        return call_bytes(operation, request)
+
+    monkeypatch.setattr(Machine, "__init__", remember)
+    monkeypatch.setattr(extraction.time, "sleep", sleep)
+    monkeypatch.setattr(extraction, "SEGMENTS", SHARDS)
+    monkeypatch.setattr(services.dynamodb, "call_bytes", read)
+    monkeypatch.setattr(services.jobs, "_announce", lambda job: True)
+    run_state_machine_as_test(
+        Machine,
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=15,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            derandomize=True,
+            print_blob=False,
+        ),
+    )
+
+
+def test_a_window_with_deletions_that_are_gone_is_refused(services: Services, clock: builders.Clock) -> None:
+    entity = builders.entity()
+    services.entities.put(entity)
+    body = {
+        "name": "changes",
+        "entity": "contacts",
+        "type": "INCREMENTAL",
+        "schedule": {"time": "02:30", "timezone": "UTC"},
+        "destination": {"kind": "s3"},
+        "includeDeleted": True,
+    }
+    definition = parse_definition(body, entity, Allowed())
+    now = clock()
+    export = Export(new_export_id(now), definition, entity.uid, ExportStatus.DRAFT, now, "a", "a", "s")
+    export = replace(export, window_end=now - timedelta(days=31))
+    services.exports.add(export)
+    export = services.exports.schedule(export.export_id, now)
+    job = run_now(services, export, "a", "a")
+    with pytest.raises(extraction.JobFailed, match="30 days") as refused:
+        extraction.extract(services, job.job_id, enough)
+    assert refused.value.job_code == "window-too-old"
