@@ -19,13 +19,14 @@ from waybill.aws.events import NotPublished
 from waybill.bootstrap import Services
 from waybill.entities.model import Target
 from waybill.entities.rows import shard_of
-from waybill.errors import Conflict, JobFailed
+from waybill.errors import Conflict, JobFailed, Superseded
 from waybill.exports import deliver as delivering
 from waybill.exports import extract as extraction
 from waybill.exports.definition import PAUSE_AFTER, Export, ExportStatus
 from waybill.exports.parse import Allowed, parse_definition
 from waybill.exports.repository import new_export_id
 from waybill.exports.run import activate, fail_export, fail_run, relaunch_export, run_now, tick
+from waybill.jobs import leases
 from waybill.jobs.announce import announce_late
 from waybill.jobs.model import Job, Process, Status
 
@@ -386,6 +387,32 @@ def test_a_passing_failure_is_retried_with_pauses_and_then_ends_the_run(
     failed = services.jobs.get(job.job_id)
     assert (failed.status, failed.counts.total) == (Status.FAILED, failed.counts.imported)
     assert fail_export(services, job.job_id) == failed
+
+
+def test_a_server_that_stalls_longer_than_a_lease_is_waited_for(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A late heartbeat ends a delivery only when another attempt has taken it over."""
+    from waybill.exports.remote import DeliveryFailed
+
+    taken_over = False
+
+    def slow_copy(*arguments: Any) -> None:
+        progress = arguments[-1]
+        services.clock.forward(seconds=30)  # type: ignore[attr-defined]
+        monkeypatch.setattr(leases.time, "monotonic", lambda real=leases.time.monotonic: real() + 30)
+        if taken_over:
+            services.jobs.lease_chunk(job.job_id, -2, "another", 12)
+        progress()
+
+    monkeypatch.setattr(delivering.Bucket, "copy_from", slow_copy)
+    job = run_now(services, activate(services, export_of(services, **PERIODIC), "alice", "a"), "alice", "a")
+    assert end(services, job).status is Status.COMPLETED
+    taken_over = True
+    job = run_now(services, activate(services, export_of(services, **PERIODIC), "alice", "a"), "alice", "a")
+    with pytest.raises((Superseded, DeliveryFailed)) as stopped:
+        end(services, job)
+    assert stopped.type is Superseded
 
 
 # Announced

@@ -20,7 +20,7 @@ from waybill.exports.definition import DELETED, Definition
 from waybill.exports.remote import AllowedHosts, Placement, Source, Step, discard, manifest_name, open_remote, place
 from waybill.exports.remote.place import numbered
 from waybill.exports.run import end_run, fail_run, snapshot_of
-from waybill.jobs.leases import Pulse, lease_chunk
+from waybill.jobs.leases import LatePulse, lease_chunk
 from waybill.jobs.model import Counts, Job, Status, rfc3339
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def deliver(services: Services, job_id: str, remaining_seconds: Callable[[], flo
         return {"outcome": "ended"}
     attempt = uuid.uuid4().hex
     job = lease_chunk(services, job_id, _LEASE, attempt, remaining_seconds)
-    pulse = Pulse(services, job, _LEASE, attempt)
+    pulse = LatePulse(services, job, _LEASE, attempt)
     delivery = _Delivery(services, job, definition, snapshot, pulse)
     try:
         if definition.destination["kind"] == "s3":
@@ -95,7 +95,7 @@ class _Delivery:
     job: Job
     definition: Definition
     snapshot: dict[str, Any]
-    pulse: Pulse
+    pulse: LatePulse
 
     def note(self, **values: Any) -> None:
         """Keep something of the delivery in the job, for the next attempt."""

@@ -84,3 +84,24 @@ class Pulse:
         self.job = self._services.jobs.heartbeat(self.job.job_id, self._chunk, replace(self.lease, until=until))
         self._next, self._lease_ends = asked + HEARTBEAT_SECONDS, asked + LEASE_SECONDS
         return self.job
+
+
+class LatePulse(Pulse):
+    """The heartbeat of work that shows only where a condition on its lease lets it: files that nobody reads before they
+    are recorded. A partner's server that stalls may make it late; it goes on unless another attempt has taken over."""
+
+    def check(self) -> Job:
+        """As `Pulse.check`, but that the lease may be over.
+
+        Raises:
+            Superseded: another attempt has it, or the job has ended.
+        """
+        return self.job if time.monotonic() < self._next else self.beat()
+
+    def beat(self) -> Job:
+        """As `check`, now."""
+        asked = time.monotonic()
+        until = int((self._services.clock().timestamp() + LEASE_SECONDS) * 1000)
+        self.job = self._services.jobs.heartbeat(self.job.job_id, self._chunk, replace(self.lease, until=until))
+        self._next = asked + HEARTBEAT_SECONDS
+        return self.job
