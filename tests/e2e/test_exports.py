@@ -29,8 +29,8 @@ DAILY = {"time": "02:30", "timezone": "Europe/Brussels"}
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[LocalStack]:
-    """A stack of its own, whose deliveries may reach servers of this machine."""
-    with local_stack(parameters={"AllowedPrivateHosts": "127.0.0.1"}) as running:
+    """A stack of its own that enforces IAM, and whose deliveries may reach servers of this machine."""
+    with local_stack(parameters={"AllowedPrivateHosts": "127.0.0.1"}, auth=True) as running:
         yield running
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from waybill.aws.events import NotPublished
@@ -23,14 +24,20 @@ def announce(services: Services, job: Job) -> bool:
     Returns:
         False when it has to be tried again: an event or a mail may then go out a second time, but none is lost.
     """
-    try:
-        services.events.publish(DETAIL_TYPE, event_detail(job), [f"waybill:job:{job.job_id}"])
-        if job.process is Process.EXPORT and job.is_terminal:
-            _mail_report(services, job)
-    except (NotPublished, MailDelayed):
-        logger.warning("A change of status was not announced", jobId=job.job_id, status=str(job.status), exc_info=True)
-        return False
-    return True
+    is_told = True
+    duties: list[Callable[[], None]] = [
+        lambda: services.events.publish(DETAIL_TYPE, event_detail(job), [f"waybill:job:{job.job_id}"])
+    ]
+    if job.process is Process.EXPORT and job.is_terminal:
+        duties.append(lambda: _mail_report(services, job))
+    for duty in duties:
+        try:
+            duty()
+        except (NotPublished, MailDelayed):
+            is_told = False
+            fields = {"jobId": job.job_id, "status": str(job.status)}
+            logger.warning("A change of status was not announced", extra=fields, exc_info=True)
+    return is_told
 
 
 def announce_late(services: Services) -> int:
@@ -86,4 +93,4 @@ def _mail_report(services: Services, job: Job) -> None:
     try:
         services.mailer.send(recipients, mail.subject, mail.text, mail.html)
     except MailRefused:
-        logger.error("A report could not be mailed", jobId=job.job_id, exc_info=True)
+        logger.error("A report could not be mailed", extra={"jobId": job.job_id}, exc_info=True)
