@@ -19,7 +19,7 @@ from waybill.aws.events import NotPublished
 from waybill.bootstrap import Services
 from waybill.entities.model import Target
 from waybill.entities.rows import shard_of
-from waybill.errors import Conflict, JobFailed, Superseded
+from waybill.errors import Conflict, JobFailed, NotFound, Superseded
 from waybill.exports import deliver as delivering
 from waybill.exports import extract as extraction
 from waybill.exports.definition import PAUSE_AFTER, Export, ExportStatus
@@ -137,6 +137,25 @@ def test_a_start_that_broke_off_is_taken_up(
     if breaks == "register":  # a job whose execution was not started is seen to by `revive`, as any other
         tick(services)
     assert [job.job_id for job in services.jobs.runs(export.export_id, 10)[0]] == [claimed.job_id]
+
+
+def test_a_relaunch_whose_original_is_gone_does_not_lock_the_export(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export = activate(services, export_of(services, **PERIODIC), "alice", "a")
+    job = run_now(services, export, "alice", "a")
+    failed = fail_run(services, services.jobs.begin(job.job_id), "delivery-failed", "timeout: nobody answered")
+    with monkeypatch.context() as patch:
+        patch.setattr(services.jobs, "register", lambda *_: (_ for _ in ()).throw(RuntimeError("killed")))
+        with pytest.raises(RuntimeError):
+            relaunch_export(services, failed, "alice", "a")
+    services.jobs.delete(failed)
+    with pytest.raises(NotFound):
+        relaunch_export(services, failed, "alice", "a")
+    assert services.exports.get(export.export_id).running is not None
+    tick(services)
+    assert services.exports.get(export.export_id).running is None
+    assert run_now(services, export, "alice", "a").status is Status.WAITING
 
 
 def test_an_end_that_broke_off_is_taken_up(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -247,7 +247,9 @@ def assemble(services: Services, job_id: str) -> Job:
         raise
     output.close()
     extracted = {"key": key, "rows": written.rows, "bytes": written.size_bytes, "sha256": written.sha256}
-    return services.jobs.set_once(job_id, extracted=extracted)
+    job = services.jobs.set_once(job_id, extracted=extracted)
+    services.files.delete_prefix(bucket, f"{job_prefix(job_id)}parts/")
+    return job
 
 
 def part_key(job_id: str, part: int, number: int, attempt: str) -> str:

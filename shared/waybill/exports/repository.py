@@ -206,6 +206,14 @@ class ExportRepository:
 
         return self._move(export_id, change)
 
+    def release(self, export: Export) -> None:
+        """Forget a run that stands in the export and can never have a job."""
+
+        def change(current: Export) -> Export:
+            return replace(current, running=None) if current.running == export.running else current
+
+        self._move(export.export_id, change)
+
     def note_end(self, job: Job, series: str) -> Export | None:
         """Note that a run has ended: its summary, how far its window was delivered, and whether the export goes on.
         Called again it changes nothing.

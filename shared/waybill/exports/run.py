@@ -64,6 +64,7 @@ def relaunch_export(services: Services, job: Job, started_by: str, started_by_id
     if not is_relaunchable(job) or job.export_id is None:
         why = "did not fail" if job.status is not Status.FAILED else f"failed as {job.error_code}: a repeat would too"
         raise Conflict(f"This run {why}.", job.allowed_actions())
+    services.jobs.definition(job.job_id)  # what the repeat is made of is there
     window = None if job.window_to is None else (job.window_from, job.window_to)
     run = Run(
         str(uuid.uuid4()), services.clock(), started_by, started_by_id, retry_of=job.job_id, window=window
@@ -214,7 +215,10 @@ def _take_up(services: Services, export: Export) -> None:
     """A run that stands in the export: register what was not, and note the end of what has ended."""
     job = None if export.running is None else services.jobs.find(export.running.job_id)
     if job is None:
-        launch(services, export)
+        try:
+            launch(services, export)
+        except NotFound:  # the run that it repeats was deleted meanwhile
+            services.exports.release(export)
     elif job.is_terminal:
         note_end(services, job)
 
