@@ -1,6 +1,7 @@
 # Waybill. `make help` lists what there is to make.
 PYTHON ?= python3
 PORT ?= 4566
+TEST_WORKERS ?= 2
 VENV := .venv
 SAM := .venv-sam
 PEERS := .venv-peers
@@ -28,7 +29,7 @@ reset: ## Forget the state of `make up` (all ports)
 	@rm -rf .waybill/state-* .waybill/stack.json
 
 test: $(VENV)/.dev $(SAM)/.done ## Run all tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile
 
 lint: $(VENV)/.dev ## Check style, types and the template
 	@$(BIN)/ruff check
