@@ -13,6 +13,7 @@ from waybill.tabular.dialect import Dialect
 from waybill.tabular.records import (
     RECORD_CAP_BYTES,
     RecordTooLong,
+    Segment,
     UnclosedQuote,
     last_filled_record,
     parse_columns,
@@ -102,6 +103,12 @@ def test_last_filled_record(text: str, block_bytes: int) -> None:
         rows = parse_rows(segment, segment.data.decode(), COMMA).cells
         filled = [index for index, row in enumerate(rows) if any(row)]
         assert last_filled_record(segment, COMMA) == (filled[-1] if filled else None)
+
+
+@pytest.mark.parametrize("data", [b"x\n,", b"x,\n,", b"x\n,,\n", b"x\n\n,"])
+def test_a_blank_last_record_needs_no_line_break(data: bytes) -> None:
+    records = data.removesuffix(b"\n").count(b"\n") + 1
+    assert last_filled_record(Segment(0, data, records, True), COMMA) == 0
 
 
 @pytest.mark.parametrize(

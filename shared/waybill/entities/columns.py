@@ -33,7 +33,7 @@ from .patterns import Pattern
 CACHED_CELLS = 50_000  # of a column: the days of 137 years
 CACHED_BAD_CELLS = 1_000
 CACHED_CELL_CHARS = 64  # a cell may be of any length
-FEW_CELLS = 2_000
+FEW_CELLS = 1_000
 BLOCKS_LEARNT_FROM = 50
 
 _DIGITS = b"0123456789"

@@ -412,5 +412,6 @@ def last_filled_record(segment: Segment, dialect: Dialect, skipped: Collection[i
         # Only the csv rule tells an empty cell from a quote, or from a space that is skipped.
         rows = parse_rows(segment, segment.data.decode("latin-1"), dialect).cells
         return max((index for index, row in enumerate(rows) if any(row) and index not in skipped), default=None)
-    blank_after = count_line_breaks(segment.data[len(kept) :])
+    tail = segment.data[len(kept) :]
+    blank_after = count_line_breaks(tail) + (tail[-1:] not in (b"", b"\n", b"\r"))
     return segment.records - 1 - max(0, blank_after - 1)
