@@ -7,6 +7,7 @@
     ├── NotFound           404    unknown, or not for the caller's eyes
     ├── MethodNotAllowed   405    carries the methods that are
     ├── Conflict           409    the state forbids it; carries the actions it allows
+    │   └── EntityDeleted  409    the entity was deleted meanwhile, or just is
     ├── Gone               410    expired, record still there
     ├── TooLarge           413    body or file over a limit
     ├── InvalidRequest     422    well-formed, breaks a rule; carries one problem per member
@@ -67,6 +68,11 @@ class Conflict(WaybillError):
     def __init__(self, detail: str, allowed_actions: Sequence[str] = ()) -> None:
         super().__init__(detail)
         self.allowed_actions = tuple(allowed_actions)
+
+
+class EntityDeleted(Conflict):
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The entity {name} was deleted meanwhile, or is being deleted.")
 
 
 class Gone(WaybillError):

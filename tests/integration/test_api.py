@@ -349,6 +349,16 @@ def test_deleting_an_entity_hides_everything_of_it(api: Api) -> None:
     assert api.services.entities.get("contacts").uid != entity.uid
 
 
+def test_an_upload_is_for_the_entity_that_it_was_made_for(api: Api) -> None:
+    api.put_contacts()
+    upload_id = api.upload()
+    assert api("DELETE", "/entities/contacts", ADMIN).status == 204
+    assert api("POST", "/imports", body={"uploadId": upload_id}).status == 404
+    api.put_contacts()
+    assert api("POST", "/imports", body={"uploadId": upload_id}).status == 404
+    assert api("POST", f"/EntityImport/{upload_id}/import").status == 404
+
+
 def put_records(api: Api, entity: Entity, number: int) -> None:
     for index in range(number):
         item = {

@@ -9,7 +9,6 @@ from aws_lambda_powertools.event_handler import Response
 from waybill.entities.model import NAME_PATTERN, Entity, Right, parse_entity
 from waybill.entities.permissions import entity_not_found, require, require_admin, sees_entity
 from waybill.errors import Conflict
-from waybill.exports.definition import ExportStatus
 from web import Request, Route, bad_token, decode_cursor, encode_cursor, json_response, list_response, no_content
 
 
@@ -69,24 +68,10 @@ def put_entity(request: Request, name: str) -> Response[str]:
 def delete_entity(request: Request, name: str) -> Response[str]:
     entity = visible_entity(request, name)
     require_admin(request.caller)
-    if _import_runs(request, entity):
-        raise Conflict(f"An import into {name} is waiting or in progress.")
-    busy = {ExportStatus.SCHEDULED, ExportStatus.IN_PROGRESS}
-    if any(export.status in busy for export in request.services.exports.of_entity(entity.uid)):
-        raise Conflict(f"An export of {name} is scheduled or in progress.")
-    request.services.entities.delete(entity)
+    from waybill.entities.deletion import delete_entity as delete
+
+    delete(request.services, entity)
     return no_content()
-
-
-def _import_runs(request: Request, entity: Entity) -> bool:
-    """Whether the entity's queue holds an import that has not ended; entries of ended ones are taken out."""
-    jobs = request.services.jobs
-    while (entry := jobs.queue_head(entity.uid)) is not None:
-        job = jobs.find(entry.partition("#")[2])
-        if job is not None and not job.is_terminal:
-            return True
-        jobs.leave_queue(entity.uid, entry)
-    return False
 
 
 def list_records(request: Request, name: str) -> Response[str]:

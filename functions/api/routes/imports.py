@@ -54,6 +54,7 @@ def create_upload(request: Request) -> Response[str]:
     upload = Upload(
         upload_id=upload_id,
         entity=entity.name,
+        entity_uid=entity.uid,
         file_name=str(file_name),
         started_by=caller.name,
         started_by_id=caller.subject,
@@ -79,7 +80,10 @@ def own_upload(request: Request, upload_id: str) -> tuple[Upload, Entity]:
     upload = request.services.jobs.get_upload(upload_id)
     if upload.started_by_id != request.caller.subject and not request.caller.is_admin:
         raise NotFound("There is no upload with this id, or it has expired.")
-    return upload, entity_with_right(request, upload.entity, Right.IMPORT)
+    entity = entity_with_right(request, upload.entity, Right.IMPORT)
+    if upload.entity_uid not in (None, entity.uid):  # the name was deleted and is used again
+        raise NotFound("There is no upload with this id, or it has expired.")
+    return upload, entity
 
 
 def create_import(request: Request) -> Response[str]:

@@ -237,6 +237,11 @@ class Export:
     failures: int = 0
     message: str | None = None
 
+    @property
+    def is_busy(self) -> bool:
+        """It runs, or will: its entity cannot be deleted."""
+        return self.status in (ExportStatus.SCHEDULED, ExportStatus.IN_PROGRESS) or self.running is not None
+
     def allowed_actions(self) -> list[str]:
         actions = list(ALLOWED_ACTIONS[self.status])
         if self.running is not None:

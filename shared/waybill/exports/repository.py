@@ -15,8 +15,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from waybill.aws.dynamodb import ConditionFailed, DynamoDB, from_attributes, to_attributes
-from waybill.errors import Conflict, NotFound
+from waybill.aws.dynamodb import ConditionFailed, DynamoDB, TransactionCanceled, from_attributes, to_attributes
+from waybill.entities.repository import is_gone, still_there
+from waybill.errors import Conflict, EntityDeleted, NotFound
 from waybill.exports.definition import (
     PAUSE_AFTER,
     Definition,
@@ -89,8 +90,12 @@ class ExportRepository:
         return [export for export in self.all() if export.entity_uid == entity_uid]
 
     def add(self, export: Export) -> None:
+        """
+        Raises:
+            EntityDeleted
+        """
         item = {**_to_item(export), "revision": 1}
-        self._dynamodb.call("PutItem", {"TableName": self._table, "Item": to_attributes(item)})
+        self._put(export, {"TableName": self._table, "Item": to_attributes(item)}, checks_entity=True)
 
     # Moves of a person
 
@@ -99,6 +104,7 @@ class ExportRepository:
 
         Raises:
             Conflict: it is no draft any more.
+            EntityDeleted
             NotFound: it was deleted.
         """
 
@@ -114,7 +120,7 @@ class ExportRepository:
                 window_end=None if anew else export.window_end,
             )
 
-        return self._move(export_id, change)
+        return self._move(export_id, change, checks_entity=True)
 
     def schedule(self, export_id: str, now: datetime) -> Export:
         """DRAFT → SCHEDULED; what the schedule had before now is not caught up.
@@ -127,7 +133,7 @@ class ExportRepository:
             export.check_allows("activate")
             return replace(export, status=ExportStatus.SCHEDULED, handled_until=now, failures=0, message=None)
 
-        return self._move(export_id, change)
+        return self._move(export_id, change, checks_entity=True)
 
     def unschedule(self, export_id: str) -> Export:
         """SCHEDULED → DRAFT; an incremental custom export becomes a standard one for good. The window is kept.
@@ -169,6 +175,21 @@ class ExportRepository:
                 continue
             return
 
+    def erase(self, export: Export) -> None:
+        """Delete an export of a deleted entity, whatever its status; one that was given to another entity stays."""
+        try:
+            self._dynamodb.call(
+                "DeleteItem",
+                {
+                    "TableName": self._table,
+                    "Key": _key(export.export_id),
+                    "ConditionExpression": "entityUid = :uid",
+                    "ExpressionAttributeValues": to_attributes({":uid": export.entity_uid}),
+                },
+            )
+        except ConditionFailed:
+            return
+
     # Runs
 
     def claim(self, export_id: str, run: Run, action: str) -> Export:
@@ -204,7 +225,8 @@ class ExportRepository:
                 message=None,
             )
 
-        return self._move(export_id, change)
+        # What is scheduled keeps its entity from being deleted already.
+        return self._move(export_id, change, checks_entity=action in ("activate", "relaunch"))
 
     def note_end(self, job: Job, series: str) -> Export | None:
         """Note that a run has ended: its summary, how far its window was delivered, and whether the export goes on.
@@ -229,27 +251,51 @@ class ExportRepository:
 
     # Parts of requests
 
-    def _move(self, export_id: str, change: Callable[[Export], Export]) -> Export:
+    def _move(self, export_id: str, change: Callable[[Export], Export], checks_entity: bool = False) -> Export:
         while True:
             export, revision = self._read(export_id)
             changed = change(export)
             if changed == export:
                 return export
             try:
-                self._dynamodb.call(
-                    "PutItem",
+                self._put(
+                    changed,
                     {
                         "TableName": self._table,
                         "Item": to_attributes({**_to_item(changed), "revision": revision + 1}),
                         "ConditionExpression": "revision = :seen",
                         "ExpressionAttributeValues": to_attributes({":seen": revision}),
                     },
+                    checks_entity,
                 )
             except ConditionFailed:
                 # Somebody else was first: look again. Unless it was this request, whose answer was lost.
                 if self._read(export_id)[0] != changed:
                     continue
             return changed
+
+    def _put(self, export: Export, put: dict[str, Any], checks_entity: bool) -> None:
+        """
+        Args:
+            checks_entity: not when the entity is gone, or going: for what keeps an entity from being deleted.
+
+        Raises:
+            ConditionFailed: that of the put.
+            EntityDeleted
+        """
+        if not checks_entity:
+            self._dynamodb.call("PutItem", put)
+            return
+        entity = export.definition.entity
+        actions = [{"Put": put}, *still_there(self._table, entity, export.entity_uid)]
+        try:
+            self._dynamodb.call("TransactWriteItems", {"TransactItems": actions})
+        except TransactionCanceled as error:
+            if is_gone(error):
+                raise EntityDeleted(entity) from None
+            if error.retryable:
+                raise
+            raise ConditionFailed(error.message, None) from None
 
     def _read(self, export_id: str) -> tuple[Export, int]:
         answer = self._dynamodb.call(

@@ -31,7 +31,7 @@ from datetime import datetime
 from typing import Any
 
 from waybill.aws.dynamodb import ConditionFailed, DynamoDB, TransactionCanceled, from_attributes, to_attributes
-from waybill.errors import Conflict, Gone, LeaseHeld, MalformedRequest, NotFound, Superseded
+from waybill.errors import Conflict, EntityDeleted, Gone, LeaseHeld, MalformedRequest, NotFound, Superseded
 from waybill.jobs.items import (
     LIST_KEY,
     Drop,
@@ -213,14 +213,24 @@ class JobRepository:
 
     # Registering
 
-    def register(self, job: Job, definition: Mapping[str, Any], drop: Drop | None = None) -> tuple[Job, bool]:
+    def register(
+        self,
+        job: Job,
+        definition: Mapping[str, Any],
+        drop: Drop | None = None,
+        entity_checks: Sequence[Mapping[str, Any]] = (),
+    ) -> tuple[Job, bool]:
         """Store a new job once; an import that waits also joins its entity's queue.
+
+        Args:
+            entity_checks: `EntityRepository.still_there`, for a job that must not begin while its entity is deleted.
 
         Returns:
             The job as stored, and whether this call stored it (False: it was there already).
 
         Raises:
             Conflict: `drop` is older than an event already registered for its key.
+            EntityDeleted: a check failed.
         """
         actions: list[dict[str, Any]] = [
             self._put(job_item(job), "attribute_not_exists(pk)"),
@@ -246,11 +256,14 @@ class JobRepository:
                 )
             )
         try:
-            self._transact(actions)
+            self._transact([*actions, *entity_checks])
         except TransactionCanceled as error:
             stored = self.find(job.job_id)
             if stored is not None:
                 return stored, False
+            checked = error.reasons[len(actions) :]
+            if any(reason.get("Code") == "ConditionalCheckFailed" for reason in checked):
+                raise EntityDeleted(job.entity) from None
             if any(reason.get("Code") == "ConditionalCheckFailed" for reason in error.reasons):
                 raise Conflict("A newer version of this object is already registered.") from None
             raise
@@ -672,6 +685,24 @@ class JobRepository:
                 key = {"pk": item["pk"], "sk": item["sk"]}
                 self._dynamodb.call("DeleteItem", {"TableName": self._table, "Key": key})
         return jobs
+
+    def is_busy(self, entity_uid: str) -> bool:
+        """Whether a job of the entity has not ended; costs a Query and a BatchGetItem for each hundred active jobs."""
+        query: dict[str, Any] = {
+            "TableName": self._table,
+            "KeyConditionExpression": "pk = :active",
+            "ExpressionAttributeValues": to_attributes({":active": "ACTIVE"}),
+            "ConsistentRead": True,
+        }
+        while True:
+            answer = self._dynamodb.call("Query", query)
+            ids = [item["sk"]["S"] for item in answer["Items"]]
+            jobs = self._get_all([to_attributes({"pk": f"JOB#{job_id}", "sk": "JOB"}) for job_id in ids])
+            if any(job.entity_uid == entity_uid and not job.is_terminal for job in jobs):
+                return True
+            if "LastEvaluatedKey" not in answer:
+                return False
+            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     def count_restart(self, job: Job) -> Job:
         """Note that a job's execution is started anew.
