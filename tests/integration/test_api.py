@@ -359,6 +359,74 @@ def test_an_upload_is_for_the_entity_that_it_was_made_for(api: Api) -> None:
     assert api("POST", f"/EntityImport/{upload_id}/import").status == 404
 
 
+def test_if_match_keeps_one_person_from_undoing_what_another_did(api: Api) -> None:
+    api.put_contacts()
+    read = api("GET", "/entities/contacts", ADMIN)
+    mine = {"headers": {"if-match": read.headers["ETag"]}}
+    other = api("PUT", "/entities/contacts", ADMIN, body=CONTACTS | {"title": "Theirs"})
+    assert other.headers["ETag"] != read.headers["ETag"]
+    for method in ("PUT", "DELETE"):
+        refused = api(method, "/entities/contacts", ADMIN, body=CONTACTS, **mine)
+        assert (refused.status, refused.json["type"]) == (412, "urn:waybill:problem:precondition-failed")
+        assert refused.headers["Content-Type"] == "application/problem+json"
+    assert api("GET", "/entities/contacts", ADMIN).json["title"] == "Theirs"
+    for tag in ('"x", ' + other.headers["ETag"], "*"):
+        assert api("PUT", "/entities/contacts", ADMIN, body=CONTACTS, headers={"if-match": tag}).status == 200, tag
+        api("PUT", "/entities/contacts", ADMIN, body=CONTACTS | {"title": "Theirs"})
+    weak = {"if-match": f"W/{other.headers['ETag']}"}
+    assert api("PUT", "/entities/contacts", ADMIN, body=CONTACTS, headers=weak).status == 412
+    assert api("PUT", "/entities/new", ADMIN, body=CONTACTS, headers={"if-match": "*"}).status == 412
+    assert api("GET", "/entities/new", ADMIN).status == 404
+    same = api("PUT", "/entities/contacts", ADMIN, body=CONTACTS, headers={"if-match": other.headers["ETag"]})
+    assert same.headers["ETag"] == api("GET", "/entities/contacts").headers["ETag"] == read.headers["ETag"]
+    assert api("DELETE", "/entities/contacts", ADMIN, **mine).status == 204
+
+
+def test_if_match_holds_also_for_what_changes_during_the_request(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    entity = api.put_contacts()
+    path = f"/exports/{api('POST', '/exports', body=EXPORT).json['exportId']}"
+    entities, exports = api.services.entities, api.services.exports
+    export = exports.get(path.rpartition("/")[2])
+    put, edit = entities.put, exports.edit
+    for where, repository, name, method, body in [
+        ("/entities/contacts", entities, "put", "PUT", CONTACTS),
+        ("/entities/contacts", entities, "delete", "DELETE", None),
+        (path, exports, "edit", "PUT", EXPORT),
+        (path, exports, "delete", "DELETE", None),
+    ]:
+        tag = api("GET", where, ADMIN).headers["ETag"]
+        change = getattr(repository, name)
+
+        def somebody_first(*given: Any, repository: Any = repository, number: str = method, change: Any = change) -> Any:
+            if repository is exports:
+                edit(export.export_id, replace(export.definition, name=number), entity.uid)
+            else:
+                put(replace(entity, title=number))
+            return change(*given)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(repository, name, somebody_first)
+            answer = api(method, where, ADMIN, body=body, headers={"if-match": tag})
+        assert answer.status == 412, (method, where)
+        assert api("GET", where, ADMIN).headers["ETag"] != tag
+
+
+def test_if_match_on_exports(api: Api) -> None:
+    api.put_contacts()
+    created = api("POST", "/exports", body=EXPORT)
+    path = f"/exports/{created.json['exportId']}"
+    assert api("GET", path).headers["ETag"] == created.headers["ETag"]
+    old = {"headers": {"if-match": created.headers["ETag"]}}
+    edited = api("PUT", path, body=EXPORT | {"name": "Mine"}, **old)
+    assert edited.status == 200
+    assert edited.headers["ETag"] == api("GET", path).headers["ETag"] != created.headers["ETag"]
+    for method in ("PUT", "DELETE"):
+        assert api(method, path, body=EXPORT, **old).status == 412
+    assert api("GET", path).json["name"] == "Mine"
+    assert api("PUT", path, body=EXPORT).status == 200  # without If-Match as ever
+    assert api("DELETE", path, headers={"if-match": api("GET", path).headers["ETag"]}).status == 204
+
+
 def put_records(api: Api, entity: Entity, number: int) -> None:
     for index in range(number):
         item = {

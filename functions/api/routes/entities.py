@@ -42,13 +42,15 @@ def list_entities(request: Request) -> Response[str]:
 
 
 def get_entity(request: Request, name: str) -> Response[str]:
-    return json_response(visible_entity(request, name).to_resource())
+    entity = visible_entity(request, name)
+    return json_response(entity.to_resource(), headers={"ETag": f'"{entity.etag}"'})
 
 
 def put_entity(request: Request, name: str) -> Response[str]:
     require_admin(request.caller)
     services = request.services
     known = request.find_entity(name)
+    etag = request.if_match(known.etag if known else None, f"The entity {name}")
     target_tables = [table for table in services.settings.target_tables.split(",") if table]
     entity = parse_entity(name, known.uid if known else str(uuid.uuid4()), request.json(), target_tables)
     if entity.target is not None:
@@ -60,8 +62,10 @@ def put_entity(request: Request, name: str) -> Response[str]:
 
         if has_records(services.dynamodb, services.settings.records_table, known):
             raise Conflict(f"{name} has records, so that its primaryKey cannot change.")
-    created = services.entities.put(entity)
-    headers = {"Location": f"/v1/entities/{name}"} if created else None
+    created = services.entities.put(entity, etag)
+    headers = {"ETag": f'"{entity.etag}"'}
+    if created:
+        headers["Location"] = f"/v1/entities/{name}"
     return json_response(entity.to_resource(), 201 if created else 200, headers)
 
 
@@ -70,7 +74,7 @@ def delete_entity(request: Request, name: str) -> Response[str]:
     require_admin(request.caller)
     from waybill.entities.deletion import delete_entity as delete
 
-    delete(request.services, entity)
+    delete(request.services, entity, request.if_match(entity.etag, f"The entity {name}"))
     return no_content()
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from waybill.aws.dynamodb import BatchWriter, DynamoDB, to_attributes
 from waybill.entities.records import SHARDS, partition
-from waybill.errors import Conflict
+from waybill.errors import Conflict, WaybillError
 
 if TYPE_CHECKING:
     from waybill.bootstrap import Services
@@ -29,11 +29,15 @@ ERASE_SECONDS = 40.0
 PAGE_RECORDS = 1_000
 
 
-def delete_entity(services: Services, entity: Entity) -> None:
+def delete_entity(services: Services, entity: Entity, etag: str | None = None) -> None:
     """Take an entity out of the catalogue.
+
+    Args:
+        etag: of the only definition that may be deleted; None for any.
 
     Raises:
         Conflict: a job of it has not ended, an export of it is scheduled or runs, or it was changed meanwhile.
+        PreconditionFailed: it has another ETag.
     """
     mark = services.entities.mark(entity, services.clock())
     try:
@@ -41,8 +45,8 @@ def delete_entity(services: Services, entity: Entity) -> None:
             raise Conflict(f"A job of {entity.name} is waiting or in progress.")
         if any(export.is_busy for export in services.exports.of_entity(entity.uid)):
             raise Conflict(f"An export of {entity.name} is scheduled or in progress.")
-        services.entities.delete(entity, mark)
-    except Conflict:
+        services.entities.delete(entity, mark, etag)
+    except WaybillError:
         services.entities.unmark(entity.uid, mark)
         raise
 

@@ -1,6 +1,6 @@
 """The catalogue's entities in DynamoDB.
 
-    ENTITY   / {name}   uid, document (JSON text: a definition comes back exactly as it was given)
+    ENTITY   / {name}   uid, etag, document (JSON text: a definition comes back exactly as it was given)
     DELETING / {uid}    a deletion that has begun: nothing may be started on the entity
     DELETED  / {uid}    an entity that was deleted; its exports and records still have to be swept
 
@@ -19,7 +19,7 @@ from typing import Any
 from waybill.aws.dynamodb import ConditionFailed, DynamoDB, TransactionCanceled, from_attributes, to_attributes
 from waybill.entities.model import Entity
 from waybill.entities.permissions import entity_not_found
-from waybill.errors import Conflict
+from waybill.errors import Conflict, PreconditionFailed, WaybillError
 
 # Inside the class, `list` is the method.
 _Entities = list[Entity]
@@ -74,15 +74,22 @@ class EntityRepository:
             entities += more
         return entities
 
-    def put(self, entity: Entity) -> bool:
+    def put(self, entity: Entity, etag: str | None = None) -> bool:
         """Store the entity in place of the one with its uid, or as a new one.
+
+        Args:
+            etag: of the definition that it may replace; None for any.
 
         Returns:
             Whether it is new.
 
         Raises:
             Conflict: another call created or replaced the name meanwhile.
+            PreconditionFailed: it has another ETag.
         """
+        condition, values = _unchanged(entity, etag)
+        if etag is None:
+            condition = f"attribute_not_exists(pk) OR {condition}"
         try:
             answer = self._dynamodb.call(
                 "PutItem",
@@ -93,16 +100,17 @@ class EntityRepository:
                             "pk": "ENTITY",
                             "sk": entity.name,
                             "uid": entity.uid,
+                            "etag": entity.etag,
                             "document": json.dumps(entity.to_document()),
                         }
                     ),
-                    "ConditionExpression": "attribute_not_exists(pk) OR uid = :uid",
-                    "ExpressionAttributeValues": to_attributes({":uid": entity.uid}),
+                    "ConditionExpression": condition,
+                    "ExpressionAttributeValues": to_attributes(values),
                     "ReturnValues": "ALL_OLD",
                 },
             )
         except ConditionFailed:
-            raise _changed(entity) from None
+            raise _changed(entity, etag) from None
         return "Attributes" not in answer
 
     def still_there(self, name: str, uid: str) -> _Items:
@@ -145,17 +153,19 @@ class EntityRepository:
         """The deletions that have begun: (uid, mark, since when in epoch seconds)."""
         return [(item["sk"], item["mark"], item["since"]) for item in self._items("DELETING")]
 
-    def delete(self, entity: Entity, mark: str) -> None:
+    def delete(self, entity: Entity, mark: str, etag: str | None = None) -> None:
         """Take the entity out of the catalogue and note its uid, so that what it had can be swept.
 
         Raises:
             Conflict: it was deleted or created anew meanwhile, or the mark was taken away.
+            PreconditionFailed: it has another ETag.
         """
+        condition, values = _unchanged(entity, etag)
         remove = {
             "TableName": self._table,
             "Key": to_attributes({"pk": "ENTITY", "sk": entity.name}),
-            "ConditionExpression": "uid = :uid",
-            "ExpressionAttributeValues": to_attributes({":uid": entity.uid}),
+            "ConditionExpression": condition,
+            "ExpressionAttributeValues": to_attributes(values),
         }
         note = {
             "TableName": self._table,
@@ -168,7 +178,7 @@ class EntityRepository:
             )
         except TransactionCanceled as error:
             if any(reason.get("Code") == "ConditionalCheckFailed" for reason in error.reasons):
-                raise _changed(entity) from None
+                raise _changed(entity, etag) from None
             raise
 
     def deleted(self) -> _Uids:
@@ -229,5 +239,14 @@ def _from_item(item: Mapping[str, Any]) -> Entity:
     return Entity.from_document(json.loads(from_attributes(item)["document"]))
 
 
-def _changed(entity: Entity) -> Conflict:
+def _unchanged(entity: Entity, etag: str | None) -> tuple[str, dict[str, str]]:
+    """The condition that an entity is still the same, with `etag` also its definition; and the values in it."""
+    if etag is None:
+        return "uid = :uid", {":uid": entity.uid}
+    return "uid = :uid AND etag = :etag", {":uid": entity.uid, ":etag": etag}
+
+
+def _changed(entity: Entity, etag: str | None) -> WaybillError:
+    if etag is not None:
+        return PreconditionFailed(f"The entity {entity.name}")
     return Conflict(f"The entity {entity.name} was changed by somebody else meanwhile. Read it and try again.")

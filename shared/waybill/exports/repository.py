@@ -17,7 +17,7 @@ from typing import Any
 
 from waybill.aws.dynamodb import ConditionFailed, DynamoDB, TransactionCanceled, from_attributes, to_attributes
 from waybill.entities.repository import is_gone, still_there
-from waybill.errors import Conflict, EntityDeleted, NotFound
+from waybill.errors import Conflict, EntityDeleted, NotFound, PreconditionFailed
 from waybill.exports.definition import (
     PAUSE_AFTER,
     Definition,
@@ -53,7 +53,12 @@ class ExportRepository:
         Raises:
             NotFound: there is none with this id.
         """
-        return self._read(export_id)[0]
+        answer = self._dynamodb.call(
+            "GetItem", {"TableName": self._table, "Key": _key(export_id), "ConsistentRead": True}
+        )
+        if "Item" not in answer:
+            raise export_not_found()
+        return _from_item(answer["Item"])
 
     def find(self, export_id: str) -> Export | None:
         try:
@@ -94,22 +99,26 @@ class ExportRepository:
         Raises:
             EntityDeleted
         """
-        item = {**_to_item(export), "revision": 1}
-        self._put(export, {"TableName": self._table, "Item": to_attributes(item)}, checks_entity=True)
+        self._put(export, {"TableName": self._table, "Item": to_attributes(_to_item(export))}, checks_entity=True)
 
     # Moves of a person
 
-    def edit(self, export_id: str, definition: Definition, entity_uid: str) -> Export:
+    def edit(self, export_id: str, definition: Definition, entity_uid: str, etag: str | None = None) -> Export:
         """Give a draft another definition.
+
+        Args:
+            etag: of the only state in which it may be edited; None for any.
 
         Raises:
             Conflict: it is no draft any more.
             EntityDeleted
             NotFound: it was deleted.
+            PreconditionFailed: it has another ETag.
         """
 
         def change(export: Export) -> Export:
             export.check_allows("edit")
+            _check_etag(export, etag)
             anew = export.entity_uid != entity_uid or starts_anew(export.definition, definition)
             return replace(
                 export,
@@ -151,16 +160,21 @@ class ExportRepository:
 
         return self._move(export_id, change)
 
-    def delete(self, export_id: str) -> None:
+    def delete(self, export_id: str, etag: str | None = None) -> None:
         """Delete a draft.
+
+        Args:
+            etag: of the only state in which it may be deleted; None for any.
 
         Raises:
             Conflict: it is no draft any more, or a run of it has not ended.
             NotFound
+            PreconditionFailed: it has another ETag.
         """
         while True:
-            export, revision = self._read(export_id)
+            export = self.get(export_id)
             export.check_allows("delete")
+            _check_etag(export, etag)
             try:
                 self._dynamodb.call(
                     "DeleteItem",
@@ -168,7 +182,7 @@ class ExportRepository:
                         "TableName": self._table,
                         "Key": _key(export_id),
                         "ConditionExpression": "revision = :seen",
-                        "ExpressionAttributeValues": to_attributes({":seen": revision}),
+                        "ExpressionAttributeValues": to_attributes({":seen": export.revision}),
                     },
                 )
             except ConditionFailed:
@@ -253,24 +267,26 @@ class ExportRepository:
 
     def _move(self, export_id: str, change: Callable[[Export], Export], checks_entity: bool = False) -> Export:
         while True:
-            export, revision = self._read(export_id)
+            export = self.get(export_id)
             changed = change(export)
             if changed == export:
                 return export
+            changed = replace(changed, revision=export.revision + 1)
             try:
                 self._put(
                     changed,
                     {
                         "TableName": self._table,
-                        "Item": to_attributes({**_to_item(changed), "revision": revision + 1}),
+                        "Item": to_attributes(_to_item(changed)),
                         "ConditionExpression": "revision = :seen",
-                        "ExpressionAttributeValues": to_attributes({":seen": revision}),
+                        "ExpressionAttributeValues": to_attributes({":seen": export.revision}),
                     },
                     checks_entity,
                 )
             except ConditionFailed:
                 # Somebody else was first: look again. Unless it was this request, whose answer was lost.
-                if self._read(export_id)[0] != changed:
+                found = self.get(export_id)
+                if found != changed or found.revision != changed.revision:
                     continue
             return changed
 
@@ -297,13 +313,10 @@ class ExportRepository:
                 raise
             raise ConditionFailed(error.message, None) from None
 
-    def _read(self, export_id: str) -> tuple[Export, int]:
-        answer = self._dynamodb.call(
-            "GetItem", {"TableName": self._table, "Key": _key(export_id), "ConsistentRead": True}
-        )
-        if "Item" not in answer:
-            raise export_not_found()
-        return _from_item(answer["Item"]), int(answer["Item"]["revision"]["N"])
+
+def _check_etag(export: Export, etag: str | None) -> None:
+    if etag not in (None, export.etag):
+        raise PreconditionFailed("The export")
 
 
 def _after(export: Export, job: Job, series: str) -> Export:
@@ -356,6 +369,7 @@ def _to_item(export: Export) -> dict[str, Any]:
         "handledUntil": rfc3339(export.handled_until),
         "failures": export.failures,
         "message": export.message,
+        "revision": export.revision,
     }
     return {name: value for name, value in item.items() if value is not None}
 
@@ -379,4 +393,5 @@ def _from_item(attributes: Mapping[str, Any]) -> Export:
         handled_until=parse_rfc3339(item.get("handledUntil")),
         failures=item["failures"],
         message=item.get("message"),
+        revision=item["revision"],
     )
