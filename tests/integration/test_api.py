@@ -397,11 +397,11 @@ def test_if_match_holds_also_for_what_changes_during_the_request(api: Api, monke
         tag = api("GET", where, ADMIN).headers["ETag"]
         change = getattr(repository, name)
 
-        def somebody_first(*given: Any, repository: Any = repository, number: str = method, change: Any = change) -> Any:
-            if repository is exports:
-                edit(export.export_id, replace(export.definition, name=number), entity.uid)
+        def somebody_first(*given: Any, owner: Any = repository, name: str = method, change: Any = change) -> Any:
+            if owner is exports:
+                edit(export.export_id, replace(export.definition, name=name), entity.uid)
             else:
-                put(replace(entity, title=number))
+                put(replace(entity, title=name))
             return change(*given)
 
         with monkeypatch.context() as patch:
