@@ -591,18 +591,94 @@ def test_import_options_are_shown_in_the_job(api: Api, options: dict[str, Any], 
     assert {name: answer.json[name] for name in shown} == shown
 
 
-def test_idempotency_key(api: Api) -> None:
+def keyed(upload_id: str, key: str = "k-1") -> dict[str, Any]:
+    return {"body": {"uploadId": upload_id, "mode": "upsert"}, "headers": {"idempotency-key": key}}
+
+
+def test_the_same_request_with_its_key_gets_the_same_answer(api: Api) -> None:
     api.put_contacts()
     upload_id = api.upload(data=None)
-    request = {"body": {"uploadId": upload_id}, "headers": {"idempotency-key": "k-1"}}
-    assert api("POST", "/imports", **request).status == 409  # not yet uploaded: nothing happened
+    request = keyed(upload_id)
+    assert api("POST", "/imports", **request).status == 409  # not yet uploaded: nothing happened, the key is free
     api.services.files.put("files-bucket", f"uploads/{upload_id}/source", b"contact_id\n1\n")
-    first, second = api("POST", "/imports", **request), api("POST", "/imports", **request)
-    assert (first.status, second.status) == (202, 202)
-    assert first.json["jobId"] == second.json["jobId"]
-    other_key = {"headers": {"idempotency-key": "k-2"}}
-    assert api("POST", "/imports", **(request | other_key)).status == 409
+    first = api("POST", "/imports", **request)
+    api.services.jobs.begin(first.json["jobId"])
+    api.later(hours=23)
+    other_order = request | {"body": '{ "mode": "upsert", "uploadId": "%s" }' % upload_id}  # noqa: UP031
+    for again in (api("POST", "/imports", **request), api("POST", "/imports", **other_order)):
+        assert (again.status, again.text, again.headers) == (202, first.text, first.headers)
+    assert api("POST", "/imports", **keyed(upload_id, "k-2")).status == 409
+    assert api("POST", "/imports", **keyed(api.upload())).status == 422
+    assert api("POST", "/imports", **(request | {"body": request["body"] | {"dryRun": True}})).status == 422
+    assert len(api("GET", "/jobs").json["items"]) == 1
+    api.later(hours=1, seconds=1)
+    assert api("POST", "/imports", **keyed(api.upload())).status == 202  # the key has expired
+
+
+def test_a_key_is_its_callers_alone(api: Api) -> None:
+    api.put_contacts()
+    mine, theirs = (api("POST", "/imports", who, **keyed(api.upload(who))) for who in (ALICE, OPS))
+    assert (mine.status, theirs.status) == (202, 202)
+    assert mine.json["jobId"] != theirs.json["jobId"]
+
+
+def test_a_key_that_is_none(api: Api) -> None:
+    api.put_contacts()
+    upload_id = api.upload()
+    for key in ("", "a b", "ключ", "x" * 256, "a\nb"):
+        assert api("POST", "/imports", **keyed(upload_id, key)).status == 400, key
+    assert api("POST", "/imports", **keyed(upload_id, '"8e03978e-40d5-43dd-bc93-6894a57f9324"')).status == 202
+
+
+def test_a_request_at_work_holds_its_key_and_a_dead_one_does_not(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.put_contacts()
+    request = keyed(api.upload())
+    inner: list[int] = []
+    register = api.services.jobs.register
+
+    class Killed(BaseException):
+        """The function is gone, in the middle of the request."""
+
+    def die(*given: Any) -> Any:
+        inner.append(api("POST", "/imports", **request).status)
+        register(*given)
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(api.services.jobs, "register", die)
+        with pytest.raises(Killed):
+            api("POST", "/imports", **request)
+    assert inner == [409]
+    api.later(seconds=59)
+    assert api("POST", "/imports", **request).status == 409
+    api.later(seconds=2)
     assert api("POST", "/imports", **(request | {"body": {"uploadId": api.upload()}})).status == 422
+    after = api("POST", "/imports", **request)
+    assert (after.status, len(api("GET", "/jobs").json["items"])) == (202, 1)
+    assert api("POST", "/imports", **request).text == after.text
+
+
+def test_an_outage_frees_the_key_at_once(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.put_contacts()
+    request = keyed(api.upload())
+
+    def fail(*given: Any) -> None:
+        raise RuntimeError("outage")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(api.services.workflow, "start", fail)  # the job is registered by then
+        assert api("POST", "/imports", **request).status == 500
+    assert api("POST", "/imports", **request).status == 202
+    assert len(api("GET", "/jobs").json["items"]) == 1
+
+
+def test_a_key_does_no_harm_elsewhere(api: Api) -> None:
+    api.put_contacts()
+    key = {"headers": {"idempotency-key": "k-1"}}
+    body = {"entity": "contacts", "fileName": "a.csv"}
+    first, second = (api("POST", "/uploads", body=body, **key) for _ in range(2))
+    assert (first.status, second.status) == (201, 201)
+    assert first.json["uploadId"] != second.json["uploadId"]
 
 
 # Jobs
