@@ -214,7 +214,7 @@ def test_unexpected_errors_say_nothing_internal(
     def explode(job_id: str) -> Job:
         raise RuntimeError("secret of the jobs table")
 
-    monkeypatch.setattr(api.services.jobs, "get", explode)
+    monkeypatch.setattr(api.services.jobs, "find", explode)
     answer = api("GET", f"/jobs/{uuid.uuid4()}")
     assert (answer.status, answer.headers["Content-Type"]) == (500, "application/problem+json")
     assert "secret" not in answer.text
@@ -864,6 +864,26 @@ def test_delete_many_says_what_became_of_each(api: Api) -> None:
         assert api("POST", "/jobs/delete", body=body).status == 422
 
 
+JOB_ROUTES = [
+    ("GET", ""),
+    ("DELETE", ""),
+    ("POST", "/cancel"),
+    ("POST", "/stop"),
+    ("POST", "/relaunch"),
+    ("GET", "/errors"),
+    ("GET", "/error-log"),
+    ("GET", "/rejects"),
+    ("GET", "/download"),
+    ("GET", "/report"),
+]
+
+
+def test_every_route_of_a_job_is_tested_here(api: Api) -> None:
+    prefix = "/v1/jobs/<job_id>"
+    routes = {(route.method, route.path) for route in api.module.ROUTES if route.path.startswith(prefix)}
+    assert routes == {(method, prefix + action) for method, action in JOB_ROUTES}
+
+
 def test_expired_is_gone_at_once(api: Api) -> None:
     api.put_contacts()
     job = api.add_finished()
@@ -871,10 +891,62 @@ def test_expired_is_gone_at_once(api: Api) -> None:
     assert api("GET", f"/jobs/{job.job_id}").json["links"] == {"errorLog": None, "rejects": None, "download": None}
     for file in ("errors", "error-log", "rejects", "download"):
         assert api("GET", f"/jobs/{job.job_id}/{file}").status == 410, file
+    assert api("POST", f"/jobs/{job.job_id}/relaunch").status == 410
+    assert api("GET", f"/jobs/{job.job_id}/report").status == 200
     api.later(hours=24)
-    assert api("GET", f"/jobs/{job.job_id}").status == 410
+    for who, status in ((ALICE, 410), (BOB, 404)):  # what was never for his eyes has not expired for him either
+        for method, action in JOB_ROUTES:
+            assert api(method, f"/jobs/{job.job_id}{action}", who).status == status, (method, action)
+    failed = api("POST", "/jobs/delete", body={"jobIds": [job.job_id]}).json["failed"]
+    assert [entry["status"] for entry in failed] == [410]
     assert api("GET", "/jobs").json["items"] == []
     assert api("GET", f"/EntityImport/{job.job_id}/status").status == 404
+    api.services.jobs.delete(job)  # as DynamoDB's TTL does one day
+    for method, action in JOB_ROUTES:
+        assert api(method, f"/jobs/{job.job_id}{action}").status == 404, (method, action)
+
+
+def test_expired_uploads(api: Api) -> None:
+    api.put_contacts()
+    upload_id = api.upload()
+    api.later(hours=48)
+    assert api("POST", "/imports", body={"uploadId": upload_id}).status == 410
+    assert api("POST", "/imports", OPS, body={"uploadId": upload_id}).status == 404
+    assert api("POST", f"/EntityImport/{upload_id}/import").status == 404
+    key = to_attributes({"pk": f"UPLOAD#{upload_id}", "sk": "UPLOAD"})
+    api.services.dynamodb.call("DeleteItem", {"TableName": "jobs", "Key": key})
+    assert api("POST", "/imports", body={"uploadId": upload_id}).status == 404
+
+
+def test_pages_stay_stable_while_jobs_come_and_go(api: Api) -> None:
+    """Each job that stays through it all is listed once, also when the one that a page ended with is gone."""
+    api.put_contacts()
+    ids = []
+    for _ in range(9):
+        api.later(seconds=1)
+        ids.append(api.add_finished().job_id)
+    api.later(seconds=10)
+    listed, token = [], None
+    while True:
+        page = api("GET", "/jobs", query={"limit": "3"} | ({"nextToken": token} if token else {})).json
+        listed += [job["jobId"] for job in page["items"]]
+        token = page["nextToken"]
+        if token is None:
+            break
+        deleted = [page["items"][-1]["jobId"], page["items"][0]["jobId"]]
+        assert api("POST", "/jobs/delete", body={"jobIds": deleted}).json["deleted"] == deleted
+        api.later(seconds=1)
+        api.add_job()
+    assert listed == ids[::-1]
+    export = api("POST", "/exports", body=EXPORT).json["exportId"]
+    runs = []
+    for _ in range(4):
+        api.later(seconds=1)
+        runs.append(api.add_finished(process=Process.EXPORT, export_id=export).job_id)
+    first = api("GET", f"/exports/{export}/jobs", query={"limit": "2"}).json
+    api("DELETE", f"/jobs/{first['items'][-1]['jobId']}")
+    second = api("GET", f"/exports/{export}/jobs", query={"limit": "2", "nextToken": first["nextToken"]}).json
+    assert [job["jobId"] for job in first["items"] + second["items"]] == runs[::-1]
 
 
 def test_files_are_links_minted_now(api: Api) -> None:

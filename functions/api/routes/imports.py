@@ -23,7 +23,7 @@ from waybill.entities.model import (
     is_line,
     refuse_unknown,
 )
-from waybill.errors import InvalidRequest, MalformedRequest, NotFound, WaybillError
+from waybill.errors import Gone, InvalidRequest, MalformedRequest, NotFound, WaybillError
 from waybill.imports.policy import MODES, ON_ERROR, mode_problem
 from waybill.imports.start import ImportOptions, start_upload
 from waybill.jobs.idempotency import Claim, IdempotencyKeys
@@ -76,6 +76,7 @@ def own_upload(request: Request, upload_id: str) -> tuple[Upload, Entity]:
 
     Raises:
         NotFound: there is none, or it is somebody else's.
+        Gone: it has expired, and its record is still there.
         Forbidden: the caller may no longer import into the entity.
     """
     upload = request.services.jobs.get_upload(upload_id)
@@ -84,6 +85,8 @@ def own_upload(request: Request, upload_id: str) -> tuple[Upload, Entity]:
     entity = entity_with_right(request, upload.entity, Right.IMPORT)
     if upload.entity_uid not in (None, entity.uid):  # the name was deleted and is used again
         raise NotFound("There is no upload with this id, or it has expired.")
+    if upload.expires_at <= request.services.clock():
+        raise Gone("This upload has expired.")
     return upload, entity
 
 

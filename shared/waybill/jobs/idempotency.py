@@ -77,7 +77,7 @@ class IdempotencyKeys:
             {":now": int(now.timestamp()), ":attempt": attempt, ":fingerprint": fingerprint},
         )
         if not isinstance(answer, ConditionFailed):
-            return Claim(digest, attempt, answer.get("fingerprint") == fingerprint)
+            return Claim(digest, attempt, answer.get("attempt", attempt) != attempt)
         found = {} if answer.item is None else from_attributes(answer.item)
         if found.get("fingerprint", fingerprint) != fingerprint:
             raise InvalidRequest("This Idempotency-Key was used for another request.")

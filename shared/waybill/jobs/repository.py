@@ -98,7 +98,7 @@ class JobRepository:
         job = self.find(job_id)
         if job is None:
             raise NotFound("There is no job with this id, or it has expired.")
-        if job.expires_at is not None and job.expires_at <= self._clock():
+        if job.has_expired(self._clock()):
             raise Gone("This job has expired.")
         return job
 
@@ -154,7 +154,7 @@ class JobRepository:
     def _live(self, keys: Sequence[dict[str, Any]]) -> list[Job]:
         """The jobs under these keys that have not expired."""
         now = self._clock()
-        return [job for job in self._get_all(keys) if job.expires_at is None or job.expires_at > now]
+        return [job for job in self._get_all(keys) if not job.has_expired(now)]
 
     def _get_all(self, keys: Sequence[dict[str, Any]]) -> list[Job]:
         found: dict[str, Job] = {}
@@ -617,14 +617,14 @@ class JobRepository:
         self._dynamodb.call("PutItem", {"TableName": self._table, "Item": item})
 
     def get_upload(self, upload_id: str) -> Upload:
-        """The upload.
+        """The upload, also when it has expired.
 
         Raises:
-            NotFound: unknown or expired.
+            NotFound: there is none.
         """
         item = self._get(f"UPLOAD#{upload_id}", "UPLOAD")
         upload = None if item is None else upload_from_item(item)
-        if upload is None or upload.expires_at <= self._clock():
+        if upload is None:
             raise NotFound("There is no upload with this id, or it has expired.")
         return upload
 
