@@ -19,7 +19,7 @@ from tokens import TokenVerifier
 from waybill.bootstrap import Services, services
 from waybill.entities.model import Entity
 from waybill.entities.permissions import Caller
-from waybill.errors import InvalidRequest, MalformedRequest, TooLarge
+from waybill.errors import InvalidRequest, MalformedRequest, PreconditionFailed, TooLarge
 
 MAX_BODY_BYTES = 256 * 1024  # a definition has to fit into one DynamoDB item (400 KB)
 DEFAULT_LIMIT, MAX_LIMIT = 20, 100
@@ -95,6 +95,27 @@ class Request:
     @property
     def next_token(self) -> str | None:
         return self.query.get("nextToken") or None
+
+    def if_match(self, etag: str | None, what: str) -> str | None:
+        """Hold the request's `If-Match` against a resource (RFC 9110, section 13.1.1; the comparison is strong).
+
+        Args:
+            etag: of the resource as it was read, without quotes; None when there is none.
+            what: the resource, to begin a sentence with.
+
+        Returns:
+            The ETag that it must still have when it is changed; None when the request does not ask for that.
+
+        Raises:
+            PreconditionFailed
+        """
+        wanted = self.headers.get("if-match")
+        if wanted is None:
+            return None
+        tags = [tag.strip() for tag in wanted.split(",")]
+        if etag is None or not ("*" in tags or f'"{etag}"' in tags):
+            raise PreconditionFailed(what)
+        return None if "*" in tags else etag
 
     def words(self, name: str, kind: type[_Word]) -> frozenset[_Word]:
         """A filter of one or more words with commas between; all of them when the query has none.

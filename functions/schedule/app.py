@@ -1,10 +1,11 @@
-"""Each minute: start exports that are due, delete files whose time has come, and see to what died on the way."""
+"""Each minute: start exports that are due, delete what has expired or was deleted, and see to what died on the way."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from waybill.bootstrap import services
+from waybill.entities.deletion import erase_deleted
 from waybill.exports.run import tick
 from waybill.jobs.announce import announce_late
 from waybill.jobs.expiry import sweep
@@ -14,7 +15,13 @@ from waybill.telemetry import logger
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    duties = {"started": tick, "swept": sweep, "revived": revive, "announced": announce_late}
+    duties = {
+        "started": tick,
+        "swept": sweep,
+        "revived": revive,
+        "announced": announce_late,
+        "erased": erase_deleted,
+    }
     result, failed = {}, []
     for name, duty in duties.items():
         try:

@@ -7,7 +7,9 @@
     ├── NotFound           404    unknown, or not for the caller's eyes
     ├── MethodNotAllowed   405    carries the methods that are
     ├── Conflict           409    the state forbids it; carries the actions it allows
+    │   └── EntityDeleted  409    the entity was deleted meanwhile, or just is
     ├── Gone               410    expired, record still there
+    ├── PreconditionFailed 412    `If-Match` names another version than the one that stands
     ├── TooLarge           413    body or file over a limit
     ├── InvalidRequest     422    well-formed, breaks a rule; carries one problem per member
     ├── JobFailed                 ends a job as FAILED with a documented code (never worth a retry)
@@ -69,8 +71,20 @@ class Conflict(WaybillError):
         self.allowed_actions = tuple(allowed_actions)
 
 
+class EntityDeleted(Conflict):
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The entity {name} was deleted meanwhile, or is being deleted.")
+
+
 class Gone(WaybillError):
     code, title, status = "gone", "Expired", 410
+
+
+class PreconditionFailed(WaybillError):
+    code, title, status = "precondition-failed", "Changed meanwhile", 412
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} is not in the state that If-Match names. Read it again.")
 
 
 class TooLarge(WaybillError):

@@ -214,7 +214,7 @@ def test_unexpected_errors_say_nothing_internal(
     def explode(job_id: str) -> Job:
         raise RuntimeError("secret of the jobs table")
 
-    monkeypatch.setattr(api.services.jobs, "get", explode)
+    monkeypatch.setattr(api.services.jobs, "find", explode)
     answer = api("GET", f"/jobs/{uuid.uuid4()}")
     assert (answer.status, answer.headers["Content-Type"]) == (500, "application/problem+json")
     assert "secret" not in answer.text
@@ -347,6 +347,84 @@ def test_deleting_an_entity_hides_everything_of_it(api: Api) -> None:
     )
     assert noted["Item"]["sk"]["S"] == entity.uid
     assert api.services.entities.get("contacts").uid != entity.uid
+
+
+def test_an_upload_is_for_the_entity_that_it_was_made_for(api: Api) -> None:
+    api.put_contacts()
+    upload_id = api.upload()
+    assert api("DELETE", "/entities/contacts", ADMIN).status == 204
+    assert api("POST", "/imports", body={"uploadId": upload_id}).status == 404
+    api.put_contacts()
+    assert api("POST", "/imports", body={"uploadId": upload_id}).status == 404
+    assert api("POST", f"/EntityImport/{upload_id}/import").status == 404
+
+
+def test_if_match_keeps_one_person_from_undoing_what_another_did(api: Api) -> None:
+    api.put_contacts()
+    read = api("GET", "/entities/contacts", ADMIN)
+    mine = {"headers": {"if-match": read.headers["ETag"]}}
+    other = api("PUT", "/entities/contacts", ADMIN, body=CONTACTS | {"title": "Theirs"})
+    assert other.headers["ETag"] != read.headers["ETag"]
+    for method in ("PUT", "DELETE"):
+        refused = api(method, "/entities/contacts", ADMIN, body=CONTACTS, **mine)
+        assert (refused.status, refused.json["type"]) == (412, "urn:waybill:problem:precondition-failed")
+        assert refused.headers["Content-Type"] == "application/problem+json"
+    assert api("GET", "/entities/contacts", ADMIN).json["title"] == "Theirs"
+    for tag in ('"x", ' + other.headers["ETag"], "*"):
+        assert api("PUT", "/entities/contacts", ADMIN, body=CONTACTS, headers={"if-match": tag}).status == 200, tag
+        api("PUT", "/entities/contacts", ADMIN, body=CONTACTS | {"title": "Theirs"})
+    weak = {"if-match": f"W/{other.headers['ETag']}"}
+    assert api("PUT", "/entities/contacts", ADMIN, body=CONTACTS, headers=weak).status == 412
+    assert api("PUT", "/entities/new", ADMIN, body=CONTACTS, headers={"if-match": "*"}).status == 412
+    assert api("GET", "/entities/new", ADMIN).status == 404
+    same = api("PUT", "/entities/contacts", ADMIN, body=CONTACTS, headers={"if-match": other.headers["ETag"]})
+    assert same.headers["ETag"] == api("GET", "/entities/contacts").headers["ETag"] == read.headers["ETag"]
+    assert api("DELETE", "/entities/contacts", ADMIN, **mine).status == 204
+
+
+def test_if_match_holds_also_for_what_changes_during_the_request(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    entity = api.put_contacts()
+    path = f"/exports/{api('POST', '/exports', body=EXPORT).json['exportId']}"
+    entities, exports = api.services.entities, api.services.exports
+    export = exports.get(path.rpartition("/")[2])
+    put, edit = entities.put, exports.edit
+    for where, repository, name, method, body in [
+        ("/entities/contacts", entities, "put", "PUT", CONTACTS),
+        ("/entities/contacts", entities, "delete", "DELETE", None),
+        (path, exports, "edit", "PUT", EXPORT),
+        (path, exports, "delete", "DELETE", None),
+    ]:
+        tag = api("GET", where, ADMIN).headers["ETag"]
+        change = getattr(repository, name)
+
+        def somebody_first(*given: Any, owner: Any = repository, name: str = method, change: Any = change) -> Any:
+            if owner is exports:
+                edit(export.export_id, replace(export.definition, name=name), entity.uid)
+            else:
+                put(replace(entity, title=name))
+            return change(*given)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(repository, name, somebody_first)
+            answer = api(method, where, ADMIN, body=body, headers={"if-match": tag})
+        assert answer.status == 412, (method, where)
+        assert api("GET", where, ADMIN).headers["ETag"] != tag
+
+
+def test_if_match_on_exports(api: Api) -> None:
+    api.put_contacts()
+    created = api("POST", "/exports", body=EXPORT)
+    path = f"/exports/{created.json['exportId']}"
+    assert api("GET", path).headers["ETag"] == created.headers["ETag"]
+    old = {"headers": {"if-match": created.headers["ETag"]}}
+    edited = api("PUT", path, body=EXPORT | {"name": "Mine"}, **old)
+    assert edited.status == 200
+    assert edited.headers["ETag"] == api("GET", path).headers["ETag"] != created.headers["ETag"]
+    for method in ("PUT", "DELETE"):
+        assert api(method, path, body=EXPORT, **old).status == 412
+    assert api("GET", path).json["name"] == "Mine"
+    assert api("PUT", path, body=EXPORT).status == 200  # without If-Match as ever
+    assert api("DELETE", path, headers={"if-match": api("GET", path).headers["ETag"]}).status == 204
 
 
 def put_records(api: Api, entity: Entity, number: int) -> None:
@@ -513,18 +591,94 @@ def test_import_options_are_shown_in_the_job(api: Api, options: dict[str, Any], 
     assert {name: answer.json[name] for name in shown} == shown
 
 
-def test_idempotency_key(api: Api) -> None:
+def keyed(upload_id: str, key: str = "k-1") -> dict[str, Any]:
+    return {"body": {"uploadId": upload_id, "mode": "upsert"}, "headers": {"idempotency-key": key}}
+
+
+def test_the_same_request_with_its_key_gets_the_same_answer(api: Api) -> None:
     api.put_contacts()
     upload_id = api.upload(data=None)
-    request = {"body": {"uploadId": upload_id}, "headers": {"idempotency-key": "k-1"}}
-    assert api("POST", "/imports", **request).status == 409  # not yet uploaded: nothing happened
+    request = keyed(upload_id)
+    assert api("POST", "/imports", **request).status == 409  # not yet uploaded: nothing happened, the key is free
     api.services.files.put("files-bucket", f"uploads/{upload_id}/source", b"contact_id\n1\n")
-    first, second = api("POST", "/imports", **request), api("POST", "/imports", **request)
-    assert (first.status, second.status) == (202, 202)
-    assert first.json["jobId"] == second.json["jobId"]
-    other_key = {"headers": {"idempotency-key": "k-2"}}
-    assert api("POST", "/imports", **(request | other_key)).status == 409
+    first = api("POST", "/imports", **request)
+    api.services.jobs.begin(first.json["jobId"])
+    api.later(hours=23)
+    other_order = request | {"body": '{ "mode": "upsert", "uploadId": "%s" }' % upload_id}  # noqa: UP031
+    for again in (api("POST", "/imports", **request), api("POST", "/imports", **other_order)):
+        assert (again.status, again.text, again.headers) == (202, first.text, first.headers)
+    assert api("POST", "/imports", **keyed(upload_id, "k-2")).status == 409
+    assert api("POST", "/imports", **keyed(api.upload())).status == 422
+    assert api("POST", "/imports", **(request | {"body": request["body"] | {"dryRun": True}})).status == 422
+    assert len(api("GET", "/jobs").json["items"]) == 1
+    api.later(hours=1, seconds=1)
+    assert api("POST", "/imports", **keyed(api.upload())).status == 202  # the key has expired
+
+
+def test_a_key_is_its_callers_alone(api: Api) -> None:
+    api.put_contacts()
+    mine, theirs = (api("POST", "/imports", who, **keyed(api.upload(who))) for who in (ALICE, OPS))
+    assert (mine.status, theirs.status) == (202, 202)
+    assert mine.json["jobId"] != theirs.json["jobId"]
+
+
+def test_a_key_that_is_none(api: Api) -> None:
+    api.put_contacts()
+    upload_id = api.upload()
+    for key in ("", "a b", "ключ", "x" * 256, "a\nb"):
+        assert api("POST", "/imports", **keyed(upload_id, key)).status == 400, key
+    assert api("POST", "/imports", **keyed(upload_id, '"8e03978e-40d5-43dd-bc93-6894a57f9324"')).status == 202
+
+
+def test_a_request_at_work_holds_its_key_and_a_dead_one_does_not(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.put_contacts()
+    request = keyed(api.upload())
+    inner: list[int] = []
+    register = api.services.jobs.register
+
+    class Killed(BaseException):
+        """The function is gone, in the middle of the request."""
+
+    def die(*given: Any) -> Any:
+        inner.append(api("POST", "/imports", **request).status)
+        register(*given)
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(api.services.jobs, "register", die)
+        with pytest.raises(Killed):
+            api("POST", "/imports", **request)
+    assert inner == [409]
+    api.later(seconds=59)
+    assert api("POST", "/imports", **request).status == 409
+    api.later(seconds=2)
     assert api("POST", "/imports", **(request | {"body": {"uploadId": api.upload()}})).status == 422
+    after = api("POST", "/imports", **request)
+    assert (after.status, len(api("GET", "/jobs").json["items"])) == (202, 1)
+    assert api("POST", "/imports", **request).text == after.text
+
+
+def test_an_outage_frees_the_key_at_once(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.put_contacts()
+    request = keyed(api.upload())
+
+    def fail(*given: Any) -> None:
+        raise RuntimeError("outage")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(api.services.workflow, "start", fail)  # the job is registered by then
+        assert api("POST", "/imports", **request).status == 500
+    assert api("POST", "/imports", **request).status == 202
+    assert len(api("GET", "/jobs").json["items"]) == 1
+
+
+def test_a_key_does_no_harm_elsewhere(api: Api) -> None:
+    api.put_contacts()
+    key = {"headers": {"idempotency-key": "k-1"}}
+    body = {"entity": "contacts", "fileName": "a.csv"}
+    first, second = (api("POST", "/uploads", body=body, **key) for _ in range(2))
+    assert (first.status, second.status) == (201, 201)
+    assert first.json["uploadId"] != second.json["uploadId"]
 
 
 # Jobs
@@ -710,6 +864,26 @@ def test_delete_many_says_what_became_of_each(api: Api) -> None:
         assert api("POST", "/jobs/delete", body=body).status == 422
 
 
+JOB_ROUTES = [
+    ("GET", ""),
+    ("DELETE", ""),
+    ("POST", "/cancel"),
+    ("POST", "/stop"),
+    ("POST", "/relaunch"),
+    ("GET", "/errors"),
+    ("GET", "/error-log"),
+    ("GET", "/rejects"),
+    ("GET", "/download"),
+    ("GET", "/report"),
+]
+
+
+def test_every_route_of_a_job_is_tested_here(api: Api) -> None:
+    prefix = "/v1/jobs/<job_id>"
+    routes = {(route.method, route.path) for route in api.module.ROUTES if route.path.startswith(prefix)}
+    assert routes == {(method, prefix + action) for method, action in JOB_ROUTES}
+
+
 def test_expired_is_gone_at_once(api: Api) -> None:
     api.put_contacts()
     job = api.add_finished()
@@ -717,10 +891,62 @@ def test_expired_is_gone_at_once(api: Api) -> None:
     assert api("GET", f"/jobs/{job.job_id}").json["links"] == {"errorLog": None, "rejects": None, "download": None}
     for file in ("errors", "error-log", "rejects", "download"):
         assert api("GET", f"/jobs/{job.job_id}/{file}").status == 410, file
+    assert api("POST", f"/jobs/{job.job_id}/relaunch").status == 410
+    assert api("GET", f"/jobs/{job.job_id}/report").status == 200
     api.later(hours=24)
-    assert api("GET", f"/jobs/{job.job_id}").status == 410
+    for who, status in ((ALICE, 410), (BOB, 404)):  # what was never for his eyes has not expired for him either
+        for method, action in JOB_ROUTES:
+            assert api(method, f"/jobs/{job.job_id}{action}", who).status == status, (method, action)
+    failed = api("POST", "/jobs/delete", body={"jobIds": [job.job_id]}).json["failed"]
+    assert [entry["status"] for entry in failed] == [410]
     assert api("GET", "/jobs").json["items"] == []
     assert api("GET", f"/EntityImport/{job.job_id}/status").status == 404
+    api.services.jobs.delete(job)  # as DynamoDB's TTL does one day
+    for method, action in JOB_ROUTES:
+        assert api(method, f"/jobs/{job.job_id}{action}").status == 404, (method, action)
+
+
+def test_expired_uploads(api: Api) -> None:
+    api.put_contacts()
+    upload_id = api.upload()
+    api.later(hours=48)
+    assert api("POST", "/imports", body={"uploadId": upload_id}).status == 410
+    assert api("POST", "/imports", OPS, body={"uploadId": upload_id}).status == 404
+    assert api("POST", f"/EntityImport/{upload_id}/import").status == 404
+    key = to_attributes({"pk": f"UPLOAD#{upload_id}", "sk": "UPLOAD"})
+    api.services.dynamodb.call("DeleteItem", {"TableName": "jobs", "Key": key})
+    assert api("POST", "/imports", body={"uploadId": upload_id}).status == 404
+
+
+def test_pages_stay_stable_while_jobs_come_and_go(api: Api) -> None:
+    """Each job that stays through it all is listed once, also when the one that a page ended with is gone."""
+    api.put_contacts()
+    ids = []
+    for _ in range(9):
+        api.later(seconds=1)
+        ids.append(api.add_finished().job_id)
+    api.later(seconds=10)
+    listed, token = [], None
+    while True:
+        page = api("GET", "/jobs", query={"limit": "3"} | ({"nextToken": token} if token else {})).json
+        listed += [job["jobId"] for job in page["items"]]
+        token = page["nextToken"]
+        if token is None:
+            break
+        deleted = [page["items"][-1]["jobId"], page["items"][0]["jobId"]]
+        assert api("POST", "/jobs/delete", body={"jobIds": deleted}).json["deleted"] == deleted
+        api.later(seconds=1)
+        api.add_job()
+    assert listed == ids[::-1]
+    export = api("POST", "/exports", body=EXPORT).json["exportId"]
+    runs = []
+    for _ in range(4):
+        api.later(seconds=1)
+        runs.append(api.add_finished(process=Process.EXPORT, export_id=export).job_id)
+    first = api("GET", f"/exports/{export}/jobs", query={"limit": "2"}).json
+    api("DELETE", f"/jobs/{first['items'][-1]['jobId']}")
+    second = api("GET", f"/exports/{export}/jobs", query={"limit": "2", "nextToken": first["nextToken"]}).json
+    assert [job["jobId"] for job in first["items"] + second["items"]] == runs[::-1]
 
 
 def test_files_are_links_minted_now(api: Api) -> None:

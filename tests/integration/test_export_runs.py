@@ -293,7 +293,8 @@ def test_a_definition_that_its_entity_outgrew_fails_with_its_code(
 ) -> None:
     export = activate(services, export_of(services, fields=["contact_id", "email"], **PERIODIC), "alice", "a")
     if "uid" in change:
-        services.entities.delete(builders.entity())
+        entity = builders.entity()
+        services.entities.delete(entity, services.entities.mark(entity, services.clock()))
     services.entities.put(builders.entity(**change))
     job = run_now(services, export, "alice", "a")
     with pytest.raises(JobFailed) as failed:

@@ -9,7 +9,6 @@ from aws_lambda_powertools.event_handler import Response
 from waybill.entities.model import NAME_PATTERN, Entity, Right, parse_entity
 from waybill.entities.permissions import entity_not_found, require, require_admin, sees_entity
 from waybill.errors import Conflict
-from waybill.exports.definition import ExportStatus
 from web import Request, Route, bad_token, decode_cursor, encode_cursor, json_response, list_response, no_content
 
 
@@ -43,13 +42,15 @@ def list_entities(request: Request) -> Response[str]:
 
 
 def get_entity(request: Request, name: str) -> Response[str]:
-    return json_response(visible_entity(request, name).to_resource())
+    entity = visible_entity(request, name)
+    return json_response(entity.to_resource(), headers={"ETag": f'"{entity.etag}"'})
 
 
 def put_entity(request: Request, name: str) -> Response[str]:
     require_admin(request.caller)
     services = request.services
     known = request.find_entity(name)
+    etag = request.if_match(known.etag if known else None, f"The entity {name}")
     target_tables = [table for table in services.settings.target_tables.split(",") if table]
     entity = parse_entity(name, known.uid if known else str(uuid.uuid4()), request.json(), target_tables)
     if entity.target is not None:
@@ -61,32 +62,20 @@ def put_entity(request: Request, name: str) -> Response[str]:
 
         if has_records(services.dynamodb, services.settings.records_table, known):
             raise Conflict(f"{name} has records, so that its primaryKey cannot change.")
-    created = services.entities.put(entity)
-    headers = {"Location": f"/v1/entities/{name}"} if created else None
+    created = services.entities.put(entity, etag)
+    headers = {"ETag": f'"{entity.etag}"'}
+    if created:
+        headers["Location"] = f"/v1/entities/{name}"
     return json_response(entity.to_resource(), 201 if created else 200, headers)
 
 
 def delete_entity(request: Request, name: str) -> Response[str]:
     entity = visible_entity(request, name)
     require_admin(request.caller)
-    if _import_runs(request, entity):
-        raise Conflict(f"An import into {name} is waiting or in progress.")
-    busy = {ExportStatus.SCHEDULED, ExportStatus.IN_PROGRESS}
-    if any(export.status in busy for export in request.services.exports.of_entity(entity.uid)):
-        raise Conflict(f"An export of {name} is scheduled or in progress.")
-    request.services.entities.delete(entity)
+    from waybill.entities.deletion import delete_entity as delete
+
+    delete(request.services, entity, request.if_match(entity.etag, f"The entity {name}"))
     return no_content()
-
-
-def _import_runs(request: Request, entity: Entity) -> bool:
-    """Whether the entity's queue holds an import that has not ended; entries of ended ones are taken out."""
-    jobs = request.services.jobs
-    while (entry := jobs.queue_head(entity.uid)) is not None:
-        job = jobs.find(entry.partition("#")[2])
-        if job is not None and not job.is_terminal:
-            return True
-        jobs.leave_queue(entity.uid, entry)
-    return False
 
 
 def list_records(request: Request, name: str) -> Response[str]:

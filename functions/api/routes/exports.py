@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -146,24 +147,32 @@ def _created(request: Request, definition: Definition, entity: Entity) -> Respon
         series=str(uuid.uuid4()),
     )
     request.services.exports.add(export)
-    return json_response(export_view(request, export), 201, {"Location": f"/v1/exports/{export.export_id}"})
+    return _shown(request, export, 201, {"Location": f"/v1/exports/{export.export_id}"})
+
+
+def _shown(
+    request: Request, export: Export, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response[str]:
+    return json_response(export_view(request, export), status, {"ETag": f'"{export.etag}"', **(headers or {})})
 
 
 def get_export(request: Request, export_id: str) -> Response[str]:
     export, _ = visible_export(request, export_id)
-    return json_response(export_view(request, export))
+    return _shown(request, export)
 
 
 def put_export(request: Request, export_id: str) -> Response[str]:
     export, _ = export_to_change(request, export_id)
     export.check_allows("edit")
+    etag = request.if_match(export.etag, "The export")
     definition, entity = _definition(request)
-    return json_response(export_view(request, request.services.exports.edit(export.export_id, definition, entity.uid)))
+    return _shown(request, request.services.exports.edit(export.export_id, definition, entity.uid, etag))
 
 
 def delete_export(request: Request, export_id: str) -> Response[str]:
     export, _ = export_to_change(request, export_id)
-    request.services.exports.delete(export.export_id)
+    export.check_allows("delete")
+    request.services.exports.delete(export.export_id, request.if_match(export.etag, "The export"))
     return no_content()
 
 
@@ -176,7 +185,7 @@ def activate(request: Request, export_id: str) -> Response[str]:
         export.check_allows("activate")
     _parse(request, export.definition.to_document(), entity)  # the schema may have changed since
     active = run.activate(request.services, export, request.caller.name, request.caller.subject)
-    return json_response(export_view(request, active))
+    return _shown(request, active)
 
 
 def unschedule(request: Request, export_id: str) -> Response[str]:
@@ -194,7 +203,7 @@ def unschedule(request: Request, export_id: str) -> Response[str]:
         problems.append(("/confirm", "must be true: this turns the custom flow into a standard export for good"))
     if problems:
         raise InvalidRequest("The export is not unscheduled like this.", problems)
-    return json_response(export_view(request, request.services.exports.unschedule(export.export_id)))
+    return _shown(request, request.services.exports.unschedule(export.export_id))
 
 
 def run_export(request: Request, export_id: str) -> Response[str]:

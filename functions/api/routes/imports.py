@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Mapping
 from datetime import timedelta
@@ -22,17 +23,17 @@ from waybill.entities.model import (
     is_line,
     refuse_unknown,
 )
-from waybill.errors import Conflict, InvalidRequest, NotFound
+from waybill.errors import Gone, InvalidRequest, MalformedRequest, NotFound, WaybillError
 from waybill.imports.policy import MODES, ON_ERROR, mode_problem
 from waybill.imports.start import ImportOptions, start_upload
-from waybill.jobs.idempotency import IdempotencyKeys
+from waybill.jobs.idempotency import Claim, IdempotencyKeys
 from waybill.jobs.items import Upload
 from waybill.jobs.model import Job, rfc3339
 from web import Request, Route, json_response
 
 FORM_SECONDS = 900
 _MAX_FILE_NAME = 255
-_MAX_KEY = 255
+_IDEMPOTENCY_KEY = re.compile("[\x21-\x7e]{1,255}")
 
 
 def create_upload(request: Request) -> Response[str]:
@@ -54,6 +55,7 @@ def create_upload(request: Request) -> Response[str]:
     upload = Upload(
         upload_id=upload_id,
         entity=entity.name,
+        entity_uid=entity.uid,
         file_name=str(file_name),
         started_by=caller.name,
         started_by_id=caller.subject,
@@ -74,12 +76,18 @@ def own_upload(request: Request, upload_id: str) -> tuple[Upload, Entity]:
 
     Raises:
         NotFound: there is none, or it is somebody else's.
+        Gone: it has expired, and its record is still there.
         Forbidden: the caller may no longer import into the entity.
     """
     upload = request.services.jobs.get_upload(upload_id)
     if upload.started_by_id != request.caller.subject and not request.caller.is_admin:
         raise NotFound("There is no upload with this id, or it has expired.")
-    return upload, entity_with_right(request, upload.entity, Right.IMPORT)
+    entity = entity_with_right(request, upload.entity, Right.IMPORT)
+    if upload.entity_uid not in (None, entity.uid):  # the name was deleted and is used again
+        raise NotFound("There is no upload with this id, or it has expired.")
+    if upload.expires_at <= request.services.clock():
+        raise Gone("This upload has expired.")
+    return upload, entity
 
 
 def create_import(request: Request) -> Response[str]:
@@ -87,25 +95,36 @@ def create_import(request: Request) -> Response[str]:
     upload_id = _upload_id(given)
     key = request.headers.get("idempotency-key")
     if key is None:
-        return accepted(request, _start(request, upload_id, given, repeated=False))
-    if not 0 < len(key) <= _MAX_KEY:
-        raise InvalidRequest(f"Idempotency-Key has 1 to {_MAX_KEY} characters.")
-    services, subject = request.services, request.caller.subject
+        return accepted(request, _start(request, upload_id, given))
+    if not _IDEMPOTENCY_KEY.fullmatch(key):
+        raise MalformedRequest("Idempotency-Key has 1 to 255 visible characters of ASCII.")
+    services = request.services
     keys = IdempotencyKeys(services.dynamodb, services.settings.jobs_table, services.clock)
-    repeated = not keys.claim(subject, key, request.body)
+    claim = keys.claim(request.caller.subject, key, given)
+    if not isinstance(claim, Claim):
+        return Response(claim["status"], claim["contentType"], claim["body"], claim["headers"])
     try:
-        return accepted(request, _start(request, upload_id, given, repeated))
-    except (Conflict, InvalidRequest, NotFound):
-        if not repeated:
-            keys.release(subject, key)
+        answer = accepted(request, _start(request, upload_id, given, claim.is_takeover))
+    except WaybillError:
+        keys.release(claim)
         raise
+    except Exception:
+        keys.unlock(claim)
+        raise
+    kept = {"status": answer.status_code, "contentType": answer.content_type, "body": answer.body}
+    keys.complete(claim, {**kept, "headers": dict(answer.headers)})
+    return answer
 
 
-def _start(request: Request, upload_id: str, given: Mapping[str, Any], repeated: bool) -> Job:
+def _start(request: Request, upload_id: str, given: Mapping[str, Any], is_takeover: bool = False) -> Job:
+    """
+    Args:
+        is_takeover: the same request was here before and died: the job of the upload is its.
+    """
     upload, entity = own_upload(request, upload_id)
     options = parse_options(given, entity)
     services = request.services
-    if repeated and upload.job_id is not None and (job := services.jobs.find(upload.job_id)) is not None:
+    if is_takeover and upload.job_id is not None and (job := services.jobs.find(upload.job_id)) is not None:
         return job
     return start_upload(services, upload, options)
 

@@ -43,11 +43,13 @@ def visible_job(request: Request, job_id: str) -> Job:
     Raises:
         MalformedRequest: not an id.
         NotFound: there is none, or it is not for the caller's eyes.
-        Gone: it has expired.
+        Gone: it has expired, and its record is still there.
     """
-    job = request.services.jobs.get(uuid_of(job_id, "job id"))
-    if not sees_job(request.caller, job, request.find_entity(job.entity)):
+    job = request.services.jobs.find(uuid_of(job_id, "job id"))
+    if job is None or not sees_job(request.caller, job, request.find_entity(job.entity)):
         raise NotFound("There is no job with this id, or it has expired.")
+    if job.has_expired(request.services.clock()):
+        raise Gone("This job has expired.")
     return job
 
 

@@ -23,7 +23,10 @@ _STATUS = {
 
 
 def start_import(request: Request, upload_id: str) -> Response[str]:
-    upload, _ = own_upload(request, uuid_of(upload_id, "upload id"))
+    try:
+        upload, _ = own_upload(request, uuid_of(upload_id, "upload id"))
+    except Gone as error:
+        raise NotFound(error.detail) from None
     job = start_upload(request.services, upload, ImportOptions())
     return json_response({"importId": job.job_id}, 201)
 

@@ -8,6 +8,8 @@ neither it nor its libraries.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -79,6 +81,11 @@ class Entity:
         """Names of the key fields; empty when each row is a new record."""
         key = self.schema.get("primaryKey") or []
         return (key,) if isinstance(key, str) else tuple(key)
+
+    @property
+    def etag(self) -> str:
+        """Names this definition of this entity (RFC 9110, section 8.8.3), without the quotes."""
+        return hashlib.sha256(json.dumps(self.to_document(), sort_keys=True).encode()).hexdigest()[:32]
 
     def to_resource(self) -> dict[str, Any]:
         """The entity as the API shows it; `PUT` takes the same document back."""

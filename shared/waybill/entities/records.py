@@ -38,7 +38,7 @@ def record_page(
         query = _shard_query(table, entity, shard)
         query["Limit"] = limit - len(items)
         if key:
-            query["ExclusiveStartKey"] = to_attributes({"_pk": _partition(entity, shard), "_sk": key})
+            query["ExclusiveStartKey"] = to_attributes({"_pk": partition(entity.uid, shard), "_sk": key})
         answer = dynamodb.call("Query", query)
         items += [_record(schema, item, own_table=True) for item in answer["Items"]]
         last = answer.get("LastEvaluatedKey")
@@ -107,8 +107,8 @@ def _value(field: Field, attribute: Mapping[str, Any] | None) -> Any:
         return next(iter(attribute.values()))
 
 
-def _partition(entity: Entity, shard: int) -> str:
-    return f"{entity.uid}#{shard:02x}"
+def partition(entity_uid: str, shard: int) -> str:
+    return f"{entity_uid}#{shard:02x}"
 
 
 def _shard_query(table: str, entity: Entity, shard: int) -> dict[str, Any]:
@@ -117,7 +117,7 @@ def _shard_query(table: str, entity: Entity, shard: int) -> dict[str, Any]:
         "KeyConditionExpression": "#pk = :pk",
         "FilterExpression": "attribute_not_exists(#gone)",  # tombstones of deleted records
         "ExpressionAttributeNames": {"#pk": "_pk", "#gone": "_gone"},
-        "ExpressionAttributeValues": to_attributes({":pk": _partition(entity, shard)}),
+        "ExpressionAttributeValues": to_attributes({":pk": partition(entity.uid, shard)}),
         "ConsistentRead": True,
     }
 

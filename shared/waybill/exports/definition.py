@@ -8,6 +8,7 @@ A periodic export stays SCHEDULED while it runs. After PAUSE_AFTER failed runs i
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -217,7 +218,7 @@ class Export:
     `version` counts the edits. `series` is new when an edit makes an incremental export begin anew; `window_end` is
     where the last delivered window of the series ended. `handled_until`: the schedule up to here is done. `running` is
     the run that has not ended, `job_id` the latest one, `last_run` a summary that outlives its job. `failures`: failed
-    runs in a row. `message` says why the export paused itself.
+    runs in a row. `message` says why the export paused itself. `revision` counts all changes; the repository keeps it.
     """
 
     export_id: str
@@ -236,6 +237,17 @@ class Export:
     handled_until: datetime | None = None
     failures: int = 0
     message: str | None = None
+    revision: int = dataclasses.field(default=1, compare=False)
+
+    @property
+    def etag(self) -> str:
+        """Names this state of the export (RFC 9110, section 8.8.3), without the quotes."""
+        return f"{self.export_id}.{self.revision}"
+
+    @property
+    def is_busy(self) -> bool:
+        """It runs, or will: its entity cannot be deleted."""
+        return self.status in (ExportStatus.SCHEDULED, ExportStatus.IN_PROGRESS) or self.running is not None
 
     def allowed_actions(self) -> list[str]:
         actions = list(ALLOWED_ACTIONS[self.status])

@@ -15,8 +15,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from waybill.aws.dynamodb import ConditionFailed, DynamoDB, from_attributes, to_attributes
-from waybill.errors import Conflict, NotFound
+from waybill.aws.dynamodb import ConditionFailed, DynamoDB, TransactionCanceled, from_attributes, to_attributes
+from waybill.entities.repository import is_gone, still_there
+from waybill.errors import Conflict, EntityDeleted, NotFound, PreconditionFailed
 from waybill.exports.definition import (
     PAUSE_AFTER,
     Definition,
@@ -52,7 +53,12 @@ class ExportRepository:
         Raises:
             NotFound: there is none with this id.
         """
-        return self._read(export_id)[0]
+        answer = self._dynamodb.call(
+            "GetItem", {"TableName": self._table, "Key": _key(export_id), "ConsistentRead": True}
+        )
+        if "Item" not in answer:
+            raise export_not_found()
+        return _from_item(answer["Item"])
 
     def find(self, export_id: str) -> Export | None:
         try:
@@ -89,21 +95,30 @@ class ExportRepository:
         return [export for export in self.all() if export.entity_uid == entity_uid]
 
     def add(self, export: Export) -> None:
-        item = {**_to_item(export), "revision": 1}
-        self._dynamodb.call("PutItem", {"TableName": self._table, "Item": to_attributes(item)})
+        """
+        Raises:
+            EntityDeleted
+        """
+        self._put(export, {"TableName": self._table, "Item": to_attributes(_to_item(export))}, checks_entity=True)
 
     # Moves of a person
 
-    def edit(self, export_id: str, definition: Definition, entity_uid: str) -> Export:
+    def edit(self, export_id: str, definition: Definition, entity_uid: str, etag: str | None = None) -> Export:
         """Give a draft another definition.
+
+        Args:
+            etag: of the only state in which it may be edited; None for any.
 
         Raises:
             Conflict: it is no draft any more.
+            EntityDeleted
             NotFound: it was deleted.
+            PreconditionFailed: it has another ETag.
         """
 
         def change(export: Export) -> Export:
             export.check_allows("edit")
+            _check_etag(export, etag)
             anew = export.entity_uid != entity_uid or starts_anew(export.definition, definition)
             return replace(
                 export,
@@ -114,7 +129,7 @@ class ExportRepository:
                 window_end=None if anew else export.window_end,
             )
 
-        return self._move(export_id, change)
+        return self._move(export_id, change, checks_entity=True)
 
     def schedule(self, export_id: str, now: datetime) -> Export:
         """DRAFT → SCHEDULED; what the schedule had before now is not caught up.
@@ -127,7 +142,7 @@ class ExportRepository:
             export.check_allows("activate")
             return replace(export, status=ExportStatus.SCHEDULED, handled_until=now, failures=0, message=None)
 
-        return self._move(export_id, change)
+        return self._move(export_id, change, checks_entity=True)
 
     def unschedule(self, export_id: str) -> Export:
         """SCHEDULED → DRAFT; an incremental custom export becomes a standard one for good. The window is kept.
@@ -145,16 +160,21 @@ class ExportRepository:
 
         return self._move(export_id, change)
 
-    def delete(self, export_id: str) -> None:
+    def delete(self, export_id: str, etag: str | None = None) -> None:
         """Delete a draft.
+
+        Args:
+            etag: of the only state in which it may be deleted; None for any.
 
         Raises:
             Conflict: it is no draft any more, or a run of it has not ended.
             NotFound
+            PreconditionFailed: it has another ETag.
         """
         while True:
-            export, revision = self._read(export_id)
+            export = self.get(export_id)
             export.check_allows("delete")
+            _check_etag(export, etag)
             try:
                 self._dynamodb.call(
                     "DeleteItem",
@@ -162,11 +182,26 @@ class ExportRepository:
                         "TableName": self._table,
                         "Key": _key(export_id),
                         "ConditionExpression": "revision = :seen",
-                        "ExpressionAttributeValues": to_attributes({":seen": revision}),
+                        "ExpressionAttributeValues": to_attributes({":seen": export.revision}),
                     },
                 )
             except ConditionFailed:
                 continue
+            return
+
+    def erase(self, export: Export) -> None:
+        """Delete an export of a deleted entity, whatever its status; one that was given to another entity stays."""
+        try:
+            self._dynamodb.call(
+                "DeleteItem",
+                {
+                    "TableName": self._table,
+                    "Key": _key(export.export_id),
+                    "ConditionExpression": "entityUid = :uid",
+                    "ExpressionAttributeValues": to_attributes({":uid": export.entity_uid}),
+                },
+            )
+        except ConditionFailed:
             return
 
     # Runs
@@ -204,7 +239,8 @@ class ExportRepository:
                 message=None,
             )
 
-        return self._move(export_id, change)
+        # What is scheduled keeps its entity from being deleted already.
+        return self._move(export_id, change, checks_entity=action in ("activate", "relaunch"))
 
     def release(self, export: Export) -> None:
         """Forget a run that stands in the export and can never have a job."""
@@ -237,35 +273,58 @@ class ExportRepository:
 
     # Parts of requests
 
-    def _move(self, export_id: str, change: Callable[[Export], Export]) -> Export:
+    def _move(self, export_id: str, change: Callable[[Export], Export], checks_entity: bool = False) -> Export:
         while True:
-            export, revision = self._read(export_id)
+            export = self.get(export_id)
             changed = change(export)
             if changed == export:
                 return export
+            changed = replace(changed, revision=export.revision + 1)
             try:
-                self._dynamodb.call(
-                    "PutItem",
+                self._put(
+                    changed,
                     {
                         "TableName": self._table,
-                        "Item": to_attributes({**_to_item(changed), "revision": revision + 1}),
+                        "Item": to_attributes(_to_item(changed)),
                         "ConditionExpression": "revision = :seen",
-                        "ExpressionAttributeValues": to_attributes({":seen": revision}),
+                        "ExpressionAttributeValues": to_attributes({":seen": export.revision}),
                     },
+                    checks_entity,
                 )
             except ConditionFailed:
                 # Somebody else was first: look again. Unless it was this request, whose answer was lost.
-                if self._read(export_id)[0] != changed:
+                found = self.get(export_id)
+                if found != changed or found.revision != changed.revision:
                     continue
             return changed
 
-    def _read(self, export_id: str) -> tuple[Export, int]:
-        answer = self._dynamodb.call(
-            "GetItem", {"TableName": self._table, "Key": _key(export_id), "ConsistentRead": True}
-        )
-        if "Item" not in answer:
-            raise export_not_found()
-        return _from_item(answer["Item"]), int(answer["Item"]["revision"]["N"])
+    def _put(self, export: Export, put: dict[str, Any], checks_entity: bool) -> None:
+        """
+        Args:
+            checks_entity: not when the entity is gone, or going: for what keeps an entity from being deleted.
+
+        Raises:
+            ConditionFailed: that of the put.
+            EntityDeleted
+        """
+        if not checks_entity:
+            self._dynamodb.call("PutItem", put)
+            return
+        entity = export.definition.entity
+        actions = [{"Put": put}, *still_there(self._table, entity, export.entity_uid)]
+        try:
+            self._dynamodb.call("TransactWriteItems", {"TransactItems": actions})
+        except TransactionCanceled as error:
+            if is_gone(error):
+                raise EntityDeleted(entity) from None
+            if error.retryable:
+                raise
+            raise ConditionFailed(error.message, None) from None
+
+
+def _check_etag(export: Export, etag: str | None) -> None:
+    if etag not in (None, export.etag):
+        raise PreconditionFailed("The export")
 
 
 def _after(export: Export, job: Job, series: str) -> Export:
@@ -318,6 +377,7 @@ def _to_item(export: Export) -> dict[str, Any]:
         "handledUntil": rfc3339(export.handled_until),
         "failures": export.failures,
         "message": export.message,
+        "revision": export.revision,
     }
     return {name: value for name, value in item.items() if value is not None}
 
@@ -341,4 +401,5 @@ def _from_item(attributes: Mapping[str, Any]) -> Export:
         handled_until=parse_rfc3339(item.get("handledUntil")),
         failures=item["failures"],
         message=item.get("message"),
+        revision=item["revision"],
     )

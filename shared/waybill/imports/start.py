@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from waybill.errors import Conflict, NotFound
+from waybill.errors import Conflict, EntityDeleted, NotFound
 from waybill.imports.policy import MODES, ON_ERROR, mode_problem, schema_options
 from waybill.imports.reports import RowError
 from waybill.imports.results import write_error_log
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 # Job ids are derived from what they are about, so that an event or a request that comes twice makes one job.
 _NAMESPACE = uuid.UUID("5f2e9c1a-7f0b-5a55-9d0a-6a2b1f0c3d11")
 DROP_PREFIX = "drop/"
+# A deletion of the entity that has begun is decided within a request of the API (29 seconds).
+DELETION_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -78,18 +81,31 @@ def start_drop(services: Services, detail: Mapping[str, Any]) -> Job | None:
     info = services.files.head(bucket, key)
     if info is None or info.etag != etag:
         return _register_failed(services, job, "source-changed", "The object was overwritten or deleted.")
+    ends = time.monotonic() + DELETION_SECONDS
+    while True:
+        try:
+            return _register_drop(services, job, info.metadata, Drop(f"{bucket}/{key}", sequencer))
+        except EntityDeleted:  # or not: the deletion may yet be refused
+            if time.monotonic() > ends:
+                raise
+            time.sleep(1.0)
+
+
+def _register_drop(services: Services, job: Job, metadata: Mapping[str, str], drop: Drop) -> Job:
     try:
-        entity = services.entities.get(entity_name)
+        entity = services.entities.get(job.entity)
     except NotFound:
         return _register_failed(services, job, "unknown-entity", "There is no entity of this name.")
     try:
-        options = options_from_metadata(info.metadata)
+        options = options_from_metadata(metadata)
         if problem := mode_problem(options.mode, entity.primary_key):
             raise MetadataError(f"Object metadata: {problem}.")
     except MetadataError as error:
         return _register_failed(services, job, "source-error", str(error))
     try:
-        return register(services, job, entity, options, Drop(f"{bucket}/{key}", sequencer))
+        return register(services, job, entity, options, drop)
+    except EntityDeleted:
+        raise
     except Conflict:
         return _register_failed(services, job, "source-changed", "A newer object of this name came first.")
 
@@ -104,6 +120,8 @@ def start_upload(services: Services, upload: Upload, options: ImportOptions) -> 
     if upload.job_id is not None and services.jobs.find(upload.job_id) is not None:
         raise Conflict("This upload was imported already.")
     entity = services.entities.get(upload.entity)
+    if upload.entity_uid not in (None, entity.uid):
+        raise NotFound("The entity of this upload was deleted.")
     bucket = services.settings.files_bucket
     info = services.files.head(bucket, upload.key)
     if info is None:
@@ -207,6 +225,7 @@ def register(services: Services, job: Job, entity: Entity, options: ImportOption
 
     Raises:
         Conflict: `drop` is older than an event already registered for its key.
+        EntityDeleted: the entity was, or is being, deleted.
     """
     job = replace(
         job,
@@ -216,7 +235,8 @@ def register(services: Services, job: Job, entity: Entity, options: ImportOption
         dry_run=options.dry_run,
         options={**options.to_document(), **schema_options(entity.schema)},
     )
-    job, _ = services.jobs.register(job, entity.to_document(), drop)
+    checks = services.entities.still_there(entity.name, entity.uid)
+    job, _ = services.jobs.register(job, entity.to_document(), drop, checks)
     _start_if_waiting(services, job)
     return job
 

@@ -29,6 +29,7 @@ class Upload:
     started_by_id: str | None
     key: str
     expires_at: datetime
+    entity_uid: str | None = None
     job_id: str | None = None
 
 

@@ -130,6 +130,10 @@ class Job:
     def is_terminal(self) -> bool:
         return self.status in TERMINAL
 
+    def has_expired(self, now: datetime) -> bool:
+        """Whether it counts as gone, although its record may still be there."""
+        return self.expires_at is not None and self.expires_at <= now
+
     @property
     def processed(self) -> int:
         """Rows handled so far, in finished chunks and in those at work. Never falls while a job runs."""

@@ -31,7 +31,7 @@ from datetime import datetime
 from typing import Any
 
 from waybill.aws.dynamodb import ConditionFailed, DynamoDB, TransactionCanceled, from_attributes, to_attributes
-from waybill.errors import Conflict, Gone, LeaseHeld, MalformedRequest, NotFound, Superseded
+from waybill.errors import Conflict, EntityDeleted, Gone, LeaseHeld, MalformedRequest, NotFound, Superseded
 from waybill.jobs.items import (
     LIST_KEY,
     Drop,
@@ -98,7 +98,7 @@ class JobRepository:
         job = self.find(job_id)
         if job is None:
             raise NotFound("There is no job with this id, or it has expired.")
-        if job.expires_at is not None and job.expires_at <= self._clock():
+        if job.has_expired(self._clock()):
             raise Gone("This job has expired.")
         return job
 
@@ -154,7 +154,7 @@ class JobRepository:
     def _live(self, keys: Sequence[dict[str, Any]]) -> list[Job]:
         """The jobs under these keys that have not expired."""
         now = self._clock()
-        return [job for job in self._get_all(keys) if job.expires_at is None or job.expires_at > now]
+        return [job for job in self._get_all(keys) if not job.has_expired(now)]
 
     def _get_all(self, keys: Sequence[dict[str, Any]]) -> list[Job]:
         found: dict[str, Job] = {}
@@ -213,14 +213,24 @@ class JobRepository:
 
     # Registering
 
-    def register(self, job: Job, definition: Mapping[str, Any], drop: Drop | None = None) -> tuple[Job, bool]:
+    def register(
+        self,
+        job: Job,
+        definition: Mapping[str, Any],
+        drop: Drop | None = None,
+        entity_checks: Sequence[Mapping[str, Any]] = (),
+    ) -> tuple[Job, bool]:
         """Store a new job once; an import that waits also joins its entity's queue.
+
+        Args:
+            entity_checks: `EntityRepository.still_there`, for a job that must not begin while its entity is deleted.
 
         Returns:
             The job as stored, and whether this call stored it (False: it was there already).
 
         Raises:
             Conflict: `drop` is older than an event already registered for its key.
+            EntityDeleted: a check failed.
         """
         actions: list[dict[str, Any]] = [
             self._put(job_item(job), "attribute_not_exists(pk)"),
@@ -246,11 +256,14 @@ class JobRepository:
                 )
             )
         try:
-            self._transact(actions)
+            self._transact([*actions, *entity_checks])
         except TransactionCanceled as error:
             stored = self.find(job.job_id)
             if stored is not None:
                 return stored, False
+            checked = error.reasons[len(actions) :]
+            if any(reason.get("Code") == "ConditionalCheckFailed" for reason in checked):
+                raise EntityDeleted(job.entity) from None
             if any(reason.get("Code") == "ConditionalCheckFailed" for reason in error.reasons):
                 raise Conflict("A newer version of this object is already registered.") from None
             raise
@@ -604,14 +617,14 @@ class JobRepository:
         self._dynamodb.call("PutItem", {"TableName": self._table, "Item": item})
 
     def get_upload(self, upload_id: str) -> Upload:
-        """The upload.
+        """The upload, also when it has expired.
 
         Raises:
-            NotFound: unknown or expired.
+            NotFound: there is none.
         """
         item = self._get(f"UPLOAD#{upload_id}", "UPLOAD")
         upload = None if item is None else upload_from_item(item)
-        if upload is None or upload.expires_at <= self._clock():
+        if upload is None:
             raise NotFound("There is no upload with this id, or it has expired.")
         return upload
 
@@ -672,6 +685,24 @@ class JobRepository:
                 key = {"pk": item["pk"], "sk": item["sk"]}
                 self._dynamodb.call("DeleteItem", {"TableName": self._table, "Key": key})
         return jobs
+
+    def is_busy(self, entity_uid: str) -> bool:
+        """Whether a job of the entity has not ended; costs a Query and a BatchGetItem for each hundred active jobs."""
+        query: dict[str, Any] = {
+            "TableName": self._table,
+            "KeyConditionExpression": "pk = :active",
+            "ExpressionAttributeValues": to_attributes({":active": "ACTIVE"}),
+            "ConsistentRead": True,
+        }
+        while True:
+            answer = self._dynamodb.call("Query", query)
+            ids = [item["sk"]["S"] for item in answer["Items"]]
+            jobs = self._get_all([to_attributes({"pk": f"JOB#{job_id}", "sk": "JOB"}) for job_id in ids])
+            if any(job.entity_uid == entity_uid and not job.is_terminal for job in jobs):
+                return True
+            if "LastEvaluatedKey" not in answer:
+                return False
+            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     def count_restart(self, job: Job) -> Job:
         """Note that a job's execution is started anew.

@@ -1,0 +1,99 @@
+"""Delete an entity: at once for everybody who looks, piece by piece for what it had (contract, section 5).
+
+    mark (nothing starts any more) → refuse while something runs → out of the catalogue, into `DELETED`
+        → each minute: its exports, then its records, then the note itself
+
+Its jobs are hidden at once, because what bears the entity's name is gone or has another uid. They and their files
+expire as those of any job. Records in a target table stay: that table is not Waybill's.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from waybill.aws.dynamodb import BatchWriter, DynamoDB, to_attributes
+from waybill.entities.records import SHARDS, partition
+from waybill.errors import Conflict, WaybillError
+
+if TYPE_CHECKING:
+    from waybill.bootstrap import Services
+    from waybill.entities.model import Entity
+
+#: A deletion is decided within one request of the API (29 seconds); a mark that is older belongs to one that died.
+MARK_SECONDS = 60
+#: What a minute spends on records, so that one minute's duties seldom overlap with the next.
+ERASE_SECONDS = 40.0
+PAGE_RECORDS = 1_000
+
+
+def delete_entity(services: Services, entity: Entity, etag: str | None = None) -> None:
+    """Take an entity out of the catalogue.
+
+    Args:
+        etag: of the only definition that may be deleted; None for any.
+
+    Raises:
+        Conflict: a job of it has not ended, an export of it is scheduled or runs, or it was changed meanwhile.
+        PreconditionFailed: it has another ETag.
+    """
+    mark = services.entities.mark(entity, services.clock())
+    try:
+        if services.jobs.is_busy(entity.uid):
+            raise Conflict(f"A job of {entity.name} is waiting or in progress.")
+        if any(export.is_busy for export in services.exports.of_entity(entity.uid)):
+            raise Conflict(f"An export of {entity.name} is scheduled or in progress.")
+        services.entities.delete(entity, mark, etag)
+    except WaybillError:
+        services.entities.unmark(entity.uid, mark)
+        raise
+
+
+def erase_deleted(services: Services, clock: Callable[[], float] = time.monotonic) -> int:
+    """Delete what deleted entities had; what is left when the time is up is for the next minute.
+
+    Returns:
+        The number of records deleted.
+    """
+    now = services.clock().timestamp()
+    for uid, mark, since in services.entities.marks():
+        if now - since > MARK_SECONDS:
+            services.entities.unmark(uid, mark)
+    ends, erased = clock() + ERASE_SECONDS, 0
+    for uid in services.entities.deleted():
+        for export in services.exports.of_entity(uid):
+            services.exports.erase(export)
+        settings = services.settings
+        with BatchWriter(services.dynamodb, settings.records_table, connections=settings.write_connections) as writer:
+            is_done = _erase_records(services.dynamodb, settings.records_table, uid, writer, lambda: clock() < ends)
+        erased += writer.acknowledged
+        if not is_done:
+            break
+        services.entities.forget(uid)
+    return erased
+
+
+def _erase_records(dynamodb: DynamoDB, table: str, uid: str, writer: BatchWriter, has_time: Callable[[], bool]) -> bool:
+    """Hand every record and tombstone of an entity to the writer; False when the time was up before."""
+    for shard in range(SHARDS):
+        query: dict[str, Any] = {
+            "TableName": table,
+            "KeyConditionExpression": "#pk = :pk",
+            "ProjectionExpression": "#pk, #sk",
+            "ExpressionAttributeNames": {"#pk": "_pk", "#sk": "_sk"},
+            "ExpressionAttributeValues": to_attributes({":pk": partition(uid, shard)}),
+            "ConsistentRead": True,
+            "Limit": PAGE_RECORDS,
+        }
+        while True:
+            answer = dynamodb.call("Query", query)
+            if answer["Items"]:  # what is empty already does not keep a minute from getting further than the last one
+                writer.write([json.dumps({"DeleteRequest": {"Key": key}}) for key in answer["Items"]])
+                if not has_time():
+                    return False
+            if "LastEvaluatedKey" not in answer:
+                break
+            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+    return True

@@ -1,0 +1,223 @@
+"""An entity that is deleted is gone at once, what it had soon after, and nothing new begins on it meanwhile."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests import builders
+from tests.api_builders import load_function, make_job
+from waybill.aws.dynamodb import to_attributes
+from waybill.bootstrap import Services
+from waybill.entities import deletion
+from waybill.entities.deletion import delete_entity, erase_deleted
+from waybill.entities.model import Entity
+from waybill.entities.records import SHARDS, partition
+from waybill.errors import Conflict, EntityDeleted, NotFound
+from waybill.exports.definition import Export, ExportStatus
+from waybill.exports.parse import Allowed, parse_definition
+from waybill.exports.repository import new_export_id
+from waybill.exports.run import activate, relaunch_export, run_now
+from waybill.imports import start
+from waybill.imports.start import ImportOptions, new_import, register, start_drop
+from waybill.jobs.model import Counts, Job, Process, Status, finished
+
+PERIODIC: dict[str, Any] = {
+    "type": "PERIODIC_FULL",
+    "schedule": {"time": "02:30", "timezone": "UTC"},
+    "destination": {"kind": "s3"},
+}
+CONTEXT = ("function_name", "memory_limit_in_mb", "invoked_function_arn", "aws_request_id")
+
+
+@pytest.fixture
+def contacts(services: Services) -> Entity:
+    entity = builders.entity()
+    services.entities.put(entity)
+    return entity
+
+
+def put_records(services: Services, entity: Entity, number: int) -> None:
+    for index in range(number):
+        item = {"_pk": partition(entity.uid, index % SHARDS), "_sk": f"k{index}", "contact_id": f"k{index}"}
+        if index % 3 == 0:
+            item = {"_pk": item["_pk"], "_sk": item["_sk"], "_gone": 2_000_000_000}  # a tombstone
+        services.dynamodb.call("PutItem", {"TableName": "records", "Item": to_attributes(item)})
+
+
+def draft_of(services: Services, entity: Entity, **members: Any) -> Export:
+    definition = parse_definition({"name": "out", "entity": entity.name, **members}, entity, Allowed(mail=True))
+    now = services.clock()
+    export = Export(new_export_id(now), definition, entity.uid, ExportStatus.DRAFT, now, "alice", "a", "series")
+    services.exports.add(export)
+    return export
+
+
+def records_left(services: Services) -> int:
+    return int(services.dynamodb.call("Scan", {"TableName": "records", "Select": "COUNT"})["Count"])
+
+
+def a_new_import(services: Services, entity: Entity, number: int = 0, **options: Any) -> Job:
+    job = new_import(services, f"job-{number}", entity.name, "a.csv", "alice", source=("files-bucket", "a", "etag"))
+    return register(services, job, entity, ImportOptions(**options), None)
+
+
+def test_records_and_exports_go_and_other_entities_keep_theirs(services: Services, contacts: Entity) -> None:
+    other = builders.entity("orders")
+    services.entities.put(other)
+    put_records(services, contacts, 200)
+    put_records(services, other, 7)
+    draft, others_draft = draft_of(services, contacts), draft_of(services, other)
+    delete_entity(services, contacts)
+    assert services.entities.find("contacts") is None
+    erase_deleted(services)
+    assert records_left(services) == 7
+    assert services.exports.find(draft.export_id) is None
+    assert services.exports.find(others_draft.export_id) is not None
+    assert services.entities.deleted() == []
+    assert erase_deleted(services) == 0
+
+
+def test_what_one_minute_leaves_the_next_one_deletes(services: Services, contacts: Entity) -> None:
+    put_records(services, contacts, 130)
+    delete_entity(services, contacts)
+    ticks = itertools.count(0, 1.0)
+    erased = [erase_deleted(services, lambda: next(ticks)) for _ in range(3)]
+    assert sum(erased) == 130
+    assert erased[0] < 130
+    assert services.entities.deleted() == []
+    assert records_left(services) == 0
+
+
+def test_a_name_that_is_used_again_starts_empty(services: Services, contacts: Entity) -> None:
+    put_records(services, contacts, 5)
+    delete_entity(services, contacts)
+    again = builders.entity(uid="another")
+    services.entities.put(again)
+    put_records(services, again, 5)
+    erase_deleted(services)
+    assert records_left(services) == 5
+    assert services.entities.get("contacts").uid == "another"
+
+
+@pytest.mark.parametrize("options", [{}, {"dry_run": True}])
+def test_an_import_that_has_not_ended_keeps_its_entity(
+    services: Services, contacts: Entity, options: dict[str, Any]
+) -> None:
+    job = a_new_import(services, contacts, **options)
+    for _ in range(2):
+        with pytest.raises(Conflict):
+            delete_entity(services, contacts)
+    services.jobs.finish(
+        finished(job, Status.CANCELED, Counts(0), services.clock(), services.jobs.retention), Status.WAITING
+    )
+    delete_entity(services, contacts)
+
+
+def test_an_export_that_runs_although_it_is_a_draft_keeps_its_entity(services: Services, contacts: Entity) -> None:
+    export = activate(services, draft_of(services, contacts, **PERIODIC), "alice", "a")
+    with pytest.raises(Conflict):
+        delete_entity(services, contacts)
+    run_now(services, export, "alice", "a")
+    services.exports.unschedule(export.export_id)
+    with pytest.raises(Conflict):
+        delete_entity(services, contacts)
+
+
+def test_nothing_begins_on_an_entity_once_its_deletion_has_begun(services: Services, contacts: Entity) -> None:
+    draft = draft_of(services, contacts)
+    failed = replace(
+        make_job(process=Process.EXPORT, entity_uid=contacts.uid, export_id=draft.export_id),
+        status=Status.FAILED,
+        error_code="delivery-failed",
+        error_message="timeout",
+    )
+    starts: list[Callable[[], object]] = [
+        lambda: a_new_import(services, contacts),
+        lambda: activate(services, draft, "alice", "a"),
+        lambda: relaunch_export(services, failed, "alice", "a"),
+        lambda: draft_of(services, contacts),
+        lambda: services.exports.edit(draft.export_id, draft.definition, contacts.uid),
+        lambda: services.exports.schedule(draft.export_id, services.clock()),
+    ]
+    mark = services.entities.mark(contacts, services.clock())
+    for number, begin in enumerate(starts):
+        with pytest.raises(EntityDeleted):
+            begin()
+            pytest.fail(f"number {number} began")
+    with pytest.raises(Conflict):
+        delete_entity(services, contacts)  # somebody else is at it
+    services.entities.delete(contacts, mark)
+    for begin in starts:
+        with pytest.raises((EntityDeleted, NotFound)):
+            begin()
+    services.entities.put(builders.entity(uid="another"))  # the name alone is not the entity
+    for begin in starts[:1]:
+        with pytest.raises(EntityDeleted):
+            begin()
+
+
+def test_what_began_before_the_mark_is_seen_by_the_deletion(
+    services: Services, contacts: Entity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The import is registered between the caller's look at the entity and the mark."""
+    mark = services.entities.mark
+
+    def register_first(*given: Any) -> str:
+        a_new_import(services, contacts)
+        return mark(*given)
+
+    monkeypatch.setattr(services.entities, "mark", register_first)
+    with pytest.raises(Conflict):
+        delete_entity(services, contacts)
+    monkeypatch.undo()
+    assert services.entities.get("contacts").uid == contacts.uid
+    a_new_import(services, contacts, 1)  # a deletion that was refused leaves no trace
+
+
+def test_a_deletion_that_died_blocks_for_minutes_only(
+    services: Services, contacts: Entity, clock: builders.Clock
+) -> None:
+    mark = services.entities.mark(contacts, services.clock())
+    clock.forward(seconds=deletion.MARK_SECONDS)
+    erase_deleted(services)
+    with pytest.raises(EntityDeleted):
+        a_new_import(services, contacts)
+    clock.forward(seconds=1)
+    erase_deleted(services)
+    a_new_import(services, contacts)
+    with pytest.raises(Conflict):  # should it live after all, it has lost its right to delete
+        services.entities.delete(contacts, mark)
+
+
+def test_a_dropped_file_waits_until_the_deletion_is_decided(
+    services: Services, contacts: Entity, s3: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark = services.entities.mark(contacts, services.clock())
+    monkeypatch.setattr(start.time, "sleep", lambda seconds: services.entities.unmark(contacts.uid, mark))
+    etag = s3.put_object(Bucket="drop-bucket", Key="drop/contacts/a.csv", Body=b"contact_id\n1\n")["ETag"].strip('"')
+    job = start_drop(services, builders.created_event(services, "drop/contacts/a.csv", etag)["detail"])
+    assert job is not None and (job.status, job.entity_uid) == (Status.WAITING, contacts.uid)
+
+    services.jobs.finish(
+        finished(job, Status.CANCELED, Counts(0), services.clock(), services.jobs.retention), Status.WAITING
+    )
+    mark = services.entities.mark(contacts, services.clock())
+    monkeypatch.setattr(start.time, "sleep", lambda seconds: services.entities.delete(contacts, mark))
+    event = builders.created_event(services, "drop/contacts/a.csv", etag)
+    job = start_drop(services, event["detail"])
+    assert job is not None and (job.status, job.error_code) == (Status.FAILED, "unknown-entity")
+
+
+def test_each_minute_erases(services: Services, contacts: Entity, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_records(services, contacts, 3)
+    delete_entity(services, contacts)
+    module = load_function("schedule")
+    monkeypatch.setattr(module, "services", lambda: services)
+    context = type("Context", (), dict.fromkeys(CONTEXT, "x"))()
+    assert module.handler({}, context)["erased"] == 3
+    assert records_left(services) == 0
