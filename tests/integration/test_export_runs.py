@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,7 +20,7 @@ from waybill.aws.events import NotPublished
 from waybill.bootstrap import Services
 from waybill.entities.model import Target
 from waybill.entities.rows import shard_of
-from waybill.errors import Conflict, JobFailed
+from waybill.errors import Conflict, DeliveryFailed, JobFailed
 from waybill.exports import deliver as delivering
 from waybill.exports import extract as extraction
 from waybill.exports.definition import PAUSE_AFTER, Export, ExportStatus
@@ -386,6 +387,31 @@ def test_a_passing_failure_is_retried_with_pauses_and_then_ends_the_run(
     failed = services.jobs.get(job.job_id)
     assert (failed.status, failed.counts.total) == (Status.FAILED, failed.counts.imported)
     assert fail_export(services, job.job_id) == failed
+
+
+def test_a_server_that_is_silent_for_longer_than_a_lease_is_retried(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Logging in may take 20 s and each answer 30 s, a lease 12."""
+
+    def silent(*_: Any) -> Any:
+        real_sleep(1.1)
+        raise DeliveryFailed("timeout", "sftp.example.com stopped answering.")
+
+    real_sleep = threading.Event().wait
+    monkeypatch.setattr(services.secrets, "get", lambda _: {})
+    monkeypatch.setattr(delivering, "open_remote", silent)
+    server = {"kind": "sftp", "host": "sftp.example.com", "directory": "/in", "secretId": "waybill/partner"}
+    body = PERIODIC | {"destination": server | {"hostKey": f"SHA256:{'A' * 43}"}}
+    job = run_now(services, activate(services, export_of(services, **body), "alice", "a"), "alice", "a")
+    extraction.extract(services, job.job_id, enough)
+    monkeypatch.setattr("waybill.jobs.leases.LEASE_SECONDS", 1.0)
+    assert delivering.deliver(services, job.job_id, enough) == {"outcome": "retry", "waitSeconds": 5}
+    monkeypatch.setattr(delivering, "RETRY_SECONDS", ())
+    services.clock.forward(seconds=13)  # type: ignore[attr-defined]
+    assert delivering.deliver(services, job.job_id, enough) == {"outcome": "ended"}
+    failed = services.jobs.get(job.job_id)
+    assert (failed.error_code, failed.delivery) == ("delivery-failed", {"attempts": 1, "reason": "timeout"})
 
 
 # Announced

@@ -50,7 +50,7 @@ def deliver(services: Services, job_id: str, remaining_seconds: Callable[[], flo
         return {"outcome": "ended"}
     attempt = uuid.uuid4().hex
     job = lease_chunk(services, job_id, _LEASE, attempt, remaining_seconds)
-    pulse = Pulse(services, job, _LEASE, attempt)
+    pulse = Pulse(services, job, _LEASE, attempt, may_lapse=True)
     delivery = _Delivery(services, job, definition, snapshot, pulse)
     try:
         if definition.destination["kind"] == "s3":

@@ -172,7 +172,7 @@ def extract_part(services: Services, job_id: str, part: int, remaining_seconds: 
     assert entity is not None  # noqa: S101  `extract` has seen to it
     run = _Extraction(job, definition, entity, int(job.options["parts"]))
     encoder = _encoder(run)
-    pulse = Pulse(services, job, part, attempt)
+    pulse = Pulse(services, job, part, attempt, may_lapse=True)
     bucket = services.settings.files_bucket
     output = services.files.writer(bucket, part_key(job_id, part, len(done), attempt))
     segments = list(run.segments_of(part))
@@ -222,7 +222,7 @@ def assemble(services: Services, job_id: str) -> Job:
         return job
     attempt = uuid.uuid4().hex
     job = lease_chunk(services, job_id, FINISH, attempt)
-    pulse = Pulse(services, job, FINISH, attempt)
+    pulse = Pulse(services, job, FINISH, attempt, may_lapse=True)
     definition, entity, _ = snapshot_of(services, job_id)
     assert entity is not None  # noqa: S101  `extract` has seen to it
     bucket, key = services.settings.files_bucket, f"{job_prefix(job_id)}export-{attempt}"

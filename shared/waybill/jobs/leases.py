@@ -41,10 +41,15 @@ def lease_chunk(
 
 
 class Pulse:
-    """The heartbeat of one attempt at one chunk."""
+    """The heartbeat of one attempt at one chunk.
 
-    def __init__(self, services: Services, job: Job, chunk: int, attempt: str) -> None:
-        self._services, self._chunk = services, chunk
+    Args:
+        may_lapse: a lease that ran out is prolonged all the same, unless another attempt has taken the chunk over. For
+            work that may wait long for somebody's server, and whose effects count only under the attempt's name.
+    """
+
+    def __init__(self, services: Services, job: Job, chunk: int, attempt: str, *, may_lapse: bool = False) -> None:
+        self._services, self._chunk, self._may_lapse = services, chunk, may_lapse
         self.job = job
         self.lease = job.leases.get(chunk) or ChunkLease(attempt)
         # The lease runs from before it was asked for, however late its reply came.
@@ -64,7 +69,7 @@ class Pulse:
             The job as last seen.
 
         Raises:
-            Superseded: the chunk is another attempt's, or the lease is over.
+            Superseded: the chunk is another attempt's, or the lease is over and may not be.
         """
         job = self.job if time.monotonic() < self._next else self.beat()
         if time.monotonic() > self._lease_ends - WRITE_TIMEOUT_SECONDS:  # the heartbeat itself took too long
@@ -78,7 +83,7 @@ class Pulse:
             Superseded: as `check`.
         """
         asked = time.monotonic()
-        if asked > self._lease_ends:
+        if asked > self._lease_ends and not self._may_lapse:
             raise Superseded(f"the lease of chunk {self._chunk} ran out")
         until = int((self._services.clock().timestamp() + LEASE_SECONDS) * 1000)
         self.job = self._services.jobs.heartbeat(self.job.job_id, self._chunk, replace(self.lease, until=until))
