@@ -80,7 +80,7 @@ def end(services: Services, job: Job) -> Job:
         for part in outcome["parts"]:
             while extraction.extract_part(services, job.job_id, part, enough) == "more":
                 pass
-        extraction.assemble(services, job.job_id)
+        extraction.assemble(services, job.job_id, enough)
     assert delivering.deliver(services, job.job_id, enough) == {"outcome": "ended"}
     return services.jobs.get(job.job_id)
 
@@ -222,16 +222,28 @@ def test_a_large_table_is_extracted_in_parts_and_goes_on_when_time_runs_out(
         assert extraction.extract_part(services, job.job_id, part, enough) == "extracted"
     assert calls >= 48
     assert services.jobs.get(job.job_id).imported == 150
-    extraction.assemble(services, job.job_id)
+    extraction.assemble(services, job.job_id, enough)
     first = services.jobs.get(job.job_id).extracted
     assert first is not None
-    extraction.assemble(services, job.job_id)
+    extraction.assemble(services, job.job_id, enough)
     assert services.jobs.get(job.job_id).extracted == first
     assert extraction.extract(services, job.job_id, enough) == {"outcome": "extracted"}
     ended = end(services, job)
     assert (ended.counts.total, ended.counts.imported) == (150, 150)
     data = services.files.read(services.settings.transfer_bucket, "out/contacts_20260131.csv")
     assert sorted(row["contact_id"] for row in rows_in(data)) == [f"c{number:04d}" for number in range(150)]
+
+
+def test_a_file_that_takes_too_long_to_put_together_says_so_at_once(services: Services) -> None:
+    put_records(services, 3)
+    job = run_now(services, activate(services, export_of(services, **PERIODIC), "alice", "a"), "alice", "a")
+    # Late in an invocation the next one puts it together, with all of its time.
+    assert extraction.extract(services, job.job_id, lambda: 200.0) == {"outcome": "more"}
+    with pytest.raises(JobFailed) as failed:
+        extraction.assemble(services, job.job_id, lambda: 50.0)
+    assert failed.value.job_code == "too-large"
+    services.clock.forward(seconds=13)  # type: ignore[attr-defined]
+    assert end(services, job).counts.imported == 3
 
 
 def test_a_killed_attempt_leaves_no_trace(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
