@@ -10,7 +10,7 @@ from waybill_cli.context import Context
 from waybill_cli.entities import read_json
 from waybill_cli.failures import Failure, Interrupted, Refusal
 from waybill_cli.jobs import check_output, collect, download, follow, report, saved_text, show_jobs
-from waybill_cli.output import Progress, time_text
+from waybill_cli.output import Progress, safe, time_text
 from waybill_cli.watch import exit_status, show_end, watch
 
 
@@ -58,7 +58,12 @@ def export_entity(context: Context) -> int:
 
 def _activated_job(context: Context, export_id: str) -> str:
     """Activate a one-shot export; the id of its job."""
-    export = decode(context.api.post(path_of("exports", export_id, "activate")))
+    return _job_of(context, decode(context.api.post(path_of("exports", export_id, "activate"))))
+
+
+def _job_of(context: Context, export: dict[str, Any]) -> str:
+    """The job of an export that was activated just now."""
+    export_id = str(export["exportId"])
     if export.get("jobId"):
         return str(export["jobId"])
     for page in context.api.pages(path_of("exports", export_id, "jobs"), None):
@@ -83,7 +88,7 @@ def list_exports(context: Context) -> int:
     if not listed["items"]:
         out.line("No exports.")
         return 0
-    header = ("EXPORT", "NAME", "ENTITY", "TYPE", "STATUS", "FORMAT", "DESTINATION", "LAST RUN")
+    header = ("EXPORT", "NAME", "ENTITY", "TYPE", "STATUS", "FORMAT", "DESTINATION", "LAST RUN", "NEXT RUN")
     out.table(header, (_row(export) for export in listed["items"]))
     if listed["nextToken"]:
         out.remark("There are more: --limit N or --all.")
@@ -101,18 +106,19 @@ def _row(export: dict[str, Any]) -> tuple[object, ...]:
         export.get("format"),
         (export.get("destination") or {}).get("kind"),
         f"{run.get('outcome') or run.get('status') or ''} {time_text(run.get('completedAt'))}".strip(),
+        "running" if export.get("isRunning") else time_text(export.get("nextRunAt")),
     )
 
 
 def create_export(context: Context) -> int:
     export = decode(context.api.post("/exports", read_json(context.options.file)))
-    return _show(context, "Created", export, [("activate", "start or schedule it")])
+    return _show(context, "Created", export, [_activation(export, "start or schedule it")])
 
 
 def update_export(context: Context) -> int:
     path = path_of("exports", context.options.export_id)
     export = decode(context.api.request("PUT", path, body=read_json(context.options.file)))
-    return _show(context, "Replaced", export, [("activate", "start or schedule it")])
+    return _show(context, "Replaced", export, [_activation(export, "start or schedule it")])
 
 
 def show_export(context: Context) -> int:
@@ -127,42 +133,63 @@ def show_definition(context: Context) -> int:
 
 def activate(context: Context) -> int:
     export_id = context.options.export_id
-    if context.options.watch:
-        job_id = _activated_job(context, export_id)
-        return follow(context, context.api.request("GET", path_of("jobs", job_id)), True)
     export = decode(context.api.post(path_of("exports", export_id, "activate")))
-    return _show(context, "Activated", export, [("jobs", "its runs")])
+    if export["status"] != "SCHEDULED":
+        if context.options.watch:
+            return follow(context, context.api.request("GET", path_of("jobs", _job_of(context, export))), True)
+        follow_it = (f"waybill job {export['jobId']} --watch", "follow its run") if export.get("jobId") else None
+        return _show(context, "Activated", export, [follow_it or (f"waybill exports jobs {export_id}", "its runs")])
+    if context.options.watch:
+        context.out.remark("It waits for its time: there is nothing to watch yet.")
+    steps = [(f"waybill exports schedule {export_id}", "when it runs")]
+    if "run" in export.get("allowedActions", ()):
+        steps.append((f"waybill exports run {export_id} --watch", "run it now"))
+    return _show(context, "Activated", export, steps)
 
 
 def unschedule(context: Context) -> int:
+    export_id = context.options.export_id
     body = {"confirm": True} if context.options.confirm else {}
-    export = decode(context.api.post(path_of("exports", context.options.export_id, "unschedule"), body))
-    return _show(context, "Unscheduled", export, [("activate", "schedule it again")])
+    try:
+        export = decode(context.api.post(path_of("exports", export_id, "unschedule"), body))
+    except Refusal as refusal:
+        if any(detail.startswith("/confirm:") for detail in refusal.details()):
+            refusal.next_steps = (f"waybill exports unschedule {export_id} --confirm",)
+        raise
+    return _show(context, "Unscheduled", export, [_activation(export, "schedule it again")])
 
 
 def copy(context: Context) -> int:
     body = {"name": context.options.name}
     export = decode(context.api.post(path_of("exports", context.options.export_id, "copy"), body))
-    return _show(context, "Copied to", export, [("activate", "start or schedule the copy")])
+    return _show(context, "Copied to", export, [_activation(export, "start or schedule the copy")])
 
 
 def _show(context: Context, done: str, export: dict[str, Any], steps: list[tuple[str, str]]) -> int:
     if context.out.as_json:
         context.out.document(export)
         return 0
-    context.out.line(f"{done} {export['exportId']} ({export['name']}), now {export['status']}")
-    context.out.next_steps([(f"waybill exports {action} {export['exportId']}", purpose) for action, purpose in steps])
+    runs = f", runs next at {time_text(export['nextRunAt'])}" if export.get("nextRunAt") else ""
+    context.out.line(f"{done} {export['exportId']} ({safe(export['name'])}), now {export['status']}{runs}")
+    context.out.next_steps(steps)
     return 0
+
+
+def _activation(export: dict[str, Any], purpose: str) -> tuple[str, str]:
+    return f"waybill exports activate {export['exportId']}", purpose
 
 
 def delete(context: Context) -> int:
     deleted: list[str] = []
     failed: list[dict[str, Any]] = []
+    steps: list[tuple[str, str]] = []
     for export_id in dict.fromkeys(context.options.export_ids):
         try:
             context.api.request("DELETE", path_of("exports", export_id))
         except Refusal as refusal:
             failed.append({"exportId": export_id, "status": refusal.status, "detail": refusal.message})
+            if "unschedule" in refusal.allowed_actions:
+                steps.append((f"waybill exports unschedule {export_id}", "only drafts can be deleted"))
         else:
             deleted.append(export_id)
     if context.out.as_json:
@@ -172,6 +199,7 @@ def delete(context: Context) -> int:
             context.out.line(f"Deleted {export_id}")
         for failure in failed:
             context.out.remark(f"waybill: {failure['exportId']} not deleted: {failure['detail']}")
+        context.out.next_steps(steps)
     return 1 if failed else 0
 
 
@@ -191,6 +219,8 @@ def show_schedule(context: Context) -> int:
     preview = context.api.get(path_of("exports", context.options.export_id, "preview-schedule"))
     if context.out.as_json:
         context.out.document(preview)
+    elif not preview["items"]:
+        context.out.line("No further runs.")
     else:
         for item in preview["items"]:
             context.out.line(time_text(item) if isinstance(item, str) else str(item))

@@ -72,12 +72,21 @@ class Refusal(Failure):
         self.status = status
         self._problem = problem
 
+    @property
+    def allowed_actions(self) -> Sequence[str]:
+        """What the state allows instead, where the service said so."""
+        actions = self._problem.get("allowedActions")
+        return [str(action) for action in actions] if isinstance(actions, list) else []
+
     def details(self) -> Sequence[str]:
         errors = self._problem.get("errors")
         return [_member_line(error) for error in errors] if isinstance(errors, list) else []
 
     def document(self) -> Mapping[str, Any]:
         return self._problem
+
+
+_COMMANDS = {"edit": "update"}  # where the command's name is not the action's
 
 
 def _member_line(error: object) -> str:
@@ -97,7 +106,7 @@ def _next_steps(status: int, problem: Mapping[str, Any], retry_after_seconds: fl
         case 404:
             return ["look for it with `waybill jobs`, `waybill entities` or `waybill exports`"]
         case 409 if actions := problem.get("allowedActions"):
-            return [f"allowed now: {', '.join(map(str, actions))}"]
+            return [f"allowed now: {', '.join(_COMMANDS.get(str(action), str(action)) for action in actions)}"]
         case 410:
             return ["it has expired; start it anew"]
         case 413:

@@ -207,17 +207,46 @@ def show_report(context: Context) -> int:
 
 
 def report(context: Context, document: dict[str, Any]) -> None:
-    """A report as JSON, or its members line by line."""
-    if context.out.as_json:
-        context.out.document(document)
+    """A report, of a job or what is left of one, as JSON or for a person."""
+    out = context.out
+    if out.as_json:
+        out.document(document)
         return
-    pairs = []
-    for name, value in document.items():
-        if isinstance(value, dict):
-            value = ", ".join(f"{member} {text}" for member, text in value.items() if text is not None)
-        elif name == "durationSeconds" and value is not None:
-            value = duration_text(value)
-        elif isinstance(value, bool):
-            value = "yes" if value else "no"
-        pairs.append((name, value))
-    context.out.pairs(pairs)
+    status, outcome, error = document.get("status"), document.get("outcome"), document.get("error")
+    if outcome not in (None, status):
+        status = outcome if status is None else f"{status} ({outcome})"
+    is_import = document.get("process") == "import"
+    counts: dict[str, Any] = (document.get("counts") or {}) if is_import else {}
+    rows = [] if document.get("numberOfItems") is None else [rows_text(document["numberOfItems"])]
+    rows += [f"{rows_text(counts[name])} {name}" for name in ("imported", "rejected", "unprocessed") if name in counts]
+    place = document.get("delivered") or {}
+    window = None
+    if document.get("windowTo"):
+        begin = f"from {time_text(document['windowFrom'])}" if document.get("windowFrom") else "all"
+        window = f"{begin}, to before {time_text(document['windowTo'])}"
+    relaunchable = document.get("relaunchable")
+    out.pairs(
+        [
+            ("Job", document.get("jobId")),
+            ("Export", " ".join(filter(None, (document.get("exportId"), document.get("name"))))),
+            ("Entity", document.get("entity")),
+            ("Status", status),
+            ("Error", None if error is None else ": ".join(filter(None, (error.get("code"), error.get("message"))))),
+            ("File", document.get("fileName")),
+            ("Delivered", place.get("location") or ("ready for download" if place else None)),
+            ("Rows", ", ".join(rows)),
+            ("Bytes", None if document.get("bytes") is None else f"{document['bytes']:,}"),
+            ("SHA-256", document.get("sha256")),
+            ("Written", window),
+            ("Started", time_text(document.get("startedAt"))),
+            ("Completed", time_text(document.get("completedAt"))),
+            ("Duration", None if (took := document.get("durationSeconds")) is None else duration_text(took)),
+            ("Started by", document.get("startedBy")),
+            ("Relaunch", None if relaunchable is None else "can help" if relaunchable else "does not help"),
+        ]
+    )
+    if relaunchable and document.get("jobId"):
+        what = "the rows that were left" if is_import else "the same run, with its window"
+        out.next_steps([(f"waybill relaunch {document['jobId']} --watch", what)])
+    elif place and not place.get("location"):
+        out.next_steps([(f"waybill download {document['jobId']}", "the file")])

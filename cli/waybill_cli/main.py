@@ -169,7 +169,7 @@ def _add_jobs(commands: _Commands) -> None:
         ("report", jobs.show_report, "show a job's report"),
         ("cancel", jobs.cancel, "cancel a waiting job"),
         ("stop", jobs.stop, "stop an import in progress; what was written stays"),
-        ("relaunch", jobs.relaunch, "run a job's rejected and unprocessed rows again"),
+        ("relaunch", jobs.relaunch, "import the rows that a job left, or repeat a failed run of an export"),
     ):
         parser = commands.add(name, command, text)
         parser.add_argument("job_id", metavar="ID")
@@ -213,7 +213,7 @@ def _add_exports(commands: _Commands) -> None:
         ("run", exports.run, "run a scheduled export now"),
         ("jobs", exports.list_runs, "list its runs, newest first"),
         ("schedule", exports.show_schedule, "show its next five run times"),
-        ("report", exports.show_report, "show the report of its last run"),
+        ("report", exports.show_report, "show the report of its last run: where it went, rows, bytes, SHA-256"),
     ):
         parser = below.add(name, command, text)
         parser.add_argument("export_id", metavar="ID")
@@ -222,7 +222,9 @@ def _add_exports(commands: _Commands) -> None:
         elif name == "copy":
             parser.add_argument("--name", required=True, help="of the copy")
         elif name == "unschedule":
-            parser.add_argument("--confirm", action="store_true", help="turn a custom export into a standard one")
+            parser.add_argument(
+                "--confirm", action="store_true", help="turn an incremental custom export into a standard one, for good"
+            )
         elif name in ("activate", "run"):
             _add_watch(parser)
         elif name == "jobs":

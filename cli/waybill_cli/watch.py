@@ -64,6 +64,9 @@ def progress_text(job: Job) -> str:
     if job["status"] == "WAITING":
         position = job.get("queuePosition")
         return f"waiting, number {position} in the queue" if position else "waiting"
+    if job["process"] == "export":  # how many rows there are is known at the end only
+        rate = f", {job['rowsPerSecond']:,.0f} rows/s" if job.get("rowsPerSecond") else ""
+        return f"{job.get('message') or 'reading the table'}{rate}"
     if not counts["processed"] and counts["total"] is None:
         return str(job.get("message") or "reading the file")
     total = "" if counts["total"] is None else f" of {counts['total']:,}"
@@ -131,8 +134,13 @@ def next_steps(job: Job) -> list[tuple[str, str]]:
         steps.append((f"waybill rejects {job_id} -o {shlex.quote(name)}", "the rejected rows, to correct"))
         again = f"waybill import {shlex.quote(name)} --entity {shlex.quote(str(job['entity']))}"
         steps.append((again, "import them again as they are then"))
-    if links.get("download") and job["process"] == "export":
-        steps.append((f"waybill download {job_id}", "the file"))
+    if job["process"] == "export" and job["status"] in FINAL:
+        if links.get("download"):
+            steps.append((f"waybill download {job_id}", "the file"))
+        elif job["status"] == "COMPLETED":
+            steps.append((f"waybill report {job_id}", "where it was delivered, its size and SHA-256"))
+        else:
+            steps.append((f"waybill report {job_id}", "whether a relaunch can help"))
     return steps
 
 
@@ -150,5 +158,5 @@ def exit_status(job: Job) -> int:
 
 def _written(job: Job) -> str:
     if job["process"] == "export":
-        return "exported"
+        return "written to a file that nobody got" if job["status"] == "FAILED" else "exported"
     return "would be imported" if job.get("dryRun") else "imported"

@@ -46,7 +46,7 @@ def _run(
         if step == "extract-part":
             return {"outcome": extract_part(services, job_id, event["part"], remaining_seconds)}
         if step == "assemble":
-            assemble(services, job_id)
+            assemble(services, job_id, remaining_seconds)
         else:
             result = extract(services, job_id, remaining_seconds)
             if result["outcome"] != "extracted":

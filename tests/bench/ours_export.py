@@ -19,7 +19,7 @@ from ours_import import LocalFiles
 from waybill.aws.dynamodb import DynamoDB
 from waybill.entities.model import parse_entity
 from waybill.exports.container import FileWriter
-from waybill.exports.definition import parse_definition
+from waybill.exports.parse import Allowed, parse_definition
 from waybill.exports.rows import RowEncoder
 
 
@@ -34,7 +34,7 @@ def main() -> None:
     arguments = parser.parse_args()
     entity = parse_entity("offers", "7f9c24e5-5a3c-4c8a-9a53-0f6e6f7cbb0a", {"schema": NARROW}, ())
     body = {"name": "offers", "entity": "offers"}
-    definition = parse_definition(body, entity)
+    definition = parse_definition(body, entity, Allowed())
     definition = type(definition).from_document(
         {**definition.to_document(), "format": arguments.format, "compression": arguments.compression}
     )

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,7 +20,7 @@ from waybill.aws.events import NotPublished
 from waybill.bootstrap import Services
 from waybill.entities.model import Target
 from waybill.entities.rows import shard_of
-from waybill.errors import Conflict, JobFailed, NotFound, Superseded
+from waybill.errors import Conflict, DeliveryFailed, JobFailed, NotFound, Superseded
 from waybill.exports import deliver as delivering
 from waybill.exports import extract as extraction
 from waybill.exports.definition import PAUSE_AFTER, Export, ExportStatus
@@ -80,7 +81,7 @@ def end(services: Services, job: Job) -> Job:
         for part in outcome["parts"]:
             while extraction.extract_part(services, job.job_id, part, enough) == "more":
                 pass
-        extraction.assemble(services, job.job_id)
+        extraction.assemble(services, job.job_id, enough)
     assert delivering.deliver(services, job.job_id, enough) == {"outcome": "ended"}
     return services.jobs.get(job.job_id)
 
@@ -241,16 +242,28 @@ def test_a_large_table_is_extracted_in_parts_and_goes_on_when_time_runs_out(
         assert extraction.extract_part(services, job.job_id, part, enough) == "extracted"
     assert calls >= 48
     assert services.jobs.get(job.job_id).imported == 150
-    extraction.assemble(services, job.job_id)
+    extraction.assemble(services, job.job_id, enough)
     first = services.jobs.get(job.job_id).extracted
     assert first is not None
-    extraction.assemble(services, job.job_id)
+    extraction.assemble(services, job.job_id, enough)
     assert services.jobs.get(job.job_id).extracted == first
     assert extraction.extract(services, job.job_id, enough) == {"outcome": "extracted"}
     ended = end(services, job)
     assert (ended.counts.total, ended.counts.imported) == (150, 150)
     data = services.files.read(services.settings.transfer_bucket, "out/contacts_20260131.csv")
     assert sorted(row["contact_id"] for row in rows_in(data)) == [f"c{number:04d}" for number in range(150)]
+
+
+def test_a_file_that_takes_too_long_to_put_together_says_so_at_once(services: Services) -> None:
+    put_records(services, 3)
+    job = run_now(services, activate(services, export_of(services, **PERIODIC), "alice", "a"), "alice", "a")
+    # Late in an invocation the next one puts it together, with all of its time.
+    assert extraction.extract(services, job.job_id, lambda: 200.0) == {"outcome": "more"}
+    with pytest.raises(JobFailed) as failed:
+        extraction.assemble(services, job.job_id, lambda: 50.0)
+    assert failed.value.job_code == "too-large"
+    services.clock.forward(seconds=13)  # type: ignore[attr-defined]
+    assert end(services, job).counts.imported == 3
 
 
 def test_a_killed_attempt_leaves_no_trace(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -413,8 +426,6 @@ def test_a_server_that_stalls_longer_than_a_lease_is_waited_for(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A late heartbeat ends a delivery only when another attempt has taken it over."""
-    from waybill.exports.remote import DeliveryFailed
-
     taken_over = False
 
     def slow_copy(*arguments: Any) -> None:
@@ -433,6 +444,31 @@ def test_a_server_that_stalls_longer_than_a_lease_is_waited_for(
     with pytest.raises((Superseded, DeliveryFailed)) as stopped:
         end(services, job)
     assert stopped.type is Superseded
+
+
+def test_a_server_that_is_silent_for_longer_than_a_lease_is_retried(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Logging in may take 20 s and each answer 30 s, a lease 12."""
+
+    def silent(*_: Any) -> Any:
+        real_sleep(1.1)
+        raise DeliveryFailed("timeout", "sftp.example.com stopped answering.")
+
+    real_sleep = threading.Event().wait
+    monkeypatch.setattr(services.secrets, "get", lambda _: {})
+    monkeypatch.setattr(delivering, "open_remote", silent)
+    server = {"kind": "sftp", "host": "sftp.example.com", "directory": "/in", "secretId": "waybill/partner"}
+    body = PERIODIC | {"destination": server | {"hostKey": f"SHA256:{'A' * 43}"}}
+    job = run_now(services, activate(services, export_of(services, **body), "alice", "a"), "alice", "a")
+    extraction.extract(services, job.job_id, enough)
+    monkeypatch.setattr("waybill.jobs.leases.LEASE_SECONDS", 1.0)
+    assert delivering.deliver(services, job.job_id, enough) == {"outcome": "retry", "waitSeconds": 5}
+    monkeypatch.setattr(delivering, "RETRY_SECONDS", ())
+    services.clock.forward(seconds=13)  # type: ignore[attr-defined]
+    assert delivering.deliver(services, job.job_id, enough) == {"outcome": "ended"}
+    failed = services.jobs.get(job.job_id)
+    assert (failed.error_code, failed.delivery) == ("delivery-failed", {"attempts": 1, "reason": "timeout"})
 
 
 # Announced

@@ -695,7 +695,7 @@ def test_report(stack: Service, capsys: pytest.CaptureFixture[str]) -> None:
     stack.routes[f"GET /v1/jobs/{JOB_ID}/report"] = answer(document)
     assert main(["report", JOB_ID]) == 0
     words = " ".join(capsys.readouterr().out.split())
-    assert words == "outcome FAILED durationSeconds 1 min 1 s error code empty-file relaunchable no"
+    assert words == "Status FAILED Error empty-file Duration 1 min 1 s Relaunch does not help"
 
 
 # -- files
@@ -914,6 +914,105 @@ def test_exports_run_jobs_schedule_report_and_delete(stack: Service, capsys: pyt
     assert main(["exports", "delete", EXPORT_ID, OTHER_ID]) == 1
     printed = capsys.readouterr()
     assert f"Deleted {EXPORT_ID}" in printed.out and f"{OTHER_ID} not deleted" in printed.err
+
+
+def delivered_report(**changes: Any) -> dict[str, Any]:
+    place = {"kind": "s3", "location": "s3://transfer/crm/contacts_20260131.csv"}
+    document: dict[str, Any] = {"jobId": JOB_ID, "exportId": EXPORT_ID, "name": "Nightly contacts", "process": "export"}
+    document |= {"status": "COMPLETED", "outcome": "SUCCESS", "fileName": "contacts_20260131.csv", "delivered": place}
+    document |= {"numberOfItems": 2000, "bytes": 161994, "sha256": "ba25", "windowTo": "2026-01-31T09:30:00.000Z"}
+    return document | {"relaunchable": False, "definition": {"fileName": "contacts_$yyyyMMdd.csv"}} | changes
+
+
+def test_the_report_of_an_export_says_where_it_went(stack: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    stack.routes[f"GET /v1/exports/{EXPORT_ID}"] = answer(export(lastRun={"jobId": JOB_ID}))
+    stack.routes[f"GET /v1/jobs/{JOB_ID}/report"] = answer(delivered_report())
+    assert main(["exports", "report", EXPORT_ID]) == 0
+    lines = dict(re.split(r"  +", line, maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert lines["Delivered"] == "s3://transfer/crm/contacts_20260131.csv"
+    assert (lines["Rows"], lines["Bytes"], lines["SHA-256"]) == ("2,000", "161,994", "ba25")
+    assert (lines["Written"], lines["Relaunch"]) == ("all, to before 2026-01-31 09:30:00Z", "does not help")
+    assert main(["exports", "report", EXPORT_ID, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == delivered_report()
+
+
+def test_the_report_of_a_failed_run_says_how_to_repeat_it(stack: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    error = {"code": "delivery-failed", "message": "auth: refused"}
+    document = delivered_report(status="FAILED", outcome="FAILED", error=error, delivered=None, relaunchable=True)
+    stack.routes[f"GET /v1/jobs/{JOB_ID}/report"] = answer(document)
+    assert main(["report", JOB_ID]) == 0
+    printed = capsys.readouterr().out
+    assert "delivery-failed: auth: refused" in printed and f"waybill relaunch {JOB_ID} --watch" in printed
+    assert "Delivered" not in printed
+
+
+def test_a_run_that_ended_leads_to_its_report(stack: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    links = {"errorLog": None, "rejects": None, "download": None}
+    for document in ({**exported(), "links": links}, {**failed(), "process": "export"}):
+        stack.routes[f"POST /v1/exports/{EXPORT_ID}/run"] = answer(document, 202)
+        main(["exports", "run", EXPORT_ID, "--watch"])
+        assert f"waybill report {JOB_ID}" in capsys.readouterr().out
+
+
+def test_activating_a_scheduled_export_says_when_it_runs_and_has_nothing_to_watch(
+    stack: Service, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The job that it names is that of an earlier run."""
+    scheduled = export(status="SCHEDULED", jobId=OTHER_ID, nextRunAt="2026-02-01T01:30:00.000Z", allowedActions=["run"])
+    stack.routes[f"POST /v1/exports/{EXPORT_ID}/activate"] = answer(scheduled)
+    assert main(["exports", "activate", EXPORT_ID, "--watch"]) == 0
+    printed = capsys.readouterr()
+    assert "now SCHEDULED, runs next at 2026-02-01 01:30:00Z" in printed.out
+    assert f"waybill exports run {EXPORT_ID} --watch" in printed.out and "nothing to watch" in printed.err
+    assert not stack.sent("GET", f"/v1/jobs/{OTHER_ID}")
+
+
+def test_activating_a_one_shot_leads_to_its_run(stack: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    running = export(status="IN_PROGRESS", type="ONE_SHOT", jobId=JOB_ID)
+    stack.routes[f"POST /v1/exports/{EXPORT_ID}/activate"] = answer(running)
+    assert main(["exports", "activate", EXPORT_ID]) == 0
+    assert f"waybill job {JOB_ID} --watch" in capsys.readouterr().out
+    stack.routes[f"GET /v1/jobs/{JOB_ID}"] = answer(exported())
+    assert main(["exports", "activate", EXPORT_ID, "--watch"]) == 0
+    assert f"waybill download {JOB_ID}" in capsys.readouterr().out
+
+
+def test_ctrl_c_leaves_an_export_running(
+    stack: Service, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.routes[f"POST /v1/exports/{EXPORT_ID}/run"] = answer(job(process="export"), 202)
+
+    def interrupt(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("waybill_cli.watch.time.sleep", interrupt)
+    assert main(["exports", "run", EXPORT_ID, "--watch"]) == 130
+    printed = capsys.readouterr().err
+    assert "the export goes on without you" in printed and f"waybill job {JOB_ID} --watch" in printed
+    assert [request.method for request in stack.requests if request.path.startswith("/v1/exports")] == ["POST"]
+
+
+def test_what_the_state_forbids_leads_to_what_it_allows(stack: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    refused = problem(409, "The state forbids it", "It is SCHEDULED.", allowedActions=["unschedule", "edit"])
+    stack.routes[f"DELETE /v1/exports/{EXPORT_ID}"] = refused
+    assert main(["exports", "delete", EXPORT_ID]) == 1
+    assert f"waybill exports unschedule {EXPORT_ID}" in capsys.readouterr().out
+    stack.routes[f"POST /v1/exports/{EXPORT_ID}/run"] = refused
+    assert main(["exports", "run", EXPORT_ID]) == 1
+    assert "allowed now: unschedule, update" in capsys.readouterr().err
+
+
+def test_what_cannot_be_taken_back_asks_for_confirm(stack: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    errors = [{"pointer": "#/confirm", "detail": "must be true"}]
+    stack.routes[f"POST /v1/exports/{EXPORT_ID}/unschedule"] = problem(422, "Breaks a rule", "Not so.", errors=errors)
+    assert main(["exports", "unschedule", EXPORT_ID]) == 1
+    assert f"Next: waybill exports unschedule {EXPORT_ID} --confirm" in capsys.readouterr().err
+
+
+def test_a_schedule_without_further_times(stack: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    stack.routes[f"GET /v1/exports/{EXPORT_ID}/preview-schedule"] = answer({"items": [], "nextToken": None})
+    assert main(["exports", "schedule", EXPORT_ID]) == 0
+    assert capsys.readouterr().out == "No further runs.\n"
 
 
 # -- what is shown meanwhile

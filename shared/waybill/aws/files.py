@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
 PART_BYTES = 5 * 1024 * 1024  # S3's least for a part: two writers at once stay small
+MAX_OBJECT_BYTES = 5 * 10**12
+# An upload has 10,000 parts at most. Those of up to 6.5 GB stay at PART_BYTES; from then on each part is a 1,250th of
+# what stands before it (10 MB at 12 GB, 60 MB at 75 GB), so that 10,000 of them hold more than MAX_OBJECT_BYTES.
+_PART_SHARE = 1_250
 
 
 class SourceChanged(Exception):
@@ -188,7 +192,7 @@ class Writer:
     def write(self, data: bytes) -> None:
         self._buffer += data
         self.size_bytes += len(data)
-        if len(self._buffer) >= PART_BYTES:
+        if len(self._buffer) >= part_bytes(self.size_bytes):
             self._flush()
 
     def _flush(self) -> None:
@@ -238,6 +242,11 @@ class Writer:
         if self._upload_id is not None:
             self._s3.abort_multipart_upload(Bucket=self._bucket, Key=self._key, UploadId=self._upload_id)
             self._upload_id = None
+
+
+def part_bytes(size_bytes: int) -> int:
+    """How large the next part of an upload is to be, after so many bytes."""
+    return max(PART_BYTES, size_bytes // _PART_SHARE)
 
 
 def _status(error: Any) -> int:

@@ -42,6 +42,8 @@ LAG_SECONDS = 300
 SKEW_SECONDS = 1.0
 """How far the clocks of two functions may differ (Lambda keeps them to milliseconds)."""
 TIME_RESERVE_SECONDS = 60.0
+ASSEMBLY_SECONDS = 300.0
+"""Time that a file is put together in by the invocation that extracted the last of a small table."""
 _BLOCK_BYTES = 1024 * 1024
 # Where a file may go was asked when the run was defined, and is asked again when it is delivered.
 _ANYWHERE = Allowed(AllowedHosts.parse("0.0.0.0/0, ::/0"), mail=True)
@@ -101,9 +103,9 @@ def extract(services: Services, job_id: str, remaining_seconds: Callable[[], flo
         job = services.jobs.set_option_once(job_id, "parts", parts)
     if job.options["parts"] > 1:
         return {"outcome": "split", "parts": list(range(int(job.options["parts"])))}
-    if extract_part(services, job_id, 0, remaining_seconds) == "more":
+    if extract_part(services, job_id, 0, remaining_seconds) == "more" or remaining_seconds() < ASSEMBLY_SECONDS:
         return {"outcome": "more"}
-    assemble(services, job_id)
+    assemble(services, job_id, remaining_seconds)
     return {"outcome": "extracted"}
 
 
@@ -211,11 +213,13 @@ def extract_part(services: Services, job_id: str, part: int, remaining_seconds: 
     return "extracted" if is_last else "more"
 
 
-def assemble(services: Services, job_id: str) -> Job:
-    """Put the parts together to the run's file: header, rows in order, compression, digest.
+def assemble(services: Services, job_id: str, remaining_seconds: Callable[[], float]) -> Job:
+    """Put the parts together to the run's file: header, rows in order, compression, digest. In one go: the state of a
+    digest cannot be kept.
 
     Raises:
-        JobFailed, Superseded: as `extract`.
+        JobFailed: `too-large`, it takes longer than an invocation; or as `extract`.
+        Superseded: as `extract`.
     """
     job = services.jobs.get(job_id)
     if job.extracted is not None:
@@ -240,6 +244,12 @@ def assemble(services: Services, job_id: str) -> Job:
                     writer.write(block, rows)
                     rows = 0  # they count with the part's first block
                     pulse.check()
+                    if remaining_seconds() < TIME_RESERVE_SECONDS:
+                        raise JobFailed(
+                            "too-large",
+                            "The file cannot be put together in the 15 minutes that a step has. Make several exports, "
+                            "by filters, or choose fewer fields.",
+                        )
         written = writer.end()
         pulse.beat()
     except BaseException:

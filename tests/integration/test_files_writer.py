@@ -1,0 +1,41 @@
+"""Objects of any size that S3 takes are written in at most 10,000 parts, and small ones in small parts."""
+
+from __future__ import annotations
+
+import itertools
+import os
+
+import pytest
+
+from waybill.aws import files as aws_files
+from waybill.bootstrap import Services
+
+
+def test_ten_thousand_parts_hold_five_terabytes() -> None:
+    size, parts, largest = 0, 0, 0
+    while size < aws_files.MAX_OBJECT_BYTES:
+        largest = aws_files.part_bytes(size)
+        size, parts = size + largest, parts + 1
+    assert parts <= 10_000 and largest <= 5 * 1024**3
+
+
+def test_parts_stay_small_as_long_as_the_file_does() -> None:
+    assert aws_files.part_bytes(6 * 10**9) == aws_files.PART_BYTES
+    assert aws_files.part_bytes(12 * 10**9) < 10 * 10**6
+    assert aws_files.part_bytes(75 * 10**9) <= 60 * 10**6
+
+
+def test_parts_that_grow_make_the_same_object(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aws_files, "PART_BYTES", 1_000)
+    monkeypatch.setattr(aws_files, "_PART_SHARE", 4)
+    monkeypatch.setattr("moto.s3.models.S3_UPLOAD_PART_MIN_SIZE", 1)
+    content = os.urandom(50_000)
+    bucket = services.settings.files_bucket
+    writer = services.files.writer(bucket, "large")
+    for start, end in itertools.pairwise(range(0, len(content) + 1, 100)):
+        writer.write(content[start:end])
+        if start == 25_000:  # another invocation goes on
+            writer = services.files.resume_writer(bucket, "large", "application/octet-stream", writer.pause())
+    writer.close()
+    assert services.files.read(bucket, "large") == content
+    assert len(writer.pause()["etags"]) < 25  # 50 without growing
