@@ -17,7 +17,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from infra.local.embedded import REGION, LocalStackError
-from infra.local.package import Template, load_template, package
+from infra.local.package import Template, load_template, package, suit_policies
 
 STACK_NAME = "waybill"
 CODE_BUCKET = "waybill-code"
@@ -74,7 +74,8 @@ def deploy(clients: Clients, parameters: Mapping[str, str | int]) -> Deployed:
         LocalStackError: the stack could not be created or updated; with the first reason that it gave.
     """
     template = load_template()
-    body = json.dumps(package(copy.deepcopy(template), lambda name, content: _upload_code(clients, name, content)))
+    suited = suit_policies(copy.deepcopy(template))
+    body = json.dumps(package(suited, lambda name, content: _upload_code(clients, name, content)))
     _create_or_update(clients, body, [{"ParameterKey": k, "ParameterValue": str(v)} for k, v in parameters.items()])
     cloudformation = clients("cloudformation")
     stack = cloudformation.describe_stacks(StackName=STACK_NAME)["Stacks"][0]

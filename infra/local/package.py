@@ -42,8 +42,6 @@ def package(template: Template, upload: Upload) -> Template:
     resources: dict[str, Any] = template["Resources"]
     for name, resource in list(resources.items()):
         properties = resource.get("Properties", {})
-        for statement in _statements(properties):
-            _suit_ministack(statement)
         match resource["Type"]:
             case "AWS::Serverless::Function":
                 properties["CodeUri"] = _upload_zip(upload, ROOT / properties["CodeUri"])
@@ -58,21 +56,24 @@ def package(template: Template, upload: Upload) -> Template:
     return template
 
 
-def _statements(properties: dict[str, Any]) -> list[dict[str, Any]]:
-    """Of a function's own policies, or of a policy."""
-    documents = [policy for policy in properties.get("Policies", []) if isinstance(policy, dict)]
-    documents += [properties["PolicyDocument"]] if "PolicyDocument" in properties else []
-    return [statement for document in documents for statement in document["Statement"]]
+def suit_policies(template: Template) -> Template:
+    """MiniStack: it knows neither the source of an event nor the sender of a mail as condition, nor identities of SES as
+    resources. What is enforced is wider than on AWS by just that.
 
-
-def _suit_ministack(statement: dict[str, Any]) -> None:
-    """MiniStack: it knows neither the source of an event nor the sender of a mail as condition, nor identities of SES
-    as resources; what is enforced here is wider than on AWS by just that."""
-    if statement["Action"] == ["events:PutEvents"]:
-        statement.pop("Condition", None)
-    elif statement["Action"] == ["ses:SendEmail"]:
-        statement.pop("Condition", None)
-        statement["Resource"] = "*"
+    Args:
+        template: changed in place.
+    """
+    for resource in template["Resources"].values():
+        properties = resource.get("Properties", {})
+        documents = [policy for policy in properties.get("Policies", []) if isinstance(policy, dict)]
+        documents += [properties["PolicyDocument"]] if resource["Type"] == "AWS::IAM::Policy" else []
+        for statement in (statement for document in documents for statement in document["Statement"]):
+            if statement["Action"] == ["events:PutEvents"]:
+                statement.pop("Condition", None)
+            elif statement["Action"] == ["ses:SendEmail"]:
+                statement.pop("Condition", None)
+                statement["Resource"] = "*"
+    return template
 
 
 def zip_folder(folder: Path, prefix: str = "") -> bytes:
