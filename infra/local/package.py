@@ -57,8 +57,8 @@ def package(template: Template, upload: Upload) -> Template:
 
 
 def suit_policies(template: Template) -> Template:
-    """MiniStack: it knows neither the source of an event nor the sender of a mail as condition, nor identities of SES as
-    resources. What is enforced is wider than on AWS by just that.
+    """MiniStack: it knows neither the source of an event nor the sender of a mail as condition, nor identities of SES
+    as resources. What is enforced is wider than on AWS by just that.
 
     Args:
         template: changed in place.
