@@ -82,7 +82,7 @@ def _memory(shop: Workshop, endpoint: Endpoint) -> Result:
     peaks = [
         peak(
             "export-peak-mb",
-            ExportTask(ours_program(endpoint, format, "--load-boto3"), shop.folder / f"ours.{format}", MEMORY_ROWS),
+            ExportTask(ours_program(endpoint, format, "--load-s3"), shop.folder / f"ours.{format}", MEMORY_ROWS),
             96,
         )
         for format in PEERS

@@ -158,13 +158,13 @@ def _against_the_floor(shop: Workshop, endpoint: Endpoint, ours: Program) -> Ite
 
 def _memory(shop: Workshop, endpoint: Endpoint) -> Iterator[Result]:
     yield csv_memory(shop, endpoint, TIMES_FOR_200_MB)
-    ours = Program(endpoint, "ours_import.py", ("--load-boto3",))
+    ours = Program(endpoint, "ours_import.py", ("--load-s3",))
     yield peak("import-xlsx-peak-mb", Task(ours, workbook(shop), WORKBOOK_ROWS, WORKBOOK_ROWS), 256)
 
 
 def csv_memory(shop: Workshop, endpoint: Endpoint, times: int) -> Result:
     """Peak memory of a large CSV with bad rows, the S3 client included."""
-    ours = Program(endpoint, "ours_import.py", ("--load-boto3",))
+    ours = Program(endpoint, "ours_import.py", ("--load-s3",))
     rows, bad = times * LARGE_PART_ROWS, times * bad_rows(LARGE_PART_ROWS, BAD_SHARE)
     return peak("import-peak-mb", Task(ours, shop.repeated(times), rows, rows - bad), 96)
 

@@ -18,8 +18,11 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+from infra.local.package import load_template
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -147,7 +150,15 @@ class Program:
             "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
             "AWS_CA_BUNDLE": self.endpoint.ca_bundle,
             "AWS_EC2_METADATA_DISABLED": "true",
+            **function_memory_settings(),
         }
+
+
+@cache
+def function_memory_settings() -> dict[str, str]:
+    """What the template tells the C library of the functions about memory."""
+    variables = load_template()["Globals"]["Function"]["Environment"]["Variables"]
+    return {name: value for name, value in variables.items() if name.startswith("MALLOC_")}
 
 
 @dataclass(frozen=True)

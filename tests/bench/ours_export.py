@@ -1,7 +1,7 @@
 """Ours: scan a table into a file with Waybill's own client, encoder and file writer, over the real wire.
 
 S3 is this machine's disk; everything else is the product's: signing, TLS with certificate checks, rows, container,
-checksum, multipart writer. Prints one JSON line. `--load-boto3` loads the S3 client that the product writes with, so
+checksum, multipart writer. Prints one JSON line. `--load-s3` loads the S3 client that the product writes with, so
 that its memory counts. Needs AWS_* credentials and AWS_CA_BUNDLE in the environment.
 """
 
@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--table", required=True)
     parser.add_argument("--format", choices=("csv", "jsonl", "xlsx"), required=True)
     parser.add_argument("--compression", choices=("none", "gzip", "zip"), default="none")
-    parser.add_argument("--load-boto3", action="store_true")
+    parser.add_argument("--load-s3", action="store_true")
     arguments = parser.parse_args()
     entity = parse_entity("offers", "7f9c24e5-5a3c-4c8a-9a53-0f6e6f7cbb0a", {"schema": NARROW}, ())
     body = {"name": "offers", "entity": "offers"}
@@ -38,7 +38,7 @@ def main() -> None:
     definition = type(definition).from_document(
         {**definition.to_document(), "format": arguments.format, "compression": arguments.compression}
     )
-    files = LocalFiles(arguments.file.parent, arguments.endpoint_url, arguments.load_boto3)
+    files = LocalFiles(arguments.file.parent, arguments.endpoint_url, arguments.load_s3)
     output = files.writer("", arguments.file.name)
     dynamodb = DynamoDB("us-east-1", arguments.endpoint_url)
     encoder = RowEncoder(entity, definition)

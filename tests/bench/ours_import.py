@@ -4,7 +4,7 @@ S3 is this machine's disk and the job record is in memory (the product makes one
 else is the product's: reading and cutting, row checks, rejects and error log, key spill, serialising, signing, TLS with
 certificate checks, acknowledgements. Prints one JSON line, the counts of the rows.
 
-`--validate` checks the rows without writing or rendering any report, and prints the errors too. `--load-boto3` loads
+`--validate` checks the rows without writing or rendering any report, and prints the errors too. `--load-s3` loads
 the S3 client that the product reads with, so that its memory counts. `--profile` prints where the time went. Needs
 AWS_* credentials and AWS_CA_BUNDLE in the environment.
 """
@@ -40,11 +40,11 @@ JOB_ID = "3f0e8f9a-7c1d-4c59-9a64-3a1f5f0f2f7b"
 class LocalFiles(Files):
     """S3 objects as files of a folder. A key that is an absolute path stands for itself: the file to import."""
 
-    def __init__(self, folder: Path, endpoint_url: str, load_boto3: bool) -> None:
+    def __init__(self, folder: Path, endpoint_url: str, load_s3: bool) -> None:
         super().__init__("us-east-1", endpoint_url)
         self._folder = folder
         self._local = _LocalS3(folder)
-        if load_boto3:
+        if load_s3:
             self._s3  # noqa: B018 - its memory is what is wanted
 
     def _path(self, bucket: str, key: str) -> Path:
@@ -150,16 +150,16 @@ class OneJob:
 class LocalServices(Services):
     """The product's services, with this machine's disk for S3."""
 
-    def __init__(self, settings: Settings, folder: Path, load_boto3: bool) -> None:
+    def __init__(self, settings: Settings, folder: Path, load_s3: bool) -> None:
         super().__init__(settings)
-        self._folder, self._load_boto3 = folder, load_boto3
+        self._folder, self._load_s3 = folder, load_s3
 
     @cached_property
     def files(self) -> Files:
-        return LocalFiles(self._folder, self.settings.aws_endpoint_url or "", self._load_boto3)
+        return LocalFiles(self._folder, self.settings.aws_endpoint_url or "", self._load_s3)
 
 
-def new_services(file: Path, schema: dict[str, Any], endpoint_url: str, folder: Path, load_boto3: bool) -> Any:
+def new_services(file: Path, schema: dict[str, Any], endpoint_url: str, folder: Path, load_s3: bool) -> Any:
     """Services with one import registered."""
     from waybill.entities.model import parse_entity
     from waybill.jobs.model import Job, Process, Status
@@ -186,7 +186,7 @@ def new_services(file: Path, schema: dict[str, Any], endpoint_url: str, folder: 
         source_bucket="drop",
         source_key=str(file.resolve()),
     )
-    services: Any = LocalServices(Settings(**settings), folder, load_boto3)
+    services: Any = LocalServices(Settings(**settings), folder, load_s3)
     services.jobs = OneJob(job, entity.to_document())
     return services
 
@@ -248,13 +248,13 @@ def main() -> None:
     parser.add_argument("--schema", type=Path, help="Table Schema; the file's name with .schema.json when left out")
     parser.add_argument("--endpoint-url", required=True)
     parser.add_argument("--validate", action="store_true")
-    parser.add_argument("--load-boto3", action="store_true")
+    parser.add_argument("--load-s3", action="store_true")
     parser.add_argument("--profile", action="store_true")
     arguments = parser.parse_args()
     schema = json.loads((arguments.schema or arguments.file.with_suffix(".schema.json")).read_text())
     folder = Path(tempfile.mkdtemp(prefix="waybill-bench-s3-"))
     try:
-        services = new_services(arguments.file, schema, arguments.endpoint_url, folder, arguments.load_boto3)
+        services = new_services(arguments.file, schema, arguments.endpoint_url, folder, arguments.load_s3)
         run = validate_file if arguments.validate else import_file
         result = _profiled(run, services) if arguments.profile else run(services)
     finally:

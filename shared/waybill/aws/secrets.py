@@ -1,10 +1,12 @@
-"""Secrets of partners' servers, from Secrets Manager. boto3 is loaded on first use; nothing is kept."""
+"""Secrets of partners' servers, from Secrets Manager. botocore is loaded on first use; nothing is kept."""
 
 from __future__ import annotations
 
 import json
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+
+from waybill.aws.clients import client
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager.client import SecretsManagerClient
@@ -21,9 +23,8 @@ class Secrets:
 
     @cached_property
     def _secrets(self) -> SecretsManagerClient:
-        import boto3
-
-        return boto3.client("secretsmanager", region_name=self._region, endpoint_url=self._endpoint_url)
+        made: SecretsManagerClient = client("secretsmanager", self._region, self._endpoint_url)
+        return made
 
     def get(self, secret_id: str) -> dict[str, Any]:
         """The secret's JSON object.

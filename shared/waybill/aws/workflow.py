@@ -6,6 +6,8 @@ import json
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from waybill.aws.clients import client
+
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.client import SFNClient
 
@@ -17,9 +19,8 @@ class Workflow:
 
     @cached_property
     def _states(self) -> SFNClient:
-        import boto3
-
-        return boto3.client("stepfunctions", region_name=self._region, endpoint_url=self._endpoint_url)
+        made: SFNClient = client("stepfunctions", self._region, self._endpoint_url)
+        return made
 
     def start(self, state_machine: str, job_id: str, restarts: int = 0) -> bool:
         """Start the job's execution once. Standard workflows are exactly once per name (AWS StartExecution).
