@@ -39,7 +39,7 @@ lint: $(VENV)/.dev ## Check style, types and the template
 bench: $(VENV)/.local $(PEERS)/.done ## Run the benchmarks against their peers (at most 12 minutes)
 	@exec $(BIN)/python -m tests.bench.run
 
-bench-large: $(VENV)/.local ## Import a million rows on the embedded AWS, and 2 GB in little memory
+bench-large: $(VENV)/.local ## Import and export a million rows on the embedded AWS, and 2 GB in little memory
 	@exec $(BIN)/python -m tests.bench.large
 
 build: $(SAM)/.done ## Build functions and layer for AWS into .aws-sam/

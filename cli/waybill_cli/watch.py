@@ -158,5 +158,5 @@ def exit_status(job: Job) -> int:
 
 def _written(job: Job) -> str:
     if job["process"] == "export":
-        return "written to a file that nobody got" if job["status"] == "FAILED" else "exported"
+        return "written, not delivered" if job["status"] == "FAILED" else "exported"
     return "would be imported" if job.get("dryRun") else "imported"

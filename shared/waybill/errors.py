@@ -138,12 +138,12 @@ class DeliveryFailed(WaybillError):
         "disk-full": (False, True, "Make room on the server, then relaunch the export."),
         "auth": (False, True, "Correct the user name, password or key in the secret, then relaunch the export."),
         "secret": (False, True, "Correct the secret, then relaunch the export."),
-        "host-key": (False, True, "Ask the server's operator for its host key before you change the definition."),
-        "certificate": (False, True, "Have the server's certificate renewed, or give the caCertificate that signs it."),
+        "host-key": (False, True, "Ask the operator for its host key, correct the definition, then relaunch."),
+        "certificate": (False, True, "Have it renewed, or give the caCertificate that signs it, then relaunch."),
         "host-refused": (False, True, "Use a public host, or have the operator of this service allow this one."),
-        "permission": (False, True, "Let the user write, rename and delete in the directory, then relaunch."),
-        "not-found": (False, True, "Make the directory on the server or correct the definition, then relaunch."),
-        "exists": (False, True, "Take the older files from the directory, then relaunch."),
+        "permission": (False, True, "Let us write there, on a server also rename and delete, then relaunch."),
+        "not-found": (False, True, "Make the directory or bucket, or correct the definition, then relaunch."),
+        "exists": (False, True, "Take the older files away, then relaunch."),
         "protocol": (False, False, "The server lacks something that a delivery needs: ask its operator."),
     }
 

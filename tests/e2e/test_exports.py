@@ -12,6 +12,7 @@ import urllib.request
 import zipfile
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from infra.local.stack import LocalStack, local_stack
 from tests.builders import contacts_csv
 from tests.e2e.client import Client
 from tests.e2e.test_flows import drop, put_contacts, rows_of
-from tests.remote_servers import PASSWORD, USER, host_key_line, sftp_server
+from tests.remote_servers import PASSWORD, SECRET, USER, certificate, ftps_server, host_key_line, sftp_server
 
 DAILY = {"time": "02:30", "timezone": "Europe/Brussels"}
 
@@ -30,7 +31,7 @@ DAILY = {"time": "02:30", "timezone": "Europe/Brussels"}
 @pytest.fixture(scope="module")
 def stack() -> Iterator[LocalStack]:
     """A stack of its own that enforces IAM, and whose deliveries may reach servers of this machine."""
-    with local_stack(parameters={"AllowedPrivateHosts": "127.0.0.1"}, auth=True) as running:
+    with local_stack(parameters={"AllowedPrivateHosts": "127.0.0.1, localhost"}, auth=True) as running:
         yield running
 
 
@@ -62,9 +63,7 @@ def ran(client: Client, export_id: str) -> dict[str, Any]:
 
 def imported(stack: LocalStack, client: Client, s3: Any, entity: str, data: bytes, mode: str = "upsert") -> None:
     name = f"{mode}-{hashlib.sha256(data).hexdigest()[:8]}.csv"
-    s3.put_object(
-        Bucket=stack.stack["dropBucket"], Key=f"drop/{entity}/{name}", Body=data, Metadata={"mode": mode}
-    )
+    s3.put_object(Bucket=stack.stack["dropBucket"], Key=f"drop/{entity}/{name}", Body=data, Metadata={"mode": mode})
     job = client.wait(client.find_job(entity=entity, q=name)["jobId"])
     assert job["outcome"] == "SUCCESS", job
 
@@ -176,6 +175,27 @@ def _sheet_rows(data: bytes) -> list[dict[str, Any]]:
     return [dict(zip(map(str, header), row, strict=True)) for row in rows]
 
 
+def test_a_full_workbook_replaces_that_of_the_day_in_the_transfer_box(
+    stack: LocalStack, admin: Client, alice: Client, s3: Any
+) -> None:
+    put_contacts(admin, "book")
+    imported(stack, admin, s3, "book", contacts_csv([{"contact_id": "=1+1", "joined": "2024-02-29"}], count=20))
+    destination = {"kind": "s3", "prefix": "books"}
+    export_id = made(alice, "book", type="PERIODIC_FULL", format="xlsx", schedule=DAILY, destination=destination)
+    jobs = [ran(alice, export_id) for _ in range(2)]
+    assert jobs[0]["fileName"] == jobs[1]["fileName"] and jobs[1]["status"] == "COMPLETED"
+    data, manifest = delivered(stack, s3, f"books/{jobs[1]['fileName']}")
+    rows = _sheet_rows(data)
+    assert (manifest["jobId"], manifest["rows"], len(rows)) == (jobs[1]["jobId"], 21, 21)
+    assert {"contact_id": "'=1+1", "joined": date(2024, 2, 29)}.items() <= rows_by_id(rows)["'=1+1"].items()
+    answer = alice.call("GET", f"/jobs/{jobs[1]['jobId']}/download")
+    assert (answer.status_code, answer.json()["title"]) == (409, "The state forbids it")
+
+
+def rows_by_id(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {row["contact_id"]: row for row in rows}
+
+
 def test_a_one_shot_for_later_is_run_by_the_schedule(stack: LocalStack, admin: Client, alice: Client, s3: Any) -> None:
     put_contacts(admin, "later")
     imported(stack, admin, s3, "later", contacts_csv(count=3))
@@ -199,9 +219,7 @@ def test_a_partner_gets_each_change_once_by_sftp_and_people_their_report(
     secrets = stack.clients("secretsmanager")
     host_key = asyncssh.generate_private_key("ssh-ed25519")
     with sftp_server(tmp_path, [host_key]) as server:
-        secrets.create_secret(
-            Name="waybill/partner", SecretString=json.dumps({"username": USER, "password": "wrong"})
-        )
+        secrets.create_secret(Name="waybill/partner", SecretString=json.dumps({"username": USER, "password": "wrong"}))
         export_id = made(
             alice,
             "sftp",
@@ -236,3 +254,30 @@ def test_a_partner_gets_each_change_once_by_sftp_and_people_their_report(
         mails = [mail for account in json.load(answer)["messages"].values() for mail in account]
     assert [mail["To"] for mail in mails] == [["ops@example.com"]] * 3
     assert sorted("failed" in mail["Subject"].lower() for mail in mails) == [False, False, True], mails
+
+
+def test_a_partner_gets_a_file_by_ftps_once_its_certificate_is_known(
+    stack: LocalStack, admin: Client, alice: Client, s3: Any, tmp_path: Path
+) -> None:
+    put_contacts(admin, "ftps")
+    imported(stack, admin, s3, "ftps", contacts_csv(count=2_000))
+    stack.clients("secretsmanager").create_secret(Name="waybill/ftps", SecretString=json.dumps(SECRET))
+    (root := tmp_path / "in").mkdir()
+    shown = certificate(tmp_path)
+    with ftps_server(root, shown) as server:
+        place = {"kind": "ftps", "host": "localhost", "port": server.port, "directory": "/", "secretId": "waybill/ftps"}
+        body = {"type": "PERIODIC_FULL", "schedule": DAILY, "compression": "gzip", "destination": place}
+        export_id = made(alice, "ftps", **body)
+        failed = ran(alice, export_id)
+        assert failed["error"]["message"].startswith("certificate: "), failed
+        assert not list(root.iterdir())
+        assert alice.call("POST", f"/exports/{export_id}/unschedule").status_code == 200
+        body |= {"name": "ftps out", "entity": "ftps", "destination": place | {"caCertificate": shown.pem}}
+        assert alice.call("PUT", f"/exports/{export_id}", json=body).status_code == 200
+        child = alice.call("POST", f"/jobs/{failed['jobId']}/relaunch").json()
+        job = alice.wait(child["jobId"])
+    assert (job["status"], job["retryOf"]) == ("COMPLETED", failed["jobId"]), job
+    data = (root / job["fileName"]).read_bytes()
+    manifest = json.loads((root / f"{job['fileName']}.manifest.json").read_bytes())
+    assert (manifest["rows"], manifest["sha256"]) == (2_000, hashlib.sha256(data).hexdigest())
+    assert len(rows_of(gzip.decompress(data).decode())) == 2_000 and len(list(root.iterdir())) == 2

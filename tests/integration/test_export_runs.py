@@ -392,15 +392,40 @@ def test_a_manifest_stands_beside_each_file(services: Services) -> None:
     }
 
 
-def test_a_bucket_that_is_not_there_fails_at_once_and_can_be_relaunched(services: Services) -> None:
+def test_a_bucket_that_is_not_there_fails_at_once_and_a_relaunch_goes_to_the_corrected_one(services: Services) -> None:
     body = PERIODIC | {"destination": {"kind": "s3", "bucket": "nowhere-at-all"}}
     export = activate(services, export_of(services, **body), "alice", "a")
     job = run_now(services, export, "alice", "a")
     failed = end(services, job)
     assert (failed.status, failed.error_code) == (Status.FAILED, "delivery-failed")
     assert failed.error_message is not None and failed.error_message.startswith("not-found: There is no bucket")
+    draft = services.exports.unschedule(export.export_id)
+    body["destination"] = {"kind": "s3", "prefix": "corrected"}
+    corrected = replace(draft.definition, destination=body["destination"])
+    services.exports.edit(export.export_id, corrected, draft.entity_uid)
     child = relaunch_export(services, failed, "alice", "a")
     assert (child.retry_of, child.export_id) == (failed.job_id, export.export_id)
+    assert end(services, child).status is Status.COMPLETED
+    assert services.files.head(services.settings.transfer_bucket, f"corrected/{child.file_name}") is not None
+
+
+def test_a_relaunch_of_an_earlier_definition_does_not_count_for_the_edited_one(services: Services) -> None:
+    """Or the edited export, which begins anew, would begin where the relaunched window ended."""
+    put_records(services, 3)
+    body = PERIODIC | {"type": "INCREMENTAL", "destination": {"kind": "s3", "bucket": "nowhere-at-all"}}
+    export = activate(services, export_of(services, fields=["contact_id"], **body), "alice", "a")
+    failed = end(services, run_now(services, export, "alice", "a"))
+    draft = services.exports.unschedule(export.export_id)
+    other = services.entities.find("contacts")
+    assert other is not None and failed.status is Status.FAILED
+    body |= {"name": "out", "entity": "contacts", "destination": {"kind": "s3"}}
+    services.exports.edit(export.export_id, parse_definition(body, other, Allowed()), draft.entity_uid)
+    child = end(services, relaunch_export(services, failed, "alice", "a"))
+    data = services.files.read(services.settings.transfer_bucket, child.file_name)
+    assert list(rows_in(data)[0]) == ["contact_id"]
+    services.exports.schedule(export.export_id, services.clock())
+    first = run_now(services, services.exports.get(export.export_id), "alice", "a")
+    assert first.window_from is None and end(services, first).counts.imported == 3
 
 
 def test_a_passing_failure_is_retried_with_pauses_and_then_ends_the_run(

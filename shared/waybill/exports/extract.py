@@ -46,7 +46,7 @@ ASSEMBLY_SECONDS = 300.0
 """Time that a file is put together in by the invocation that extracted the last of a small table."""
 _BLOCK_BYTES = 1024 * 1024
 # Where a file may go was asked when the run was defined, and is asked again when it is delivered.
-_ANYWHERE = Allowed(AllowedHosts.parse("0.0.0.0/0, ::/0"), mail=True)
+_ANYWHERE = "0.0.0.0/0, ::/0"
 _CONTENT_TYPES = {
     Format.CSV: "text/csv; charset=utf-8",
     Format.JSONL: "application/jsonl",
@@ -91,7 +91,8 @@ def extract(services: Services, job_id: str, remaining_seconds: Callable[[], flo
     if entity is None:
         raise JobFailed("unknown-entity", f"The entity {definition.entity} was deleted, or created anew.")
     try:
-        parse_definition(_without_ids(snapshot["export"]), entity, _ANYWHERE)
+        hosts = AllowedHosts.parse(f"{services.settings.allowed_private_hosts}, {_ANYWHERE}")
+        parse_definition(_without_ids(snapshot["export"]), entity, Allowed(hosts, mail=True))
     except InvalidRequest as error:
         member, problem = error.problems[0]
         raise JobFailed(

@@ -9,6 +9,7 @@ Each arrow may be crossed again: whatever breaks off is taken up by the next tic
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +57,7 @@ def run_now(services: Services, export: Export, started_by: str, started_by_id: 
 
 
 def relaunch_export(services: Services, job: Job, started_by: str, started_by_id: str) -> Job:
-    """Repeat a failed run: the same definition, the same window.
+    """Repeat a failed run: the same rows and window, delivered to where the definition says now.
 
     Raises:
         Conflict: it did not fail, a repeat cannot help, or a run of the export has not ended.
@@ -119,16 +120,22 @@ def launch(services: Services, export: Export) -> Job:
     run = export.running
     if run is None:
         raise Conflict("The run of this export has ended already.", export.allowed_actions())
-    definition, entity = export.definition, services.entities.find(export.definition.entity)
-    if run.retry_of is not None:
-        definition = Definition.from_document(services.jobs.definition(run.retry_of)["export"])
+    definition, entity_uid, series = export.definition, export.entity_uid, export.series
+    if run.retry_of is not None:  # the export may have been edited since
+        before = services.jobs.definition(run.retry_of)
+        definition, series = Definition.from_document(before["export"]), str(before["series"])
+        entity_uid = entity_uid if before["entity"] is None else str(before["entity"]["uid"])
+        # What kept a delivery from its end may be the destination, which was corrected.
+        if "download" not in (definition.destination["kind"], export.definition.destination["kind"]):
+            definition = replace(definition, destination=export.definition.destination)
+    entity = services.entities.find(definition.entity)
     window_from, window_to = run.window or (export.window_end if definition.is_incremental else None, None)
     job = Job(
         job_id=run.job_id,
         process=Process.EXPORT,
         status=Status.WAITING,
         entity=definition.entity,
-        entity_uid=export.entity_uid,
+        entity_uid=entity_uid,
         file_name=file_name_of(definition, run.occurrence or run.submitted_at),
         submitted_at=run.submitted_at,
         started_by=run.started_by,
@@ -141,8 +148,8 @@ def launch(services: Services, export: Export) -> Job:
     )
     snapshot = {
         "export": {**definition.to_document(), "exportId": export.export_id, "version": export.version},
-        "series": export.series,
-        "entity": None if entity is None or entity.uid != export.entity_uid else entity.to_document(),
+        "series": series,
+        "entity": None if entity is None or entity.uid != entity_uid else entity.to_document(),
     }
     job, _ = services.jobs.register(job, snapshot)
     if not job.is_terminal:
