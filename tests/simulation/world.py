@@ -143,7 +143,7 @@ class Wire(DynamoDB):
         )
         self._tables, self._timeline, self._faults = tables, timeline, faults
 
-    def _call_once(self, operation: str, body: bytes) -> dict[str, Any]:
+    def _call_once(self, operation: str, body: bytes) -> tuple[int, bytes]:
         self._timeline.check_alive()
         request = json.loads(body)
         self._tables.calls[operation] += 1
@@ -164,7 +164,7 @@ class Wire(DynamoDB):
         answer: dict[str, Any] = getattr(self, f"_{operation}")(request)
         if self._faults.happens(self._faults.lost_replies):
             self._time_out()
-        return answer
+        return 200, json.dumps(answer).encode()
 
     def _time_out(self) -> None:
         self._timeline.sleep(self.timeout_seconds)
