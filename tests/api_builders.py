@@ -105,6 +105,7 @@ def load_function(name: str, module: str = "app") -> ModuleType:
     sys.path.insert(0, str(folder))
     try:
         loaded = importlib.import_module(module)
+        getattr(loaded, "ROUTES", None)  # loads what would be loaded with the first request
     finally:
         sys.path.remove(str(folder))
         for added in set(sys.modules) - known:
