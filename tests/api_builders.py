@@ -105,6 +105,7 @@ def load_function(name: str, module: str = "app") -> ModuleType:
     sys.path.insert(0, str(folder))
     try:
         loaded = importlib.import_module(module)
+        getattr(loaded, "ROUTES", None)  # loads what would be loaded with the first request
     finally:
         sys.path.remove(str(folder))
         for added in set(sys.modules) - known:
@@ -117,6 +118,8 @@ class Issuer:
     """Signs tokens with a throwaway key and serves the public half on loopback."""
 
     def __init__(self) -> None:
+        self.metadata: dict[str, Any] | None = None
+        self.is_down = False
         self.key_id = "key-1"
         self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         self.url = ""
@@ -150,8 +153,11 @@ class Issuer:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                body = json.dumps(issuer.jwks()).encode()
-                self.send_response(200 if self.path == "/.well-known/jwks.json" else 404)
+                documents: dict[str, Any] = {"/.well-known/jwks.json": issuer.jwks(), "/keys": issuer.jwks()}
+                if issuer.metadata is not None:
+                    documents["/.well-known/openid-configuration"] = issuer.metadata
+                body = json.dumps(documents.get(self.path)).encode()
+                self.send_response(500 if issuer.is_down else 200 if self.path in documents else 404)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)

@@ -1,61 +1,71 @@
-"""The HTTP API: one function, one catch-all route, and the routes by resource in `routes/`."""
+"""The HTTP API: one function, one catch-all route, and the routes by resource in `routes/`.
+
+A plain router: Powertools' alone takes longer to load than a whole read of a job here (docs/decisions.md).
+A resource's module is loaded with the first request for it, so that a job's status needs neither schemas nor exports.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import cache
+from importlib import import_module
 from typing import Any
 
-from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
-from aws_lambda_powertools.event_handler.exceptions import NotFoundError
-
 from problems import problem
-from routes import about, entities, exports, imports, jobs, zilliant
 from waybill.bootstrap import services
 from waybill.errors import MethodNotAllowed, NotFound, WaybillError
-from waybill.telemetry import logger
-from web import Request, Route, verifier
+from web import Request, Response, Route, verifier
 
-ROUTES = [*about.ROUTES, *entities.ROUTES, *imports.ROUTES, *jobs.ROUTES, *exports.ROUTES, *zilliant.ROUTES]
-
-app = APIGatewayHttpResolver()
-
-
-def _serve(route: Route) -> Callable[..., Response[Any]]:
-    def serve(**path_parameters: str) -> Response[Any]:
-        request = Request(app.current_event.raw_event, services(), verifier())
-        if not route.public:
-            _ = request.caller  # raises Unauthorized: no handler runs without a caller
-        return route.handler(request, **path_parameters)
-
-    return serve
+# The first word of a path after /v1 → the module in routes/ that answers.
+MODULES = {
+    "entities": "entities",
+    "uploads": "imports",
+    "imports": "imports",
+    "jobs": "jobs",
+    "exports": "exports",
+    "EntityImport": "zilliant",
+}
+OTHERWISE = "about"
 
 
-for _route in ROUTES:
-    app.route(_route.path, method=_route.method)(_serve(_route))
+@cache
+def routes_of(module: str) -> tuple[Route, ...]:
+    return tuple(import_module(f"routes.{module}").ROUTES)
 
 
-def refuse(error: WaybillError) -> Response[str]:
-    return problem(error, app.current_event.path)
-
-
-def refuse_route(error: NotFoundError) -> Response[str]:
-    path = app.current_event.path
-    allow = sorted({route.method for route in ROUTES if route.matches(path)})
-    if allow and app.current_event.http_method not in allow:
-        return refuse(MethodNotAllowed(f"This resource takes {', '.join(allow)}.", allow))
-    return refuse(NotFound("There is no such resource."))
-
-
-def fail(error: Exception) -> Response[str]:
-    logger.exception("A request failed", path=app.current_event.path)
-    return refuse(WaybillError("Something went wrong on our side. Try again later."))
-
-
-app.exception_handler(WaybillError)(refuse)
-app.exception_handler(Exception)(fail)
-app.not_found(refuse_route)
+def __getattr__(name: str) -> Any:
+    """`ROUTES`: all of them, for whoever describes the API."""
+    if name != "ROUTES":
+        raise AttributeError(name)
+    return [route for module in dict.fromkeys((OTHERWISE, *MODULES.values())) for route in routes_of(module)]
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answer one request of the HTTP API (payload format 2.0)."""
-    return app.resolve(event, context)
+    stage, path = event["requestContext"]["stage"], event["rawPath"]
+    if stage != "$default":
+        path = path.removeprefix(f"/{stage}")
+    try:
+        return _answer(event, event["requestContext"]["http"]["method"], path).to_event()
+    except WaybillError as error:
+        return problem(error, path).to_event()
+    except Exception:
+        from waybill.telemetry import logger
+
+        logger.exception("A request failed", path=path)
+        return problem(WaybillError("Something went wrong on our side. Try again later."), path).to_event()
+
+
+def _answer(event: dict[str, Any], method: str, path: str) -> Response[Any]:
+    words = path.split("/")
+    module = MODULES.get(words[2], OTHERWISE) if len(words) > 2 else OTHERWISE
+    found = [(route, parameters) for route in routes_of(module) if (parameters := route.match(words)) is not None]
+    for route, parameters in found:
+        if route.method == method:
+            request = Request(event, services(), verifier)
+            if not route.public:
+                _ = request.caller  # raises Unauthorized: no handler runs without a caller
+            return route.handler(request, **parameters)
+    if not found:
+        raise NotFound("There is no such resource.")
+    allow = sorted({route.method for route, _ in found})
+    raise MethodNotAllowed(f"This resource takes {', '.join(allow)}.", allow)

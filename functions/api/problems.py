@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from aws_lambda_powertools.event_handler import Response
-
 from waybill.errors import Conflict, InvalidRequest, MethodNotAllowed, Unauthorized, WaybillError
+from web import Response
 
 CONTENT_TYPE = "application/problem+json"
 

@@ -3,113 +3,144 @@
     Bearer <JWT>
     OAuth <base64 of the token endpoint's whole JSON answer>     (Zilliant); its `access_token` is used
 
-A token is good when its RS256 signature is by a key of the issuer, its issuer is the one expected, it is meant for us
-(`aud`, or Cognito's `client_id` in access tokens, which have no `aud`), and it has not expired.
+A token is good when its signature is by a key of the issuer, its issuer is the one expected, it is meant for us (`aud`,
+or Cognito's `client_id` in access tokens, which have no `aud`), it is an access token where it says what it is for
+(Cognito's `token_use`), and its time has come and has not passed.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import math
 import time
-import urllib.request
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
-import jwt
-
+from jws import PublicKey, Token, parse
+from waybill.aws.documents import DocumentUnavailable, get_json
 from waybill.entities.permissions import Caller
-from waybill.errors import Unauthorized
+from waybill.errors import Unauthorized, Unavailable
 from waybill.settings import Settings
 
-ALGORITHM = "RS256"
 LEEWAY_SECONDS = 60
 REFETCH_SECONDS = 60  # an unknown key id asks the issuer at most this often
+RETRY_SECONDS = 5  # and while there are no keys at all
 MAX_AGE_SECONDS = 3600  # a key that the issuer took back stays good for at most this long
-_FETCH_TIMEOUT_SECONDS = 5
-_MAX_JWKS_BYTES = 1024 * 1024
+_FETCH_TIMEOUT_SECONDS = 5.0
 
 
 class KeySet:
-    """The issuer's public keys, cached.
+    """The issuer's public keys, cached. Known keys outlive an outage of the issuer.
 
     Args:
-        fetch: returns the JWKS document (RFC 7517).
+        fetch: returns the JWKS document (RFC 7517), or raises DocumentUnavailable.
         clock: seconds, monotonic.
     """
 
     def __init__(self, fetch: Callable[[], dict[str, Any]], clock: Callable[[], float] = time.monotonic) -> None:
         self._fetch = fetch
         self._clock = clock
-        self._keys: dict[str, jwt.PyJWK] = {}
+        self._keys: dict[str, PublicKey] = {}
         self._fetched_at: float | None = None
         self._tried_at: float | None = None
+        self._is_down = False
 
-    def get(self, key_id: str) -> jwt.PyJWK | None:
-        """The key, or None.
+    def get(self, key_id: str | None) -> PublicKey | None:
+        """The key, or None where the issuer has none of this id. A token without an id is for the only key there is
+        (OpenID Connect Core, section 10.1).
 
         Raises:
-            OSError: the issuer does not answer and there are no keys yet.
+            DocumentUnavailable: the issuer does not answer, so that nobody can tell.
         """
-        now = self._clock()
-        stale = self._fetched_at is None or now - self._fetched_at > MAX_AGE_SECONDS
-        may_fetch = self._tried_at is None or now - self._tried_at >= REFETCH_SECONDS
-        if not self._keys or ((stale or key_id not in self._keys) and may_fetch):
-            self._tried_at = now
-            try:
-                self._keys = _public_keys(self._fetch())
-                self._fetched_at = now
-            except (OSError, ValueError):
-                if not self._keys:  # known keys outlive an outage of the issuer
-                    raise
-        return self._keys.get(key_id)
+        key = self._find(key_id)
+        if (key is None or self._is_stale()) and self._may_fetch():
+            self._refresh()
+            key = self._find(key_id)
+        if key is None and self._is_down:
+            raise DocumentUnavailable("the issuer's keys are not to be had")
+        return key
+
+    def _find(self, key_id: str | None) -> PublicKey | None:
+        if key_id is None and len(self._keys) == 1:
+            return next(iter(self._keys.values()))
+        return self._keys.get(key_id or "")
+
+    def _is_stale(self) -> bool:
+        return self._fetched_at is None or self._clock() - self._fetched_at > MAX_AGE_SECONDS
+
+    def _may_fetch(self) -> bool:
+        pause = REFETCH_SECONDS if self._keys else RETRY_SECONDS
+        return self._tried_at is None or self._clock() - self._tried_at >= pause
+
+    def _refresh(self) -> None:
+        self._tried_at = self._clock()
+        try:
+            keys = _public_keys(self._fetch())
+        except DocumentUnavailable:
+            keys = {}
+        self._is_down = not keys
+        if keys:
+            self._keys, self._fetched_at = keys, self._tried_at
 
 
-def _public_keys(document: dict[str, Any]) -> dict[str, jwt.PyJWK]:
-    keys = {}
-    for key in document.get("keys", []):
-        if isinstance(key.get("kid"), str) and key.get("kty") == "RSA" and key.get("use", "sig") == "sig":
-            with suppress(jwt.PyJWTError):  # one key that cannot be used does not shut out the others
-                keys[key["kid"]] = jwt.PyJWK(key, ALGORITHM)
+def _public_keys(document: dict[str, Any]) -> dict[str, PublicKey]:
+    keys: dict[str, PublicKey] = {}
+    entries = document.get("keys")
+    for entry in entries if isinstance(entries, list) else ():
+        try:
+            keys[entry.get("kid") or ""] = PublicKey.from_jwk(entry)
+        except (ValueError, TypeError, AttributeError):  # one key that cannot be used does not shut out the others
+            continue
     return keys
 
 
-def jwks_url(settings: Settings) -> str:
-    """Where the issuer's keys are. A user pool of an embedded AWS signs as AWS would, and serves its keys itself."""
-    if settings.aws_endpoint_url and settings.oidc_issuer.startswith("https://cognito-idp."):
-        pool_id = settings.oidc_issuer.rpartition("/")[2]
-        return f"{settings.aws_endpoint_url.rstrip('/')}/{pool_id}/.well-known/jwks.json"
-    return f"{settings.oidc_issuer.rstrip('/')}/.well-known/jwks.json"
+def fetch_keys(settings: Settings) -> dict[str, Any]:
+    """The issuer's JWKS document.
 
-
-def fetch_json(url: str) -> dict[str, Any]:
-    """GET a small JSON object.
+    A Cognito pool has it at a known place; a pool of an embedded AWS signs as AWS would, and serves its keys itself. Of
+    any other issuer the metadata say where (OpenID Connect Discovery 1.0, sections 4.2 and 4.3); one without metadata
+    is asked at Cognito's place.
 
     Raises:
-        OSError, ValueError: no answer, or not such an object.
+        DocumentUnavailable
     """
-    if not url.startswith(("https://", "http://")):
-        raise ValueError("the issuer is no web address")
-    with urllib.request.urlopen(url, timeout=_FETCH_TIMEOUT_SECONDS) as answer:  # noqa: S310  the scheme is checked
-        document = json.loads(answer.read(_MAX_JWKS_BYTES))
-    if not isinstance(document, dict):
-        raise ValueError("the issuer's keys are no JSON object")
-    return document
+    issuer = settings.oidc_issuer.rstrip("/")
+    usual = f"{issuer}/.well-known/jwks.json"
+    if issuer.startswith("https://cognito-idp."):
+        if settings.aws_endpoint_url:
+            usual = f"{settings.aws_endpoint_url.rstrip('/')}/{issuer.rpartition('/')[2]}/.well-known/jwks.json"
+        return get_json(usual, _FETCH_TIMEOUT_SECONDS)
+    try:
+        metadata = get_json(f"{issuer}/.well-known/openid-configuration", _FETCH_TIMEOUT_SECONDS)
+    except DocumentUnavailable as error:
+        if error.status != 404:
+            raise
+        return get_json(usual, _FETCH_TIMEOUT_SECONDS)
+    url = metadata.get("jwks_uri")
+    if metadata.get("issuer") != settings.oidc_issuer or not isinstance(url, str):
+        raise DocumentUnavailable("the metadata are not this issuer's")
+    if issuer.startswith("https:") and not url.startswith("https:"):
+        raise DocumentUnavailable("the issuer's keys are not served safely")
+    return get_json(url, _FETCH_TIMEOUT_SECONDS)
 
 
 class TokenVerifier:
-    """Turns the `Authorization` header into a caller."""
+    """Turns the `Authorization` header into a caller.
 
-    def __init__(self, issuer: str, audience: str, keys: KeySet) -> None:
+    Args:
+        clock: seconds since the epoch.
+    """
+
+    def __init__(self, issuer: str, audience: str, keys: KeySet, clock: Callable[[], float] = time.time) -> None:
         self._issuer = issuer
         self._audience = audience
         self._keys = keys
+        self._clock = clock
 
     @classmethod
     def from_settings(cls, settings: Settings) -> TokenVerifier:
-        url = jwks_url(settings)
-        return cls(settings.oidc_issuer, settings.oidc_audience, KeySet(lambda: fetch_json(url)))
+        return cls(settings.oidc_issuer, settings.oidc_audience, KeySet(lambda: fetch_keys(settings)))
 
     def caller(self, authorization: str | None) -> Caller:
         """Who the header's token speaks for.
@@ -117,34 +148,48 @@ class TokenVerifier:
         Raises:
             Unauthorized: there is no valid token. The sentence does not say which check it failed beyond what helps
                 an honest client.
+            Unavailable: the issuer's keys are not to be had.
         """
-        token = _token(authorization)
         try:
-            header = jwt.get_unverified_header(token)
-            key = self._keys.get(str(header.get("kid")))
-            if key is None or header.get("alg") != ALGORITHM:
-                raise Unauthorized("The token is not signed by the expected issuer.")
-            claims = jwt.decode(
-                token,
-                key,
-                algorithms=[ALGORITHM],
-                issuer=self._issuer,
-                leeway=LEEWAY_SECONDS,
-                options={"require": ["exp", "iss", "sub"], "verify_aud": False},
-            )
-        except jwt.ExpiredSignatureError:
-            raise Unauthorized("The token has expired.") from None
-        except (jwt.PyJWTError, ValueError, RecursionError):
+            token = parse(_token(authorization))
+        except (ValueError, RecursionError):
             raise Unauthorized("The token is not valid.") from None
-        self._check_audience(claims)
-        return _caller(claims)
+        self._check_signature(token)
+        self._check_claims(token.claims)
+        return _caller(token.claims)
 
-    def _check_audience(self, claims: dict[str, Any]) -> None:
+    def _check_signature(self, token: Token) -> None:
+        key_id = token.header.get("kid")
+        if key_id is not None and not isinstance(key_id, str):
+            raise Unauthorized("The token is not valid.")
+        try:
+            key = self._keys.get(key_id)
+        except DocumentUnavailable:
+            raise Unavailable("The identity provider does not answer. Try again in a minute.") from None
+        if key is None or not key.verifies(token):
+            raise Unauthorized("The token is not signed by the expected issuer.")
+
+    def _check_claims(self, claims: dict[str, Any]) -> None:
+        now = self._clock()
+        if claims.get("iss") != self._issuer or not (isinstance(claims.get("sub"), str) and claims["sub"]):
+            raise Unauthorized("The token is not valid.")
+        if not _is_time(claims.get("exp")) or now >= claims["exp"] + LEEWAY_SECONDS:
+            raise Unauthorized("The token has expired.")
+        for claim in ("nbf", "iat"):
+            if claim in claims and not (_is_time(claims[claim]) and claims[claim] <= now + LEEWAY_SECONDS):
+                raise Unauthorized("The token is not valid yet.")
         audience = claims.get("aud", claims.get("client_id"))
         meant_for = audience if isinstance(audience, list) else [audience]
-        # An identity provider signs other things with the same keys, refresh tokens for one.
-        if self._audience not in meant_for or claims.get("token_use", "access") not in ("access", "id"):
+        # An identity provider signs other things with the same keys: refresh and ID tokens.
+        if self._audience not in meant_for or claims.get("token_use", "access") != "access":
             raise Unauthorized("The token is not meant for this service.")
+
+
+def _is_time(value: object) -> bool:
+    """A NumericDate (RFC 7519, section 2)."""
+    return (isinstance(value, int) and not isinstance(value, bool)) or (
+        isinstance(value, float) and math.isfinite(value)
+    )
 
 
 def _token(authorization: str | None) -> str:
@@ -167,11 +212,14 @@ def _token(authorization: str | None) -> str:
 
 def _caller(claims: dict[str, Any]) -> Caller:
     names = (claims.get(claim) for claim in ("username", "cognito:username", "preferred_username", "email", "sub"))
-    groups = claims.get("cognito:groups", claims.get("groups", []))
     return Caller(
         subject=claims["sub"],
         name=next(name for name in names if isinstance(name, str) and name),
-        groups=frozenset(group for group in groups if isinstance(group, str))
-        if isinstance(groups, list)
-        else frozenset(),
+        groups=_groups(claims.get("cognito:groups", claims.get("groups"))),
     )
+
+
+def _groups(claim: object) -> frozenset[str]:
+    """A list of names, or the name of the only one. A text is never split: no group may come of a part of a name."""
+    names = claim if isinstance(claim, list) else [claim]
+    return frozenset(name for name in names if isinstance(name, str) and name)

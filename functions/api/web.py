@@ -7,30 +7,52 @@ import binascii
 import json
 import urllib.parse
 import uuid
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache, cached_property
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
-from aws_lambda_powertools.event_handler import Response
-
-from tokens import TokenVerifier
 from waybill.bootstrap import Services, services
-from waybill.entities.model import Entity
+from waybill.entities.model import NAME_PATTERN, Entity
 from waybill.entities.permissions import Caller
 from waybill.errors import InvalidRequest, MalformedRequest, PreconditionFailed, TooLarge
+
+if TYPE_CHECKING:
+    from tokens import TokenVerifier
 
 MAX_BODY_BYTES = 256 * 1024  # a definition has to fit into one DynamoDB item (400 KB)
 DEFAULT_LIMIT, MAX_LIMIT = 20, 100
 
 _Word = TypeVar("_Word", bound=StrEnum)
+_Body = TypeVar("_Body", bound=str | bytes)
+
+
+class Response(Generic[_Body]):
+    """An answer; its constructor is that of Powertools' response."""
+
+    def __init__(
+        self,
+        status_code: int,
+        content_type: str | None = None,
+        body: _Body | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.status_code = status_code
+        self.body = body
+        self.headers = {**({} if content_type is None else {"Content-Type": content_type}), **(headers or {})}
+
+    def to_event(self) -> dict[str, Any]:
+        """As an HTTP API takes it from a function (payload format 2.0)."""
+        is_base64 = isinstance(self.body, bytes)
+        body = base64.b64encode(self.body).decode() if isinstance(self.body, bytes) else self.body or ""
+        return {"statusCode": self.status_code, "headers": self.headers, "body": body, "isBase64Encoded": is_base64}
 
 
 class Request:
     """A request of the HTTP API (payload format 2.0)."""
 
-    def __init__(self, event: Mapping[str, Any], services: Services, verifier: TokenVerifier) -> None:
+    def __init__(self, event: Mapping[str, Any], services: Services, verifier: Callable[[], TokenVerifier]) -> None:
         self._event = event
         self._verifier = verifier
         self._entities: dict[str, Entity | None] = {}
@@ -45,7 +67,7 @@ class Request:
         Raises:
             Unauthorized
         """
-        return self._verifier.caller(self.headers.get("authorization"))
+        return self._verifier().caller(self.headers.get("authorization"))
 
     @cached_property
     def body(self) -> bytes:
@@ -133,8 +155,15 @@ class Request:
     def find_entity(self, name: str) -> Entity | None:
         """The entity as it is now; read once per request."""
         if name not in self._entities:
-            self._entities[name] = self.services.entities.find(name) if name else None
+            self._entities[name] = self.services.entities.find(name) if NAME_PATTERN.fullmatch(name) else None
         return self._entities[name]
+
+    def read_entities(self, names: Iterable[str]) -> None:
+        """Read the entities of a page at once, for `find_entity`."""
+        new = {name for name in names if name not in self._entities and NAME_PATTERN.fullmatch(name)}
+        if new:
+            found = self.services.entities.find_many(new)
+            self._entities |= {name: found.get(name) for name in new}
 
     @cached_property
     def base_url(self) -> str:
@@ -166,17 +195,28 @@ class Route:
     handler: Callable[..., Response[Any]]
     public: bool = False  # answers without a token
 
-    def matches(self, path: str) -> bool:
-        pattern, parts = self.path.split("/"), path.split("/")
-        return len(pattern) == len(parts) and all(
-            bool(part) if expected.startswith("<") else part == expected
-            for expected, part in zip(pattern, parts, strict=True)
-        )
+    @cached_property
+    def _words(self) -> list[str]:
+        return self.path.split("/")
+
+    def match(self, words: Sequence[str]) -> dict[str, str] | None:
+        """The path's parameters by name; None when the path, split at its slashes, is not of this route."""
+        if len(words) != len(self._words):
+            return None
+        parameters = {}
+        for expected, word in zip(self._words, words, strict=True):
+            if expected.startswith("<") and word:
+                parameters[expected[1:-1]] = word
+            elif word != expected:
+                return None
+        return parameters
 
 
 @cache
 def verifier() -> TokenVerifier:
     """The token verifier of this process, with its cache of keys."""
+    from tokens import TokenVerifier
+
     return TokenVerifier.from_settings(services().settings)
 
 

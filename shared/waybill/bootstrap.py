@@ -1,24 +1,28 @@
-"""The one place that builds things: settings, clients and repositories, each on first use, warm afterwards."""
+"""The one place that builds things: settings, clients and repositories, each on first use, warm afterwards.
+
+Also the modules: a function loads those of what it uses, which is most of its cold start.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache, cached_property
+from typing import TYPE_CHECKING
 
-from waybill.aws.dynamodb import DynamoDB
-from waybill.aws.events import Events
-from waybill.aws.files import Files
-from waybill.aws.mail import Mailer
-from waybill.aws.secrets import Secrets
-from waybill.aws.workflow import Workflow
-from waybill.entities.repository import EntityRepository
-from waybill.exports.repository import ExportRepository
-from waybill.jobs.announce import announce
-from waybill.jobs.leases import WRITE_TIMEOUT_SECONDS
-from waybill.jobs.model import Retention
-from waybill.jobs.repository import JobRepository
 from waybill.settings import Settings
+
+if TYPE_CHECKING:
+    from waybill.aws.dynamodb import DynamoDB
+    from waybill.aws.events import Events
+    from waybill.aws.files import Files
+    from waybill.aws.mail import Mailer
+    from waybill.aws.secrets import Secrets
+    from waybill.aws.workflow import Workflow
+    from waybill.entities.repository import EntityRepository
+    from waybill.exports.repository import ExportRepository
+    from waybill.jobs.model import Job
+    from waybill.jobs.repository import JobRepository
 
 
 def utc_now() -> datetime:
@@ -34,34 +38,52 @@ class Services:
 
     @cached_property
     def dynamodb(self) -> DynamoDB:
+        from waybill.aws.dynamodb import DynamoDB
+
         return DynamoDB(self.settings.aws_region, self.settings.aws_endpoint_url)
 
     def new_dynamodb(self, timeout_seconds: float) -> DynamoDB:
         """A client of its own, for writes that must not be on their way for longer than that."""
+        from waybill.aws.dynamodb import DynamoDB
+
         return DynamoDB(self.settings.aws_region, self.settings.aws_endpoint_url, timeout_seconds=timeout_seconds)
 
     @cached_property
     def files(self) -> Files:
+        from waybill.aws.files import Files
+
         return Files(self.settings.aws_region, self.settings.aws_endpoint_url)
 
     @cached_property
     def workflow(self) -> Workflow:
+        from waybill.aws.workflow import Workflow
+
         return Workflow(self.settings.aws_region, self.settings.aws_endpoint_url)
 
     @cached_property
     def events(self) -> Events:
+        from waybill.aws.events import Events
+
         return Events(self.settings.aws_region, self.settings.aws_endpoint_url)
 
     @cached_property
     def mailer(self) -> Mailer:
+        from waybill.aws.mail import Mailer
+
         return Mailer(self.settings.aws_region, self.settings.aws_endpoint_url, self.settings.mail_sender)
 
     @cached_property
     def secrets(self) -> Secrets:
+        from waybill.aws.secrets import Secrets
+
         return Secrets(self.settings.aws_region, self.settings.aws_endpoint_url)
 
     @cached_property
     def jobs(self) -> JobRepository:
+        from waybill.jobs.leases import WRITE_TIMEOUT_SECONDS
+        from waybill.jobs.model import Retention
+        from waybill.jobs.repository import JobRepository
+
         settings = self.settings
         retention = Retention(
             settings.import_retention_seconds,
@@ -71,16 +93,23 @@ class Services:
         )
         # A heartbeat that hangs must leave time for another within its lease.
         heart = self.new_dynamodb(WRITE_TIMEOUT_SECONDS)
-        return JobRepository(
-            self.dynamodb, settings.jobs_table, retention, self.clock, heart, lambda job: announce(self, job)
-        )
+        return JobRepository(self.dynamodb, settings.jobs_table, retention, self.clock, heart, self._announce)
+
+    def _announce(self, job: Job) -> bool:
+        from waybill.jobs.announce import announce
+
+        return announce(self, job)
 
     @cached_property
     def entities(self) -> EntityRepository:
+        from waybill.entities.repository import EntityRepository
+
         return EntityRepository(self.dynamodb, self.settings.catalog_table)
 
     @cached_property
     def exports(self) -> ExportRepository:
+        from waybill.exports.repository import ExportRepository
+
         return ExportRepository(self.dynamodb, self.settings.catalog_table)
 
 

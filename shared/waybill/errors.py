@@ -12,6 +12,7 @@
     ├── PreconditionFailed 412    `If-Match` names another version than the one that stands
     ├── TooLarge           413    body or file over a limit
     ├── InvalidRequest     422    well-formed, breaks a rule; carries one problem per member
+    ├── Unavailable        503    something that we need does not answer just now
     ├── JobFailed                 ends a job as FAILED with a documented code (never worth a retry)
     └── DeliveryFailed     502    a partner's server did not take the file; says whether a retry or a relaunch helps
     LeaseHeld                     another attempt may still be at work on the chunk: wait
@@ -99,6 +100,10 @@ class InvalidRequest(WaybillError):
     def __init__(self, detail: str, problems: Sequence[tuple[str, str]] = ()) -> None:
         super().__init__(detail)
         self.problems = tuple(problems)
+
+
+class Unavailable(WaybillError):
+    code, title, status = "unavailable", "Not available just now", 503
 
 
 class JobFailed(WaybillError):

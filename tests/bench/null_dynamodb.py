@@ -2,6 +2,7 @@
 
 `DescribeTable` (awswrangler asks for it) tells of a table whose key is that of the benchmarks' first column. `Scan` of
 the table `records-N` finds N records, 1 MB a page as DynamoDB counts it: those of the narrow file, over and over.
+`GetItem` finds the items of `--answers`, by `{pk}/{sk}`, and `GET` its documents, by path: an issuer's keys.
 
 It speaks TLS with keep-alive, so that a client pays for everything that it would pay for against AWS, and it counts
 what arrives, so that a benchmark can check that no row was skipped. Run as a script it prints one JSON line
@@ -142,14 +143,31 @@ class Records:
         self._per_page = PAGE_BYTES * len(self._records) // sizes
 
 
+class Answers:
+    """Items by key and documents by path, given beforehand."""
+
+    def __init__(self, file: Path | None) -> None:
+        given = {"items": {}, "documents": {}} if file is None else json.loads(file.read_text())
+        self._items, self._documents = given["items"], given["documents"]
+
+    def item(self, body: bytes) -> bytes:
+        key = json.loads(body)["Key"]
+        item = self._items.get(f"{key['pk']['S']}/{key['sk']['S']}")
+        return json.dumps({} if item is None else {"Item": item}).encode()
+
+    def document(self, head: bytes) -> bytes:
+        return json.dumps(self._documents[head.split(b" ", 2)[1].decode()]).encode()
+
+
 class NullDynamoDB(asyncio.Protocol):
     """One keep-alive connection; requests need a Content-Length."""
 
     ANSWER = http_response(ALL_WRITTEN)
     TABLE = http_response(json.dumps(DESCRIPTION).encode())
 
-    def __init__(self, counts: Counts, latency_seconds: float, records: Records) -> None:
+    def __init__(self, counts: Counts, latency_seconds: float, records: Records, answers: Answers) -> None:
         self.counts = counts
+        self.answers = answers
         self.records = records
         self.latency_seconds = latency_seconds
         self.received = bytearray()
@@ -172,6 +190,10 @@ class NullDynamoDB(asyncio.Protocol):
                 return
             if head.startswith(b"get /counts "):
                 self.send(http_response(self.counts.take()))
+            elif head.startswith(b"get "):
+                self.send(http_response(self.answers.document(bytes(received[:head_end]))))
+            elif b".getitem" in head:
+                self.send(http_response(self.answers.item(bytes(received[head_end + 4 : end]))))
             elif b".describetable" in head:
                 self.send(self.TABLE)
             elif b".scan" in head:
@@ -189,13 +211,13 @@ class NullDynamoDB(asyncio.Protocol):
             self.transport.write(answer)
 
 
-async def serve(folder: Path, latency_seconds: float, record: BinaryIO | None) -> None:
+async def serve(folder: Path, latency_seconds: float, record: BinaryIO | None, answers: Answers) -> None:
     certificate_file, key_file = make_certificate(folder)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate_file, key_file)
     loop = asyncio.get_running_loop()
     counts, records = Counts(record), Records()
-    server = await loop.create_server(lambda: NullDynamoDB(counts, latency_seconds, records), HOST, 0, ssl=tls)
+    server = await loop.create_server(lambda: NullDynamoDB(counts, latency_seconds, records, answers), HOST, 0, ssl=tls)
     port = server.sockets[0].getsockname()[1]
     print(json.dumps({"url": f"https://{HOST}:{port}", "caBundle": str(certificate_file)}), flush=True)
     # The parent's death closes the pipe, so no server is ever left behind.
@@ -208,11 +230,12 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="where the throw-away certificate is written")
     parser.add_argument("--latency-ms", type=float, default=0.0)
     parser.add_argument("--record", type=Path, help="file that takes every request, its length (uint32) before it")
+    parser.add_argument("--answers", type=Path, help='file with {"items", "documents"}')
     arguments = parser.parse_args()
     with contextlib.ExitStack() as at_the_end:
         record = at_the_end.enter_context(arguments.record.open("wb")) if arguments.record else None
         at_the_end.enter_context(contextlib.suppress(KeyboardInterrupt))
-        asyncio.run(serve(arguments.folder, arguments.latency_ms / 1000, record))
+        asyncio.run(serve(arguments.folder, arguments.latency_ms / 1000, record, Answers(arguments.answers)))
 
 
 if __name__ == "__main__":

@@ -13,14 +13,19 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from tests.bench.cold_start import cold_start_benchmarks
 from tests.bench.exports import export_benchmarks
 from tests.bench.imports import Workshop, import_benchmarks
 from tests.bench.measure import ROOT, Failed, Result, table
 
 OUTPUT = ROOT / ".waybill" / "bench.json"
 
-# Cold starts have their benchmark added here: each yields its results as they come.
-GROUPS: dict[str, Callable[[Workshop], Iterator[Result]]] = {"import": import_benchmarks, "export": export_benchmarks}
+# Each yields its results as they come.
+GROUPS: dict[str, Callable[[Workshop], Iterator[Result]]] = {
+    "import": import_benchmarks,
+    "export": export_benchmarks,
+    "cold-start": cold_start_benchmarks,
+}
 
 
 def main() -> int:

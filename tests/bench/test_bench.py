@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Iterator
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 
+from tests.bench import cold_start
 from tests.bench.exports import check_same_rows
 from tests.bench.imports import Workshop
 from tests.bench.measure import Endpoint, Program, Result, null_dynamodb, table
@@ -58,6 +61,22 @@ def test_validation_finds_what_frictionless_finds(shop: Workshop, endpoint: Endp
 @pytest.mark.parametrize("format", ["csv", "jsonl"])  # what the workbook's peer needs is with the peers alone
 def test_an_export_has_the_rows_that_a_scan_finds(shop: Workshop, endpoint: Endpoint, format: str) -> None:
     check_same_rows(shop.folder, endpoint, format, sys.executable)
+
+
+def test_a_job_is_read_without_what_makes_a_start_slow(shop: Workshop) -> None:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    answers = cold_start.write_answers(shop.folder, key)
+    with null_dynamodb(shop.folder, "--answers", answers) as endpoint:
+        environment = cold_start.environment_of(endpoint, cold_start.token(key))
+        command = [sys.executable, "-X", "importtime", cold_start.HERE / "ours_cold_start.py"]
+        ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert json.loads(ended.stdout)["status"] == "COMPLETED"
+    loaded = {line.rpartition("|")[2].strip() for line in ended.stderr.splitlines()}
+    assert {"views", "waybill.jobs.repository"} <= loaded
+    slow = ("boto3", "botocore", "pydantic", "pydantic_core", "aws_lambda_powertools", "jwt", "msgspec", "asyncio")
+    unused = ("waybill.exports", "waybill.imports", "waybill.entities.schema", "routes.exports", "urllib.request")
+    assert not [name for name in loaded if name.startswith(tuple(f"{word}." for word in (*slow, *unused)))]
+    assert not loaded & {*slow, *unused}
 
 
 def test_a_missed_goal_shows_in_the_table_and_in_the_document() -> None:

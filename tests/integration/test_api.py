@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.api_builders import AUDIENCE, NOW, Issuer, http_event, load_function, make_job
-from tests.builders import CONTACTS_SCHEMA, Clock
+from tests.builders import CONTACTS_SCHEMA, ROOT, Clock
 from waybill.aws.dynamodb import to_attributes
 from waybill.bootstrap import Services
 from waybill.entities.model import Entity
@@ -192,6 +192,16 @@ def test_unknown_routes_and_methods(api: Api) -> None:
     assert api("GET", "/entities/\N{GRINNING FACE}").status == 404
     answer = api("PUT", f"/jobs/{uuid.uuid4()}")
     assert (answer.status, answer.headers["Allow"]) == (405, "DELETE, GET")
+
+
+def test_every_route_is_found_under_the_first_word_of_its_path(api: Api) -> None:
+    folder = ROOT / "functions" / "api" / "routes"
+    modules = {path.stem for path in folder.glob("*.py")} - {"__init__"}
+    assert set(api.module.MODULES.values()) | {api.module.OTHERWISE} == modules
+    for module in modules:
+        for route in api.module.routes_of(module):
+            word = route.path.split("/")[2]
+            assert api.module.MODULES.get(word, api.module.OTHERWISE) == module, route.path
 
 
 def test_malformed_bodies(api: Api) -> None:
@@ -1031,6 +1041,69 @@ def test_report(api: Api) -> None:
         "error": None,
         "relaunchable": True,
     }
+
+
+# What a request costs
+
+
+class Counted:
+    """The requests to DynamoDB, by operation."""
+
+    def __init__(self, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.requests: list[str] = []
+        call = api.services.dynamodb.call
+
+        def count(operation: str, request: Any) -> Any:
+            self.requests.append(operation)
+            return call(operation, request)
+
+        monkeypatch.setattr(api.services.dynamodb, "call", count)
+
+    def taken(self) -> list[str]:
+        taken, self.requests = sorted(self.requests), []
+        return taken
+
+
+def test_a_job_is_one_read_beyond_its_entitys_permissions(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.put_contacts()
+    running, ended = api.add_job(status=Status.IN_PROGRESS, started_at=NOW), api.add_finished()
+    counted = Counted(api, monkeypatch)
+    for job in (running, ended):
+        answer = api("GET", f"/jobs/{job.job_id}")
+        assert (answer.status, counted.taken()) == (200, ["GetItem", "GetItem"])
+        tag = {"if-none-match": answer.headers["ETag"]}
+        assert (api("GET", f"/jobs/{job.job_id}", headers=tag).status, counted.taken()) == (304, ["GetItem", "GetItem"])
+    assert (api("GET", f"/EntityImport/{ended.job_id}/status").status, len(counted.taken())) == (200, 2)
+    assert api("GET", f"/jobs/{uuid.uuid4()}").status == 404
+    assert counted.taken() == ["GetItem"]
+
+
+def test_a_page_costs_the_same_whatever_the_history(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("contacts", "orders", "offers"):
+        api.put_contacts(name)
+    counted = Counted(api, monkeypatch)
+    for rounds in (1, 8):
+        for _ in range(rounds):
+            for name in ("contacts", "orders", "offers"):
+                api.later(seconds=1)
+                api.add_finished(entity=name)
+        counted.taken()
+        page = api("GET", "/jobs", query={"limit": "3"}).json
+        assert counted.taken() == ["BatchGetItem", "BatchGetItem", "Query"]
+        if page["nextToken"]:
+            api("GET", "/jobs", query={"limit": "3", "nextToken": page["nextToken"]})
+            assert counted.taken() == ["BatchGetItem", "BatchGetItem", "Query"]
+    for _ in range(5):
+        api.later(seconds=1)
+        api.add_job()
+    counted.taken()
+    api("GET", "/jobs", query={"limit": "5"})
+    assert counted.taken() == ["BatchGetItem", "BatchGetItem", "Query", "Query"]  # and the queue, for the places in it
+    for _ in range(4):
+        api("POST", "/exports", body=EXPORT)
+    counted.taken()
+    api("GET", "/exports", query={"limit": "2"})
+    assert counted.taken() == ["BatchGetItem", "Query"]
 
 
 # Exports

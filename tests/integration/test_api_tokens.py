@@ -12,12 +12,15 @@ from typing import Any
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from tests.api_builders import AUDIENCE, Issuer, http_event, load_function
 from tests.builders import settings
+from waybill.aws.documents import DocumentUnavailable, get_json
 from waybill.bootstrap import Services
 
 tokens = load_function("api", "tokens")
+jws = load_function("api", "jws")
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +59,10 @@ def test_bearer_token_says_who_i_am_and_my_groups(issuer: Issuer, me: Callable[.
 @pytest.mark.parametrize(
     "claims",
     [
-        {"client_id": None, "aud": AUDIENCE, "token_use": "id"},
+        {"client_id": None, "aud": AUDIENCE, "token_use": None},
         {"client_id": None, "aud": ["other", AUDIENCE], "token_use": None},
+        {"iat": None, "nbf": 0},
+        {"exp": time.time() + 60.5},
     ],
 )
 def test_other_good_tokens(issuer: Issuer, me: Callable[..., dict[str, Any]], claims: dict[str, Any]) -> None:
@@ -86,6 +91,17 @@ def test_zilliant_sends_the_whole_token_response(issuer: Issuer, me: Callable[..
         {"client_id": None},
         {"aud": "other-client"},
         {"token_use": "refresh"},
+        {"token_use": "id", "client_id": None, "aud": AUDIENCE},
+        {"aud": []},
+        {"aud": {"a": 1}},
+        {"exp": "4102444800"},
+        {"exp": True},
+        {"exp": float("nan")},
+        {"exp": float("inf")},
+        {"nbf": "soon"},
+        {"iat": 4102444800},
+        {"sub": ""},
+        {"sub": 7},
     ],
     ids=str,
 )
@@ -126,6 +142,15 @@ def test_wrong_headers(issuer: Issuer, me: Callable[..., dict[str, Any]]) -> Non
         good,
         "Bearer not.a.token",
         f"Bearer {head}.{body}.",
+        f"Bearer {head}.{body}.{signature}=",
+        f"Bearer {head}.{body}.{signature}.x",
+        f"Bearer {base64url(b'[]')}.{body}.{signature}",
+        f"Bearer {base64url(b'{')}.{body}.{signature}",
+        f"Bearer {base64url(b'[' * 5000)}.{body}.{signature}",
+        f"Bearer {base64url(json.dumps({'alg': 'RS256', 'kid': 7}).encode())}.{body}.{signature}",
+        f"Bearer {base64url(json.dumps({'alg': ['RS256'], 'kid': issuer.key_id}).encode())}.{body}.{signature}",
+        f"Bearer {jwt.encode(claims, issuer.key, 'RS256', {'kid': issuer.key_id, 'crit': ['b64']})}",
+        f"Bearer {jwt.encode(claims, issuer.key, 'RS512', {'kid': issuer.key_id})}",  # the key says RS256
         f"Bearer {head}.{body}.{'A' + signature[1:] if signature[0] != 'A' else 'B' + signature[1:]}",
         f"Bearer {jwt.encode(claims, None, 'none', {'kid': issuer.key_id})}",
         f"Bearer {signed_with_the_public_key(claims, issuer)}",
@@ -139,47 +164,230 @@ def test_wrong_headers(issuer: Issuer, me: Callable[..., dict[str, Any]]) -> Non
         assert me(authorization)["statusCode"] == 401, authorization
 
 
+class Keys:
+    """A key set with a clock, and an issuer that can be down."""
+
+    def __init__(self, issuer: Issuer) -> None:
+        self.issuer = issuer
+        self.now = 0.0
+        self.is_down = False
+        self.fetches: list[float] = []
+        self.keys = tokens.KeySet(self._fetch, lambda: self.now)
+
+    def _fetch(self) -> dict[str, Any]:
+        self.fetches.append(self.now)
+        if self.is_down:
+            raise DocumentUnavailable("down")
+        return self.issuer.jwks()
+
+    def has(self, second: float, key_id: str | None) -> bool:
+        self.now = second
+        return self.keys.get(key_id) is not None
+
+
 def test_new_keys_are_fetched_and_unknown_ones_at_most_once_a_minute() -> None:
-    issuer = Issuer()
-    fetches: list[float] = []
-    now = [0.0]
+    keys = Keys(Issuer())
+    assert keys.has(0, "key-1")
+    assert keys.has(1, "key-1")
+    assert keys.has(2, None)  # the only one
+    assert keys.fetches == [0]
+    for second in (10, 30, 70, 80):
+        assert not keys.has(second, "nonsense")
+    assert keys.fetches == [0, 70]
+    keys.issuer.rotate()
+    assert keys.has(200, "key-1'")
+    assert not keys.has(201, "key-1")
 
-    def fetch() -> dict[str, Any]:
-        fetches.append(now[0])
-        return issuer.jwks()
 
-    keys = tokens.KeySet(fetch, lambda: now[0])
-    assert keys.get("key-1") is not None
-    assert keys.get("key-1") is not None
-    assert fetches == [0.0]
-    for second in (10.0, 30.0, 70.0, 80.0):
-        now[0] = second
-        assert keys.get("nonsense") is None
-    assert fetches == [0.0, 70.0]
-    issuer.rotate()
-    now[0] = 200.0
-    assert keys.get("key-1'") is not None
+def test_a_key_that_was_taken_back_is_good_for_an_hour_at_most() -> None:
+    keys = Keys(Issuer())
+    assert keys.has(0, "key-1")
+    keys.issuer.rotate()
+    assert keys.has(3600, "key-1")
+    assert not keys.has(3601, "key-1")
 
 
 def test_known_keys_outlive_an_outage_of_the_issuer() -> None:
-    issuer = Issuer()
-    now = [0.0]
-    down = [False]
-
-    def fetch() -> dict[str, Any]:
-        if down[0]:
-            raise OSError("unreachable")
-        return issuer.jwks()
-
-    keys = tokens.KeySet(fetch, lambda: now[0])
-    assert keys.get("key-1") is not None
-    down[0], now[0] = True, 10_000.0
-    assert keys.get("key-1") is not None
+    keys = Keys(Issuer())
+    assert keys.has(0, "key-1")
+    keys.is_down = True
+    assert keys.has(10_000, "key-1")
+    assert keys.has(10_001, "key-1")
+    assert keys.fetches == [0, 10_000]
+    with pytest.raises(DocumentUnavailable):  # perhaps a new one: nobody can tell
+        keys.has(10_002, "key-2")
+    assert keys.fetches == [0, 10_000]
+    keys.is_down = False
+    assert not keys.has(10_100, "key-2")
 
 
-def test_embedded_user_pool_serves_its_keys_itself() -> None:
+def test_an_outage_before_the_first_key_is_asked_about_every_five_seconds() -> None:
+    keys = Keys(Issuer())
+    keys.is_down = True
+    for second in (0, 1, 4, 5, 6):
+        with pytest.raises(DocumentUnavailable):
+            keys.has(second, "key-1")
+    assert keys.fetches == [0, 5]
+    keys.is_down = False
+    assert keys.has(10, "key-1")
+
+
+def test_an_outage_of_the_issuer_is_no_fault_of_the_token(me: Callable[..., dict[str, Any]], issuer: Issuer) -> None:
+    issuer.is_down = True
+    try:
+        answer = me(f"Bearer {issuer.token()}")
+    finally:
+        issuer.is_down = False
+    assert (answer["statusCode"], answer["headers"]["Content-Type"]) == (503, "application/problem+json")
+    assert me("Bearer nonsense")["statusCode"] == 401
+
+
+@pytest.mark.parametrize(
+    "document",
+    [{}, {"keys": {}}, {"keys": []}, {"keys": [1, None, {}]}, {"keys": [{"kid": "key-1", "kty": "oct", "k": "AAAA"}]}],
+    ids=str,
+)
+def test_keys_that_cannot_be_used_are_none(document: dict[str, Any]) -> None:
+    with pytest.raises(DocumentUnavailable):
+        tokens.KeySet(lambda: document).get("key-1")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kty": "oct"},
+        {"use": "enc"},
+        {"key_ops": ["encrypt"]},
+        {"n": "AQAB"},
+        {"e": None},
+        {"n": "="},
+        {"alg": "HS256"},
+    ],
+    ids=str,
+)
+def test_a_key_of_another_kind_verifies_nothing(issuer: Issuer, change: dict[str, Any]) -> None:
+    (good,) = issuer.jwks()["keys"]
+    token = jws.parse(issuer.token())
+    assert jws.PublicKey.from_jwk(good).verifies(token)
+    try:
+        key = jws.PublicKey.from_jwk(good | change)
+    except ValueError:
+        return
+    assert not key.verifies(token)
+
+
+RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+EC_KEYS = {
+    name: ec.generate_private_key(curve)
+    for name, curve in [
+        ("ES256", ec.SECP256R1()),
+        ("ES384", ec.SECP384R1()),
+        ("ES512", ec.SECP521R1()),
+    ]
+}
+
+
+def jwk_of(algorithm: str) -> tuple[Any, dict[str, Any]]:
+    """(private key, public JWK without `alg`) as PyJWT makes it."""
+    if algorithm.startswith("ES"):
+        key = EC_KEYS[algorithm]
+        return key, {**jwt.algorithms.ECAlgorithm.to_jwk(key.public_key(), as_dict=True), "kid": algorithm}
+    return RSA_KEY, {**jwt.algorithms.RSAAlgorithm.to_jwk(RSA_KEY.public_key(), as_dict=True), "kid": "RSA"}
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"])
+def test_every_algorithm_as_pyjwt_signs_it(algorithm: str) -> None:
+    private, public = jwk_of(algorithm)
+    key = jws.PublicKey.from_jwk(public)
+
+    def verifies(text: str) -> bool:
+        try:
+            return bool(key.verifies(jws.parse(text)))
+        except ValueError:
+            return False
+
+    signed = jwt.encode({"sub": "a"}, private, algorithm)
+    head, body, signature = signed.split(".")
+    assert key.verifies(jws.parse(signed))
+    assert jws.PublicKey.from_jwk(public | {"alg": algorithm}).verifies(jws.parse(signed))
+    raw = base64.urlsafe_b64decode(signature + "=" * (-len(signature) % 4))
+    for wrong in (
+        raw[:-1],
+        raw + b"0",
+        bytes([raw[0] ^ 1]) + raw[1:],
+        raw[:-1] + bytes([raw[-1] ^ 1]),
+        b"0" * len(raw),
+    ):
+        assert not verifies(f"{head}.{body}.{base64url(wrong)}")
+    assert not verifies(f"{head}.{base64url(b'{}')}.{signature}")
+    for other in ("none", "HS256", "RS256" if algorithm.startswith("ES") else "ES256", None):
+        header = base64url(json.dumps({"alg": other}).encode())
+        assert not verifies(f"{header}.{body}.{signature}")
+    for header in ({"alg": algorithm, "crit": []}, {}):
+        assert not verifies(f"{base64url(json.dumps(header).encode())}.{body}.{signature}")
+
+
+@pytest.mark.parametrize(
+    ("claims", "groups"),
+    [
+        ({"cognito:groups": ["ops", "sales"]}, ["ops", "sales"]),
+        ({"groups": ["ops"]}, ["ops"]),
+        ({"groups": "ops"}, ["ops"]),
+        ({"groups": "ops admin,admin"}, ["ops admin,admin"]),
+        ({}, []),
+        ({"groups": ["ops", 7, None, "", {"admin": True}]}, ["ops"]),
+        ({"groups": {"admin": True}}, []),
+        ({"cognito:groups": [], "groups": ["admin"]}, []),  # the pool's own claim counts
+    ],
+    ids=str,
+)
+def test_shapes_of_groups(
+    issuer: Issuer, me: Callable[..., dict[str, Any]], claims: dict[str, Any], groups: list[str]
+) -> None:
+    given = jws.parse(issuer.token(**{"cognito:groups": None})).claims | claims
+    answer = me(f"Bearer {jwt.encode(given, issuer.key, 'RS256', {'kid': issuer.key_id})}")
+    assert (answer["statusCode"], json.loads(answer["body"])["groups"]) == (200, groups)
+
+
+# Where the keys are
+
+
+def test_metadata_of_an_issuer_say_where_its_keys_are(issuer: Issuer) -> None:
+    wanted = settings(None, oidc_issuer=issuer.url)
+    assert tokens.fetch_keys(wanted) == issuer.jwks()  # no metadata: at Cognito's place
+    try:
+        issuer.metadata = {"issuer": issuer.url, "jwks_uri": f"{issuer.url}/keys"}
+        assert tokens.fetch_keys(wanted) == issuer.jwks()
+        for metadata in ({"issuer": "https://other", "jwks_uri": f"{issuer.url}/keys"}, {"issuer": issuer.url}, {}):
+            issuer.metadata = metadata
+            with pytest.raises(DocumentUnavailable):
+                tokens.fetch_keys(wanted)
+        issuer.is_down = True
+        with pytest.raises(DocumentUnavailable):
+            tokens.fetch_keys(wanted)
+    finally:
+        issuer.metadata, issuer.is_down = None, False
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "asked"),
+    [
+        ("http://127.0.0.1:4566", "http://127.0.0.1:4566/us-east-1_abc/.well-known/jwks.json"),
+        (None, "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_abc/.well-known/jwks.json"),
+    ],
+)
+def test_a_user_pool_has_its_keys_at_a_known_place(
+    endpoint: str | None, asked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    urls: list[str] = []
+    monkeypatch.setattr(tokens, "get_json", lambda url, timeout: urls.append(url) or {})
     pool = "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_abc"
-    embedded = settings("http://127.0.0.1:4566", oidc_issuer=pool)
-    assert tokens.jwks_url(embedded) == "http://127.0.0.1:4566/us-east-1_abc/.well-known/jwks.json"
-    real = settings("", oidc_issuer=pool, aws_endpoint_url=None)
-    assert tokens.jwks_url(real) == f"{pool}/.well-known/jwks.json"
+    tokens.fetch_keys(settings(endpoint, oidc_issuer=pool))
+    assert urls == [asked]
+
+
+def test_documents_that_are_none(issuer: Issuer) -> None:
+    assert get_json(f"{issuer.url}/keys", 5.0) == issuer.jwks()
+    for url in (f"{issuer.url}/nothing", "http://127.0.0.1:9/x", "file:///etc/hosts", "ftp://127.0.0.1/x", "nonsense"):
+        with pytest.raises(DocumentUnavailable):
+            get_json(url, 5.0)

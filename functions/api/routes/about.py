@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from aws_lambda_powertools.event_handler import Response
-
-from web import Request, Route, json_response
+from web import Request, Response, Route, json_response
 
 
 def get_health(request: Request) -> Response[str]:

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import uuid
 
-from aws_lambda_powertools.event_handler import Response
-
 from waybill.entities.model import NAME_PATTERN, Entity, Right, parse_entity
 from waybill.entities.permissions import entity_not_found, require, require_admin, sees_entity
 from waybill.errors import Conflict
-from web import Request, Route, bad_token, decode_cursor, encode_cursor, json_response, list_response, no_content
+from web import (
+    Request,
+    Response,
+    Route,
+    bad_token,
+    decode_cursor,
+    encode_cursor,
+    json_response,
+    list_response,
+    no_content,
+)
 
 
 def visible_entity(request: Request, name: str) -> Entity:

@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from aws_lambda_powertools.event_handler import Response
-
+from export_views import export_view
 from routes.entities import entity_with_right
 from routes.jobs import accepted
-from views import export_view, job_views
+from views import job_views
 from waybill.entities.model import DataType, Entity, Problems, Right, boolean, refuse_unknown, text
 from waybill.entities.permissions import may, sees_job
 from waybill.errors import Forbidden, InvalidRequest, MalformedRequest
@@ -20,6 +19,7 @@ from waybill.exports.repository import export_not_found, new_export_id
 from waybill.jobs.model import Job, rfc3339
 from web import (
     Request,
+    Response,
     Route,
     bad_token,
     decode_cursor,
@@ -79,6 +79,7 @@ def list_exports(request: Request) -> Response[str]:
         except MalformedRequest:
             raise bad_token() from None
     exports, last = request.services.exports.page(request.limit, after)
+    request.read_entities(export.definition.entity for export in exports)
 
     def wanted(export: Export) -> bool:
         entity = _entity_of(request, export)
@@ -259,6 +260,7 @@ def list_runs(request: Request, export_id: str) -> Response[str]:
     """The export's runs, newest first."""
     export, _ = visible_export(request, export_id)
     jobs, cursor = request.services.jobs.runs(export.export_id, request.limit, request.next_token)
+    request.read_entities(job.entity for job in jobs)
     return list_response(job_views(request, [job for job in jobs if _sees(request, job)]), cursor)
 
 

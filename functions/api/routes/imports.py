@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from aws_lambda_powertools.event_handler import Response
-
 from routes.entities import entity_with_right
 from routes.jobs import accepted
 from waybill.entities.model import (
@@ -29,7 +27,7 @@ from waybill.imports.start import ImportOptions, start_upload
 from waybill.jobs.idempotency import Claim, IdempotencyKeys
 from waybill.jobs.items import Upload
 from waybill.jobs.model import Job, rfc3339
-from web import Request, Route, json_response
+from web import Request, Response, Route, json_response
 
 FORM_SECONDS = 900
 _MAX_FILE_NAME = 255
@@ -102,7 +100,7 @@ def create_import(request: Request) -> Response[str]:
     keys = IdempotencyKeys(services.dynamodb, services.settings.jobs_table, services.clock)
     claim = keys.claim(request.caller.subject, key, given)
     if not isinstance(claim, Claim):
-        return Response(claim["status"], claim["contentType"], claim["body"], claim["headers"])
+        return Response(claim["status"], None, claim["body"], claim["headers"])
     try:
         answer = accepted(request, _start(request, upload_id, given, claim.is_takeover))
     except WaybillError:
@@ -111,8 +109,7 @@ def create_import(request: Request) -> Response[str]:
     except Exception:
         keys.unlock(claim)
         raise
-    kept = {"status": answer.status_code, "contentType": answer.content_type, "body": answer.body}
-    keys.complete(claim, {**kept, "headers": dict(answer.headers)})
+    keys.complete(claim, {"status": answer.status_code, "headers": answer.headers, "body": answer.body})
     return answer
 
 

@@ -5,23 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 
-from aws_lambda_powertools.event_handler import Response
-
 from views import files_expired, has_download, job_view, job_views
 from waybill.entities.model import Right
 from waybill.entities.permissions import entity_shown, may_change_job, require, sees_job
 from waybill.errors import Conflict, Forbidden, Gone, InvalidRequest, MalformedRequest, NotFound, WaybillError
-from waybill.imports.results import (
-    error_log_file_name,
-    error_log_key,
-    error_page,
-    rejects_file_name,
-    rejects_key,
-)
-from waybill.jobs.actions import cancel_job, delete_job, stop_job
 from waybill.jobs.model import Job, Process, Status
 from web import (
     Request,
+    Response,
     Route,
     decode_cursor,
     encode_cursor,
@@ -75,6 +66,7 @@ def list_jobs(request: Request) -> Response[str]:
     processes, statuses = request.words("process", Process), request.words("status", Status)
     entity, started_by, search = (request.query.get(name) for name in ("entity", "startedBy", "q"))
     jobs, next_cursor = request.services.jobs.page(request.limit, request.next_token)
+    request.read_entities(job.entity for job in jobs)
 
     def wanted(job: Job) -> bool:
         found = request.find_entity(job.entity)
@@ -107,12 +99,16 @@ def get_job(request: Request, job_id: str) -> Response[str]:
 
 
 def delete_one(request: Request, job_id: str) -> Response[str]:
+    from waybill.jobs.actions import delete_job
+
     delete_job(request.services, job_to_change(request, job_id))
     return no_content()
 
 
 def delete_many(request: Request) -> Response[str]:
     """Delete what can be deleted, and say what became of each."""
+    from waybill.jobs.actions import delete_job
+
     given = request.json_object()
     ids = given.get("jobIds")
     problems = [(f"/{member}", "unknown member") for member in given if member != "jobIds"]
@@ -134,10 +130,14 @@ def delete_many(request: Request) -> Response[str]:
 
 
 def cancel(request: Request, job_id: str) -> Response[str]:
+    from waybill.jobs.actions import cancel_job
+
     return json_response(job_view(request, cancel_job(request.services, job_to_change(request, job_id))))
 
 
 def stop(request: Request, job_id: str) -> Response[str]:
+    from waybill.jobs.actions import stop_job
+
     return json_response(job_view(request, stop_job(request.services, job_to_change(request, job_id))))
 
 
@@ -159,6 +159,8 @@ def relaunch(request: Request, job_id: str) -> Response[str]:
 
 
 def list_errors(request: Request, job_id: str) -> Response[str]:
+    from waybill.imports.results import error_page
+
     job = visible_job(request, job_id)
     _check_files_live(request, job)
     files, bucket = request.services.files, request.services.settings.files_bucket
@@ -167,6 +169,8 @@ def list_errors(request: Request, job_id: str) -> Response[str]:
 
 
 def get_error_log(request: Request, job_id: str) -> Response[str]:
+    from waybill.imports.results import error_log_file_name, error_log_key
+
     job = visible_job(request, job_id)
     return _download(
         request, job, job.has_error_log, "error log", error_log_key(job.job_id), error_log_file_name(job.file_name)
@@ -174,6 +178,8 @@ def get_error_log(request: Request, job_id: str) -> Response[str]:
 
 
 def get_rejects(request: Request, job_id: str) -> Response[str]:
+    from waybill.imports.results import rejects_file_name, rejects_key
+
     job = visible_job(request, job_id)
     return _download(
         request, job, job.has_rejects, "rejects file", rejects_key(job.job_id), rejects_file_name(job.file_name)

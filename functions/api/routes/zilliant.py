@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from aws_lambda_powertools.event_handler import Response
-
 from routes.imports import own_upload
 from routes.jobs import visible_job
 from waybill.errors import Gone, NotFound
 from waybill.imports.start import ImportOptions, start_upload
 from waybill.jobs.model import SERVICE_FAILURES, Job, Process, Status
-from web import Request, Route, json_response, uuid_of
+from web import Request, Response, Route, json_response, uuid_of
 
 _STATUS = {
     Status.WAITING: "RUNNING",

@@ -1,0 +1,44 @@
+"""Exports as JSON (contract, section 7)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from waybill.exports.definition import Export, ExportStatus, ExportType
+from waybill.exports.schedule import next_runs
+from waybill.jobs.model import rfc3339
+from web import Request
+
+
+def export_view(request: Request, export: Export) -> dict[str, Any]:
+    """A definition and where it stands. Of a custom flow, people outside the back office see where it stands only."""
+    definition = export.definition
+    shown = definition.to_document()
+    if definition.type is ExportType.CUSTOM and not request.caller.is_backoffice:
+        shown = {member: shown[member] for member in ("name", "entity", "type")}
+    next_run = None
+    if export.status is ExportStatus.SCHEDULED:
+        next_run = next(iter(next_runs(definition.schedule, request.services.clock(), 1)), None)
+    return {
+        "exportId": export.export_id,
+        **shown,
+        "status": export.status.value,
+        "version": export.version,
+        "createdAt": rfc3339(export.created_at),
+        "createdBy": export.created_by,
+        "allowedActions": _allowed_actions(request, export),
+        "jobId": export.job_id,
+        "isRunning": export.running is not None,
+        "nextRunAt": rfc3339(next_run),
+        "windowEnd": rfc3339(export.window_end),
+        "lastRun": export.last_run,
+        "message": export.message,
+    }
+
+
+def _allowed_actions(request: Request, export: Export) -> list[str]:
+    if not export.definition.is_custom or request.caller.is_backoffice:
+        return export.allowed_actions()
+    # The back office's flows: others may look at an incremental one, copy it, and make it their own for good.
+    own = ("copy", "definition", "unschedule") if export.definition.is_incremental else ()
+    return [action for action in export.allowed_actions() if action in own]
