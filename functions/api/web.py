@@ -57,7 +57,7 @@ class Request:
         self._verifier = verifier
         self._entities: dict[str, Entity | None] = {}
         self.services = services
-        self.headers: dict[str, str] = {name.lower(): value for name, value in event.get("headers", {}).items()}
+        self.headers: dict[str, str] = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
         self.query: dict[str, str] = event.get("queryStringParameters") or {}
 
     @cached_property

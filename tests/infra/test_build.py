@@ -31,6 +31,7 @@ import sys
 sys.path[:0] = sys.argv[1:]
 import app
 assert callable(app.handler)
+getattr(app, "ROUTES", None)  # the API loads them with the first request
 """
 
 pytestmark = pytest.mark.slow

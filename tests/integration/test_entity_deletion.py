@@ -24,6 +24,7 @@ from waybill.exports.repository import new_export_id
 from waybill.exports.run import activate, relaunch_export, run_now
 from waybill.imports import start
 from waybill.imports.start import ImportOptions, new_import, register, start_drop
+from waybill.jobs.expiry import sweep
 from waybill.jobs.model import Counts, Job, Process, Status, finished
 
 PERIODIC: dict[str, Any] = {
@@ -102,6 +103,23 @@ def test_a_name_that_is_used_again_starts_empty(services: Services, contacts: En
     erase_deleted(services)
     assert records_left(services) == 5
     assert services.entities.get("contacts").uid == "another"
+
+
+def test_files_of_its_jobs_go_when_their_time_comes(
+    services: Services, contacts: Entity, clock: builders.Clock
+) -> None:
+    job = a_new_import(services, contacts)
+    key = f"jobs/{job.job_id}/rejects.csv"
+    services.files.put("files-bucket", key, b"x")
+    ended = finished(services.jobs.begin(job.job_id), Status.COMPLETED, Counts(0), clock(), services.jobs.retention)
+    services.jobs.finish(ended, Status.IN_PROGRESS)
+    delete_entity(services, contacts)
+    erase_deleted(services)
+    sweep(services)
+    assert services.files.head("files-bucket", key) is not None
+    clock.forward(hours=49)
+    sweep(services)
+    assert services.files.head("files-bucket", key) is None
 
 
 @pytest.mark.parametrize("options", [{}, {"dry_run": True}])
