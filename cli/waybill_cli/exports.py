@@ -231,6 +231,9 @@ def show_report(context: Context) -> int:
     """The report of the last run; a summary of it outlives the job."""
     export = context.api.get(path_of("exports", context.options.export_id))
     summary = export.get("lastRun")
+    if export.get("message"):  # why it paused itself
+        context.out.remark(safe(str(export["message"])))
+        context.out.remark(f"  Next: waybill exports activate {context.options.export_id}   (when that is mended)")
     job_id = (summary or {}).get("jobId") or export.get("jobId")
     if job_id is None:
         raise Failure("This export has not run yet.", f"waybill exports activate {context.options.export_id}")

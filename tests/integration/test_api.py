@@ -1345,6 +1345,26 @@ def test_custom_flows_belong_to_the_back_office(api: Api) -> None:
     assert api("PUT", incremental, body=body | {"type": "INCREMENTAL"}).status == 200
 
 
+def test_a_relaunch_needs_the_right_of_today(api: Api) -> None:
+    api.put_contacts()
+    office = {"name": "carol", "groups": ("backoffice", "ops")}
+    jobs = {}
+    for kind, who in [("INCREMENTAL", ALICE), ("CUSTOM", office)]:
+        made = api("POST", "/exports", who, body=EXPORT | PERIODIC | {"type": kind})
+        path = f"/exports/{made.json['exportId']}"
+        api("POST", f"{path}/activate", who)
+        job = api.services.jobs.begin(api("POST", f"{path}/run", who).json["jobId"])
+        fail_run(api.services, job, "delivery-failed", "timeout: nobody answered")
+        jobs[kind] = job.job_id
+    assert api("POST", f"/jobs/{jobs['CUSTOM']}/relaunch").status == 403
+    assert api("POST", f"/jobs/{jobs['CUSTOM']}/relaunch", office).status == 202
+    api.put_contacts(permissions={"view": ["sales"]})
+    assert api("GET", f"/jobs/{jobs['INCREMENTAL']}").status == 200  # alice's own
+    assert api("POST", f"/jobs/{jobs['INCREMENTAL']}/relaunch").status == 403
+    api.put_contacts()
+    assert api("POST", f"/jobs/{jobs['INCREMENTAL']}/relaunch").status == 202
+
+
 def test_who_sees_which_export(api: Api) -> None:
     api.put_contacts()
     assert api("POST", "/exports", SALES, body=EXPORT).status == 403

@@ -409,6 +409,19 @@ def test_a_bucket_that_is_not_there_fails_at_once_and_a_relaunch_goes_to_the_cor
     assert services.files.head(services.settings.transfer_bucket, f"corrected/{child.file_name}") is not None
 
 
+def test_a_relaunch_leaves_a_draft_a_draft(services: Services) -> None:
+    body = PERIODIC | {"destination": {"kind": "s3", "bucket": "nowhere-at-all"}}
+    export = activate(services, export_of(services, **body), "alice", "a")
+    failed = end(services, run_now(services, export, "alice", "a"))
+    draft = services.exports.unschedule(export.export_id)
+    entity = services.entities.find("contacts")
+    one_shot = parse_definition({"name": "once", "entity": "contacts"}, entity, Allowed())
+    services.exports.edit(export.export_id, one_shot, draft.entity_uid)
+    end(services, relaunch_export(services, failed, "alice", "a"))
+    after = services.exports.get(export.export_id)
+    assert (after.status, after.running) == (ExportStatus.DRAFT, None)
+
+
 def test_a_relaunch_of_an_earlier_definition_does_not_count_for_the_edited_one(services: Services) -> None:
     """Or the edited export, which begins anew, would begin where the relaunched window ended."""
     put_records(services, 3)

@@ -946,6 +946,15 @@ def test_the_report_of_a_failed_run_says_how_to_repeat_it(stack: Service, capsys
     assert "Delivered" not in printed
 
 
+def test_the_report_of_a_paused_export_says_why_it_paused(stack: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    paused = export(lastRun={"jobId": JOB_ID}, message="Paused after 5 failed runs in a row; the last one: auth")
+    stack.routes[f"GET /v1/exports/{EXPORT_ID}"] = answer(paused)
+    stack.routes[f"GET /v1/jobs/{JOB_ID}/report"] = answer(delivered_report())
+    assert main(["exports", "report", EXPORT_ID]) == 0
+    printed = capsys.readouterr().err
+    assert "Paused after 5 failed runs" in printed and f"waybill exports activate {EXPORT_ID}" in printed
+
+
 def test_a_run_that_ended_leads_to_its_report(stack: Service, capsys: pytest.CaptureFixture[str]) -> None:
     links = {"errorLog": None, "rejects": None, "download": None}
     for document in ({**exported(), "links": links}, {**failed(), "process": "export"}):

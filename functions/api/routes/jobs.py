@@ -142,10 +142,19 @@ def stop(request: Request, job_id: str) -> Response[str]:
 
 
 def relaunch(request: Request, job_id: str) -> Response[str]:
-    """A child job: of an import with the rows that it left, of an export with its window."""
+    """A child job: of an import with the rows that it left, of an export with its window.
+
+    It begins anew, so that whoever started the first has to have the right for it today.
+    """
     job = job_to_change(request, job_id)
-    caller = request.caller
+    caller, entity = request.caller, request.find_entity(job.entity)
+    if entity is not None:
+        require(caller, entity, Right.EXPORT if job.process is Process.EXPORT else Right.IMPORT)
     if job.process is Process.EXPORT:
+        from waybill.exports.definition import CUSTOM
+
+        if job.export_type in CUSTOM and not caller.is_backoffice:
+            raise Forbidden("Custom flows are set up by the back office (group backoffice).")
         from waybill.exports.run import relaunch_export
 
         return accepted(request, relaunch_export(request.services, job, caller.name, caller.subject))

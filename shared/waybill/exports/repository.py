@@ -333,7 +333,8 @@ def _after(export: Export, job: Job, series: str) -> Export:
         return export
     export = replace(export, running=None, last_run=run_summary(job))
     if not export.definition.is_periodic:
-        return replace(export, status=ExportStatus.FINISHED)
+        # A draft that was periodic once may have had a run relaunched: it stays a draft.
+        return replace(export, status=ExportStatus.FINISHED) if export.status is ExportStatus.IN_PROGRESS else export
     if job.status is Status.COMPLETED:
         window_end = export.window_end
         # A repeated window moves the end only where it follows on what was delivered.
