@@ -25,6 +25,7 @@ def _serve(route: Route) -> Callable[..., Response[Any]]:
         request = Request(app.current_event.raw_event, services(), verifier())
         if not route.public:
             _ = request.caller  # raises Unauthorized: no handler runs without a caller
+            request.check(route)
         return route.handler(request, **path_parameters)
 
     return serve
@@ -40,7 +41,8 @@ def refuse(error: WaybillError) -> Response[str]:
 
 def refuse_route(error: NotFoundError) -> Response[str]:
     path = app.current_event.path
-    allow = sorted({route.method for route in ROUTES if route.matches(path)})
+    methods = {route.method for route in ROUTES if route.matches(path)}
+    allow = sorted(methods | {"HEAD"} if "GET" in methods else methods)
     if allow and app.current_event.http_method not in allow:
         return refuse(MethodNotAllowed(f"This resource takes {', '.join(allow)}.", allow))
     return refuse(NotFound("There is no such resource."))
@@ -58,4 +60,9 @@ app.not_found(refuse_route)
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answer one request of the HTTP API (payload format 2.0)."""
-    return app.resolve(event, context)
+    called = event["requestContext"]
+    if called["http"]["method"] != "HEAD":
+        return app.resolve(event, context)
+    # As GET, without the content (RFC 9110, section 9.3.2).
+    as_get = {**called, "http": {**called["http"], "method": "GET"}}
+    return {**app.resolve({**event, "requestContext": as_get}, context), "body": ""}

@@ -19,13 +19,16 @@ def problem(error: WaybillError, instance: str) -> Response[str]:
         instance: path of the request.
     """
     document: dict[str, Any] = {
-        "type": f"urn:waybill:problem:{error.code}",
+        "type": f"urn:waybill:problem:{error.code}",  # explained by the page of GET /v1/docs
         "title": error.title,
         "status": error.status,
         "detail": error.detail,
         "instance": instance,
     }
     headers = {"Cache-Control": "no-store"}
+    if instance.startswith("/v1/"):
+        # What the type means; relative to the request, which may have a prefix that is not seen here (RFC 8288).
+        headers["Link"] = f'<{"../" * (instance.count("/") - 2)}docs#problem-{error.code}>; rel="help"'
     match error:
         case InvalidRequest():
             # As in the example of RFC 9457, section 3: a JSON Pointer as a URI fragment.

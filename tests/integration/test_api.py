@@ -13,6 +13,7 @@ import pytest
 
 from tests.api_builders import AUDIENCE, NOW, Issuer, http_event, load_function, make_job
 from tests.builders import CONTACTS_SCHEMA, Clock
+from tests.described import check_answer
 from waybill.aws.dynamodb import to_attributes
 from waybill.bootstrap import Services
 from waybill.entities.model import Entity
@@ -80,7 +81,9 @@ class Api:
 
     def __call__(self, method: str, path: str, who: dict[str, Any] | None = ALICE, **request: Any) -> Answer:
         token = None if who is None else self.issuer.token(**who)
-        return Answer(self.module.handler(http_event(method, f"/v1{path}", token=token, **request), None))
+        answer = Answer(self.module.handler(http_event(method, f"/v1{path}", token=token, **request), None))
+        check_answer(method, f"/v1{path}", answer.status, answer.headers, answer.text)
+        return answer
 
     def put_contacts(self, name: str = "contacts", **changes: Any) -> Entity:
         answer = self("PUT", f"/entities/{name}", ADMIN, body=CONTACTS | changes)
@@ -188,10 +191,10 @@ def test_unknown_routes_and_methods(api: Api) -> None:
     assert set(answer.json) == {"type", "title", "status", "detail", "instance"}
     assert answer.json["instance"] == "/v1/nothing"
     answer = api("PATCH", "/entities/contacts")
-    assert (answer.status, answer.headers["Allow"]) == (405, "DELETE, GET, PUT")
+    assert (answer.status, answer.headers["Allow"]) == (405, "DELETE, GET, HEAD, PUT")
     assert api("GET", "/entities/\N{GRINNING FACE}").status == 404
     answer = api("PUT", f"/jobs/{uuid.uuid4()}")
-    assert (answer.status, answer.headers["Allow"]) == (405, "DELETE, GET")
+    assert (answer.status, answer.headers["Allow"]) == (405, "DELETE, GET, HEAD")
 
 
 def test_malformed_bodies(api: Api) -> None:

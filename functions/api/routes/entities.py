@@ -10,7 +10,17 @@ from waybill.entities.model import NAME_PATTERN, Entity, Right, parse_entity
 from waybill.entities.permissions import entity_not_found, require, require_admin, sees_entity
 from waybill.errors import Conflict
 from waybill.exports.definition import ExportStatus
-from web import Request, Route, bad_token, decode_cursor, encode_cursor, json_response, list_response, no_content
+from web import (
+    PAGING,
+    Request,
+    Route,
+    bad_token,
+    decode_cursor,
+    encode_cursor,
+    json_response,
+    list_response,
+    no_content,
+)
 
 
 def visible_entity(request: Request, name: str) -> Entity:
@@ -107,9 +117,9 @@ def list_records(request: Request, name: str) -> Response[str]:
 
 
 ROUTES = [
-    Route("GET", "/v1/entities", list_entities),
+    Route("GET", "/v1/entities", list_entities, query=PAGING),
     Route("GET", "/v1/entities/<name>", get_entity),
-    Route("PUT", "/v1/entities/<name>", put_entity),
+    Route("PUT", "/v1/entities/<name>", put_entity, body=True),
     Route("DELETE", "/v1/entities/<name>", delete_entity),
-    Route("GET", "/v1/entities/<name>/records", list_records),
+    Route("GET", "/v1/entities/<name>/records", list_records, query=PAGING),
 ]
