@@ -33,12 +33,10 @@ def operations() -> list[tuple[str, str, Document]]:
 
 
 def find(method: str, path: str) -> Document | None:
-    """The operation that a request is for; the one without parameters first, as `/jobs/delete` before `/jobs/{id}`."""
-    for known, template, operation in sorted(operations(), key=lambda one: one[1].count("{")):
-        pattern = re.sub(r"\\{.*?\\}", "[^/]+", re.escape(template))
-        if known == method and re.fullmatch(pattern, path):
-            return operation
-    return None
+    """The operation that a request is for; a path without parameters comes first: `/jobs/delete` is no job."""
+    paths = description()["paths"]
+    fitting = [path] if path in paths else [one for one in paths if re.fullmatch(re.sub("{.*?}", "[^/]+", one), path)]
+    return next((paths[one][method.lower()] for one in fitting if method.lower() in paths[one]), None)
 
 
 def check_answer(method: str, path: str, status: int, headers: dict[str, str], text: str) -> None:

@@ -22,6 +22,8 @@ app = APIGatewayHttpResolver()
 
 def _serve(route: Route) -> Callable[..., Response[Any]]:
     def serve(**path_parameters: str) -> Response[Any]:
+        if path_parameters and _methods(app.current_event.path, exact=True):
+            return refuse_route(NotFoundError())  # GET /v1/jobs/delete asks for no job of this name
         request = Request(app.current_event.raw_event, services(), verifier())
         if not route.public:
             _ = request.caller  # raises Unauthorized: no handler runs without a caller
@@ -39,10 +41,15 @@ def refuse(error: WaybillError) -> Response[str]:
     return problem(error, app.current_event.path)
 
 
+def _methods(path: str, exact: bool = False) -> list[str]:
+    """What a path takes; `exact`: when it is a path without parameters."""
+    found = {route.method for route in ROUTES if (route.path == path if exact else route.matches(path))}
+    return sorted(found | {"HEAD"} if "GET" in found else found)
+
+
 def refuse_route(error: NotFoundError) -> Response[str]:
     path = app.current_event.path
-    methods = {route.method for route in ROUTES if route.matches(path)}
-    allow = sorted(methods | {"HEAD"} if "GET" in methods else methods)
+    allow = _methods(path, exact=True) or _methods(path)
     if allow and app.current_event.http_method not in allow:
         return refuse(MethodNotAllowed(f"This resource takes {', '.join(allow)}.", allow))
     return refuse(NotFound("There is no such resource."))

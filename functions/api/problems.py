@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 from aws_lambda_powertools.event_handler import Response
 
 from waybill.errors import Conflict, InvalidRequest, MethodNotAllowed, Unauthorized, WaybillError
 
 CONTENT_TYPE = "application/problem+json"
+_FRAGMENT = "/~!$&'()*+,;=:@?"  # what a fragment takes as it is (RFC 3986, section 3.5)
 
 
 def problem(error: WaybillError, instance: str) -> Response[str]:
@@ -31,8 +33,10 @@ def problem(error: WaybillError, instance: str) -> Response[str]:
         headers["Link"] = f'<{"../" * (instance.count("/") - 2)}docs#problem-{error.code}>; rel="help"'
     match error:
         case InvalidRequest():
-            # As in the example of RFC 9457, section 3: a JSON Pointer as a URI fragment.
-            document["errors"] = [{"pointer": f"#{path}", "detail": detail} for path, detail in error.problems]
+            # As in the example of RFC 9457, section 3: a JSON Pointer as a URI fragment (RFC 6901, section 6).
+            document["errors"] = [
+                {"pointer": f"#{quote(path, _FRAGMENT)}", "detail": detail} for path, detail in error.problems
+            ]
         case Conflict():
             document["allowedActions"] = list(error.allowed_actions)
         case MethodNotAllowed():

@@ -193,6 +193,7 @@ def test_unknown_routes_and_methods(api: Api) -> None:
     answer = api("PATCH", "/entities/contacts")
     assert (answer.status, answer.headers["Allow"]) == (405, "DELETE, GET, HEAD, PUT")
     assert api("GET", "/entities/\N{GRINNING FACE}").status == 404
+    assert (api("GET", "/jobs/delete").status, api("GET", "/jobs/delete").headers["Allow"]) == (405, "POST")
     answer = api("PUT", f"/jobs/{uuid.uuid4()}")
     assert (answer.status, answer.headers["Allow"]) == (405, "DELETE, GET, HEAD")
 

@@ -100,6 +100,25 @@ def _headers(names: tuple[str, ...]) -> Schema:
     return {"headers": {_WIRE_NAMES.get(name, name): {"$ref": f"#/components/headers/{name}"} for name in names}}
 
 
+# Schema of what was made → its id, and the parameter of other operations that takes it.
+_LINKS = {
+    "Job": ("jobId", "job_id"),
+    "Export": ("exportId", "export_id"),
+    "Upload": ("uploadId", "upload_id"),
+    "ZilliantImport": ("importId", "import_id"),
+}
+
+
+def _links(status: int, schema: str | None, routes: list[Route]) -> Schema:
+    """Where to go on with what a request has made."""
+    if status not in (201, 202) or schema not in _LINKS:
+        return {}
+    member, parameter = _LINKS[schema]
+    linked = [OPERATIONS[route.handler].id for route in routes if f"<{parameter}>" in route.path]
+    value = {"parameters": {parameter: f"$response.body#/{member}"}}
+    return {"links": {name: {"operationId": name, **value} for name in linked}}
+
+
 def _answer(answer: Answer) -> Schema:
     described = {"description": answer.description, **_headers(answer.headers)}
     if answer.schema is not None:
@@ -122,13 +141,15 @@ def _refusals(route: Route, operation: Operation) -> dict[int, str | None]:
     return statuses | operation.refusals
 
 
-def _operation(route: Route, operation: Operation) -> Schema:
+def _operation(route: Route, operation: Operation, routes: list[Route]) -> Schema:
     if route.body != (operation.request is not None):
         raise ValueError(f"{operation.id}: route and operation differ about the body")
     parameters = [_path_parameter(name) for name in re.findall("<(.*?)>", route.path)]
     parameters += [_query_parameter(name, route) for name in route.query]
     parameters += [{"name": name, "in": "header", **_REQUEST_HEADERS[name]} for name in operation.headers]
-    responses = {status: _answer(answer) for status, answer in operation.answers.items()}
+    responses = {
+        status: _answer(answer) | _links(status, answer.schema, routes) for status, answer in operation.answers.items()
+    }
     for status, description in _refusals(route, operation).items():
         shared = {"$ref": f"#/components/responses/{status}"}
         responses[status] = shared if description is None else _problem(description, status)
@@ -168,7 +189,9 @@ def document(routes: list[Route]) -> dict[str, Any]:
         raise ValueError(f"a route without description, or the other way round: {', '.join(names)}")
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
-        paths.setdefault(path_of(route), {})[route.method.lower()] = _operation(route, OPERATIONS[route.handler])
+        paths.setdefault(path_of(route), {})[route.method.lower()] = _operation(
+            route, OPERATIONS[route.handler], routes
+        )
     return {
         "openapi": "3.1.0",
         "info": {
