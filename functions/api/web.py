@@ -149,7 +149,7 @@ class Request:
         if settings.aws_endpoint_url:
             scheme = urllib.parse.urlsplit(settings.aws_endpoint_url).scheme
             if not host.startswith(f"{context['apiId']}."):  # addressed by path, the way of the embedded AWS
-                path = f"/_aws/execute-api/{context['apiId']}/{stage}"
+                path = f"/_aws/execute-api/{context['apiId']}{path}"
         forwarded = self.headers.get("x-forwarded-host", "").strip()
         if forwarded and forwarded in settings.allowed_forwarded_hosts.split(","):
             scheme, host = "https", forwarded

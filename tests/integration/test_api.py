@@ -241,7 +241,7 @@ def test_addresses_follow_the_request(api: Api) -> None:
         link: str = api("GET", f"/jobs/{job.job_id}", headers=headers).json["links"]["errorLog"]
         return link.removesuffix(f"/v1/jobs/{job.job_id}/error-log")
 
-    assert log_of() == "http://127.0.0.1:4566/_aws/execute-api/a1b2c3d4e5/$default"
+    assert log_of() == "http://127.0.0.1:4566/_aws/execute-api/a1b2c3d4e5"
     assert log_of(host="a1b2c3d4e5.execute-api.localhost:4566") == "http://a1b2c3d4e5.execute-api.localhost:4566"
     assert log_of(**{"x-forwarded-host": "evil.example"}).startswith("http://127.0.0.1")
     assert log_of(**{"x-forwarded-host": "api.example.com"}).startswith("https://api.example.com")
@@ -539,7 +539,7 @@ def test_job_has_the_members_of_the_contract(api: Api) -> None:
     job = api.add_finished()
     answer = api("GET", f"/jobs/{job.job_id}")
     shown = answer.json
-    base = f"http://127.0.0.1:4566/_aws/execute-api/a1b2c3d4e5/$default/v1/jobs/{job.job_id}"
+    base = f"http://127.0.0.1:4566/_aws/execute-api/a1b2c3d4e5/v1/jobs/{job.job_id}"
     assert set(shown) == JOB_MEMBERS
     assert shown["counts"] == {"total": 3, "processed": 3, "imported": 2, "rejected": 1, "unprocessed": 0}
     assert shown["links"] == {"errorLog": f"{base}/error-log", "rejects": f"{base}/rejects", "download": None}

@@ -55,7 +55,13 @@ _REQUEST_HEADERS: dict[str, Schema] = {
 
 
 def _words(kind: type[StrEnum]) -> Schema:
-    return {"schema": listed(word(kind), minItems=1, uniqueItems=True), "style": "form", "explode": False}
+    # Empty is as left out: forms send it so.
+    return {
+        "description": "One or more, with commas between.",
+        "schema": listed(word([*kind, ""])),
+        "style": "form",
+        "explode": False,
+    }
 
 
 def _query_parameter(name: str, route: Route) -> Schema:
@@ -68,10 +74,10 @@ def _query_parameter(name: str, route: Route) -> Schema:
         },
         "nextToken": {"description": "Of the page before.", "schema": of("string")},
         "q": {"description": "Words that a name contains, whatever their case.", "schema": of("string")},
-        "process": {"description": "One or more, with commas between.", **_words(Process)},
-        "status": {"description": "One or more, with commas between.", **_words(Status if of_jobs else ExportStatus)},
-        "type": {"description": "One or more, with commas between.", **_words(ExportType)},
-        "dataType": {"description": "One or more, with commas between.", **_words(DataType)},
+        "process": _words(Process),
+        "status": _words(Status if of_jobs else ExportStatus),
+        "type": _words(ExportType),
+        "dataType": _words(DataType),
         "entity": {"description": "Name of the entity.", "schema": of("string")},
         "database": {"description": "Database of the entity.", "schema": of("string")},
         "startedBy": {"description": "Name of whoever started it.", "schema": of("string")},
