@@ -160,7 +160,8 @@ def subclasses(error: type[WaybillError]) -> list[type[WaybillError]]:
 
 def problem_codes() -> list[type[WaybillError]]:
     """The errors that a caller can be shown as problem documents, by status."""
-    shown = [kind for kind in subclasses(WaybillError) if kind not in (JobFailed, DeliveryFailed)]
+    own = [kind for kind in subclasses(WaybillError) if "code" in vars(kind)]
+    shown = [kind for kind in own if kind not in (JobFailed, DeliveryFailed)]
     return sorted([WaybillError, *shown], key=lambda kind: kind.status)
 
 
