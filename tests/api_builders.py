@@ -9,6 +9,7 @@ import json
 import sys
 import threading
 import time
+import urllib.parse
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,6 +50,7 @@ def http_event(
     token: str | None = None,
     body: Any = None,
     query: dict[str, str] | None = None,
+    raw_query: str | None = None,
     headers: dict[str, str] | None = None,
     base64_body: bool = False,
 ) -> dict[str, Any]:
@@ -58,13 +60,15 @@ def http_event(
 
     Args:
         body: text as it is; anything else as JSON; None for none.
+        query: as the gateway decodes it: values of a parameter that stands twice have a comma between them.
+        raw_query: as it was sent, where that says more.
     """
     text = body if isinstance(body, str) or body is None else json.dumps(body)
     event: dict[str, Any] = {
         "version": "2.0",
         "routeKey": "$default",
         "rawPath": path,
-        "rawQueryString": "&".join(f"{name}={value}" for name, value in (query or {}).items()),
+        "rawQueryString": urllib.parse.urlencode(query or {}, errors="replace") if raw_query is None else raw_query,
         "headers": {"host": "127.0.0.1:4566", "content-type": "application/json", **(headers or {})},
         "requestContext": {
             "accountId": "123456789012",

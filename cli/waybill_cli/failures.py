@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
+from urllib.parse import unquote
 
 
 class Failure(Exception):
@@ -92,7 +93,8 @@ _COMMANDS = {"edit": "update"}  # where the command's name is not the action's
 def _member_line(error: object) -> str:
     if not isinstance(error, Mapping):
         return str(error)
-    where = str(error.get("pointer") or error.get("parameter") or error.get("name") or "").removeprefix("#")
+    pointer = unquote(str(error.get("pointer") or ""))  # a URI fragment (RFC 6901, section 6)
+    where = (pointer or str(error.get("parameter") or error.get("name") or "")).removeprefix("#")
     what = str(error.get("detail") or error.get("message") or error.get("reason") or "is wrong")
     return f"{where}: {what}" if where else what
 

@@ -44,8 +44,11 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     stage, path = event["requestContext"]["stage"], event["rawPath"]
     if stage != "$default":
         path = path.removeprefix(f"/{stage}")
+    method = event["requestContext"]["http"]["method"]
     try:
-        return _answer(event, event["requestContext"]["http"]["method"], path).to_event()
+        if method == "HEAD":  # as GET, without the content (RFC 9110, section 9.3.2)
+            return {**_answer(event, "GET", path).to_event(), "body": ""}
+        return _answer(event, method, path).to_event()
     except WaybillError as error:
         return problem(error, path).to_event()
     except Exception:
@@ -59,13 +62,17 @@ def _answer(event: dict[str, Any], method: str, path: str) -> Response[Any]:
     words = path.split("/")
     module = MODULES.get(words[2], OTHERWISE) if len(words) > 2 else OTHERWISE
     found = [(route, parameters) for route in routes_of(module) if (parameters := route.match(words)) is not None]
+    # GET /v1/jobs/delete asks for no job of this name.
+    found = [(route, parameters) for route, parameters in found if not parameters] or found
     for route, parameters in found:
         if route.method == method:
             request = Request(event, services(), verifier)
             if not route.public:
                 _ = request.caller  # raises Unauthorized: no handler runs without a caller
+                request.check(route)
             return route.handler(request, **parameters)
     if not found:
         raise NotFound("There is no such resource.")
-    allow = sorted({route.method for route, _ in found})
+    methods = {route.method for route, _ in found}
+    allow = sorted(methods | {"HEAD"} if "GET" in methods else methods)
     raise MethodNotAllowed(f"This resource takes {', '.join(allow)}.", allow)

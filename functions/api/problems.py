@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 from waybill.errors import Conflict, InvalidRequest, MethodNotAllowed, Unauthorized, WaybillError
 from web import Response
 
 CONTENT_TYPE = "application/problem+json"
+_FRAGMENT = "/~!$&'()*+,;=:@?"  # what a fragment takes as it is (RFC 3986, section 3.5)
 
 
 def problem(error: WaybillError, instance: str) -> Response[str]:
@@ -18,17 +20,22 @@ def problem(error: WaybillError, instance: str) -> Response[str]:
         instance: path of the request.
     """
     document: dict[str, Any] = {
-        "type": f"urn:waybill:problem:{error.code}",
+        "type": f"urn:waybill:problem:{error.code}",  # explained by the page of GET /v1/docs
         "title": error.title,
         "status": error.status,
         "detail": error.detail,
         "instance": instance,
     }
     headers = {"Cache-Control": "no-store"}
+    if instance.startswith("/v1/"):
+        # What the type means; relative to the request, which may have a prefix that is not seen here (RFC 8288).
+        headers["Link"] = f'<{"../" * (instance.count("/") - 2)}docs#problem-{error.code}>; rel="help"'
     match error:
         case InvalidRequest():
-            # As in the example of RFC 9457, section 3: a JSON Pointer as a URI fragment.
-            document["errors"] = [{"pointer": f"#{path}", "detail": detail} for path, detail in error.problems]
+            # As in the example of RFC 9457, section 3: a JSON Pointer as a URI fragment (RFC 6901, section 6).
+            document["errors"] = [
+                {"pointer": f"#{quote(path, _FRAGMENT)}", "detail": detail} for path, detail in error.problems
+            ]
         case Conflict():
             document["allowedActions"] = list(error.allowed_actions)
         case MethodNotAllowed():

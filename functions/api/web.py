@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 import urllib.parse
-import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,7 +14,7 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from waybill.bootstrap import Services, services
-from waybill.entities.model import NAME_PATTERN, Entity
+from waybill.entities.model import NAME_PATTERN, Entity, pointer_token
 from waybill.entities.permissions import Caller
 from waybill.errors import InvalidRequest, MalformedRequest, PreconditionFailed, TooLarge
 
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from tokens import TokenVerifier
 
 MAX_BODY_BYTES = 256 * 1024  # a definition has to fit into one DynamoDB item (400 KB)
+MAX_DEPTH = 30  # options of a job are stored as they are, and DynamoDB nests 32 levels
 DEFAULT_LIMIT, MAX_LIMIT = 20, 100
+PAGING = ("limit", "nextToken")
+ID_PATTERN = re.compile("[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")  # RFC 9562, section 4
 
 _Word = TypeVar("_Word", bound=StrEnum)
 _Body = TypeVar("_Body", bound=str | bytes)
@@ -85,14 +88,16 @@ class Request:
         """The body.
 
         Raises:
-            MalformedRequest: it is not JSON (RFC 8259).
+            MalformedRequest: it is not JSON (RFC 8259), is nested too deep, or names a member twice (RFC 7493).
             TooLarge
         """
         try:
-            value = json.loads(self.body, parse_constant=_refuse_constant)
+            value = json.loads(self.body, parse_constant=_refuse_constant, object_pairs_hook=_object)
             json.dumps(value, ensure_ascii=False, allow_nan=False).encode()  # neither 1e999 nor a lone surrogate
         except (ValueError, RecursionError):
             raise MalformedRequest("The body is not valid JSON.") from None
+        if not _is_shallow(value, MAX_DEPTH):
+            raise MalformedRequest(f"The body is nested deeper than {MAX_DEPTH} levels.")
         return value
 
     def json_object(self) -> dict[str, Any]:
@@ -105,6 +110,25 @@ class Request:
         if not isinstance(value, dict):
             raise InvalidRequest("The body must be a JSON object.", [("", "must be an object")])
         return {member: member_value for member, member_value in value.items() if member_value is not None}
+
+    def check(self, route: Route) -> None:
+        """Refuse what the route would not read: a misspelt filter or option must not pass silently.
+
+        Raises:
+            MalformedRequest: an unknown parameter in the query, or one that stands there twice.
+            InvalidRequest: members in the body of a request that takes none.
+        """
+        names = [name for name, _ in urllib.parse.parse_qsl(self._event.get("rawQueryString", ""), True)]
+        for name in {*self.query, *names}:
+            if name not in route.query:
+                takes = f"only {', '.join(route.query)}" if route.query else "none"
+                raise MalformedRequest(f"There is an unknown parameter in the query; this resource takes {takes}.")
+            if names.count(name) > 1:
+                raise MalformedRequest(f"{name} stands more than once in the query.")
+        if route.method == "POST" and not route.body and self.body:
+            unknown = [(f"/{pointer_token(member)}", "unknown member") for member in self.json_object()]
+            if unknown:
+                raise InvalidRequest("This request takes no options.", unknown)
 
     @property
     def limit(self) -> int:
@@ -175,7 +199,7 @@ class Request:
         if settings.aws_endpoint_url:
             scheme = urllib.parse.urlsplit(settings.aws_endpoint_url).scheme
             if not host.startswith(f"{context['apiId']}."):  # addressed by path, the way of the embedded AWS
-                path = f"/_aws/execute-api/{context['apiId']}/{stage}"
+                path = f"/_aws/execute-api/{context['apiId']}{path}"
         forwarded = self.headers.get("x-forwarded-host", "").strip()
         if forwarded and forwarded in settings.allowed_forwarded_hosts.split(","):
             scheme, host = "https", forwarded
@@ -186,6 +210,20 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise ValueError("a member stands twice")
+    return members
+
+
+def _is_shallow(value: Any, levels: int) -> bool:
+    if not isinstance(value, dict | list):
+        return True
+    parts = value.values() if isinstance(value, dict) else value
+    return levels > 0 and all(_is_shallow(part, levels - 1) for part in parts)
+
+
 @dataclass(frozen=True)
 class Route:
     """A method and a path, with `<name>` for the parts that the handler is given by name."""
@@ -194,6 +232,8 @@ class Route:
     path: str
     handler: Callable[..., Response[Any]]
     public: bool = False  # answers without a token
+    query: tuple[str, ...] = ()  # the parameters that it reads
+    body: bool = False  # takes JSON
 
     @cached_property
     def _words(self) -> list[str]:
@@ -243,12 +283,9 @@ def uuid_of(text: str, what: str) -> str:
     Raises:
         MalformedRequest: it is no UUID.
     """
-    try:
-        if len(text) != 36:
-            raise ValueError
-        return str(uuid.UUID(text))
-    except ValueError:
-        raise MalformedRequest(f"The {what} of the path is not a UUID.") from None
+    if not ID_PATTERN.fullmatch(text):
+        raise MalformedRequest(f"The {what} of the path is not a UUID.")
+    return text.lower()
 
 
 def encode_cursor(position: str) -> str:

@@ -13,6 +13,7 @@ import pytest
 
 from tests.api_builders import AUDIENCE, NOW, Issuer, http_event, load_function, make_job
 from tests.builders import CONTACTS_SCHEMA, ROOT, Clock
+from tests.described import check_answer
 from waybill.aws.dynamodb import to_attributes
 from waybill.bootstrap import Services
 from waybill.entities.model import Entity
@@ -80,7 +81,9 @@ class Api:
 
     def __call__(self, method: str, path: str, who: dict[str, Any] | None = ALICE, **request: Any) -> Answer:
         token = None if who is None else self.issuer.token(**who)
-        return Answer(self.module.handler(http_event(method, f"/v1{path}", token=token, **request), None))
+        answer = Answer(self.module.handler(http_event(method, f"/v1{path}", token=token, **request), None))
+        check_answer(method, f"/v1{path}", answer.status, answer.headers, answer.text)
+        return answer
 
     def put_contacts(self, name: str = "contacts", **changes: Any) -> Entity:
         answer = self("PUT", f"/entities/{name}", ADMIN, body=CONTACTS | changes)
@@ -188,10 +191,11 @@ def test_unknown_routes_and_methods(api: Api) -> None:
     assert set(answer.json) == {"type", "title", "status", "detail", "instance"}
     assert answer.json["instance"] == "/v1/nothing"
     answer = api("PATCH", "/entities/contacts")
-    assert (answer.status, answer.headers["Allow"]) == (405, "DELETE, GET, PUT")
+    assert (answer.status, answer.headers["Allow"]) == (405, "DELETE, GET, HEAD, PUT")
     assert api("GET", "/entities/\N{GRINNING FACE}").status == 404
+    assert (api("GET", "/jobs/delete").status, api("GET", "/jobs/delete").headers["Allow"]) == (405, "POST")
     answer = api("PUT", f"/jobs/{uuid.uuid4()}")
-    assert (answer.status, answer.headers["Allow"]) == (405, "DELETE, GET")
+    assert (answer.status, answer.headers["Allow"]) == (405, "DELETE, GET, HEAD")
 
 
 def test_every_route_is_found_under_the_first_word_of_its_path(api: Api) -> None:
@@ -247,7 +251,7 @@ def test_addresses_follow_the_request(api: Api) -> None:
         link: str = api("GET", f"/jobs/{job.job_id}", headers=headers).json["links"]["errorLog"]
         return link.removesuffix(f"/v1/jobs/{job.job_id}/error-log")
 
-    assert log_of() == "http://127.0.0.1:4566/_aws/execute-api/a1b2c3d4e5/$default"
+    assert log_of() == "http://127.0.0.1:4566/_aws/execute-api/a1b2c3d4e5"
     assert log_of(host="a1b2c3d4e5.execute-api.localhost:4566") == "http://a1b2c3d4e5.execute-api.localhost:4566"
     assert log_of(**{"x-forwarded-host": "evil.example"}).startswith("http://127.0.0.1")
     assert log_of(**{"x-forwarded-host": "api.example.com"}).startswith("https://api.example.com")
@@ -699,7 +703,7 @@ def test_job_has_the_members_of_the_contract(api: Api) -> None:
     job = api.add_finished()
     answer = api("GET", f"/jobs/{job.job_id}")
     shown = answer.json
-    base = f"http://127.0.0.1:4566/_aws/execute-api/a1b2c3d4e5/$default/v1/jobs/{job.job_id}"
+    base = f"http://127.0.0.1:4566/_aws/execute-api/a1b2c3d4e5/v1/jobs/{job.job_id}"
     assert set(shown) == JOB_MEMBERS
     assert shown["counts"] == {"total": 3, "processed": 3, "imported": 2, "rejected": 1, "unprocessed": 0}
     assert shown["links"] == {"errorLog": f"{base}/error-log", "rejects": f"{base}/rejects", "download": None}

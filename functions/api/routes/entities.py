@@ -8,6 +8,7 @@ from waybill.entities.model import NAME_PATTERN, Entity, Right, parse_entity
 from waybill.entities.permissions import entity_not_found, require, require_admin, sees_entity
 from waybill.errors import Conflict
 from web import (
+    PAGING,
     Request,
     Response,
     Route,
@@ -104,9 +105,9 @@ def list_records(request: Request, name: str) -> Response[str]:
 
 
 ROUTES = [
-    Route("GET", "/v1/entities", list_entities),
+    Route("GET", "/v1/entities", list_entities, query=PAGING),
     Route("GET", "/v1/entities/<name>", get_entity),
-    Route("PUT", "/v1/entities/<name>", put_entity),
+    Route("PUT", "/v1/entities/<name>", put_entity, body=True),
     Route("DELETE", "/v1/entities/<name>", delete_entity),
-    Route("GET", "/v1/entities/<name>/records", list_records),
+    Route("GET", "/v1/entities/<name>/records", list_records, query=PAGING),
 ]

@@ -18,6 +18,7 @@ from waybill.exports.definition import CUSTOM, Definition, Export, ExportStatus,
 from waybill.exports.repository import export_not_found, new_export_id
 from waybill.jobs.model import Job, rfc3339
 from web import (
+    PAGING,
     Request,
     Response,
     Route,
@@ -32,6 +33,7 @@ from web import (
 )
 
 PREVIEWED_RUNS = 5
+EXPORT_FILTERS = ("q", "database", "dataType", "type", "status", "entity")
 
 
 def visible_export(request: Request, export_id: str) -> tuple[Export, Entity]:
@@ -271,16 +273,16 @@ def _sees(request: Request, job: Job) -> bool:
 
 
 ROUTES = [
-    Route("GET", "/v1/exports", list_exports),
-    Route("POST", "/v1/exports", create_export),
+    Route("GET", "/v1/exports", list_exports, query=EXPORT_FILTERS + PAGING),
+    Route("POST", "/v1/exports", create_export, body=True),
     Route("GET", "/v1/exports/<export_id>", get_export),
-    Route("PUT", "/v1/exports/<export_id>", put_export),
+    Route("PUT", "/v1/exports/<export_id>", put_export, body=True),
     Route("DELETE", "/v1/exports/<export_id>", delete_export),
     Route("POST", "/v1/exports/<export_id>/activate", activate),
-    Route("POST", "/v1/exports/<export_id>/unschedule", unschedule),
-    Route("POST", "/v1/exports/<export_id>/copy", copy),
+    Route("POST", "/v1/exports/<export_id>/unschedule", unschedule, body=True),
+    Route("POST", "/v1/exports/<export_id>/copy", copy, body=True),
     Route("POST", "/v1/exports/<export_id>/run", run_export),
     Route("GET", "/v1/exports/<export_id>/definition", get_definition),
-    Route("GET", "/v1/exports/<export_id>/jobs", list_runs),
+    Route("GET", "/v1/exports/<export_id>/jobs", list_runs, query=PAGING),
     Route("GET", "/v1/exports/<export_id>/preview-schedule", preview_schedule),
 ]

@@ -27,22 +27,25 @@ from waybill.imports.start import ImportOptions, start_upload
 from waybill.jobs.idempotency import Claim, IdempotencyKeys
 from waybill.jobs.items import Upload
 from waybill.jobs.model import Job, rfc3339
-from web import Request, Response, Route, json_response
+from web import ID_PATTERN, Request, Response, Route, json_response
 
 FORM_SECONDS = 900
-_MAX_FILE_NAME = 255
-_IDEMPOTENCY_KEY = re.compile("[\x21-\x7e]{1,255}")
+MAX_FILE_NAME = 255
+MAX_KEY = 255
+MAX_ERRORS = 2**31 - 1
+UPLOAD_MEMBERS = frozenset({"entity", "fileName"})
+IDEMPOTENCY_KEY = re.compile(f"[\x21-\x7e]{{1,{MAX_KEY}}}")
 
 
 def create_upload(request: Request) -> Response[str]:
     given = request.json_object()
     problems: Problems = []
-    refuse_unknown(given, {"entity", "fileName"}, "", problems)
+    refuse_unknown(given, UPLOAD_MEMBERS, "", problems)
     name, file_name = given.get("entity"), given.get("fileName")
     if not isinstance(name, str):
         problems.append(("/entity", "is required and must be the name of an entity"))
-    if not is_line(file_name, _MAX_FILE_NAME):
-        problems.append(("/fileName", f"is required and must be one line of 1 to {_MAX_FILE_NAME} characters"))
+    if not is_line(file_name, MAX_FILE_NAME):
+        problems.append(("/fileName", f"is required and must be one line of 1 to {MAX_FILE_NAME} characters"))
     if problems:
         raise InvalidRequest("The upload breaks a rule.", problems)
     entity = entity_with_right(request, str(name), Right.IMPORT)
@@ -94,8 +97,8 @@ def create_import(request: Request) -> Response[str]:
     key = request.headers.get("idempotency-key")
     if key is None:
         return accepted(request, _start(request, upload_id, given))
-    if not _IDEMPOTENCY_KEY.fullmatch(key):
-        raise MalformedRequest("Idempotency-Key has 1 to 255 visible characters of ASCII.")
+    if not IDEMPOTENCY_KEY.fullmatch(key):
+        raise MalformedRequest(f"Idempotency-Key has 1 to {MAX_KEY} visible characters of ASCII.")
     services = request.services
     keys = IdempotencyKeys(services.dynamodb, services.settings.jobs_table, services.clock)
     claim = keys.claim(request.caller.subject, key, given)
@@ -128,13 +131,11 @@ def _start(request: Request, upload_id: str, given: Mapping[str, Any], is_takeov
 
 def _upload_id(given: Mapping[str, Any]) -> str:
     value = given.get("uploadId")
-    try:
-        if not isinstance(value, str):
-            raise ValueError
-        return str(uuid.UUID(value))
-    except ValueError:
-        detail = "is required and must be the id of an upload"
-        raise InvalidRequest("The import breaks a rule.", [("/uploadId", detail)]) from None
+    if not isinstance(value, str) or not ID_PATTERN.fullmatch(value):
+        raise InvalidRequest(
+            "The import breaks a rule.", [("/uploadId", "is required and must be the id of an upload")]
+        )
+    return value.lower()
 
 
 def parse_options(given: Mapping[str, Any], entity: Entity) -> ImportOptions:
@@ -144,7 +145,7 @@ def parse_options(given: Mapping[str, Any], entity: Entity) -> ImportOptions:
         InvalidRequest: with one problem per wrong member.
     """
     problems: Problems = []
-    refuse_unknown(given, _MEMBERS, "", problems)
+    refuse_unknown(given, IMPORT_MEMBERS, "", problems)
     mode, on_error = given.get("mode", "upsert"), given.get("onError", "skip")
     if mode not in MODES:
         problems.append(("/mode", f"must be one of {', '.join(MODES)}"))
@@ -153,8 +154,8 @@ def parse_options(given: Mapping[str, Any], entity: Entity) -> ImportOptions:
     if on_error not in ON_ERROR:
         problems.append(("/onError", f"must be one of {', '.join(ON_ERROR)}"))
     max_errors = given.get("maxErrors", 1)
-    if not isinstance(max_errors, int) or isinstance(max_errors, bool) or not 1 <= max_errors < 2**31:
-        problems.append(("/maxErrors", "must be a whole number, 1 or more"))
+    if not isinstance(max_errors, int) or isinstance(max_errors, bool) or not 1 <= max_errors <= MAX_ERRORS:
+        problems.append(("/maxErrors", f"must be a whole number from 1 to {MAX_ERRORS}"))
     columns = given.get("columns")
     options = ImportOptions(
         mode=mode,
@@ -171,7 +172,7 @@ def parse_options(given: Mapping[str, Any], entity: Entity) -> ImportOptions:
     return options
 
 
-_MEMBERS = frozenset(
+IMPORT_MEMBERS = frozenset(
     {
         "uploadId",
         "mode",
@@ -187,6 +188,6 @@ _MEMBERS = frozenset(
 
 
 ROUTES = [
-    Route("POST", "/v1/uploads", create_upload),
-    Route("POST", "/v1/imports", create_import),
+    Route("POST", "/v1/uploads", create_upload, body=True),
+    Route("POST", "/v1/imports", create_import, body=True),
 ]

@@ -6,11 +6,12 @@ import hashlib
 import json
 
 from views import files_expired, has_download, job_view, job_views
-from waybill.entities.model import Right
+from waybill.entities.model import Problems, Right, refuse_unknown
 from waybill.entities.permissions import entity_shown, may_change_job, require, sees_job
 from waybill.errors import Conflict, Forbidden, Gone, InvalidRequest, MalformedRequest, NotFound, WaybillError
 from waybill.jobs.model import Job, Process, Status
 from web import (
+    PAGING,
     Request,
     Response,
     Route,
@@ -27,6 +28,7 @@ from web import (
 RETRY_AFTER_SECONDS = "2"
 LINK_SECONDS = 300
 MAX_DELETED = 100
+JOB_FILTERS = ("process", "status", "entity", "startedBy", "q")
 
 
 def visible_job(request: Request, job_id: str) -> Job:
@@ -111,7 +113,8 @@ def delete_many(request: Request) -> Response[str]:
 
     given = request.json_object()
     ids = given.get("jobIds")
-    problems = [(f"/{member}", "unknown member") for member in given if member != "jobIds"]
+    problems: Problems = []
+    refuse_unknown(given, {"jobIds"}, "", problems)
     if not isinstance(ids, list) or not 1 <= len(ids) <= MAX_DELETED or not all(isinstance(i, str) for i in ids):
         problems.append(("/jobIds", f"is required and must be a list of 1 to {MAX_DELETED} job ids"))
     if problems or not isinstance(ids, list):
@@ -261,14 +264,14 @@ def get_report(request: Request, job_id: str) -> Response[str]:
 
 
 ROUTES = [
-    Route("GET", "/v1/jobs", list_jobs),
-    Route("POST", "/v1/jobs/delete", delete_many),
+    Route("GET", "/v1/jobs", list_jobs, query=JOB_FILTERS + PAGING),
+    Route("POST", "/v1/jobs/delete", delete_many, body=True),
     Route("GET", "/v1/jobs/<job_id>", get_job),
     Route("DELETE", "/v1/jobs/<job_id>", delete_one),
     Route("POST", "/v1/jobs/<job_id>/cancel", cancel),
     Route("POST", "/v1/jobs/<job_id>/stop", stop),
     Route("POST", "/v1/jobs/<job_id>/relaunch", relaunch),
-    Route("GET", "/v1/jobs/<job_id>/errors", list_errors),
+    Route("GET", "/v1/jobs/<job_id>/errors", list_errors, query=PAGING),
     Route("GET", "/v1/jobs/<job_id>/error-log", get_error_log),
     Route("GET", "/v1/jobs/<job_id>/rejects", get_rejects),
     Route("GET", "/v1/jobs/<job_id>/download", get_download),

@@ -149,7 +149,7 @@ def parse_entity(name: str, uid: str, body: object, target_tables: Collection[st
         raise InvalidRequest("The definition of an entity is a JSON object.", [("", "must be an object")])
     given = {member: value for member, value in body.items() if value is not None}
     problems: Problems = []
-    refuse_unknown(given, _MEMBERS, "", problems)
+    refuse_unknown(given, MEMBERS, "", problems)
     if given.get("name", name) != name:
         problems.append(("/name", f"must be {name!r}, as in the path"))
     schema = _schema(given.get("schema"), problems)
@@ -172,7 +172,7 @@ def parse_entity(name: str, uid: str, body: object, target_tables: Collection[st
     return entity
 
 
-_MEMBERS = frozenset(
+MEMBERS = frozenset(
     {
         "name",
         "title",
@@ -187,6 +187,7 @@ _MEMBERS = frozenset(
         "target",
     }
 )
+TARGET_MEMBERS = frozenset({"table", "modifiedAttribute"})
 
 
 def refuse_unknown(given: Mapping[str, Any], known: Collection[str], path: str, problems: Problems) -> None:
@@ -260,7 +261,9 @@ def check_columns(value: object, fields: Collection[str], path: str, problems: P
         return {}
     for header, field in value.items():
         where = f"{path}/{pointer_token(header)}"
-        if not isinstance(field, str):
+        if not header.strip():
+            problems.append((where, "must be the name of a column"))
+        elif not isinstance(field, str):
             problems.append((where, "must be the name of a field"))
         elif fields and field not in fields:
             problems.append((where, f"the schema has no field {field!r}"))
@@ -302,8 +305,8 @@ def _permissions(value: object, problems: Problems) -> dict[Right, tuple[str, ..
     refuse_unknown(value, set(Right), "/permissions", problems)
     permissions = {}
     for right in Right:
-        groups = value.get(right) or []
-        if not isinstance(groups, list) or not all(isinstance(group, str) and group for group in groups):
+        groups = [] if value.get(right) is None else value[right]
+        if not isinstance(groups, list) or not all(is_line(group, MAX_TEXT) for group in groups):
             problems.append((f"/permissions/{right}", "must be a list of group names"))
             continue
         permissions[right] = tuple(dict.fromkeys(groups))
@@ -316,7 +319,7 @@ def _target(value: object, target_tables: Collection[str], problems: Problems) -
     if not isinstance(value, dict):
         problems.append(("/target", "must be an object with table and modifiedAttribute"))
         return None
-    refuse_unknown(value, {"table", "modifiedAttribute"}, "/target", problems)
+    refuse_unknown(value, TARGET_MEMBERS, "/target", problems)
     table, attribute = value.get("table"), value.get("modifiedAttribute")
     if not isinstance(table, str) or table not in target_tables:
         problems.append(("/target/table", "is not one of the tables that this installation may write to"))

@@ -57,6 +57,7 @@ _ORDERINGS: dict[str, Callable[[Any, Any], bool]] = {
     "ge": operator.ge,
 }
 OPS = ("eq", "ne", *_ORDERINGS, "in", "between", "begins", "contains", "empty")
+MEMBERS = frozenset({"field", "op", "value"})
 
 _EQUALITY = frozenset({"eq", "ne", "in"})
 _TEXTS = frozenset({"string", "any"})
@@ -140,7 +141,7 @@ def _checked(given: object, schema: Schema, path: str, problems: Problems) -> di
         problems.append((path, "must be an object with field, op and value"))
         return {}
     given = {member: part for member, part in given.items() if part is not None}
-    refuse_unknown(given, {"field", "op", "value"}, path, problems)
+    refuse_unknown(given, MEMBERS, path, problems)
     name, op = given.get("field"), given.get("op")
     field = schema.by_name.get(name) if isinstance(name, str) else None
     if field is None:

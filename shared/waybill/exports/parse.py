@@ -27,10 +27,11 @@ from waybill.exports.report import check_recipients
 from waybill.exports.schedule import check_schedule
 
 _Word = TypeVar("_Word", bound=StrEnum)
-_DESTINATION_KINDS = ("download", "s3", "sftp", "ftps")
+DESTINATION_KINDS = ("download", "s3", "sftp", "ftps")
 _EXTENSIONS = {Compression.NONE: "", Compression.GZIP: ".gz", Compression.ZIP: ".zip"}
-_MAX_FILE_NAME_BYTES = 200
-_MAX_PREFIX_BYTES = 500
+MAX_FILE_NAME_BYTES = 200
+MAX_PREFIX_BYTES = 500
+S3_MEMBERS = frozenset({"kind", "bucket", "prefix"})
 # General purpose buckets (Amazon S3 User Guide, "Bucket naming rules").
 _BUCKET = re.compile(r"(?!xn--|sthree-)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
@@ -65,7 +66,7 @@ def parse_definition(body: object, entity: Entity | None, allowed: Allowed) -> D
         raise InvalidRequest("The definition of an export is a JSON object.", [("", "must be an object")])
     given = {member: value for member, value in body.items() if value is not None}
     problems: Problems = []
-    refuse_unknown(given, _MEMBERS, "", problems)
+    refuse_unknown(given, MEMBERS, "", problems)
     if entity is None:
         problems.append(("/entity", "is required and must be the name of an entity"))
     name = text(given, "name", problems)
@@ -109,7 +110,7 @@ def entity_name(body: object) -> str | None:
     return name if isinstance(name, str) else None
 
 
-_MEMBERS = frozenset(
+MEMBERS = frozenset(
     {
         "name",
         "entity",
@@ -184,8 +185,8 @@ def _destination(
         problems.append(("/destination", "must be an object"))
         return download
     place = value.get("kind")
-    if place not in _DESTINATION_KINDS:
-        problems.append(("/destination/kind", f"must be one of {', '.join(_DESTINATION_KINDS)}"))
+    if place not in DESTINATION_KINDS:
+        problems.append(("/destination/kind", f"must be one of {', '.join(DESTINATION_KINDS)}"))
         return download
     value = {member: setting for member, setting in value.items() if setting is not None}
     if place == "download":
@@ -200,20 +201,20 @@ def _destination(
 
 
 def _check_bucket(value: Mapping[str, Any], allowed: Allowed, problems: Problems) -> None:
-    refuse_unknown(value, {"kind", "bucket", "prefix"}, "/destination", problems)
+    refuse_unknown(value, S3_MEMBERS, "/destination", problems)
     bucket, prefix = value.get("bucket"), value.get("prefix", "")
     if bucket is not None and (not isinstance(bucket, str) or not _BUCKET.fullmatch(bucket) or ".." in bucket):
         problems.append(("/destination/bucket", "must be the name of a bucket"))
     elif bucket in allowed.own_buckets:
         problems.append(("/destination/bucket", "is one of Waybill's own buckets"))
-    if not isinstance(prefix, str) or (prefix and not is_line(prefix, _MAX_PREFIX_BYTES)):
-        problems.append(("/destination/prefix", f"must be one line of at most {_MAX_PREFIX_BYTES} characters"))
-    elif len(prefix.encode()) > _MAX_PREFIX_BYTES or prefix.startswith("/") or {".", ".."} & set(prefix.split("/")):
+    if not isinstance(prefix, str) or (prefix and not is_line(prefix, MAX_PREFIX_BYTES)):
+        problems.append(("/destination/prefix", f"must be one line of at most {MAX_PREFIX_BYTES} characters"))
+    elif len(prefix.encode()) > MAX_PREFIX_BYTES or prefix.startswith("/") or {".", ".."} & set(prefix.split("/")):
         problems.append(("/destination/prefix", "must be a path without a leading /, without . and .. in it"))
 
 
 # Properties of a Table Dialect that say how to read a file; a writer that ignored them would not do what was asked.
-_READING_PROPERTIES = (
+READING_PROPERTIES = (
     "headerRows",
     "headerJoin",
     "commentRows",
@@ -254,16 +255,16 @@ def _dialect(value: object, format: Format, problems: Problems) -> dict[str, Any
     if value.get("doubleQuote", True) is not True:
         problems.append(("/dialect/doubleQuote", "must be true: quotes are doubled"))
     problems.extend(
-        (f"/dialect/{member}", "has no meaning for a written file") for member in _READING_PROPERTIES if member in value
+        (f"/dialect/{member}", "has no meaning for a written file") for member in READING_PROPERTIES if member in value
     )
     return value
 
 
 def _file_name(value: object, problems: Problems) -> str:
-    if not isinstance(value, str) or not is_line(value, _MAX_FILE_NAME_BYTES):
-        problems.append(("/fileName", f"must be one line of 1 to {_MAX_FILE_NAME_BYTES} characters"))
-    elif len(value.encode()) > _MAX_FILE_NAME_BYTES:
-        problems.append(("/fileName", f"must have at most {_MAX_FILE_NAME_BYTES} bytes as UTF-8"))
+    if not isinstance(value, str) or not is_line(value, MAX_FILE_NAME_BYTES):
+        problems.append(("/fileName", f"must be one line of 1 to {MAX_FILE_NAME_BYTES} characters"))
+    elif len(value.encode()) > MAX_FILE_NAME_BYTES:
+        problems.append(("/fileName", f"must have at most {MAX_FILE_NAME_BYTES} bytes as UTF-8"))
     elif "/" in value or "\\" in value or value in (".", ".."):
         problems.append(("/fileName", "must be a name without a path"))
     elif "$" in DATE_PATTERN.sub("", value):

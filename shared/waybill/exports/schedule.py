@@ -31,16 +31,18 @@ if TYPE_CHECKING:
     from waybill.exports.definition import ExportType
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+PERIODIC_MEMBERS = frozenset({"time", "timezone", "days"})
+ONE_SHOT_MEMBERS = frozenset({"at", "timezone"})
 
 _DAY = timedelta(days=1)
 _MINUTE = timedelta(minutes=1)
 _SECOND = timedelta(seconds=1)
 # A weekly run that fell on a day that its zone left out is followed a week later.
 _LONGEST_PAUSE_DAYS = 15
-_TIME = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]")
-_LOCAL = re.compile(rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T{_TIME.pattern}(?::[0-5][0-9])?")
+TIME = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]")
+_LOCAL = re.compile(rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T{TIME.pattern}(?::[0-5][0-9])?")
 _INSTANT = re.compile(
-    rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T{_TIME.pattern}:[0-5][0-9](?:\.[0-9]{{1,9}})?(?:Z|[+-]{_TIME.pattern})"
+    rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T{TIME.pattern}:[0-5][0-9](?:\.[0-9]{{1,9}})?(?:Z|[+-]{TIME.pattern})"
 )
 # Names that zone databases hold beside places.
 _NO_ZONES = frozenset({"Factory", "localtime"})
@@ -173,15 +175,15 @@ def _instant(schedule: Mapping[str, Any]) -> datetime:
 
 
 def _periodic(given: Mapping[str, Any], problems: Problems) -> dict[str, Any]:
-    refuse_unknown(given, {"time", "timezone", "days"}, "/schedule", problems)
+    refuse_unknown(given, PERIODIC_MEMBERS, "/schedule", problems)
     clock = given.get("time")
-    if not isinstance(clock, str) or not _TIME.fullmatch(clock):
+    if not isinstance(clock, str) or not TIME.fullmatch(clock):
         problems.append(("/schedule/time", "is required and must be a time from 00:00 to 23:59"))
     return {"time": clock, "timezone": _zone(given, problems), "days": _days(given.get("days", [*DAYS]), problems)}
 
 
 def _one_shot(given: Mapping[str, Any], problems: Problems) -> dict[str, Any]:
-    refuse_unknown(given, {"at", "timezone"}, "/schedule", problems)
+    refuse_unknown(given, ONE_SHOT_MEMBERS, "/schedule", problems)
     at = given.get("at")
     if isinstance(at, str) and _INSTANT.fullmatch(at):
         if "timezone" in given:

@@ -15,6 +15,7 @@ from waybill.imports.reports import RowError
 from waybill.imports.results import write_error_log
 from waybill.jobs.items import Drop, Upload
 from waybill.jobs.model import Counts, Job, Process, Status, finished
+from waybill.tabular.dialect import MEMBERS as DIALECT_MEMBERS
 
 if TYPE_CHECKING:
     from waybill.bootstrap import Services
@@ -41,11 +42,13 @@ class ImportOptions:
     unescape_formulas: bool = False
 
     def to_document(self) -> dict[str, Any]:
-        """The options that the steps need, as stored in the job."""
+        """The options that the steps need, as stored in the job. What nobody reads may be of any type, also of one that
+        DynamoDB cannot hold: it is left out."""
+        given = self.dialect
         values = {
             "maxErrors": self.max_errors,
             "encoding": self.encoding,
-            "dialect": None if self.dialect is None else dict(self.dialect),
+            "dialect": None if given is None else {name: given[name] for name in given if name in DIALECT_MEMBERS},
             "columns": None if self.columns is None else dict(self.columns),
             "unescapeFormulas": self.unescape_formulas,
         }

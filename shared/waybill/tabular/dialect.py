@@ -137,7 +137,7 @@ def _is_character(value: object) -> bool:
 
 
 def _is_row(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value < 2**31
 
 
 def _are_rows(value: object) -> bool:
@@ -177,3 +177,6 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "sheetName": (lambda value: _is_text(value) and bool(value), "must be a text"),
     "sheetNumber": (_is_row, "must be a whole number, 1 or more"),
 }
+
+MEMBERS = frozenset(_RULES)
+"""The properties that mean something here; a document may hold others."""

@@ -17,13 +17,13 @@ from waybill.exports.remote.hosts import AllowedHosts, is_host_name, is_ip_addre
 DEFAULT_PORTS = {"sftp": 22, "ftps": 21}
 IMPLICIT_TLS_PORT = 990
 
-_MEMBERS = {
+MEMBERS = {
     "sftp": {"kind", "host", "port", "directory", "secretId", "hostKey"},
     "ftps": {"kind", "host", "port", "directory", "secretId", "caCertificate"},
 }
-_MAX_DIRECTORY = 1024
-_MAX_SECRET_ID = 2048  # Secrets Manager, GetSecretValue
-_MAX_CERTIFICATES = 65_536
+MAX_DIRECTORY = 1024
+MAX_SECRET_ID = 2048  # Secrets Manager, GetSecretValue
+MAX_CERTIFICATES = 65_536
 
 # Key type → signature algorithms (RFC 8709, RFC 5656, RFC 8332: RSA keys sign with SHA-2).
 HOST_KEY_TYPES = {
@@ -78,14 +78,14 @@ def check_destination(destination: Mapping[str, Any], allowed: AllowedHosts, pat
     """
     problems: Problems = []
     kind = destination.get("kind")
-    if not isinstance(kind, str) or kind not in _MEMBERS:
-        return [(f"{path}/kind", f"must be one of {', '.join(_MEMBERS)}")]
-    refuse_unknown(destination, _MEMBERS[kind], path, problems)
+    if not isinstance(kind, str) or kind not in MEMBERS:
+        return [(f"{path}/kind", f"must be one of {', '.join(MEMBERS)}")]
+    refuse_unknown(destination, MEMBERS[kind], path, problems)
     checks = {
         "host": _host_problem(destination.get("host"), allowed),
         "port": _port_problem(destination.get("port", DEFAULT_PORTS[kind])),
         "directory": _directory_problem(destination.get("directory")),
-        "secretId": _line_problem(destination.get("secretId"), _MAX_SECRET_ID),
+        "secretId": _line_problem(destination.get("secretId"), MAX_SECRET_ID),
     }
     if kind == "sftp":
         checks["hostKey"] = _host_key_problem(destination.get("hostKey"))
@@ -114,8 +114,8 @@ def _port_problem(value: object) -> str | None:
 
 
 def _directory_problem(value: object) -> str | None:
-    if not isinstance(value, str) or not is_line(value, _MAX_DIRECTORY):
-        return f"must be one line of 1 to {_MAX_DIRECTORY} characters"
+    if not isinstance(value, str) or not is_line(value, MAX_DIRECTORY):
+        return f"must be one line of 1 to {MAX_DIRECTORY} characters"
     return "must not have .. in it" if ".." in value.replace("\\", "/").split("/") else None
 
 
@@ -130,8 +130,8 @@ def _host_key_problem(value: object) -> str | None:
 
 
 def _certificate_problem(value: object) -> str | None:
-    if not isinstance(value, str) or len(value) > _MAX_CERTIFICATES:
-        return f"must be certificates in PEM, at most {_MAX_CERTIFICATES} characters"
+    if not isinstance(value, str) or len(value) > MAX_CERTIFICATES:
+        return f"must be certificates in PEM, at most {MAX_CERTIFICATES} characters"
     if "PRIVATE KEY" in value:
         return "must not have a private key in it"
     try:

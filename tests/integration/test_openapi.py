@@ -1,0 +1,142 @@
+"""The description of the API is what the API does, and its page needs nothing from outside."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from tests.api_builders import http_event, load_function
+from tests.builders import ROOT, settings
+from tests.described import description, operations, wrong
+from waybill.bootstrap import Services
+
+FOLDER = ROOT / "functions" / "api"
+
+
+@pytest.fixture
+def get(monkeypatch: pytest.MonkeyPatch) -> Any:
+    module = load_function("api")
+    services = Services(settings("http://127.0.0.1:9"))
+    monkeypatch.setattr(module, "services", lambda: services)
+    monkeypatch.setattr(module, "verifier", lambda: None)
+
+    def call(path: str, method: str = "GET", **request: Any) -> dict[str, Any]:
+        answer: dict[str, Any] = module.handler(http_event(method, path, **request), None)
+        return answer
+
+    return call
+
+
+def test_the_committed_files_are_what_make_openapi_writes() -> None:
+    build = load_function("api", "openapi.build")
+    for name, text in build.built().items():
+        assert (FOLDER / name).read_text(encoding="utf-8") == text, f"{name} is stale: run `make openapi`"
+
+
+def test_it_is_openapi() -> None:
+    assert [error.message for error in OpenAPIV31SpecValidator(description()).iter_errors()] == []
+
+
+def test_every_route_is_described_and_nothing_else() -> None:
+    routes = {(route.method, route.path.replace("<", "{").replace(">", "}")) for route in load_function("api").ROUTES}
+    assert {(method, path) for method, path, _ in operations()} == routes
+    ids = [operation["operationId"] for _, _, operation in operations()]
+    assert len(set(ids)) == len(ids)
+
+
+def test_requests_take_no_unknown_members() -> None:
+    schemas = description()["components"]["schemas"]
+    for method, path, operation in operations():
+        if "requestBody" in operation:
+            name = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+            assert schemas[name]["additionalProperties"] is False, (method, path)
+
+
+def test_examples_are_valid() -> None:
+    for name, schema in description()["components"]["schemas"].items():
+        for example in schema.get("examples", []):
+            assert wrong({"$ref": f"#/components/schemas/{name}"}, example) == [], name
+
+
+def test_servers_hold_the_address_that_was_called(get: Any) -> None:
+    answer = get("/v1/openapi.json")
+    served = json.loads(answer["body"])
+    assert served["servers"] == [{"url": "http://127.0.0.1:4566/_aws/execute-api/a1b2c3d4e5"}]
+    assert served | {"servers": None} == description() | {"servers": None}
+
+
+class _Page(HTMLParser):
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        for name, value in attrs:
+            self.attributes.add(name)
+            if name == "id":
+                self.ids.append(str(value))
+            if name in ("href", "src"):
+                self.links.append(str(value))
+
+
+def test_page_needs_nothing_from_outside(get: Any) -> None:
+    answer = get("/v1/docs")
+    page = _Page(answer["body"])
+    assert answer["headers"]["Content-Type"].startswith("text/html")
+    assert answer["headers"]["Content-Security-Policy"].startswith("default-src 'none';")
+    assert "unsafe" not in answer["headers"]["Content-Security-Policy"]
+    assert page.tags.isdisjoint({"script", "link", "img", "iframe", "object", "base", "form"})
+    assert not {name for name in page.attributes if name.startswith("on") or name == "style"}
+    assert len(set(page.ids)) == len(page.ids)
+    assert {link for link in page.links if not link.startswith("#")} == {"openapi.json"}
+    assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)
+
+
+def test_page_has_every_operation_and_explains_every_problem(get: Any) -> None:
+    page = _Page(get("/v1/docs")["body"])
+    assert {operation["operationId"] for _, _, operation in operations()} <= set(page.ids)
+    for problem in description()["x-problems"]:
+        assert f"problem-{problem['code']}" in page.ids
+        assert problem["type"] in get("/v1/docs")["body"]
+
+
+def test_texts_in_the_page_are_escaped() -> None:
+    build = load_function("api", "openapi.page")
+    evil = json.loads(json.dumps(description()).replace("Is it alive?", "<script>alert(1)</script> & `<b>`"))
+    page = build.page(evil)
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp;" in page
+
+
+def test_problems_link_to_what_explains_them(get: Any) -> None:
+    for path, link in [
+        ("/v1/nothing", "docs#problem-not-found"),
+        ("/v1/nothing/at/all", "../../docs#problem-not-found"),
+    ]:
+        assert get(path)["headers"]["Link"] == f'<{link}>; rel="help"'
+    assert "Link" not in get("/nothing")["headers"]
+
+
+def test_head_is_get_without_the_content(get: Any) -> None:
+    for path in ("/v1/health", "/v1/openapi.json", "/v1/nothing"):
+        head, whole = get(path, "HEAD"), get(path)
+        assert (head["statusCode"], head["body"]) == (whole["statusCode"], "")
+        assert head["headers"] == whole["headers"]
+    refused = get("/v1/uploads", "HEAD")
+    assert (refused["statusCode"], refused["headers"]["Allow"]) == (405, "POST")
+
+
+def test_the_function_starts_without_the_builder() -> None:
+    """Describing loads every schema and library; serving reads a file."""
+    app = (FOLDER / "app.py").read_text() + "".join(path.read_text() for path in (FOLDER / "routes").glob("*.py"))
+    assert not re.search(r"^\s*(from|import) openapi", app, re.MULTILINE)
