@@ -28,6 +28,8 @@ _MEANINGS: dict[str, str] = {
     "method-not-allowed": "The resource is there, but takes other methods: `Allow` lists them.",
     "conflict": "The state forbids it. `allowedActions` says what it allows instead; read the resource, then decide.",
     "gone": "The job or its files have expired; soon they will be not found.",
+    "precondition-failed": "The definition is no longer the one of `If-Match`: somebody changed it. Read it again.",
+    "unavailable": "The identity provider does not answer, so that nobody can tell who you are. Try again later.",
     "too-large": "The body has more bytes than the API takes. Files go to the form of `POST /v1/uploads`.",
     "invalid-request": "The body is well-formed, but breaks a rule. `errors` names each wrong member and the rule; "
     "unknown members are wrong too.",
@@ -36,7 +38,10 @@ _MEANINGS: dict[str, str] = {
 _HEADERS: dict[str, Schema] = {
     "Location": {"description": "Where to go on.", "schema": of("string", format="uri-reference")},
     "RetryAfter": {"description": "Seconds to wait before asking again.", "schema": of("integer", minimum=1)},
-    "ETag": {"description": "Stays the same while the job does.", "schema": of("string", pattern='^"[0-9a-f]+"$')},
+    "ETag": {
+        "description": "Stays the same while the resource does.",
+        "schema": of("string", pattern='^"[0-9A-Za-z_-]+"$'),
+    },
     "Allow": {"description": "The methods that the resource takes.", "schema": of("string")},
     "WWWAuthenticate": {"description": "RFC 9110, section 11.6.1.", "schema": of("string")},
 }
@@ -47,9 +52,14 @@ _REQUEST_HEADERS: dict[str, Schema] = {
         "description": "An `ETag` that is known already: when it still holds, the answer is 304.",
         "schema": of("string"),
     },
+    "If-Match": {
+        "description": "An `ETag`: the request is refused (412) when the definition is not that one any more.",
+        "schema": of("string"),
+    },
     "Idempotency-Key": {
-        "description": "Of your choice: the same request sent again with it gets the first one's job. Kept for a day.",
-        "schema": of("string", minLength=1, maxLength=MAX_KEY),
+        "description": "Of your choice: the same request sent again with it gets the first one's answer. Kept for a "
+        "day. Another body with it is 422, the same one while the first is at work 409.",
+        "schema": of("string", minLength=1, maxLength=MAX_KEY, pattern="^[!-~]+$"),
     },
 }
 
@@ -137,9 +147,11 @@ def _refusals(route: Route, operation: Operation) -> dict[int, str | None]:
     """Status → what it means here, or None where the shared response says it all."""
     statuses: dict[int, str | None] = {405: None, 500: None}
     if not route.public:
-        statuses |= {400: None, 401: None}
+        statuses |= {400: None, 401: None, 503: None}
     if "<" in route.path:
         statuses[404] = None
+    if "If-Match" in operation.headers:
+        statuses[412] = None
     if operation.forbids:
         statuses[403] = None
     if route.body or route.method == "POST":  # also those that take no members

@@ -130,7 +130,7 @@ OPERATIONS: dict[Callable[..., Any], Operation] = {
         "listEntities", "Entities", "List entities", Needs.TOKEN, _ok("Entities by name.", "EntityPage")
     ),
     entities.get_entity: Operation(
-        "getEntity", "Entities", "Get an entity", Needs.ENTITY, _ok("The entity.", "Entity")
+        "getEntity", "Entities", "Get an entity", Needs.ENTITY, _ok("The entity.", "Entity", ETAG)
     ),
     entities.put_entity: Operation(
         "putEntity",
@@ -138,11 +138,12 @@ OPERATIONS: dict[Callable[..., Any], Operation] = {
         "Create or replace an entity",
         Needs.ADMIN,
         {
-            201: Answer("It is new.", "Entity", (LOCATION,)),
-            200: Answer("It replaces the one of this name.", "Entity"),
+            201: Answer("It is new.", "Entity", (LOCATION, ETAG)),
+            200: Answer("It replaces the one of this name.", "Entity", (ETAG,)),
         },
         {409: "`primaryKey` cannot change while there are records; or another call changed the entity meanwhile."},
         request="EntityRequest",
+        headers=("If-Match",),
     ),
     entities.delete_entity: Operation(
         "deleteEntity",
@@ -151,6 +152,7 @@ OPERATIONS: dict[Callable[..., Any], Operation] = {
         Needs.DELETE_ENTITY,
         _DELETED,
         {409: "A job runs, or an export is scheduled."},
+        headers=("If-Match",),
         description="Its jobs disappear at once, its records by a background job; the name can be used again.",
     ),
     entities.list_records: Operation(
@@ -171,7 +173,11 @@ OPERATIONS: dict[Callable[..., Any], Operation] = {
         "Import the file that was sent",
         Needs.IMPORT,
         _accepted("The import is registered."),
-        {404: "There is no such upload.", 409: "The file is not there yet, or was imported already."},
+        {
+            404: "There is no such upload.",
+            409: "The file is not there yet, or was imported already; or the same request is at work.",
+            410: "The upload has expired.",
+        },
         request="ImportRequest",
         headers=("Idempotency-Key",),
     ),
@@ -266,24 +272,31 @@ OPERATIONS: dict[Callable[..., Any], Operation] = {
         "Exports",
         "Define an export",
         Needs.EXPORT,
-        {201: Answer("A draft.", "Export", (LOCATION,))},
-        {404: "There is no such entity."},
+        {201: Answer("A draft.", "Export", (LOCATION, ETAG))},
+        {404: "There is no such entity.", 409: "The entity is being deleted."},
         request="ExportRequest",
     ),
     exports.get_export: Operation(
-        "getExport", "Exports", "Get an export", Needs.EXPORT_DEFINITION, _ok("The export.", "Export")
+        "getExport", "Exports", "Get an export", Needs.EXPORT_DEFINITION, _ok("The export.", "Export", ETAG)
     ),
     exports.put_export: Operation(
         "putExport",
         "Exports",
         "Edit a draft",
         Needs.EXPORT_DEFINITION,
-        _ok("The export.", "Export"),
+        _ok("The export.", "Export", ETAG),
         _CUSTOM | _STATE,
         request="ExportRequest",
+        headers=("If-Match",),
     ),
     exports.delete_export: Operation(
-        "deleteExport", "Exports", "Delete a draft", Needs.EXPORT_DEFINITION, _DELETED, _CUSTOM | _STATE
+        "deleteExport",
+        "Exports",
+        "Delete a draft",
+        Needs.EXPORT_DEFINITION,
+        _DELETED,
+        _CUSTOM | _STATE,
+        headers=("If-Match",),
     ),
     exports.activate: Operation(
         "activateExport",
@@ -344,7 +357,10 @@ OPERATIONS: dict[Callable[..., Any], Operation] = {
         "Import the file that was sent, with all defaults",
         Needs.IMPORT,
         {201: Answer("The import is registered.", "ZilliantImport")},
-        {404: "There is no such upload.", 409: "The file is not there yet, or was imported already."},
+        {
+            404: "There is no such upload, or it has expired.",
+            409: "The file is not there yet, or was imported already.",
+        },
     ),
     zilliant.get_status: Operation(
         "zilliantStatus", "Zilliant", "How an import stands", Needs.JOB, _ok("Its status.", "ZilliantStatus")
