@@ -36,7 +36,7 @@ _MEANINGS: dict[str, str] = {
 _HEADERS: dict[str, Schema] = {
     "Location": {"description": "Where to go on.", "schema": of("string", format="uri-reference")},
     "RetryAfter": {"description": "Seconds to wait before asking again.", "schema": of("integer", minimum=1)},
-    "ETag": {"description": "Stays the same while the job does.", "schema": of("string", pattern='^"[0-9a-f]+"$')},
+    "ETag": {"description": "Stays the same while the job does.", "schema": of("string", pattern='^"[!#-~]+"$')},
     "Allow": {"description": "The methods that the resource takes.", "schema": of("string")},
     "WWWAuthenticate": {"description": "RFC 9110, section 11.6.1.", "schema": of("string")},
 }
