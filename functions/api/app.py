@@ -45,9 +45,13 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     if stage != "$default":
         path = path.removeprefix(f"/{stage}")
     method = event["requestContext"]["http"]["method"]
+    if method == "HEAD":  # as GET, without the content (RFC 9110, section 9.3.2)
+        return {**_served(event, "GET", path), "body": ""}
+    return _served(event, method, path)
+
+
+def _served(event: dict[str, Any], method: str, path: str) -> dict[str, Any]:
     try:
-        if method == "HEAD":  # as GET, without the content (RFC 9110, section 9.3.2)
-            return {**_answer(event, "GET", path).to_event(), "body": ""}
         return _answer(event, method, path).to_event()
     except WaybillError as error:
         return problem(error, path).to_event()

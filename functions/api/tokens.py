@@ -4,8 +4,8 @@
     OAuth <base64 of the token endpoint's whole JSON answer>     (Zilliant); its `access_token` is used
 
 A token is good when its signature is by a key of the issuer, its issuer is the one expected, it is meant for us (`aud`,
-or Cognito's `client_id` in access tokens, which have no `aud`), it is an access token where it says what it is for
-(Cognito's `token_use`), and its time has come and has not passed.
+or Cognito's `client_id` in access tokens, which have no `aud`), it is an access or ID token where it says what it is
+for (Cognito's `token_use`), and its time has come and has not passed.
 """
 
 from __future__ import annotations
@@ -180,8 +180,9 @@ class TokenVerifier:
                 raise Unauthorized("The token is not valid yet.")
         audience = claims.get("aud", claims.get("client_id"))
         meant_for = audience if isinstance(audience, list) else [audience]
-        # An identity provider signs other things with the same keys: refresh and ID tokens.
-        if self._audience not in meant_for or claims.get("token_use", "access") != "access":
+        # An identity provider signs other things with the same keys, refresh tokens among them. Cognito's ID tokens are
+        # meant for us by their `aud`, its access tokens by their `client_id`.
+        if self._audience not in meant_for or claims.get("token_use", "access") not in ("access", "id"):
             raise Unauthorized("The token is not meant for this service.")
 
 

@@ -38,7 +38,7 @@ def test_every_mode_works_on_a_table_of_theirs(stack: LocalStack, admin: Client)
     assert len(items) == 3_098 and "c000000" not in items
     assert items["c000001"]["spend"] == {"N": "42"} and items["c000001"]["email"] == {"S": "a@example.com"}
     assert all("modified_at" in item and "_by" not in item for item in items.values())
-    page = admin.get("/entities/theirs/records?limit=100")
+    page = admin.get("/entities/theirs/records", limit=100)
     assert len(page["items"]) == 100 and page["nextToken"]
 
 

@@ -179,7 +179,7 @@ def test_requests_that_take_no_options_refuse_them(api: Api) -> None:  # noqa: F
 
 def test_idempotency_keys(api: Api) -> None:  # noqa: F811
     api.put_contacts()
-    for key, status in [("", 422), ("k" * 256, 422), ("ü\N{GRINNING FACE}", 202)]:
+    for key, status in [("", 400), ("k" * 256, 400), ("ü\N{GRINNING FACE}", 400), ("k" * 255, 202)]:
         answer = api("POST", "/imports", body={"uploadId": api.upload()}, headers={"idempotency-key": key})
         assert answer.status == status, key
 

@@ -40,7 +40,7 @@ _HEADERS: dict[str, Schema] = {
     "RetryAfter": {"description": "Seconds to wait before asking again.", "schema": of("integer", minimum=1)},
     "ETag": {
         "description": "Stays the same while the resource does.",
-        "schema": of("string", pattern='^"[0-9A-Za-z_-]+"$'),
+        "schema": of("string", pattern='^"[!#-~]+"$'),
     },
     "Allow": {"description": "The methods that the resource takes.", "schema": of("string")},
     "WWWAuthenticate": {"description": "RFC 9110, section 11.6.1.", "schema": of("string")},
