@@ -22,7 +22,7 @@ from tests.e2e.client import Client
 pytestmark = pytest.mark.slow
 SETTINGS = """
 [checks]
-negative_data_rejection.expected-statuses = [400, 401, 403, 404, 405, 409, 410, 413, 422]
+negative_data_rejection.expected-statuses = [400, 401, 403, 404, 405, 409, 410, 412, 413, 422]
 
 [parameters]
 "path.name" = {{ dictionary = "entities", probability = 0.6 }}
