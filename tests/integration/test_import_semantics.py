@@ -438,7 +438,17 @@ def stop_executions(services: Services) -> None:
 
 
 @pytest.mark.parametrize(
-    "metadata", [{"mode": "wipe"}, {"columns": "[]"}, {"max-errors": "x"}, {"encoding": "klingon"}]
+    "metadata",
+    [
+        {"mode": "wipe"},
+        {"columns": "[1]"},
+        {"columns": '{"E-mail": 7}'},
+        {"max-errors": "x"},
+        {"encoding": "klingon"},
+        {"dialect": "{"},
+        {"dialect": '{"headerRows": [1.5]}'},
+        {"dialect": '{"delimiter": ["a", "b"]}'},
+    ],
 )
 def test_metadata_that_cannot_be_used_fails_the_job(services: Services, s3: Any, metadata: dict[str, str]) -> None:
     job = start(services, s3, builders.contacts_csv(count=1), **metadata)

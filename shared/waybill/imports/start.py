@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from waybill.entities.model import Problems, check_columns, check_dialect, check_encoding
 from waybill.errors import Conflict, EntityDeleted, NotFound
 from waybill.imports.policy import MODES, ON_ERROR, mode_problem, schema_options
 from waybill.imports.reports import RowError
@@ -20,6 +21,8 @@ from waybill.tabular.dialect import MEMBERS as DIALECT_MEMBERS
 if TYPE_CHECKING:
     from waybill.bootstrap import Services
     from waybill.entities.model import Entity
+
+_Value = TypeVar("_Value")
 
 # Job ids are derived from what they are about, so that an event or a request that comes twice makes one job.
 _NAMESPACE = uuid.UUID("5f2e9c1a-7f0b-5a55-9d0a-6a2b1f0c3d11")
@@ -180,9 +183,9 @@ def options_from_metadata(metadata: Mapping[str, str]) -> ImportOptions:
             on_error=_one_of(metadata, "on-error", ON_ERROR, "skip"),
             max_errors=_positive(metadata, "max-errors", 1),
             dry_run=_one_of(metadata, "dry-run", ("false", "true"), "false") == "true",
-            encoding=_codec(metadata.get("encoding")),
-            dialect=_json_object(metadata, "dialect"),
-            columns=_json_object(metadata, "columns"),
+            encoding=_checked(metadata, "encoding", metadata.get("encoding"), check_encoding),
+            dialect=_checked(metadata, "dialect", _json(metadata, "dialect"), check_dialect),
+            columns=_checked(metadata, "columns", _json(metadata, "columns"), _check_columns),
         )
     except ValueError as error:
         raise MetadataError(f"Object metadata: {error}.") from None
@@ -202,25 +205,28 @@ def _positive(metadata: Mapping[str, str], name: str, default: int) -> int:
     return int(text)
 
 
-def _codec(name: str | None) -> str | None:
-    if name is not None:
-        try:
-            "".encode(name)
-        except LookupError:
-            raise ValueError(f"encoding {name} is unknown") from None
-    return name
-
-
-def _json_object(metadata: Mapping[str, str], name: str) -> dict[str, Any] | None:
+def _json(metadata: Mapping[str, str], name: str) -> Any:
     if name not in metadata:
         return None
     try:
-        value = json.loads(metadata[name])
-    except ValueError:
-        value = None
-    if not isinstance(value, dict):
-        raise ValueError(f"{name} must be a JSON object")
-    return value
+        return json.loads(metadata[name])
+    except (ValueError, RecursionError):
+        raise ValueError(f"{name} must be a JSON object") from None
+
+
+def _check_columns(value: object, path: str, problems: Problems) -> dict[str, str] | None:
+    """The fields are those of an entity that is not known yet: the header tells which are not."""
+    return None if value is None else check_columns(value, (), path, problems)
+
+
+def _checked(
+    metadata: Mapping[str, str], name: str, value: object, check: Callable[[object, str, Problems], _Value]
+) -> _Value:
+    problems: Problems = []
+    checked = check(value, name, problems)
+    for where, problem in problems:
+        raise ValueError(f"{where} {problem}")
+    return checked
 
 
 def register(services: Services, job: Job, entity: Entity, options: ImportOptions, drop: Drop | None) -> Job:
