@@ -154,6 +154,9 @@ def test_nothing_begins_on_an_entity_once_its_deletion_has_begun(services: Servi
         error_code="delivery-failed",
         error_message="timeout",
     )
+    kept = {"pk": f"JOB#{failed.job_id}", "sk": "DEFINITION", "document": "{}"}
+    table = services.settings.jobs_table
+    services.dynamodb.call("PutItem", {"TableName": table, "Item": to_attributes(kept)})
     starts: list[Callable[[], object]] = [
         lambda: a_new_import(services, contacts),
         lambda: activate(services, draft, "alice", "a"),
