@@ -181,14 +181,17 @@ def _field(lines: list[str], name: str) -> str:
 
 
 def _count_parts(running: LocalStack, job_id: str) -> int:
-    """How many part files the export was put together from; one would be no proof of the parts side by side.
+    """How many parts the export was put together from; one would be no proof of the parts side by side.
 
     Raises:
-        Failed: there is only one.
+        Failed: one.
     """
-    prefix = f"jobs/{job_id}/parts/"
-    found = running.clients("s3").list_objects_v2(Bucket=running.stack["filesBucket"], Prefix=prefix)
-    parts = len({item["Key"].removeprefix(prefix).partition("/")[0] for item in found.get("Contents", [])})
+    found = running.clients("dynamodb").query(
+        TableName=running.stack["jobsTable"],
+        KeyConditionExpression="pk = :job AND begins_with(sk, :part)",
+        ExpressionAttributeValues={":job": {"S": f"JOB#{job_id}"}, ":part": {"S": "CHUNK#"}},
+    )
+    parts = len({item["sk"]["S"].split("#")[1] for item in found["Items"]})
     if parts < 2:
         raise Failed(f"the export was made in {parts} part: use more rows")
     return parts
