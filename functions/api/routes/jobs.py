@@ -205,7 +205,7 @@ def _download(
     bucket: str | None = None,
     etag: str | None = None,
 ) -> Response[str]:
-    """303 to a link that is minted now.
+    """303 to a link that is minted now; with `?as=link` the link as JSON, for a page that cannot follow a 303 itself.
 
     Raises:
         Gone: the file has expired.
@@ -219,7 +219,8 @@ def _download(
         exists = info is not None and info.etag == etag
     if not exists:
         raise NotFound(f"This job has no {what}.")
-    return see_other(services.files.presign_get(bucket, key, file_name, LINK_SECONDS))
+    url = services.files.presign_get(bucket, key, file_name, LINK_SECONDS)
+    return json_response({"url": url}) if request.query.get("as") == "link" else see_other(url)
 
 
 def _check_files_live(request: Request, job: Job) -> None:
