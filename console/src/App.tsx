@@ -59,7 +59,7 @@ function Layout({ session }: { session: Session }) {
 
   return (
     <MeContext value={me}>
-      <header id="top" className="header">
+      <div id="top" className="header">
         <TopNavigation
           identity={{
             href: `${ROOT}/imports`,
@@ -100,7 +100,7 @@ function Layout({ session }: { session: Session }) {
             },
           ]}
         />
-      </header>
+      </div>
       <AppLayout
         headerSelector="#top"
         toolsHide

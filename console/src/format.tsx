@@ -3,7 +3,8 @@ import StatusIndicator from "@cloudscape-design/components/status-indicator";
 import { useEffect, useState } from "react";
 import type { Job, JobStatus } from "./contract";
 
-const dateTime = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const date = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
+const time = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 const number = new Intl.NumberFormat("en-US");
 
 export const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
@@ -13,7 +14,8 @@ export function Time({ at, none = "–" }: { at: string | null | undefined; none
   if (!at) return none;
   return (
     <time dateTime={at} title={`${at.replace("T", " ").replace(/(\.\d+)?Z$/, "")} UTC`}>
-      {dateTime.format(new Date(at))}
+      <span className="unbroken">{date.format(new Date(at))}</span>{" "}
+      <span className="unbroken">{time.format(new Date(at))}</span>
     </time>
   );
 }
@@ -56,7 +58,7 @@ export function TimeLeft({ until, none = "–" }: { until: string | null; none?:
   if (!until) return none;
   const seconds = (Date.parse(until) - now) / 1000;
   return (
-    <time dateTime={until} title={`${until.replace("T", " ").replace(/(\.\d+)?Z$/, "")} UTC`}>
+    <time className="unbroken" dateTime={until} title={`${until.replace("T", " ").replace(/(\.\d+)?Z$/, "")} UTC`}>
       {seconds <= 0 ? "expired" : `in ${duration(seconds < 60 ? seconds : Math.floor(seconds / 60) * 60)}`}
     </time>
   );
@@ -73,7 +75,7 @@ export const STATUS_WORDS: Record<JobStatus, string> = {
 export function Status({ job }: { job: Pick<Job, "status" | "outcome"> }) {
   const types = { WAITING: "pending", IN_PROGRESS: "in-progress", FAILED: "error", CANCELED: "stopped" } as const;
   const type = job.status === "COMPLETED" ? (job.outcome === "SUCCESS" ? "success" : "warning") : types[job.status];
-  return <StatusIndicator type={type}>{STATUS_WORDS[job.status]}</StatusIndicator>;
+  return <StatusIndicator type={type} wrapText={false}>{STATUS_WORDS[job.status]}</StatusIndicator>;
 }
 
 /** A name of any length and script, without a say in the layout around it. */

@@ -85,7 +85,7 @@ def _security_headers() -> dict[str, str]:
         hosts = (f"cognito-idp.{region}", f"{bucket}.s3", f"{bucket}.s3.{region}")
         services = [f"https://{host}.amazonaws.com" for host in hosts]
     policy = (
-        "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self' data:; img-src 'self' data:; "
         f"connect-src 'self' {' '.join(map(str, services))}; "
         "base-uri 'self'; form-action 'none'; frame-ancestors 'none'"
     )

@@ -58,7 +58,10 @@ def _build() -> None:
     environment = os.environ | {"npm_config_update_notifier": "false"}
     if not _has_node():
         environment["PATH"] = f"{_node_from_pypi()}{os.pathsep}{environment['PATH']}"
-    _run(["npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"], environment)
+    lock, installed = SOURCE / "package-lock.json", SOURCE / "node_modules" / ".installed"
+    if not installed.exists() or installed.read_bytes() != lock.read_bytes():
+        _run(["npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"], environment)
+        installed.write_bytes(lock.read_bytes())
     _run(["npm", "run", "--silent", "build"], environment)
 
 
@@ -88,7 +91,7 @@ def _run(command: list[str], environment: dict[str, str] | None = None) -> None:
         command, cwd=SOURCE, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
     if done.returncode:
-        raise BuildError(f"`{' '.join(command)}` ended with {done.returncode}\n{done.stdout[-4000:]}")
+        raise BuildError(f"`{' '.join(command)}` ended with {done.returncode}\n{done.stdout[:2000]}")
 
 
 if __name__ == "__main__":
