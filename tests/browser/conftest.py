@@ -1,4 +1,4 @@
-"""A real browser before the real stack: Debian's Chromium, driven by Playwright, and the console as `make console` built it.
+"""A real browser before the real stack: Debian's Chromium, driven by Playwright, and the console that `make console` builds.
 
 Without Chromium or a built console these tests are left out, and say so; with `CI` set they fail instead.
 """
@@ -88,7 +88,8 @@ def visit(stack: LocalStack, browser: Browser) -> Iterator[Visit]:
 
     def open_screen(path: str = "", user: str = "admin", **options: Any) -> Page:
         context = browser.new_context(
-            **{"viewport": {"width": 1500, "height": 950}, "accept_downloads": True, "reduced_motion": "reduce"} | options
+            **{"viewport": {"width": 1500, "height": 950}, "accept_downloads": True, "reduced_motion": "reduce"}
+            | options
         )
         contexts.append(context)
         context.set_default_timeout(WAIT_MS)
@@ -119,7 +120,9 @@ def violations(page: Page) -> list[str]:
     page.evaluate(source)  # through the debugger: the page's policy would refuse the script
     found = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
     return [
-        f"{each['id']}: {node['html'][:200]} {node['failureSummary']}" for each in found["violations"] for node in each["nodes"]
+        f"{each['id']}: {node['html'][:200]} {node['failureSummary']}"
+        for each in found["violations"]
+        for node in each["nodes"]
     ]
 
 

@@ -20,7 +20,6 @@ HOSTILE = [
 ]
 
 
-
 def choose_file(page: Page, path: Path, entity: str) -> None:
     page.get_by_role("button", name="Import from file").first.click()
     dialog = page.get_by_role("dialog")
@@ -48,7 +47,15 @@ def test_k1_k2_k9_a_file_is_looked_at_mapped_imported_and_its_rest_downloaded(
     mine = page.get_by_role("row").filter(has_text="people.csv").filter(has_text="k1")
     expect(mine).to_contain_text("2 rows imported, 1 rejected because of errors")
     headers = page.get_by_role("columnheader").all_inner_texts()
-    assert [text.strip() for text in headers] == ["Submitted", "Completed", "App", "File", "Status", "Message", "Action"]
+    assert [text.strip() for text in headers] == [
+        "Submitted",
+        "Completed",
+        "App",
+        "File",
+        "Status",
+        "Message",
+        "Action",
+    ]
     with page.expect_download() as download:
         mine.get_by_role("button", name="Download unimported rows").click()
     assert download.value.suggested_filename == "people.rejects.csv"
@@ -65,7 +72,9 @@ def test_k1_k2_k9_a_file_is_looked_at_mapped_imported_and_its_rest_downloaded(
 def test_k1_an_excel_file(visit: Visit, admin: Client, tmp_path: Path) -> None:
     admin.put_entity("k1x", **CONTACTS)
     path = tmp_path / "people.xlsx"
-    path.write_bytes(xlsx([row(text("id"), text("email"), text("spend")), row(number(1), text("a@example.com"), number(2))]))
+    path.write_bytes(
+        xlsx([row(text("id"), text("email"), text("spend")), row(number(1), text("a@example.com"), number(2))])
+    )
     page = visit("imports")
     choose_file(page, path, "k1x")
     page.get_by_role("dialog").get_by_text("A workbook").wait_for()
@@ -128,7 +137,7 @@ def test_k8_a_failure_shows_its_code_and_all_errors(visit: Visit, admin: Client)
     mine.get_by_role("button", name="All errors").click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text("type-error").first).to_be_visible()
-    expect(dialog.get_by_text("(150)")).to_be_visible()
+    expect(dialog.get_by_role("row").filter(has_text="type-error").filter(has_text="150").first).to_be_visible()
     assert violations(page) == []
     dialog.get_by_role("button", name="Show more").click()
     dialog.get_by_role("searchbox").fill("151")
@@ -203,6 +212,5 @@ def test_light_and_dark(visit: Visit) -> None:
     expect(page.locator("body")).to_have_class("awsui-dark-mode")
     assert violations(page) == []
     page.get_by_role("button", name="Settings").click()
-    page.get_by_role("menuitem", name="Appearance").click()
     page.get_by_role("menuitem", name="Light").click()
     expect(page.locator("body")).not_to_have_class("awsui-dark-mode")

@@ -48,7 +48,9 @@ def test_i1_i5_one_list_with_its_columns_and_the_time_that_is_left(visit: Visit,
 
 def test_i2_nothing_was_started_yet(visit: Visit) -> None:
     page = visit("status", user="bob")
-    expect(page.get_by_text("This page is empty because no export or import that you may see was started")).to_be_visible()
+    expect(
+        page.get_by_text("This page is empty because no export or import that you may see was started")
+    ).to_be_visible()
     assert violations(page) == []
 
 
