@@ -1,4 +1,4 @@
-"""A real browser before the real stack: Debian's Chromium, driven by Playwright, and the console that `make console` builds.
+"""A real browser before the real stack: Debian's Chromium, driven by Playwright, and the console as it is built.
 
 Without Chromium or a built console these tests are left out, and say so; with `CI` set they fail instead.
 """
