@@ -141,7 +141,7 @@ def test_k8_a_failure_shows_its_code_and_all_errors(visit: Visit, admin: Client)
     assert violations(page) == []
     dialog.get_by_role("button", name="Show more").click()
     dialog.get_by_role("searchbox").fill("151")
-    expect(dialog.get_by_text("1 found")).to_be_visible()
+    expect(dialog.get_by_text("1 found").first).to_be_visible()
 
 
 def test_k12_deleting_the_app_takes_its_imports_off_the_list(visit: Visit, admin: Client) -> None:

@@ -95,9 +95,9 @@ def test_a8_a9_a10_edit_copy_and_delete_a_draft(visit: Visit, admin: Client) -> 
     page = visit("exports?q=a8")
     select(page, "a8 draft")
     page.get_by_role("button", name="Edit").click()
+    expect(page.get_by_role("heading", name="Data and type")).to_be_visible()
     page.get_by_label("Name", exact=True).fill("a8 edited")
-    page.get_by_role("button", name="Skip to Summary").or_(page.get_by_role("button", name="Next")).first.click()
-    for _ in range(5):
+    for _ in range(6):
         page.get_by_role("button", name="Next").click()
     expect(page.get_by_text("id is one of [1,2]")).to_be_visible()
     page.get_by_role("button", name="Keep as draft").click()
@@ -106,6 +106,7 @@ def test_a8_a9_a10_edit_copy_and_delete_a_draft(visit: Visit, admin: Client) -> 
     page.get_by_role("button", name="Copy", exact=True).click()
     page.get_by_role("dialog").get_by_role("textbox").fill("a8 copied")
     page.get_by_role("dialog").get_by_role("button", name="Copy").click()
+    expect(page.get_by_role("heading", name="Data and type")).to_be_visible()
     expect(page.get_by_label("Name", exact=True)).to_have_value("a8 copied")
     page.get_by_role("button", name="Keep as draft").click()
     select(page, "a8 copied")

@@ -114,7 +114,7 @@ function View({ name }: { name: string }) {
           <Header
             variant="h1"
             counter={`(${count(rows.length)}${nextToken ? "+" : ""})`}
-            description={entity?.title ?? undefined}
+            description={entity?.title && entity.title !== name ? entity.title : undefined}
             actions={
               <SpaceBetween direction="horizontal" size="xs">
                 <Button iconName="refresh" ariaLabel="Refresh" onClick={() => void read(null)} />

@@ -225,7 +225,7 @@ function DataStep({ definition, change, entities }: StepProps & { entities: Enti
         <Choice
           label="Entity"
           value={definition.entity}
-          options={entities.map(({ name, title }) => [name, title ? `${name}: ${title}` : name])}
+          options={entities.map(({ name, title }) => [name, title && title !== name ? `${name}: ${title}` : name])}
           onChange={(entity) => change({ entity, fields: null })}
         />
         <FormField label="Type">

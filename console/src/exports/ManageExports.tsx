@@ -14,12 +14,13 @@ import SpaceBetween from "@cloudscape-design/components/space-between";
 import Table from "@cloudscape-design/components/table";
 import Tabs from "@cloudscape-design/components/tabs";
 import { useCallback, useEffect, useState, type ReactNode } from "react";
-import { useNavigate, useSearchParams } from "react-router";
+import { useNavigate } from "react-router";
 import { at, call, download, pages } from "../client";
 import { DATA_TYPES, EXPORT_TYPES, type Definition, type Entity, type Export, type ExportStatus } from "../contract";
 import { Name, Status, Time } from "../format";
 import { EntityLink } from "../links";
 import { say, showProblem } from "../notices";
+import { useQuery } from "../query";
 import { Report } from "./Report";
 import { Summary } from "./Summary";
 import { DATA_TYPE_WORDS, destinationWords, STATUS_TABS, TYPE_WORDS } from "./words";
@@ -30,7 +31,7 @@ type Dialog = "copy" | "delete" | "unschedule" | "definition" | "report";
 
 export default function ManageExports() {
   const navigate = useNavigate();
-  const [query, setQuery] = useSearchParams();
+  const [query, set] = useQuery();
   const tab = (query.get("tab") ?? "DRAFT") as ExportStatus;
   const filters = ["q", "database", "dataType", "type"].map((name) => query.get(name));
   const [exports, setExports] = useState<Export[] | null>(null);
@@ -39,15 +40,6 @@ export default function ManageExports() {
   const [selectedId, setSelectedId] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
 
-  const set = (changes: Record<string, string | null>) =>
-    setQuery((old) => {
-      const next = new URLSearchParams(old);
-      for (const [name, value] of Object.entries(changes)) {
-        if (value) next.set(name, value);
-        else next.delete(name);
-      }
-      return next;
-    });
   const read = useCallback(async () => {
     const [q, database, dataType, type] = filters;
     const { items } = await pages<Export>("exports", { status: tab, q, database, dataType, type }, { wanted: 1_000 });

@@ -187,7 +187,7 @@ export default function ImportDialog({ entityName, onClose }: Props) {
               loadingText="Reading the entities"
               empty="There is none that you may import into"
               disabled={busy}
-              options={open.map(({ name, title }) => ({ value: name, label: name, description: title ?? undefined }))}
+              options={open.map(({ name, title }) => ({ value: name, label: name, description: title && title !== name ? title : undefined }))}
               selectedOption={entity ? option(entity.name) : null}
               onChange={({ detail }) => setName(detail.selectedOption.value ?? "")}
             />

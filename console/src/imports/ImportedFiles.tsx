@@ -9,7 +9,6 @@ import SegmentedControl from "@cloudscape-design/components/segmented-control";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import Table, { type TableProps } from "@cloudscape-design/components/table";
 import { lazy, Suspense, useState } from "react";
-import { useSearchParams } from "react-router";
 import { at, call, download } from "../client";
 import type { Job } from "../contract";
 import { ErrorLog } from "../ErrorLog";
@@ -19,21 +18,16 @@ import { ListPages, pageOf, Refreshed } from "../ListPages";
 import { EntityLink } from "../links";
 import { useMe } from "../me";
 import { say, showProblem } from "../notices";
+import { useQuery } from "../query";
 
 const ImportDialog = lazy(() => import("./ImportDialog"));
 
 export default function ImportedFiles() {
   const me = useMe();
-  const [query, setQuery] = useSearchParams();
+  const [query, set] = useQuery();
   const mine = query.get("show") === "mine";
   const list = useJobs({ process: "import", startedBy: mine ? me.name : undefined, entity: query.get("entity") ?? undefined });
   const [page, setPage] = useState(1);
-  const set = (changes: Record<string, string | null>) =>
-    setQuery((old) => {
-      const next = new URLSearchParams(old);
-      for (const [name, value] of Object.entries(changes)) value === null ? next.delete(name) : next.set(name, value);
-      return next;
-    });
 
   return (
     <>

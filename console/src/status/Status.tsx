@@ -9,7 +9,6 @@ import SpaceBetween from "@cloudscape-design/components/space-between";
 import Table, { type TableProps } from "@cloudscape-design/components/table";
 import TextFilter from "@cloudscape-design/components/text-filter";
 import { useEffect, useState } from "react";
-import { useSearchParams } from "react-router";
 import { at, call, download } from "../client";
 import type { Job } from "../contract";
 import { ErrorLog } from "../ErrorLog";
@@ -18,6 +17,7 @@ import { isRunning, useJobs } from "../jobs";
 import { EntityLink, ScreenLink } from "../links";
 import { ListPages, pageOf, Refreshed } from "../ListPages";
 import { say, showProblem, warn } from "../notices";
+import { useQuery } from "../query";
 
 const PROCESSES = [
   { value: "", label: "Exports and imports" },
@@ -32,7 +32,7 @@ const DELETED_AT_ONCE = 100;
 const SEARCH_MS = 300;
 
 export default function Status() {
-  const [query, setQuery] = useSearchParams();
+  const [query, set] = useQuery();
   const [search, setSearch] = useState(query.get("q") ?? "");
   const [page, setPage] = useState(1);
   const [selected, setSelected] = useState<string[]>([]);
@@ -44,16 +44,9 @@ export default function Status() {
   };
   const list = useJobs(filter);
   const isFiltered = Object.values(filter).some(Boolean);
-  const set = (name: string, value: string | null) =>
-    setQuery((old) => {
-      const next = new URLSearchParams(old);
-      if (value) next.set(name, value);
-      else next.delete(name);
-      return next;
-    });
   useEffect(() => {
     const timer = setTimeout(() => {
-      if (search !== (query.get("q") ?? "")) set("q", search);
+      if (search !== (query.get("q") ?? "")) set({ q: search });
     }, SEARCH_MS);
     return () => clearTimeout(timer);
   }, [search]);
@@ -105,7 +98,7 @@ export default function Status() {
                 <Button
                   disabled={!hasErrors}
                   disabledReason={only ? "This entry has no errors." : "Choose one entry."}
-                  onClick={() => set("errors", only!.jobId)}
+                  onClick={() => set({ errors: only!.jobId })}
                 >
                   Error log
                 </Button>
@@ -134,13 +127,13 @@ export default function Status() {
               ariaLabel="Process"
               options={PROCESSES}
               selectedOption={PROCESSES.find(({ value }) => value === (filter.process ?? ""))!}
-              onChange={({ detail }) => set("process", detail.selectedOption.value ?? null)}
+              onChange={({ detail }) => set({ process: detail.selectedOption.value })}
             />
             <Select
               ariaLabel="Status"
               options={STATUSES}
               selectedOption={STATUSES.find(({ value }) => value === (filter.status ?? "")) ?? STATUSES[0]!}
-              onChange={({ detail }) => set("status", detail.selectedOption.value ?? null)}
+              onChange={({ detail }) => set({ status: detail.selectedOption.value })}
             />
           </SpaceBetween>
         }
@@ -153,7 +146,7 @@ export default function Status() {
                 <Button
                   onClick={() => {
                     setSearch("");
-                    setQuery({});
+                    set({ q: null, process: null, status: null });
                   }}
                 >
                   Clear the filters
@@ -180,7 +173,7 @@ export default function Status() {
           }}
         />
       )}
-      {query.get("errors") && <ErrorLog jobId={query.get("errors")!} onClose={() => set("errors", null)} />}
+      {query.get("errors") && <ErrorLog jobId={query.get("errors")!} onClose={() => set({ errors: null })} />}
     </>
   );
 }
