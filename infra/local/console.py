@@ -6,6 +6,7 @@ installed into `.venv-node`.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
@@ -29,6 +30,12 @@ class BuildError(Exception):
 
 def main() -> int:
     """Build the console if its source has changed since; 1 when that failed."""
+    with (SOURCE / "package.json").open() as source:
+        fcntl.flock(source, fcntl.LOCK_EX)  # two that ask at once build once
+        return _main()
+
+
+def _main() -> int:
     stamp = TARGET / ".content"
     content = content_hash()
     if stamp.exists() and stamp.read_text() == content:
