@@ -69,6 +69,24 @@ def test_k1_k2_k9_a_file_is_looked_at_mapped_imported_and_its_rest_downloaded(
     expect(page.get_by_role("heading", name="Imported files")).to_be_visible()
 
 
+def test_k1_columns_that_the_entity_does_not_take_are_named_before_the_import(
+    visit: Visit, admin: Client, tmp_path: Path
+) -> None:
+    admin.put_entity("k1c", **CONTACTS)
+    path = tmp_path / "other.csv"
+    path.write_text("id,email,Turnover,note\n1,a@example.com,2,x\n")
+    page = visit("imports")
+    choose_file(page, path, "k1c")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("no column for spend")).to_be_visible()
+    dialog.get_by_role("button", name="Field for the column Turnover").click()
+    page.get_by_role("option", name="spend").click()
+    expect(dialog.get_by_text("no column for spend")).to_be_hidden()
+    expect(dialog.get_by_text("with note in it, the import would fail")).to_be_visible()
+    dialog.get_by_role("button", name="Start import").click()
+    expect(page.get_by_role("row").filter(has_text="k1c")).to_contain_text('extra-label: Label "note"')
+
+
 def test_k1_an_excel_file(visit: Visit, admin: Client, tmp_path: Path) -> None:
     admin.put_entity("k1x", **CONTACTS)
     path = tmp_path / "people.xlsx"
@@ -210,6 +228,7 @@ def test_signing_in_and_out(visit: Visit, stack: LocalStack) -> None:
 def test_light_and_dark(visit: Visit) -> None:
     page = visit("imports", color_scheme="dark")
     expect(page.locator("body")).to_have_class("awsui-dark-mode")
+    expect(page.get_by_role("heading", name="Imported files")).to_be_visible()
     assert violations(page) == []
     page.get_by_role("button", name="Settings").click()
     page.get_by_role("menuitem", name="Light").click()

@@ -326,14 +326,23 @@ function Look({ seen, entity, mapping, onMap, controls }: LookProps) {
   const fields = entity?.schema.fields ?? [];
   const left = fields.filter(({ name }) => !mapping.includes(name));
   const key = entity ? primaryKey(entity.schema) : [];
-  const lacking = left.filter((field) => key.includes(field.name) || field.constraints?.required === true);
+  // How far a header may differ (Table Schema, `fieldsMatch`).
+  const match = [entity?.schema.fieldsMatch ?? "exact"].flat()[0]!;
+  const mustHaveAll = ["exact", "equal", "subset"].includes(match);
+  const lacking = left.filter((field) => mustHaveAll || key.includes(field.name) || field.constraints?.required === true);
+  const extra = ["exact", "equal", "superset"].includes(match) ? seen.header.filter((_, index) => !mapping[index]) : [];
   const options = [NO_FIELD, ...fields.map(({ name, title, type }) => ({ value: name, label: name, description: title ?? type }))];
   return (
     <SpaceBetween size="m">
       {controls}
       {lacking.length > 0 && (
         <Alert type="warning" header="Columns are missing">
-          The file has no column for {lacking.map(({ name }) => name).join(", ")}, which every row needs.
+          The file has no column for {lacking.map(({ name }) => name).join(", ")}, which the entity asks for.
+        </Alert>
+      )}
+      {entity && extra.length > 0 && (
+        <Alert type="warning" header="Columns without a field">
+          The entity takes no other columns: with <bdi>{extra.join(", ")}</bdi> in it, the import would fail.
         </Alert>
       )}
       <Table
