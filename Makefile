@@ -12,7 +12,7 @@ PIP_INSTALL := -m pip install --quiet --no-deps --require-hashes
 LOCK := ../.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up reset test lint openapi bench bench-large build deploy lock clean
+.PHONY: help setup demo up console reset test lint openapi bench bench-large build deploy lock clean
 
 help: ## List these targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,7 +23,11 @@ demo: $(VENV)/.local ## Import and export a real file on an embedded AWS, and ch
 	@exec $(BIN)/python -m infra.local.demo
 
 up: $(VENV)/.local ## Run the stack on an embedded AWS until Ctrl-C; PORT= (4566), state in .waybill/
+	@$(BIN)/python -m infra.local.console || echo "going on without the console" >&2
 	@PORT=$(PORT) exec $(BIN)/python -m infra.local.up
+
+console: $(VENV)/.local ## Build the web console, if it has changed, into functions/console/static/
+	@$(BIN)/python -m infra.local.console
 
 reset: ## Forget the state of `make up` (all ports)
 	@rm -rf .waybill/state-* .waybill/stack.json
@@ -45,7 +49,7 @@ bench: $(VENV)/.local $(PEERS)/.done ## Run the benchmarks against their peers (
 bench-large: $(VENV)/.local ## Import and export a million rows on the embedded AWS, and 2 GB in little memory
 	@exec $(BIN)/python -m tests.bench.large
 
-build: $(SAM)/.done ## Build functions and layer for AWS into .aws-sam/
+build: $(SAM)/.done console ## Build console, functions and layer for AWS into .aws-sam/
 	@PATH="$(CURDIR)/$(SAM)/bin:$$PATH" sam build
 
 deploy: build ## Deploy to an AWS account (sam asks what it needs to know)
@@ -58,10 +62,11 @@ lock: ## Write requirements/*.txt anew from requirements/*.in
 	@cd requirements && $(LOCK) -c dev.txt layer.in -o layer.txt
 	@cd requirements && $(LOCK) -c dev.txt peers.in -o peers.txt
 	@cd requirements && $(LOCK) sam.in -o sam.txt
+	@cd requirements && $(LOCK) console.in -o console.txt
 	@sed -i '/^    #   -c dev.txt$$/d' requirements/local.txt requirements/layer.txt requirements/peers.txt
 
 clean: ## Remove everything made, except the state of `make up`
-	@rm -rf $(VENV) $(SAM) $(PEERS) .venv-lock .aws-sam build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) $(SAM) $(PEERS) .venv-lock .venv-node console/node_modules functions/console/static .aws-sam build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps: one holds as long as its lock file stays the same.

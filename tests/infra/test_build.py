@@ -70,7 +70,7 @@ def test_the_layer_holds_all_that_its_modules_import(layer: Path) -> None:
     isolated(IMPORT_EVERYTHING, layer)
 
 
-@pytest.mark.parametrize("name", ["api", "start_import", "import_steps", "export_steps", "schedule"])
+@pytest.mark.parametrize("name", ["api", "console", "start_import", "import_steps", "export_steps", "schedule"])
 def test_each_function_starts_with_its_folder_and_the_layer(layer: Path, name: str) -> None:
     isolated(IMPORT_HANDLER, ROOT / "functions" / name, layer)
 

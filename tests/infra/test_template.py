@@ -46,7 +46,7 @@ def statements(transformed: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     documents = [
         (name, policy["PolicyDocument"])
         for name, role in of_type(transformed, "AWS::IAM::Role").items()
-        for policy in role["Properties"]["Policies"]
+        for policy in role["Properties"].get("Policies", [])
     ] + [
         (name, policy["Properties"]["PolicyDocument"])
         for name, policy in of_type(transformed, "AWS::IAM::Policy").items()
@@ -98,7 +98,7 @@ def test_roles_have_no_managed_policy_but_the_log(transformed: dict[str, Any]) -
 def test_each_function_has_a_log_that_ends_and_steps_that_may_take_15_minutes() -> None:
     functions = of_type(RESOURCES, "AWS::Serverless::Function")
     assert set(functions) == {
-        f"{name}Function" for name in ("Api", "StartImport", "ImportSteps", "ExportSteps", "Schedule")
+        f"{name}Function" for name in ("Api", "Console", "StartImport", "ImportSteps", "ExportSteps", "Schedule")
     }
     for name, function in functions.items():
         group = RESOURCES[function["Properties"]["LoggingConfig"]["LogGroup"]["Ref"]]
@@ -176,9 +176,32 @@ def test_only_objects_under_drop_start_an_import() -> None:
 
 
 def test_every_request_reaches_the_api_function_which_verifies_tokens_itself(transformed: dict[str, Any]) -> None:
-    [route] = of_type(transformed, "AWS::ApiGatewayV2::Route").values()
-    assert (route["Properties"]["RouteKey"], route["Properties"]["AuthorizationType"]) == ("$default", "NONE")
+    routes = [route["Properties"] for route in of_type(transformed, "AWS::ApiGatewayV2::Route").values()]
+    assert {(route["RouteKey"], str(route["Target"]), route["AuthorizationType"]) for route in routes} == {
+        ("$default", "{'Fn::Sub': 'integrations/${ApiIntegration}'}", "NONE"),
+        ("GET /console", "{'Fn::Sub': 'integrations/${ConsoleIntegration}'}", "NONE"),
+        ("GET /console/{proxy+}", "{'Fn::Sub': 'integrations/${ConsoleIntegration}'}", "NONE"),
+    }
     assert not of_type(transformed, "AWS::ApiGatewayV2::Authorizer")
+
+
+def test_the_console_may_do_nothing_but_write_its_log(transformed: dict[str, Any]) -> None:
+    function = transformed["ConsoleFunction"]["Properties"]
+    assert function["Environment"]["Variables"] == {"FILES_BUCKET": {"Ref": "FilesBucket"}}
+    assert "Layers" not in function
+    role = transformed["ConsoleFunctionRole"]["Properties"]
+    assert not role.get("Policies")
+    assert len(role["ManagedPolicyArns"]) == 1
+
+
+def test_browsers_may_send_files_from_the_console_only() -> None:
+    [rule] = RESOURCES["FilesBucket"]["Properties"]["CorsConfiguration"]["CorsRules"]
+    assert (rule["AllowedOrigins"], rule["AllowedMethods"]) == ([{"Fn::GetAtt": ["Api", "ApiEndpoint"]}], ["POST"])
+    assert all(
+        "CorsConfiguration" not in bucket["Properties"]
+        for name, bucket in of_type(RESOURCES, "AWS::S3::Bucket").items()
+        if name != "FilesBucket"
+    )
 
 
 def test_local_deployment_leaves_out_nothing_but_the_tls_policies(transformed: dict[str, Any]) -> None:

@@ -986,6 +986,8 @@ def test_files_are_links_minted_now(api: Api) -> None:
         assert f"/files-bucket/{key}?" in location
         assert file_name in location.replace("%25", "%")
         assert "X-Amz-Expires=300" in location
+        link = api("GET", f"/jobs/{job.job_id}/{name}", query={"as": "link"})
+        assert (link.status, link.json["url"].partition("?")[0]) == (200, location.partition("?")[0]), name
     files.put("files-bucket", "uploads/u/source", b"something else")
     assert api("GET", f"/jobs/{job.job_id}/download").status == 404
 

@@ -97,4 +97,5 @@ def test_every_function_has_its_settings() -> None:
 def test_handlers_are_short_and_read_nothing_at_import(function: Path) -> None:
     source = (function / "app.py").read_text()
     assert len(source.splitlines()) < 100
-    assert "os.environ" not in source and "getenv" not in source
+    if function.name != "console":  # which is no part of the layer's world, and has no settings of it
+        assert "os.environ" not in source and "getenv" not in source

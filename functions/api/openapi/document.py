@@ -90,6 +90,7 @@ def _query_parameter(name: str, route: Route) -> Schema:
         "dataType": _words(DataType),
         "entity": {"description": "Name of the entity.", "schema": of("string")},
         "database": {"description": "Database of the entity.", "schema": of("string")},
+        "as": {"description": "`link`: 200 with the link, for a page in a browser.", "schema": word(["link", ""])},
         "startedBy": {"description": "Name of whoever started it.", "schema": of("string")},
     }
     return {"name": name, "in": "query", **known[name]}

@@ -96,7 +96,10 @@ def _accepted(description: str) -> dict[int, Answer]:
 
 
 _DELETED = {204: Answer("It is deleted.")}
-_LINK = {303: Answer("A link that is good for five minutes.", None, (LOCATION,))}
+_LINK = {
+    200: Answer("The link, for `as=link`.", "Link"),
+    303: Answer("A link that is good for five minutes.", None, (LOCATION,)),
+}
 _EXPIRED_JOB = {410: "The job has expired."}
 _EXPIRED = {410: "The job or its files have expired."}
 _CUSTOM = {403: "It is a custom flow, which the back office alone sets up."}

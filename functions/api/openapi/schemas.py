@@ -755,6 +755,7 @@ def components() -> dict[str, Schema]:
             examples=[{"confirm": True}],
         ),
         "RunTimes": page_of(moment()),
+        "Link": given({"url": uri}),
         "ZilliantImport": given({"importId": ident()}),
         "ZilliantStatus": given(
             {

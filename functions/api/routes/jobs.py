@@ -225,12 +225,15 @@ def _download(
     bucket: str | None = None,
     etag: str | None = None,
 ) -> Response[str]:
-    """303 to a link that is minted now.
+    """303 to a link that is minted now; with `?as=link` the link as JSON, for a page that cannot follow a 303 itself.
 
     Raises:
         Gone: the file has expired.
         NotFound: the job has no such file, or (with `etag`) it was overwritten.
     """
+    as_link = request.query.get("as") or None
+    if as_link not in (None, "link"):
+        raise MalformedRequest("as must be link.")
     _check_files_live(request, job)
     services = request.services
     bucket = bucket or services.settings.files_bucket
@@ -239,7 +242,8 @@ def _download(
         exists = info is not None and info.etag == etag
     if not exists:
         raise NotFound(f"This job has no {what}.")
-    return see_other(services.files.presign_get(bucket, key, file_name, LINK_SECONDS))
+    url = services.files.presign_get(bucket, key, file_name, LINK_SECONDS)
+    return json_response({"url": url}) if as_link else see_other(url)
 
 
 def _check_files_live(request: Request, job: Job) -> None:
@@ -272,8 +276,8 @@ ROUTES = [
     Route("POST", "/v1/jobs/<job_id>/stop", stop),
     Route("POST", "/v1/jobs/<job_id>/relaunch", relaunch),
     Route("GET", "/v1/jobs/<job_id>/errors", list_errors, query=PAGING),
-    Route("GET", "/v1/jobs/<job_id>/error-log", get_error_log),
-    Route("GET", "/v1/jobs/<job_id>/rejects", get_rejects),
-    Route("GET", "/v1/jobs/<job_id>/download", get_download),
+    Route("GET", "/v1/jobs/<job_id>/error-log", get_error_log, query=("as",)),
+    Route("GET", "/v1/jobs/<job_id>/rejects", get_rejects, query=("as",)),
+    Route("GET", "/v1/jobs/<job_id>/download", get_download, query=("as",)),
     Route("GET", "/v1/jobs/<job_id>/report", get_report),
 ]

@@ -1,0 +1,63 @@
+/** Every parameter of an export: the last step of the wizard, and View definition. */
+import KeyValuePairs from "@cloudscape-design/components/key-value-pairs";
+import type { Definition } from "../contract";
+import { Name, Time } from "../format";
+import { conditionWords, defaultFileName, destinationWords, isIncremental, scheduleWords, TYPE_WORDS } from "./words";
+
+export function Summary({ definition, runs }: { definition: Definition; runs?: string[] }) {
+  const { filter = [], recipients = [], dialect = {} } = definition;
+  return (
+    <KeyValuePairs
+      columns={3}
+      items={[
+        { label: "Name", value: <Name>{definition.name}</Name> },
+        { label: "Entity", value: <Name>{definition.entity}</Name> },
+        { label: "Type", value: TYPE_WORDS[definition.type] },
+        {
+          label: "Fields",
+          value: definition.fields ? <Name>{definition.fields.join(", ")}</Name> : "All fields, in the schema's order",
+        },
+        {
+          label: "Filter",
+          value: filter.length
+            ? filter.map((condition, index) => (
+                <div key={index}>
+                  <bdi>{conditionWords(condition)}</bdi>
+                </div>
+              ))
+            : "None: all records",
+        },
+        {
+          label: "Format",
+          value: [
+            definition.format ?? "csv",
+            definition.compression !== "none" && definition.compression,
+            Object.keys(dialect).length > 0 && JSON.stringify(dialect),
+          ]
+            .filter(Boolean)
+            .join(", "),
+        },
+        { label: "File name", value: <Name>{definition.fileName ?? defaultFileName(definition)}</Name> },
+        { label: "Formula guard", value: definition.escapeFormulas === false ? "Off" : "On" },
+        ...(isIncremental(definition.type)
+          ? [{ label: "Deletions", value: definition.includeDeleted ? "Included (_deleted)" : "Left out" }]
+          : []),
+        { label: "Schedule", value: scheduleWords(definition.schedule, definition.type) },
+        { label: "Destination", value: <Name>{destinationWords(definition.destination)}</Name> },
+        { label: "Report to", value: recipients.length ? <Name>{recipients.join(", ")}</Name> : "Nobody" },
+        ...(runs?.length
+          ? [
+              {
+                label: "Next runs",
+                value: runs.map((moment) => (
+                  <div key={moment}>
+                    <Time at={moment} />
+                  </div>
+                )),
+              },
+            ]
+          : []),
+      ]}
+    />
+  );
+}

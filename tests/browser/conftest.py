@@ -1,0 +1,140 @@
+"""A real browser before the real stack: Debian's Chromium, driven by Playwright, and the console as it is built.
+
+Without Chromium or a built console these tests are left out, and say so; with `CI` set they fail instead.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from infra.local import console
+from infra.local.embedded import ROOT
+from infra.local.stack import LocalStack, local_stack
+from tests.e2e.client import Client
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+AXE = ROOT / "console" / "node_modules" / "axe-core" / "axe.min.js"
+WAIT_MS = 20_000
+
+CONTACTS = {
+    "schema": {
+        "fields": [
+            {"name": "id", "type": "integer"},
+            {"name": "email", "type": "string", "format": "email"},
+            {"name": "spend", "type": "number", "constraints": {"minimum": 0}},
+        ],
+        "primaryKey": ["id"],
+    },
+    "permissions": {"view": ["sales"], "import": ["ops"], "export": ["ops", "sales"]},
+}
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[LocalStack]:
+    missing = "Chromium (apt-get install chromium)" if CHROMIUM is None else ""
+    if not missing and console.main() != 0:
+        missing = "a console that builds"
+    if missing and os.environ.get("CI"):
+        pytest.fail(f"the browser tests need {missing}")
+    if missing:
+        pytest.skip(f"BROWSER TESTS LEFT OUT: they need {missing}")
+    with local_stack(parameters={"ChunkBytes": 200_000, "AllowedPrivateHosts": "127.0.0.1"}) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def browser(stack: LocalStack) -> Iterator[Browser]:
+    expect.set_options(timeout=WAIT_MS)
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="session")
+def admin(stack: LocalStack) -> Iterator[Client]:
+    with closing(Client(stack.stack, "admin")) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def alice(stack: LocalStack) -> Iterator[Client]:
+    with closing(Client(stack.stack, "alice")) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def bob(stack: LocalStack) -> Iterator[Client]:
+    with closing(Client(stack.stack, "bob")) as client:
+        yield client
+
+
+Visit = Callable[..., Page]
+
+
+@pytest.fixture
+def visit(stack: LocalStack, browser: Browser) -> Iterator[Visit]:
+    """Open a screen as a user who signs in there; what the browser complains about fails the test."""
+    complaints: list[str] = []
+    contexts = []
+
+    def open_screen(path: str = "", user: str = "admin", **options: Any) -> Page:
+        context = browser.new_context(
+            **{"viewport": {"width": 1500, "height": 950}, "accept_downloads": True, "reduced_motion": "reduce"}
+            | options
+        )
+        contexts.append(context)
+        context.set_default_timeout(WAIT_MS)
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda message: complaints.append(message.text) if is_complaint(message) else None)
+        page.goto(stack.stack["consoleUrl"] + path)
+        page.get_by_label("User name").fill(user)
+        page.get_by_label("Password").fill(stack.stack["users"][user])
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_role("button", name=user, exact=True)).to_be_visible()
+        return page
+
+    yield open_screen
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def is_complaint(message: Any) -> bool:
+    """Refusals of the API are logged by the browser, and shown to the person: that is no fault of the console."""
+    return message.type == "error" and "Failed to load resource" not in message.text
+
+
+def violations(page: Page) -> list[str]:
+    """What axe finds wrong with the screen as it stands."""
+    source = AXE.read_text(encoding="utf-8")
+    page.evaluate(source)  # through the debugger: the page's policy would refuse the script
+    found = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
+    return [
+        f"{each['id']}: {node['html'][:200]} {node['failureSummary']}"
+        for each in found["violations"]
+        for node in each["nodes"]
+    ]
+
+
+def contacts_csv(rows: int, bad: int = 0) -> bytes:
+    """`bad` of the rows have no number as `spend`."""
+    lines = [f"{i},p{i}@example.com,{'much' if i < bad else i / 4}" for i in range(rows)]
+    return "\n".join(["id,email,spend", *lines, ""]).encode()
+
+
+def start_import(client: Client, entity: str, name: str, data: bytes, **options: object) -> str:
+    body = {"uploadId": client.upload(entity, name, data), **options}
+    answer = client.call("POST", "/imports", json=body)
+    assert answer.status_code == 202, answer.text
+    job_id: str = answer.json()["jobId"]
+    return job_id

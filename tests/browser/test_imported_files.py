@@ -1,0 +1,235 @@
+"""Imported files (kintone): what a person does there, and what the API says then. Lines K1-K13 of its reference."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from infra.local.stack import LocalStack
+from tests.browser.conftest import CONTACTS, Visit, contacts_csv, start_import, violations
+from tests.e2e.client import Client
+from tests.workbooks import number, row, text, xlsx
+
+HOSTILE = [
+    "<img src=x onerror=alert(1)><script>alert(2)<!--.csv",
+    "\"quotes\" 'and' `ticks` & more.csv",
+    "\u202egnp.\u202c שלום مرحبا.csv",
+    "n" * 250 + ".csv",
+]
+
+
+def choose_file(page: Page, path: Path, entity: str) -> None:
+    page.get_by_role("button", name="Import from file").first.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Choose an entity").click()
+    page.get_by_role("option", name=entity).click()
+    dialog.locator("input[type=file]").set_input_files(path)
+
+
+def test_k1_k2_k9_a_file_is_looked_at_mapped_imported_and_its_rest_downloaded(
+    visit: Visit, admin: Client, tmp_path: Path
+) -> None:
+    admin.put_entity("k1", **CONTACTS)
+    path = tmp_path / "people.csv"
+    path.write_text("ID;E-mail;Spend\n1;a@example.com;1.5\n2;b@example.com;much\n3;c@example.com;3\n")
+    page = visit("imports")
+    choose_file(page, path, "k1")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("Detected: Semicolon")).to_be_visible()
+    expect(dialog.get_by_text("Detected: utf-8")).to_be_visible()
+    expect(dialog.get_by_text("is not a number")).to_be_visible()
+    expect(dialog.get_by_role("button", name="Field for the column E-mail")).to_contain_text("email")
+    assert violations(page) == []
+    dialog.get_by_role("button", name="Start import").click()
+    expect(dialog).to_be_hidden()
+    mine = page.get_by_role("row").filter(has_text="people.csv").filter(has_text="k1")
+    expect(mine).to_contain_text("2 rows imported, 1 rejected because of errors")
+    headers = page.get_by_role("columnheader").all_inner_texts()
+    assert [text.strip() for text in headers] == [
+        "Submitted",
+        "Completed",
+        "App",
+        "File",
+        "Status",
+        "Message",
+        "Action",
+    ]
+    with page.expect_download() as download:
+        mine.get_by_role("button", name="Download unimported rows").click()
+    assert download.value.suggested_filename == "people.rejects.csv"
+    assert "2;b@example.com;much" in Path(download.value.path()).read_text()
+    job = admin.find_job(entity="k1")
+    assert job["counts"] == {"total": 3, "processed": 3, "imported": 2, "rejected": 1, "unprocessed": 0}
+    mine.get_by_role("link", name="k1").click()
+    expect(page.get_by_role("cell", name="a@example.com")).to_be_visible()
+    assert page.url.endswith("/console/entities/k1")
+    page.go_back()
+    expect(page.get_by_role("heading", name="Imported files")).to_be_visible()
+
+
+def test_k1_columns_that_the_entity_does_not_take_are_named_before_the_import(
+    visit: Visit, admin: Client, tmp_path: Path
+) -> None:
+    admin.put_entity("k1c", **CONTACTS)
+    path = tmp_path / "other.csv"
+    path.write_text("id,email,Turnover,note\n1,a@example.com,2,x\n")
+    page = visit("imports")
+    choose_file(page, path, "k1c")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("no column for spend")).to_be_visible()
+    dialog.get_by_role("button", name="Field for the column Turnover").click()
+    page.get_by_role("option", name="spend").click()
+    expect(dialog.get_by_text("no column for spend")).to_be_hidden()
+    expect(dialog.get_by_text("with note in it, the import would fail")).to_be_visible()
+    dialog.get_by_role("button", name="Start import").click()
+    expect(page.get_by_role("row").filter(has_text="k1c")).to_contain_text('extra-label: Label "note"')
+
+
+def test_k1_an_excel_file(visit: Visit, admin: Client, tmp_path: Path) -> None:
+    admin.put_entity("k1x", **CONTACTS)
+    path = tmp_path / "people.xlsx"
+    path.write_bytes(
+        xlsx([row(text("id"), text("email"), text("spend")), row(number(1), text("a@example.com"), number(2))])
+    )
+    page = visit("imports")
+    choose_file(page, path, "k1x")
+    page.get_by_role("dialog").get_by_text("A workbook").wait_for()
+    page.get_by_role("button", name="Start import").click()
+    expect(page.get_by_role("row").filter(has_text="k1x")).to_contain_text("1 rows imported")
+
+
+def test_k3_the_list_refreshes_by_itself_and_cheaply(visit: Visit, admin: Client) -> None:
+    admin.put_entity("k3", **CONTACTS)
+    page = visit("imports?entity=k3")
+    expect(page.get_by_text("Nothing was imported")).to_be_visible()
+    statuses: list[int] = []
+    page.on("response", lambda answer: statuses.append(answer.status) if "/v1/jobs/" in answer.url else None)
+    job_id = start_import(admin, "k3", "others.csv", contacts_csv(3000))
+    expect(page.get_by_role("row").filter(has_text="others.csv")).to_be_visible()
+    expect(page.get_by_role("row").filter(has_text="3,000 rows imported")).to_be_visible()
+    assert admin.get(f"/jobs/{job_id}")["status"] == "COMPLETED"
+    assert set(statuses) <= {200, 304}
+
+
+def test_k4_an_app_that_one_may_no_longer_see(visit: Visit, admin: Client, alice: Client) -> None:
+    admin.put_entity("k4-secret", **CONTACTS)
+    alice.wait(start_import(alice, "k4-secret", "k4.csv", contacts_csv(2)))
+    admin.put_entity("k4-secret", **CONTACTS | {"permissions": {}})
+    page = visit("imports", user="alice")
+    mine = page.get_by_role("row").filter(has_text="k4.csv")
+    expect(mine).to_contain_text("(No permission)")
+    expect(mine).not_to_contain_text("k4-secret")
+
+
+def test_k5_k6_k7_k10_waiting_running_stopped_canceled(visit: Visit, admin: Client) -> None:
+    admin.put_entity("k5", **CONTACTS)
+    running = start_import(admin, "k5", "running.csv", contacts_csv(120_000))
+    waiting = start_import(admin, "k5", "waiting.csv", contacts_csv(5))
+    page = visit("imports?entity=k5")
+    second = page.get_by_role("row").filter(has_text="waiting.csv")
+    expect(second).to_contain_text("Waiting")
+    expect(second).to_contain_text("Queued, waiting to start")
+    second.get_by_role("button", name="Cancel").click()
+    expect(second).to_contain_text("Canceled before it started")
+    assert admin.get(f"/jobs/{waiting}")["status"] == "CANCELED"
+    first = page.get_by_role("row").filter(has_text="running.csv")
+    expect(first.get_by_role("progressbar")).to_be_visible()
+    expect(first).to_contain_text("of 120,000 rows")
+    assert violations(page) == []
+    first.get_by_role("button", name="Stop importing").click()
+    expect(first).to_contain_text("not processed because the import was stopped")
+    job = admin.get(f"/jobs/{running}")
+    assert (job["status"], job["stopReason"]) == ("COMPLETED", "USER")
+    assert job["counts"]["imported"] + job["counts"]["unprocessed"] == 120_000
+
+
+def test_k8_a_failure_shows_its_code_and_all_errors(visit: Visit, admin: Client) -> None:
+    admin.put_entity("k8", **CONTACTS)
+    job_id = start_import(admin, "k8", "bad.csv", contacts_csv(300, bad=150), onError="all-or-nothing")
+    admin.wait(job_id)
+    page = visit("imports?entity=k8")
+    mine = page.get_by_role("row").filter(has_text="bad.csv")
+    expect(mine).to_contain_text("rejected-rows")
+    mine.get_by_role("button", name="All errors").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("type-error").first).to_be_visible()
+    expect(dialog.get_by_role("row").filter(has_text="type-error").filter(has_text="150").first).to_be_visible()
+    assert violations(page) == []
+    dialog.get_by_role("button", name="Show more").click()
+    dialog.get_by_role("searchbox").fill("151")
+    expect(dialog.get_by_text("1 found").first).to_be_visible()
+
+
+def test_k12_deleting_the_app_takes_its_imports_off_the_list(visit: Visit, admin: Client) -> None:
+    admin.put_entity("k12", **CONTACTS)
+    admin.wait(start_import(admin, "k12", "k12.csv", contacts_csv(2)))
+    page = visit("imports")
+    expect(page.get_by_role("row").filter(has_text="k12.csv")).to_be_visible()
+    assert admin.call("DELETE", "/entities/k12").status_code == 204
+    expect(page.get_by_role("row").filter(has_text="k12.csv")).to_have_count(0)
+
+
+def test_k13_the_app_leads_to_its_imports(visit: Visit, admin: Client) -> None:
+    admin.put_entity("k13", **CONTACTS)
+    admin.wait(start_import(admin, "k13", "nothing.csv", b"id,email,spend\n"))
+    page = visit("entities/k13")
+    expect(page.get_by_text("The import of nothing.csv failed")).to_be_visible()
+    assert violations(page) == []
+    page.get_by_role("link", name="Imported files").last.click()
+    expect(page.get_by_role("row").filter(has_text="nothing.csv")).to_contain_text("empty-file")
+    page.get_by_role("button", name="Settings").click()
+    page.get_by_role("menuitem", name="Imported files").click()
+    expect(page.get_by_role("heading", name="Imported files")).to_be_visible()
+
+
+def test_k13_while_a_file_is_imported(visit: Visit, admin: Client) -> None:
+    admin.put_entity("k13b", **CONTACTS)
+    job_id = start_import(admin, "k13b", "long.csv", contacts_csv(100_000))
+    page = visit("entities/k13b")
+    expect(page.get_by_text("A file is being imported: long.csv")).to_be_visible()
+    admin.call("POST", f"/jobs/{job_id}/stop")
+    admin.wait(job_id)
+
+
+def test_names_are_shown_as_they_are_and_nothing_of_them_runs(visit: Visit, admin: Client) -> None:
+    admin.put_entity("hostile", title="<b>title</b>", **CONTACTS)
+    for name in HOSTILE:
+        admin.wait(start_import(admin, "hostile", name, contacts_csv(2)))
+    page = visit("imports?entity=hostile")
+    page.on("dialog", lambda dialog: pytest.fail(dialog.message))
+    for name in HOSTILE[:3]:
+        expect(page.get_by_role("row").filter(has_text=name)).to_be_visible()
+    expect(page.get_by_title(HOSTILE[3])).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.locator("img[src=x]").count() == 0
+    assert violations(page) == []
+
+
+def test_signing_in_and_out(visit: Visit, stack: LocalStack) -> None:
+    page = visit("imports", user="bob")
+    page.reload()
+    expect(page.get_by_role("heading", name="Imported files")).to_be_visible()
+    page.get_by_role("button", name="bob", exact=True).click()
+    page.get_by_role("menuitem", name="Sign out").click()
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+    assert violations(page) == []
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.get_by_label("User name").fill("bob")
+    page.get_by_label("Password").fill("wrong")
+    page.wait_for_timeout(3000)
+    assert asked == [], "nothing is asked for when nobody is signed in"
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_text("You are not signed in")).to_be_visible()
+
+
+def test_light_and_dark(visit: Visit) -> None:
+    page = visit("imports", color_scheme="dark")
+    expect(page.locator("body")).to_have_class("awsui-dark-mode")
+    expect(page.get_by_role("heading", name="Imported files")).to_be_visible()
+    assert violations(page) == []
+    page.get_by_role("button", name="Settings").click()
+    page.get_by_role("menuitem", name="Light").click()
+    expect(page.locator("body")).not_to_have_class("awsui-dark-mode")

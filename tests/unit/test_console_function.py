@@ -1,0 +1,103 @@
+"""The function that serves the console's files, and nothing else."""
+
+from __future__ import annotations
+
+import base64
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.local.embedded import ROOT
+
+Get = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def get(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Get:
+    """GET a path of a console that was built to these files."""
+    static = tmp_path / "static"
+    (static / "assets").mkdir(parents=True)
+    (static / "index.html").write_text("<head>\n</head>")
+    for name in ("a-1.js", "a-1.js.br", "a-1.js.gz"):
+        (static / "assets" / name).write_text(name)
+    (tmp_path / "app.py").write_text("secret")
+    spec = importlib.util.spec_from_file_location("console_app", ROOT / "functions" / "console" / "app.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "STATIC", static)
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    monkeypatch.setenv("FILES_BUCKET", "files")
+
+    def call(path: str, **headers: str) -> dict[str, Any]:
+        event = {"rawPath": path, "headers": headers, "requestContext": {"apiId": "abc"}}
+        answer: dict[str, Any] = module.handler(event, None)
+        answer["body"] = base64.b64decode(answer["body"]).decode()
+        return answer
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("path", "base"), [("/console/", "./"), ("/console/imports", "./"), ("/console/entities/a/schema", "../../")]
+)
+def test_every_screen_is_the_page_with_its_addresses_counted_from_the_root(get: Get, path: str, base: str) -> None:
+    answer = get(path)
+    assert answer["statusCode"] == 200
+    assert f'<base href="{base}" />' in answer["body"]
+    assert answer["headers"]["cache-control"] == "no-cache"
+
+
+def test_the_address_without_its_slash_leads_to_the_one_with_it(get: Get) -> None:
+    answer = get("/console")
+    assert (answer["statusCode"], answer["headers"]["location"]) == (308, "console/")
+
+
+def test_the_embedded_aws_takes_the_slash_off(get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    assert '<base href="/_aws/execute-api/abc/console/" />' in get("/console")["body"]
+
+
+@pytest.mark.parametrize(
+    ("accepted", "body"),
+    [("gzip, deflate, br", "a-1.js.br"), ("gzip;q=1.0", "a-1.js.gz"), ("identity", "a-1.js"), ("", "a-1.js")],
+)
+def test_hashed_files_are_compressed_and_kept_for_good(get: Get, accepted: str, body: str) -> None:
+    answer = get("/console/assets/a-1.js", **{"accept-encoding": accepted})
+    assert answer["body"] == body
+    assert answer["headers"]["content-type"] == "text/javascript"
+    assert "immutable" in answer["headers"]["cache-control"]
+
+
+@pytest.mark.parametrize("path", ["../app.py", "assets/../../app.py", "/etc/passwd", "..%2fapp.py", "assets/..", "//"])
+def test_no_path_leads_out_of_the_files(get: Get, path: str) -> None:
+    assert "secret" not in get(f"/console/{path}")["body"]
+
+
+def test_a_file_of_an_older_build_is_missing_rather_than_the_page(get: Get) -> None:
+    assert get("/console/assets/a-0.js")["statusCode"] == 404
+
+
+def test_a_console_that_was_not_built_says_so(get: Get, tmp_path: Path) -> None:
+    (tmp_path / "static" / "index.html").unlink()
+    answer = get("/console/imports")
+    assert answer["statusCode"] == 404
+    assert "make console" in answer["body"]
+
+
+def test_nothing_from_elsewhere_runs_in_the_page(get: Get) -> None:
+    headers = get("/console/")["headers"]
+    policy = dict(part.split(" ", 1) for part in headers["content-security-policy"].split("; "))
+    assert policy["default-src"] == policy["frame-ancestors"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == "'self'"
+    assert policy["connect-src"].split() == [
+        "'self'",
+        "https://cognito-idp.eu-west-1.amazonaws.com",
+        "https://files.s3.amazonaws.com",
+        "https://files.s3.eu-west-1.amazonaws.com",
+    ]
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
