@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from waybill.entities.model import Entity
+from waybill.entities.records import SHARDS, partition
 from waybill.entities.schema import parse_schema
 from waybill.errors import InvalidRequest, JobFailed
 from waybill.exports.container import FileWriter
@@ -35,7 +36,8 @@ from waybill.jobs.model import Job, Status, rfc3339
 if TYPE_CHECKING:
     from waybill.bootstrap import Services
 
-SEGMENTS = 64
+SEGMENTS = SHARDS
+"""Of an entity's own table its partitions; a large target table is scanned in as many."""
 PARTS = 16
 LAG_SECONDS = 300
 """A target table's other writers may be so late with what they stamped."""
@@ -298,7 +300,7 @@ def _page_request(
     values: dict[str, Any] = {}
     if run.entity.target is None:
         operation = "Query"
-        names["#pk"], values[":pk"] = "_pk", {"S": f"{run.entity.uid}#{segment:02x}"}
+        names["#pk"], values[":pk"] = "_pk", {"S": partition(run.entity.uid, segment)}
         request: dict[str, Any] = {
             "TableName": services.settings.records_table,
             "KeyConditionExpression": "#pk = :pk",
