@@ -12,7 +12,7 @@ PIP_INSTALL := -m pip install --quiet --no-deps --require-hashes
 LOCK := ../.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up console reset test lint openapi bench bench-large build deploy lock clean
+.PHONY: help setup demo up native console reset test lint openapi bench bench-large build deploy lock clean
 
 help: ## List these targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,11 +20,16 @@ help: ## List these targets
 setup: $(VENV)/.local ## Make .venv with what `make up` and the command line client need
 
 demo: $(VENV)/.local ## Import and export a real file on an embedded AWS, and check the result
+	@$(BIN)/python -m infra.native --if-possible
 	@exec $(BIN)/python -m infra.local.demo
 
 up: $(VENV)/.local ## Run the stack on an embedded AWS until Ctrl-C; PORT= (4566), state in .waybill/
+	@$(BIN)/python -m infra.native --if-possible
 	@$(BIN)/python -m infra.local.console || echo "going on without the console" >&2
 	@PORT=$(PORT) exec $(BIN)/python -m infra.local.up
+
+native: $(VENV)/.local ## Compile the inner loop of imports, if it has changed (shared/waybill/native.c)
+	@$(BIN)/python -m infra.native
 
 console: $(VENV)/.local ## Build the web console, if it has changed, into functions/console/static/
 	@$(BIN)/python -m infra.local.console
@@ -32,7 +37,7 @@ console: $(VENV)/.local ## Build the web console, if it has changed, into functi
 reset: ## Forget the state of `make up` (all ports)
 	@rm -rf .waybill/state-* .waybill/stack.json
 
-test: $(VENV)/.dev $(SAM)/.done ## Run all tests
+test: $(VENV)/.dev $(SAM)/.done native ## Run all tests
 	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile
 
 lint: $(VENV)/.dev ## Check style, types and the template
@@ -43,10 +48,10 @@ lint: $(VENV)/.dev ## Check style, types and the template
 openapi: $(VENV)/.local ## Write the API's description and reference anew (functions/api/openapi.json, docs.html)
 	@PYTHONPATH=functions/api:shared $(BIN)/python -m openapi
 
-bench: $(VENV)/.local $(PEERS)/.done ## Run the benchmarks against their peers (at most 12 minutes)
+bench: native $(PEERS)/.done ## Run the benchmarks against their peers (at most 12 minutes)
 	@exec $(BIN)/python -m tests.bench.run
 
-bench-large: $(VENV)/.local ## Import and export a million rows on the embedded AWS, and 2 GB in little memory
+bench-large: native ## Import and export a million rows on the embedded AWS, and 2 GB in little memory
 	@exec $(BIN)/python -m tests.bench.large
 
 build: $(SAM)/.done console ## Build console, functions and layer for AWS into .aws-sam/
@@ -63,10 +68,11 @@ lock: ## Write requirements/*.txt anew from requirements/*.in
 	@cd requirements && $(LOCK) -c dev.txt peers.in -o peers.txt
 	@cd requirements && $(LOCK) sam.in -o sam.txt
 	@cd requirements && $(LOCK) console.in -o console.txt
+	@cd requirements && $(LOCK) zig.in -o zig.txt
 	@sed -i '/^    #   -c dev.txt$$/d' requirements/local.txt requirements/layer.txt requirements/peers.txt
 
 clean: ## Remove everything made, except the state of `make up`
-	@rm -rf $(VENV) $(SAM) $(PEERS) .venv-lock .venv-node console/node_modules functions/console/static .aws-sam build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) $(SAM) $(PEERS) shared/waybill/libwaybill.so .venv-lock .venv-node .venv-zig console/node_modules functions/console/static .aws-sam build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps: one holds as long as its lock file stays the same.

@@ -99,7 +99,7 @@ def _load_table(running: LocalStack, file: Path) -> None:
                 key = key_text(row[:2])
                 place = {"_pk": {"S": f"{uid}#{shard_of(key)}"}, "_sk": {"S": key}}
                 fields = {name: {"S": cell} for name, cell in zip(header, row, strict=True)}
-                puts.append(json.dumps({"PutRequest": {"Item": place | stamp | fields}}))
+                puts.append(json.dumps({"PutRequest": {"Item": place | stamp | fields}}).encode())
             writer.write(puts)
             written += len(puts)
             say(f"{written:,} records written")

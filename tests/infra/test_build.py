@@ -70,6 +70,10 @@ def test_the_layer_holds_all_that_its_modules_import(layer: Path) -> None:
     isolated(IMPORT_EVERYTHING, layer)
 
 
+def test_the_layer_has_the_native_library_and_can_load_it(layer: Path) -> None:
+    isolated("import sys; sys.path.insert(0, sys.argv[1]); from waybill.native import library; assert library()", layer)
+
+
 @pytest.mark.parametrize("name", ["api", "console", "start_import", "import_steps", "export_steps", "schedule"])
 def test_each_function_starts_with_its_folder_and_the_layer(layer: Path, name: str) -> None:
     isolated(IMPORT_HANDLER, ROOT / "functions" / name, layer)
@@ -88,6 +92,9 @@ def test_sam_builds_what_lambda_can_load(tmp_path: Path) -> None:
     )
     layer = tmp_path / "build" / "SharedLayer" / "python"
     assert (layer / "waybill" / "settings.py").is_file()
+    library = (layer / "waybill" / "libwaybill.so").read_bytes()
+    assert library[:5] == b"\x7fELF\x02" and library[18] == 62, "for x86-64 (ELF: e_machine), whatever this machine is"
+    assert source_hash().encode() in library
     compiled = {path.name.partition(".")[0] for path in layer.rglob("*.cpython-313-x86_64-linux-gnu.so")}
     assert {"_pydantic_core", "_pycurl", "_xxhash"} <= compiled
     assert sum(path.stat().st_size for path in layer.rglob("*") if path.is_file()) < LAMBDA_LIMIT_BYTES

@@ -45,8 +45,8 @@ def dynamodb(empty_moto_url: str) -> Iterator[DynamoDB]:
     client.close()
 
 
-def put_request(item: dict[str, Any]) -> str:
-    return json.dumps({"PutRequest": {"Item": to_attributes(item)}}, ensure_ascii=False)
+def put_request(item: dict[str, Any]) -> bytes:
+    return json.dumps({"PutRequest": {"Item": to_attributes(item)}}, ensure_ascii=False).encode()
 
 
 def get(dynamodb: DynamoDB, pk: str, sk: str) -> dict[str, Any] | None:
@@ -93,7 +93,7 @@ def test_batches_are_written_and_read_back_page_by_page(dynamodb: DynamoDB) -> N
     with BatchWriter(dynamodb, TABLE, connections=4) as writer:
         writer.write([put_request(row) for row in rows])
         writer.flush()
-        writer.write(['{"DeleteRequest":{"Key":{"pk":{"S":"p"},"sk":{"S":"0007"}}}}'])
+        writer.write([b'{"DeleteRequest":{"Key":{"pk":{"S":"p"},"sk":{"S":"0007"}}}}'])
     items, pages = query(dynamodb, "p", limit=100)
     assert items == [row for row in rows if row["sk"] != "0007"]
     assert pages >= 3

@@ -212,8 +212,8 @@ class Import:
 
     # The table that is written
 
-    def put(self, texts: Sequence[str]) -> None:
-        for text in texts:
+    def put(self, texts: Sequence[bytes]) -> None:
+        for text in map(bytes.decode, texts):
             self.written[text.partition('"_sk":{"S":"')[2].partition('"')[0]] = re.sub(r'"_at":{"N":"\d+"},?', "", text)
 
 
@@ -228,7 +228,7 @@ class SimulatedSink(BatchSink):
         self._sent: list[tuple[float, Sequence[int]]] = []
         self._pace = run.chance.uniform(0.2, 1.2)  # seconds between requests: slow and fast environments
 
-    def write(self, rows: Sequence[int], texts: Sequence[str], digests: Sequence[int]) -> None:
+    def write(self, rows: Sequence[int], texts: Sequence[bytes], digests: Sequence[int]) -> None:
         run, timeline = self._run, self._run.timeline
         self._before_send()
         while run.capacity_free_at > timeline.now:  # throttled: a pause of full jitter, 5 s at most

@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from waybill.aws import dynamodb as wire
@@ -144,11 +144,12 @@ def client(played: PlayedDynamoDB, pauses: Pauses | None = None, **options: Any)
     return DynamoDB("us-east-1", played.url, credentials=lambda: Credentials("AK", "SK"), **options)
 
 
-def put(key: int | str, value: str = "x") -> str:
-    return json.dumps({"PutRequest": {"Item": {"pk": {"S": str(key)}, "value": {"S": value}}}}, ensure_ascii=False)
+def put(key: int | str, value: str = "x") -> bytes:
+    item = {"pk": {"S": str(key)}, "value": {"S": value}}
+    return json.dumps({"PutRequest": {"Item": item}}, ensure_ascii=False).encode()
 
 
-def puts(count: int, start: int = 0) -> list[str]:
+def puts(count: int, start: int = 0) -> list[bytes]:
     return [put(key) for key in range(start, start + count)]
 
 
@@ -632,6 +633,7 @@ def test_a_request_is_never_larger_than_dynamodb_takes(played: PlayedDynamoDB, m
     assert len(played.items) == 31
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_whatever_goes_wrong_each_put_is_acknowledged_once(data: st.DataObject) -> None:
     played, pauses = PlayedDynamoDB(), Pauses()

@@ -19,6 +19,8 @@ PURE = ("tabular", "jobs/model.py", "jobs/items.py", "entities/fieldtypes", "ent
 PURE_MAY_IMPORT = (
     "waybill.tabular",
     "waybill.errors",
+    "waybill.joined",
+    "waybill.native",
     "waybill.jobs.model",
     "waybill.jobs.items",
     "waybill.entities",

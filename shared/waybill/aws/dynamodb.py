@@ -28,6 +28,7 @@ from typing import Any, TypeVar
 import pycurl
 
 from waybill.aws.sigv4 import CredentialsProvider, Headers, Signer
+from waybill.joined import join
 
 MAX_BATCH_PUTS = 25
 MAX_BATCH_BYTES = 16 * 1024 * 1024
@@ -384,7 +385,7 @@ class _Connection:
         # libcurl looks at its timer before the socket, so an answer that came while the caller was busy would be lost:
         # the writer keeps the time itself.
         handle.setopt(pycurl.TIMEOUT_MS, 0)
-        self.puts: Sequence[str] = ()
+        self.puts: Sequence[bytes] = ()
         self.tags: Sequence[Any] = ()
         self.body_bytes = 0
         self.failures = 0
@@ -431,7 +432,7 @@ class BatchWriter:
         self._before_send = before_send
         self._patience_seconds = patience_seconds
         self._clock, self._sleep, self._random = clock, sleep, random
-        self._head = '{"RequestItems":{' + json.dumps(table) + ":["
+        self._head = ('{"RequestItems":{' + json.dumps(table) + ":[").encode()
         self._operation, self._max_puts = "BatchWriteItem", MAX_BATCH_PUTS
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_MAXCONNECTS, connections)
@@ -445,11 +446,11 @@ class BatchWriter:
         self._error: BaseException | None = None
         self._unsent: list[Any] = []
 
-    def write(self, puts: Sequence[str], tags: Sequence[Any] | None = None) -> None:
+    def write(self, puts: Sequence[bytes], tags: Sequence[Any] | None = None) -> None:
         """Sends write requests, 25 at a time, and waits only while all connections are busy.
 
         Args:
-            puts: JSON texts of single write requests, `{"PutRequest":{"Item":{…}}}`. Of any 25 in a row no two may
+            puts: JSON of single write requests in UTF-8, `{"PutRequest":{"Item":{…}}}`. Of any 25 in a row no two may
                 have one key, or DynamoDB refuses the batch: `dict(zip(keys, puts)).values()` keeps the last of each.
             tags: what the caller knows each put by (a row number); `unacknowledged` gives it back. The put itself when
                 left out.
@@ -532,7 +533,7 @@ class BatchWriter:
             self._error = error
         self.drain()
 
-    def _write_batch(self, puts: Sequence[str], tags: Sequence[Any]) -> int:
+    def _write_batch(self, puts: Sequence[bytes], tags: Sequence[Any]) -> int:
         """Starts one batch of as many puts as fit into a request; returns how many that are."""
         body = self._body(puts)
         while len(body) > MAX_BATCH_BYTES and len(puts) > 1:
@@ -551,8 +552,8 @@ class BatchWriter:
             raise
         return len(puts)
 
-    def _body(self, puts: Sequence[str]) -> bytes:
-        return (self._head + ",".join(puts) + "]}}").encode()
+    def _body(self, puts: Sequence[bytes]) -> bytes:
+        return b"%b%b]}}" % (self._head, join(puts))
 
     def _send(self, connection: _Connection, body: bytes) -> None:
         if self._before_send is not None:
@@ -697,8 +698,8 @@ class ConditionalWriter(BatchWriter):
         refused, self.refused = self.refused, []
         return refused
 
-    def _body(self, puts: Sequence[str]) -> bytes:
-        return puts[0].encode()
+    def _body(self, puts: Sequence[bytes]) -> bytes:
+        return puts[0]
 
     def _refuse(self, connection: _Connection, refusal: ConditionFailed) -> DynamoDBError | None:
         self.refused.append(connection.tags[0])
@@ -716,4 +717,4 @@ def _keep_unprocessed(connection: _Connection, unprocessed: list[Any]) -> None:
             connection.puts, connection.tags = [put for put, _ in kept], [tag for _, tag in kept]
             return
     # They came back in another spelling (a number, the order of a set): which ones they are is not known any more.
-    connection.puts = [json.dumps(put, separators=(",", ":"), ensure_ascii=False) for put in unprocessed]
+    connection.puts = [json.dumps(put, separators=(",", ":"), ensure_ascii=False).encode() for put in unprocessed]

@@ -97,8 +97,11 @@ class Files:
         """The bytes `[start, end)` at once."""
         return self.get_range(bucket, key, start, end, None).read()
 
-    def put(self, bucket: str, key: str, body: bytes, content_type: str = "application/octet-stream") -> None:
-        self._s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType=content_type)
+    def put(
+        self, bucket: str, key: str, body: bytes | bytearray, content_type: str = "application/octet-stream"
+    ) -> None:
+        content: Any = body  # botocore takes both
+        self._s3.put_object(Bucket=bucket, Key=key, Body=content, ContentType=content_type)
 
     def copy(self, bucket: str, source_key: str, key: str) -> None:
         """Copy an object of up to 5 GiB within a bucket."""

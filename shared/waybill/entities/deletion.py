@@ -90,7 +90,7 @@ def _erase_records(dynamodb: DynamoDB, table: str, uid: str, writer: BatchWriter
         while True:
             answer = dynamodb.call("Query", query)
             if answer["Items"]:  # what is empty already does not keep a minute from getting further than the last one
-                writer.write([json.dumps({"DeleteRequest": {"Key": key}}) for key in answer["Items"]])
+                writer.write([json.dumps({"DeleteRequest": {"Key": key}}).encode() for key in answer["Items"]])
                 if not has_time():
                     return False
             if "LastEvaluatedKey" not in answer:

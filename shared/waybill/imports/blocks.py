@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
+from typing import TypeVar
 
 from waybill.imports.reports import RowError
 from waybill.imports.sinks import Refusal
+
+_Value = TypeVar("_Value")
 
 
 def stopped(row: int) -> RowError:
@@ -23,9 +26,9 @@ class RowBlock:
 
     raw: Callable[[int], str]
     rows: Sequence[int] = ()
-    texts: list[str] = field(default_factory=list)
-    keys: list[str] = field(default_factory=list)
-    digests: list[int] = field(default_factory=list)
+    texts: Sequence[bytes] = ()
+    keys: Sequence[str] = ()
+    digests: Sequence[int] = ()
     unique: list[list[int | None]] = field(default_factory=list)
     errors: dict[int, list[RowError]] = field(default_factory=dict)
     unprocessed: int = 0
@@ -38,6 +41,21 @@ class RowBlock:
         """(row as it stands, its errors) of the bad and the unprocessed rows, in file order."""
         for row in sorted(self.errors):
             yield self.raw(row), self.errors[row]
+
+    def add(self, more: RowBlock) -> None:
+        """Take in the rows of another block of the same rows of the file, none of which is in this one."""
+        raw, raw_of_more, its_rows = self.raw, more.raw, frozenset(more.errors)
+        self.raw = lambda row: raw_of_more(row) if row in its_rows else raw(row)
+        self.errors |= more.errors
+        if not more.rows:
+            return
+        has_texts = len(self.texts) == len(self.rows)
+        rows = [*self.rows, *more.rows]
+        order = sorted(range(len(rows)), key=rows.__getitem__)
+        self.rows = [rows[place] for place in order]
+        self.texts = _in_order([*self.texts, *more.texts], order) if has_texts else ()
+        self.keys = _in_order([*self.keys, *more.keys], order)
+        self.digests = _in_order([*self.digests, *more.digests], order)
 
     def reject(self, errors: Mapping[int, RowError]) -> None:
         """Take the rows named out of the good ones."""
@@ -80,3 +98,7 @@ class RowBlock:
         self.keys = list(compress(self.keys, good))
         self.digests = list(compress(self.digests, good))
         self.unique = [list(compress(values, good)) for values in self.unique]
+
+
+def _in_order(values: Sequence[_Value], order: Sequence[int]) -> list[_Value]:
+    return [values[place] for place in order]

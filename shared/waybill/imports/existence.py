@@ -18,11 +18,11 @@ _TOMBSTONE = "_gone"
 Key = tuple[tuple[str, str | Decimal], ...]
 
 
-def keys_of(texts: Iterable[str], attributes: Sequence[str], is_update: bool) -> list[dict[str, Any]]:
+def keys_of(texts: Iterable[bytes], attributes: Sequence[str], is_update: bool) -> list[dict[str, Any]]:
     """The keys, in DynamoDB's JSON, that requests for records are about.
 
     Args:
-        texts: requests as `waybill.imports.sinks.NoSink` wraps them.
+        texts: requests as `waybill.imports.sinks.BatchSink` wraps them.
         attributes: names of the table's key attributes.
     """
     found = []

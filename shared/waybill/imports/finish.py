@@ -193,7 +193,7 @@ def _search(
         try:
             again = read_again(services.files, plan, reader, wanted, first_chunk, _NO_TIME, tick)
             for chunk, row, block, at in again:
-                yield chunk, Found(row, block.keys[at], None, block.texts[at], block.raw(row))
+                yield chunk, Found(row, block.keys[at], None, block.texts[at].decode(), block.raw(row))
         except SourceChanged:
             raise _SourceGone from None
 
@@ -235,13 +235,13 @@ def settle_repeated_keys(
         pass  # What was written stays; without the source nobody can say more about repeated keys.
 
 
-def _stamped(texts: Sequence[str], reader: RowReader, now: datetime) -> list[str]:
+def _stamped(texts: Sequence[str], reader: RowReader, now: datetime) -> list[bytes]:
     """Requests with the time at which they are sent: what exports by time of writing go by."""
     old, new = reader.stamps(_NO_TIME), reader.stamps(now)
     changes = [(f"{quote(name)}:{old[name]}", f"{quote(name)}:{new[name]}") for name in old if old[name] != new[name]]
     for before, after in changes:
         texts = [text.replace(before, after, 1) for text in texts]
-    return list(texts)
+    return [text.encode() for text in texts]
 
 
 def _put_files_together(

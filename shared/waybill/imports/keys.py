@@ -12,7 +12,11 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol
+from ctypes import addressof, c_char
+from itertools import chain
+from typing import Any, Protocol
+
+from waybill import native
 
 KEYS_PER_PARTITION = 250_000
 # Keys held at once while repeated ones are looked for, 16 bytes each; and rows that are read again in one pass.
@@ -37,26 +41,38 @@ class KeySpill:
     """Collects a chunk's key digests."""
 
     def __init__(self, partitions: int) -> None:
-        self._digests = [array("Q") for _ in range(partitions)]
-        self._rows = [array("Q") for _ in range(partitions)]
+        self._partitions = partitions
+        self._digests, self._rows = array("Q"), array("Q")
 
     def add(self, digests: Sequence[int], rows: Sequence[int]) -> None:
         """Add valid rows: their digests and row numbers, in file order."""
-        if len(self._digests) == 1:
-            self._digests[0].extend(digests)
-            self._rows[0].extend(rows)
-            return
-        mask = len(self._digests) - 1
-        for digest, row in zip(digests, rows, strict=True):
-            part = digest & mask
-            self._digests[part].append(digest)
-            self._rows[part].append(row)
+        self._digests.extend(digests)
+        self._rows.extend(rows)
 
-    def to_bytes(self) -> bytes:
-        parts = [array("I", map(len, self._digests))]
-        for digests, rows in zip(self._digests, self._rows, strict=True):
-            parts += [digests, rows]
-        return b"".join(map(_little_endian, parts))
+    def to_bytes(self) -> bytes | bytearray:
+        library = native.library()
+        if library is not None and self._partitions > 1:
+            return self._partitioned_natively(library)
+        parts = [(array("Q"), array("Q")) for _ in range(self._partitions)]
+        for digest, row in zip(self._digests, self._rows, strict=True):
+            digests, rows = parts[digest & (self._partitions - 1)]
+            digests.append(digest)
+            rows.append(row)
+        counts = array("I", [len(digests) for digests, _ in parts])
+        return b"".join(map(_little_endian, [counts, *chain.from_iterable(parts)]))
+
+    def _partitioned_natively(self, library: Any) -> bytearray:
+        """Into the file's bytes at once: a copy more would be what an import takes most memory for."""
+        partitions, pairs = self._partitions, len(self._digests)
+        spilled = bytearray(partitions * _HEADER_SIZE + pairs * _PAIR_SIZE)
+        counts, ends = array("Q", bytes(8 * partitions)), array("Q", bytes(8 * partitions))
+        address = addressof(c_char.from_buffer(spilled)) + partitions * _HEADER_SIZE
+        digests, rows = (values.buffer_info()[0] for values in (self._digests, self._rows))
+        library.waybill_partition(
+            digests, rows, pairs, partitions, counts.buffer_info()[0], ends.buffer_info()[0], address
+        )
+        spilled[: partitions * _HEADER_SIZE] = array("I", counts).tobytes()
+        return spilled
 
 
 def repeated_by_partition(reads: Sequence[RangeReader], partitions: int, first: int = 0) -> Iterator[list[int]]:
@@ -94,7 +110,7 @@ def repeated(chunks: Iterable[tuple[array[int], array[int]]]) -> list[int]:
     digests = array("Q")
     for chunk_digests, _ in pairs:
         digests.extend(chunk_digests)
-    if len(set(digests)) == len(digests):
+    if not _has_repeats(digests):
         return []
     seen: set[int] = set()
     again: set[int] = set()
@@ -105,6 +121,15 @@ def repeated(chunks: Iterable[tuple[array[int], array[int]]]) -> list[int]:
     return sorted(
         row for chunk_digests, rows in pairs for digest, row in zip(chunk_digests, rows, strict=True) if digest in again
     )
+
+
+def _has_repeats(digests: array[int]) -> bool:
+    library = native.library()
+    if library is None or not digests:
+        return len(set(digests)) < len(digests)
+    slots = 1 << (2 * len(digests) - 1).bit_length()
+    seen = array("Q", bytes(8 * slots))
+    return bool(library.waybill_repeats(digests.buffer_info()[0], len(digests), seen.buffer_info()[0], slots))
 
 
 def _little_endian(values: array[int]) -> memoryview:

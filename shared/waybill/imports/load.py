@@ -247,7 +247,7 @@ class _Loader:
                         report.reject(raw, [stopped(number)])
                         tally.unprocessed += 1
                     continue
-                block = self._reader.read(segment, row, count, self._services.clock(), NoSink.wrapping)
+                block = self._reader.read(segment, row, count, self._services.clock(), None)
                 block.reject(losers)
                 for refusal in written.refused:
                     block.refuse(refusal)
@@ -344,7 +344,7 @@ class _PartFiles:
         for output in (self.rejects, self.error_log):
             output.end(keep=False)
 
-    def _put(self, name: str, data: bytes) -> None:
+    def _put(self, name: str, data: bytes | bytearray) -> None:
         self._files.put(self._bucket, self._prefix + name, data)
 
     def new_writer(self, name: str) -> Writer:

@@ -7,7 +7,8 @@ schema. The load and the finish read rows through the same class, so that both s
 from __future__ import annotations
 
 import csv
-from collections.abc import Container, Iterable, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
@@ -16,12 +17,14 @@ from typing import TYPE_CHECKING
 from waybill.entities.columns import Lane, make_column
 from waybill.entities.header import HeaderMatch
 from waybill.entities.model import Entity
+from waybill.entities.native_rows import NativeRows, Suspect, native_rows
 from waybill.entities.rows import MISSING_KEY, Block, Shape, compile_rows, key_text
 from waybill.entities.schema import Schema
 from waybill.imports.blocks import RowBlock
 from waybill.imports.reports import RowError
-from waybill.imports.sinks import Wrapping
+from waybill.imports.sinks import BatchSink, Wrapping
 from waybill.jobs.model import Job, rfc3339
+from waybill.native import WHOLE
 from waybill.tabular.formulas import GUARDED_TYPES, unguard
 from waybill.tabular.records import Rows, Segment, comment_records, parse_columns, parse_rows, raw_records
 
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 _SHAPES: dict[str, Shape] = {"upsert": "put", "insert": "put", "update": "update", "delete": "delete"}
 
 
+_SOME_WRAPPING = BatchSink.wrapping
 ROW_CAP_BYTES = 1024 * 1024
 _NONE: frozenset[int] = frozenset()
 _STRAY = "A quote stands inside an unquoted cell, text after a closing quote, or a NUL in the row."
@@ -61,25 +65,90 @@ class RowReader:
         self._compiler = compile_rows(schema, match, shape=_SHAPES[job.mode], own_table=own_table)
         self.unique_sets = self._compiler.unique_sets
         self._width = len(match.labels)
+        self._native = None
         guarded = [column.position for column in match.columns if column.field.type in GUARDED_TYPES]
         self._guarded = guarded if job.options.get("unescapeFormulas") else []
         # The leading columns of a rejects file say nothing of the row itself.
         self._first_own_cell = 3 if plan.rejects_format.strip_columns else 0
+        reads_as_it_stands = not (self._guarded or self._first_own_cell or plan.dialect.comment_rows)
+        if reads_as_it_stands and _SHAPES[job.mode] == "put":
+            self._names = {position: field.name for position, field in match.columns}
+            self._native = native_rows(schema, match, plan.dialect, own_table)
 
-    def read(self, segment: Segment, first_row: int, count: int, now: datetime, wrapping: Wrapping) -> RowBlock:
+    def read(self, segment: Segment, first_row: int, count: int, now: datetime, wrapping: Wrapping | None) -> RowBlock:
         """Check the first `count` records of a segment, the first of which is row `first_row`.
 
         Args:
             now: stamped on the records as the time of writing.
-            wrapping: what stands around the text of each row to make it a request.
+            wrapping: what stands around the text of each row to make it a request; None where nobody wants the texts.
         """
+        native, data, dialect = self._native, segment.data, self._plan.dialect
+        if native is not None and self._plan.text_encoding != "utf-8":
+            data = data.decode(self._plan.text_encoding).encode()
+        loaded = None
+        if native is not None and segment.structural and len(data) <= ROW_CAP_BYTES and dialect.is_plain_bytes(data):
+            before, after = wrapping or _SOME_WRAPPING
+            loaded = native.load(
+                data,
+                count,
+                first_row,
+                partition=self.entity_uid,
+                stamps=self.stamps(now),
+                before=before,
+                after=after,
+                key_prefix=f"{self._job_id}-",
+                wants_texts=wrapping is not None,
+            )
+        rows: Sequence[int] = range(first_row, first_row + count)
+        if native is None or loaded is None:
+            return self._read(segment, rows, now, wrapping)
+        block = RowBlock(
+            raw=_LazyRaws(segment, self._plan, rows),
+            rows=rows if not loaded.suspects else [first_row + index for index in loaded.rows],
+            texts=loaded.texts,
+            keys=loaded.keys,
+            digests=loaded.digests,
+        )
+        if loaded.suspects:
+            suspects = {first_row + suspect.record: suspect for suspect in loaded.suspects}
+            block.raw = _raws(data, suspects, block.raw)
+            block.errors, doubtful = self._check_cells(native, data, first_row, loaded.suspects)
+            if doubtful:
+                lines = b"".join([data[suspects[row].start : suspects[row].end] + b"\n" for row in doubtful])
+                if self._plan.text_encoding != "utf-8":
+                    lines = lines.decode().encode(self._plan.text_encoding)
+                block.add(self._read(Segment(0, lines, len(doubtful), True), doubtful, now, wrapping))
+        return block
+
+    def _check_cells(
+        self, native: NativeRows, data: bytes, first_row: int, suspects: Sequence[Suspect]
+    ) -> tuple[dict[int, list[RowError]], list[int]]:
+        """What is wrong with single cells, by row; and the rows of which that does not say enough."""
+        errors: dict[int, list[RowError]] = {}
+        doubtful: dict[int, None] = {}
+        for record, _, _, column, start, end in suspects:
+            row = first_row + record
+            if column != WHOLE:
+                cell = data[start:end].decode()
+                found = [
+                    RowError(row, column + 1, self._names[column], type, cell, message)
+                    for type, message in native.problems(column, cell)
+                ]
+                if found:
+                    errors.setdefault(row, []).extend(found)
+                    continue
+            doubtful[row] = None
+        return errors, [row for row in doubtful if row not in errors]
+
+    def _read(self, segment: Segment, rows: Sequence[int], now: datetime, wrapping: Wrapping | None) -> RowBlock:
+        """`read` by the rule: of the first records of a segment, whose numbers are `rows`."""
         text = segment.data.decode(self._plan.text_encoding)
+        first_row, count, numbers = rows[0], len(rows), rows
         skipped = self._skipped_by_number(first_row, count)
-        errors = self._too_long(segment, text, first_row, count)
+        errors = self._too_long(segment, first_row, count)
         records = None
         if not (self._first_own_cell or skipped or errors):
             records = parse_columns(segment, text, self._plan.dialect, self._width, count)
-        rows: Sequence[int] = range(first_row, first_row + count)
         if records is not None:
             columns = records.cells
             if records.others:
@@ -88,16 +157,16 @@ class RowReader:
         else:
             parsed = parse_rows(segment, text, self._plan.dialect)
             skipped |= parsed.comments
-            errors |= self._check_structure(parsed, first_row, count, skipped, errors)
+            errors |= self._check_structure(parsed, rows, skipped, errors)
             good = [index for index, row in enumerate(rows) if row not in errors and index not in skipped]
-            rows = [first_row + index for index in good]
+            rows = [rows[index] for index in good]
             columns = [list(column) for column in zip(*(parsed.cells[index] for index in good), strict=True)]
         block = self._compile(columns, rows, now, wrapping) if rows else Block()
         errors |= self._row_errors(block, rows)
         return RowBlock(
-            raw=_LazyRaws(segment, text, self._plan, first_row),
+            raw=_LazyRaws(segment, self._plan, numbers),
             rows=[rows[index] for index in block.rows] if len(block.rows) < len(rows) else rows,
-            texts=block.texts,
+            texts=list(map(str.encode, block.texts)),
             keys=block.keys,
             digests=block.digests,
             unique=block.unique,
@@ -127,7 +196,7 @@ class RowReader:
         listed = self._plan.dialect.comment_rows
         return frozenset(row - first_row for row in listed if first_row <= row < first_row + count) if listed else _NONE
 
-    def _too_long(self, segment: Segment, text: str, first_row: int, count: int) -> dict[int, list[RowError]]:
+    def _too_long(self, segment: Segment, first_row: int, count: int) -> dict[int, list[RowError]]:
         if len(segment.data) <= ROW_CAP_BYTES:
             return {}
         errors = {}
@@ -139,8 +208,9 @@ class RowReader:
         return errors
 
     def _compile(
-        self, columns: Sequence[Sequence[str]], rows: Sequence[int], now: datetime, wrapping: Wrapping
+        self, columns: Sequence[Sequence[str]], rows: Sequence[int], now: datetime, wrapping: Wrapping | None
     ) -> Block:
+        before, after = wrapping or _SOME_WRAPPING
         if self._guarded:
             columns = list(columns)
             for index in self._guarded:
@@ -151,8 +221,8 @@ class RowReader:
             partition=self.entity_uid,
             stamps=self.stamps(now),
             keys=keys,
-            before=wrapping.before,
-            after=wrapping.after,
+            before=before,
+            after=after,
         )
 
     def stamps(self, now: datetime) -> dict[str, str]:
@@ -174,7 +244,7 @@ class RowReader:
         return errors
 
     def _check_structure(
-        self, parsed: Rows, first_row: int, count: int, skipped: Container[int], known: Container[int]
+        self, parsed: Rows, rows: Sequence[int], skipped: Container[int], known: Container[int]
     ) -> dict[int, list[RowError]]:
         """Errors of rows whose cells cannot be told apart or do not fit the header, by row number.
 
@@ -184,8 +254,7 @@ class RowReader:
         """
         errors: dict[int, list[RowError]] = {}
         uneven: dict[int, list[str]] = {}
-        for index, cells in enumerate(parsed.cells[:count]):
-            row = first_row + index
+        for index, (row, cells) in enumerate(zip(rows, parsed.cells, strict=False)):
             if index in skipped or row in known:
                 continue
             if index in parsed.stray:
@@ -244,15 +313,25 @@ def _with_null(schema: Schema, match: HeaderMatch, null: str) -> tuple[Schema, H
     return schema, replace(match, columns=columns, absent=absent)
 
 
+def _raws(data: bytes, suspects: Mapping[int, Suspect], others: Callable[[int], str]) -> Callable[[int], str]:
+    """Gives a row as it stands: those of suspects without a look at the rest of the segment."""
+
+    def raw(row: int) -> str:
+        suspect = suspects.get(row)
+        return others(row) if suspect is None else data[suspect.start : suspect.end].decode()
+
+    return raw
+
+
 class _LazyRaws:
     """The rows of a segment as they stand in the file, found when the first is asked for."""
 
-    def __init__(self, segment: Segment, text: str, plan: ImportPlan, first_row: int) -> None:
-        self._arguments = segment, text, plan.dialect
-        self._first_row = first_row
+    def __init__(self, segment: Segment, plan: ImportPlan, rows: Sequence[int]) -> None:
+        self._segment, self._plan, self._rows = segment, plan, rows
         self._raws: list[str] | None = None
 
     def __call__(self, row: int) -> str:
         if self._raws is None:
-            self._raws = raw_records(*self._arguments)
-        return self._raws[row - self._first_row]
+            text = self._segment.data.decode(self._plan.text_encoding)
+            self._raws = raw_records(self._segment, text, self._plan.dialect)
+        return self._raws[bisect_left(self._rows, row)]

@@ -28,7 +28,7 @@ from waybill.imports.repeats import Found, Loser, LoserQueue, Search, by_row
 from waybill.imports.reports import RowError
 from waybill.imports.results import job_prefix
 from waybill.imports.rows import RowReader
-from waybill.imports.sinks import EXISTS, NOT_FOUND, NoSink
+from waybill.imports.sinks import EXISTS, NOT_FOUND, BatchSink
 from waybill.imports.source import chunk_segments, read_again, row_reader
 from waybill.jobs.model import Job, Status
 
@@ -69,10 +69,10 @@ def check_chunk(services: Services, job_id: str, number: int, remaining_seconds:
     asks_table = Policy.of(job).checks_existence and plan.key_partitions > 0  # a row without a key is always new
     bucket, prefix = services.settings.files_bucket, checks_prefix(job_id, number)
     asked_up_to, refused = _asked(services, prefix) if asks_table else (0, [])
-    bad = 0
+    wrapping, bad = BatchSink.wrapping if asks_table else None, 0
     chunk = plan.chunks[number]
     for segment, row, count in chunk_segments(services.files, plan, chunk):
-        block = reader.read(segment, row, count, services.clock(), NoSink.wrapping)
+        block = reader.read(segment, row, count, services.clock(), wrapping)
         bad += len(block.errors)
         if plan.key_partitions:
             keys.add(block.digests, block.rows)

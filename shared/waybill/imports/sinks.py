@@ -32,9 +32,12 @@ class Wrapping(NamedTuple):
 
 
 class Sink(Protocol):
-    wrapping: Wrapping
+    @property
+    def wrapping(self) -> Wrapping | None:
+        """None where nobody wants the texts."""
+        ...
 
-    def write(self, rows: Sequence[int], texts: Sequence[str], digests: Sequence[int]) -> None: ...
+    def write(self, rows: Sequence[int], texts: Sequence[bytes], digests: Sequence[int]) -> None: ...
 
     def refused(self) -> list[Refusal]:
         """Rows handed in so far that were refused; waits for what is on its way where refusals are possible."""
@@ -66,7 +69,7 @@ class BatchSink:
         self._writer = BatchWriter(dynamodb, table, connections=connections, before_send=before_send)
         self._stand_ins: dict[int, int] = {}
 
-    def write(self, rows: Sequence[int], texts: Sequence[str], digests: Sequence[int]) -> None:
+    def write(self, rows: Sequence[int], texts: Sequence[bytes], digests: Sequence[int]) -> None:
         if len(set(digests)) < len(digests):
             # Of equal keys only the last: a batch that names a key twice is refused as a whole.
             last = dict(zip(digests, zip(rows, texts, strict=True), strict=True))
@@ -101,7 +104,7 @@ class ConditionalSink:
         self.wrapping = wrapping
         self._writer, self._refusal = writer, refusal
 
-    def write(self, rows: Sequence[int], texts: Sequence[str], digests: Sequence[int]) -> None:
+    def write(self, rows: Sequence[int], texts: Sequence[bytes], digests: Sequence[int]) -> None:
         self._writer.write(texts, rows)
 
     def refused(self) -> list[Refusal]:
@@ -128,9 +131,9 @@ class ConditionalSink:
 class NoSink:
     """A dry run, or a check: nothing is written."""
 
-    wrapping: Wrapping = BatchSink.wrapping
+    wrapping: None = None
 
-    def write(self, rows: Sequence[int], texts: Sequence[str], digests: Sequence[int]) -> None:
+    def write(self, rows: Sequence[int], texts: Sequence[bytes], digests: Sequence[int]) -> None:
         return
 
     def refused(self) -> list[Refusal]:

@@ -11,7 +11,7 @@ from waybill.entities.schema import parse_schema
 from waybill.imports.blocks import RowBlock
 from waybill.imports.plan import ImportPlan, match_labels
 from waybill.imports.rows import RowReader
-from waybill.imports.sinks import NoSink
+from waybill.imports.sinks import BatchSink
 from waybill.jobs.model import Job
 from waybill.tabular.plan import Chunk
 from waybill.tabular.records import Segment, segments
@@ -77,7 +77,7 @@ def read_again(
             on_segment()
             if wanted.isdisjoint(range(row, row + count)):
                 continue
-            block = reader.read(segment, row, count, now, NoSink.wrapping)
+            block = reader.read(segment, row, count, now, BatchSink.wrapping)
             for position, number in enumerate(block.rows):
                 if number in wanted:
                     yield chunk.number, number, block, position

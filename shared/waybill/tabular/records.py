@@ -19,11 +19,13 @@ import csv
 import io
 import re
 from collections.abc import Collection, Iterator, Sequence
+from ctypes import c_size_t
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
-from typing import Protocol
+from typing import Any, Protocol
 
+from waybill.native import library
 from waybill.tabular.dialect import Dialect
 
 RECORD_CAP_BYTES = 16 * 1024 * 1024
@@ -114,6 +116,9 @@ def cut(buffer: bytes, dialect: Dialect, final: bool) -> Cut:
         if final and whole and whole[-1] not in b"\r\n":
             records += 1
         return Cut(end, records, True)
+    native = library()
+    if native is not None:
+        return _cut_natively(native, buffer, quote, dialect, final)
     parts = buffer.split(quote)
     outside = parts[::2]
     open_at_end = len(parts) % 2 == 0
@@ -138,6 +143,17 @@ def cut(buffer: bytes, dialect: Dialect, final: bool) -> Cut:
     if final:
         raise UnclosedQuote(0)
     return Cut(0, 0, True)
+
+
+def _cut_natively(native: Any, buffer: bytes, quote: bytes, dialect: Dialect, final: bool) -> Cut:
+    """`cut` for a buffer without marks but with quotes."""
+    found = (c_size_t * 3)()
+    if native.waybill_cut(buffer, len(buffer), ord(dialect.delimiter), ord(quote), final, found):
+        return _cut_sequentially(buffer, dialect, final)
+    end, records, is_open = found
+    if final and is_open:
+        raise UnclosedQuote(records)
+    return Cut(end, records, True)
 
 
 def _cut_sequentially(buffer: bytes, dialect: Dialect, final: bool) -> Cut:

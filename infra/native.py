@@ -1,0 +1,78 @@
+"""`make native`: `shared/waybill/native.c` as a library, `libwaybill.so`, built once per content.
+
+The compiler is this machine's (`cc`, or `CC=`); where there is none, that of the PyPI package `ziglang`, installed into
+`.venv-zig`. The layer for AWS is always built by the latter: for Lambda's processor and C library, wherever.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCE = ROOT / "shared" / "waybill" / "native.c"
+TARGET = SOURCE.with_name("libwaybill.so")
+ZIG_VENV = ROOT / ".venv-zig"
+FLAGS = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared"]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--output", type=Path, default=TARGET)
+    parser.add_argument("--target", help="as zig names it, x86_64-linux-gnu.2.28; this machine when left out")
+    parser.add_argument("--if-possible", action="store_true", help="be content without a compiler")
+    arguments = parser.parse_args()
+    if not arguments.target and is_built(arguments.output):
+        return 0
+    compiler = None if arguments.target else own_compiler()
+    if compiler is None and arguments.if_possible:
+        print("no C compiler: imports will be slower, and as right", file=sys.stderr)
+        return 0
+    target = ["-target", arguments.target] if arguments.target else []
+    return build([*(compiler or zig_from_pypi()), *target], arguments.output)
+
+
+def source_hash() -> str:
+    return hashlib.sha256(SOURCE.read_bytes()).hexdigest()
+
+
+def is_built(library: Path) -> bool:
+    """Whether the library is of the source as it is now: it says of which it was made."""
+    return library.exists() and source_hash().encode() in library.read_bytes()
+
+
+def own_compiler() -> list[str] | None:
+    """This machine's; `CC=` may have arguments, `CC=no` says to do as if there were none."""
+    command = shlex.split(os.environ.get("CC") or "cc")
+    return command if shutil.which(command[0]) else None
+
+
+def zig_from_pypi() -> list[str]:
+    """Install zig from its hash-locked package; its C compiler."""
+    python, done = ZIG_VENV / "bin" / "python", ZIG_VENV / ".done"
+    lock = ROOT / "requirements" / "zig.txt"
+    if not done.exists() or done.read_text() != lock.read_text():
+        subprocess.run([sys.executable, "-m", "venv", str(ZIG_VENV)], check=True)  # noqa: S603
+        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+        subprocess.run([*pip, "--require-hashes", "-r", str(lock)], check=True)  # noqa: S603
+        done.write_text(lock.read_text())
+    return [str(python), "-m", "ziglang", "cc"]
+
+
+def build(compiler: list[str], output: Path) -> int:
+    unfinished = output.with_name(f"{output.name}.{os.getpid()}")
+    command = [*compiler, *FLAGS, f'-DSOURCE="{source_hash()}"', "-o", str(unfinished), str(SOURCE)]
+    done = subprocess.run(command, check=False)  # noqa: S603
+    if done.returncode == 0:
+        unfinished.replace(output)  # whoever has the old one loaded keeps it
+    return done.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,84 @@
+/* Feeds `native.c` with rubbish under the address and undefined-behaviour sanitizers: `fuzz SEED ROUNDS`. Buffers are as
+ * large as the library may ask for, and not a byte larger. */
+#include "../../shared/waybill/native.c"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static uint64_t state;
+
+static uint64_t next(uint64_t below) {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return (state >> 33) % below;
+}
+
+static void *exactly(size_t size) {
+    void *memory = malloc(size ? size : 1);
+    if (memory == NULL) abort();
+    return memory;
+}
+
+static struct span text(const char *of) { return (struct span){(const uint8_t *)of, strlen(of)}; }
+
+int main(int count, char **arguments) {
+    static const char *pieces[] = {"\"", "\r", "\n", ",", "\xff", "\xed\xa0\x80", "\x01", "", "\"\"", "\\", "|", "@", "\xc3\xa9",
+                                   "\xf0\x9f\x98\x80", "1", "-0", "12.50", "0.", "a@b.cc", "true", "2024-02-29", "2023-02-29",
+                                   "2024-02-29T12:00:00Z", "NA", "\t", " ", "x"};
+    enum { COUNT = sizeof pieces / sizeof *pieces, FIRST_TAME = 8 };
+    if (count < 3) return 2;
+    state = strtoull(arguments[1], NULL, 10);
+    struct span missing[2] = {text(""), text("NA")};
+    struct word words[2] = {{text("true"), text("true")}, {text("x"), text("\\u0078")}};
+    uint8_t steps[3 * 128] = {0}, accepting[3] = {0, 0, 1};
+    for (int digit = '0'; digit <= '9'; digit++) steps[128 + digit] = steps[256 + digit] = 2;
+    unsigned long long good = 0, suspects = 0;
+    for (long round = strtol(arguments[2], NULL, 10); round > 0; round--) {
+        size_t width = 1 + next(9), size = 0;
+        uint8_t *draft = exactly(4096);
+        uint64_t rubbish = next(3) ? 40 : 4; /* one cell in so many is torn */
+        uint64_t rows = next(12);
+        for (uint64_t cell = 0; cell < width * rows && size < 3900; cell++) {
+            int is_quoted = next(4) == 0;
+            if (is_quoted) draft[size++] = '"';
+            for (uint64_t piece = next(3); piece > 0; piece--) {
+                const char *it = pieces[next(rubbish) == 0 ? next(COUNT) : FIRST_TAME + next(COUNT - FIRST_TAME)];
+                memcpy(draft + size, it, strlen(it));
+                size += strlen(it);
+            }
+            if (is_quoted && next(rubbish)) draft[size++] = '"';
+            if (next(rubbish)) draft[size++] = (cell + 1) % width ? ',' : '\n';
+        }
+        uint8_t *data = exactly(size);
+        memcpy(data, draft, size);
+        free(draft);
+        struct column *columns = exactly(width * sizeof *columns);
+        for (size_t index = 0; index < width; index++) {
+            columns[index] = (struct column){.kind = (int32_t)(next(2) ? next(9) : TEXT), .flags = next(2) ? 0 : (uint32_t)next(64) & ~(uint32_t)KEY,
+                .opening = text("\"f\":{\"S\":\""), .closing = text("\"}"), .missing = missing, .missing_count = next(2) ? 0 : next(3),
+                .words = words, .word_count = 2, .automaton = steps, .accepting = accepting, .fewest = next(2),
+                .most = 2 + next(30), .least = -5, .greatest = 12, .greatest_scale = 1, .least_text = text("2000-01-01T00:00:00"),
+                .greatest_text = text("2024-12-31T00:00:00")};
+        }
+        uint32_t keys[2] = {(uint32_t)next(width), (uint32_t)next(width)};
+        struct table table = {.columns = columns, .width = width, .delimiter = ',', .quote = '"', .has_quote = next(4) != 0,
+            .is_own = next(2) != 0, .keys = keys, .key_count = next(3), .key_prefix = text("job-"), .head = text("{\"_pk\":{\"S\":\"u#"),
+            .middle = text("\"},\"_sk\":{\"S\":\""), .tail = text("\"},\"_by\":{\"S\":\"j\"}"), .end = text("}")};
+        for (size_t key = 0; key < table.key_count; key++) columns[keys[key]].flags |= KEY;
+        size_t found[3] = {0, 0, 0};
+        int final = next(2) != 0;
+        if (waybill_cut(data, size, ',', '"', final, found) == 0 && found[0] > size) abort();
+        size_t records = next(3) ? rows : next(rows + 2);
+        struct output output = {.texts_room = records * constant_bytes(&table) + next(13) * size, .keys_room = size + records * 17 + MAX_KEY_BYTES,
+            .suspects_room = 2 * records + width};
+        output.texts = next(4) ? exactly(output.texts_room) : NULL;
+        output.keys = exactly(output.keys_room);
+        output.rows = exactly(4 * records), output.key_ends = exactly(4 * records), output.text_ends = exactly(4 * records);
+        output.digests = exactly(8 * records), output.suspects = exactly(output.suspects_room * sizeof *output.suspects);
+        output.cells = exactly(width * sizeof *output.cells), output.unquoted = exactly(size);
+        if (waybill_load_rows(&table, data, size, records, 2, &output) == 0) good += output.good, suspects += output.suspect_count;
+        free(output.texts), free(output.keys), free(output.rows), free(output.key_ends), free(output.text_ends);
+        free(output.digests), free(output.suspects), free(output.cells), free(output.unquoted), free(columns), free(data);
+    }
+    printf("%llu %llu\n", good, suspects);
+    return 0;
+}

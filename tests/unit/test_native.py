@@ -1,0 +1,412 @@
+"""What the native library vouches for is what the Python rule says, and it stays within its buffers."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from array import array
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from xxhash import xxh3_64_intdigest
+
+from infra.native import build, own_compiler, source_hash
+from tests.builders import ROOT, START, entity
+from tests.unit.test_columns import CELLS, FIELDS
+from waybill import native
+from waybill.entities.automaton import automaton_of
+from waybill.entities.header import match_header
+from waybill.entities.model import Target
+from waybill.entities.patterns import Pattern
+from waybill.entities.schema import parse_schema
+from waybill.imports import keys
+from waybill.imports.keys import KeySpill, repeated
+from waybill.imports.plan import ImportPlan, ObjectVersion
+from waybill.imports.rows import RowReader
+from waybill.imports.sinks import BatchSink
+from waybill.jobs.model import Job, Process, Status
+from waybill.joined import JoinedTexts, join
+from waybill.tabular import records
+from waybill.tabular.dialect import Dialect
+from waybill.tabular.records import Segment, cut
+
+EXAMPLES = int(os.environ.get("WAYBILL_EXAMPLES", "60"))
+JOB = Job("job", Process.IMPORT, Status.IN_PROGRESS, "contacts", "uid-contacts", "contacts.csv", START, "alice")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def library() -> Any:
+    found = native.library()
+    assert found is not None, "`make native` builds it"
+    return found
+
+
+@pytest.fixture
+def python_only(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As on a machine where the library was not built."""
+    monkeypatch.setattr(keys.native, "library", lambda: None)
+    monkeypatch.setattr(records, "library", lambda: None)
+    yield
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Rows
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def reader(schema: dict[str, Any], dialect: Dialect, **members: Any) -> RowReader:
+    plan = ImportPlan(
+        source=ObjectVersion("bucket", "key", None),
+        labels=[field["name"] for field in schema["fields"]],
+        header="",
+        chunks=[],
+        encoding="utf-8",
+        bom=False,
+        sha256="",
+        dialect=dialect,
+        key_partitions=1,
+    )
+    parsed = parse_schema(schema)
+    return RowReader(parsed, match_header(parsed, plan.labels), plan, entity(**members), JOB, "records")
+
+
+def told(reader: RowReader, segment: Segment, first_row: int) -> tuple[Any, ...]:
+    """All that a block says, in a form that can be compared."""
+    block = reader.read(segment, first_row, segment.records, START, BatchSink.wrapping)
+    return (
+        list(block.rows),
+        [json.loads(text) for text in block.texts],
+        list(block.keys),
+        list(block.digests),
+        block.errors,
+        [block.raw(row) for row in range(first_row, first_row + segment.records)],
+    )
+
+
+def assert_both_tell_the_same(schema: dict[str, Any], dialect: Dialect, data: bytes, **members: Any) -> int:
+    """How many rows the library vouched for or found single bad cells in."""
+    found = cut(data, dialect, True)
+    segment = Segment(0, data, found.records, found.structural)
+    quick, plain = reader(schema, dialect, **members), reader(schema, dialect, **members)
+    plain._native = None
+    assert told(quick, segment, 2) == told(plain, segment, 2)
+    if quick._native is None or not segment.structural:
+        return 0
+    loaded = quick._native.load(data, segment.records, 2, partition="u", key_prefix="job-")
+    return 0 if loaded is None else len(loaded.rows) + sum(one.column != native.WHOLE for one in loaded.suspects)
+
+
+def line(cells: list[str], dialect: Dialect) -> str:
+    quote = dialect.quote_char
+    marks = (dialect.delimiter, "\n", "\r", quote or "")
+    return dialect.delimiter.join(
+        f"{quote}{cell.replace(quote, quote * 2)}{quote}"
+        if quote and any(mark in cell for mark in marks if mark)
+        else cell
+        for cell in cells
+    )
+
+
+def encodable(cell: str) -> bool:
+    return "\ud800" not in cell
+
+
+@pytest.mark.parametrize("descriptor", FIELDS)
+@pytest.mark.parametrize("as_key", [False, True])
+def test_every_kind_of_cell_is_told_as_by_the_rule(descriptor: dict[str, Any], as_key: bool) -> None:
+    dialect = Dialect()
+    others = [{"name": "id", "type": "string"}] if not as_key else []
+    if as_key and descriptor["type"] in ("object", "array", "list", "geopoint", "geojson"):
+        return  # no keys
+    name = "f" if as_key else "id"
+    schema = {"fields": [*others, {"name": "f", **descriptor}], "primaryKey": name}
+    lines = [line([*[f"k{at}" for _ in others], cell], dialect) for at, cell in enumerate(filter(encodable, CELLS))]
+    assert_both_tell_the_same(schema, dialect, "\n".join([*lines, ""]).encode())
+
+
+def test_most_fields_are_known_to_the_library() -> None:
+    unknown = []
+    for descriptor in FIELDS:
+        schema = {"fields": [{"name": "id"}, {"name": "f", **descriptor}], "primaryKey": "id"}
+        if reader(schema, Dialect())._native is None:
+            unknown.append(descriptor)
+    assert [(one["type"], one.get("format")) for one in unknown] == [
+        ("string", "email"),  # with a pattern
+        ("integer", None),  # with groups
+        ("number", None),  # with a decimal comma
+        ("date", "%d/%m/%Y"),
+        ("date", "any"),
+        ("time", "%H:%M"),
+        ("datetime", None),  # with a bound that has a fraction
+        ("datetime", "%d/%m/%Y %H:%M:%S"),
+        ("datetime", "%Y%m%d%H%M"),
+        ("datetime", "%m/%d/%y %I:%M %p"),
+        ("duration", None),
+        ("object", None),
+        ("array", None),
+        ("list", None),
+        ("geopoint", None),
+        ("geojson", None),
+    ]
+
+
+KNOWN = [
+    {"type": "string"},
+    {"type": "string", "constraints": {"required": True, "maxLength": 4}},
+    {"type": "string", "constraints": {"pattern": "[0-9]{2,3}"}},
+    {"type": "string", "constraints": {"enum": ["a", "b", 'say "hi"']}},
+    {"type": "string", "format": "email"},
+    {"type": "string", "format": "uri"},
+    {"type": "integer", "constraints": {"minimum": -5}},
+    {"type": "number", "constraints": {"minimum": 0, "exclusiveMaximum": 100}},
+    {"type": "number", "missingValues": ["", "NA"]},
+    {"type": "boolean"},
+    {"type": "date", "constraints": {"exclusiveMinimum": "2000-01-01"}},
+    {"type": "datetime", "constraints": {"maximum": "2024-12-31T00:00:00Z"}},
+    {"type": "any"},
+]
+SOME_CELLS = [cell for cell in CELLS if encodable(cell) and "\0" not in cell]
+DIALECTS = [
+    Dialect(),
+    Dialect(delimiter=";"),
+    Dialect(delimiter="\t", quote_char=None),
+    Dialect(delimiter="|", quote_char="'"),
+]
+
+
+@settings(max_examples=EXAMPLES * 3, deadline=None)
+@given(data=st.data())
+def test_any_file_is_told_as_by_the_rule(data: st.DataObject) -> None:
+    dialect = data.draw(st.sampled_from(DIALECTS))
+    fields = [
+        {"name": f"f{at}", **one}
+        for at, one in enumerate(data.draw(st.lists(st.sampled_from(KNOWN), min_size=1, max_size=5)))
+    ]
+    names = [field["name"] for field in fields]
+    schema = {"fields": fields, "primaryKey": data.draw(st.lists(st.sampled_from(names), max_size=2, unique=True))}
+    good = [[cell for cell in SOME_CELLS if not one.check(cell)[1]] for one in parse_schema(schema).fields]
+    cell = st.sampled_from(SOME_CELLS) | st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=6)
+    row = st.tuples(*[st.sampled_from(cells) | st.sampled_from(cells) | cell for cells in good])
+    lines = [line(list(cells), dialect) for cells in data.draw(st.lists(row, min_size=1, max_size=6))]
+    for torn in data.draw(st.lists(st.sampled_from(["", dialect.delimiter, "x", ",,,,,,,", '"', "a\0b"]), max_size=2)):
+        lines.insert(data.draw(st.integers(0, len(lines))), torn)
+    line_breaks = st.sampled_from(["\n", "\r\n", "\r"])
+    text = "".join(one + data.draw(line_breaks) for one in lines)
+    targets = [None, Target("t", "at"), Target("t", None)]
+    members = {"target": data.draw(st.sampled_from(targets))} if schema["primaryKey"] else {}
+    try:
+        assert_both_tell_the_same(schema, dialect, text.encode(), **members)
+    except records.UnclosedQuote:
+        return
+
+
+def test_rows_are_vouched_for_and_bad_cells_named_without_a_second_reading() -> None:
+    schema = {"fields": [{"name": "id"}, {"name": "n", "type": "integer"}], "primaryKey": "id"}
+    assert assert_both_tell_the_same(schema, Dialect(), b'a,1\nb,x\n"c ""d""",3\ne,"4"\n') == 4
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "cp1252"])
+def test_rows_of_other_encodings_come_out_in_utf_8(encoding: str) -> None:
+    schema = {"fields": [{"name": "id"}, {"name": "n", "type": "integer"}], "primaryKey": "id"}
+    data = "ä,1\nö,x\nü,\n,5\n".encode(encoding)
+    quick = reader(schema, Dialect())
+    quick._plan = ImportPlan(**{**vars(quick._plan), "text_encoding": encoding})
+    rows, texts, found_keys, _, errors, raws = told(quick, Segment(0, data, 4, True), 2)
+    assert (rows, found_keys, sorted(errors)) == ([2, 4], ["ä", "ü"], [3, 5])
+    assert texts[0]["PutRequest"]["Item"]["id"] == {"S": "ä"}
+    assert raws == ["ä,1", "ö,x", "ü,", ",5"]
+
+
+def test_a_record_that_is_too_large_or_a_key_too_long_is_the_rules_to_judge() -> None:
+    schema = {"fields": [{"name": "id"}, {"name": "text"}], "primaryKey": "id"}
+    huge, control = "x" * 70_000, "\x01" * 65_000  # six bytes each as JSON
+    data = f"a,{huge}\nb,{control}\n{'k' * 300},1\n{'k' * 1_025},1\n".encode()
+    assert_both_tell_the_same(schema, Dialect(), data)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Cutting, digests, spills, texts
+# ---------------------------------------------------------------------------------------------------------------------
+
+FRAGMENTS = ["a", ",", '"', '""', "\n", "\r", "\r\n", " ", ',"x"', '"\n"', ",,", '"x\ny",', '"a""b"\n']
+
+
+def cut_or_not(data: bytes, final: bool) -> Any:
+    try:
+        return cut(data, Dialect(), final)
+    except records.UnclosedQuote as error:
+        return error.record
+
+
+@settings(max_examples=EXAMPLES * 5, deadline=None)
+@given(st.lists(st.sampled_from(FRAGMENTS), max_size=12).map("".join), st.booleans())
+def test_a_buffer_is_cut_as_by_the_rule(text: str, final: bool) -> None:
+    quick = cut_or_not(text.encode(), final)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(records, "library", lambda: None)
+        plain = cut_or_not(text.encode(), final)
+    if isinstance(plain, int) or isinstance(quick, int):
+        assert quick == plain
+    else:
+        # A stray quote behind the last whole record counts for the next buffer at the latest.
+        assert (quick.end, quick.records) == (plain.end, plain.records)
+        assert quick.structural or not plain.structural or '"' in text[plain.end :]
+
+
+def test_digests_are_xxh3_of_any_length_that_keys_may_have(library: Any) -> None:
+    data = bytes(number * 37 % 251 for number in range(native.MAX_KEY_BYTES))
+    for size in range(native.MAX_KEY_BYTES + 1):
+        assert library.waybill_digest(data[:size], size) == xxh3_64_intdigest(data[:size]), size
+
+
+@pytest.mark.parametrize("partitions", [1, 2, 16])
+def test_a_spill_is_the_same_file_without_the_library(partitions: int, python_only: None, library: Any) -> None:
+    digests = [xxh3_64_intdigest(str(number).encode()) for number in range(1_000)]
+    spills = []
+    for found in (None, library):
+        keys.native.library = lambda found=found: found  # type: ignore[misc]
+        spill = KeySpill(partitions)
+        spill.add(digests[:600], range(600))
+        spill.add(digests[600:], range(600, 1_000))
+        spills.append(bytes(spill.to_bytes()))
+    assert spills[0] == spills[1]
+    assert len(spills[0]) == 4 * partitions + 16 * 1_000
+
+
+@given(st.lists(st.integers(0, 2**64 - 1) | st.integers(0, 3), max_size=60))
+def test_rows_of_repeated_digests_are_found_without_the_library_too(digests: list[int]) -> None:
+    rows = range(len(digests))
+    chunks = [(array("Q", digests[part]), array("Q", rows[part])) for part in (slice(7), slice(7, None))]
+    expected = [row for row, digest in enumerate(digests) if digests.count(digest) > 1]
+    assert repeated(chunks) == expected
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keys.native, "library", lambda: None)
+        assert repeated(chunks) == expected
+
+
+@given(
+    st.lists(st.binary(max_size=5).map(lambda text: text.replace(b",", b"")), max_size=9),
+    st.integers(0, 9),
+    st.integers(0, 9),
+)
+def test_joined_texts_are_a_sequence_whose_parts_join_at_once(texts: list[bytes], start: int, stop: int) -> None:
+    ends = array("I")
+    for text in texts:
+        ends.append((ends[-1] if ends else 0) + len(text) + 1)
+    joined = JoinedTexts(b"".join(text + b"," for text in texts), ends)
+    assert list(joined) == texts
+    part = joined[start:stop]
+    assert list(part) == texts[start:stop] and list(part[1:]) == texts[start:stop][1:]
+    assert join(part) == join(texts[start:stop]) == b",".join(texts[start:stop])
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Automata
+# ---------------------------------------------------------------------------------------------------------------------
+
+PARTS = [
+    "a",
+    "b",
+    "c",
+    "[ab]",
+    "[^a]",
+    "[a-c0-2]",
+    r"\d",
+    r"\w",
+    r"\s",
+    r"\D",
+    ".",
+    "(",
+    ")",
+    "(?:",
+    "|",
+    "*",
+    "+",
+    "?",
+]
+PARTS += [
+    "{2}",
+    "{1,3}",
+    "{0,}",
+    "{2",
+    "-",
+    "^",
+    "$",
+    r"\.",
+    r"\-",
+    "[a-]",
+    "[-a]",
+    "[\\d_]",
+    "[^\\s]",
+    "_",
+    " ",
+    "\\t",
+    "}",
+]
+
+
+@settings(max_examples=EXAMPLES * 10, deadline=None)
+@given(
+    st.lists(st.sampled_from(PARTS), max_size=8).map("".join),
+    st.lists(st.text("abc012-. _\t\n}{", max_size=7), min_size=1, max_size=12),
+)
+def test_an_automaton_fits_what_its_pattern_matches(pattern: str, cells: list[str]) -> None:
+    automaton = automaton_of(pattern)
+    if automaton is not None:
+        assert [automaton.fits(cell) for cell in cells] == [Pattern(pattern).matches(cell) for cell in cells]
+
+
+@pytest.mark.parametrize("pattern", ["[0-9]{8}", "C[0-9]{9}", r"[A-Z]{2}-\d{1,3}", "(foo|bar)+", "^x?$", ""])
+def test_usual_patterns_have_an_automaton(pattern: str) -> None:
+    assert automaton_of(pattern) is not None
+
+
+@pytest.mark.parametrize(
+    "pattern", ["(a{1,99}){1,99}", "(" * 2_000 + ")" * 2_000, "[a-z]{500}", r"\p{L}", "é", r"\bx", "(?i)x"]
+)
+def test_what_no_automaton_can_be_made_of_is_left_to_the_rule(pattern: str) -> None:
+    assert automaton_of(pattern) is None
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The library itself
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_library_of_another_source_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = tmp_path / "native.c"
+    source.write_bytes(native.SOURCE.read_bytes() + b"\n")
+    monkeypatch.setattr(native, "SOURCE", source)
+    assert native.library.__wrapped__() is None
+    monkeypatch.setattr(native, "PATH", tmp_path / "nothing.so")
+    assert native.library.__wrapped__() is None
+
+
+def test_the_library_says_of_which_source_it_is(library: Any) -> None:
+    assert library.waybill_source().decode() == source_hash()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the sanitizers are gcc's or clang's on Linux")
+def test_no_input_makes_it_leave_its_buffers(tmp_path: Path) -> None:
+    compiler = own_compiler()
+    if compiler is None and not os.environ.get("CI"):
+        pytest.skip("no C compiler with sanitizers on this machine")
+    program = tmp_path / "fuzz"
+    flags = ["-g", "-O1", "-std=c11", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", '-DSOURCE=""']
+    subprocess.run([*(compiler or ["cc"]), *flags, "-o", program, ROOT / "tests/unit/native_fuzz.c"], check=True)
+    done = subprocess.run([program, "1", str(EXAMPLES * 500)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-4_000:]
+    good, suspects = map(int, done.stdout.split())
+    assert good > EXAMPLES * 20 and suspects > EXAMPLES * 20
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+def test_it_compiles_without_a_warning(tmp_path: Path) -> None:
+    assert build([*(own_compiler() or ["cc"]), "-Wconversion"], tmp_path / "library.so") == 0
