@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from infra.local.embedded import ROOT
+from infra.native import source_hash
 
 SAM = ROOT / ".venv-sam" / "bin" / "sam"
 LAMBDA_LIMIT_BYTES = 250 * 1024 * 1024  # function and layers unpacked (AWS, *Lambda quotas*)
