@@ -72,7 +72,7 @@ lock: ## Write requirements/*.txt anew from requirements/*.in
 	@sed -i '/^    #   -c dev.txt$$/d' requirements/local.txt requirements/layer.txt requirements/peers.txt
 
 clean: ## Remove everything made, except the state of `make up`
-	@rm -rf $(VENV) $(SAM) $(PEERS) shared/waybill/libwaybill.so .venv-lock .venv-node .venv-zig console/node_modules functions/console/static .aws-sam build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) $(SAM) $(PEERS) shared/waybill/native.lib .venv-lock .venv-node .venv-zig console/node_modules functions/console/static .aws-sam build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps: one holds as long as its lock file stays the same.

@@ -1,4 +1,4 @@
-"""`make native`: `shared/waybill/native.c` as a library, `libwaybill.so`, built once per content.
+"""`make native`: `shared/waybill/native.c` as a library, built once per content (`.so` would make a module of it).
 
 The compiler is this machine's (`cc`, or `CC=`); where there is none, that of the PyPI package `ziglang`, installed into
 `.venv-zig`. The layer for AWS is always built by the latter: for Lambda's processor and C library, wherever.
@@ -17,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "shared" / "waybill" / "native.c"
-TARGET = SOURCE.with_name("libwaybill.so")
+TARGET = SOURCE.with_name("native.lib")
 ZIG_VENV = ROOT / ".venv-zig"
 FLAGS = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared"]
 

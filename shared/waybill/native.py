@@ -25,7 +25,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-PATH = Path(__file__).with_name("libwaybill.so")
+PATH = Path(__file__).with_name("native.lib")
 SOURCE = Path(__file__).with_name("native.c")
 
 IGNORED, TEXT, WORDS, AUTOMATON, EMAIL, INTEGER, NUMBER, DATE, DATETIME = range(9)
