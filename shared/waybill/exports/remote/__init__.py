@@ -18,9 +18,20 @@ from waybill.errors import DeliveryFailed
 from waybill.exports.remote.destination import check_destination
 from waybill.exports.remote.hosts import AllowedHosts
 from waybill.exports.remote.model import DEFAULT_TIMEOUTS, Credentials, Remote, Timeouts
-from waybill.exports.remote.place import Placement, Source, StateStore, Step, discard, manifest_name, place
+from waybill.exports.remote.place import (
+    Placement,
+    Source,
+    StateStore,
+    Step,
+    discard,
+    end_rehearsal,
+    manifest_name,
+    place,
+    rehearse,
+)
 
 __all__ = [
+    "DEFAULT_TIMEOUTS",
     "AllowedHosts",
     "DeliveryFailed",
     "Placement",
@@ -31,9 +42,11 @@ __all__ = [
     "Timeouts",
     "check_destination",
     "discard",
+    "end_rehearsal",
     "manifest_name",
     "open_remote",
     "place",
+    "rehearse",
 ]
 
 
