@@ -92,6 +92,7 @@ def test_sftp_says_what_works_and_what_to_mend(
         for wrong, code, words in [
             ((good, {"username": USER, "password": "wrong"}), "auth", "Correct the user name, password or key"),
             ((good, {"username": USER}), "secret", "no member password or privateKey"),
+            ((good, SECRET | {"host": "sftp.example.com"}), "secret", "is not for localhost"),
             ((good | {"secretId": "waybill/none"},), "secret", "ResourceNotFoundException"),
             ((sftp(server.port, keys[1]),), "host-key", "Ask the operator for its host key"),
             ((good | {"directory": "/out"},), "not-found", "has no directory /out"),
@@ -100,6 +101,7 @@ def test_sftp_says_what_works_and_what_to_mend(
             assert (found["ok"], found["code"]) == (False, code), found
             assert words in found["detail"] and "relaunch" not in found["detail"]
             assert "wrong" not in found["detail"] and PASSWORD not in found["detail"]
+        assert trying(good, SECRET | {"host": "LOCALHOST"})["ok"]
         faults.is_read_only = True
         assert trying(good)["code"] == "permission"
         faults.is_read_only, faults.full_after = False, 0
