@@ -68,7 +68,9 @@ export default function ManageExports() {
   }, [search]);
 
   // A link to a dialog names the export; it need not be among those that are shown.
-  const selectedId = query.get("export");
+  const inAddress = query.get("export");
+  const [selectedId, setSelectedId] = useState(inAddress);
+  useEffect(() => setSelectedId(inAddress), [inAddress]);
   const dialog = query.get("dialog") as Dialog | null;
   const [linked, setLinked] = useState<Export | null>(null);
   const listed = exports?.find(({ exportId }) => exportId === selectedId) ?? null;
@@ -100,7 +102,10 @@ export default function ManageExports() {
   };
   const post = (action: string, body?: object) => call<Export>("POST", at`exports/${selectedId!}/${action}`, { body });
   const runId = selected?.lastRun?.jobId ?? selected?.jobId;
-  const choose = (id: string | null) => set({ export: id }, { replace: true });
+  const choose = (id: string | null) => {
+    setSelectedId(id); // at once: the address follows
+    set({ export: id }, { replace: true });
+  };
   const isDownloadable = tab === "FINISHED" && selected?.type === "ONE_SHOT" && selected.lastRun?.status === "COMPLETED";
 
   const actions: Record<ExportStatus, ReactNode[]> = {

@@ -1,7 +1,6 @@
 /** Try the destination as it stands in the wizard, and say what to mend. */
 import Alert from "@cloudscape-design/components/alert";
 import Button from "@cloudscape-design/components/button";
-import LiveRegion from "@cloudscape-design/components/live-region";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import StatusIndicator from "@cloudscape-design/components/status-indicator";
 import { useEffect, useRef, useState } from "react";
@@ -51,7 +50,7 @@ export function TestConnection({ entity, destination }: { entity: string; destin
       <Button loading={isBusy} loadingText="Testing the connection" onClick={() => void test()}>
         Test connection
       </Button>
-      <LiveRegion>
+      <div role="status">
         {isBusy && <StatusIndicator type="loading">Testing: this takes up to 25 seconds</StatusIndicator>}
         {outcome instanceof Problem && (
           <Alert type="error" header={outcome.title}>
@@ -67,7 +66,7 @@ export function TestConnection({ entity, destination }: { entity: string; destin
             {outcome.code && <div>Reason: {outcome.code}</div>}
           </Alert>
         )}
-      </LiveRegion>
+      </div>
     </SpaceBetween>
   );
 }
