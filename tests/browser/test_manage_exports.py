@@ -89,11 +89,13 @@ def test_a1_a3_a14_the_wizard_makes_an_export_that_is_downloaded(visit: Visit, a
     page.get_by_role("option", name="a1", exact=True).click()
     page.get_by_role("button", name="Next").click()
     page.get_by_role("button", name="Move email up").click()
+    assert faults(page) == []
     page.get_by_role("button", name="Next").click()
     page.get_by_role("button", name="Add condition").click()
     page.get_by_role("button", name="Condition is").click()
     page.get_by_role("option", name="is less than").click()
     page.get_by_label("Value").fill("5")
+    assert faults(page) == []
     page.get_by_role("button", name="Next").click()
     expect(page.get_by_text("Now it would be")).to_contain_text("a1_20")
     assert faults(page) == []
@@ -166,6 +168,54 @@ def test_a8_a9_a10_edit_copy_and_delete_a_draft(visit: Visit, admin: Client) -> 
     dialog.get_by_role("button", name="Delete").click()
     expect(page.get_by_role("row").filter(has_text="a8 copied")).to_have_count(0)
     assert [each["name"] for each in admin.get("/exports", q="a8")["items"]] == ["a8 edited"]
+
+
+def test_a9_a11_copies_and_definitions_of_what_is_scheduled_running_and_finished(
+    visit: Visit, stack: LocalStack, admin: Client
+) -> None:
+    admin.put_entity("a9", **CONTACTS)
+    create(admin, "a9 scheduled", "a9", activate=True, type="PERIODIC_FULL", recipients=["a9@example.com"], **PERIODIC)
+    finished = create(admin, "a9 finished", "a9", activate=True, fields=["id"])
+    admin.wait(admin.get(f"/exports/{finished}")["jobId"])
+    # Nobody listens on this port: a run that is tried again, for a minute.
+    server = {"kind": "sftp", "host": "127.0.0.1", "port": 9, "directory": "/in", "secretId": "waybill/a9"}
+    key = {"hostKey": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJ0Zr0vHqvyAC3HgFjLNT3uLmYyqx6QgCMvnXIzG5lN"}
+    secret = json.dumps({"username": "u", "password": "never shown"})
+    secrets = stack.clients("secretsmanager")
+    secrets.create_secret(Name="waybill/a9", SecretString=secret)
+    create(admin, "a9 running", "a9", activate=True, destination=server | key)
+    page = visit("exports?q=a9")
+    dialog = page.get_by_role("dialog")
+    for tab, name, texts in [
+        ("In progress", "a9 running", ["SFTP 127.0.0.1:9/in", "waybill/a9", key["hostKey"]]),
+        ("Finished", "a9 finished", ["Download", "id"]),
+        ("Scheduled", "a9 scheduled", ["Every day at 02:30 (Europe/Brussels)", "a9@example.com"]),
+    ]:
+        page.get_by_role("tab", name=tab).click()
+        select(page, name)
+        page.get_by_role("button", name="View definition").click()
+        for text in texts:
+            expect(dialog.get_by_text(text, exact=True)).to_be_visible()
+        assert faults(page) == []
+        dialog.get_by_role("button", name="Close").last.click()
+        if tab == "In progress":
+            expect(page.get_by_role("button", name="Copy", exact=True)).to_have_count(0)
+            secrets.put_secret_value(SecretId="waybill/a9", SecretString="{}")  # the next attempt is the last
+            continue
+        page.get_by_role("button", name="Copy", exact=True).click()
+        dialog.get_by_role("textbox").fill(f"{name} copied")
+        if tab == "Finished":
+            assert faults(page) == []
+        dialog.get_by_role("button", name="Copy").click()
+        expect(page.get_by_label("Name", exact=True)).to_have_value(f"{name} copied")
+        page.get_by_role("button", name="Keep as draft").click()
+        expect(page.get_by_role("row").filter(has_text=f"{name} copied")).to_be_visible()
+    found = {each["name"]: each for each in admin.get("/exports", entity="a9", limit=100)["items"]}
+    for name in ("a9 finished", "a9 scheduled"):
+        copied, original = found[f"{name} copied"], found[name]
+        assert copied["status"] == "DRAFT"
+        for member in ("type", "fields", "filter", "schedule", "destination", "recipients", "fileName"):
+            assert copied[member] == original[member], member
 
 
 def test_a3_a_one_shot_for_a_given_date_and_time(visit: Visit, admin: Client) -> None:
@@ -271,49 +321,3 @@ def test_a6_a7_what_the_back_office_set_up(visit: Visit, admin: Client, alice: C
     expect(page.get_by_text("The export is in definition again")).to_be_visible()
     found = alice.get(f"/exports/{export_id}")
     assert (found["type"], found["status"]) == ("INCREMENTAL", "DRAFT")
-
-
-def test_a9_a11_copies_and_definitions_of_what_is_scheduled_running_and_finished(
-    visit: Visit, stack: LocalStack, admin: Client
-) -> None:
-    admin.put_entity("a9", **CONTACTS)
-    create(admin, "a9 scheduled", "a9", activate=True, type="PERIODIC_FULL", recipients=["a9@example.com"], **PERIODIC)
-    finished = create(admin, "a9 finished", "a9", activate=True, fields=["id"])
-    admin.wait(admin.get(f"/exports/{finished}")["jobId"])
-    # Nobody listens on this port: a run that is tried again, for a minute.
-    server = {"kind": "sftp", "host": "127.0.0.1", "port": 9, "directory": "/in", "secretId": "waybill/a9"}
-    key = {"hostKey": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJ0Zr0vHqvyAC3HgFjLNT3uLmYyqx6QgCMvnXIzG5lN"}
-    secret = json.dumps({"username": "u", "password": "never shown"})
-    secrets = stack.clients("secretsmanager")
-    secrets.create_secret(Name="waybill/a9", SecretString=secret)
-    create(admin, "a9 running", "a9", activate=True, destination=server | key)
-    page = visit("exports?q=a9")
-    dialog = page.get_by_role("dialog")
-    for tab, name, texts in [
-        ("In progress", "a9 running", ["SFTP 127.0.0.1:9/in", "waybill/a9", key["hostKey"]]),
-        ("Finished", "a9 finished", ["Download", "id"]),
-        ("Scheduled", "a9 scheduled", ["Every day at 02:30 (Europe/Brussels)", "a9@example.com"]),
-    ]:
-        page.get_by_role("tab", name=tab).click()
-        select(page, name)
-        page.get_by_role("button", name="View definition").click()
-        for text in texts:
-            expect(dialog.get_by_text(text, exact=True)).to_be_visible()
-        assert faults(page) == []
-        dialog.get_by_role("button", name="Close").last.click()
-        if tab == "In progress":
-            expect(page.get_by_role("button", name="Copy", exact=True)).to_have_count(0)
-            secrets.put_secret_value(SecretId="waybill/a9", SecretString="{}")  # the next attempt is the last
-            continue
-        page.get_by_role("button", name="Copy", exact=True).click()
-        dialog.get_by_role("textbox").fill(f"{name} copied")
-        dialog.get_by_role("button", name="Copy").click()
-        expect(page.get_by_label("Name", exact=True)).to_have_value(f"{name} copied")
-        page.get_by_role("button", name="Keep as draft").click()
-        expect(page.get_by_role("row").filter(has_text=f"{name} copied")).to_be_visible()
-    found = {each["name"]: each for each in admin.get("/exports", entity="a9", limit=100)["items"]}
-    for name in ("a9 finished", "a9 scheduled"):
-        copied, original = found[f"{name} copied"], found[name]
-        assert copied["status"] == "DRAFT"
-        for member in ("type", "fields", "filter", "schedule", "destination", "recipients", "fileName"):
-            assert copied[member] == original[member], member
