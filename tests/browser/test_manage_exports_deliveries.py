@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,16 @@ def test_a5_a15_a17_each_run_sends_what_is_new_and_people_a_report(
     go_on(page, "Format and file name")
     expect(page.get_by_label("Include deletions")).not_to_be_checked()
     page.get_by_role("textbox", name="File name").fill("a5_$yyyyMMdd.csv")
+    go_on(page, "Schedule")
+    runs = page.get_by_role("status").locator("time")
+    expect(runs).to_have_count(5)
+    page.get_by_label("Time", exact=True).fill("25:00")
+    expect(page.get_by_text("must be a time from 00:00 to 23:59")).to_be_visible()
+    page.get_by_label("Time", exact=True).fill("23:45")
+    choose(page, "Time zone", "Asia/Dubai")
+    expect(runs).to_have_count(5)
+    for run in runs.all():
+        expect(run).to_have_attribute("title", re.compile(" 19:45:00 UTC$"))
     go_on(page, "Destination and recipients")
     page.get_by_role("button", name="Destination Transfer box").click()
     expect(page.get_by_role("option", name="SFTP server")).to_be_visible()

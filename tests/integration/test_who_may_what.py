@@ -150,6 +150,7 @@ class World:
             "createExport": {"name": "An export", "entity": self.entity},
             "putExport": {"name": "Another name", "entity": self.entity},
             "copyExport": {"name": "A copy"},
+            "previewAnySchedule": {"schedule": {"at": "2099-01-31T09:30", "timezone": "UTC"}},
             "testDestination": {"entity": self.entity, "destination": {"kind": "s3"}},
         }.get(operation_id)
         if operation_id == "createImport":

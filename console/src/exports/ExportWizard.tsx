@@ -31,6 +31,7 @@ import { isAdmin, may, useMe } from "../me";
 import { ProblemText, say } from "../notices";
 import { Problem } from "../problem";
 import { useQuery } from "../query";
+import { NextRuns } from "./NextRuns";
 import { Summary } from "./Summary";
 import { TestConnection } from "./TestConnection";
 import {
@@ -453,6 +454,7 @@ function ScheduleStep({ definition, change }: StepProps) {
               <Choice label="Time zone" value={schedule.timezone ?? ZONE} options={ZONES} onChange={(timezone) => set({ timezone })} />
             </ColumnLayout>
           )}
+          {schedule && <NextRuns type={definition.type} schedule={schedule} />}
         </SpaceBetween>
       </Container>
     );
@@ -478,9 +480,9 @@ function ScheduleStep({ definition, change }: StepProps) {
             ))}
           </SpaceBetween>
         </FormField>
+        <NextRuns type={definition.type} schedule={schedule} />
         <Box variant="small">
-          A time that the clock skips in spring runs at the next valid minute; one that it shows twice in autumn runs once. The
-          summary shows the next runs.
+          A time that the clock skips in spring runs at the next valid minute; one that it shows twice in autumn runs once.
         </Box>
       </SpaceBetween>
     </Container>

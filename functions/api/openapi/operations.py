@@ -366,6 +366,14 @@ OPERATIONS: dict[Callable[..., Any], Operation] = {
         Needs.EXPORT_DEFINITION,
         _ok("The next five times.", "RunTimes"),
     ),
+    exports.preview_any_schedule: Operation(
+        "previewAnySchedule",
+        "Exports",
+        "When a schedule that no export has yet would run",
+        Needs.TOKEN,
+        _ok("The next five times.", "RunTimes"),
+        request="ScheduleToPreview",
+    ),
     zilliant.start_import: Operation(
         "zilliantImport",
         "Zilliant",

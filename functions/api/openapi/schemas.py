@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from routes.exports import TEST_MEMBERS
+from routes.exports import PREVIEW_MEMBERS, TEST_MEMBERS
 from routes.imports import IMPORT_MEMBERS, MAX_ERRORS, MAX_FILE_NAME, UPLOAD_MEMBERS
 from routes.jobs import MAX_DELETED
 from waybill.entities import model
@@ -749,6 +749,9 @@ def components() -> dict[str, Schema]:
         ),
         "Export": _export(),
         "ExportPage": page_of(ref("Export")),
+        "ScheduleToPreview": taken(
+            PREVIEW_MEMBERS, {"type": _MEMBERS_OF_DEFINITION["type"], "schedule": ref("Schedule")}
+        ),
         "DestinationToTest": taken(
             TEST_MEMBERS,
             {

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 PREVIEWED_RUNS = 5
 TEST_MEMBERS = frozenset({"entity", "destination"})
+PREVIEW_MEMBERS = frozenset({"type", "schedule"})
 EXPORT_FILTERS = ("q", "database", "dataType", "type", "status", "entity")
 
 
@@ -283,10 +284,32 @@ def get_definition(request: Request, export_id: str) -> Response[str]:
 
 def preview_schedule(request: Request, export_id: str) -> Response[str]:
     """The next five times at which the schedule runs it, or would if it were activated."""
+    export, _ = visible_export(request, export_id)
+    return _preview(request, export.definition.schedule)
+
+
+def preview_any_schedule(request: Request) -> Response[str]:
+    """The same of a schedule that no export has yet."""
+    from waybill.exports.schedule import check_schedule
+
+    given = request.json_object()
+    problems: Problems = []
+    refuse_unknown(given, PREVIEW_MEMBERS, "", problems)
+    try:
+        kind = ExportType(given.get("type", ExportType.ONE_SHOT))
+    except ValueError:
+        raise InvalidRequest(
+            "This is no schedule.", [*problems, ("/type", f"must be one of {', '.join(ExportType)}")]
+        ) from None
+    schedule = check_schedule(given.get("schedule"), kind, problems)
+    if problems:
+        raise InvalidRequest("This is no schedule.", problems)
+    return _preview(request, schedule)
+
+
+def _preview(request: Request, schedule: Mapping[str, Any] | None) -> Response[str]:
     from waybill.exports.schedule import next_runs
 
-    export, _ = visible_export(request, export_id)
-    schedule = export.definition.schedule
     runs = [] if schedule is None else next_runs(schedule, request.services.clock(), PREVIEWED_RUNS)
     return json_response({"items": [rfc3339(moment) for moment in runs], "nextToken": None})
 
@@ -309,6 +332,7 @@ ROUTES = [
     Route("GET", "/v1/exports", list_exports, query=EXPORT_FILTERS + PAGING),
     Route("POST", "/v1/exports", create_export, body=True),
     Route("POST", "/v1/exports/test-destination", test_destination, body=True),
+    Route("POST", "/v1/exports/preview-schedule", preview_any_schedule, body=True),
     Route("GET", "/v1/exports/<export_id>", get_export),
     Route("PUT", "/v1/exports/<export_id>", put_export, body=True),
     Route("DELETE", "/v1/exports/<export_id>", delete_export),

@@ -60,8 +60,8 @@ def open_remote(
 
     Args:
         destination: an `sftp` or `ftps` destination that `check_destination` has nothing against.
-        secret: {"username", "password"} or, for SFTP, {"username", "privateKey", "passphrase"?}; with a member "host" it
-            is that server's alone.
+        secret: {"username", "password"} or, for SFTP, {"username", "privateKey", "passphrase"?}; with a member "host"
+            it is that server's alone.
         allowed: hosts that are permitted although they are not public.
 
     Raises:
