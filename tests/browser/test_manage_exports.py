@@ -142,8 +142,14 @@ def test_a2_search_and_filters(visit: Visit, admin: Client) -> None:
 
 
 def test_a8_a9_a10_edit_copy_and_delete_a_draft(visit: Visit, admin: Client) -> None:
-    admin.put_entity("a8", **CONTACTS)
-    export_id = create(admin, "a8 draft", "a8", filter=[{"field": "id", "op": "in", "value": [1, 2]}])
+    fields = [*CONTACTS["schema"]["fields"], {"name": "note"}]
+    admin.put_entity("a8", **CONTACTS | {"schema": {"fields": fields}})
+    conditions = [
+        {"field": "id", "op": "in", "value": [1, 2]},
+        {"field": "note", "op": "in", "value": ["a, b", "c"]},
+        {"field": "email", "op": "empty", "value": False},
+    ]
+    export_id = create(admin, "a8 draft", "a8", filter=conditions)
     page = visit("exports?q=a8")
     select(page, "a8 draft")
     page.get_by_role("button", name="Edit").click()
@@ -153,7 +159,8 @@ def test_a8_a9_a10_edit_copy_and_delete_a_draft(visit: Visit, admin: Client) -> 
         page.get_by_role("button", name="Next").click()
     expect(page.get_by_text("id is one of [1,2]")).to_be_visible()
     page.get_by_role("button", name="Keep as draft").click()
-    assert admin.get(f"/exports/{export_id}")["name"] == "a8 edited"
+    found = admin.get(f"/exports/{export_id}")
+    assert (found["name"], found["filter"]) == ("a8 edited", conditions)
     select(page, "a8 edited")
     page.get_by_role("button", name="Copy", exact=True).click()
     page.get_by_role("dialog").get_by_role("textbox").fill("a8 copied")

@@ -260,8 +260,8 @@ export default function ManageExports() {
                   }
                   columnDefinitions={[
                     { id: "name", header: "Name", isRowHeader: true, minWidth: 150, cell: (item) => <NameCell item={item} /> },
-                    { id: "entity", header: "Entity", cell: (item) => <EntityLink name={item.entity} /> },
-                    { id: "type", header: "Type", cell: (item) => TYPE_WORDS[item.type] },
+                    { id: "entity", header: "Entity", minWidth: 120, cell: (item) => <EntityLink name={item.entity} /> },
+                    { id: "type", header: "Type", minWidth: 120, cell: (item) => TYPE_WORDS[item.type] },
                     ...(id === "SCHEDULED"
                       ? [{ id: "next", header: "Next run", cell: (item: Export) => <Time at={item.nextRunAt} /> }]
                       : []),
@@ -282,8 +282,8 @@ export default function ManageExports() {
                           },
                         ]
                       : []),
-                    { id: "destination", header: "Destination", cell: (item) => <Name>{item.destination ? destinationWords(item.destination) : "–"}</Name> },
-                    { id: "by", header: "Created by", cell: (item) => <Name>{item.createdBy}</Name> },
+                    { id: "destination", header: "Destination", minWidth: 130, cell: (item) => <Name>{item.destination ? destinationWords(item.destination) : "–"}</Name> },
+                    { id: "by", header: "Created by", minWidth: 110, cell: (item) => <Name>{item.createdBy}</Name> },
                   ]}
                   empty={
                     <Box textAlign="center" padding="l">
