@@ -81,6 +81,7 @@ def settings(endpoint_url: str | None, **changes: Any) -> Settings:
         transfer_bucket="transfer-bucket",
         import_state_machine="arn:aws:states:us-east-1:123456789012:stateMachine:waybill-import",
         export_state_machine="arn:aws:states:us-east-1:123456789012:stateMachine:waybill-export",
+        test_destination_function="waybill-test-destination",
         oidc_issuer="https://cognito-idp.us-east-1.amazonaws.com/us-east-1_test",
         oidc_audience="test-client",
         aws_region="us-east-1",

@@ -115,6 +115,20 @@ def create_export(context: Context) -> int:
     return _show(context, "Created", export, [_activation(export, "start or schedule it")])
 
 
+def try_destination(context: Context) -> int:
+    """Try the destination of a definition, one that `exports create` takes or that `exports show` printed."""
+    definition, out = read_json(context.options.file), context.out
+    members = definition if isinstance(definition, dict) else {}
+    body = {member: members.get(member) for member in ("entity", "destination")}
+    with Progress("Trying the destination"):
+        result = decode(context.api.post("/exports/test-destination", body))
+    if out.as_json:
+        out.document(result)
+    else:
+        out.line(safe(str(result["detail"])) if result["ok"] else f"{result['code']}: {safe(str(result['detail']))}")
+    return 0 if result["ok"] else 1
+
+
 def update_export(context: Context) -> int:
     path = path_of("exports", context.options.export_id)
     export = decode(context.api.request("PUT", path, body=read_json(context.options.file)))

@@ -203,6 +203,8 @@ def _add_exports(commands: _Commands) -> None:
     below = commands.below(parser)
     _add_export_filters(below.add("list", exports.list_exports, "list the definitions"))
     below.add("create", exports.create_export, "create a draft").add_argument("file", metavar="FILE.json")
+    parser = below.add("test", exports.try_destination, "try the destination of a definition; nothing stays there")
+    parser.add_argument("file", metavar="FILE.json")
     for name, command, text in (
         ("show", exports.show_export, "print a definition and where it stands"),
         ("update", exports.update_export, "replace a draft"),

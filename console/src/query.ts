@@ -3,15 +3,16 @@ import { useSearchParams } from "react-router";
 
 type Changes = Record<string, string | null | undefined>;
 
-export function useQuery(): [URLSearchParams, (changes: Changes) => void] {
+/** `replace`: without a step of its own for the back button. */
+export function useQuery(): [URLSearchParams, (changes: Changes, options?: { replace?: boolean }) => void] {
   const [query, setQuery] = useSearchParams();
-  const change = (changes: Changes) => {
+  const change = (changes: Changes, options?: { replace?: boolean }) => {
     const next = new URLSearchParams(window.location.search); // as it is now: a timer's own copy may be older
     for (const [name, value] of Object.entries(changes)) {
       if (value) next.set(name, value);
       else next.delete(name);
     }
-    setQuery(next);
+    setQuery(next, options);
   };
   return [query, change];
 }

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from waybill.aws.dynamodb import DynamoDB
     from waybill.aws.events import Events
     from waybill.aws.files import Files
+    from waybill.aws.functions import Functions
     from waybill.aws.mail import Mailer
     from waybill.aws.secrets import Secrets
     from waybill.aws.workflow import Workflow
@@ -59,6 +60,12 @@ class Services:
         from waybill.aws.workflow import Workflow
 
         return Workflow(self.settings.aws_region, self.settings.aws_endpoint_url)
+
+    @cached_property
+    def functions(self) -> Functions:
+        from waybill.aws.functions import Functions
+
+        return Functions(self.settings.aws_region, self.settings.aws_endpoint_url)
 
     @cached_property
     def events(self) -> Events:

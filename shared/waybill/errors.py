@@ -128,6 +128,7 @@ class DeliveryFailed(WaybillError):
         reason: one of `REASONS`.
         retry_now: whether the same attempt may succeed when it is repeated in a moment.
         relaunchable: whether a relaunch may succeed, at once or after somebody has mended the cause.
+        to_mend: what happened and what to do about it, where no run has failed and nothing is to be relaunched.
 
     Args:
         what: what happened, one sentence that names the host and holds no secret. What to do about it is added.
@@ -137,25 +138,26 @@ class DeliveryFailed(WaybillError):
 
     # reason: (retry now, relaunchable, what to do about it)
     REASONS: ClassVar[dict[str, tuple[bool, bool, str]]] = {
-        "unreachable": (True, True, "Check host and port, and whether the server lets this service in."),
-        "timeout": (True, True, "Check whether the server is overloaded, or a firewall drops the connection."),
-        "connection-lost": (True, True, "Relaunch the export; the server's log may say why."),
-        "disk-full": (False, True, "Make room on the server, then relaunch the export."),
-        "auth": (False, True, "Correct the user name, password or key in the secret, then relaunch the export."),
-        "secret": (False, True, "Correct the secret, then relaunch the export."),
-        "host-key": (False, True, "Ask the operator for its host key, correct the definition, then relaunch."),
-        "certificate": (False, True, "Have it renewed, or give the caCertificate that signs it, then relaunch."),
-        "host-refused": (False, True, "Use a public host, or have the operator of this service allow this one."),
-        "permission": (False, True, "Let us write there, on a server also rename and delete, then relaunch."),
-        "not-found": (False, True, "Make the directory or bucket, or correct the definition, then relaunch."),
-        "exists": (False, True, "Take the older files away, then relaunch."),
-        "protocol": (False, False, "The server lacks something that a delivery needs: ask its operator."),
+        "unreachable": (True, True, "Check host and port, and whether the server lets this service in"),
+        "timeout": (True, True, "Check whether the server is overloaded, or a firewall drops the connection"),
+        "connection-lost": (True, True, "See what the server's log says"),
+        "disk-full": (False, True, "Make room on the server"),
+        "auth": (False, True, "Correct the user name, password or key in the secret"),
+        "secret": (False, True, "Correct the secret"),
+        "host-key": (False, True, "Ask the operator for its host key and correct the definition"),
+        "certificate": (False, True, "Have it renewed, or give the caCertificate that signs it"),
+        "host-refused": (False, True, "Use a public host, or have the operator of this service allow this one"),
+        "permission": (False, True, "Let us write there, on a server also rename and delete"),
+        "not-found": (False, True, "Make the directory or bucket, or correct the definition"),
+        "exists": (False, True, "Take the older files away"),
+        "protocol": (False, False, "The server lacks something that a delivery needs: ask its operator"),
     }
 
     def __init__(self, reason: str, what: str) -> None:
         self.reason = reason
         self.retry_now, self.relaunchable, advice = self.REASONS[reason]
-        super().__init__(f"{what} {advice}")
+        self.to_mend = f"{what} {advice}."
+        super().__init__(f"{what} {advice}, then relaunch the export." if self.relaunchable else self.to_mend)
 
 
 class Superseded(Exception):

@@ -98,7 +98,8 @@ def test_roles_have_no_managed_policy_but_the_log(transformed: dict[str, Any]) -
 def test_each_function_has_a_log_that_ends_and_steps_that_may_take_15_minutes() -> None:
     functions = of_type(RESOURCES, "AWS::Serverless::Function")
     assert set(functions) == {
-        f"{name}Function" for name in ("Api", "Console", "StartImport", "ImportSteps", "ExportSteps", "Schedule")
+        f"{name}Function"
+        for name in ("Api", "Console", "StartImport", "ImportSteps", "ExportSteps", "TestDestination", "Schedule")
     }
     for name, function in functions.items():
         group = RESOURCES[function["Properties"]["LoggingConfig"]["LogGroup"]["Ref"]]
@@ -192,6 +193,27 @@ def test_the_console_may_do_nothing_but_write_its_log(transformed: dict[str, Any
     role = transformed["ConsoleFunctionRole"]["Properties"]
     assert not role.get("Policies")
     assert len(role["ManagedPolicyArns"]) == 1
+
+
+def test_the_api_reads_no_secret_but_has_destinations_tested(transformed: dict[str, Any]) -> None:
+    def actions(role: str) -> dict[str, set[str]]:
+        return {
+            statement["Sid"]: set(listed(statement["Action"]))
+            for policy in transformed[role]["Properties"]["Policies"]
+            for statement in policy["PolicyDocument"]["Statement"]
+        }
+
+    api, tester = actions("ApiFunctionRole"), actions("TestDestinationFunctionRole")
+    assert api["TestDestinations"] == {"lambda:InvokeFunction"}
+    assert not any(action.startswith("secretsmanager:") for allowed in api.values() for action in allowed)
+    assert set().union(*tester.values()) == {
+        *("s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload", "s3:ListBucket"),
+        "secretsmanager:GetSecretValue",
+    }
+    variables = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
+    function = RESOURCES["TestDestinationFunction"]["Properties"]
+    assert variables["TEST_DESTINATION_FUNCTION"] == function["FunctionName"]
+    assert function["Timeout"] < RESOURCES["ApiFunction"]["Properties"]["Timeout"]
 
 
 def test_browsers_may_send_files_from_the_console_only() -> None:

@@ -1269,6 +1269,13 @@ def test_a_periodic_export_is_scheduled_run_and_unscheduled(api: Api) -> None:
     path = f"/exports/{api('POST', '/exports', body=body).json['exportId']}"
     preview = api("GET", f"{path}/preview-schedule").json["items"]
     assert preview == [f"2026-03-0{day}T01:30:00.000Z" for day in range(2, 7)]
+    body = {"type": PERIODIC["type"], "schedule": PERIODIC["schedule"]}
+    assert api("POST", "/exports/preview-schedule", BOB, body=body).json["items"] == preview
+    assert api("POST", "/exports/preview-schedule", body={"schedule": None}).json["items"] == []
+    answer = api("POST", "/exports/preview-schedule", body={"type": "INCREMENTAL", "schedule": {"time": "25:00"}})
+    assert (answer.status, answer.pointers) == (422, ["#/schedule/time", "#/schedule/timezone"])
+    answer = api("POST", "/exports/preview-schedule", body={"type": "NEVER", "when": 1})
+    assert (answer.status, answer.pointers) == (422, ["#/when", "#/type"])
     assert api("POST", f"{path}/run", body={}).status == 409
     active = api("POST", f"{path}/activate").json
     assert (active["status"], active["nextRunAt"], active["jobId"]) == ("SCHEDULED", preview[0], None)

@@ -24,6 +24,7 @@ from tests.integration.test_api import (  # noqa: F401  the last four are fixtur
     issuer,
     verifiers,
 )
+from tests.integration.test_try_destination import tester  # noqa: F401  a fixture
 from waybill.jobs.items import Upload
 from waybill.jobs.model import Job
 
@@ -149,6 +150,8 @@ class World:
             "createExport": {"name": "An export", "entity": self.entity},
             "putExport": {"name": "Another name", "entity": self.entity},
             "copyExport": {"name": "A copy"},
+            "previewAnySchedule": {"schedule": {"at": "2099-01-31T09:30", "timezone": "UTC"}},
+            "testDestination": {"entity": self.entity, "destination": {"kind": "s3"}},
         }.get(operation_id)
         if operation_id == "createImport":
             body = {"uploadId": self.upload(caller)}
@@ -167,7 +170,7 @@ class World:
 
 
 @pytest.mark.parametrize("entity", ["visible", "hidden"])
-def test_every_operation_for_every_role(api: Api, entity: str) -> None:  # noqa: F811
+def test_every_operation_for_every_role(api: Api, tester: list[Any], entity: str) -> None:  # noqa: F811
     api.put_contacts("visible", permissions=PERMISSIONS)
     api.put_contacts("hidden", permissions={})
     world = World(api, entity)
@@ -191,4 +194,5 @@ def test_every_operation_for_every_role(api: Api, entity: str) -> None:  # noqa:
             if got == 200 and method != "GET":
                 prepared = None
     assert wrong == []
+    assert len(tester) == sum(expected("export", role, entity == "hidden") == 200 for role in ROLES)
     assert called == len(operations()) * len(ROLES)

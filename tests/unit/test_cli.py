@@ -890,6 +890,25 @@ def test_each_export_command_calls_its_route(
     assert json.loads(capsys.readouterr().out)["exportId"] == EXPORT_ID
 
 
+def test_exports_test_says_what_to_mend_and_fails(
+    stack: Service, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = export(destination={"kind": "s3", "prefix": "crm"})  # as `exports show` prints it
+    (home / "d.json").write_text(json.dumps(shown))
+    route = "POST /v1/exports/test-destination"
+    stack.routes[route] = answer({"ok": True, "code": None, "detail": "The bucket box lets us write there."})
+    assert main(["exports", "test", "d.json"]) == 0
+    assert capsys.readouterr().out == "The bucket box lets us write there.\n"
+    sent = {"entity": "contacts", "destination": {"kind": "s3", "prefix": "crm"}}
+    assert json.loads(stack.requests[-1].body) == sent
+    stack.routes[route] = answer({"ok": False, "code": "auth", "detail": "Correct the \x1b[31msecret."})
+    assert main(["exports", "test", "d.json"]) == 1
+    printed = capsys.readouterr().out
+    assert printed.startswith("auth: Correct the") and "\x1b" not in printed
+    assert main(["exports", "test", "d.json", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["code"] == "auth"
+
+
 def test_exports_run_jobs_schedule_report_and_delete(stack: Service, capsys: pytest.CaptureFixture[str]) -> None:
     base = f"/v1/exports/{EXPORT_ID}"
     stack.routes[f"POST {base}/run"] = answer(job(process="export"), 202, Retry_After="0")

@@ -16,12 +16,24 @@ import Wizard from "@cloudscape-design/components/wizard";
 import { useEffect, useState, type ReactNode } from "react";
 import { useNavigate, useParams, useSearchParams } from "react-router";
 import { at, call, pages } from "../client";
-import type { Condition, Definition, Destination, Entity, Export, ExportType, Schedule } from "../contract";
+import {
+  EXPORT_TYPES,
+  type Condition,
+  type Definition,
+  type Destination,
+  type Entity,
+  type Export,
+  type ExportType,
+  type Schedule,
+} from "../contract";
 import { Name, ZONE } from "../format";
-import { may, useMe } from "../me";
+import { isAdmin, may, useMe } from "../me";
 import { ProblemText, say } from "../notices";
 import { Problem } from "../problem";
+import { useQuery } from "../query";
+import { NextRuns } from "./NextRuns";
 import { Summary } from "./Summary";
+import { TestConnection } from "./TestConnection";
 import {
   conditionValue,
   DAY_WORDS,
@@ -31,19 +43,22 @@ import {
   fileNameAt,
   isIncremental,
   isPeriodic,
+  NOT_EMPTY,
   OPS,
   TYPE_HELP,
   TYPE_WORDS,
 } from "./words";
 
+const SUMMARY = 6; // the last step
 const DELIMITERS: [string, string][] = [",", ";", "\t", "|"].map((value, index) => [value, ["Comma", "Semicolon", "Tab", "Bar"][index]!]);
 const ZONES: [string, string][] = [...new Set([ZONE, "UTC", ...Intl.supportedValuesOf("timeZone")])].map((zone) => [zone, zone]);
 
-/** A condition as it is typed. */
+/** A condition as it is typed; `given`: as it was before anybody typed, which goes back to the API as it came. */
 interface Typed {
   field: string;
   op: string;
   text: string;
+  given?: Condition;
 }
 
 export default function ExportWizard() {
@@ -72,34 +87,58 @@ export default function ExportWizard() {
 
 function Steps({ entities, start, exportId }: { entities: Entity[]; start: Definition; exportId: string | undefined }) {
   const navigate = useNavigate();
-  const [step, setStep] = useState(0);
+  const [query, setQuery] = useQuery();
   const [definition, setDefinition] = useState(start);
   const [conditions, setConditions] = useState<Typed[]>(() => (start.filter ?? []).map(typed));
-  const [draft, setDraft] = useState<{ id: string; runs: string[] } | null>(exportId ? { id: exportId, runs: [] } : null);
-  const [saved, setSaved] = useState<Definition | null>(null);
+  const [draftId, setDraftId] = useState(exportId);
+  const [saved, setSaved] = useState(exportId ? start : null); // what the API has, while nothing else is typed
+  const [runs, setRuns] = useState<string[]>([]);
   const [problem, setProblem] = useState<Problem | null>(null);
   const [busy, setBusy] = useState(false);
   const entity = entities.find(({ name }) => name === definition.entity);
-  const change = (changes: Partial<Definition>) => setDefinition((old) => ({ ...old, ...changes }));
+  const change = (changes: Partial<Definition>) => {
+    setDefinition((old) => ({ ...old, ...changes }));
+    setSaved(null);
+  };
+  const lacks = !definition.name.trim() || !entity;
+  // A link leads to any step that has what it needs; the summary is of a draft that is saved.
+  const asked = Math.min(Math.max(Number(query.get("step") ?? 1) - 1 || 0, 0), SUMMARY);
+  const step = lacks ? 0 : asked === SUMMARY && !saved ? SUMMARY - 1 : asked;
+  useEffect(() => setProblem(null), [step]);
+  const goTo = (index: number) => setQuery({ step: index ? String(index + 1) : null });
   const toExports = (tab: string) => void navigate(`/exports?tab=${tab}`);
 
   /** The API checks everything, drafts too: so the draft is saved before its summary is shown. */
   const save = async () => {
     const body: Definition = {
       ...definition,
-      filter: conditions.map(({ field, op, text }): Condition => ({
-        field,
-        op,
-        value: conditionValue(op, text, entity?.schema.fields.find(({ name }) => name === field)),
-      })),
+      filter: conditions.map(
+        ({ field, op, text, given }): Condition =>
+          given ?? {
+            field,
+            op: op === NOT_EMPTY ? "empty" : op,
+            value: conditionValue(op, text, entity?.schema.fields.find(({ name }) => name === field)),
+          },
+      ),
     };
-    const made = draft
-      ? await call<Export>("PUT", at`exports/${draft.id}`, { body })
+    const made = draftId
+      ? await call<Export>("PUT", at`exports/${draftId}`, { body })
       : await call<Export>("POST", "exports", { body });
-    const { items } = await call<{ items: string[] }>("GET", at`exports/${made.exportId}/preview-schedule`);
-    setDraft({ id: made.exportId, runs: items });
+    setDraftId(made.exportId);
     setSaved(definitionOf(made));
+    // From here on the address is the draft's: a page that is loaded anew goes on with it.
+    void navigate(`/exports/${made.exportId}/edit?step=${SUMMARY + 1}`);
   };
+  useEffect(() => {
+    if (step !== SUMMARY || !draftId) return;
+    const control = new AbortController();
+    const { signal } = control;
+    call<{ items: string[] }>("GET", at`exports/${draftId}/preview-schedule`, { signal }).then(
+      ({ items }) => setRuns(items),
+      (error: unknown) => signal.aborted || setProblem(Problem.of(error)),
+    );
+    return () => control.abort();
+  }, [step, draftId, saved]);
   const attempt = async (what: () => Promise<void>) => {
     setBusy(true);
     setProblem(null);
@@ -115,17 +154,27 @@ function Steps({ entities, start, exportId }: { entities: Entity[]; start: Defin
   const steps: { title: string; content: ReactNode; isOptional?: boolean }[] = [
     { title: "Data and type", content: <DataStep {...{ definition, change, entities }} /> },
     { title: "Fields", content: <FieldsStep {...{ definition, change, entity }} />, isOptional: true },
-    { title: "Filter", content: <FilterStep {...{ entity, conditions, setConditions }} />, isOptional: true },
+    {
+      title: "Filter",
+      content: (
+        <FilterStep
+          {...{ entity, conditions }}
+          setConditions={(next) => {
+            setConditions(next);
+            setSaved(null);
+          }}
+        />
+      ),
+      isOptional: true,
+    },
     { title: "Format and file name", content: <FormatStep {...{ definition, change }} />, isOptional: true },
     { title: "Schedule", content: <ScheduleStep {...{ definition, change }} /> },
     { title: "Destination and recipients", content: <DestinationStep {...{ definition, change }} /> },
     {
       title: "Summary",
-      content: <Container>{saved && <Summary definition={saved} runs={draft?.runs} />}</Container>,
+      content: <Container>{saved && <Summary definition={saved} runs={runs} />}</Container>,
     },
   ];
-  const last = steps.length - 1;
-  const lacks = !definition.name.trim() || !entity;
 
   return (
     <Wizard
@@ -134,7 +183,7 @@ function Steps({ entities, start, exportId }: { entities: Entity[]; start: Defin
         collapsedStepsLabel: (number, count) => `Step ${number} of ${count}`,
         skipToButtonLabel: (target) => `Skip to ${target.title}`,
         navigationAriaLabel: "Steps",
-        cancelButton: draft ? "Keep as draft" : "Cancel",
+        cancelButton: draftId ? "Keep as draft" : "Cancel",
         previousButton: "Previous",
         nextButton: "Next",
         optional: "optional",
@@ -152,17 +201,13 @@ function Steps({ entities, start, exportId }: { entities: Entity[]; start: Defin
           return;
         }
         setProblem(null);
-        if (wanted === last && reason !== "previous") {
-          void attempt(async () => {
-            await save();
-            setStep(wanted);
-          });
-        } else setStep(wanted);
+        if (wanted === SUMMARY && reason !== "previous") void attempt(save);
+        else goTo(wanted);
       }}
       onCancel={() => toExports("DRAFT")}
       onSubmit={() =>
         void attempt(async () => {
-          const { status, name } = await call<Export>("POST", at`exports/${draft!.id}/activate`);
+          const { status, name } = await call<Export>("POST", at`exports/${draftId!}/activate`);
           say("The export was activated", <Name>{name}</Name>);
           toExports(status);
         })
@@ -184,8 +229,10 @@ function Steps({ entities, start, exportId }: { entities: Entity[]; start: Defin
   );
 }
 
-function typed({ field, op, value }: Condition): Typed {
-  return { field, op, text: Array.isArray(value) ? value.join(",") : String(value ?? "") };
+function typed(given: Condition): Typed {
+  const { field, op, value } = given;
+  if (op === "empty") return { field, op: value === false ? NOT_EMPTY : op, text: "", given };
+  return { field, op, text: Array.isArray(value) ? value.join(",") : String(value ?? ""), given };
 }
 
 interface StepProps {
@@ -217,7 +264,9 @@ function Text(props: { label: string; value: string | undefined; onChange: (valu
 }
 
 function DataStep({ definition, change, entities }: StepProps & { entities: Entity[] }) {
-  const types: ExportType[] = ["ONE_SHOT", "PERIODIC_FULL", "INCREMENTAL"];
+  const me = useMe();
+  const isBackOffice = isAdmin(me) || me.groups.includes("backoffice");
+  const types = EXPORT_TYPES.filter((type) => isBackOffice || !type.includes("CUSTOM"));
   return (
     <Container>
       <SpaceBetween size="m">
@@ -301,7 +350,7 @@ interface FilterProps {
 function FilterStep({ entity, conditions, setConditions }: FilterProps) {
   const names: [string, string][] = (entity?.schema.fields ?? []).map(({ name }) => [name, name]);
   const set = (index: number, changes: Partial<Typed>) =>
-    setConditions(conditions.map((known, at) => (at === index ? { ...known, ...changes } : known)));
+    setConditions(conditions.map((known, at) => (at === index ? { ...known, ...changes, given: undefined } : known)));
   return (
     <Container>
       <SpaceBetween size="m">
@@ -310,7 +359,7 @@ function FilterStep({ entity, conditions, setConditions }: FilterProps) {
           <ColumnLayout key={index} columns={4}>
             <Choice label="Field" value={condition.field} options={names} onChange={(field) => set(index, { field })} />
             <Choice label="Condition" value={condition.op} options={Object.entries(OPS)} onChange={(op) => set(index, { op })} />
-            {condition.op === "empty" ? <div /> : <Text label="Value" value={condition.text} onChange={(text) => set(index, { text })} />}
+            {condition.op === "empty" || condition.op === NOT_EMPTY ? <div /> : <Text label="Value" value={condition.text} onChange={(text) => set(index, { text })} />}
             <Box padding={{ top: "xl" }}>
               <Button ariaLabel={`Remove condition ${index + 1}`} onClick={() => setConditions(conditions.filter((_, at) => at !== index))}>
                 Remove
@@ -405,6 +454,7 @@ function ScheduleStep({ definition, change }: StepProps) {
               <Choice label="Time zone" value={schedule.timezone ?? ZONE} options={ZONES} onChange={(timezone) => set({ timezone })} />
             </ColumnLayout>
           )}
+          {schedule && <NextRuns type={definition.type} schedule={schedule} />}
         </SpaceBetween>
       </Container>
     );
@@ -430,9 +480,9 @@ function ScheduleStep({ definition, change }: StepProps) {
             ))}
           </SpaceBetween>
         </FormField>
+        <NextRuns type={definition.type} schedule={schedule} />
         <Box variant="small">
-          A time that the clock skips in spring runs at the next valid minute; one that it shows twice in autumn runs once. The
-          summary shows the next runs.
+          A time that the clock skips in spring runs at the next valid minute; one that it shows twice in autumn runs once.
         </Box>
       </SpaceBetween>
     </Container>
@@ -489,6 +539,7 @@ function DestinationStep({ definition, change }: StepProps) {
             )}
           </ColumnLayout>
         )}
+        {kind !== "download" && <TestConnection entity={definition.entity} destination={destination} />}
         <Text
           label="Recipients of the report"
           value={definition.recipients?.join(", ")}

@@ -9,11 +9,13 @@ import Grid from "@cloudscape-design/components/grid";
 import Header from "@cloudscape-design/components/header";
 import Input from "@cloudscape-design/components/input";
 import Modal from "@cloudscape-design/components/modal";
+import Pagination from "@cloudscape-design/components/pagination";
 import Select from "@cloudscape-design/components/select";
 import SpaceBetween from "@cloudscape-design/components/space-between";
+import StatusIndicator from "@cloudscape-design/components/status-indicator";
 import Table from "@cloudscape-design/components/table";
 import Tabs from "@cloudscape-design/components/tabs";
-import { useCallback, useEffect, useState, type ReactNode } from "react";
+import { useEffect, useState, type ReactNode } from "react";
 import { useNavigate } from "react-router";
 import { at, call, download, pages } from "../client";
 import { DATA_TYPES, EXPORT_TYPES, type Definition, type Entity, type Export, type ExportStatus } from "../contract";
@@ -21,11 +23,11 @@ import { Name, Status, Time } from "../format";
 import { EntityLink } from "../links";
 import { say, showProblem } from "../notices";
 import { useQuery } from "../query";
+import { PAGE_SIZE, useExports } from "./exports";
 import { Report } from "./Report";
 import { Summary } from "./Summary";
 import { DATA_TYPE_WORDS, destinationWords, STATUS_TABS, TYPE_WORDS } from "./words";
 
-const REFRESH_MS = 5_000;
 const SEARCH_MS = 300;
 type Dialog = "copy" | "delete" | "unschedule" | "definition" | "report";
 
@@ -33,32 +35,25 @@ export default function ManageExports() {
   const navigate = useNavigate();
   const [query, set] = useQuery();
   const tab = (query.get("tab") ?? "DRAFT") as ExportStatus;
-  const filters = ["q", "database", "dataType", "type"].map((name) => query.get(name));
-  const [exports, setExports] = useState<Export[] | null>(null);
+  const filter = {
+    q: query.get("q"),
+    database: query.get("database"),
+    dataType: query.get("dataType"),
+    type: query.get("type"),
+  };
+  const filters = Object.values(filter);
+  const [wanted, setPage] = useState(1);
+  // One more than is shown tells whether there is another page.
+  const list = useExports({ status: tab, ...filter }, wanted * PAGE_SIZE + 1);
+  const { exports } = list;
+  const pageCount = Math.max(1, Math.ceil((exports?.length ?? 0) / PAGE_SIZE));
+  const page = exports && !list.hasMore ? Math.min(wanted, pageCount) : wanted;
+  const shown = (exports ?? []).slice((page - 1) * PAGE_SIZE, page * PAGE_SIZE);
   const [databases, setDatabases] = useState<string[]>([]);
   const [search, setSearch] = useState(query.get("q") ?? "");
-  const [selectedId, setSelectedId] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
 
-  const read = useCallback(async () => {
-    const [q, database, dataType, type] = filters;
-    const { items } = await pages<Export>("exports", { status: tab, q, database, dataType, type }, { wanted: 1_000 });
-    setExports(items);
-  }, [tab, ...filters]);
-  useEffect(() => {
-    setExports(null);
-    let current = true;
-    const again = (loud: boolean) => {
-      if (document.hidden) return;
-      read().catch((error: unknown) => current && loud && (showProblem(error, () => again(true)), setExports([])));
-    };
-    again(true);
-    const timer = setInterval(() => again(false), REFRESH_MS);
-    return () => {
-      current = false;
-      clearInterval(timer);
-    };
-  }, [read]);
+  useEffect(() => setPage(1), [tab, ...filters]);
   useEffect(() => {
     pages<Entity>("entities", {}, { wanted: 10_000 }).then(
       ({ items }) => setDatabases([...new Set(items.flatMap(({ database }) => database ?? []))].sort()),
@@ -67,22 +62,37 @@ export default function ManageExports() {
   }, []);
   useEffect(() => {
     const timer = setTimeout(() => {
-      if (search !== (query.get("q") ?? "")) set({ q: search });
+      if (search !== (query.get("q") ?? "")) set({ q: search, export: null }, { replace: true });
     }, SEARCH_MS);
     return () => clearTimeout(timer);
   }, [search]);
 
-  const selected = exports?.find(({ exportId }) => exportId === selectedId) ?? null;
+  // A link to a dialog names the export; it need not be among those that are shown.
+  const inAddress = query.get("export");
+  const [selectedId, setSelectedId] = useState(inAddress);
+  useEffect(() => setSelectedId(inAddress), [inAddress]);
   const dialog = query.get("dialog") as Dialog | null;
-  const close = () => set({ dialog: null });
+  const [linked, setLinked] = useState<Export | null>(null);
+  const listed = exports?.find(({ exportId }) => exportId === selectedId) ?? null;
+  const selected = listed ?? (dialog && linked?.exportId === selectedId ? linked : null);
+  const close = () => set({ dialog: null }, { replace: true });
+  const isLinked = dialog !== null && selectedId !== null && exports !== null && listed === null;
+  useEffect(() => {
+    if (!isLinked) return;
+    call<Export>("GET", at`exports/${selectedId}`).then(setLinked, (error: unknown) => {
+      showProblem(error);
+      set({ dialog: null, export: null }, { replace: true });
+    });
+  }, [isLinked, selectedId]);
   const allows = (action: string) => selected?.allowedActions.includes(action) ?? false;
   const act = async (what: () => Promise<unknown>, done: string, goTo?: ExportStatus) => {
     setBusy(true);
     try {
       await what();
       say(done, selected && <Name>{selected.name}</Name>);
-      set({ dialog: null, ...(goTo ? { tab: goTo } : {}) });
-      await read();
+      if (goTo) set({ dialog: null, tab: goTo });
+      else close();
+      await list.refresh();
     } catch (error) {
       close();
       showProblem(error);
@@ -92,6 +102,10 @@ export default function ManageExports() {
   };
   const post = (action: string, body?: object) => call<Export>("POST", at`exports/${selectedId!}/${action}`, { body });
   const runId = selected?.lastRun?.jobId ?? selected?.jobId;
+  const choose = (id: string | null) => {
+    setSelectedId(id); // at once: the address follows
+    set({ export: id }, { replace: true });
+  };
   const isDownloadable = tab === "FINISHED" && selected?.type === "ONE_SHOT" && selected.lastRun?.status === "COMPLETED";
 
   const actions: Record<ExportStatus, ReactNode[]> = {
@@ -181,14 +195,14 @@ export default function ManageExports() {
             <Filter label="Database" value={query.get("database")} options={databases.map((name) => [name, name])} onChange={(database) => set({ database })} />
             <Filter label="Data type" value={query.get("dataType")} options={DATA_TYPES.map((name) => [name, DATA_TYPE_WORDS[name]])} onChange={(dataType) => set({ dataType })} />
             <Filter label="Export type" value={query.get("type")} options={EXPORT_TYPES.map((name) => [name, TYPE_WORDS[name]])} onChange={(type) => set({ type })} />
-            <Filter label="Status" isRequired value={tab} options={STATUS_TABS.map(({ id, label }) => [id, label])} onChange={(status) => set({ tab: status })} />
+            <Filter label="Status" isRequired value={tab} options={STATUS_TABS.map(({ id, label }) => [id, label])} onChange={(status) => set({ tab: status, export: null })} />
           </SpaceBetween>
         </Container>
         <div>
           <Tabs
             ariaLabel="Exports by status"
             activeTabId={tab}
-            onChange={({ detail }) => set({ tab: detail.activeTabId })}
+            onChange={({ detail }) => set({ tab: detail.activeTabId, export: null })}
             tabs={STATUS_TABS.map(({ id, label }) => ({
               id,
               label,
@@ -198,11 +212,27 @@ export default function ManageExports() {
                   wrapLines
                   selectionType="single"
                   trackBy="exportId"
-                  selectedItems={selected ? [selected] : []}
-                  onSelectionChange={({ detail }) => setSelectedId(detail.selectedItems[0]?.exportId ?? null)}
-                  loading={exports === null}
+                  selectedItems={shown.filter(({ exportId }) => exportId === selectedId)}
+                  onSelectionChange={({ detail }) => choose(detail.selectedItems[0]?.exportId ?? null)}
+                  loading={exports === null ? !list.stale : shown.length === 0 && list.hasMore}
                   loadingText="Reading the exports"
-                  items={exports ?? []}
+                  items={shown}
+                  pagination={
+                    <Pagination
+                      ariaLabels={{
+                        nextPageLabel: "Next page",
+                        previousPageLabel: "Previous page",
+                        pageLabel: (number) => `Page ${number}`,
+                      }}
+                      currentPageIndex={page}
+                      pagesCount={pageCount}
+                      openEnd={list.hasMore}
+                      onChange={({ detail }) => {
+                        choose(null);
+                        setPage(detail.currentPageIndex);
+                      }}
+                    />
+                  }
                   ariaLabels={{
                     tableLabel: `Exports: ${label}`,
                     selectionGroupLabel: "Exports",
@@ -211,7 +241,14 @@ export default function ManageExports() {
                   header={
                     <Header
                       variant="h2"
-                      counter={exports ? `(${exports.length})` : undefined}
+                      counter={exports ? `(${exports.length}${list.hasMore ? "+" : ""})` : undefined}
+                      description={
+                        list.stale && (
+                          <StatusIndicator type="warning">
+                            Not up to date: {list.stale.title}. It is tried again by itself.
+                          </StatusIndicator>
+                        )
+                      }
                       actions={
                         <SpaceBetween direction="horizontal" size="xs">
                           {actions[id]}
@@ -223,8 +260,8 @@ export default function ManageExports() {
                   }
                   columnDefinitions={[
                     { id: "name", header: "Name", isRowHeader: true, minWidth: 150, cell: (item) => <NameCell item={item} /> },
-                    { id: "entity", header: "Entity", cell: (item) => <EntityLink name={item.entity} /> },
-                    { id: "type", header: "Type", cell: (item) => TYPE_WORDS[item.type] },
+                    { id: "entity", header: "Entity", minWidth: 120, cell: (item) => <EntityLink name={item.entity} /> },
+                    { id: "type", header: "Type", minWidth: 120, cell: (item) => TYPE_WORDS[item.type] },
                     ...(id === "SCHEDULED"
                       ? [{ id: "next", header: "Next run", cell: (item: Export) => <Time at={item.nextRunAt} /> }]
                       : []),
@@ -245,12 +282,12 @@ export default function ManageExports() {
                           },
                         ]
                       : []),
-                    { id: "destination", header: "Destination", cell: (item) => <Name>{item.destination ? destinationWords(item.destination) : "–"}</Name> },
-                    { id: "by", header: "Created by", cell: (item) => <Name>{item.createdBy}</Name> },
+                    { id: "destination", header: "Destination", minWidth: 130, cell: (item) => <Name>{item.destination ? destinationWords(item.destination) : "–"}</Name> },
+                    { id: "by", header: "Created by", minWidth: 110, cell: (item) => <Name>{item.createdBy}</Name> },
                   ]}
                   empty={
                     <Box textAlign="center" padding="l">
-                      {filters.some(Boolean) ? "No export matches the filters." : `There is no export that is ${label.toLowerCase()}.`}
+                      {list.stale && exports === null ? "The exports could not be read." : filters.some(Boolean) ? "No export matches the filters." : `There is no export that is ${label.toLowerCase()}.`}
                     </Box>
                   }
                 />
@@ -262,7 +299,7 @@ export default function ManageExports() {
       {selected && dialog === "report" && <Report of={selected} onClose={close} />}
       {selected && dialog === "definition" && <DefinitionDialog of={selected} onClose={close} />}
       {selected && dialog === "copy" && (
-        <CopyDialog of={selected} onClose={close} onCopied={(id) => void navigate(`/exports/${id}/edit`)} />
+        <CopyDialog of={selected} onClose={close} onCopied={(id) => void navigate(`/exports/${id}/edit`, { replace: true })} />
       )}
       {selected && dialog === "delete" && (
         <Question
@@ -270,7 +307,7 @@ export default function ManageExports() {
           verb="Delete"
           busy={busy}
           onClose={close}
-          onYes={() => void act(() => call("DELETE", at`exports/${selected.exportId}`), "The export was deleted")}
+          onYes={() => void act(() => call("DELETE", at`exports/${selected.exportId}`).then(() => choose(null)), "The export was deleted")}
         >
           <Name>{selected.name}</Name> is deleted for good.
         </Question>

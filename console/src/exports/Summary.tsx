@@ -4,6 +4,12 @@ import type { Definition } from "../contract";
 import { Name, Time } from "../format";
 import { conditionWords, defaultFileName, destinationWords, isIncremental, scheduleWords, TYPE_WORDS } from "./words";
 
+const SECURITY = [
+  ["secretId", "Secret"],
+  ["hostKey", "Host key"],
+  ["caCertificate", "CA certificate"],
+] as const;
+
 export function Summary({ definition, runs }: { definition: Definition; runs?: string[] }) {
   const { filter = [], recipients = [], dialect = {} } = definition;
   return (
@@ -44,6 +50,10 @@ export function Summary({ definition, runs }: { definition: Definition; runs?: s
           : []),
         { label: "Schedule", value: scheduleWords(definition.schedule, definition.type) },
         { label: "Destination", value: <Name>{destinationWords(definition.destination)}</Name> },
+        ...SECURITY.filter(([member]) => definition.destination?.[member]).map(([member, label]) => ({
+          label,
+          value: <Name>{definition.destination![member]!}</Name>,
+        })),
         { label: "Report to", value: recipients.length ? <Name>{recipients.join(", ")}</Name> : "Nobody" },
         ...(runs?.length
           ? [

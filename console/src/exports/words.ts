@@ -12,6 +12,8 @@ export const TYPE_HELP: Partial<Record<ExportType, string>> = {
   ONE_SHOT: "One extract, now or at a given time",
   PERIODIC_FULL: "All records each time, sent to a third party",
   INCREMENTAL: "What is new since the previous run, sent to a third party",
+  CUSTOM: "A flow of the back office, which others see the status of",
+  INCREMENTAL_CUSTOM: "A flow of the back office, which others can copy and take over",
 };
 export const DATA_TYPE_WORDS: Record<DataType, string> = {
   profile: "Profile",
@@ -37,6 +39,22 @@ export const DAY_WORDS: Record<string, string> = {
   sat: "Saturday",
   sun: "Sunday",
 };
+/** Why a destination does not take files: the codes of a failed delivery. */
+export const REASON_WORDS: Record<string, string> = {
+  unreachable: "The server cannot be reached",
+  timeout: "The server does not answer in time",
+  "connection-lost": "The connection broke off",
+  "disk-full": "The server has no room left",
+  auth: "The login is refused",
+  secret: "The secret cannot be used",
+  "host-key": "The server shows another host key",
+  certificate: "The certificate is not trusted",
+  "host-refused": "This host may not be delivered to",
+  permission: "We may not write there",
+  "not-found": "The directory or bucket is not there",
+  exists: "Too many older files wait there",
+  protocol: "The server lacks something that a delivery needs",
+};
 export const OPS: Record<string, string> = {
   eq: "is",
   ne: "is not",
@@ -49,7 +67,10 @@ export const OPS: Record<string, string> = {
   begins: "begins with",
   contains: "contains",
   empty: "is empty",
+  notEmpty: "is not empty",
 };
+/** The API has one condition for both, with a value. */
+export const NOT_EMPTY = "notEmpty";
 
 export const isPeriodic = (type: ExportType) => type !== "ONE_SHOT";
 export const isIncremental = (type: ExportType) => type === "INCREMENTAL" || type === "INCREMENTAL_CUSTOM";
@@ -75,12 +96,13 @@ export function destinationWords(destination: Destination | undefined): string {
 
 export function conditionWords({ field, op, value }: Condition): string {
   const words = (OPS[op] ?? op).replace(/ \(.*\)$/, "");
-  return op === "empty" ? `${field} ${value === false ? "is not empty" : words}` : `${field} ${words} ${JSON.stringify(value)}`;
+  return op === "empty" ? `${field} ${value === false ? OPS[NOT_EMPTY] : words}` : `${field} ${words} ${JSON.stringify(value)}`;
 }
 
 /** A condition's value from what was typed. */
 export function conditionValue(op: string, text: string, field: Field | undefined): unknown {
   if (op === "empty") return true;
+  if (op === NOT_EMPTY) return false;
   const one = (part: string): unknown => {
     if (field?.type === "boolean") return part.trim().toLowerCase() === "true";
     const isNumber = field?.type === "integer" || field?.type === "number";

@@ -29,7 +29,8 @@ _MEANINGS: dict[str, str] = {
     "conflict": "The state forbids it. `allowedActions` says what it allows instead; read the resource, then decide.",
     "gone": "The job or its files have expired; soon they will be not found.",
     "precondition-failed": "The definition is no longer the one of `If-Match`: somebody changed it. Read it again.",
-    "unavailable": "The identity provider does not answer, so that nobody can tell who you are. Try again later.",
+    "unavailable": "The identity provider does not answer, so that nobody can tell who you are; or a part of this "
+    "service that the request needs. Try again later.",
     "too-large": "The body has more bytes than the API takes. Files go to the form of `POST /v1/uploads`.",
     "invalid-request": "The body is well-formed, but breaks a rule. `errors` names each wrong member and the rule; "
     "unknown members are wrong too.",

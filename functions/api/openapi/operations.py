@@ -279,6 +279,18 @@ OPERATIONS: dict[Callable[..., Any], Operation] = {
         {404: "There is no such entity.", 409: "The entity is being deleted."},
         request="ExportRequest",
     ),
+    exports.test_destination: Operation(
+        "testDestination",
+        "Exports",
+        "Test a destination",
+        Needs.EXPORT,
+        _ok("What a delivery would meet there.", "DestinationTest"),
+        {404: "There is no such entity."},
+        request="DestinationToTest",
+        description="Connects, logs in, and does with a small file what a delivery does: it is written under a "
+        "temporary name, renamed, and deleted again. In a bucket an upload is begun and given up. Takes up to "
+        "25 seconds.",
+    ),
     exports.get_export: Operation(
         "getExport", "Exports", "Get an export", Needs.EXPORT_DEFINITION, _ok("The export.", "Export", ETAG)
     ),
@@ -353,6 +365,14 @@ OPERATIONS: dict[Callable[..., Any], Operation] = {
         "When it runs next",
         Needs.EXPORT_DEFINITION,
         _ok("The next five times.", "RunTimes"),
+    ),
+    exports.preview_any_schedule: Operation(
+        "previewAnySchedule",
+        "Exports",
+        "When a schedule that no export has yet would run",
+        Needs.TOKEN,
+        _ok("The next five times.", "RunTimes"),
+        request="ScheduleToPreview",
     ),
     zilliant.start_import: Operation(
         "zilliantImport",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
+from routes.exports import PREVIEW_MEMBERS, TEST_MEMBERS
 from routes.imports import IMPORT_MEMBERS, MAX_ERRORS, MAX_FILE_NAME, UPLOAD_MEMBERS
 from routes.jobs import MAX_DELETED
 from waybill.entities import model
@@ -472,7 +473,7 @@ def _report() -> Schema:
 # Exports
 
 
-def _destination() -> Schema:
+def _destinations() -> list[Schema]:
     limits = destination.MAX_DIRECTORY, destination.MAX_SECRET_ID, destination.MAX_CERTIFICATES
     directory, secret, certificates = limits
     server = {
@@ -508,9 +509,13 @@ def _destination() -> Schema:
     }
     if tuple(by_kind) != parse.DESTINATION_KINDS:
         raise ValueError("described and served kinds of destination differ")
+    return list(by_kind.values())
+
+
+def _destination() -> Schema:
     return {
         "description": "Where the file goes. Files of type ONE_SHOT may stay to be downloaded; others are delivered.",
-        "anyOf": list(by_kind.values()),
+        "anyOf": _destinations(),
     }
 
 
@@ -744,6 +749,24 @@ def components() -> dict[str, Schema]:
         ),
         "Export": _export(),
         "ExportPage": page_of(ref("Export")),
+        "ScheduleToPreview": taken(
+            PREVIEW_MEMBERS, {"type": _MEMBERS_OF_DEFINITION["type"], "schedule": ref("Schedule")}
+        ),
+        "DestinationToTest": taken(
+            TEST_MEMBERS,
+            {
+                "entity": _MEMBERS_OF_DEFINITION["entity"],
+                "destination": {"description": "Where files are delivered.", "anyOf": _destinations()[1:]},
+            },
+            ["entity", "destination"],
+        ),
+        "DestinationTest": given(
+            {
+                "ok": of("boolean", "Whether a file can be delivered there."),
+                "code": or_null(word(DeliveryFailed.REASONS, "Why not: the reason that a run would fail for.")),
+                "detail": of("string", "What was done, or what to mend."),
+            }
+        ),
         "Copy": taken({"name"}, {"name": line(model.MAX_TEXT)}, ["name"], examples=[{"name": "Another"}]),
         "Unscheduling": taken(
             {"confirm"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from export_views import export_view
 from routes.entities import entity_with_right
@@ -13,7 +13,7 @@ from routes.jobs import accepted
 from views import job_views
 from waybill.entities.model import DataType, Entity, Problems, Right, boolean, refuse_unknown, text
 from waybill.entities.permissions import may, sees_job
-from waybill.errors import Forbidden, InvalidRequest, MalformedRequest
+from waybill.errors import Forbidden, InvalidRequest, MalformedRequest, Unavailable
 from waybill.exports.definition import CUSTOM, Definition, Export, ExportStatus, ExportType
 from waybill.exports.repository import export_not_found, new_export_id
 from waybill.jobs.model import Job, rfc3339
@@ -32,7 +32,12 @@ from web import (
     uuid_of,
 )
 
+if TYPE_CHECKING:
+    from waybill.exports.parse import Allowed
+
 PREVIEWED_RUNS = 5
+TEST_MEMBERS = frozenset({"entity", "destination"})
+PREVIEW_MEMBERS = frozenset({"type", "schedule"})
 EXPORT_FILTERS = ("q", "database", "dataType", "type", "status", "entity")
 
 
@@ -100,22 +105,51 @@ def list_exports(request: Request) -> Response[str]:
     return list_response(items, None if last is None else encode_cursor(last))
 
 
+def _allowed(request: Request) -> Allowed:
+    from waybill.exports.parse import Allowed
+    from waybill.exports.remote import AllowedHosts
+
+    settings = request.services.settings
+    own = (settings.drop_bucket, settings.files_bucket)
+    return Allowed(AllowedHosts.parse(settings.allowed_private_hosts), bool(settings.mail_sender), own)
+
+
 def _parse(request: Request, body: object, entity: Entity | None) -> Definition:
     """
     Raises:
         Forbidden: a custom flow, by somebody who is not of the back office.
         InvalidRequest: with one problem per wrong member.
     """
-    from waybill.exports.parse import Allowed, parse_definition
-    from waybill.exports.remote import AllowedHosts
+    from waybill.exports.parse import parse_definition
 
-    settings = request.services.settings
-    own = (settings.drop_bucket, settings.files_bucket)
-    allowed = Allowed(AllowedHosts.parse(settings.allowed_private_hosts), bool(settings.mail_sender), own)
-    definition = parse_definition(body, entity, allowed)
+    definition = parse_definition(body, entity, _allowed(request))
     if definition.type in CUSTOM and not request.caller.is_backoffice:
         raise Forbidden("Custom flows are set up by the back office (group backoffice).")
     return definition
+
+
+def test_destination(request: Request) -> Response[str]:
+    """Whether a file can be delivered there; another function finds out, which may read secrets."""
+    from waybill.aws.functions import NoAnswer
+    from waybill.exports.parse import parse_delivery
+
+    given = request.json_object()
+    problems: Problems = []
+    refuse_unknown(given, TEST_MEMBERS, "", problems)
+    name = given.get("entity")
+    if isinstance(name, str):
+        entity_with_right(request, name, Right.EXPORT)
+    else:
+        problems.append(("/entity", "is required and must be the name of an entity"))
+    destination = parse_delivery(given.get("destination"), _allowed(request), problems)
+    if problems:
+        raise InvalidRequest("There is nothing to test like this.", problems)
+    event = {"destination": destination, "entity": name, "startedBy": request.caller.name}
+    services = request.services
+    try:
+        return json_response(services.functions.ask(services.settings.test_destination_function, event))
+    except NoAnswer:
+        raise Unavailable("The destination cannot be tested just now.") from None
 
 
 def _definition(request: Request) -> tuple[Definition, Entity]:
@@ -250,10 +284,32 @@ def get_definition(request: Request, export_id: str) -> Response[str]:
 
 def preview_schedule(request: Request, export_id: str) -> Response[str]:
     """The next five times at which the schedule runs it, or would if it were activated."""
+    export, _ = visible_export(request, export_id)
+    return _preview(request, export.definition.schedule)
+
+
+def preview_any_schedule(request: Request) -> Response[str]:
+    """The same of a schedule that no export has yet."""
+    from waybill.exports.schedule import check_schedule
+
+    given = request.json_object()
+    problems: Problems = []
+    refuse_unknown(given, PREVIEW_MEMBERS, "", problems)
+    try:
+        kind = ExportType(given.get("type", ExportType.ONE_SHOT))
+    except ValueError:
+        raise InvalidRequest(
+            "This is no schedule.", [*problems, ("/type", f"must be one of {', '.join(ExportType)}")]
+        ) from None
+    schedule = check_schedule(given.get("schedule"), kind, problems)
+    if problems:
+        raise InvalidRequest("This is no schedule.", problems)
+    return _preview(request, schedule)
+
+
+def _preview(request: Request, schedule: Mapping[str, Any] | None) -> Response[str]:
     from waybill.exports.schedule import next_runs
 
-    export, _ = visible_export(request, export_id)
-    schedule = export.definition.schedule
     runs = [] if schedule is None else next_runs(schedule, request.services.clock(), PREVIEWED_RUNS)
     return json_response({"items": [rfc3339(moment) for moment in runs], "nextToken": None})
 
@@ -275,6 +331,8 @@ def _sees(request: Request, job: Job) -> bool:
 ROUTES = [
     Route("GET", "/v1/exports", list_exports, query=EXPORT_FILTERS + PAGING),
     Route("POST", "/v1/exports", create_export, body=True),
+    Route("POST", "/v1/exports/test-destination", test_destination, body=True),
+    Route("POST", "/v1/exports/preview-schedule", preview_any_schedule, body=True),
     Route("GET", "/v1/exports/<export_id>", get_export),
     Route("PUT", "/v1/exports/<export_id>", put_export, body=True),
     Route("DELETE", "/v1/exports/<export_id>", delete_export),

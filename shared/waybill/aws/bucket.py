@@ -28,7 +28,7 @@ class Bucket:
 
     def __init__(self, s3: S3Client, name: str) -> None:
         self._s3 = s3
-        self._name = name
+        self.name = name
 
     def metadata(self, key: str) -> dict[str, str] | None:
         """User metadata of an object; None when there is none.
@@ -38,12 +38,12 @@ class Bucket:
         """
         with self._refusals():
             try:
-                return self._s3.head_object(Bucket=self._name, Key=key)["Metadata"]
+                return self._s3.head_object(Bucket=self.name, Key=key)["Metadata"]
             except self._s3.exceptions.ClientError as error:
                 if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
                     raise
         with self._refusals():
-            self._s3.head_bucket(Bucket=self._name)  # a 404 without a body does not say what was not found
+            self._s3.head_bucket(Bucket=self.name)  # a 404 without a body does not say what was not found
         return None
 
     def put(self, key: str, body: bytes, content_type: str) -> None:
@@ -52,7 +52,18 @@ class Bucket:
             BucketRefused
         """
         with self._refusals():
-            self._s3.put_object(Bucket=self._name, Key=key, Body=body, ContentType=content_type)
+            self._s3.put_object(Bucket=self.name, Key=key, Body=body, ContentType=content_type)
+
+    def rehearse(self, key: str) -> None:
+        """Ask what a delivery asks, and leave nothing: an upload is begun, and given up before it has a part.
+
+        Raises:
+            BucketRefused
+        """
+        self.metadata(key)
+        with self._refusals():
+            upload = self._s3.create_multipart_upload(Bucket=self.name, Key=key)["UploadId"]
+            self._s3.abort_multipart_upload(Bucket=self.name, Key=key, UploadId=upload)
 
     def copy_from(
         self, source_bucket: str, source_key: str, key: str, metadata: Mapping[str, str], progress: Callable[[], object]
@@ -71,7 +82,7 @@ class Bucket:
             size, content_type = head["ContentLength"], head["ContentType"]
             if size <= COPY_BYTES:
                 self._s3.copy_object(
-                    Bucket=self._name,
+                    Bucket=self.name,
                     Key=key,
                     CopySource=source,
                     MetadataDirective="REPLACE",
@@ -80,14 +91,14 @@ class Bucket:
                 )
                 return
             upload = self._s3.create_multipart_upload(
-                Bucket=self._name, Key=key, Metadata=dict(metadata), ContentType=content_type
+                Bucket=self.name, Key=key, Metadata=dict(metadata), ContentType=content_type
             )["UploadId"]
             try:
                 parts = []
                 for number, start in enumerate(range(0, size, COPY_PART_BYTES), 1):
                     progress()
                     copied = self._s3.upload_part_copy(
-                        Bucket=self._name,
+                        Bucket=self.name,
                         Key=key,
                         UploadId=upload,
                         PartNumber=number,
@@ -96,13 +107,13 @@ class Bucket:
                     )
                     parts.append({"PartNumber": number, "ETag": copied["CopyPartResult"]["ETag"]})
                 self._s3.complete_multipart_upload(
-                    Bucket=self._name,
+                    Bucket=self.name,
                     Key=key,
                     UploadId=upload,
                     MultipartUpload={"Parts": parts},  # type: ignore[typeddict-item]
                 )
             except BaseException:
-                self._s3.abort_multipart_upload(Bucket=self._name, Key=key, UploadId=upload)
+                self._s3.abort_multipart_upload(Bucket=self.name, Key=key, UploadId=upload)
                 raise
 
     @contextmanager
@@ -116,7 +127,7 @@ class Bucket:
         except ClientError as error:
             code, status = error.response["Error"]["Code"], error.response["ResponseMetadata"]["HTTPStatusCode"]
             if status == 404:
-                raise BucketRefused("not-found", f"There is no bucket {self._name}.") from None
+                raise BucketRefused("not-found", f"There is no bucket {self.name}.") from None
             if status in (400, 401, 403):
-                raise BucketRefused("permission", f"The bucket {self._name} does not let us write ({code}).") from None
-            raise BucketRefused("unreachable", f"The bucket {self._name} did not answer ({code}).") from None
+                raise BucketRefused("permission", f"The bucket {self.name} does not let us write ({code}).") from None
+            raise BucketRefused("unreachable", f"The bucket {self.name} did not answer ({code}).") from None

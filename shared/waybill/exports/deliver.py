@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,19 @@ from waybill.aws.bucket import Bucket, BucketRefused
 from waybill.aws.secrets import SecretUnreadable
 from waybill.errors import DeliveryFailed
 from waybill.exports.definition import DELETED, Definition
-from waybill.exports.remote import AllowedHosts, Placement, Source, Step, discard, manifest_name, open_remote, place
+from waybill.exports.remote import (
+    DEFAULT_TIMEOUTS,
+    AllowedHosts,
+    Placement,
+    Remote,
+    Source,
+    Step,
+    Timeouts,
+    discard,
+    manifest_name,
+    open_remote,
+    place,
+)
 from waybill.exports.remote.place import numbered
 from waybill.exports.run import end_run, fail_run, snapshot_of
 from waybill.jobs.leases import LatePulse, lease_chunk
@@ -87,6 +99,26 @@ def _failed(services: Services, delivery: _Delivery, error: DeliveryFailed) -> d
     return {"outcome": "ended"}
 
 
+def bucket_of(services: Services, destination: Mapping[str, Any]) -> tuple[Bucket, str]:
+    """The bucket of an `s3` destination, and its prefix, empty or with a slash at its end."""
+    prefix = destination.get("prefix", "")
+    prefix += "/" if prefix and not prefix.endswith("/") else ""
+    return services.files.bucket(destination.get("bucket") or services.settings.transfer_bucket), prefix
+
+
+def open_server(services: Services, destination: Mapping[str, Any], timeouts: Timeouts = DEFAULT_TIMEOUTS) -> Remote:
+    """The directory of an `sftp` or `ftps` destination, with the credentials of its secret.
+
+    Raises:
+        DeliveryFailed
+    """
+    try:
+        secret = services.secrets.get(destination["secretId"])
+    except SecretUnreadable as error:
+        raise DeliveryFailed("secret", f"The secret {destination['secretId']} cannot be used: {error}.") from None
+    return open_remote(destination, secret, AllowedHosts.parse(services.settings.allowed_private_hosts), timeouts)
+
+
 @dataclass
 class _Delivery:
     """One attempt at the delivery of a run; it is the store of its own progress."""
@@ -153,10 +185,8 @@ class _Delivery:
         Raises:
             DeliveryFailed
         """
-        services, destination = self.services, self.definition.destination
-        bucket = services.files.bucket(destination.get("bucket") or services.settings.transfer_bucket)
-        prefix = destination.get("prefix", "")
-        prefix += "/" if prefix and not prefix.endswith("/") else ""
+        services = self.services
+        bucket, prefix = bucket_of(services, self.definition.destination)
         try:
             name = self._free_name(bucket, prefix)
             bucket.copy_from(
@@ -212,13 +242,8 @@ class _Delivery:
         except DeliveryFailed:
             return
 
-    def _connect(self) -> Any:
-        destination = self.definition.destination
-        try:
-            secret = self.services.secrets.get(destination["secretId"])
-        except SecretUnreadable as error:
-            raise DeliveryFailed("secret", f"The secret {destination['secretId']} cannot be used: {error}.") from None
-        return open_remote(destination, secret, AllowedHosts.parse(self.services.settings.allowed_private_hosts))
+    def _connect(self) -> Remote:
+        return open_server(self.services, self.definition.destination)
 
     def _check(self, _: int) -> None:
         self.pulse.check()

@@ -27,7 +27,8 @@ from waybill.exports.report import check_recipients
 from waybill.exports.schedule import check_schedule
 
 _Word = TypeVar("_Word", bound=StrEnum)
-DESTINATION_KINDS = ("download", "s3", "sftp", "ftps")
+DELIVERY_KINDS = ("s3", "sftp", "ftps")
+DESTINATION_KINDS = ("download", *DELIVERY_KINDS)
 _EXTENSIONS = {Compression.NONE: "", Compression.GZIP: ".gz", Compression.ZIP: ".zip"}
 MAX_FILE_NAME_BYTES = 200
 MAX_PREFIX_BYTES = 500
@@ -193,10 +194,28 @@ def _destination(
         refuse_unknown(value, {"kind"}, "/destination", problems)
         if kind in PERIODIC:
             problems.append(("/destination/kind", f"an export of type {kind} is always delivered, never downloaded"))
-    elif place == "s3":
+    else:
+        _check_place(value, allowed, problems)
+    return value
+
+
+def _check_place(value: Mapping[str, Any], allowed: Allowed, problems: Problems) -> None:
+    if value["kind"] == "s3":
         _check_bucket(value, allowed, problems)
     else:
         problems.extend(check_destination(value, allowed.private_hosts))
+
+
+def parse_delivery(value: object, allowed: Allowed, problems: Problems) -> dict[str, Any]:
+    """A destination by itself, one that files are delivered to. What is wrong with it is added to `problems`."""
+    if not isinstance(value, dict):
+        problems.append(("/destination", "is required and must be an object"))
+        return {}
+    value = {member: setting for member, setting in value.items() if setting is not None}
+    if value.get("kind") not in DELIVERY_KINDS:
+        problems.append(("/destination/kind", f"must be one of {', '.join(DELIVERY_KINDS)}"))
+    else:
+        _check_place(value, allowed, problems)
     return value
 
 

@@ -18,9 +18,20 @@ from waybill.errors import DeliveryFailed
 from waybill.exports.remote.destination import check_destination
 from waybill.exports.remote.hosts import AllowedHosts
 from waybill.exports.remote.model import DEFAULT_TIMEOUTS, Credentials, Remote, Timeouts
-from waybill.exports.remote.place import Placement, Source, StateStore, Step, discard, manifest_name, place
+from waybill.exports.remote.place import (
+    Placement,
+    Source,
+    StateStore,
+    Step,
+    discard,
+    end_rehearsal,
+    manifest_name,
+    place,
+    rehearse,
+)
 
 __all__ = [
+    "DEFAULT_TIMEOUTS",
     "AllowedHosts",
     "DeliveryFailed",
     "Placement",
@@ -31,9 +42,11 @@ __all__ = [
     "Timeouts",
     "check_destination",
     "discard",
+    "end_rehearsal",
     "manifest_name",
     "open_remote",
     "place",
+    "rehearse",
 ]
 
 
@@ -47,16 +60,22 @@ def open_remote(
 
     Args:
         destination: an `sftp` or `ftps` destination that `check_destination` has nothing against.
-        secret: {"username", "password"} or, for SFTP, {"username", "privateKey", "passphrase"?}.
+        secret: {"username", "password"} or, for SFTP, {"username", "privateKey", "passphrase"?}; with a member "host"
+            it is that server's alone.
         allowed: hosts that are permitted although they are not public.
 
     Raises:
         DeliveryFailed: any reason but `exists`.
     """
-    if destination["kind"] == "sftp":
+    is_sftp = destination["kind"] == "sftp"
+    credentials = Credentials.from_secret(secret, needs_password=not is_sftp)
+    owner = secret.get("host")
+    if owner is not None and str(owner).lower() != str(destination["host"]).lower():
+        raise DeliveryFailed("secret", f"The secret is not for {destination['host']}: its member host names another.")
+    if is_sftp:
         from waybill.exports.remote.sftp import SftpRemote
 
-        return SftpRemote(destination, Credentials.from_secret(secret, needs_password=False), allowed, timeouts)
+        return SftpRemote(destination, credentials, allowed, timeouts)
     from waybill.exports.remote.ftps import FtpsRemote
 
-    return FtpsRemote(destination, Credentials.from_secret(secret, needs_password=True), allowed, timeouts)
+    return FtpsRemote(destination, credentials, allowed, timeouts)

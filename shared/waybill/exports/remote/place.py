@@ -169,6 +169,35 @@ def discard(remote: Remote, name: str, job_id: str, state: StateStore) -> None:
         _delete_quietly(remote, data_part, manifest_part)
 
 
+_REHEARSAL = "waybill-test"
+
+
+def rehearse(remote: Remote, test_id: str) -> None:
+    """Do with a small file what a delivery does, under temporary names only, and delete it again.
+
+    Args:
+        test_id: a UUID; two tests at once do not meet.
+
+    Raises:
+        DeliveryFailed: as `place`. After `timeout` or `connection-lost` the file may still be there: `end_rehearsal`.
+    """
+    content = b"Waybill tests whether it may deliver here.\n"
+    part, renamed = part_names(_REHEARSAL, test_id)
+    try:
+        remote.write(part, 0, [content], lambda _: None)
+        _check_size(remote, part, len(content))
+        remote.rename(part, renamed, replace=True)
+        remote.delete(renamed)
+    except DeliveryFailed:
+        end_rehearsal(remote, test_id)
+        raise
+
+
+def end_rehearsal(remote: Remote, test_id: str) -> None:
+    """Delete what a rehearsal has left, as far as the server lets us."""
+    _delete_quietly(remote, *part_names(_REHEARSAL, test_id))
+
+
 def _choose_name(remote: Remote, name: str, job_id: str, replace: bool) -> tuple[str, bool]:
     """The final name, and whether this job's files are there already."""
     for number in count(1):

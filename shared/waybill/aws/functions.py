@@ -1,0 +1,52 @@
+"""Other functions of this service, asked for an answer. botocore is loaded on first use."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from waybill.aws.clients import client
+
+# Whoever asks is asked through an HTTP API, which gives up after 30 seconds.
+_ANSWER_SECONDS = 26
+
+
+class NoAnswer(Exception):
+    """The function failed, was not there, or did not answer in time. Its log has the cause."""
+
+
+class Functions:
+    def __init__(self, region: str, endpoint_url: str | None = None) -> None:
+        self._region = region
+        self._endpoint_url = endpoint_url
+
+    @cached_property
+    def _lambda(self) -> Any:
+        # Not sent again by the client: what the function does would be done twice.
+        return client(
+            "lambda",
+            self._region,
+            self._endpoint_url,
+            connect_timeout=2,
+            read_timeout=_ANSWER_SECONDS,
+            retries={"total_max_attempts": 1},
+        )
+
+    def ask(self, name: str, event: Mapping[str, Any]) -> Any:
+        """What the function returns for an event.
+
+        Raises:
+            NoAnswer
+        """
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            answer = self._lambda.invoke(FunctionName=name, Payload=json.dumps(event).encode())
+            value = json.loads(answer["Payload"].read())
+        except (BotoCoreError, ClientError, ValueError) as error:
+            raise NoAnswer(name) from error
+        if "FunctionError" in answer:
+            raise NoAnswer(name)
+        return value
