@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "shared" / "waybill" / "native.c"
 TARGET = SOURCE.with_name("native.lib")
 ZIG_VENV = ROOT / ".venv-zig"
-FLAGS = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared"]
+FLAGS = ["-std=c11", "-O3", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared"]
 
 
 def main() -> int:

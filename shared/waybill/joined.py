@@ -25,11 +25,11 @@ class JoinedTexts(Sequence[bytes]):
     def __getitem__(self, index: slice) -> Sequence[bytes]: ...
     def __getitem__(self, index: int | slice) -> bytes | Sequence[bytes]:
         if isinstance(index, slice):
-            start, stop, step = index.indices(len(self))
+            start, stop, step = index.indices(len(self._ends))
             if step != 1:
                 return [self[place] for place in range(start, stop, step)]
             return JoinedTexts(self._data, self._ends[start:stop], self._start(start))
-        place = range(len(self))[index]
+        place = range(len(self._ends))[index]
         return self._data[self._start(place) : self._ends[place] - 1]
 
     def _start(self, place: int) -> int:

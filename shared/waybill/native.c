@@ -20,7 +20,7 @@
 #define MAX_ITEM_BYTES (400 * 1024)
 #define WHOLE UINT32_MAX
 
-enum kind { IGNORED, TEXT, WORDS, AUTOMATON, EMAIL, INTEGER, NUMBER, DATE, DATETIME };
+enum kind { IGNORED, TEXT, DIGITS, WORDS, AUTOMATON, EMAIL, INTEGER, NUMBER, DATE, DATETIME };
 enum flag { REQUIRED = 1, KEY = 2, HAS_LEAST = 4, HAS_MOST = 8, OPEN_LEAST = 16, OPEN_MOST = 32 };
 
 struct span {
@@ -78,7 +78,7 @@ struct output {
     uint32_t *text_ends; /* offset behind each request and its comma */
     uint8_t *keys; /* key texts, one after the other */
     size_t keys_room, keys_size;
-    uint32_t *rows;     /* index of the record of each request */
+    uint64_t *rows;     /* row of each request */
     uint64_t *digests;  /* of the key of each request */
     uint32_t *key_ends; /* offset behind the key of each request */
     size_t good;
@@ -291,6 +291,12 @@ static int two_digits(const uint8_t *at) {
     return is_digit(at[0]) && is_digit(at[1]) ? (at[0] - '0') * 10 + at[1] - '0' : -1;
 }
 
+static int are_digits(struct span cell) {
+    uint8_t others = 0; /* no branch in the loop: the compiler takes many bytes at once */
+    for (size_t byte = 0; byte < cell.size; byte++) others |= (uint8_t)(cell.at[byte] - '0') > 9;
+    return !others;
+}
+
 /* `0001-01-01` to `9999-12-31`, as the calendar has it. */
 static int is_date(const uint8_t *at) {
     static const uint8_t days[13] = {0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
@@ -444,9 +450,11 @@ static struct span checked(const struct column *column, const struct cell *cell)
     }
     switch (column->kind) {
     case TEXT:
+    case DIGITS:
     case AUTOMATON:
     case EMAIL:
         if ((size_t)size < column->fewest || (size_t)size > column->most) return none;
+        if (column->kind == DIGITS && !are_digits(text)) return none;
         if (column->kind == AUTOMATON && !fits_automaton(column, text)) return none;
         if (column->kind == EMAIL && !is_email(text)) return none;
         return text;
@@ -517,20 +525,25 @@ static size_t make_key(const struct table *table, const struct cell *cells, uint
     for (size_t part = 0; part < table->key_count; part++) {
         const struct cell *cell = &cells[table->keys[part]];
         struct span text = cell->text;
-        int is_visible = 0; /* a key of white space is none */
-        if (cell->stored.at == NULL || !equal(cell->stored, text) || size + text.size + 1 > MAX_KEY_BYTES) return 0;
-        for (size_t byte = 0; byte < text.size; byte++) {
-            uint8_t it = text.at[byte];
-            is_visible |= it > ' ' && it < 0x7F;
-            if (table->key_count > 1 && (it == '|' || it == '\\')) return 0;
-        }
-        if (!is_visible) return 0;
+        if (!equal(cell->stored, text) || size + text.size + 1 > MAX_KEY_BYTES) return 0;
+        for (size_t byte = 0; byte < text.size && table->key_count > 1; byte++)
+            if (text.at[byte] == '|' || text.at[byte] == '\\') return 0;
         if (part) key[size++] = '|';
         memcpy(key + size, text.at, text.size);
         size += text.size;
         *marks |= cell->marks;
     }
     return size;
+}
+
+/* Whether a text has something else than white space: a key of that is none. Of what is beyond ASCII white space begins
+ * with C2, E1, E2 or E3. */
+static int is_visible(struct span text) {
+    for (size_t byte = 0; byte < text.size; byte++) {
+        uint8_t it = text.at[byte];
+        if ((it > ' ' && it < 0x7F) || (it >= 0xC3 && (it < 0xE1 || it > 0xE3))) return 1;
+    }
+    return 0;
 }
 
 static int is_missing(const struct column *column, struct span text) {
@@ -552,12 +565,11 @@ static ptrdiff_t check_cells(const struct table *table, struct cell *cells) {
         if (column->kind == IGNORED) continue;
         int absent = is_missing(column, cell->text);
         is_blank &= absent;
-        if (!absent) cell->stored = checked(column, cell);
-        if (cell->stored.at == NULL && (!absent || column->flags & REQUIRED)) {
+        if (!absent && (!(column->flags & KEY) || is_visible(cell->text))) cell->stored = checked(column, cell);
+        if (cell->stored.at == NULL && (!absent || column->flags & (REQUIRED | KEY))) {
             cell->stored.size = 1;
             suspects++;
         }
-        if (cell->stored.at == NULL && column->flags & KEY) return -1;
     }
     return is_blank || is_empty ? -1 : suspects;
 }
@@ -652,7 +664,10 @@ int waybill_load_rows(const struct table *table, const uint8_t *data, size_t siz
         if (output->keys_room - output->keys_size < MAX_KEY_BYTES) return -2;
         ptrdiff_t suspects = -1;
         if ((size_t)count == table->width && length <= MAX_RECORD_BYTES) suspects = check_cells(table, output->cells);
-        if (suspects >= 0)
+        int has_key = suspects >= 0;
+        for (size_t part = 0; has_key && part < table->key_count; part++)
+            has_key = output->cells[table->keys[part]].stored.at != NULL;
+        if (has_key)
             key_size = table->key_count ? make_key(table, output->cells, key, &key_marks)
                                         : make_row_key(table->key_prefix, first_row + record, key);
         int is_good = suspects == 0 && key_size > 0;
@@ -672,12 +687,14 @@ int waybill_load_rows(const struct table *table, const uint8_t *data, size_t siz
         }
         if (!is_good) {
             struct suspect suspect = {(uint32_t)record, (uint32_t)(start - data), (uint32_t)(end - data), WHOLE, 0, 0};
-            name_suspects(table, suspects > 0 && key_size > 0 ? output->cells : NULL, all, suspect, records - record, output);
+            /* Cells that are good may make a key that is not. */
+            int by_cells = suspects > 0 && (!has_key || key_size > 0);
+            name_suspects(table, by_cells ? output->cells : NULL, all, suspect, records - record, output);
             continue;
         }
         memcpy(output->keys + output->keys_size, key, key_size);
         output->keys_size += key_size;
-        output->rows[output->good] = (uint32_t)record;
+        output->rows[output->good] = first_row + record;
         output->digests[output->good] = digest;
         output->key_ends[output->good++] = (uint32_t)output->keys_size;
     }

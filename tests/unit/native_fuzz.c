@@ -53,7 +53,7 @@ int main(int count, char **arguments) {
         free(draft);
         struct column *columns = exactly(width * sizeof *columns);
         for (size_t index = 0; index < width; index++) {
-            columns[index] = (struct column){.kind = (int32_t)(next(2) ? next(9) : TEXT), .flags = next(2) ? 0 : (uint32_t)next(64) & ~(uint32_t)KEY,
+            columns[index] = (struct column){.kind = (int32_t)(next(2) ? next(10) : TEXT), .flags = next(2) ? 0 : (uint32_t)next(64) & ~(uint32_t)KEY,
                 .opening = text("\"f\":{\"S\":\""), .closing = text("\"}"), .missing = missing, .missing_count = next(2) ? 0 : next(3),
                 .words = words, .word_count = 2, .automaton = steps, .accepting = accepting, .fewest = next(2),
                 .most = 2 + next(30), .least = -5, .greatest = 12, .greatest_scale = 1, .least_text = text("2000-01-01T00:00:00"),
@@ -72,7 +72,7 @@ int main(int count, char **arguments) {
             .suspects_room = 2 * records + width};
         output.texts = next(4) ? exactly(output.texts_room) : NULL;
         output.keys = exactly(output.keys_room);
-        output.rows = exactly(4 * records), output.key_ends = exactly(4 * records), output.text_ends = exactly(4 * records);
+        output.rows = exactly(8 * records), output.key_ends = exactly(4 * records), output.text_ends = exactly(4 * records);
         output.digests = exactly(8 * records), output.suspects = exactly(output.suspects_room * sizeof *output.suspects);
         output.cells = exactly(width * sizeof *output.cells), output.unquoted = exactly(size);
         if (waybill_load_rows(&table, data, size, records, 2, &output) == 0) good += output.good, suspects += output.suspect_count;

@@ -27,7 +27,8 @@ from .fields import Constraint, Field, Problem
 from .fieldtypes.numbers import NumberType
 from .fieldtypes.strings import FORMATS, PLAIN_URI
 from .header import HeaderMatch
-from .rows import attribute_name
+from .patterns import Pattern
+from .rows import MISSING_KEY, attribute_name
 from .schema import Schema
 
 MAX_WORDS = 4_096
@@ -48,7 +49,7 @@ _SHAPES = {
 
 @dataclass(frozen=True)
 class Loaded:
-    """`rows`, `texts`, `keys` and `digests` are of the good records, in file order: index in the block, request (if
+    """`rows`, `texts`, `keys` and `digests` are of the good records, in file order: number of the row, request (if
     wanted), key text and its digest. `suspects` are the others, also in file order."""
 
     rows: Sequence[int]
@@ -104,7 +105,7 @@ class NativeRows:
     ) -> None:
         self._library = library
         self._own_table = own_table
-        self._fields = fields
+        self._fields, self._keys = fields, frozenset(keys)
         self._bad: dict[tuple[int, str], tuple[Problem, ...]] = {}
         self._kept = kept  # what the structures point to
         self._cells = (native.Cell * len(columns))()
@@ -158,7 +159,7 @@ class NativeRows:
         output.keys_room = len(data) + records * (len(encoded[-1]) + 13) + native.MAX_KEY_BYTES
         output.keys = self._buffer("keys", output.keys_room)
         output.unquoted = self._buffer("unquoted", len(data))
-        output.rows = self._buffer("rows", records * 4)
+        output.rows = self._buffer("rows", records * 8)
         output.key_ends = self._buffer("key_ends", records * 4)
         output.digests = self._buffer("digests", records * 8)
         output.suspects_room = 2 * records + len(self._cells)
@@ -172,7 +173,7 @@ class NativeRows:
             return None
         good = output.good
         return Loaded(
-            range(records) if good == records else _numbers("I", output.rows, 4 * good),
+            range(first_row, first_row + records) if good == records else _numbers("Q", output.rows, 8 * good),
             JoinedTexts(ctypes.string_at(output.texts, output.texts_size), _numbers("I", output.text_ends, 4 * good))
             if wants_texts
             else (),
@@ -191,7 +192,9 @@ class NativeRows:
         key = (column, cell)
         found = self._bad.get(key)
         if found is None:
-            found = self._fields[column].check(cell)[1]
+            field = self._fields[column]
+            is_keyless = column in self._keys and (cell in field.missing or not cell.strip())
+            found = (MISSING_KEY,) if is_keyless else field.check(cell)[1]
             if len(self._bad) >= CACHED_BAD_CELLS:
                 self._bad.clear()
             if len(cell) <= CACHED_CELL_CHARS:
@@ -311,7 +314,13 @@ class _Builder:
         if "maxLength" in rules:
             column.most = rules["maxLength"].limit
         if "pattern" in rules:
-            return format == "default" and self._set_automaton(rules["pattern"].limit.text, kept)
+            pattern: Pattern = rules["pattern"].limit
+            if format != "default" or pattern.digits is None:
+                return format == "default" and self._set_automaton(pattern.text, kept)
+            fewest, most = pattern.digits
+            column.kind, column.fewest = native.DIGITS, max(column.fewest, fewest)
+            column.most = min(column.most, MANY if most is None else most)
+            return True
         if format == "default":
             column.kind = native.TEXT
         elif format == "email":

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _SHAPES: dict[str, Shape] = {"upsert": "put", "insert": "put", "update": "update", "delete": "delete"}
 
 
+FEW_CELLS = 10  # a column is not worth a lane
 _SOME_WRAPPING = BatchSink.wrapping
 ROW_CAP_BYTES = 1024 * 1024
 _NONE: frozenset[int] = frozenset()
@@ -104,7 +105,7 @@ class RowReader:
             return self._read(segment, rows, now, wrapping)
         block = RowBlock(
             raw=_LazyRaws(segment, self._plan, rows),
-            rows=rows if not loaded.suspects else [first_row + index for index in loaded.rows],
+            rows=loaded.rows,
             texts=loaded.texts,
             keys=loaded.keys,
             digests=loaded.digests,
@@ -272,7 +273,10 @@ class RowReader:
         for index, lane in self._lanes:
             name, present = lane.field.name, [row for row, cells in filled.items() if index < len(cells)]
             cells = [filled[row][index] for row in present]
-            problems = lane.convert(cells).problems if cells else {}
+            if len(cells) > FEW_CELLS:
+                problems = lane.convert(cells).problems
+            else:
+                problems = {at: found for at, cell in enumerate(cells) if (found := lane.field.check(cell)[1])}
             if name in self._schema.primary_key:
                 missing = lane.field.missing
                 problems |= {at: (MISSING_KEY,) for at, cell in enumerate(cells) if cell in missing or not cell.strip()}

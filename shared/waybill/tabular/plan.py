@@ -28,7 +28,7 @@ from waybill.tabular.records import (
     segments,
 )
 
-SCAN_BYTES = 1024 * 1024
+SCAN_BYTES = 96 * 1024  # as for BLOCK_BYTES
 HEADER_ROW = 1
 
 
