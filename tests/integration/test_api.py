@@ -532,6 +532,26 @@ def test_upload_and_import(api: Api) -> None:
     assert api("POST", "/imports", body={"uploadId": upload_id}).status == 409
 
 
+def test_a_look_at_an_upload_before_its_import(api: Api) -> None:
+    api.put_contacts()
+    upload_id = api.upload(OPS, None)
+    path = f"/uploads/{upload_id}/preview"
+    assert api("POST", path, OPS, body={}).status == 409
+    api.services.files.put("files-bucket", f"uploads/{upload_id}/source", b"Id;vip\n1;perhaps\n")
+    answer = api("POST", path, OPS, body={"columns": {"Id": "contact_id"}, "mode": "update"})
+    assert answer.status == 200
+    assert answer.json["labels"] == ["Id", "vip"]
+    assert answer.json["fields"] == ["contact_id", "vip"]
+    assert [error["fieldName"] for error in answer.json["rows"][0]["errors"]] == ["vip"]
+    answer = api("POST", path, OPS, body={"columns": {"Id": "no_field"}, "dryRun": True, "mode": "merge"})
+    assert (answer.status, sorted(answer.pointers)) == (422, ["#/columns/Id", "#/dryRun", "#/mode"])
+    assert api("POST", path, ALICE, body={}).status == 404
+    assert api("POST", "/uploads/x/preview", OPS, body={}).status == 400
+    assert api("POST", "/imports", OPS, body={"uploadId": upload_id}).status == 202
+    api.later(days=3)
+    assert api("POST", path, OPS, body={}).status == 410
+
+
 WRONG_UPLOADS: list[tuple[Any, list[str]]] = [
     ({}, ["#/entity", "#/fileName"]),
     ({"entity": 1, "fileName": "a.csv"}, ["#/entity"]),
