@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Response, expect
 
 from infra.local.stack import LocalStack
 from tests.browser.conftest import CONTACTS, Visit, contacts_csv, start_import, violations
@@ -23,7 +24,7 @@ HOSTILE = [
 def choose_file(page: Page, path: Path, entity: str) -> None:
     page.get_by_role("button", name="Import from file").first.click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_role("button", name="Choose an entity").click()
+    dialog.get_by_label("Into the entity").click()
     page.get_by_role("option", name=entity).click()
     dialog.locator("input[type=file]").set_input_files(path)
 
@@ -39,7 +40,7 @@ def test_k1_k2_k9_a_file_is_looked_at_mapped_imported_and_its_rest_downloaded(
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text("Detected: Semicolon")).to_be_visible()
     expect(dialog.get_by_text("Detected: utf-8")).to_be_visible()
-    expect(dialog.get_by_text("is not a number")).to_be_visible()
+    expect(dialog.get_by_text("much: not a number")).to_be_visible()
     expect(dialog.get_by_role("button", name="Field for the column E-mail")).to_contain_text("email")
     assert violations(page) == []
     dialog.get_by_role("button", name="Start import").click()
@@ -78,26 +79,106 @@ def test_k1_columns_that_the_entity_does_not_take_are_named_before_the_import(
     page = visit("imports")
     choose_file(page, path, "k1c")
     dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_text("no column for spend")).to_be_visible()
+    expect(dialog.get_by_text('Label "Turnover" at position 3 is not the name of the field there')).to_be_visible()
     dialog.get_by_role("button", name="Field for the column Turnover").click()
     page.get_by_role("option", name="spend").click()
-    expect(dialog.get_by_text("no column for spend")).to_be_hidden()
-    expect(dialog.get_by_text("with note in it, the import would fail")).to_be_visible()
+    expect(dialog.get_by_text("incorrect-label")).to_be_hidden()
+    expect(dialog.get_by_text('Label "note" at position 4 is not a field')).to_be_visible()
     dialog.get_by_role("button", name="Start import").click()
     expect(page.get_by_role("row").filter(has_text="k1c")).to_contain_text('extra-label: Label "note"')
 
 
-def test_k1_an_excel_file(visit: Visit, admin: Client, tmp_path: Path) -> None:
-    admin.put_entity("k1x", **CONTACTS)
+def test_k1_a_sheet_of_an_excel_file_is_chosen_looked_at_tried_and_imported(
+    visit: Visit, admin: Client, tmp_path: Path
+) -> None:
+    schema = {"fields": [*CONTACTS["schema"]["fields"], {"name": "joined", "type": "date"}], "primaryKey": ["id"]}
+    admin.put_entity("k1x", schema=schema)
     path = tmp_path / "people.xlsx"
-    path.write_bytes(
-        xlsx([row(text("id"), text("email"), text("spend")), row(number(1), text("a@example.com"), number(2))])
-    )
-    page = visit("imports")
+    people = [
+        row(text("id"), text("E-Mail"), text("spend"), text("joined")),
+        row(number(1), text("a@example.com"), number(2), number(46053, 1)),
+        row(number(2), text("b@example.com"), number(-1), text("soon")),
+    ]
+    path.write_bytes(xlsx({"Notes": [row(text("read me"))], "März": people}, formats=["yyyy-mm-dd"]))
+    page = visit("imports", color_scheme="dark", viewport={"width": 1500, "height": 1400})
     choose_file(page, path, "k1x")
-    page.get_by_role("dialog").get_by_text("A workbook").wait_for()
-    page.get_by_role("button", name="Start import").click()
-    expect(page.get_by_role("row").filter(has_text="k1x")).to_contain_text("1 rows imported")
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Sheet Notes").click()
+    page.get_by_role("option", name="März").click()
+    expect(dialog.get_by_text("2026-01-31")).to_be_visible()
+    expect(dialog.get_by_text("soon: not a date")).to_be_visible()
+    expect(dialog.get_by_text("1 of the first 2 rows would be rejected")).to_be_visible()
+    assert violations(page) == []
+    dialog.get_by_label("Dry run").check(force=True)
+    dialog.get_by_role("button", name="Start dry run").click()
+    expect(
+        dialog.get_by_text("1 rows would be imported, 1 rejected because of errors. Nothing was written.")
+    ).to_be_visible()
+    kinds = dialog.get_by_role("table", name="All errors by kind")
+    expect(kinds.get_by_role("row").filter(has_text="joined")).to_contain_text("type-error")
+    assert violations(page) == []
+    assert admin.get("/entities/k1x/records")["items"] == []
+    dialog.get_by_role("button", name="Start import").click()
+    expect(dialog).to_be_hidden()
+    rows = page.get_by_role("row").filter(has_text="k1x")
+    expect(rows.filter(has_text="1 rows imported, 1 rejected")).to_contain_text("sheet März")
+    expect(rows.filter(has_text="Dry run")).to_contain_text("1 rows would be imported")
+    assert admin.get("/entities/k1x/records")["items"] == [
+        {"id": 1, "email": "a@example.com", "spend": 2, "joined": "2026-01-31"}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "shown"),
+    [
+        ("people.jsonl", b'{"id": 1, "email": "a@example.com", "spend": 1}\n{"id": 2, "spend": "x"}\n', "jsonl"),
+        ("people.csv.gz", gzip.compress(b"id;email;spend\n1;a@example.com;1\n2;;x\n"), "compressed with gzip"),
+    ],
+)
+def test_k1_other_kinds_of_files_are_looked_at_too(
+    visit: Visit, admin: Client, tmp_path: Path, name: str, data: bytes, shown: str
+) -> None:
+    admin.put_entity("k1o", **CONTACTS)
+    path = tmp_path / name
+    path.write_bytes(data)
+    page = visit("imports?entity=k1o&import=1")
+    dialog = page.get_by_role("dialog")
+    dialog.locator("input[type=file]").set_input_files(path)
+    expect(dialog.get_by_text(f"Detected: {shown}")).to_be_visible()
+    expect(dialog.get_by_text("x: not a number")).to_be_visible()
+    dialog.get_by_role("button", name="Start import").click()
+    expect(page.get_by_role("row").filter(has_text=name)).to_contain_text("1 rows imported, 1 rejected")
+
+
+def is_new_upload(answer: Response) -> bool:
+    return answer.url.endswith("/v1/uploads") and answer.request.method == "POST"
+
+
+def test_k1_of_a_large_file_the_beginning_is_sent_first_and_all_of_it_with_start(
+    visit: Visit, admin: Client, stack: LocalStack, tmp_path: Path
+) -> None:
+    admin.put_entity("k1l", **CONTACTS)
+    path = tmp_path / "large.csv"
+    path.write_bytes(
+        b"id,email,spend\n" + b"".join(b"%07d,%s@example.com,1\n" % (n, b"x" * 40) for n in range(140_000))
+    )
+    page = visit("imports?entity=k1l&import=1")
+    uploads: list[str] = []
+    page.on(
+        "response", lambda answer: uploads.append(answer.json()["fields"]["key"]) if is_new_upload(answer) else None
+    )
+    dialog = page.get_by_role("dialog")
+    dialog.locator("input[type=file]").set_input_files(path)
+    expect(dialog.get_by_text("None of the first 20 rows would be rejected")).to_be_visible()
+    dialog.get_by_role("button", name="Start import").click()
+    expect(dialog.get_by_role("progressbar", name="Sending the file")).to_be_visible()
+    mine = page.get_by_role("row").filter(has_text="large.csv")
+    expect(mine).to_contain_text("140,000")
+    mine.get_by_role("button", name="Stop importing").click()
+    expect(mine).to_contain_text("Completed")
+    s3 = stack.clients("s3")
+    sizes = [s3.head_object(Bucket=stack.stack["filesBucket"], Key=key)["ContentLength"] for key in uploads]
+    assert sizes == [2 * 1024 * 1024, path.stat().st_size]
 
 
 def test_k3_the_list_refreshes_by_itself_and_cheaply(visit: Visit, admin: Client) -> None:
