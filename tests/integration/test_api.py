@@ -747,6 +747,17 @@ def test_polling_costs_nothing_while_nothing_changes(api: Api) -> None:
     assert api("GET", f"/jobs/{job.job_id}", headers={"if-none-match": first.headers["ETag"]}).status == 200
 
 
+def test_a_page_of_jobs_that_has_not_changed_is_not_sent_again(api: Api) -> None:
+    api.put_contacts()
+    job = api.add_job()
+    known = {"if-none-match": api("GET", "/jobs", query={"process": "import"}).headers["ETag"]}
+    again = api("GET", "/jobs", query={"process": "import"}, headers=known)
+    assert (again.status, again.text) == (304, "")
+    assert api("GET", "/jobs", query={"process": "export"}, headers=known).status == 200
+    assert api("POST", f"/jobs/{job.job_id}/cancel").status == 200
+    assert api("GET", "/jobs", query={"process": "import"}, headers=known).json["items"][0]["status"] == "CANCELED"
+
+
 def test_unknown_ids(api: Api) -> None:
     unknown = str(uuid.uuid4())
     for method, path in [

@@ -206,7 +206,11 @@ OPERATIONS: dict[Callable[..., Any], Operation] = {
         "Jobs",
         "List jobs",
         Needs.TOKEN,
-        _ok("Jobs, newest first.", "JobPage"),
+        {
+            200: Answer("Jobs, newest first.", "JobPage", (ETAG,)),
+            304: Answer("The page is as `If-None-Match` knows it.", None, (ETAG,)),
+        },
+        headers=("If-None-Match",),
         description="Filters apply after the read: a page may be shorter than `limit` while `nextToken` is not null.",
     ),
     jobs.delete_many: Operation(
