@@ -6,6 +6,7 @@ Without Chromium or a built console these tests are left out, and say so; with `
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -22,6 +23,7 @@ from tests.e2e.client import Client
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 AXE = ROOT / "console" / "node_modules" / "axe-core" / "axe.min.js"
 WAIT_MS = 20_000
+DARK = re.compile("awsui-dark-mode")
 
 CONTACTS = {
     "schema": {
@@ -135,10 +137,10 @@ def flaws(page: Page) -> list[str]:
     """What axe finds wrong with the screen, in light and in dark."""
     found = violations(page)
     page.emulate_media(color_scheme="dark")
-    expect(page.locator("body")).to_have_class("awsui-dark-mode")
+    expect(page.locator("body")).to_have_class(DARK)
     found += violations(page)
     page.emulate_media(color_scheme="light")
-    expect(page.locator("body")).not_to_have_class("awsui-dark-mode")
+    expect(page.locator("body")).not_to_have_class(DARK)
     return found
 
 

@@ -58,7 +58,7 @@ def test_k1_k2_k9_a_file_is_looked_at_mapped_imported_and_its_rest_downloaded(
     job = admin.find_job(entity="k1")
     assert job["counts"] == {"total": 3, "processed": 3, "imported": 2, "rejected": 1, "unprocessed": 0}
     mine.get_by_role("button", name="Relaunch").click()
-    again = page.get_by_role("row").filter(has_text="Relaunch").filter(has_text="0 rows imported, 1 rejected")
+    again = page.get_by_role("row").filter(has_text="people").filter(has_text="0 rows imported, 1 rejected")
     expect(again).to_be_visible()
     assert admin.find_job(entity="k1")["retryOf"] == job["jobId"]
     page.get_by_role("link", name="k1").last.click()
@@ -192,9 +192,12 @@ def test_k3_the_list_refreshes_by_itself_and_cheaply(visit: Visit, admin: Client
     page.clock.run_for(10_000)
     expect(page.get_by_role("row").filter(has_text="3,000 rows imported")).to_be_visible()
     # What has not changed is not sent again.
-    with page.expect_response(lambda answer: "/v1/jobs" in answer.url) as unchanged:
-        page.clock.run_for(10_000)
-    assert unchanged.value.status == 304
+    for _ in range(3):
+        with page.expect_response(lambda answer: "/v1/jobs?" in answer.url) as answer:
+            page.clock.run_for(10_000)
+        if answer.value.status == 304:
+            break
+    assert answer.value.status == 304
     # Nobody looks: once a minute.
     page.evaluate("Object.defineProperty(document, 'hidden', {configurable: true, get: () => true})")
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
