@@ -104,7 +104,12 @@ def test_an_entity_that_is_not_there_says_so_and_how_to_go_on(visit: Visit) -> N
 
 def test_an_entity_in_use_is_not_deleted_and_the_reason_is_shown(visit: Visit, admin: Client) -> None:
     admin.put_entity("in-use", **CONTACTS)
-    body = {"name": "Daily", "entity": "in-use", "type": "PERIODIC_FULL", "schedule": {"time": "02:30"}}
+    body = {
+        "name": "Daily",
+        "entity": "in-use",
+        "type": "PERIODIC_FULL",
+        "schedule": {"time": "02:30", "timezone": "UTC"},
+    }
     export = admin.call("POST", "/exports", json=body | {"destination": {"kind": "s3"}}).json()
     assert admin.call("POST", f"/exports/{export['exportId']}/activate").status_code == 200
     page = visit("entities/in-use")

@@ -190,7 +190,8 @@ def test_of_a_large_file_only_the_beginning_is_read(
             scan_table(stream, *args, **options),
         )[1],
     )
-    seen, _ = compare(services, f"c.{form}", data)
+    looks_only = form in ("utf-16", "zip", "jsonl")  # that these are imported as they look is tested with small ones
+    seen = look(services, uploaded(services, f"c.{form}", data)) if looks_only else compare(services, "c", data)[0]
     assert not seen.is_whole
     assert len(seen.rows) == SHOWN_ROWS
     assert [row.number for row in seen.rows if row.errors] == [row.number for row in seen.rows][::7]

@@ -62,7 +62,7 @@ function View({ name }: { name: string }) {
 
   const importsPath = `/imports?entity=${encodeURIComponent(name)}`;
   const newest = imports.jobs[0];
-  const running = imports.jobs.find((job) => isRunning(job));
+  const running = imports.jobs.find(({ status }) => status === "IN_PROGRESS") ?? imports.jobs.find(isRunning);
   const fields = entity?.schema.fields.map((field) => field.name) ?? [];
   return (
     <SpaceBetween size="s">
@@ -85,7 +85,7 @@ function View({ name }: { name: string }) {
                   loading: true,
                   content: (
                     <>
-                      A file is being imported: <Name>{running.fileName}</Name>, {running.message}.{" "}
+                      A file is being imported: <Name>{running.fileName}</Name>. {running.message}.{" "}
                       <ScreenLink to={importsPath} color="inverted">Imported files</ScreenLink>
                     </>
                   ),

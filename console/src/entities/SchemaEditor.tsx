@@ -148,7 +148,7 @@ export default function SchemaEditor() {
             }
             description="A Table Schema as `schema` (fields, primaryKey, missingValues, …), with title, database, dataType, dialect, encoding, permissions, columns, refuseDuplicates and target; or a bare Table Schema."
           >
-            <div ref={box}>
+            <div ref={box} className="code">
               <Textarea
                 rows={28}
                 spellcheck={false}

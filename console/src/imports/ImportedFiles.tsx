@@ -157,7 +157,6 @@ function Message({ job, showErrors }: { job: Job; showErrors: (jobId: string) =>
   const { counts } = job;
   if (job.status === "IN_PROGRESS" && counts.total) {
     const facts = [
-      `${count(counts.processed)} of ${count(counts.total)} rows`,
       job.rowsPerSecond && `${count(Math.round(job.rowsPerSecond))} rows/s`,
       job.remainingSeconds !== null && `${duration(job.remainingSeconds)} left`,
     ];
