@@ -170,7 +170,8 @@ def test_k1_of_a_large_file_the_beginning_is_sent_first_and_all_of_it_with_start
     expect(dialog.get_by_text('Label "note" at position 4 is not a field')).to_be_visible()
     held: list[Route] = []
     page.route(re.compile(stack.stack["filesBucket"]), lambda route: held.append(route))
-    dialog.get_by_role("button", name="Start import").click()
+    with page.expect_request(re.compile(stack.stack["filesBucket"])):
+        dialog.get_by_role("button", name="Start import").click()
     expect(dialog.get_by_role("progressbar", name="Sending the file")).to_be_visible()
     expect(dialog.get_by_text("of 8.9 MB")).to_be_visible()
     held[0].continue_()
