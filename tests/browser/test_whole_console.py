@@ -86,10 +86,10 @@ def tab_to(page: Page, wanted: Locator) -> None:
 def test_the_keyboard_is_enough_to_import_a_file_see_its_errors_and_delete_the_entry(
     visit: Visit, admin: Client, tmp_path: Path
 ) -> None:
-    admin.put_entity("keys", **CONTACTS)
+    admin.put_entity("by-keyboard", **CONTACTS)
     path = tmp_path / "typed.csv"
     path.write_bytes(contacts_csv(3, bad=1))
-    page = visit("imports?entity=keys")
+    page = visit("imports?entity=by-keyboard")
     press = page.keyboard.press
     dialog = page.get_by_role("dialog")
     expect(page.get_by_text("Nothing was imported")).to_be_visible()
@@ -124,7 +124,7 @@ def test_the_keyboard_is_enough_to_import_a_file_see_its_errors_and_delete_the_e
     tab_to(page, dialog.get_by_role("button", name="OK"))
     press("Enter")
     expect(page.get_by_text("1 deleted")).to_be_visible()
-    assert admin.get("/jobs", entity="keys", limit=100)["items"] == []
+    assert admin.get("/jobs", entity="by-keyboard", limit=100)["items"] == []
 
 
 @pytest.fixture
