@@ -10,6 +10,7 @@ import TextFilter from "@cloudscape-design/components/text-filter";
 import { useEffect, useState } from "react";
 import { at, call, download } from "./client";
 import type { ErrorPage, Job, JobError } from "./contract";
+import { ErrorSummary } from "./ErrorSummary";
 import { count, Name } from "./format";
 import { ProblemText, showProblem } from "./notices";
 import { Problem } from "./problem";
@@ -59,7 +60,6 @@ export function ErrorLog({ jobId, onClose }: { jobId: string; onClose: () => voi
       text?.toLocaleLowerCase().includes(wanted),
     ),
   );
-  const total = summary.reduce((sum, group) => sum + group.count, 0);
 
   return (
     <Modal
@@ -96,18 +96,7 @@ export function ErrorLog({ jobId, onClose }: { jobId: string; onClose: () => voi
             {job.error.message}
           </Alert>
         )}
-        {summary.length > 0 && (
-          <Table
-            variant="embedded"
-            header={<Header variant="h3" counter={`(${count(total)})`}>All errors by kind</Header>}
-            items={summary}
-            columnDefinitions={[
-              { id: "type", header: "Type", cell: (group) => group.type, isRowHeader: true },
-              { id: "field", header: "Field", cell: (group) => (group.fieldName ? <Name>{group.fieldName}</Name> : "–") },
-              { id: "count", header: "Errors", cell: (group) => count(group.count) },
-            ]}
-          />
-        )}
+        {summary.length > 0 && <ErrorSummary summary={summary} />}
         <Table
           variant="embedded"
           loading={loading && errors.length === 0}

@@ -50,9 +50,10 @@ export function at(parts: TemplateStringsArray, ...values: string[]): string {
 export async function callIfChanged<Result>(
   path: string,
   etag: string | undefined,
-  signal: AbortSignal,
+  signal?: AbortSignal,
+  query: Query = {},
 ): Promise<{ value: Result; etag: string | undefined } | null> {
-  const answer = await send("GET", path, { signal, headers: etag ? { "If-None-Match": etag } : {} });
+  const answer = await send("GET", path, { query, signal, headers: etag ? { "If-None-Match": etag } : {} });
   if (answer.status === 304) return null;
   return { value: await answer.json(), etag: answer.headers.get("ETag") ?? undefined };
 }

@@ -1,13 +1,14 @@
 /** The list of jobs, which keeps itself up to date at little cost. */
 import { useCallback, useEffect, useRef, useState } from "react";
 import { at, callIfChanged, pages } from "./client";
-import type { Job } from "./contract";
+import type { Job, Page } from "./contract";
 import { showProblem } from "./notices";
 import { Problem } from "./problem";
 
 const TICK_MS = 2_000; // what a running job's Retry-After says
 const LIST_TICKS = 5; // a list is read anew every so many ticks, to see what others started
 const HIDDEN_MS = 60_000;
+const READ_AT_ONCE = 50;
 const MOST_FOLLOWED = 5; // with more running jobs than this, one list is cheaper than each of them
 export const PAGE_SIZE = 25;
 
@@ -41,6 +42,7 @@ export function useJobs(filter: JobFilter): JobList {
   const [stale, setStale] = useState<Problem | null>(null);
   const shown = useRef<Job[]>([]);
   shown.current = jobs;
+  const listEtag = useRef<string | undefined>(undefined);
   const etags = useRef(new Map<string, string>());
   const following = useRef<AbortController>(new AbortController());
 
@@ -50,8 +52,20 @@ export function useJobs(filter: JobFilter): JobList {
 
   const readNewest = useCallback(
     async (signal: AbortSignal) => {
-      const fresh = await pages<Job>("jobs", JSON.parse(key) as Record<string, string>, { wanted: PAGE_SIZE, signal });
+      const query = JSON.parse(key) as Record<string, string>;
+      const first = await callIfChanged<Page<Job>>("jobs", listEtag.current, signal, { limit: READ_AT_ONCE, ...query });
       if (signal.aborted) return;
+      if (first === null) return setStale(null); // as it was
+      let fresh = first.value;
+      // Filters apply after the read: what is wanted may stand on later pages, of which this ETag says nothing.
+      const isEnough = fresh.nextToken === null || fresh.items.length >= PAGE_SIZE;
+      if (!isEnough) {
+        const more = { wanted: PAGE_SIZE - fresh.items.length, from: fresh.nextToken, signal };
+        const rest = await pages<Job>("jobs", query, more);
+        fresh = { items: [...fresh.items, ...rest.items], nextToken: rest.nextToken };
+        if (signal.aborted) return;
+      }
+      listEtag.current = isEnough ? first.etag : undefined;
       const last = fresh.items.at(-1);
       // What lies before the end of this page is exactly what was read; what was loaded after it stays.
       const isKept = (job: Job) => fresh.nextToken !== null && last !== undefined && job.submittedAt < last.submittedAt;
@@ -108,6 +122,7 @@ export function useJobs(filter: JobFilter): JobList {
     };
     setJobs([]);
     shown.current = [];
+    listEtag.current = undefined;
     setNextToken(null);
     setLoading(true);
     readNewest(signal)

@@ -21,6 +21,7 @@ export class Problem extends Error {
       return `Refresh to see how it stands.${actions}`;
     }
     if (this.status === 410) return "Files and entries are kept for a limited time. Run it again to get a new one.";
+    if (this.status === 412) return "Somebody changed it meanwhile: reload the page to see how it stands now.";
     if (this.status === 413) return "Send something smaller.";
     if (this.status === 400 || this.status === 422) return "Correct what is named here, then try again.";
     return "Try again in a moment.";

@@ -61,10 +61,20 @@ def content_hash() -> str:
     return digest.hexdigest()
 
 
-def _build() -> None:
+def node_environment() -> dict[str, str]:
+    """The environment with a Node that is new enough.
+
+    Raises:
+        BuildError: there is none to be had.
+    """
     environment = os.environ | {"npm_config_update_notifier": "false"}
     if not _has_node():
         environment["PATH"] = f"{_node_from_pypi()}{os.pathsep}{environment['PATH']}"
+    return environment
+
+
+def _build() -> None:
+    environment = node_environment()
     lock, installed = SOURCE / "package-lock.json", SOURCE / "node_modules" / ".installed"
     if not installed.exists() or installed.read_bytes() != lock.read_bytes():
         _run(["npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"], environment)

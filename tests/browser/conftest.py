@@ -6,6 +6,7 @@ Without Chromium or a built console these tests are left out, and say so; with `
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -22,6 +23,7 @@ from tests.e2e.client import Client
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 AXE = ROOT / "console" / "node_modules" / "axe-core" / "axe.min.js"
 WAIT_MS = 20_000
+DARK = re.compile("awsui-dark-mode")
 
 CONTACTS = {
     "schema": {
@@ -82,11 +84,13 @@ Visit = Callable[..., Page]
 
 @pytest.fixture
 def visit(stack: LocalStack, browser: Browser) -> Iterator[Visit]:
-    """Open a screen as a user who signs in there; what the browser complains about fails the test."""
+    """Open a screen as a user who signs in there; what the browser complains about, and what the page asks of any
+    other host, fails the test. With `clock=True` the test can turn the page's clock."""
+    own = (stack.stack["endpointUrl"] + "/", "data:", "blob:")
     complaints: list[str] = []
     contexts = []
 
-    def open_screen(path: str = "", user: str = "admin", **options: Any) -> Page:
+    def open_screen(path: str = "", user: str = "admin", *, clock: bool = False, **options: Any) -> Page:
         context = browser.new_context(
             **{"viewport": {"width": 1500, "height": 950}, "accept_downloads": True, "reduced_motion": "reduce"}
             | options
@@ -94,6 +98,9 @@ def visit(stack: LocalStack, browser: Browser) -> Iterator[Visit]:
         contexts.append(context)
         context.set_default_timeout(WAIT_MS)
         page = context.new_page()
+        if clock:
+            page.clock.install()
+        page.on("request", lambda request: None if request.url.startswith(own) else complaints.append(request.url))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda message: complaints.append(message.text) if is_complaint(message) else None)
         page.goto(stack.stack["consoleUrl"] + path)
@@ -126,6 +133,17 @@ def violations(page: Page) -> list[str]:
     ]
 
 
+def flaws(page: Page) -> list[str]:
+    """What axe finds wrong with the screen, in light and in dark."""
+    found = violations(page)
+    page.emulate_media(color_scheme="dark")
+    expect(page.locator("body")).to_have_class(DARK)
+    found += violations(page)
+    page.emulate_media(color_scheme="light")
+    expect(page.locator("body")).not_to_have_class(DARK)
+    return found
+
+
 def contacts_csv(rows: int, bad: int = 0) -> bytes:
     """`bad` of the rows have no number as `spend`."""
     lines = [f"{i},p{i}@example.com,{'much' if i < bad else i / 4}" for i in range(rows)]
@@ -138,3 +156,15 @@ def start_import(client: Client, entity: str, name: str, data: bytes, **options:
     assert answer.status_code == 202, answer.text
     job_id: str = answer.json()["jobId"]
     return job_id
+
+
+def let_expire(stack: LocalStack, job_id: str, attribute: str) -> None:
+    """As if the time had come: `expiresAt` is the entry's, `filesExpireAt` its files'."""
+    stack.clients("dynamodb").update_item(
+        TableName=stack.stack["jobsTable"],
+        Key={"pk": {"S": f"JOB#{job_id}"}, "sk": {"S": "JOB"}},
+        UpdateExpression="SET #expiry = :past",
+        ExpressionAttributeNames={"#expiry": attribute},
+        ExpressionAttributeValues={":past": {"N": "1700000000"}},
+        ConditionExpression="attribute_exists(#expiry)",
+    )

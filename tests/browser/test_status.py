@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from playwright.sync_api import expect
 
-from tests.browser.conftest import CONTACTS, Visit, contacts_csv, start_import, violations
+from infra.local.stack import LocalStack
+from tests.browser.conftest import CONTACTS, Visit, contacts_csv, flaws, let_expire, start_import
 from tests.e2e.client import Client
 
 COLUMNS = [
@@ -24,10 +26,15 @@ def run_export(client: Client, entity: str, file_name: str) -> dict[str, object]
 
 def test_i1_i5_one_list_with_its_columns_and_the_time_that_is_left(visit: Visit, admin: Client) -> None:
     admin.put_entity("i1", **CONTACTS)
-    admin.wait(start_import(admin, "i1", "in.csv", contacts_csv(7)))
+    imported = admin.wait(start_import(admin, "i1", "in.csv", contacts_csv(7)))
     run_export(admin, "i1", "out.csv")
-    page = visit("status?q=i1")
-    expect(page.get_by_role("row").filter(has_text="in.csv")).to_contain_text("Import")
+    page = visit("status?q=i1", timezone_id="Asia/Tokyo")
+    mine = page.get_by_role("row").filter(has_text="in.csv")
+    expect(mine).to_contain_text("Import")
+    started = datetime.fromisoformat(imported["startedAt"])
+    expect(mine.locator("time").first).to_have_attribute("title", f"{started:%Y-%m-%d %H:%M:%S} UTC")
+    expect(mine.locator("time").first).to_contain_text(f"{started + timedelta(hours=9):%M:%S}")
+    expect(mine.locator("time").first).to_contain_text(f"{int(f'{started + timedelta(hours=9):%I}')}:")
     exported = page.get_by_role("row").filter(has_text="out.csv")
     expect(exported).to_contain_text("Export")
     expect(exported).to_contain_text("Completed")
@@ -36,8 +43,7 @@ def test_i1_i5_one_list_with_its_columns_and_the_time_that_is_left(visit: Visit,
     assert exported.get_by_role("cell").nth(7).inner_text() == "7"
     headers = [text.strip() for text in page.get_by_role("columnheader").all_inner_texts()]
     assert headers[1:] == COLUMNS
-    assert exported.locator("time").first.get_attribute("title", timeout=5000) is not None
-    assert violations(page) == []
+    assert flaws(page) == []
     page.get_by_role("button", name="Process Exports and imports").click()
     page.get_by_role("option", name="Imports", exact=True).click()
     expect(exported).to_have_count(0)
@@ -51,7 +57,7 @@ def test_i2_nothing_was_started_yet(visit: Visit) -> None:
     expect(
         page.get_by_text("This page is empty because no export or import that you may see was started")
     ).to_be_visible()
-    assert violations(page) == []
+    assert flaws(page) == []
 
 
 def test_i3_i7_a_file_without_data_and_the_error_log_of_a_failure(visit: Visit, admin: Client) -> None:
@@ -66,7 +72,7 @@ def test_i3_i7_a_file_without_data_and_the_error_log_of_a_failure(visit: Visit, 
     dialog = page.get_by_role("dialog")
     for number in ("2", "3", "4"):
         expect(dialog.get_by_role("rowheader", name=number, exact=True)).to_be_visible()
-    assert violations(page) == []
+    assert flaws(page) == []
     with page.expect_download() as download:
         dialog.get_by_role("button", name="Download").click()
     assert download.value.suggested_filename == "failing.errors.csv"
@@ -88,6 +94,28 @@ def test_i4_download_of_a_completed_export(visit: Visit, admin: Client) -> None:
     assert len(Path(download.value.path()).read_text().splitlines()) == 4
 
 
+def test_i5_files_that_have_expired_are_gone_and_the_page_says_so(
+    visit: Visit, admin: Client, stack: LocalStack
+) -> None:
+    admin.put_entity("i5", **CONTACTS)
+    job = admin.wait(start_import(admin, "i5", "kept.csv", contacts_csv(4, bad=1)))
+    page = visit("status?q=i5")
+    mine = page.get_by_role("row").filter(has_text="kept.csv")
+    expect(mine).to_contain_text("in 1 d 23 h")
+    mine.get_by_role("checkbox").check(force=True)
+    let_expire(stack, job["jobId"], "filesExpireAt")
+    page.get_by_role("button", name="Download", exact=True).click()
+    expect(page.get_by_text("The files of this job have expired.")).to_be_visible()
+    expect(page.get_by_text("Files and entries are kept for a limited time.")).to_be_visible()
+    assert flaws(page) == []
+    page.get_by_role("button", name="Refresh").click()
+    expect(mine).to_contain_text("expired")
+    for what in ("Download", "Error log"):
+        expect(page.get_by_role("button", name=what, exact=True)).to_have_attribute("aria-disabled", "true")
+    for path in ("download", "error-log", "rejects"):
+        assert admin.call("GET", f"/jobs/{job['jobId']}/{path}").status_code == 410
+
+
 def test_i6_delete_the_chosen_entries(visit: Visit, admin: Client) -> None:
     admin.put_entity("i6", **CONTACTS)
     ids = [start_import(admin, "i6", f"i6-{n}.csv", contacts_csv(2)) for n in range(3)]
@@ -99,7 +127,7 @@ def test_i6_delete_the_chosen_entries(visit: Visit, admin: Client) -> None:
     page.get_by_role("button", name="Delete", exact=True).click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text("Delete these 2 entries?")).to_be_visible()
-    assert violations(page) == []
+    assert flaws(page) == []
     dialog.get_by_role("button", name="OK").click()
     expect(page.get_by_text("2 deleted")).to_be_visible()
     expect(page.get_by_role("row").filter(has_text="i6-")).to_have_count(1)

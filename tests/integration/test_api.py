@@ -532,6 +532,26 @@ def test_upload_and_import(api: Api) -> None:
     assert api("POST", "/imports", body={"uploadId": upload_id}).status == 409
 
 
+def test_a_look_at_an_upload_before_its_import(api: Api) -> None:
+    api.put_contacts()
+    upload_id = api.upload(OPS, None)
+    path = f"/uploads/{upload_id}/preview"
+    assert api("POST", path, OPS, body={}).status == 409
+    api.services.files.put("files-bucket", f"uploads/{upload_id}/source", b"Id;vip\n1;perhaps\n")
+    answer = api("POST", path, OPS, body={"columns": {"Id": "contact_id"}, "mode": "update"})
+    assert answer.status == 200
+    assert answer.json["labels"] == ["Id", "vip"]
+    assert answer.json["fields"] == ["contact_id", "vip"]
+    assert [error["fieldName"] for error in answer.json["rows"][0]["errors"]] == ["vip"]
+    answer = api("POST", path, OPS, body={"columns": {"Id": "no_field"}, "dryRun": True, "mode": "merge"})
+    assert (answer.status, sorted(answer.pointers)) == (422, ["#/columns/Id", "#/dryRun", "#/mode"])
+    assert api("POST", path, ALICE, body={}).status == 404
+    assert api("POST", "/uploads/x/preview", OPS, body={}).status == 400
+    assert api("POST", "/imports", OPS, body={"uploadId": upload_id}).status == 202
+    api.later(days=3)
+    assert api("POST", path, OPS, body={}).status == 410
+
+
 WRONG_UPLOADS: list[tuple[Any, list[str]]] = [
     ({}, ["#/entity", "#/fileName"]),
     ({"entity": 1, "fileName": "a.csv"}, ["#/entity"]),
@@ -725,6 +745,17 @@ def test_polling_costs_nothing_while_nothing_changes(api: Api) -> None:
         assert (again.status, again.text, again.headers["ETag"]) == (304, "", first.headers["ETag"])
     api.services.jobs.request_stop(job.job_id, "USER")
     assert api("GET", f"/jobs/{job.job_id}", headers={"if-none-match": first.headers["ETag"]}).status == 200
+
+
+def test_a_page_of_jobs_that_has_not_changed_is_not_sent_again(api: Api) -> None:
+    api.put_contacts()
+    job = api.add_job()
+    known = {"if-none-match": api("GET", "/jobs", query={"process": "import"}).headers["ETag"]}
+    again = api("GET", "/jobs", query={"process": "import"}, headers=known)
+    assert (again.status, again.text) == (304, "")
+    assert api("GET", "/jobs", query={"process": "export"}, headers=known).status == 200
+    assert api("POST", f"/jobs/{job.job_id}/cancel").status == 200
+    assert api("GET", "/jobs", query={"process": "import"}, headers=known).json["items"][0]["status"] == "CANCELED"
 
 
 def test_unknown_ids(api: Api) -> None:

@@ -6,6 +6,7 @@ import Button from "@cloudscape-design/components/button";
 import ButtonDropdown from "@cloudscape-design/components/button-dropdown";
 import Flashbar from "@cloudscape-design/components/flashbar";
 import Header from "@cloudscape-design/components/header";
+import Modal from "@cloudscape-design/components/modal";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import Table from "@cloudscape-design/components/table";
 import { useEffect, useState } from "react";
@@ -16,8 +17,10 @@ import { count, Name } from "../format";
 import { isRunning, useJobs } from "../jobs";
 import { ScreenLink } from "../links";
 import { isAdmin, may, useMe } from "../me";
-import { ProblemText } from "../notices";
+import { ProblemText, say } from "../notices";
 import { Problem } from "../problem";
+
+const DELETE = "delete";
 
 type Row = Record<string, unknown>;
 
@@ -35,6 +38,7 @@ function View({ name }: { name: string }) {
   const [nextToken, setNextToken] = useState<string | null>(null);
   const [loading, setLoading] = useState(true);
   const [problem, setProblem] = useState<Problem | null>(null);
+  const [deleting, setDeleting] = useState(false);
   const imports = useJobs({ process: "import", entity: name });
 
   const read = async (from: string | null) => {
@@ -58,7 +62,7 @@ function View({ name }: { name: string }) {
 
   const importsPath = `/imports?entity=${encodeURIComponent(name)}`;
   const newest = imports.jobs[0];
-  const running = imports.jobs.find((job) => isRunning(job));
+  const running = imports.jobs.find(({ status }) => status === "IN_PROGRESS") ?? imports.jobs.find(isRunning);
   const fields = entity?.schema.fields.map((field) => field.name) ?? [];
   return (
     <SpaceBetween size="s">
@@ -81,7 +85,7 @@ function View({ name }: { name: string }) {
                   loading: true,
                   content: (
                     <>
-                      A file is being imported: <Name>{running.fileName}</Name>, {running.message}.{" "}
+                      A file is being imported: <Name>{running.fileName}</Name>. {running.message}.{" "}
                       <ScreenLink to={importsPath} color="inverted">Imported files</ScreenLink>
                     </>
                   ),
@@ -133,8 +137,9 @@ function View({ name }: { name: string }) {
                       id: `/entities/${encodeURIComponent(name)}/schema`,
                       text: isAdmin(me) ? "Edit schema" : "View schema",
                     },
+                    ...(isAdmin(me) ? [{ id: DELETE, text: "Delete entity" }] : []),
                   ]}
-                  onItemClick={({ detail }) => void navigate(detail.id)}
+                  onItemClick={({ detail }) => (detail.id === DELETE ? setDeleting(true) : void navigate(detail.id))}
                 />
               </SpaceBetween>
             }
@@ -163,7 +168,57 @@ function View({ name }: { name: string }) {
           )
         }
       />
+      {deleting && <DeleteEntity name={name} onClose={() => setDeleting(false)} />}
     </SpaceBetween>
+  );
+}
+
+function DeleteEntity({ name, onClose }: { name: string; onClose: () => void }) {
+  const navigate = useNavigate();
+  const [busy, setBusy] = useState(false);
+  const [problem, setProblem] = useState<Problem | null>(null);
+  const remove = async () => {
+    setBusy(true);
+    setProblem(null);
+    try {
+      await call("DELETE", at`entities/${name}`);
+      say("The entity was deleted", <Name>{name}</Name>);
+      await navigate("/entities");
+    } catch (error) {
+      setProblem(Problem.of(error));
+      setBusy(false);
+    }
+  };
+  return (
+    <Modal
+      visible
+      onDismiss={onClose}
+      header="Delete this entity?"
+      footer={
+        <Box float="right">
+          <SpaceBetween direction="horizontal" size="xs">
+            <Button variant="link" onClick={onClose}>
+              Cancel
+            </Button>
+            <Button variant="primary" loading={busy} onClick={() => void remove()}>
+              Delete
+            </Button>
+          </SpaceBetween>
+        </Box>
+      }
+    >
+      <SpaceBetween size="m">
+        <Alert type="warning">
+          The records of <Name>{name}</Name> are deleted, and its imports and exports disappear from the lists. This cannot be
+          taken back.
+        </Alert>
+        {problem && (
+          <Alert type="error" header={problem.title}>
+            <ProblemText problem={problem} />
+          </Alert>
+        )}
+      </SpaceBetween>
+    </Modal>
   );
 }
 

@@ -8,13 +8,14 @@ import Header from "@cloudscape-design/components/header";
 import Input from "@cloudscape-design/components/input";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import Textarea from "@cloudscape-design/components/textarea";
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { useNavigate, useParams } from "react-router";
-import { at, call } from "../client";
+import { at, call, callIfChanged } from "../client";
 import type { Entity, EntityDocument } from "../contract";
 import { isAdmin, useMe } from "../me";
 import { ProblemText, say } from "../notices";
 import { Problem } from "../problem";
+import { locate, type Place } from "./locate";
 
 const EXAMPLE: EntityDocument = {
   title: "",
@@ -35,36 +36,62 @@ export default function SchemaEditor() {
   const [name, setName] = useState(known ?? "");
   const [text, setText] = useState(known ? "" : JSON.stringify(EXAMPLE, null, 2));
   const [problem, setProblem] = useState<Problem | null>(null);
+  const [places, setPlaces] = useState<(Place & { pointer: string; detail: string })[]>([]);
+  const [etag, setEtag] = useState<string | undefined>();
   const [busy, setBusy] = useState(false);
+  const box = useRef<HTMLDivElement>(null);
 
   useEffect(() => {
     if (!known) return;
-    call<Entity>("GET", at`entities/${known}`).then(
-      ({ name: _, ...document }) => setText(JSON.stringify(document, null, 2)),
+    callIfChanged<Entity>(at`entities/${known}`, undefined).then(
+      (found) => {
+        if (found === null) return;
+        const { name: _, ...document } = found.value;
+        setText(JSON.stringify(document, null, 2));
+        setEtag(found.etag);
+      },
       (error: unknown) => setProblem(Problem.of(error)),
     );
   }, [known]);
 
   const save = async () => {
     setProblem(null);
+    setPlaces([]);
     let document: unknown;
+    let isBare = false;
     try {
       document = JSON.parse(text);
       // A bare Table Schema is taken as the schema of an entity without anything else.
-      if (typeof document === "object" && document !== null && "fields" in document) document = { schema: document };
+      isBare = typeof document === "object" && document !== null && "fields" in document;
+      if (isBare) document = { schema: document };
     } catch (error) {
       setProblem(new Problem(400, "This is not JSON", (error as Error).message));
       return;
     }
     setBusy(true);
     try {
-      await call("PUT", at`entities/${name}`, { body: document });
+      await call("PUT", at`entities/${name}`, { body: document, headers: etag ? { "If-Match": etag } : {} });
       say(known ? "The entity was changed" : "The entity was created");
       await navigate(`/entities/${encodeURIComponent(name)}`);
     } catch (error) {
-      setProblem(Problem.of(error));
+      const refusal = Problem.of(error);
+      setProblem(refusal);
+      setPlaces(
+        refusal.members.map(({ pointer, detail }) => ({
+          ...locate(text, isBare ? pointer.replace(/^#\/schema/, "#") : pointer),
+          pointer,
+          detail,
+        })),
+      );
       setBusy(false);
     }
+  };
+  const show = ({ start, end, line }: Place) => {
+    const area = box.current?.querySelector("textarea");
+    if (!area) return;
+    area.focus();
+    area.setSelectionRange(start, end);
+    area.scrollTop = ((line - 3) * area.scrollHeight) / text.split("\n").length;
   };
 
   return (
@@ -87,7 +114,14 @@ export default function SchemaEditor() {
         <SpaceBetween size="m">
           {problem && (
             <Alert type="error" header={problem.title}>
-              <ProblemText problem={problem} />
+              {places.length ? (
+                <>
+                  <div>{problem.detail}</div>
+                  <div>What is wrong stands below the definition, with the lines.</div>
+                </>
+              ) : (
+                <ProblemText problem={problem} />
+              )}
             </Alert>
           )}
           {!known && (
@@ -98,15 +132,34 @@ export default function SchemaEditor() {
           <FormField
             stretch
             label="Definition"
+            errorText={
+              places.length > 0 && (
+                <ul className="places">
+                  {places.map((place, index) => (
+                    <li key={index}>
+                      <Button variant="inline-link" onClick={() => show(place)}>
+                        Line {String(place.line)}
+                      </Button>{" "}
+                      <code>{place.pointer.replace(/^#\/?/, "") || "the whole"}</code>: {place.detail}
+                    </li>
+                  ))}
+                </ul>
+              )
+            }
             description="A Table Schema as `schema` (fields, primaryKey, missingValues, …), with title, database, dataType, dialect, encoding, permissions, columns, refuseDuplicates and target; or a bare Table Schema."
           >
-            <Textarea
-              rows={28}
-              spellcheck={false}
-              readOnly={!admin}
-              value={text}
-              onChange={({ detail }) => setText(detail.value)}
-            />
+            <div ref={box} className="code">
+              <Textarea
+                rows={28}
+                spellcheck={false}
+                readOnly={!admin}
+                value={text}
+                onChange={({ detail }) => {
+                  setText(detail.value);
+                  setPlaces([]); // they are of the text as it was
+                }}
+              />
+            </div>
           </FormField>
         </SpaceBetween>
       </Container>

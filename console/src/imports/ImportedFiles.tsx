@@ -15,7 +15,7 @@ import { ErrorLog } from "../ErrorLog";
 import { count, duration, Name, Status, Time, TimeLeft } from "../format";
 import { isRunning, useJobs } from "../jobs";
 import { ListPages, pageOf, Refreshed } from "../ListPages";
-import { EntityLink } from "../links";
+import { EntityLink, ScreenLink } from "../links";
 import { useMe } from "../me";
 import { say, showProblem } from "../notices";
 import { useQuery } from "../query";
@@ -157,7 +157,6 @@ function Message({ job, showErrors }: { job: Job; showErrors: (jobId: string) =>
   const { counts } = job;
   if (job.status === "IN_PROGRESS" && counts.total) {
     const facts = [
-      `${count(counts.processed)} of ${count(counts.total)} rows`,
       job.rowsPerSecond && `${count(Math.round(job.rowsPerSecond))} rows/s`,
       job.remainingSeconds !== null && `${duration(job.remainingSeconds)} left`,
     ];
@@ -180,7 +179,9 @@ function Message({ job, showErrors }: { job: Job; showErrors: (jobId: string) =>
       </div>
       {job.duplicateOf && (
         <div>
-          <Box variant="small">The same content was imported before.</Box>
+          <Box variant="small">
+            The same content <ScreenLink fontSize="inherit" to={`/status?q=${job.duplicateOf}`}>was imported before</ScreenLink>.
+          </Box>
         </div>
       )}
       {(job.status === "FAILED" || counts.rejected > 0) && (

@@ -1,45 +1,84 @@
-/** Send a file and start its import. */
+/** Send a file, look at it and start its import. */
 import { call } from "../client";
-import type { Job, Upload } from "../contract";
+import type { Entity, Job, Upload } from "../contract";
 import { Problem, UNREACHABLE } from "../problem";
 
-export interface ImportOptions {
+/** How the file is read. */
+export interface ReadOptions {
   mode: string;
-  onError: string;
-  maxErrors?: number;
-  dryRun: boolean;
   unescapeFormulas: boolean;
   encoding?: string;
   dialect?: Record<string, unknown>;
   columns?: Record<string, string>;
 }
 
-/** The job. `onProgress` is told how many bytes are sent. */
-export async function sendAndImport(
-  entity: string,
+export interface ImportOptions extends ReadOptions {
+  onError: string;
+  maxErrors?: number;
+  dryRun: boolean;
+}
+
+export interface Preview {
+  detected: Record<string, unknown> | null;
+  sheets: string[] | null;
+  labels: string[];
+  fields: (string | null)[];
+  rows: { rowNumber: number; cells: string[]; errors: PreviewError[] }[];
+  headerErrors: PreviewError[];
+  error: { code: string; message: string | null; rowNumber: number | null } | null;
+  isWhole: boolean;
+}
+
+export interface PreviewError {
+  fieldNumber: number | null;
+  fieldName: string | null;
+  type: string;
+  message: string;
+}
+
+/** Something that was sent, or is being sent. */
+export interface Sending {
+  entity: string;
+  file: File;
+  isWhole: boolean;
+  uploadId: string;
+}
+
+/** `onProgress` is told how many bytes are sent. */
+export async function sendFile(
+  entity: Entity,
   file: File,
-  options: ImportOptions,
+  part: Blob,
   onProgress: (sent: number) => void,
   signal: AbortSignal,
-): Promise<Job> {
-  const upload = await call<Upload>("POST", "uploads", { body: { entity, fileName: file.name }, signal });
-  await send(upload, file, onProgress, signal);
+): Promise<Sending> {
+  const body = { entity: entity.name, fileName: file.name };
+  const upload = await call<Upload>("POST", "uploads", { body, signal });
+  await post(upload, part, onProgress, signal);
+  return { entity: entity.name, file, isWhole: part === file, uploadId: upload.uploadId };
+}
+
+export function lookAt(sending: Sending, options: ReadOptions, signal: AbortSignal): Promise<Preview> {
+  return call<Preview>("POST", `uploads/${sending.uploadId}/preview`, { body: options, signal });
+}
+
+export function startImport(sending: Sending, options: ImportOptions, signal: AbortSignal): Promise<Job> {
   return call<Job>("POST", "imports", {
-    body: { uploadId: upload.uploadId, ...options },
-    headers: { "Idempotency-Key": upload.uploadId },
+    body: { uploadId: sending.uploadId, ...options },
+    headers: { "Idempotency-Key": sending.uploadId },
     signal,
   });
 }
 
 /** XMLHttpRequest, because fetch does not tell how much is sent. */
-function send(upload: Upload, file: File, onProgress: (sent: number) => void, signal: AbortSignal): Promise<void> {
+function post(upload: Upload, part: Blob, onProgress: (sent: number) => void, signal: AbortSignal): Promise<void> {
   const form = new FormData();
   for (const [name, value] of Object.entries(upload.fields)) form.append(name, value);
-  form.append("file", file, "file"); // the name was given with the upload
+  form.append("file", part, "file"); // the name was given with the upload
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("POST", upload.url);
-    request.upload.onprogress = ({ loaded }) => onProgress(Math.min(loaded, file.size));
+    request.upload.onprogress = ({ loaded }) => onProgress(Math.min(loaded, part.size));
     request.onload = () => {
       if (request.status < 300) return resolve();
       const isTooLarge = request.responseText.includes("EntityTooLarge");
@@ -48,6 +87,7 @@ function send(upload: Upload, file: File, onProgress: (sent: number) => void, si
     };
     request.onerror = () => reject(UNREACHABLE);
     request.onabort = () => reject(new DOMException("stopped", "AbortError"));
+    if (signal.aborted) return reject(new DOMException("stopped", "AbortError"));
     signal.addEventListener("abort", () => request.abort());
     request.send(form);
   });

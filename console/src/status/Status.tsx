@@ -8,7 +8,7 @@ import Select from "@cloudscape-design/components/select";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import Table, { type TableProps } from "@cloudscape-design/components/table";
 import TextFilter from "@cloudscape-design/components/text-filter";
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { at, call, download } from "../client";
 import type { Job } from "../contract";
 import { ErrorLog } from "../ErrorLog";
@@ -34,6 +34,7 @@ const SEARCH_MS = 300;
 export default function Status() {
   const [query, set] = useQuery();
   const [search, setSearch] = useState(query.get("q") ?? "");
+  const asked = useRef(search);
   const [page, setPage] = useState(1);
   const [selected, setSelected] = useState<string[]>([]);
   const [deleting, setDeleting] = useState(false);
@@ -46,10 +47,17 @@ export default function Status() {
   const isFiltered = Object.values(filter).some(Boolean);
   useEffect(() => {
     const timer = setTimeout(() => {
-      if (search !== (query.get("q") ?? "")) set({ q: search });
+      if (search === (query.get("q") ?? "")) return;
+      asked.current = search;
+      set({ q: search });
     }, SEARCH_MS);
     return () => clearTimeout(timer);
   }, [search]);
+  const inAddress = query.get("q") ?? "";
+  useEffect(() => {
+    if (inAddress !== asked.current) setSearch(inAddress); // the back button, or a link
+    asked.current = inAddress;
+  }, [inAddress]);
   useEffect(() => setPage(1), [filter.process, filter.status, filter.q]);
 
   const jobs = list.jobs.filter(({ jobId }) => selected.includes(jobId));
@@ -104,7 +112,13 @@ export default function Status() {
                 </Button>
                 <Button
                   disabled={!jobs.length || jobs.some(isRunning) || jobs.length > DELETED_AT_ONCE}
-                  disabledReason={jobs.some(isRunning) ? "What is running cannot be deleted." : "Choose entries."}
+                  disabledReason={
+                    jobs.some(isRunning)
+                      ? "What is running cannot be deleted."
+                      : jobs.length
+                        ? `At most ${DELETED_AT_ONCE} are deleted at once.`
+                        : "Choose entries."
+                  }
                   onClick={() => setDeleting(true)}
                 >
                   Delete

@@ -170,6 +170,23 @@ OPERATIONS: dict[Callable[..., Any], Operation] = {
         {404: "There is no such entity."},
         request="UploadRequest",
     ),
+    imports.preview_upload: Operation(
+        "previewUpload",
+        "Imports",
+        "Look at the beginning of the file that was sent",
+        Needs.IMPORT,
+        _ok("What an import with these options would make of it.", "ImportPreview"),
+        {
+            404: "There is no such upload.",
+            409: "The file is not there yet.",
+            410: "The upload has expired.",
+        },
+        request="PreviewRequest",
+        description="Nothing is started, and the upload can be imported afterwards. What is found is what the import "
+        "finds: it is read by the same code. Of a text, compressed or not, the first MiB tells what it is; to look at "
+        "a large one, send its first two MiB as an upload of their own. Rows are checked one by one: what they are to "
+        "each other (`duplicate-key`, `unique-error`) or to records that exist, an import with `dryRun` tells.",
+    ),
     imports.create_import: Operation(
         "createImport",
         "Imports",
@@ -189,7 +206,11 @@ OPERATIONS: dict[Callable[..., Any], Operation] = {
         "Jobs",
         "List jobs",
         Needs.TOKEN,
-        _ok("Jobs, newest first.", "JobPage"),
+        {
+            200: Answer("Jobs, newest first.", "JobPage", (ETAG,)),
+            304: Answer("The page is as `If-None-Match` knows it.", None, (ETAG,)),
+        },
+        headers=("If-None-Match",),
         description="Filters apply after the read: a page may be shorter than `limit` while `nextToken` is not null.",
     ),
     jobs.delete_many: Operation(

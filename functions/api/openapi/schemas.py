@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from routes.exports import PREVIEW_MEMBERS, TEST_MEMBERS
-from routes.imports import IMPORT_MEMBERS, MAX_ERRORS, MAX_FILE_NAME, UPLOAD_MEMBERS
+from routes.imports import IMPORT_MEMBERS, LOOK_MEMBERS, MAX_ERRORS, MAX_FILE_NAME, UPLOAD_MEMBERS
 from routes.jobs import MAX_DELETED
 from waybill.entities import model
 from waybill.entities.fieldtypes import TYPES
@@ -20,6 +20,7 @@ from waybill.exports import definition, filter, parse, report, schedule
 from waybill.exports.definition import Compression, ExportStatus, ExportType, Format
 from waybill.exports.remote import destination
 from waybill.imports.policy import MODES, ON_ERROR
+from waybill.imports.preview import SHOWN_ROWS
 from waybill.jobs.model import Outcome, Process, Status
 from waybill.tabular import dialect
 from web import ID_PATTERN
@@ -293,6 +294,58 @@ def _entity() -> Schema:
 
 
 # Imports and jobs
+
+
+def _preview_request() -> Schema:
+    properties = _import_request()["properties"]
+    return {
+        "type": "object",
+        "properties": {name: properties[name] for name in properties if name in LOOK_MEMBERS},
+        "additionalProperties": False,
+        "examples": [{"dialect": {"sheetName": "March"}, "columns": {"E-mail": "email"}}],
+    }
+
+
+def _import_preview() -> Schema:
+    number = or_null(of("integer", "Columns of the file count from 1.", minimum=1))
+    error = given(
+        {
+            "fieldNumber": number,
+            "fieldName": or_null(of("string")),
+            "type": of("string", examples=["type-error"]),
+            "message": of("string"),
+        }
+    )
+    return given(
+        {
+            "detected": or_null(of("object", "As in the job; null where the file cannot be read.")),
+            "sheets": or_null(listed(of("string"), "Of a workbook; one is chosen by `dialect.sheetName`.")),
+            "labels": listed(of("string"), "The header."),
+            "fields": listed(or_null(of("string")), "The field that each label stands for."),
+            "rows": listed(
+                given(
+                    {
+                        "rowNumber": of("integer", minimum=1),
+                        "cells": listed(of("string"), "As the import reads them; long ones end in \u2026."),
+                        "errors": listed(error, "Only where the header fits."),
+                    }
+                ),
+                maxItems=SHOWN_ROWS,
+            ),
+            "headerErrors": listed(error, "All that is wrong with the header."),
+            "error": or_null(
+                given(
+                    {
+                        "code": of("string", examples=["missing-label"]),
+                        "message": or_null(of("string")),
+                        "rowNumber": or_null(of("integer", minimum=1)),
+                    }
+                )
+                | {"description": "Why the import would fail before its first row."}
+            ),
+            "isWhole": of("boolean", "There is no more of the file than what was looked at."),
+        }
+    )
 
 
 def _import_request() -> Schema:
@@ -689,6 +742,8 @@ def components() -> dict[str, Schema]:
                 "expiresAt": moment("Until when the form can be sent."),
             }
         ),
+        "PreviewRequest": _preview_request(),
+        "ImportPreview": _import_preview(),
         "ImportRequest": _import_request(),
         "Job": _job(),
         "JobPage": page_of(ref("Job")),

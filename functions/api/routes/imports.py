@@ -21,13 +21,13 @@ from waybill.entities.model import (
     is_line,
     refuse_unknown,
 )
-from waybill.errors import Gone, InvalidRequest, MalformedRequest, NotFound, WaybillError
+from waybill.errors import Conflict, Gone, InvalidRequest, MalformedRequest, NotFound, WaybillError
 from waybill.imports.policy import MODES, ON_ERROR, mode_problem
 from waybill.imports.start import ImportOptions, start_upload
 from waybill.jobs.idempotency import Claim, IdempotencyKeys
 from waybill.jobs.items import Upload
 from waybill.jobs.model import Job, rfc3339
-from web import ID_PATTERN, Request, Response, Route, json_response
+from web import ID_PATTERN, Request, Response, Route, json_response, uuid_of
 
 FORM_SECONDS = 900
 MAX_FILE_NAME = 255
@@ -91,6 +91,23 @@ def own_upload(request: Request, upload_id: str) -> tuple[Upload, Entity]:
     return upload, entity
 
 
+def preview_upload(request: Request, upload_id: str) -> Response[str]:
+    """What an import of the upload with these options would make of the beginning of the file; nothing is started."""
+    from waybill.aws.files import SourceChanged
+    from waybill.imports.preview import preview_file
+
+    upload, entity = own_upload(request, uuid_of(upload_id, "upload id"))
+    options = parse_options(request.json_object(), entity, LOOK_MEMBERS)
+    services = request.services
+    info = services.files.head(services.settings.files_bucket, upload.key)
+    if info is None:
+        raise Conflict("The file is not uploaded yet. Send it to the form's url first.")
+    try:
+        return json_response(preview_file(services, upload, entity, options, info.etag).to_resource())
+    except SourceChanged:
+        raise Conflict("The file was sent anew while it was looked at.") from None
+
+
 def create_import(request: Request) -> Response[str]:
     given = request.json_object()
     upload_id = _upload_id(given)
@@ -138,14 +155,14 @@ def _upload_id(given: Mapping[str, Any]) -> str:
     return value.lower()
 
 
-def parse_options(given: Mapping[str, Any], entity: Entity) -> ImportOptions:
-    """The options of `POST /imports`.
+def parse_options(given: Mapping[str, Any], entity: Entity, members: frozenset[str] | None = None) -> ImportOptions:
+    """The options of `POST /imports`, or those among them that are named `members`.
 
     Raises:
         InvalidRequest: with one problem per wrong member.
     """
     problems: Problems = []
-    refuse_unknown(given, IMPORT_MEMBERS, "", problems)
+    refuse_unknown(given, members or IMPORT_MEMBERS, "", problems)
     mode, on_error = given.get("mode", "upsert"), given.get("onError", "skip")
     if mode not in MODES:
         problems.append(("/mode", f"must be one of {', '.join(MODES)}"))
@@ -185,9 +202,12 @@ IMPORT_MEMBERS = frozenset(
         "unescapeFormulas",
     }
 )
+# Those that say how a file is read.
+LOOK_MEMBERS = frozenset({"mode", "encoding", "dialect", "columns", "unescapeFormulas"})
 
 
 ROUTES = [
     Route("POST", "/v1/uploads", create_upload, body=True),
+    Route("POST", "/v1/uploads/<upload_id>/preview", preview_upload, body=True),
     Route("POST", "/v1/imports", create_import, body=True),
 ]

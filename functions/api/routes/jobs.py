@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from typing import Any
 
 from views import files_expired, has_download, job_view, job_views
 from waybill.entities.model import Problems, Right, refuse_unknown
@@ -83,16 +84,22 @@ def list_jobs(request: Request) -> Response[str]:
             and (not search or matches(search, (job.file_name, shown, job.started_by, job.job_id)))
         )
 
-    return list_response(job_views(request, [job for job in jobs if wanted(job)]), next_cursor)
+    items = job_views(request, [job for job in jobs if wanted(job)])
+    return if_changed(request, {"items": items, "nextToken": next_cursor})
 
 
 def get_job(request: Request, job_id: str) -> Response[str]:
     job = visible_job(request, job_id)
-    body = json.dumps(job_view(request, job), separators=(",", ":"))
+    return if_changed(request, job_view(request, job), None if job.is_terminal else RETRY_AFTER_SECONDS)
+
+
+def if_changed(request: Request, resource: dict[str, Any], retry_after: str | None = None) -> Response[str]:
+    """The resource with its ETag, or 304 when the caller has it already."""
+    body = json.dumps(resource, separators=(",", ":"))
     etag = f'"{hashlib.sha256(body.encode()).hexdigest()[:32]}"'
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
-    if not job.is_terminal:
-        headers["Retry-After"] = RETRY_AFTER_SECONDS
+    if retry_after is not None:
+        headers["Retry-After"] = retry_after
     # RFC 9110, section 13.1.2: the comparison is weak.
     known = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
     if etag in known or "*" in known:

@@ -93,6 +93,23 @@ def match_header(
     )
 
 
+def likely_match(schema: Schema, labels: Sequence[str], columns: Mapping[str, str] | None = None) -> HeaderMatch:
+    """The columns that have a field, each field once, whatever is wrong with the header."""
+    rejects = _rejects_columns(schema, labels)
+    matched: dict[str, Column] = {}
+    for index, label in enumerate(labels):
+        name = _field_name(schema, label, columns or {})
+        if index not in rejects and name in schema.by_name:
+            matched.setdefault(name, Column(index, schema.by_name[name]))
+    found = {column.position for column in matched.values()}
+    return HeaderMatch(
+        labels=tuple(labels),
+        columns=tuple(matched.values()),
+        ignored=tuple(index for index in range(len(labels)) if index not in found),
+        absent=tuple(field for field in schema.fields if field.name not in matched),
+    )
+
+
 def _field_name(schema: Schema, label: str, renames: Mapping[str, str]) -> str:
     """What a label stands for. White space around it has no meaning, unless a name is spelt that way."""
     for spelling in (label, label.strip()):

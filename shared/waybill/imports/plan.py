@@ -183,7 +183,7 @@ def match_labels(schema: Schema, entity: Entity, job: Job, labels: list[str]) ->
     Raises:
         HeaderMismatch: the header does not fit.
     """
-    return match_header(schema, labels, _renames(entity, job), mode=job.mode)
+    return match_header(schema, labels, renames_of(entity, job), mode=job.mode)
 
 
 def rewritten_key(job_id: str) -> str:
@@ -191,8 +191,9 @@ def rewritten_key(job_id: str) -> str:
     return f"{job_prefix(job_id)}source.csv"
 
 
-def _read_file(services: Services, job: Job, entity: Entity, schema: Schema, remaining_seconds: Remaining) -> FileRead:
-    request = Request(
+def read_request(services: Services, job: Job, entity: Entity, schema: Schema) -> Request:
+    """How a job's file is to be read."""
+    return Request(
         version=(job.source_bucket or "", job.source_key or "", job.source_etag),
         file_name=job.file_name or "",
         target=(services.settings.files_bucket, rewritten_key(job.job_id)),
@@ -200,12 +201,15 @@ def _read_file(services: Services, job: Job, entity: Entity, schema: Schema, rem
         encoding=job.options.get("encoding") or entity.encoding,
         chunk_bytes=services.settings.chunk_bytes,
         schema=schema,
-        renames=_renames(entity, job),
+        renames=renames_of(entity, job),
         match=partial(match_labels, schema, entity, job),
         is_whole_record=job.mode in ("upsert", "insert"),
     )
+
+
+def _read_file(services: Services, job: Job, entity: Entity, schema: Schema, remaining_seconds: Remaining) -> FileRead:
     try:
-        return read_file(services.files, request, remaining_seconds)
+        return read_file(services.files, read_request(services, job, entity, schema), remaining_seconds)
     except SourceChanged:
         raise JobFailed("source-changed", "The file was overwritten or deleted before it was read.") from None
     except OutOfTime:
@@ -213,7 +217,8 @@ def _read_file(services: Services, job: Job, entity: Entity, schema: Schema, rem
         raise JobFailed("too-large", message) from None
 
 
-def _renames(entity: Entity, job: Job) -> dict[str, str]:
+def renames_of(entity: Entity, job: Job) -> dict[str, str]:
+    """Field names by label."""
     return {**entity.columns, **job.options.get("columns", {})}
 
 

@@ -92,10 +92,14 @@ def read_file(files: Files, request: Request, remaining_seconds: Remaining = who
         SourceChanged: it is no longer the version that was asked for.
         OutOfTime: reading it takes too long.
     """
-    return _Reading(files, request, remaining_seconds).read()
+    return Reading(files, request, remaining_seconds).read()
 
 
-class _Reading:
+class Reading:
+    """Reads one file; what does so for another purpose (`waybill.imports.preview`) takes its table elsewhere."""
+
+    _workbook_seconds: int | None = None  # of CPU time; None: as many as there may be
+
     def __init__(self, files: Files, request: Request, remaining_seconds: Remaining) -> None:
         self._files, self._request, self._remaining_seconds = files, request, remaining_seconds
         self._fields = [field.name for field in request.schema.fields]
@@ -105,18 +109,23 @@ class _Reading:
         head = read_head(hashing)
         if not head:
             raise JobFailed("empty-file", "The file is empty.")
-        raw = Pushback(head, hashing)
-        kind = container(head)
-        if kind == "text":
-            found = self._read_text(raw, self._open, None)
-        elif kind == "gzip":
-            found = self._read_text(Gunzip(raw), lambda: Gunzip(self._open()), "gzip")
-        else:
-            with io.BufferedReader(_ObjectFile(self._files, self._request.version), _BUFFER_BYTES) as file:
-                found = self._read_zip(file, head) if kind == "zip" else self._read_workbook(file, "xls")
+        found = self._read_kind(head, Pushback(head, hashing))
         while hashing.read(_BUFFER_BYTES):  # the hash is of the whole file
             pass
         return replace(found, sha256=hashing.hash.hexdigest())
+
+    def _read_kind(self, head: bytes, stream: Readable) -> FileRead:
+        """Read a file that begins with `head`."""
+        kind = container(head)
+        if kind == "text":
+            return self._read_text(stream, self._open, None)
+        if kind == "gzip":
+            return self._read_text(Gunzip(stream), lambda: Gunzip(self._open()), "gzip")
+        with self._open_file() as file:
+            return self._read_zip(file, head) if kind == "zip" else self._read_workbook(file, "xls")
+
+    def _open_file(self) -> io.BufferedReader:
+        return io.BufferedReader(ObjectFile(self._files, self._request.version), _BUFFER_BYTES)
 
     def _open(self) -> Readable:
         bucket, key, etag = self._request.version
@@ -154,7 +163,9 @@ class _Reading:
         from waybill.tabular import workbooks
 
         dialect = declared_dialect(self._request.dialect)
-        return self._read_sheet(workbooks.read_sheet(file, dialect.sheet_name, dialect.sheet_number), dialect, kind)
+        seconds = self._workbook_seconds or workbooks.CPU_SECONDS
+        sheet = workbooks.read_sheet(file, dialect.sheet_name, dialect.sheet_number, seconds)
+        return self._read_sheet(sheet, dialect, kind)
 
     def _read_text(self, stream: Readable, again: Callable[[], Readable], compression: str | None) -> FileRead:
         """Read a text from its first byte; `again` opens it once more."""
@@ -444,7 +455,7 @@ class _Tee:
         return data
 
 
-class _ObjectFile(io.RawIOBase):
+class ObjectFile(io.RawIOBase):
     """One version of an S3 object as a file with a position. Reads that follow each other are one request."""
 
     def __init__(self, files: Files, version: tuple[str, str, str | None]) -> None:

@@ -24,9 +24,11 @@ class Digits(float):
 
 @dataclass(frozen=True)
 class SheetRows:
-    """`rows` yields (row number, values by column, None for an empty cell), rows without cells left out."""
+    """`rows` yields (row number, values by column, None for an empty cell), rows without cells left out; `names` are
+    those of the workbook's sheets, in the order of the tabs."""
 
     name: str
+    names: list[str]
     rows: Iterator[tuple[int, list[Value]]]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -35,22 +36,25 @@ _NO_SHEET, _BAD, _TOO_LARGE, _PASSWORD = 3, 4, 5, 6
 _REASONS = {_PASSWORD: "it is protected with a password", _BAD: "it is damaged, or of a kind that is not known"}
 
 
-def read_sheet(file: Seekable, sheet_name: str | None, sheet_number: int) -> SheetRows:
+def read_sheet(file: Seekable, sheet_name: str | None, sheet_number: int, cpu_seconds: int = CPU_SECONDS) -> SheetRows:
     """Open one sheet, as `waybill.tabular.xlsx.read_sheet` does.
 
     Raises (also while iterating):
         JobFailed: `format-error`; `source-error` where there is no such sheet.
+        TimeoutError: it takes longer than `cpu_seconds`, where that is less than what is usual.
     """
     if file.seek(0, 2) > MAX_FILE_BYTES:
         raise bad_workbook(f"it has more than {MAX_FILE_BYTES // 1024**2} MiB; save it as .xlsx")
     file.seek(0)
-    rows = _rows(file, sheet_name, sheet_number)
-    _, (name,) = next(rows)
-    return SheetRows(str(name), rows)
+    rows = _rows(file, sheet_name, sheet_number, cpu_seconds)
+    _, (name, *names) = next(rows)
+    return SheetRows(str(name), [str(each) for each in names], rows)
 
 
-def _rows(file: Seekable, sheet_name: str | None, sheet_number: int) -> Iterator[tuple[int, list[Value]]]:
-    """The sheet's name as row 0, then its rows."""
+def _rows(
+    file: Seekable, sheet_name: str | None, sheet_number: int, cpu_seconds: int
+) -> Iterator[tuple[int, list[Value]]]:
+    """The names of the sheet and of all sheets as row 0, then its rows."""
     with tempfile.NamedTemporaryFile(suffix=".workbook") as copy:
         last = b""
         while data := file.read(_COPY_BYTES):
@@ -59,7 +63,7 @@ def _rows(file: Seekable, sheet_name: str | None, sheet_number: int) -> Iterator
             copy.write(data)
             last = data[-len(_ENCRYPTED) :]
         copy.flush()
-        wanted = json.dumps([sheet_name, sheet_number])
+        wanted = json.dumps([sheet_name, sheet_number, cpu_seconds])
         environment = {"PYTHONPATH": os.pathsep.join(sys.path), "PATH": os.environ.get("PATH", "")}
         if "LD_LIBRARY_PATH" in os.environ:
             environment["LD_LIBRARY_PATH"] = os.environ["LD_LIBRARY_PATH"]
@@ -80,6 +84,8 @@ def _rows(file: Seekable, sheet_name: str | None, sheet_number: int) -> Iterator
             child.stdout.close()
             child.kill()
             child.wait()
+    if code == -signal.SIGXCPU and cpu_seconds < CPU_SECONDS:
+        raise TimeoutError
     if code == _NO_SHEET:
         what = f'named "{sheet_name}"' if sheet_name is not None else f"number {sheet_number}"
         raise JobFailed("source-error", f"The workbook has no sheet {what}.")
@@ -98,17 +104,18 @@ def _value(value: Any) -> Value:
 
 
 def _serve(path: str, wanted: list[Any]) -> int:
-    """The child: write the sheet's name and rows as lines of JSON."""
+    """The child: write the names and the sheet's rows as lines of JSON."""
     import resource
 
+    name, number, cpu_seconds = wanted
+
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     import python_calamine
 
     try:
         workbook = python_calamine.CalamineWorkbook.from_path(path)
-        name, number = wanted
         if name is None and number > len(workbook.sheet_names):
             return _NO_SHEET
         name = workbook.sheet_names[number - 1] if name is None else name
@@ -122,7 +129,7 @@ def _serve(path: str, wanted: list[Any]) -> int:
     except Exception:
         return _BAD
     out = sys.stdout
-    out.write(json.dumps([0, [name]]) + "\n")
+    out.write(json.dumps([0, [name, *workbook.sheet_names]]) + "\n")
     if sheet.start is None or sheet.end is None:
         return 0
     if sheet.total_height * sheet.total_width > MAX_CELLS:

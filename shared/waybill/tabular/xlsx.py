@@ -74,7 +74,8 @@ class _Workbook:
             raise JobFailed("source-error", f'"{name}" is no worksheet.')
         styles = next((path for kind, path in self._related.values() if kind == "styles"), "")
         texts = next((path for kind, path in self._related.values() if kind == "sharedStrings"), "")
-        return SheetRows(name, self._rows(path, self._formats(styles), self._shared_texts(texts)))
+        names = [title for title, one in self._sheets if self._related.get(one, ("",))[0] == "worksheet"]
+        return SheetRows(name, names, self._rows(path, self._formats(styles), self._shared_texts(texts)))
 
     def _relations(self, path: str, folder: str) -> dict[str, tuple[str, str]]:
         """Relation id → (kind, path of the part)."""

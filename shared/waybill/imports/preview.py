@@ -1,0 +1,301 @@
+"""What an import would make of the beginning of a file: read by the import's own readers, written nowhere.
+
+Only the beginning is looked at: of a text, compressed or not, a MiB to detect what it is and `SHOWN_BYTES` for
+its rows; of a workbook what has to be read before the first row of a sheet. Time is bounded too.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from waybill.entities.header import HeaderMatch, HeaderMismatch, likely_match
+from waybill.entities.model import Entity
+from waybill.entities.schema import Schema, parse_schema
+from waybill.errors import JobFailed
+from waybill.imports.deadline import RESERVE_SECONDS, OutOfTime, Remaining, Timed, check_time
+from waybill.imports.plan import ImportPlan, ObjectVersion, match_labels, read_request, renames_of
+from waybill.imports.reports import RowError
+from waybill.imports.rewrite import FileRead, ObjectFile, Reading, Request
+from waybill.imports.rows import RowReader
+from waybill.imports.sinks import NoSink
+from waybill.imports.start import ImportOptions, new_import
+from waybill.jobs.items import Upload
+from waybill.jobs.model import Job
+from waybill.tabular.detect import TextFormat
+from waybill.tabular.dialect import Dialect
+from waybill.tabular.plan import Pushback, Scan, read_head, scan_table
+from waybill.tabular.recode import Recoded
+from waybill.tabular.records import Readable, RecordTooLong, Segment, UnclosedQuote, parse_rows, segments
+
+if TYPE_CHECKING:
+    from waybill.aws.files import Files
+    from waybill.bootstrap import Services
+    from waybill.tabular.sheets import SheetRows
+
+SHOWN_ROWS = 20
+SHOWN_BYTES = 512 * 1024
+SHOWN_ERRORS = 20  # of one row
+SHOWN_CELL = 500  # characters of one cell
+SECONDS = 12.0  # the API answers within 29
+_BLOCK_BYTES = 16 * 1024
+_FILE_BUFFER_BYTES = 256 * 1024
+_MANY_RECORDS = 1_000  # header rows and comments may come before the first row
+_TOO_SLOW = "The file takes too long to look at here. An import or a dry run has the time to read it."
+_TOO_LONG = "The first rows are too long to be shown here. An import or a dry run reads them."
+
+
+@dataclass(frozen=True)
+class SeenRow:
+    """A row's number in the file, its cells, and what is wrong with them."""
+
+    number: int
+    cells: list[str]
+    errors: list[RowError]
+
+
+@dataclass(frozen=True)
+class Preview:
+    """`fields` has the name of the field that each label stands for, or None; `error` says why the file, or its header,
+    cannot be imported, `header_errors` all that is wrong with the header. `is_whole` when there is no more of the file
+    than what was looked at."""
+
+    detected: dict[str, Any] | None = None
+    sheets: list[str] | None = None
+    labels: list[str] = field(default_factory=list)
+    fields: list[str | None] = field(default_factory=list)
+    rows: list[SeenRow] = field(default_factory=list)
+    header_errors: list[RowError] = field(default_factory=list)
+    error: RowError | None = None
+    is_whole: bool = True
+
+    def to_resource(self) -> dict[str, Any]:
+        """As the API answers."""
+        error = self.error
+        return {
+            "detected": self.detected,
+            "sheets": self.sheets,
+            "labels": self.labels,
+            "fields": self.fields,
+            "rows": [
+                {"rowNumber": row.number, "cells": row.cells, "errors": [_as_member(each) for each in row.errors]}
+                for row in self.rows
+            ],
+            "headerErrors": [_as_member(each) for each in self.header_errors],
+            "error": error and {"code": error.type, "message": error.message, "rowNumber": error.row_number},
+            "isWhole": self.is_whole,
+        }
+
+
+class _Cut(Exception):
+    """The table goes on, and enough of it was read."""
+
+
+class _NothingToShow(Exception):
+    """The file may be good, but not for a quick look."""
+
+
+def preview_file(services: Services, upload: Upload, entity: Entity, options: ImportOptions, etag: str) -> Preview:
+    """Look at an uploaded file as its import would, with these options.
+
+    Raises:
+        SourceChanged: the file was sent anew meanwhile.
+    """
+    source = (services.settings.files_bucket, upload.key, etag)
+    job = replace(
+        new_import(services, upload.upload_id, entity.name, upload.file_name, upload.started_by, source=source),
+        entity_uid=entity.uid,
+        mode=options.mode,
+        options=options.to_document(),
+    )
+    schema = parse_schema(entity.schema)
+    request = read_request(services, job, entity, schema)
+
+    def likely(labels: list[str]) -> HeaderMatch:
+        return likely_match(schema, labels, renames_of(entity, job))
+
+    look = _Look(services.files, request, likely)
+    try:
+        found = look.read()
+    except JobFailed as failure:
+        error = RowError(failure.row_number, None, None, failure.job_code, None, failure.detail)
+        return Preview(sheets=look.sheets, error=error)
+    except (_NothingToShow, OutOfTime, TimeoutError) as reason:
+        message = str(reason) if isinstance(reason, _NothingToShow) else _TOO_SLOW
+        return Preview(sheets=look.sheets, error=RowError(None, None, None, "too-large", None, message), is_whole=False)
+    labels = found.scan.labels
+    by_position = {column.position: column.field.name for column in likely(labels).columns}
+    header_errors: list[RowError] = []
+    match: HeaderMatch | None = None
+    try:
+        match = match_labels(schema, entity, job, labels)
+    except HeaderMismatch as mismatch:
+        row = found.scan.header_row or 1
+        header_errors = [
+            RowError(row, number or None, label or None, type, label, message)
+            for type, number, label, message in mismatch.errors
+        ]
+    return Preview(
+        detected=found.detected,
+        sheets=look.sheets,
+        labels=labels,
+        fields=[by_position.get(position) for position in range(len(labels))],
+        rows=_rows(services, job, entity, schema, found, look.table, match),
+        header_errors=header_errors,
+        error=header_errors[0] if header_errors else None,
+        is_whole=look.is_whole,
+    )
+
+
+def _rows(
+    services: Services,
+    job: Job,
+    entity: Entity,
+    schema: Schema,
+    found: FileRead,
+    table: bytes,
+    match: HeaderMatch | None,
+) -> list[SeenRow]:
+    plan = ImportPlan(
+        source=ObjectVersion("", "", None),
+        labels=found.scan.labels,
+        header=found.scan.header,
+        chunks=found.scan.chunks,
+        encoding=found.encoding,
+        bom=found.bom,
+        sha256="",
+        dialect=found.dialect,
+        key_partitions=0,
+        text_encoding=found.text_encoding,
+        format=found.format,
+    )
+    reader = RowReader(schema, match, plan, entity, job, services.settings.records_table) if match else None
+    seen: list[SeenRow] = []
+    for chunk in found.scan.chunks:
+        row = chunk.first_row
+        for segment in segments(io.BytesIO(table[chunk.start : chunk.end]), found.dialect, chunk.start, _BLOCK_BYTES):
+            count = min(segment.records, chunk.first_row + chunk.rows - row)
+            cells = parse_rows(segment, segment.data.decode(found.text_encoding), found.dialect).cells
+            errors = reader.read(segment, row, count, services.clock(), NoSink.wrapping).errors if reader else {}
+            for number in chunk.data_rows(row):
+                if number >= row + count:
+                    break
+                shown = [_shown(cell) for cell in cells[number - row]]
+                seen.append(SeenRow(number, shown, errors.get(number, [])[:SHOWN_ERRORS]))
+                if len(seen) == SHOWN_ROWS:
+                    return seen
+            row += count
+    return seen
+
+
+def _as_member(error: RowError) -> dict[str, Any]:
+    return {
+        "fieldNumber": error.field_number,
+        "fieldName": error.field_name,
+        "type": error.type,
+        "message": error.message,
+    }
+
+
+def _shown(cell: str) -> str:
+    return cell if len(cell) <= SHOWN_CELL else cell[: SHOWN_CELL - 1] + "…"
+
+
+class _Look(Reading):
+    """Reads the beginning of a table into `table`, instead of scanning or rewriting all of it."""
+
+    _workbook_seconds = 6  # of CPU time, of which the API's function has little more than half
+
+    def __init__(self, files: Files, request: Request, match: Callable[[list[str]], HeaderMatch]) -> None:
+        ends = time.monotonic() + SECONDS
+        # A stream of a step keeps a reserve, which a look does not need.
+        super().__init__(files, replace(request, match=match), lambda: RESERVE_SECONDS + ends - time.monotonic())
+        self.table = b""
+        self.sheets: list[str] | None = None
+        self.is_whole = True
+
+    def read(self) -> FileRead:
+        stream = self._open()
+        head = read_head(stream)
+        if not head:
+            raise JobFailed("empty-file", "The file is empty.")
+        return self._read_kind(head, Pushback(head, stream))
+
+    def _open_file(self) -> io.BufferedReader:
+        return _TimedFile(ObjectFile(self._files, self._request.version), self._remaining_seconds)
+
+    def _read_sheet(self, sheet: SheetRows, declared: Dialect, kind: str) -> FileRead:
+        self.sheets = sheet.names
+        return super()._read_sheet(sheet, declared, kind)
+
+    def _read_json_lines(
+        self, stream: Readable, again: Callable[[], Readable], form: TextFormat, detected: dict[str, Any]
+    ) -> FileRead:
+        text = stream if form.encoding == "utf-8" else Recoded(stream, form.encoding)
+        beginning = read_head(text, SHOWN_BYTES + 1)
+        if len(beginning) > SHOWN_BYTES:
+            self.is_whole = False
+            beginning = beginning[: beginning.rfind(b"\n") + 1]
+            if not beginning:
+                raise _NothingToShow(_TOO_LONG)
+        as_utf8 = replace(form, encoding="utf-8", bom=b"")
+        found = super()._read_json_lines(io.BytesIO(beginning), lambda: io.BytesIO(beginning), as_utf8, detected)
+        return replace(found, detected={**found.detected, "encoding": form.encoding, "bom": bool(form.bom)})
+
+    def _rewrite(self, stream: Readable, dialect: Dialect, encoding: str, **options: Any) -> Scan:
+        return self._scan(stream, dialect, encoding, **options)
+
+    def _scan(self, stream: Readable, dialect: Dialect, encoding: str, **options: Any) -> Scan:
+        beginning = _Beginning(Timed(stream, self._remaining_seconds))
+        taken: list[Segment] = []
+        records = 0
+        try:
+            for segment in segments(beginning, dialect, 0, _BLOCK_BYTES):
+                taken.append(segment)
+                records += segment.records
+                if records >= _MANY_RECORDS:
+                    raise _Cut
+            self.table = beginning.data
+        except _Cut:
+            self.is_whole = False
+            self.table = b"".join(segment.data for segment in taken)
+            if not self.table:
+                raise _NothingToShow(_TOO_LONG) from None
+        except (UnclosedQuote, RecordTooLong):
+            self.table = beginning.data  # the scan says where
+        options.setdefault("field_names", self._fields)
+        return scan_table(io.BytesIO(self.table), dialect, encoding, SHOWN_BYTES, **{**options, "start": 0})
+
+
+class _Beginning:
+    """The beginning of a stream, kept.
+
+    Raises (while reading):
+        _Cut: it goes on.
+    """
+
+    def __init__(self, stream: Readable) -> None:
+        self._stream = stream
+        self.data = b""
+
+    def read(self, size: int = -1, /) -> bytes:
+        data = self._stream.read(size)
+        if data and len(self.data) >= SHOWN_BYTES:
+            raise _Cut
+        self.data += data
+        return data
+
+
+class _TimedFile(io.BufferedReader):
+    """A file that may be read while there is time: a small workbook can hold half a minute of work."""
+
+    def __init__(self, file: ObjectFile, remaining_seconds: Remaining) -> None:
+        super().__init__(file, _FILE_BUFFER_BYTES)
+        self._remaining_seconds = remaining_seconds
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        check_time(self._remaining_seconds)
+        return super().read(size)

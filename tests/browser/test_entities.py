@@ -1,0 +1,123 @@
+"""Entities: the catalogue, the records, and the editor that takes a Table Schema."""
+
+from __future__ import annotations
+
+import json
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import CONTACTS, Visit, contacts_csv, flaws, start_import
+from tests.e2e.client import Client
+
+SCHEMA = {
+    "fields": [
+        {"name": "id", "type": "integer"},
+        {"name": "email", "type": "strnig"},
+        {"name": "spend", "type": "number", "constraints": {"minimun": 0, "minimum": "low"}},
+    ],
+    "primaryKey": "id",
+}
+
+
+def definition(page: Page) -> dict[str, object]:
+    area = page.get_by_label("Definition")
+    expect(area).not_to_have_value("")
+    found: dict[str, object] = json.loads(area.input_value())
+    return found
+
+
+def test_a_table_schema_is_pasted_corrected_where_it_is_wrong_and_saved(visit: Visit, admin: Client) -> None:
+    page = visit("entities")
+    page.get_by_role("button", name="Create entity").or_(page.get_by_role("link", name="Create entity")).first.click()
+    page.get_by_label("Name").fill("pasted")
+    page.get_by_label("Definition").fill(json.dumps(SCHEMA, indent=2))
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("What is wrong stands below the definition")).to_be_visible()
+    assert flaws(page) == []
+    places = page.get_by_role("listitem").filter(has_text="schema/fields/1/type")
+    places.get_by_role("button", name="Line 9").click()
+    selected = page.evaluate(
+        "() => {const {value, selectionStart, selectionEnd} = document.activeElement;"
+        "return value.slice(selectionStart, selectionEnd)}"
+    )
+    assert selected == '"strnig"'
+    page.keyboard.type('"string"')
+    page.get_by_label("Definition").fill(page.get_by_label("Definition").input_value().replace('"low"', "0"))
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("The entity was created")).to_be_visible()
+    expect(page.get_by_text("There are no records.")).to_be_visible()
+    saved = admin.get("/entities/pasted")
+    assert [field["type"] for field in saved["schema"]["fields"]] == ["integer", "string", "number"]
+
+
+def test_text_that_is_not_json_is_not_sent(visit: Visit, admin: Client) -> None:
+    page = visit("entities/new")
+    page.get_by_label("Name").fill("unsaid")
+    page.get_by_label("Definition").fill('{"fields": [')
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("This is not JSON")).to_be_visible()
+    assert admin.call("GET", "/entities/unsaid").status_code == 404
+
+
+def test_what_somebody_else_has_changed_is_not_overwritten(visit: Visit, admin: Client) -> None:
+    admin.put_entity("edited", **CONTACTS)
+    page = visit("entities/edited")
+    page.get_by_role("button", name="Settings of the entity").click()
+    page.get_by_role("menuitem", name="Edit schema").click()
+    document = definition(page)
+    admin.put_entity("edited", title="Theirs", **CONTACTS)
+    page.get_by_label("Definition").fill(json.dumps(document | {"title": "Mine"}))
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Somebody changed it meanwhile")).to_be_visible()
+    assert admin.get("/entities/edited")["title"] == "Theirs"
+    page.reload()
+    document = definition(page)
+    page.get_by_label("Definition").fill(json.dumps(document | {"title": "Mine"}))
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("The entity was changed")).to_be_visible()
+    assert admin.get("/entities/edited")["title"] == "Mine"
+
+
+def test_who_may_only_look_sees_records_and_schema_and_is_not_offered_more(visit: Visit, admin: Client) -> None:
+    admin.put_entity("looked-at", **CONTACTS | {"permissions": {"view": ["sales"]}})
+    admin.wait(start_import(admin, "looked-at", "in.csv", contacts_csv(130)))
+    page = visit("entities", user="alice")
+    page.get_by_role("searchbox").fill("looked")
+    page.get_by_role("link", name="looked-at").click()
+    expect(page.get_by_role("row")).to_have_count(101)
+    page.get_by_role("button", name="Show more").click()
+    expect(page.get_by_role("row")).to_have_count(131)
+    for offered in ("Import from file", "Export"):
+        expect(page.get_by_role("button", name=offered, exact=True)).to_have_count(0)
+    page.get_by_role("button", name="Settings of the entity").click()
+    expect(page.get_by_role("menuitem", name="Delete entity")).to_have_count(0)
+    page.get_by_role("menuitem", name="View schema").click()
+    assert definition(page)["permissions"] == {"view": ["sales"], "import": [], "export": []}
+    expect(page.get_by_role("button", name="Save")).to_have_count(0)
+    assert flaws(page) == []
+
+
+def test_an_entity_that_is_not_there_says_so_and_how_to_go_on(visit: Visit) -> None:
+    page = visit("entities/nobody")
+    expect(page.get_by_text("It may have been deleted or may have expired").first).to_be_visible()
+
+
+def test_an_entity_in_use_is_not_deleted_and_the_reason_is_shown(visit: Visit, admin: Client) -> None:
+    admin.put_entity("in-use", **CONTACTS)
+    body = {
+        "name": "Daily",
+        "entity": "in-use",
+        "type": "PERIODIC_FULL",
+        "schedule": {"time": "02:30", "timezone": "UTC"},
+    }
+    export = admin.call("POST", "/exports", json=body | {"destination": {"kind": "s3"}}).json()
+    assert admin.call("POST", f"/exports/{export['exportId']}/activate").status_code == 200
+    page = visit("entities/in-use")
+    page.get_by_role("button", name="Settings of the entity").click()
+    page.get_by_role("menuitem", name="Delete entity").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Delete").click()
+    expect(dialog.get_by_text("Refresh to see how it stands.")).to_be_visible()
+    assert flaws(page) == []
+    assert admin.call("GET", "/entities/in-use").status_code == 200
+    assert admin.call("POST", f"/exports/{export['exportId']}/unschedule").status_code == 200

@@ -1,0 +1,224 @@
+"""A look at a file before its import: whatever it shows is what the import then does."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import uuid
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests import builders, workbooks
+from tests.integration.test_import import records, run
+from tests.integration.test_import_files import FILES, HEADER, JSON_FILES
+from waybill.bootstrap import Services
+from waybill.imports import preview as previewing
+from waybill.imports.plan import read_plan
+from waybill.imports.preview import SHOWN_BYTES, SHOWN_ROWS, Preview, preview_file
+from waybill.imports.results import error_page
+from waybill.imports.start import ImportOptions, start_upload
+from waybill.jobs.items import Upload
+from waybill.jobs.model import Job, Status
+
+
+@pytest.fixture(autouse=True)
+def contacts(services: Services) -> None:
+    services.entities.put(builders.entity())
+
+
+def uploaded(services: Services, name: str, data: bytes) -> Upload:
+    upload_id = str(uuid.uuid4())
+    upload = Upload(
+        upload_id=upload_id,
+        entity="contacts",
+        entity_uid=None,
+        file_name=name,
+        started_by="alice",
+        started_by_id="alice",
+        key=f"uploads/{upload_id}/source",
+        expires_at=services.clock() + timedelta(hours=1),
+    )
+    services.jobs.add_upload(upload)
+    services.files.put(services.settings.files_bucket, upload.key, data)
+    return upload
+
+
+def look(services: Services, upload: Upload, options: ImportOptions = ImportOptions()) -> Preview:  # noqa: B008
+    info = services.files.head(services.settings.files_bucket, upload.key)
+    assert info is not None
+    return preview_file(services, upload, services.entities.get("contacts"), options, info.etag)
+
+
+def compare(services: Services, name: str, data: bytes, **options: Any) -> tuple[Preview, Job]:
+    """Look at a file, import it, and hold the one against the other."""
+    upload = uploaded(services, name, data)
+    chosen = ImportOptions(**options)
+    seen = look(services, upload, chosen)
+    job = run(services, start_upload(services, services.jobs.get_upload(upload.upload_id), chosen))
+    errors, _, _ = error_page(services.files, services.settings.files_bucket, job, 1000, None)
+    if job.status is Status.FAILED:
+        assert seen.error is not None
+        assert (seen.error.type, seen.error.message) == (job.error_code, job.error_message)
+        if seen.header_errors:
+            assert [(e.type, e.field_number, e.message) for e in seen.header_errors] == [
+                (e["type"], e["fieldNumber"], e["message"]) for e in errors
+            ]
+        return seen, job
+    plan = read_plan(services, job.job_id)
+    assert plan is not None
+    assert (seen.error, seen.header_errors) == (None, [])
+    assert seen.detected == job.detected
+    assert seen.labels == plan.labels
+    last = seen.rows[-1].number
+    assert [(e.row_number, e.field_number, e.type, e.message) for row in seen.rows for e in row.errors] == [
+        (e["rowNumber"], e["fieldNumber"], e["type"], e["message"]) for e in errors if e["rowNumber"] <= last
+    ]
+    return seen, job
+
+
+@pytest.mark.parametrize("kind", [*FILES, *JSON_FILES])
+def test_a_look_at_a_file_of_any_kind_shows_what_its_import_finds(services: Services, kind: str) -> None:
+    name, data, _ = {**FILES, **JSON_FILES}[kind]
+    seen, job = compare(services, name, data)
+    assert job.status is Status.COMPLETED
+    assert seen.fields == HEADER
+    assert seen.is_whole
+    assert [len(row.errors) for row in seen.rows] == [0, 1, 1, 1, 0]
+    assert seen.rows[0].cells == ["0001", "a@example.com", "7.5", "2026-01-31", "yes"]
+
+
+def test_cells_of_a_workbook_are_shown_as_the_import_reads_them(services: Services) -> None:
+    text, number, row = workbooks.text, workbooks.number, workbooks.row
+    sheets = {
+        "Notes": [row(text("nothing to import"))],
+        "März": [
+            row(*map(text, HEADER)),
+            row(number(1, 1), text("a@example.com"), number("7.50"), number(46053, 2), text("yes")),
+            row(number(12345678, 1), text("b@example.com"), number(0.1), number(46054.5, 2), text("no")),
+        ],
+    }
+    data = workbooks.xlsx(sheets, formats=["0000", "yyyy-mm-dd"])
+    assert look(services, uploaded(services, "b.xlsx", data)).sheets == ["Notes", "März"]
+    seen, _ = compare(services, "book.xlsx", data, dialect={"sheetName": "März"})
+    assert seen.detected is not None
+    assert seen.detected["sheet"] == "März"
+    assert seen.rows[0].cells == ["0001", "a@example.com", "7.5", "2026-01-31", "yes"]
+    stored = records(services)["0001"]
+    assert (stored["joined"], stored["spend"]) == ({"S": "2026-01-31"}, {"N": "7.5"})
+    assert [error.field_name for error in seen.rows[1].errors] == ["joined"]
+    seen, _ = compare(services, "book.xlsx", data, dialect={"sheetName": "May"})
+    assert seen.error is not None
+    assert seen.error.type == "source-error"
+
+
+def test_the_sheets_of_other_workbooks_are_named(services: Services) -> None:
+    for kind, sheet in (("xls", "Old"), ("xlsb", "Binary"), ("ods", "Tabelle")):
+        name, data, _ = FILES[kind]
+        assert look(services, uploaded(services, name, data)).sheets == [sheet]
+
+
+def test_columns_are_mapped_and_what_is_wrong_with_the_header_is_told(services: Services) -> None:
+    data = b"Id,email,spend,joined,vip\n1,a@example.com,x,,\n"
+    seen, job = compare(services, "c.csv", data)
+    assert job.error_code == "incorrect-label"
+    assert seen.fields == [None, *HEADER[1:]]
+    assert seen.rows[0].cells[:3] == ["1", "a@example.com", "x"]
+    seen, job = compare(services, "c.csv", data, columns={"Id": "contact_id"})
+    assert seen.fields == HEADER
+    assert [(error.field_name, error.type) for error in seen.rows[0].errors] == [("spend", "type-error")]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"contact_id,email\n",
+        b'contact_id,email\n1,"open\n',
+        b"PK\3\4 no zip at all",
+        gzip.compress(b"contact_id,email\n1,a@example.com\n")[:20],
+        b"\n\n",
+        b'{"contact_id": 1,\n',
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 no workbook",
+    ],
+)
+def test_a_file_that_cannot_be_imported_says_so_beforehand(services: Services, data: bytes) -> None:
+    seen, job = compare(services, "bad.csv", data)
+    assert job.status is Status.FAILED
+    assert seen.rows == []
+
+
+def test_a_file_whose_encoding_or_delimiter_is_set(services: Services) -> None:
+    data = "contact_id;email;spend;joined;vip\n1;ä,b@example.com;1;;\n".encode("cp850")
+    seen, _ = compare(services, "c.csv", data, encoding="cp850", dialect={"delimiter": ";"})
+    assert seen.rows[0].cells[1] == "ä,b@example.com"
+
+
+def large_csv() -> bytes:
+    out = io.StringIO(newline="")
+    writer = csv.writer(out)
+    writer.writerow(HEADER)
+    host = ".".join(letter * 60 for letter in "xyz")
+    writer.writerows([f"c{n:06}", f"{n}@{host}.com", "much" if n % 7 == 0 else n, "", ""] for n in range(11_000))
+    return out.getvalue().encode()
+
+
+@pytest.mark.parametrize("form", ["csv", "utf-16", "gzip", "zip", "jsonl"])
+def test_of_a_large_file_only_the_beginning_is_read(
+    services: Services, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = plain = large_csv()
+    if form == "utf-16":
+        data = plain.decode().encode("utf-16")
+    elif form == "gzip":
+        data = gzip.compress(plain)
+    elif form == "zip":
+        data = workbooks.zipped({"c.csv": plain})
+    elif form == "jsonl":
+        rows = csv.DictReader(io.StringIO(plain.decode()))
+        data = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    looked_at: list[int] = []
+    scan_table = previewing.scan_table
+    monkeypatch.setattr(
+        previewing,
+        "scan_table",
+        lambda stream, *args, **options: (
+            looked_at.append(len(stream.getvalue())),
+            scan_table(stream, *args, **options),
+        )[1],
+    )
+    looks_only = form in ("utf-16", "zip", "jsonl")  # that these are imported as they look is tested with small ones
+    seen = look(services, uploaded(services, f"c.{form}", data)) if looks_only else compare(services, "c", data)[0]
+    assert not seen.is_whole
+    assert len(seen.rows) == SHOWN_ROWS
+    assert [row.number for row in seen.rows if row.errors] == [row.number for row in seen.rows][::7]
+    assert looked_at[0] <= 2 * SHOWN_BYTES
+    # What a client sends of a large text is enough.
+    if form != "zip":
+        part = look(services, uploaded(services, f"c.{form}", data[: 2 * 1024 * 1024]))
+        assert (part.detected, part.rows) == (seen.detected, seen.rows)
+
+
+def test_a_workbook_that_would_take_long_to_read_is_given_up(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [f"<si><t>{'x' * 50}{n}</t></si>" for n in range(30_000)]
+    data = workbooks.xlsx([workbooks.row(*map(workbooks.text, HEADER))], texts=texts)
+    monkeypatch.setattr(previewing, "SECONDS", 0.02)
+    seen = look(services, uploaded(services, "c.xlsx", data))
+    assert (seen.rows, seen.is_whole) == ([], False)
+    assert seen.error is not None
+    assert "takes too long" in seen.error.message
+
+
+def test_a_bomb_is_not_unpacked(services: Services) -> None:
+    bomb = gzip.compress(b"contact_id,email,spend,joined,vip\n" + b"1,,,,\n" * 30_000_000, 9)
+    seen = look(services, uploaded(services, "c.gz", bomb))
+    assert len(seen.rows) == SHOWN_ROWS
+    sheet = {"xl/worksheets/sheet1.xml": b"<worksheet><sheetData>" + b" " * 60_000_000}
+    seen = look(services, uploaded(services, "c.xlsx", workbooks.xlsx([], parts=sheet)))
+    assert seen.error is not None
+    assert "200 times its size" in seen.error.message
