@@ -23,6 +23,7 @@ from waybill.jobs.items import LedgerEntry, job_item
 from waybill.jobs.leases import HEARTBEAT_SECONDS
 from waybill.jobs.model import ChunkLease, Job, Process, Status
 from waybill.tabular.dialect import Dialect
+from waybill.tabular.detect import HEAD_BYTES
 from waybill.tabular.plan import SCAN_BYTES, Chunk
 
 FILE = VirtualFile(100_000_000)
@@ -37,7 +38,8 @@ def chunks_of(file: VirtualFile, chunk_bytes: int) -> list[Chunk]:
     """The chunks that a plan makes of a file of rows of one width, without reading it."""
     chunks: list[Chunk] = []
     start = len(file.HEADER)
-    for read in range(SCAN_BYTES, file.size_bytes + SCAN_BYTES, SCAN_BYTES):
+    head = [*range(SCAN_BYTES, HEAD_BYTES, SCAN_BYTES), HEAD_BYTES]  # what was read to tell what file it is
+    for read in [*head, *range(HEAD_BYTES + SCAN_BYTES, file.size_bytes + SCAN_BYTES, SCAN_BYTES)]:
         whole_rows = (min(read, file.size_bytes) - len(file.HEADER)) // file.WIDTH
         end = len(file.HEADER) + whole_rows * file.WIDTH
         if end - start >= chunk_bytes or read >= file.size_bytes:
