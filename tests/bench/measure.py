@@ -78,15 +78,14 @@ def measure(command: Sequence[str | Path], environment: dict[str, str]) -> Usage
     Raises:
         Failed: its exit status is not 0.
     """
-    with tempfile.TemporaryFile("w+") as output:
-        process = subprocess.Popen([str(part) for part in command], env=environment, stdout=output)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            raise Failed(f"{command} ended with status {process.returncode}")
+    with tempfile.TemporaryFile("w+") as output, tempfile.NamedTemporaryFile("r") as taken:
+        words = [sys.executable, "-S", HERE / "usage.py", taken.name, *command]
+        subprocess.run([str(word) for word in words], env=environment, stdout=output, check=True)
+        usage = json.load(taken)
+        if usage["status"]:
+            raise Failed(f"{command} ended with status {usage['status']}")
         output.seek(0)
-        unit = 1024 * 1024 if sys.platform == "darwin" else 1024
-        return Usage(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / unit, output.read())
+        return Usage(usage["cpu_seconds"], usage["peak_mb"], output.read())
 
 
 @dataclass(frozen=True)

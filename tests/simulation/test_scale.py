@@ -22,8 +22,8 @@ from waybill.imports.plan import ImportPlan, ObjectVersion
 from waybill.jobs.items import LedgerEntry, job_item
 from waybill.jobs.leases import HEARTBEAT_SECONDS
 from waybill.jobs.model import ChunkLease, Job, Process, Status
-from waybill.tabular.dialect import Dialect
 from waybill.tabular.detect import HEAD_BYTES
+from waybill.tabular.dialect import Dialect
 from waybill.tabular.plan import SCAN_BYTES, Chunk
 
 FILE = VirtualFile(100_000_000)

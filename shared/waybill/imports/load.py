@@ -334,6 +334,9 @@ class _PartFiles:
         self.error_log = _LazyWriter(self, "errors")
 
     def put_details(self, report: ChunkReport, spill: KeySpill | None) -> None:
+        """What is said of the part as a whole. Nothing may be rejected after it."""
+        for output in (self.rejects, self.error_log):
+            output.end(keep=True)  # first: what they hold and the spill need not be in memory together
         if report.rows:
             self._put("index", report.index())
             self._put("summary", report.summary.to_json())
