@@ -6,7 +6,7 @@ that are null count as left out, so optional ones may be null.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from routes.exports import PREVIEW_MEMBERS, TEST_MEMBERS
@@ -146,6 +146,14 @@ def given(
     }
 
 
+def shown(members: Collection[str], properties: dict[str, Schema], required: Collection[str] = ()) -> Schema:
+    """What a request held, as an answer holds it: members that were left out are left out, none is null."""
+    return given(properties, set(properties) - set(required), members)
+
+
+Shape = Callable[[Collection[str], dict[str, Schema], Collection[str]], Schema]  # `taken` or `shown`
+
+
 def _check(members: Collection[str], properties: Collection[str]) -> None:
     if set(members) != set(properties):
         raise ValueError(f"described and served members differ: {sorted(set(members) ^ set(properties))}")
@@ -196,6 +204,7 @@ _COLUMNS = of(
 _NAME = of("string", pattern=f"^{model.NAME_PATTERN.pattern}$", examples=["contacts"])
 _GROUPS = listed(line(model.MAX_TEXT), "Names of groups.")
 
+_OF_FIELD = {"description": "A value of the field's type."}
 _FIELD = of(
     "object",
     "A field descriptor of Table Schema; properties that the standard does not know are kept.",
@@ -205,6 +214,8 @@ _FIELD = of(
         "format": of("string", default="default"),
         "title": of("string"),
         "description": of("string"),
+        "trueValues": {"description": "Of type `boolean`: a list of texts."},
+        "falseValues": {"description": "Of type `boolean`: a list of texts."},
         "constraints": of(
             "object",
             "`required`, `unique`, `minLength`, `maxLength`, `minimum`, `maximum`, `exclusiveMinimum`, "
@@ -214,6 +225,8 @@ _FIELD = of(
                 "unique": of("boolean"),
                 "minLength": of("integer", minimum=0),
                 "maxLength": of("integer", minimum=0),
+                **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"), _OF_FIELD),
+                "pattern": of("string"),
                 "enum": listed({}, minItems=1),
             },
         ),
@@ -228,7 +241,13 @@ _TABLE_SCHEMA = of(
         "fields": listed(_FIELD, minItems=1, maxItems=MAX_FIELDS),
         "primaryKey": {"anyOf": [of("string"), listed(of("string"))]},
         "uniqueKeys": listed({"anyOf": [of("string"), listed(of("string"))]}, minItems=1),
-        "missingValues": listed({"anyOf": [of("string"), of("object")]}, default=[""]),
+        "missingValues": {
+            "anyOf": [
+                listed(of("string")),
+                listed(of("object", properties={"value": of("string"), "label": of("string")}, required=["value"])),
+            ],
+            "default": [""],
+        },
         "fieldsMatch": {"anyOf": [word(FIELDS_MATCH), listed(word(FIELDS_MATCH))], "default": "exact"},
     },
     required=["fields"],
@@ -402,6 +421,24 @@ _ENTITY_SHOWN = of("string", "`(No permission)` when you may no longer view it o
 _STATUS = word(Status, "WAITING → IN_PROGRESS → COMPLETED or FAILED; WAITING → CANCELED.")
 
 
+def _detected() -> Schema:
+    return given(
+        {
+            "encoding": or_null(of("string", "null: of a workbook.")),
+            "bom": of("boolean", "Whether it begins with a byte order mark."),
+            "delimiter": or_null(of("string", "null: not of a text with delimiters.")),
+            "headerRow": or_null(of("integer", "null: it has none.", minimum=1)),
+            "format": of("string", "Unless it is a text with delimiters.", examples=["xlsx", "jsonl"]),
+            "sheet": of("string", "Of a workbook."),
+            "compression": of("string", "Of a compressed file.", examples=["gzip"]),
+        },
+        optional=["format", "sheet", "compression"],
+    ) | {
+        "description": "What was found out about the file.",
+        "examples": [{"encoding": "utf-8", "bom": False, "delimiter": ",", "headerRow": 1}],
+    }
+
+
 def _job() -> Schema:
     link = or_null(of("string", format="uri"))
     return given(
@@ -425,13 +462,7 @@ def _job() -> Schema:
             "mode": word(MODES),
             "dryRun": of("boolean"),
             "onError": word(ON_ERROR),
-            "detected": or_null(
-                of(
-                    "object",
-                    "What was found out about the file.",
-                    examples=[{"encoding": "utf-8", "bom": False, "delimiter": ",", "headerRow": 1}],
-                )
-            ),
+            "detected": or_null(_detected()),
             "rowsPerSecond": or_null(of("number", minimum=0)),
             "remainingSeconds": or_null(of("integer", minimum=0)),
             "queuePosition": or_null(of("integer", "1 is the next one into this entity.", minimum=1)),
@@ -526,7 +557,7 @@ def _report() -> Schema:
 # Exports
 
 
-def _destinations() -> list[Schema]:
+def _destinations(shape: Shape) -> list[Schema]:
     limits = destination.MAX_DIRECTORY, destination.MAX_SECRET_ID, destination.MAX_CERTIFICATES
     directory, secret, certificates = limits
     server = {
@@ -539,9 +570,9 @@ def _destinations() -> list[Schema]:
     prefix = of("string", maxLength=parse.MAX_PREFIX_BYTES)
     bucket = of("string", "The transfer box, when left out.")
     by_kind = {
-        "download": taken({"kind"}, {"kind": _kind("download")}, ["kind"]),
-        "s3": taken(parse.S3_MEMBERS, {"kind": _kind("s3"), "bucket": bucket, "prefix": prefix}, ["kind"]),
-        "sftp": taken(
+        "download": shape({"kind"}, {"kind": _kind("download")}, ["kind"]),
+        "s3": shape(parse.S3_MEMBERS, {"kind": _kind("s3"), "bucket": bucket, "prefix": prefix}, ["kind"]),
+        "sftp": shape(
             destination.MEMBERS["sftp"],
             {
                 "kind": _kind("sftp"),
@@ -550,7 +581,7 @@ def _destinations() -> list[Schema]:
             },
             [*needed, "hostKey"],
         ),
-        "ftps": taken(
+        "ftps": shape(
             destination.MEMBERS["ftps"],
             {
                 "kind": _kind("ftps"),
@@ -565,10 +596,10 @@ def _destinations() -> list[Schema]:
     return list(by_kind.values())
 
 
-def _destination() -> Schema:
+def _destination(shape: Shape) -> Schema:
     return {
         "description": "Where the file goes. Files of type ONE_SHOT may stay to be downloaded; others are delivered.",
-        "anyOf": _destinations(),
+        "anyOf": _destinations(shape),
     }
 
 
@@ -576,9 +607,9 @@ def _kind(name: str) -> Schema:
     return of("string", const=name)
 
 
-def _schedule() -> Schema:
+def _schedule(shape: Shape) -> Schema:
     zone = of("string", "An IANA time zone.", examples=["Europe/Brussels"])
-    periodic = taken(
+    periodic = shape(
         schedule.PERIODIC_MEMBERS,
         {
             "time": of("string", pattern=f"^{schedule.TIME.pattern}$", examples=["02:30"]),
@@ -588,7 +619,7 @@ def _schedule() -> Schema:
         ["time", "timezone"],
     )
     at = of("string", "A time with an offset, or a local one with a `timezone`.", examples=["2026-01-31T10:30"])
-    one_shot = taken(schedule.ONE_SHOT_MEMBERS, {"at": at, "timezone": zone}, ["at"])
+    one_shot = shape(schedule.ONE_SHOT_MEMBERS, {"at": at, "timezone": zone}, ["at"])
     return {
         "description": "Of a periodic export: when it runs. Of a one-shot: its time, or left out for at once.",
         "anyOf": [periodic, one_shot],
@@ -727,7 +758,7 @@ def components() -> dict[str, Schema]:
         "EntityRequest": _entity_request(),
         "Entity": _entity(),
         "EntityPage": page_of(ref("Entity")),
-        "RecordPage": page_of(of("object", "Field → value; null where the record has none.")),
+        "RecordPage": page_of(of("object", "Field → value; null where the record has none.", additionalProperties={})),
         "UploadRequest": taken(
             UPLOAD_MEMBERS,
             {"entity": of("string"), "fileName": line(MAX_FILE_NAME, "For display.")},
@@ -795,9 +826,16 @@ def components() -> dict[str, Schema]:
             ["field", "op", "value"],  # never wrapped with null; `empty` needs no value
         )
         | {"required": ["field", "op"]},
-        "Schedule": _schedule(),
-        "Destination": _destination(),
-        "ExportRequest": taken(parse.MEMBERS, _MEMBERS_OF_DEFINITION, ["name", "entity"], examples=[NIGHTLY]),
+        "Schedule": _schedule(shown),
+        "Destination": _destination(shown),
+        "ScheduleRequest": _schedule(taken),
+        "DestinationRequest": _destination(taken),
+        "ExportRequest": taken(
+            parse.MEMBERS,
+            _MEMBERS_OF_DEFINITION | {"schedule": ref("ScheduleRequest"), "destination": ref("DestinationRequest")},
+            ["name", "entity"],
+            examples=[NIGHTLY],
+        ),
         "ExportWithDefinition": given(
             {"exportId": ident(), "version": of("integer", minimum=1), **_definition()},
             members={"exportId", "version", *parse.MEMBERS},
@@ -805,13 +843,13 @@ def components() -> dict[str, Schema]:
         "Export": _export(),
         "ExportPage": page_of(ref("Export")),
         "ScheduleToPreview": taken(
-            PREVIEW_MEMBERS, {"type": _MEMBERS_OF_DEFINITION["type"], "schedule": ref("Schedule")}
+            PREVIEW_MEMBERS, {"type": _MEMBERS_OF_DEFINITION["type"], "schedule": ref("ScheduleRequest")}
         ),
         "DestinationToTest": taken(
             TEST_MEMBERS,
             {
                 "entity": _MEMBERS_OF_DEFINITION["entity"],
-                "destination": {"description": "Where files are delivered.", "anyOf": _destinations()[1:]},
+                "destination": {"description": "Where files are delivered.", "anyOf": _destinations(taken)[1:]},
             },
             ["entity", "destination"],
         ),
