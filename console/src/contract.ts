@@ -1,212 +1,68 @@
-/** What the HTTP API speaks, as far as the console needs it. */
+/** What the HTTP API speaks, by the names that the console uses: its OpenAPI document as types (`npm run types`). */
+import type { components } from "./openapi";
 
-export type JobStatus = "WAITING" | "IN_PROGRESS" | "COMPLETED" | "FAILED" | "CANCELED";
-export type Outcome = "SUCCESS" | "PARTIAL_SUCCESS" | "FAILED";
-export type Process = "import" | "export";
+type Schemas = components["schemas"];
 
-export interface Job {
-  jobId: string;
-  process: Process;
-  status: JobStatus;
-  outcome: Outcome | null;
-  entity: string;
-  fileName: string;
-  submittedAt: string;
-  startedAt: string | null;
-  completedAt: string | null;
-  durationSeconds: number | null;
-  startedBy: string;
-  counts: { total: number | null; processed: number; imported: number; rejected: number; unprocessed: number };
-  numberOfItems: number | null;
-  message: string;
-  error: { code: string; message: string } | null;
-  allowedActions: string[];
-  mode: string | null;
-  dryRun: boolean;
-  onError: string | null;
-  detected: Record<string, unknown> | null;
-  rowsPerSecond: number | null;
-  remainingSeconds: number | null;
-  queuePosition: number | null;
-  stopReason: string | null;
-  duplicateOf: string | null;
-  exportId: string | null;
-  windowFrom: string | null;
-  windowTo: string | null;
-  retryOf: string | null;
-  expiresAt: string | null;
-  filesExpireAt: string | null;
-  links: { errorLog: string | null; rejects: string | null; download: string | null };
-}
+export type Job = Schemas["Job"];
+export type JobStatus = Job["status"];
+export type Outcome = NonNullable<Job["outcome"]>;
+export type Process = Job["process"];
+export type Report = Schemas["Report"];
+export type ErrorPage = Schemas["RowErrorPage"];
+export type JobError = ErrorPage["items"][number];
 
-export const NO_PERMISSION = "(No permission)";
+export type TableSchema = Schemas["TableSchema"];
+export type Field = TableSchema["fields"][number];
+export type Entity = Schemas["Entity"];
+export type DataType = Entity["dataType"];
+export type Right = keyof Entity["permissions"];
+/** What `PUT /entities/{name}` takes. */
+export type EntityDocument = Schemas["EntityRequest"];
+
+export type Me = Schemas["Me"];
+export type Upload = Schemas["Upload"];
+
+/** An export: its definition, of which a custom flow shows only name, entity and type, and where it stands. */
+export type Export = Schemas["Export"];
+export type ExportType = Export["type"];
+export type ExportStatus = Export["status"];
+export type LastRun = NonNullable<Export["lastRun"]>;
+export type Definition = Omit<Pick<Export, keyof Schemas["ExportRequest"]>, "schedule" | "destination"> & {
+  schedule?: Schedule | null;
+  destination?: Destination;
+};
+export type Condition = Schemas["Condition"];
+/** While these two are filled in they have any member of any of their kinds; the API tells what is lacking. */
+export type Schedule = Filling<Schemas["Schedule"]>;
+export type Destination = Filling<Schemas["Destination"]> & Pick<Schemas["Destination"], "kind">;
+type Filling<Union> = { [Name in Member<Union>]?: ValueOf<Union, Name> };
+type Member<Union> = Union extends unknown ? keyof Union : never;
+type ValueOf<Union, Name extends PropertyKey> = Union extends { [Key in Name]?: infer Value } ? Value : never;
 
 export interface Page<Item> {
   items: Item[];
   nextToken: string | null;
 }
 
-export interface JobError {
-  rowNumber: number | null;
-  fieldNumber: number | null;
-  fieldName: string | null;
-  type: string;
-  cell: string | null;
-  message: string;
-}
+export const NO_PERMISSION = "(No permission)";
 
-export interface ErrorPage extends Page<JobError> {
-  summary: { type: string; fieldName: string | null; count: number; sample: unknown }[];
-}
+export const DATA_TYPES = every<DataType>({
+  profile: 1,
+  "linked-data": 2,
+  repository: 3,
+  interaction: 4,
+  "form-participation": 5,
+  subscription: 6,
+});
+export const EXPORT_TYPES = every<ExportType>({
+  ONE_SHOT: 1,
+  PERIODIC_FULL: 2,
+  INCREMENTAL: 3,
+  CUSTOM: 4,
+  INCREMENTAL_CUSTOM: 5,
+});
 
-export interface Field {
-  name: string;
-  type?: string;
-  format?: string;
-  title?: string;
-  constraints?: Record<string, unknown>;
-  trueValues?: string[];
-  falseValues?: string[];
-}
-
-export interface TableSchema {
-  fields: Field[];
-  primaryKey?: string | string[];
-  missingValues?: (string | { value: string })[];
-  fieldsMatch?: string | string[];
-}
-
-export const DATA_TYPES = [
-  "profile",
-  "linked-data",
-  "repository",
-  "interaction",
-  "form-participation",
-  "subscription",
-] as const;
-export type DataType = (typeof DATA_TYPES)[number];
-export type Right = "view" | "import" | "export";
-
-/** What `PUT /entities/{name}` takes. */
-export interface EntityDocument {
-  title?: string | null;
-  database?: string | null;
-  dataType?: DataType;
-  schema: TableSchema;
-  dialect?: Record<string, unknown> | null;
-  encoding?: string | null;
-  permissions?: Partial<Record<Right, string[]>>;
-  columns?: Record<string, string> | null;
-  refuseDuplicates?: boolean;
-  target?: { table: string; modifiedAttribute?: string | null } | null;
-}
-
-export interface Entity extends EntityDocument {
-  name: string;
-}
-
-export interface Me {
-  name: string;
-  subject: string;
-  groups: string[];
-}
-
-export interface Upload {
-  uploadId: string;
-  url: string;
-  fields: Record<string, string>;
-  expiresAt: string;
-}
-
-export const EXPORT_TYPES = ["ONE_SHOT", "PERIODIC_FULL", "INCREMENTAL", "CUSTOM", "INCREMENTAL_CUSTOM"] as const;
-export type ExportType = (typeof EXPORT_TYPES)[number];
-export type ExportStatus = "DRAFT" | "SCHEDULED" | "IN_PROGRESS" | "FINISHED";
-
-export interface Condition {
-  field: string;
-  op: string;
-  value?: unknown;
-}
-
-export interface Schedule {
-  at?: string;
-  time?: string;
-  timezone?: string;
-  days?: string[];
-}
-
-export interface Destination {
-  kind: "download" | "s3" | "sftp" | "ftps";
-  bucket?: string;
-  prefix?: string;
-  host?: string;
-  port?: number;
-  directory?: string;
-  secretId?: string;
-  hostKey?: string;
-  caCertificate?: string;
-}
-
-export interface Definition {
-  name: string;
-  entity: string;
-  type: ExportType;
-  fields?: string[] | null;
-  filter?: Condition[];
-  format?: "csv" | "xlsx" | "jsonl";
-  dialect?: Record<string, unknown>;
-  compression?: "none" | "gzip" | "zip";
-  fileName?: string;
-  schedule?: Schedule | null;
-  destination?: Destination;
-  recipients?: string[];
-  escapeFormulas?: boolean;
-  includeDeleted?: boolean;
-}
-
-/** An export: its definition, of which a custom flow shows only name, entity and type, and where it stands. */
-export interface Export extends Definition {
-  exportId: string;
-  status: ExportStatus;
-  createdAt: string;
-  createdBy: string;
-  allowedActions: string[];
-  jobId: string | null;
-  isRunning: boolean;
-  nextRunAt: string | null;
-  lastRun: LastRun | null;
-  message: string | null;
-}
-
-export interface LastRun {
-  jobId: string;
-  status: JobStatus;
-  startedAt?: string | null;
-  completedAt?: string | null;
-  fileName?: string | null;
-  numberOfItems?: number | null;
-}
-
-export interface Report {
-  jobId: string;
-  exportId: string | null;
-  name: string | null;
-  entity: string;
-  process: Process;
-  status: JobStatus;
-  outcome: Outcome | null;
-  startedAt: string | null;
-  completedAt: string | null;
-  durationSeconds: number | null;
-  startedBy: string;
-  fileName: string;
-  numberOfItems: number | null;
-  windowFrom: string | null;
-  windowTo: string | null;
-  delivered: { kind: string; location: string | null } | null;
-  bytes: number | null;
-  sha256: string | null;
-  error: { code: string; message: string } | null;
-  relaunchable: boolean;
-  definition?: Definition;
+/** The words of a type, in this order: one that is missing here, or that the API does not know, does not compile. */
+function every<Word extends string>(order: Record<Word, number>): Word[] {
+  return Object.keys(order) as Word[];
 }

@@ -116,7 +116,7 @@ function Steps({ entities, start, exportId }: { entities: Entity[]; start: Defin
         ({ field, op, text, given }): Condition =>
           given ?? {
             field,
-            op: op === NOT_EMPTY ? "empty" : op,
+            op: (op === NOT_EMPTY ? "empty" : op) as Condition["op"],
             value: conditionValue(op, text, entity?.schema.fields.find(({ name }) => name === field)),
           },
       ),

@@ -84,7 +84,7 @@ export default function ManageExports() {
       set({ dialog: null, export: null }, { replace: true });
     });
   }, [isLinked, selectedId]);
-  const allows = (action: string) => selected?.allowedActions.includes(action) ?? false;
+  const allows = (action: Export["allowedActions"][number]) => selected?.allowedActions.includes(action) ?? false;
   const act = async (what: () => Promise<unknown>, done: string, goTo?: ExportStatus) => {
     setBusy(true);
     try {

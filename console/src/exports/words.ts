@@ -29,7 +29,7 @@ export const STATUS_TABS: { id: ExportStatus; label: string }[] = [
   { id: "IN_PROGRESS", label: "In progress" },
   { id: "FINISHED", label: "Finished" },
 ];
-export const DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+export const DAYS: NonNullable<Schedule["days"]> = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 export const DAY_WORDS: Record<string, string> = {
   mon: "Monday",
   tue: "Tuesday",

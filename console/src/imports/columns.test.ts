@@ -3,8 +3,7 @@ import type { Entity } from "../contract";
 import { proposeColumns, renamed } from "./columns";
 import { whatToSend } from "./part";
 
-const entity: Entity = {
-  name: "contacts",
+const entity: Pick<Entity, "schema" | "columns"> = {
   columns: { "E-mail": "email" },
   schema: { fields: [{ name: "contact_id" }, { name: "email" }, { name: "spend" }, { name: "vip" }], primaryKey: "contact_id" },
 };

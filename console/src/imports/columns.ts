@@ -1,8 +1,10 @@
 /** The columns of a file and the fields of an entity: what a person would have mapped anyway. */
 import type { Entity, TableSchema } from "../contract";
 
+type Mapped = Pick<Entity, "schema" | "columns">;
+
 /** Which field each column goes to: as the entity remembers it, by name, else by a name that is much the same. */
-export function proposeColumns(labels: string[], entity: Entity): (string | null)[] {
+export function proposeColumns(labels: string[], entity: Mapped): (string | null)[] {
   const names = entity.schema.fields.map(({ name }) => name);
   const plain = (name: string) => name.toLowerCase().replace(/[^\p{L}\p{N}]/gu, "");
   const taken = new Set<string>();
@@ -18,7 +20,7 @@ export function proposeColumns(labels: string[], entity: Entity): (string | null
 }
 
 /** What the import has to be told about columns: nothing where names and the entity's memory suffice. */
-export function renamed(labels: string[], mapping: (string | null)[], entity: Entity): Record<string, string> {
+export function renamed(labels: string[], mapping: (string | null)[], entity: Mapped): Record<string, string> {
   const known = (label: string) => entity.columns?.[label] ?? entity.columns?.[label.trim()] ?? label.trim();
   const columns: Record<string, string> = {};
   labels.forEach((label, index) => {
