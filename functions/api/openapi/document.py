@@ -7,7 +7,9 @@ from enum import StrEnum
 from typing import Any
 
 from openapi.operations import OPERATIONS, WHO, Answer, Needs, Operation
-from openapi.schemas import Schema, components, ident, listed, of, problem_codes, ref, word
+from openapi.schemas import components
+from openapi.schemas.about import problem_codes
+from openapi.schemas.blocks import Schema, ident, listed, of, ref, word
 from problems import CONTENT_TYPE
 from routes.imports import MAX_KEY
 from waybill.entities.model import NAME_PATTERN, DataType
