@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,7 @@ def _argument(loader: yaml.SafeLoader, _: str, node: yaml.Node) -> Any:
 _TemplateLoader.add_multi_constructor("!", _argument)
 
 
+@cache
 def template() -> dict[str, Any]:
     """template.yaml, its intrinsic functions reduced to their arguments."""
     document: dict[str, Any] = yaml.load((ROOT / "template.yaml").read_text(), _TemplateLoader)
@@ -102,19 +104,24 @@ def settings(endpoint_url: str | None, **changes: Any) -> Settings:
     return replace(defaults, **changes)
 
 
+@cache
+def _client(service: str, endpoint_url: str, region: str) -> Any:
+    return boto3.client(service, endpoint_url=endpoint_url, region_name=region)
+
+
 def create_resources(endpoint_url: str, wanted: Settings) -> None:
     """The tables of template.yaml, the buckets and state machines, under the names of the settings."""
     resources = template()["Resources"]
-    dynamodb = boto3.client("dynamodb", endpoint_url=endpoint_url, region_name=wanted.aws_region)
+    dynamodb = _client("dynamodb", endpoint_url, wanted.aws_region)
     names = {"JobsTable": wanted.jobs_table, "RecordsTable": wanted.records_table, "CatalogTable": wanted.catalog_table}
     for logical_id, name in names.items():
         properties = resources[logical_id]["Properties"]
         kept = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
         dynamodb.create_table(TableName=name, **{key: properties[key] for key in kept if key in properties})
-    s3 = boto3.client("s3", endpoint_url=endpoint_url, region_name=wanted.aws_region)
+    s3 = _client("s3", endpoint_url, wanted.aws_region)
     for bucket in (wanted.drop_bucket, wanted.files_bucket, wanted.transfer_bucket):
         s3.create_bucket(Bucket=bucket)
-    states = boto3.client("stepfunctions", endpoint_url=endpoint_url, region_name=wanted.aws_region)
+    states = _client("stepfunctions", endpoint_url, wanted.aws_region)
     definition = json.dumps({"StartAt": "End", "States": {"End": {"Type": "Succeed"}}})
     for arn in (wanted.import_state_machine, wanted.export_state_machine):
         states.create_state_machine(

@@ -2,24 +2,72 @@
 
 from __future__ import annotations
 
+import functools
+import io
 import urllib.request
 from collections.abc import Iterator
+from threading import Thread
+from typing import Any
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import make_server
+from werkzeug.test import run_wsgi_app
 
 from tests import builders
 from waybill.bootstrap import Services
 
 
+class Dispatcher(DomainDispatcherApplication):
+    """moto's, which otherwise lists its own folder for each request."""
+
+    get_backend_for_host = functools.cache(DomainDispatcherApplication.get_backend_for_host)
+
+
+class Handler(MotoRequestHandler):
+    """Keeps connections and logs nothing: half of its time was for new connections and log lines."""
+
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1
+    disable_nagle_algorithm = True
+
+    def handle_expect_100(self) -> bool:
+        go_on = super().handle_expect_100()
+        self.wfile.flush()
+        return go_on
+
+    def run_wsgi(self) -> None:
+        environ = self.make_environ()
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        is_chunked = environ.get("wsgi.input_terminated", False)
+        # Read whole, also where moto does not: the next request begins behind it.
+        environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read(-1 if is_chunked else length))
+        parts, status, headers = run_wsgi_app(self.server.app, environ, buffered=True)
+        content = b"".join(parts)
+        code, _, reason = status.partition(" ")
+        self.send_response(int(code), reason)
+        for name, value in headers:
+            if name.lower() != "content-length" or self.command == "HEAD":
+                self.send_header(name, value)
+        if self.command != "HEAD" and code not in ("204", "304"):
+            self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_request(self, *_: Any) -> None:
+        pass
+
+
 @pytest.fixture(scope="session")
 def moto_url() -> Iterator[str]:
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    server = make_server("127.0.0.1", 0, Dispatcher(create_backend_app), threaded=True, request_handler=Handler)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
 @pytest.fixture(autouse=True)
