@@ -1,7 +1,8 @@
 # Waybill. `make help` lists what there is to make.
 PYTHON ?= python3
 PORT ?= 4566
-TEST_WORKERS ?= 2
+# One more than the cores of CI: flows on the embedded AWS wait for half of their time.
+TEST_WORKERS ?= 3
 VENV := .venv
 SAM := .venv-sam
 PEERS := .venv-peers
@@ -38,7 +39,7 @@ reset: ## Forget the state of `make up` (all ports)
 	@rm -rf .waybill/state-* .waybill/stack.json
 
 test: $(VENV)/.dev $(SAM)/.done native ## Run all tests
-	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile
+	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.dev ## Check style, types and the template
 	@$(BIN)/ruff check

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,12 @@ def test_every_function_has_its_settings() -> None:
     given_by_lambda = {"AWS_REGION", "AWS_ENDPOINT_URL"}
     wanted = {field.name.upper() for field in dataclasses.fields(Settings)}
     assert wanted - given_by_lambda == {name for name in variables if not name.startswith(("POWERTOOLS_", "MALLOC_"))}
+
+
+def test_no_folder_of_tests_is_left_out() -> None:
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["testpaths"]
+    assert sorted(listed) == sorted({f"tests/{path.parent.name}" for path in ROOT.glob("tests/*/test_*.py")})
+    assert not list(ROOT.glob("tests/test_*.py")) and not list(ROOT.glob("tests/*/*/test_*.py"))
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda path: path.name)
