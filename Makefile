@@ -13,7 +13,7 @@ PIP_INSTALL := -m pip install --quiet --no-deps --require-hashes
 LOCK := ../.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up native console reset test lint openapi bench bench-large build deploy lock clean
+.PHONY: help setup demo up native console reset test lint openapi screenshots bench bench-large build deploy lock clean
 
 help: ## List these targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ lint: $(VENV)/.dev ## Check style, types and the template
 
 openapi: $(VENV)/.local ## Write the API's description and reference anew (functions/api/openapi.json, docs.html)
 	@PYTHONPATH=functions/api:shared $(BIN)/python -m openapi
+
+screenshots: $(VENV)/.dev ## Take the README's pictures of the console anew (docs/images/)
+	@$(BIN)/python -m tests.browser.screenshots
 
 bench: native $(PEERS)/.done ## Run the benchmarks against their peers (at most 12 minutes)
 	@exec $(BIN)/python -m tests.bench.run
