@@ -21,6 +21,8 @@ export type EntityDocument = Schemas["EntityRequest"];
 
 export type Me = Schemas["Me"];
 export type Upload = Schemas["Upload"];
+/** What a look at a file finds. */
+export type Preview = Schemas["ImportPreview"];
 
 /** An export: its definition, of which a custom flow shows only name, entity and type, and where it stands. */
 export type Export = Schemas["Export"];

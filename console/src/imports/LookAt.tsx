@@ -10,9 +10,8 @@ import SpaceBetween from "@cloudscape-design/components/space-between";
 import StatusIndicator from "@cloudscape-design/components/status-indicator";
 import Table from "@cloudscape-design/components/table";
 import { useState } from "react";
-import type { Entity } from "../contract";
+import type { Entity, Preview } from "../contract";
 import { count, Name } from "../format";
-import type { Preview } from "./send";
 
 const AUTOMATIC: SelectProps.Option = { value: "", label: "Detect" };
 const ENCODINGS = [AUTOMATIC, ...["utf-8", "cp1252", "iso-8859-15", "utf-16-le", "utf-16-be", "shift_jis"].map(option)];
@@ -65,7 +64,7 @@ export function LookAt({ seen, entity, mapping, reading, disabled, onMap, onRead
 }
 
 function Detected({ seen, reading, disabled, onReading }: Pick<Props, "seen" | "reading" | "disabled" | "onReading">) {
-  const found = seen.detected ?? {};
+  const found: Partial<NonNullable<Preview["detected"]>> = seen.detected ?? {};
   const encoding = typeof found.encoding === "string" ? found.encoding + (found.bom ? ", with mark" : "") : "";
   const delimiter = typeof found.delimiter === "string" ? found.delimiter : "";
   const delimiters = named(DELIMITERS, DELIMITERS.find(({ value }) => value === delimiter)?.label ?? delimiter);

@@ -1,6 +1,6 @@
 /** Send a file, look at it and start its import. */
 import { call } from "../client";
-import type { Entity, Job, Upload } from "../contract";
+import type { Entity, Job, Preview, Upload } from "../contract";
 import { Problem, UNREACHABLE } from "../problem";
 
 /** How the file is read. */
@@ -16,24 +16,6 @@ export interface ImportOptions extends ReadOptions {
   onError: string;
   maxErrors?: number;
   dryRun: boolean;
-}
-
-export interface Preview {
-  detected: Record<string, unknown> | null;
-  sheets: string[] | null;
-  labels: string[];
-  fields: (string | null)[];
-  rows: { rowNumber: number; cells: string[]; errors: PreviewError[] }[];
-  headerErrors: PreviewError[];
-  error: { code: string; message: string | null; rowNumber: number | null } | null;
-  isWhole: boolean;
-}
-
-export interface PreviewError {
-  fieldNumber: number | null;
-  fieldName: string | null;
-  type: string;
-  message: string;
 }
 
 /** Something that was sent, or is being sent. */

@@ -1,9 +1,9 @@
 /** The file on its way to the API, and what the API says of it with the options that are chosen. */
 import { useCallback, useEffect, useRef, useState } from "react";
-import type { Entity } from "../contract";
+import type { Entity, Preview } from "../contract";
 import { Problem } from "../problem";
 import { whatToSend } from "./part";
-import { lookAt, sendFile, type Preview, type ReadOptions, type Sending } from "./send";
+import { lookAt, sendFile, type ReadOptions, type Sending } from "./send";
 
 const UNREADABLE = new Problem(-1, "The file cannot be read", "It was moved, changed or is a folder.");
 const SETTLED_MS = 150; // several changes are one look

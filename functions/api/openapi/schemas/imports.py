@@ -18,6 +18,7 @@ from openapi.schemas.blocks import (
     word,
 )
 from openapi.schemas.entities import COLUMNS, ENCODING
+from openapi.schemas.jobs import detected
 from routes.imports import IMPORT_MEMBERS, LOOK_MEMBERS, MAX_ERRORS, MAX_FILE_NAME, UPLOAD_MEMBERS
 from waybill.imports.policy import MODES, ON_ERROR
 from waybill.imports.preview import SHOWN_ROWS
@@ -78,7 +79,7 @@ def _import_preview() -> Schema:
     )
     return given(
         {
-            "detected": or_null(of("object", "As in the job; null where the file cannot be read.")),
+            "detected": or_null(detected()),
             "sheets": or_null(listed(of("string"), "Of a workbook; one is chosen by `dialect.sheetName`.")),
             "labels": listed(of("string"), "The header."),
             "fields": listed(or_null(of("string")), "The field that each label stands for."),

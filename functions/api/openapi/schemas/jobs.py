@@ -44,7 +44,7 @@ _ENTITY_SHOWN = of("string", "`(No permission)` when you may no longer view it o
 _STATUS = word(Status, "WAITING → IN_PROGRESS → COMPLETED or FAILED; WAITING → CANCELED.")
 
 
-def _detected() -> Schema:
+def detected() -> Schema:
     return given(
         {
             "encoding": or_null(of("string", "null: of a workbook.")),
@@ -85,7 +85,7 @@ def _job() -> Schema:
             "mode": word(MODES),
             "dryRun": of("boolean"),
             "onError": word(ON_ERROR),
-            "detected": or_null(_detected()),
+            "detected": or_null(detected()),
             "rowsPerSecond": or_null(of("number", minimum=0)),
             "remainingSeconds": or_null(of("integer", minimum=0)),
             "queuePosition": or_null(of("integer", "1 is the next one into this entity.", minimum=1)),
