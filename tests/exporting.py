@@ -19,7 +19,7 @@ from waybill.exports.rows import Item, RowEncoder
 from waybill.imports.plan import ImportPlan, ObjectVersion, match_labels
 from waybill.imports.rewrite import Request, read_file
 from waybill.imports.rows import RowReader
-from waybill.imports.sinks import NoSink
+from waybill.imports.sinks import BatchSink
 from waybill.imports.source import chunk_segments
 from waybill.jobs.model import Job, Process, Status
 
@@ -201,7 +201,7 @@ def import_file(
     items: list[dict[str, Any]] = []
     for chunk in plan.chunks:
         for segment, row, count in chunk_segments(files, plan, chunk):
-            block = reader.read(segment, row, count, START, NoSink.wrapping)
+            block = reader.read(segment, row, count, START, BatchSink.wrapping)
             assert not block.errors, next(iter(block.errors.values()))
             items += [json.loads(text)["PutRequest"]["Item"] for text in block.texts]
     return items
