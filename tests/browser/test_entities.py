@@ -48,6 +48,9 @@ def test_a_table_schema_is_pasted_corrected_where_it_is_wrong_and_saved(visit: V
     expect(page.get_by_text("There are no records.")).to_be_visible()
     saved = admin.get("/entities/pasted")
     assert [field["type"] for field in saved["schema"]["fields"]] == ["integer", "string", "number"]
+    page.get_by_role("link", name="Entities").first.click()
+    expect(page.get_by_role("link", name="pasted", exact=True)).to_be_visible()
+    assert flaws(page) == []
 
 
 def test_text_that_is_not_json_is_not_sent(visit: Visit, admin: Client) -> None:

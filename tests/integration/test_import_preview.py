@@ -139,11 +139,12 @@ def test_columns_are_mapped_and_what_is_wrong_with_the_header_is_told(services: 
         b"contact_id,email\n",
         b'contact_id,email\n1,"open\n',
         b"PK\3\4 no zip at all",
-        gzip.compress(b"contact_id,email\n1,a@example.com\n")[:20],
+        gzip.compress(b"contact_id,email\n1,a@example.com\n", mtime=0)[:20],
         b"\n\n",
         b'{"contact_id": 1,\n',
         b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 no workbook",
     ],
+    ids=["nothing", "no rows", "open quote", "no zip", "cut gzip", "blank", "no JSON", "no workbook"],
 )
 def test_a_file_that_cannot_be_imported_says_so_beforehand(services: Services, data: bytes) -> None:
     seen, job = compare(services, "bad.csv", data)
