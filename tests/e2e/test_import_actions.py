@@ -12,7 +12,10 @@ from tests.e2e.test_flows import drop, export_rows, put_contacts, rows_of
 
 
 def start_upload(client: Client, entity: str, data: bytes, **options: Any) -> dict[str, Any]:
-    upload_id = client.upload(entity, "contacts.csv", data)
+    return start_import(client, client.upload(entity, "contacts.csv", data), **options)
+
+
+def start_import(client: Client, upload_id: str, **options: Any) -> dict[str, Any]:
     answer = client.call("POST", "/imports", json={"uploadId": upload_id, **options})
     assert answer.status_code == 202, answer.text
     assert answer.headers["Location"] == f"/v1/jobs/{answer.json()['jobId']}"
@@ -53,9 +56,13 @@ def test_imports_wait_for_their_turn_and_a_waiting_one_can_be_canceled(
     stack: LocalStack, admin: Client, alice: Client
 ) -> None:
     put_contacts(admin, "queue")
-    first = start_upload(alice, "queue", contacts_csv(count=20_000))
-    second = start_upload(alice, "queue", contacts_csv([{"contact_id": "second"}]))
-    third = start_upload(alice, "queue", contacts_csv([{"contact_id": "third"}]))
+    files = (
+        contacts_csv(count=40_000),
+        contacts_csv([{"contact_id": "second"}]),
+        contacts_csv([{"contact_id": "third"}]),
+    )
+    uploads = [alice.upload("queue", "contacts.csv", data) for data in files]  # first: sending takes long, starting not
+    first, second, third = (start_import(alice, upload_id) for upload_id in uploads)
     waiting = alice.get(f"/jobs/{third['jobId']}")
     assert (waiting["status"], waiting["allowedActions"]) == ("WAITING", ["cancel"])
     assert waiting["queuePosition"] == 2
@@ -64,7 +71,7 @@ def test_imports_wait_for_their_turn_and_a_waiting_one_can_be_canceled(
     done = alice.wait(third["jobId"])
     assert done["startedAt"] >= alice.get(f"/jobs/{first['jobId']}")["completedAt"]
     keys = {row["contact_id"] for row in export_rows(alice, "queue")}
-    assert "third" in keys and "second" not in keys and len(keys) == 20_001
+    assert "third" in keys and "second" not in keys and len(keys) == 40_001
 
 
 def test_modes_and_policies_through_the_api(admin: Client, alice: Client) -> None:
