@@ -136,6 +136,7 @@ def library() -> Any:
 _FUNCTIONS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
     ("waybill_digest", c_uint64, (c_char_p, c_size_t)),
     ("waybill_load_rows", c_int, (POINTER(Table), c_char_p, c_size_t, c_size_t, c_uint64, POINTER(Output))),
+    ("waybill_count", c_size_t, (c_char_p, c_size_t, c_uint8)),
     ("waybill_cut", c_int, (c_char_p, c_size_t, c_uint8, c_uint8, c_int, POINTER(c_size_t))),
     ("waybill_partition", None, (c_void_p, c_void_p, c_size_t, c_size_t, c_void_p, c_void_p, c_void_p)),
     ("waybill_repeats", c_int, (c_void_p, c_size_t, c_void_p, c_size_t)),

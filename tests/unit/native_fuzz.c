@@ -1,5 +1,6 @@
 /* Feeds `native.c` with rubbish under the address and undefined-behaviour sanitizers: `fuzz SEED ROUNDS`. Buffers are as
- * large as the library may ask for, and not a byte larger. */
+ * large as the library may ask for, and not a byte larger. Prints how many records were good, how many suspects there were,
+ * and a sum of all that came out. */
 #include "../../shared/waybill/native.c"
 
 #include <stdio.h>
@@ -10,6 +11,12 @@ static uint64_t state;
 static uint64_t next(uint64_t below) {
     state = state * 6364136223846793005u + 1442695040888963407u;
     return (state >> 33) % below;
+}
+
+static uint64_t sum;
+
+static void add(const void *bytes, size_t size) {
+    for (size_t byte = 0; byte < size; byte++) sum = (sum ^ ((const uint8_t *)bytes)[byte]) * 1099511628211u;
 }
 
 static void *exactly(size_t size) {
@@ -75,10 +82,15 @@ int main(int count, char **arguments) {
         output.rows = exactly(8 * records), output.key_ends = exactly(4 * records), output.text_ends = exactly(4 * records);
         output.digests = exactly(8 * records), output.suspects = exactly(output.suspects_room * sizeof *output.suspects);
         output.cells = exactly(width * sizeof *output.cells), output.unquoted = exactly(size);
-        if (waybill_load_rows(&table, data, size, records, 2, &output) == 0) good += output.good, suspects += output.suspect_count;
+        if (waybill_load_rows(&table, data, size, records, 2, &output) == 0) {
+            good += output.good, suspects += output.suspect_count;
+            if (output.texts != NULL) add(output.texts, output.texts_size);
+            add(output.digests, 8 * output.good);
+            add(output.suspects, output.suspect_count * sizeof *output.suspects);
+        }
         free(output.texts), free(output.keys), free(output.rows), free(output.key_ends), free(output.text_ends);
         free(output.digests), free(output.suspects), free(output.cells), free(output.unquoted), free(columns), free(data);
     }
-    printf("%llu %llu\n", good, suspects);
+    printf("%llu %llu %llu\n", good, suspects, (unsigned long long)sum);
     return 0;
 }

@@ -85,9 +85,13 @@ class Cut:
 
 def count_line_breaks(data: bytes, end: int | None = None) -> int:
     """LF, CR and CR LF, each once, before `end`."""
-    if b"\r" not in data:
+    if b"\r" in data:
+        return data.count(b"\n", 0, end) + data.count(b"\r", 0, end) - data.count(b"\r\n", 0, end)
+    native = library()
+    if native is None:
         return data.count(b"\n", 0, end)
-    return data.count(b"\n", 0, end) + data.count(b"\r", 0, end) - data.count(b"\r\n", 0, end)
+    lines: int = native.waybill_count(data, len(data) if end is None else end, ord("\n"))
+    return lines
 
 
 def _last_line_end(data: bytes, final: bool) -> int:
