@@ -414,4 +414,7 @@ def test_no_input_makes_it_leave_its_buffers(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
 def test_it_compiles_without_a_warning(tmp_path: Path) -> None:
-    assert build([*(own_compiler() or ["cc"]), "-Wall", "-Wextra", "-Wconversion", "-Werror"], tmp_path / "library.so") == 0
+    assert (
+        build([*(own_compiler() or ["cc"]), "-Wall", "-Wextra", "-Wconversion", "-Werror"], tmp_path / "library.so")
+        == 0
+    )
