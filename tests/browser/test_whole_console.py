@@ -90,12 +90,16 @@ def test_the_keyboard_is_enough_to_import_a_file_see_its_errors_and_delete_the_e
     path = tmp_path / "typed.csv"
     path.write_bytes(contacts_csv(3, bad=1))
     page = visit("imports?entity=by-keyboard")
+    page.on("filechooser", lambda _: None)  # the browser is told early that they are ours to answer
     press = page.keyboard.press
     dialog = page.get_by_role("dialog")
     expect(page.get_by_text("Nothing was imported")).to_be_visible()
     tab_to(page, page.get_by_role("button", name="Import from file").first)
     press("Enter")
-    tab_to(page, dialog.get_by_role("button", name="Choose file"))
+    expect(dialog.get_by_role("button", name="Into the entity")).to_contain_text("by-keyboard")
+    choose = dialog.get_by_role("button", name="Choose file")
+    tab_to(page, choose)
+    expect(choose).to_be_focused()
     with page.expect_file_chooser() as chooser:
         press("Enter")
     chooser.value.set_files(path)
