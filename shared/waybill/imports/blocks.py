@@ -43,9 +43,7 @@ class RowBlock:
             yield self.raw(row), self.errors[row]
 
     def add(self, more: RowBlock) -> None:
-        """Take in the rows of another block of the same rows of the file, none of which is in this one."""
-        raw, raw_of_more, its_rows = self.raw, more.raw, frozenset(more.errors)
-        self.raw = lambda row: raw_of_more(row) if row in its_rows else raw(row)
+        """Take in the rows of another block, none of which is in this one; `raw` must give them already."""
         self.errors |= more.errors
         if not more.rows:
             return
