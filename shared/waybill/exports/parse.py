@@ -174,9 +174,7 @@ def _fields(value: object, entity: Entity | None, problems: Problems) -> tuple[s
     return tuple(value)
 
 
-def _destination(
-    given: Mapping[str, Any], kind: ExportType, allowed: Allowed, problems: Problems
-) -> dict[str, Any]:
+def _destination(given: Mapping[str, Any], kind: ExportType, allowed: Allowed, problems: Problems) -> dict[str, Any]:
     download = {"kind": "download"}
     value = given.get("destination", None if kind in PERIODIC else download)
     if value is None:

@@ -67,9 +67,7 @@ def relaunch_export(services: Services, job: Job, started_by: str, started_by_id
         raise Conflict(f"This run {why}.", job.allowed_actions())
     services.jobs.definition(job.job_id)  # what the repeat is made of is there
     window = None if job.window_to is None else (job.window_from, job.window_to)
-    run = Run(
-        str(uuid.uuid4()), services.clock(), started_by, started_by_id, retry_of=job.job_id, window=window
-    )
+    run = Run(str(uuid.uuid4()), services.clock(), started_by, started_by_id, retry_of=job.job_id, window=window)
     try:
         return launch(services, services.exports.claim(job.export_id, run, "relaunch"))
     except NotFound:
@@ -228,4 +226,3 @@ def _take_up(services: Services, export: Export) -> None:
             services.exports.release(export)
     elif job.is_terminal:
         note_end(services, job)
-
