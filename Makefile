@@ -29,7 +29,7 @@ up: $(VENV)/.local ## Run the stack on an embedded AWS until Ctrl-C; PORT= (4566
 	@$(BIN)/python -m infra.local.console || echo "going on without the console" >&2
 	@PORT=$(PORT) exec $(BIN)/python -m infra.local.up
 
-native: $(VENV)/.local ## Compile the inner loop of imports, if it has changed (shared/waybill/native.c)
+native: $(VENV)/.local ## Compile the inner loop of imports, if it has changed (shared/waybill/native/native.c)
 	@$(BIN)/python -m infra.native
 
 console: $(VENV)/.local ## Build the web console, if it has changed, into functions/console/static/
@@ -76,7 +76,7 @@ lock: ## Write requirements/*.txt anew from requirements/*.in
 	@sed -i '/^    #   -c dev.txt$$/d' requirements/local.txt requirements/layer.txt requirements/peers.txt
 
 clean: ## Remove everything made, except the state of `make up`
-	@rm -rf $(VENV) $(SAM) $(PEERS) shared/waybill/native.lib .venv-lock .venv-node .venv-zig console/node_modules functions/console/static .aws-sam build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) $(SAM) $(PEERS) shared/waybill/native/native.lib .venv-lock .venv-node .venv-zig console/node_modules functions/console/static .aws-sam build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps: one holds as long as its lock file stays the same.

@@ -1,4 +1,6 @@
-"""`make native`: `shared/waybill/native.c` as a library, built once per content (`.so` would make a module of it).
+"""`make native`: `shared/waybill/native/native.c` as a library, built once per content.
+
+It does not end in `.so`, which Python would take for a module.
 
 The compiler is this machine's (`cc`, or `CC=`); where there is none, that of the PyPI package `ziglang`, installed into
 `.venv-zig`. The layer for AWS is always built by the latter: for Lambda's processor and C library, wherever.
@@ -16,7 +18,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCE = ROOT / "shared" / "waybill" / "native.c"
+SOURCE = ROOT / "shared" / "waybill" / "native" / "native.c"
 TARGET = SOURCE.with_name("native.lib")
 ZIG_VENV = ROOT / ".venv-zig"
 FLAGS = ["-std=c11", "-O3", "-fPIC", "-shared"]

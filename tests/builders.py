@@ -17,6 +17,7 @@ import boto3
 import yaml
 
 from waybill.bootstrap import Services
+from waybill.clock import SystemClock
 from waybill.entities.model import Entity
 from waybill.settings import Settings
 
@@ -36,17 +37,17 @@ CONTACTS_SCHEMA = {
 }
 
 
-class Clock:
-    """A clock that stands still until it is moved."""
+class Clock(SystemClock):
+    """A clock whose time of day stands still until it is moved; deadlines run on."""
 
-    def __init__(self, now: datetime = START) -> None:
-        self.now = now
+    def __init__(self, moment: datetime = START) -> None:
+        self.moment = moment
 
-    def __call__(self) -> datetime:
-        return self.now
+    def now(self) -> datetime:
+        return self.moment
 
     def forward(self, **delta: float) -> None:
-        self.now += timedelta(**delta)
+        self.moment += timedelta(**delta)
 
 
 class _TemplateLoader(yaml.SafeLoader):

@@ -30,7 +30,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from waybill.errors import DeliveryFailed
-from waybill.exports.remote import AllowedHosts, Placement, Remote, Source, Timeouts, place
+from waybill.exports.destinations import AllowedHosts, Placement, Remote, Source, Timeouts, place
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # asyncore, gone from Python 3.12 on, where pyftpdlib brings its own
@@ -113,7 +113,7 @@ GROWTH_OF_50_MB = """
 import json, resource, sys
 sys.path[:0] = sys.argv[2:]
 from tests.remote_servers import ALLOWED, PATIENT, SECRET
-from waybill.exports.remote import open_remote
+from waybill.exports.destinations import open_remote
 
 def grown():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

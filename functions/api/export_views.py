@@ -6,7 +6,7 @@ from typing import Any
 
 from waybill.exports.definition import Export, ExportStatus, ExportType
 from waybill.exports.schedule import next_runs
-from waybill.jobs.model import rfc3339
+from waybill.timestamps import rfc3339
 from web import Request
 
 
@@ -18,7 +18,7 @@ def export_view(request: Request, export: Export) -> dict[str, Any]:
         shown = {member: shown[member] for member in ("name", "entity", "type")}
     next_run = None
     if export.status is ExportStatus.SCHEDULED:
-        next_run = next(iter(next_runs(definition.schedule, request.services.clock(), 1)), None)
+        next_run = next(iter(next_runs(definition.schedule, request.services.clock.now(), 1)), None)
     return {
         "exportId": export.export_id,
         **shown,

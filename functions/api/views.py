@@ -6,8 +6,9 @@ from typing import Any
 
 from waybill.entities.model import Entity
 from waybill.entities.permissions import entity_shown
-from waybill.jobs.model import Job, Process, Status, message_of, remaining_seconds, rfc3339, rows_per_second
+from waybill.jobs.model import Job, Process, Status, message_of, remaining_seconds, rows_per_second
 from waybill.jobs.queue import queue_positions
+from waybill.timestamps import rfc3339
 from web import Request
 
 
@@ -31,7 +32,7 @@ def _is_queued(job: Job) -> bool:
 
 def _job_view(request: Request, job: Job, entity: Entity | None, position: int | None) -> dict[str, Any]:
     # Progress is measured when a worker reported it: between two reports the job and its ETag stay the same.
-    measured_at = job.heartbeat_at or request.services.clock()
+    measured_at = job.heartbeat_at or request.services.clock.now()
     return {
         "jobId": job.job_id,
         "process": job.process.value,
@@ -86,7 +87,7 @@ def error_view(job: Job) -> dict[str, Any] | None:
 
 
 def files_expired(request: Request, job: Job) -> bool:
-    return job.files_expire_at is not None and job.files_expire_at <= request.services.clock()
+    return job.files_expire_at is not None and job.files_expire_at <= request.services.clock.now()
 
 
 def has_download(job: Job) -> bool:

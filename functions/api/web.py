@@ -14,9 +14,10 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from waybill.bootstrap import Services, services
-from waybill.entities.model import NAME_PATTERN, Entity, pointer_token
+from waybill.entities.model import NAME_PATTERN, Entity
 from waybill.entities.permissions import Caller
 from waybill.errors import InvalidRequest, MalformedRequest, PreconditionFailed, TooLarge
+from waybill.validation import pointer_token
 
 if TYPE_CHECKING:
     from tokens import TokenVerifier

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from waybill.bootstrap import services
-from waybill.entities.deletion import erase_deleted
 from waybill.exports.run import tick
-from waybill.jobs.announce import announce_late
-from waybill.jobs.expiry import sweep
-from waybill.jobs.revival import revive
 from waybill.telemetry import logger
+from waybill.upkeep.announcements import announce_late
+from waybill.upkeep.entity_deletion import erase_deleted
+from waybill.upkeep.recovery import revive
+from waybill.upkeep.retention import sweep
 
 
 @logger.inject_lambda_context

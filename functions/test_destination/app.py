@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from waybill.bootstrap import services
-from waybill.exports.trial import try_destination
+from waybill.exports.connection_test import try_destination
 from waybill.telemetry import logger
 
 

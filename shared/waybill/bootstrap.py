@@ -5,11 +5,11 @@ Also the modules: a function loads those of what it uses, which is most of its c
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
+from waybill.clock import SYSTEM_CLOCK, Clock
+from waybill.ids import SYSTEM_IDS, Ids
 from waybill.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,28 +26,31 @@ if TYPE_CHECKING:
     from waybill.jobs.repository import JobRepository
 
 
-def utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class Services:
     """What operations are handed. Nothing connects before it is used."""
 
-    def __init__(self, settings: Settings, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, settings: Settings, clock: Clock = SYSTEM_CLOCK, ids: Ids = SYSTEM_IDS) -> None:
         self.settings = settings
         self.clock = clock
+        self.ids = ids
 
     @cached_property
     def dynamodb(self) -> DynamoDB:
         from waybill.aws.dynamodb import DynamoDB
 
-        return DynamoDB(self.settings.aws_region, self.settings.aws_endpoint_url)
+        return DynamoDB(self.settings.aws_region, self.settings.aws_endpoint_url, clock=self.clock, ids=self.ids)
 
     def new_dynamodb(self, timeout_seconds: float) -> DynamoDB:
         """A client of its own, for writes that must not be on their way for longer than that."""
         from waybill.aws.dynamodb import DynamoDB
 
-        return DynamoDB(self.settings.aws_region, self.settings.aws_endpoint_url, timeout_seconds=timeout_seconds)
+        return DynamoDB(
+            self.settings.aws_region,
+            self.settings.aws_endpoint_url,
+            timeout_seconds=timeout_seconds,
+            clock=self.clock,
+            ids=self.ids,
+        )
 
     @cached_property
     def files(self) -> Files:
@@ -100,10 +103,10 @@ class Services:
         )
         # A heartbeat that hangs must leave time for another within its lease.
         heart = self.new_dynamodb(WRITE_TIMEOUT_SECONDS)
-        return JobRepository(self.dynamodb, settings.jobs_table, retention, self.clock, heart, self._announce)
+        return JobRepository(self.dynamodb, settings.jobs_table, retention, self.clock, heart, self._announce, self.ids)
 
     def _announce(self, job: Job) -> bool:
-        from waybill.jobs.announce import announce
+        from waybill.upkeep.announcements import announce
 
         return announce(self, job)
 
@@ -111,13 +114,13 @@ class Services:
     def entities(self) -> EntityRepository:
         from waybill.entities.repository import EntityRepository
 
-        return EntityRepository(self.dynamodb, self.settings.catalog_table)
+        return EntityRepository(self.dynamodb, self.settings.catalog_table, self.ids)
 
     @cached_property
     def exports(self) -> ExportRepository:
         from waybill.exports.repository import ExportRepository
 
-        return ExportRepository(self.dynamodb, self.settings.catalog_table)
+        return ExportRepository(self.dynamodb, self.settings.catalog_table, self.ids)
 
 
 @cache

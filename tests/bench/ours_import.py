@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from waybill.aws.files import FileInfo, Files, Writer
-from waybill.bootstrap import Services, utc_now
+from waybill.bootstrap import Services
+from waybill.clock import SYSTEM_CLOCK
 from waybill.settings import Settings
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ class OneJob:
     def lease_chunk(self, job_id: str, chunk: int, attempt: str, seconds: float) -> Job:
         from waybill.jobs.model import ChunkLease
 
-        until = int((utc_now().timestamp() + seconds) * 1000)
+        until = int((SYSTEM_CLOCK.now().timestamp() + seconds) * 1000)
         return replace(self.job, leases={chunk: ChunkLease(attempt, until=until)})
 
     def heartbeat(self, job_id: str, chunk: int, lease: ChunkLease) -> Job:
@@ -181,7 +182,7 @@ def new_services(file: Path, schema: dict[str, Any], endpoint_url: str, folder: 
         entity=entity.name,
         entity_uid=entity.uid,
         file_name=file.name,
-        submitted_at=utc_now(),
+        submitted_at=SYSTEM_CLOCK.now(),
         started_by="bench",
         source_bucket="drop",
         source_key=str(file.resolve()),
@@ -214,7 +215,7 @@ def validate_file(services: Any) -> dict[str, Any]:
     plan = read_plan(services, JOB_ID)
     assert plan is not None
     reader = row_reader(services, services.jobs.job, plan)
-    now, found, good, spills = services.clock(), [], 0, []
+    now, found, good, spills = services.clock.now(), [], 0, []
     for chunk in plan.chunks:
         spill = KeySpill(plan.key_partitions)
         for segment, row, count in chunk_segments(services.files, plan, chunk):

@@ -93,7 +93,7 @@ def test_sam_builds_what_lambda_can_load(tmp_path: Path) -> None:
     )
     layer = tmp_path / "build" / "SharedLayer" / "python"
     assert (layer / "waybill" / "settings.py").is_file()
-    library = (layer / "waybill" / "native.lib").read_bytes()
+    library = (layer / "waybill" / "native" / "native.lib").read_bytes()
     assert library[:5] == b"\x7fELF\x02" and library[18] == 62, "for x86-64 (ELF: e_machine), whatever this machine is"
     assert source_hash().encode() in library
     compiled = {path.name.partition(".")[0] for path in layer.rglob("*.cpython-313-x86_64-linux-gnu.so")}

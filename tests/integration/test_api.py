@@ -70,7 +70,7 @@ class Api:
 
     @property
     def now(self) -> datetime:
-        return self.services.clock()
+        return self.services.clock.now()
 
     @property
     def retention(self) -> Retention:
@@ -142,7 +142,7 @@ def api(
     verifiers: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Api]:
-    clock.now = NOW
+    clock.moment = NOW
     settings = replace(
         services.settings,
         oidc_issuer=issuer.url,

@@ -17,7 +17,7 @@ from tests import remote_servers as servers
 from tests.remote_servers import ALLOWED, HASTY, HOST, PASSWORD, PATIENT, SECRET, Certificate, Faults, Running
 from tests.remote_servers import certificate as make_certificate
 from waybill.errors import DeliveryFailed
-from waybill.exports.remote import AllowedHosts, Remote, Timeouts, ftps, open_remote
+from waybill.exports.destinations import AllowedHosts, Remote, Timeouts, ftps, open_remote
 
 MEGABYTE = 1024 * 1024
 NAMES = ["contacts.csv", "with space.csv", "žluťoučký kůň 馬.csv", ".hidden.csv", "-rf.csv", "a;b'c\"d$(e).csv"]

@@ -15,7 +15,7 @@ import pytest
 from tests import remote_servers as servers
 from tests.remote_servers import ALLOWED, HASTY, HOST, PASSWORD, PATIENT, SECRET, USER, Faults, Running, sftp_server
 from waybill.errors import DeliveryFailed
-from waybill.exports.remote import AllowedHosts, Remote, Timeouts, open_remote
+from waybill.exports.destinations import AllowedHosts, Remote, Timeouts, open_remote
 
 MEGABYTE = 1024 * 1024
 NAMES = ["contacts.csv", "with space.csv", "žluťoučký kůň 馬.csv", ".hidden.csv", "-rf.csv", "a;b'c\"d$(e).csv"]
@@ -382,7 +382,7 @@ def test_the_callers_own_failure_passes_through(server: Running, host_key: async
 
 
 def test_the_secret_is_not_shown(host_key: asyncssh.SSHKey) -> None:
-    from waybill.exports.remote.model import Credentials
+    from waybill.exports.destinations.model import Credentials
 
     shown = repr(Credentials.from_secret(SECRET | {"privateKey": "KEY", "passphrase": "PASS"}, needs_password=False))
     assert PASSWORD not in shown and "KEY" not in shown and "PASS" not in shown

@@ -13,19 +13,19 @@ from tests import builders
 from tests.api_builders import load_function, make_job
 from waybill.aws.dynamodb import to_attributes
 from waybill.bootstrap import Services
-from waybill.entities import deletion
-from waybill.entities.deletion import delete_entity, erase_deleted
 from waybill.entities.model import Entity
 from waybill.entities.records import SHARDS, partition
 from waybill.errors import Conflict, EntityDeleted, NotFound
 from waybill.exports.definition import Export, ExportStatus
 from waybill.exports.parse import Allowed, parse_definition
-from waybill.exports.repository import new_export_id
 from waybill.exports.run import activate, relaunch_export, run_now
+from waybill.ids import new_uuid
 from waybill.imports import start
 from waybill.imports.start import ImportOptions, new_import, register, start_drop
-from waybill.jobs.expiry import sweep
 from waybill.jobs.model import Counts, Job, Process, Status, finished
+from waybill.upkeep import entity_deletion
+from waybill.upkeep.entity_deletion import delete_entity, erase_deleted
+from waybill.upkeep.retention import sweep
 
 PERIODIC: dict[str, Any] = {
     "type": "PERIODIC_FULL",
@@ -52,8 +52,8 @@ def put_records(services: Services, entity: Entity, number: int) -> None:
 
 def draft_of(services: Services, entity: Entity, **members: Any) -> Export:
     definition = parse_definition({"name": "out", "entity": entity.name, **members}, entity, Allowed(mail=True))
-    now = services.clock()
-    export = Export(new_export_id(now), definition, entity.uid, ExportStatus.DRAFT, now, "alice", "a", "series")
+    now = services.clock.now()
+    export = Export(new_uuid(), definition, entity.uid, ExportStatus.DRAFT, now, "alice", "a", "series")
     services.exports.add(export)
     return export
 
@@ -111,7 +111,7 @@ def test_files_of_its_jobs_go_when_their_time_comes(
     job = a_new_import(services, contacts)
     key = f"jobs/{job.job_id}/rejects.csv"
     services.files.put("files-bucket", key, b"x")
-    ended = finished(services.jobs.begin(job.job_id), Status.COMPLETED, Counts(0), clock(), services.jobs.retention)
+    ended = finished(services.jobs.begin(job.job_id), Status.COMPLETED, Counts(0), clock.now(), services.jobs.retention)
     services.jobs.finish(ended, Status.IN_PROGRESS)
     delete_entity(services, contacts)
     erase_deleted(services)
@@ -131,7 +131,7 @@ def test_an_import_that_has_not_ended_keeps_its_entity(
         with pytest.raises(Conflict):
             delete_entity(services, contacts)
     services.jobs.finish(
-        finished(job, Status.CANCELED, Counts(0), services.clock(), services.jobs.retention), Status.WAITING
+        finished(job, Status.CANCELED, Counts(0), services.clock.now(), services.jobs.retention), Status.WAITING
     )
     delete_entity(services, contacts)
 
@@ -163,9 +163,9 @@ def test_nothing_begins_on_an_entity_once_its_deletion_has_begun(services: Servi
         lambda: relaunch_export(services, failed, "alice", "a"),
         lambda: draft_of(services, contacts),
         lambda: services.exports.edit(draft.export_id, draft.definition, contacts.uid),
-        lambda: services.exports.schedule(draft.export_id, services.clock()),
+        lambda: services.exports.schedule(draft.export_id, services.clock.now()),
     ]
-    mark = services.entities.mark(contacts, services.clock())
+    mark = services.entities.mark(contacts, services.clock.now())
     for number, begin in enumerate(starts):
         with pytest.raises(EntityDeleted):
             begin()
@@ -203,8 +203,8 @@ def test_what_began_before_the_mark_is_seen_by_the_deletion(
 def test_a_deletion_that_died_blocks_for_minutes_only(
     services: Services, contacts: Entity, clock: builders.Clock
 ) -> None:
-    mark = services.entities.mark(contacts, services.clock())
-    clock.forward(seconds=deletion.MARK_SECONDS)
+    mark = services.entities.mark(contacts, services.clock.now())
+    clock.forward(seconds=entity_deletion.MARK_SECONDS)
     erase_deleted(services)
     with pytest.raises(EntityDeleted):
         a_new_import(services, contacts)
@@ -218,16 +218,16 @@ def test_a_deletion_that_died_blocks_for_minutes_only(
 def test_a_dropped_file_waits_until_the_deletion_is_decided(
     services: Services, contacts: Entity, s3: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mark = services.entities.mark(contacts, services.clock())
+    mark = services.entities.mark(contacts, services.clock.now())
     monkeypatch.setattr(start.time, "sleep", lambda seconds: services.entities.unmark(contacts.uid, mark))
     etag = s3.put_object(Bucket="drop-bucket", Key="drop/contacts/a.csv", Body=b"contact_id\n1\n")["ETag"].strip('"')
     job = start_drop(services, builders.created_event(services, "drop/contacts/a.csv", etag)["detail"])
     assert job is not None and (job.status, job.entity_uid) == (Status.WAITING, contacts.uid)
 
     services.jobs.finish(
-        finished(job, Status.CANCELED, Counts(0), services.clock(), services.jobs.retention), Status.WAITING
+        finished(job, Status.CANCELED, Counts(0), services.clock.now(), services.jobs.retention), Status.WAITING
     )
-    mark = services.entities.mark(contacts, services.clock())
+    mark = services.entities.mark(contacts, services.clock.now())
     monkeypatch.setattr(start.time, "sleep", lambda seconds: services.entities.delete(contacts, mark))
     event = builders.created_event(services, "drop/contacts/a.csv", etag)
     job = start_drop(services, event["detail"])

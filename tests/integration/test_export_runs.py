@@ -25,11 +25,11 @@ from waybill.exports import deliver as delivering
 from waybill.exports import extract as extraction
 from waybill.exports.definition import PAUSE_AFTER, Export, ExportStatus
 from waybill.exports.parse import Allowed, parse_definition
-from waybill.exports.repository import new_export_id
 from waybill.exports.run import activate, fail_export, fail_run, relaunch_export, run_now, tick
+from waybill.ids import new_uuid
 from waybill.jobs import leases
-from waybill.jobs.announce import announce_late
 from waybill.jobs.model import Job, Process, Status
+from waybill.upkeep.announcements import announce_late
 
 PERIODIC = {
     "type": "PERIODIC_FULL",
@@ -59,8 +59,8 @@ def export_of(services: Services, **members: Any) -> Export:
     entity = services.entities.find("contacts") or builders.entity()
     services.entities.put(entity)
     definition = parse_definition({"name": "out", "entity": "contacts", **members}, entity, Allowed(mail=True))
-    now = services.clock()
-    export = Export(new_export_id(now), definition, entity.uid, ExportStatus.DRAFT, now, "alice", "a", "series")
+    now = services.clock.now()
+    export = Export(new_uuid(), definition, entity.uid, ExportStatus.DRAFT, now, "alice", "a", "series")
     services.exports.add(export)
     return export
 
@@ -94,16 +94,16 @@ def rows_in(data: bytes) -> list[dict[str, str]]:
 
 
 def test_ticks_start_each_run_once_and_catch_up_once(services: Services, clock: builders.Clock) -> None:
-    clock.now = datetime(2026, 3, 28, 12, 0, tzinfo=UTC)
+    clock.moment = datetime(2026, 3, 28, 12, 0, tzinfo=UTC)
     export = activate(services, export_of(services, **PERIODIC), "alice", "a")
     assert (export.status, tick(services)) == (ExportStatus.SCHEDULED, 0)
-    clock.now = datetime(2026, 3, 29, 1, 0, tzinfo=UTC)  # Brussels skips 02:00 to 03:00 on this day
+    clock.moment = datetime(2026, 3, 29, 1, 0, tzinfo=UTC)  # Brussels skips 02:00 to 03:00 on this day
     assert [tick(services), tick(services)] == [1, 0]
     [job] = services.jobs.runs(export.export_id, 10)[0]
     assert (job.started_by, job.file_name, job.process) == ("schedule", "contacts_20260329.csv", Process.EXPORT)
     assert end(services, job).status is Status.COMPLETED
     assert tick(services) == 0
-    clock.now = datetime(2026, 4, 3, 12, 0, tzinfo=UTC)  # nobody ticked for days
+    clock.moment = datetime(2026, 4, 3, 12, 0, tzinfo=UTC)  # nobody ticked for days
     assert [tick(services), tick(services)] == [1, 0]
     [caught_up] = services.jobs.runs(export.export_id, 10)[0]  # the first has expired
     assert caught_up.file_name == "contacts_20260403.csv"
@@ -204,7 +204,7 @@ def test_an_export_pauses_itself_after_repeated_failures(services: Services) -> 
 
 
 def test_a_one_shot_of_later_waits_for_its_time(services: Services, clock: builders.Clock) -> None:
-    at = (clock() + timedelta(hours=1)).isoformat()
+    at = (clock.now() + timedelta(hours=1)).isoformat()
     export = activate(services, export_of(services, schedule={"at": at}), "alice", "a")
     assert (export.status, tick(services)) == (ExportStatus.SCHEDULED, 0)
     clock.forward(hours=2)
@@ -307,7 +307,7 @@ def test_a_definition_that_its_entity_outgrew_fails_with_its_code(
     export = activate(services, export_of(services, fields=["contact_id", "email"], **PERIODIC), "alice", "a")
     if "uid" in change:
         entity = builders.entity()
-        services.entities.delete(entity, services.entities.mark(entity, services.clock()))
+        services.entities.delete(entity, services.entities.mark(entity, services.clock.now()))
     services.entities.put(builders.entity(**change))
     job = run_now(services, export, "alice", "a")
     with pytest.raises(JobFailed) as failed:
@@ -334,12 +334,12 @@ def test_a_target_table_is_scanned_and_its_window_ends_five_minutes_ago(
 
     services.entities.put(builders.entity(target=Target("mine", "modified")))
     export = activate(services, export_of(services, **(PERIODIC | {"type": "INCREMENTAL"})), "alice", "a")
-    now = int(clock().timestamp())
+    now = int(clock.now().timestamp())
     put("text", "2026-01-31T09:00:00.000Z"), put("seconds", now - 400), put("milliseconds", (now - 400) * 1000)
     put("never", None), put("late-text", "2026-01-31T09:29:00.000Z"), put("late-seconds", now - 60)
     put("late-milliseconds", (now - 60) * 1000)
     first = end(services, run_now(services, export, "alice", "a"))
-    assert (first.window_from, first.window_to) == (None, clock() - timedelta(seconds=300))
+    assert (first.window_from, first.window_to) == (None, clock.now() - timedelta(seconds=300))
 
     def keys(name: str) -> set[str]:
         data = services.files.read(services.settings.transfer_bucket, f"out/{name}")
@@ -436,7 +436,7 @@ def test_a_relaunch_of_an_earlier_definition_does_not_count_for_the_edited_one(s
     child = end(services, relaunch_export(services, failed, "alice", "a"))
     data = services.files.read(services.settings.transfer_bucket, child.file_name)
     assert list(rows_in(data)[0]) == ["contact_id"]
-    services.exports.schedule(export.export_id, services.clock())
+    services.exports.schedule(export.export_id, services.clock.now())
     first = run_now(services, services.exports.get(export.export_id), "alice", "a")
     assert first.window_from is None and end(services, first).counts.imported == 3
 
@@ -579,7 +579,7 @@ def test_the_steps_of_the_function(services: Services, monkeypatch: pytest.Monke
 
     export = export_of(services, **(PERIODIC | {"type": "INCREMENTAL", "includeDeleted": True}))
     services.exports.delete(export.export_id)
-    old = replace(export, window_end=services.clock() - timedelta(days=40))
+    old = replace(export, window_end=services.clock.now() - timedelta(days=40))
     services.exports.add(old)
     job = run_now(services, activate(services, old, "alice", "a"), "alice", "a")
     assert app.handler({"step": "extract", "jobId": job.job_id}, Context())["outcome"] == "ended"

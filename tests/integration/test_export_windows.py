@@ -36,8 +36,8 @@ from waybill.bootstrap import Services
 from waybill.exports import extract as extraction
 from waybill.exports.definition import Definition, Export, ExportStatus, ExportType
 from waybill.exports.parse import Allowed, parse_definition
-from waybill.exports.repository import new_export_id
 from waybill.exports.run import end_run, fail_run, relaunch_export, run_now
+from waybill.ids import new_uuid
 from waybill.jobs.model import Counts, Job, Status, finished
 
 SHARDS = 2
@@ -80,10 +80,8 @@ class Windows(RuleBasedStateMachine):
             "filter": [{"field": "on", "op": "eq", "value": True}] if has_filter else [],
         }
         definition: Definition = parse_definition(body, self.entity, Allowed())
-        now = self.clock()
-        export = Export(
-            new_export_id(now), definition, self.entity.uid, ExportStatus.DRAFT, now, "a", "a", str(uuid.uuid4())
-        )
+        now = self.clock.now()
+        export = Export(new_uuid(), definition, self.entity.uid, ExportStatus.DRAFT, now, "a", "a", str(uuid.uuid4()))
         assert export.definition.type is ExportType.INCREMENTAL
         self.services.exports.add(export)
         self.export = self.services.exports.schedule(export.export_id, now)
@@ -104,7 +102,7 @@ class Windows(RuleBasedStateMachine):
     @precondition(lambda self: self.importing is None)
     @rule(skew=skews)
     def import_begins(self, skew: int) -> None:
-        job = make_job(entity=self.entity.name, entity_uid=self.entity.uid, submitted_at=self.clock())
+        job = make_job(entity=self.entity.name, entity_uid=self.entity.uid, submitted_at=self.clock.now())
         self.services.jobs.register(job, self.entity.to_document())
         with self.skewed(skew):
             self.importing = self.services.jobs.begin(job.job_id)
@@ -115,7 +113,7 @@ class Windows(RuleBasedStateMachine):
         if any(waiting == key for waiting, _, _ in self.in_flight):
             return  # an import writes a key once at a time
         with self.skewed(skew):
-            self.in_flight.append((key, value, round(self.clock().timestamp() * 1000)))
+            self.in_flight.append((key, value, round(self.clock.now().timestamp() * 1000)))
 
     @precondition(lambda self: self.in_flight)
     @rule(data=st.data())
@@ -136,7 +134,7 @@ class Windows(RuleBasedStateMachine):
     def import_ends(self) -> None:
         assert self.importing is not None
         retention = self.services.jobs.retention
-        ended = finished(self.importing, Status.COMPLETED, Counts(0), self.clock(), retention)
+        ended = finished(self.importing, Status.COMPLETED, Counts(0), self.clock.now(), retention)
         self.services.jobs.finish(ended, Status.IN_PROGRESS)
         self.importing = None
 
@@ -152,7 +150,7 @@ class Windows(RuleBasedStateMachine):
         job = self.extract(data, job) if is_read else self.services.jobs.begin(job.job_id)
         self.failed.append(fail_run(self.services, job, "delivery-failed", "timeout").job_id)
         if self.services.exports.get(self.export.export_id).status is ExportStatus.DRAFT:  # it paused itself
-            self.services.exports.schedule(self.export.export_id, self.clock())
+            self.services.exports.schedule(self.export.export_id, self.clock.now())
 
     @precondition(lambda self: self.failed)
     @rule(data=st.data())
@@ -264,7 +262,7 @@ def test_what_was_delivered_folds_to_the_table(
 
     def sleep(seconds: float) -> None:
         pause()
-        clock.now += timedelta(seconds=seconds)
+        clock.moment += timedelta(seconds=seconds)
         pause()
 
     call_bytes = services.dynamodb.call_bytes
@@ -303,8 +301,8 @@ def test_a_window_with_deletions_that_are_gone_is_refused(services: Services, cl
         "includeDeleted": True,
     }
     definition = parse_definition(body, entity, Allowed())
-    now = clock()
-    export = Export(new_export_id(now), definition, entity.uid, ExportStatus.DRAFT, now, "a", "a", "s")
+    now = clock.now()
+    export = Export(new_uuid(), definition, entity.uid, ExportStatus.DRAFT, now, "a", "a", "s")
     export = replace(export, window_end=now - timedelta(days=31))
     services.exports.add(export)
     export = services.exports.schedule(export.export_id, now)

@@ -40,7 +40,7 @@ def uploaded(services: Services, name: str, data: bytes) -> Upload:
         started_by="alice",
         started_by_id="alice",
         key=f"uploads/{upload_id}/source",
-        expires_at=services.clock() + timedelta(hours=1),
+        expires_at=services.clock.now() + timedelta(hours=1),
     )
     services.jobs.add_upload(upload)
     services.files.put(services.settings.files_bucket, upload.key, data)

@@ -24,9 +24,9 @@ from waybill.imports.finish import finish_import
 from waybill.imports.load import load_chunk
 from waybill.imports.plan import plan_import
 from waybill.imports.relaunch import relaunch_import
-from waybill.jobs import revival
-from waybill.jobs.actions import cancel_job, stop_job
 from waybill.jobs.model import Job, Outcome, Status
+from waybill.upkeep import recovery
+from waybill.upkeep.actions import cancel_job, stop_job
 
 HEADER = "contact_id,email,spend,joined,vip\n"
 
@@ -413,20 +413,20 @@ def test_a_job_that_nobody_works_on_is_started_anew_and_ends_after_its_attempts(
 ) -> None:
     job = start(services, s3, builders.contacts_csv(count=3))
     plan_import(services, job.job_id)
-    assert revival.revive(services) == 0, "it was at work just now"
-    for restart in range(1, revival.MAX_RESTARTS + 1):
+    assert recovery.revive(services) == 0, "it was at work just now"
+    for restart in range(1, recovery.MAX_RESTARTS + 1):
         clock.forward(seconds=61 * restart)
         stop_executions(services)
-        assert revival.revive(services) == 1
+        assert recovery.revive(services) == 1
         assert f"{job.job_id}-{restart}" in executions(services)
         assert services.jobs.get(job.job_id).restarts == restart
     clock.forward(seconds=600)
     stop_executions(services)
-    assert revival.revive(services) == 1
+    assert recovery.revive(services) == 1
     job = services.jobs.get(job.job_id)
     assert (job.status, job.error_code, counts(job)) == (Status.FAILED, "internal-error", (3, 0, 0, 3))
     assert len(rejects(services, job)) == 4
-    assert revival.revive(services) == 0
+    assert recovery.revive(services) == 0
 
 
 def stop_executions(services: Services) -> None:

@@ -30,14 +30,14 @@ def machine_for(url: str) -> type[RuleBasedStateMachine]:
     builders.create_resources(url, services.settings)
 
     def until_ms() -> int:
-        return int((clock().timestamp() + 10) * 1000)
+        return int((clock.now().timestamp() + 10) * 1000)
 
     class Ledger(RuleBasedStateMachine):
         attempts: Bundle[tuple[int, str]] = Bundle("attempts")
 
         def __init__(self) -> None:
             super().__init__()
-            now = services.clock()
+            now = services.clock.now()
             self.job = Job(str(uuid.uuid4()), Process.IMPORT, Status.WAITING, "e", "uid", "f.csv", now, "alice")
             services.jobs.register(self.job, {})
             services.jobs.begin(self.job.job_id)
@@ -51,7 +51,7 @@ def machine_for(url: str) -> type[RuleBasedStateMachine]:
             attempt = uuid.uuid4().hex
             if chunk not in self.entries:
                 held = services.jobs.get(self.job.job_id).leases.get(chunk)
-                if held is not None and held.until > clock().timestamp() * 1000:
+                if held is not None and held.until > clock.now().timestamp() * 1000:
                     with pytest.raises(LeaseHeld):
                         services.jobs.lease_chunk(self.job.job_id, chunk, attempt, 10)
                     clock.forward(seconds=11)
@@ -101,8 +101,8 @@ def machine_for(url: str) -> type[RuleBasedStateMachine]:
             rejected = sum(entry.rejected for entry in self.entries.values())
             left = CHUNKS * ROWS - imported - rejected
             counts = Counts(CHUNKS * ROWS, imported, rejected, left)
-            end = finished(job, Status.COMPLETED, counts, services.clock(), services.jobs.retention)
-            later = replace(end, completed_at=services.clock() + timedelta(hours=1))
+            end = finished(job, Status.COMPLETED, counts, services.clock.now(), services.jobs.retention)
+            later = replace(end, completed_at=services.clock.now() + timedelta(hours=1))
             assert services.jobs.finish(end, Status.IN_PROGRESS) == end
             assert services.jobs.finish(later, Status.IN_PROGRESS) == end, "the first to end a job ends it"
             with pytest.raises(Superseded):
@@ -121,7 +121,7 @@ def test_chunks_count_once_whatever_happens(moto_url: str) -> None:
 
 
 def test_the_statuses_of_a_job_in_the_table(services: Services) -> None:
-    now = services.clock()
+    now = services.clock.now()
     waiting: dict[str, Any] = {"process": Process.IMPORT, "status": Status.WAITING, "entity": "e", "entity_uid": "uid"}
     job = Job(job_id=str(uuid.uuid4()), file_name="f", submitted_at=now, started_by="alice", **waiting)
     assert services.jobs.register(job, {"a": 1}) == (job, True)

@@ -39,8 +39,8 @@ from tests.remote_servers import (
 )
 from waybill.aws.functions import NoAnswer
 from waybill.bootstrap import Services
-from waybill.exports.remote import Timeouts
-from waybill.exports.trial import try_destination
+from waybill.exports.connection_test import try_destination
+from waybill.exports.destinations import Timeouts
 
 SECRET_ID = "waybill/partner"
 SHORT = Timeouts(connect=1, login=1, request=1)
@@ -249,6 +249,6 @@ def test_the_api_function_needs_no_library_of_servers() -> None:
 
     code = (
         "import sys; sys.path[:0] = ['functions/api', 'shared']; import routes.exports, waybill.exports.parse; "
-        "assert not {'asyncssh', 'ftplib', 'botocore', 'waybill.exports.trial'} & set(sys.modules)"
+        "assert not {'asyncssh', 'ftplib', 'botocore', 'waybill.exports.connection_test'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])

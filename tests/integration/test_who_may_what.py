@@ -130,7 +130,7 @@ class World:
             started_by=name,
             started_by_id=f"{name}-subject",
             key=f"uploads/{upload_id}/source",
-            expires_at=services.clock() + timedelta(days=1),
+            expires_at=services.clock.now() + timedelta(days=1),
         )
         services.jobs.add_upload(upload)
         services.files.put(services.settings.files_bucket, upload.key, b"contact_id\n1\n")

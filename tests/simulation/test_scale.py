@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from itertools import pairwise
 
 import pytest
@@ -133,11 +132,9 @@ def simulate(services: Services, job: Job, chunks: list[Chunk], capacity: Callab
 @pytest.mark.parametrize(("name", "capacity"), [("cold", cold_table), ("warm", warm_table)])
 def test_the_whole_file_is_imported_within_the_figures(name: str, capacity: Callable[[float], float]) -> None:
     timeline, tables = Timeline(), Tables()
-    services = Services(
-        builders.settings("http://127.0.0.1:9"), lambda: builders.START + timedelta(seconds=timeline.now)
-    )
+    services = Services(builders.settings("http://127.0.0.1:9"), timeline)
     services.__dict__["dynamodb"] = Wire(tables, timeline, Faults())
-    job = Job("job", Process.IMPORT, Status.WAITING, "e", "uid", "f.csv", services.clock(), "alice")
+    job = Job("job", Process.IMPORT, Status.WAITING, "e", "uid", "f.csv", services.clock.now(), "alice")
     services.jobs.register(job, {})
     services.jobs.begin(job.job_id)
     chunks = chunks_of(FILE, CHUNK_BYTES)

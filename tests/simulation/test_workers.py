@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -81,8 +80,6 @@ class Import:
         self.tally: dict[str, int] = {"crashed": 0, "lost": 0, "stalled": 0, "takeovers": 0, "parts": 0, "failed": 0}
         self.surprises: list[str] = []
         self.processed = 0
-        virtual_time = SimpleNamespace(monotonic=lambda: self.timeline.now, sleep=self.timeline.sleep)
-        monkeypatch.setattr(leases, "time", virtual_time)
         monkeypatch.setattr(keys, "WINDOW_KEYS", rows // KEY_WINDOWS)
         monkeypatch.setattr(load, "BatchSink", lambda *arguments: SimulatedSink(self, *arguments))
         monkeypatch.setattr(finish, "BatchWriter", lambda *arguments, **options: SimulatedWriter(self))
@@ -90,9 +87,7 @@ class Import:
 
     def services(self) -> Services:
         """Those of one process."""
-        services = Services(
-            builders.settings("http://127.0.0.1:9"), lambda: builders.START + timedelta(seconds=self.timeline.now)
-        )
+        services = Services(builders.settings("http://127.0.0.1:9"), self.timeline, self.faults)
 
         def wire(timeout_seconds: float = 10.0) -> Wire:
             return Wire(self.tables, self.timeline, self.faults, timeout_seconds=timeout_seconds)
@@ -105,7 +100,7 @@ class Import:
         services, entity = self.services(), builders.entity()
         self.job = Job(
             "00000000-0000-4000-8000-000000000000", Process.IMPORT, Status.WAITING, entity.name, entity.uid, "a.csv",
-            services.clock(), "alice", None, "drop-bucket", "drop/contacts/a.csv", "etag",
+            services.clock.now(), "alice", None, "drop-bucket", "drop/contacts/a.csv", "etag",
         )  # fmt: skip
         services.jobs.register(self.job, entity.to_document())
         services.jobs.begin(self.job.job_id)
@@ -145,10 +140,10 @@ class Import:
         return job
 
     def _invoke(self, chunk: int, waits: Iterator[float], then: Callable[[], None]) -> None:
-        started, is_over = self.timeline.now, False
+        started, is_over = self.timeline.seconds, False
 
         def work() -> LedgerEntry:
-            remaining = lambda: started + INVOCATION_SECONDS - self.timeline.now  # noqa: E731
+            remaining = lambda: started + INVOCATION_SECONDS - self.timeline.seconds  # noqa: E731
             return load.load_chunk(self.services(), self.job.job_id, chunk, remaining)
 
         def retry() -> None:
@@ -157,7 +152,7 @@ class Import:
                 self.tally["failed"] += 1
                 then()
             else:
-                self.timeline.at(self.timeline.now + wait, lambda: self._invoke(chunk, waits, then))
+                self.timeline.at(self.timeline.seconds + wait, lambda: self._invoke(chunk, waits, then))
 
         def ended(task: Task) -> None:
             nonlocal is_over
@@ -199,9 +194,9 @@ class Import:
             if before is None or before["M"]["attempt"] == lease["M"]["attempt"]:
                 continue
             attempt = before["M"]["attempt"]["S"]
-            now_ms = builders.START.timestamp() * 1000 + self.timeline.now * 1000
+            now_ms = builders.START.timestamp() * 1000 + self.timeline.seconds * 1000
             assert int(before["M"]["until"]["N"]) <= now_ms, f"chunk {chunk} is held by two attempts"
-            over = self.lands_at.get((int(chunk), attempt), 0.0) <= self.timeline.now
+            over = self.lands_at.get((int(chunk), attempt), 0.0) <= self.timeline.seconds
             assert over, f"chunk {chunk} was taken over while a request of the old attempt was on its way"
             self.tally["takeovers"] += 1
         rows = sum(int(new[name]["N"]) for name in ("imported", "rejected"))
@@ -230,16 +225,16 @@ class SimulatedSink(BatchSink):
     def write(self, rows: Sequence[int], texts: Sequence[bytes], digests: Sequence[int]) -> None:
         run, timeline = self._run, self._run.timeline
         self._before_send()
-        while run.capacity_free_at > timeline.now:  # throttled: a pause of full jitter, 5 s at most
-            timeline.sleep(min(5.0, (run.capacity_free_at - timeline.now) * run.chance.uniform(0.5, 2.0)))
+        while run.capacity_free_at > timeline.seconds:  # throttled: a pause of full jitter, 5 s at most
+            timeline.sleep(min(5.0, (run.capacity_free_at - timeline.seconds) * run.chance.uniform(0.5, 2.0)))
             self._before_send()
-        run.capacity_free_at = timeline.now + len(texts) / run.rows_per_second
+        run.capacity_free_at = timeline.seconds + len(texts) / run.rows_per_second
         is_stalled = run.chance.random() < run.stalls
         if is_stalled:  # the machine stands still between the check and the request
             run.tally["stalled"] += 1
             timeline.sleep(run.chance.uniform(5.0, 40.0))
         is_slow = run.chance.random() < run.slow_requests
-        lands_at = timeline.now + (leases.WRITE_TIMEOUT_SECONDS if is_slow else 0.01)
+        lands_at = timeline.seconds + (leases.WRITE_TIMEOUT_SECONDS if is_slow else 0.01)
         timeline.at(lands_at, lambda: run.put(texts))
         self._last_lands_at = max(self._last_lands_at, lands_at)
         self._sent.append((lands_at, rows))
@@ -248,10 +243,10 @@ class SimulatedSink(BatchSink):
         timeline.sleep(self._pace)
 
     def pending(self) -> list[int]:
-        return [row for lands_at, rows in self._sent if lands_at > self._run.timeline.now for row in rows]
+        return [row for lands_at, rows in self._sent if lands_at > self._run.timeline.seconds for row in rows]
 
     def flush(self) -> None:
-        self._run.timeline.sleep(self._last_lands_at - self._run.timeline.now + 0.001)
+        self._run.timeline.sleep(self._last_lands_at - self._run.timeline.seconds + 0.001)
 
     def close(self) -> None:
         pass
@@ -303,10 +298,9 @@ def test_all_troubles_together_change_no_count(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize(("reply_seconds", "may_send"), [(0.1, True), (8.9, True), (9.1, False), (11.9, False)])
 def test_after_a_slow_heartbeat_nothing_is_sent_that_could_outlast_the_lease(
-    reply_seconds: float, may_send: bool, monkeypatch: pytest.MonkeyPatch
+    reply_seconds: float, may_send: bool
 ) -> None:
     timeline = Timeline()
-    monkeypatch.setattr(leases, "time", SimpleNamespace(monotonic=lambda: timeline.now))
     now_ms = int(builders.START.timestamp() * 1000)
     job = Job("job", Process.IMPORT, Status.IN_PROGRESS, "e", "uid", "f.csv", builders.START, "alice")
     job = replace(job, leases={0: ChunkLease("attempt", until=now_ms + int(leases.LEASE_SECONDS * 1000))})
@@ -315,9 +309,7 @@ def test_after_a_slow_heartbeat_nothing_is_sent_that_could_outlast_the_lease(
         timeline.sleep(reply_seconds)
         return job
 
-    services: Any = SimpleNamespace(
-        clock=lambda: builders.START + timedelta(seconds=timeline.now), jobs=SimpleNamespace(heartbeat=heartbeat)
-    )
+    services: Any = SimpleNamespace(clock=timeline, jobs=SimpleNamespace(heartbeat=heartbeat))
     pulse = leases.Pulse(services, job, 0, "attempt")
     timeline.sleep(2 * leases.HEARTBEAT_SECONDS)
     with nullcontext() if may_send else pytest.raises(Superseded):
@@ -327,7 +319,7 @@ def test_after_a_slow_heartbeat_nothing_is_sent_that_could_outlast_the_lease(
 def check_result(run: Import) -> None:
     assert run.tally["failed"] == 0, "the state machine's retries suffice"
     rows = run.file.rows
-    on_the_way = [owner for owner, moment in run.lands_at.items() if moment > run.timeline.now]
+    on_the_way = [owner for owner, moment in run.lands_at.items() if moment > run.timeline.seconds]
     assert not on_the_way, "a request would reach into the finish, or into the entity's next import"
     gets, files = run.store.calls["GET"], sum(name.endswith("keys") for name in run.store.objects)
     ended = run.finish()

@@ -18,10 +18,12 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 import pycurl
 
+from tests.builders import START
 from waybill.aws.dynamodb import ConditionFailed, DynamoDB, DynamoDBError, TransactionCanceled, network_error
 from waybill.aws.files import FileInfo, SourceChanged
 
@@ -44,36 +46,42 @@ class Task:
 
 
 class Timeline:
-    """Virtual seconds. Earliest event first, ties in the order in which they were made."""
+    """A clock of virtual seconds. Earliest event first, ties in the order in which they were made."""
 
     def __init__(self) -> None:
-        self.now = 0.0
+        self.seconds = 0.0
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._main_turn = threading.Lock()
         self._main_turn.acquire()
         self._task: Task | None = None
 
+    def now(self) -> datetime:
+        return START + timedelta(seconds=self.seconds)
+
+    def monotonic(self) -> float:
+        return self.seconds
+
     def at(self, moment: float, action: Callable[[], None]) -> None:
         heapq.heappush(self._events, (moment, next(self._order), action))
 
     def start(self, work: Callable[[], Any], limit_seconds: float, on_end: Callable[[Task], None]) -> Task:
         """Run `work` as a task; at its limit it is killed wherever it is."""
-        task = Task(work, self.now + limit_seconds)
+        task = Task(work, self.seconds + limit_seconds)
         task.on_end = on_end
         threading.Thread(target=self._live, args=(task,), daemon=True).start()
-        self.at(self.now, lambda: self._resume(task))
+        self.at(self.seconds, lambda: self._resume(task))
         return task
 
     def sleep(self, seconds: float) -> None:
         """Let time pass; outside of tasks it just does."""
         task = self._task
         if task is None:
-            self.now += seconds
+            self.seconds += seconds
             return
-        wake = self.now + max(0.0, seconds)
+        wake = self.seconds + max(0.0, seconds)
         if wake >= task.deadline:
-            wake, task.killed = max(self.now, task.deadline), True
+            wake, task.killed = max(self.seconds, task.deadline), True
         self.at(wake, lambda: self._resume(task))
         self._main_turn.release()
         task.turn.acquire()
@@ -86,7 +94,7 @@ class Timeline:
     def run(self) -> None:
         while self._events:
             moment, _, action = heapq.heappop(self._events)
-            self.now = max(self.now, moment)
+            self.seconds = max(self.seconds, moment)
             action()
 
     def _resume(self, task: Task) -> None:
@@ -101,7 +109,7 @@ class Timeline:
             task.result = task.work()
         except BaseException as error:
             task.error = error
-        self.at(self.now, lambda: task.on_end(task))
+        self.at(self.seconds, lambda: task.on_end(task))
         self._main_turn.release()
 
 
@@ -122,11 +130,17 @@ class Tables:
 
 
 class Faults:
-    """How often things go wrong on the wire; all never by default."""
+    """How often things go wrong on the wire, all never by default; and the source of all ids and chance."""
 
     def __init__(self, seed: int = 0, *, throttled: float = 0.0, lost_requests: float = 0.0, lost_replies: float = 0.0):
         self.random = random.Random(seed)
         self.throttled, self.lost_requests, self.lost_replies = throttled, lost_requests, lost_replies
+
+    def random_bytes(self, count: int) -> bytes:
+        return self.random.randbytes(count)
+
+    def fraction(self) -> float:
+        return self.random.random()
 
     def happens(self, probability: float) -> bool:
         return probability > 0 and self.random.random() < probability
@@ -138,9 +152,7 @@ class Wire(DynamoDB):
     latency_seconds, transaction_seconds = 0.005, 0.015
 
     def __init__(self, tables: Tables, timeline: Timeline, faults: Faults, **options: Any) -> None:
-        super().__init__(
-            "us-east-1", "http://127.0.0.1:9", sleep=timeline.sleep, random=faults.random.random, **options
-        )
+        super().__init__("us-east-1", "http://127.0.0.1:9", clock=timeline, ids=faults, **options)
         self._tables, self._timeline, self._faults = tables, timeline, faults
 
     def _call_once(self, operation: str, body: bytes) -> tuple[int, bytes]:
@@ -153,13 +165,13 @@ class Wire(DynamoDB):
             self._time_out()
         is_transaction = operation == "TransactWriteItems"
         keys = [_key(action) for action in request["TransactItems"]] if is_transaction else [_key({"Update": request})]
-        if any(self._tables.locked_until.get(key, 0.0) > self._timeline.now for key in keys):
+        if any(self._tables.locked_until.get(key, 0.0) > self._timeline.seconds for key in keys):
             if is_transaction:
                 raise TransactionCanceled("", [{"Code": "TransactionConflict"}])
             if operation in ("UpdateItem", "PutItem", "DeleteItem"):
                 raise DynamoDBError("TransactionConflictException", "", 400, retryable=True)
         if is_transaction:
-            self._tables.locked_until |= dict.fromkeys(keys, self._timeline.now + self.transaction_seconds)
+            self._tables.locked_until |= dict.fromkeys(keys, self._timeline.seconds + self.transaction_seconds)
         self._timeline.sleep(self.transaction_seconds if is_transaction else self.latency_seconds)
         answer: dict[str, Any] = getattr(self, f"_{operation}")(request)
         if self._faults.happens(self._faults.lost_replies):

@@ -1,7 +1,7 @@
 /* Feeds `native.c` with rubbish under the address and undefined-behaviour sanitizers: `fuzz SEED ROUNDS`. Buffers are as
  * large as the library may ask for, and not a byte larger. Prints how many records were good, how many suspects there were,
  * and a sum of all that came out. */
-#include "../../shared/waybill/native.c"
+#include "../../shared/waybill/native/native.c"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from tests import remote_servers as servers
 from waybill.errors import DeliveryFailed
-from waybill.exports.remote import AllowedHosts, check_destination
-from waybill.exports.remote.destination import HostKey
-from waybill.exports.remote.hosts import connect, is_public, refused_literal, resolve
+from waybill.exports.destinations import AllowedHosts, check_destination
+from waybill.exports.destinations.destination import HostKey
+from waybill.exports.destinations.hosts import connect, is_public, refused_literal, resolve
 
 NOBODY = AllowedHosts()
 
@@ -320,7 +320,9 @@ def test_checking_needs_none_of_the_libraries_that_connect() -> None:
     import subprocess
     import sys
 
-    code = "import waybill.exports.remote, sys; assert not {'asyncssh', 'cryptography', 'ftplib'} & set(sys.modules)"
+    code = (
+        "import waybill.exports.destinations, sys; assert not {'asyncssh', 'cryptography', 'ftplib'} & set(sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=servers.Path(__file__).parents[2] / "shared")
 
 

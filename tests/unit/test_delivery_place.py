@@ -12,8 +12,8 @@ from typing import Self
 import pytest
 
 from waybill.errors import DeliveryFailed
-from waybill.exports.remote import Placement, Source, Step, discard, manifest_name, place
-from waybill.exports.remote.place import numbered, part_names
+from waybill.exports.destinations import Placement, Source, Step, discard, manifest_name, place
+from waybill.exports.destinations.place import numbered, part_names
 
 JOB = "0d9a35a1-5f9c-5c8e-8d0c-0f7f35a4b2e6"
 NAME = "contacts_20260131.csv.gz"

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -28,6 +29,7 @@ from waybill.aws.dynamodb import (
     to_attributes,
 )
 from waybill.aws.sigv4 import Credentials
+from waybill.ids import SystemIds
 
 Answer = tuple[int, dict[str, Any]] | str | float
 
@@ -124,23 +126,34 @@ def played() -> Iterator[PlayedDynamoDB]:
 
 
 class Pauses(list[float]):
-    """Stands for `time.sleep`: writes down how long a caller would have waited, and moves its clock on."""
+    """A clock that writes down how long a caller would have waited, and moves on at once."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.now = 0.0
+        self.seconds = 0.0
 
     def sleep(self, seconds: float) -> None:
-        self.append(seconds)
-        self.now += seconds
+        if seconds > 0.001:  # how often libcurl is asked while it has no socket yet
+            self.append(seconds)
+        self.seconds += seconds
 
-    def clock(self) -> float:
-        return self.now
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+class MostJitter(SystemIds):
+    """Every pause is as long as it may be."""
+
+    def fraction(self) -> float:
+        return 1.0
 
 
 def client(played: PlayedDynamoDB, pauses: Pauses | None = None, **options: Any) -> DynamoDB:
     if pauses is not None:
-        options |= {"sleep": pauses.sleep, "random": lambda: 1.0}
+        options |= {"clock": pauses, "ids": MostJitter()}
     return DynamoDB("us-east-1", played.url, credentials=lambda: Credentials("AK", "SK"), **options)
 
 
@@ -301,7 +314,7 @@ def test_nobody_listening_is_a_network_error() -> None:
 @pytest.mark.parametrize("url", ["nonsense://x", "http://"])
 def test_a_wrong_address_is_not_tried_again(url: str) -> None:
     pauses = Pauses()
-    dynamodb = DynamoDB("us-east-1", url, credentials=lambda: Credentials("AK", "SK"), sleep=pauses.sleep)
+    dynamodb = DynamoDB("us-east-1", url, credentials=lambda: Credentials("AK", "SK"), clock=pauses)
     with pytest.raises(DynamoDBError) as raised:
         dynamodb.call("GetItem", {})
     assert not raised.value.retryable
@@ -412,9 +425,7 @@ def test_start_up_needs_neither_boto3_nor_certifi() -> None:
 def writer(
     played: PlayedDynamoDB, pauses: Pauses | None = None, timeout_seconds: float = 5, **more: Any
 ) -> BatchWriter:
-    if pauses is not None:
-        more |= {"sleep": pauses.sleep, "clock": pauses.clock, "random": lambda: 1.0}
-    return BatchWriter(client(played, timeout_seconds=timeout_seconds), "records", **more)
+    return BatchWriter(client(played, pauses, timeout_seconds=timeout_seconds), "records", **more)
 
 
 def sizes(played: PlayedDynamoDB) -> list[int]:
@@ -524,7 +535,7 @@ def test_the_callers_own_pause_is_not_an_outage(played: PlayedDynamoDB) -> None:
     with writer(played, pauses, connections=1, patience_seconds=30) as batch_writer:
         batch_writer.write(puts(25))
         batch_writer.flush()
-        pauses.now += 1000
+        pauses.seconds += 1000
         played.plan = [THROTTLED] * 6
         batch_writer.write(puts(25, start=25))
     assert batch_writer.acknowledged == 50

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from waybill.entities.fields import Field
 from waybill.entities.fieldtypes.attributes import from_attribute, json_text
 from waybill.entities.fieldtypes.base import ORDERED
-from waybill.entities.model import Problems
 from waybill.entities.schema import Schema, parse_schema
 from waybill.errors import InvalidRequest
 from waybill.exports.filter import MAX_CHARS, OPS, check_filter, compile_filter, ops_of
+from waybill.validation import Problems
 
 # name: (descriptor, cells that differ, some of them equal as values)
 FIELDS: dict[str, tuple[dict[str, Any], list[str]]] = {

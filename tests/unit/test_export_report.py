@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from waybill.entities.model import Problems
 from waybill.exports.report import Mail, check_recipients, is_address, is_relaunchable, mail_of, report_of
 from waybill.jobs.model import Counts, Job, Outcome, Process, Status
+from waybill.validation import Problems
 
 START = datetime(2026, 1, 31, 1, 30, tzinfo=UTC)
 SFTP = {

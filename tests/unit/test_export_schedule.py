@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from waybill.entities.model import Problems
 from waybill.exports.definition import ExportType
 from waybill.exports.schedule import DAYS, check_schedule, latest_due, next_runs, zone_of
+from waybill.validation import Problems
 
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 

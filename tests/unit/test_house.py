@@ -21,6 +21,8 @@ PURE_MAY_IMPORT = (
     "waybill.tabular",
     "waybill.errors",
     "waybill.joined",
+    "waybill.timestamps",
+    "waybill.validation",
     "waybill.native",
     "waybill.jobs.model",
     "waybill.jobs.items",

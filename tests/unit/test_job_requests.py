@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests import builders
-from tests.builders import START
+from tests.builders import START, Clock
 from tests.unit.test_dynamodb import Pauses, PlayedDynamoDB, client, played, refusal
 from waybill.aws.dynamodb import TransactionCanceled, to_attributes
 from waybill.bootstrap import Services
@@ -21,7 +21,7 @@ __all__ = ["played"]
 
 
 def jobs_of(played: PlayedDynamoDB, pauses: Pauses | None = None) -> JobRepository:
-    return JobRepository(client(played, pauses), "jobs", Retention(1, 1, 1, 1), lambda: START)
+    return JobRepository(client(played, pauses), "jobs", Retention(1, 1, 1, 1), Clock())
 
 
 COLLISION = refusal("TransactionCanceledException", CancellationReasons=[{"Code": "TransactionConflict"}])
@@ -54,6 +54,6 @@ def test_a_heartbeat_that_hangs_leaves_time_for_another(
     item = to_attributes(job_item(Job("j", Process.IMPORT, Status.IN_PROGRESS, "e", "u", "f", START, "a")))
     played.plan = [8.0, (200, {"Attributes": item})]
     began = time.monotonic()
-    beaten = Services(builders.settings(played.url), lambda: START).jobs.heartbeat("j", 0, ChunkLease("attempt"))
+    beaten = Services(builders.settings(played.url), Clock()).jobs.heartbeat("j", 0, ChunkLease("attempt"))
     assert beaten.job_id == "j"
     assert time.monotonic() - began < LEASE_SECONDS - WRITE_TIMEOUT_SECONDS

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import calendar
-import datetime
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from unittest.mock import patch
 
@@ -16,11 +16,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.builders import Clock
 from waybill.aws import sigv4
 from waybill.aws.sigv4 import Credentials, Signer, signing_key
 
 ACCESS_KEY, SECRET_KEY = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
-VECTOR_TIME = calendar.timegm((2015, 8, 30, 12, 36, 0))
+VECTOR_TIME = datetime(2015, 8, 30, 12, 36, 0, tzinfo=UTC)
 
 
 def authorization(lines: list[str]) -> str:
@@ -56,7 +57,7 @@ def test_the_days_key_is_the_one_of_awss_worked_example() -> None:
 def test_aws_signature_version_4_test_suite(
     headers: tuple[tuple[str, str], ...], body: bytes, signed: str, signature: str
 ) -> None:
-    signer = Signer("us-east-1", "service", lambda: Credentials(ACCESS_KEY, SECRET_KEY), lambda: VECTOR_TIME)
+    signer = Signer("us-east-1", "service", lambda: Credentials(ACCESS_KEY, SECRET_KEY), Clock(VECTOR_TIME))
     lines = signer.sign((("Host", "example.amazonaws.com"), *headers), body)
     assert authorization(lines) == (
         f"AWS4-HMAC-SHA256 Credential={ACCESS_KEY}/20150830/us-east-1/service/aws4_request, "
@@ -68,7 +69,7 @@ def botocores_authorization(
     headers: tuple[tuple[str, str], ...], body: bytes, credentials: Credentials, region: str, second: int
 ) -> tuple[str, dict[str, str]]:
     request = botocore.awsrequest.AWSRequest("POST", f"https://{dict(headers)['host']}/", dict(headers), body)
-    now = datetime.datetime.fromtimestamp(second, datetime.UTC)
+    now = datetime.fromtimestamp(second, UTC)
     signer = botocore.auth.SigV4Auth(botocore.credentials.Credentials(*credentials), "dynamodb", region)
     with patch("botocore.auth.get_current_datetime", lambda remove_tzinfo=True: now.replace(tzinfo=None)):
         signer.add_auth(request)
@@ -92,9 +93,10 @@ def test_same_as_botocore(
     body: bytes, extra: dict[str, str], credentials: Credentials, region: str, seconds: list[int]
 ) -> None:
     headers = (("host", "dynamodb.example.com"), ("x-amz-target", "DynamoDB_20120810.GetItem"), *extra.items())
-    now = 0
-    signer = Signer(region, "dynamodb", lambda: credentials, lambda: now)
+    clock = Clock()
+    signer = Signer(region, "dynamodb", lambda: credentials, clock)
     for now in (*seconds, seconds[-1]):  # the same signer over several days, and twice within a second
+        clock.moment = datetime.fromtimestamp(now, UTC)
         lines = signer.sign(headers, body)
         expected, expected_headers = botocores_authorization(headers, body, credentials, region, now)
         assert authorization(lines) == expected
@@ -105,7 +107,7 @@ def test_same_as_botocore(
 
 def test_renewed_credentials_are_used_at_once() -> None:
     current = Credentials("AK1", "secret-1", "token-1")
-    signer = Signer("us-east-1", "dynamodb", lambda: current, lambda: VECTOR_TIME)
+    signer = Signer("us-east-1", "dynamodb", lambda: current, Clock(VECTOR_TIME))
     headers = (("host", "example.com"),)
     before = signer.sign(headers, b"{}")
     current = Credentials("AK1", "secret-2", "token-2")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import uuid
-
 from waybill.entities.model import NAME_PATTERN, Entity, Right, parse_entity
 from waybill.entities.permissions import entity_not_found, require, require_admin, sees_entity
 from waybill.errors import Conflict
+from waybill.ids import new_uuid
 from web import (
     PAGING,
     Request,
@@ -61,7 +60,7 @@ def put_entity(request: Request, name: str) -> Response[str]:
     known = request.find_entity(name)
     etag = request.if_match(known.etag if known else None, f"The entity {name}")
     target_tables = [table for table in services.settings.target_tables.split(",") if table]
-    entity = parse_entity(name, known.uid if known else str(uuid.uuid4()), request.json(), target_tables)
+    entity = parse_entity(name, known.uid if known else new_uuid(request.services.ids), request.json(), target_tables)
     if entity.target is not None:
         from waybill.entities.targets import check_target
 
@@ -81,7 +80,7 @@ def put_entity(request: Request, name: str) -> Response[str]:
 def delete_entity(request: Request, name: str) -> Response[str]:
     entity = visible_entity(request, name)
     require_admin(request.caller)
-    from waybill.entities.deletion import delete_entity as delete
+    from waybill.upkeep.entity_deletion import delete_entity as delete
 
     delete(request.services, entity, request.if_match(entity.etag, f"The entity {name}"))
     return no_content()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -11,12 +10,15 @@ from export_views import export_view
 from routes.entities import entity_with_right
 from routes.jobs import accepted
 from views import job_views
-from waybill.entities.model import DataType, Entity, Problems, Right, boolean, refuse_unknown, text
+from waybill.entities.model import DataType, Entity, Right
 from waybill.entities.permissions import may, sees_job
 from waybill.errors import Forbidden, InvalidRequest, MalformedRequest, Unavailable
 from waybill.exports.definition import CUSTOM, Definition, Export, ExportStatus, ExportType
-from waybill.exports.repository import export_not_found, new_export_id
-from waybill.jobs.model import Job, rfc3339
+from waybill.exports.repository import export_not_found
+from waybill.ids import new_uuid, time_ordered_uuid
+from waybill.jobs.model import Job
+from waybill.timestamps import rfc3339
+from waybill.validation import Problems, boolean, refuse_unknown, text
 from web import (
     PAGING,
     Request,
@@ -106,8 +108,8 @@ def list_exports(request: Request) -> Response[str]:
 
 
 def _allowed(request: Request) -> Allowed:
+    from waybill.exports.destinations import AllowedHosts
     from waybill.exports.parse import Allowed
-    from waybill.exports.remote import AllowedHosts
 
     settings = request.services.settings
     own = (settings.drop_bucket, settings.files_bucket)
@@ -172,16 +174,16 @@ def create_export(request: Request) -> Response[str]:
 
 
 def _created(request: Request, definition: Definition, entity: Entity) -> Response[str]:
-    now = request.services.clock()
+    now = request.services.clock.now()
     export = Export(
-        export_id=new_export_id(now),
+        export_id=time_ordered_uuid(int(now.timestamp() * 1000), request.services.ids),
         definition=definition,
         entity_uid=entity.uid,
         status=ExportStatus.DRAFT,
         created_at=now,
         created_by=request.caller.name,
         created_by_id=request.caller.subject,
-        series=str(uuid.uuid4()),
+        series=new_uuid(request.services.ids),
     )
     request.services.exports.add(export)
     return _shown(request, export, 201, {"Location": f"/v1/exports/{export.export_id}"})
@@ -310,7 +312,7 @@ def preview_any_schedule(request: Request) -> Response[str]:
 def _preview(request: Request, schedule: Mapping[str, Any] | None) -> Response[str]:
     from waybill.exports.schedule import next_runs
 
-    runs = [] if schedule is None else next_runs(schedule, request.services.clock(), PREVIEWED_RUNS)
+    runs = [] if schedule is None else next_runs(schedule, request.services.clock.now(), PREVIEWED_RUNS)
     return json_response({"items": [rfc3339(moment) for moment in runs], "nextToken": None})
 
 

@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 from routes.entities import entity_with_right
 from routes.jobs import accepted
-from waybill.entities.model import (
-    Entity,
-    Problems,
-    Right,
-    boolean,
-    check_columns,
-    check_dialect,
-    check_encoding,
-    is_line,
-    refuse_unknown,
-)
+from waybill.entities.model import Entity, Right, check_columns, check_dialect, check_encoding
 from waybill.errors import Conflict, Gone, InvalidRequest, MalformedRequest, NotFound, WaybillError
+from waybill.ids import new_uuid
 from waybill.imports.policy import MODES, ON_ERROR, mode_problem
 from waybill.imports.start import ImportOptions, start_upload
 from waybill.jobs.idempotency import Claim, IdempotencyKeys
 from waybill.jobs.items import Upload
-from waybill.jobs.model import Job, rfc3339
+from waybill.jobs.model import Job
+from waybill.timestamps import rfc3339
+from waybill.validation import Problems, boolean, is_line, refuse_unknown
 from web import ID_PATTERN, Request, Response, Route, json_response, uuid_of
 
 FORM_SECONDS = 900
@@ -51,8 +43,8 @@ def create_upload(request: Request) -> Response[str]:
     entity = entity_with_right(request, str(name), Right.IMPORT)
 
     services, settings, caller = request.services, request.services.settings, request.caller
-    upload_id = str(uuid.uuid4())
-    now = services.clock()
+    upload_id = new_uuid(services.ids)
+    now = services.clock.now()
     upload = Upload(
         upload_id=upload_id,
         entity=entity.name,
@@ -86,7 +78,7 @@ def own_upload(request: Request, upload_id: str) -> tuple[Upload, Entity]:
     entity = entity_with_right(request, upload.entity, Right.IMPORT)
     if upload.entity_uid not in (None, entity.uid):  # the name was deleted and is used again
         raise NotFound("There is no upload with this id, or it has expired.")
-    if upload.expires_at <= request.services.clock():
+    if upload.expires_at <= request.services.clock.now():
         raise Gone("This upload has expired.")
     return upload, entity
 
@@ -117,7 +109,7 @@ def create_import(request: Request) -> Response[str]:
     if not IDEMPOTENCY_KEY.fullmatch(key):
         raise MalformedRequest(f"Idempotency-Key has 1 to {MAX_KEY} visible characters of ASCII.")
     services = request.services
-    keys = IdempotencyKeys(services.dynamodb, services.settings.jobs_table, services.clock)
+    keys = IdempotencyKeys(services.dynamodb, services.settings.jobs_table, services.clock, services.ids)
     claim = keys.claim(request.caller.subject, key, given)
     if not isinstance(claim, Claim):
         return Response(claim["status"], None, claim["body"], claim["headers"])

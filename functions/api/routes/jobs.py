@@ -7,10 +7,11 @@ import json
 from typing import Any
 
 from views import files_expired, has_download, job_view, job_views
-from waybill.entities.model import Problems, Right, refuse_unknown
+from waybill.entities.model import Right
 from waybill.entities.permissions import entity_shown, may_change_job, require, sees_job
 from waybill.errors import Conflict, Forbidden, Gone, InvalidRequest, MalformedRequest, NotFound, WaybillError
 from waybill.jobs.model import Job, Process, Status
+from waybill.validation import Problems, refuse_unknown
 from web import (
     PAGING,
     Request,
@@ -42,7 +43,7 @@ def visible_job(request: Request, job_id: str) -> Job:
     job = request.services.jobs.find(uuid_of(job_id, "job id"))
     if job is None or not sees_job(request.caller, job, request.find_entity(job.entity)):
         raise NotFound("There is no job with this id, or it has expired.")
-    if job.has_expired(request.services.clock()):
+    if job.has_expired(request.services.clock.now()):
         raise Gone("This job has expired.")
     return job
 
@@ -108,7 +109,7 @@ def if_changed(request: Request, resource: dict[str, Any], retry_after: str | No
 
 
 def delete_one(request: Request, job_id: str) -> Response[str]:
-    from waybill.jobs.actions import delete_job
+    from waybill.upkeep.actions import delete_job
 
     delete_job(request.services, job_to_change(request, job_id))
     return no_content()
@@ -116,7 +117,7 @@ def delete_one(request: Request, job_id: str) -> Response[str]:
 
 def delete_many(request: Request) -> Response[str]:
     """Delete what can be deleted, and say what became of each."""
-    from waybill.jobs.actions import delete_job
+    from waybill.upkeep.actions import delete_job
 
     given = request.json_object()
     ids = given.get("jobIds")
@@ -140,13 +141,13 @@ def delete_many(request: Request) -> Response[str]:
 
 
 def cancel(request: Request, job_id: str) -> Response[str]:
-    from waybill.jobs.actions import cancel_job
+    from waybill.upkeep.actions import cancel_job
 
     return json_response(job_view(request, cancel_job(request.services, job_to_change(request, job_id))))
 
 
 def stop(request: Request, job_id: str) -> Response[str]:
-    from waybill.jobs.actions import stop_job
+    from waybill.upkeep.actions import stop_job
 
     return json_response(job_view(request, stop_job(request.services, job_to_change(request, job_id))))
 

@@ -16,8 +16,6 @@ from __future__ import annotations
 
 import json
 import os
-import random as _random
-import time
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
@@ -28,6 +26,8 @@ from typing import Any, TypeVar
 import pycurl
 
 from waybill.aws.sigv4 import CredentialsProvider, Headers, Signer
+from waybill.clock import SYSTEM_CLOCK, Clock
+from waybill.ids import SYSTEM_IDS, Ids, new_token
 from waybill.joined import join
 
 MAX_BATCH_PUTS = 25
@@ -197,7 +197,7 @@ class DynamoDB:
         credentials: provider; the environment's, else botocore's chain.
         timeout_seconds: for one attempt, connecting included.
         max_attempts: of one `call`.
-        sleep, random: for tests; `random()` is in [0, 1).
+        clock, ids: what retries wait by, and where their jitter and request tokens come from.
     """
 
     def __init__(
@@ -208,16 +208,16 @@ class DynamoDB:
         credentials: CredentialsProvider | None = None,
         timeout_seconds: float = 10.0,
         max_attempts: int = 8,
-        sleep: Callable[[float], None] = time.sleep,
-        random: Callable[[], float] = _random.random,
+        clock: Clock = SYSTEM_CLOCK,
+        ids: Ids = SYSTEM_IDS,
     ) -> None:
         domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
         self.endpoint_url = (endpoint_url or f"https://dynamodb.{region}.{domain}").rstrip("/")
         self.timeout_seconds = timeout_seconds
         self._host = self.endpoint_url.partition("://")[2]
-        self._signer = Signer(region, "dynamodb", credentials)
+        self._signer = Signer(region, "dynamodb", credentials, clock)
         self._max_attempts = max_attempts
-        self._sleep, self._random = sleep, random
+        self.clock, self.ids = clock, ids
         self._budget = RETRY_BUDGET
         self._operations: dict[str, Headers] = {}
         self._handle: pycurl.Curl | None = None
@@ -236,7 +236,7 @@ class DynamoDB:
             ConditionFailed, TransactionCanceled, DynamoDBError
         """
         if operation == "TransactWriteItems":
-            request = {"ClientRequestToken": os.urandom(16).hex(), **request}
+            request = {"ClientRequestToken": new_token(self.ids), **request}
         return self._repeated(operation, request, decode_answer)
 
     def call_bytes(self, operation: str, request: Mapping[str, Any]) -> bytes:
@@ -258,7 +258,7 @@ class DynamoDB:
                 if not error.retryable or failures >= self._max_attempts or self._budget <= 0:
                     raise
                 self._budget -= 1
-                self._sleep(backoff_seconds(failures, self._random()))
+                self.clock.sleep(backoff_seconds(failures, self.ids.fraction()))
             else:
                 self._budget = min(self._budget + 1, RETRY_BUDGET)
                 return answer
@@ -412,7 +412,6 @@ class BatchWriter:
         connections: requests in flight at once.
         before_send: called before each request, retries included; raises to stop the writer.
         patience_seconds: see above.
-        clock, sleep, random: for tests; monotonic seconds, and `random()` in [0, 1).
     """
 
     def __init__(
@@ -423,15 +422,12 @@ class BatchWriter:
         connections: int = 16,
         before_send: Callable[[], object] | None = None,
         patience_seconds: float = 60.0,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-        random: Callable[[], float] = _random.random,
     ) -> None:
         self.acknowledged = 0
         self._dynamodb = dynamodb
         self._before_send = before_send
         self._patience_seconds = patience_seconds
-        self._clock, self._sleep, self._random = clock, sleep, random
+        self._clock, self._ids = dynamodb.clock, dynamodb.ids
         self._head = ('{"RequestItems":{' + json.dumps(table) + ":[").encode()
         self._operation, self._max_puts = "BatchWriteItem", MAX_BATCH_PUTS
         self._multi = pycurl.CurlMulti()
@@ -442,7 +438,7 @@ class BatchWriter:
         self._in_flight: dict[_Connection, None] = {}  # the one sent first comes first
         self._in_flight_bytes = 0
         self._not_begun: list[_Connection] = []  # of those in flight: libcurl has not touched them yet
-        self._progress_at = clock()
+        self._progress_at = self._clock.monotonic()
         self._error: BaseException | None = None
         self._unsent: list[Any] = []
 
@@ -559,10 +555,10 @@ class BatchWriter:
         if self._before_send is not None:
             self._before_send()
         if not self._in_flight and not self._paused:
-            self._progress_at = self._clock()  # the caller's own pauses are not the network's
+            self._progress_at = self._clock.monotonic()  # the caller's own pauses are not the network's
         connection.received.clear()
         connection.body_bytes = len(body)
-        connection.due = self._clock() + self._dynamodb.timeout_seconds
+        connection.due = self._clock.monotonic() + self._dynamodb.timeout_seconds
         self._dynamodb.load(connection.handle, self._operation, body)
         self._multi.add_handle(connection.handle)
         self._in_flight[connection] = None
@@ -574,7 +570,7 @@ class BatchWriter:
         self._not_begun.clear()
 
     def _resend_due(self) -> None:
-        now = self._clock()
+        now = self._clock.monotonic()
         for connection in [paused for paused in self._paused if paused.due <= now]:
             self._paused.remove(connection)
             self._send(connection, self._body(connection.puts))
@@ -583,23 +579,25 @@ class BatchWriter:
         """Waits for an answer or for the end of a pause, and does what then is to do."""
         wait_seconds = 1.0
         if self._paused:
-            wait_seconds = min(wait_seconds, max(0.0, min(paused.due for paused in self._paused) - self._clock()))
+            wait_seconds = min(
+                wait_seconds, max(0.0, min(paused.due for paused in self._paused) - self._clock.monotonic())
+            )
         if self._in_flight:
             self._wait_for_network(wait_seconds)
         else:
-            self._sleep(wait_seconds)
+            self._clock.sleep(wait_seconds)
         self._collect()
         if self._paused:
             self._resend_due()
 
     def _wait_for_network(self, wait_seconds: float) -> None:
-        wait_seconds = max(0.0, min(wait_seconds, next(iter(self._in_flight)).due - self._clock()))
+        wait_seconds = max(0.0, min(wait_seconds, next(iter(self._in_flight)).due - self._clock.monotonic()))
         timer_ms = self._multi.timeout()
         if timer_ms >= 0:
             wait_seconds = min(wait_seconds, timer_ms / 1000)
         if self._multi.select(wait_seconds) <= 0 and wait_seconds:
             # libcurl has no socket to wait for while it looks up a name: select returns at once.
-            time.sleep(0.001)
+            self._clock.sleep(0.001)
 
     def _collect(self) -> None:
         """Takes the answers that have come.
@@ -616,7 +614,7 @@ class BatchWriter:
                 final = self._take_answer(self._end_transfer(handle), None) or final
             for handle, number, message in failed:
                 final = self._take_answer(self._end_transfer(handle), network_error(number, message)) or final
-        now = self._clock()
+        now = self._clock.monotonic()
         while self._in_flight and (late := next(iter(self._in_flight))).due <= now:
             timeout = network_error(pycurl.E_OPERATION_TIMEDOUT, "no answer in time")
             final = self._take_answer(self._end_transfer(late.handle), timeout) or final
@@ -659,11 +657,11 @@ class BatchWriter:
             self._acknowledge(connection, sent - len(connection.puts))
         if not error.retryable:
             return error
-        now = self._clock()
+        now = self._clock.monotonic()
         if now - self._progress_at >= self._patience_seconds and connection.failures >= 4:
             return error
         connection.failures += 1
-        connection.due = now + backoff_seconds(connection.failures, self._random())
+        connection.due = now + backoff_seconds(connection.failures, self._ids.fraction())
         self._paused.append(connection)
         return None
 
@@ -674,7 +672,7 @@ class BatchWriter:
     def _acknowledge(self, connection: _Connection, count: int) -> None:
         if count > 0:
             self.acknowledged += count
-            self._progress_at = self._clock()
+            self._progress_at = self._clock.monotonic()
 
 
 class ConditionalWriter(BatchWriter):
@@ -703,7 +701,7 @@ class ConditionalWriter(BatchWriter):
 
     def _refuse(self, connection: _Connection, refusal: ConditionFailed) -> DynamoDBError | None:
         self.refused.append(connection.tags[0])
-        self._progress_at = self._clock()
+        self._progress_at = self._clock.monotonic()
         return None
 
 

@@ -14,6 +14,8 @@ from hashlib import sha256
 from hmac import digest
 from typing import Any, NamedTuple
 
+from waybill.clock import SYSTEM_CLOCK, Clock
+
 ALGORITHM = "AWS4-HMAC-SHA256"
 
 #: Header names and values that belong to one kind of request, in any order, `host` among them.
@@ -76,7 +78,7 @@ class Signer:
         region: as in the endpoint, `us-east-1`.
         service: the signing name, `dynamodb`.
         credentials: provider; `default_credentials()` when left out.
-        clock: seconds since the epoch.
+        clock: dates the signature.
     """
 
     def __init__(
@@ -84,7 +86,7 @@ class Signer:
         region: str,
         service: str,
         credentials: CredentialsProvider | None = None,
-        clock: Callable[[], float] = time.time,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._scope_tail = f"{region}/{service}/aws4_request"
         self._region, self._service = region, service
@@ -101,7 +103,7 @@ class Signer:
             headers: all of them are signed; pass the same tuple each time for one kind of request, it is remembered.
             body: the exact bytes that will be sent.
         """
-        second, credentials = int(self._clock()), self._credentials()
+        second, credentials = int(self._clock.now().timestamp()), self._credentials()
         known = self._prepared.get(headers)
         if known is not None and known[0] == second and known[1] == credentials:
             prepared = known[2]

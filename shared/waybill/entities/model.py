@@ -17,12 +17,9 @@ from enum import StrEnum
 from typing import Any
 
 from waybill.errors import InvalidRequest
+from waybill.validation import MAX_TEXT, Problems, boolean, is_line, pointer_token, refuse_unknown, text
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-MAX_TEXT = 200
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-
-Problems = list[tuple[str, str]]
 
 
 class DataType(StrEnum):
@@ -188,40 +185,6 @@ MEMBERS = frozenset(
     }
 )
 TARGET_MEMBERS = frozenset({"table", "modifiedAttribute"})
-
-
-def refuse_unknown(given: Mapping[str, Any], known: Collection[str], path: str, problems: Problems) -> None:
-    """One problem for each member that nobody reads: a misspelt option must not pass silently."""
-    problems.extend((f"{path}/{pointer_token(member)}", "unknown member") for member in given if member not in known)
-
-
-def pointer_token(member: str) -> str:
-    """A member name as one token of a JSON Pointer (RFC 6901, section 3)."""
-    return member.replace("~", "~0").replace("/", "~1")
-
-
-def text(given: Mapping[str, Any], member: str, problems: Problems) -> str | None:
-    """A short line of text, or None when left out."""
-    value = given.get(member)
-    if value is None:
-        return None
-    if not is_line(value, MAX_TEXT):
-        problems.append((f"/{member}", f"must be one line of 1 to {MAX_TEXT} characters"))
-        return None
-    return str(value)
-
-
-def is_line(value: object, longest: int) -> bool:
-    """Whether the value is text that is not blank, without control characters and line breaks."""
-    return isinstance(value, str) and 0 < len(value.strip()) <= len(value) <= longest and not _CONTROL.search(value)
-
-
-def boolean(given: Mapping[str, Any], member: str, default: bool, problems: Problems) -> bool:
-    value = given.get(member, default)
-    if not isinstance(value, bool):
-        problems.append((f"/{member}", "must be true or false"))
-        return default
-    return value
 
 
 def check_encoding(value: object, path: str, problems: Problems) -> str | None:

@@ -11,7 +11,6 @@ started only after its mark stands: one of the two sees the other.
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -20,6 +19,7 @@ from waybill.aws.dynamodb import ConditionFailed, DynamoDB, TransactionCanceled,
 from waybill.entities.model import Entity
 from waybill.entities.permissions import entity_not_found
 from waybill.errors import Conflict, PreconditionFailed, WaybillError
+from waybill.ids import Ids, new_token
 
 # Inside the class, `list` is the method.
 _Entities = list[Entity]
@@ -31,9 +31,10 @@ _Items = list[dict[str, Any]]
 class EntityRepository:
     """Each method is one request, `list` one for each megabyte of definitions."""
 
-    def __init__(self, dynamodb: DynamoDB, table: str) -> None:
+    def __init__(self, dynamodb: DynamoDB, table: str, ids: Ids) -> None:
         self._dynamodb = dynamodb
         self._table = table
+        self._ids = ids
 
     def find(self, name: str) -> Entity | None:
         key = to_attributes({"pk": "ENTITY", "sk": name})
@@ -139,7 +140,7 @@ class EntityRepository:
         Raises:
             Conflict: somebody else is deleting it.
         """
-        mark = uuid.uuid4().hex
+        mark = new_token(self._ids)
         item = {"pk": "DELETING", "sk": entity.uid, "mark": mark, "since": int(now.timestamp())}
         try:
             self._dynamodb.call(

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from waybill.aws.dynamodb import DynamoDB, DynamoDBError
-from waybill.entities.model import Entity, Problems, Target
+from waybill.entities.model import Entity, Target
 from waybill.entities.schema import Schema, parse_schema
 from waybill.errors import InvalidRequest
+from waybill.validation import Problems
 
 
 def check_target(dynamodb: DynamoDB, entity: Entity, target: Target) -> None:

@@ -17,7 +17,8 @@ from enum import StrEnum
 from typing import Any
 
 from waybill.errors import Conflict
-from waybill.jobs.model import Job, parse_rfc3339, rfc3339
+from waybill.jobs.model import Job
+from waybill.timestamps import parse_rfc3339, rfc3339
 
 
 class ExportType(StrEnum):

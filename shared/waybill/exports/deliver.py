@@ -1,14 +1,13 @@
 """Deliver: the finished file of a run, and a manifest beside it, to where it belongs.
 
 A receiver never sees a final name with partial content: S3 shows whole objects only, servers get temporary names and a
-rename (`exports.remote.place`). A full extract replaces a file of the same name; a file of changes never does, it takes
-the next free name instead, because one that was not collected yet would be lost.
+rename (`exports.destinations.place`). A full extract replaces a file of the same
+name; a file of changes takes the next free name instead, because one that was not collected yet would be lost.
 """
 
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ from waybill.aws.bucket import Bucket, BucketRefused
 from waybill.aws.secrets import SecretUnreadable
 from waybill.errors import DeliveryFailed
 from waybill.exports.definition import DELETED, Definition
-from waybill.exports.remote import (
+from waybill.exports.destinations import (
     DEFAULT_TIMEOUTS,
     AllowedHosts,
     Placement,
@@ -30,13 +29,15 @@ from waybill.exports.remote import (
     open_remote,
     place,
 )
-from waybill.exports.remote.place import numbered
+from waybill.exports.destinations.place import numbered
 from waybill.exports.run import end_run, fail_run, snapshot_of
+from waybill.ids import new_token
 from waybill.jobs.leases import LatePulse, lease_chunk
-from waybill.jobs.model import Counts, Job, Status, rfc3339
+from waybill.jobs.model import Counts, Job, Status
+from waybill.timestamps import rfc3339
 
 if TYPE_CHECKING:
-    from waybill.bootstrap import Services
+    from waybill.exports.services import ExportServices
 
 RETRY_SECONDS = (5, 15, 40)
 """Waits between attempts, where another may succeed soon. A person can relaunch a run later."""
@@ -47,7 +48,7 @@ _MARK = "waybill-job"
 """Metadata of a delivered object: the run that it is of."""
 
 
-def deliver(services: Services, job_id: str, remaining_seconds: Callable[[], float]) -> dict[str, Any]:
+def deliver(services: ExportServices, job_id: str, remaining_seconds: Callable[[], float]) -> dict[str, Any]:
     """Deliver an extracted run and end its job.
 
     Returns:
@@ -60,7 +61,7 @@ def deliver(services: Services, job_id: str, remaining_seconds: Callable[[], flo
     if definition.destination["kind"] == "download":
         _complete(services, services.jobs.get(job_id), has_download=True)
         return {"outcome": "ended"}
-    attempt = uuid.uuid4().hex
+    attempt = new_token(services.ids)
     job = lease_chunk(services, job_id, _LEASE, attempt, remaining_seconds)
     pulse = LatePulse(services, job, _LEASE, attempt)
     delivery = _Delivery(services, job, definition, snapshot, pulse)
@@ -77,13 +78,13 @@ def deliver(services: Services, job_id: str, remaining_seconds: Callable[[], flo
     return {"outcome": "ended"}
 
 
-def _complete(services: Services, job: Job, **changes: Any) -> None:
+def _complete(services: ExportServices, job: Job, **changes: Any) -> None:
     assert job.extracted is not None  # noqa: S101  the step before has seen to it
     rows = int(job.extracted["rows"])
     end_run(services, job, Status.COMPLETED, Counts(rows, rows), **changes)
 
 
-def _failed(services: Services, delivery: _Delivery, error: DeliveryFailed) -> dict[str, Any]:
+def _failed(services: ExportServices, delivery: _Delivery, error: DeliveryFailed) -> dict[str, Any]:
     attempts = int((delivery.job.delivery or {}).get("attempts", 0))
     if error.retry_now and attempts < len(RETRY_SECONDS):
         delivery.note(attempts=attempts + 1)
@@ -99,14 +100,16 @@ def _failed(services: Services, delivery: _Delivery, error: DeliveryFailed) -> d
     return {"outcome": "ended"}
 
 
-def bucket_of(services: Services, destination: Mapping[str, Any]) -> tuple[Bucket, str]:
+def bucket_of(services: ExportServices, destination: Mapping[str, Any]) -> tuple[Bucket, str]:
     """The bucket of an `s3` destination, and its prefix, empty or with a slash at its end."""
     prefix = destination.get("prefix", "")
     prefix += "/" if prefix and not prefix.endswith("/") else ""
     return services.files.bucket(destination.get("bucket") or services.settings.transfer_bucket), prefix
 
 
-def open_server(services: Services, destination: Mapping[str, Any], timeouts: Timeouts = DEFAULT_TIMEOUTS) -> Remote:
+def open_server(
+    services: ExportServices, destination: Mapping[str, Any], timeouts: Timeouts = DEFAULT_TIMEOUTS
+) -> Remote:
     """The directory of an `sftp` or `ftps` destination, with the credentials of its secret.
 
     Raises:
@@ -123,7 +126,7 @@ def open_server(services: Services, destination: Mapping[str, Any], timeouts: Ti
 class _Delivery:
     """One attempt at the delivery of a run; it is the store of its own progress."""
 
-    services: Services
+    services: ExportServices
     job: Job
     definition: Definition
     snapshot: dict[str, Any]

@@ -9,8 +9,6 @@ entry is there, as a chunk of an import does; an invocation whose time runs out 
 from __future__ import annotations
 
 import json
-import time
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,19 +20,21 @@ from waybill.entities.schema import parse_schema
 from waybill.errors import InvalidRequest, JobFailed
 from waybill.exports.container import FileWriter
 from waybill.exports.definition import Compression, Definition, Format
+from waybill.exports.destinations import AllowedHosts
 from waybill.exports.filter import compile_filter
 from waybill.exports.parse import Allowed, parse_definition
-from waybill.exports.remote import AllowedHosts
 from waybill.exports.rows import RowEncoder
 from waybill.exports.run import snapshot_of
+from waybill.ids import new_token
 from waybill.imports.results import job_prefix
 from waybill.imports.sinks import TOMBSTONE_SECONDS
 from waybill.jobs.items import LedgerEntry
 from waybill.jobs.leases import FINISH, LatePulse, lease_chunk
-from waybill.jobs.model import Job, Status, rfc3339
+from waybill.jobs.model import Job, Status
+from waybill.timestamps import rfc3339
 
 if TYPE_CHECKING:
-    from waybill.bootstrap import Services
+    from waybill.exports.services import ExportServices
 
 SEGMENTS = SHARDS
 """Of an entity's own table its partitions; a large target table is scanned in as many."""
@@ -76,7 +76,7 @@ class _Extraction:
         return range(part * share, (part + 1) * share)
 
 
-def extract(services: Services, job_id: str, remaining_seconds: Callable[[], float]) -> dict[str, Any]:
+def extract(services: ExportServices, job_id: str, remaining_seconds: Callable[[], float]) -> dict[str, Any]:
     """Begin a run, and extract a small table whole.
 
     Returns:
@@ -112,7 +112,7 @@ def extract(services: Services, job_id: str, remaining_seconds: Callable[[], flo
     return {"outcome": "extracted"}
 
 
-def choose_window(services: Services, job: Job, definition: Definition, entity: Entity) -> Job:
+def choose_window(services: ExportServices, job: Job, definition: Definition, entity: Entity) -> Job:
     """Settle which window of write times an incremental run takes, once; see docs/exports.md for the proof.
 
     Everything stamped before `window_to` has been written when this returns, and stays visible to consistent reads. An
@@ -124,12 +124,14 @@ def choose_window(services: Services, job: Job, definition: Definition, entity: 
     """
     if not definition.is_incremental:
         return job
-    now = services.clock()
+    now = services.clock.now()
     if job.window_to is None:
         if entity.target is not None:
             window_to = now - timedelta(seconds=LAG_SECONDS)
         else:
-            time.sleep(SKEW_SECONDS)  # an import that begins after this has no earlier stamps, whatever its clock says
+            services.clock.sleep(
+                SKEW_SECONDS
+            )  # an import that begins after this has no earlier stamps, whatever its clock says
             window_to = min(now, _write_horizon(services, entity) or now)
         if job.window_from is not None:
             window_to = max(job.window_from, window_to)
@@ -144,7 +146,7 @@ def choose_window(services: Services, job: Job, definition: Definition, entity: 
     return job
 
 
-def _write_horizon(services: Services, entity: Entity) -> datetime | None:
+def _write_horizon(services: ExportServices, entity: Entity) -> datetime | None:
     """Before this, nothing that is in flight was stamped; None when no import is at work."""
     while (entry := services.jobs.queue_head(entity.uid)) is not None:
         job = services.jobs.find(entry.partition("#")[2])
@@ -157,7 +159,7 @@ def _write_horizon(services: Services, entity: Entity) -> datetime | None:
     return None
 
 
-def extract_part(services: Services, job_id: str, part: int, remaining_seconds: Callable[[], float]) -> str:
+def extract_part(services: ExportServices, job_id: str, part: int, remaining_seconds: Callable[[], float]) -> str:
     """Extract one part of a run, or what earlier invocations left of it.
 
     Returns:
@@ -168,7 +170,7 @@ def extract_part(services: Services, job_id: str, part: int, remaining_seconds: 
     """
     if _is_done(services, job_id, part):
         return "extracted"
-    attempt = uuid.uuid4().hex
+    attempt = new_token(services.ids)
     job = lease_chunk(services, job_id, part, attempt, remaining_seconds)
     done = services.jobs.ledger(job_id, part).get(part, [])
     if done and done[-1].is_last:
@@ -216,7 +218,7 @@ def extract_part(services: Services, job_id: str, part: int, remaining_seconds: 
     return "extracted" if is_last else "more"
 
 
-def assemble(services: Services, job_id: str, remaining_seconds: Callable[[], float]) -> Job:
+def assemble(services: ExportServices, job_id: str, remaining_seconds: Callable[[], float]) -> Job:
     """Put the parts together to the run's file: header, rows in order, compression, digest. In one go: the state of a
     digest cannot be kept.
 
@@ -227,7 +229,7 @@ def assemble(services: Services, job_id: str, remaining_seconds: Callable[[], fl
     job = services.jobs.get(job_id)
     if job.extracted is not None:
         return job
-    attempt = uuid.uuid4().hex
+    attempt = new_token(services.ids)
     job = lease_chunk(services, job_id, FINISH, attempt)
     pulse = LatePulse(services, job, FINISH, attempt)
     definition, entity, _ = snapshot_of(services, job_id)
@@ -270,12 +272,12 @@ def part_key(job_id: str, part: int, number: int, attempt: str) -> str:
     return f"{job_prefix(job_id)}parts/{part:04d}/{number:04d}-{attempt}"
 
 
-def _is_done(services: Services, job_id: str, part: int) -> bool:
+def _is_done(services: ExportServices, job_id: str, part: int) -> bool:
     done = services.jobs.ledger(job_id, part).get(part, [])
     return bool(done) and done[-1].is_last
 
 
-def _blocks(services: Services, bucket: str, key: str) -> Iterator[bytes]:
+def _blocks(services: ExportServices, bucket: str, key: str) -> Iterator[bytes]:
     source = services.files.open(bucket, key)
     while block := source.read(_BLOCK_BYTES):
         yield block
@@ -286,14 +288,14 @@ def _encoder(run: _Extraction) -> RowEncoder:
     return RowEncoder(run.entity, run.definition, keep=keep, changes=run.definition.has_changes)
 
 
-def _is_large(services: Services, run: _Extraction) -> bool:
+def _is_large(services: ExportServices, run: _Extraction) -> bool:
     """Whether a 64th of the table fills more than one page (1 MB): keys are spread evenly."""
     operation, request = _page_request(services, run, 0, None)
     return "LastEvaluatedKey" in services.dynamodb.call(operation, request | {"Select": "COUNT"})
 
 
 def _page_request(
-    services: Services, run: _Extraction, segment: int, key: dict[str, Any] | None
+    services: ExportServices, run: _Extraction, segment: int, key: dict[str, Any] | None
 ) -> tuple[str, dict[str, Any]]:
     """The request for one page of a segment: operation and parameters."""
     names: dict[str, str] = {}

@@ -39,9 +39,9 @@ from waybill.entities.fields import Field
 from waybill.entities.fieldtypes import TYPES, FieldType
 from waybill.entities.fieldtypes.attributes import check_text, json_text
 from waybill.entities.fieldtypes.base import ORDERED, Attribute
-from waybill.entities.model import Problems, refuse_unknown
 from waybill.entities.schema import Schema
 from waybill.errors import InvalidRequest
+from waybill.validation import Problems, refuse_unknown
 
 Item = Mapping[str, Attribute]
 """A record as DynamoDB gives it: attribute name → attribute value."""

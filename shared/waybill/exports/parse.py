@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from waybill.entities.model import Entity, Problems, boolean, is_line, refuse_unknown, text
+from waybill.entities.model import Entity
 from waybill.entities.schema import parse_schema
 from waybill.errors import InvalidRequest
 from waybill.exports.definition import (
@@ -21,10 +21,11 @@ from waybill.exports.definition import (
     ExportType,
     Format,
 )
+from waybill.exports.destinations import AllowedHosts, check_destination
 from waybill.exports.filter import check_filter
-from waybill.exports.remote import AllowedHosts, check_destination
 from waybill.exports.report import check_recipients
 from waybill.exports.schedule import check_schedule
+from waybill.validation import Problems, boolean, is_line, refuse_unknown, text
 
 _Word = TypeVar("_Word", bound=StrEnum)
 DELIVERY_KINDS = ("s3", "sftp", "ftps")

@@ -13,9 +13,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from waybill.entities.model import Problems
 from waybill.errors import DeliveryFailed
-from waybill.jobs.model import Job, Process, Status, rfc3339
+from waybill.jobs.model import Job, Process, Status
+from waybill.timestamps import rfc3339
+from waybill.validation import Problems
 
 MAX_RECIPIENTS = 50
 MAX_SUBJECT = 200

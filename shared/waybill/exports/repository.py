@@ -8,8 +8,6 @@ Ids grow with time (UUID version 7), so that the newest export stands first with
 from __future__ import annotations
 
 import json
-import os
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -28,24 +26,19 @@ from waybill.exports.definition import (
     run_summary,
     starts_anew,
 )
-from waybill.jobs.model import Job, Status, parse_rfc3339, rfc3339
-
-
-def new_export_id(moment: datetime) -> str:
-    """A UUID version 7 (RFC 9562, section 5.7): milliseconds, then random bits."""
-    milliseconds = int(moment.timestamp() * 1000)
-    bits = (milliseconds << 80) | int.from_bytes(os.urandom(10))
-    bits = bits & ~(0xF << 76) | 0x7 << 76
-    return str(uuid.UUID(int=bits & ~(0x3 << 62) | 0x2 << 62))
+from waybill.ids import Ids, new_uuid
+from waybill.jobs.model import Job, Status
+from waybill.timestamps import parse_rfc3339, rfc3339
 
 
 class ExportRepository:
     """Reads and changes exports. A move reads the export and writes it back on condition that nobody else did meanwhile
     (`revision`)."""
 
-    def __init__(self, dynamodb: DynamoDB, table: str) -> None:
+    def __init__(self, dynamodb: DynamoDB, table: str, ids: Ids) -> None:
         self._dynamodb = dynamodb
         self._table = table
+        self._ids = ids
 
     def get(self, export_id: str) -> Export:
         """The export.
@@ -125,7 +118,7 @@ class ExportRepository:
                 definition=definition,
                 entity_uid=entity_uid,
                 version=export.version + 1,
-                series=str(uuid.uuid4()) if anew else export.series,
+                series=new_uuid(self._ids) if anew else export.series,
                 window_end=None if anew else export.window_end,
             )
 

@@ -8,7 +8,6 @@ Each arrow may be crossed again: whatever breaks off is taken up by the next tic
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -18,45 +17,46 @@ from waybill.errors import Conflict, NotFound, Superseded
 from waybill.exports.definition import Definition, Export, ExportStatus, Run
 from waybill.exports.report import is_relaunchable
 from waybill.exports.schedule import latest_due, zone_of
+from waybill.ids import derived_uuid, new_uuid
 from waybill.jobs.model import Counts, Job, Process, Status, finished
 from waybill.telemetry import logger
 
 if TYPE_CHECKING:
-    from waybill.bootstrap import Services
+    from waybill.exports.services import ExportServices
 
 SCHEDULER = "schedule"
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
-_NAMESPACE = uuid.UUID("0d9a35a1-5f9c-5c8e-8d0c-0f7f35a4b2e6")
+_NAMESPACE = "0d9a35a1-5f9c-5c8e-8d0c-0f7f35a4b2e6"
 
 
-def activate(services: Services, export: Export, started_by: str, started_by_id: str) -> Export:
+def activate(services: ExportServices, export: Export, started_by: str, started_by_id: str) -> Export:
     """Schedule a draft, or run it at once: a one-shot export whose time is not in the future.
 
     Raises:
         Conflict: it is no draft.
         NotFound: it, or its entity, is gone.
     """
-    now, schedule = services.clock(), export.definition.schedule
+    now, schedule = services.clock.now(), export.definition.schedule
     is_later = schedule is not None and latest_due(schedule, _LONG_AGO, now) is None
     if export.definition.is_periodic or is_later:
         return services.exports.schedule(export.export_id, now)
     # The one run of a one-shot export has one id: activated twice it is found again.
-    run = Run(str(uuid.uuid5(_NAMESPACE, export.export_id)), now, started_by, started_by_id)
+    run = Run(derived_uuid(_NAMESPACE, export.export_id), now, started_by, started_by_id)
     launch(services, services.exports.claim(export.export_id, run, "activate"))
     return services.exports.get(export.export_id)
 
 
-def run_now(services: Services, export: Export, started_by: str, started_by_id: str) -> Job:
+def run_now(services: ExportServices, export: Export, started_by: str, started_by_id: str) -> Job:
     """Run a scheduled export now, as its schedule would.
 
     Raises:
         Conflict: it is not scheduled, or a run has not ended.
     """
-    run = Run(str(uuid.uuid4()), services.clock(), started_by, started_by_id)
+    run = Run(new_uuid(services.ids), services.clock.now(), started_by, started_by_id)
     return launch(services, services.exports.claim(export.export_id, run, "run"))
 
 
-def relaunch_export(services: Services, job: Job, started_by: str, started_by_id: str) -> Job:
+def relaunch_export(services: ExportServices, job: Job, started_by: str, started_by_id: str) -> Job:
     """Repeat a failed run: the same rows and window, delivered to where the definition says now.
 
     Raises:
@@ -67,14 +67,16 @@ def relaunch_export(services: Services, job: Job, started_by: str, started_by_id
         raise Conflict(f"This run {why}.", job.allowed_actions())
     services.jobs.definition(job.job_id)  # what the repeat is made of is there
     window = None if job.window_to is None else (job.window_from, job.window_to)
-    run = Run(str(uuid.uuid4()), services.clock(), started_by, started_by_id, retry_of=job.job_id, window=window)
+    run = Run(
+        new_uuid(services.ids), services.clock.now(), started_by, started_by_id, retry_of=job.job_id, window=window
+    )
     try:
         return launch(services, services.exports.claim(job.export_id, run, "relaunch"))
     except NotFound:
         raise Conflict("The export of this run was deleted.", job.allowed_actions()) from None
 
 
-def tick(services: Services) -> int:
+def tick(services: ExportServices) -> int:
     """What the schedule does each minute: start the runs that are due, and take up what broke off.
 
     Which exports are due is a function of definitions and time (`exports.schedule.latest_due`), and a run's id one of
@@ -84,14 +86,14 @@ def tick(services: Services) -> int:
         The number of runs started.
     """
     started = 0
-    now = services.clock()
+    now = services.clock.now()
     for export in services.exports.all():
         try:
             if export.running is not None:
                 _take_up(services, export)
             elif due := due_at(export, now):
                 name = f"{export.export_id}/{due.isoformat()}"
-                run = Run(str(uuid.uuid5(_NAMESPACE, name)), now, SCHEDULER, occurrence=due)
+                run = Run(derived_uuid(_NAMESPACE, name), now, SCHEDULER, occurrence=due)
                 launch(services, services.exports.claim(export.export_id, run, "schedule"))
                 started += 1
         except (Conflict, NotFound):  # unscheduled, run or deleted since it was read
@@ -109,7 +111,7 @@ def due_at(export: Export, now: datetime) -> datetime | None:
     return latest_due(schedule, handled, now)
 
 
-def launch(services: Services, export: Export) -> Job:
+def launch(services: ExportServices, export: Export) -> Job:
     """Register and start the run that stands in the export. Called again it finds the same job.
 
     Raises:
@@ -160,26 +162,26 @@ def file_name_of(definition: Definition, moment: datetime) -> str:
     return definition.file_name_at(moment.astimezone(zone_of(definition.schedule)))
 
 
-def end_run(services: Services, job: Job, status: Status, counts: Counts, **changes: Any) -> Job:
+def end_run(services: ExportServices, job: Job, status: Status, counts: Counts, **changes: Any) -> Job:
     """End a run's job, and note it on its export.
 
     Args:
         changes: of the job's fields.
     """
-    ended = finished(job, status, counts, services.clock(), services.jobs.retention, **changes)
+    ended = finished(job, status, counts, services.clock.now(), services.jobs.retention, **changes)
     stored = services.jobs.finish(ended, job.status)
     note_end(services, stored)
     return stored
 
 
-def fail_run(services: Services, job: Job, code: str, message: str, **changes: Any) -> Job:
+def fail_run(services: ExportServices, job: Job, code: str, message: str, **changes: Any) -> Job:
     """End a run as FAILED. It counts the rows that it wrote into its file, although nobody got them."""
     written = int(job.extracted["rows"]) if job.extracted else job.processed
     counts = Counts(written, written)
     return end_run(services, job, Status.FAILED, counts, error_code=code, error_message=message, **changes)
 
 
-def fail_export(services: Services, job_id: str) -> Job | None:
+def fail_export(services: ExportServices, job_id: str) -> Job | None:
     """End a run whose step failed for good."""
     job = services.jobs.find(job_id)
     if job is None:
@@ -190,7 +192,7 @@ def fail_export(services: Services, job_id: str) -> Job | None:
     return fail_run(services, job, "internal-error", "A step of the export failed repeatedly.")
 
 
-def end_abandoned(services: Services, job_id: str) -> Job:
+def end_abandoned(services: ExportServices, job_id: str) -> Job:
     """The job as it ended, after a `Superseded`: another attempt or caller was first."""
     job = services.jobs.find(job_id)
     if job is None or not job.is_terminal:
@@ -199,7 +201,7 @@ def end_abandoned(services: Services, job_id: str) -> Job:
     return job
 
 
-def note_end(services: Services, job: Job) -> None:
+def note_end(services: ExportServices, job: Job) -> None:
     """Tell the export, then everybody, that its run has ended."""
     try:
         series = str(services.jobs.definition(job.job_id)["series"])
@@ -209,14 +211,14 @@ def note_end(services: Services, job: Job) -> None:
     services.jobs.announce(job)
 
 
-def snapshot_of(services: Services, job_id: str) -> tuple[Definition, Entity | None, dict[str, Any]]:
+def snapshot_of(services: ExportServices, job_id: str) -> tuple[Definition, Entity | None, dict[str, Any]]:
     """What a run runs with: the definition, the entity (None when it was gone), and the whole snapshot."""
     snapshot = services.jobs.definition(job_id)
     entity = None if snapshot["entity"] is None else Entity.from_document(snapshot["entity"])
     return Definition.from_document(snapshot["export"]), entity, snapshot
 
 
-def _take_up(services: Services, export: Export) -> None:
+def _take_up(services: ExportServices, export: Export) -> None:
     """A run that stands in the export: register what was not, and note the end of what has ended."""
     job = None if export.running is None else services.jobs.find(export.running.job_id)
     if job is None:

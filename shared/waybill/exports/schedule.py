@@ -24,8 +24,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from waybill.entities.model import Problems, refuse_unknown
-from waybill.jobs.model import rfc3339
+from waybill.timestamps import rfc3339
+from waybill.validation import Problems, refuse_unknown
 
 if TYPE_CHECKING:
     from waybill.exports.definition import ExportType

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -65,5 +63,5 @@ def existing(
             pending = answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
             if pending:
                 failures = 0 if items else failures + 1
-                time.sleep(backoff_seconds(failures + 1, random.random()))  # noqa: S311
+                dynamodb.clock.sleep(backoff_seconds(failures + 1, dynamodb.ids.fraction()))
     return there

@@ -8,7 +8,6 @@ written last: it means that the files exist.
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import chain
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from waybill.aws.dynamodb import BatchWriter
 from waybill.aws.files import SourceChanged, Writer
+from waybill.ids import new_token
 from waybill.imports.deadline import OutOfTime, Remaining, check_time, whole_invocation
 from waybill.imports.keys import RangeReader
 from waybill.imports.load import load_leased_chunk, part_prefix
@@ -42,7 +42,7 @@ from waybill.jobs.leases import FINISH, WRITE_TIMEOUT_SECONDS, Pulse, lease_chun
 from waybill.jobs.model import Counts, Job, Status, finished
 
 if TYPE_CHECKING:
-    from waybill.bootstrap import Services
+    from waybill.jobs.services import Services
 
 PIECE_BYTES = 1024 * 1024
 WINNERS_PER_LOOK = 2_000
@@ -101,7 +101,7 @@ def _finish_planned(
         OutOfTime: what is done is kept.
     """
     ledger = _complete_ledger(services, job, plan, remaining_seconds)
-    attempt = uuid.uuid4().hex
+    attempt = new_token(services.ids)
     job = lease_chunk(services, job.job_id, FINISH, attempt)
     pulse = Pulse(services, job, FINISH, attempt)
 
@@ -136,7 +136,7 @@ def _finish_planned(
         job,
         Status.FAILED if failure else Status.COMPLETED,
         counts,
-        services.clock(),
+        services.clock.now(),
         services.jobs.retention,
         error_code=failure,
         error_message=_MESSAGES[failure].format(counts=counts) if failure else None,
@@ -162,7 +162,7 @@ def _complete_ledger(
         parts = ledger.setdefault(chunk.number, [])
         if not parts or not parts[-1].is_last:
             check_time(remaining_seconds)
-            attempt = uuid.uuid4().hex
+            attempt = new_token(services.ids)
             leased = lease_chunk(services, job.job_id, chunk.number, attempt)
             parts[:] = services.jobs.ledger(job.job_id, chunk.number).get(chunk.number, [])  # now nobody adds to it
             if not parts or not parts[-1].is_last:
@@ -226,7 +226,7 @@ def settle_repeated_keys(
                 while search.written < len(winners):
                     tick()
                     some = winners[search.written : search.written + WINNERS_PER_LOOK]
-                    writer.write(_stamped(some, reader, services.clock()))
+                    writer.write(_stamped(some, reader, services.clock.now()))
                     writer.flush()
                     search.written += len(some)
             search.done(loser for rows in groups for loser in earlier_rows(rows))

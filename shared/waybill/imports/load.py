@@ -10,7 +10,6 @@ A chunk that does not end before the invocation must is committed as far as it c
 
 from __future__ import annotations
 
-import uuid
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -18,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from waybill.aws.files import SourceChanged, Writer
+from waybill.ids import new_token
 from waybill.imports.blocks import RowBlock, stopped
 from waybill.imports.deadline import RESERVE_SECONDS, Remaining, whole_invocation
 from waybill.imports.keys import KeySpill
@@ -37,7 +37,7 @@ from waybill.tabular.records import Segment
 
 if TYPE_CHECKING:
     from waybill.aws.files import Files
-    from waybill.bootstrap import Services
+    from waybill.jobs.services import Services
 
 
 class _Stop(Exception):
@@ -87,7 +87,7 @@ def load_chunk(
     plan = read_plan(services, job_id)
     if plan is None:
         raise LookupError(f"job {job_id} has no plan")
-    attempt = uuid.uuid4().hex
+    attempt = new_token(services.ids)
     job = lease_chunk(services, job_id, number, attempt, remaining_seconds)
     # Again: while the lease was waited for, who had it may have committed. From now on only this attempt can.
     parts = services.jobs.ledger(job_id, number).get(number, [])
@@ -184,7 +184,7 @@ class _Loader:
         self._sink = self._open_sink()
         try:
             for segment, row, count in self._segments(tally):
-                block = self._reader.read(segment, row, count, self._services.clock(), self._sink.wrapping)
+                block = self._reader.read(segment, row, count, self._services.clock.now(), self._sink.wrapping)
                 block.reject(losers)
                 if self._policy.refuses_all:
                     block.stop_all()
@@ -247,7 +247,7 @@ class _Loader:
                         report.reject(raw, [stopped(number)])
                         tally.unprocessed += 1
                     continue
-                block = self._reader.read(segment, row, count, self._services.clock(), None)
+                block = self._reader.read(segment, row, count, self._services.clock.now(), None)
                 block.reject(losers)
                 for refusal in written.refused:
                     block.refuse(refusal)
@@ -309,7 +309,7 @@ class _Loader:
         if (target := self._reader.target) is not None:
             key_attribute = self._reader.key_attributes[0]
             return target_sink(mode, dynamodb, target, key_attribute, settings.write_connections, before_send)
-        now_seconds = int(self._services.clock().timestamp())
+        now_seconds = int(self._services.clock.now().timestamp())
         return conditional_sink(
             mode, dynamodb, self._reader.table, self._job.job_id, now_seconds, settings.write_connections, before_send
         )

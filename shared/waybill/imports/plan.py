@@ -26,7 +26,7 @@ from waybill.tabular.plan import HEADER_ROW, Chunk, record_text
 from waybill.tabular.records import cell_pattern
 
 if TYPE_CHECKING:
-    from waybill.bootstrap import Services
+    from waybill.jobs.services import Services
 
 
 @dataclass(frozen=True)
@@ -244,7 +244,7 @@ def fail_import(services: Services, job: Job, errors: list[RowError]) -> Job:
         job,
         Status.FAILED,
         Counts(total=0),
-        services.clock(),
+        services.clock.now(),
         services.jobs.retention,
         error_code=first.type,
         error_message=first.message,

@@ -7,11 +7,11 @@ its rows; of a workbook what has to be read before the first row of a sheet. Tim
 from __future__ import annotations
 
 import io
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from waybill.clock import Clock
 from waybill.entities.header import HeaderMatch, HeaderMismatch, likely_match
 from waybill.entities.model import Entity
 from waybill.entities.schema import Schema, parse_schema
@@ -33,7 +33,7 @@ from waybill.tabular.records import Readable, RecordTooLong, Segment, UnclosedQu
 
 if TYPE_CHECKING:
     from waybill.aws.files import Files
-    from waybill.bootstrap import Services
+    from waybill.jobs.services import Services
     from waybill.tabular.sheets import SheetRows
 
 SHOWN_ROWS = 20
@@ -117,7 +117,7 @@ def preview_file(services: Services, upload: Upload, entity: Entity, options: Im
     def likely(labels: list[str]) -> HeaderMatch:
         return likely_match(schema, labels, renames_of(entity, job))
 
-    look = _Look(services.files, request, likely)
+    look = _Look(services.files, request, likely, services.clock)
     try:
         found = look.read()
     except JobFailed as failure:
@@ -179,7 +179,7 @@ def _rows(
         for segment in segments(io.BytesIO(table[chunk.start : chunk.end]), found.dialect, chunk.start, _BLOCK_BYTES):
             count = min(segment.records, chunk.first_row + chunk.rows - row)
             cells = parse_rows(segment, segment.data.decode(found.text_encoding), found.dialect).cells
-            errors = reader.read(segment, row, count, services.clock(), NoSink.wrapping).errors if reader else {}
+            errors = reader.read(segment, row, count, services.clock.now(), NoSink.wrapping).errors if reader else {}
             for number in chunk.data_rows(row):
                 if number >= row + count:
                     break
@@ -209,10 +209,10 @@ class _Look(Reading):
 
     _workbook_seconds = 6  # of CPU time, of which the API's function has little more than half
 
-    def __init__(self, files: Files, request: Request, match: Callable[[list[str]], HeaderMatch]) -> None:
-        ends = time.monotonic() + SECONDS
+    def __init__(self, files: Files, request: Request, match: Callable[[list[str]], HeaderMatch], clock: Clock) -> None:
+        ends = clock.monotonic() + SECONDS
         # A stream of a step keeps a reserve, which a look does not need.
-        super().__init__(files, replace(request, match=match), lambda: RESERVE_SECONDS + ends - time.monotonic())
+        super().__init__(files, replace(request, match=match), lambda: RESERVE_SECONDS + ends - clock.monotonic())
         self.table = b""
         self.sheets: list[str] | None = None
         self.is_whole = True

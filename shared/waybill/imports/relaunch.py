@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from waybill.errors import Conflict, NotFound
+from waybill.ids import new_uuid
 from waybill.imports.plan import ImportPlan, read_plan
 from waybill.imports.results import job_prefix, rejects_key, summary_key
 from waybill.imports.settle import DUPLICATE_KEY
@@ -17,7 +17,7 @@ from waybill.tabular.recode import Recoded
 from waybill.tabular.records import raw_records, segments
 
 if TYPE_CHECKING:
-    from waybill.bootstrap import Services
+    from waybill.jobs.services import Services
 
 
 def relaunch_import(services: Services, job: Job, started_by: str, started_by_id: str) -> Job:
@@ -38,7 +38,7 @@ def relaunch_import(services: Services, job: Job, started_by: str, started_by_id
     entity = services.entities.get(job.entity)
     if entity.uid != job.entity_uid:
         raise NotFound("The entity of this job is gone.")
-    child_id = str(uuid.uuid4())
+    child_id = new_uuid(services.ids)
     key = f"{job_prefix(child_id)}source"
     form = plan.rejects_format
     if repeated:

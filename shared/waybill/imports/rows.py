@@ -23,10 +23,11 @@ from waybill.entities.schema import Schema
 from waybill.imports.blocks import RowBlock
 from waybill.imports.reports import RowError
 from waybill.imports.sinks import BatchSink, Wrapping
-from waybill.jobs.model import Job, rfc3339
+from waybill.jobs.model import Job
 from waybill.native import WHOLE
 from waybill.tabular.formulas import GUARDED_TYPES, unguard
 from waybill.tabular.records import Rows, Segment, comment_records, parse_columns, parse_rows, raw_records
+from waybill.timestamps import rfc3339
 
 if TYPE_CHECKING:
     from waybill.imports.plan import ImportPlan

@@ -33,7 +33,7 @@ from waybill.imports.source import chunk_segments, read_again, row_reader
 from waybill.jobs.model import Job, Status
 
 if TYPE_CHECKING:
-    from waybill.bootstrap import Services
+    from waybill.jobs.services import Services
 
 DUPLICATE_KEY = "duplicate-key"
 UNIQUE_ERROR = "unique-error"
@@ -72,7 +72,7 @@ def check_chunk(services: Services, job_id: str, number: int, remaining_seconds:
     wrapping, bad = BatchSink.wrapping if asks_table else None, 0
     chunk = plan.chunks[number]
     for segment, row, count in chunk_segments(services.files, plan, chunk):
-        block = reader.read(segment, row, count, services.clock(), wrapping)
+        block = reader.read(segment, row, count, services.clock.now(), wrapping)
         bad += len(block.errors)
         if plan.key_partitions:
             keys.add(block.digests, block.rows)
@@ -213,7 +213,13 @@ def _search(
 
     def read_rows(wanted: frozenset[int], first_chunk: int) -> Iterator[tuple[int, Found]]:
         again = read_again(
-            services.files, plan, reader, wanted, first_chunk, services.clock(), partial(check_time, remaining_seconds)
+            services.files,
+            plan,
+            reader,
+            wanted,
+            first_chunk,
+            services.clock.now(),
+            partial(check_time, remaining_seconds),
         )
         for chunk, row, block, position in again:
             yield chunk, found(row, block, position)

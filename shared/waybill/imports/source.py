@@ -18,7 +18,7 @@ from waybill.tabular.records import Segment, segments
 
 if TYPE_CHECKING:
     from waybill.aws.files import Files
-    from waybill.bootstrap import Services
+    from waybill.jobs.services import Services
 
 
 def row_reader(services: Services, job: Job, plan: ImportPlan) -> RowReader:

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import json
-import time
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from waybill.entities.model import Problems, check_columns, check_dialect, check_encoding
+from waybill.entities.model import check_columns, check_dialect, check_encoding
 from waybill.errors import Conflict, EntityDeleted, NotFound
+from waybill.ids import derived_uuid
 from waybill.imports.policy import MODES, ON_ERROR, mode_problem, schema_options
 from waybill.imports.reports import RowError
 from waybill.imports.results import write_error_log
 from waybill.jobs.items import Drop, Upload
 from waybill.jobs.model import Counts, Job, Process, Status, finished
 from waybill.tabular.dialect import MEMBERS as DIALECT_MEMBERS
+from waybill.validation import Problems
 
 if TYPE_CHECKING:
-    from waybill.bootstrap import Services
     from waybill.entities.model import Entity
+    from waybill.jobs.services import Services
 
 _Value = TypeVar("_Value")
 
 # Job ids are derived from what they are about, so that an event or a request that comes twice makes one job.
-_NAMESPACE = uuid.UUID("5f2e9c1a-7f0b-5a55-9d0a-6a2b1f0c3d11")
+_NAMESPACE = "5f2e9c1a-7f0b-5a55-9d0a-6a2b1f0c3d11"
 DROP_PREFIX = "drop/"
 # A deletion of the entity that has begun is decided within a request of the API (29 seconds).
 DELETION_SECONDS = 30.0
@@ -77,7 +77,7 @@ def start_drop(services: Services, detail: Mapping[str, Any]) -> Job | None:
     entity_name, _, file_name = key.removeprefix(DROP_PREFIX).partition("/")
     if not key.startswith(DROP_PREFIX) or not file_name or key.endswith("/"):
         return None
-    job_id = str(uuid.uuid5(_NAMESPACE, "\n".join((bucket, key, etag, sequencer))))
+    job_id = derived_uuid(_NAMESPACE, bucket, key, etag, sequencer)
     known = services.jobs.find(job_id)
     if known is not None:
         _start_if_waiting(services, known)
@@ -87,14 +87,14 @@ def start_drop(services: Services, detail: Mapping[str, Any]) -> Job | None:
     info = services.files.head(bucket, key)
     if info is None or info.etag != etag:
         return _register_failed(services, job, "source-changed", "The object was overwritten or deleted.")
-    ends = time.monotonic() + DELETION_SECONDS
+    ends = services.clock.monotonic() + DELETION_SECONDS
     while True:
         try:
             return _register_drop(services, job, info.metadata, Drop(f"{bucket}/{key}", sequencer))
         except EntityDeleted:  # or not: the deletion may yet be refused
-            if time.monotonic() > ends:
+            if services.clock.monotonic() > ends:
                 raise
-            time.sleep(1.0)
+            services.clock.sleep(1.0)
 
 
 def _register_drop(services: Services, job: Job, metadata: Mapping[str, str], drop: Drop) -> Job:
@@ -132,7 +132,7 @@ def start_upload(services: Services, upload: Upload, options: ImportOptions) -> 
     info = services.files.head(bucket, upload.key)
     if info is None:
         raise Conflict("The file is not uploaded yet. Send it to the form's url first.")
-    job_id = str(uuid.uuid5(_NAMESPACE, upload.upload_id))
+    job_id = derived_uuid(_NAMESPACE, upload.upload_id)
     services.jobs.claim_upload(upload, job_id)
     source = (bucket, upload.key, info.etag)
     job = new_import(services, job_id, upload.entity, upload.file_name, upload.started_by, source=source)
@@ -152,7 +152,7 @@ def new_import(
         entity=entity,
         entity_uid="",
         file_name=file_name,
-        submitted_at=services.clock(),
+        submitted_at=services.clock.now(),
         started_by=started_by,
         source_bucket=bucket,
         source_key=key,
@@ -266,7 +266,7 @@ def _register_failed(services: Services, job: Job, code: str, message: str) -> J
         job,
         Status.FAILED,
         Counts(total=0),
-        services.clock(),
+        services.clock.now(),
         services.jobs.retention,
         error_code=code,
         error_message=message,

@@ -14,14 +14,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from waybill.aws.dynamodb import ConditionFailed, DynamoDB, from_attributes, to_attributes
+from waybill.clock import Clock
 from waybill.errors import Conflict, InvalidRequest
+from waybill.ids import Ids, new_token
 
 KEPT = timedelta(days=1)
 #: A request to the API ends within 29 seconds, whatever becomes of it.
@@ -40,10 +41,11 @@ class Claim:
 class IdempotencyKeys:
     """Keys seen, each with the fingerprint of its request and the answer to it."""
 
-    def __init__(self, dynamodb: DynamoDB, table: str, clock: Callable[[], datetime]) -> None:
+    def __init__(self, dynamodb: DynamoDB, table: str, clock: Clock, ids: Ids) -> None:
         self._dynamodb = dynamodb
         self._table = table
         self._clock = clock
+        self._ids = ids
 
     def claim(self, subject: str, key: str, request: object) -> Claim | dict[str, Any]:
         """Hold a key for this attempt.
@@ -59,10 +61,10 @@ class IdempotencyKeys:
             InvalidRequest: the key was used for another request.
             Conflict: the first request is still at work.
         """
-        now = self._clock()
+        now = self._clock.now()
         digest = hashlib.sha256(f"{subject}\n{key}".encode()).hexdigest()
         fingerprint = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
-        attempt = uuid.uuid4().hex
+        attempt = new_token(self._ids)
         item = {
             **_key(digest),
             "fingerprint": fingerprint,

@@ -7,10 +7,11 @@ import dataclasses
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from waybill.jobs.model import ChunkLease, Counts, Job, Outcome, Process, Status, parse_rfc3339, rfc3339
+from waybill.jobs.model import ChunkLease, Counts, Job, Outcome, Process, Status
+from waybill.timestamps import from_epoch, parse_rfc3339, rfc3339
 
 LIST_KEY = "JOB"
 _TIMES = ("submitted_at", "started_at", "completed_at", "heartbeat_at", "window_from", "window_to")
@@ -131,10 +132,6 @@ def job_from_item(item: Mapping[str, Any]) -> Job:
         leases={int(chunk): ChunkLease(**lease) for chunk, lease in item.get("leases", {}).items()},
         **values,
     )
-
-
-def from_epoch(seconds: int) -> datetime:
-    return datetime.fromtimestamp(seconds, tz=UTC)
 
 
 def upload_item(upload: Upload) -> dict[str, Any]:

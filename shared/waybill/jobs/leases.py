@@ -8,7 +8,6 @@ shorter.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -17,7 +16,7 @@ from waybill.errors import LeaseHeld, Superseded
 from waybill.jobs.model import ChunkLease, Job
 
 if TYPE_CHECKING:
-    from waybill.bootstrap import Services
+    from waybill.jobs.services import Services
 
 LEASE_SECONDS = 12.0
 HEARTBEAT_SECONDS = 1.0
@@ -37,7 +36,7 @@ def lease_chunk(
         except LeaseHeld as held:
             if held.wait_seconds > min(2 * LEASE_SECONDS, remaining()):
                 raise
-            time.sleep(held.wait_seconds + 0.05)
+            services.clock.sleep(held.wait_seconds + 0.05)
 
 
 class Pulse:
@@ -45,10 +44,11 @@ class Pulse:
 
     def __init__(self, services: Services, job: Job, chunk: int, attempt: str) -> None:
         self._services, self._chunk = services, chunk
+        self._clock = services.clock
         self.job = job
         self.lease = job.leases.get(chunk) or ChunkLease(attempt)
         # The lease runs from before it was asked for, however late its reply came.
-        self._lease_ends = time.monotonic() + self.lease.until / 1000 - services.clock().timestamp()
+        self._lease_ends = services.clock.monotonic() + self.lease.until / 1000 - services.clock.now().timestamp()
         self._next = self._lease_ends - LEASE_SECONDS + HEARTBEAT_SECONDS
 
     def note(self, processed: int, imported: int, rejected: int, row: int = 0) -> None:
@@ -66,8 +66,8 @@ class Pulse:
         Raises:
             Superseded: the chunk is another attempt's, or the lease is over.
         """
-        job = self.job if time.monotonic() < self._next else self.beat()
-        if time.monotonic() > self._lease_ends - WRITE_TIMEOUT_SECONDS:  # the heartbeat itself took too long
+        job = self.job if self._clock.monotonic() < self._next else self.beat()
+        if self._clock.monotonic() > self._lease_ends - WRITE_TIMEOUT_SECONDS:  # the heartbeat itself took too long
             raise Superseded(f"the lease of chunk {self._chunk} is nearly over")
         return job
 
@@ -77,10 +77,10 @@ class Pulse:
         Raises:
             Superseded: as `check`.
         """
-        asked = time.monotonic()
+        asked = self._clock.monotonic()
         if asked > self._lease_ends:
             raise Superseded(f"the lease of chunk {self._chunk} ran out")
-        until = int((self._services.clock().timestamp() + LEASE_SECONDS) * 1000)
+        until = int((self._clock.now().timestamp() + LEASE_SECONDS) * 1000)
         self.job = self._services.jobs.heartbeat(self.job.job_id, self._chunk, replace(self.lease, until=until))
         self._next, self._lease_ends = asked + HEARTBEAT_SECONDS, asked + LEASE_SECONDS
         return self.job
@@ -96,12 +96,12 @@ class LatePulse(Pulse):
         Raises:
             Superseded: another attempt has it, or the job has ended.
         """
-        return self.job if time.monotonic() < self._next else self.beat()
+        return self.job if self._clock.monotonic() < self._next else self.beat()
 
     def beat(self) -> Job:
         """As `check`, now."""
-        asked = time.monotonic()
-        until = int((self._services.clock().timestamp() + LEASE_SECONDS) * 1000)
+        asked = self._clock.monotonic()
+        until = int((self._clock.now().timestamp() + LEASE_SECONDS) * 1000)
         self.job = self._services.jobs.heartbeat(self.job.job_id, self._chunk, replace(self.lease, until=until))
         self._next = asked + HEARTBEAT_SECONDS
         return self.job

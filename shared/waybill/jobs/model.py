@@ -204,17 +204,6 @@ def message_of(job: Job) -> str:
     return ", ".join(parts)
 
 
-def rfc3339(moment: datetime | None) -> str | None:
-    """`2026-01-31T09:30:00.125Z` (RFC 3339, UTC, milliseconds), or None."""
-    if moment is None:
-        return None
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def parse_rfc3339(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text.replace("Z", "+00:00"))
-
-
 def rows_per_second(job: Job, now: datetime) -> float | None:
     """Mean rate since the job started; None before its first row."""
     if job.started_at is None or not job.processed:

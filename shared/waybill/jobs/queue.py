@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from waybill.aws.dynamodb import to_attributes
 
 if TYPE_CHECKING:
-    from waybill.bootstrap import Services
+    from waybill.jobs.services import Services
 
 
 def queue_positions(services: Services, entity_uid: str) -> dict[str, int]:

@@ -24,21 +24,21 @@ import binascii
 import dataclasses
 import hashlib
 import json
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from waybill.aws.dynamodb import ConditionFailed, DynamoDB, TransactionCanceled, from_attributes, to_attributes
+from waybill.clock import Clock
 from waybill.errors import Conflict, EntityDeleted, Gone, LeaseHeld, MalformedRequest, NotFound, Superseded
+from waybill.ids import SYSTEM_IDS, Ids, new_token
 from waybill.jobs.items import (
     LIST_KEY,
     Drop,
     LedgerEntry,
     Upload,
     camel,
-    from_epoch,
     job_from_item,
     job_item,
     ledger_entry_from_item,
@@ -46,7 +46,8 @@ from waybill.jobs.items import (
     upload_from_item,
     upload_item,
 )
-from waybill.jobs.model import ChunkLease, Job, Process, Retention, Status, rfc3339
+from waybill.jobs.model import ChunkLease, Job, Process, Retention, Status
+from waybill.timestamps import from_epoch, rfc3339
 
 CONTENT_SECONDS = 30 * 86_400
 RUN_LIST_SECONDS = 400 * 86_400
@@ -62,9 +63,10 @@ class JobRepository:
         dynamodb: DynamoDB,
         table: str,
         retention: Retention,
-        clock: Callable[[], datetime],
+        clock: Clock,
         heart: DynamoDB | None = None,
         announce: Callable[[Job], bool] = lambda job: True,
+        ids: Ids = SYSTEM_IDS,
     ) -> None:
         """
         Args:
@@ -75,6 +77,7 @@ class JobRepository:
         self._heart = heart or dynamodb
         self._table = table
         self._clock = clock
+        self._ids = ids
         self._announce = announce
         self.retention = retention
 
@@ -98,7 +101,7 @@ class JobRepository:
         job = self.find(job_id)
         if job is None:
             raise NotFound("There is no job with this id, or it has expired.")
-        if job.has_expired(self._clock()):
+        if job.has_expired(self._clock.now()):
             raise Gone("This job has expired.")
         return job
 
@@ -153,7 +156,7 @@ class JobRepository:
 
     def _live(self, keys: Sequence[dict[str, Any]]) -> list[Job]:
         """The jobs under these keys that have not expired."""
-        now = self._clock()
+        now = self._clock.now()
         return [job for job in self._get_all(keys) if not job.has_expired(now)]
 
     def _get_all(self, keys: Sequence[dict[str, Any]]) -> list[Job]:
@@ -278,7 +281,7 @@ class JobRepository:
         Raises:
             Superseded: the job has ended.
         """
-        now = rfc3339(self._clock())
+        now = rfc3339(self._clock.now())
         try:
             job = self._update(
                 job_id,
@@ -346,7 +349,7 @@ class JobRepository:
                 job_id,
                 "SET delivery = :delivery, heartbeatAt = :now",
                 "#status = :running",
-                {":delivery": dict(delivery), ":now": rfc3339(self._clock()), ":running": Status.IN_PROGRESS},
+                {":delivery": dict(delivery), ":now": rfc3339(self._clock.now()), ":running": Status.IN_PROGRESS},
                 {"#status": "status"},
             )
         except ConditionFailed:
@@ -400,12 +403,16 @@ class JobRepository:
         """
         job = self.get(job_id)
         old = job.leases.get(chunk)
-        now = self._clock().timestamp()
+        now = self._clock.now().timestamp()
         if old is not None and old.attempt != attempt and old.until > now * 1000:
             raise LeaseHeld(old.until / 1000 - now)
         lease = replace(old or ChunkLease(attempt), attempt=attempt, until=int((now + seconds) * 1000))
         names = {"#chunk": str(chunk), "#status": "status"}
-        values = {":lease": dataclasses.asdict(lease), ":now": rfc3339(self._clock()), ":running": Status.IN_PROGRESS}
+        values = {
+            ":lease": dataclasses.asdict(lease),
+            ":now": rfc3339(self._clock.now()),
+            ":running": Status.IN_PROGRESS,
+        }
         unchanged = "attribute_not_exists(leases.#chunk)"
         if old is not None:
             unchanged, values[":old"] = "leases.#chunk = :old", dataclasses.asdict(old)
@@ -435,7 +442,7 @@ class JobRepository:
                 "#status = :running AND leases.#chunk.attempt = :attempt",
                 {
                     ":lease": dataclasses.asdict(lease),
-                    ":now": rfc3339(self._clock()),
+                    ":now": rfc3339(self._clock.now()),
                     ":running": Status.IN_PROGRESS,
                     ":attempt": lease.attempt,
                 },
@@ -557,7 +564,7 @@ class JobRepository:
         )
         late = 0
         for item in map(from_attributes, answer["Items"]):
-            if (self._clock() - from_epoch(item["since"])).total_seconds() < older_than_seconds:
+            if (self._clock.now() - from_epoch(item["since"])).total_seconds() < older_than_seconds:
                 continue
             job = job_from_item(json.loads(item["job"]))
             self.announce(job)
@@ -565,7 +572,7 @@ class JobRepository:
         return late
 
     def _outbox_put(self, job: Job) -> dict[str, Any]:
-        since = int(self._clock().timestamp())
+        since = int(self._clock.now().timestamp())
         item = {
             "pk": "OUTBOX",
             "sk": f"{job.job_id}#{job.status}",
@@ -653,13 +660,13 @@ class JobRepository:
     def content_seen(self, entity_uid: str, sha256: str) -> str | None:
         """The job that imported the same bytes into the entity before; None when none did lately."""
         item = self._get(f"CONTENT#{entity_uid}", sha256)
-        if item is None or from_epoch(item["expiresAt"]) <= self._clock():
+        if item is None or from_epoch(item["expiresAt"]) <= self._clock.now():
             return None
         return str(item["jobId"])
 
     def note_content(self, job: Job, sha256: str) -> None:
         """Remember the bytes of a completed import for CONTENT_SECONDS."""
-        expires = int(self._clock().timestamp()) + CONTENT_SECONDS
+        expires = int(self._clock.now().timestamp()) + CONTENT_SECONDS
         item = {"pk": f"CONTENT#{job.entity_uid}", "sk": sha256, "jobId": job.job_id, "expiresAt": expires}
         self._dynamodb.call("PutItem", {"TableName": self._table, "Item": to_attributes(item)})
 
@@ -735,7 +742,7 @@ class JobRepository:
             {
                 "TableName": self._table,
                 "KeyConditionExpression": "pk = :sweep AND sk <= :now",
-                "ExpressionAttributeValues": to_attributes({":sweep": "SWEEP", ":now": rfc3339(self._clock())}),
+                "ExpressionAttributeValues": to_attributes({":sweep": "SWEEP", ":now": rfc3339(self._clock.now())}),
                 "Limit": limit,
             },
         )
@@ -754,7 +761,7 @@ class JobRepository:
         Raises:
             TransactionCanceled: a condition was false; or, `retryable`, it collided all the time.
         """
-        request: dict[str, Any] = {"TransactItems": list(actions), "ClientRequestToken": token or uuid.uuid4().hex}
+        request: dict[str, Any] = {"TransactItems": list(actions), "ClientRequestToken": token or new_token(self._ids)}
         for rounds_left in reversed(range(CONFLICT_ROUNDS)):
             try:
                 self._dynamodb.call("TransactWriteItems", request)

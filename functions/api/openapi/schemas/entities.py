@@ -7,6 +7,7 @@ from waybill.entities import model
 from waybill.entities.fieldtypes import TYPES
 from waybill.entities.schema import FIELDS_MATCH, MAX_FIELDS
 from waybill.tabular import dialect
+from waybill.validation import MAX_TEXT
 
 CONTACTS: Schema = {
     "title": "Contacts",
@@ -56,7 +57,7 @@ COLUMNS = of(
     additionalProperties=of("string"),
 )
 _NAME = of("string", pattern=f"^{model.NAME_PATTERN.pattern}$", examples=["contacts"])
-_GROUPS = listed(line(model.MAX_TEXT), "Names of groups.")
+_GROUPS = listed(line(MAX_TEXT), "Names of groups.")
 
 _OF_FIELD = {"description": "A value of the field's type."}
 _FIELD = of(
@@ -115,8 +116,8 @@ def _entity_request() -> Schema:
         model.MEMBERS,
         {
             "name": of("string", "That of the path, or left out."),
-            "title": line(model.MAX_TEXT, "The name, when left out."),
-            "database": line(model.MAX_TEXT),
+            "title": line(MAX_TEXT, "The name, when left out."),
+            "database": line(MAX_TEXT),
             "dataType": word(model.DataType, default="profile"),
             "schema": ref("TableSchema"),
             "dialect": ref("TableDialect"),
@@ -130,7 +131,7 @@ def _entity_request() -> Schema:
             ),
             "target": taken(
                 model.TARGET_MEMBERS,
-                {"table": of("string"), "modifiedAttribute": of("string", minLength=1, maxLength=model.MAX_TEXT)},
+                {"table": of("string"), "modifiedAttribute": of("string", minLength=1, maxLength=MAX_TEXT)},
                 ["table"],
                 description=_TARGET,
             ),

@@ -21,12 +21,12 @@ from openapi.schemas.blocks import (
 from openapi.schemas.entities import DIALECT
 from openapi.schemas.jobs import JOB_ERROR
 from routes.exports import PREVIEW_MEMBERS, TEST_MEMBERS
-from waybill.entities import model
 from waybill.errors import DeliveryFailed
 from waybill.exports import definition, filter, parse, report, schedule
 from waybill.exports.definition import Compression, ExportStatus, ExportType, Format
-from waybill.exports.remote import destination
+from waybill.exports.destinations import destination
 from waybill.jobs.model import Outcome, Status
+from waybill.validation import MAX_TEXT
 
 NIGHTLY: Schema = {
     "name": "Nightly contacts",
@@ -116,7 +116,7 @@ def _schedule(shape: Shape) -> Schema:
 
 
 _MEMBERS_OF_DEFINITION = {
-    "name": line(model.MAX_TEXT),
+    "name": line(MAX_TEXT),
     "entity": of("string", "Name of the entity; you need the right `export` on it."),
     "type": word(
         ExportType,
@@ -240,7 +240,7 @@ def schemas() -> dict[str, Schema]:
                 "detail": of("string", "What was done, or what to mend."),
             }
         ),
-        "Copy": taken({"name"}, {"name": line(model.MAX_TEXT)}, ["name"], examples=[{"name": "Another"}]),
+        "Copy": taken({"name"}, {"name": line(MAX_TEXT)}, ["name"], examples=[{"name": "Another"}]),
         "Unscheduling": taken(
             {"confirm"},
             {

@@ -23,7 +23,7 @@ from itertools import count
 from typing import Protocol
 
 from waybill.errors import DeliveryFailed
-from waybill.exports.remote.model import Remote
+from waybill.exports.destinations.model import Remote
 
 # Time that is kept for size checks, manifest and renames.
 RESERVE_SECONDS = 60.0

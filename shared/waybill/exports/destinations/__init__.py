@@ -15,10 +15,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from waybill.errors import DeliveryFailed
-from waybill.exports.remote.destination import check_destination
-from waybill.exports.remote.hosts import AllowedHosts
-from waybill.exports.remote.model import DEFAULT_TIMEOUTS, Credentials, Remote, Timeouts
-from waybill.exports.remote.place import (
+from waybill.exports.destinations.destination import check_destination
+from waybill.exports.destinations.hosts import AllowedHosts
+from waybill.exports.destinations.model import DEFAULT_TIMEOUTS, Credentials, Remote, Timeouts
+from waybill.exports.destinations.place import (
     Placement,
     Source,
     StateStore,
@@ -73,9 +73,9 @@ def open_remote(
     if owner is not None and str(owner).lower() != str(destination["host"]).lower():
         raise DeliveryFailed("secret", f"The secret is not for {destination['host']}: its member host names another.")
     if is_sftp:
-        from waybill.exports.remote.sftp import SftpRemote
+        from waybill.exports.destinations.sftp import SftpRemote
 
         return SftpRemote(destination, credentials, allowed, timeouts)
-    from waybill.exports.remote.ftps import FtpsRemote
+    from waybill.exports.destinations.ftps import FtpsRemote
 
     return FtpsRemote(destination, credentials, allowed, timeouts)

@@ -16,9 +16,9 @@ from typing import Any, Self, cast
 import certifi
 
 from waybill.errors import DeliveryFailed
-from waybill.exports.remote.destination import DEFAULT_PORTS, IMPLICIT_TLS_PORT
-from waybill.exports.remote.hosts import AllowedHosts, connect
-from waybill.exports.remote.model import Credentials, Timeouts, quoted, says_disk_full
+from waybill.exports.destinations.destination import DEFAULT_PORTS, IMPLICIT_TLS_PORT
+from waybill.exports.destinations.hosts import AllowedHosts, connect
+from waybill.exports.destinations.model import Credentials, Timeouts, quoted, says_disk_full
 
 _BLOCK_BYTES = 256 * 1024
 _GOODBYE_SECONDS = 1.0

@@ -19,9 +19,9 @@ import asyncssh
 from asyncssh.constants import FX_FAILURE, FX_OP_UNSUPPORTED, FXF_CREAT, FXF_READ, FXF_TRUNC, FXF_WRITE
 
 from waybill.errors import DeliveryFailed
-from waybill.exports.remote.destination import DEFAULT_PORTS, HOST_KEY_TYPES, HostKey
-from waybill.exports.remote.hosts import AllowedHosts, connect
-from waybill.exports.remote.model import Credentials, Timeouts, quoted, says_disk_full
+from waybill.exports.destinations.destination import DEFAULT_PORTS, HOST_KEY_TYPES, HostKey
+from waybill.exports.destinations.hosts import AllowedHosts, connect
+from waybill.exports.destinations.model import Credentials, Timeouts, quoted, says_disk_full
 
 asyncssh.set_log_level("WARNING")  # it tells hosts and user names at INFO
 

@@ -10,7 +10,6 @@ expire as those of any job. Records in a target table stay: that table is not Wa
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +18,8 @@ from waybill.entities.records import SHARDS, partition
 from waybill.errors import Conflict, WaybillError
 
 if TYPE_CHECKING:
-    from waybill.bootstrap import Services
     from waybill.entities.model import Entity
+    from waybill.exports.services import ExportServices
 
 #: A deletion is decided within one request of the API (29 seconds); a mark that is older belongs to one that died.
 MARK_SECONDS = 60
@@ -29,7 +28,7 @@ ERASE_SECONDS = 40.0
 PAGE_RECORDS = 1_000
 
 
-def delete_entity(services: Services, entity: Entity, etag: str | None = None) -> None:
+def delete_entity(services: ExportServices, entity: Entity, etag: str | None = None) -> None:
     """Take an entity out of the catalogue.
 
     Args:
@@ -39,7 +38,7 @@ def delete_entity(services: Services, entity: Entity, etag: str | None = None) -
         Conflict: a job of it has not ended, an export of it is scheduled or runs, or it was changed meanwhile.
         PreconditionFailed: it has another ETag.
     """
-    mark = services.entities.mark(entity, services.clock())
+    mark = services.entities.mark(entity, services.clock.now())
     try:
         if services.jobs.is_busy(entity.uid):
             raise Conflict(f"A job of {entity.name} is waiting or in progress.")
@@ -51,23 +50,27 @@ def delete_entity(services: Services, entity: Entity, etag: str | None = None) -
         raise
 
 
-def erase_deleted(services: Services, clock: Callable[[], float] = time.monotonic) -> int:
+def erase_deleted(services: ExportServices) -> int:
     """Delete what deleted entities had; what is left when the time is up is for the next minute.
 
     Returns:
         The number of records deleted.
     """
-    now = services.clock().timestamp()
+    now = services.clock.now().timestamp()
     for uid, mark, since in services.entities.marks():
         if now - since > MARK_SECONDS:
             services.entities.unmark(uid, mark)
-    ends, erased = clock() + ERASE_SECONDS, 0
+    ends, erased = services.clock.monotonic() + ERASE_SECONDS, 0
+
+    def has_time() -> bool:
+        return services.clock.monotonic() < ends
+
     for uid in services.entities.deleted():
         for export in services.exports.of_entity(uid):
             services.exports.erase(export)
         settings = services.settings
         with BatchWriter(services.dynamodb, settings.records_table, connections=settings.write_connections) as writer:
-            is_done = _erase_records(services.dynamodb, settings.records_table, uid, writer, lambda: clock() < ends)
+            is_done = _erase_records(services.dynamodb, settings.records_table, uid, writer, has_time)
         erased += writer.acknowledged
         if not is_done:
             break

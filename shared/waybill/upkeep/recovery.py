@@ -6,7 +6,6 @@ anew and goes on from its plan and ledger, and after MAX_RESTARTS it ends as fai
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from waybill.errors import Superseded
@@ -16,7 +15,7 @@ from waybill.imports.start import start_next
 from waybill.jobs.model import Process, Status
 
 if TYPE_CHECKING:
-    from waybill.bootstrap import Services
+    from waybill.exports.services import ExportServices
 
 SILENCE_SECONDS = 60
 MAX_RESTARTS = 3
@@ -24,17 +23,17 @@ MAX_RESTARTS = 3
 SWEEP_SECONDS = 600.0
 
 
-def revive(services: Services) -> int:
+def revive(services: ExportServices) -> int:
     """See to it that somebody works on every job: start what waits for its turn, start anew what died, and end as
     failed what died too often.
 
     Returns:
         The number of jobs that were started anew or ended.
     """
-    ends, revived = time.monotonic() + SWEEP_SECONDS, 0
+    ends, revived = services.clock.monotonic() + SWEEP_SECONDS, 0
 
     def remaining_seconds() -> float:
-        return ends - time.monotonic()
+        return ends - services.clock.monotonic()
 
     for job in services.jobs.active():
         if job.status is Status.WAITING and job.process is Process.IMPORT and not job.dry_run:
@@ -43,7 +42,7 @@ def revive(services: Services) -> int:
         is_import = job.process is Process.IMPORT
         machine = services.settings.import_state_machine if is_import else services.settings.export_state_machine
         seen = job.heartbeat_at or job.submitted_at
-        if (services.clock() - seen).total_seconds() < SILENCE_SECONDS:
+        if (services.clock.now() - seen).total_seconds() < SILENCE_SECONDS:
             continue
         if services.workflow.is_running(machine, job.job_id, job.restarts):
             continue

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from waybill.bootstrap import Services
+    from waybill.exports.services import ExportServices
 
 
-def sweep(services: Services) -> int:
+def sweep(services: ExportServices) -> int:
     """Delete what is due: everything a job keeps in the files bucket, and its source.
 
     Entries go only after their files are gone, so that a sweep that dies is made up for by the next.
@@ -25,7 +25,7 @@ def sweep(services: Services) -> int:
     return swept
 
 
-def delete_job_files(services: Services, entry: dict[str, str]) -> None:
+def delete_job_files(services: ExportServices, entry: dict[str, str]) -> None:
     """Delete a job's files.
 
     Args:

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from waybill.entities.model import Problems, is_line, refuse_unknown
-from waybill.exports.remote.hosts import AllowedHosts, is_host_name, is_ip_address, refused_literal
+from waybill.exports.destinations.hosts import AllowedHosts, is_host_name, is_ip_address, refused_literal
+from waybill.validation import Problems, is_line, refuse_unknown
 
 DEFAULT_PORTS = {"sftp": 22, "ftps": 21}
 IMPLICIT_TLS_PORT = 990

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import queue
 import threading
-import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -16,17 +15,18 @@ from typing import TYPE_CHECKING, Any
 from waybill.aws.bucket import BucketRefused
 from waybill.errors import DeliveryFailed
 from waybill.exports.deliver import bucket_of, open_server
-from waybill.exports.remote import Timeouts, end_rehearsal, rehearse
+from waybill.exports.destinations import Timeouts, end_rehearsal, rehearse
+from waybill.ids import new_uuid
 
 if TYPE_CHECKING:
-    from waybill.bootstrap import Services
+    from waybill.exports.services import ExportServices
 
 TIMEOUTS = Timeouts(connect=5.0, login=6.0, request=5.0)
 SECONDS = 20.0
 
 
 def try_destination(
-    services: Services, destination: Mapping[str, Any], timeouts: Timeouts = TIMEOUTS, seconds: float = SECONDS
+    services: ExportServices, destination: Mapping[str, Any], timeouts: Timeouts = TIMEOUTS, seconds: float = SECONDS
 ) -> dict[str, Any]:
     """Try an `s3`, `sftp` or `ftps` destination that `parse_destination` has nothing against.
 
@@ -55,13 +55,13 @@ def try_destination(
     return {"ok": True, "code": None, "detail": outcome}
 
 
-def _deliver_nothing(services: Services, destination: Mapping[str, Any], timeouts: Timeouts) -> str:
+def _deliver_nothing(services: ExportServices, destination: Mapping[str, Any], timeouts: Timeouts) -> str:
     """What was done, in a sentence.
 
     Raises:
         DeliveryFailed
     """
-    test_id = str(uuid.uuid4())
+    test_id = new_uuid(services.ids)
     if destination["kind"] == "s3":
         bucket, prefix = bucket_of(services, destination)
         try:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from waybill.aws.dynamodb import TransactionCanceled
 from waybill.errors import Conflict
 from waybill.imports.start import start_next
-from waybill.jobs.expiry import delete_job_files
 from waybill.jobs.model import Counts, Job, Process, Status, finished
+from waybill.upkeep.retention import delete_job_files
 
 if TYPE_CHECKING:
-    from waybill.bootstrap import Services
+    from waybill.exports.services import ExportServices
 
 
-def cancel_job(services: Services, job: Job) -> Job:
+def cancel_job(services: ExportServices, job: Job) -> Job:
     """WAITING → CANCELED.
 
     Raises:
@@ -22,7 +22,7 @@ def cancel_job(services: Services, job: Job) -> Job:
     """
     if "cancel" not in job.allowed_actions():
         raise Conflict(f"A job that is {job.status} cannot be canceled.", job.allowed_actions())
-    ended = finished(job, Status.CANCELED, Counts(total=0), services.clock(), services.jobs.retention)
+    ended = finished(job, Status.CANCELED, Counts(total=0), services.clock.now(), services.jobs.retention)
     try:
         stored = services.jobs.finish(ended, Status.WAITING)
     except TransactionCanceled:
@@ -33,7 +33,7 @@ def cancel_job(services: Services, job: Job) -> Job:
     return stored
 
 
-def stop_job(services: Services, job: Job) -> Job:
+def stop_job(services: ExportServices, job: Job) -> Job:
     """Ask an import in progress to stop; its workers see it within seconds.
 
     Raises:
@@ -44,7 +44,7 @@ def stop_job(services: Services, job: Job) -> Job:
     return services.jobs.request_stop(job.job_id, "USER")
 
 
-def delete_job(services: Services, job: Job) -> None:
+def delete_job(services: ExportServices, job: Job) -> None:
     """Delete an ended job with its files.
 
     Raises:

@@ -13,11 +13,11 @@ import queue
 import re
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from waybill.clock import SYSTEM_CLOCK, Clock
 from waybill.errors import DeliveryFailed
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -136,18 +136,23 @@ def resolve(
 
 
 def connect(
-    host: str, port: int, allowed: AllowedHosts, timeout_seconds: float, lookup: Lookup = socket.getaddrinfo
+    host: str,
+    port: int,
+    allowed: AllowedHosts,
+    timeout_seconds: float,
+    lookup: Lookup = socket.getaddrinfo,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> socket.socket:
     """A TCP connection to the first permitted address that answers; `timeout_seconds` is for all of it.
 
     Raises:
         DeliveryFailed: as `resolve`; `unreachable`, `timeout`.
     """
-    deadline = time.monotonic() + timeout_seconds
+    deadline = clock.monotonic() + timeout_seconds
     addresses = resolve(host, port, allowed, timeout_seconds, lookup)
     failure = DeliveryFailed("timeout", f"{host} does not answer on port {port}.")
     for tried, address in enumerate(addresses):
-        left = deadline - time.monotonic()
+        left = deadline - clock.monotonic()
         if left <= 0:
             break
         sock = socket.socket(address.family, socket.SOCK_STREAM)

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Any
 from waybill.aws.events import NotPublished
 from waybill.aws.mail import MailDelayed, MailRefused
 from waybill.errors import NotFound
-from waybill.jobs.model import Job, Process, message_of, rfc3339
+from waybill.jobs.model import Job, Process, message_of
 from waybill.telemetry import logger
+from waybill.timestamps import rfc3339
 
 if TYPE_CHECKING:
-    from waybill.bootstrap import Services
+    from waybill.exports.services import ExportServices
 
 DETAIL_TYPE = "Job Status Changed"
 LATE_SECONDS = 60.0
 
 
-def announce(services: Services, job: Job) -> bool:
+def announce(services: ExportServices, job: Job) -> bool:
     """Publish a job's status and mail the report of a run that has ended. Neither may fail the job.
 
     Returns:
@@ -40,7 +41,7 @@ def announce(services: Services, job: Job) -> bool:
     return is_told
 
 
-def announce_late(services: Services) -> int:
+def announce_late(services: ExportServices) -> int:
     """Announce what somebody died over; returns the number of changes."""
     return services.jobs.announce_late(LATE_SECONDS)
 
@@ -73,7 +74,7 @@ def event_detail(job: Job) -> dict[str, Any]:
     }
 
 
-def _mail_report(services: Services, job: Job) -> None:
+def _mail_report(services: ExportServices, job: Job) -> None:
     try:
         snapshot = services.jobs.definition(job.job_id)
     except NotFound:  # deleted meanwhile: nobody wants its report any more
@@ -87,7 +88,7 @@ def _mail_report(services: Services, job: Job) -> None:
     export = services.exports.find(job.export_id) if job.export_id else None
     next_run = None
     if export is not None and export.status == "SCHEDULED":
-        next_run = next(iter(next_runs(export.definition.schedule, services.clock(), 1)), None)
+        next_run = next(iter(next_runs(export.definition.schedule, services.clock.now(), 1)), None)
     report = report_of_run(job, snapshot, services.settings.transfer_bucket)
     mail = mail_of(report, console_url=services.settings.console_url or None, next_run=next_run)
     try:

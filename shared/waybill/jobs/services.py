@@ -1,0 +1,53 @@
+"""What operations are handed: settings, time, AWS, and the repositories. `waybill.bootstrap` builds it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from waybill.aws.dynamodb import DynamoDB
+    from waybill.aws.events import Events
+    from waybill.aws.files import Files
+    from waybill.aws.functions import Functions
+    from waybill.aws.mail import Mailer
+    from waybill.aws.secrets import Secrets
+    from waybill.aws.workflow import Workflow
+    from waybill.clock import Clock
+    from waybill.entities.repository import EntityRepository
+    from waybill.ids import Ids
+    from waybill.jobs.repository import JobRepository
+    from waybill.settings import Settings
+
+
+class Services(Protocol):
+    """Each part is built on first use; nothing connects before."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def ids(self) -> Ids: ...
+
+    @property
+    def dynamodb(self) -> DynamoDB: ...
+    @property
+    def files(self) -> Files: ...
+    @property
+    def workflow(self) -> Workflow: ...
+    @property
+    def functions(self) -> Functions: ...
+    @property
+    def events(self) -> Events: ...
+    @property
+    def mailer(self) -> Mailer: ...
+    @property
+    def secrets(self) -> Secrets: ...
+
+    @property
+    def entities(self) -> EntityRepository: ...
+    @property
+    def jobs(self) -> JobRepository: ...
+
+    def new_dynamodb(self, timeout_seconds: float) -> DynamoDB:
+        """A client of its own, for writes that must end within this time."""

@@ -1,0 +1,1 @@
+"""What keeps the service tidy: recovery, retention, announcements, and what people do to jobs and entities."""
