@@ -1,6 +1,6 @@
 """The HTTP API: one function, one catch-all route, and the routes by resource in `routes/`.
 
-A plain router: Powertools' alone takes longer to load than a whole read of a job here (docs/decisions.md).
+A plain router: Powertools' alone takes longer to load than a whole read of a job here (docs/decisions/).
 A resource's module is loaded with the first request for it, so that a job's status needs neither schemas nor exports.
 """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import re
 import tomllib
 from pathlib import Path
 
@@ -110,3 +111,13 @@ def test_handlers_are_short_and_read_nothing_at_import(function: Path) -> None:
     assert len(source.splitlines()) < 100
     if function.name != "console":  # which is no part of the layer's world, and has no settings of it
         assert "os.environ" not in source and "getenv" not in source
+
+
+def test_the_index_of_decisions_lists_every_file() -> None:
+    folder = ROOT / "docs" / "decisions"
+    listed = re.findall(r"\]\(([^)]+\.md)\)", (folder / "README.md").read_text())
+    assert sorted(listed) == sorted(path.name for path in folder.glob("*.md") if path.name != "README.md")
+    dated = [name for name in listed if name[0].isdigit()]
+    assert [name[:10] for name in dated] == sorted(name[:10] for name in dated), "newest last"
+    for name in dated:
+        assert re.match(rf"# .+\n\n{name[:10]} · \S+", (folder / name).read_text()), f"{name}: title, date, status"
