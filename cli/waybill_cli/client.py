@@ -1,29 +1,27 @@
-"""The HTTP API as the commands use it."""
+"""Waybill's HTTP API, as the commands use it."""
 
 from __future__ import annotations
 
 import contextlib
 import email.utils
-import hashlib
 import io
 import os
 import re
-import tempfile
 import time
 import urllib.parse
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import httpx
 
+from waybill_cli.downloads import Downloaded, copy, final_path, save
 from waybill_cli.failures import Failure, Refusal, Unreachable, UsageFailure
 from waybill_cli.profile import Connection
 from waybill_cli.signin import SignIn
 
-PAGE_ITEMS = 100  # the most that the API gives at once
+PAGE_ITEMS = 100  # the most that the API returns at once
 TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 UPLOAD_TIMEOUT = httpx.Timeout(300.0, connect=10.0)  # S3 answers once it has stored the whole file
 BACKOFF_SECONDS = (0.5, 1.0, 2.0, 4.0)
@@ -34,22 +32,12 @@ _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 Progressed = Callable[[int, int | None], None]  # bytes so far, bytes in all
 
 
-@dataclass(frozen=True)
-class Downloaded:
-    path: Path | None
-    size_bytes: int
-    sha256: str
-
-    def document(self) -> dict[str, Any]:
-        return {"file": None if self.path is None else str(self.path), "bytes": self.size_bytes, "sha256": self.sha256}
-
-
 class Api:
-    """One connection. What is asked for comes back decoded; a refusal is raised."""
+    """One connection to the API. Refusals are raised as `Refusal`."""
 
     def __init__(self, connection: Connection, user: str | None) -> None:
         self.connection = connection
-        # A proxy that the environment names does not reach this machine's own loopback.
+        # A proxy named by the environment cannot reach the loopback of this machine.
         mounts: dict[str, httpx.BaseTransport | None] = {f"all://{host}": None for host in _LOOPBACK}
         headers = {"User-Agent": "waybill-cli", "Accept": "application/json"}
         self._http = httpx.Client(timeout=TIMEOUT, mounts=mounts, headers=headers)
@@ -68,7 +56,7 @@ class Api:
         query: Mapping[str, str | int | None] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
-        """Send a request with the caller's token; answers other than 2xx, 303 and 304 are raised.
+        """Send a request with the caller's token. Responses other than 2xx, 303 and 304 are raised.
 
         Args:
             path: after `/v1`, from `path_of`.
@@ -100,12 +88,12 @@ class Api:
         return decode(self.request("GET", path, query=query))
 
     def post(self, path: str, body: Any = None, *, once: bool = False) -> httpx.Response:
-        """POST; with `once` a repetition after a broken connection has no second effect."""
+        """POST a body. With `once`, repeating the request after a broken connection has no second effect."""
         headers = {"Idempotency-Key": str(uuid.uuid4())} if once else None
         return self.request("POST", path, body=body, headers=headers)
 
     def pages(self, path: str, limit: int | None, **query: str | int | None) -> Iterator[dict[str, Any]]:
-        """The pages of a list, until `limit` items have come. Filters apply after the read: a page may be short."""
+        """The pages of a list, up to `limit` items. A page may be short, because filters apply after the read."""
         token: str | None = None
         left = limit
         while True:
@@ -125,7 +113,7 @@ class Api:
         """
         try:
             with _CountedFile(source, progressed) as file:
-                # S3 ignores what follows the file, so that the form's fields have to come before it.
+                # S3 ignores fields after the file, so the file comes last.
                 response = self._send(
                     lambda: self._http.build_request(
                         "POST",
@@ -137,24 +125,24 @@ class Api:
                     repeatable=True,
                 )
         except OSError as error:
-            raise UsageFailure(f"{source} cannot be read: {error.strerror}.") from None
+            raise UsageFailure(f"Cannot read {source}: {error.strerror}.") from None
         if not response.is_success and response.status_code != 303:
             raise refusal(response)
 
     def download(self, path: str, target: Path | BinaryIO | None, progressed: Progressed) -> Downloaded:
-        """Fetch the file behind a route that answers 303.
+        """Download the file that a route redirects to (303).
 
         Args:
-            target: a file, a folder, an open stream, or None for the file's own name here, where a file that is
-                already there is left alone. A file appears under its name once it is complete.
+            target: a file, a folder, an open stream, or None for the file's own name in the current folder, where
+                an existing file is not overwritten. A file appears under its name once it is complete.
 
         Raises:
             Refusal, Unreachable, UsageFailure
         """
         location = self.request("GET", path).headers.get("Location")
         if not location:
-            raise Failure("The service gave no address to download from.", "try again")
-        # A presigned address is complete: S3 refuses one that comes with a bearer token as well.
+            raise Failure("The service returned no download address.", "try again")
+        # Without the bearer token: S3 refuses a presigned address with a second credential.
         request = self._http.build_request("GET", location, headers={"Accept": "*/*", "Accept-Encoding": "identity"})
         try:
             with contextlib.closing(self._http.send(request, stream=True)) as response:
@@ -163,8 +151,8 @@ class Api:
                     raise refusal(response)
                 chunks = _counted(response, progressed)
                 if target is None or isinstance(target, Path):
-                    return _save(chunks, _final_path(target, response.headers.get("Content-Disposition")))
-                return _copy(chunks, target.write, None)
+                    return save(chunks, final_path(target, response.headers.get("Content-Disposition")))
+                return copy(chunks, target.write, None)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise self._unreachable(request, error) from None
 
@@ -179,15 +167,15 @@ class Api:
         return config
 
     def _send(self, build: Callable[[], httpx.Request], *, repeatable: bool) -> httpx.Response:
-        """Send, and send again what may be repeated while the service is busy or the network breaks."""
+        """Send a request; repeat it, where that is safe, while the service is busy or the network fails."""
         for pause in (*BACKOFF_SECONDS, None):
             request = build()
             try:
                 response = self._http.send(request)
             except (httpx.HTTPError, httpx.InvalidURL) as error:
-                # An address that has never answered is more likely wrong than busy.
-                worth_it = repeatable and self._reached and isinstance(error, httpx.TransportError)
-                if pause is None or not worth_it:
+                # An address that never responded is more likely wrong than busy.
+                worthwhile = repeatable and self._reached and isinstance(error, httpx.TransportError)
+                if pause is None or not worthwhile:
                     raise self._unreachable(request, error) from None
                 time.sleep(pause)
                 continue
@@ -200,7 +188,7 @@ class Api:
 
     def _unreachable(self, request: httpx.Request, error: Exception) -> Unreachable:
         if isinstance(error, httpx.TimeoutException):
-            reason = "it takes too long to answer"
+            reason = "the request timed out"
         else:
             text = re.sub(r"^\[Errno -?\d+\] ", "", str(error).strip().partition("\n")[0])
             reason = text or type(error).__name__
@@ -212,12 +200,12 @@ class Api:
 
 
 def path_of(*parts: str) -> str:
-    """A path of the API from its parts, each quoted as one."""
+    """The path of a resource, each part percent-encoded."""
     return "".join(f"/{urllib.parse.quote(part, safe='')}" for part in parts)
 
 
 def decode(response: httpx.Response) -> dict[str, Any]:
-    """The JSON object of an answer."""
+    """The JSON object in a response."""
     try:
         document = response.json()
     except ValueError:
@@ -228,17 +216,17 @@ def decode(response: httpx.Response) -> dict[str, Any]:
 
 
 def _not_waybill() -> Failure:
-    return Failure("The answer is not one of Waybill's.", "check the address: it is the API's, without /v1")
+    return Failure("The response does not come from Waybill.", "check the address: use the API's, without /v1")
 
 
 def refusal(response: httpx.Response) -> Refusal:
-    """The refusal that an answer stands for: a problem document, S3's XML, or whatever came."""
+    """The refusal in a response: a problem document, the XML of S3, or a bare status."""
     try:
         problem = response.json()
     except ValueError:
         problem = None
     if not isinstance(problem, dict) or not isinstance(problem.get("title"), str):
-        problem = {"title": f"The service answered {response.status_code} {response.reason_phrase}".rstrip()}
+        problem = {"title": f"The service responded {response.status_code} {response.reason_phrase}".rstrip()}
         code, message = (re.search(f"<{tag}>([^<]*)</{tag}>", response.text) for tag in ("Code", "Message"))
         if code and message:
             problem["detail"] = f"{code[1]}: {message[1]}"
@@ -247,7 +235,7 @@ def refusal(response: httpx.Response) -> Refusal:
 
 
 def retry_after_seconds(response: httpx.Response) -> float | None:
-    """`Retry-After` (RFC 9110, section 10.2.3: seconds or a date), at most half a minute; None without one."""
+    """`Retry-After` (RFC 9110, section 10.2.3: seconds or a date), at most 30 seconds; None without the header."""
     text = response.headers.get("Retry-After", "")
     try:
         seconds = float(text) if text.isdigit() else email.utils.parsedate_to_datetime(text).timestamp() - time.time()
@@ -257,7 +245,7 @@ def retry_after_seconds(response: httpx.Response) -> float | None:
 
 
 class _CountedFile(io.FileIO):
-    """A file that tells how far it was read."""
+    """A file that reports how much of it was read."""
 
     def __init__(self, path: Path, progressed: Progressed) -> None:
         super().__init__(path)
@@ -274,58 +262,7 @@ def _counted(response: httpx.Response, progressed: Progressed) -> Iterator[bytes
     length = response.headers.get("Content-Length", "")
     total_bytes = int(length) if length.isdecimal() else None
     size_bytes = 0
-    for chunk in response.iter_raw():  # the file as it is stored, also when S3 gives a Content-Encoding
+    for chunk in response.iter_raw():  # the stored bytes, even if S3 sends a Content-Encoding
         size_bytes += len(chunk)
         progressed(size_bytes, total_bytes)
         yield chunk
-
-
-def _copy(chunks: Iterator[bytes], write: Callable[[bytes], Any], path: Path | None) -> Downloaded:
-    digest, size_bytes = hashlib.sha256(), 0
-    for chunk in chunks:
-        digest.update(chunk)
-        size_bytes += len(chunk)
-        write(chunk)
-    return Downloaded(path, size_bytes, digest.hexdigest())
-
-
-def _save(chunks: Iterator[bytes], final: Path) -> Downloaded:
-    try:
-        descriptor, name = tempfile.mkstemp(dir=final.parent, prefix=f".{final.name[:80]}.", suffix=".part")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                downloaded = _copy(chunks, file.write, final)
-            mask = os.umask(0)
-            os.umask(mask)
-            os.chmod(name, 0o666 & ~mask)  # as a file that was opened by its name
-            os.replace(name, final)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(name)
-            raise
-    except OSError as error:
-        raise UsageFailure(f"{final} cannot be written: {error.strerror}.") from None
-    return downloaded
-
-
-def _final_path(target: Path | None, disposition: str | None) -> Path:
-    if target is not None and not target.is_dir():
-        return target
-    folder = target or Path()
-    name = file_name_of(disposition)
-    path, number = folder / name, 2
-    while target is None and path.exists():
-        path = folder / f"{Path(name).stem}-{number}{Path(name).suffix}"
-        number += 1
-    return path
-
-
-def file_name_of(disposition: str | None) -> str:
-    """The file name of a Content-Disposition (RFC 6266), as a name within a folder whatever the server says."""
-    text = disposition or ""
-    extended = re.search(r"filename\*=UTF-8''([^;\s]+)", text, re.IGNORECASE)
-    plain = re.search(r'filename="?([^";]*)', text, re.IGNORECASE)
-    name = urllib.parse.unquote(extended[1]) if extended else plain[1] if plain else ""
-    name = name.replace("\\", "/").rpartition("/")[2]
-    name = "".join(character for character in name if character.isprintable()).lstrip(".")
-    return name or "download"

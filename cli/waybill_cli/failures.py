@@ -1,12 +1,12 @@
-"""Everything that ends a command on purpose.
+"""The errors of the client. Each ends the command with its exit status.
 
     Failure                exit status 1
     ├── Refusal            the service refused; carries its problem document (RFC 9457)
-    ├── Unreachable        no answer: one line, whatever the network library said
+    ├── Unreachable        no response
     ├── Interrupted        exit status 130: Ctrl-C
     └── UsageFailure       exit status 2: the command line, a local file, or the saved profile is wrong
 
-`Output.failure` tells them to a person; `document` is what `--json` prints.
+`Output.failure` prints them; `document` is what `--json` prints.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from urllib.parse import unquote
 
 
 class Failure(Exception):
-    """`message` is one line; `next_steps` say what to do about it."""
+    """`message` is one line; `next_steps` tell what to do about it."""
 
     exit_status: ClassVar[int] = 1
 
@@ -44,7 +44,7 @@ class Unreachable(Failure):
 
 
 class Interrupted(Failure):
-    """`resource` is what goes on without us, as last seen."""
+    """`resource` is the job that continues, as last seen."""
 
     exit_status = 130  # 128 + SIGINT, as shells report it
 
@@ -57,12 +57,12 @@ class Interrupted(Failure):
 
 
 class Refusal(Failure):
-    """The service answered, and said no.
+    """The service refused the request.
 
     Args:
         status: HTTP status.
         problem: the problem document.
-        retry_after_seconds: of the answer, where it said so.
+        retry_after_seconds: from the response's `Retry-After`.
     """
 
     def __init__(self, status: int, problem: Mapping[str, Any], retry_after_seconds: float | None = None) -> None:
@@ -75,7 +75,7 @@ class Refusal(Failure):
 
     @property
     def allowed_actions(self) -> Sequence[str]:
-        """What the state allows instead, where the service said so."""
+        """The actions that the resource's status allows, if the service lists them."""
         actions = self._problem.get("allowedActions")
         return [str(action) for action in actions] if isinstance(actions, list) else []
 
@@ -87,7 +87,7 @@ class Refusal(Failure):
         return self._problem
 
 
-_COMMANDS = {"edit": "update"}  # where the command's name is not the action's
+_COMMANDS = {"edit": "update"}  # actions whose command has another name
 
 
 def _member_line(error: object) -> str:
@@ -104,19 +104,19 @@ def _next_steps(status: int, problem: Mapping[str, Any], retry_after_seconds: fl
         case 401:
             return ["sign in with `waybill login`"]
         case 403:
-            return ["ask an administrator for the right; `waybill me` shows who you are and your groups"]
+            return ["ask an administrator for permission; `waybill me` shows your user name and groups"]
         case 404:
-            return ["look for it with `waybill jobs`, `waybill entities` or `waybill exports`"]
+            return ["list what exists with `waybill jobs`, `waybill entities` or `waybill exports`"]
         case 409 if actions := problem.get("allowedActions"):
             return [f"allowed now: {', '.join(_COMMANDS.get(str(action), str(action)) for action in actions)}"]
         case 410:
-            return ["it has expired; start it anew"]
+            return ["it has expired; start again"]
         case 413:
-            return ["split the file, or send less at once"]
+            return ["split the file, or send less at a time"]
         case 400 | 422:
-            return ["correct what is named above and try again"]
+            return ["correct what is listed above and try again"]
         case 429 | 502 | 503 | 504:
             return [f"try again in {retry_after_seconds or 30:.0f} s"]
         case _ if status >= 500:
-            return ["try again; if it stays, tell whoever runs this Waybill"]
+            return ["try again; if the error persists, contact whoever operates this service"]
     return []

@@ -1,4 +1,4 @@
-"""What a command says: results on stdout, progress and remarks on stderr."""
+"""What a command prints: results on stdout, progress and remarks on stderr."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ MAX_CELL = 60
 
 
 class Output:
-    """One command's voice. With `as_json` stdout holds one JSON document and nothing else."""
+    """The output of one command. With `as_json` stdout receives one JSON document and nothing else."""
 
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
@@ -31,8 +31,60 @@ class Output:
     def line(self, text: str = "") -> None:
         print(text)
 
+    def result(self, document: Any, *lines: str) -> None:
+        """A result: the document with `--json`, else the lines."""
+        if self.as_json:
+            self.document(document)
+        else:
+            for text in lines:
+                self.line(text)
+
+    def listing(
+        self,
+        listed: Mapping[str, Any],
+        what: str,
+        header: Sequence[str],
+        row: Callable[[dict[str, Any]], Sequence[object]],
+        *,
+        more: str = "There are more: use --limit N or --all.",
+    ) -> None:
+        """A list as `Context.read_list` returns it.
+
+        Args:
+            what: names the items when there are none.
+            row: the cells of an item.
+            more: the remark on a list that was cut at its limit.
+        """
+        if self.as_json:
+            self.document(listed)
+        elif not listed["items"]:
+            self.line(f"No {what}.")
+        else:
+            self.table(header, map(row, listed["items"]))
+            if listed["nextToken"]:
+                self.remark(more)
+
+    def deletion(
+        self, result: Mapping[str, Sequence[Any]], id_member: str, steps: Sequence[tuple[str, str]] = ()
+    ) -> int:
+        """What was deleted, and what was not and why. Returns the exit status.
+
+        Args:
+            result: `deleted`, a list of ids, and `failed`, a list of objects with `id_member` and `detail`.
+            steps: commands to run next.
+        """
+        if self.as_json:
+            self.document(result)
+        else:
+            for deleted in result["deleted"]:
+                self.line(f"Deleted {deleted}")
+            for failed in result["failed"]:
+                self.remark(f"waybill: {failed[id_member]} not deleted: {failed['detail']}")
+            self.next_steps(steps)
+        return 1 if result["failed"] else 0
+
     def table(self, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        """Aligned columns, one line per row. In a terminal all cells but the last are cut to a readable width."""
+        """Aligned columns, one line per row. In a terminal every cell but the last is cut to `MAX_CELL` characters."""
         from rich.cells import cell_len
 
         cut = sys.stdout.isatty()
@@ -48,14 +100,14 @@ class Output:
             self.line("  ".join(padded).rstrip())
 
     def pairs(self, pairs: Iterable[tuple[str, object]]) -> None:
-        """One `name  value` line for each value that there is."""
+        """One `name  value` line for each value that is neither None nor empty."""
         shown = [(name, safe(str(value))) for name, value in pairs if value not in (None, "")]
         width = max((len(name) for name, _ in shown), default=0)
         for name, value in shown:
             self.line(f"{name.ljust(width)}  {value}")
 
     def next_steps(self, steps: Sequence[tuple[str, str]]) -> None:
-        """Commands to run next, and what each is for."""
+        """Commands to run next, each with its purpose."""
         width = max((len(command) for command, _ in steps), default=0)
         for number, (command, purpose) in enumerate(steps):
             self.line(f"{'      ' if number else 'Next: '}{command.ljust(width)}  # {purpose}")
@@ -74,13 +126,13 @@ class Output:
 
 
 class Progress:
-    """Progress of one piece of work that takes longer than a second.
+    """The progress of work that takes longer than a second.
 
-    In a terminal a bar, which goes away at the end; elsewhere one plain line.
+    In a terminal a bar, which disappears at the end; elsewhere one plain line.
 
     Args:
         description: what is being done.
-        at_once: do not wait a second.
+        at_once: show it immediately, without waiting for a second.
     """
 
     def __init__(self, description: str, *, at_once: bool = False) -> None:
@@ -110,7 +162,7 @@ class Progress:
             self._bar.stop()
 
     def update(self, done: float | None, total: float | None, note: str) -> None:
-        """How far it is; `total` None while it is not known."""
+        """Set how much is done; `total` is None while unknown."""
         with self._lock:
             self._state = (done, total, safe(note))
             if self._bar is not None and self._task is not None:
@@ -149,7 +201,7 @@ class Progress:
 
 
 def safe(text: str) -> str:
-    """The text with control characters made visible: a cell of a file must not steer the terminal."""
+    """The text with control characters escaped, so that a cell of a file cannot control the terminal."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
@@ -176,7 +228,7 @@ def duration_text(seconds: float) -> str:
 
 
 def time_text(moment: str | None) -> str:
-    """`2026-01-31 09:30:00Z` of an RFC 3339 time in UTC."""
+    """An RFC 3339 time in UTC as `2026-01-31 09:30:00Z`."""
     return "" if moment is None else f"{moment[:10]} {moment[11:19]}Z"
 
 

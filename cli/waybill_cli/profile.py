@@ -1,4 +1,4 @@
-"""Which Waybill to talk to, and as whom: `--api-url`, else the saved profile, else the local stack."""
+"""The address to connect to, and the sign-in for it: `--api-url`, else the saved profile, else the local stack."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DEFAULT_STACK_USER = "admin"
 
 @dataclass(frozen=True)
 class Profile:
-    """What `waybill login` saves. `expires_at` is when `token` does, in epoch seconds."""
+    """What `waybill login` saves. `expires_at` is the expiry of `token`, in epoch seconds."""
 
     api_url: str
     user: str
@@ -30,7 +30,7 @@ class Profile:
 
 @dataclass(frozen=True)
 class Stack:
-    """A local stack, from the `stack.json` that `make up` writes. `users` holds passwords by user name."""
+    """A local stack, from the `stack.json` that `make up` writes. `users` maps user names to passwords."""
 
     api_url: str
     users: dict[str, str]
@@ -39,13 +39,13 @@ class Stack:
 
 @dataclass(frozen=True)
 class Connection:
-    """Where to send requests, and what is known for signing in there.
+    """Where to send requests, and how to sign in there.
 
     Attributes:
-        api_url: without `/v1` and without a slash at the end.
+        api_url: without `/v1` and without a trailing slash.
         source: where the address comes from, in words.
-        profile: the saved sign-in, when it is for this address.
-        passwords: of the local stack's users, when it is at this address.
+        profile: the saved sign-in, if it is for this address.
+        passwords: those of the local stack's users, if the stack has this address.
     """
 
     api_url: str
@@ -58,10 +58,10 @@ def find_connection(api_url: str | None) -> Connection:
     """The connection that a command uses.
 
     Args:
-        api_url: of the command line.
+        api_url: from the command line.
 
     Raises:
-        UsageFailure: no address is known, or one is none.
+        UsageFailure: no address is configured, or one is invalid.
     """
     profile, stack = load_profile(), find_stack(Path.cwd())
     if api_url is not None:
@@ -72,9 +72,9 @@ def find_connection(api_url: str | None) -> Connection:
         address, source = stack.api_url, f"from {stack.path}"
     else:
         raise UsageFailure(
-            "No Waybill is known here.",
-            "give --api-url URL, or save one with `waybill login --api-url URL`",
-            "or start the local stack with `make up` and work inside its folder",
+            "No API address is configured.",
+            "give --api-url URL, or save it with `waybill login --api-url URL`",
+            "or start the local stack with `make up` and run the command in that folder",
         )
     return Connection(
         address,
@@ -85,10 +85,10 @@ def find_connection(api_url: str | None) -> Connection:
 
 
 def normal_url(text: str) -> str:
-    """The address in its one spelling: `https://host/` and `https://host/v1` are `https://host`.
+    """The normalized address: `https://host/` and `https://host/v1` become `https://host`.
 
     Raises:
-        UsageFailure: it is no web address.
+        UsageFailure: it is not an http(s) address.
     """
     try:
         parts = urllib.parse.urlsplit(text.strip())
@@ -96,15 +96,15 @@ def normal_url(text: str) -> str:
     except ValueError:
         valid = False
     if not valid or parts.query or parts.fragment:
-        raise UsageFailure(f"{text!r} is not the address of an API.", "it looks like https://waybill.example.com")
+        raise UsageFailure(f"{text!r} is not a valid API address.", "an address looks like https://waybill.example.com")
     return text.strip().rstrip("/").removesuffix("/v1").rstrip("/")
 
 
 def find_stack(folder: Path) -> Stack | None:
-    """The local stack of `folder` or of the nearest folder above it that has one.
+    """The local stack of `folder`, or of the nearest parent folder that has one.
 
     Raises:
-        UsageFailure: its description cannot be read.
+        UsageFailure: its `stack.json` cannot be read.
     """
     for parent in (folder, *folder.parents):
         path = parent / STACK_FILE
@@ -114,12 +114,12 @@ def find_stack(folder: Path) -> Stack | None:
                 users = {str(name): str(password) for name, password in document.get("users", {}).items()}
                 return Stack(normal_url(document["apiUrl"]), users, path)
             except (OSError, ValueError, KeyError, AttributeError, TypeError):
-                raise UsageFailure(f"{path} cannot be read.", "start the local stack again with `make up`") from None
+                raise UsageFailure(f"Cannot read {path}.", "start the local stack again with `make up`") from None
     return None
 
 
 def profile_path() -> Path:
-    """Where the profile is saved (XDG Base Directory Specification: a relative value is ignored)."""
+    """Where the profile is saved. As the XDG Base Directory Specification asks, a relative folder is ignored."""
     configured = os.environ.get("XDG_CONFIG_HOME", "")
     folder = Path(configured) if os.path.isabs(configured) else Path.home() / ".config"
     return folder / "waybill" / "profile.json"
@@ -144,11 +144,11 @@ def load_profile() -> Profile | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, UsageFailure):
-        raise UsageFailure(f"{path} cannot be read.", "remove it with `waybill logout`, then sign in again") from None
+        raise UsageFailure(f"Cannot read {path}.", "remove it with `waybill logout`, then sign in again") from None
 
 
 def save_profile(profile: Profile) -> Path:
-    """Save the profile so that only its owner can read it; a reader never sees half of it.
+    """Save the profile atomically, readable by its owner only.
 
     Raises:
         UsageFailure: the folder cannot be written.
@@ -159,7 +159,7 @@ def save_profile(profile: Profile) -> Path:
     text = json.dumps({names.get(name, name): value for name, value in values.items()}, indent=2)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent)  # mkstemp gives mode 0600
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent)  # mkstemp creates files with mode 0600
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                 file.write(text + "\n")
@@ -169,16 +169,16 @@ def save_profile(profile: Profile) -> Path:
                 os.unlink(temporary)
             raise
     except OSError as error:
-        raise UsageFailure(f"{path} cannot be written: {error.strerror}.") from None
+        raise UsageFailure(f"Cannot write {path}: {error.strerror}.") from None
     return path
 
 
 def remove_profile() -> bool:
-    """Forget the profile; False when there was none."""
+    """Remove the profile. Returns False if there was none."""
     try:
         profile_path().unlink()
     except FileNotFoundError:
         return False
     except OSError as error:
-        raise UsageFailure(f"{profile_path()} cannot be removed: {error.strerror}.") from None
+        raise UsageFailure(f"Cannot remove {profile_path()}: {error.strerror}.") from None
     return True

@@ -1,4 +1,4 @@
-"""Signing in: the user pool's public InitiateAuth, found through the API.
+"""Signing in with the public InitiateAuth of the user pool that the API names.
 
 https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_InitiateAuth.html
 """
@@ -15,8 +15,8 @@ import httpx
 from waybill_cli.failures import Failure, Unreachable, UsageFailure
 from waybill_cli.profile import DEFAULT_STACK_USER, Connection, Profile, save_profile
 
-TOKEN_VARIABLE = "WAYBILL_TOKEN"  # noqa: S105  the name of the variable
-_EARLY_SECONDS = 60  # a token about to expire is replaced before it is refused
+TOKEN_VARIABLE = "WAYBILL_TOKEN"  # noqa: S105  a name, not a token
+_EARLY_SECONDS = 60  # replace a token this long before it expires
 _TARGET = "AWSCognitoIdentityProviderService.InitiateAuth"
 
 
@@ -25,9 +25,9 @@ class SignIn:
 
     Args:
         http: sends requests.
-        connection: where to, and what is known for signing in.
-        user: who to be; None for whoever is signed in, else the local stack's admin.
-        get_auth_config: answers `GET /v1/auth-config`.
+        connection: the address, and the sign-in saved for it.
+        user: the user to act as; None for the one who is signed in, or else the local stack's admin.
+        get_auth_config: returns the response of `GET /v1/auth-config`.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class SignIn:
         """A bearer token.
 
         Raises:
-            Failure: nobody is signed in, or the user pool refuses.
+            Failure: not signed in, or the user pool refuses.
         """
         if self._token is None:
             profile = self._saved()
@@ -61,14 +61,14 @@ class SignIn:
         return self._token
 
     def renew(self) -> bool:
-        """Replace a token that was refused; False when there is nothing to replace it with."""
+        """Replace a token that was refused. Returns False if it came from the environment."""
         if self._user is None and os.environ.get(TOKEN_VARIABLE):
             return False
         self._token = self._fresh(self._saved())
         return True
 
     def with_password(self, user: str, password: str) -> Profile:
-        """Sign in anew.
+        """Sign in with a password.
 
         Raises:
             Failure: the user pool refuses.
@@ -100,11 +100,13 @@ class SignIn:
         if user in passwords:
             return self.with_password(user, passwords[user]).token
         if self._user is not None:
-            known = f"; known here: {', '.join(passwords)}" if passwords else ""
-            raise UsageFailure(f"No password of {user} is known{known}.", f"sign in with `waybill login --user {user}`")
+            known = f"; the local stack has: {', '.join(passwords)}" if passwords else ""
+            raise UsageFailure(
+                f"No password is known for {user}{known}.", f"sign in with `waybill login --user {user}`"
+            )
         raise Failure(
-            f"Nobody is signed in at {self._connection.api_url}.",
-            f"sign in with `waybill login --api-url {self._connection.api_url}`, or put a token into {TOKEN_VARIABLE}",
+            f"You are not signed in at {self._connection.api_url}.",
+            f"sign in with `waybill login --api-url {self._connection.api_url}`, or set {TOKEN_VARIABLE} to a token",
         )
 
     def _profile(self, user: str, result: dict[str, Any], refresh_token: str | None) -> Profile:
@@ -118,13 +120,13 @@ class SignIn:
         )
 
     def _initiate(self, flow: str, parameters: dict[str, str]) -> dict[str, Any]:
-        """InitiateAuth's AuthenticationResult."""
+        """Call InitiateAuth and return its `AuthenticationResult`."""
         config = self._get_auth_config()
         endpoint = config.get("endpoint")
         if not endpoint and not str(config.get("issuer")).startswith("https://cognito-idp."):
-            raise Failure(  # a password goes to nobody but the user pool
-                f"This Waybill signs in at {config.get('issuer')}.",
-                f"get a token there and put it into {TOKEN_VARIABLE}",
+            raise Failure(  # passwords are sent to a user pool only
+                f"Users of this service sign in at {config.get('issuer')}.",
+                f"get a token there and set {TOKEN_VARIABLE} to it",
             )
         url = f"{str(endpoint).rstrip('/')}/" if endpoint else f"https://cognito-idp.{config['region']}.amazonaws.com/"
         body = {"AuthFlow": flow, "ClientId": config["clientId"], "AuthParameters": parameters}
@@ -133,12 +135,12 @@ class SignIn:
             answer = self._http.post(url, json=body, headers=headers)
             document = answer.json()
         except (httpx.HTTPError, httpx.InvalidURL, ValueError):
-            raise Unreachable(f"The user pool does not answer at {url}", "try again") from None
+            raise Unreachable(f"The user pool at {url} does not respond", "try again") from None
         if not isinstance(document, dict):
             document = {}
         if challenge := document.get("ChallengeName"):
             raise Failure(
-                f"The user pool asks for {challenge} before it signs this user in.",
+                f"The user pool requires {challenge} before this user can sign in.",
                 "set a permanent password first (aws cognito-idp admin-set-user-password --permanent …)",
             )
         result = document.get("AuthenticationResult")

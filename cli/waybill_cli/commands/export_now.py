@@ -1,0 +1,75 @@
+"""`export`: a one-shot export in one command: define, activate, watch, download."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from waybill_cli.client import decode, path_of
+from waybill_cli.commandline import Commands, add_output, json_array, json_object, names
+from waybill_cli.commands.exports import activated_job_id
+from waybill_cli.commands.files import check_output, fetch, saved_text
+from waybill_cli.context import Context, Options
+from waybill_cli.failures import Interrupted
+from waybill_cli.output import Progress
+from waybill_cli.show import exit_status, show_end
+from waybill_cli.watch import watch
+
+
+def add_commands(commands: Commands) -> None:
+    parser = commands.add("export", export_now, "export an entity now, and download the file")
+    parser.add_argument("entity", metavar="E")
+    parser.add_argument("--fields", type=names, metavar="A,B", help="default: all, in schema order")
+    parser.add_argument("--filter", type=json_array, metavar="JSON", help='[{"field", "op", "value"}], or @FILE')
+    parser.add_argument("--format", choices=("csv", "xlsx", "jsonl"))
+    parser.add_argument("--compression", choices=("none", "gzip", "zip"))
+    parser.add_argument("--dialect", type=json_object, metavar="JSON", help="Table Dialect, or @FILE")
+    text = "turn the formula guard off"
+    parser.add_argument("--no-escape-formulas", dest="escape_formulas", action="store_false", default=None, help=text)
+    parser.add_argument("--name", help="name of the export (default: the entity and the time)")
+    add_output(parser)
+
+
+def export_now(context: Context) -> int:
+    options, out = context.options, context.out
+    check_output(context)
+    with Progress(f"Starting the export of {options.entity}"):
+        created = decode(context.api.post("/exports", _definition(options)))
+        activated = decode(context.api.post(path_of("exports", str(created["exportId"]), "activate")))
+        job_id = activated_job_id(context, activated)
+    try:
+        job = watch(context, context.api.request("GET", path_of("jobs", job_id)))
+    except Interrupted as interrupted:
+        step = f"waybill download {job_id}   (the file, once it exists)"
+        raise Interrupted(interrupted.message, *interrupted.next_steps, step, resource=interrupted.document()) from None
+    if exit_status(job):
+        if out.as_json:
+            out.document({"job": job, "file": None})
+        else:
+            show_end(out, job)
+        return 1
+    downloaded = fetch(context, path_of("jobs", job_id, "download"))
+    if out.as_json:
+        out.document({"job": job, **downloaded.document()})
+    elif downloaded.path is not None:
+        out.line(f"{job['status']} ({job['outcome']}): {job['message']}")
+        out.line(saved_text(downloaded))
+    return 0
+
+
+def _definition(options: Options) -> dict[str, Any]:
+    given = {
+        "fields": options.fields,
+        "filter": options.filter,
+        "format": options.format,
+        "compression": options.compression,
+        "dialect": options.dialect,
+        "escapeFormulas": options.escape_formulas,
+    }
+    return {
+        "name": options.name or f"{options.entity} {datetime.now():%Y-%m-%d %H:%M:%S}",
+        "entity": options.entity,
+        "type": "ONE_SHOT",
+        "destination": {"kind": "download"},
+        **{member: value for member, value in given.items() if value is not None},
+    }

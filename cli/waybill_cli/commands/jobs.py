@@ -1,0 +1,110 @@
+"""`jobs`, `job`, `errors`, `report`, and the actions on jobs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from waybill_cli.client import decode, path_of
+from waybill_cli.commandline import Commands, add_limit, add_watch, positive
+from waybill_cli.context import Context
+from waybill_cli.output import Progress, rows_text
+from waybill_cli.show import show_end, show_jobs, show_report
+from waybill_cli.watch import follow
+
+MAX_DELETED = 100  # ids in one POST /jobs/delete
+
+
+def add_commands(commands: Commands) -> None:
+    parser = commands.add("jobs", list_jobs, "list jobs, newest first")
+    parser.add_argument("--entity", metavar="E")
+    parser.add_argument("--status", type=str.upper, metavar="S", help="one or more, separated by commas")
+    parser.add_argument("--process", type=str.lower, metavar="P", help="import or export")
+    parser.add_argument("--q", metavar="TEXT", help="words to search for")
+    add_limit(parser, with_all=True)
+
+    for name, command, text in (
+        ("job", show_one, "show a job; the exit status tells whether it failed"),
+        ("errors", list_errors, "list a job's errors and their summary"),
+        ("report", report, "show a job's report"),
+        ("cancel", cancel, "cancel a waiting job"),
+        ("stop", stop, "stop an import in progress; rows already written stay"),
+        ("relaunch", relaunch, "import the rows that a job left, or repeat a failed export run"),
+    ):
+        parser = commands.add(name, command, text)
+        parser.add_argument("job_id", metavar="ID")
+        if name in ("job", "relaunch"):
+            add_watch(parser)
+        elif name == "errors":
+            parser.add_argument("--limit", type=positive, metavar="N", help="show at most N (default: all)")
+    parser = commands.add("delete", delete, "delete finished jobs with their files")
+    parser.add_argument("job_ids", metavar="ID", nargs="+")
+
+
+def list_jobs(context: Context) -> int:
+    options = context.options
+    limit = None if options.all else options.limit
+    query = {"entity": options.entity, "status": options.status, "process": options.process, "q": options.q}
+    show_jobs(context.out, context.read_list("/jobs", "jobs", limit, **query))
+    return 0
+
+
+def show_one(context: Context) -> int:
+    options = context.options
+    return follow(context, context.api.request("GET", path_of("jobs", options.job_id)), options.watch, detailed=True)
+
+
+def list_errors(context: Context) -> int:
+    out, options = context.out, context.options
+    listed = context.read_list(path_of("jobs", options.job_id, "errors"), "errors", options.limit)
+    summary = listed.get("summary") or ()
+    header = ("ROW", "FIELD", "TYPE", "CELL", "MESSAGE")
+    more = "There are more errors: leave out --limit, or use `waybill error-log` for all."
+    out.listing(listed, "errors", header, _error_row, more=more)
+    if summary and not out.as_json:
+        out.line()
+        groups = ((rows_text(group["count"]), group["type"], group["fieldName"], group["sample"]) for group in summary)
+        out.table(("COUNT", "TYPE", "FIELD", "SAMPLE"), groups)
+    return 0
+
+
+def _error_row(error: dict[str, Any]) -> tuple[object, ...]:
+    return error["rowNumber"], error["fieldName"], error["type"], error["cell"], error["message"]
+
+
+def report(context: Context) -> int:
+    show_report(context.out, context.api.get(path_of("jobs", context.options.job_id, "report")))
+    return 0
+
+
+def cancel(context: Context) -> int:
+    return _act(context, "cancel")
+
+
+def stop(context: Context) -> int:
+    return _act(context, "stop")
+
+
+def _act(context: Context, action: str) -> int:
+    job = decode(context.api.post(path_of("jobs", context.options.job_id, action)))
+    if context.out.as_json:
+        context.out.document(job)
+    else:
+        show_end(context.out, job)
+    return 0
+
+
+def relaunch(context: Context) -> int:
+    answer = context.api.post(path_of("jobs", context.options.job_id, "relaunch"))
+    return follow(context, answer, context.options.watch)
+
+
+def delete(context: Context) -> int:
+    ids = list(dict.fromkeys(context.options.job_ids))
+    result: dict[str, list[Any]] = {"deleted": [], "failed": []}
+    with Progress("Deleting jobs") as progress:
+        for start in range(0, len(ids), MAX_DELETED):
+            page = decode(context.api.post("/jobs/delete", {"jobIds": ids[start : start + MAX_DELETED]}))
+            result["deleted"] += page["deleted"]
+            result["failed"] += page["failed"]
+            progress.update(start + MAX_DELETED, len(ids), "")
+    return context.out.deletion(result, "jobId")

@@ -1,0 +1,50 @@
+"""`waybill entities`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli_service import Service, answer
+from waybill_cli.main import main
+
+pytestmark = pytest.mark.usefixtures("home")
+
+
+def test_entities_are_listed_put_and_shown(stack: Service, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    schema = {"fields": [{"name": "contact_id"}, {"name": "email"}], "primaryKey": ["contact_id"]}
+    entity = {"name": "contacts", "title": "Contacts", "database": "crm", "dataType": "profile", "schema": schema}
+    stack.routes["GET /v1/entities"] = answer({"items": [entity], "nextToken": None})
+    stack.routes["GET /v1/entities/contacts"] = answer(entity)
+    stack.routes["PUT /v1/entities/contacts"] = answer(entity, 201)
+    assert main(["entities"]) == 0
+    assert "contact_id, email" in capsys.readouterr().out
+    assert main(["entities", "show", "contacts"]) == 0
+    shown = capsys.readouterr().out
+    assert json.loads(shown) == entity
+    (home / "contacts.json").write_text(shown)
+    assert main(["entities", "put", "contacts", "contacts.json"]) == 0
+    assert "name" not in stack.requests[-1].json  # the output of `show` is valid input
+    assert "Created contacts" in capsys.readouterr().out
+
+
+def test_an_entity_file_that_is_not_json_is_a_usage_error(stack: Service, home: Path) -> None:
+    (home / "e.json").write_text("{")
+    assert main(["entities", "put", "contacts", "e.json"]) == 2
+    assert main(["entities", "put", "contacts", "missing.json"]) == 2
+
+
+def test_an_entity_is_deleted_only_after_confirmation(stack: Service) -> None:
+    stack.routes["DELETE /v1/entities/contacts"] = (204, {}, b"")
+    assert main(["entities", "delete", "contacts"]) == 2
+    assert stack.requests == []
+    assert main(["entities", "delete", "contacts", "--yes"]) == 0
+
+
+def test_records_have_a_column_for_every_field(stack: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    items = [{"contact_id": "007", "vip": True}, {"contact_id": "008", "email": None}]
+    stack.routes["GET /v1/entities/contacts/records"] = answer({"items": items, "nextToken": None})
+    assert main(["entities", "records", "contacts"]) == 0
+    assert capsys.readouterr().out.splitlines()[0].split() == ["contact_id", "vip", "email"]
