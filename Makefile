@@ -1,41 +1,41 @@
-# Waybill. `make help` lists what there is to make.
+# Waybill. `make help` lists the targets.
 PYTHON ?= python3
 PORT ?= 4566
-# One more than the cores of CI: flows on the embedded AWS wait for half of their time.
+# One more than CI has cores, because flows on the embedded AWS wait half of their time.
 TEST_WORKERS ?= 3
 VENV := .venv
 SAM := .venv-sam
 PEERS := .venv-peers
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-# --no-deps: the lock files are complete, so there is nothing to resolve.
+# --no-deps: the lock files are complete, so pip has nothing to resolve.
 PIP_INSTALL := -m pip install --quiet --no-deps --require-hashes
 LOCK := ../.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up native console reset test lint openapi screenshots bench bench-large build deploy lock clean
 
-help: ## List these targets
+help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(VENV)/.local ## Make .venv with what `make up` and the command line client need
+setup: $(VENV)/.local ## Create .venv with the waybill command and what `make up` needs
 
-demo: $(VENV)/.local ## Import and export a real file on an embedded AWS, and check the result
+demo: $(VENV)/.local ## Import and export a real file on the embedded AWS, and verify the result
 	@$(BIN)/python -m infra.native --if-possible
 	@exec $(BIN)/python -m infra.local.demo
 
-up: $(VENV)/.local ## Run the stack on an embedded AWS until Ctrl-C; PORT= (4566), state in .waybill/
+up: $(VENV)/.local ## Run the stack with the console on the embedded AWS until Ctrl-C; PORT= (4566), state in .waybill/
 	@$(BIN)/python -m infra.native --if-possible
-	@$(BIN)/python -m infra.local.console || echo "going on without the console" >&2
+	@$(BIN)/python -m infra.local.console || echo "continuing without the console" >&2
 	@PORT=$(PORT) exec $(BIN)/python -m infra.local.up
 
-native: $(VENV)/.local ## Compile the inner loop of imports, if it has changed (shared/waybill/native/native.c)
+native: $(VENV)/.local ## Compile the inner loop of imports if it has changed (shared/waybill/native/native.c)
 	@$(BIN)/python -m infra.native
 
-console: $(VENV)/.local ## Build the web console, if it has changed, into functions/console/static/
+console: $(VENV)/.local ## Build the web console into functions/console/static/ if it has changed
 	@$(BIN)/python -m infra.local.console
 
-reset: ## Forget the state of `make up` (all ports)
+reset: ## Delete the state of `make up`, for all ports
 	@rm -rf .waybill/state-* .waybill/stack.json
 
 test: $(VENV)/.dev $(SAM)/.done native ## Run all tests
@@ -46,25 +46,25 @@ lint: $(VENV)/.dev ## Check style, types and the template
 	@$(BIN)/mypy
 	@$(BIN)/cfn-lint template.yaml
 
-openapi: $(VENV)/.local ## Write the API's description and reference anew (functions/api/openapi.json, docs.html)
+openapi: $(VENV)/.local ## Generate the API's description and reference (functions/api/openapi.json, docs.html)
 	@PYTHONPATH=functions/api:shared $(BIN)/python -m openapi
 
-screenshots: $(VENV)/.dev ## Take the README's pictures of the console anew (docs/images/)
+screenshots: $(VENV)/.dev ## Take the README's screenshots of the console (docs/images/)
 	@$(BIN)/python -m tests.browser.screenshots
 
-bench: native $(PEERS)/.done ## Run the benchmarks against their peers (at most 12 minutes)
+bench: native $(PEERS)/.done ## Run the benchmarks against Waybill's peers (at most 12 minutes)
 	@exec $(BIN)/python -m tests.bench.run
 
-bench-large: native ## Import and export a million rows on the embedded AWS, and 2 GB in little memory
+bench-large: native ## Import and export a million rows on the embedded AWS, and 2 GB in bounded memory
 	@exec $(BIN)/python -m tests.bench.large
 
-build: $(SAM)/.done console ## Build console, functions and layer for AWS into .aws-sam/
+build: $(SAM)/.done console ## Build the console, functions and layer for AWS into .aws-sam/
 	@PATH="$(CURDIR)/$(SAM)/bin:$$PATH" sam build
 
-deploy: build ## Deploy to an AWS account (sam asks what it needs to know)
+deploy: build ## Build and deploy to an AWS account (sam asks for the parameters)
 	@PATH="$(CURDIR)/$(SAM)/bin:$$PATH" sam deploy --guided
 
-lock: ## Write requirements/*.txt anew from requirements/*.in
+lock: ## Update requirements/*.txt from requirements/*.in
 	@test -x .venv-lock/bin/uv || { $(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv; }
 	@cd requirements && $(LOCK) dev.in -o dev.txt
 	@cd requirements && $(LOCK) -c dev.txt local.in -o local.txt
@@ -75,14 +75,14 @@ lock: ## Write requirements/*.txt anew from requirements/*.in
 	@cd requirements && $(LOCK) zig.in -o zig.txt
 	@sed -i '/^    #   -c dev.txt$$/d' requirements/local.txt requirements/layer.txt requirements/peers.txt
 
-clean: ## Remove everything made, except the state of `make up`
+clean: ## Delete everything that was built or installed, except the state of `make up`
 	@rm -rf $(VENV) $(SAM) $(PEERS) shared/waybill/native/native.lib .venv-lock .venv-node .venv-zig console/node_modules functions/console/static .aws-sam build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The stamps: one holds as long as its lock file stays the same.
+# Stamp files: an environment is up to date while its lock file is older than its stamp.
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Waybill needs Python 3.11 or newer (PYTHON=…)" >&2; exit 1; }
-	@echo "making $(VENV) (once; takes about a minute)"
+	@echo "creating $(VENV) (once; takes about a minute)"
 	@$(PYTHON) -m venv $(VENV)
 	@touch $@
 
