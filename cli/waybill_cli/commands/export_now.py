@@ -18,11 +18,13 @@ from waybill_cli.watch import watch
 
 def add_commands(commands: Commands) -> None:
     parser = commands.add("export", export_now, "export an entity now, and download the file")
-    parser.add_argument("entity", metavar="E")
-    parser.add_argument("--fields", type=names, metavar="A,B", help="default: all, in schema order")
+    parser.add_argument("entity", metavar="E", help="the entity to export")
+    parser.add_argument(
+        "--fields", type=names, metavar="A,B", help="the fields to export (default: all, in schema order)"
+    )
     parser.add_argument("--filter", type=json_array, metavar="JSON", help='[{"field", "op", "value"}], or @FILE')
-    parser.add_argument("--format", choices=("csv", "xlsx", "jsonl"))
-    parser.add_argument("--compression", choices=("none", "gzip", "zip"))
+    parser.add_argument("--format", choices=("csv", "xlsx", "jsonl"), help="default csv")
+    parser.add_argument("--compression", choices=("none", "gzip", "zip"), help="default none")
     parser.add_argument("--dialect", type=json_object, metavar="JSON", help="Table Dialect, or @FILE")
     text = "turn the formula guard off"
     parser.add_argument("--no-escape-formulas", dest="escape_formulas", action="store_false", default=None, help=text)

@@ -27,7 +27,7 @@ def add_commands(commands: Commands) -> None:
     for name, command, text in (
         ("show", show, "print a definition and its status"),
         ("update", update, "replace a draft"),
-        ("definition", show_definition, "print every parameter"),
+        ("definition", show_definition, "print every parameter, defaults included"),
         ("activate", activate, "start or schedule a draft"),
         ("unschedule", unschedule, "return a scheduled export to draft"),
         ("copy", copy, "copy to a new draft"),
@@ -55,12 +55,13 @@ def add_commands(commands: Commands) -> None:
 def _add_filters(parser: argparse.ArgumentParser) -> None:
     suppress = argparse.SUPPRESS  # they may stand before or after `list`; `exports` has the defaults
     parser.add_argument("--q", default=suppress, metavar="TEXT", help="words to search for")
-    parser.add_argument("--database", default=suppress)
-    parser.add_argument("--data-type", default=suppress)
-    parser.add_argument("--type", type=str.upper, default=suppress)
-    parser.add_argument("--status", type=str.upper, default=suppress)
-    parser.add_argument("--limit", type=positive, default=suppress, metavar="N")
-    parser.add_argument("--all", action="store_true", default=suppress)
+    parser.add_argument("--database", default=suppress, metavar="D", help="only those of entities in this database")
+    parser.add_argument("--data-type", default=suppress, metavar="T", help="only those of entities of this data type")
+    parser.add_argument("--type", type=str.upper, default=suppress, metavar="T", help="for example incremental")
+    parser.add_argument("--status", type=str.upper, default=suppress, metavar="S", help="for example scheduled")
+    limit = f"show at most N (default {DEFAULT_LIMIT})"
+    parser.add_argument("--limit", type=positive, default=suppress, metavar="N", help=limit)
+    parser.add_argument("--all", action="store_true", default=suppress, help="show all of them")
 
 
 def list_exports(context: Context) -> int:

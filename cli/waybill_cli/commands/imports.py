@@ -31,10 +31,10 @@ MEMBERS = {
 def add_commands(commands: Commands) -> None:
     parser = commands.add("import", import_file, "import a file into an entity")
     parser.add_argument("file", metavar="FILE")
-    parser.add_argument("--entity", required=True, metavar="E")
+    parser.add_argument("--entity", required=True, metavar="E", help="the entity to import into")
     add_watch(parser)
-    parser.add_argument("--mode", choices=MODES, help="default upsert")
-    parser.add_argument("--on-error", choices=ON_ERROR, help="default skip")
+    parser.add_argument("--mode", choices=MODES, help="what to do with each row (default upsert)")
+    parser.add_argument("--on-error", choices=ON_ERROR, help="what to do when rows are rejected (default skip)")
     parser.add_argument("--max-errors", type=positive, metavar="N", help="abort once N rows are rejected (default 1)")
     parser.add_argument("--dry-run", action="store_true", default=None, help="only check the file, write nothing")
     parser.add_argument("--encoding", help="the file's encoding (default: detected)")

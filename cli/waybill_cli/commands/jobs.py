@@ -16,8 +16,8 @@ MAX_DELETED = 100  # ids in one POST /jobs/delete
 
 def add_commands(commands: Commands) -> None:
     parser = commands.add("jobs", list_jobs, "list jobs, newest first")
-    parser.add_argument("--entity", metavar="E")
-    parser.add_argument("--status", type=str.upper, metavar="S", help="one or more, separated by commas")
+    parser.add_argument("--entity", metavar="E", help="only jobs of this entity")
+    parser.add_argument("--status", type=str.upper, metavar="S", help="one or more statuses, separated by commas")
     parser.add_argument("--process", type=str.lower, metavar="P", help="import or export")
     parser.add_argument("--q", metavar="TEXT", help="words to search for")
     add_limit(parser, with_all=True)
