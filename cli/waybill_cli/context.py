@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from waybill_cli.client import Api
-from waybill_cli.output import Output, Progress, rows_text
+from waybill_cli.output import Output, Progress
 
 Options = argparse.Namespace
 
@@ -18,13 +19,23 @@ class Context:
     out: Output
     options: Options
 
-    def read_list(self, path: str, what: str, limit: int | None, **query: str | None) -> dict[str, Any]:
+    def read_list(
+        self,
+        path: str,
+        what: str,
+        limit: int | None,
+        *,
+        total_of: Callable[[dict[str, Any]], int | None] = lambda page: None,
+        **query: str | None,
+    ) -> dict[str, Any]:
         """Read the pages of a list as one.
 
         Args:
             path: after `/v1`, from `path_of`.
             what: names the items in the progress line.
             limit: the most items to read; None for all.
+            total_of: the number of items in the whole list, if a page gives it.
+            query: parameters of the request.
 
         Returns:
             `items`, the `nextToken` where `limit` cut the list, and what else the last page has.
@@ -34,10 +45,10 @@ class Context:
         with Progress(f"Reading {what}") as progress:
             for page in self.api.pages(path, limit, **query):
                 items += page["items"]
-                total = sum(group["count"] for group in page.get("summary", ())) or None
+                total = total_of(page)
                 progress.update(len(items) if total else None, total, _count_text(len(items), total))
         return {**page, "items": items}
 
 
 def _count_text(count: int, total: int | None) -> str:
-    return f"{count:,}" if total is None else f"{count:,} of {rows_text(total)}"
+    return f"{count:,}" if total is None else f"{count:,} of {total:,}"

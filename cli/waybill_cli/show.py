@@ -163,7 +163,7 @@ def show_report(out: Output, document: dict[str, Any]) -> None:
             ("Completed", time_text(document.get("completedAt"))),
             ("Duration", None if (took := document.get("durationSeconds")) is None else duration_text(took)),
             ("Started by", document.get("startedBy")),
-            ("Relaunch", {True: "can help", False: "cannot help"}.get(document.get("relaunchable", ""))),
+            ("Relaunch", _relaunch_text(document.get("relaunchable"))),
         ]
     )
     if document.get("relaunchable") and document.get("jobId"):
@@ -172,6 +172,10 @@ def show_report(out: Output, document: dict[str, Any]) -> None:
         out.next_steps([(f"waybill relaunch {document['jobId']} --watch", purpose)])
     elif place and not place.get("location"):
         out.next_steps([(f"waybill download {document['jobId']}", "download the file")])
+
+
+def _relaunch_text(relaunchable: bool | None) -> str | None:
+    return None if relaunchable is None else "can help" if relaunchable else "cannot help"
 
 
 def _status_text(report: Mapping[str, Any]) -> str | None:

@@ -55,7 +55,8 @@ def show_one(context: Context) -> int:
 
 def list_errors(context: Context) -> int:
     out, options = context.out, context.options
-    listed = context.read_list(path_of("jobs", options.job_id, "errors"), "errors", options.limit)
+    path = path_of("jobs", options.job_id, "errors")
+    listed = context.read_list(path, "errors", options.limit, total_of=_error_count)
     summary = listed.get("summary") or ()
     header = ("ROW", "FIELD", "TYPE", "CELL", "MESSAGE")
     more = "There are more errors: leave out --limit, or use `waybill error-log` for all."
@@ -65,6 +66,10 @@ def list_errors(context: Context) -> int:
         groups = ((rows_text(group["count"]), group["type"], group["fieldName"], group["sample"]) for group in summary)
         out.table(("COUNT", "TYPE", "FIELD", "SAMPLE"), groups)
     return 0
+
+
+def _error_count(page: dict[str, Any]) -> int | None:
+    return sum(group["count"] for group in page.get("summary", ())) or None
 
 
 def _error_row(error: dict[str, Any]) -> tuple[object, ...]:
