@@ -32,7 +32,9 @@ export function ErrorLog({ jobId, onClose }: { jobId: string; onClose: () => voi
       let all = known;
       let token = from;
       do {
-        const page: ErrorPage = await call("GET", at`jobs/${jobId}/errors`, { query: { limit: 100, nextToken: token } });
+        const page: ErrorPage = await call("GET", at`jobs/${jobId}/errors`, {
+          query: { limit: 100, nextToken: token },
+        });
         all = [...all, ...page.items];
         token = page.nextToken;
         setErrors(all);
@@ -66,7 +68,16 @@ export function ErrorLog({ jobId, onClose }: { jobId: string; onClose: () => voi
       visible
       size="max"
       onDismiss={onClose}
-      header={<>Error log{job && <>: <Name>{job.fileName}</Name></>}</>}
+      header={
+        <>
+          Error log
+          {job && (
+            <>
+              : <Name>{job.fileName}</Name>
+            </>
+          )}
+        </>
+      }
       footer={
         <Box float="right">
           <SpaceBetween direction="horizontal" size="xs">
@@ -120,7 +131,11 @@ export function ErrorLog({ jobId, onClose }: { jobId: string; onClose: () => voi
             { id: "message", header: "Reason", cell: (error) => <span className="tight-cell">{error.message}</span> },
           ]}
           empty={
-            search ? "No error matches the search." : job?.error ? "No row has an error: the reason stands above." : "No errors."
+            search
+              ? "No error matches the search."
+              : job?.error
+                ? "No row has an error: the reason stands above."
+                : "No errors."
           }
           footer={
             nextToken && (

@@ -10,7 +10,11 @@ export function ErrorSummary({ summary }: { summary: ErrorPage["summary"] }) {
     <Table
       variant="embedded"
       ariaLabels={{ tableLabel: "All errors by kind" }}
-      header={<Header variant="h3" counter={`(${count(total)})`}>All errors by kind</Header>}
+      header={
+        <Header variant="h3" counter={`(${count(total)})`}>
+          All errors by kind
+        </Header>
+      }
       items={summary}
       columnDefinitions={[
         { id: "type", header: "Type", cell: (group) => group.type, isRowHeader: true },
@@ -23,7 +27,8 @@ export function ErrorSummary({ summary }: { summary: ErrorPage["summary"] }) {
 }
 
 function Example({ sample }: { sample: unknown }) {
-  if (typeof sample !== "object" || sample === null) return sample === null || sample === undefined ? "–" : <Name>{String(sample)}</Name>;
+  if (typeof sample !== "object" || sample === null)
+    return sample === null || sample === undefined ? "–" : <Name>{String(sample)}</Name>;
   const { rowNumber, message } = sample as { rowNumber?: number | null; message?: string };
   return (
     <>

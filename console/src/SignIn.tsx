@@ -72,7 +72,9 @@ export function SignIn() {
               </FormField>
               <FormField
                 label={required ? "New password" : "Password"}
-                constraintText={required ? "12 characters or more, with capital and small letters and digits" : undefined}
+                constraintText={
+                  required ? "12 characters or more, with capital and small letters and digits" : undefined
+                }
               >
                 <Input
                   type="password"

@@ -142,7 +142,11 @@ async function callPool(action: string, body: object): Promise<PoolAnswer> {
   });
   const found = await answer.json().catch(() => ({}));
   if (answer.ok) return found;
-  throw new Problem(answer.status, "You are not signed in", found.message ?? `The user pool answered ${answer.status}.`);
+  throw new Problem(
+    answer.status,
+    "You are not signed in",
+    found.message ?? `The user pool answered ${answer.status}.`,
+  );
 }
 
 async function fetchConfig(): Promise<AuthConfig> {

@@ -75,7 +75,11 @@ export const STATUS_WORDS: Record<JobStatus, string> = {
 export function Status({ job }: { job: Pick<Job, "status" | "outcome"> }) {
   const types = { WAITING: "pending", IN_PROGRESS: "in-progress", FAILED: "error", CANCELED: "stopped" } as const;
   const type = job.status === "COMPLETED" ? (job.outcome === "SUCCESS" ? "success" : "warning") : types[job.status];
-  return <StatusIndicator type={type} wrapText={false}>{STATUS_WORDS[job.status]}</StatusIndicator>;
+  return (
+    <StatusIndicator type={type} wrapText={false}>
+      {STATUS_WORDS[job.status]}
+    </StatusIndicator>
+  );
 }
 
 /** A name of any length and script, without a say in the layout around it. */

@@ -18,7 +18,12 @@ function set(next: readonly Notice[]): void {
 
 function add(notice: FlashbarProps.MessageDefinition, key = `notice-${++count}`): void {
   const rest = notices.filter(({ id }) => id !== key);
-  set([{ ...notice, id: key, dismissible: true, dismissLabel: "Dismiss", onDismiss: () => dismiss(key) }, ...rest].slice(0, MOST));
+  set(
+    [{ ...notice, id: key, dismissible: true, dismissLabel: "Dismiss", onDismiss: () => dismiss(key) }, ...rest].slice(
+      0,
+      MOST,
+    ),
+  );
 }
 
 function dismiss(key: string): void {

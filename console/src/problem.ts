@@ -45,7 +45,11 @@ export class Problem extends Error {
 
   static of(error: unknown): Problem {
     if (error instanceof Problem) return error;
-    return new Problem(-1, "Something went wrong in the console", error instanceof Error ? error.message : String(error));
+    return new Problem(
+      -1,
+      "Something went wrong in the console",
+      error instanceof Error ? error.message : String(error),
+    );
   }
 }
 

@@ -64,7 +64,9 @@ export default function Entities() {
       ]}
       empty={
         <Box textAlign="center" padding="l">
-          {search ? "No entity matches." : "There is no entity that you may see. Administrators create them and give permissions."}
+          {search
+            ? "No entity matches."
+            : "There is no entity that you may see. Administrators create them and give permissions."}
         </Box>
       }
     />

@@ -44,7 +44,9 @@ function View({ name }: { name: string }) {
   const read = async (from: string | null) => {
     setLoading(true);
     try {
-      const page = await call<Page<Row>>("GET", at`entities/${name}/records`, { query: { limit: 100, nextToken: from } });
+      const page = await call<Page<Row>>("GET", at`entities/${name}/records`, {
+        query: { limit: 100, nextToken: from },
+      });
       setRows((old) => (from ? [...old, ...page.items] : page.items));
       setNextToken(page.nextToken);
       setProblem(null);
@@ -86,7 +88,9 @@ function View({ name }: { name: string }) {
                   content: (
                     <>
                       A file is being imported: <Name>{running.fileName}</Name>. {running.message}.{" "}
-                      <ScreenLink to={importsPath} color="inverted">Imported files</ScreenLink>
+                      <ScreenLink to={importsPath} color="inverted">
+                        Imported files
+                      </ScreenLink>
                     </>
                   ),
                 }
@@ -95,7 +99,9 @@ function View({ name }: { name: string }) {
                   content: (
                     <>
                       The import of <Name>{newest!.fileName}</Name> failed: {newest!.message}.{" "}
-                      <ScreenLink to={importsPath} color="inverted">Imported files</ScreenLink>
+                      <ScreenLink to={importsPath} color="inverted">
+                        Imported files
+                      </ScreenLink>
                     </>
                   ),
                 },
@@ -126,7 +132,9 @@ function View({ name }: { name: string }) {
                   <Button onClick={() => void navigate(`${importsPath}&import=1`)}>Import from file</Button>
                 )}
                 {entity && may(me, "export", entity) && (
-                  <Button onClick={() => void navigate(`/exports/new?entity=${encodeURIComponent(name)}`)}>Export</Button>
+                  <Button onClick={() => void navigate(`/exports/new?entity=${encodeURIComponent(name)}`)}>
+                    Export
+                  </Button>
                 )}
                 <ButtonDropdown
                   variant="icon"
@@ -209,8 +217,8 @@ function DeleteEntity({ name, onClose }: { name: string; onClose: () => void }) 
     >
       <SpaceBetween size="m">
         <Alert type="warning">
-          The records of <Name>{name}</Name> are deleted, and its imports and exports disappear from the lists. This cannot be
-          taken back.
+          The records of <Name>{name}</Name> are deleted, and its imports and exports disappear from the lists. This
+          cannot be taken back.
         </Alert>
         {problem && (
           <Alert type="error" header={problem.title}>

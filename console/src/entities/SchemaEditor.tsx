@@ -99,7 +99,10 @@ export default function SchemaEditor() {
       header={<Header variant="h1">{known ? `Schema of ${known}` : "Create entity"}</Header>}
       actions={
         <SpaceBetween direction="horizontal" size="xs">
-          <Button variant="link" onClick={() => void navigate(known ? `/entities/${encodeURIComponent(known)}` : "/entities")}>
+          <Button
+            variant="link"
+            onClick={() => void navigate(known ? `/entities/${encodeURIComponent(known)}` : "/entities")}
+          >
             {admin ? "Cancel" : "Back"}
           </Button>
           {admin && (

@@ -50,8 +50,14 @@ import {
 } from "./words";
 
 const SUMMARY = 6; // the last step
-const DELIMITERS: [string, string][] = [",", ";", "\t", "|"].map((value, index) => [value, ["Comma", "Semicolon", "Tab", "Bar"][index]!]);
-const ZONES: [string, string][] = [...new Set([ZONE, "UTC", ...Intl.supportedValuesOf("timeZone")])].map((zone) => [zone, zone]);
+const DELIMITERS: [string, string][] = [",", ";", "\t", "|"].map((value, index) => [
+  value,
+  ["Comma", "Semicolon", "Tab", "Bar"][index]!,
+]);
+const ZONES: [string, string][] = [...new Set([ZONE, "UTC", ...Intl.supportedValuesOf("timeZone")])].map((zone) => [
+  zone,
+  zone,
+]);
 
 /** A condition as it is typed; `given`: as it was before anybody typed, which goes back to the API as it came. */
 interface Typed {
@@ -117,7 +123,11 @@ function Steps({ entities, start, exportId }: { entities: Entity[]; start: Defin
           given ?? {
             field,
             op: (op === NOT_EMPTY ? "empty" : op) as Condition["op"],
-            value: conditionValue(op, text, entity?.schema.fields.find(({ name }) => name === field)),
+            value: conditionValue(
+              op,
+              text,
+              entity?.schema.fields.find(({ name }) => name === field),
+            ),
           },
       ),
     };
@@ -240,7 +250,12 @@ interface StepProps {
   change: (changes: Partial<Definition>) => void;
 }
 
-function Choice(props: { label: string; value: string; options: [string, string][]; onChange: (value: string) => void }) {
+function Choice(props: {
+  label: string;
+  value: string;
+  options: [string, string][];
+  onChange: (value: string) => void;
+}) {
   const options = props.options.map(([value, label]) => ({ value, label }));
   return (
     <FormField label={props.label}>
@@ -319,7 +334,13 @@ function FieldsStep({ definition, change, entity }: StepProps & { entity: Entity
           const index = chosen.indexOf(name);
           return (
             <SpaceBetween key={name} direction="horizontal" size="xs" alignItems="center">
-              <Button variant="icon" iconName="angle-up" ariaLabel={`Move ${name} up`} disabled={index < 1} onClick={() => move(index, index - 1)} />
+              <Button
+                variant="icon"
+                iconName="angle-up"
+                ariaLabel={`Move ${name} up`}
+                disabled={index < 1}
+                onClick={() => move(index, index - 1)}
+              />
               <Button
                 variant="icon"
                 iconName="angle-down"
@@ -329,7 +350,9 @@ function FieldsStep({ definition, change, entity }: StepProps & { entity: Entity
               />
               <Checkbox
                 checked={index >= 0}
-                onChange={({ detail }) => set(detail.checked ? [...chosen, name] : chosen.filter((known) => known !== name))}
+                onChange={({ detail }) =>
+                  set(detail.checked ? [...chosen, name] : chosen.filter((known) => known !== name))
+                }
               >
                 <Name>{name}</Name>
               </Checkbox>
@@ -358,16 +381,31 @@ function FilterStep({ entity, conditions, setConditions }: FilterProps) {
         {conditions.map((condition, index) => (
           <ColumnLayout key={index} columns={4}>
             <Choice label="Field" value={condition.field} options={names} onChange={(field) => set(index, { field })} />
-            <Choice label="Condition" value={condition.op} options={Object.entries(OPS)} onChange={(op) => set(index, { op })} />
-            {condition.op === "empty" || condition.op === NOT_EMPTY ? <div /> : <Text label="Value" value={condition.text} onChange={(text) => set(index, { text })} />}
+            <Choice
+              label="Condition"
+              value={condition.op}
+              options={Object.entries(OPS)}
+              onChange={(op) => set(index, { op })}
+            />
+            {condition.op === "empty" || condition.op === NOT_EMPTY ? (
+              <div />
+            ) : (
+              <Text label="Value" value={condition.text} onChange={(text) => set(index, { text })} />
+            )}
             <Box padding={{ top: "xl" }}>
-              <Button ariaLabel={`Remove condition ${index + 1}`} onClick={() => setConditions(conditions.filter((_, at) => at !== index))}>
+              <Button
+                ariaLabel={`Remove condition ${index + 1}`}
+                onClick={() => setConditions(conditions.filter((_, at) => at !== index))}
+              >
                 Remove
               </Button>
             </Box>
           </ColumnLayout>
         ))}
-        <Button iconName="add-plus" onClick={() => setConditions([...conditions, { field: names[0]?.[0] ?? "", op: "eq", text: "" }])}>
+        <Button
+          iconName="add-plus"
+          onClick={() => setConditions([...conditions, { field: names[0]?.[0] ?? "", op: "eq", text: "" }])}
+        >
           Add condition
         </Button>
       </SpaceBetween>
@@ -385,13 +423,21 @@ function FormatStep({ definition, change }: StepProps) {
           <Choice
             label="Format"
             value={format}
-            options={[["csv", "CSV"], ["xlsx", "Excel (XLSX)"], ["jsonl", "JSON Lines"]]}
+            options={[
+              ["csv", "CSV"],
+              ["xlsx", "Excel (XLSX)"],
+              ["jsonl", "JSON Lines"],
+            ]}
             onChange={(value) => change({ format: value as Definition["format"], dialect: {}, fileName: undefined })}
           />
           <Choice
             label="Compression"
             value={definition.compression ?? "none"}
-            options={[["none", "None"], ["gzip", "gzip"], ["zip", "zip"]]}
+            options={[
+              ["none", "None"],
+              ["gzip", "gzip"],
+              ["zip", "zip"],
+            ]}
             onChange={(value) => change({ compression: value as Definition["compression"], fileName: undefined })}
           />
           {format === "csv" && (
@@ -445,13 +491,26 @@ function ScheduleStep({ definition, change }: StepProps) {
           <Choice
             label="When"
             value={schedule ? "at" : "now"}
-            options={[["now", "As soon as it is activated"], ["at", "At a date and time"]]}
+            options={[
+              ["now", "As soon as it is activated"],
+              ["at", "At a date and time"],
+            ]}
             onChange={(when) => change({ schedule: when === "at" ? { at: "", timezone: ZONE } : null })}
           />
           {schedule && (
             <ColumnLayout columns={2}>
-              <Text label="Date and time" value={schedule.at} help="Such as 2026-01-31T09:30" onChange={(at) => set({ at })} />
-              <Choice label="Time zone" value={schedule.timezone ?? ZONE} options={ZONES} onChange={(timezone) => set({ timezone })} />
+              <Text
+                label="Date and time"
+                value={schedule.at}
+                help="Such as 2026-01-31T09:30"
+                onChange={(at) => set({ at })}
+              />
+              <Choice
+                label="Time zone"
+                value={schedule.timezone ?? ZONE}
+                options={ZONES}
+                onChange={(timezone) => set({ timezone })}
+              />
             </ColumnLayout>
           )}
           {schedule && <NextRuns type={definition.type} schedule={schedule} />}
@@ -465,7 +524,12 @@ function ScheduleStep({ definition, change }: StepProps) {
       <SpaceBetween size="m">
         <ColumnLayout columns={2}>
           <Text label="Time" value={schedule?.time} help="Such as 02:30" onChange={(time) => set({ time })} />
-          <Choice label="Time zone" value={schedule?.timezone ?? "UTC"} options={ZONES} onChange={(timezone) => set({ timezone })} />
+          <Choice
+            label="Time zone"
+            value={schedule?.timezone ?? "UTC"}
+            options={ZONES}
+            onChange={(timezone) => set({ timezone })}
+          />
         </ColumnLayout>
         <FormField label="Days">
           <SpaceBetween direction="horizontal" size="m">
@@ -473,7 +537,9 @@ function ScheduleStep({ definition, change }: StepProps) {
               <Checkbox
                 key={day}
                 checked={days.includes(day)}
-                onChange={({ detail }) => set({ days: DAYS.filter((known) => (known === day ? detail.checked : days.includes(known))) })}
+                onChange={({ detail }) =>
+                  set({ days: DAYS.filter((known) => (known === day ? detail.checked : days.includes(known))) })
+                }
               >
                 {DAY_WORDS[day]}
               </Checkbox>
@@ -482,7 +548,8 @@ function ScheduleStep({ definition, change }: StepProps) {
         </FormField>
         <NextRuns type={definition.type} schedule={schedule} />
         <Box variant="small">
-          A time that the clock skips in spring runs at the next valid minute; one that it shows twice in autumn runs once.
+          A time that the clock skips in spring runs at the next valid minute; one that it shows twice in autumn runs
+          once.
         </Box>
       </SpaceBetween>
     </Container>
@@ -516,7 +583,12 @@ function DestinationStep({ definition, change }: StepProps) {
         />
         {kind === "s3" && (
           <ColumnLayout columns={2}>
-            <Text label="Bucket" value={destination.bucket} help="Empty for the transfer box" onChange={(bucket) => set({ bucket })} />
+            <Text
+              label="Bucket"
+              value={destination.bucket}
+              help="Empty for the transfer box"
+              onChange={(bucket) => set({ bucket })}
+            />
             <Text label="Prefix" value={destination.prefix} onChange={(prefix) => set({ prefix })} />
           </ColumnLayout>
         )}
@@ -530,11 +602,21 @@ function DestinationStep({ definition, change }: StepProps) {
               onChange={(port) => set({ port: port ? Number(port) : undefined })}
             />
             <Text label="Directory" value={destination.directory} onChange={(directory) => set({ directory })} />
-            <Text label="Secret" value={destination.secretId} help="Name of the secret with the credentials" onChange={(secretId) => set({ secretId })} />
-            {kind === "sftp" && <Text label="Host key" value={destination.hostKey} onChange={(hostKey) => set({ hostKey })} />}
+            <Text
+              label="Secret"
+              value={destination.secretId}
+              help="Name of the secret with the credentials"
+              onChange={(secretId) => set({ secretId })}
+            />
+            {kind === "sftp" && (
+              <Text label="Host key" value={destination.hostKey} onChange={(hostKey) => set({ hostKey })} />
+            )}
             {kind === "ftps" && (
               <FormField label="CA certificate" constraintText="PEM; empty for public certificates">
-                <Textarea value={destination.caCertificate ?? ""} onChange={({ detail }) => set({ caCertificate: detail.value })} />
+                <Textarea
+                  value={destination.caCertificate ?? ""}
+                  onChange={({ detail }) => set({ caCertificate: detail.value })}
+                />
               </FormField>
             )}
           </ColumnLayout>

@@ -106,7 +106,8 @@ export default function ManageExports() {
     setSelectedId(id); // at once: the address follows
     set({ export: id }, { replace: true });
   };
-  const isDownloadable = tab === "FINISHED" && selected?.type === "ONE_SHOT" && selected.lastRun?.status === "COMPLETED";
+  const isDownloadable =
+    tab === "FINISHED" && selected?.type === "ONE_SHOT" && selected.lastRun?.status === "COMPLETED";
 
   const actions: Record<ExportStatus, ReactNode[]> = {
     DRAFT: [
@@ -140,7 +141,12 @@ export default function ManageExports() {
       <Button key="unschedule" disabled={!allows("unschedule")} onClick={() => set({ dialog: "unschedule" })}>
         Unschedule
       </Button>,
-      <Button key="run" disabled={!allows("run")} loading={busy} onClick={() => void act(() => post("run"), "A run has started")}>
+      <Button
+        key="run"
+        disabled={!allows("run")}
+        loading={busy}
+        onClick={() => void act(() => post("run"), "A run has started")}
+      >
         Run now
       </Button>,
       <Button key="copy" disabled={!allows("copy")} onClick={() => set({ dialog: "copy" })}>
@@ -160,7 +166,9 @@ export default function ManageExports() {
         key="download"
         iconName="download"
         disabled={!isDownloadable}
-        disabledReason={selected ? "Only one-shot exports are downloaded; others are sent to their destination." : undefined}
+        disabledReason={
+          selected ? "Only one-shot exports are downloaded; others are sent to their destination." : undefined
+        }
         onClick={() => void download(at`jobs/${runId!}/download`).catch(showProblem)}
       >
         Download
@@ -190,12 +198,38 @@ export default function ManageExports() {
         <Container header={<Header variant="h2">Find</Header>}>
           <SpaceBetween size="m">
             <FormField label="Name">
-              <Input type="search" value={search} placeholder="Search" onChange={({ detail }) => setSearch(detail.value)} />
+              <Input
+                type="search"
+                value={search}
+                placeholder="Search"
+                onChange={({ detail }) => setSearch(detail.value)}
+              />
             </FormField>
-            <Filter label="Database" value={query.get("database")} options={databases.map((name) => [name, name])} onChange={(database) => set({ database })} />
-            <Filter label="Data type" value={query.get("dataType")} options={DATA_TYPES.map((name) => [name, DATA_TYPE_WORDS[name]])} onChange={(dataType) => set({ dataType })} />
-            <Filter label="Export type" value={query.get("type")} options={EXPORT_TYPES.map((name) => [name, TYPE_WORDS[name]])} onChange={(type) => set({ type })} />
-            <Filter label="Status" isRequired value={tab} options={STATUS_TABS.map(({ id, label }) => [id, label])} onChange={(status) => set({ tab: status, export: null })} />
+            <Filter
+              label="Database"
+              value={query.get("database")}
+              options={databases.map((name) => [name, name])}
+              onChange={(database) => set({ database })}
+            />
+            <Filter
+              label="Data type"
+              value={query.get("dataType")}
+              options={DATA_TYPES.map((name) => [name, DATA_TYPE_WORDS[name]])}
+              onChange={(dataType) => set({ dataType })}
+            />
+            <Filter
+              label="Export type"
+              value={query.get("type")}
+              options={EXPORT_TYPES.map((name) => [name, TYPE_WORDS[name]])}
+              onChange={(type) => set({ type })}
+            />
+            <Filter
+              label="Status"
+              isRequired
+              value={tab}
+              options={STATUS_TABS.map(({ id, label }) => [id, label])}
+              onChange={(status) => set({ tab: status, export: null })}
+            />
           </SpaceBetween>
         </Container>
         <div>
@@ -259,8 +293,19 @@ export default function ManageExports() {
                     </Header>
                   }
                   columnDefinitions={[
-                    { id: "name", header: "Name", isRowHeader: true, minWidth: 150, cell: (item) => <NameCell item={item} /> },
-                    { id: "entity", header: "Entity", minWidth: 120, cell: (item) => <EntityLink name={item.entity} /> },
+                    {
+                      id: "name",
+                      header: "Name",
+                      isRowHeader: true,
+                      minWidth: 150,
+                      cell: (item) => <NameCell item={item} />,
+                    },
+                    {
+                      id: "entity",
+                      header: "Entity",
+                      minWidth: 120,
+                      cell: (item) => <EntityLink name={item.entity} />,
+                    },
                     { id: "type", header: "Type", minWidth: 120, cell: (item) => TYPE_WORDS[item.type] },
                     ...(id === "SCHEDULED"
                       ? [{ id: "next", header: "Next run", cell: (item: Export) => <Time at={item.nextRunAt} /> }]
@@ -273,7 +318,12 @@ export default function ManageExports() {
                             cell: (item: Export) =>
                               item.lastRun && (
                                 <>
-                                  <Status job={{ status: item.lastRun.status, outcome: item.lastRun.status === "COMPLETED" ? "SUCCESS" : null }} />
+                                  <Status
+                                    job={{
+                                      status: item.lastRun.status,
+                                      outcome: item.lastRun.status === "COMPLETED" ? "SUCCESS" : null,
+                                    }}
+                                  />
                                   <div>
                                     <Time at={item.lastRun.completedAt} none="" />
                                   </div>
@@ -282,12 +332,21 @@ export default function ManageExports() {
                           },
                         ]
                       : []),
-                    { id: "destination", header: "Destination", minWidth: 130, cell: (item) => <Name>{item.destination ? destinationWords(item.destination) : "–"}</Name> },
+                    {
+                      id: "destination",
+                      header: "Destination",
+                      minWidth: 130,
+                      cell: (item) => <Name>{item.destination ? destinationWords(item.destination) : "–"}</Name>,
+                    },
                     { id: "by", header: "Created by", minWidth: 110, cell: (item) => <Name>{item.createdBy}</Name> },
                   ]}
                   empty={
                     <Box textAlign="center" padding="l">
-                      {list.stale && exports === null ? "The exports could not be read." : filters.some(Boolean) ? "No export matches the filters." : `There is no export that is ${label.toLowerCase()}.`}
+                      {list.stale && exports === null
+                        ? "The exports could not be read."
+                        : filters.some(Boolean)
+                          ? "No export matches the filters."
+                          : `There is no export that is ${label.toLowerCase()}.`}
                     </Box>
                   }
                 />
@@ -299,7 +358,11 @@ export default function ManageExports() {
       {selected && dialog === "report" && <Report of={selected} onClose={close} />}
       {selected && dialog === "definition" && <DefinitionDialog of={selected} onClose={close} />}
       {selected && dialog === "copy" && (
-        <CopyDialog of={selected} onClose={close} onCopied={(id) => void navigate(`/exports/${id}/edit`, { replace: true })} />
+        <CopyDialog
+          of={selected}
+          onClose={close}
+          onCopied={(id) => void navigate(`/exports/${id}/edit`, { replace: true })}
+        />
       )}
       {selected && dialog === "delete" && (
         <Question
@@ -307,7 +370,12 @@ export default function ManageExports() {
           verb="Delete"
           busy={busy}
           onClose={close}
-          onYes={() => void act(() => call("DELETE", at`exports/${selected.exportId}`).then(() => choose(null)), "The export was deleted")}
+          onYes={() =>
+            void act(
+              () => call("DELETE", at`exports/${selected.exportId}`).then(() => choose(null)),
+              "The export was deleted",
+            )
+          }
         >
           <Name>{selected.name}</Name> is deleted for good.
         </Question>
@@ -328,13 +396,13 @@ export default function ManageExports() {
         >
           <SpaceBetween size="m">
             <div>
-              The whole export <Name>{selected.name}</Name> pauses and goes back to the drafts, not only its next run. It does
-              not run again until it is activated.
+              The whole export <Name>{selected.name}</Name> pauses and goes back to the drafts, not only its next run.
+              It does not run again until it is activated.
             </div>
             {selected.type === "INCREMENTAL_CUSTOM" && (
               <Alert type="warning" header="This cannot be taken back">
-                The flow was set up by the back office. Unscheduling turns it into a standard export for good: the back office
-                can no longer change it, and specifics that the definition does not show may be lost.
+                The flow was set up by the back office. Unscheduling turns it into a standard export for good: the back
+                office can no longer change it, and specifics that the definition does not show may be lost.
               </Alert>
             )}
           </SpaceBetween>
@@ -366,7 +434,10 @@ interface FilterProps {
 }
 
 function Filter({ label, value, options, isRequired, onChange }: FilterProps) {
-  const all = [...(isRequired ? [] : [{ value: "", label: "All" }]), ...options.map(([value, label]) => ({ value, label }))];
+  const all = [
+    ...(isRequired ? [] : [{ value: "", label: "All" }]),
+    ...options.map(([value, label]) => ({ value, label })),
+  ];
   return (
     <FormField label={label}>
       <Select
@@ -425,7 +496,14 @@ function CopyDialog({ of, onClose, onCopied }: { of: Export; onClose: () => void
     }
   };
   return (
-    <Question header="Copy this export" verb="Copy" busy={busy} isDisabled={!name.trim()} onClose={onClose} onYes={() => void copy()}>
+    <Question
+      header="Copy this export"
+      verb="Copy"
+      busy={busy}
+      isDisabled={!name.trim()}
+      onClose={onClose}
+      onYes={() => void copy()}
+    >
       <FormField label="Name of the copy" description="The copy is a draft, and opens for editing.">
         <Input value={name} onChange={({ detail }) => setName(detail.value)} />
       </FormField>
@@ -442,7 +520,10 @@ function DefinitionDialog({ of, onClose }: { of: Export; onClose: () => void }) 
       showProblem(error);
     });
     if (of.status === "SCHEDULED") {
-      call<{ items: string[] }>("GET", at`exports/${of.exportId}/preview-schedule`).then(({ items }) => setRuns(items), showProblem);
+      call<{ items: string[] }>("GET", at`exports/${of.exportId}/preview-schedule`).then(
+        ({ items }) => setRuns(items),
+        showProblem,
+      );
     }
   }, [of.exportId]);
   return (

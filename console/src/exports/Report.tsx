@@ -52,7 +52,11 @@ export function Report({ of, onClose }: { of: Export; onClose: () => void }) {
       visible
       size="large"
       onDismiss={onClose}
-      header={<>Report: <Name>{of.name}</Name></>}
+      header={
+        <>
+          Report: <Name>{of.name}</Name>
+        </>
+      }
       footer={
         <Box float="right">
           <SpaceBetween direction="horizontal" size="xs">
@@ -94,10 +98,15 @@ export function Report({ of, onClose }: { of: Export; onClose: () => void }) {
               { label: "End", value: <Time at={report.completedAt} /> },
               { label: "Duration", value: report.durationSeconds === null ? "–" : duration(report.durationSeconds) },
               { label: "File name", value: <Name>{report.fileName}</Name> },
-              ...(report.definition?.fileName ? [{ label: "Date pattern", value: <Name>{report.definition.fileName}</Name> }] : []),
+              ...(report.definition?.fileName
+                ? [{ label: "Date pattern", value: <Name>{report.definition.fileName}</Name> }]
+                : []),
               { label: "Rows exported", value: count(report.numberOfItems) },
               { label: "Size", value: report.bytes === null ? "–" : bytes(report.bytes) },
-              { label: "Delivered to", value: <Name>{report.delivered?.location ?? report.delivered?.kind ?? "–"}</Name> },
+              {
+                label: "Delivered to",
+                value: <Name>{report.delivered?.location ?? report.delivered?.kind ?? "–"}</Name>,
+              },
               { label: "Started by", value: <Name>{report.startedBy}</Name> },
             ]}
           />

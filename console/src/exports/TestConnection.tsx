@@ -60,7 +60,11 @@ export function TestConnection({ entity, destination }: { entity: string; destin
         {outcome !== null && !(outcome instanceof Problem) && (
           <Alert
             type={outcome.ok ? "success" : "error"}
-            header={outcome.ok ? "Files can be delivered there" : (REASON_WORDS[outcome.code ?? ""] ?? "Nothing can be delivered there")}
+            header={
+              outcome.ok
+                ? "Files can be delivered there"
+                : (REASON_WORDS[outcome.code ?? ""] ?? "Nothing can be delivered there")
+            }
           >
             <Name>{outcome.detail}</Name>
             {outcome.code && <div>Reason: {outcome.code}</div>}

@@ -1,5 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { conditionValue, conditionWords, destinationWords, fileNameAt, NOT_EMPTY, REASON_WORDS, scheduleWords } from "./words";
+import {
+  conditionValue,
+  conditionWords,
+  destinationWords,
+  fileNameAt,
+  NOT_EMPTY,
+  REASON_WORDS,
+  scheduleWords,
+} from "./words";
 
 describe("a condition", () => {
   it("has the value that its field is compared with", () => {

@@ -1,5 +1,14 @@
 /** Exports in words. */
-import type { Condition, DataType, Definition, Destination, ExportStatus, ExportType, Field, Schedule } from "../contract";
+import type {
+  Condition,
+  DataType,
+  Definition,
+  Destination,
+  ExportStatus,
+  ExportType,
+  Field,
+  Schedule,
+} from "../contract";
 
 export const TYPE_WORDS: Record<ExportType, string> = {
   ONE_SHOT: "One shot",
@@ -96,7 +105,9 @@ export function destinationWords(destination: Destination | undefined): string {
 
 export function conditionWords({ field, op, value }: Condition): string {
   const words = (OPS[op] ?? op).replace(/ \(.*\)$/, "");
-  return op === "empty" ? `${field} ${value === false ? OPS[NOT_EMPTY] : words}` : `${field} ${words} ${JSON.stringify(value)}`;
+  return op === "empty"
+    ? `${field} ${value === false ? OPS[NOT_EMPTY] : words}`
+    : `${field} ${words} ${JSON.stringify(value)}`;
 }
 
 /** A condition's value from what was typed. */

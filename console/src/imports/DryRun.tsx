@@ -13,7 +13,15 @@ import { Problem } from "../problem";
 const TICK_MS = 1_000;
 
 /** Follows a dry run until it has ended. */
-export function DryRun({ started, onEnd, onProblem }: { started: Job; onEnd: (job: Job) => void; onProblem: (problem: Problem) => void }) {
+export function DryRun({
+  started,
+  onEnd,
+  onProblem,
+}: {
+  started: Job;
+  onEnd: (job: Job) => void;
+  onProblem: (problem: Problem) => void;
+}) {
   const [job, setJob] = useState(started);
   const [summary, setSummary] = useState<ErrorPage["summary"]>([]);
   useEffect(() => {
@@ -27,13 +35,19 @@ export function DryRun({ started, onEnd, onProblem }: { started: Job; onEnd: (jo
         setJob(found.value);
       }
       if (found && !isRunning(found.value)) {
-        const errors = await call<ErrorPage>("GET", at`jobs/${started.jobId}/errors`, { query: { limit: 1 }, signal: control.signal });
+        const errors = await call<ErrorPage>("GET", at`jobs/${started.jobId}/errors`, {
+          query: { limit: 1 },
+          signal: control.signal,
+        });
         setSummary(errors.summary);
         onEnd(found.value);
       } else plan();
     };
     const plan = () => {
-      timer = window.setTimeout(() => void tick().catch((error: unknown) => control.signal.aborted || onProblem(Problem.of(error))), TICK_MS);
+      timer = window.setTimeout(
+        () => void tick().catch((error: unknown) => control.signal.aborted || onProblem(Problem.of(error))),
+        TICK_MS,
+      );
     };
     plan();
     return () => {
@@ -60,9 +74,7 @@ export function DryRun({ started, onEnd, onProblem }: { started: Job; onEnd: (jo
       header={isGood ? "The dry run found nothing wrong" : "What the dry run found"}
     >
       <SpaceBetween size="s">
-        <div>
-          {job.error ? `${job.error.code}: ${job.error.message}` : `${job.message}.`} Nothing was written.
-        </div>
+        <div>{job.error ? `${job.error.code}: ${job.error.message}` : `${job.message}.`} Nothing was written.</div>
         {summary.length > 0 && <ErrorSummary summary={summary} />}
       </SpaceBetween>
     </Alert>

@@ -69,7 +69,8 @@ export default function ImportDialog({ entityName, onClose }: Props) {
   }, []);
 
   const open = (entities ?? []).filter((entity) => may(me, "import", entity));
-  const entity = open.find((known) => known.name === name) ?? (entityName === null && open.length === 1 ? open[0] : undefined);
+  const entity =
+    open.find((known) => known.name === name) ?? (entityName === null && open.length === 1 ? open[0] : undefined);
   const [labels, setLabels] = useState<string[]>([]);
   const options: ReadOptions = {
     mode,
@@ -165,7 +166,11 @@ export default function ImportDialog({ entityName, onClose }: Props) {
               loadingText="Reading the entities"
               empty="There is none that you may import into"
               disabled={busy}
-              options={open.map(({ name, title }) => ({ value: name, label: name, description: title && title !== name ? title : undefined }))}
+              options={open.map(({ name, title }) => ({
+                value: name,
+                label: name,
+                description: title && title !== name ? title : undefined,
+              }))}
               selectedOption={entity ? option(entity.name) : null}
               onChange={({ detail }) => begin({ name: detail.selectedOption.value ?? "" })}
             />
@@ -193,7 +198,9 @@ export default function ImportDialog({ entityName, onClose }: Props) {
             <ProblemText problem={look.problem} />
           </Alert>
         )}
-        {look.busy && look.sent === null && !seen && <StatusIndicator type="loading">Looking at the file</StatusIndicator>}
+        {look.busy && look.sent === null && !seen && (
+          <StatusIndicator type="loading">Looking at the file</StatusIndicator>
+        )}
         {entity && seen && (
           <LookAt
             seen={seen}
@@ -206,7 +213,10 @@ export default function ImportDialog({ entityName, onClose }: Props) {
           />
         )}
         <ColumnLayout columns={2}>
-          <FormField label="Mode" constraintText={hasKey ? undefined : "This entity has no key: each row is a new record."}>
+          <FormField
+            label="Mode"
+            constraintText={hasKey ? undefined : "This entity has no key: each row is a new record."}
+          >
             <Select
               options={MODES.map((known) => ({
                 ...known,
@@ -227,7 +237,12 @@ export default function ImportDialog({ entityName, onClose }: Props) {
           </FormField>
           {onError === "abort" && (
             <FormField label="Stop after this many bad rows">
-              <Input type="number" value={maxErrors} disabled={busy} onChange={({ detail }) => setMaxErrors(detail.value)} />
+              <Input
+                type="number"
+                value={maxErrors}
+                disabled={busy}
+                onChange={({ detail }) => setMaxErrors(detail.value)}
+              />
             </FormField>
           )}
         </ColumnLayout>

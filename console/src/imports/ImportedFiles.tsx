@@ -26,7 +26,11 @@ export default function ImportedFiles() {
   const me = useMe();
   const [query, set] = useQuery();
   const mine = query.get("show") === "mine";
-  const list = useJobs({ process: "import", startedBy: mine ? me.name : undefined, entity: query.get("entity") ?? undefined });
+  const list = useJobs({
+    process: "import",
+    startedBy: mine ? me.name : undefined,
+    entity: query.get("entity") ?? undefined,
+  });
   const [page, setPage] = useState(1);
 
   return (
@@ -85,8 +89,8 @@ export default function ImportedFiles() {
             <SpaceBetween size="s">
               <Box variant="strong">Nothing was imported</Box>
               <Box>
-                {mine ? "You have" : "Nobody has"} started an import in the last three days that you may see. Import a file
-                here, or put one into the drop bucket.
+                {mine ? "You have" : "Nobody has"} started an import in the last three days that you may see. Import a
+                file here, or put one into the drop bucket.
               </Box>
               <Button onClick={() => set({ import: "1" })}>Import from file</Button>
             </SpaceBetween>
@@ -180,7 +184,11 @@ function Message({ job, showErrors }: { job: Job; showErrors: (jobId: string) =>
       {job.duplicateOf && (
         <div>
           <Box variant="small">
-            The same content <ScreenLink fontSize="inherit" to={`/status?q=${job.duplicateOf}`}>was imported before</ScreenLink>.
+            The same content{" "}
+            <ScreenLink fontSize="inherit" to={`/status?q=${job.duplicateOf}`}>
+              was imported before
+            </ScreenLink>
+            .
           </Box>
         </div>
       )}
@@ -210,7 +218,13 @@ function Actions({ job, put }: { job: Job; put: (job: Job) => void }) {
     setBusy(false);
   };
   const button = (text: string, what: () => Promise<void>) => (
-    <Button key={text} variant="inline-link" disabled={busy} ariaLabel={`${text}: ${job.fileName}`} onClick={() => void act(what)}>
+    <Button
+      key={text}
+      variant="inline-link"
+      disabled={busy}
+      ariaLabel={`${text}: ${job.fileName}`}
+      onClick={() => void act(what)}
+    >
       {text}
     </Button>
   );
@@ -230,4 +244,3 @@ function Actions({ job, put }: { job: Job; put: (job: Job) => void }) {
   ].filter(Boolean);
   return <SpaceBetween size="xxs">{buttons}</SpaceBetween>;
 }
-

@@ -113,7 +113,9 @@ function Detected({ seen, reading, disabled, onReading }: Pick<Props, "seen" | "
 
 /** "Detect" says what was detected. */
 function named(options: SelectProps.Option[], detected: string): SelectProps.Option[] {
-  return options.map((known) => (known.value === "" && detected ? { ...known, label: `Detected: ${detected}` } : known));
+  return options.map((known) =>
+    known.value === "" && detected ? { ...known, label: `Detected: ${detected}` } : known,
+  );
 }
 
 function WhyNot({ seen }: { seen: Preview }) {
@@ -130,7 +132,9 @@ function WhyNot({ seen }: { seen: Preview }) {
         ))}
       </ul>
       {headerErrors.length > ERRORS_SHOWN && <div>and {count(headerErrors.length - ERRORS_SHOWN)} more</div>}
-      <div>Choose fields for the columns below, correct the file, or have the entity take other columns (fieldsMatch).</div>
+      <div>
+        Choose fields for the columns below, correct the file, or have the entity take other columns (fieldsMatch).
+      </div>
     </Alert>
   ) : (
     <Alert type="warning" header={`The import would fail: ${code}`}>
@@ -143,13 +147,18 @@ function WhyNot({ seen }: { seen: Preview }) {
 function Columns({ seen, entity, mapping, disabled, onMap }: Omit<Props, "reading" | "onReading">) {
   const [page, setPage] = useState(1);
   const { fields } = entity.schema;
-  const options = [NO_FIELD, ...fields.map(({ name, title, type }) => ({ value: name, label: name, description: title ?? type }))];
+  const options = [
+    NO_FIELD,
+    ...fields.map(({ name, title, type }) => ({ value: name, label: name, description: title ?? type })),
+  ];
   const absent = fields.filter(({ name }) => !mapping.includes(name)).map(({ name }) => name);
   const pages = Math.ceil(seen.labels.length / COLUMNS_SHOWN);
   const first = (Math.min(page, pages) - 1) * COLUMNS_SHOWN;
   const bad = seen.rows.filter(({ errors }) => errors.length > 0);
   const ofRows = bad.flatMap(({ rowNumber, errors }) =>
-    errors.filter(({ fieldNumber }) => !fieldNumber || fieldNumber > seen.labels.length).map((error) => ({ rowNumber, ...error })),
+    errors
+      .filter(({ fieldNumber }) => !fieldNumber || fieldNumber > seen.labels.length)
+      .map((error) => ({ rowNumber, ...error })),
   );
   return (
     <>
@@ -184,7 +193,11 @@ function Columns({ seen, entity, mapping, disabled, onMap }: Omit<Props, "readin
         }
         pagination={
           pages > 1 && (
-            <Pagination currentPageIndex={page} pagesCount={pages} onChange={({ detail }) => setPage(detail.currentPageIndex)} />
+            <Pagination
+              currentPageIndex={page}
+              pagesCount={pages}
+              onChange={({ detail }) => setPage(detail.currentPageIndex)}
+            />
           )
         }
         items={seen.labels.slice(first, first + COLUMNS_SHOWN).map((label, index) => ({ label, index: first + index }))}

@@ -5,7 +5,10 @@ import { whatToSend } from "./part";
 
 const entity: Pick<Entity, "schema" | "columns"> = {
   columns: { "E-mail": "email" },
-  schema: { fields: [{ name: "contact_id" }, { name: "email" }, { name: "spend" }, { name: "vip" }], primaryKey: "contact_id" },
+  schema: {
+    fields: [{ name: "contact_id" }, { name: "email" }, { name: "spend" }, { name: "vip" }],
+    primaryKey: "contact_id",
+  },
 };
 
 describe("columns", () => {

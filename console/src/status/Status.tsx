@@ -98,7 +98,9 @@ export default function Status() {
                 <Button
                   iconName="download"
                   disabled={!jobs.length || jobs.some(({ links }) => !links.download)}
-                  disabledReason={jobs.length ? "An entry is chosen that has no file to download (any more)." : "Choose an entry."}
+                  disabledReason={
+                    jobs.length ? "An entry is chosen that has no file to download (any more)." : "Choose an entry."
+                  }
                   onClick={() => void downloadAll()}
                 >
                   Download
@@ -167,8 +169,8 @@ export default function Status() {
                 </Button>
               ) : (
                 <Box>
-                  This page is empty because no export or import that you may see was started, or because all of them have
-                  expired: imports stay for three days, exports for two.{" "}
+                  This page is empty because no export or import that you may see was started, or because all of them
+                  have expired: imports stay for three days, exports for two.{" "}
                   <ScreenLink to="/imports?import=1">Import a file</ScreenLink> or{" "}
                   <ScreenLink to="/exports/new">create an export</ScreenLink>.
                 </Box>
