@@ -1,10 +1,15 @@
 import js from "@eslint/js";
-import { globalIgnores } from "eslint/config";
+import { defineConfig, globalIgnores } from "eslint/config";
 import reactHooks from "eslint-plugin-react-hooks";
 import tseslint from "typescript-eslint";
 
-export default tseslint.config(globalIgnores(["src/openapi.d.ts"]), js.configs.recommended, {
-  files: ["**/*.{ts,tsx}"],
-  extends: [tseslint.configs.recommendedTypeChecked, reactHooks.configs.flat.recommended],
-  languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
-});
+export default defineConfig(
+  globalIgnores(["src/api/openapi.d.ts"]),
+  { linterOptions: { reportUnusedDisableDirectives: "error" } },
+  js.configs.recommended,
+  {
+    files: ["**/*.{ts,tsx}"],
+    extends: [tseslint.configs.recommendedTypeChecked, reactHooks.configs.flat.recommended],
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+  },
+);

@@ -1,23 +1,23 @@
-/** Who is signed in, what stands around every screen, and which screen belongs to which address. */
+/** Sign-in or the signed-in console: the frame around every screen, and which screen belongs to which address. */
 import AppLayout from "@cloudscape-design/components/app-layout";
 import Box from "@cloudscape-design/components/box";
 import SideNavigation from "@cloudscape-design/components/side-navigation";
 import Spinner from "@cloudscape-design/components/spinner";
 import TopNavigation from "@cloudscape-design/components/top-navigation";
+import { QueryClientProvider } from "@tanstack/react-query";
 import { lazy, Suspense, useEffect, useState } from "react";
 import { BrowserRouter, Navigate, Route, Routes, useLocation, useNavigate } from "react-router";
-import { signOut, useSession, type Session } from "./auth";
-import { call } from "./client";
-import type { Me } from "./contract";
-import { MeContext } from "./me";
-import { clearNotices, Notices, showProblem } from "./notices";
-import { SignIn } from "./SignIn";
-import { chooseTheme, type Theme } from "./theme";
+import { createQueryClient } from "./api/queryClient";
+import { clearNotices, Notices } from "./common/notices";
+import { chooseTheme, type Theme } from "./common/theme";
+import { signOut, useSession } from "./session/auth";
+import { SignIn } from "./session/SignIn";
+import { useMe } from "./session/useMe";
 
 const ImportedFiles = lazy(() => import("./imports/ImportedFiles"));
 const Status = lazy(() => import("./status/Status"));
 const ManageExports = lazy(() => import("./exports/ManageExports"));
-const ExportWizard = lazy(() => import("./exports/ExportWizard"));
+const ExportWizard = lazy(() => import("./exports/wizard/ExportWizard"));
 const Entities = lazy(() => import("./entities/Entities"));
 const EntityView = lazy(() => import("./entities/EntityView"));
 const SchemaEditor = lazy(() => import("./entities/SchemaEditor"));
@@ -26,13 +26,7 @@ export const ROOT = new URL(".", document.baseURI).pathname.replace(/\/$/, "");
 
 export function App() {
   const session = useSession();
-  return session ? (
-    <BrowserRouter basename={ROOT}>
-      <Layout key={session.user} session={session} />
-    </BrowserRouter>
-  ) : (
-    <SignIn />
-  );
+  return session ? <SignedIn key={session.user} /> : <SignIn />;
 }
 
 const SCREENS = [
@@ -42,23 +36,32 @@ const SCREENS = [
   { text: "Entities", href: "/entities" },
 ];
 
-function Layout({ session }: { session: Session }) {
+/** What was read belongs to one user: the cache begins and ends with the session. */
+function SignedIn() {
+  const [queryClient] = useState(createQueryClient);
+  return (
+    <QueryClientProvider client={queryClient}>
+      <BrowserRouter basename={ROOT}>
+        <Layout />
+      </BrowserRouter>
+    </QueryClientProvider>
+  );
+}
+
+function Layout() {
   const navigate = useNavigate();
   const { pathname } = useLocation();
-  const [me, setMe] = useState<Me>({ name: session.user, subject: "", groups: [] });
+  const me = useMe();
   const [navigationOpen, setNavigationOpen] = useState(window.innerWidth > 900);
   const screen = SCREENS.find(({ href }) => pathname.startsWith(href));
 
-  useEffect(() => {
-    call<Me>("GET", "me").then(setMe, showProblem);
-    return clearNotices;
-  }, []);
+  useEffect(() => clearNotices, []);
   useEffect(() => {
     document.title = screen ? `${screen.text} · Waybill` : "Waybill";
   }, [screen]);
 
   return (
-    <MeContext value={me}>
+    <>
       <div id="top" className="header">
         <TopNavigation
           identity={{
@@ -137,6 +140,6 @@ function Layout({ session }: { session: Session }) {
           </Suspense>
         }
       />
-    </MeContext>
+    </>
   );
 }

@@ -5,7 +5,7 @@ import messages from "@cloudscape-design/components/i18n/messages/all.en";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App, ROOT } from "./App";
-import { applyTheme } from "./theme";
+import { applyTheme } from "./common/theme";
 
 if (!location.pathname.startsWith(ROOT)) location.replace(`${ROOT}/`); // another name of the same place
 applyTheme();

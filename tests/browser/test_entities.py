@@ -32,7 +32,7 @@ def test_a_table_schema_is_pasted_corrected_where_it_is_wrong_and_saved(visit: V
     page.get_by_label("Name").fill("pasted")
     page.get_by_label("Definition").fill(json.dumps(SCHEMA, indent=2))
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("What is wrong stands below the definition")).to_be_visible()
+    expect(page.get_by_text("The problems are listed below the definition")).to_be_visible()
     assert flaws(page) == []
     places = page.get_by_role("listitem").filter(has_text="schema/fields/1/type")
     places.get_by_role("button", name="Line 9").click()

@@ -202,6 +202,7 @@ def test_k3_the_list_refreshes_by_itself_and_cheaply(visit: Visit, admin: Client
     assert answer.value.status == 304
     # Nobody looks: once a minute.
     page.evaluate("Object.defineProperty(document, 'hidden', {configurable: true, get: () => true})")
+    page.evaluate("Object.defineProperty(document, 'visibilityState', {configurable: true, get: () => 'hidden'})")
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     asked.clear()
     page.clock.run_for(50_000)

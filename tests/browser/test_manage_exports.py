@@ -322,7 +322,7 @@ def test_a6_a7_what_the_back_office_set_up(visit: Visit, admin: Client, alice: C
     page.get_by_role("tab", name="Scheduled").click()
     select(page, "a7 flow")
     page.get_by_role("button", name="Unschedule").click()
-    expect(dialog.get_by_text("This cannot be taken back")).to_be_visible()
+    expect(dialog.get_by_text("This cannot be undone")).to_be_visible()
     assert faults(page) == []
     dialog.get_by_role("button", name="Unschedule").click()
     expect(page.get_by_text("The export is in definition again")).to_be_visible()

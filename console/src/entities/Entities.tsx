@@ -1,29 +1,20 @@
-/** The catalogue: every entity that the reader may see. */
+/** The catalogue: every entity that the user may see. */
 import Box from "@cloudscape-design/components/box";
 import Header from "@cloudscape-design/components/header";
 import Table from "@cloudscape-design/components/table";
 import TextFilter from "@cloudscape-design/components/text-filter";
-import { useEffect, useState } from "react";
-import { pages } from "../client";
-import type { Entity } from "../contract";
-import { count, Name } from "../format";
-import { EntityLink, ScreenButton } from "../links";
-import { isAdmin, useMe } from "../me";
-import { showProblem } from "../notices";
+import { useState } from "react";
+import { useEntities } from "../api/useEntities";
+import { formatCount } from "../common/format";
+import { Name } from "../common/Name";
+import { EntityLink, ScreenButton } from "../common/links";
+import { isAdmin, useMe } from "../session/useMe";
 
 export default function Entities() {
   const me = useMe();
-  const [entities, setEntities] = useState<Entity[] | null>(null);
+  const read = useEntities({ announce: "always" });
+  const entities = read.data ?? (read.isError ? [] : undefined);
   const [search, setSearch] = useState("");
-  useEffect(() => {
-    pages<Entity>("entities", {}, { wanted: 10_000 }).then(
-      ({ items }) => setEntities(items),
-      (error: unknown) => {
-        setEntities([]);
-        showProblem(error);
-      },
-    );
-  }, []);
   const wanted = search.toLocaleLowerCase();
   const found = entities?.filter(({ name, title, database }) =>
     [name, title, database].some((text) => text?.toLocaleLowerCase().includes(wanted)),
@@ -41,7 +32,7 @@ export default function Entities() {
       header={
         <Header
           variant="awsui-h1-sticky"
-          counter={entities ? `(${count(entities.length)})` : undefined}
+          counter={entities ? `(${formatCount(entities.length)})` : undefined}
           actions={isAdmin(me) && <ScreenButton to="/entities/new">Create entity</ScreenButton>}
         >
           Entities
@@ -60,7 +51,7 @@ export default function Entities() {
         { id: "title", header: "Title", cell: ({ title }) => (title ? <Name>{title}</Name> : "–") },
         { id: "database", header: "Database", cell: ({ database }) => (database ? <Name>{database}</Name> : "–") },
         { id: "type", header: "Data type", cell: ({ dataType }) => dataType },
-        { id: "fields", header: "Fields", cell: ({ schema }) => count(schema.fields.length) },
+        { id: "fields", header: "Fields", cell: ({ schema }) => formatCount(schema.fields.length) },
       ]}
       empty={
         <Box textAlign="center" padding="l">

@@ -7,15 +7,19 @@ import FormField from "@cloudscape-design/components/form-field";
 import Header from "@cloudscape-design/components/header";
 import Input from "@cloudscape-design/components/input";
 import SpaceBetween from "@cloudscape-design/components/space-between";
+import Spinner from "@cloudscape-design/components/spinner";
 import Textarea from "@cloudscape-design/components/textarea";
-import { useEffect, useRef, useState } from "react";
+import { useQuery } from "@tanstack/react-query";
+import { useRef, useState } from "react";
 import { useNavigate, useParams } from "react-router";
-import { at, call, callIfChanged } from "../client";
-import type { Entity, EntityDocument } from "../contract";
-import { isAdmin, useMe } from "../me";
-import { ProblemText, say } from "../notices";
-import { Problem } from "../problem";
-import { locate, type Place } from "./locate";
+import { at, call, read, type Read } from "../api/client";
+import { Problem, type ProblemMember } from "../api/problem";
+import { READ_ONCE } from "../api/queryClient";
+import type { Entity, EntityDocument } from "../api/types";
+import { say } from "../common/notices";
+import { ProblemAlert } from "../common/ProblemAlert";
+import { isAdmin, useMe } from "../session/useMe";
+import { locate, type Place } from "./jsonPointer";
 
 const EXAMPLE: EntityDocument = {
   title: "",
@@ -30,29 +34,33 @@ const EXAMPLE: EntityDocument = {
 };
 
 export default function SchemaEditor() {
-  const { name: known } = useParams();
+  const { name } = useParams();
+  const entity = useQuery({
+    ...READ_ONCE,
+    queryKey: ["entities", name, "edited"],
+    queryFn: ({ signal }) => read<Entity>(at`entities/${name!}`, undefined, { signal }),
+    enabled: name !== undefined,
+  });
+  if (name !== undefined && entity.isPending) return <Spinner size="large" />;
+  return <Editor key={name} known={name} entity={entity.data} readError={entity.error} />;
+}
+
+interface Props {
+  /** The name of the entity; undefined of one that is created. */
+  known: string | undefined;
+  entity: Read<Entity> | undefined;
+  readError: Error | null;
+}
+
+function Editor({ known, entity, readError }: Props) {
   const admin = isAdmin(useMe());
   const navigate = useNavigate();
   const [name, setName] = useState(known ?? "");
-  const [text, setText] = useState(known ? "" : JSON.stringify(EXAMPLE, null, 2));
-  const [problem, setProblem] = useState<Problem | null>(null);
-  const [places, setPlaces] = useState<(Place & { pointer: string; detail: string })[]>([]);
-  const [etag, setEtag] = useState<string | undefined>();
+  const [text, setText] = useState(() => definitionText(known === undefined ? EXAMPLE : entity?.value));
+  const [problem, setProblem] = useState<unknown>(readError);
+  const [places, setPlaces] = useState<(Place & ProblemMember)[]>([]);
   const [busy, setBusy] = useState(false);
   const box = useRef<HTMLDivElement>(null);
-
-  useEffect(() => {
-    if (!known) return;
-    callIfChanged<Entity>(at`entities/${known}`, undefined).then(
-      (found) => {
-        if (found === null) return;
-        const { name: _, ...document } = found.value;
-        setText(JSON.stringify(document, null, 2));
-        setEtag(found.etag);
-      },
-      (error: unknown) => setProblem(Problem.of(error)),
-    );
-  }, [known]);
 
   const save = async () => {
     setProblem(null);
@@ -70,7 +78,10 @@ export default function SchemaEditor() {
     }
     setBusy(true);
     try {
-      await call("PUT", at`entities/${name}`, { body: document, headers: etag ? { "If-Match": etag } : {} });
+      await call("PUT", at`entities/${name}`, {
+        body: document,
+        headers: entity?.etag ? { "If-Match": entity.etag } : {},
+      });
       say(known ? "The entity was changed" : "The entity was created");
       await navigate(`/entities/${encodeURIComponent(name)}`);
     } catch (error) {
@@ -115,17 +126,13 @@ export default function SchemaEditor() {
     >
       <Container>
         <SpaceBetween size="m">
-          {problem && (
-            <Alert type="error" header={problem.title}>
-              {places.length ? (
-                <>
-                  <div>{problem.detail}</div>
-                  <div>What is wrong stands below the definition, with the lines.</div>
-                </>
-              ) : (
-                <ProblemText problem={problem} />
-              )}
+          {places.length > 0 ? (
+            <Alert type="error" header={Problem.of(problem).title}>
+              <div>{Problem.of(problem).detail}</div>
+              <div>The problems are listed below the definition, with their lines.</div>
             </Alert>
+          ) : (
+            <ProblemAlert error={problem} />
           )}
           {!known && (
             <FormField label="Name" constraintText="Letters, digits, and . _ - after the first; 64 characters at most">
@@ -168,4 +175,9 @@ export default function SchemaEditor() {
       </Container>
     </Form>
   );
+}
+
+/** The document of an entity without its name, which is in the address. */
+function definitionText(entity: EntityDocument | undefined): string {
+  return entity === undefined ? "" : JSON.stringify({ ...entity, name: undefined }, null, 2);
 }

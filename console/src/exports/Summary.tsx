@@ -1,24 +1,23 @@
 /** Every parameter of an export: the last step of the wizard, and View definition. */
 import KeyValuePairs from "@cloudscape-design/components/key-value-pairs";
-import type { Definition } from "../contract";
-import { Name, Time } from "../format";
-import { conditionWords, defaultFileName, destinationWords, isIncremental, scheduleWords, TYPE_WORDS } from "./words";
-
-const SECURITY = [
-  ["secretId", "Secret"],
-  ["hostKey", "Host key"],
-  ["caCertificate", "CA certificate"],
-] as const;
+import type { Definition } from "../api/types";
+import { Name } from "../common/Name";
+import { Time } from "../common/Time";
+import { describeCondition } from "./conditions";
+import { describeDestination, DESTINATIONS } from "./destinations";
+import { defaultFileName } from "./fileName";
+import { isIncremental, TYPE_LABELS } from "./labels";
+import { describeSchedule } from "./schedule";
 
 export function Summary({ definition, runs }: { definition: Definition; runs?: string[] }) {
-  const { filter = [], recipients = [], dialect = {} } = definition;
+  const { filter = [], recipients = [], dialect = {}, destination } = definition;
   return (
     <KeyValuePairs
       columns={3}
       items={[
         { label: "Name", value: <Name>{definition.name}</Name> },
         { label: "Entity", value: <Name>{definition.entity}</Name> },
-        { label: "Type", value: TYPE_WORDS[definition.type] },
+        { label: "Type", value: TYPE_LABELS[definition.type] },
         {
           label: "Fields",
           value: definition.fields ? <Name>{definition.fields.join(", ")}</Name> : "All fields, in the schema's order",
@@ -28,7 +27,7 @@ export function Summary({ definition, runs }: { definition: Definition; runs?: s
           value: filter.length
             ? filter.map((condition, index) => (
                 <div key={index}>
-                  <bdi>{conditionWords(condition)}</bdi>
+                  <bdi>{describeCondition(condition)}</bdi>
                 </div>
               ))
             : "None: all records",
@@ -48,12 +47,11 @@ export function Summary({ definition, runs }: { definition: Definition; runs?: s
         ...(isIncremental(definition.type)
           ? [{ label: "Deletions", value: definition.includeDeleted ? "Included (_deleted)" : "Left out" }]
           : []),
-        { label: "Schedule", value: scheduleWords(definition.schedule, definition.type) },
-        { label: "Destination", value: <Name>{destinationWords(definition.destination)}</Name> },
-        ...SECURITY.filter(([member]) => definition.destination?.[member]).map(([member, label]) => ({
-          label,
-          value: <Name>{definition.destination![member]!}</Name>,
-        })),
+        { label: "Schedule", value: describeSchedule(definition.schedule, definition.type) },
+        { label: "Destination", value: <Name>{describeDestination(destination)}</Name> },
+        ...(destination ? DESTINATIONS[destination.kind].details : []).flatMap(([member, label]) =>
+          destination?.[member] ? [{ label, value: <Name>{String(destination[member])}</Name> }] : [],
+        ),
         { label: "Report to", value: recipients.length ? <Name>{recipients.join(", ")}</Name> : "Nobody" },
         ...(runs?.length
           ? [

@@ -1,73 +1,37 @@
-/** How a dry run goes, and what became of it. */
+/** The progress of a dry run, then what it found. */
 import Alert from "@cloudscape-design/components/alert";
 import ProgressBar from "@cloudscape-design/components/progress-bar";
 import SpaceBetween from "@cloudscape-design/components/space-between";
-import { useEffect, useState } from "react";
-import { at, call, callIfChanged } from "../client";
-import type { ErrorPage, Job } from "../contract";
-import { ErrorSummary } from "../ErrorSummary";
-import { count } from "../format";
-import { isRunning } from "../jobs";
-import { Problem } from "../problem";
+import { useQuery } from "@tanstack/react-query";
+import { at, call } from "../api/client";
+import type { ErrorPage, Job } from "../api/types";
+import { formatCount } from "../common/format";
+import { ProblemAlert } from "../common/ProblemAlert";
+import { ErrorSummary } from "../jobs/ErrorSummary";
+import { isRunning } from "../jobs/jobList";
 
-const TICK_MS = 1_000;
-
-/** Follows a dry run until it has ended. */
-export function DryRun({
-  started,
-  onEnd,
-  onProblem,
-}: {
-  started: Job;
-  onEnd: (job: Job) => void;
-  onProblem: (problem: Problem) => void;
-}) {
-  const [job, setJob] = useState(started);
-  const [summary, setSummary] = useState<ErrorPage["summary"]>([]);
-  useEffect(() => {
-    const control = new AbortController();
-    let timer = 0;
-    let etag: string | undefined;
-    const tick = async () => {
-      const found = await callIfChanged<Job>(at`jobs/${started.jobId}`, etag, control.signal);
-      if (found) {
-        etag = found.etag;
-        setJob(found.value);
-      }
-      if (found && !isRunning(found.value)) {
-        const errors = await call<ErrorPage>("GET", at`jobs/${started.jobId}/errors`, {
-          query: { limit: 1 },
-          signal: control.signal,
-        });
-        setSummary(errors.summary);
-        onEnd(found.value);
-      } else plan();
-    };
-    const plan = () => {
-      timer = window.setTimeout(
-        () => void tick().catch((error: unknown) => control.signal.aborted || onProblem(Problem.of(error))),
-        TICK_MS,
-      );
-    };
-    plan();
-    return () => {
-      control.abort();
-      clearTimeout(timer);
-    };
-  }, [started]);
-
+export function DryRun({ job }: { job: Job }) {
+  const hasEnded = !isRunning(job);
+  const errors = useQuery({
+    queryKey: ["jobs", "errors", job.jobId, "summary"],
+    queryFn: ({ signal }) => call<ErrorPage>("GET", at`jobs/${job.jobId}/errors`, { query: { limit: 1 }, signal }),
+    enabled: hasEnded,
+  });
   const { counts } = job;
-  if (isRunning(job)) {
+  if (!hasEnded) {
     return (
       <ProgressBar
         label="Dry run"
         value={counts.total ? (100 * counts.processed) / counts.total : 0}
         description={job.message}
-        additionalInfo={counts.total ? `${count(counts.processed)} of ${count(counts.total)} rows` : undefined}
+        additionalInfo={
+          counts.total ? `${formatCount(counts.processed)} of ${formatCount(counts.total)} rows` : undefined
+        }
       />
     );
   }
   const isGood = job.outcome === "SUCCESS";
+  const summary = errors.data?.summary ?? [];
   return (
     <Alert
       type={isGood ? "success" : job.status === "FAILED" ? "error" : "warning"}
@@ -76,6 +40,7 @@ export function DryRun({
       <SpaceBetween size="s">
         <div>{job.error ? `${job.error.code}: ${job.error.message}` : `${job.message}.`} Nothing was written.</div>
         {summary.length > 0 && <ErrorSummary summary={summary} />}
+        <ProblemAlert error={errors.error} />
       </SpaceBetween>
     </Alert>
   );

@@ -1,43 +1,38 @@
-/** Import from file: what, how it looks, how to import it, start. */
+/** Import from file: choose entity and file, see the preview, set the options, start. */
 import Alert from "@cloudscape-design/components/alert";
 import Box from "@cloudscape-design/components/box";
 import Button from "@cloudscape-design/components/button";
-import Checkbox from "@cloudscape-design/components/checkbox";
 import ColumnLayout from "@cloudscape-design/components/column-layout";
 import FileUpload from "@cloudscape-design/components/file-upload";
 import FormField from "@cloudscape-design/components/form-field";
-import Input from "@cloudscape-design/components/input";
 import Modal from "@cloudscape-design/components/modal";
 import ProgressBar from "@cloudscape-design/components/progress-bar";
 import Select from "@cloudscape-design/components/select";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import StatusIndicator from "@cloudscape-design/components/status-indicator";
+import { useMutation } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
-import { pages } from "../client";
-import type { Entity, Job } from "../contract";
-import { bytes, Name } from "../format";
-import { isRunning } from "../jobs";
-import { may, useMe } from "../me";
-import { ProblemText, say } from "../notices";
-import { Problem } from "../problem";
-import { primaryKey, proposeColumns, renamed } from "./columns";
+import { isAbort, Problem } from "../api/problem";
+import type { Entity } from "../api/types";
+import { useEntities } from "../api/useEntities";
+import { formatBytes } from "../common/format";
+import { Name } from "../common/Name";
+import { say } from "../common/notices";
+import { option } from "../common/options";
+import { ProblemAlert } from "../common/ProblemAlert";
+import { isRunning } from "../jobs/jobList";
+import { useJob } from "../jobs/useJob";
+import { may, useMe } from "../session/useMe";
+import { primaryKey, proposeColumns, renamed } from "./columnMapping";
 import { DryRun } from "./DryRun";
-import { chosen, LookAt, option, type Reading } from "./LookAt";
-import { startImport, type ReadOptions } from "./send";
-import { useLook } from "./useLook";
+import { DEFAULT_SETTINGS, ImportOptions, type Settings } from "./ImportOptions";
+import { Preview, type Reading } from "./Preview";
+import { startImport, type ReadOptions, type SentFile } from "./uploads";
+import { usePreview } from "./usePreview";
 
 const AS_DETECTED: Reading = { encoding: "", delimiter: "", sheet: "" };
-const MODES = [
-  { value: "upsert", label: "Add or replace", description: "Records with a known key are replaced as a whole" },
-  { value: "insert", label: "Add only", description: "A row whose key exists is rejected" },
-  { value: "update", label: "Change only", description: "Changes the file's columns; unknown keys are rejected" },
-  { value: "delete", label: "Delete", description: "Deletes the records whose keys are in the file" },
-];
-const POLICIES = [
-  { value: "skip", label: "Leave bad rows out", description: "They go to the rejects file, with the reasons" },
-  { value: "abort", label: "Stop at bad rows", description: "What was imported until then stays" },
-  { value: "all-or-nothing", label: "All or nothing", description: "Checks the whole file first; one bad row ends it" },
-];
+const USED_UP = [404, 409, 410]; // an upload that was imported, or has expired
+
 interface Props {
   entityName: string | null;
   onClose: (started: boolean) => void;
@@ -45,127 +40,118 @@ interface Props {
 
 export default function ImportDialog({ entityName, onClose }: Props) {
   const me = useMe();
-  const [entities, setEntities] = useState<Entity[] | null>(null);
+  const entities = useEntities();
   const [name, setName] = useState(entityName ?? "");
   const [file, setFile] = useState<File | null>(null);
   const [reading, setReading] = useState<Reading>(AS_DETECTED);
-  const [mapping, setMapping] = useState<(string | null)[]>([]);
-  const [mode, setMode] = useState("upsert");
-  const [onError, setOnError] = useState("skip");
-  const [maxErrors, setMaxErrors] = useState("1");
-  const [dryRun, setDryRun] = useState(false);
-  const [unescapeFormulas, setUnescapeFormulas] = useState(false);
-  const [starting, setStarting] = useState(false);
-  const [tried, setTried] = useState<Job | null>(null);
-  const [problem, setProblem] = useState<Problem | null>(null);
-  const control = useRef<AbortController | null>(null);
+  const [columns, setColumns] = useState<Columns>(NO_COLUMNS);
+  const [settings, setSettings] = useState<Settings>(DEFAULT_SETTINGS);
+  const changeSettings = (changes: Partial<Settings>) => setSettings((old) => ({ ...old, ...changes }));
 
-  useEffect(() => {
-    pages<Entity>("entities", {}, { wanted: 10_000 }).then(
-      ({ items }) => setEntities(items),
-      (error: unknown) => setProblem(Problem.of(error)),
-    );
-    return () => control.current?.abort();
-  }, []);
+  const open = (entities.data ?? []).filter((entity) => may(me, "import", entity));
+  const isOnly = entityName === null && open.length === 1;
+  const entity = open.find((known) => known.name === name) ?? (isOnly ? open[0] : undefined);
+  const options = readOptions(settings, reading, columns, entity);
+  const upload = usePreview(entity, file, options);
+  const { preview } = upload;
+  if (preview && entity && JSON.stringify(preview.labels) !== JSON.stringify(columns.labels)) {
+    setColumns({ labels: preview.labels, mapping: proposeColumns(preview.labels, entity) });
+  }
 
-  const open = (entities ?? []).filter((entity) => may(me, "import", entity));
-  const entity =
-    open.find((known) => known.name === name) ?? (entityName === null && open.length === 1 ? open[0] : undefined);
-  const [labels, setLabels] = useState<string[]>([]);
-  const options: ReadOptions = {
-    mode,
-    unescapeFormulas,
-    ...(reading.encoding ? { encoding: reading.encoding } : {}),
-    ...(reading.delimiter ? { dialect: { delimiter: reading.delimiter } } : {}),
-    ...(reading.sheet ? { dialect: { sheetName: reading.sheet } } : {}),
+  const sending = useRef<AbortController | null>(null);
+  useEffect(() => () => sending.current?.abort(), []);
+  const start = useMutation({
+    mutationFn: async () => {
+      const { signal } = (sending.current = new AbortController());
+      const sent = await upload.sendWhole(signal);
+      const { onError, dryRun, maxErrors } = settings;
+      const body = { ...options, onError, ...(onError === "abort" && { maxErrors: Number(maxErrors) }), dryRun };
+      const job = await importOnce(sent, () => startImport(sent, body, signal));
+      if (!dryRun) {
+        say("The import has started", <Name>{job.fileName}</Name>);
+        onClose(true);
+      }
+      return job;
+    },
+  });
+  /** Whether the API took the upload or had taken it before, it cannot be imported again. */
+  const importOnce = async <Result,>(sent: SentFile, request: () => Promise<Result>): Promise<Result> => {
+    try {
+      const result = await request();
+      upload.markUsed(sent);
+      return result;
+    } catch (error) {
+      if (USED_UP.includes(Problem.of(error).status)) upload.markUsed(sent);
+      throw error;
+    }
   };
-  const columns = entity ? renamed(labels, mapping, entity) : {};
-  if (Object.keys(columns).length) options.columns = columns;
-  const look = useLook(entity, file, options);
-  const { seen } = look;
-  useEffect(() => {
-    if (!seen || !entity || JSON.stringify(seen.labels) === JSON.stringify(labels)) return;
-    setLabels(seen.labels);
-    setMapping(proposeColumns(seen.labels, entity));
-  }, [seen, entity]);
+
+  const started = start.data?.dryRun ? start.data : null;
+  const followed = useJob(started?.jobId ?? null);
+  const dryRun = followed.data?.value ?? started;
+  const isDryRunning = dryRun !== null && isRunning(dryRun) && !followed.error;
+  const [endedId, setEndedId] = useState("");
+  if (dryRun && !isRunning(dryRun) && dryRun.jobId !== endedId) {
+    setEndedId(dryRun.jobId);
+    changeSettings({ dryRun: false }); // what follows a dry run is the import
+  }
+
   const begin = (next: { name?: string; file?: File | null }) => {
     if (next.name !== undefined) setName(next.name);
     if (next.file !== undefined) {
       setFile(next.file);
       setReading(AS_DETECTED);
     }
-    setLabels([]);
-    setMapping([]);
-    setTried(null);
-    setProblem(null);
+    setColumns(NO_COLUMNS);
+    start.reset();
   };
 
-  const hasKey = entity === undefined || primaryKey(entity.schema).length > 0;
-  const isTrying = tried !== null && isRunning(tried);
-  const busy = starting || isTrying;
-  const foot = useRef<HTMLDivElement>(null);
-  const hasNews = tried !== null || problem !== null || look.sent !== null;
+  const isBusy = start.isPending || isDryRunning;
+  const startError = isAbort(start.error) ? null : (start.error ?? followed.error);
+  const end = useRef<HTMLDivElement>(null);
+  const hasNews = dryRun !== null || startError !== null || upload.sent !== null;
   useEffect(() => {
-    if (hasNews) foot.current?.scrollIntoView({ block: "nearest" });
-  }, [hasNews, isTrying]);
-  const start = async () => {
-    const { signal } = (control.current = new AbortController());
-    setProblem(null);
-    setTried(null);
-    setStarting(true);
-    try {
-      const sending = await look.whole(signal);
-      const aborting = onError === "abort" ? { maxErrors: Number(maxErrors) } : {};
-      const job = await startImport(sending, { ...options, onError, ...aborting, dryRun }, signal);
-      look.forget();
-      if (dryRun) setTried(job);
-      else {
-        say("The import has started", <Name>{job.fileName}</Name>);
-        onClose(true);
-      }
-    } catch (error) {
-      const found = Problem.of(error);
-      if (found.status === 409 || found.status === 404 || found.status === 410) look.forget();
-      if (!signal.aborted) setProblem(found);
-    } finally {
-      setStarting(false);
-    }
-  };
+    if (hasNews) end.current?.scrollIntoView({ block: "nearest" });
+  }, [hasNews, isDryRunning]);
 
   return (
     <Modal
       visible
       size="max"
       header="Import from file"
-      onDismiss={() => onClose(tried !== null)}
+      onDismiss={() => onClose(dryRun !== null)}
       footer={
         <Box float="right">
           <SpaceBetween direction="horizontal" size="xs">
-            <Button variant="link" onClick={() => (starting ? control.current?.abort() : onClose(tried !== null))}>
-              {starting ? "Stop sending" : "Close"}
+            <Button
+              variant="link"
+              onClick={() => (start.isPending ? sending.current?.abort() : onClose(dryRun !== null))}
+            >
+              {start.isPending ? "Stop sending" : "Close"}
             </Button>
-            <Button variant="primary" disabled={!entity || !file} loading={busy} onClick={() => void start()}>
-              {dryRun ? "Start dry run" : "Start import"}
+            <Button variant="primary" disabled={!entity || !file} loading={isBusy} onClick={() => start.mutate()}>
+              {settings.dryRun ? "Start dry run" : "Start import"}
             </Button>
           </SpaceBetween>
         </Box>
       }
     >
       <SpaceBetween size="l">
-        {entities && open.length === 0 && (
+        {entities.data && open.length === 0 && (
           <Alert type="info" header="There is nothing to import into">
             No entity lets you import. Ask an administrator for the permission.
           </Alert>
         )}
+        <ProblemAlert error={entities.error} />
         <ColumnLayout columns={2}>
           <FormField label="Into the entity">
             <Select
               placeholder="Choose an entity"
               filteringType={open.length > 10 ? "auto" : "none"}
-              statusType={entities ? "finished" : "loading"}
+              statusType={entities.isPending ? "loading" : "finished"}
               loadingText="Reading the entities"
               empty="There is none that you may import into"
-              disabled={busy}
+              disabled={isBusy}
               options={open.map(({ name, title }) => ({
                 value: name,
                 label: name,
@@ -179,7 +165,7 @@ export default function ImportDialog({ entityName, onClose }: Props) {
             <FileUpload
               value={file ? [file] : []}
               showFileSize
-              onChange={({ detail }) => !busy && begin({ file: detail.value[0] ?? null })}
+              onChange={({ detail }) => !isBusy && begin({ file: detail.value[0] ?? null })}
               i18nStrings={{
                 uploadButtonText: () => (file ? "Choose another file" : "Choose file"),
                 dropzoneText: () => "Drop the file here",
@@ -192,106 +178,70 @@ export default function ImportDialog({ entityName, onClose }: Props) {
             />
           </FormField>
         </ColumnLayout>
-        {file && !entity && entities && <Box>Choose an entity to see what the file would become in it.</Box>}
-        {look.problem && (
-          <Alert type="error" header={look.problem.title}>
-            <ProblemText problem={look.problem} />
-          </Alert>
+        {file && !entity && entities.data && <Box>Choose an entity to see what the file would become in it.</Box>}
+        <ProblemAlert error={upload.error} />
+        {upload.isBusy && upload.sent === null && !preview && (
+          <StatusIndicator type="loading">Reading the preview</StatusIndicator>
         )}
-        {look.busy && look.sent === null && !seen && (
-          <StatusIndicator type="loading">Looking at the file</StatusIndicator>
-        )}
-        {entity && seen && (
-          <LookAt
-            seen={seen}
+        {entity && preview && (
+          <Preview
+            preview={preview}
             entity={entity}
-            mapping={mapping}
+            mapping={columns.mapping}
             reading={reading}
-            disabled={busy}
-            onMap={(index, field) => setMapping((old) => old.map((known, at) => (at === index ? field : known)))}
+            disabled={isBusy}
+            onMap={(index, field) =>
+              setColumns(({ labels, mapping }) => ({ labels, mapping: replaced(mapping, index, field) }))
+            }
             onReading={setReading}
           />
         )}
-        <ColumnLayout columns={2}>
-          <FormField
-            label="Mode"
-            constraintText={hasKey ? undefined : "This entity has no key: each row is a new record."}
-          >
-            <Select
-              options={MODES.map((known) => ({
-                ...known,
-                disabled: !hasKey && (known.value === "update" || known.value === "delete"),
-              }))}
-              selectedOption={chosen(MODES, mode)}
-              disabled={busy}
-              onChange={({ detail }) => setMode(detail.selectedOption.value!)}
-            />
-          </FormField>
-          <FormField label="Rows with errors">
-            <Select
-              options={POLICIES}
-              selectedOption={chosen(POLICIES, onError)}
-              disabled={busy}
-              onChange={({ detail }) => setOnError(detail.selectedOption.value!)}
-            />
-          </FormField>
-          {onError === "abort" && (
-            <FormField label="Stop after this many bad rows">
-              <Input
-                type="number"
-                value={maxErrors}
-                disabled={busy}
-                onChange={({ detail }) => setMaxErrors(detail.value)}
-              />
-            </FormField>
-          )}
-        </ColumnLayout>
-        <SpaceBetween size="xs">
-          <Checkbox
-            checked={dryRun}
-            disabled={busy}
-            description="Checks every row and writes nothing"
-            onChange={({ detail }) => setDryRun(detail.checked)}
-          >
-            Dry run
-          </Checkbox>
-          <Checkbox
-            checked={unescapeFormulas}
-            disabled={busy}
-            description="For files that an export guarded against formulas"
-            onChange={({ detail }) => setUnescapeFormulas(detail.checked)}
-          >
-            Take the formula guard ( ' ) off again
-          </Checkbox>
-        </SpaceBetween>
-        <div ref={foot} />
-        {look.sent !== null && (
+        <ImportOptions
+          settings={settings}
+          hasKey={entity === undefined || primaryKey(entity.schema).length > 0}
+          disabled={isBusy}
+          change={changeSettings}
+        />
+        <div ref={end} />
+        {upload.sent !== null && (
           <ProgressBar
             label="Sending the file"
-            value={look.size ? (100 * look.sent) / look.size : 100}
-            additionalInfo={`${bytes(look.sent)} of ${bytes(look.size)}`}
+            value={upload.size ? (100 * upload.sent) / upload.size : 100}
+            additionalInfo={`${formatBytes(upload.sent)} of ${formatBytes(upload.size)}`}
           />
         )}
-        {tried && (
-          <DryRun
-            key={tried.jobId}
-            started={tried}
-            onProblem={(found) => {
-              setTried(null);
-              setProblem(found);
-            }}
-            onEnd={(job) => {
-              setTried(job);
-              setDryRun(false);
-            }}
-          />
-        )}
-        {problem && (
-          <Alert type="error" header={problem.title}>
-            <ProblemText problem={problem} />
-          </Alert>
-        )}
+        {dryRun && <DryRun job={dryRun} />}
+        <ProblemAlert error={startError} />
       </SpaceBetween>
     </Modal>
   );
+}
+
+/** The columns of the file, and the field that each goes to. */
+interface Columns {
+  labels: string[];
+  mapping: (string | null)[];
+}
+
+function replaced<Item>(items: Item[], index: number, item: Item): Item[] {
+  return items.map((known, at) => (at === index ? item : known));
+}
+
+const NO_COLUMNS: Columns = { labels: [], mapping: [] };
+
+function readOptions(
+  { mode, unescapeFormulas }: Settings,
+  { encoding, delimiter, sheet }: Reading,
+  { labels, mapping }: Columns,
+  entity: Entity | undefined,
+): ReadOptions {
+  const columns = entity ? renamed(labels, mapping, entity) : {};
+  return {
+    mode,
+    unescapeFormulas,
+    ...(encoding && { encoding }),
+    ...(delimiter && { dialect: { delimiter } }),
+    ...(sheet && { dialect: { sheetName: sheet } }),
+    ...(Object.keys(columns).length > 0 && { columns }),
+  };
 }

@@ -1,4 +1,4 @@
-/** One's imports, newest first, refreshed by themselves. */
+/** The list of imports, newest first, which refreshes by itself. */
 import Badge from "@cloudscape-design/components/badge";
 import Box from "@cloudscape-design/components/box";
 import Button from "@cloudscape-design/components/button";
@@ -8,30 +8,39 @@ import ProgressBar from "@cloudscape-design/components/progress-bar";
 import SegmentedControl from "@cloudscape-design/components/segmented-control";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import Table, { type TableProps } from "@cloudscape-design/components/table";
-import { lazy, Suspense, useState } from "react";
-import { at, call, download } from "../client";
-import type { Job } from "../contract";
-import { ErrorLog } from "../ErrorLog";
-import { count, duration, Name, Status, Time, TimeLeft } from "../format";
-import { isRunning, useJobs } from "../jobs";
-import { ListPages, pageOf, Refreshed } from "../ListPages";
-import { EntityLink, ScreenLink } from "../links";
-import { useMe } from "../me";
-import { say, showProblem } from "../notices";
-import { useQuery } from "../query";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { lazy, Suspense } from "react";
+import { at, call } from "../api/client";
+import type { Job } from "../api/types";
+import { ErrorLog } from "../jobs/ErrorLog";
+import { formatCount, formatDuration } from "../common/format";
+import { Name } from "../common/Name";
+import { JobStatus } from "../jobs/JobStatus";
+import { Time, TimeLeft } from "../common/Time";
+import { isRunning } from "../jobs/jobList";
+import { JobPages, pageOf, Refreshed } from "../jobs/JobPages";
+import { putJob } from "../jobs/useJob";
+import { useJobs } from "../jobs/useJobs";
+import { download } from "../common/download";
+import { EntityLink, ScreenLink } from "../common/links";
+import { useMe } from "../session/useMe";
+import { say, showProblem } from "../common/notices";
+import { usePage } from "../common/usePage";
+import { useAddress } from "../common/useAddress";
 
 const ImportDialog = lazy(() => import("./ImportDialog"));
 
 export default function ImportedFiles() {
   const me = useMe();
-  const [query, set] = useQuery();
+  const [query, set] = useAddress();
   const mine = query.get("show") === "mine";
-  const list = useJobs({
+  const filter = {
     process: "import",
     startedBy: mine ? me.name : undefined,
     entity: query.get("entity") ?? undefined,
-  });
-  const [page, setPage] = useState(1);
+  };
+  const list = useJobs(filter);
+  const [page, setPage] = usePage(filter);
 
   return (
     <>
@@ -44,7 +53,7 @@ export default function ImportedFiles() {
         loading={list.loading && list.jobs.length === 0}
         loadingText="Reading the imports"
         items={pageOf(list.jobs, page)}
-        columnDefinitions={columns(list.put, (jobId) => set({ errors: jobId }))}
+        columnDefinitions={columns((jobId) => set({ errors: jobId }))}
         ariaLabels={{ tableLabel: "Imported files" }}
         header={
           <Header
@@ -67,10 +76,7 @@ export default function ImportedFiles() {
             <SegmentedControl
               label="Whose imports"
               selectedId={mine ? "mine" : "all"}
-              onChange={({ detail }) => {
-                setPage(1);
-                set({ show: detail.selectedId === "mine" ? "mine" : null });
-              }}
+              onChange={({ detail }) => set({ show: detail.selectedId === "mine" ? "mine" : null })}
               options={[
                 { id: "all", text: "All that I may see" },
                 { id: "mine", text: "Mine" },
@@ -83,7 +89,7 @@ export default function ImportedFiles() {
             )}
           </SpaceBetween>
         }
-        pagination={<ListPages list={list} page={page} onPage={setPage} />}
+        pagination={<JobPages list={list} page={page} onPage={setPage} />}
         empty={
           <Box textAlign="center" padding="l">
             <SpaceBetween size="s">
@@ -115,15 +121,15 @@ export default function ImportedFiles() {
 
 type Columns = TableProps.ColumnDefinition<Job>[];
 
-function columns(put: (job: Job) => void, showErrors: (jobId: string) => void): Columns {
+function columns(showErrors: (jobId: string) => void): Columns {
   return [
     { id: "submitted", header: "Submitted", cell: (job) => <Time at={job.submittedAt} />, minWidth: 120 },
     { id: "completed", header: "Completed", cell: (job) => <Time at={job.completedAt} none="" />, minWidth: 120 },
     { id: "app", header: "App", cell: (job) => <EntityLink name={job.entity} />, minWidth: 110 },
     { id: "file", header: "File", cell: (job) => <FileCell job={job} />, isRowHeader: true, minWidth: 150 },
-    { id: "status", header: "Status", cell: (job) => <Status job={job} />, minWidth: 135 },
+    { id: "status", header: "Status", cell: (job) => <JobStatus job={job} />, minWidth: 135 },
     { id: "message", header: "Message", cell: (job) => <Message job={job} showErrors={showErrors} />, minWidth: 240 },
-    { id: "action", header: "Action", cell: (job) => <Actions job={job} put={put} />, minWidth: 150 },
+    { id: "action", header: "Action", cell: (job) => <Actions job={job} />, minWidth: 150 },
   ];
 }
 
@@ -161,8 +167,8 @@ function Message({ job, showErrors }: { job: Job; showErrors: (jobId: string) =>
   const { counts } = job;
   if (job.status === "IN_PROGRESS" && counts.total) {
     const facts = [
-      job.rowsPerSecond && `${count(Math.round(job.rowsPerSecond))} rows/s`,
-      job.remainingSeconds !== null && `${duration(job.remainingSeconds)} left`,
+      job.rowsPerSecond && `${formatCount(Math.round(job.rowsPerSecond))} rows/s`,
+      job.remainingSeconds !== null && `${formatDuration(job.remainingSeconds)} left`,
     ];
     return (
       <div className="progress">
@@ -210,37 +216,37 @@ function Message({ job, showErrors }: { job: Job; showErrors: (jobId: string) =>
   );
 }
 
-function Actions({ job, put }: { job: Job; put: (job: Job) => void }) {
-  const [busy, setBusy] = useState(false);
-  const act = async (what: () => Promise<void>) => {
-    setBusy(true);
-    await what().catch((error: unknown) => showProblem(error, () => void act(what)));
-    setBusy(false);
+function Actions({ job }: { job: Job }) {
+  const queryClient = useQueryClient();
+  const action = useMutation({
+    mutationFn: (run: () => Promise<void>) => run(),
+    onError: (error, run) => showProblem(error, () => action.mutate(run)),
+  });
+  const change = async (verb: "cancel" | "stop") => {
+    putJob(queryClient, await call<Job>("POST", at`jobs/${job.jobId}/${verb}`));
   };
-  const button = (text: string, what: () => Promise<void>) => (
+  const relaunch = async () => {
+    await call<Job>("POST", at`jobs/${job.jobId}/relaunch`);
+    say("The rows that were not imported run again", <Name>{job.fileName}</Name>);
+  };
+  const hasRejects = job.links.rejects !== null;
+  const button = (text: string, run: () => Promise<void>) => (
     <Button
       key={text}
       variant="inline-link"
-      disabled={busy}
+      disabled={action.isPending}
       ariaLabel={`${text}: ${job.fileName}`}
-      onClick={() => void act(what)}
+      onClick={() => action.mutate(run)}
     >
       {text}
     </Button>
   );
-  const buttons = [
-    job.allowedActions.includes("cancel") &&
-      button("Cancel", async () => put(await call<Job>("POST", at`jobs/${job.jobId}/cancel`))),
-    job.allowedActions.includes("stop") &&
-      button("Stop importing", async () => put(await call<Job>("POST", at`jobs/${job.jobId}/stop`))),
-    job.links.rejects && button("Download unimported rows", () => download(at`jobs/${job.jobId}/rejects`)),
-    job.links.rejects &&
-      !job.dryRun &&
-      !isRunning(job) &&
-      button("Relaunch", async () => {
-        await call<Job>("POST", at`jobs/${job.jobId}/relaunch`);
-        say("The rows that were not imported run again", <Name>{job.fileName}</Name>);
-      }),
-  ].filter(Boolean);
-  return <SpaceBetween size="xxs">{buttons}</SpaceBetween>;
+  return (
+    <SpaceBetween size="xxs">
+      {job.allowedActions.includes("cancel") && button("Cancel", () => change("cancel"))}
+      {job.allowedActions.includes("stop") && button("Stop importing", () => change("stop"))}
+      {hasRejects && button("Download unimported rows", () => download(at`jobs/${job.jobId}/rejects`))}
+      {hasRejects && !job.dryRun && !isRunning(job) && button("Relaunch", relaunch)}
+    </SpaceBetween>
+  );
 }

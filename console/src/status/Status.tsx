@@ -1,23 +1,28 @@
 /** Exports and imports in one list, with what can be done to the chosen ones. */
-import Alert from "@cloudscape-design/components/alert";
 import Box from "@cloudscape-design/components/box";
 import Button from "@cloudscape-design/components/button";
 import Header from "@cloudscape-design/components/header";
-import Modal from "@cloudscape-design/components/modal";
 import Select from "@cloudscape-design/components/select";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import Table, { type TableProps } from "@cloudscape-design/components/table";
 import TextFilter from "@cloudscape-design/components/text-filter";
-import { useEffect, useRef, useState } from "react";
-import { at, call, download } from "../client";
-import type { Job } from "../contract";
-import { ErrorLog } from "../ErrorLog";
-import { count, Name, Status as JobStatus, STATUS_WORDS, Time, TimeLeft } from "../format";
-import { isRunning, useJobs } from "../jobs";
-import { EntityLink, ScreenLink } from "../links";
-import { ListPages, pageOf, Refreshed } from "../ListPages";
-import { say, showProblem, warn } from "../notices";
-import { useQuery } from "../query";
+import { useState } from "react";
+import { at } from "../api/client";
+import type { Job } from "../api/types";
+import { DownloadButton } from "../common/DownloadButton";
+import { formatCount } from "../common/format";
+import { Name } from "../common/Name";
+import { JobStatus, STATUS_LABELS } from "../jobs/JobStatus";
+import { Time, TimeLeft } from "../common/Time";
+import { EntityLink, ScreenLink } from "../common/links";
+import { useAddress } from "../common/useAddress";
+import { usePage } from "../common/usePage";
+import { useSearchText } from "../common/useSearchText";
+import { ErrorLog } from "../jobs/ErrorLog";
+import { isRunning } from "../jobs/jobList";
+import { JobPages, pageOf, Refreshed } from "../jobs/JobPages";
+import { useJobs } from "../jobs/useJobs";
+import { DeleteJobsDialog } from "./DeleteJobsDialog";
 
 const PROCESSES = [
   { value: "", label: "Exports and imports" },
@@ -26,16 +31,13 @@ const PROCESSES = [
 ];
 const STATUSES = [
   { value: "", label: "Any status" },
-  ...Object.entries(STATUS_WORDS).map(([value, label]) => ({ value, label })),
+  ...Object.entries(STATUS_LABELS).map(([value, label]) => ({ value, label })),
 ];
 const DELETED_AT_ONCE = 100;
-const SEARCH_MS = 300;
 
 export default function Status() {
-  const [query, set] = useQuery();
-  const [search, setSearch] = useState(query.get("q") ?? "");
-  const asked = useRef(search);
-  const [page, setPage] = useState(1);
+  const [query, set] = useAddress();
+  const [search, setSearch] = useSearchText(query.get("q") ?? "", (text) => set({ q: text }));
   const [selected, setSelected] = useState<string[]>([]);
   const [deleting, setDeleting] = useState(false);
   const filter = {
@@ -44,28 +46,12 @@ export default function Status() {
     q: query.get("q") ?? undefined,
   };
   const list = useJobs(filter);
+  const [page, setPage] = usePage(filter);
   const isFiltered = Object.values(filter).some(Boolean);
-  useEffect(() => {
-    const timer = setTimeout(() => {
-      if (search === (query.get("q") ?? "")) return;
-      asked.current = search;
-      set({ q: search });
-    }, SEARCH_MS);
-    return () => clearTimeout(timer);
-  }, [search]);
-  const inAddress = query.get("q") ?? "";
-  useEffect(() => {
-    if (inAddress !== asked.current) setSearch(inAddress); // the back button, or a link
-    asked.current = inAddress;
-  }, [inAddress]);
-  useEffect(() => setPage(1), [filter.process, filter.status, filter.q]);
 
   const jobs = list.jobs.filter(({ jobId }) => selected.includes(jobId));
   const only = jobs.length === 1 ? jobs[0]! : null;
   const hasErrors = only !== null && (only.status === "FAILED" || only.links.errorLog !== null);
-  const downloadAll = async () => {
-    for (const job of jobs) await download(at`jobs/${job.jobId}/download`).catch(showProblem);
-  };
 
   return (
     <>
@@ -95,16 +81,13 @@ export default function Status() {
             actions={
               <SpaceBetween direction="horizontal" size="xs">
                 <Button iconName="refresh" ariaLabel="Refresh" onClick={() => void list.refresh()} />
-                <Button
-                  iconName="download"
+                <DownloadButton
+                  paths={jobs.map(({ jobId }) => at`jobs/${jobId}/download`)}
                   disabled={!jobs.length || jobs.some(({ links }) => !links.download)}
                   disabledReason={
                     jobs.length ? "An entry is chosen that has no file to download (any more)." : "Choose an entry."
                   }
-                  onClick={() => void downloadAll()}
-                >
-                  Download
-                </Button>
+                />
                 <Button
                   disabled={!hasErrors}
                   disabledReason={only ? "This entry has no errors." : "Choose one entry."}
@@ -153,7 +136,7 @@ export default function Status() {
             />
           </SpaceBetween>
         }
-        pagination={<ListPages list={list} page={page} onPage={setPage} />}
+        pagination={<JobPages list={list} page={page} onPage={setPage} />}
         empty={
           <Box textAlign="center" padding="l">
             <SpaceBetween size="s">
@@ -180,7 +163,7 @@ export default function Status() {
         }
       />
       {deleting && (
-        <DeleteDialog
+        <DeleteJobsDialog
           jobs={jobs}
           onClose={() => setDeleting(false)}
           onDeleted={() => {
@@ -202,75 +185,6 @@ const COLUMNS: TableProps.ColumnDefinition<Job>[] = [
   { id: "start", header: "Start Date", cell: (job) => <Time at={job.startedAt ?? job.submittedAt} />, minWidth: 120 },
   { id: "end", header: "End Date", cell: (job) => <Time at={job.completedAt} />, minWidth: 120 },
   { id: "by", header: "Started By", cell: (job) => <Name>{job.startedBy}</Name>, minWidth: 100 },
-  { id: "items", header: "Number of Items", cell: (job) => count(job.numberOfItems), minWidth: 90 },
+  { id: "items", header: "Number of Items", cell: (job) => formatCount(job.numberOfItems), minWidth: 90 },
   { id: "expires", header: "Files expire", cell: (job) => <TimeLeft until={job.filesExpireAt} />, minWidth: 110 },
 ];
-
-interface DeleteProps {
-  jobs: Job[];
-  onClose: () => void;
-  onDeleted: () => void;
-}
-
-interface Deletion {
-  deleted: string[];
-  failed: { jobId: string; status: number; detail: string }[];
-}
-
-function DeleteDialog({ jobs, onClose, onDeleted }: DeleteProps) {
-  const [busy, setBusy] = useState(false);
-  const remove = async () => {
-    setBusy(true);
-    try {
-      const done = await call<Deletion>("POST", "jobs/delete", { body: { jobIds: jobs.map(({ jobId }) => jobId) } });
-      if (done.deleted.length) say(`${count(done.deleted.length)} deleted`);
-      if (done.failed.length) {
-        warn(
-          `${count(done.failed.length)} not deleted`,
-          <ul>
-            {done.failed.map(({ jobId, detail }) => (
-              <li key={jobId}>
-                <Name>{jobs.find((job) => job.jobId === jobId)?.fileName ?? jobId}</Name>: {detail}
-              </li>
-            ))}
-          </ul>,
-        );
-      }
-      onDeleted();
-    } catch (error) {
-      showProblem(error);
-    }
-    onClose();
-  };
-  return (
-    <Modal
-      visible
-      onDismiss={onClose}
-      header={jobs.length === 1 ? "Delete this entry?" : `Delete these ${jobs.length} entries?`}
-      footer={
-        <Box float="right">
-          <SpaceBetween direction="horizontal" size="xs">
-            <Button variant="link" onClick={onClose}>
-              Cancel
-            </Button>
-            <Button variant="primary" loading={busy} onClick={() => void remove()}>
-              OK
-            </Button>
-          </SpaceBetween>
-        </Box>
-      }
-    >
-      <SpaceBetween size="m">
-        <Alert type="warning">Their files are deleted too. Records that were imported stay.</Alert>
-        <ul>
-          {jobs.slice(0, 10).map((job) => (
-            <li key={job.jobId}>
-              <Name>{job.fileName}</Name>
-            </li>
-          ))}
-        </ul>
-        {jobs.length > 10 && <Box>and {count(jobs.length - 10)} more</Box>}
-      </SpaceBetween>
-    </Modal>
-  );
-}

@@ -1,0 +1,85 @@
+/** Calls of the HTTP API. */
+import { API, accessToken, signOut } from "../session/auth";
+import type { Page } from "./types";
+import { Problem, UNREACHABLE } from "./problem";
+
+type Query = Record<string, string | number | null | undefined>;
+interface Options {
+  query?: Query;
+  body?: unknown;
+  headers?: Record<string, string>;
+  signal?: AbortSignal;
+}
+
+/** `path` is made with the tag `at`, which escapes what it is given. */
+export async function call<Result>(method: string, path: string, options: Options = {}): Promise<Result> {
+  const answer = await send(method, path, options);
+  return (answer.status === 204 ? undefined : await answer.json()) as Result;
+}
+
+async function send(method: string, path: string, { query = {}, body, headers, signal }: Options): Promise<Response> {
+  const url = new URL(path, API);
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== null && value !== undefined && value !== "") url.searchParams.set(name, String(value));
+  }
+  const token = await accessToken();
+  const answer = await fetch(url, {
+    method,
+    signal,
+    cache: "no-store",
+    headers: {
+      Authorization: `Bearer ${token}`,
+      ...(body === undefined ? {} : { "Content-Type": "application/json" }),
+      ...headers,
+    },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  }).catch((error: unknown) => {
+    throw signal?.aborted ? error : UNREACHABLE;
+  });
+  if (answer.ok || answer.status === 304) return answer;
+  if (answer.status === 401) signOut();
+  throw await Problem.from(answer);
+}
+
+/** A path with its variable parts escaped: at`jobs/${id}/stop`. */
+export function at(parts: TemplateStringsArray, ...values: string[]): string {
+  return String.raw({ raw: parts }, ...values.map(encodeURIComponent));
+}
+
+/** A resource as it was last read. */
+export interface Read<Resource> {
+  value: Resource;
+  etag?: string;
+  /** How long the API asks to wait before the next read; undefined of what does not change any more. */
+  retryAfterMs?: number;
+}
+
+/** Reads a resource, with a conditional request if an earlier read is known: unchanged, it keeps its `value`. */
+export async function read<Resource>(
+  path: string,
+  known: Read<Resource> | undefined,
+  { query, signal }: Pick<Options, "query" | "signal"> = {},
+): Promise<Read<Resource>> {
+  const headers = known?.etag ? { "If-None-Match": known.etag } : undefined;
+  const answer = await send("GET", path, { query, signal, headers });
+  const seconds = Number(answer.headers.get("Retry-After"));
+  const retryAfterMs = seconds > 0 ? seconds * 1000 : undefined;
+  if (answer.status === 304 && known) return { ...known, retryAfterMs };
+  return { value: (await answer.json()) as Resource, etag: answer.headers.get("ETag") ?? undefined, retryAfterMs };
+}
+
+/** Pages until there are `wanted` items: filters apply after the read, so that a page may be short, or empty. */
+export async function pages<Item>(
+  path: string,
+  query: Query,
+  { wanted = 100, from = null, signal }: { wanted?: number; from?: string | null; signal?: AbortSignal } = {},
+): Promise<Page<Item>> {
+  const items: Item[] = [];
+  let nextToken = from;
+  do {
+    const page: Page<Item> = await call("GET", path, { query: { limit: 100, ...query, nextToken }, signal });
+    items.push(...page.items);
+    nextToken = page.nextToken;
+  } while (nextToken !== null && items.length < wanted);
+  return { items, nextToken };
+}

@@ -1,0 +1,32 @@
+/** The cache of what was read from the API: nothing is retried or read again unless a query asks for it. */
+import { QueryCache, QueryClient } from "@tanstack/react-query";
+import { showProblem } from "../common/notices";
+
+declare module "@tanstack/react-query" {
+  interface Register {
+    queryMeta: {
+      /** Show a failed read at the top of the page: each one, or only the first of a query that polls. */
+      announce?: "always" | "first";
+    };
+  }
+}
+
+export function createQueryClient(): QueryClient {
+  return new QueryClient({
+    defaultOptions: {
+      queries: { retry: false, refetchOnWindowFocus: false, refetchOnReconnect: false, networkMode: "always" },
+      mutations: { networkMode: "always" },
+    },
+    queryCache: new QueryCache({
+      onError: (error, query) => {
+        const announce = query.meta?.announce;
+        if (announce === "always" || (announce === "first" && query.state.errorUpdateCount === 1)) {
+          showProblem(error, () => void query.fetch());
+        }
+      },
+    }),
+  });
+}
+
+/** For forms: read anew each time one opens, and left alone while somebody types. */
+export const READ_ONCE = { gcTime: 0, staleTime: Infinity } as const;

@@ -1,0 +1,78 @@
+/** The types of the HTTP API under the console's names; the only module that reads those made from openapi.json. */
+import type { components } from "./openapi";
+
+type Schemas = components["schemas"];
+
+export type Job = Schemas["Job"];
+export type JobStatus = Job["status"];
+export type Outcome = NonNullable<Job["outcome"]>;
+export type Process = Job["process"];
+export type Report = Schemas["Report"];
+export type ErrorPage = Schemas["RowErrorPage"];
+export type JobError = ErrorPage["items"][number];
+
+/** What became of a request to delete jobs. */
+export type JobsDeletion = Schemas["Deletion"];
+
+export type TableSchema = Schemas["TableSchema"];
+export type Field = TableSchema["fields"][number];
+export type Entity = Schemas["Entity"];
+export type DataType = Entity["dataType"];
+export type Right = keyof Entity["permissions"];
+/** What `PUT /entities/{name}` takes. */
+export type EntityDocument = Schemas["EntityRequest"];
+
+export type Me = Schemas["Me"];
+export type Upload = Schemas["Upload"];
+/** What the API finds in a file. */
+export type Preview = Schemas["ImportPreview"];
+
+/** An export: its definition, of which a custom flow shows only name, entity and type, and where it stands. */
+export type Export = Schemas["Export"];
+export type ExportType = Export["type"];
+export type ExportStatus = Export["status"];
+export type LastRun = NonNullable<Export["lastRun"]>;
+export type Definition = Omit<Pick<Export, keyof Schemas["ExportRequest"]>, "schedule" | "destination"> & {
+  schedule?: Schedule | null;
+  destination?: Destination;
+};
+/** Whether files can be delivered somewhere, and why not. */
+export type DestinationTest = Schemas["DestinationTest"];
+export type DeliveryFailure = NonNullable<DestinationTest["code"]>;
+/** When a schedule runs next. */
+export type RunTimes = Schemas["RunTimes"];
+export type Condition = Schemas["Condition"];
+/** While these two are filled in they have any member of any of their kinds; the API tells what is lacking. */
+export type Schedule = Filling<Schemas["Schedule"]>;
+export type Destination = Filling<Schemas["Destination"]> & Pick<Schemas["Destination"], "kind">;
+type Filling<Union> = { [Name in Member<Union>]?: ValueOf<Union, Name> };
+type Member<Union> = Union extends unknown ? keyof Union : never;
+type ValueOf<Union, Name extends PropertyKey> = Union extends { [Key in Name]?: infer Value } ? Value : never;
+
+export interface Page<Item> {
+  items: Item[];
+  nextToken: string | null;
+}
+
+export const NO_PERMISSION = "(No permission)";
+
+export const DATA_TYPES = every<DataType>({
+  profile: 1,
+  "linked-data": 2,
+  repository: 3,
+  interaction: 4,
+  "form-participation": 5,
+  subscription: 6,
+});
+export const EXPORT_TYPES = every<ExportType>({
+  ONE_SHOT: 1,
+  PERIODIC_FULL: 2,
+  INCREMENTAL: 3,
+  CUSTOM: 4,
+  INCREMENTAL_CUSTOM: 5,
+});
+
+/** The words of a type, in this order: one that is missing here, or that the API does not know, does not compile. */
+function every<Word extends string>(order: Record<Word, number>): Word[] {
+  return Object.keys(order) as Word[];
+}

@@ -1,0 +1,51 @@
+/** Asks before something is done, does it, and shows why it could not be done. */
+import Box from "@cloudscape-design/components/box";
+import Button from "@cloudscape-design/components/button";
+import Modal from "@cloudscape-design/components/modal";
+import SpaceBetween from "@cloudscape-design/components/space-between";
+import { useMutation } from "@tanstack/react-query";
+import type { ReactNode } from "react";
+import { ProblemAlert } from "./ProblemAlert";
+
+interface Props {
+  header: string;
+  confirmText: string;
+  isDisabled?: boolean;
+  children: ReactNode;
+  /** Does it, and closes the dialog; what it throws is shown in the dialog. */
+  onConfirm: () => Promise<void>;
+  onClose: () => void;
+}
+
+export function ConfirmDialog({ header, confirmText, isDisabled, children, onConfirm, onClose }: Props) {
+  const confirm = useMutation({ mutationFn: onConfirm });
+  return (
+    <Modal
+      visible
+      onDismiss={onClose}
+      header={header}
+      footer={
+        <Box float="right">
+          <SpaceBetween direction="horizontal" size="xs">
+            <Button variant="link" onClick={onClose}>
+              Cancel
+            </Button>
+            <Button
+              variant="primary"
+              loading={confirm.isPending}
+              disabled={isDisabled}
+              onClick={() => confirm.mutate()}
+            >
+              {confirmText}
+            </Button>
+          </SpaceBetween>
+        </Box>
+      }
+    >
+      <SpaceBetween size="m">
+        {children}
+        <ProblemAlert error={confirm.error} />
+      </SpaceBetween>
+    </Modal>
+  );
+}

@@ -1,0 +1,20 @@
+/** A button that has the browser save files. */
+import Button, { type ButtonProps } from "@cloudscape-design/components/button";
+import { download } from "./download";
+import { showProblem } from "./notices";
+
+interface Props extends Pick<ButtonProps, "disabled" | "disabledReason"> {
+  /** Of the API, each of which leads to a file. */
+  paths: string[];
+}
+
+export function DownloadButton({ paths, ...props }: Props) {
+  const downloadAll = async () => {
+    for (const path of paths) await download(path).catch(showProblem);
+  };
+  return (
+    <Button {...props} iconName="download" onClick={() => void downloadAll()}>
+      Download
+    </Button>
+  );
+}

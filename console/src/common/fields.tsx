@@ -1,0 +1,44 @@
+/** Fields of a form: a label with what is typed or chosen. */
+import FormField from "@cloudscape-design/components/form-field";
+import Input from "@cloudscape-design/components/input";
+import Select from "@cloudscape-design/components/select";
+
+const SEARCHABLE = 12;
+
+interface TextFieldProps {
+  label: string;
+  value: string | undefined;
+  help?: string;
+  onChange: (value: string) => void;
+}
+
+export function TextField({ label, value, help, onChange }: TextFieldProps) {
+  return (
+    <FormField label={label} constraintText={help}>
+      <Input value={value ?? ""} onChange={({ detail }) => onChange(detail.value)} />
+    </FormField>
+  );
+}
+
+interface SelectFieldProps<Value extends string> {
+  label: string;
+  value: Value;
+  /** Values with their labels. */
+  options: readonly (readonly [Value, string])[];
+  onChange: (value: Value) => void;
+}
+
+export function SelectField<Value extends string>({ label, value, options, onChange }: SelectFieldProps<Value>) {
+  const items = options.map(([value, label]) => ({ value, label }));
+  return (
+    <FormField label={label}>
+      <Select
+        filteringType={items.length > SEARCHABLE ? "auto" : "none"}
+        options={items}
+        placeholder="Choose"
+        selectedOption={items.find((item) => item.value === value) ?? null}
+        onChange={({ detail }) => onChange(detail.selectedOption.value as Value)}
+      />
+    </FormField>
+  );
+}

@@ -1,0 +1,26 @@
+/** A search box and the address: typing changes the address when it pauses, the back button changes the box. */
+import { useEffect, useEffectEvent, useState } from "react";
+
+const TYPING_MS = 300;
+
+/** `inAddress`: the search as the address has it; `write` puts what was typed there. */
+export function useSearchText(inAddress: string, write: (text: string) => void): [string, (text: string) => void] {
+  const [text, setText] = useState(inAddress);
+  const [known, setKnown] = useState(inAddress);
+  const [written, setWritten] = useState<string | null>(null);
+  if (inAddress !== known) {
+    setKnown(inAddress);
+    setWritten(null);
+    if (inAddress !== written) setText(inAddress); // the address changed by itself, not because of typing
+  }
+  const writeText = useEffectEvent(() => {
+    setWritten(text);
+    write(text);
+  });
+  useEffect(() => {
+    if (text === inAddress) return;
+    const timer = setTimeout(() => writeText(), TYPING_MS);
+    return () => clearTimeout(timer);
+  }, [text, inAddress]);
+  return [text, setText];
+}

@@ -1,0 +1,36 @@
+import Box from "@cloudscape-design/components/box";
+import Button from "@cloudscape-design/components/button";
+import Modal from "@cloudscape-design/components/modal";
+import { useQuery } from "@tanstack/react-query";
+import { at, call } from "../api/client";
+import type { Definition, Export } from "../api/types";
+import { ProblemAlert } from "../common/ProblemAlert";
+import { Summary } from "./Summary";
+import { useNextRuns } from "./useNextRuns";
+
+export function DefinitionDialog({ of, onClose }: { of: Export; onClose: () => void }) {
+  const { data: definition, error } = useQuery({
+    queryKey: ["exports", "definition", of.exportId],
+    queryFn: ({ signal }) => call<Definition>("GET", at`exports/${of.exportId}/definition`, { signal }),
+    gcTime: 0,
+  });
+  const runs = useNextRuns(of.exportId, { enabled: of.status === "SCHEDULED" });
+  return (
+    <Modal
+      visible
+      size="large"
+      onDismiss={onClose}
+      header="Definition"
+      footer={
+        <Box float="right">
+          <Button variant="primary" onClick={onClose}>
+            Close
+          </Button>
+        </Box>
+      }
+    >
+      <ProblemAlert error={error ?? runs.error} />
+      {definition && <Summary definition={definition} runs={runs.data} />}
+    </Modal>
+  );
+}

@@ -1,0 +1,77 @@
+/** What can be done to the selected export, by the status of the list. */
+import Button from "@cloudscape-design/components/button";
+import SpaceBetween from "@cloudscape-design/components/space-between";
+import { useNavigate } from "react-router";
+import { at } from "../api/client";
+import type { Export, ExportStatus } from "../api/types";
+import { DownloadButton } from "../common/DownloadButton";
+
+export type Dialog = "copy" | "delete" | "unschedule" | "definition" | "report";
+
+interface Props {
+  status: ExportStatus;
+  selected: Export | null;
+  isBusy: boolean;
+  onOpen: (dialog: Dialog) => void;
+  onActivate: () => void;
+  onRun: () => void;
+}
+
+export function ExportActions({ status, selected, isBusy, onOpen, onActivate, onRun }: Props) {
+  const navigate = useNavigate();
+  const isForbidden = (action: Export["allowedActions"][number]) => !selected?.allowedActions.includes(action);
+  const opening = (text: string, dialog: Dialog, isDisabled: boolean) => (
+    <Button disabled={isDisabled} onClick={() => onOpen(dialog)}>
+      {text}
+    </Button>
+  );
+  const copy = opening("Copy", "copy", isForbidden("copy"));
+  const definition = opening("View definition", "definition", isForbidden("definition"));
+  return (
+    <SpaceBetween direction="horizontal" size="xs">
+      {status === "DRAFT" && (
+        <>
+          <Button disabled={isForbidden("edit")} onClick={() => void navigate(`/exports/${selected!.exportId}/edit`)}>
+            Edit
+          </Button>
+          {copy}
+          {opening("Delete", "delete", isForbidden("delete"))}
+          <Button disabled={isForbidden("activate")} loading={isBusy} onClick={onActivate}>
+            Activate
+          </Button>
+        </>
+      )}
+      {status === "SCHEDULED" && (
+        <>
+          {definition}
+          {opening("Unschedule", "unschedule", isForbidden("unschedule"))}
+          <Button disabled={isForbidden("run")} loading={isBusy} onClick={onRun}>
+            Run now
+          </Button>
+          {copy}
+        </>
+      )}
+      {status === "IN_PROGRESS" && definition}
+      {status === "FINISHED" && (
+        <>
+          {opening("View report", "report", selected === null)}
+          <DownloadLastRun of={selected} />
+          {definition}
+          {copy}
+        </>
+      )}
+    </SpaceBetween>
+  );
+}
+
+function DownloadLastRun({ of }: { of: Export | null }) {
+  const jobId = of?.lastRun?.jobId ?? of?.jobId;
+  const isDownloadable = of?.type === "ONE_SHOT" && of.lastRun?.status === "COMPLETED";
+  return (
+    <DownloadButton
+      paths={jobId ? [at`jobs/${jobId}/download`] : []}
+      disabled={!isDownloadable}
+      disabledReason={of ? "Only one-shot exports are downloaded; others are sent to their destination." : undefined}
+    />
+  );
+}

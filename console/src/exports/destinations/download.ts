@@ -1,0 +1,9 @@
+import type { DestinationKind } from "./kind";
+
+export const download: DestinationKind = {
+  label: "Download",
+  isDelivery: false,
+  describe: () => "Download",
+  details: [],
+  Fields: () => null,
+};

@@ -1,0 +1,47 @@
+/** The list of exports: as far as it is shown, and kept up to date at a bounded rate. */
+import { useInfiniteQuery } from "@tanstack/react-query";
+import { useEffect } from "react";
+import { call } from "../api/client";
+import { Problem } from "../api/problem";
+import type { Export, Page } from "../api/types";
+
+/** For each request that a refresh takes: a long list is read less often, not faster. */
+const REFRESH_MS = 5_000;
+
+export const PAGE_SIZE = 25;
+
+export type ExportFilter = Record<"status" | "q" | "database" | "dataType" | "type", string | null>;
+
+export interface Exports {
+  /** Null until the first are read. */
+  exports: Export[] | null;
+  hasMore: boolean;
+  /** Why the last refresh failed; another follows by itself. */
+  stale: Problem | null;
+  refresh: () => Promise<void>;
+}
+
+/** `wanted`: how many are needed for what is shown. Filters apply after the read: these may be many requests away. */
+export function useExports(filter: ExportFilter, wanted: number): Exports {
+  const { data, error, hasNextPage, isFetching, isError, fetchNextPage, refetch } = useInfiniteQuery({
+    queryKey: ["exports", "list", filter],
+    queryFn: ({ pageParam, signal }) =>
+      call<Page<Export>>("GET", "exports", { query: { limit: 100, ...filter, nextToken: pageParam }, signal }),
+    initialPageParam: null as string | null,
+    getNextPageParam: (page) => page.nextToken,
+    refetchInterval: ({ state }) => REFRESH_MS * (state.data?.pages.length ?? 1),
+    refetchOnWindowFocus: "always",
+    meta: { announce: "first" },
+  });
+  const exports = data?.pages.flatMap(({ items }) => items) ?? null;
+  const lacksMore = exports !== null && exports.length < wanted && hasNextPage && !isError;
+  useEffect(() => {
+    if (lacksMore && !isFetching) void fetchNextPage();
+  }, [lacksMore, isFetching, fetchNextPage]);
+  return {
+    exports,
+    hasMore: hasNextPage,
+    stale: error ? Problem.of(error) : null,
+    refresh: async () => void (await refetch()),
+  };
+}

@@ -1,0 +1,18 @@
+import { useQuery } from "@tanstack/react-query";
+import { at, call } from "../api/client";
+import type { RunTimes } from "../api/types";
+
+/** When an export runs next; not of one that has no schedule (`enabled`). */
+export function useNextRuns(
+  exportId: string,
+  { enabled = true, announce }: { enabled?: boolean; announce?: "always" } = {},
+) {
+  return useQuery({
+    queryKey: ["exports", "next-runs", exportId],
+    queryFn: async ({ signal }) =>
+      (await call<RunTimes>("GET", at`exports/${exportId}/preview-schedule`, { signal })).items,
+    enabled,
+    gcTime: 0, // the schedule may have changed when they are shown again
+    meta: { announce },
+  });
+}

@@ -1,0 +1,51 @@
+/** Where files go, and who gets the report. */
+import Container from "@cloudscape-design/components/container";
+import SpaceBetween from "@cloudscape-design/components/space-between";
+import type { Destination } from "../../api/types";
+import { SelectField, TextField } from "../../common/fields";
+import { DESTINATIONS } from "../destinations";
+import type { DestinationKind } from "../destinations/kind";
+import { TestConnection } from "../destinations/TestConnection";
+import { isPeriodic } from "../labels";
+import type { StepProps } from "./draft";
+
+const KINDS = Object.entries(DESTINATIONS) as [Destination["kind"], DestinationKind][];
+
+export function DestinationStep({ draft, change }: StepProps) {
+  const destination: Destination = draft.destination ?? { kind: "download" };
+  const { Fields, isDelivery } = DESTINATIONS[destination.kind];
+  const kinds = KINDS.filter(([, kind]) => kind.isDelivery || !isPeriodic(draft.type));
+  return (
+    <Container>
+      <SpaceBetween size="m">
+        <SelectField
+          label="Destination"
+          value={destination.kind}
+          options={kinds.map(([kind, { label }]) => [kind, label])}
+          onChange={(kind) => change({ destination: { kind } })}
+        />
+        {isDelivery && (
+          <>
+            <Fields
+              destination={destination}
+              change={(changes) => change({ destination: withoutEmpty({ ...destination, ...changes }) })}
+            />
+            <TestConnection entity={draft.entity} destination={destination} />
+          </>
+        )}
+        <TextField
+          label="Recipients of the report"
+          value={draft.recipients?.join(", ")}
+          help="E-mail addresses with commas between"
+          onChange={(text) => change({ recipients: text ? text.split(",").map((each) => each.trim()) : [] })}
+        />
+      </SpaceBetween>
+    </Container>
+  );
+}
+
+/** A field that somebody emptied is one that they did not fill in. */
+function withoutEmpty(destination: Destination): Destination {
+  const filled = Object.entries(destination).filter(([, value]) => value !== "" && value !== undefined);
+  return Object.fromEntries(filled) as unknown as Destination;
+}

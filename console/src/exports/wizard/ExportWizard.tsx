@@ -1,0 +1,146 @@
+/** Create or edit an export: steps that follow its type and data, then the summary of the draft that they made. */
+import SpaceBetween from "@cloudscape-design/components/space-between";
+import Spinner from "@cloudscape-design/components/spinner";
+import Wizard from "@cloudscape-design/components/wizard";
+import { useMutation } from "@tanstack/react-query";
+import { useState, type ReactNode } from "react";
+import { useNavigate, useParams, useSearchParams } from "react-router";
+import { at, call } from "../../api/client";
+import { Problem } from "../../api/problem";
+import type { Definition, Entity, Export } from "../../api/types";
+import { useEntities } from "../../api/useEntities";
+import { Name } from "../../common/Name";
+import { say } from "../../common/notices";
+import { ProblemAlert } from "../../common/ProblemAlert";
+import { useAddress } from "../../common/useAddress";
+import { may, useMe } from "../../session/useMe";
+import { useExport } from "../useExport";
+import { DataStep } from "./DataStep";
+import { DestinationStep } from "./DestinationStep";
+import { bodyOf, draftOf, missing, newDraft, type Draft } from "./draft";
+import { FieldsStep } from "./FieldsStep";
+import { FilterStep } from "./FilterStep";
+import { FormatStep } from "./FormatStep";
+import { ScheduleStep } from "./ScheduleStep";
+import { SummaryStep } from "./SummaryStep";
+
+const SUMMARY = 6; // the last step
+
+export default function ExportWizard() {
+  const { exportId } = useParams();
+  const [query] = useSearchParams();
+  const me = useMe();
+  const entities = useEntities();
+  const [editedId] = useState(exportId ?? null); // saving a new export changes the address, not what is edited here
+  const edited = useExport(editedId);
+  const error = entities.error ?? edited.error;
+  if (error) return <ProblemAlert error={error} />;
+  if (!entities.data || (editedId !== null && !edited.data)) return <Spinner size="large" />;
+  return (
+    <Steps
+      entities={entities.data.filter((entity) => may(me, "export", entity))}
+      edited={edited.data}
+      entityName={query.get("entity") ?? ""}
+    />
+  );
+}
+
+interface StepsProps {
+  entities: Entity[];
+  /** What the API has of the export that is edited; undefined of a new one. */
+  edited: Export | undefined;
+  /** The entity that is chosen at first for a new one. */
+  entityName: string;
+}
+
+function Steps({ entities, edited, entityName }: StepsProps) {
+  const navigate = useNavigate();
+  const [query, setQuery] = useAddress();
+  const [draft, setDraft] = useState<Draft>(() => (edited ? draftOf(edited) : newDraft(entityName)));
+  const [draftId, setDraftId] = useState(edited?.exportId);
+  const [saved, setSaved] = useState<Definition | null>(edited ?? null); // until something else is typed
+  const entity = entities.find(({ name }) => name === draft.entity);
+  const change = (changes: Partial<Draft>) => {
+    setDraft((old) => ({ ...old, ...changes }));
+    setSaved(null);
+  };
+  const lacking = missing(draft, entity);
+  // A link leads to any step that has what it needs; the summary is of a draft that is saved.
+  const asked = Math.min(Math.max(Number(query.get("step") ?? 1) - 1 || 0, 0), SUMMARY);
+  const step = lacking.length ? 0 : asked === SUMMARY && !saved ? SUMMARY - 1 : asked;
+  const [problem, setProblem] = useState<{ step: number; error: unknown } | null>(null);
+  const toExports = (tab: string) => navigate(`/exports?tab=${tab}`);
+
+  const request = useMutation({
+    mutationFn: (send: () => Promise<void>) => send(),
+    onMutate: () => setProblem(null),
+    onError: (error) => setProblem({ step, error }),
+  });
+  /** The API checks everything, drafts too: so the draft is saved before its summary is shown. */
+  const save = async () => {
+    const body = bodyOf(draft, entity);
+    const made = draftId
+      ? await call<Export>("PUT", at`exports/${draftId}`, { body })
+      : await call<Export>("POST", "exports", { body });
+    setDraftId(made.exportId);
+    setSaved(made);
+    // From here on the address is the draft's: a page that is loaded anew goes on with it.
+    await navigate(`/exports/${made.exportId}/edit?step=${SUMMARY + 1}`);
+  };
+  const activate = async () => {
+    const { status, name } = await call<Export>("POST", at`exports/${draftId!}/activate`);
+    say("The export was activated", <Name>{name}</Name>);
+    await toExports(status);
+  };
+  const goTo = (wanted: number, isBack: boolean) => {
+    if (step === 0 && wanted > 0 && lacking.length) {
+      setProblem({ step, error: new Problem(422, "Something is missing", "An export needs these:", lacking) });
+    } else if (wanted === SUMMARY && !isBack) {
+      request.mutate(save);
+    } else {
+      setProblem(null);
+      setQuery({ step: wanted ? String(wanted + 1) : null });
+    }
+  };
+
+  const props = { draft, change, entity };
+  const steps: { title: string; content: ReactNode; isOptional?: boolean }[] = [
+    { title: "Data and type", content: <DataStep {...props} entities={entities} /> },
+    { title: "Fields", content: <FieldsStep {...props} />, isOptional: true },
+    { title: "Filter", content: <FilterStep {...props} />, isOptional: true },
+    { title: "Format and file name", content: <FormatStep {...props} />, isOptional: true },
+    { title: "Schedule", content: <ScheduleStep {...props} /> },
+    { title: "Destination and recipients", content: <DestinationStep {...props} /> },
+    { title: "Summary", content: saved && draftId && <SummaryStep exportId={draftId} definition={saved} /> },
+  ];
+  return (
+    <Wizard
+      i18nStrings={{ ...TEXTS, cancelButton: draftId ? "Keep as draft" : "Cancel" }}
+      submitButtonText="Activate"
+      isLoadingNextStep={request.isPending}
+      activeStepIndex={step}
+      onNavigate={({ detail }) => goTo(detail.requestedStepIndex, detail.reason === "previous")}
+      onCancel={() => void toExports("DRAFT")}
+      onSubmit={() => request.mutate(activate)}
+      steps={steps.map(({ content, ...each }) => ({
+        ...each,
+        content: (
+          <SpaceBetween size="m">
+            {problem?.step === step && <ProblemAlert error={problem.error} />}
+            {content}
+          </SpaceBetween>
+        ),
+      }))}
+    />
+  );
+}
+
+const TEXTS = {
+  stepNumberLabel: (number: number) => `Step ${number}`,
+  collapsedStepsLabel: (number: number, count: number) => `Step ${number} of ${count}`,
+  skipToButtonLabel: (target: { title: string }) => `Skip to ${target.title}`,
+  navigationAriaLabel: "Steps",
+  previousButton: "Previous",
+  nextButton: "Next",
+  optional: "optional",
+};

@@ -1,0 +1,91 @@
+/** The format of the file and its name. */
+import Checkbox from "@cloudscape-design/components/checkbox";
+import ColumnLayout from "@cloudscape-design/components/column-layout";
+import Container from "@cloudscape-design/components/container";
+import FormField from "@cloudscape-design/components/form-field";
+import Input from "@cloudscape-design/components/input";
+import SpaceBetween from "@cloudscape-design/components/space-between";
+import { useState } from "react";
+import { SelectField } from "../../common/fields";
+import { Name } from "../../common/Name";
+import { defaultFileName, fileNameAt } from "../fileName";
+import { isIncremental } from "../labels";
+import type { StepProps } from "./draft";
+
+const FORMATS = [
+  ["csv", "CSV"],
+  ["xlsx", "Excel (XLSX)"],
+  ["jsonl", "JSON Lines"],
+] as const;
+const COMPRESSIONS = [
+  ["none", "None"],
+  ["gzip", "gzip"],
+  ["zip", "zip"],
+] as const;
+const DELIMITERS = [
+  [",", "Comma"],
+  [";", "Semicolon"],
+  ["\t", "Tab"],
+  ["|", "Bar"],
+] as const;
+
+export function FormatStep({ draft, change }: StepProps) {
+  const [now] = useState(() => new Date());
+  const format = draft.format ?? "csv";
+  const pattern = draft.fileName ?? defaultFileName(draft);
+  return (
+    <Container>
+      <SpaceBetween size="m">
+        <ColumnLayout columns={3}>
+          <SelectField
+            label="Format"
+            value={format}
+            options={FORMATS}
+            onChange={(value) => change({ format: value, dialect: {}, fileName: undefined })}
+          />
+          <SelectField
+            label="Compression"
+            value={draft.compression ?? "none"}
+            options={COMPRESSIONS}
+            onChange={(compression) => change({ compression, fileName: undefined })}
+          />
+          {format === "csv" && (
+            <SelectField<string>
+              label="Delimiter"
+              value={String(draft.dialect?.delimiter ?? ",")}
+              options={DELIMITERS}
+              onChange={(delimiter) => change({ dialect: { ...draft.dialect, delimiter } })}
+            />
+          )}
+        </ColumnLayout>
+        <FormField
+          label="File name"
+          constraintText="$yyyyMMdd, $HHmm and the like become the date and time of the run."
+          description={
+            <>
+              Now it would be <Name>{fileNameAt(pattern, now, draft.schedule?.timezone)}</Name>
+            </>
+          }
+        >
+          <Input value={pattern} onChange={({ detail }) => change({ fileName: detail.value })} />
+        </FormField>
+        <Checkbox
+          checked={draft.escapeFormulas ?? true}
+          description="Puts ' before texts that a spreadsheet would run"
+          onChange={({ detail }) => change({ escapeFormulas: detail.checked })}
+        >
+          Formula guard
+        </Checkbox>
+        {isIncremental(draft.type) && (
+          <Checkbox
+            checked={draft.includeDeleted ?? false}
+            description="A last column _deleted tells what is gone"
+            onChange={({ detail }) => change({ includeDeleted: detail.checked })}
+          >
+            Include deletions
+          </Checkbox>
+        )}
+      </SpaceBetween>
+    </Container>
+  );
+}

@@ -1,0 +1,60 @@
+/** The draft of an export while people edit it, and the body that the API takes. */
+import type { ProblemMember } from "../../api/problem";
+import type { Definition, Entity, ExportType } from "../../api/types";
+import { ZONE } from "../../common/Time";
+import { conditionOf, typedCondition, type TypedCondition } from "../conditions";
+import { isIncremental, isPeriodic } from "../labels";
+import { DAYS } from "../schedule";
+
+export type Draft = Omit<Definition, "filter"> & { conditions: TypedCondition[] };
+
+export interface StepProps {
+  draft: Draft;
+  change: (changes: Partial<Draft>) => void;
+}
+
+export function newDraft(entity: string): Draft {
+  return { name: "", entity, type: "ONE_SHOT", conditions: [] };
+}
+
+/** The members that can be edited, of what the API returned. */
+export function draftOf(given: Definition): Draft {
+  return {
+    name: given.name,
+    entity: given.entity,
+    type: given.type,
+    fields: given.fields,
+    conditions: (given.filter ?? []).map(typedCondition),
+    format: given.format,
+    dialect: given.dialect,
+    compression: given.compression,
+    fileName: given.fileName,
+    schedule: given.schedule,
+    destination: given.destination,
+    recipients: given.recipients,
+    escapeFormulas: given.escapeFormulas,
+    includeDeleted: given.includeDeleted,
+  };
+}
+
+export function bodyOf({ conditions, ...draft }: Draft, entity: Entity | undefined): Definition {
+  const fields = entity?.schema.fields ?? [];
+  return { ...draft, filter: conditions.map((condition) => conditionOf(condition, fields)) };
+}
+
+/** What has to be filled in before the other steps make sense. */
+export function missing(draft: Draft, entity: Entity | undefined): ProblemMember[] {
+  return [
+    ...(draft.name.trim() ? [] : [{ pointer: "#/name", detail: "is required" }]),
+    ...(entity ? [] : [{ pointer: "#/entity", detail: "is required" }]),
+  ];
+}
+
+/** The changes that another type brings with it. */
+export function changesOfType(draft: Draft, type: ExportType): Partial<Draft> {
+  const changes = { type, includeDeleted: isIncremental(type) && draft.includeDeleted };
+  if (isPeriodic(type) === isPeriodic(draft.type)) return changes;
+  return isPeriodic(type)
+    ? { ...changes, schedule: { time: "02:30", timezone: ZONE, days: DAYS }, destination: { kind: "s3" } }
+    : { ...changes, schedule: null, destination: { kind: "download" } };
+}

@@ -1,0 +1,76 @@
+/** Sends a file, previews it and starts its import. */
+import { at, call } from "../api/client";
+import type { Entity, Job, Preview, Upload } from "../api/types";
+import { Problem, UNREACHABLE } from "../api/problem";
+
+/** How the file is read. */
+export interface ReadOptions {
+  mode: string;
+  unescapeFormulas: boolean;
+  encoding?: string;
+  dialect?: Record<string, unknown>;
+  columns?: Record<string, string>;
+}
+
+export interface ImportOptions extends ReadOptions {
+  onError: string;
+  maxErrors?: number;
+  dryRun: boolean;
+}
+
+/** A file, or its beginning, that was sent: an import uses it up. */
+export interface SentFile {
+  entity: string;
+  file: File;
+  isWhole: boolean;
+  uploadId: string;
+}
+
+/** Sends the file or a part of it; calls `onProgress` with the number of bytes that were sent. */
+export async function sendFile(
+  entity: Entity,
+  file: File,
+  part: Blob,
+  onProgress: (sent: number) => void,
+  signal: AbortSignal,
+): Promise<SentFile> {
+  const body = { entity: entity.name, fileName: file.name };
+  const upload = await call<Upload>("POST", "uploads", { body, signal });
+  await post(upload, part, onProgress, signal);
+  return { entity: entity.name, file, isWhole: part === file, uploadId: upload.uploadId };
+}
+
+export function previewUpload(sent: SentFile, options: ReadOptions, signal: AbortSignal): Promise<Preview> {
+  return call<Preview>("POST", at`uploads/${sent.uploadId}/preview`, { body: options, signal });
+}
+
+export function startImport(sent: SentFile, options: ImportOptions, signal: AbortSignal): Promise<Job> {
+  return call<Job>("POST", "imports", {
+    body: { uploadId: sent.uploadId, ...options },
+    headers: { "Idempotency-Key": sent.uploadId },
+    signal,
+  });
+}
+
+/** With XMLHttpRequest, because fetch reports no progress of what it sends. */
+function post(upload: Upload, part: Blob, onProgress: (sent: number) => void, signal: AbortSignal): Promise<void> {
+  const form = new FormData();
+  for (const [name, value] of Object.entries(upload.fields)) form.append(name, value);
+  form.append("file", part, "file"); // the name was given with the upload
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", upload.url);
+    request.upload.onprogress = ({ loaded }) => onProgress(Math.min(loaded, part.size));
+    request.onload = () => {
+      if (request.status < 300) return resolve();
+      const isTooLarge = request.responseText.includes("EntityTooLarge");
+      const detail = isTooLarge ? "The file is larger than imports may be." : "The store for uploads refused the file.";
+      reject(new Problem(isTooLarge ? 413 : request.status, "The file was not taken", detail));
+    };
+    request.onerror = () => reject(UNREACHABLE);
+    request.onabort = () => reject(new DOMException("stopped", "AbortError"));
+    if (signal.aborted) return reject(new DOMException("stopped", "AbortError"));
+    signal.addEventListener("abort", () => request.abort());
+    request.send(form);
+  });
+}

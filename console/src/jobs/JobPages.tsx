@@ -1,0 +1,41 @@
+/** Pages of a list whose end is not known until it is read. */
+import Pagination from "@cloudscape-design/components/pagination";
+import StatusIndicator from "@cloudscape-design/components/status-indicator";
+import type { ReactNode } from "react";
+import { PAGE_SIZE } from "./jobList";
+import type { Jobs } from "./useJobs";
+
+export function pageOf<Item>(items: Item[], page: number): Item[] {
+  return items.slice((page - 1) * PAGE_SIZE, page * PAGE_SIZE);
+}
+
+interface Props {
+  list: Jobs;
+  page: number;
+  onPage: (page: number) => void;
+}
+
+export function JobPages({ list, page, onPage }: Props) {
+  const full = Math.max(1, Math.ceil(list.jobs.length / PAGE_SIZE));
+  const go = async (wanted: number) => {
+    if (wanted > full || (wanted === full && list.hasMore)) await list.loadMore();
+    onPage(wanted);
+  };
+  return (
+    <Pagination
+      currentPageIndex={page}
+      pagesCount={full}
+      openEnd={list.hasMore}
+      onChange={({ detail }) => void go(detail.currentPageIndex)}
+    />
+  );
+}
+
+/** Says when the list could not be refreshed, instead of a notice for each failure. */
+export function Refreshed({ list, children }: { list: Jobs; children: ReactNode }) {
+  return list.stale ? (
+    <StatusIndicator type="warning">Not up to date: {list.stale.title}. It refreshes by itself.</StatusIndicator>
+  ) : (
+    children
+  );
+}

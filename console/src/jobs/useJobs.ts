@@ -1,0 +1,112 @@
+/** The list of jobs, which keeps itself up to date at little cost. */
+import { useMutation, useQueries, useQuery, useQueryClient, type QueryClient } from "@tanstack/react-query";
+import { pages, read } from "../api/client";
+import { Problem } from "../api/problem";
+import type { Job, Page } from "../api/types";
+import { showProblem } from "../common/notices";
+import { useIsHidden } from "../common/useIsHidden";
+import { isRunning, PAGE_SIZE, withNewest, withOlder, type JobList } from "./jobList";
+import { followedJob } from "./useJob";
+
+const LIST_MS = 10_000; // to see what others started
+const CROWDED_LIST_MS = 4_000;
+const HIDDEN_MS = 60_000;
+const AFTER_FAILURE_MS = 2_000;
+const READ_AT_ONCE = 50;
+const MOST_FOLLOWED = 5; // with more running jobs than this, one list is cheaper than each of them
+
+export interface JobFilter {
+  process?: string;
+  status?: string;
+  entity?: string;
+  startedBy?: string;
+  q?: string;
+}
+
+export interface Jobs {
+  jobs: Job[];
+  hasMore: boolean;
+  loading: boolean;
+  /** Why the last refresh failed; another follows by itself. */
+  stale: Problem | null;
+  loadMore: () => Promise<void>;
+  refresh: () => Promise<void>;
+}
+
+export function useJobs(filter: JobFilter): Jobs {
+  const queryClient = useQueryClient();
+  const isHidden = useIsHidden();
+  const queryKey = ["jobs", "list", filter];
+  const list = useQuery({
+    queryKey,
+    queryFn: ({ signal }) => readNewest(queryClient, queryKey, filter, signal),
+    refetchInterval: isHidden ? HIDDEN_MS : ({ state }) => untilNextRead(state),
+    refetchIntervalInBackground: true,
+    refetchOnWindowFocus: "always",
+    meta: { announce: "first" },
+  });
+  const running = isHidden ? [] : (list.data?.items.filter(isRunning).slice(0, MOST_FOLLOWED) ?? []);
+  const followed = useQueries({ queries: running.map((job) => followedJob(queryClient, job)) });
+
+  const more = useMutation({
+    mutationFn: (from: string) => pages<Job>("jobs", { ...filter }, { wanted: PAGE_SIZE, from }),
+    onSuccess: (older) => queryClient.setQueryData<JobList>(queryKey, (known) => known && withOlder(known, older)),
+    onError: (error) => showProblem(error),
+  });
+  const nextToken = list.data?.nextToken ?? null;
+  const error = list.error ?? followed.find((job) => job.error)?.error;
+  return {
+    jobs: list.data?.items ?? [],
+    hasMore: nextToken !== null,
+    loading: list.isPending || more.isPending,
+    stale: error ? Problem.of(error) : null,
+    loadMore: async () => {
+      if (nextToken !== null) await more.mutateAsync(nextToken).catch(() => undefined); // shown already
+    },
+    refresh: async () => {
+      const { error } = await list.refetch();
+      if (error) showProblem(error);
+    },
+  };
+}
+
+async function readNewest(
+  queryClient: QueryClient,
+  queryKey: unknown[],
+  filter: JobFilter,
+  signal: AbortSignal,
+): Promise<JobList> {
+  const known = () => queryClient.getQueryData<JobList>(queryKey);
+  const before = known();
+  const query = { limit: READ_AT_ONCE, ...filter };
+  const unchanged = before && { value: before as Page<Job>, etag: before.etag };
+  const first = await read<Page<Job>>("jobs", unchanged, { query, signal });
+  const readAt = Date.now();
+  const now = known();
+  if (now && first.value === unchanged?.value) return { ...now, readAt };
+  let newest = first.value;
+  // Filters apply after the read: what is wanted may stand on later pages, of which this ETag says nothing.
+  const isEnough = newest.nextToken === null || newest.items.length >= PAGE_SIZE;
+  if (!isEnough) {
+    const wanted = PAGE_SIZE - newest.items.length;
+    const rest = await pages<Job>("jobs", { ...filter }, { wanted, from: newest.nextToken, signal });
+    newest = { items: [...newest.items, ...rest.items], nextToken: rest.nextToken };
+  }
+  return { ...withNewest(known(), newest), etag: isEnough ? first.etag : undefined, readAt };
+}
+
+interface ListState {
+  data?: JobList;
+  error: Error | null;
+  errorUpdatedAt: number;
+  fetchStatus: string;
+}
+
+/** Milliseconds. A running job that is followed changes the list too: so it is reckoned from the list's own last read. */
+function untilNextRead({ data, error, errorUpdatedAt, fetchStatus }: ListState): number | false {
+  if (fetchStatus === "fetching") return false;
+  if (error) return Math.max(1, errorUpdatedAt + AFTER_FAILURE_MS - Date.now());
+  if (!data) return false;
+  const interval = data.items.filter(isRunning).length > MOST_FOLLOWED ? CROWDED_LIST_MS : LIST_MS;
+  return Math.max(1, data.readAt + interval - Date.now());
+}
