@@ -9,7 +9,6 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from typing import Any
 
 import pytest
@@ -17,8 +16,9 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from infra.local import console
 from infra.local.embedded import ROOT
-from infra.local.stack import LocalStack, local_stack
+from infra.local.stack import LocalStack
 from tests.e2e.client import Client
+from tests.stack import client_fixture, stack_fixture
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 AXE = ROOT / "console" / "node_modules" / "axe-core" / "axe.min.js"
@@ -38,8 +38,7 @@ CONTACTS = {
 }
 
 
-@pytest.fixture(scope="session")
-def stack() -> Iterator[LocalStack]:
+def need_browser_and_console() -> None:
     missing = "Chromium (apt-get install chromium)" if CHROMIUM is None else ""
     if not missing and console.main() != 0:
         missing = "a console that builds"
@@ -47,8 +46,14 @@ def stack() -> Iterator[LocalStack]:
         pytest.fail(f"the browser tests need {missing}")
     if missing:
         pytest.skip(f"BROWSER TESTS LEFT OUT: they need {missing}")
-    with local_stack(parameters={"ChunkBytes": 200_000, "AllowedPrivateHosts": "127.0.0.1"}) as running:
-        yield running
+
+
+stack = stack_fixture(
+    parameters={"ChunkBytes": 200_000, "AllowedPrivateHosts": "127.0.0.1"}, before=need_browser_and_console
+)
+admin = client_fixture("admin")
+alice = client_fixture("alice")
+bob = client_fixture("bob")
 
 
 @pytest.fixture(scope="session")
@@ -59,24 +64,6 @@ def browser(stack: LocalStack) -> Iterator[Browser]:
         running = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
         yield running
         running.close()
-
-
-@pytest.fixture(scope="session")
-def admin(stack: LocalStack) -> Iterator[Client]:
-    with closing(Client(stack.stack, "admin")) as client:
-        yield client
-
-
-@pytest.fixture(scope="session")
-def alice(stack: LocalStack) -> Iterator[Client]:
-    with closing(Client(stack.stack, "alice")) as client:
-        yield client
-
-
-@pytest.fixture(scope="session")
-def bob(stack: LocalStack) -> Iterator[Client]:
-    with closing(Client(stack.stack, "bob")) as client:
-        yield client
 
 
 Visit = Callable[..., Page]

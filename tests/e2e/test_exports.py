@@ -10,8 +10,6 @@ import json
 import time
 import urllib.request
 import zipfile
-from collections.abc import Iterator
-from contextlib import closing
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -19,32 +17,20 @@ from typing import Any
 import asyncssh
 import pytest
 
-from infra.local.stack import LocalStack, local_stack
+from infra.local.stack import LocalStack
 from tests.builders import contacts_csv
 from tests.e2e.client import Client
 from tests.e2e.test_flows import drop, put_contacts, rows_of
 from tests.remote_servers import PASSWORD, SECRET, USER, certificate, ftps_server, host_key_line, sftp_server
+from tests.stack import client_fixture, stack_fixture
 
 DAILY = {"time": "02:30", "timezone": "Europe/Brussels"}
 
 
-@pytest.fixture(scope="module")
-def stack() -> Iterator[LocalStack]:
-    """A stack of its own that enforces IAM, and whose deliveries may reach servers of this machine."""
-    with local_stack(parameters={"AllowedPrivateHosts": "127.0.0.1, localhost"}, auth=True) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def admin(stack: LocalStack) -> Iterator[Client]:
-    with closing(Client(stack.stack, "admin")) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def alice(stack: LocalStack) -> Iterator[Client]:
-    with closing(Client(stack.stack, "alice")) as client:
-        yield client
+# A stack of its own that enforces IAM, and whose deliveries may reach servers of this machine.
+stack = stack_fixture(scope="module", parameters={"AllowedPrivateHosts": "127.0.0.1, localhost"}, auth=True)
+admin = client_fixture("admin", scope="module")
+alice = client_fixture("alice", scope="module")
 
 
 def tried(client: Client, entity: str, destination: dict[str, Any]) -> dict[str, Any]:
