@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import sys
 import tempfile
 from contextlib import closing
@@ -22,7 +21,9 @@ from infra.local.cities import FIELDS, write_cities
 from infra.local.demo import SCHEMA
 from infra.local.embedded import ROOT
 from infra.local.stack import LocalStack, local_stack
-from tests.browser.conftest import CHROMIUM, WAIT_MS, start_import
+from tests.browser import chromium
+from tests.browser.builders import start_import
+from tests.browser.chromium import sign_in
 from tests.builders import CONTACTS_SCHEMA
 from tests.e2e.client import Client
 
@@ -64,18 +65,16 @@ EXPORTS: tuple[dict[str, Any], ...] = (
 
 def main() -> int:
     """Take the pictures; 1 when there is no Chromium or no console."""
-    if CHROMIUM is None or console.main() != 0:
+    if chromium.PATH is None or console.main() != 0:
         print("screenshots need Chromium, and a console that builds", file=sys.stderr)
         return 1
     FOLDER.mkdir(exist_ok=True)
-    expect.set_options(timeout=WAIT_MS)
     with local_stack() as stack, sync_playwright() as playwright:
-        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        browser = chromium.launch(playwright)
         page = browser.new_page(viewport={"width": 1440, "height": 900}, locale="en-GB", timezone_id="Europe/Brussels")
         with closing(Client(stack.stack, "admin")) as admin, closing(Client(stack.stack, "alice")) as alice:
             fill(admin, alice)
-        sign_in(page, stack)
+        sign_in(page, stack, "alice")
         take(page, stack)
         browser.close()
     return 0
@@ -122,14 +121,6 @@ def take(page: Page, stack: LocalStack) -> None:
         page.screenshot(path=file, animations="disabled")
         print(f"{file.relative_to(ROOT)}: {file.stat().st_size:,} bytes")
         assert file.stat().st_size < LARGEST_BYTES, "too large for a README"
-
-
-def sign_in(page: Page, stack: LocalStack) -> None:
-    page.goto(stack.stack["consoleUrl"])
-    page.get_by_label("User name").fill("alice")
-    page.get_by_label("Password").fill(stack.stack["users"]["alice"])
-    page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("button", name="alice", exact=True)).to_be_visible()
 
 
 def contacts(count: int, bad: int = 0, first: int = 0) -> bytes:

@@ -6,7 +6,9 @@ import json
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import CONTACTS, Visit, contacts_csv, flaws, start_import
+from tests.browser.axe import flaws
+from tests.browser.builders import CONTACTS, contacts_csv, start_import
+from tests.browser.chromium import Visit
 from tests.e2e.client import Client
 
 SCHEMA = {
@@ -81,12 +83,12 @@ def test_what_somebody_else_has_changed_is_not_overwritten(visit: Visit, admin: 
     assert admin.get("/entities/edited")["title"] == "Mine"
 
 
-def test_who_may_only_look_sees_records_and_schema_and_is_not_offered_more(visit: Visit, admin: Client) -> None:
-    admin.put_entity("looked-at", **CONTACTS | {"permissions": {"view": ["sales"]}})
-    admin.wait(start_import(admin, "looked-at", "in.csv", contacts_csv(130)))
+def test_who_may_only_view_sees_records_and_schema_and_is_not_offered_more(visit: Visit, admin: Client) -> None:
+    admin.put_entity("viewed", **CONTACTS | {"permissions": {"view": ["sales"]}})
+    admin.wait(start_import(admin, "viewed", "in.csv", contacts_csv(130)))
     page = visit("entities", user="alice")
-    page.get_by_role("searchbox").fill("looked")
-    page.get_by_role("link", name="looked-at").click()
+    page.get_by_role("searchbox").fill("viewed")
+    page.get_by_role("link", name="viewed").click()
     expect(page.get_by_role("row")).to_have_count(101)
     page.get_by_role("button", name="Show more").click()
     expect(page.get_by_role("row")).to_have_count(131)

@@ -11,7 +11,9 @@ import pytest
 from playwright.sync_api import Page, Response, Route, expect
 
 from infra.local.stack import LocalStack
-from tests.browser.conftest import CONTACTS, Visit, contacts_csv, flaws, let_expire, start_import
+from tests.browser.axe import flaws
+from tests.browser.builders import CONTACTS, contacts_csv, let_expire, start_import
+from tests.browser.chromium import Visit
 from tests.e2e.client import Client
 from tests.workbooks import number, row, text, xlsx
 
@@ -24,7 +26,7 @@ def choose_file(page: Page, path: Path, entity: str) -> None:
     dialog.locator("input[type=file]").set_input_files(path)
 
 
-def test_k1_k2_k9_a_file_is_looked_at_mapped_imported_and_its_rest_downloaded(
+def test_k1_k2_k9_a_file_is_previewed_mapped_imported_and_its_rest_downloaded(
     visit: Visit, admin: Client, tmp_path: Path
 ) -> None:
     admin.put_entity("k1", **CONTACTS)
@@ -87,7 +89,7 @@ def test_k1_columns_that_the_entity_does_not_take_are_named_before_the_import(
     expect(page.get_by_role("row").filter(has_text="k1c")).to_contain_text('extra-label: Label "note"')
 
 
-def test_k1_a_sheet_of_an_excel_file_is_chosen_looked_at_tried_and_imported(
+def test_k1_a_sheet_of_an_excel_file_is_chosen_previewed_tested_in_a_dry_run_and_imported(
     visit: Visit, admin: Client, tmp_path: Path
 ) -> None:
     schema = {"fields": [*CONTACTS["schema"]["fields"], {"name": "joined", "type": "date"}], "primaryKey": ["id"]}
@@ -135,7 +137,7 @@ def test_k1_a_sheet_of_an_excel_file_is_chosen_looked_at_tried_and_imported(
     ],
     ids=["json-lines", "gzip"],
 )
-def test_k1_other_kinds_of_files_are_looked_at_too(
+def test_k1_other_kinds_of_files_are_previewed_too(
     visit: Visit, admin: Client, tmp_path: Path, name: str, data: bytes, shown: str
 ) -> None:
     admin.put_entity("k1o", **CONTACTS)
@@ -212,7 +214,7 @@ def test_k3_the_list_refreshes_by_itself_and_cheaply(visit: Visit, admin: Client
     assert len(asked) == 1
 
 
-def test_k4_an_app_that_one_may_no_longer_see(visit: Visit, admin: Client, alice: Client) -> None:
+def test_k4_an_app_that_the_user_may_no_longer_see(visit: Visit, admin: Client, alice: Client) -> None:
     admin.put_entity("k4-secret", **CONTACTS)
     alice.wait(start_import(alice, "k4-secret", "k4.csv", contacts_csv(2)))
     admin.put_entity("k4-secret", **CONTACTS | {"permissions": {}})
@@ -318,31 +320,3 @@ def test_k13_while_a_file_is_imported(visit: Visit, admin: Client) -> None:
     expect(page.get_by_text("A file is being imported: long.csv")).to_be_visible()
     admin.call("POST", f"/jobs/{job_id}/stop")
     admin.wait(job_id)
-
-
-def test_signing_in_and_out(visit: Visit) -> None:
-    page = visit("imports", user="bob", clock=True)
-    page.reload()
-    expect(page.get_by_role("heading", name="Imported files")).to_be_visible()
-    page.get_by_role("button", name="bob", exact=True).click()
-    page.get_by_role("menuitem", name="Sign out").click()
-    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
-    assert flaws(page) == []
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.get_by_label("User name").fill("bob")
-    page.get_by_label("Password").fill("wrong")
-    page.clock.run_for(180_000)
-    assert asked == [], "nothing is asked for when nobody is signed in"
-    page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_text("You are not signed in")).to_be_visible()
-
-
-def test_light_and_dark(visit: Visit) -> None:
-    page = visit("imports", color_scheme="dark")
-    expect(page.locator("body")).to_have_class("awsui-dark-mode")
-    expect(page.get_by_role("heading", name="Imported files")).to_be_visible()
-    assert flaws(page) == []
-    page.get_by_role("button", name="Settings").click()
-    page.get_by_role("menuitem", name="Light").click()
-    expect(page.locator("body")).not_to_have_class("awsui-dark-mode")

@@ -6,74 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from infra.local.stack import LocalStack
-from tests.browser.conftest import CONTACTS, Visit, contacts_csv, start_import, violations
+from tests.browser.axe import flaws
+from tests.browser.builders import CONTACTS, contacts_csv, start_import
+from tests.browser.chromium import Visit
+from tests.browser.exports_screen import PERIODIC, choose, create, delivered, go_on, select, wizard
 from tests.e2e.client import Client
-
-PERIODIC = {"schedule": {"time": "02:30", "timezone": "Europe/Brussels"}, "destination": {"kind": "s3"}}
-
-
-def create(client: Client, name: str, entity: str, activate: bool = False, **members: Any) -> str:
-    answer = client.call("POST", "/exports", json={"name": name, "entity": entity, **members})
-    assert answer.status_code == 201, answer.text
-    export_id: str = answer.json()["exportId"]
-    if activate:
-        assert client.call("POST", f"/exports/{export_id}/activate").status_code == 200
-    return export_id
-
-
-def faults(page: Page) -> list[str]:
-    """What axe finds wrong with the screen, light and dark, which differ by their colours only."""
-    found = violations(page)
-    is_dark = page.locator("body.awsui-dark-mode")
-    page.emulate_media(color_scheme="dark")
-    expect(is_dark).to_have_count(1)
-    dark = page.evaluate("() => axe.run(document, {runOnly: ['color-contrast'], resultTypes: ['violations']})")
-    page.emulate_media(color_scheme="light")
-    expect(is_dark).to_have_count(0)
-    return found + [f"dark: {node['html'][:200]}" for each in dark["violations"] for node in each["nodes"]]
-
-
-def wizard(page: Page, name: str, entity: str, kind: str) -> None:
-    """Open the wizard and fill in its first step."""
-    page.get_by_role("button", name="Create export").click()
-    expect(page.get_by_role("heading", name="Data and type")).to_be_visible()
-    page.get_by_label("Name", exact=True).fill(name)
-    page.get_by_role("button", name="Entity").click()
-    page.get_by_role("option", name=entity, exact=True).click()
-    page.get_by_role("radio", name=kind, exact=True).check(force=True)
-
-
-def go_on(page: Page, to: str) -> None:
-    """Next, until the step of that name."""
-    heading = page.get_by_role("main").get_by_role("heading", level=1)
-    while not heading.inner_text().startswith(to):
-        before = heading.inner_text()
-        page.get_by_role("button", name="Next").click()
-        expect(heading).not_to_have_text(before)
-
-
-def choose(page: Page, label: str, option: str) -> None:
-    page.get_by_role("button", name=label).click()
-    page.get_by_role("option", name=option, exact=True).click()
-
-
-def delivered(stack: LocalStack, prefix: str) -> dict[str, list[str]]:
-    """Lines of each file under a prefix of the transfer box, by name; not the manifests."""
-    s3 = stack.clients("s3")
-    bucket = stack.stack["transferBucket"]
-    keys = [found["Key"] for found in s3.list_objects_v2(Bucket=bucket, Prefix=f"{prefix}/").get("Contents", [])]
-    return {
-        key.removeprefix(f"{prefix}/"): s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode().splitlines()
-        for key in keys
-        if not key.endswith(".manifest.json")
-    }
-
-
-def select(page: Page, name: str) -> None:
-    page.get_by_role("row").filter(has_text=name).get_by_role("radio").check(force=True)
 
 
 def test_a1_a3_a14_the_wizard_makes_an_export_that_is_downloaded(visit: Visit, admin: Client) -> None:
@@ -83,26 +23,26 @@ def test_a1_a3_a14_the_wizard_makes_an_export_that_is_downloaded(visit: Visit, a
     page.get_by_role("button", name="Create export").click()
     page.get_by_role("button", name="Next").click()
     expect(page.get_by_text("Something is missing")).to_be_visible()
-    assert faults(page) == []
+    assert flaws(page) == []
     page.get_by_label("Name", exact=True).fill("A1 <b>export</b>")
     page.get_by_role("button", name="Entity").click()
     page.get_by_role("option", name="a1", exact=True).click()
     page.get_by_role("button", name="Next").click()
     page.get_by_role("button", name="Move email up").click()
-    assert faults(page) == []
+    assert flaws(page) == []
     page.get_by_role("button", name="Next").click()
     page.get_by_role("button", name="Add condition").click()
     page.get_by_role("button", name="Condition is").click()
     page.get_by_role("option", name="is less than").click()
     page.get_by_label("Value").fill("5")
-    assert faults(page) == []
+    assert flaws(page) == []
     page.get_by_role("button", name="Next").click()
     expect(page.get_by_text("Now it would be")).to_contain_text("a1_20")
-    assert faults(page) == []
+    assert flaws(page) == []
     for _ in range(3):
         page.get_by_role("button", name="Next").click()
     expect(page.get_by_text("id is less than 5")).to_be_visible()
-    assert faults(page) == []
+    assert flaws(page) == []
     page.get_by_role("button", name="Activate").click()
     expect(page.get_by_text("The export was activated")).to_be_visible()
     page.get_by_role("tab", name="Finished").click()
@@ -138,7 +78,7 @@ def test_a2_search_and_filters(visit: Visit, admin: Client) -> None:
         page.get_by_role("button", name=f"{label} {option}").click()
         page.get_by_role("option", name="All", exact=True).click()
         expect(gone).to_be_visible()
-    assert faults(page) == []
+    assert flaws(page) == []
 
 
 def test_a8_a9_a10_edit_copy_and_delete_a_draft(visit: Visit, admin: Client) -> None:
@@ -171,7 +111,7 @@ def test_a8_a9_a10_edit_copy_and_delete_a_draft(visit: Visit, admin: Client) -> 
     select(page, "a8 copied")
     page.get_by_role("button", name="Delete").click()
     dialog = page.get_by_role("dialog")
-    assert faults(page) == []
+    assert flaws(page) == []
     dialog.get_by_role("button", name="Delete").click()
     expect(page.get_by_role("row").filter(has_text="a8 copied")).to_have_count(0)
     assert [each["name"] for each in admin.get("/exports", q="a8")["items"]] == ["a8 edited"]
@@ -203,7 +143,7 @@ def test_a9_a11_copies_and_definitions_of_what_is_scheduled_running_and_finished
         page.get_by_role("button", name="View definition").click()
         for text in texts:
             expect(dialog.get_by_text(text, exact=True)).to_be_visible()
-        assert faults(page) == []
+        assert flaws(page) == []
         dialog.get_by_role("button", name="Close").last.click()
         if tab == "In progress":
             expect(page.get_by_role("button", name="Copy", exact=True)).to_have_count(0)
@@ -212,7 +152,7 @@ def test_a9_a11_copies_and_definitions_of_what_is_scheduled_running_and_finished
         page.get_by_role("button", name="Copy", exact=True).click()
         dialog.get_by_role("textbox").fill(f"{name} copied")
         if tab == "Finished":
-            assert faults(page) == []
+            assert flaws(page) == []
         dialog.get_by_role("button", name="Copy").click()
         expect(page.get_by_label("Name", exact=True)).to_have_value(f"{name} copied")
         page.get_by_role("button", name="Keep as draft").click()
@@ -235,7 +175,7 @@ def test_a3_a_one_shot_for_a_given_date_and_time(visit: Visit, admin: Client) ->
     choose(page, "When", "At a date and time")
     page.get_by_role("textbox", name="Date and time").fill("2099-07-31T09:30")
     choose(page, "Time zone", "Europe/Brussels")
-    assert faults(page) == []
+    assert flaws(page) == []
     go_on(page, "Destination and recipients")
     expect(page.get_by_role("button", name="Destination Download")).to_be_visible()
     go_on(page, "Summary")
@@ -249,7 +189,7 @@ def test_a3_a_one_shot_for_a_given_date_and_time(visit: Visit, admin: Client) ->
     assert (found["status"], found["type"], found["nextRunAt"]) == ("SCHEDULED", "ONE_SHOT", "2099-07-31T07:30:00.000Z")
 
 
-def test_a4_a11_a12_a13_a_schedule_runs_is_looked_at_and_paused(visit: Visit, stack: LocalStack, admin: Client) -> None:
+def test_a4_a11_a12_a13_a_schedule_runs_is_viewed_and_paused(visit: Visit, stack: LocalStack, admin: Client) -> None:
     admin.put_entity("a12", **CONTACTS)
     admin.wait(start_import(admin, "a12", "in.csv", contacts_csv(4)))
     subset: dict[str, Any] = {"filter": [{"field": "id", "op": "ge", "value": 2}], "fileName": "a12_$yyyyMMdd.csv"}
@@ -261,7 +201,7 @@ def test_a4_a11_a12_a13_a_schedule_runs_is_looked_at_and_paused(visit: Visit, st
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text("Every day at 02:30 (Europe/Brussels)")).to_be_visible()
     expect(dialog.locator("time")).to_have_count(5)
-    assert faults(page) == []
+    assert flaws(page) == []
     dialog.get_by_role("button", name="Close").last.click()
     page.get_by_role("button", name="Run now").click()
     expect(page.get_by_text("A run has started")).to_be_visible()
@@ -281,7 +221,7 @@ def test_a4_a11_a12_a13_a_schedule_runs_is_looked_at_and_paused(visit: Visit, st
     for name in ("Delete", "Edit"):
         expect(page.get_by_role("button", name=name)).to_have_count(0)
     page.get_by_role("button", name="Unschedule").click()
-    assert faults(page) == []
+    assert flaws(page) == []
     expect(dialog.get_by_text("does not run again until it is activated")).to_be_visible()
     dialog.get_by_role("button", name="Unschedule").click()
     expect(page.get_by_role("tab", name="In definition")).to_have_attribute("aria-selected", "true")
@@ -323,7 +263,7 @@ def test_a6_a7_what_the_back_office_set_up(visit: Visit, admin: Client, alice: C
     select(page, "a7 flow")
     page.get_by_role("button", name="Unschedule").click()
     expect(dialog.get_by_text("This cannot be undone")).to_be_visible()
-    assert faults(page) == []
+    assert flaws(page) == []
     dialog.get_by_role("button", name="Unschedule").click()
     expect(page.get_by_text("The export is in definition again")).to_be_visible()
     found = alice.get(f"/exports/{export_id}")

@@ -8,7 +8,9 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 from infra.local.stack import LocalStack
-from tests.browser.conftest import CONTACTS, Visit, contacts_csv, flaws, let_expire, start_import
+from tests.browser.axe import flaws
+from tests.browser.builders import CONTACTS, contacts_csv, let_expire, start_import
+from tests.browser.chromium import Visit
 from tests.e2e.client import Client
 
 COLUMNS = [

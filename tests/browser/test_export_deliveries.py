@@ -12,8 +12,10 @@ import asyncssh
 from playwright.sync_api import Page, Route, expect
 
 from infra.local.stack import LocalStack
-from tests.browser.conftest import CONTACTS, Visit, contacts_csv, start_import
-from tests.browser.test_manage_exports import choose, delivered, faults, go_on, select, wizard
+from tests.browser.axe import flaws
+from tests.browser.builders import CONTACTS, contacts_csv, start_import
+from tests.browser.chromium import Visit
+from tests.browser.exports_screen import choose, delivered, go_on, select, wizard
 from tests.e2e.client import Client
 from tests.remote_servers import PASSWORD, USER, host_key_line, sftp_server
 
@@ -130,7 +132,7 @@ def test_a15_a16_a_destination_is_tested_mended_and_the_failed_run_relaunched(
         expect(page.get_by_text("The login is refused")).to_be_visible()
         expect(page.get_by_text("Correct the user name, password or key in the secret.")).to_be_visible()
         expect(page.get_by_text("Reason: auth")).to_be_visible()
-        assert faults(page) == []
+        assert flaws(page) == []
         page.get_by_label("Directory").fill("/in")
         expect(page.get_by_text("Reason: auth")).to_have_count(0)
         page.get_by_label("Directory").fill("/")
@@ -148,7 +150,7 @@ def test_a15_a16_a_destination_is_tested_mended_and_the_failed_run_relaunched(
         expect(dialog.get_by_text("Error code: delivery-failed")).to_be_visible()
         for label in ("Status", "Start", "End", "Duration", "File name", "Rows exported"):
             expect(dialog.get_by_text(label, exact=True)).to_be_visible()
-        assert faults(page) == []
+        assert flaws(page) == []
         secrets.put_secret_value(
             SecretId="waybill/a15", SecretString=json.dumps({"username": USER, "password": PASSWORD})
         )

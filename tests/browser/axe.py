@@ -1,0 +1,34 @@
+"""Accessibility: what axe-core finds wrong with a screen."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Page, expect
+
+from infra.local.embedded import ROOT
+
+AXE = ROOT / "console" / "node_modules" / "axe-core" / "axe.min.js"
+DARK = re.compile("awsui-dark-mode")
+
+
+def flaws(page: Page) -> list[str]:
+    """The violations of the screen as it stands, in light and in dark mode."""
+    found = _violations(page)
+    page.emulate_media(color_scheme="dark")
+    expect(page.locator("body")).to_have_class(DARK)
+    found += _violations(page)
+    page.emulate_media(color_scheme="light")
+    expect(page.locator("body")).not_to_have_class(DARK)
+    return found
+
+
+def _violations(page: Page) -> list[str]:
+    source = AXE.read_text(encoding="utf-8")
+    page.evaluate(source)  # through the debugger: the page's policy would refuse the script
+    found = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
+    return [
+        f"{each['id']}: {node['html'][:200]} {node['failureSummary']}"
+        for each in found["violations"]
+        for node in each["nodes"]
+    ]
