@@ -121,3 +121,10 @@ def test_the_index_of_decisions_lists_every_file() -> None:
     assert [name[:10] for name in dated] == sorted(name[:10] for name in dated), "newest last"
     for name in dated:
         assert re.match(rf"# .+\n\n{name[:10]} · \S+", (folder / name).read_text()), f"{name}: title, date, status"
+
+
+def test_the_readme_names_each_place_once_and_where_it_is() -> None:
+    section = (ROOT / "README.md").read_text().partition("## Where is X")[2].partition("\n## ")[0]
+    places = re.findall(r"`(\w[\w./-]*(?:/|\.\w+))`", section)
+    assert [name for name in places if not (ROOT / name).exists()] == []
+    assert len(places) > 20 and len(set(places)) == len(places)
