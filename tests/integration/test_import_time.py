@@ -19,9 +19,9 @@ from waybill.bootstrap import Services
 from waybill.imports.finish import finish_import
 from waybill.imports.load import load_chunk
 from waybill.imports.plan import plan_import
-from waybill.imports.results import error_log_key, job_prefix, rejects_key, summary_key
+from waybill.imports.results import error_log_key, rejects_key, summary_key
 from waybill.imports.settle import check_chunk, settle_import
-from waybill.jobs.model import Job, Status
+from waybill.jobs.model import Job, Status, job_prefix
 
 
 @pytest.fixture(autouse=True)

@@ -79,6 +79,12 @@ def test_only_bootstrap_builds_adapters() -> None:
             )
 
 
+def test_exports_and_imports_do_not_import_each_other() -> None:
+    for area, other in (("exports", "waybill.imports"), ("imports", "waybill.exports")):
+        for path in modules(area):
+            assert not any(name.startswith(other) for name in imports_of(path)), f"{path.relative_to(PACKAGE)}"
+
+
 def test_powertools_stays_at_the_edge() -> None:
     for path in PACKAGE.rglob("*.py"):
         if path.name != "telemetry.py":

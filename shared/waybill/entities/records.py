@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from waybill.entities.schema import Schema
 
 SHARDS = 64
+TOMBSTONE_SECONDS = 30 * 86_400
+"""How long a deletion is kept, so that exports of changes can report it."""
 
 
 def record_page(

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from waybill.entities.model import Entity
-from waybill.entities.records import SHARDS, partition
+from waybill.entities.records import SHARDS, TOMBSTONE_SECONDS, partition
 from waybill.entities.schema import parse_schema
 from waybill.errors import InvalidRequest, JobFailed
 from waybill.exports.container import FileWriter
@@ -26,11 +26,9 @@ from waybill.exports.parse import Allowed, parse_definition
 from waybill.exports.rows import RowEncoder
 from waybill.exports.run import snapshot_of
 from waybill.ids import new_token
-from waybill.imports.results import job_prefix
-from waybill.imports.sinks import TOMBSTONE_SECONDS
 from waybill.jobs.items import LedgerEntry
 from waybill.jobs.leases import FINISH, LatePulse, lease_chunk
-from waybill.jobs.model import Job, Status
+from waybill.jobs.model import Job, Status, job_prefix
 from waybill.timestamps import rfc3339
 
 if TYPE_CHECKING:

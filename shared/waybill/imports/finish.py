@@ -32,14 +32,14 @@ from waybill.imports.reports import (
     error_log_line,
     insert_rows,
 )
-from waybill.imports.results import error_log_key, job_prefix, rejects_key, summary_key
+from waybill.imports.results import error_log_key, rejects_key, summary_key
 from waybill.imports.rows import RowReader
 from waybill.imports.settle import DUPLICATE_KEY, earlier_rows
 from waybill.imports.source import read_again, row_reader
 from waybill.imports.start import start_next
 from waybill.jobs.items import LedgerEntry
 from waybill.jobs.leases import FINISH, WRITE_TIMEOUT_SECONDS, Pulse, lease_chunk
-from waybill.jobs.model import Counts, Job, Status, finished
+from waybill.jobs.model import Counts, Job, Status, finished, job_prefix
 
 if TYPE_CHECKING:
     from waybill.jobs.services import Services

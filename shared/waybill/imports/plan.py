@@ -17,10 +17,10 @@ from waybill.imports.deadline import OutOfTime, Remaining, whole_invocation
 from waybill.imports.keys import partitions_for
 from waybill.imports.policy import Policy
 from waybill.imports.reports import RejectsFormat, RowError
-from waybill.imports.results import job_prefix, plan_key, write_error_log
+from waybill.imports.results import plan_key, write_error_log
 from waybill.imports.rewrite import FileRead, Request, read_file
 from waybill.imports.start import start_next
-from waybill.jobs.model import Counts, Job, Status, finished
+from waybill.jobs.model import Counts, Job, Status, finished, job_prefix
 from waybill.tabular.dialect import Dialect
 from waybill.tabular.plan import HEADER_ROW, Chunk, record_text
 from waybill.tabular.records import cell_pattern

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from waybill.errors import Conflict, NotFound
 from waybill.ids import new_uuid
 from waybill.imports.plan import ImportPlan, read_plan
-from waybill.imports.results import job_prefix, rejects_key, summary_key
+from waybill.imports.results import rejects_key, summary_key
 from waybill.imports.settle import DUPLICATE_KEY
 from waybill.imports.start import ImportOptions, new_import, register
-from waybill.jobs.model import Job
+from waybill.jobs.model import Job, job_prefix
 from waybill.tabular.recode import Recoded
 from waybill.tabular.records import raw_records, segments
 

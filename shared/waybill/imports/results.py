@@ -19,11 +19,6 @@ from waybill.tabular.records import cut
 _WINDOW_BYTES = 256 * 1024
 
 
-def job_prefix(job_id: str) -> str:
-    """Prefix of everything a job keeps in the files bucket."""
-    return f"jobs/{job_id}/"
-
-
 def plan_key(job_id: str) -> str:
     return f"jobs/{job_id}/plan.json"
 

@@ -26,11 +26,10 @@ from waybill.imports.plan import ImportPlan, read_plan
 from waybill.imports.policy import Policy
 from waybill.imports.repeats import Found, Loser, LoserQueue, Search, by_row
 from waybill.imports.reports import RowError
-from waybill.imports.results import job_prefix
 from waybill.imports.rows import RowReader
 from waybill.imports.sinks import EXISTS, NOT_FOUND, BatchSink
 from waybill.imports.source import chunk_segments, read_again, row_reader
-from waybill.jobs.model import Job, Status
+from waybill.jobs.model import Job, Status, job_prefix
 
 if TYPE_CHECKING:
     from waybill.jobs.services import Services

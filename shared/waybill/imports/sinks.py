@@ -12,8 +12,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple, Protocol
 
 from waybill.aws.dynamodb import BatchWriter, ConditionalWriter, DynamoDB
-
-TOMBSTONE_SECONDS = 30 * 86_400
+from waybill.entities.records import TOMBSTONE_SECONDS
 
 
 class Refusal(NamedTuple):

@@ -263,3 +263,8 @@ class Retention:
         files = min(completed + self.files_seconds, expires)
         # Whole seconds, as they are stored: readers and the sweep then agree to the millisecond.
         return datetime.fromtimestamp(int(expires), UTC), datetime.fromtimestamp(int(files), UTC)
+
+
+def job_prefix(job_id: str) -> str:
+    """Prefix of everything a job keeps in the files bucket."""
+    return f"jobs/{job_id}/"
