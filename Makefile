@@ -43,6 +43,7 @@ test: $(VENV)/.dev $(SAM)/.done native ## Run all tests
 
 lint: $(VENV)/.dev ## Check style, types, the template and the console
 	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/mypy
 	@$(BIN)/cfn-lint template.yaml
 	@$(BIN)/python -m infra.local.console --lint
