@@ -21,7 +21,8 @@ from waybill.exports.parse import Allowed, parse_definition
 from waybill.exports.run import activate, relaunch_export, run_now
 from waybill.ids import new_uuid
 from waybill.imports import start
-from waybill.imports.start import ImportOptions, new_import, register, start_drop
+from waybill.imports.options import ImportOptions
+from waybill.imports.start import new_import, register, start_drop
 from waybill.jobs.model import Counts, Job, Process, Status, finished
 from waybill.upkeep import entity_deletion
 from waybill.upkeep.entity_deletion import delete_entity, erase_deleted

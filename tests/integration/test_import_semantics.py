@@ -359,7 +359,8 @@ def test_the_same_content_twice_is_noticed_and_can_be_refused(services: Services
 
 
 def test_the_formula_guard_is_taken_off_when_asked_for(services: Services, s3: Any) -> None:
-    from waybill.imports.start import ImportOptions, register
+    from waybill.imports.options import ImportOptions
+    from waybill.imports.start import register
 
     services.entities.put(
         builders.entity("text", schema={"fields": [{"name": "id"}, {"name": "t"}], "primaryKey": "id"})

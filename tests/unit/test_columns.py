@@ -360,7 +360,7 @@ def test_delete_looks_at_the_key_only() -> None:
 
 def test_update_sets_what_the_file_has_and_removes_its_nulls() -> None:
     schema = parse_schema(CONTACTS)
-    match = match_header(schema, ["100%", "id", "_age"], mode="update")
+    match = match_header(schema, ["100%", "id", "_age"], required="key")
     block = compile_rows(schema, match, shape="update").compile(
         [["x", "a", ""]], partition="u", stamps={"_at": '{"N":"1"}'}, before="{", after="}"
     )

@@ -8,6 +8,7 @@ import pytest
 
 from waybill.entities.header import HeaderMatch, HeaderMismatch, match_header
 from waybill.entities.schema import parse_schema
+from waybill.imports.modes import MODES
 
 
 def match(fields_match: str, labels: list[str], *, columns: dict[str, str] | None = None, **more: Any) -> HeaderMatch:
@@ -15,7 +16,7 @@ def match(fields_match: str, labels: list[str], *, columns: dict[str, str] | Non
     names = more.pop("names", ["id", "name", "mail"])
     fields = [{"name": name, "constraints": {"required": name == "name"}} for name in names]
     schema = parse_schema({"fields": fields, "primaryKey": "id", "fieldsMatch": fields_match, **more})
-    return match_header(schema, labels, columns, mode=mode)
+    return match_header(schema, labels, columns, required=MODES[mode].labels)
 
 
 def pairs(found: HeaderMatch) -> list[tuple[int, str]]:

@@ -12,8 +12,9 @@ from routes.jobs import accepted
 from waybill.entities.model import Entity, Right, check_columns, check_dialect, check_encoding
 from waybill.errors import Conflict, Gone, InvalidRequest, MalformedRequest, NotFound, WaybillError
 from waybill.ids import new_uuid
-from waybill.imports.policy import MODES, ON_ERROR, mode_problem
-from waybill.imports.start import ImportOptions, start_upload
+from waybill.imports.modes import DEFAULT_MODE
+from waybill.imports.options import ImportOptions, check_max_errors, check_mode, check_on_error
+from waybill.imports.start import start_upload
 from waybill.jobs.idempotency import Claim, IdempotencyKeys
 from waybill.jobs.items import Upload
 from waybill.jobs.model import Job
@@ -24,7 +25,6 @@ from web import ID_PATTERN, Request, Response, Route, json_response, uuid_of
 FORM_SECONDS = 900
 MAX_FILE_NAME = 255
 MAX_KEY = 255
-MAX_ERRORS = 2**31 - 1
 UPLOAD_MEMBERS = frozenset({"entity", "fileName"})
 IDEMPOTENCY_KEY = re.compile(f"[\x21-\x7e]{{1,{MAX_KEY}}}")
 
@@ -155,21 +155,11 @@ def parse_options(given: Mapping[str, Any], entity: Entity, members: frozenset[s
     """
     problems: Problems = []
     refuse_unknown(given, members or IMPORT_MEMBERS, "", problems)
-    mode, on_error = given.get("mode", "upsert"), given.get("onError", "skip")
-    if mode not in MODES:
-        problems.append(("/mode", f"must be one of {', '.join(MODES)}"))
-    elif problem := mode_problem(mode, entity.primary_key):
-        problems.append(("/mode", problem))
-    if on_error not in ON_ERROR:
-        problems.append(("/onError", f"must be one of {', '.join(ON_ERROR)}"))
-    max_errors = given.get("maxErrors", 1)
-    if not isinstance(max_errors, int) or isinstance(max_errors, bool) or not 1 <= max_errors <= MAX_ERRORS:
-        problems.append(("/maxErrors", f"must be a whole number from 1 to {MAX_ERRORS}"))
     columns = given.get("columns")
     options = ImportOptions(
-        mode=mode,
-        on_error=on_error,
-        max_errors=max_errors,
+        mode=check_mode(given.get("mode", DEFAULT_MODE), entity.primary_key, "/mode", problems),
+        on_error=check_on_error(given.get("onError", "skip"), "/onError", problems),
+        max_errors=check_max_errors(given.get("maxErrors", 1), "/maxErrors", problems),
         dry_run=boolean(given, "dryRun", False, problems),
         encoding=check_encoding(given.get("encoding"), "/encoding", problems),
         dialect=check_dialect(given.get("dialect"), "/dialect", problems),

@@ -7,7 +7,8 @@ from datetime import datetime
 from routes.imports import own_upload
 from routes.jobs import visible_job
 from waybill.errors import Gone, NotFound
-from waybill.imports.start import ImportOptions, start_upload
+from waybill.imports.options import ImportOptions
+from waybill.imports.start import start_upload
 from waybill.jobs.model import SERVICE_FAILURES, Job, Process, Status
 from web import Request, Response, Route, json_response, uuid_of
 

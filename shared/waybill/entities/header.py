@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from .fields import Field
 from .schema import Schema
 
 REJECTS_LABELS = ("_row", "_type", "_reason")
+
+# `schema`: those that `fieldsMatch` asks for; `key`: those of the primary key, in any order, with or without others.
+RequiredLabels = Literal["schema", "key"]
 
 _MAY_HAVE_MORE = ("subset", "partial")
 _MAY_LACK = ("superset", "partial")
@@ -57,14 +60,18 @@ class HeaderMatch:
 
 
 def match_header(
-    schema: Schema, labels: Sequence[str], columns: Mapping[str, str] | None = None, *, mode: str = "upsert"
+    schema: Schema,
+    labels: Sequence[str],
+    columns: Mapping[str, str] | None = None,
+    *,
+    required: RequiredLabels = "schema",
 ) -> HeaderMatch:
     """Matches a header to the schema.
 
     Args:
         labels: the header row, as in the file.
         columns: label → field name, applied before the header is checked (the job's own over the entity's).
-        mode: in `update` and `delete` a file may lack any field but those of the primary key.
+        required: the labels that the header needs.
 
     The columns `_row`, `_type`, `_reason` of a rejects file are ignored, so that it imports as it is.
 
@@ -76,7 +83,7 @@ def match_header(
     read = [(index, _field_name(schema, label, renames)) for index, label in enumerate(labels) if index not in rejects]
     if not any(label.strip() for _, label in read):
         raise HeaderMismatch([LabelError("blank-header", 0, "", "Header is completely blank")])
-    keys_only = mode in ("update", "delete")
+    keys_only = required == "key"
     missing = _missing_fields(schema, [label for _, label in read], keys_only)
     by_order = schema.fields_match == "exact" and not keys_only
     errors = _check_by_order(schema, read, missing) if by_order else _check_by_name(schema, read, missing)

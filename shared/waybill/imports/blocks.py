@@ -8,7 +8,7 @@ from itertools import compress
 from typing import TypeVar
 
 from waybill.imports.reports import RowError
-from waybill.imports.sinks import Refusal
+from waybill.imports.sinks import RefusedRow
 
 _Value = TypeVar("_Value")
 
@@ -62,7 +62,7 @@ class RowBlock:
             self._keep(lambda row: row not in errors)
             self.errors |= {row: [errors[row]] for row in taken}
 
-    def refuse(self, refusal: Refusal) -> None:
+    def refuse(self, refusal: RefusedRow) -> None:
         """Reject a row that the table did not take; nothing when it is not of this block."""
         self.reject({refusal.row: RowError(refusal.row, None, None, refusal.type, None, refusal.message)})
 

@@ -21,12 +21,13 @@ from waybill.ids import new_token
 from waybill.imports.blocks import RowBlock, stopped
 from waybill.imports.deadline import RESERVE_SECONDS, Remaining, whole_invocation
 from waybill.imports.keys import KeySpill
+from waybill.imports.modes import MODES
 from waybill.imports.plan import ImportPlan, read_plan
 from waybill.imports.policy import Policy
 from waybill.imports.reports import ChunkReport, RowError
 from waybill.imports.results import chunk_prefix
 from waybill.imports.settle import read_losers
-from waybill.imports.sinks import BatchSink, NoSink, Refusal, Sink, conditional_sink
+from waybill.imports.sinks import BatchSink, NoSink, RefusedRow, Sink, conditional_sink
 from waybill.imports.source import chunk_segments, row_reader
 from waybill.imports.targets import target_sink
 from waybill.jobs.items import LedgerEntry
@@ -63,7 +64,7 @@ class _Written:
 
     handed_in: int
     lost: set[int]
-    refused: list[Refusal] = field(default_factory=list)
+    refused: list[RefusedRow] = field(default_factory=list)
 
 
 def load_chunk(
@@ -165,7 +166,7 @@ class _Loader:
         self._reader = row_reader(services, job, plan)
         self._handed_in = 0
         self._progress: deque[tuple[int, int, int]] = deque()  # (row behind a block, rows imported and rejected so far)
-        self._refused: list[Refusal] = []
+        self._refused: list[RefusedRow] = []
         self._sink: Sink = NoSink()
 
     @property
@@ -300,11 +301,11 @@ class _Loader:
         return block.row_of_error(self._policy.max_errors - elsewhere - rejected)
 
     def _open_sink(self) -> Sink:
-        settings, mode, before_send = self._services.settings, self._job.mode, self._before_send
+        settings, mode, before_send = self._services.settings, MODES[self._job.mode], self._before_send
         if not self._policy.writes:
             return NoSink()
         dynamodb = self._services.new_dynamodb(WRITE_TIMEOUT_SECONDS)
-        if mode == "upsert":
+        if mode.requires is None:
             return BatchSink(dynamodb, self._reader.table, settings.write_connections, before_send)
         if (target := self._reader.target) is not None:
             key_attribute = self._reader.key_attributes[0]

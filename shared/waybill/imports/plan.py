@@ -15,6 +15,7 @@ from waybill.entities.schema import Schema, parse_schema
 from waybill.errors import JobFailed
 from waybill.imports.deadline import OutOfTime, Remaining, whole_invocation
 from waybill.imports.keys import partitions_for
+from waybill.imports.modes import MODES
 from waybill.imports.policy import Policy
 from waybill.imports.reports import RejectsFormat, RowError
 from waybill.imports.results import plan_key, write_error_log
@@ -183,7 +184,7 @@ def match_labels(schema: Schema, entity: Entity, job: Job, labels: list[str]) ->
     Raises:
         HeaderMismatch: the header does not fit.
     """
-    return match_header(schema, labels, renames_of(entity, job), mode=job.mode)
+    return match_header(schema, labels, renames_of(entity, job), required=MODES[job.mode].labels)
 
 
 def rewritten_key(job_id: str) -> str:
@@ -203,7 +204,7 @@ def read_request(services: Services, job: Job, entity: Entity, schema: Schema) -
         schema=schema,
         renames=renames_of(entity, job),
         match=partial(match_labels, schema, entity, job),
-        is_whole_record=job.mode in ("upsert", "insert"),
+        is_whole_record=MODES[job.mode].shape == "put",
     )
 
 

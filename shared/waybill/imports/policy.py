@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from waybill.imports.modes import MODES
 from waybill.jobs.model import Job
-
-MODES = ("upsert", "insert", "update", "delete")
-ON_ERROR = ("skip", "abort", "all-or-nothing")
 
 
 @dataclass(frozen=True)
@@ -33,10 +31,10 @@ class Policy:
 
     @classmethod
     def of(cls, job: Job) -> Policy:
-        all_or_nothing = job.on_error == "all-or-nothing"
+        all_or_nothing, checks_existence = job.on_error == "all-or-nothing", MODES[job.mode].requires is not None
         return cls(
-            checks_first=all_or_nothing or job.dry_run or job.mode != "upsert" or bool(job.options.get("unique")),
-            checks_existence=job.mode != "upsert",
+            checks_first=all_or_nothing or job.dry_run or checks_existence or bool(job.options.get("unique")),
+            checks_existence=checks_existence,
             writes=not job.dry_run and not job.options.get("refused"),
             refuses_all=bool(job.options.get("refused")),
             max_errors=int(job.options.get("maxErrors", 1)) if job.on_error == "abort" else None,
@@ -47,10 +45,3 @@ def schema_options(schema: Mapping[str, Any]) -> dict[str, bool]:
     """What of a Table Schema document the policy must know, as job options."""
     unique = any((field.get("constraints") or {}).get("unique") for field in schema["fields"])
     return {"unique": True} if unique or schema.get("uniqueKeys") else {}
-
-
-def mode_problem(mode: str, primary_key: Sequence[str]) -> str | None:
-    """Why a mode cannot be used with an entity; None when it can."""
-    if mode in ("update", "delete") and not primary_key:
-        return f"{mode} needs an entity with a primaryKey"
-    return None

@@ -17,12 +17,13 @@ from waybill.entities.model import Entity
 from waybill.entities.schema import Schema, parse_schema
 from waybill.errors import JobFailed
 from waybill.imports.deadline import RESERVE_SECONDS, OutOfTime, Remaining, Timed, check_time
+from waybill.imports.options import ImportOptions
 from waybill.imports.plan import ImportPlan, ObjectVersion, match_labels, read_request, renames_of
 from waybill.imports.reports import RowError
 from waybill.imports.rewrite import FileRead, ObjectFile, Reading, Request
 from waybill.imports.rows import RowReader
 from waybill.imports.sinks import NoSink
-from waybill.imports.start import ImportOptions, new_import
+from waybill.imports.start import new_import
 from waybill.jobs.items import Upload
 from waybill.jobs.model import Job
 from waybill.tabular.detect import TextFormat

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from waybill.errors import Conflict, NotFound
 from waybill.ids import new_uuid
+from waybill.imports.options import ImportOptions
 from waybill.imports.plan import ImportPlan, read_plan
 from waybill.imports.results import rejects_key, summary_key
 from waybill.imports.settle import DUPLICATE_KEY
-from waybill.imports.start import ImportOptions, new_import, register
+from waybill.imports.start import new_import, register
 from waybill.jobs.model import Job, job_prefix
 from waybill.tabular.recode import Recoded
 from waybill.tabular.records import raw_records, segments
@@ -48,16 +49,9 @@ def relaunch_import(services: Services, job: Job, started_by: str, started_by_id
     info = services.files.head(bucket, key)
     if info is None:
         raise Conflict("The rejects file of this job is gone.", job.allowed_actions())
-    options = ImportOptions(
-        mode=job.mode,
-        on_error=job.on_error,
-        max_errors=int(job.options.get("maxErrors", 1)),
-        dry_run=job.dry_run,
-        encoding=form.encoding,
-        dialect={**job.options.get("dialect", {}), "delimiter": form.delimiter, "quoteChar": form.quote_char},
-        columns=job.options.get("columns"),
-        unescape_formulas=bool(job.options.get("unescapeFormulas")),
-    )
+    options = ImportOptions.of(job)
+    dialect = {**(options.dialect or {}), "delimiter": form.delimiter, "quoteChar": form.quote_char}
+    options = replace(options, encoding=form.encoding, dialect=dialect)
     child = new_import(services, child_id, job.entity, job.file_name, started_by, source=(bucket, key, info.etag))
     child = replace(child, started_by_id=started_by_id, retry_of=job.job_id)
     return register(services, child, entity, options, None)

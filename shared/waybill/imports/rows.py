@@ -18,9 +18,10 @@ from waybill.entities.columns import Lane, make_column
 from waybill.entities.header import HeaderMatch
 from waybill.entities.model import Entity
 from waybill.entities.native_rows import NativeRows, Suspect, native_rows
-from waybill.entities.rows import MISSING_KEY, Block, Shape, compile_rows, key_text
+from waybill.entities.rows import MISSING_KEY, Block, compile_rows, key_text
 from waybill.entities.schema import Schema
 from waybill.imports.blocks import RowBlock
+from waybill.imports.modes import MODES
 from waybill.imports.reports import RowError
 from waybill.imports.sinks import BatchSink, Wrapping
 from waybill.jobs.model import Job
@@ -31,9 +32,6 @@ from waybill.timestamps import rfc3339
 
 if TYPE_CHECKING:
     from waybill.imports.plan import ImportPlan
-
-
-_SHAPES: dict[str, Shape] = {"upsert": "put", "insert": "put", "update": "update", "delete": "delete"}
 
 
 FEW_CELLS = 10  # a column is not worth a lane
@@ -64,7 +62,8 @@ class RowReader:
         self.key_attributes = ("_pk", "_sk") if own_table else schema.primary_key
         self._modified_attribute = None if entity.target is None else entity.target.modified_attribute
         self._own_table = own_table
-        self._compiler = compile_rows(schema, match, shape=_SHAPES[job.mode], own_table=own_table)
+        shape = MODES[job.mode].shape
+        self._compiler = compile_rows(schema, match, shape=shape, own_table=own_table)
         self.unique_sets = self._compiler.unique_sets
         self._width = len(match.labels)
         self._native = None
@@ -73,7 +72,7 @@ class RowReader:
         # The leading columns of a rejects file say nothing of the row itself.
         self._first_own_cell = 3 if plan.rejects_format.strip_columns else 0
         reads_as_it_stands = not (self._guarded or self._first_own_cell or plan.dialect.comment_rows)
-        if reads_as_it_stands and _SHAPES[job.mode] == "put":
+        if reads_as_it_stands and shape == "put":
             self._names = {position: field.name for position, field in match.columns}
             self._native = native_rows(schema, match, plan.dialect, own_table)
 

@@ -22,12 +22,13 @@ from waybill.imports.blocks import RowBlock
 from waybill.imports.deadline import RESERVE_SECONDS, OutOfTime, Remaining, check_time, whole_invocation
 from waybill.imports.existence import comparable, existing, keys_of
 from waybill.imports.keys import KeySpill, RangeReader
+from waybill.imports.modes import MODES
 from waybill.imports.plan import ImportPlan, read_plan
 from waybill.imports.policy import Policy
 from waybill.imports.repeats import Found, Loser, LoserQueue, Search, by_row
 from waybill.imports.reports import RowError
 from waybill.imports.rows import RowReader
-from waybill.imports.sinks import EXISTS, NOT_FOUND, BatchSink
+from waybill.imports.sinks import BatchSink
 from waybill.imports.source import chunk_segments, read_again, row_reader
 from waybill.jobs.model import Job, Status, job_prefix
 
@@ -137,12 +138,12 @@ def settle_import(services: Services, job_id: str, remaining_seconds: Remaining 
 def _write_losers(services: Services, job: Job, plan: ImportPlan, searches: Sequence[Search]) -> bool:
     """Write what the settling takes out of each chunk; says whether any row is bad."""
     bucket, is_bad = services.settings.files_bucket, False
-    refusal = EXISTS if job.mode == "insert" else NOT_FOUND
+    refusal = MODES[job.mode].refusal
     queue = LoserQueue(heapq.merge(*(search.losers() for search in searches), key=by_row))
     for chunk in plan.chunks:
         prefix = checks_prefix(job.job_id, chunk.number)
         found = json.loads(services.files.read(bucket, prefix + "bad"))
-        losers = {row: RowError(row, None, None, refusal[0], None, refusal[1]) for row in found["refused"]}
+        losers = {row: RowError(row, None, None, refusal.type, None, refusal.message) for row in found["refused"]}
         losers |= {loser.row: loser.error for loser in queue.before(chunk.first_row + chunk.rows)}
         is_bad |= bool(found["bad"] or losers)
         services.files.put(bucket, prefix + "losers", json.dumps([losers[row] for row in sorted(losers)]).encode())
@@ -229,11 +230,10 @@ def _search(
 
 
 def _refused(services: Services, job: Job, reader: RowReader, block: RowBlock) -> list[int]:
-    """Rows that mode insert, update or delete would find the table against."""
+    """Rows whose record does not stand in the table as the mode requires."""
+    mode = MODES[job.mode]
     attributes = reader.key_attributes
-    keys = keys_of(block.texts, attributes, job.mode == "update")
+    keys = keys_of(block.texts, attributes, mode.shape == "update")
     there = existing(services.dynamodb, reader.table, keys, attributes, own_table=reader.target is None)
-    wants_absent = job.mode == "insert"
-    return [
-        row for row, key in zip(block.rows, keys, strict=True) if (comparable(key, attributes) in there) is wants_absent
-    ]
+    stands = (comparable(key, attributes) in there for key in keys)
+    return [row for row, is_there in zip(block.rows, stands, strict=True) if is_there is (mode.requires == "absent")]

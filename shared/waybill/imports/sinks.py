@@ -13,9 +13,10 @@ from typing import NamedTuple, Protocol
 
 from waybill.aws.dynamodb import BatchWriter, ConditionalWriter, DynamoDB
 from waybill.entities.records import TOMBSTONE_SECONDS
+from waybill.imports.modes import Mode, Refusal
 
 
-class Refusal(NamedTuple):
+class RefusedRow(NamedTuple):
     """A row that the table did not take."""
 
     row: int
@@ -38,7 +39,7 @@ class Sink(Protocol):
 
     def write(self, rows: Sequence[int], texts: Sequence[bytes], digests: Sequence[int]) -> None: ...
 
-    def refused(self) -> list[Refusal]:
+    def refused(self) -> list[RefusedRow]:
         """Rows handed in so far that were refused; waits for what is on its way where refusals are possible."""
         ...
 
@@ -48,7 +49,7 @@ class Sink(Protocol):
         """Rows handed in that are not known to be written."""
         ...
 
-    def stop(self) -> tuple[set[int], list[Refusal]]:
+    def stop(self) -> tuple[set[int], list[RefusedRow]]:
         """Send nothing more and wait for what is on its way.
 
         Returns:
@@ -60,7 +61,7 @@ class Sink(Protocol):
 
 
 class BatchSink:
-    """Mode upsert: BatchWriteItem, rows overtaking each other."""
+    """A mode without a requirement: BatchWriteItem, rows overtaking each other."""
 
     wrapping: Wrapping = Wrapping('{"PutRequest":{"Item":{', "}}}")
 
@@ -78,7 +79,7 @@ class BatchSink:
             rows, texts = [row for row, _ in last.values()], [text for _, text in last.values()]
         self._writer.write(texts, rows)
 
-    def refused(self) -> list[Refusal]:
+    def refused(self) -> list[RefusedRow]:
         return []
 
     def flush(self) -> None:
@@ -87,7 +88,7 @@ class BatchSink:
     def pending(self) -> Collection[int]:
         return self._writer.unacknowledged()
 
-    def stop(self) -> tuple[set[int], list[Refusal]]:
+    def stop(self) -> tuple[set[int], list[RefusedRow]]:
         self._writer.drain()
         lost = set(self._writer.unacknowledged())
         return lost | {row for row, stand_in in self._stand_ins.items() if stand_in in lost}, []
@@ -97,21 +98,21 @@ class BatchSink:
 
 
 class ConditionalSink:
-    """Modes insert, update and delete: one conditional request a row."""
+    """A mode with a requirement: one conditional request a row."""
 
-    def __init__(self, writer: ConditionalWriter, wrapping: Wrapping, refusal: tuple[str, str]) -> None:
+    def __init__(self, writer: ConditionalWriter, wrapping: Wrapping, refusal: Refusal) -> None:
         self.wrapping = wrapping
         self._writer, self._refusal = writer, refusal
 
     def write(self, rows: Sequence[int], texts: Sequence[bytes], digests: Sequence[int]) -> None:
         self._writer.write(texts, rows)
 
-    def refused(self) -> list[Refusal]:
+    def refused(self) -> list[RefusedRow]:
         self._writer.flush()
         return self._take_refused()
 
-    def _take_refused(self) -> list[Refusal]:
-        return [Refusal(row, *self._refusal) for row in sorted(self._writer.take_refused())]
+    def _take_refused(self) -> list[RefusedRow]:
+        return [RefusedRow(row, *self._refusal) for row in sorted(self._writer.take_refused())]
 
     def flush(self) -> None:
         self._writer.flush()
@@ -119,7 +120,7 @@ class ConditionalSink:
     def pending(self) -> Collection[int]:
         return self._writer.unacknowledged()
 
-    def stop(self) -> tuple[set[int], list[Refusal]]:
+    def stop(self) -> tuple[set[int], list[RefusedRow]]:
         self._writer.drain()
         return set(self._writer.unacknowledged()), self._take_refused()
 
@@ -135,7 +136,7 @@ class NoSink:
     def write(self, rows: Sequence[int], texts: Sequence[bytes], digests: Sequence[int]) -> None:
         return
 
-    def refused(self) -> list[Refusal]:
+    def refused(self) -> list[RefusedRow]:
         return []
 
     def flush(self) -> None:
@@ -144,15 +145,12 @@ class NoSink:
     def pending(self) -> Collection[int]:
         return ()
 
-    def stop(self) -> tuple[set[int], list[Refusal]]:
+    def stop(self) -> tuple[set[int], list[RefusedRow]]:
         return set(), []
 
     def close(self) -> None:
         return
 
-
-EXISTS = ("exists", "A record with this key exists already.")
-NOT_FOUND = ("not-found", "There is no record with this key.")
 
 # What this job wrote itself passes: a request, or a whole attempt, may be repeated. A tombstone is no record.
 _IS_ABSENT = "attribute_not_exists(#key) OR attribute_exists(#gone) OR #by = :job"
@@ -160,7 +158,7 @@ _IS_THERE = "attribute_exists(#key) AND (attribute_not_exists(#gone) OR #by = :j
 
 
 def conditional_sink(
-    mode: str,
+    mode: Mode,
     dynamodb: DynamoDB,
     table: str,
     job_id: str,
@@ -168,19 +166,19 @@ def conditional_sink(
     connections: int,
     before_send: Callable[[], None],
 ) -> ConditionalSink:
-    """The sink of mode insert, update or delete on Waybill's own table.
+    """The sink of a mode with a requirement, on Waybill's own table.
 
-    A deletion leaves a tombstone (`_gone`, its expiry, is the table's TTL attribute) from which exports tell it.
+    A deletion leaves a tombstone, by which exports tell it; `_gone`, its expiry, is the table's TTL attribute.
     """
     names = {"#key": "_pk", "#gone": "_gone", "#by": "_by"}
     values = {":job": {"S": job_id}}
-    if mode == "update":  # its texts bring their own condition
-        wrapping, operation, refusal = Wrapping(f'{{"TableName":{json.dumps(table)},', "}"), "UpdateItem", NOT_FOUND
+    if mode.shape == "update":  # its texts bring their own condition
+        wrapping, operation = Wrapping(f'{{"TableName":{json.dumps(table)},', "}"), "UpdateItem"
     else:
-        condition, refusal = (_IS_ABSENT, EXISTS) if mode == "insert" else (_IS_THERE, NOT_FOUND)
+        condition = _IS_ABSENT if mode.requires == "absent" else _IS_THERE
         operation = "PutItem"
         stamps = ""
-        if mode == "delete":
+        if mode.shape == "delete":
             stamps = (
                 f',"_at":{{"N":"{now_seconds * 1000}"}},"_by":{{"S":{json.dumps(job_id)}}}'
                 f',"_gone":{{"N":"{now_seconds + TOMBSTONE_SECONDS}"}}'
@@ -191,4 +189,4 @@ def conditional_sink(
         )
         wrapping = Wrapping(f'{{"TableName":{json.dumps(table)},"Item":{{', after)
     writer = ConditionalWriter(dynamodb, operation, connections=connections, before_send=before_send)
-    return ConditionalSink(writer, wrapping, refusal)
+    return ConditionalSink(writer, wrapping, mode.refusal)

@@ -2,64 +2,28 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from waybill.entities.model import check_columns, check_dialect, check_encoding
 from waybill.errors import Conflict, EntityDeleted, NotFound
 from waybill.ids import derived_uuid
-from waybill.imports.policy import MODES, ON_ERROR, mode_problem, schema_options
+from waybill.imports.options import ImportOptions, MetadataError, options_from_metadata
+from waybill.imports.policy import schema_options
 from waybill.imports.reports import RowError
 from waybill.imports.results import write_error_log
 from waybill.jobs.items import Drop, Upload
 from waybill.jobs.model import Counts, Job, Process, Status, finished
-from waybill.tabular.dialect import MEMBERS as DIALECT_MEMBERS
-from waybill.validation import Problems
 
 if TYPE_CHECKING:
     from waybill.entities.model import Entity
     from waybill.jobs.services import Services
-
-_Value = TypeVar("_Value")
 
 # Job ids are derived from what they are about, so that an event or a request that comes twice makes one job.
 _NAMESPACE = "5f2e9c1a-7f0b-5a55-9d0a-6a2b1f0c3d11"
 DROP_PREFIX = "drop/"
 # A deletion of the entity that has begun is decided within a request of the API (29 seconds).
 DELETION_SECONDS = 30.0
-
-
-@dataclass(frozen=True)
-class ImportOptions:
-    """What a client may set for one import; None leaves it to the entity, or to detection."""
-
-    mode: str = "upsert"
-    on_error: str = "skip"
-    max_errors: int = 1
-    dry_run: bool = False
-    encoding: str | None = None
-    dialect: Mapping[str, Any] | None = None
-    columns: Mapping[str, str] | None = None
-    unescape_formulas: bool = False
-
-    def to_document(self) -> dict[str, Any]:
-        """The options that the steps need, as stored in the job. What nobody reads may be of any type, also of one that
-        DynamoDB cannot hold: it is left out."""
-        given = self.dialect
-        values = {
-            "maxErrors": self.max_errors,
-            "encoding": self.encoding,
-            "dialect": None if given is None else {name: given[name] for name in given if name in DIALECT_MEMBERS},
-            "columns": None if self.columns is None else dict(self.columns),
-            "unescapeFormulas": self.unescape_formulas,
-        }
-        return {name: value for name, value in values.items() if value is not None}
-
-
-class MetadataError(ValueError):
-    """An option in the metadata of a dropped object that cannot be used."""
 
 
 def start_drop(services: Services, detail: Mapping[str, Any]) -> Job | None:
@@ -103,9 +67,7 @@ def _register_drop(services: Services, job: Job, metadata: Mapping[str, str], dr
     except NotFound:
         return _register_failed(services, job, "unknown-entity", "There is no entity of this name.")
     try:
-        options = options_from_metadata(metadata)
-        if problem := mode_problem(options.mode, entity.primary_key):
-            raise MetadataError(f"Object metadata: {problem}.")
+        options = options_from_metadata(metadata, entity.primary_key)
     except MetadataError as error:
         return _register_failed(services, job, "source-error", str(error))
     try:
@@ -169,64 +131,6 @@ def start_next(services: Services, entity_uid: str) -> None:
             services.workflow.start(services.settings.import_state_machine, job.job_id)
             return
         services.jobs.leave_queue(entity_uid, entry)
-
-
-def options_from_metadata(metadata: Mapping[str, str]) -> ImportOptions:
-    """The options in an object's user metadata (contract section 3); other metadata is ignored.
-
-    Raises:
-        MetadataError: a value cannot be used.
-    """
-    try:
-        return ImportOptions(
-            mode=_one_of(metadata, "mode", MODES, "upsert"),
-            on_error=_one_of(metadata, "on-error", ON_ERROR, "skip"),
-            max_errors=_positive(metadata, "max-errors", 1),
-            dry_run=_one_of(metadata, "dry-run", ("false", "true"), "false") == "true",
-            encoding=_checked(metadata, "encoding", metadata.get("encoding"), check_encoding),
-            dialect=_checked(metadata, "dialect", _json(metadata, "dialect"), check_dialect),
-            columns=_checked(metadata, "columns", _json(metadata, "columns"), _check_columns),
-        )
-    except ValueError as error:
-        raise MetadataError(f"Object metadata: {error}.") from None
-
-
-def _one_of(metadata: Mapping[str, str], name: str, allowed: tuple[str, ...], default: str) -> str:
-    value = metadata.get(name, default)
-    if value not in allowed:
-        raise ValueError(f"{name} must be one of {', '.join(allowed)}")
-    return value
-
-
-def _positive(metadata: Mapping[str, str], name: str, default: int) -> int:
-    text = metadata.get(name, str(default))
-    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) < 2**31:
-        raise ValueError(f"{name} must be a whole number, 1 or more")
-    return int(text)
-
-
-def _json(metadata: Mapping[str, str], name: str) -> Any:
-    if name not in metadata:
-        return None
-    try:
-        return json.loads(metadata[name])
-    except (ValueError, RecursionError):
-        raise ValueError(f"{name} must be a JSON object") from None
-
-
-def _check_columns(value: object, path: str, problems: Problems) -> dict[str, str] | None:
-    """The fields are those of an entity that is not known yet: the header tells which are not."""
-    return None if value is None else check_columns(value, (), path, problems)
-
-
-def _checked(
-    metadata: Mapping[str, str], name: str, value: object, check: Callable[[object, str, Problems], _Value]
-) -> _Value:
-    problems: Problems = []
-    checked = check(value, name, problems)
-    for where, problem in problems:
-        raise ValueError(f"{where} {problem}")
-    return checked
 
 
 def register(services: Services, job: Job, entity: Entity, options: ImportOptions, drop: Drop | None) -> Job:

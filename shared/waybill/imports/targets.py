@@ -18,35 +18,36 @@ from typing import Any
 
 from waybill.aws.dynamodb import ConditionalWriter, ConditionFailed, DynamoDB, DynamoDBError, from_attributes
 from waybill.entities.model import Target
-from waybill.imports.sinks import EXISTS, NOT_FOUND, ConditionalSink, Wrapping
+from waybill.imports.modes import Mode
+from waybill.imports.sinks import ConditionalSink, Wrapping
 
 
 def target_sink(
-    mode: str,
+    mode: Mode,
     dynamodb: DynamoDB,
     target: Target,
     key_attribute: str,
     connections: int,
     before_send: Callable[[], None],
 ) -> ConditionalSink:
-    """The sink of mode insert, update or delete on a target table.
+    """The sink of a mode with a requirement, on a target table.
 
     Args:
         key_attribute: of the table's key, any one.
     """
     before, options = f'{{"TableName":{json.dumps(target.table)},', {"connections": connections}
-    if mode == "update":  # its texts bring their own condition
+    if mode.shape == "update":  # its texts bring their own condition
         writer = ConditionalWriter(dynamodb, "UpdateItem", before_send=before_send, **options)
-        return ConditionalSink(writer, Wrapping(before, "}"), NOT_FOUND)
-    if mode == "delete":
+        return ConditionalSink(writer, Wrapping(before, "}"), mode.refusal)
+    if mode.shape == "delete":
         writer = ConditionalWriter(dynamodb, "DeleteItem", before_send=before_send, **options)
-        return ConditionalSink(writer, Wrapping(f'{before}"Key":{{', "}}"), NOT_FOUND)
+        return ConditionalSink(writer, Wrapping(f'{before}"Key":{{', "}}"), mode.refusal)
     writer = _InsertWriter(dynamodb, target.modified_attribute, before_send=before_send, **options)
     after = (
         '},"ConditionExpression":"attribute_not_exists(#key)","ReturnValuesOnConditionCheckFailure":"ALL_OLD"'
         f',"ExpressionAttributeNames":{{"#key":{json.dumps(key_attribute)}}}}}'
     )
-    return ConditionalSink(writer, Wrapping(f'{before}"Item":{{', after), EXISTS)
+    return ConditionalSink(writer, Wrapping(f'{before}"Item":{{', after), mode.refusal)
 
 
 class _InsertWriter(ConditionalWriter):

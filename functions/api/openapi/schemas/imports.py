@@ -19,8 +19,9 @@ from openapi.schemas.blocks import (
 )
 from openapi.schemas.entities import COLUMNS, ENCODING
 from openapi.schemas.jobs import detected
-from routes.imports import IMPORT_MEMBERS, LOOK_MEMBERS, MAX_ERRORS, MAX_FILE_NAME, UPLOAD_MEMBERS
-from waybill.imports.policy import MODES, ON_ERROR
+from routes.imports import IMPORT_MEMBERS, LOOK_MEMBERS, MAX_FILE_NAME, UPLOAD_MEMBERS
+from waybill.imports.modes import DEFAULT_MODE, MODES, MODES_IN_WORDS
+from waybill.imports.options import MAX_ERRORS, ON_ERROR
 from waybill.imports.preview import SHOWN_ROWS
 
 
@@ -31,9 +32,8 @@ def _import_request() -> Schema:
             "uploadId": ident("What `POST /v1/uploads` answered."),
             "mode": word(
                 MODES,
-                "`upsert` and `insert` write the whole record, `update` the file's columns only; `delete` needs only "
-                "the key.",
-                default="upsert",
+                MODES_IN_WORDS,
+                default=DEFAULT_MODE,
             ),
             "onError": word(
                 ON_ERROR,

@@ -20,7 +20,8 @@ from openapi.schemas.blocks import (
 )
 from routes.jobs import MAX_DELETED
 from waybill.exports import parse
-from waybill.imports.policy import MODES, ON_ERROR
+from waybill.imports.modes import MODES
+from waybill.imports.options import ON_ERROR
 from waybill.jobs.model import Outcome, Process, Status
 
 _COUNTS = given(

@@ -1,0 +1,88 @@
+"""The import modes: one row each, with everything that depends on the mode.
+
+A mode says what a row of a file does to the record of its key (contract, section 4). The API's enum, the options of a
+dropped object, the header check, the precheck and the requests that are written all read this table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from waybill.entities.header import RequiredLabels
+    from waybill.entities.rows import Shape
+
+DEFAULT_MODE = "upsert"
+
+
+class Refusal(NamedTuple):
+    """Why a row of this mode is rejected: the error's type and its message."""
+
+    type: str
+    message: str
+
+
+EXISTS = Refusal("exists", "A record with this key exists already.")
+NOT_FOUND = Refusal("not-found", "There is no record with this key.")
+
+
+@dataclass(frozen=True)
+class Mode:
+    """What a row does to the record of its key.
+
+    Attributes:
+        effect: what the mode does, after its name, for the API's description.
+        shape: of the request that a row becomes; see `waybill.entities.rows.compile_rows`.
+        requires: whether the record must be `present` or `absent` before the import; None when either will do. With a
+            requirement the precheck asks the table for every key, and each row is one conditional request; without one,
+            rows are written in batches.
+        labels: the labels that a header needs; see `waybill.entities.header.match_header`.
+        needs_primary_key: whether only an entity with a primary key can be imported in this mode.
+    """
+
+    name: str
+    effect: str
+    shape: Shape = "put"
+    requires: Literal["present", "absent"] | None = None
+    labels: RequiredLabels = "schema"
+    needs_primary_key: bool = False
+
+    @property
+    def refusal(self) -> Refusal:
+        """Why a row is rejected whose record does not stand as required."""
+        return EXISTS if self.requires == "absent" else NOT_FOUND
+
+    def problem_with(self, primary_key: Sequence[str]) -> str | None:
+        """Why the mode cannot be used with an entity that has this primary key; None when it can."""
+        if self.needs_primary_key and not primary_key:
+            return f"{self.name} needs an entity with a primaryKey"
+        return None
+
+
+MODES: dict[str, Mode] = {
+    mode.name: mode
+    for mode in (
+        Mode("upsert", "writes the whole record, new or not"),
+        Mode("insert", "writes the whole record where there is none", requires="absent"),
+        Mode(
+            "update",
+            "changes the file's columns of records that exist",
+            shape="update",
+            requires="present",
+            labels="key",
+            needs_primary_key=True,
+        ),
+        Mode(
+            "delete",
+            "deletes records that exist, and needs only the key",
+            shape="delete",
+            requires="present",
+            labels="key",
+            needs_primary_key=True,
+        ),
+    )
+}
+
+MODES_IN_WORDS = "; ".join(f"`{mode.name}` {mode.effect}" for mode in MODES.values()) + "."

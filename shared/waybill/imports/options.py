@@ -1,0 +1,143 @@
+"""The options of one import: what a client may set, from a request's body or from a dropped object's metadata.
+
+Each way in decodes its own types and then calls the same checks, so that both accept and refuse the same values.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from waybill.entities.model import check_columns, check_dialect, check_encoding
+from waybill.imports.modes import DEFAULT_MODE, MODES
+from waybill.tabular.dialect import MEMBERS as DIALECT_MEMBERS
+from waybill.validation import Problems
+
+if TYPE_CHECKING:
+    from waybill.jobs.model import Job
+
+ON_ERROR = ("skip", "abort", "all-or-nothing")
+MAX_ERRORS = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """What a client may set for one import; None leaves it to the entity, or to detection."""
+
+    mode: str = DEFAULT_MODE
+    on_error: str = "skip"
+    max_errors: int = 1
+    dry_run: bool = False
+    encoding: str | None = None
+    dialect: Mapping[str, Any] | None = None
+    columns: Mapping[str, str] | None = None
+    unescape_formulas: bool = False
+
+    @classmethod
+    def of(cls, job: Job) -> ImportOptions:
+        """The options that a job was registered with."""
+        return cls(
+            mode=job.mode,
+            on_error=job.on_error,
+            max_errors=int(job.options.get("maxErrors", 1)),
+            dry_run=job.dry_run,
+            encoding=job.options.get("encoding"),
+            dialect=job.options.get("dialect"),
+            columns=job.options.get("columns"),
+            unescape_formulas=bool(job.options.get("unescapeFormulas")),
+        )
+
+    def to_document(self) -> dict[str, Any]:
+        """The options that a job stores under `options`.
+
+        Members of the dialect that no step reads are left out: their values may be of a type that DynamoDB cannot hold.
+        """
+        given = self.dialect
+        values = {
+            "maxErrors": self.max_errors,
+            "encoding": self.encoding,
+            "dialect": None if given is None else {name: given[name] for name in given if name in DIALECT_MEMBERS},
+            "columns": None if self.columns is None else dict(self.columns),
+            "unescapeFormulas": self.unescape_formulas,
+        }
+        return {name: value for name, value in values.items() if value is not None}
+
+
+def check_mode(value: object, primary_key: Sequence[str], path: str, problems: Problems) -> str:
+    """A mode that can be used with an entity of this primary key."""
+    if not isinstance(value, str) or value not in MODES:
+        problems.append((path, f"must be one of {', '.join(MODES)}"))
+        return DEFAULT_MODE
+    if problem := MODES[value].problem_with(primary_key):
+        problems.append((path, problem))
+    return value
+
+
+def check_on_error(value: object, path: str, problems: Problems) -> str:
+    """What a rejected row does to the import."""
+    if value not in ON_ERROR:
+        problems.append((path, f"must be one of {', '.join(ON_ERROR)}"))
+    return str(value)
+
+
+def check_max_errors(value: object, path: str, problems: Problems) -> int:
+    """The number of rejected rows after which an import with `abort` stops."""
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_ERRORS:
+        problems.append((path, f"must be a whole number from 1 to {MAX_ERRORS}"))
+        return 1
+    return value
+
+
+class MetadataError(ValueError):
+    """The metadata of a dropped object holds an option that cannot be used."""
+
+
+def options_from_metadata(metadata: Mapping[str, str], primary_key: Sequence[str]) -> ImportOptions:
+    """The options in an object's user metadata (contract, section 3); other metadata is ignored.
+
+    Labels in `columns` may name any field: the header check tells which fields the entity lacks.
+
+    Raises:
+        MetadataError: a value cannot be used; says the first problem.
+    """
+    problems: Problems = []
+    options = ImportOptions(
+        mode=check_mode(metadata.get("mode", DEFAULT_MODE), primary_key, "mode", problems),
+        on_error=check_on_error(metadata.get("on-error", "skip"), "on-error", problems),
+        max_errors=check_max_errors(_whole_number(metadata.get("max-errors", "1")), "max-errors", problems),
+        dry_run=_true_or_false(metadata, "dry-run", problems),
+        encoding=check_encoding(metadata.get("encoding"), "encoding", problems),
+        dialect=check_dialect(_json(metadata, "dialect", problems), "dialect", problems),
+        columns=_columns(metadata, problems),
+    )
+    for name, problem in problems:
+        raise MetadataError(f"Object metadata: {name} {problem}.")
+    return options
+
+
+def _whole_number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() else None
+
+
+def _true_or_false(metadata: Mapping[str, str], name: str, problems: Problems) -> bool:
+    text = metadata.get(name, "false")
+    if text not in ("false", "true"):
+        problems.append((name, "must be one of false, true"))
+    return text == "true"
+
+
+def _columns(metadata: Mapping[str, str], problems: Problems) -> dict[str, str] | None:
+    value = _json(metadata, "columns", problems)
+    return None if value is None else check_columns(value, (), "columns", problems)
+
+
+def _json(metadata: Mapping[str, str], name: str, problems: Problems) -> Any:
+    if name not in metadata:
+        return None
+    try:
+        return json.loads(metadata[name])
+    except (ValueError, RecursionError):
+        problems.append((name, "must be a JSON object"))
+        return None
