@@ -6,7 +6,7 @@ import csv
 import io
 import itertools
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -17,7 +17,7 @@ import boto3
 import yaml
 
 from waybill.bootstrap import Services
-from waybill.clock import SystemClock
+from waybill.clock import SYSTEM_CLOCK
 from waybill.entities.model import Entity
 from waybill.settings import Settings
 
@@ -37,17 +37,30 @@ CONTACTS_SCHEMA = {
 }
 
 
-class Clock(SystemClock):
-    """A clock whose time of day stands still until it is moved; deadlines run on."""
+class Clock:
+    """A clock whose time of day stands still until it is moved; deadlines run on.
+
+    `on_sleep` takes the place of waiting.
+    """
 
     def __init__(self, moment: datetime = START) -> None:
         self.moment = moment
+        self.on_sleep: Callable[[float], object] = SYSTEM_CLOCK.sleep
+        self._ahead = 0.0
 
     def now(self) -> datetime:
         return self.moment
 
+    def monotonic(self) -> float:
+        return SYSTEM_CLOCK.monotonic() + self._ahead
+
+    def sleep(self, seconds: float) -> None:
+        self.on_sleep(seconds)
+
     def forward(self, **delta: float) -> None:
+        """Let time pass: it is later, and deadlines are nearer."""
         self.moment += timedelta(**delta)
+        self._ahead += timedelta(**delta).total_seconds()
 
 
 class _TemplateLoader(yaml.SafeLoader):

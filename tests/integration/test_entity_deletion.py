@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -20,7 +19,6 @@ from waybill.exports.definition import Export, ExportStatus
 from waybill.exports.parse import Allowed, parse_definition
 from waybill.exports.run import activate, relaunch_export, run_now
 from waybill.ids import new_uuid
-from waybill.imports import start
 from waybill.imports.options import ImportOptions
 from waybill.imports.start import new_import, register, start_drop
 from waybill.jobs.model import Counts, Job, Process, Status, finished
@@ -84,11 +82,19 @@ def test_records_and_exports_go_and_other_entities_keep_theirs(services: Service
     assert erase_deleted(services) == 0
 
 
+class SecondPerLook(builders.Clock):
+    """A second passes each time that somebody measures how much time is left."""
+
+    def monotonic(self) -> float:
+        self.forward(seconds=1)
+        return super().monotonic()
+
+
 def test_what_one_minute_leaves_the_next_one_deletes(services: Services, contacts: Entity) -> None:
     put_records(services, contacts, 130)
     delete_entity(services, contacts)
-    ticks = itertools.count(0, 1.0)
-    erased = [erase_deleted(services, lambda: next(ticks)) for _ in range(3)]
+    services.clock = SecondPerLook()
+    erased = [erase_deleted(services) for _ in range(3)]
     assert sum(erased) == 130
     assert erased[0] < 130
     assert services.entities.deleted() == []
@@ -217,10 +223,10 @@ def test_a_deletion_that_died_blocks_for_minutes_only(
 
 
 def test_a_dropped_file_waits_until_the_deletion_is_decided(
-    services: Services, contacts: Entity, s3: Any, monkeypatch: pytest.MonkeyPatch
+    services: Services, contacts: Entity, s3: Any, clock: builders.Clock
 ) -> None:
     mark = services.entities.mark(contacts, services.clock.now())
-    monkeypatch.setattr(start.time, "sleep", lambda seconds: services.entities.unmark(contacts.uid, mark))
+    clock.on_sleep = lambda seconds: services.entities.unmark(contacts.uid, mark)
     etag = s3.put_object(Bucket="drop-bucket", Key="drop/contacts/a.csv", Body=b"contact_id\n1\n")["ETag"].strip('"')
     job = start_drop(services, builders.created_event(services, "drop/contacts/a.csv", etag)["detail"])
     assert job is not None and (job.status, job.entity_uid) == (Status.WAITING, contacts.uid)
@@ -229,7 +235,7 @@ def test_a_dropped_file_waits_until_the_deletion_is_decided(
         finished(job, Status.CANCELED, Counts(0), services.clock.now(), services.jobs.retention), Status.WAITING
     )
     mark = services.entities.mark(contacts, services.clock.now())
-    monkeypatch.setattr(start.time, "sleep", lambda seconds: services.entities.delete(contacts, mark))
+    clock.on_sleep = lambda seconds: services.entities.delete(contacts, mark)
     event = builders.created_event(services, "drop/contacts/a.csv", etag)
     job = start_drop(services, event["detail"])
     assert job is not None and (job.status, job.error_code) == (Status.FAILED, "unknown-entity")

@@ -27,7 +27,6 @@ from waybill.exports.definition import PAUSE_AFTER, Export, ExportStatus
 from waybill.exports.parse import Allowed, parse_definition
 from waybill.exports.run import activate, fail_export, fail_run, relaunch_export, run_now, tick
 from waybill.ids import new_uuid
-from waybill.jobs import leases
 from waybill.jobs.model import Job, Process, Status
 from waybill.upkeep.announcements import announce_late
 
@@ -43,8 +42,8 @@ def enough() -> float:
 
 
 @pytest.fixture(autouse=True)
-def no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(extraction.time, "sleep", lambda seconds: None)
+def no_wait(clock: builders.Clock) -> None:
+    clock.on_sleep = lambda seconds: None
 
 
 @pytest.fixture
@@ -469,7 +468,6 @@ def test_a_server_that_stalls_longer_than_a_lease_is_waited_for(
     def slow_copy(*arguments: Any) -> None:
         progress = arguments[-1]
         services.clock.forward(seconds=30)  # type: ignore[attr-defined]
-        monkeypatch.setattr(leases.time, "monotonic", lambda real=leases.time.monotonic: real() + 30)
         if taken_over:
             services.jobs.lease_chunk(job.job_id, -2, "another", 12)
         progress()

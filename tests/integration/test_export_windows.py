@@ -272,7 +272,7 @@ def test_what_was_delivered_folds_to_the_table(
         return call_bytes(operation, request)
 
     monkeypatch.setattr(Machine, "__init__", remember)
-    monkeypatch.setattr(extraction.time, "sleep", sleep)
+    clock.on_sleep = sleep
     monkeypatch.setattr(extraction, "SEGMENTS", SHARDS)
     monkeypatch.setattr(services.dynamodb, "call_bytes", read)
     monkeypatch.setattr(services.jobs, "_announce", lambda job: True)
