@@ -44,7 +44,7 @@ export function ConfirmDialog({ header, confirmText, isDisabled, children, onCon
     >
       <SpaceBetween size="m">
         {children}
-        <ProblemAlert error={confirm.error} />
+        {confirm.error && <ProblemAlert error={confirm.error} />}
       </SpaceBetween>
     </Modal>
   );

@@ -4,7 +4,6 @@ import { Problem } from "../api/problem";
 import { ProblemText } from "./ProblemText";
 
 export function ProblemAlert({ error }: { error: unknown }) {
-  if (error === null || error === undefined) return null;
   const problem = Problem.of(error);
   return (
     <Alert type="error" header={problem.title}>

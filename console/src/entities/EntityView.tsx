@@ -96,7 +96,7 @@ function View({ name }: { name: string }) {
           ]}
         />
       )}
-      <ProblemAlert error={error} />
+      {error && <ProblemAlert error={error} />}
       <Table
         variant="container"
         wrapLines

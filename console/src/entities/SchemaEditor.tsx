@@ -57,7 +57,7 @@ function Editor({ known, entity, readError }: Props) {
   const navigate = useNavigate();
   const [name, setName] = useState(known ?? "");
   const [text, setText] = useState(() => definitionText(known === undefined ? EXAMPLE : entity?.value));
-  const [problem, setProblem] = useState<unknown>(readError);
+  const [problem, setProblem] = useState(readError && Problem.of(readError));
   const [places, setPlaces] = useState<(Place & ProblemMember)[]>([]);
   const [busy, setBusy] = useState(false);
   const box = useRef<HTMLDivElement>(null);
@@ -126,13 +126,12 @@ function Editor({ known, entity, readError }: Props) {
     >
       <Container>
         <SpaceBetween size="m">
-          {places.length > 0 ? (
-            <Alert type="error" header={Problem.of(problem).title}>
-              <div>{Problem.of(problem).detail}</div>
+          {problem && places.length === 0 && <ProblemAlert error={problem} />}
+          {problem && places.length > 0 && (
+            <Alert type="error" header={problem.title}>
+              <div>{problem.detail}</div>
               <div>The problems are listed below the definition, with their lines.</div>
             </Alert>
-          ) : (
-            <ProblemAlert error={problem} />
           )}
           {!known && (
             <FormField label="Name" constraintText="Letters, digits, and . _ - after the first; 64 characters at most">

@@ -1,6 +1,7 @@
 import Box from "@cloudscape-design/components/box";
 import Button from "@cloudscape-design/components/button";
 import Modal from "@cloudscape-design/components/modal";
+import SpaceBetween from "@cloudscape-design/components/space-between";
 import { useQuery } from "@tanstack/react-query";
 import { at, call } from "../api/client";
 import type { Definition, Export } from "../api/types";
@@ -9,12 +10,14 @@ import { Summary } from "./Summary";
 import { useNextRuns } from "./useNextRuns";
 
 export function DefinitionDialog({ of, onClose }: { of: Export; onClose: () => void }) {
-  const { data: definition, error } = useQuery({
+  const read = useQuery({
     queryKey: ["exports", "definition", of.exportId],
     queryFn: ({ signal }) => call<Definition>("GET", at`exports/${of.exportId}/definition`, { signal }),
     gcTime: 0,
   });
   const runs = useNextRuns(of.exportId, { enabled: of.status === "SCHEDULED" });
+  const definition = read.data;
+  const error = read.error ?? runs.error;
   return (
     <Modal
       visible
@@ -29,8 +32,10 @@ export function DefinitionDialog({ of, onClose }: { of: Export; onClose: () => v
         </Box>
       }
     >
-      <ProblemAlert error={error ?? runs.error} />
-      {definition && <Summary definition={definition} runs={runs.data} />}
+      <SpaceBetween size="m">
+        {error && <ProblemAlert error={error} />}
+        {definition && <Summary definition={definition} runs={runs.data} />}
+      </SpaceBetween>
     </Modal>
   );
 }

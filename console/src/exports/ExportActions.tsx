@@ -1,6 +1,7 @@
 /** What can be done to the selected export, by the status of the list. */
 import Button from "@cloudscape-design/components/button";
 import SpaceBetween from "@cloudscape-design/components/space-between";
+import type { ReactNode } from "react";
 import { useNavigate } from "react-router";
 import { at } from "../api/client";
 import type { Export, ExportStatus } from "../api/types";
@@ -27,39 +28,46 @@ export function ExportActions({ status, selected, isBusy, onOpen, onActivate, on
   );
   const copy = opening("Copy", "copy", isForbidden("copy"));
   const definition = opening("View definition", "definition", isForbidden("definition"));
+  const actions: Record<ExportStatus, ReactNode> = {
+    DRAFT: (
+      <Row>
+        <Button disabled={isForbidden("edit")} onClick={() => void navigate(`/exports/${selected!.exportId}/edit`)}>
+          Edit
+        </Button>
+        {copy}
+        {opening("Delete", "delete", isForbidden("delete"))}
+        <Button disabled={isForbidden("activate")} loading={isBusy} onClick={onActivate}>
+          Activate
+        </Button>
+      </Row>
+    ),
+    SCHEDULED: (
+      <Row>
+        {definition}
+        {opening("Unschedule", "unschedule", isForbidden("unschedule"))}
+        <Button disabled={isForbidden("run")} loading={isBusy} onClick={onRun}>
+          Run now
+        </Button>
+        {copy}
+      </Row>
+    ),
+    IN_PROGRESS: definition,
+    FINISHED: (
+      <Row>
+        {opening("View report", "report", selected === null)}
+        <DownloadLastRun of={selected} />
+        {definition}
+        {copy}
+      </Row>
+    ),
+  };
+  return actions[status];
+}
+
+function Row({ children }: { children: ReactNode }) {
   return (
     <SpaceBetween direction="horizontal" size="xs">
-      {status === "DRAFT" && (
-        <>
-          <Button disabled={isForbidden("edit")} onClick={() => void navigate(`/exports/${selected!.exportId}/edit`)}>
-            Edit
-          </Button>
-          {copy}
-          {opening("Delete", "delete", isForbidden("delete"))}
-          <Button disabled={isForbidden("activate")} loading={isBusy} onClick={onActivate}>
-            Activate
-          </Button>
-        </>
-      )}
-      {status === "SCHEDULED" && (
-        <>
-          {definition}
-          {opening("Unschedule", "unschedule", isForbidden("unschedule"))}
-          <Button disabled={isForbidden("run")} loading={isBusy} onClick={onRun}>
-            Run now
-          </Button>
-          {copy}
-        </>
-      )}
-      {status === "IN_PROGRESS" && definition}
-      {status === "FINISHED" && (
-        <>
-          {opening("View report", "report", selected === null)}
-          <DownloadLastRun of={selected} />
-          {definition}
-          {copy}
-        </>
-      )}
+      {children}
     </SpaceBetween>
   );
 }

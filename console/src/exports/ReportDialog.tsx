@@ -40,6 +40,7 @@ export function ReportDialog({ of, onClose }: { of: Export; onClose: () => void 
       onClose();
     },
   });
+  const error = relaunch.error ?? runs.error ?? reportError;
   const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
   const options = (runs.data ?? []).map((run) => ({
     value: run.jobId,
@@ -72,7 +73,7 @@ export function ReportDialog({ of, onClose }: { of: Export; onClose: () => void 
       }
     >
       <SpaceBetween size="l">
-        <ProblemAlert error={relaunch.error ?? runs.error ?? reportError} />
+        {error && <ProblemAlert error={error} />}
         {runs.data?.length === 0 && <Box>Its runs have expired, or it has not run yet.</Box>}
         {options.length > 0 && (
           <FormField label="Run">

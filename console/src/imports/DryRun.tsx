@@ -40,7 +40,7 @@ export function DryRun({ job }: { job: Job }) {
       <SpaceBetween size="s">
         <div>{job.error ? `${job.error.code}: ${job.error.message}` : `${job.message}.`} Nothing was written.</div>
         {summary.length > 0 && <ErrorSummary summary={summary} />}
-        <ProblemAlert error={errors.error} />
+        {errors.error && <ProblemAlert error={errors.error} />}
       </SpaceBetween>
     </Alert>
   );

@@ -142,7 +142,7 @@ export default function ImportDialog({ entityName, onClose }: Props) {
             No entity lets you import. Ask an administrator for the permission.
           </Alert>
         )}
-        <ProblemAlert error={entities.error} />
+        {entities.error && <ProblemAlert error={entities.error} />}
         <ColumnLayout columns={2}>
           <FormField label="Into the entity">
             <Select
@@ -179,7 +179,7 @@ export default function ImportDialog({ entityName, onClose }: Props) {
           </FormField>
         </ColumnLayout>
         {file && !entity && entities.data && <Box>Choose an entity to see what the file would become in it.</Box>}
-        <ProblemAlert error={upload.error} />
+        {upload.error && <ProblemAlert error={upload.error} />}
         {upload.isBusy && upload.sent === null && !preview && (
           <StatusIndicator type="loading">Reading the preview</StatusIndicator>
         )}
@@ -211,7 +211,7 @@ export default function ImportDialog({ entityName, onClose }: Props) {
           />
         )}
         {dryRun && <DryRun job={dryRun} />}
-        <ProblemAlert error={startError} />
+        {startError && <ProblemAlert error={startError} />}
       </SpaceBetween>
     </Modal>
   );

@@ -45,7 +45,7 @@ interface Props {
 
 export function ImportOptions({ settings, hasKey, disabled, change }: Props) {
   return (
-    <>
+    <SpaceBetween size="l">
       <ColumnLayout columns={2}>
         <FormField
           label="Mode"
@@ -95,6 +95,6 @@ export function ImportOptions({ settings, hasKey, disabled, change }: Props) {
           Take the formula guard ( ' ) off again
         </Checkbox>
       </SpaceBetween>
-    </>
+    </SpaceBetween>
   );
 }

@@ -40,6 +40,7 @@ export function ErrorLog({ jobId, onClose }: { jobId: string; onClose: () => voi
     if (isSearching && !isFetching) void fetchNextPage();
   }, [isSearching, isFetching, fetchNextPage]);
 
+  const error = log.error ?? read.error;
   const wanted = search.toLocaleLowerCase();
   const found = errors.filter((error) =>
     [String(error.rowNumber), error.fieldName, error.type, error.cell, error.message].some((text) =>
@@ -78,7 +79,7 @@ export function ErrorLog({ jobId, onClose }: { jobId: string; onClose: () => voi
       }
     >
       <SpaceBetween size="l">
-        <ProblemAlert error={log.error ?? read.error} />
+        {error && <ProblemAlert error={error} />}
         {job?.error && (
           <Alert type="error" header={job.error.code}>
             {job.error.message}

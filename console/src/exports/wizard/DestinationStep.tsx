@@ -25,13 +25,13 @@ export function DestinationStep({ draft, change }: StepProps) {
           onChange={(kind) => change({ destination: { kind } })}
         />
         {isDelivery && (
-          <>
+          <SpaceBetween size="m">
             <Fields
               destination={destination}
               change={(changes) => change({ destination: withoutEmpty({ ...destination, ...changes }) })}
             />
             <TestConnection entity={draft.entity} destination={destination} />
-          </>
+          </SpaceBetween>
         )}
         <TextField
           label="Recipients of the report"

@@ -20,18 +20,14 @@ const WHEN = [
 ] as const;
 
 export function ScheduleStep(props: StepProps) {
-  return (
-    <Container>
-      <SpaceBetween size="m">{isPeriodic(props.draft.type) ? <Weekly {...props} /> : <Once {...props} />}</SpaceBetween>
-    </Container>
-  );
+  return <Container>{isPeriodic(props.draft.type) ? <Weekly {...props} /> : <Once {...props} />}</Container>;
 }
 
 function Once({ draft, change }: StepProps) {
   const schedule = draft.schedule ?? null;
   const set = (changes: Partial<Schedule>) => change({ schedule: { ...schedule, ...changes } });
   return (
-    <>
+    <SpaceBetween size="m">
       <SelectField
         label="When"
         value={schedule ? "at" : "now"}
@@ -39,7 +35,7 @@ function Once({ draft, change }: StepProps) {
         onChange={(when) => change({ schedule: when === "at" ? { at: "", timezone: ZONE } : null })}
       />
       {schedule && (
-        <>
+        <SpaceBetween size="m">
           <ColumnLayout columns={2}>
             <TextField
               label="Date and time"
@@ -50,9 +46,9 @@ function Once({ draft, change }: StepProps) {
             <ZoneField value={schedule.timezone ?? ZONE} onChange={(timezone) => set({ timezone })} />
           </ColumnLayout>
           <NextRuns type={draft.type} schedule={schedule} />
-        </>
+        </SpaceBetween>
       )}
-    </>
+    </SpaceBetween>
   );
 }
 
@@ -61,7 +57,7 @@ function Weekly({ draft, change }: StepProps) {
   const set = (changes: Partial<Schedule>) => change({ schedule: { ...schedule, ...changes } });
   const days = schedule?.days ?? DAYS;
   return (
-    <>
+    <SpaceBetween size="m">
       <ColumnLayout columns={2}>
         <TextField label="Time" value={schedule?.time} help="Such as 02:30" onChange={(time) => set({ time })} />
         <ZoneField value={schedule?.timezone ?? "UTC"} onChange={(timezone) => set({ timezone })} />
@@ -86,7 +82,7 @@ function Weekly({ draft, change }: StepProps) {
         A time that the clock skips in spring runs at the next valid minute; one that it shows twice in autumn runs
         once.
       </Box>
-    </>
+    </SpaceBetween>
   );
 }
 

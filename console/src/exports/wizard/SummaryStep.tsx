@@ -10,7 +10,7 @@ export function SummaryStep({ exportId, definition }: { exportId: string; defini
   const runs = useNextRuns(exportId);
   return (
     <SpaceBetween size="m">
-      <ProblemAlert error={runs.error} />
+      {runs.error && <ProblemAlert error={runs.error} />}
       <Container>
         <Summary definition={definition} runs={runs.data} />
       </Container>
