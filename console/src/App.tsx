@@ -1,4 +1,4 @@
-/** Sign-in or the signed-in console: the frame around every screen, and which screen belongs to which address. */
+/** The sign-in form, or the frame around every screen and the routes to the screens. */
 import AppLayout from "@cloudscape-design/components/app-layout";
 import Box from "@cloudscape-design/components/box";
 import SideNavigation from "@cloudscape-design/components/side-navigation";
@@ -36,7 +36,7 @@ const SCREENS = [
   { text: "Entities", href: "/entities" },
 ];
 
-/** What was read belongs to one user: the cache begins and ends with the session. */
+/** The cache belongs to one user: it begins and ends with the session. */
 function SignedIn() {
   const [queryClient] = useState(createQueryClient);
   return (

@@ -7,7 +7,7 @@ import { createRoot } from "react-dom/client";
 import { App, ROOT } from "./App";
 import { applyTheme } from "./common/theme";
 
-if (!location.pathname.startsWith(ROOT)) location.replace(`${ROOT}/`); // another name of the same place
+if (!location.pathname.startsWith(ROOT)) location.replace(`${ROOT}/`); // the console answers under another path too
 applyTheme();
 createRoot(document.getElementById("root")!).render(
   <StrictMode>

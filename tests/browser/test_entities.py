@@ -73,7 +73,7 @@ def test_what_somebody_else_has_changed_is_not_overwritten(visit: Visit, admin: 
     admin.put_entity("edited", title="Theirs", **CONTACTS)
     page.get_by_label("Definition").fill(json.dumps(document | {"title": "Mine"}))
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("Somebody changed it meanwhile")).to_be_visible()
+    expect(page.get_by_text("Somebody else has changed it")).to_be_visible()
     assert admin.get("/entities/edited")["title"] == "Theirs"
     page.reload()
     document = definition(page)
@@ -122,7 +122,7 @@ def test_an_entity_in_use_is_not_deleted_and_the_reason_is_shown(visit: Visit, a
     page.get_by_role("menuitem", name="Delete entity").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("button", name="Delete").click()
-    expect(dialog.get_by_text("Refresh to see how it stands.")).to_be_visible()
+    expect(dialog.get_by_text("Refresh to see its current state.")).to_be_visible()
     assert flaws(page) == []
     assert admin.call("GET", "/entities/in-use").status_code == 200
     assert admin.call("POST", f"/exports/{export['exportId']}/unschedule").status_code == 200

@@ -11,7 +11,7 @@ interface Options {
   signal?: AbortSignal;
 }
 
-/** `path` is made with the tag `at`, which escapes what it is given. */
+/** Sends a request. Paths with variable parts are made with the tag `at`, which escapes them. */
 export async function call<Result>(method: string, path: string, options: Options = {}): Promise<Result> {
   const answer = await send(method, path, options);
   return (answer.status === 204 ? undefined : await answer.json()) as Result;
@@ -41,7 +41,7 @@ async function send(method: string, path: string, { query = {}, body, headers, s
   throw await Problem.from(answer);
 }
 
-/** A path with its variable parts escaped: at`jobs/${id}/stop`. */
+/** Escapes the variable parts of a path: at`jobs/${id}/stop`. */
 export function at(parts: TemplateStringsArray, ...values: string[]): string {
   return String.raw({ raw: parts }, ...values.map(encodeURIComponent));
 }
@@ -50,11 +50,11 @@ export function at(parts: TemplateStringsArray, ...values: string[]): string {
 export interface Read<Resource> {
   value: Resource;
   etag?: string;
-  /** How long the API asks to wait before the next read; undefined of what does not change any more. */
+  /** How long the API asks to wait before the next read; undefined when the resource no longer changes. */
   retryAfterMs?: number;
 }
 
-/** Reads a resource, with a conditional request if an earlier read is known: unchanged, it keeps its `value`. */
+/** Reads a resource. With a `known` earlier read the request is conditional; an unchanged resource keeps its `value`. */
 export async function read<Resource>(
   path: string,
   known: Read<Resource> | undefined,
@@ -68,7 +68,7 @@ export async function read<Resource>(
   return { value: (await answer.json()) as Resource, etag: answer.headers.get("ETag") ?? undefined, retryAfterMs };
 }
 
-/** Pages until there are `wanted` items: filters apply after the read, so that a page may be short, or empty. */
+/** Reads pages until there are `wanted` items: the API filters after it reads, so a page may be short or empty. */
 export async function pages<Item>(
   path: string,
   query: Query,

@@ -4,7 +4,7 @@ export interface ProblemMember {
   detail: string;
 }
 
-/** A refusal of the API (RFC 9457), or of the way to it. */
+/** A problem that the API reports (RFC 9457), or a failure to reach it. */
 export class Problem extends Error {
   constructor(
     readonly status: number,
@@ -16,24 +16,24 @@ export class Problem extends Error {
     super(`${title}: ${detail}`);
   }
 
-  /** What a person can do next. */
-  get wayOn(): string {
+  /** What the user can do next. */
+  get nextStep(): string {
     if (this.status === 0) return "Check the connection, then try again.";
     if (this.status === 401) return "Sign in again.";
     if (this.status === 403) return "Ask an administrator for the permission, or choose something else.";
     if (this.status === 404) return "It may have been deleted or may have expired: refresh the list.";
     if (this.status === 409) {
       const actions = this.allowedActions.length ? ` Possible now: ${this.allowedActions.join(", ")}.` : "";
-      return `Refresh to see how it stands.${actions}`;
+      return `Refresh to see its current state.${actions}`;
     }
     if (this.status === 410) return "Files and entries are kept for a limited time. Run it again to get a new one.";
-    if (this.status === 412) return "Somebody changed it meanwhile: reload the page to see how it stands now.";
+    if (this.status === 412) return "Somebody else has changed it: reload the page to see its current state.";
     if (this.status === 413) return "Send something smaller.";
     if (this.status === 400 || this.status === 422) return "Correct what is named here, then try again.";
     return "Try again in a moment.";
   }
 
-  /** Whether the very same request may succeed later. */
+  /** Whether the same request may succeed later. */
   get isPassing(): boolean {
     return this.status === 0 || this.status === 429 || this.status >= 500;
   }
@@ -59,7 +59,7 @@ export class Problem extends Error {
   }
 }
 
-/** Whether somebody stopped a request, or left the screen that had sent it. */
+/** Whether the user stopped the request, or left the screen that sent it. */
 export function isAbort(error: unknown): boolean {
   return error instanceof DOMException && error.name === "AbortError";
 }

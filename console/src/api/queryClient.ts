@@ -1,11 +1,11 @@
-/** The cache of what was read from the API: nothing is retried or read again unless a query asks for it. */
+/** The cache of reads: nothing is retried or read again unless a query asks for it. */
 import { QueryCache, QueryClient } from "@tanstack/react-query";
 import { showProblem } from "../common/notices";
 
 declare module "@tanstack/react-query" {
   interface Register {
     queryMeta: {
-      /** Show a failed read at the top of the page: each one, or only the first of a query that polls. */
+      /** Shows failed reads at the top of the page: all, or only the first of a query that polls. */
       announce?: "always" | "first";
     };
   }
@@ -28,5 +28,5 @@ export function createQueryClient(): QueryClient {
   });
 }
 
-/** For forms: read anew each time one opens, and left alone while somebody types. */
+/** For forms: read whenever one opens, and not again while the user types. */
 export const READ_ONCE = { gcTime: 0, staleTime: Infinity } as const;

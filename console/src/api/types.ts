@@ -1,4 +1,4 @@
-/** The types of the HTTP API under the console's names; the only module that reads those made from openapi.json. */
+/** The API's types under the console's names. Only this module imports the types generated from openapi.json. */
 import type { components } from "./openapi";
 
 type Schemas = components["schemas"];
@@ -11,7 +11,7 @@ export type Report = Schemas["Report"];
 export type ErrorPage = Schemas["RowErrorPage"];
 export type JobError = ErrorPage["items"][number];
 
-/** What became of a request to delete jobs. */
+/** The jobs that were deleted, and those that could not be. */
 export type JobsDeletion = Schemas["Deletion"];
 
 export type TableSchema = Schemas["TableSchema"];
@@ -27,7 +27,7 @@ export type Upload = Schemas["Upload"];
 /** What the API finds in a file. */
 export type Preview = Schemas["ImportPreview"];
 
-/** An export: its definition, of which a custom flow shows only name, entity and type, and where it stands. */
+/** An export: its definition and status. Of a custom flow the API shows only name, entity and type. */
 export type Export = Schemas["Export"];
 export type ExportType = Export["type"];
 export type ExportStatus = Export["status"];
@@ -42,7 +42,7 @@ export type DeliveryFailure = NonNullable<DestinationTest["code"]>;
 /** When a schedule runs next. */
 export type RunTimes = Schemas["RunTimes"];
 export type Condition = Schemas["Condition"];
-/** While these two are filled in they have any member of any of their kinds; the API tells what is lacking. */
+/** While the user fills these in, they may have any member of any of their kinds; the API validates them. */
 export type Schedule = Filling<Schemas["Schedule"]>;
 export type Destination = Filling<Schemas["Destination"]> & Pick<Schemas["Destination"], "kind">;
 type Filling<Union> = { [Name in Member<Union>]?: ValueOf<Union, Name> };
@@ -72,7 +72,7 @@ export const EXPORT_TYPES = every<ExportType>({
   INCREMENTAL_CUSTOM: 5,
 });
 
-/** The words of a type, in this order: one that is missing here, or that the API does not know, does not compile. */
+/** The values of a union type in this order; a missing or an unknown one does not compile. */
 function every<Word extends string>(order: Record<Word, number>): Word[] {
   return Object.keys(order) as Word[];
 }

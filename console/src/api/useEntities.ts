@@ -1,4 +1,3 @@
-/** Entities, as several screens need them. */
 import { useQuery } from "@tanstack/react-query";
 import { at, call, pages } from "./client";
 import type { Entity } from "./types";

@@ -1,4 +1,4 @@
-/** Asks before something is done, does it, and shows why it could not be done. */
+/** Asks for confirmation, runs the action, and shows why it failed. */
 import Box from "@cloudscape-design/components/box";
 import Button from "@cloudscape-design/components/button";
 import Modal from "@cloudscape-design/components/modal";
@@ -12,7 +12,7 @@ interface Props {
   confirmText: string;
   isDisabled?: boolean;
   children: ReactNode;
-  /** Does it, and closes the dialog; what it throws is shown in the dialog. */
+  /** Runs the action and closes the dialog; an error is shown in the dialog. */
   onConfirm: () => Promise<void>;
   onClose: () => void;
 }

@@ -1,10 +1,10 @@
-/** A button that has the browser save files. */
+/** A button that downloads files. */
 import Button, { type ButtonProps } from "@cloudscape-design/components/button";
 import { download } from "./download";
 import { showProblem } from "./notices";
 
 interface Props extends Pick<ButtonProps, "disabled" | "disabledReason"> {
-  /** Of the API, each of which leads to a file. */
+  /** API paths of the files. */
   paths: string[];
 }
 

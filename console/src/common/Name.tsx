@@ -1,4 +1,4 @@
-/** A name of any length and script, isolated from the layout around it. */
+/** A name of any length and script, which cannot disturb the layout around it. */
 export function Name({ children }: { children: string }) {
   return (
     <bdi className="name" title={children.length > 60 ? children : undefined}>

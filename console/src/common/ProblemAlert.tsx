@@ -1,4 +1,4 @@
-/** A refusal where it belongs: title, reasons, and a way on. */
+/** A problem with its details and what to do next, shown where it occurred. */
 import Alert from "@cloudscape-design/components/alert";
 import { Problem } from "../api/problem";
 import { ProblemText } from "./ProblemText";

@@ -13,7 +13,7 @@ export function ProblemText({ problem }: { problem: Problem }) {
           ))}
         </ul>
       )}
-      <div>{problem.wayOn}</div>
+      <div>{problem.nextStep}</div>
     </>
   );
 }

@@ -1,4 +1,4 @@
-/** Fields of a form: a label with what is typed or chosen. */
+/** Form fields with a label. */
 import FormField from "@cloudscape-design/components/form-field";
 import Input from "@cloudscape-design/components/input";
 import Select from "@cloudscape-design/components/select";

@@ -1,4 +1,4 @@
-/** Links within the console: real addresses, followed without loading the page anew. */
+/** Links within the console: real addresses, followed without a page load. */
 import Button from "@cloudscape-design/components/button";
 import CloudscapeLink, { type LinkProps } from "@cloudscape-design/components/link";
 import { useHref, useNavigate } from "react-router";

@@ -1,4 +1,4 @@
-/** What the console says at the top of the page: every problem with its detail and a way on, and what was done. */
+/** Notices at the top of the page: problems, with what to do next, and confirmations. */
 import type { FlashbarProps } from "@cloudscape-design/components/flashbar";
 import Flashbar from "@cloudscape-design/components/flashbar";
 import Button from "@cloudscape-design/components/button";
@@ -43,7 +43,7 @@ export function warn(header: ReactNode, content?: ReactNode): void {
   add({ type: "warning", header, content });
 }
 
-/** Show a refusal; the same one again takes its place rather than piling up. */
+/** Shows a problem. The same problem again replaces its notice. */
 export function showProblem(error: unknown, retry?: () => void): void {
   if (isAbort(error)) return;
   const problem = Problem.of(error);

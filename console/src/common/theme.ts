@@ -1,4 +1,4 @@
-/** Light or dark: as chosen here, else as the reader's system says. */
+/** Light or dark mode: the user's choice, else that of their system. */
 import { applyMode, Mode } from "@cloudscape-design/global-styles";
 
 const STORED = "waybill.theme";

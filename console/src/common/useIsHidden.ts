@@ -5,7 +5,7 @@ function subscribe(listener: () => void): () => void {
   return () => document.removeEventListener("visibilitychange", listener);
 }
 
-/** Whether nobody can see the page: another tab is open, or the window is minimized. */
+/** Whether the page is hidden: another tab is open, or the window is minimized. */
 export function useIsHidden(): boolean {
   return useSyncExternalStore(subscribe, () => document.hidden);
 }

@@ -1,6 +1,6 @@
 import { useState } from "react";
 
-/** The number of the page that is shown of a list: the first one again whenever the list's filter changes. */
+/** The number of a list's page; it goes back to 1 when the filter changes. */
 export function usePage(filter: object): [number, (page: number) => void] {
   const key = JSON.stringify(filter);
   const [state, setState] = useState({ key, page: 1 });

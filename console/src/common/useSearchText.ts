@@ -1,9 +1,9 @@
-/** A search box and the address: typing changes the address when it pauses, the back button changes the box. */
+/** Connects a search box with the address: a pause in typing writes the address, the back button changes the box. */
 import { useEffect, useEffectEvent, useState } from "react";
 
 const TYPING_MS = 300;
 
-/** `inAddress`: the search as the address has it; `write` puts what was typed there. */
+/** `inAddress` is the search text in the address; `write` changes it. */
 export function useSearchText(inAddress: string, write: (text: string) => void): [string, (text: string) => void] {
   const [text, setText] = useState(inAddress);
   const [known, setKnown] = useState(inAddress);
@@ -11,7 +11,7 @@ export function useSearchText(inAddress: string, write: (text: string) => void):
   if (inAddress !== known) {
     setKnown(inAddress);
     setWritten(null);
-    if (inAddress !== written) setText(inAddress); // the address changed by itself, not because of typing
+    if (inAddress !== written) setText(inAddress); // the address changed, but not because of typing
   }
   const writeText = useEffectEvent(() => {
     setWritten(text);

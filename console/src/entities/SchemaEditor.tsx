@@ -1,4 +1,4 @@
-/** An entity as the document that the API takes: a Table Schema and what else belongs to it. */
+/** Edits an entity as a JSON document: a Table Schema with the entity's other settings. */
 import Alert from "@cloudscape-design/components/alert";
 import Button from "@cloudscape-design/components/button";
 import Container from "@cloudscape-design/components/container";
@@ -46,7 +46,7 @@ export default function SchemaEditor() {
 }
 
 interface Props {
-  /** The name of the entity; undefined of one that is created. */
+  /** The name of the entity; undefined for a new one. */
   known: string | undefined;
   entity: Read<Entity> | undefined;
   readError: Error | null;
@@ -69,7 +69,7 @@ function Editor({ known, entity, readError }: Props) {
     let isBare = false;
     try {
       document = JSON.parse(text);
-      // A bare Table Schema is taken as the schema of an entity without anything else.
+      // A bare Table Schema becomes an entity without other settings.
       isBare = typeof document === "object" && document !== null && "fields" in document;
       if (isBare) document = { schema: document };
     } catch (error) {
@@ -165,7 +165,7 @@ function Editor({ known, entity, readError }: Props) {
                 value={text}
                 onChange={({ detail }) => {
                   setText(detail.value);
-                  setPlaces([]); // they are of the text as it was
+                  setPlaces([]); // they refer to the old text
                 }}
               />
             </div>
@@ -176,7 +176,7 @@ function Editor({ known, entity, readError }: Props) {
   );
 }
 
-/** The document of an entity without its name, which is in the address. */
+/** The document without the entity's name, which is in the address. */
 function definitionText(entity: EntityDocument | undefined): string {
   return entity === undefined ? "" : JSON.stringify({ ...entity, name: undefined }, null, 2);
 }

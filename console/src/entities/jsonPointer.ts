@@ -1,4 +1,4 @@
-/** Where in a text of JSON the value of a JSON pointer (RFC 6901) stands. */
+/** Finds the value of a JSON pointer (RFC 6901) in JSON text. */
 
 export interface Place {
   start: number;
@@ -6,7 +6,7 @@ export interface Place {
   line: number;
 }
 
-/** The place, or that of the innermost value on the way to it that is there. The text is valid JSON. */
+/** Returns the position of the value, or of its innermost ancestor that exists. The text has to be valid JSON. */
 export function locate(text: string, pointer: string): Place {
   const wanted = pointer
     .replace(/^#/, "")
@@ -25,7 +25,7 @@ export function locate(text: string, pointer: string): Place {
     at++;
     return JSON.parse(text.slice(start, at)) as string;
   };
-  /** Walks over a value whose address is `depth` tokens of the wanted one, or none of it. */
+  /** Skips a value. `depth` tokens of the pointer lead to it; null if it is not on the way. */
   const value = (depth: number | null): void => {
     blanks();
     const start = at;
@@ -45,7 +45,7 @@ export function locate(text: string, pointer: string): Place {
       at++;
     } else if (open === '"') string();
     else while (at < text.length && !/[\s,\]}]/.test(text[at]!)) at++;
-    // Inner values end first: what is found deeper stays.
+    // Inner values end first, so the deepest match stays.
     if (depth !== null && depth > best) {
       best = depth;
       found = { start, end: at };

@@ -1,4 +1,4 @@
-/** Finds exports: by name, and by what they are. */
+/** The filters of the list: name, database, data type, export type, status. */
 import Container from "@cloudscape-design/components/container";
 import FormField from "@cloudscape-design/components/form-field";
 import Header from "@cloudscape-design/components/header";

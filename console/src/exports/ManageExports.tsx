@@ -38,7 +38,7 @@ export default function ManageExports() {
     type: query.get("type"),
   };
   const [page, setPage] = usePage(filter);
-  // One more than is shown tells whether there is another page.
+  // One more than the page shows: tells whether there is another page.
   const list = useExports(filter, page * PAGE_SIZE + 1);
   const { selected, selectedId, select } = useSelected(list);
   const dialog = query.get("dialog") as Dialog | null;
@@ -144,7 +144,7 @@ export default function ManageExports() {
   );
 }
 
-/** The selected export is in the address. A link to a dialog names one that the list need not show. */
+/** The address names the selected export. A link to a dialog may name one that is not in the list. */
 function useSelected({ exports }: Exports) {
   const [query, set] = useAddress();
   const inAddress = query.get("export");
@@ -155,7 +155,7 @@ function useSelected({ exports }: Exports) {
     setSelectedId(inAddress);
   }
   const select = (exportId: string | null) => {
-    setSelectedId(exportId); // at once: the address follows
+    setSelectedId(exportId); // at once; the address changes a moment later
     set({ export: exportId }, { replace: true });
   };
   const listed = exports?.find(({ exportId }) => exportId === selectedId) ?? null;

@@ -1,4 +1,4 @@
-/** The reports of an export's runs, with Relaunch where that can help. */
+/** The reports of an export's runs; failed runs can be relaunched. */
 import Alert from "@cloudscape-design/components/alert";
 import Box from "@cloudscape-design/components/box";
 import Button from "@cloudscape-design/components/button";

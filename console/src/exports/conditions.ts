@@ -1,8 +1,8 @@
-/** The conditions of a filter: as the API has them, as people type them, and in words. */
+/** The conditions of a filter, converted between the API's form, typed text and a readable line. */
 import { formatJson } from "../common/format";
 import type { Condition, Field } from "../api/types";
 
-/** The API has one operator for empty and not empty, with a value. */
+/** Only in the console: the API has one operator, `empty`, with the value true or false. */
 export const NOT_EMPTY = "notEmpty";
 export const OPERATORS: Record<Condition["op"] | typeof NOT_EMPTY, string> = {
   eq: "is",
@@ -20,7 +20,7 @@ export const OPERATORS: Record<Condition["op"] | typeof NOT_EMPTY, string> = {
 };
 export type Operator = keyof typeof OPERATORS;
 
-/** A condition as it is typed. `given` is the API's own, until somebody changes it: text would not always give it back. */
+/** A condition as text. `given` is the API's condition until the user changes it: text cannot express every value. */
 export interface TypedCondition {
   field: string;
   op: Operator;
@@ -46,7 +46,7 @@ export function conditionOf({ field, op, text, given }: TypedCondition, fields: 
   return { field, op: op === NOT_EMPTY ? "empty" : op, value };
 }
 
-/** The value that was typed, as its field's type has it; what is no number stays text, and the API refuses it. */
+/** Converts text to a value of the field's type. Text that is not a number stays text, which the API refuses. */
 export function conditionValue(op: Operator, text: string, field: Field | undefined): unknown {
   if (!takesValue(op)) return op === "empty";
   const one = (part: string): unknown => {

@@ -10,7 +10,7 @@ export function defaultFileName({
   return `${entity}_$yyyyMMdd.${format}${EXTENSIONS[compression]}`;
 }
 
-/** The file name as it would be at a moment of the given zone. */
+/** Replaces `$yyyyMMdd` and the like by the moment's date and time in the zone. */
 export function fileNameAt(pattern: string, moment: Date, timezone: string | undefined): string {
   const parts = new Intl.DateTimeFormat("en-GB", {
     timeZone: timezone ?? "UTC",

@@ -1,4 +1,4 @@
-/** What people read for the values of an export. */
+/** Labels of an export's values. */
 import type { DataType, ExportStatus, ExportType } from "../api/types";
 
 export const TYPE_LABELS: Record<ExportType, string> = {

@@ -3,7 +3,7 @@ import { at, call } from "../api/client";
 import { READ_ONCE } from "../api/queryClient";
 import type { Export } from "../api/types";
 
-/** One export, as it is when it is asked for. */
+/** One export, read once when it is needed; no request while the id is null. */
 export function useExport(exportId: string | null) {
   return useQuery({
     ...READ_ONCE,

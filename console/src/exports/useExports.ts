@@ -1,11 +1,11 @@
-/** The list of exports: as far as it is shown, and kept up to date at a bounded rate. */
+/** The list of exports, read as far as needed and refreshed at a bounded rate. */
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { useEffect } from "react";
 import { call } from "../api/client";
 import { Problem } from "../api/problem";
 import type { Export, Page } from "../api/types";
 
-/** For each request that a refresh takes: a long list is read less often, not faster. */
+/** For each request of a refresh: a long list is refreshed less often. */
 const REFRESH_MS = 5_000;
 
 export const PAGE_SIZE = 25;
@@ -13,15 +13,15 @@ export const PAGE_SIZE = 25;
 export type ExportFilter = Record<"status" | "q" | "database" | "dataType" | "type", string | null>;
 
 export interface Exports {
-  /** Null until the first are read. */
+  /** Null until the first page is read. */
   exports: Export[] | null;
   hasMore: boolean;
-  /** Why the last refresh failed; another follows by itself. */
+  /** Why the last refresh failed; the next one is automatic. */
   stale: Problem | null;
   refresh: () => Promise<void>;
 }
 
-/** `wanted`: how many are needed for what is shown. Filters apply after the read: these may be many requests away. */
+/** Reads until there are `wanted` exports. The API filters after it reads: that may take many requests. */
 export function useExports(filter: ExportFilter, wanted: number): Exports {
   const { data, error, hasNextPage, isFetching, isError, fetchNextPage, refetch } = useInfiniteQuery({
     queryKey: ["exports", "list", filter],

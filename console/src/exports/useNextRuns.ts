@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { at, call } from "../api/client";
 import type { RunTimes } from "../api/types";
 
-/** When an export runs next; not of one that has no schedule (`enabled`). */
+/** The next runs of an export, for as long as `enabled`. */
 export function useNextRuns(
   exportId: string,
   { enabled = true, announce }: { enabled?: boolean; announce?: "always" } = {},
@@ -12,7 +12,7 @@ export function useNextRuns(
     queryFn: async ({ signal }) =>
       (await call<RunTimes>("GET", at`exports/${exportId}/preview-schedule`, { signal })).items,
     enabled,
-    gcTime: 0, // the schedule may have changed when they are shown again
+    gcTime: 0, // the schedule may change before they are shown again
     meta: { announce },
   });
 }

@@ -1,8 +1,9 @@
-/** The progress of a dry run, then what it found. */
+/** The progress of a dry run, then its result. */
 import Alert from "@cloudscape-design/components/alert";
 import ProgressBar from "@cloudscape-design/components/progress-bar";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import { useQuery } from "@tanstack/react-query";
+import { useEffect, useRef } from "react";
 import { at, call } from "../api/client";
 import type { ErrorPage, Job } from "../api/types";
 import { formatCount } from "../common/format";
@@ -17,6 +18,8 @@ export function DryRun({ job }: { job: Job }) {
     queryFn: ({ signal }) => call<ErrorPage>("GET", at`jobs/${job.jobId}/errors`, { query: { limit: 1 }, signal }),
     enabled: hasEnded,
   });
+  const result = useRef<HTMLDivElement>(null);
+  useEffect(() => result.current?.scrollIntoView({ block: "nearest" }), [hasEnded, errors.data]);
   const { counts } = job;
   if (!hasEnded) {
     return (
@@ -33,15 +36,17 @@ export function DryRun({ job }: { job: Job }) {
   const isGood = job.outcome === "SUCCESS";
   const summary = errors.data?.summary ?? [];
   return (
-    <Alert
-      type={isGood ? "success" : job.status === "FAILED" ? "error" : "warning"}
-      header={isGood ? "The dry run found nothing wrong" : "What the dry run found"}
-    >
-      <SpaceBetween size="s">
-        <div>{job.error ? `${job.error.code}: ${job.error.message}` : `${job.message}.`} Nothing was written.</div>
-        {summary.length > 0 && <ErrorSummary summary={summary} />}
-        {errors.error && <ProblemAlert error={errors.error} />}
-      </SpaceBetween>
-    </Alert>
+    <div ref={result}>
+      <Alert
+        type={isGood ? "success" : job.status === "FAILED" ? "error" : "warning"}
+        header={isGood ? "The dry run found nothing wrong" : "What the dry run found"}
+      >
+        <SpaceBetween size="s">
+          <div>{job.error ? `${job.error.code}: ${job.error.message}` : `${job.message}.`} Nothing was written.</div>
+          {summary.length > 0 && <ErrorSummary summary={summary} />}
+          {errors.error && <ProblemAlert error={errors.error} />}
+        </SpaceBetween>
+      </Alert>
+    </div>
   );
 }

@@ -1,4 +1,4 @@
-/** Import from file: choose entity and file, see the preview, set the options, start. */
+/** Import from file: entity and file, preview, options, start. */
 import Alert from "@cloudscape-design/components/alert";
 import Box from "@cloudscape-design/components/box";
 import Button from "@cloudscape-design/components/button";
@@ -31,7 +31,7 @@ import { startImport, type ReadOptions, type SentFile } from "./uploads";
 import { usePreview } from "./usePreview";
 
 const AS_DETECTED: Reading = { encoding: "", delimiter: "", sheet: "" };
-const USED_UP = [404, 409, 410]; // an upload that was imported, or has expired
+const USED_UP = [404, 409, 410]; // the upload was imported already, or has expired
 
 interface Props {
   entityName: string | null;
@@ -74,7 +74,7 @@ export default function ImportDialog({ entityName, onClose }: Props) {
       return job;
     },
   });
-  /** Whether the API took the upload or had taken it before, it cannot be imported again. */
+  /** Marks the upload as used if the API accepted it, or says that it cannot be imported. */
   const importOnce = async <Result,>(sent: SentFile, request: () => Promise<Result>): Promise<Result> => {
     try {
       const result = await request();
@@ -93,7 +93,7 @@ export default function ImportDialog({ entityName, onClose }: Props) {
   const [endedId, setEndedId] = useState("");
   if (dryRun && !isRunning(dryRun) && dryRun.jobId !== endedId) {
     setEndedId(dryRun.jobId);
-    changeSettings({ dryRun: false }); // what follows a dry run is the import
+    changeSettings({ dryRun: false }); // the next step is the import
   }
 
   const begin = (next: { name?: string; file?: File | null }) => {
@@ -150,7 +150,7 @@ export default function ImportDialog({ entityName, onClose }: Props) {
               filteringType={open.length > 10 ? "auto" : "none"}
               statusType={entities.isPending ? "loading" : "finished"}
               loadingText="Reading the entities"
-              empty="There is none that you may import into"
+              empty="There is no entity that you may import into"
               disabled={isBusy}
               options={open.map(({ name, title }) => ({
                 value: name,

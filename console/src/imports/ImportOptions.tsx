@@ -92,7 +92,7 @@ export function ImportOptions({ settings, hasKey, disabled, change }: Props) {
           description="For files that an export guarded against formulas"
           onChange={({ detail }) => change({ unescapeFormulas: detail.checked })}
         >
-          Take the formula guard ( ' ) off again
+          Remove the formula guard ( ' )
         </Checkbox>
       </SpaceBetween>
     </SpaceBetween>

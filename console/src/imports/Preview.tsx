@@ -29,7 +29,7 @@ const COLUMNS_SHOWN = 50;
 const VALUES_SHOWN = 5;
 const ERRORS_SHOWN = 8;
 
-/** What is chosen instead of what was detected; empty where nothing is. */
+/** The user's choices instead of what was detected; empty strings keep what was detected. */
 export interface Reading {
   encoding: string;
   delimiter: string;
@@ -113,7 +113,7 @@ function Detected({
   );
 }
 
-/** "Detect" says what was detected. */
+/** Shows the detected value in the label of "Detect". */
 function named(options: SelectProps.Option[], detected: string): SelectProps.Option[] {
   return options.map((known) =>
     known.value === "" && detected ? { ...known, label: `Detected: ${detected}` } : known,
@@ -163,7 +163,7 @@ function Columns({ preview, entity, mapping, disabled, onMap }: Omit<Props, "rea
       .map((error) => ({ rowNumber, ...error })),
   );
   return (
-    <>
+    <SpaceBetween size="s">
       {ofRows.length > 0 && (
         <Alert type="warning" header="Rows that would be rejected">
           <ul>
@@ -187,7 +187,7 @@ function Columns({ preview, entity, mapping, disabled, onMap }: Omit<Props, "rea
               preview.rows.length > 0 &&
               !preview.error &&
               `${bad.length ? `${bad.length} of the` : "None of the"} first ${preview.rows.length} rows would be rejected. ` +
-                "A dry run checks them all, and what they are to each other."
+                "A dry run checks all rows, and finds repeated keys."
             }
           >
             Columns
@@ -238,7 +238,7 @@ function Columns({ preview, entity, mapping, disabled, onMap }: Omit<Props, "rea
           Fields without a column: <bdi>{absent.join(", ")}</bdi>
         </Box>
       )}
-    </>
+    </SpaceBetween>
   );
 }
 

@@ -1,9 +1,9 @@
-/** The columns of a file and the fields of an entity: what a person would have mapped anyway. */
+/** Maps the columns of a file to the fields of an entity. */
 import type { Entity, TableSchema } from "../api/types";
 
 type Mapped = Pick<Entity, "schema" | "columns">;
 
-/** Which field each column goes to: as the entity remembers it, by name, else by a name that is much the same. */
+/** Proposes a field for each column: the one the entity remembers, that of the same name, or of a similar name. */
 export function proposeColumns(labels: string[], entity: Mapped): (string | null)[] {
   const names = entity.schema.fields.map(({ name }) => name);
   const plain = (name: string) => name.toLowerCase().replace(/[^\p{L}\p{N}]/gu, "");
@@ -19,7 +19,7 @@ export function proposeColumns(labels: string[], entity: Mapped): (string | null
   );
 }
 
-/** What the import has to be told about columns: nothing where names and the entity's memory suffice. */
+/** The import's `columns` option: only columns whose field differs from what the import would choose itself. */
 export function renamed(labels: string[], mapping: (string | null)[], entity: Mapped): Record<string, string> {
   const known = (label: string) => entity.columns?.[label] ?? entity.columns?.[label.trim()] ?? label.trim();
   const columns: Record<string, string> = {};

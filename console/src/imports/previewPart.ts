@@ -1,7 +1,7 @@
 const SENT_WHOLE_BYTES = 8 * 1024 * 1024;
 const BEGINNING_BYTES = 2 * 1024 * 1024; // a preview reads one MiB of a text, and more of a gzip file
 
-/** The part of a file that its preview needs: its beginning, or all of a workbook or zip file, whose directory is at the end. */
+/** Returns what a preview needs: the beginning of a text, all of a workbook or zip file (its directory is at the end). */
 export async function previewPart(file: File): Promise<Blob> {
   const head = new Uint8Array(await file.slice(0, 8).arrayBuffer());
   const isZip = head[0] === 0x50 && head[1] === 0x4b;

@@ -18,7 +18,7 @@ export interface ImportOptions extends ReadOptions {
   dryRun: boolean;
 }
 
-/** A file, or its beginning, that was sent: an import uses it up. */
+/** An upload of a file or of its beginning. It can be imported once. */
 export interface SentFile {
   entity: string;
   file: File;
@@ -52,7 +52,7 @@ export function startImport(sent: SentFile, options: ImportOptions, signal: Abor
   });
 }
 
-/** With XMLHttpRequest, because fetch reports no progress of what it sends. */
+/** Uses XMLHttpRequest because fetch does not report upload progress. */
 function post(upload: Upload, part: Blob, onProgress: (sent: number) => void, signal: AbortSignal): Promise<void> {
   const form = new FormData();
   for (const [name, value] of Object.entries(upload.fields)) form.append(name, value);
@@ -65,7 +65,7 @@ function post(upload: Upload, part: Blob, onProgress: (sent: number) => void, si
       if (request.status < 300) return resolve();
       const isTooLarge = request.responseText.includes("EntityTooLarge");
       const detail = isTooLarge ? "The file is larger than imports may be." : "The store for uploads refused the file.";
-      reject(new Problem(isTooLarge ? 413 : request.status, "The file was not taken", detail));
+      reject(new Problem(isTooLarge ? 413 : request.status, "The file was refused", detail));
     };
     request.onerror = () => reject(UNREACHABLE);
     request.onabort = () => reject(new DOMException("stopped", "AbortError"));

@@ -9,20 +9,20 @@ import { previewPart } from "./previewPart";
 import { previewUpload, sendFile, type ReadOptions, type SentFile } from "./uploads";
 
 const UNREADABLE = new Problem(-1, "The file cannot be read", "It was moved, changed or is a folder.");
-const SETTLED_MS = 150; // several changes are one preview
+const SETTLED_MS = 150; // several quick changes make one request
 const NOTHING_SENT = { sent: null, size: 0 };
 
 export interface FilePreview {
-  /** The newest preview of this file; it stays when a later one fails. */
+  /** The latest preview of this file; it stays when a later request fails. */
   preview: Preview | null;
   isBusy: boolean;
-  /** Bytes that are sent, of `size`; null when nothing is being sent. */
+  /** How many bytes of `size` are sent; null when nothing is being sent. */
   sent: number | null;
   size: number;
   error: Error | null;
-  /** The whole file as an upload that can be imported: the one of the preview, or another. */
+  /** Returns an upload of the whole file that can be imported: the preview's own, or a new one. */
   sendWhole: (signal: AbortSignal) => Promise<SentFile>;
-  /** An upload is imported once. */
+  /** Marks an upload as imported: the next import needs another. */
   markUsed: (upload: SentFile) => void;
 }
 
@@ -79,7 +79,7 @@ export function usePreview(entity: Entity | undefined, file: File | null, option
 const ids = new WeakMap<File, number>();
 let files = 0;
 
-/** A file that is chosen again is another one: it may have changed. */
+/** Files have no identity in query keys. A file that is chosen again counts as new: it may have changed. */
 function idOf(file: File): number {
   if (!ids.has(file)) ids.set(file, ++files);
   return ids.get(file)!;

@@ -1,4 +1,4 @@
-/** Every error of a job in a pop-up: summary, search, pages, download. */
+/** A dialog with every error of a job: summary, search, pages, download. */
 import Alert from "@cloudscape-design/components/alert";
 import Box from "@cloudscape-design/components/box";
 import Button from "@cloudscape-design/components/button";
@@ -18,7 +18,7 @@ import { ProblemAlert } from "../common/ProblemAlert";
 import { ErrorSummary } from "./ErrorSummary";
 import { useJob } from "./useJob";
 
-const SEARCHED = 2_000; // errors that a search reads at most; the download has all of them
+const SEARCHED = 2_000; // a search reads at most this many errors; the download has all of them
 
 export function ErrorLog({ jobId, onClose }: { jobId: string; onClose: () => void }) {
   const read = useJob(jobId);

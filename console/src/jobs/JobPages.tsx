@@ -1,4 +1,4 @@
-/** Pages of a list whose end is not known until it is read. */
+/** Pagination of a list whose length is unknown until its last page is read. */
 import Pagination from "@cloudscape-design/components/pagination";
 import StatusIndicator from "@cloudscape-design/components/status-indicator";
 import type { ReactNode } from "react";
@@ -31,7 +31,7 @@ export function JobPages({ list, page, onPage }: Props) {
   );
 }
 
-/** Says when the list could not be refreshed, instead of a notice for each failure. */
+/** Shows that the last refresh failed: one line instead of a notice for each failure. */
 export function Refreshed({ list, children }: { list: Jobs; children: ReactNode }) {
   return list.stale ? (
     <StatusIndicator type="warning">Not up to date: {list.stale.title}. It refreshes by itself.</StatusIndicator>

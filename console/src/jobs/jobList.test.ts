@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import type { Job, Page } from "../api/types";
-import { withJob, withNewest, withOlder } from "./jobList";
+import { untilNextRead, withJob, withNewest, withOlder } from "./jobList";
 
 const job = (number: number, message = "") =>
   ({ jobId: String(number), submittedAt: `2026-01-01T00:00:${String(number).padStart(2, "0")}Z`, message }) as Job;
@@ -26,4 +26,20 @@ it("is what was read when that was all", () => {
 
 it("takes the newer state of a job in", () => {
   expect(withJob(page([2, 1], null), job(1, "done")).items.map(({ message }) => message)).toEqual(["", "done"]);
+});
+
+it("is read again ten seconds after its last read, sooner when many jobs run or after a failure", () => {
+  const running = (count: number) =>
+    Array.from({ length: count }, (_, number) => ({ ...job(number), status: "WAITING" }));
+  const state = (count: number, error: Error | null = null) => ({
+    data: { items: running(count) as Job[], nextToken: null, etag: undefined, readAt: 1_000 },
+    error,
+    errorUpdatedAt: 5_000,
+    fetchStatus: "idle",
+  });
+  expect(untilNextRead(state(5), 4_000)).toBe(7_000); // a job that was read in between changes nothing
+  expect(untilNextRead(state(6), 4_000)).toBe(1_000);
+  expect(untilNextRead(state(5), 60_000)).toBe(1);
+  expect(untilNextRead(state(5, new Error()), 6_000)).toBe(1_000);
+  expect(untilNextRead({ ...state(5), fetchStatus: "fetching" }, 60_000)).toBe(false);
 });

@@ -1,14 +1,14 @@
-/** One job, followed as often as the API asks for until it has ended. */
+/** One job, polled at the interval that the API asks for until the job ends. */
 import { queryOptions, useQuery, useQueryClient, type QueryClient } from "@tanstack/react-query";
 import { at, read, type Read } from "../api/client";
 import type { Job } from "../api/types";
 import { withJob, type JobList } from "./jobList";
 
-const FIRST_READ_MS = 2_000; // after a job was seen in a list or answer, which had no Retry-After for it
+const FIRST_READ_MS = 2_000; // lists and other responses carry no Retry-After for a job
 
 const jobKey = (jobId: string) => ["jobs", "job", jobId];
 
-/** Put a newer state of a job into all lists that have it. */
+/** Updates a job in every list that contains it. */
 export function putJob(queryClient: QueryClient, job: Job): void {
   queryClient.setQueriesData<JobList>({ queryKey: ["jobs", "list"] }, (known) => known && withJob(known, job));
 }
@@ -26,7 +26,7 @@ function jobQuery(queryClient: QueryClient, jobId: string) {
   });
 }
 
-/** A job that is known already, and read again when its next state is due. */
+/** The query of a job that a list has already read: it waits before its first request. */
 export function followedJob(queryClient: QueryClient, job: Job) {
   return queryOptions({
     ...jobQuery(queryClient, job.jobId),
@@ -35,7 +35,7 @@ export function followedJob(queryClient: QueryClient, job: Job) {
   });
 }
 
-/** The job of this id, once there is one. */
+/** The job with this id; no request while the id is null. */
 export function useJob(jobId: string | null) {
   return useQuery({ ...jobQuery(useQueryClient(), jobId ?? ""), enabled: jobId !== null });
 }

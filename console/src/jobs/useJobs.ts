@@ -1,19 +1,15 @@
-/** The list of jobs, which keeps itself up to date at little cost. */
+/** The list of jobs, kept up to date with few and conditional requests. */
 import { useMutation, useQueries, useQuery, useQueryClient, type QueryClient } from "@tanstack/react-query";
 import { pages, read } from "../api/client";
 import { Problem } from "../api/problem";
 import type { Job, Page } from "../api/types";
 import { showProblem } from "../common/notices";
 import { useIsHidden } from "../common/useIsHidden";
-import { isRunning, PAGE_SIZE, withNewest, withOlder, type JobList } from "./jobList";
+import { isRunning, MOST_FOLLOWED, PAGE_SIZE, untilNextRead, withNewest, withOlder, type JobList } from "./jobList";
 import { followedJob } from "./useJob";
 
-const LIST_MS = 10_000; // to see what others started
-const CROWDED_LIST_MS = 4_000;
 const HIDDEN_MS = 60_000;
-const AFTER_FAILURE_MS = 2_000;
 const READ_AT_ONCE = 50;
-const MOST_FOLLOWED = 5; // with more running jobs than this, one list is cheaper than each of them
 
 export interface JobFilter {
   process?: string;
@@ -27,7 +23,7 @@ export interface Jobs {
   jobs: Job[];
   hasMore: boolean;
   loading: boolean;
-  /** Why the last refresh failed; another follows by itself. */
+  /** Why the last refresh failed; the next one is automatic. */
   stale: Problem | null;
   loadMore: () => Promise<void>;
   refresh: () => Promise<void>;
@@ -40,7 +36,7 @@ export function useJobs(filter: JobFilter): Jobs {
   const list = useQuery({
     queryKey,
     queryFn: ({ signal }) => readNewest(queryClient, queryKey, filter, signal),
-    refetchInterval: isHidden ? HIDDEN_MS : ({ state }) => untilNextRead(state),
+    refetchInterval: isHidden ? HIDDEN_MS : ({ state }) => untilNextRead(state, Date.now()),
     refetchIntervalInBackground: true,
     refetchOnWindowFocus: "always",
     meta: { announce: "first" },
@@ -85,7 +81,7 @@ async function readNewest(
   const now = known();
   if (now && first.value === unchanged?.value) return { ...now, readAt };
   let newest = first.value;
-  // Filters apply after the read: what is wanted may stand on later pages, of which this ETag says nothing.
+  // The API filters after it reads: matches may be on later pages, which this ETag does not cover.
   const isEnough = newest.nextToken === null || newest.items.length >= PAGE_SIZE;
   if (!isEnough) {
     const wanted = PAGE_SIZE - newest.items.length;
@@ -93,20 +89,4 @@ async function readNewest(
     newest = { items: [...newest.items, ...rest.items], nextToken: rest.nextToken };
   }
   return { ...withNewest(known(), newest), etag: isEnough ? first.etag : undefined, readAt };
-}
-
-interface ListState {
-  data?: JobList;
-  error: Error | null;
-  errorUpdatedAt: number;
-  fetchStatus: string;
-}
-
-/** Milliseconds. A running job that is followed changes the list too: so it is reckoned from the list's own last read. */
-function untilNextRead({ data, error, errorUpdatedAt, fetchStatus }: ListState): number | false {
-  if (fetchStatus === "fetching") return false;
-  if (error) return Math.max(1, errorUpdatedAt + AFTER_FAILURE_MS - Date.now());
-  if (!data) return false;
-  const interval = data.items.filter(isRunning).length > MOST_FOLLOWED ? CROWDED_LIST_MS : LIST_MS;
-  return Math.max(1, data.readAt + interval - Date.now());
 }

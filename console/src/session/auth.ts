@@ -1,4 +1,4 @@
-/** Signing in to the user pool. The session is in memory, and in sessionStorage so that a reload of the page keeps it. */
+/** Signing in to the user pool. The session is in memory, and in sessionStorage so that it survives a page reload. */
 import { useSyncExternalStore } from "react";
 import { Problem, UNREACHABLE } from "../api/problem";
 
@@ -16,7 +16,7 @@ interface AuthConfig {
   endpoint: string | null;
 }
 
-/** The user has a temporary password and has to choose one of their own. */
+/** The user has a temporary password and has to choose a new one. */
 export class NewPasswordRequired extends Error {
   constructor(
     readonly user: string,
@@ -28,7 +28,7 @@ export class NewPasswordRequired extends Error {
 
 export const API = new URL("../v1/", document.baseURI).href;
 const STORED = "waybill.session";
-const EARLY_MS = 60_000; // refreshed this long before it expires
+const EARLY_MS = 60_000; // a token is refreshed this long before it expires
 let session = JSON.parse(sessionStorage.getItem(STORED) ?? "null") as Session | null;
 let config: Promise<AuthConfig> | undefined;
 let refreshing: Promise<Session> | undefined;
@@ -75,7 +75,7 @@ export function signOut(): void {
   if (token) void callPool("RevokeToken", { Token: token }).catch(() => undefined);
 }
 
-/** A token that is good for at least a minute. */
+/** A token that is valid for at least a minute. */
 export async function accessToken(): Promise<string> {
   if (!session) throw new Problem(401, "Nobody is signed in", "The session has ended.");
   if (session.expiresAt - Date.now() > EARLY_MS) return session.accessToken;
@@ -90,7 +90,7 @@ async function refresh(old: Session): Promise<Session> {
       AuthParameters: { REFRESH_TOKEN: old.refreshToken },
     });
     const fresh = toSession(old.user, answer, old.refreshToken);
-    if (session === old) setSession(fresh); // not when they signed out meanwhile
+    if (session === old) setSession(fresh); // unless the user has signed out
     return fresh;
   } catch (error) {
     const problem = Problem.of(error);

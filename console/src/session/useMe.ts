@@ -1,10 +1,10 @@
-/** Who is signed in, as the API sees them, and what they may do. */
+/** The signed-in user and their permissions. */
 import { useQuery } from "@tanstack/react-query";
 import { call } from "../api/client";
 import type { Entity, Me, Right } from "../api/types";
 import { useSession } from "./auth";
 
-/** The user; without groups until the API has answered. */
+/** The signed-in user; without groups until the API has answered. */
 export function useMe(): Me {
   const session = useSession();
   const { data } = useQuery({
@@ -20,7 +20,7 @@ export function isAdmin(me: Me): boolean {
   return me.groups.includes("admin");
 }
 
-/** Whether the API would allow it: people are not offered what ends in a refusal. */
+/** Whether the API would permit it: the console does not offer actions that would be refused. */
 export function may(me: Me, right: Right, entity: Entity): boolean {
   return isAdmin(me) || (entity.permissions?.[right] ?? []).some((group) => me.groups.includes(group));
 }

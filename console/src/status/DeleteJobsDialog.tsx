@@ -1,4 +1,4 @@
-/** Deletes the chosen entries, and says which of them could not be deleted. */
+/** Deletes the selected entries, and names those that could not be deleted. */
 import Alert from "@cloudscape-design/components/alert";
 import Box from "@cloudscape-design/components/box";
 import { call } from "../api/client";

@@ -1,4 +1,4 @@
-/** Exports and imports in one list, with what can be done to the chosen ones. */
+/** Exports and imports in one list, with actions on the selected ones. */
 import Box from "@cloudscape-design/components/box";
 import Button from "@cloudscape-design/components/button";
 import Header from "@cloudscape-design/components/header";
@@ -84,9 +84,7 @@ export default function Status() {
                 <DownloadButton
                   paths={jobs.map(({ jobId }) => at`jobs/${jobId}/download`)}
                   disabled={!jobs.length || jobs.some(({ links }) => !links.download)}
-                  disabledReason={
-                    jobs.length ? "An entry is chosen that has no file to download (any more)." : "Choose an entry."
-                  }
+                  disabledReason={jobs.length ? "A chosen entry has no file to download." : "Choose an entry."}
                 />
                 <Button
                   disabled={!hasErrors}
@@ -99,9 +97,9 @@ export default function Status() {
                   disabled={!jobs.length || jobs.some(isRunning) || jobs.length > DELETED_AT_ONCE}
                   disabledReason={
                     jobs.some(isRunning)
-                      ? "What is running cannot be deleted."
+                      ? "Running entries cannot be deleted."
                       : jobs.length
-                        ? `At most ${DELETED_AT_ONCE} are deleted at once.`
+                        ? `At most ${DELETED_AT_ONCE} entries can be deleted at once.`
                         : "Choose entries."
                   }
                   onClick={() => setDeleting(true)}

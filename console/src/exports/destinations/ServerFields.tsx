@@ -1,4 +1,4 @@
-/** What SFTP and FTPS servers have in common. */
+/** The fields that SFTP and FTPS servers share. */
 import ColumnLayout from "@cloudscape-design/components/column-layout";
 import type { ReactNode } from "react";
 import type { Destination } from "../../api/types";
@@ -16,7 +16,7 @@ export function ServerFields({ destination, change, children }: FieldsProps & { 
       <TextField
         label="Port"
         value={destination.port?.toString()}
-        help="Empty for the usual one"
+        help="Empty for the default port"
         onChange={(port) => change({ port: port ? Number(port) : undefined })}
       />
       <TextField label="Directory" value={destination.directory} onChange={(directory) => change({ directory })} />

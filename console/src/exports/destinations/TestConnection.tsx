@@ -1,4 +1,4 @@
-/** Tests the destination as it stands in the wizard, and shows how to correct it. */
+/** Tests the destination that the wizard shows. */
 import Alert from "@cloudscape-design/components/alert";
 import Button from "@cloudscape-design/components/button";
 import SpaceBetween from "@cloudscape-design/components/space-between";
@@ -13,7 +13,7 @@ import { FAILURE_LABELS } from "./failures";
 export function TestConnection({ entity, destination }: { entity: string; destination: Destination }) {
   const body = { entity, destination };
   const { data, error, isFetching, refetch } = useQuery({
-    queryKey: ["test-destination", body], // a result holds for exactly what was tested
+    queryKey: ["test-destination", body], // a result is of exactly these settings
     queryFn: ({ signal }) => call<DestinationTest>("POST", "exports/test-destination", { body, signal }),
     enabled: false,
     gcTime: 0,

@@ -6,15 +6,14 @@ export interface FieldsProps {
   change: (changes: Partial<Destination>) => void;
 }
 
-/** What the console knows of a kind of destination. */
+/** Everything the console knows about a kind of destination. */
 export interface DestinationKind {
   label: string;
-  /** Whether a file is sent there: it can be tested, and periodic exports can use it. */
+  /** Whether files are sent there: then it can be tested, and periodic exports can use it. */
   isDelivery: boolean;
-  /** The place in a line of text. */
+  /** One line of text. */
   describe: (destination: Destination) => string;
   /** Members that only the summary shows, with their labels. */
   details: [keyof Destination, string][];
-  /** The form. */
   Fields: ComponentType<FieldsProps>;
 }

@@ -44,7 +44,7 @@ export function DestinationStep({ draft, change }: StepProps) {
   );
 }
 
-/** A field that somebody emptied is one that they did not fill in. */
+/** The API takes an empty field for a wrong value: it has to be absent. */
 function withoutEmpty(destination: Destination): Destination {
   const filled = Object.entries(destination).filter(([, value]) => value !== "" && value !== undefined);
   return Object.fromEntries(filled) as unknown as Destination;

@@ -1,4 +1,4 @@
-/** Create or edit an export: steps that follow its type and data, then the summary of the draft that they made. */
+/** Creates or edits an export in steps; the last step summarizes the saved draft. */
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import Spinner from "@cloudscape-design/components/spinner";
 import Wizard from "@cloudscape-design/components/wizard";
@@ -31,7 +31,7 @@ export default function ExportWizard() {
   const [query] = useSearchParams();
   const me = useMe();
   const entities = useEntities();
-  const [editedId] = useState(exportId ?? null); // saving a new export changes the address, not what is edited here
+  const [editedId] = useState(exportId ?? null); // stays the same when saving a new export changes the address
   const edited = useExport(editedId);
   const error = entities.error ?? edited.error;
   if (error) return <ProblemAlert error={error} />;
@@ -47,9 +47,9 @@ export default function ExportWizard() {
 
 interface StepsProps {
   entities: Entity[];
-  /** What the API has of the export that is edited; undefined of a new one. */
+  /** The export as it was read; undefined for a new one. */
   edited: Export | undefined;
-  /** The entity that is chosen at first for a new one. */
+  /** The initial entity of a new export. */
   entityName: string;
 }
 
@@ -58,14 +58,14 @@ function Steps({ entities, edited, entityName }: StepsProps) {
   const [query, setQuery] = useAddress();
   const [draft, setDraft] = useState<Draft>(() => (edited ? draftOf(edited) : newDraft(entityName)));
   const [draftId, setDraftId] = useState(edited?.exportId);
-  const [saved, setSaved] = useState<Definition | null>(edited ?? null); // until something else is typed
+  const [saved, setSaved] = useState<Definition | null>(edited ?? null); // null after any change
   const entity = entities.find(({ name }) => name === draft.entity);
   const change = (changes: Partial<Draft>) => {
     setDraft((old) => ({ ...old, ...changes }));
     setSaved(null);
   };
   const lacking = missing(draft, entity);
-  // A link leads to any step that has what it needs; the summary is of a draft that is saved.
+  // A link opens any step; but the first comes first while it is incomplete, and the summary needs a saved draft.
   const asked = Math.min(Math.max(Number(query.get("step") ?? 1) - 1 || 0, 0), SUMMARY);
   const step = lacking.length ? 0 : asked === SUMMARY && !saved ? SUMMARY - 1 : asked;
   const [problem, setProblem] = useState<{ step: number; error: unknown } | null>(null);
@@ -76,7 +76,7 @@ function Steps({ entities, edited, entityName }: StepsProps) {
     onMutate: () => setProblem(null),
     onError: (error) => setProblem({ step, error }),
   });
-  /** The API checks everything, drafts too: so the draft is saved before its summary is shown. */
+  /** Saves the draft before its summary: the API validates drafts too. */
   const save = async () => {
     const body = bodyOf(draft, entity);
     const made = draftId
@@ -84,7 +84,7 @@ function Steps({ entities, edited, entityName }: StepsProps) {
       : await call<Export>("POST", "exports", { body });
     setDraftId(made.exportId);
     setSaved(made);
-    // From here on the address is the draft's: a page that is loaded anew goes on with it.
+    // The address is now the draft's, so that reloading the page keeps it.
     await navigate(`/exports/${made.exportId}/edit?step=${SUMMARY + 1}`);
   };
   const activate = async () => {

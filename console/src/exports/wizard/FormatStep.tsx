@@ -71,7 +71,7 @@ export function FormatStep({ draft, change }: StepProps) {
         </FormField>
         <Checkbox
           checked={draft.escapeFormulas ?? true}
-          description="Puts ' before texts that a spreadsheet would run"
+          description="Puts ' before texts that a spreadsheet would run as a formula"
           onChange={({ detail }) => change({ escapeFormulas: detail.checked })}
         >
           Formula guard
@@ -79,7 +79,7 @@ export function FormatStep({ draft, change }: StepProps) {
         {isIncremental(draft.type) && (
           <Checkbox
             checked={draft.includeDeleted ?? false}
-            description="A last column _deleted tells what is gone"
+            description="Adds a last column, _deleted, that marks deleted records"
             onChange={({ detail }) => change({ includeDeleted: detail.checked })}
           >
             Include deletions

@@ -1,4 +1,4 @@
-/** The next five times of the schedule as it is typed, by the rules of the API: time zones, days, clock changes. */
+/** The next five runs of the schedule while it is typed. The API computes them: time zones, days, clock changes. */
 import Box from "@cloudscape-design/components/box";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { call } from "../../api/client";

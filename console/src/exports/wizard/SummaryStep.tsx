@@ -1,4 +1,4 @@
-/** The saved draft as a whole, with its next runs. */
+/** The whole saved draft, with its next runs. */
 import Container from "@cloudscape-design/components/container";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import type { Definition } from "../../api/types";

@@ -1,4 +1,4 @@
-/** The draft of an export while people edit it, and the body that the API takes. */
+/** The model of an export in the wizard, and its conversion from and to the API's. */
 import type { ProblemMember } from "../../api/problem";
 import type { Definition, Entity, ExportType } from "../../api/types";
 import { ZONE } from "../../common/Time";
@@ -17,7 +17,7 @@ export function newDraft(entity: string): Draft {
   return { name: "", entity, type: "ONE_SHOT", conditions: [] };
 }
 
-/** The members that can be edited, of what the API returned. */
+/** Takes the members that can be edited from what the API returned. */
 export function draftOf(given: Definition): Draft {
   return {
     name: given.name,
@@ -42,7 +42,7 @@ export function bodyOf({ conditions, ...draft }: Draft, entity: Entity | undefin
   return { ...draft, filter: conditions.map((condition) => conditionOf(condition, fields)) };
 }
 
-/** What has to be filled in before the other steps make sense. */
+/** The problems of the first step, which the other steps depend on. */
 export function missing(draft: Draft, entity: Entity | undefined): ProblemMember[] {
   return [
     ...(draft.name.trim() ? [] : [{ pointer: "#/name", detail: "is required" }]),
@@ -50,7 +50,7 @@ export function missing(draft: Draft, entity: Entity | undefined): ProblemMember
   ];
 }
 
-/** The changes that another type brings with it. */
+/** The changes that follow from choosing another type. */
 export function changesOfType(draft: Draft, type: ExportType): Partial<Draft> {
   const changes = { type, includeDeleted: isIncremental(type) && draft.includeDeleted };
   if (isPeriodic(type) === isPeriodic(draft.type)) return changes;
