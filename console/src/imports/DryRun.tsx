@@ -19,7 +19,9 @@ export function DryRun({ job }: { job: Job }) {
     enabled: hasEnded,
   });
   const result = useRef<HTMLDivElement>(null);
-  useEffect(() => result.current?.scrollIntoView({ block: "nearest" }), [hasEnded, errors.data]);
+  useEffect(() => {
+    result.current?.scrollIntoView({ block: "nearest" });
+  }, [hasEnded, errors.data]);
   const { counts } = job;
   if (!hasEnded) {
     return (

@@ -24,9 +24,10 @@ import { isRunning } from "../jobs/jobList";
 import { useJob } from "../jobs/useJob";
 import { may, useMe } from "../session/useMe";
 import { primaryKey, proposeColumns, renamed } from "./columnMapping";
+import type { Reading } from "./Detected";
 import { DryRun } from "./DryRun";
 import { DEFAULT_SETTINGS, ImportOptions, type Settings } from "./ImportOptions";
-import { Preview, type Reading } from "./Preview";
+import { Preview } from "./Preview";
 import { startImport, type ReadOptions, type SentFile } from "./uploads";
 import { usePreview } from "./usePreview";
 

@@ -1,0 +1,142 @@
+import Alert from "@cloudscape-design/components/alert";
+import Box from "@cloudscape-design/components/box";
+import Header from "@cloudscape-design/components/header";
+import Pagination from "@cloudscape-design/components/pagination";
+import Select, { type SelectProps } from "@cloudscape-design/components/select";
+import SpaceBetween from "@cloudscape-design/components/space-between";
+import StatusIndicator from "@cloudscape-design/components/status-indicator";
+import Table from "@cloudscape-design/components/table";
+import { useState } from "react";
+import type { Entity, Preview } from "../api/types";
+import { formatCount } from "../common/format";
+import { Name } from "../common/Name";
+import { selectedOption } from "../common/options";
+
+const NO_FIELD: SelectProps.Option = { value: "", label: "– no field –" };
+const COLUMNS_SHOWN = 50;
+const VALUES_SHOWN = 5;
+const ERRORS_SHOWN = 8;
+
+interface Props {
+  preview: Preview;
+  entity: Entity;
+  /** The field of each column. */
+  mapping: (string | null)[];
+  disabled: boolean;
+  onMap: (index: number, field: string | null) => void;
+}
+
+/** The columns of the file, with their fields and first values. */
+export function PreviewColumns({ preview, entity, mapping, disabled, onMap }: Props) {
+  const [page, setPage] = useState(1);
+  const { fields } = entity.schema;
+  const options = [
+    NO_FIELD,
+    ...fields.map(({ name, title, type }) => ({ value: name, label: name, description: title ?? type })),
+  ];
+  const absent = fields.filter(({ name }) => !mapping.includes(name)).map(({ name }) => name);
+  const pages = Math.ceil(preview.labels.length / COLUMNS_SHOWN);
+  const first = (Math.min(page, pages) - 1) * COLUMNS_SHOWN;
+  const bad = preview.rows.filter(({ errors }) => errors.length > 0);
+  const ofRows = bad.flatMap(({ rowNumber, errors }) =>
+    errors
+      .filter(({ fieldNumber }) => !fieldNumber || fieldNumber > preview.labels.length)
+      .map((error) => ({ rowNumber, ...error })),
+  );
+  return (
+    <SpaceBetween size="s">
+      {ofRows.length > 0 && (
+        <Alert type="warning" header="Rows that would be rejected">
+          <ul>
+            {ofRows.slice(0, ERRORS_SHOWN).map(({ rowNumber, message }, index) => (
+              <li key={index}>
+                Row {formatCount(rowNumber)}: <bdi>{message}</bdi>
+              </li>
+            ))}
+          </ul>
+        </Alert>
+      )}
+      <Table
+        variant="embedded"
+        wrapLines
+        ariaLabels={{ tableLabel: "Columns of the file" }}
+        header={
+          <Header
+            variant="h3"
+            counter={`(${formatCount(preview.labels.length)})`}
+            description={
+              preview.rows.length > 0 &&
+              !preview.error &&
+              `${bad.length ? `${bad.length} of the` : "None of the"} first ${preview.rows.length} rows would be rejected. ` +
+                "A dry run checks all rows, and finds repeated keys."
+            }
+          >
+            Columns
+          </Header>
+        }
+        pagination={
+          pages > 1 && (
+            <Pagination
+              currentPageIndex={page}
+              pagesCount={pages}
+              onChange={({ detail }) => setPage(detail.currentPageIndex)}
+            />
+          )
+        }
+        items={preview.labels
+          .slice(first, first + COLUMNS_SHOWN)
+          .map((label, index) => ({ label, index: first + index }))}
+        trackBy={({ index }) => String(index)}
+        columnDefinitions={[
+          {
+            id: "label",
+            header: "In the file",
+            isRowHeader: true,
+            cell: ({ label }) => (label ? <Name>{label}</Name> : <em>no name</em>),
+          },
+          {
+            id: "field",
+            header: "Field",
+            minWidth: 200,
+            cell: ({ label, index }) => (
+              <Select
+                expandToViewport
+                ariaLabel={`Field for the column ${label}`}
+                disabled={disabled}
+                filteringType={fields.length > 10 ? "auto" : "none"}
+                options={options}
+                selectedOption={selectedOption(options, mapping[index] ?? "")}
+                onChange={({ detail }) => onMap(index, detail.selectedOption.value || null)}
+              />
+            ),
+          },
+          { id: "values", header: "First values", cell: ({ index }) => <Values preview={preview} index={index} /> },
+        ]}
+        empty="The file has no columns."
+      />
+      {absent.length > 0 && (
+        <Box variant="small">
+          Fields without a column: <bdi>{absent.join(", ")}</bdi>
+        </Box>
+      )}
+    </SpaceBetween>
+  );
+}
+
+function Values({ preview, index }: { preview: Preview; index: number }) {
+  return (
+    <SpaceBetween size="xxxs">
+      {preview.rows.slice(0, VALUES_SHOWN).map(({ rowNumber, cells, errors }) => {
+        const error = errors.find(({ fieldNumber }) => fieldNumber === index + 1);
+        const text = cells[index] ? <Name>{cells[index]}</Name> : <em>empty</em>;
+        return error ? (
+          <StatusIndicator key={rowNumber} type="warning">
+            {text}: {error.message}
+          </StatusIndicator>
+        ) : (
+          <div key={rowNumber}>{text}</div>
+        );
+      })}
+    </SpaceBetween>
+  );
+}
