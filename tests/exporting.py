@@ -11,7 +11,7 @@ from typing import Any
 from tests.builders import START
 from waybill.aws.files import FileInfo, Files
 from waybill.entities.model import Entity, parse_entity
-from waybill.entities.rows import attribute_name, key_text
+from waybill.entities.row_compiler import attribute_name, key_text
 from waybill.entities.schema import parse_schema
 from waybill.exports.container import FileWriter, Written
 from waybill.exports.definition import Compression, Definition, ExportType, Format

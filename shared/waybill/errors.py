@@ -18,8 +18,8 @@
     LeaseHeld                     another attempt may still be at work on the chunk: wait
     Superseded                    this worker lost its chunk to a newer attempt, or the job ended: stop quietly
 
-Row errors are data (`waybill.entities.rows.CellError`), not exceptions. What AWS refuses stays in `waybill.aws`; a
-step that meets it fails and is retried by the state machine.
+Row errors are data (`waybill.entities.row_results.RowError`), not exceptions. What AWS refuses stays in `waybill.aws`;
+a step that meets it fails and is retried by the state machine.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ from tests.bench.make_files import bad_rows, is_bad, schema_path
 from tests.bench.measure import ROOT, Failed, say, table
 from waybill.aws.dynamodb import BatchWriter, DynamoDB
 from waybill.aws.sigv4 import Credentials
-from waybill.entities.rows import key_text, shard_of
+from waybill.entities.row_compiler import key_text, shard_of
 
 OUTPUT = ROOT / ".waybill" / "bench-large.json"
 ENTITY = "offers"

@@ -19,7 +19,7 @@ from waybill.aws.dynamodb import to_attributes
 from waybill.aws.events import NotPublished
 from waybill.bootstrap import Services
 from waybill.entities.model import Target
-from waybill.entities.rows import shard_of
+from waybill.entities.row_compiler import shard_of
 from waybill.errors import Conflict, DeliveryFailed, JobFailed, NotFound, Superseded
 from waybill.exports import deliver as delivering
 from waybill.exports import extract as extraction

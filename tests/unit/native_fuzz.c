@@ -1,5 +1,5 @@
 /* Feeds `native.c` with rubbish under the address and undefined-behaviour sanitizers: `fuzz SEED ROUNDS`. Buffers are as
- * large as the library may ask for, and not a byte larger. Prints how many records were good, how many suspects there were,
+ * large as the library may ask for, and not a byte larger. Prints how many records were good, how many were unverified,
  * and a sum of all that came out. */
 #include "../../shared/waybill/native/native.c"
 
@@ -38,7 +38,7 @@ int main(int count, char **arguments) {
     struct word words[2] = {{text("true"), text("true")}, {text("x"), text("\\u0078")}};
     uint8_t steps[3 * 128] = {0}, accepting[3] = {0, 0, 1};
     for (int digit = '0'; digit <= '9'; digit++) steps[128 + digit] = steps[256 + digit] = 2;
-    unsigned long long good = 0, suspects = 0;
+    unsigned long long good = 0, unverified = 0;
     for (long round = strtol(arguments[2], NULL, 10); round > 0; round--) {
         size_t width = 1 + next(9), size = 0;
         uint8_t *draft = exactly(4096);
@@ -76,21 +76,21 @@ int main(int count, char **arguments) {
         if (waybill_cut(data, size, ',', '"', final, found) == 0 && found[0] > size) abort();
         size_t records = next(3) ? rows : next(rows + 2);
         struct output output = {.texts_room = records * constant_bytes(&table) + next(13) * size, .keys_room = size + records * 17 + MAX_KEY_BYTES,
-            .suspects_room = 2 * records + width};
+            .unverified_room = 2 * records + width};
         output.texts = next(4) ? exactly(output.texts_room) : NULL;
         output.keys = exactly(output.keys_room);
         output.rows = exactly(8 * records), output.key_ends = exactly(4 * records), output.text_ends = exactly(4 * records);
-        output.digests = exactly(8 * records), output.suspects = exactly(output.suspects_room * sizeof *output.suspects);
+        output.digests = exactly(8 * records), output.unverified = exactly(output.unverified_room * sizeof *output.unverified);
         output.cells = exactly(width * sizeof *output.cells), output.unquoted = exactly(size);
         if (waybill_load_rows(&table, data, size, records, 2, &output) == 0) {
-            good += output.good, suspects += output.suspect_count;
+            good += output.good, unverified += output.unverified_count;
             if (output.texts != NULL) add(output.texts, output.texts_size);
             add(output.digests, 8 * output.good);
-            add(output.suspects, output.suspect_count * sizeof *output.suspects);
+            add(output.unverified, output.unverified_count * sizeof *output.unverified);
         }
         free(output.texts), free(output.keys), free(output.rows), free(output.key_ends), free(output.text_ends);
-        free(output.digests), free(output.suspects), free(output.cells), free(output.unquoted), free(columns), free(data);
+        free(output.digests), free(output.unverified), free(output.cells), free(output.unquoted), free(columns), free(data);
     }
-    printf("%llu %llu %llu\n", good, suspects, (unsigned long long)sum);
+    printf("%llu %llu %llu\n", good, unverified, (unsigned long long)sum);
     return 0;
 }

@@ -91,7 +91,10 @@ def assert_both_tell_the_same(schema: dict[str, Any], dialect: Dialect, data: by
     if quick._native is None or not segment.structural:
         return 0
     loaded = quick._native.load(data, segment.records, 2, partition="u", key_prefix="job-")
-    return 0 if loaded is None else len(loaded.rows) + sum(one.column != native.WHOLE for one in loaded.suspects)
+    if loaded is None:
+        return 0
+    block, unverified = loaded
+    return len(block.rows) + sum(one.column != native.WHOLE for one in unverified)
 
 
 def line(cells: list[str], dialect: Dialect) -> str:

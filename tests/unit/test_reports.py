@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from waybill.entities.row_results import RowError
 from waybill.imports.keys import KeySpill, partitions_for, repeated_by_partition
 from waybill.imports.reports import (
     ChunkReport,
     RejectsFormat,
     ReportIndex,
-    RowError,
     Summary,
     error_log_line,
     insert_rows,

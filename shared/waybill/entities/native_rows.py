@@ -1,9 +1,9 @@
-"""Rows of a file → requests for DynamoDB, by `native.c`: quickly, and only where every cell is known to be good.
+"""Rows of a file → requests for DynamoDB, by `native.c`: quickly, for the rows whose every cell it knows to be good.
 
     native = native_rows(schema, header, dialect)      # None where it does not know a field's rule, or was not built
-    loaded = native.load(data, records, first_row, …)
+    block, unverified = native.load(data, records, first_row, …)
 
-What it does not vouch for, `loaded.suspects`, goes to `rows.RowCompiler`, which is the rule.
+The unverified records go to `row_compiler.RowCompiler`, which is the rule.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import ctypes
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from json.encoder import encode_basestring as quote
 from typing import Any, NamedTuple, overload
@@ -28,7 +27,8 @@ from .fieldtypes.numbers import NumberType
 from .fieldtypes.strings import FORMATS, PLAIN_URI
 from .header import HeaderMatch
 from .patterns import Pattern
-from .rows import MISSING_KEY, attribute_name
+from .row_compiler import MISSING_KEY, attribute_name
+from .row_results import RowBlock
 from .schema import Schema
 
 MAX_WORDS = 4_096
@@ -47,22 +47,10 @@ _SHAPES = {
 }
 
 
-@dataclass(frozen=True)
-class Loaded:
-    """`rows`, `texts`, `keys` and `digests` are of the good records, in file order: number of the row, request (if
-    wanted), key text and its digest. `suspects` are the others, also in file order."""
-
-    rows: Sequence[int]
-    texts: Sequence[bytes]
-    keys: Sequence[str]
-    digests: array[int]
-    suspects: list[Suspect]
-
-
-class Suspect(NamedTuple):
-    """A record that is not vouched for: its index, where it stands in the data without its line break; and one of its
-    cells (column, place, without quotes), or all of it: `column` is WHOLE. Of a record with several such cells each is
-    named, from left to right."""
+class Unverified(NamedTuple):
+    """A record that the library did not approve: its index and place in the data, without its line break; and one of
+    its cells (column, place, without quotes), or all of it: `column` is WHOLE. Of a record with several such cells each
+    is named, from left to right."""
 
     record: int
     start: int
@@ -73,7 +61,7 @@ class Suspect(NamedTuple):
 
 
 def native_rows(schema: Schema, header: HeaderMatch, dialect: Dialect, own_table: bool = True) -> NativeRows | None:
-    """What loads whole records (shape `put`) of one file; None where only `rows.RowCompiler` can."""
+    """Returns what loads whole records (shape `put`) of one file; None where only `RowCompiler` can."""
     library = native.library()
     if library is None or schema.unique_sets:
         return None
@@ -134,12 +122,14 @@ class NativeRows:
         after: str = "}}}",
         key_prefix: str = "",
         wants_texts: bool = True,
-    ) -> Loaded | None:
+    ) -> tuple[RowBlock, list[Unverified]] | None:
         """Checks and renders the first records of a block; None where only a sequential read can tell its records.
+
+        The block has the approved rows, without `raw`; the records that were not approved are listed in file order.
 
         Args:
             data: UTF-8, whole records whose quotes are structural; the first of them is row `first_row`.
-            partition, stamps, before, after: as of `rows.RowCompiler.compile_columns`.
+            partition, stamps, before, after: as of `RowCompiler.compile`.
             key_prefix: of the keys of records without a primary key: the number of the row follows, in 12 digits.
             wants_texts: without them checking takes two thirds of the time.
         """
@@ -163,8 +153,8 @@ class NativeRows:
         output.rows = self._buffer("rows", records * 8)
         output.key_ends = self._buffer("key_ends", records * 4)
         output.digests = self._buffer("digests", records * 8)
-        output.suspects_room = 2 * records + len(self._cells)
-        output.suspects = self._buffer("suspects", output.suspects_room * 4 * native.SUSPECT_NUMBERS)
+        output.unverified_room = 2 * records + len(self._cells)
+        output.unverified = self._buffer("unverified", output.unverified_room * 4 * native.UNVERIFIED_NUMBERS)
         status = self._library.waybill_load_rows(table, data, len(data), records, first_row, output)
         if status == NO_ROOM:  # few texts grow so much: the room for the worst is made only for them
             output.texts_room = records * constant + 12 * len(data)
@@ -173,23 +163,25 @@ class NativeRows:
         if status:
             return None
         good = output.good
-        return Loaded(
-            range(first_row, first_row + records) if good == records else _numbers("Q", output.rows, 8 * good),
-            JoinedTexts(ctypes.string_at(output.texts, output.texts_size), _numbers("I", output.text_ends, 4 * good))
+        block = RowBlock(
+            rows=range(first_row, first_row + records) if good == records else _numbers("Q", output.rows, 8 * good),
+            texts=JoinedTexts(
+                ctypes.string_at(output.texts, output.texts_size), _numbers("I", output.text_ends, 4 * good)
+            )
             if wants_texts
             else (),
-            _Keys(ctypes.string_at(output.keys, output.keys_size), _numbers("I", output.key_ends, 4 * good)),
-            _numbers("Q", output.digests, 8 * good),
-            self._suspects(output),
+            keys=_Keys(ctypes.string_at(output.keys, output.keys_size), _numbers("I", output.key_ends, 4 * good)),
+            digests=_numbers("Q", output.digests, 8 * good),
         )
+        return block, self._unverified(output)
 
-    def _suspects(self, output: native.Output) -> list[Suspect]:
-        size = native.SUSPECT_NUMBERS
-        numbers = _numbers("I", output.suspects, 4 * size * output.suspect_count)
-        return list(map(Suspect._make, zip(*(numbers[place::size] for place in range(size)), strict=True)))
+    def _unverified(self, output: native.Output) -> list[Unverified]:
+        size = native.UNVERIFIED_NUMBERS
+        numbers = _numbers("I", output.unverified, 4 * size * output.unverified_count)
+        return list(map(Unverified._make, zip(*(numbers[place::size] for place in range(size)), strict=True)))
 
     def problems(self, column: int, cell: str) -> tuple[Problem, ...]:
-        """What is wrong with a suspect cell by the rule: bad cells repeat."""
+        """What is wrong with an unverified cell, by the rule: bad cells repeat."""
         key = (column, cell)
         found = self._bad.get(key)
         if found is None:

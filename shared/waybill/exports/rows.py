@@ -33,7 +33,7 @@ from waybill.entities.fieldtypes.nested import ListType
 from waybill.entities.fieldtypes.numbers import IntegerType, NumberType, YearType
 from waybill.entities.fieldtypes.temporal import DateType, TemporalType
 from waybill.entities.model import Entity
-from waybill.entities.rows import attribute_name
+from waybill.entities.row_compiler import attribute_name
 from waybill.entities.schema import parse_schema
 from waybill.errors import JobFailed
 from waybill.exports.definition import DELETED, Definition
@@ -180,7 +180,7 @@ class RowEncoder:
         return found
 
     def _key_value(self, item: Item, place: int) -> Any:
-        """A field of the primary key of a tombstone, from the text of its key (`entities.rows.key_text`)."""
+        """A field of the primary key of a tombstone, from the text of its key (`entities.row_compiler.key_text`)."""
         text = item.get(_SORT_KEY, {}).get("S") if self._own_table else None
         if not isinstance(text, str):
             return None

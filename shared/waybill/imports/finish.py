@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from waybill.aws.dynamodb import BatchWriter
 from waybill.aws.files import SourceChanged, Writer
+from waybill.entities.row_results import RowError
 from waybill.ids import new_token
 from waybill.imports.deadline import OutOfTime, Remaining, check_time, whole_invocation
 from waybill.imports.keys import RangeReader
@@ -27,7 +28,6 @@ from waybill.imports.reports import (
     ERROR_LOG_HEADER,
     RejectsFormat,
     ReportIndex,
-    RowError,
     Summary,
     error_log_line,
     insert_rows,
@@ -82,7 +82,7 @@ def finish_import(
         plan = read_plan(services, job_id)
         if plan is None or job.counts.total is None:
             code = failure or "internal-error"
-            return fail_import(services, job, [RowError(None, None, None, code, None, _MESSAGES[code])])
+            return fail_import(services, job, [RowError.whole(None, code, _MESSAGES[code])])
         try:
             job = _finish_planned(services, job, plan, failure, remaining_seconds)
         except OutOfTime:

@@ -17,17 +17,17 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from waybill.aws.files import SourceChanged, Writer
+from waybill.entities.row_results import RowBlock, RowError, stopped
 from waybill.ids import new_token
-from waybill.imports.blocks import RowBlock, stopped
 from waybill.imports.deadline import RESERVE_SECONDS, Remaining, whole_invocation
 from waybill.imports.keys import KeySpill
 from waybill.imports.modes import MODES
 from waybill.imports.plan import ImportPlan, read_plan
 from waybill.imports.policy import Policy
-from waybill.imports.reports import ChunkReport, RowError
+from waybill.imports.reports import ChunkReport
 from waybill.imports.results import chunk_prefix
 from waybill.imports.settle import read_losers
-from waybill.imports.sinks import BatchSink, NoSink, RefusedRow, Sink, conditional_sink
+from waybill.imports.sinks import BatchSink, NoSink, Sink, conditional_sink
 from waybill.imports.source import chunk_segments, row_reader
 from waybill.imports.targets import target_sink
 from waybill.jobs.items import LedgerEntry
@@ -64,7 +64,7 @@ class _Written:
 
     handed_in: int
     lost: set[int]
-    refused: list[RefusedRow] = field(default_factory=list)
+    refused: dict[int, RowError] = field(default_factory=dict)
 
 
 def load_chunk(
@@ -166,7 +166,7 @@ class _Loader:
         self._reader = row_reader(services, job, plan)
         self._handed_in = 0
         self._progress: deque[tuple[int, int, int]] = deque()  # (row behind a block, rows imported and rejected so far)
-        self._refused: list[RefusedRow] = []
+        self._refused: dict[int, RowError] = {}
         self._sink: Sink = NoSink()
 
     @property
@@ -194,9 +194,9 @@ class _Loader:
                     block.stop(limit)
                 self._handed_in = row + count if limit is None else limit
                 self._sink.write(block.rows, block.texts, block.digests)
-                for refusal in self._sink.refused():
-                    block.refuse(refusal)
-                    self._refused.append(refusal)
+                refused = self._sink.refused()
+                block.reject(refused)
+                self._refused |= refused
                 report.reject_all(block.rejected())
                 self._count(tally, block, spill)
                 self._note_progress(tally)
@@ -231,7 +231,7 @@ class _Loader:
         lost, refused = self._sink.stop()
         known = self._pulse.lease.row  # an attempt before may have come further
         lost = {row for row in lost if row >= known}
-        return _Written(max(self._handed_in, known), lost, [*self._refused, *refused])
+        return _Written(max(self._handed_in, known), lost, self._refused | refused)
 
     def close(self) -> None:
         self._sink.close()
@@ -250,8 +250,7 @@ class _Loader:
                     continue
                 block = self._reader.read(segment, row, count, self._services.clock.now(), None)
                 block.reject(losers)
-                for refusal in written.refused:
-                    block.refuse(refusal)
+                block.reject(written.refused)
                 if self._policy.refuses_all:
                     block.stop_all()
                 block.stop(written.handed_in, written.lost)
@@ -320,7 +319,7 @@ class _Loader:
         cells = self._plan.dialect.delimiter * (len(self._plan.labels) - 1)
         message = "The file was overwritten or deleted while it was imported."
         for row in self._chunk.data_rows(tally.next_row):
-            report.reject(cells, [RowError(row, None, None, "source-changed", None, message)])
+            report.reject(cells, [RowError.whole(row, "source-changed", message)])
             tally.unprocessed += 1
         tally.next_row, tally.next_byte = self._end_row, self._chunk.end
         tally.failure, tally.is_last = "source-changed", True

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from waybill.entities.header import RequiredLabels
-    from waybill.entities.rows import Shape
+    from waybill.entities.row_compiler import Shape
 
 DEFAULT_MODE = "upsert"
 
@@ -34,7 +34,7 @@ class Mode:
 
     Attributes:
         effect: what the mode does, after its name, for the API's description.
-        shape: of the request that a row becomes; see `waybill.entities.rows.compile_rows`.
+        shape: of the request that a row becomes; see `waybill.entities.row_compiler.compile_rows`.
         requires: whether the record must be `present` or `absent` before the import; None when either will do. With a
             requirement the precheck asks the table for every key, and each row is one conditional request; without one,
             rows are written in batches.

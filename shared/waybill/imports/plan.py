@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 from waybill.aws.files import SourceChanged
 from waybill.entities.header import HeaderMatch, HeaderMismatch, match_header
 from waybill.entities.model import Entity
+from waybill.entities.row_results import RowError
 from waybill.entities.schema import Schema, parse_schema
 from waybill.errors import JobFailed
 from waybill.imports.deadline import OutOfTime, Remaining, whole_invocation
 from waybill.imports.keys import partitions_for
 from waybill.imports.modes import MODES
 from waybill.imports.policy import Policy
-from waybill.imports.reports import RejectsFormat, RowError
+from waybill.imports.reports import RejectsFormat
 from waybill.imports.results import plan_key, write_error_log
 from waybill.imports.rewrite import FileRead, Request, read_file
 from waybill.imports.start import start_next
@@ -137,7 +138,7 @@ def plan_import(services: Services, job_id: str, remaining_seconds: Remaining = 
         fail_import(services, job, errors)
         return {"jobId": job_id, "outcome": "failed"}
     except JobFailed as failure:
-        error = RowError(failure.row_number, None, None, failure.job_code, None, failure.detail)
+        error = RowError.whole(failure.row_number, failure.job_code, failure.detail)
         fail_import(services, job, [error])
         return {"jobId": job_id, "outcome": "failed"}
     bucket = services.settings.files_bucket

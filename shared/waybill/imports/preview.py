@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 from waybill.clock import Clock
 from waybill.entities.header import HeaderMatch, HeaderMismatch, likely_match
 from waybill.entities.model import Entity
+from waybill.entities.row_results import RowError
 from waybill.entities.schema import Schema, parse_schema
 from waybill.errors import JobFailed
 from waybill.imports.deadline import RESERVE_SECONDS, OutOfTime, Remaining, Timed, check_time
 from waybill.imports.options import ImportOptions
 from waybill.imports.plan import ImportPlan, ObjectVersion, match_labels, read_request, renames_of
-from waybill.imports.reports import RowError
 from waybill.imports.rewrite import FileRead, ObjectFile, Reading, Request
 from waybill.imports.rows import RowReader
 from waybill.imports.sinks import NoSink
@@ -122,11 +122,11 @@ def preview_file(services: Services, upload: Upload, entity: Entity, options: Im
     try:
         found = look.read()
     except JobFailed as failure:
-        error = RowError(failure.row_number, None, None, failure.job_code, None, failure.detail)
+        error = RowError.whole(failure.row_number, failure.job_code, failure.detail)
         return Preview(sheets=look.sheets, error=error)
     except (_NothingToShow, OutOfTime, TimeoutError) as reason:
         message = str(reason) if isinstance(reason, _NothingToShow) else _TOO_SLOW
-        return Preview(sheets=look.sheets, error=RowError(None, None, None, "too-large", None, message), is_whole=False)
+        return Preview(sheets=look.sheets, error=RowError.whole(None, "too-large", message), is_whole=False)
     labels = found.scan.labels
     by_position = {column.position: column.field.name for column in likely(labels).columns}
     header_errors: list[RowError] = []

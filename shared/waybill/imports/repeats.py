@@ -17,8 +17,8 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from waybill.aws.files import SourceChanged
+from waybill.entities.row_results import RowError
 from waybill.imports import keys
-from waybill.imports.reports import RowError
 
 if TYPE_CHECKING:
     from waybill.aws.files import Files

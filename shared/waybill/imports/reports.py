@@ -17,24 +17,14 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
+
+from waybill.entities.row_results import RowError
 
 ERROR_LOG_COLUMNS = ("rowNumber", "fieldNumber", "fieldName", "type", "cell", "message")
 REJECTS_COLUMNS = ("_row", "_type", "_reason")
 CELL_CAP = 1_000
 SUMMARY_CAP = 1_000
-
-
-class RowError(NamedTuple):
-    """One error of one row; the types are the contract's. `field_number` counts the file's columns from 1, None for
-    an error of the whole row."""
-
-    row_number: int | None
-    field_number: int | None
-    field_name: str | None
-    type: str
-    cell: str | None
-    message: str
 
 
 class Sink(Protocol):

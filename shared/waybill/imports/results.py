@@ -10,8 +10,9 @@ from itertools import islice
 from typing import Any
 
 from waybill.aws.files import Files
+from waybill.entities.row_results import RowError
 from waybill.errors import MalformedRequest
-from waybill.imports.reports import ERROR_LOG_HEADER, RowError, Summary, error_log_line
+from waybill.imports.reports import ERROR_LOG_HEADER, Summary, error_log_line
 from waybill.jobs.model import Job
 from waybill.tabular.dialect import Dialect
 from waybill.tabular.records import cut

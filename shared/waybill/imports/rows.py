@@ -17,12 +17,11 @@ from typing import TYPE_CHECKING
 from waybill.entities.columns import Lane, make_column
 from waybill.entities.header import HeaderMatch
 from waybill.entities.model import Entity
-from waybill.entities.native_rows import NativeRows, Suspect, native_rows
-from waybill.entities.rows import MISSING_KEY, Block, compile_rows, key_text
+from waybill.entities.native_rows import NativeRows, Unverified, native_rows
+from waybill.entities.row_compiler import MISSING_KEY, compile_rows, key_text
+from waybill.entities.row_results import RowBlock, RowError
 from waybill.entities.schema import Schema
-from waybill.imports.blocks import RowBlock
 from waybill.imports.modes import MODES
-from waybill.imports.reports import RowError
 from waybill.imports.sinks import BatchSink, Wrapping
 from waybill.jobs.model import Job
 from waybill.native import WHOLE
@@ -103,31 +102,26 @@ class RowReader:
         rows: Sequence[int] = range(first_row, first_row + count)
         if native is None or loaded is None:
             return self._read(segment, rows, now, wrapping)
-        block = RowBlock(
-            raw=_LazyRaws(segment, self._plan, rows),
-            rows=loaded.rows,
-            texts=loaded.texts,
-            keys=loaded.keys,
-            digests=loaded.digests,
-        )
-        if loaded.suspects:
-            suspects = {first_row + suspect.record: suspect for suspect in loaded.suspects}
-            block.raw = _raws(data, suspects, block.raw)
-            block.errors, doubtful = self._check_cells(native, data, first_row, loaded.suspects)
+        block, unverified = loaded
+        block.raw = _LazyRaws(segment, self._plan, rows)
+        if unverified:
+            by_row = {first_row + one.record: one for one in unverified}
+            block.raw = _raws(data, by_row, block.raw)
+            block.errors, doubtful = self._check_cells(native, data, first_row, unverified)
             if doubtful:
-                lines = b"".join([data[suspects[row].start : suspects[row].end] + b"\n" for row in doubtful])
+                lines = b"".join([data[by_row[row].start : by_row[row].end] + b"\n" for row in doubtful])
                 if self._plan.text_encoding != "utf-8":
                     lines = lines.decode().encode(self._plan.text_encoding)
                 block.add(self._read(Segment(0, lines, len(doubtful), True), doubtful, now, wrapping))
         return block
 
     def _check_cells(
-        self, native: NativeRows, data: bytes, first_row: int, suspects: Sequence[Suspect]
+        self, native: NativeRows, data: bytes, first_row: int, unverified: Sequence[Unverified]
     ) -> tuple[dict[int, list[RowError]], list[int]]:
         """What is wrong with single cells, by row; and the rows of which that does not say enough."""
         errors: dict[int, list[RowError]] = {}
         doubtful: dict[int, None] = {}
-        for record, _, _, column, start, end in suspects:
+        for record, _, _, column, start, end in unverified:
             row = first_row + record
             if column != WHOLE:
                 cell = data[start:end].decode()
@@ -162,17 +156,10 @@ class RowReader:
             good = [index for index, row in enumerate(rows) if row not in errors and index not in skipped]
             rows = [rows[index] for index in good]
             columns = [list(column) for column in zip(*(parsed.cells[index] for index in good), strict=True)]
-        block = self._compile(columns, rows, now, wrapping) if rows else Block()
-        errors |= self._row_errors(block, rows)
-        return RowBlock(
-            raw=_LazyRaws(segment, self._plan, numbers),
-            rows=[rows[index] for index in block.rows] if len(block.rows) < len(rows) else rows,
-            texts=list(map(str.encode, block.texts)),
-            keys=block.keys,
-            digests=block.digests,
-            unique=block.unique,
-            errors=errors,
-        )
+        block = self._compile(columns, rows, now, wrapping)
+        block.errors |= errors
+        block.raw = _LazyRaws(segment, self._plan, numbers)
+        return block
 
     def unique_value(self, raw: str, index: int) -> tuple[str, int]:
         """(what the `index`-th unique set compares of a good row, field number of its first field)."""
@@ -205,20 +192,21 @@ class RowReader:
             size = len(raw.encode(self._plan.text_encoding)) if len(raw) * 4 > ROW_CAP_BYTES else 0
             if size > ROW_CAP_BYTES:
                 message = f"The row has {size:,} bytes, more than {ROW_CAP_BYTES:,}."
-                errors[row] = [RowError(row, None, None, "row-too-long", None, message)]
+                errors[row] = [RowError.whole(row, "row-too-long", message)]
         return errors
 
     def _compile(
         self, columns: Sequence[Sequence[str]], rows: Sequence[int], now: datetime, wrapping: Wrapping | None
-    ) -> Block:
+    ) -> RowBlock:
         before, after = wrapping or _SOME_WRAPPING
-        if self._guarded:
+        if self._guarded and rows:
             columns = list(columns)
             for index in self._guarded:
                 columns[index] = list(map(unguard, columns[index]))
         keys = None if self._schema.primary_key else [f"{self._job_id}-{row:012d}" for row in rows]
-        return self._compiler.compile_columns(
+        return self._compiler.compile(
             columns,
+            rows,
             partition=self.entity_uid,
             stamps=self.stamps(now),
             keys=keys,
@@ -231,18 +219,6 @@ class RowReader:
         if self._own_table:
             return {"_at": f'{{"N":"{int(now.timestamp() * 1000)}"}}', "_by": f'{{"S":"{self._job_id}"}}'}
         return {self._modified_attribute: f'{{"S":"{rfc3339(now)}"}}'} if self._modified_attribute else {}
-
-    def _row_errors(self, block: Block, rows: Sequence[int]) -> dict[int, list[RowError]]:
-        errors: dict[int, list[RowError]] = {}
-        new = tuple.__new__  # as for CellError
-        for index, number, name, type, cell, message in block.errors:
-            row = rows[index]
-            error = new(RowError, (row, number or None, name or None, type, cell, message))
-            if row in errors:
-                errors[row].append(error)
-            else:
-                errors[row] = [error]
-        return errors
 
     def _check_structure(
         self, parsed: Rows, rows: Sequence[int], skipped: Container[int], known: Container[int]
@@ -260,7 +236,7 @@ class RowReader:
                 continue
             if index in parsed.stray:
                 message = _STRAY_IN_JSON_LINES if self._plan.format == "jsonl" else _STRAY
-                errors[row] = [RowError(row, None, None, "format-error", None, message)]
+                errors[row] = [RowError.whole(row, "format-error", message)]
             elif len(cells) != self._width or not any(cells[self._first_own_cell :]):
                 uneven[row] = cells
         return errors | self._uneven(uneven)
@@ -286,7 +262,7 @@ class RowReader:
         names = {index: lane.field.name for index, lane in self._lanes}
         for row in rows:
             if row not in filled:
-                errors[row].append(RowError(row, None, None, "blank-row", None, "The row is blank."))
+                errors[row].append(RowError.whole(row, "blank-row", "The row is blank."))
                 continue
             has = len(rows[row])
             for number in range(has + 1, self._width + 1):
@@ -317,12 +293,12 @@ def _with_null(schema: Schema, match: HeaderMatch, null: str) -> tuple[Schema, H
     return schema, replace(match, columns=columns, absent=absent)
 
 
-def _raws(data: bytes, suspects: Mapping[int, Suspect], others: Callable[[int], str]) -> Callable[[int], str]:
-    """Gives a row as it stands: those of suspects without a look at the rest of the segment."""
+def _raws(data: bytes, unverified: Mapping[int, Unverified], others: Callable[[int], str]) -> Callable[[int], str]:
+    """Returns what gives a row as it stands; unverified rows without splitting the segment."""
 
     def raw(row: int) -> str:
-        suspect = suspects.get(row)
-        return others(row) if suspect is None else data[suspect.start : suspect.end].decode()
+        one = unverified.get(row)
+        return others(row) if one is None else data[one.start : one.end].decode()
 
     return raw
 

@@ -18,7 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from waybill.aws.files import SourceChanged
-from waybill.imports.blocks import RowBlock
+from waybill.entities.row_results import RowBlock, RowError
 from waybill.imports.deadline import RESERVE_SECONDS, OutOfTime, Remaining, check_time, whole_invocation
 from waybill.imports.existence import comparable, existing, keys_of
 from waybill.imports.keys import KeySpill, RangeReader
@@ -26,7 +26,6 @@ from waybill.imports.modes import MODES
 from waybill.imports.plan import ImportPlan, read_plan
 from waybill.imports.policy import Policy
 from waybill.imports.repeats import Found, Loser, LoserQueue, Search, by_row
-from waybill.imports.reports import RowError
 from waybill.imports.rows import RowReader
 from waybill.imports.sinks import BatchSink
 from waybill.imports.source import chunk_segments, read_again, row_reader

@@ -13,19 +13,12 @@ from typing import NamedTuple, Protocol
 
 from waybill.aws.dynamodb import BatchWriter, ConditionalWriter, DynamoDB
 from waybill.entities.records import TOMBSTONE_SECONDS
+from waybill.entities.row_results import RowError
 from waybill.imports.modes import Mode, Refusal
 
 
-class RefusedRow(NamedTuple):
-    """A row that the table did not take."""
-
-    row: int
-    type: str
-    message: str
-
-
 class Wrapping(NamedTuple):
-    """What stands around a row's text to make it a request (the shapes of `waybill.entities.rows`)."""
+    """What stands around a row's text to make it a request (the shapes of `waybill.entities.row_compiler`)."""
 
     before: str
     after: str
@@ -39,8 +32,8 @@ class Sink(Protocol):
 
     def write(self, rows: Sequence[int], texts: Sequence[bytes], digests: Sequence[int]) -> None: ...
 
-    def refused(self) -> list[RefusedRow]:
-        """Rows handed in so far that were refused; waits for what is on its way where refusals are possible."""
+    def refused(self) -> dict[int, RowError]:
+        """The rows refused so far and their errors; waits for what is on its way where refusals are possible."""
         ...
 
     def flush(self) -> None: ...
@@ -49,7 +42,7 @@ class Sink(Protocol):
         """Rows handed in that are not known to be written."""
         ...
 
-    def stop(self) -> tuple[set[int], list[RefusedRow]]:
+    def stop(self) -> tuple[set[int], dict[int, RowError]]:
         """Send nothing more and wait for what is on its way.
 
         Returns:
@@ -79,8 +72,8 @@ class BatchSink:
             rows, texts = [row for row, _ in last.values()], [text for _, text in last.values()]
         self._writer.write(texts, rows)
 
-    def refused(self) -> list[RefusedRow]:
-        return []
+    def refused(self) -> dict[int, RowError]:
+        return {}
 
     def flush(self) -> None:
         self._writer.flush()
@@ -88,10 +81,10 @@ class BatchSink:
     def pending(self) -> Collection[int]:
         return self._writer.unacknowledged()
 
-    def stop(self) -> tuple[set[int], list[RefusedRow]]:
+    def stop(self) -> tuple[set[int], dict[int, RowError]]:
         self._writer.drain()
         lost = set(self._writer.unacknowledged())
-        return lost | {row for row, stand_in in self._stand_ins.items() if stand_in in lost}, []
+        return lost | {row for row, stand_in in self._stand_ins.items() if stand_in in lost}, {}
 
     def close(self) -> None:
         self._writer.close()
@@ -107,12 +100,12 @@ class ConditionalSink:
     def write(self, rows: Sequence[int], texts: Sequence[bytes], digests: Sequence[int]) -> None:
         self._writer.write(texts, rows)
 
-    def refused(self) -> list[RefusedRow]:
+    def refused(self) -> dict[int, RowError]:
         self._writer.flush()
         return self._take_refused()
 
-    def _take_refused(self) -> list[RefusedRow]:
-        return [RefusedRow(row, *self._refusal) for row in sorted(self._writer.take_refused())]
+    def _take_refused(self) -> dict[int, RowError]:
+        return {row: RowError.whole(row, *self._refusal) for row in sorted(self._writer.take_refused())}
 
     def flush(self) -> None:
         self._writer.flush()
@@ -120,7 +113,7 @@ class ConditionalSink:
     def pending(self) -> Collection[int]:
         return self._writer.unacknowledged()
 
-    def stop(self) -> tuple[set[int], list[RefusedRow]]:
+    def stop(self) -> tuple[set[int], dict[int, RowError]]:
         self._writer.drain()
         return set(self._writer.unacknowledged()), self._take_refused()
 
@@ -136,8 +129,8 @@ class NoSink:
     def write(self, rows: Sequence[int], texts: Sequence[bytes], digests: Sequence[int]) -> None:
         return
 
-    def refused(self) -> list[RefusedRow]:
-        return []
+    def refused(self) -> dict[int, RowError]:
+        return {}
 
     def flush(self) -> None:
         return
@@ -145,8 +138,8 @@ class NoSink:
     def pending(self) -> Collection[int]:
         return ()
 
-    def stop(self) -> tuple[set[int], list[RefusedRow]]:
-        return set(), []
+    def stop(self) -> tuple[set[int], dict[int, RowError]]:
+        return set(), {}
 
     def close(self) -> None:
         return

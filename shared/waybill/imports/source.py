@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from waybill.entities.model import Entity
+from waybill.entities.row_results import RowBlock
 from waybill.entities.schema import parse_schema
-from waybill.imports.blocks import RowBlock
 from waybill.imports.plan import ImportPlan, match_labels
 from waybill.imports.rows import RowReader
 from waybill.imports.sinks import BatchSink

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from waybill.entities.row_results import RowError
 from waybill.errors import Conflict, EntityDeleted, NotFound
 from waybill.ids import derived_uuid
 from waybill.imports.options import ImportOptions, MetadataError, options_from_metadata
 from waybill.imports.policy import schema_options
-from waybill.imports.reports import RowError
 from waybill.imports.results import write_error_log
 from waybill.jobs.items import Drop, Upload
 from waybill.jobs.model import Counts, Job, Process, Status, finished
@@ -164,7 +164,7 @@ def _start_if_waiting(services: Services, job: Job) -> None:
 
 
 def _register_failed(services: Services, job: Job, code: str, message: str) -> Job:
-    errors = [RowError(None, None, None, code, None, message)]
+    errors = [RowError.whole(None, code, message)]
     write_error_log(services.files, services.settings.files_bucket, job.job_id, errors)
     failed = finished(
         job,

@@ -32,7 +32,7 @@ IGNORED, TEXT, DIGITS, WORDS, AUTOMATON, EMAIL, INTEGER, NUMBER, DATE, DATETIME 
 REQUIRED, KEY, HAS_LEAST, HAS_MOST, OPEN_LEAST, OPEN_MOST = (1 << bit for bit in range(6))
 WHOLE = 2**32 - 1
 MAX_KEY_BYTES = 240
-SUSPECT_NUMBERS = 6
+UNVERIFIED_NUMBERS = 6
 
 
 class Span(Structure):
@@ -107,9 +107,9 @@ class Output(Structure):
         ("digests", c_void_p),
         ("key_ends", c_void_p),
         ("good", c_size_t),
-        ("suspects", c_void_p),
-        ("suspects_room", c_size_t),
-        ("suspect_count", c_size_t),
+        ("unverified", c_void_p),
+        ("unverified_room", c_size_t),
+        ("unverified_count", c_size_t),
         ("cells", POINTER(Cell)),
         ("unquoted", c_void_p),
     )

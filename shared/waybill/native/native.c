@@ -4,7 +4,7 @@
  * `native.py` loads it; where it was not built, the Python code that it agrees with does the work.
  *
  * It vouches or it does not. A record whose every cell it knows to be good becomes a request; any other record, be it
- * bad or only unusual, is named as a suspect and read again by the Python code, which is the rule. So nothing here
+ * bad or only unusual, is named as unverified and read again by the Python code, which is the rule. So nothing here
  * decides that a row is wrong, and the tests hold what is vouched for against the rule.
  *
  * Every write is within a bound that was checked before: `room` for a record is known from its size (see `load_rows`).
@@ -70,7 +70,7 @@ struct cell {
 };
 
 /* A record that is not vouched for, by index and bytes; and which of its cells, or WHOLE where it is not that simple. */
-struct suspect {
+struct unverified {
     uint32_t record, start, end, column, cell_start, cell_end;
 };
 
@@ -85,8 +85,8 @@ struct output {
     uint64_t *digests;  /* of the key of each request */
     uint32_t *key_ends; /* offset behind the key of each request */
     size_t good;
-    struct suspect *suspects;
-    size_t suspects_room, suspect_count;
+    struct unverified *unverified;
+    size_t unverified_room, unverified_count;
     struct cell *cells; /* scratch, `width` of them */
     uint8_t *unquoted;  /* scratch, as long as the data */
 };
@@ -578,7 +578,7 @@ static int is_missing(const struct column *column, struct span text) {
 /* Sets `stored` of each cell. Returns how many cells are not vouched for, -1 where that is not for single cells to say.
  * Such a cell has `stored.at` NULL and a `stored.size` of 1. */
 static ptrdiff_t check_cells(const struct table *table, struct cell *cells) {
-    ptrdiff_t suspects = 0;
+    ptrdiff_t doubtful_cells = 0;
     int is_blank = 1, is_empty = 1;
     for (size_t index = 0; index < table->width; index++) {
         const struct column *column = &table->columns[index];
@@ -591,10 +591,10 @@ static ptrdiff_t check_cells(const struct table *table, struct cell *cells) {
         if (!absent && (!(column->flags & KEY) || is_visible(cell->text))) cell->stored = checked(column, cell);
         if (cell->stored.at == NULL && (!absent || column->flags & (REQUIRED | KEY))) {
             cell->stored.size = 1;
-            suspects++;
+            doubtful_cells++;
         }
     }
-    return is_blank || is_empty ? -1 : suspects;
+    return is_blank || is_empty ? -1 : doubtful_cells;
 }
 
 /* Writes a request. Each byte of the record comes out at most twice, as key and as member, and as six bytes at most. */
@@ -639,9 +639,9 @@ static size_t constant_bytes(const struct table *table) {
 
 /* Names a record that is not vouched for: by its cells where `cells` is not NULL, there is room, and all of them stand in
  * `data`. */
-static void name_suspects(const struct table *table, const struct cell *cells, struct span data, struct suspect record,
-                          size_t records_left, struct output *output) {
-    size_t first = output->suspect_count, room = output->suspects_room - first;
+static void name_unverified(const struct table *table, const struct cell *cells, struct span data, struct unverified record,
+                            size_t records_left, struct output *output) {
+    size_t first = output->unverified_count, room = output->unverified_room - first;
     record.column = WHOLE;
     if (cells != NULL && room > records_left + table->width) {
         for (size_t index = 0; index < table->width; index++) {
@@ -649,17 +649,17 @@ static void name_suspects(const struct table *table, const struct cell *cells, s
             if (cell->stored.at != NULL || cell->stored.size == 0) continue;
             ptrdiff_t offset = cell->text.at - data.at;
             if ((uintptr_t)cell->text.at < (uintptr_t)data.at || (uintptr_t)cell->text.at > (uintptr_t)(data.at + data.size)) {
-                output->suspect_count = first;
+                output->unverified_count = first;
                 break;
             }
-            struct suspect *suspect = &output->suspects[output->suspect_count++];
-            *suspect = record;
-            suspect->column = (uint32_t)index;
-            suspect->cell_start = (uint32_t)offset;
-            suspect->cell_end = (uint32_t)offset + (uint32_t)cell->text.size;
+            struct unverified *named = &output->unverified[output->unverified_count++];
+            *named = record;
+            named->column = (uint32_t)index;
+            named->cell_start = (uint32_t)offset;
+            named->cell_end = (uint32_t)offset + (uint32_t)cell->text.size;
         }
     }
-    if (output->suspect_count == first) output->suspects[output->suspect_count++] = record;
+    if (output->unverified_count == first) output->unverified[output->unverified_count++] = record;
 }
 
 /* Makes requests of the first `records` records of `data`, a whole number of records, the first of which is row
@@ -667,7 +667,7 @@ static void name_suspects(const struct table *table, const struct cell *cells, s
  *
  * Returns 0 when it did; -1 where a quote does not stand as RFC 4180 has it or the records end early, -2 where `output`
  * has no room: then nothing that came out means anything. There must be room for `records` rows, digests, ends and
- * suspects, for `width` cells, and for `size` unquoted bytes. */
+ * unverified records, for `width` cells, and for `size` unquoted bytes. */
 int waybill_load_rows(const struct table *table, const uint8_t *data, size_t size, size_t records, uint64_t first_row,
                       struct output *output) {
     uint8_t marks[256];
@@ -675,7 +675,7 @@ int waybill_load_rows(const struct table *table, const uint8_t *data, size_t siz
     size_t constant = constant_bytes(table);
     const struct span all = {data, size};
     const uint8_t *at = data, *data_end = data + size;
-    output->texts_size = output->keys_size = output->good = output->suspect_count = 0;
+    output->texts_size = output->keys_size = output->good = output->unverified_count = 0;
     for (size_t record = 0; record < records; record++) {
         if (at == data_end) return -1;
         const uint8_t *start = at, *end = at;
@@ -685,15 +685,15 @@ int waybill_load_rows(const struct table *table, const uint8_t *data, size_t siz
         size_t length = (size_t)(end - start), key_size = 0;
         uint32_t key_marks = 0;
         if (output->keys_room - output->keys_size < MAX_KEY_BYTES) return -2;
-        ptrdiff_t suspects = -1;
-        if ((size_t)count == table->width && length <= MAX_RECORD_BYTES) suspects = check_cells(table, output->cells);
-        int has_key = suspects >= 0;
+        ptrdiff_t doubtful_cells = -1;
+        if ((size_t)count == table->width && length <= MAX_RECORD_BYTES) doubtful_cells = check_cells(table, output->cells);
+        int has_key = doubtful_cells >= 0;
         for (size_t part = 0; has_key && part < table->key_count; part++)
             has_key = output->cells[table->keys[part]].stored.at != NULL;
         if (has_key)
             key_size = table->key_count ? make_key(table, output->cells, key, &key_marks)
                                         : make_row_key(table->key_prefix, first_row + record, key);
-        int is_good = suspects == 0 && key_size > 0;
+        int is_good = doubtful_cells == 0 && key_size > 0;
         if (is_good && output->texts == NULL) is_good = constant + 12 * length <= MAX_ITEM_BYTES;
         struct span whole = {key, key_size};
         uint64_t digest = is_good ? waybill_digest(key, key_size) : 0;
@@ -709,10 +709,10 @@ int waybill_load_rows(const struct table *table, const uint8_t *data, size_t siz
             }
         }
         if (!is_good) {
-            struct suspect suspect = {(uint32_t)record, (uint32_t)(start - data), (uint32_t)(end - data), WHOLE, 0, 0};
+            struct unverified whole_record = {(uint32_t)record, (uint32_t)(start - data), (uint32_t)(end - data), WHOLE, 0, 0};
             /* Cells that are good may make a key that is not. */
-            int by_cells = suspects > 0 && (!has_key || key_size > 0);
-            name_suspects(table, by_cells ? output->cells : NULL, all, suspect, records - record, output);
+            int by_cells = doubtful_cells > 0 && (!has_key || key_size > 0);
+            name_unverified(table, by_cells ? output->cells : NULL, all, whole_record, records - record, output);
             continue;
         }
         memcpy(output->keys + output->keys_size, key, key_size);

@@ -1,30 +1,52 @@
-"""What became of the rows of a segment."""
+"""What became of rows: the errors of the bad ones, the requests of the good ones. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
-from typing import TypeVar
-
-from waybill.imports.reports import RowError
-from waybill.imports.sinks import RefusedRow
+from typing import NamedTuple, TypeVar
 
 _Value = TypeVar("_Value")
 
 
+class RowError(NamedTuple):
+    """One error of one row; the types are the contract's. `field_number` counts the file's columns from 1, None for
+    an error of the whole row. `row_number` is None for an error of the file."""
+
+    row_number: int | None
+    field_number: int | None
+    field_name: str | None
+    type: str
+    cell: str | None
+    message: str
+
+    @classmethod
+    def whole(cls, row: int | None, type: str, message: str) -> RowError:
+        """The error of a row as a whole, or, without a number, of the file."""
+        return cls(row, None, None, type, None, message)
+
+
 def stopped(row: int) -> RowError:
-    """The error of a row that a stopped import did not come to."""
-    return RowError(row, None, None, "stopped", None, "The import was stopped before this row.")
+    """The error of a row that a stopped import did not reach."""
+    return RowError.whole(row, "stopped", "The import was stopped before this row.")
+
+
+def _unknown_record(row: int) -> str:
+    raise LookupError(f"The record of row {row} is not at hand.")
 
 
 @dataclass
 class RowBlock:
-    """`rows` (numbers), `texts` (requests), `keys` and `digests` run over the good rows, in file order; `unique` holds
-    for each unique set of the schema the digests of their values (None where one is null). `errors` has the bad rows by
-    number; `raw` gives a row as it stands in the file."""
+    """A block of rows, checked.
 
-    raw: Callable[[int], str]
+    `rows` (numbers), `texts` (requests), `keys` and their xxh3 64-bit `digests` run over the good rows, in file order;
+    `unique` holds for each unique set of the schema that the file has the digests of the rows' values (None where one
+    is null). `errors` has the bad rows by number, each with its errors from left to right; `raw` returns a row as it
+    stands in the file.
+    """
+
+    raw: Callable[[int], str] = _unknown_record
     rows: Sequence[int] = ()
     texts: Sequence[bytes] = ()
     keys: Sequence[str] = ()
@@ -43,7 +65,7 @@ class RowBlock:
             yield self.raw(row), self.errors[row]
 
     def add(self, more: RowBlock) -> None:
-        """Take in the rows of another block, none of which is in this one; `raw` must give them already."""
+        """Adds the rows of another block, none of which is in this one; `raw` must know them already."""
         self.errors |= more.errors
         if not more.rows:
             return
@@ -56,25 +78,21 @@ class RowBlock:
         self.digests = _in_order([*self.digests, *more.digests], order)
 
     def reject(self, errors: Mapping[int, RowError]) -> None:
-        """Take the rows named out of the good ones."""
+        """Moves these rows from the good ones to the bad ones; others are ignored."""
         if errors:
             taken = [row for row in self.rows if row in errors]
             self._keep(lambda row: row not in errors)
             self.errors |= {row: [errors[row]] for row in taken}
 
-    def refuse(self, refusal: RefusedRow) -> None:
-        """Reject a row that the table did not take; nothing when it is not of this block."""
-        self.reject({refusal.row: RowError(refusal.row, None, None, refusal.type, None, refusal.message)})
-
     def row_of_error(self, count: int) -> int | None:
-        """The number behind the `count`-th bad row; None when there are fewer."""
+        """The row number after the `count`-th bad row; None when there are fewer."""
         bad = sorted(self.errors)
         if count <= 0:
             return min([*bad[:1], *self.rows[:1]], default=None)
         return bad[count - 1] + 1 if len(bad) >= count else None
 
     def stop(self, end_row: int, lost: Container[int] = ()) -> None:
-        """Make the rows from `end_row` on unprocessed, and the good ones in `lost`."""
+        """Makes the rows from `end_row` on unprocessed, and the good ones in `lost`."""
         taken = [row for row in self.rows if row >= end_row or row in lost]
         taken += [row for row in self.errors if row >= end_row]
         self._keep(lambda row: row < end_row and row not in lost)
@@ -82,7 +100,7 @@ class RowBlock:
         self.unprocessed += len(taken)
 
     def stop_all(self) -> None:
-        """Make the good rows unprocessed; the bad ones stay as they are."""
+        """Makes the good rows unprocessed; the bad ones stay as they are."""
         self.errors |= {row: [stopped(row)] for row in self.rows}
         self.unprocessed += len(self.rows)
         self._keep(lambda row: False)

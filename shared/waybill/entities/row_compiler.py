@@ -1,7 +1,7 @@
 """Rows of a file → requests for DynamoDB, a block at a time.
 
     compiler = compile_rows(schema, match_header(schema, labels))
-    block = compiler.compile(rows, partition=entity_uid, stamps={"_at": '{"N":"1700000000000"}'})
+    block = compiler.compile(columns, numbers, partition=entity_uid, stamps={"_at": '{"N":"1700000000000"}'})
 
 `block.texts` are the requests of the good rows, `block.errors` says what is wrong with the others.
 """
@@ -9,12 +9,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterable, Mapping, Sequence
 from itertools import compress, repeat
 from json.encoder import encode_basestring as quote
-from operator import itemgetter
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from xxhash import xxh3_64_intdigest
 
@@ -23,6 +21,7 @@ from .fields import Field, Problem
 from .fieldtypes import FieldType
 from .fieldtypes.attributes import MAX_ITEM_BYTES, attribute_bytes
 from .header import REJECTS_LABELS, HeaderMatch
+from .row_results import RowBlock, RowError
 from .schema import Schema
 
 SHARDS = 64
@@ -34,35 +33,6 @@ Shape = Literal["put", "update", "delete"]
 
 _SHARD = [f"{shard:02x}" for shard in range(SHARDS)]
 _ONE_CHAR_BYTES = 4  # of UTF-8, at most
-
-
-class CellError(NamedTuple):
-    """One error of one row. `row` is the index in the block; `field_number` counts the file's columns from 1, 0 where
-    the row as a whole is meant."""
-
-    row: int
-    field_number: int
-    field_name: str
-    type: str
-    cell: str
-    message: str
-
-
-@dataclass(slots=True)
-class Block:
-    """What became of a block of rows. The lists but `errors` run over the good rows, in file order.
-
-    `rows`: index in the block. `texts`: the requests (empty after `validate_only`). `keys`: key texts. `digests`: their
-    xxh3 64-bit digests. `unique`: for each of `Schema.unique_sets` that the file has, the digests of its values, None
-    where one is null. `errors`: by row, then by field as they stand in the file.
-    """
-
-    rows: Sequence[int] = ()
-    texts: list[str] = field(default_factory=list)
-    keys: list[str] = field(default_factory=list)
-    digests: list[int] = field(default_factory=list)
-    unique: list[list[int | None]] = field(default_factory=list)
-    errors: list[CellError] = field(default_factory=list)
 
 
 def compile_rows(schema: Schema, header: HeaderMatch, *, shape: Shape = "put", own_table: bool = True) -> RowCompiler:
@@ -115,75 +85,60 @@ class RowCompiler:
 
     def compile(
         self,
-        rows: Sequence[Sequence[str]],
-        *,
-        partition: str = "",
-        stamps: Mapping[str, str] | None = None,
-        before: str = '{"PutRequest":{"Item":{',
-        after: str = "}}}",
-        keys: Sequence[str] | None = None,
-    ) -> Block:
-        """Checks a block of rows and renders the good ones. See `compile_columns`; `rows` has the cells row by row."""
-        columns = list(zip(*rows, strict=True))
-        return self.compile_columns(columns, partition=partition, stamps=stamps, before=before, after=after, keys=keys)
-
-    def compile_columns(
-        self,
         columns: Sequence[Sequence[str]],
+        numbers: Sequence[int],
         *,
         partition: str = "",
         stamps: Mapping[str, str] | None = None,
         before: str = '{"PutRequest":{"Item":{',
         after: str = "}}}",
         keys: Sequence[str] | None = None,
-    ) -> Block:
+    ) -> RowBlock:
         """Checks a block of rows, given as columns, and renders the good ones.
 
         Args:
             columns: the cells as in the file; as many columns as the header has labels, of one length.
+            numbers: of the rows, as many.
             partition: the entity's uid (own table only).
             stamps: attribute name → attribute value as JSON, written with every record (`_at`, `_by`).
             before, after: put around each text. The text between is, by shape:
                 put: the members of the item;
                 delete: the members of the key;
                 update: `"Key":…,"UpdateExpression":…,"ExpressionAttributeNames":…,"ExpressionAttributeValues":…`.
-            keys: the key texts, for a schema without a primary key.
+            keys: the key texts, one a row, for a schema without a primary key.
         """
-        block, outputs = self._check(columns, keys)
+        if not numbers:
+            return RowBlock(unique=[[] for _ in self._unique])
+        block, outputs = self._check(columns, numbers, keys)
         if block.keys:
-            self._render(block, outputs, partition, stamps or {}, before, after)
-            self._drop_large_items(block, before, after)
+            texts = self._render(block, outputs, partition, stamps or {}, before, after)
+            large = self._large_items(block, texts, before, after)
+            block.texts = list(map(str.encode, texts))
+            block.reject(large)
         return block
 
-    def validate_only(self, rows: Sequence[Sequence[str]], *, keys: Sequence[str] | None = None) -> Block:
-        """As `compile`, without the texts."""
-        columns = list(zip(*rows, strict=True))
-        longest = sum(max(map(len, column)) for column in columns)
-        if longest * _ONE_CHAR_BYTES * 2 > MAX_ITEM_BYTES:  # only rendering tells the size of such an item
-            block = self.compile_columns(columns, keys=keys)
-            block.texts = []
-            return block
-        return self._check(columns, keys)[0]
-
-    def _check(self, columns: Sequence[Sequence[str]], keys: Sequence[str] | None) -> tuple[Block, list[_Output]]:
-        if not columns or not columns[0]:
-            return Block(unique=[[] for _ in self._unique]), []
+    def _check(
+        self, columns: Sequence[Sequence[str]], numbers: Sequence[int], keys: Sequence[str] | None
+    ) -> tuple[RowBlock, list[_Output]]:
         outputs = [_Output(column, columns[column.index]) for column in self._columns]
-        errors: list[CellError] = []
+        errors: dict[int, list[RowError]] = {}
         for output in outputs:
             if output.column.is_key:
                 output.find_missing_keys()
             if output.converted.problems:
-                errors += output.errors()
-        block = Block(rows=range(len(columns[0])))
-        blank = self._blank_rows(columns, outputs)
-        if blank:
-            errors = [error for error in errors if error.row not in blank]
-            errors += (CellError(row, 0, "", BLANK_ROW.type, "", BLANK_ROW.message) for row in blank)
+                output.add_errors(errors, numbers)
+        for position in self._blank_rows(columns, outputs):
+            row = numbers[position]
+            errors[row] = [RowError.whole(row, *BLANK_ROW)]
+        block = RowBlock(rows=numbers, errors=errors)
+        if not self._key:
+            if keys is None:
+                raise ValueError("rows of a schema without a primary key need keys")
+            block.keys = keys
         if errors:
-            _keep_good(block, outputs, set(map(itemgetter(0), errors)))
+            _keep_good(block, outputs, errors)
         if block.rows:
-            self._add_keys(block, outputs, keys, errors)
+            self._add_keys(block, outputs)
             by_column = {output.column.index: output for output in outputs}
             block.unique = [
                 _unique_digests([by_column[column.index] for column in columns], len(block.rows))
@@ -191,35 +146,30 @@ class RowCompiler:
             ]
         else:
             block.unique = [[] for _ in self._unique]
-        errors.sort(key=itemgetter(0))
-        block.errors = errors
         return block, outputs
 
     def _blank_rows(self, columns: Sequence[Sequence[str]], outputs: list[_Output]) -> set[int]:
-        """Rows with nothing but missing values in their fields, and nothing at all in the other columns."""
+        """Positions of the rows with only missing values in their fields, and nothing at all in the other columns."""
         if self.shape == "delete" or not all(output.nulls for output in outputs):
             return set()
         blank = set(outputs[0].nulls).intersection(*[output.nulls for output in outputs[1:]])
-        return {row for row in blank if not any(columns[index][row] for index in self._others)}
+        return {position for position in blank if not any(columns[index][position] for index in self._others)}
 
-    def _add_keys(
-        self, block: Block, outputs: list[_Output], keys: Sequence[str] | None, errors: list[CellError]
-    ) -> None:
-        if not self._key:
-            if keys is None:
-                raise ValueError("rows of a schema without a primary key need keys")
-            block.keys = [keys[row] for row in block.rows]
-        else:
+    def _add_keys(self, block: RowBlock, outputs: list[_Output]) -> None:
+        if self._key:
             by_column = {output.column.index: output for output in outputs}
             block.keys = _key_texts([self._key_values(by_column[column.index]) for column in self._key])
         encoded = list(map(str.encode, block.keys))
         if max(map(len, encoded)) > MAX_KEY_BYTES:
-            good = [len(key) <= MAX_KEY_BYTES for key in encoded]
-            large = [(row, len(key)) for row, key in zip(block.rows, encoded, strict=True) if len(key) > MAX_KEY_BYTES]
-            errors += (self._large_key(row, size, outputs) for row, size in large)
-            _keep_good(block, outputs, {row for row, _ in large})
-            block.keys = list(compress(block.keys, good))
-            encoded = list(compress(encoded, good))
+            is_large = [len(key) > MAX_KEY_BYTES for key in encoded]
+            large = {
+                row: [self._large_key(row, position, len(encoded[position]), outputs)]
+                for position, row in enumerate(block.rows)
+                if is_large[position]
+            }
+            encoded = [key for key in encoded if len(key) <= MAX_KEY_BYTES]
+            block.errors |= large
+            _keep_good(block, outputs, large)
         block.digests = list(map(xxh3_64_intdigest, encoded))
 
     def _key_values(self, output: _Output) -> Sequence[str]:
@@ -227,26 +177,25 @@ class RowCompiler:
         has_spellings = type(output.column.lane.kind).identity is not FieldType.identity
         return output.texts if has_spellings and not self.own_table else output.identities()
 
-    def _large_key(self, row: int, size_bytes: int, outputs: list[_Output]) -> CellError:
+    def _large_key(self, row: int, position: int, size_bytes: int, outputs: list[_Output]) -> RowError:
         message = f"the record's key has {size_bytes:,} bytes, more than {MAX_KEY_BYTES:,}"
         if not self._key:
-            return CellError(row, 0, "", "record-too-large", "", message)
+            return RowError.whole(row, "record-too-large", message)
         column = self._key[0]
-        cell = next(output.all_cells[row] for output in outputs if output.column is column)
-        return CellError(row, column.index + 1, column.lane.field.name, "record-too-large", cell, message)
+        cell = next(output.cells[position] for output in outputs if output.column is column)
+        return RowError(row, column.index + 1, column.lane.field.name, "record-too-large", cell, message)
 
     def _render(
         self,
-        block: Block,
+        block: RowBlock,
         outputs: list[_Output],
         partition: str,
         stamps: Mapping[str, str],
         before: str,
         after: str,
-    ) -> None:
+    ) -> list[str]:
         if self.shape == "update":
-            block.texts = [f"{before}{text}{after}" for text in self._update_texts(block, outputs, partition, stamps)]
-            return
+            return [f"{before}{text}{after}" for text in self._update_texts(block, outputs, partition, stamps)]
         parts: list[str | Iterable[str]] = [before]
         comma = ""
         if self.own_table:
@@ -266,18 +215,19 @@ class RowCompiler:
                 parts += output.members(comma, self.own_table)
                 comma = ","
         parts.append(after)
-        block.texts = _join(parts)
+        texts = _join(parts)
         if outputs and all(output.nulls for output in outputs) and not self.own_table and not stamps:
-            block.texts = [text.replace(f"{before},", before, 1) for text in block.texts]
+            texts = [text.replace(f"{before},", before, 1) for text in texts]
+        return texts
 
-    def _own_key(self, block: Block, partition: str) -> list[str | Iterable[str]]:
+    def _own_key(self, block: RowBlock, partition: str) -> list[str | Iterable[str]]:
         """`_pk` and `_sk`: partition and sort key of the records table."""
         keys = escape(block.keys, frame(block.keys))
         shards = [_SHARD[digest & 63] for digest in block.digests]
         return [f'"_pk":{{"S":{quote(partition)[:-1]}#', shards, '"},"_sk":{"S":"', keys, '"}']
 
     def _update_texts(
-        self, block: Block, outputs: list[_Output], partition: str, stamps: Mapping[str, str]
+        self, block: RowBlock, outputs: list[_Output], partition: str, stamps: Mapping[str, str]
     ) -> list[str]:
         """One UpdateItem a row: SET what has a value, REMOVE what has none."""
         key_columns = () if self.own_table else self._key
@@ -324,29 +274,19 @@ class RowCompiler:
             )
         return texts
 
-    def _drop_large_items(self, block: Block, before: str, after: str) -> None:
+    def _large_items(self, block: RowBlock, texts: list[str], before: str, after: str) -> dict[int, RowError]:
         """DynamoDB holds items of up to 400 KB; only a text near that is worth counting exactly."""
         around = len(before) + len(after)
-        if (max(map(len, block.texts)) - around) * _ONE_CHAR_BYTES <= MAX_ITEM_BYTES or self.shape == "delete":
-            return
-        large: dict[int, int] = {}
-        for position, text in enumerate(block.texts):
+        if (max(map(len, texts)) - around) * _ONE_CHAR_BYTES <= MAX_ITEM_BYTES or self.shape == "delete":
+            return {}
+        large: dict[int, RowError] = {}
+        for row, text in zip(block.rows, texts, strict=True):
             if (len(text) - around) * _ONE_CHAR_BYTES > MAX_ITEM_BYTES:
                 size = _item_bytes(json.loads(f"{{{text[len(before) : len(text) - len(after)]}}}"), self.shape)
                 if size > MAX_ITEM_BYTES:
-                    large[position] = size
-        if not large:
-            return
-        for position, size in large.items():
-            message = f"the record has {size:,} bytes, more than {MAX_ITEM_BYTES:,}"
-            block.errors.append(CellError(block.rows[position], 0, "", "record-too-large", "", message))
-        block.errors.sort(key=itemgetter(0))
-        good = [position not in large for position in range(len(block.texts))]
-        block.rows = list(compress(block.rows, good))
-        block.texts = list(compress(block.texts, good))
-        block.keys = list(compress(block.keys, good))
-        block.digests = list(compress(block.digests, good))
-        block.unique = [list(compress(digests, good)) for digests in block.unique]
+                    message = f"the record has {size:,} bytes, more than {MAX_ITEM_BYTES:,}"
+                    large[row] = RowError.whole(row, "record-too-large", message)
+        return large
 
 
 class _Column:
@@ -362,11 +302,11 @@ class _Column:
 class _Output:
     """A column's cells of one block: as they came, and, after `keep`, of the good rows only."""
 
-    __slots__ = ("all_cells", "cells", "column", "converted", "nulls", "texts")
+    __slots__ = ("cells", "column", "converted", "nulls", "texts")
 
     def __init__(self, column: _Column, cells: Sequence[str]) -> None:
         self.column = column
-        self.all_cells = self.cells = cells
+        self.cells = cells
         self.converted: Converted = column.lane.convert(cells)
         self.texts = self.converted.texts
         self.nulls = self.converted.nulls
@@ -382,14 +322,16 @@ class _Output:
         for position in missing:
             self.converted.problems[position] = (MISSING_KEY,)
 
-    def errors(self) -> list[CellError]:
+    def add_errors(self, errors: dict[int, list[RowError]], numbers: Sequence[int]) -> None:
         number, name, cells = self.column.index + 1, self.column.lane.field.name, self.cells
-        new = tuple.__new__  # a third of the time of CellError(…), and bad files have many
-        return [
-            new(CellError, (row, number, name, type, cells[row], message))
-            for row, problems in self.converted.problems.items()
-            for type, message in problems
-        ]
+        new = tuple.__new__  # a third of the time of RowError(…), and bad files have many
+        for position, problems in self.converted.problems.items():
+            row = numbers[position]
+            found = [new(RowError, (row, number, name, type, cells[position], message)) for type, message in problems]
+            if row in errors:
+                errors[row] += found
+            else:
+                errors[row] = found
 
     def keep(self, good: Sequence[bool]) -> None:
         if self.column.is_compared:
@@ -430,9 +372,11 @@ class _Output:
         return texts
 
 
-def _keep_good(block: Block, outputs: list[_Output], bad: set[int]) -> None:
+def _keep_good(block: RowBlock, outputs: list[_Output], bad: Container[int]) -> None:
+    """Leaves out the bad rows (numbers), before there are digests and texts."""
     good = [row not in bad for row in block.rows]
     block.rows = list(compress(block.rows, good))
+    block.keys = list(compress(block.keys, good))
     for output in outputs:
         output.keep(good)
 
