@@ -1,19 +1,20 @@
-"""Try a destination of exports for the API, which has neither the libraries nor the right to read secrets."""
+"""Test a destination of exports for the API, which has neither the libraries nor the right to read secrets."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from waybill.bootstrap import services
-from waybill.exports.connection_test import try_destination
+from waybill.exports.connection_test import run_connection_test
+from waybill.exports.destinations import kind_of
 from waybill.telemetry import logger
 
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     destination = event["destination"]
-    where = {name: destination[name] for name in ("kind", "bucket", "host", "port") if name in destination}
-    logger.append_keys(startedBy=event["startedBy"], entity=event["entity"], **where)
-    result = try_destination(services(), destination)
-    logger.info("Destination tried", extra={"code": result["code"]})
-    return result
+    address = kind_of(destination).address(kind_of(destination).with_defaults(destination, services().settings))
+    logger.append_keys(startedBy=event["startedBy"], entity=event["entity"], kind=destination["kind"], address=address)
+    result = run_connection_test(services(), destination)
+    logger.info("Destination tested", extra={"code": result.code, "step": result.step})
+    return result.to_document()

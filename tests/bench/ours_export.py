@@ -19,7 +19,8 @@ from ours_import import LocalFiles
 from waybill.aws.dynamodb import DynamoDB
 from waybill.entities.model import parse_entity
 from waybill.exports.container import FileWriter
-from waybill.exports.parse import Allowed, parse_definition
+from waybill.exports.destinations.base import Allowed
+from waybill.exports.parse import parse_definition
 from waybill.exports.rows import RowEncoder
 
 

@@ -17,7 +17,7 @@ from tests.browser.builders import CONTACTS, contacts_csv, start_import
 from tests.browser.chromium import Visit
 from tests.browser.exports_screen import choose, delivered, go_on, select, wizard
 from tests.e2e.client import Client
-from tests.remote_servers import PASSWORD, USER, host_key_line, sftp_server
+from tests.partner_servers import PASSWORD, USER, host_key_line, sftp_server
 
 
 def mails(stack: LocalStack, recipient: str) -> list[dict[str, Any]]:

@@ -21,7 +21,7 @@ from infra.local.stack import LocalStack
 from tests.builders import contacts_csv
 from tests.e2e.client import Client
 from tests.e2e.test_flows import drop, put_contacts, rows_of
-from tests.remote_servers import PASSWORD, SECRET, USER, certificate, ftps_server, host_key_line, sftp_server
+from tests.partner_servers import PASSWORD, SECRET, USER, certificate, ftps_server, host_key_line, sftp_server
 from tests.stack import client_fixture, stack_fixture
 
 DAILY = {"time": "02:30", "timezone": "Europe/Brussels"}

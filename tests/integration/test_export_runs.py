@@ -15,6 +15,7 @@ import pytest
 
 from tests import builders
 from tests.api_builders import load_function
+from waybill.aws.bucket import Bucket, BucketRefused
 from waybill.aws.dynamodb import to_attributes
 from waybill.aws.events import NotPublished
 from waybill.bootstrap import Services
@@ -24,7 +25,9 @@ from waybill.errors import Conflict, DeliveryFailed, JobFailed, NotFound, Supers
 from waybill.exports import deliver as delivering
 from waybill.exports import extract as extraction
 from waybill.exports.definition import PAUSE_AFTER, Export, ExportStatus
-from waybill.exports.parse import Allowed, parse_definition
+from waybill.exports.destinations.base import Allowed
+from waybill.exports.destinations.sftp import Sftp
+from waybill.exports.parse import parse_definition
 from waybill.exports.run import activate, fail_export, fail_run, relaunch_export, run_now, tick
 from waybill.ids import new_uuid
 from waybill.jobs.model import Job, Process, Status
@@ -57,7 +60,7 @@ def published(services: Services, monkeypatch: pytest.MonkeyPatch) -> list[dict[
 def export_of(services: Services, **members: Any) -> Export:
     entity = services.entities.find("contacts") or builders.entity()
     services.entities.put(entity)
-    definition = parse_definition({"name": "out", "entity": "contacts", **members}, entity, Allowed(mail=True))
+    definition = parse_definition({"name": "out", "entity": "contacts", **members}, entity, Allowed(), sends_mail=True)
     now = services.clock.now()
     export = Export(new_uuid(), definition, entity.uid, ExportStatus.DRAFT, now, "alice", "a", "series")
     services.exports.add(export)
@@ -444,9 +447,9 @@ def test_a_passing_failure_is_retried_with_pauses_and_then_ends_the_run(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unreachable(*_: Any) -> Any:
-        raise delivering.BucketRefused("unreachable", "S3 could not be reached.")
+        raise BucketRefused("unreachable", "S3 could not be reached.")
 
-    monkeypatch.setattr(delivering.Bucket, "copy_from", unreachable)
+    monkeypatch.setattr(Bucket, "copy_from", unreachable)
     job = run_now(services, activate(services, export_of(services, **PERIODIC), "alice", "a"), "alice", "a")
     extraction.extract(services, job.job_id, enough)
     waits = []
@@ -472,7 +475,7 @@ def test_a_server_that_stalls_longer_than_a_lease_is_waited_for(
             services.jobs.lease_chunk(job.job_id, -2, "another", 12)
         progress()
 
-    monkeypatch.setattr(delivering.Bucket, "copy_from", slow_copy)
+    monkeypatch.setattr(Bucket, "copy_from", slow_copy)
     job = run_now(services, activate(services, export_of(services, **PERIODIC), "alice", "a"), "alice", "a")
     assert end(services, job).status is Status.COMPLETED
     taken_over = True
@@ -493,7 +496,7 @@ def test_a_server_that_is_silent_for_longer_than_a_lease_is_retried(
 
     real_sleep = threading.Event().wait
     monkeypatch.setattr(services.secrets, "get", lambda _: {})
-    monkeypatch.setattr(delivering, "open_remote", silent)
+    monkeypatch.setattr(Sftp, "connect", silent)
     server = {"kind": "sftp", "host": "sftp.example.com", "directory": "/in", "secretId": "waybill/partner"}
     body = PERIODIC | {"destination": server | {"hostKey": f"SHA256:{'A' * 43}"}}
     job = run_now(services, activate(services, export_of(services, **body), "alice", "a"), "alice", "a")

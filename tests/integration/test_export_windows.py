@@ -35,7 +35,8 @@ from waybill.aws.dynamodb import to_attributes
 from waybill.bootstrap import Services
 from waybill.exports import extract as extraction
 from waybill.exports.definition import Definition, Export, ExportStatus, ExportType
-from waybill.exports.parse import Allowed, parse_definition
+from waybill.exports.destinations.base import Allowed
+from waybill.exports.parse import parse_definition
 from waybill.exports.run import end_run, fail_run, relaunch_export, run_now
 from waybill.ids import new_uuid
 from waybill.jobs.model import Counts, Job, Status, finished

@@ -24,7 +24,7 @@ from tests.integration.test_api import (  # noqa: F401  the last four are fixtur
     issuer,
     verifiers,
 )
-from tests.integration.test_try_destination import tester  # noqa: F401  a fixture
+from tests.integration.test_connection_test import tester  # noqa: F401  a fixture
 from waybill.jobs.items import Upload
 from waybill.jobs.model import Job
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.builders import ROOT, template
+from waybill.exports.destinations import DESTINATIONS
 from waybill.settings import Settings
 
 PACKAGE = ROOT / "shared" / "waybill"
@@ -83,6 +84,33 @@ def test_exports_and_imports_do_not_import_each_other() -> None:
     for area, other in (("exports", "waybill.imports"), ("imports", "waybill.exports")):
         for path in modules(area):
             assert not any(name.startswith(other) for name in imports_of(path)), f"{path.relative_to(PACKAGE)}"
+
+
+#: Folders whose modules are reached through the registry in their `__init__.py`, and what stands beside its lines.
+REGISTRIES = {"exports/destinations": ("base", "hosts")}
+
+
+@pytest.mark.parametrize("folder", REGISTRIES)
+def test_modules_of_a_registry_are_reached_through_it(folder: str) -> None:
+    package = "waybill." + folder.replace("/", ".")
+    open_to_all = {package, *(f"{package}.{name}" for name in REGISTRIES[folder])}
+    for path in [*PACKAGE.rglob("*.py"), *(ROOT / "functions").rglob("*.py")]:
+        if PACKAGE / folder not in path.parents:
+            reached = {name for name in imports_of(path) if name == package or name.startswith(f"{package}.")}
+            assert reached <= open_to_all, f"{path.relative_to(ROOT)} imports {reached - open_to_all}"
+
+
+def test_only_a_registry_tells_one_kind_from_another() -> None:
+    """What differs by the kind of a destination stands in the kind's module: nobody else compares its name."""
+    names = {*DESTINATIONS}
+    places = (PACKAGE / "exports", PACKAGE / "upkeep", ROOT / "functions")
+    for path in (path for place in places for path in place.rglob("*.py")):
+        if any(PACKAGE / folder in path.parents for folder in REGISTRIES):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Compare | ast.MatchValue):
+                compared = {each.value for each in ast.walk(node) if isinstance(each, ast.Constant)}
+                assert not compared & names, f"{path.relative_to(ROOT)}:{node.lineno} compares {compared & names}"
 
 
 def test_powertools_stays_at_the_edge() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from export_views import export_view
 from routes.entities import entity_with_right
@@ -33,9 +33,6 @@ from web import (
     no_content,
     uuid_of,
 )
-
-if TYPE_CHECKING:
-    from waybill.exports.parse import Allowed
 
 PREVIEWED_RUNS = 5
 TEST_MEMBERS = frozenset({"entity", "destination"})
@@ -107,24 +104,17 @@ def list_exports(request: Request) -> Response[str]:
     return list_response(items, None if last is None else encode_cursor(last))
 
 
-def _allowed(request: Request) -> Allowed:
-    from waybill.exports.destinations import AllowedHosts
-    from waybill.exports.parse import Allowed
-
-    settings = request.services.settings
-    own = (settings.drop_bucket, settings.files_bucket)
-    return Allowed(AllowedHosts.parse(settings.allowed_private_hosts), bool(settings.mail_sender), own)
-
-
 def _parse(request: Request, body: object, entity: Entity | None) -> Definition:
     """
     Raises:
         Forbidden: a custom flow, by somebody who is not of the back office.
         InvalidRequest: with one problem per wrong member.
     """
+    from waybill.exports.destinations.base import Allowed
     from waybill.exports.parse import parse_definition
 
-    definition = parse_definition(body, entity, _allowed(request))
+    settings = request.services.settings
+    definition = parse_definition(body, entity, Allowed.of(settings), sends_mail=bool(settings.mail_sender))
     if definition.type in CUSTOM and not request.caller.is_backoffice:
         raise Forbidden("Custom flows are set up by the back office (group backoffice).")
     return definition
@@ -133,6 +123,7 @@ def _parse(request: Request, body: object, entity: Entity | None) -> Definition:
 def test_destination(request: Request) -> Response[str]:
     """Whether a file can be delivered there; another function finds out, which may read secrets."""
     from waybill.aws.functions import NoAnswer
+    from waybill.exports.destinations.base import Allowed
     from waybill.exports.parse import parse_delivery
 
     given = request.json_object()
@@ -143,7 +134,7 @@ def test_destination(request: Request) -> Response[str]:
         entity_with_right(request, name, Right.EXPORT)
     else:
         problems.append(("/entity", "is required and must be the name of an entity"))
-    destination = parse_delivery(given.get("destination"), _allowed(request), problems)
+    destination = parse_delivery(given.get("destination"), Allowed.of(request.services.settings), problems)
     if problems:
         raise InvalidRequest("There is nothing to test like this.", problems)
     event = {"destination": destination, "entity": name, "startedBy": request.caller.name}

@@ -269,7 +269,7 @@ def get_report(request: Request, job_id: str) -> Response[str]:
         return json_response(report_of(job, entity_shown=shown))
     services = request.services
     snapshot = services.jobs.definition(job.job_id)
-    report = report_of_run(job, snapshot, services.settings.transfer_bucket, entity_shown=shown)
+    report = report_of_run(job, snapshot, services.settings, entity_shown=shown)
     if snapshot["export"]["type"] != "CUSTOM" or request.caller.is_backoffice:
         report["definition"] = snapshot["export"]
     return json_response(report)

@@ -54,13 +54,12 @@ class Bucket:
         with self._refusals():
             self._s3.put_object(Bucket=self.name, Key=key, Body=body, ContentType=content_type)
 
-    def rehearse(self, key: str) -> None:
-        """Ask what a delivery asks, and leave nothing: an upload is begun, and given up before it has a part.
+    def abandon_upload(self, key: str) -> None:
+        """Begin an upload and abandon it before it has a part, to find out whether it is permitted.
 
         Raises:
             BucketRefused
         """
-        self.metadata(key)
         with self._refusals():
             upload = self._s3.create_multipart_upload(Bucket=self.name, Key=key)["UploadId"]
             self._s3.abort_multipart_upload(Bucket=self.name, Key=key, UploadId=upload)

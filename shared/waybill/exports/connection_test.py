@@ -1,7 +1,7 @@
-"""Try a destination: connect, log in, and do what a delivery does, with a small file that is taken away again.
+"""Connection test of a destination: what a delivery does, step by step, with a small file that is deleted again.
 
-The same code as a delivery's, so that the reasons are those of a failed run. A person waits, and an HTTP API for 30
-seconds at most: each answer of a server has less time than in a delivery, and all of them together have an end.
+It runs a delivery's own code, so that its reasons are those of a failed run. A person waits for the result, and an HTTP
+API waits 30 seconds at most: each answer of a server has less time than in a delivery, and the whole test has a limit.
 """
 
 from __future__ import annotations
@@ -9,73 +9,66 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Mapping
-from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from waybill.aws.bucket import BucketRefused
 from waybill.errors import DeliveryFailed
-from waybill.exports.deliver import bucket_of, open_server
-from waybill.exports.destinations import Timeouts, end_rehearsal, rehearse
-from waybill.ids import new_uuid
+from waybill.exports.destinations import kind_of
+from waybill.exports.destinations.base import DeliveredKind, Timeouts
 
 if TYPE_CHECKING:
-    from waybill.exports.services import ExportServices
+    from waybill.jobs.services import Services
 
 TIMEOUTS = Timeouts(connect=5.0, login=6.0, request=5.0)
 SECONDS = 20.0
 
 
-def try_destination(
-    services: ExportServices, destination: Mapping[str, Any], timeouts: Timeouts = TIMEOUTS, seconds: float = SECONDS
-) -> dict[str, Any]:
-    """Try an `s3`, `sftp` or `ftps` destination that `parse_destination` has nothing against.
+@dataclass(frozen=True)
+class Result:
+    """The result of a connection test.
 
-    Returns:
-        {"ok", "code", "detail"}: code is None, or the reason that a delivery would fail for; detail says what was
-        done, or what to mend.
+    Attributes:
+        code: None, or the reason that a delivery would fail for.
+        detail: what was done, or what to correct.
+        step: the last step that began.
     """
+
+    code: str | None
+    detail: str
+    step: str
+
+    def to_document(self) -> dict[str, Any]:
+        return {"ok": self.code is None, "code": self.code, "detail": self.detail}
+
+
+def run_connection_test(
+    services: Services, destination: Mapping[str, Any], timeouts: Timeouts = TIMEOUTS, seconds: float = SECONDS
+) -> Result:
+    """Test a checked destination of a kind that files are sent to.
+
+    Args:
+        seconds: limit of the whole test.
+    """
+    kind = kind_of(destination)
+    if not isinstance(kind, DeliveredKind):
+        raise TypeError(f"nothing is delivered to {destination['kind']}")
+    steps = ["begin"]
     outcomes: queue.SimpleQueue[str | Exception] = queue.SimpleQueue()
 
     def attempt() -> None:
         try:
-            outcomes.put(_deliver_nothing(services, destination, timeouts))
+            outcomes.put(kind.test(services, destination, timeouts, steps.append))
         except Exception as error:
             outcomes.put(error)
 
-    # In a thread that is left behind when it takes too long: its own time limits end it, and it tidies up.
-    threading.Thread(target=attempt, name="try destination", daemon=True).start()
+    # A test that takes too long is abandoned in its thread: its own timeouts end it, and it cleans up.
+    threading.Thread(target=attempt, name="connection test", daemon=True).start()
     try:
         outcome = outcomes.get(timeout=seconds)
     except queue.Empty:
         outcome = DeliveryFailed("timeout", f"The test was not over after {seconds:g} seconds.")
     if isinstance(outcome, DeliveryFailed):
-        return {"ok": False, "code": outcome.reason, "detail": outcome.to_mend}
+        return Result(outcome.reason, outcome.to_mend, steps[-1])
     if isinstance(outcome, Exception):
         raise outcome
-    return {"ok": True, "code": None, "detail": outcome}
-
-
-def _deliver_nothing(services: ExportServices, destination: Mapping[str, Any], timeouts: Timeouts) -> str:
-    """What was done, in a sentence.
-
-    Raises:
-        DeliveryFailed
-    """
-    test_id = new_uuid(services.ids)
-    if destination["kind"] == "s3":
-        bucket, prefix = bucket_of(services, destination)
-        try:
-            bucket.rehearse(f"{prefix}.waybill-test.{test_id}.part")
-        except BucketRefused as error:
-            raise DeliveryFailed(error.reason, error.detail) from None
-        return f"The bucket {bucket.name} lets us write there."
-    remote = open_server(services, destination, timeouts)
-    try:
-        with remote:
-            rehearse(remote, test_id)
-    except DeliveryFailed as error:
-        if error.reason in ("timeout", "connection-lost"):  # this connection can tidy up no more
-            with suppress(DeliveryFailed), open_server(services, destination, timeouts) as again:
-                end_rehearsal(again, test_id)
-        raise
-    return f"A file was written to {destination['directory']} on {destination['host']}, renamed, and deleted again."
+    return Result(None, outcome, steps[-1])

@@ -20,9 +20,10 @@ from waybill.entities.schema import parse_schema
 from waybill.errors import InvalidRequest, JobFailed
 from waybill.exports.container import FileWriter
 from waybill.exports.definition import Compression, Definition, Format
-from waybill.exports.destinations import AllowedHosts
+from waybill.exports.destinations.base import Allowed
+from waybill.exports.destinations.hosts import AllowedHosts
 from waybill.exports.filter import compile_filter
-from waybill.exports.parse import Allowed, parse_definition
+from waybill.exports.parse import parse_definition
 from waybill.exports.rows import RowEncoder
 from waybill.exports.run import snapshot_of
 from waybill.ids import new_token
@@ -92,7 +93,7 @@ def extract(services: ExportServices, job_id: str, remaining_seconds: Callable[[
         raise JobFailed("unknown-entity", f"The entity {definition.entity} was deleted, or created anew.")
     try:
         hosts = AllowedHosts.parse(f"{services.settings.allowed_private_hosts}, {_ANYWHERE}")
-        parse_definition(_without_ids(snapshot["export"]), entity, Allowed(hosts, mail=True))
+        parse_definition(_without_ids(snapshot["export"]), entity, Allowed(hosts), sends_mail=True)
     except InvalidRequest as error:
         member, problem = error.problems[0]
         raise JobFailed(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -21,45 +19,26 @@ from waybill.exports.definition import (
     ExportType,
     Format,
 )
-from waybill.exports.destinations import AllowedHosts, check_destination
+from waybill.exports.destinations import DELIVERED, check_destination
+from waybill.exports.destinations.base import Allowed
 from waybill.exports.filter import check_filter
 from waybill.exports.report import check_recipients
 from waybill.exports.schedule import check_schedule
 from waybill.validation import Problems, boolean, is_line, refuse_unknown, text
 
 _Word = TypeVar("_Word", bound=StrEnum)
-DELIVERY_KINDS = ("s3", "sftp", "ftps")
-DESTINATION_KINDS = ("download", *DELIVERY_KINDS)
 _EXTENSIONS = {Compression.NONE: "", Compression.GZIP: ".gz", Compression.ZIP: ".zip"}
 MAX_FILE_NAME_BYTES = 200
-MAX_PREFIX_BYTES = 500
-S3_MEMBERS = frozenset({"kind", "bucket", "prefix"})
-# General purpose buckets (Amazon S3 User Guide, "Bucket naming rules").
-_BUCKET = re.compile(r"(?!xn--|sthree-)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
-@dataclass(frozen=True)
-class Allowed:
-    """What this deployment lets exports do.
-
-    Attributes:
-        private_hosts: what may be delivered to although it is not public.
-        mail: whether reports can be sent.
-        own_buckets: buckets of Waybill's own that nothing is delivered to.
-    """
-
-    private_hosts: AllowedHosts = field(default_factory=AllowedHosts)
-    mail: bool = False
-    own_buckets: Collection[str] = ()
-
-
-def parse_definition(body: object, entity: Entity | None, allowed: Allowed) -> Definition:
+def parse_definition(body: object, entity: Entity | None, allowed: Allowed, *, sends_mail: bool = False) -> Definition:
     """The definition that the body of `POST /exports` or `PUT /exports/{id}` holds. A null member counts as left out.
 
     Args:
         body: the decoded JSON.
         entity: the one that `entity_name` found in the body; None when it found none.
-        allowed: what the deployment permits.
+        allowed: what the deployment lets exports be delivered to.
+        sends_mail: whether the deployment can send reports.
 
     Raises:
         InvalidRequest: with one problem per wrong member.
@@ -97,7 +76,7 @@ def parse_definition(body: object, entity: Entity | None, allowed: Allowed) -> D
         escape_formulas=boolean(given, "escapeFormulas", True, problems),
         include_deleted=boolean(given, "includeDeleted", False, problems),
     )
-    if definition.recipients and not allowed.mail:
+    if definition.recipients and not sends_mail:
         problems.append(("/recipients", "must be empty: this deployment sends no mail (parameter MailSender)"))
     if entity is not None:
         _check_changes(definition, entity, problems)
@@ -184,51 +163,22 @@ def _destination(given: Mapping[str, Any], kind: ExportType, allowed: Allowed, p
     if not isinstance(value, dict):
         problems.append(("/destination", "must be an object"))
         return download
-    place = value.get("kind")
-    if place not in DESTINATION_KINDS:
-        problems.append(("/destination/kind", f"must be one of {', '.join(DESTINATION_KINDS)}"))
-        return download
     value = {member: setting for member, setting in value.items() if setting is not None}
-    if place == "download":
-        refuse_unknown(value, {"kind"}, "/destination", problems)
-        if kind in PERIODIC:
-            problems.append(("/destination/kind", f"an export of type {kind} is always delivered, never downloaded"))
-    else:
-        _check_place(value, allowed, problems)
+    wrong = check_destination(value, allowed)
+    problems.extend(wrong)
+    if kind in PERIODIC and value.get("kind") not in DELIVERED and "/destination/kind" not in dict(wrong):
+        problems.append(("/destination/kind", f"an export of type {kind} is always delivered, never downloaded"))
     return value
 
 
-def _check_place(value: Mapping[str, Any], allowed: Allowed, problems: Problems) -> None:
-    if value["kind"] == "s3":
-        _check_bucket(value, allowed, problems)
-    else:
-        problems.extend(check_destination(value, allowed.private_hosts))
-
-
 def parse_delivery(value: object, allowed: Allowed, problems: Problems) -> dict[str, Any]:
-    """A destination by itself, one that files are delivered to. What is wrong with it is added to `problems`."""
+    """A destination by itself, of a kind that files are sent to. What is wrong with it is added to `problems`."""
     if not isinstance(value, dict):
         problems.append(("/destination", "is required and must be an object"))
         return {}
     value = {member: setting for member, setting in value.items() if setting is not None}
-    if value.get("kind") not in DELIVERY_KINDS:
-        problems.append(("/destination/kind", f"must be one of {', '.join(DELIVERY_KINDS)}"))
-    else:
-        _check_place(value, allowed, problems)
+    problems.extend(check_destination(value, allowed, kinds=DELIVERED))
     return value
-
-
-def _check_bucket(value: Mapping[str, Any], allowed: Allowed, problems: Problems) -> None:
-    refuse_unknown(value, S3_MEMBERS, "/destination", problems)
-    bucket, prefix = value.get("bucket"), value.get("prefix", "")
-    if bucket is not None and (not isinstance(bucket, str) or not _BUCKET.fullmatch(bucket) or ".." in bucket):
-        problems.append(("/destination/bucket", "must be the name of a bucket"))
-    elif bucket in allowed.own_buckets:
-        problems.append(("/destination/bucket", "is one of Waybill's own buckets"))
-    if not isinstance(prefix, str) or (prefix and not is_line(prefix, MAX_PREFIX_BYTES)):
-        problems.append(("/destination/prefix", f"must be one line of at most {MAX_PREFIX_BYTES} characters"))
-    elif len(prefix.encode()) > MAX_PREFIX_BYTES or prefix.startswith("/") or {".", ".."} & set(prefix.split("/")):
-        problems.append(("/destination/prefix", "must be a path without a leading /, without . and .. in it"))
 
 
 # Properties of a Table Dialect that say how to read a file; a writer that ignored them would not do what was asked.

@@ -11,12 +11,16 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from waybill.errors import DeliveryFailed
+from waybill.exports.destinations import kind_of
 from waybill.jobs.model import Job, Process, Status
 from waybill.timestamps import rfc3339
 from waybill.validation import Problems
+
+if TYPE_CHECKING:
+    from waybill.settings import Settings
 
 MAX_RECIPIENTS = 50
 MAX_SUBJECT = 200
@@ -78,7 +82,9 @@ def report_of(
         relaunchable: when the caller knows better than `is_relaunchable`, for example that files have expired.
     """
     started, completed = job.started_at, job.completed_at
-    delivered = job.status is Status.COMPLETED and destination is not None
+    delivered = None
+    if job.status is Status.COMPLETED and destination is not None:
+        delivered = _delivered(destination, job.file_name)
     return {
         "jobId": job.job_id,
         "exportId": job.export_id,
@@ -102,7 +108,7 @@ def report_of(
         },
         "windowFrom": rfc3339(job.window_from),
         "windowTo": rfc3339(job.window_to),
-        "delivered": _place(destination, job.file_name) if delivered and destination is not None else None,
+        "delivered": delivered,
         "bytes": size_bytes,
         "sha256": sha256,
         "error": None if job.error_code is None else {"code": job.error_code, "message": job.error_message},
@@ -110,7 +116,7 @@ def report_of(
     }
 
 
-def report_of_run(job: Job, snapshot: Mapping[str, Any], transfer_bucket: str, **shown: Any) -> dict[str, Any]:
+def report_of_run(job: Job, snapshot: Mapping[str, Any], settings: Settings, **shown: Any) -> dict[str, Any]:
     """`report_of` for a run of an export, from what it ran with.
 
     Args:
@@ -118,33 +124,21 @@ def report_of_run(job: Job, snapshot: Mapping[str, Any], transfer_bucket: str, *
         shown: further arguments of `report_of`.
     """
     definition, file = snapshot["export"], job.extracted or {}
-    destination = dict(definition["destination"])
-    if destination["kind"] == "s3":
-        destination.setdefault("bucket", transfer_bucket)
+    destination = definition["destination"]
     size = file.get("bytes")
     return report_of(
         job,
         export_name=definition["name"],
-        destination=destination,
+        destination=kind_of(destination).with_defaults(destination, settings),
         size_bytes=None if size is None else int(size),
         sha256=file.get("sha256"),
         **shown,
     )
 
 
-def _place(destination: Mapping[str, Any], file_name: str) -> dict[str, Any]:
-    """`{"kind", "location"}`; location None for a download. Only what is named here leaves a destination."""
-    kind = destination["kind"]
-    if kind == "s3":
-        parts = [destination.get("bucket") or "", str(destination.get("prefix") or "").strip("/"), file_name]
-        location = "s3://" + "/".join(part for part in parts if part)
-    elif kind in ("sftp", "ftps"):
-        port = f":{destination['port']}" if destination.get("port") else ""
-        folder = str(destination.get("directory") or "").strip("/")
-        location = f"{kind}://" + "/".join(part for part in (f"{destination['host']}{port}", folder, file_name) if part)
-    else:
-        return {"kind": kind, "location": None}
-    return {"kind": kind, "location": location}
+def _delivered(destination: Mapping[str, Any], file_name: str) -> dict[str, Any]:
+    """`{"kind", "location"}`; location None for a download."""
+    return {"kind": destination["kind"], "location": kind_of(destination).address(destination, file_name)}
 
 
 class Mail(NamedTuple):

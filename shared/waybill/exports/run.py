@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from waybill.entities.model import Entity
 from waybill.errors import Conflict, NotFound, Superseded
 from waybill.exports.definition import Definition, Export, ExportStatus, Run
+from waybill.exports.destinations import kind_of
+from waybill.exports.destinations.base import DeliveredKind
 from waybill.exports.report import is_relaunchable
 from waybill.exports.schedule import latest_due, zone_of
 from waybill.ids import derived_uuid, new_uuid
@@ -126,7 +128,7 @@ def launch(services: ExportServices, export: Export) -> Job:
         definition, series = Definition.from_document(before["export"]), str(before["series"])
         entity_uid = entity_uid if before["entity"] is None else str(before["entity"]["uid"])
         # What kept a delivery from its end may be the destination, which was corrected.
-        if "download" not in (definition.destination["kind"], export.definition.destination["kind"]):
+        if all(isinstance(kind_of(each.destination), DeliveredKind) for each in (definition, export.definition)):
             definition = replace(definition, destination=export.definition.destination)
     entity = services.entities.find(definition.entity)
     window_from, window_to = run.window or (export.window_end if definition.is_incremental else None, None)

@@ -89,7 +89,7 @@ def _mail_report(services: ExportServices, job: Job) -> None:
     next_run = None
     if export is not None and export.status == "SCHEDULED":
         next_run = next(iter(next_runs(export.definition.schedule, services.clock.now(), 1)), None)
-    report = report_of_run(job, snapshot, services.settings.transfer_bucket)
+    report = report_of_run(job, snapshot, services.settings)
     mail = mail_of(report, console_url=services.settings.console_url or None, next_run=next_run)
     try:
         services.mailer.send(recipients, mail.subject, mail.text, mail.html)

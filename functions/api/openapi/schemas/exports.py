@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from openapi.schemas.blocks import (
     Schema,
     Shape,
@@ -24,7 +26,7 @@ from routes.exports import PREVIEW_MEMBERS, TEST_MEMBERS
 from waybill.errors import DeliveryFailed
 from waybill.exports import definition, filter, parse, report, schedule
 from waybill.exports.definition import Compression, ExportStatus, ExportType, Format
-from waybill.exports.destinations import destination
+from waybill.exports.destinations import DELIVERED, DESTINATIONS
 from waybill.jobs.model import Outcome, Status
 from waybill.validation import MAX_TEXT
 
@@ -46,43 +48,14 @@ NIGHTLY: Schema = {
 }
 
 
-def _destinations(shape: Shape) -> list[Schema]:
-    limits = destination.MAX_DIRECTORY, destination.MAX_SECRET_ID, destination.MAX_CERTIFICATES
-    directory, secret, certificates = limits
-    server = {
-        "host": of("string", maxLength=255),
-        "port": of("integer", minimum=1, maximum=65_535),
-        "directory": line(directory),
-        "secretId": line(secret, "The secret in Secrets Manager that holds user name and password or key."),
-    }
-    needed = ["kind", "host", "directory", "secretId"]
-    prefix = of("string", maxLength=parse.MAX_PREFIX_BYTES)
-    bucket = of("string", "The transfer box, when left out.")
-    by_kind = {
-        "download": shape({"kind"}, {"kind": _kind("download")}, ["kind"]),
-        "s3": shape(parse.S3_MEMBERS, {"kind": _kind("s3"), "bucket": bucket, "prefix": prefix}, ["kind"]),
-        "sftp": shape(
-            destination.MEMBERS["sftp"],
-            {
-                "kind": _kind("sftp"),
-                **server,
-                "hostKey": line(16_384, "The server's public key, or its fingerprint `SHA256:…`."),
-            },
-            [*needed, "hostKey"],
-        ),
-        "ftps": shape(
-            destination.MEMBERS["ftps"],
-            {
-                "kind": _kind("ftps"),
-                **server,
-                "caCertificate": of("string", "Certificates in PEM.", maxLength=certificates),
-            },
-            needed,
-        ),
-    }
-    if tuple(by_kind) != parse.DESTINATION_KINDS:
-        raise ValueError("described and served kinds of destination differ")
-    return list(by_kind.values())
+def _destinations(shape: Shape, kinds: Collection[str] = tuple(DESTINATIONS)) -> list[Schema]:
+    found = []
+    for kind in kinds:
+        members = DESTINATIONS[kind].members
+        properties = {"kind": _kind(kind), **{name: dict(member.schema) for name, member in members.items()}}
+        required = ["kind", *(name for name, member in members.items() if member.required)]
+        found.append(shape({"kind", *members}, properties, required))
+    return found
 
 
 def _destination(shape: Shape) -> Schema:
@@ -229,7 +202,7 @@ def schemas() -> dict[str, Schema]:
             TEST_MEMBERS,
             {
                 "entity": _MEMBERS_OF_DEFINITION["entity"],
-                "destination": {"description": "Where files are delivered.", "anyOf": _destinations(taken)[1:]},
+                "destination": {"description": "Where files are delivered.", "anyOf": _destinations(taken, DELIVERED)},
             },
             ["entity", "destination"],
         ),

@@ -19,7 +19,7 @@ from openapi.schemas.blocks import (
     word,
 )
 from routes.jobs import MAX_DELETED
-from waybill.exports import parse
+from waybill.exports.destinations import DESTINATIONS
 from waybill.imports.modes import MODES
 from waybill.imports.options import ON_ERROR
 from waybill.jobs.model import Outcome, Process, Status
@@ -146,7 +146,7 @@ def _report() -> Schema:
     place = of(
         "object",
         "Where the file is.",
-        properties={"kind": word(parse.DESTINATION_KINDS), "location": or_null(of("string"))},
+        properties={"kind": word(DESTINATIONS), "location": or_null(of("string"))},
         required=["kind", "location"],
     )
     return given(

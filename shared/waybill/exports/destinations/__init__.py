@@ -1,81 +1,57 @@
-"""Delivery to partners' servers: SFTP and FTPS behind one small interface, and the steps that make it exactly once.
+"""Where files of exports go. Each kind of destination is one module, and one line of `DESTINATIONS`.
 
+    base.py         what a kind declares and does, and what it is handed
+    download.py     kept for download
+    s3.py           a bucket of S3
+    sftp.py         a server that speaks SFTP; sftp_connection.py talks to it, on asyncssh
+    ftps.py         a server that speaks FTP over TLS; ftps_connection.py talks to it, on the standard library
+
+What SFTP and FTPS share:
+
+    server.py       a directory on a server: its settings, delivery and connection test
     hosts.py        which hosts may be connected to
-    destination.py  what a definition says about a server, checked without network
-    sftp.py         SFTP (SSH_FXP version 3), on asyncssh
-    ftps.py         FTP over TLS (RFC 4217), on the standard library
-    place.py        temporary name, size check, rename, manifest; goes on after a crash
+    credentials.py  user name with password or key, from a secret
+    connection.py   what a connection can do
+    publish.py      temporary name, size check, rename, manifest; resumes after a crash
 
-The libraries that connect are imported on first use.
+The libraries that connect are imported on first use. To add a kind, see docs/extending.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from waybill.errors import DeliveryFailed
-from waybill.exports.destinations.destination import check_destination
-from waybill.exports.destinations.hosts import AllowedHosts
-from waybill.exports.destinations.model import DEFAULT_TIMEOUTS, Credentials, Remote, Timeouts
-from waybill.exports.destinations.place import (
-    Placement,
-    Source,
-    StateStore,
-    Step,
-    discard,
-    end_rehearsal,
-    manifest_name,
-    place,
-    rehearse,
-)
+from waybill.exports.destinations.base import Allowed, DeliveredKind, DestinationKind
+from waybill.exports.destinations.download import Download
+from waybill.exports.destinations.ftps import Ftps
+from waybill.exports.destinations.s3 import S3
+from waybill.exports.destinations.sftp import Sftp
+from waybill.validation import Problems
 
-__all__ = [
-    "DEFAULT_TIMEOUTS",
-    "AllowedHosts",
-    "DeliveryFailed",
-    "Placement",
-    "Remote",
-    "Source",
-    "StateStore",
-    "Step",
-    "Timeouts",
-    "check_destination",
-    "discard",
-    "end_rehearsal",
-    "manifest_name",
-    "open_remote",
-    "place",
-    "rehearse",
-]
+DESTINATIONS: dict[str, DestinationKind] = {"download": Download(), "s3": S3(), "sftp": Sftp(), "ftps": Ftps()}
+DELIVERED = tuple(name for name, kind in DESTINATIONS.items() if isinstance(kind, DeliveredKind))
+"""The kinds that files are sent to."""
 
 
-def open_remote(
+def kind_of(destination: Mapping[str, Any]) -> DestinationKind:
+    """The kind of a checked destination."""
+    return DESTINATIONS[destination["kind"]]
+
+
+def check_destination(
     destination: Mapping[str, Any],
-    secret: Mapping[str, Any],
-    allowed: AllowedHosts,
-    timeouts: Timeouts = DEFAULT_TIMEOUTS,
-) -> Remote:
-    """Connect, log in and go to the directory.
+    allowed: Allowed,
+    path: str = "/destination",
+    kinds: Collection[str] = tuple(DESTINATIONS),
+) -> Problems:
+    """Everything that is wrong with a destination, as (JSON Pointer, problem). Connects to nothing.
 
     Args:
-        destination: an `sftp` or `ftps` destination that `check_destination` has nothing against.
-        secret: {"username", "password"} or, for SFTP, {"username", "privateKey", "passphrase"?}; with a member "host"
-            it is that server's alone.
-        allowed: hosts that are permitted although they are not public.
-
-    Raises:
-        DeliveryFailed: any reason but `exists`.
+        path: JSON Pointer of the destination.
+        kinds: those that it may be of.
     """
-    is_sftp = destination["kind"] == "sftp"
-    credentials = Credentials.from_secret(secret, needs_password=not is_sftp)
-    owner = secret.get("host")
-    if owner is not None and str(owner).lower() != str(destination["host"]).lower():
-        raise DeliveryFailed("secret", f"The secret is not for {destination['host']}: its member host names another.")
-    if is_sftp:
-        from waybill.exports.destinations.sftp import SftpRemote
-
-        return SftpRemote(destination, credentials, allowed, timeouts)
-    from waybill.exports.destinations.ftps import FtpsRemote
-
-    return FtpsRemote(destination, credentials, allowed, timeouts)
+    kind = destination.get("kind")
+    if not isinstance(kind, str) or kind not in kinds:
+        return [(f"{path}/kind", f"must be one of {', '.join(kinds)}")]
+    return DESTINATIONS[kind].check(destination, allowed, path)

@@ -12,8 +12,8 @@ from typing import Self
 import pytest
 
 from waybill.errors import DeliveryFailed
-from waybill.exports.destinations import Placement, Source, Step, discard, manifest_name, place
-from waybill.exports.destinations.place import numbered, part_names
+from waybill.exports.destinations.names import manifest_name, numbered, part_names
+from waybill.exports.destinations.publish import Publication, Source, Step, discard, publish
 
 JOB = "0d9a35a1-5f9c-5c8e-8d0c-0f7f35a4b2e6"
 NAME = "contacts_20260131.csv.gz"
@@ -47,19 +47,19 @@ class Server:
 class State:
     """Durable; `before_save` and `after_save` may crash."""
 
-    placement: Placement | None = None
+    publication: Publication | None = None
     break_at: Callable[[str], None] = lambda _: None
 
-    def load(self) -> Placement | None:
-        return self.placement
+    def load(self) -> Publication | None:
+        return self.publication
 
-    def save(self, placement: Placement) -> None:
-        self.break_at(f"before saving {placement.step}")
-        self.placement = placement
-        self.break_at(f"after saving {placement.step}")
+    def save(self, publication: Publication) -> None:
+        self.break_at(f"before saving {publication.step}")
+        self.publication = publication
+        self.break_at(f"after saving {publication.step}")
 
 
-class MemoryRemote:
+class MemoryConnection:
     """A connection to a `Server`; before and after all it does, `break_at` may raise."""
 
     def __init__(self, server: Server, break_at: Callable[[str], None] = lambda _: None, unsure_bytes: int = 0) -> None:
@@ -128,9 +128,9 @@ def manifest(name: str) -> bytes:
     return json.dumps({"jobId": JOB, "fileName": name}).encode()
 
 
-def deliver(remote: MemoryRemote, state: State, replace: bool = False, **changes: object) -> str | None:
+def deliver(connection: MemoryConnection, state: State, replace: bool = False, **changes: object) -> str | None:
     options = {"replace": replace, "remaining_seconds": lambda: 900.0} | changes
-    return place(remote, NAME, JOB, SOURCE, manifest, state, **options)  # type: ignore[arg-type]
+    return publish(connection, NAME, JOB, SOURCE, manifest, state, **options)  # type: ignore[arg-type]
 
 
 def breaking_at(number: int, error: Callable[[], BaseException]) -> tuple[Callable[[str], None], list[str]]:
@@ -147,23 +147,23 @@ def breaking_at(number: int, error: Callable[[], BaseException]) -> tuple[Callab
 
 def count_points(replace: bool = False) -> int:
     reach, points = breaking_at(-2, Crash)
-    deliver(MemoryRemote(Server(), reach), State(break_at=reach), replace)
+    deliver(MemoryConnection(Server(), reach), State(break_at=reach), replace)
     return len(points)
 
 
 def test_a_delivery_places_data_then_manifest() -> None:
     reach, points = breaking_at(-2, Crash)
     server, state, seen = Server(), State(), list[int]()
-    assert deliver(MemoryRemote(server, reach), state, progress=seen.append) == NAME
+    assert deliver(MemoryConnection(server, reach), state, progress=seen.append) == NAME
     assert server.files == {NAME: CONTENT, f"{NAME}.manifest.json": manifest(NAME)}
-    assert state.placement == Placement(Step.PLACED, NAME)
+    assert state.publication == Publication(Step.PUBLISHED, NAME)
     assert seen[-1] == len(CONTENT) and seen == sorted(seen)
     renames = [point for point in points if point.startswith("before rename")]
     assert renames == [f"before rename {NAME}", f"before rename {manifest_name(NAME)}"]
     parts = [f".{NAME}.0d9a35a1.part", f".{NAME}.manifest.json.0d9a35a1.part"]
     assert [point for point in points if point.startswith("before write")] == [f"before write {p}" for p in parts]
     server.files.clear()
-    assert deliver(MemoryRemote(server, reach), state) == NAME  # called once more
+    assert deliver(MemoryConnection(server, reach), state) == NAME  # called once more
     assert not server.files
 
 
@@ -192,13 +192,13 @@ def test_broken_anywhere_twice_it_still_arrives_once(
             reach, passed = breaking_at(number, FAILURES[failure])
             state.break_at = reach
             try:
-                deliver(MemoryRemote(server, reach, unsure_bytes), state, replace)
+                deliver(MemoryConnection(server, reach, unsure_bytes), state, replace)
             except (Crash, DeliveryFailed):
                 where.append(passed[-1])
             if receiver == "takes after the failure":
                 server.take()
         state.break_at = lambda _: None
-        name = deliver(MemoryRemote(server, unsure_bytes=unsure_bytes), state, replace)
+        name = deliver(MemoryConnection(server, unsure_bytes=unsure_bytes), state, replace)
         assert name == NAME, where
         assert server.received() == {NAME: CONTENT, manifest_name(NAME): manifest(NAME)}, where
 
@@ -212,10 +212,10 @@ def test_a_failed_rename_that_may_have_happened_is_not_repeated() -> None:
             raise DeliveryFailed("connection-lost", "It broke off.")
 
     with pytest.raises(DeliveryFailed):
-        deliver(MemoryRemote(server, lose), state)
-    remote = MemoryRemote(server)
-    assert deliver(remote, state) == NAME
-    assert remote.written == 0
+        deliver(MemoryConnection(server, lose), state)
+    connection = MemoryConnection(server)
+    assert deliver(connection, state) == NAME
+    assert connection.written == 0
 
 
 @pytest.mark.parametrize("reason", ["permission", "not-found", "disk-full", "protocol"])
@@ -228,20 +228,20 @@ def test_a_rename_that_was_refused_is_asked_for_again(reason: str, target: str) 
             raise DeliveryFailed(reason, "No.")
 
     with pytest.raises(DeliveryFailed):
-        deliver(MemoryRemote(server, refuse), state)
+        deliver(MemoryConnection(server, refuse), state)
     if target == NAME:
         server.files.clear()  # the operator tidied up: the data must be sent again, not counted as taken
-    assert deliver(MemoryRemote(server), state) == NAME
+    assert deliver(MemoryConnection(server), state) == NAME
     assert server.files == {NAME: CONTENT, manifest_name(NAME): manifest(NAME)}
 
 
 def test_an_upload_goes_on_where_it_was() -> None:
     server, state = Server(), State()
     times = itertools.chain([900.0] * 3, itertools.repeat(59.0))
-    remote = MemoryRemote(server)
-    assert deliver(remote, state, remaining_seconds=lambda: next(times)) is None
-    assert remote.written == 400 and not any(not name.startswith(".") for name in server.files)
-    rest = MemoryRemote(server)
+    connection = MemoryConnection(server)
+    assert deliver(connection, state, remaining_seconds=lambda: next(times)) is None
+    assert connection.written == 400 and not any(not name.startswith(".") for name in server.files)
+    rest = MemoryConnection(server)
     assert deliver(rest, state) == NAME
     assert rest.written == len(CONTENT) - 400 + len(manifest(NAME))
     assert server.files[NAME] == CONTENT
@@ -249,12 +249,12 @@ def test_an_upload_goes_on_where_it_was() -> None:
 
 def test_time_that_runs_out_with_the_last_chunk_is_enough() -> None:
     times = itertools.chain([900.0] * 10, itertools.repeat(0.0))
-    assert deliver(MemoryRemote(Server()), State(), remaining_seconds=lambda: next(times)) == NAME
+    assert deliver(MemoryConnection(Server()), State(), remaining_seconds=lambda: next(times)) == NAME
 
 
 def test_a_part_that_is_too_long_is_written_anew() -> None:
     server = Server({part_names(NAME, JOB)[0]: CONTENT + b"more"})
-    assert deliver(MemoryRemote(server), State()) == NAME
+    assert deliver(MemoryConnection(server), State()) == NAME
     assert server.files[NAME] == CONTENT
 
 
@@ -262,7 +262,16 @@ def test_a_part_that_is_too_long_is_written_anew() -> None:
 def test_small_and_empty_files_are_delivered(content: bytes) -> None:
     server = Server()
     source = Source(len(content), lambda offset: iter([content] if content else []))
-    place(MemoryRemote(server), "a.csv", JOB, source, manifest, State(), replace=False, remaining_seconds=lambda: 900.0)
+    publish(
+        MemoryConnection(server),
+        "a.csv",
+        JOB,
+        source,
+        manifest,
+        State(),
+        replace=False,
+        remaining_seconds=lambda: 900.0,
+    )
     assert server.files["a.csv"] == content
 
 
@@ -275,7 +284,7 @@ def test_a_server_that_keeps_less_than_it_took_is_told() -> None:
             server.files[part] = server.files[part][:-1]
 
     with pytest.raises(DeliveryFailed) as told:
-        deliver(MemoryRemote(server, lose), State())
+        deliver(MemoryConnection(server, lose), State())
     assert told.value.reason == "protocol" and "1023 of the 1024 bytes" in str(told.value)
     assert NAME not in server.files
 
@@ -289,7 +298,7 @@ OTHERS = json.dumps({"jobId": "another"}).encode()
 def test_incremental_files_never_cover_what_was_not_taken() -> None:
     second, third = "contacts_20260131_2.csv.gz", "contacts_20260131_3.csv.gz"
     server = Server({NAME: b"theirs", manifest_name(second): OTHERS})  # of the second, only the data was taken
-    assert deliver(MemoryRemote(server), State()) == third
+    assert deliver(MemoryConnection(server), State()) == third
     assert server.files == {
         NAME: b"theirs",
         manifest_name(second): OTHERS,
@@ -300,7 +309,7 @@ def test_incremental_files_never_cover_what_was_not_taken() -> None:
 
 def test_a_full_extract_replaces_the_one_before() -> None:
     server = Server({NAME: b"old", manifest_name(NAME): OTHERS})
-    assert deliver(MemoryRemote(server), State(), replace=True) == NAME
+    assert deliver(MemoryConnection(server), State(), replace=True) == NAME
     assert server.files == {NAME: CONTENT, manifest_name(NAME): manifest(NAME)}
 
 
@@ -313,22 +322,22 @@ def test_a_name_taken_while_we_upload_is_left_alone() -> None:
             server.files[NAME] = b"theirs"
 
     second = numbered(NAME, 2)
-    assert deliver(MemoryRemote(server, intrude), state) == second
+    assert deliver(MemoryConnection(server, intrude), state) == second
     assert server.files == {NAME: b"theirs", second: CONTENT, manifest_name(second): manifest(second)}
 
 
 @pytest.mark.parametrize("replace", [False, True])
 def test_what_this_job_has_placed_is_its_own_without_a_state(replace: bool) -> None:
     server = Server({NAME: CONTENT, manifest_name(NAME): manifest(NAME), part_names(NAME, JOB)[0]: b"left"})
-    remote, state = MemoryRemote(server), State()
-    assert deliver(remote, state, replace) == NAME
-    assert remote.written == 0 and state.placement == Placement(Step.PLACED, NAME)
+    connection, state = MemoryConnection(server), State()
+    assert deliver(connection, state, replace) == NAME
+    assert connection.written == 0 and state.publication == Publication(Step.PUBLISHED, NAME)
     assert server.files.keys() == {NAME, manifest_name(NAME)}
 
 
 @pytest.mark.parametrize("found", [b"", b"no json", b"[]", b"\xff", OTHERS])
 def test_a_manifest_that_is_not_ours_is_a_name_taken(found: bytes) -> None:
-    assert deliver(MemoryRemote(Server({manifest_name(NAME): found})), State()) == numbered(NAME, 2)
+    assert deliver(MemoryConnection(Server({manifest_name(NAME): found})), State()) == numbered(NAME, 2)
 
 
 def test_directories_that_cannot_be_read_are_written_all_the_same() -> None:
@@ -337,13 +346,13 @@ def test_directories_that_cannot_be_read_are_written_all_the_same() -> None:
             raise DeliveryFailed("permission", "No.")
 
     server = Server({manifest_name(NAME): manifest(NAME)})
-    assert deliver(MemoryRemote(server, refuse), State()) == numbered(NAME, 2)
+    assert deliver(MemoryConnection(server, refuse), State()) == numbered(NAME, 2)
 
 
 def test_a_directory_that_nobody_empties_ends_it() -> None:
     server = Server({numbered(NAME, number): b"" for number in range(1, 1001)})
     with pytest.raises(DeliveryFailed) as told:
-        deliver(MemoryRemote(server), State())
+        deliver(MemoryConnection(server), State())
     assert told.value.reason == "exists" and told.value.relaunchable
 
 
@@ -382,15 +391,15 @@ def test_giving_up_leaves_nothing_and_a_relaunch_begins_anew() -> None:
         reach, passed = breaking_at(number, FAILURES["cut"])
         state.break_at = reach
         with pytest.raises(DeliveryFailed):
-            deliver(MemoryRemote(server, reach), state)
+            deliver(MemoryConnection(server, reach), state)
         state.break_at = lambda _: None
-        discard(MemoryRemote(server), NAME, JOB, state)
+        discard(MemoryConnection(server), NAME, JOB, state)
         has_data = NAME in server.received()
         left = [name for name in server.files if name.startswith(".")]
         assert left == ([part_names(NAME, JOB)[1]] if has_data and manifest_name(NAME) not in server.received() else [])
         if receiver == "takes after the failure":
             server.take()
-        assert deliver(MemoryRemote(server), state) == NAME, passed[-1]
+        assert deliver(MemoryConnection(server), state) == NAME, passed[-1]
         assert server.received() == {NAME: CONTENT, manifest_name(NAME): manifest(NAME)}, passed[-1]
 
 
@@ -399,9 +408,9 @@ def test_giving_up_on_a_server_that_is_gone_is_quiet() -> None:
         raise DeliveryFailed("connection-lost", "It broke off.")
 
     for step in Step:
-        state = State(Placement(step, NAME))
-        discard(MemoryRemote(Server(), refuse), NAME, JOB, state)
-        assert state.placement == Placement(step, NAME)
+        state = State(Publication(step, NAME))
+        discard(MemoryConnection(Server(), refuse), NAME, JOB, state)
+        assert state.publication == Publication(step, NAME)
 
 
 def test_progress_may_stop_a_delivery() -> None:
@@ -414,5 +423,5 @@ def test_progress_may_stop_a_delivery() -> None:
 
     server, state = Server(), State()
     with pytest.raises(Superseded):
-        deliver(MemoryRemote(server), state, progress=stop)
-    assert deliver(MemoryRemote(server), state) == NAME
+        deliver(MemoryConnection(server), state, progress=stop)
+    assert deliver(MemoryConnection(server), state) == NAME

@@ -24,13 +24,20 @@ from pathlib import Path
 from typing import Any
 
 import asyncssh
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from waybill.errors import DeliveryFailed
-from waybill.exports.destinations import AllowedHosts, Placement, Remote, Source, Timeouts, place
+from waybill.exports.destinations.base import Timeouts
+from waybill.exports.destinations.connection import ServerConnection
+from waybill.exports.destinations.ftps import Ftps
+from waybill.exports.destinations.hosts import AllowedHosts
+from waybill.exports.destinations.publish import Publication, Source, publish
+from waybill.exports.destinations.server import Server
+from waybill.exports.destinations.sftp import Sftp
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # asyncore, gone from Python 3.12 on, where pyftpdlib brings its own
@@ -73,16 +80,18 @@ class Running:
 class Kept:
     """The state of a delivery."""
 
-    placement: Placement | None = None
+    publication: Publication | None = None
 
-    def load(self) -> Placement | None:
-        return self.placement
+    def load(self) -> Publication | None:
+        return self.publication
 
-    def save(self, placement: Placement) -> None:
-        self.placement = placement
+    def save(self, publication: Publication) -> None:
+        self.publication = publication
 
 
-def deliver(open_it: Callable[[], Remote], name: str, content: bytes, chunk_bytes: int = 100_000) -> list[str]:
+def deliver(
+    connect: Callable[[], ServerConnection], name: str, content: bytes, chunk_bytes: int = 100_000
+) -> list[str]:
     """Deliver with as many retries as it takes; the reasons of those that failed."""
     state, failures = Kept(), list[str]()
     source = Source(
@@ -90,9 +99,9 @@ def deliver(open_it: Callable[[], Remote], name: str, content: bytes, chunk_byte
     )
     while True:
         try:
-            with open_it() as remote:
-                final = place(
-                    remote,
+            with connect() as connection:
+                final = publish(
+                    connection,
                     name,
                     "0d9a35a1-5f9c",
                     source,
@@ -112,17 +121,18 @@ def deliver(open_it: Callable[[], Remote], name: str, content: bytes, chunk_byte
 GROWTH_OF_50_MB = """
 import json, resource, sys
 sys.path[:0] = sys.argv[2:]
-from tests.remote_servers import ALLOWED, PATIENT, SECRET
-from waybill.exports.destinations import open_remote
+from tests.partner_servers import ALLOWED, PATIENT, SECRET
+from waybill.exports.destinations import kind_of
 
 def grown():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
-with open_remote(json.loads(sys.argv[1]), SECRET, ALLOWED, PATIENT) as remote:
-    remote.write("warm", 0, (bytes(1_000_000) for _ in range(4)), lambda _: None)
+destination = json.loads(sys.argv[1])
+with kind_of(destination).connect(destination, SECRET, ALLOWED, PATIENT) as connection:
+    connection.write("warm", 0, (bytes(1_000_000) for _ in range(4)), lambda _: None)
     before = grown()
-    remote.write("large", 0, (bytes(1_000_000) for _ in range(50)), lambda _: None)
-    assert remote.size("large") == 50_000_000
+    connection.write("large", 0, (bytes(1_000_000) for _ in range(50)), lambda _: None)
+    assert connection.size("large") == 50_000_000
     print(grown() - before)
 """
 
@@ -381,6 +391,85 @@ def ftps_server(
     finally:
         is_over.set()
         thread.join()
+
+
+# --- both, as a delivery sees them
+
+
+@dataclass
+class Partner:
+    """A partner's server with the directory `/in`, and the destination that delivers there.
+
+    Attributes:
+        folder: what the server shows as `/in`.
+        asked: the commands or requests that the server got.
+        much: bytes that no buffer between us and the server swallows.
+    """
+
+    kind: Server
+    folder: Path
+    port: int
+    asked: list[str]
+    where: dict[str, Any]
+    much: int
+
+    def destination(self, **members: Any) -> dict[str, Any]:
+        return self.where | {"port": self.port} | members
+
+    def connect(
+        self,
+        timeouts: Timeouts = PATIENT,
+        secret: Any = SECRET,
+        hosts: AllowedHosts = ALLOWED,
+        **members: Any,
+    ) -> ServerConnection:
+        return self.kind.connect(self.destination(**members), secret, hosts, timeouts)
+
+
+@contextmanager
+def sftp_partner(
+    root: Path,
+    faults: Faults | None = None,
+    *,
+    host_keys: list[asyncssh.SSHKey],
+    user_key: asyncssh.SSHKey | None = None,
+) -> Iterator[Partner]:
+    (root / "in").mkdir(exist_ok=True)
+    where = {"kind": "sftp", "host": HOST, "directory": "/in", "secretId": "s", "hostKey": host_key_line(host_keys[0])}
+    with sftp_server(root, host_keys, faults, user_key) as running:
+        yield Partner(Sftp(), root / "in", running.port, running.asked, where, much=8_000_000)
+
+
+@contextmanager
+def ftps_partner(
+    root: Path, faults: Faults | None = None, *, shown: Certificate, trusted: Certificate | None = None, **options: Any
+) -> Iterator[Partner]:
+    """
+    Args:
+        options: of `ftps_server`.
+    """
+    (root / "in").mkdir(exist_ok=True)
+    pem = (trusted or shown).pem
+    where = {"kind": "ftps", "host": HOST, "directory": "/in", "secretId": "s", "caCertificate": pem}
+    with ftps_server(root, shown, faults, **options) as running:
+        yield Partner(Ftps(), root / "in", running.port, running.asked, where, much=40_000_000)
+
+
+def write(connection: ServerConnection, name: str, content: bytes, offset: int = 0) -> list[int]:
+    """Write a file's content from `offset` on, in pieces; what `progress` was told."""
+    seen: list[int] = []
+    pieces = (content[start : start + 100_000] for start in range(offset, len(content), 100_000))
+    connection.write(name, offset, pieces, seen.append)
+    return seen
+
+
+def refused(partner: Partner, reason: str, **options: Any) -> DeliveryFailed:
+    """Connects, and expects to be refused for this reason, in words that hold no secret."""
+    with pytest.raises(DeliveryFailed) as told, partner.connect(**options):
+        pass
+    assert told.value.reason == reason
+    assert PASSWORD not in str(told.value) and "Traceback" not in str(told.value)
+    return told.value
 
 
 # --- the network between

@@ -1,4 +1,4 @@
-"""A destination that is tested before anything is delivered: what people are told, and that nothing stays there."""
+"""Connection tests of destinations: what people are told, and that nothing stays there."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.integration.test_api import (  # noqa: F401  the last four are fixtur
     issuer,
     verifiers,
 )
-from tests.remote_servers import (
+from tests.partner_servers import (
     HASTY,
     HOST,
     PASSWORD,
@@ -39,33 +39,33 @@ from tests.remote_servers import (
 )
 from waybill.aws.functions import NoAnswer
 from waybill.bootstrap import Services
-from waybill.exports.connection_test import try_destination
-from waybill.exports.destinations import Timeouts
+from waybill.exports.connection_test import run_connection_test
+from waybill.exports.destinations.base import Timeouts
 
 SECRET_ID = "waybill/partner"
 SHORT = Timeouts(connect=1, login=1, request=1)
 
 
 @pytest.fixture
-def trying(services: Services, moto_url: str) -> Callable[..., dict[str, Any]]:
-    """Try a destination on this machine, with the secret that is given."""
+def tested(services: Services, moto_url: str) -> Callable[..., dict[str, Any]]:
+    """Test a destination on this machine, with the secret that is given."""
     allowed = Services(replace(services.settings, allowed_private_hosts=HOST), services.clock)
     secrets = boto3.client("secretsmanager", endpoint_url=moto_url, region_name="us-east-1")
     secrets.create_secret(Name=SECRET_ID, SecretString=json.dumps(SECRET))
 
-    def attempt(place: dict[str, Any], secret: dict[str, Any] = SECRET, **options: Any) -> dict[str, Any]:
+    def attempt(destination: dict[str, Any], secret: dict[str, Any] = SECRET, **options: Any) -> dict[str, Any]:
         secrets.put_secret_value(SecretId=SECRET_ID, SecretString=json.dumps(secret))
-        return try_destination(allowed, place, **options)
+        return run_connection_test(allowed, destination, **options).to_document()
 
     return attempt
 
 
-Try = Callable[..., dict[str, Any]]
+Test = Callable[..., dict[str, Any]]
 
 
 def sftp(port: int, key: asyncssh.SSHKey, **members: Any) -> dict[str, Any]:
-    place = {"kind": "sftp", "host": HOST, "port": port, "directory": "/in", "secretId": SECRET_ID}
-    return place | {"hostKey": host_key_line(key)} | members
+    destination = {"kind": "sftp", "host": HOST, "port": port, "directory": "/in", "secretId": SECRET_ID}
+    return destination | {"hostKey": host_key_line(key)} | members
 
 
 @pytest.fixture(scope="module")
@@ -74,13 +74,13 @@ def keys() -> tuple[asyncssh.SSHKey, asyncssh.SSHKey]:
 
 
 def test_sftp_says_what_works_and_what_to_mend(
-    trying: Try, tmp_path: Path, keys: tuple[asyncssh.SSHKey, asyncssh.SSHKey]
+    tested: Test, tmp_path: Path, keys: tuple[asyncssh.SSHKey, asyncssh.SSHKey]
 ) -> None:
     (folder := tmp_path / "in").mkdir()
     faults = Faults()
     with sftp_server(tmp_path, [keys[0]], faults) as server:
         good = sftp(server.port, keys[0])
-        works = trying(good)
+        works = tested(good)
         assert works == {
             "ok": True,
             "code": None,
@@ -97,77 +97,84 @@ def test_sftp_says_what_works_and_what_to_mend(
             ((sftp(server.port, keys[1]),), "host-key", "Ask the operator for its host key"),
             ((good | {"directory": "/out"},), "not-found", "has no directory /out"),
         ]:
-            found = trying(*wrong)
+            found = tested(*wrong)
             assert (found["ok"], found["code"]) == (False, code), found
             assert words in found["detail"] and "relaunch" not in found["detail"]
             assert "wrong" not in found["detail"] and PASSWORD not in found["detail"]
-        assert trying(good, SECRET | {"host": "LOCALHOST"})["ok"]
+        assert tested(good, SECRET | {"host": "LOCALHOST"})["ok"]
         faults.is_read_only = True
-        assert trying(good)["code"] == "permission"
+        assert tested(good)["code"] == "permission"
         faults.is_read_only, faults.full_after = False, 0
-        assert trying(good)["code"] == "disk-full"
+        assert tested(good)["code"] == "disk-full"
     assert list(folder.iterdir()) == []
-    assert trying(good)["code"] == "unreachable"
+    assert tested(good)["code"] == "unreachable"
 
 
-def test_ftps_says_what_works_and_what_to_mend(trying: Try, tmp_path: Path) -> None:
+def test_ftps_says_what_works_and_what_to_mend(tested: Test, tmp_path: Path) -> None:
     (root := tmp_path / "root").mkdir()
     (root / "in").mkdir()
     shown, faults = certificate(tmp_path), Faults()
     with ftps_server(root, shown, faults) as server:
-        place = {"kind": "ftps", "host": HOST, "port": server.port, "directory": "/in", "secretId": SECRET_ID}
-        good = place | {"caCertificate": shown.pem}
-        assert trying(good)["ok"]
-        assert trying(place)["code"] == "certificate"
-        assert trying(good, {"username": USER, "password": "wrong"})["code"] == "auth"
-        assert trying(good | {"directory": "/out"})["code"] == "not-found"
+        destination = {"kind": "ftps", "host": HOST, "port": server.port, "directory": "/in", "secretId": SECRET_ID}
+        good = destination | {"caCertificate": shown.pem}
+        assert tested(good)["ok"]
+        assert tested(destination)["code"] == "certificate"
+        assert tested(good, {"username": USER, "password": "wrong"})["code"] == "auth"
+        assert tested(good | {"directory": "/out"})["code"] == "not-found"
         faults.full_after = 0
-        assert trying(good)["code"] == "disk-full"
+        assert tested(good)["code"] == "disk-full"
     with ftps_server(root, shown, Faults(is_read_only=True)) as server:
-        assert trying(good | {"port": server.port})["code"] == "permission"
+        assert tested(good | {"port": server.port})["code"] == "permission"
     assert list((root / "in").iterdir()) == []
 
 
 def test_a_connection_that_breaks_in_the_middle_leaves_nothing_behind(
-    trying: Try, tmp_path: Path, keys: tuple[asyncssh.SSHKey, asyncssh.SSHKey]
+    tested: Test, tmp_path: Path, keys: tuple[asyncssh.SSHKey, asyncssh.SSHKey]
 ) -> None:
     (folder := tmp_path / "in").mkdir()
     for fault, code in [(Faults(cut_after=0), "connection-lost"), (Faults(stall_after=0), "timeout")]:
         with sftp_server(tmp_path, [keys[0]], fault) as server:
-            assert trying(sftp(server.port, keys[0]), timeouts=SHORT)["code"] == code
+            assert tested(sftp(server.port, keys[0]), timeouts=SHORT)["code"] == code
             assert any(what.startswith("open") for what in server.asked)
         assert list(folder.iterdir()) == []
 
 
-def test_servers_that_do_not_answer_end_a_test_in_time(trying: Try, keys: tuple[asyncssh.SSHKey, Any]) -> None:
+def test_servers_that_do_not_answer_end_a_test_in_time(tested: Test, keys: tuple[asyncssh.SSHKey, Any]) -> None:
     with silent_server() as silent, deaf_server() as deaf:
         for port in (silent, deaf):
-            assert trying(sftp(port, keys[0]), timeouts=HASTY)["code"] == "timeout"
+            assert tested(sftp(port, keys[0]), timeouts=HASTY)["code"] == "timeout"
         # Also one that takes its time at each step: the whole has an end.
-        found = trying(sftp(silent, keys[0]), seconds=0.2)
+        found = tested(sftp(silent, keys[0]), seconds=0.2)
         assert (found["code"], found["detail"][:41]) == ("timeout", "The test was not over after 0.2 seconds. ")
 
 
 def test_hosts_that_are_not_public_are_not_even_connected_to(services: Services, keys: tuple[Any, Any]) -> None:
     with silent_server(b"SSH-2.0-secret\r\n") as port:
-        place = sftp(port, keys[0])
+        destination = sftp(port, keys[0])
         boto3.client("secretsmanager", endpoint_url=services.settings.aws_endpoint_url).create_secret(
             Name=SECRET_ID, SecretString=json.dumps(SECRET)
         )
-        found = try_destination(services, place)
+        found = run_connection_test(services, destination).to_document()
     assert found["code"] == "host-refused" and "secret" not in found["detail"]
 
 
-def test_a_bucket_is_tried_without_writing_to_it(services: Services, s3: Any) -> None:
+def test_the_result_names_the_step_that_failed(services: Services, keys: tuple[Any, Any]) -> None:
+    """So that an operator who reads the log knows how far a test came."""
+    assert run_connection_test(services, sftp(1, keys[0])).step == "read the secret"
+    assert run_connection_test(services, {"kind": "s3", "bucket": "nobodys-bucket"}).step == "read the bucket"
+    assert run_connection_test(services, {"kind": "s3"}).step == "begin an upload and abandon it"
+
+
+def test_a_bucket_is_tested_without_writing_to_it(services: Services, s3: Any) -> None:
     transfer = services.settings.transfer_bucket
-    assert try_destination(services, {"kind": "s3", "prefix": "crm"}) == {
+    assert run_connection_test(services, {"kind": "s3", "prefix": "crm"}).to_document() == {
         "ok": True,
         "code": None,
         "detail": f"The bucket {transfer} lets us write there.",
     }
     assert "Contents" not in s3.list_objects_v2(Bucket=transfer)
     assert not s3.list_multipart_uploads(Bucket=transfer).get("Uploads")
-    found = try_destination(services, {"kind": "s3", "bucket": "nobodys-bucket"})
+    found = run_connection_test(services, {"kind": "s3", "bucket": "nobodys-bucket"}).to_document()
     assert (found["code"], found["ok"]) == ("not-found", False)
     assert "nobodys-bucket" in found["detail"]
 
@@ -222,7 +229,7 @@ def test_people_who_may_export_the_entity_test_a_destination(api: Api, tester: l
         ),
     ],
 )
-def test_what_cannot_be_a_destination_is_named_and_not_tried(
+def test_what_cannot_be_a_destination_is_named_and_not_tested(
     api: Api,  # noqa: F811
     tester: list[dict[str, Any]],
     body: dict[str, Any],

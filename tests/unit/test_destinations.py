@@ -13,13 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests import remote_servers as servers
+from tests import partner_servers as servers
 from waybill.errors import DeliveryFailed
-from waybill.exports.destinations import AllowedHosts, check_destination
-from waybill.exports.destinations.destination import HostKey
-from waybill.exports.destinations.hosts import connect, is_public, refused_literal, resolve
+from waybill.exports.destinations import check_destination
+from waybill.exports.destinations.base import Allowed
+from waybill.exports.destinations.hosts import AllowedHosts, connect, is_public, refused_literal, resolve
+from waybill.exports.destinations.sftp import HostKey
 
 NOBODY = AllowedHosts()
+NOTHING = Allowed()
 
 PRIVATE = [
     "127.0.0.1",
@@ -253,14 +255,14 @@ FTPS = {"kind": "ftps", "host": "ftp.example.com", "directory": "in/contacts", "
     ],
 )
 def test_a_good_destination_has_no_problems(destination: dict[str, Any]) -> None:
-    assert check_destination(destination, NOBODY) == []
+    assert check_destination(destination, NOTHING) == []
 
 
 def test_a_certificate_in_pem_is_good(tmp_path: Any) -> None:
     made = servers.certificate(tmp_path)
-    assert check_destination(FTPS | {"caCertificate": made.pem * 2}, NOBODY) == []
+    assert check_destination(FTPS | {"caCertificate": made.pem * 2}, NOTHING) == []
     for wrong in (made.file.read_text(), made.pem[:-60], made.pem.replace("M", "N", 1), "", "PEM", 7, None):
-        assert [at for at, _ in check_destination(FTPS | {"caCertificate": wrong}, NOBODY)] == [
+        assert [at for at, _ in check_destination(FTPS | {"caCertificate": wrong}, NOTHING)] == [
             "/destination/caCertificate"
         ]
 
@@ -285,11 +287,11 @@ KEYS += ["ssh-dss AAAA", ed25519().replace("ssh-ed25519 ", "ssh-rsa "), ed25519(
 )
 def test_each_problem_names_its_member(member: str, values: list[Any]) -> None:
     for value in values:
-        assert [at for at, _ in check_destination(SFTP | {member: value}, NOBODY)] == [f"/destination/{member}"], value
+        assert [at for at, _ in check_destination(SFTP | {member: value}, NOTHING)] == [f"/destination/{member}"], value
 
 
 def test_all_problems_are_told_at_once() -> None:
-    assert dict(check_destination({"kind": "sftp", "hostkey": "x", "caCertificate": "x"}, NOBODY, "/d")).keys() == {
+    assert dict(check_destination({"kind": "sftp", "hostkey": "x", "caCertificate": "x"}, NOTHING, "/d")).keys() == {
         "/d/hostkey",
         "/d/caCertificate",
         "/d/host",
@@ -297,7 +299,7 @@ def test_all_problems_are_told_at_once() -> None:
         "/d/secretId",
         "/d/hostKey",
     }
-    assert dict(check_destination({"kind": "ftps", "hostKey": "x"}, NOBODY, "/d")).keys() == {
+    assert dict(check_destination({"kind": "ftps", "hostKey": "x"}, NOTHING, "/d")).keys() == {
         "/d/hostKey",
         "/d/host",
         "/d/directory",
@@ -306,7 +308,7 @@ def test_all_problems_are_told_at_once() -> None:
 
 
 def test_what_the_operator_allows_may_be_named() -> None:
-    assert check_destination(SFTP | {"host": "10.0.0.1"}, AllowedHosts.parse("10.0.0.0/8")) == []
+    assert check_destination(SFTP | {"host": "10.0.0.1"}, Allowed(AllowedHosts.parse("10.0.0.0/8"))) == []
 
 
 def test_a_line_and_its_fingerprint_mean_the_same_key() -> None:

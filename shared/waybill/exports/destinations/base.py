@@ -1,0 +1,199 @@
+"""What a kind of destination declares and does, and what it is handed."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from waybill.exports.destinations.hosts import AllowedHosts
+from waybill.validation import Problems, is_line, refuse_unknown
+
+if TYPE_CHECKING:
+    from waybill.jobs.leases import LatePulse
+    from waybill.jobs.model import Job
+    from waybill.jobs.services import Services
+    from waybill.settings import Settings
+
+_BLOCK_BYTES = 256 * 1024
+_LINE_PATTERN = "^[^\\u0000-\\u001F\\u007F-\\u009F\\u2028\\u2029]*$"
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """What this deployment lets exports be delivered to.
+
+    Attributes:
+        hosts: servers that may be connected to although they are not public.
+        own_buckets: Waybill's own buckets, which nothing is delivered to.
+    """
+
+    hosts: AllowedHosts = field(default_factory=AllowedHosts)
+    own_buckets: Collection[str] = ()
+
+    @classmethod
+    def of(cls, settings: Settings) -> Allowed:
+        hosts = AllowedHosts.parse(settings.allowed_private_hosts)
+        return cls(hosts, (settings.drop_bucket, settings.files_bucket))
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """Seconds to wait: for name and TCP connection, for the whole login, and for each answer after it."""
+
+    connect: float = 10.0
+    login: float = 20.0
+    request: float = 30.0
+
+
+@dataclass(frozen=True)
+class Member:
+    """A member of a kind's settings.
+
+    Attributes:
+        check: says what is wrong with a value, or None. A required member that is missing is checked as None.
+        schema: a JSON Schema of valid values, for the API's description.
+    """
+
+    check: Callable[[object, Allowed], str | None]
+    schema: Mapping[str, Any]
+    required: bool = False
+
+
+def line_member(longest: int, description: str = "", *, required: bool = False) -> Member:
+    """A member that holds one line of text."""
+
+    def check(value: object, _: Allowed) -> str | None:
+        return None if is_line(value, longest) else f"must be one line of 1 to {longest} characters"
+
+    return Member(check, line_schema(longest, description), required)
+
+
+def line_schema(longest: int, description: str = "") -> dict[str, Any]:
+    """The JSON Schema of one line of text (`waybill.validation.is_line`)."""
+    described = {"description": description} if description else {}
+    return {"type": "string", **described, "minLength": 1, "maxLength": longest, "pattern": _LINE_PATTERN}
+
+
+@dataclass
+class Delivery:
+    """One attempt at delivering the file of a run.
+
+    Attributes:
+        job: as last seen.
+        destination: as the definition has it.
+        replaces: whether the file replaces one of the same name (full extracts), or takes the next free name (changes:
+            a file that the receiver has not collected yet must stay).
+        manifest: gives the manifest for a final file name: a JSON object with the member `jobId`.
+        pulse: proves that the attempt is alive.
+    """
+
+    services: Services
+    job: Job
+    destination: Mapping[str, Any]
+    replaces: bool
+    manifest: Callable[[str], bytes]
+    pulse: LatePulse
+
+    @property
+    def key(self) -> str:
+        """Key of the file in the files bucket."""
+        return str(self._file["key"])
+
+    @property
+    def size_bytes(self) -> int:
+        return int(self._file["bytes"])
+
+    @property
+    def progress(self) -> Mapping[str, Any]:
+        """What earlier attempts kept with `keep`."""
+        return self.job.delivery or {}
+
+    def keep(self, **values: Any) -> None:
+        """Store progress in the job, durably, for the next attempt.
+
+        Raises:
+            Superseded: another attempt is at work.
+        """
+        self.pulse.beat()
+        self.job = self.services.jobs.set_delivery(self.job.job_id, {**self.progress, **values})
+
+    def read(self, offset: int) -> Iterator[bytes]:
+        """The file's bytes from `offset` on, in blocks."""
+        source = self.services.files.open(self.services.settings.files_bucket, self.key, start=offset)
+        while block := source.read(_BLOCK_BYTES):
+            yield block
+
+    @property
+    def _file(self) -> dict[str, Any]:
+        assert self.job.extracted is not None  # noqa: S101  a run is delivered after it is extracted
+        return self.job.extracted
+
+
+class DestinationKind(ABC):
+    """A kind of destination. Each parameter `destination` is the JSON object of a definition, which `check` accepts."""
+
+    members: ClassVar[dict[str, Member]] = {}
+    """The settings besides `kind`."""
+
+    def check(self, destination: Mapping[str, Any], allowed: Allowed, path: str) -> Problems:
+        """Everything that is wrong with the settings, as (JSON Pointer, problem). Connects to nothing."""
+        problems: Problems = []
+        refuse_unknown(destination, {"kind", *self.members}, path, problems)
+        for name, member in self.members.items():
+            if member.required or name in destination:
+                problem = member.check(destination.get(name), allowed)
+                if problem is not None:
+                    problems.append((f"{path}/{name}", problem))
+        return problems
+
+    def with_defaults(self, destination: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
+        """The destination with the deployment's defaults filled in."""
+        return dict(destination)
+
+    @abstractmethod
+    def address(self, destination: Mapping[str, Any], file_name: str = "") -> str | None:
+        """The URL of a file there, or of the place itself, for people. It shows no secret.
+
+        Args:
+            destination: `with_defaults`.
+
+        Returns:
+            None when files stay with Waybill.
+        """
+
+
+class DeliveredKind(DestinationKind):
+    """A kind of destination that files are sent to."""
+
+    @abstractmethod
+    def deliver(self, delivery: Delivery, remaining_seconds: Callable[[], float]) -> str | None:
+        """Deliver the file and its manifest, resuming what an earlier attempt began. The receiver never sees part of a
+        file under its final name.
+
+        Returns:
+            The file's final name; None when time ran out and the next call resumes.
+
+        Raises:
+            DeliveryFailed
+        """
+
+    def discard(self, delivery: Delivery) -> None:
+        """Delete what a delivery that failed for good has left, as far as possible."""
+
+    @abstractmethod
+    def test(
+        self, services: Services, destination: Mapping[str, Any], timeouts: Timeouts, begin: Callable[[str], None]
+    ) -> str:
+        """Do what a delivery does, and leave nothing.
+
+        Args:
+            begin: gets the name of each step before it begins.
+
+        Returns:
+            What was done, in one sentence.
+
+        Raises:
+            DeliveryFailed: what a delivery would fail for.
+        """

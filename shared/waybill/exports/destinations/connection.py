@@ -1,0 +1,50 @@
+"""What a delivery needs of a partner's server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Protocol, Self
+
+
+class ServerConnection(Protocol):
+    """One open connection, bound to the destination's directory. Names are plain file names in it.
+
+    Every method raises DeliveryFailed. After `timeout` or `connection-lost` the connection is closed and every further
+    call fails at once. What `chunks` and `progress` raise passes through unchanged, and closes the connection too.
+    """
+
+    # A server that writes requests side by side may leave a hole, after a cut, in so many bytes before the file's end.
+    unsure_bytes: int
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def size(self, name: str) -> int | None:
+        """Bytes of the file, or None when it does not exist."""
+
+    def write(self, name: str, offset: int, chunks: Iterable[bytes], progress: Callable[[int], None]) -> None:
+        """Write from `offset` on; offset 0 empties the file first. `progress` gets the file's bytes so far."""
+
+    def rename(self, old: str, new: str, replace: bool) -> None:
+        """Rename; an existing `new` is replaced or, without `replace`, refused with the reason `exists`."""
+
+    def read(self, name: str, limit: int) -> bytes | None:
+        """The content of a small file; None when it does not exist or has more than `limit` bytes."""
+
+    def delete(self, name: str) -> None:
+        """Delete; a file that does not exist is fine."""
+
+
+def quoted(text: str) -> str:
+    """A server's own words, fit for a message: one short printable line."""
+    line = "".join(character if character.isprintable() else " " for character in text)
+    return f"“{' '.join(line.split())[:160]}”"
+
+
+def says_disk_full(text: str) -> bool:
+    """Whether a server's words mean a full disk or quota, for servers that have no code for it."""
+    return any(words in text.lower() for words in ("no space", "quota", "disk full", "disk is full"))

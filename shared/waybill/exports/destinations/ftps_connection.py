@@ -1,0 +1,278 @@
+"""A directory on an FTPS server: FTP (RFC 959) over TLS (RFC 4217), with SIZE and REST (RFC 3659) and EPSV (RFC 2428).
+
+Explicit TLS, or implicit TLS on port 990. Both connections are encrypted and verified, and passive.
+"""
+
+from __future__ import annotations
+
+import ftplib
+import ssl
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from socket import socket
+from types import TracebackType
+from typing import Any, Self, cast
+
+import certifi
+
+from waybill.errors import DeliveryFailed
+from waybill.exports.destinations.base import Timeouts
+from waybill.exports.destinations.connection import quoted, says_disk_full
+from waybill.exports.destinations.credentials import Credentials
+from waybill.exports.destinations.hosts import AllowedHosts, connect
+
+DEFAULT_PORT = 21
+IMPLICIT_TLS_PORT = 990
+_BLOCK_BYTES = 256 * 1024
+_GOODBYE_SECONDS = 1.0
+_MISSING_WORDS = ("no such", "not found", "not exist", "cannot find")
+
+
+class FtpsConnection:
+    """See `ServerConnection`."""
+
+    unsure_bytes = 0  # one stream, written in its order
+
+    def __init__(
+        self, destination: Mapping[str, Any], credentials: Credentials, allowed: AllowedHosts, timeouts: Timeouts
+    ) -> None:
+        self._host = str(destination["host"])
+        port = int(destination.get("port", DEFAULT_PORT))
+        context = _tls_context(destination.get("caCertificate"))
+        self._is_open = True
+        self._ftp = _Control(self._host, context, connect(self._host, port, allowed, timeouts.connect))
+        try:
+            with self._answers("AUTH TLS"):
+                self._ftp.greet(timeouts.login, is_implicit=port == IMPLICIT_TLS_PORT)
+            with self._answers("PASS"):
+                self._log_in(credentials)
+                self._ftp.prot_p()
+                self._ftp.voidcmd("TYPE I")
+                with suppress(ftplib.Error):  # RFC 2640 makes it the default; some servers want to be told
+                    self._ftp.sendcmd("OPTS UTF8 ON")
+            with self._answers("CWD"):
+                self._ftp.cwd(str(destination["directory"]))
+            self._ftp.limit(timeouts.request)
+        except BaseException:
+            self._close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._is_open:
+            with suppress(*ftplib.all_errors):
+                self._ftp.limit(_GOODBYE_SECONDS)
+                self._ftp.quit()
+        self._close()
+
+    def size(self, name: str) -> int | None:
+        with self._answers("SIZE"):
+            try:
+                return self._ftp.size(name)
+            except ftplib.error_perm as error:
+                if str(error).startswith("550"):
+                    return None
+                raise
+
+    def write(self, name: str, offset: int, chunks: Iterable[bytes], progress: Callable[[int], None]) -> None:
+        # REST and STOR, not APPE: should an earlier connection still be writing, it writes the same bytes to the
+        # same places.
+        with self._answers("STOR"):
+            data, _ = self._ftp.ntransfercmd(f"STOR {name}", offset or None)
+        try:
+            for chunk in chunks:
+                for start in range(0, len(chunk), _BLOCK_BYTES):
+                    block = chunk[start : start + _BLOCK_BYTES]
+                    with self._answers("STOR"):
+                        self._send(data, block)
+                    offset += len(block)
+                    progress(offset)
+            with self._answers("STOR"):
+                _end_tls(data)
+                data.close()
+                self._ftp.voidresp()
+        except DeliveryFailed:
+            raise
+        except BaseException:  # the caller's own, in the middle of a file
+            self._close()
+            raise
+        finally:
+            data.close()
+
+    def rename(self, old: str, new: str, replace: bool) -> None:
+        # RFC 959 does not say what becomes of an existing target: it is looked for first. Most servers replace it.
+        if not replace and self.size(new) is not None:
+            raise DeliveryFailed("exists", f"{self._host} has a file {new} already.")
+        with self._answers("RNTO"):
+            try:
+                self._ftp.rename(old, new)
+            except ftplib.error_perm:
+                if not replace or self.size(new) is None:
+                    raise
+                self._ftp.delete(new)
+                self._ftp.rename(old, new)
+
+    def read(self, name: str, limit: int) -> bytes | None:
+        size = self.size(name)
+        if size is None or size > limit:
+            return None
+        content = bytearray()
+        with self._answers("RETR"):
+            self._ftp.retrbinary(f"RETR {name}", content.extend)
+        return bytes(content)
+
+    def delete(self, name: str) -> None:
+        with self._answers("DELE"):
+            try:
+                self._ftp.delete(name)
+            except ftplib.error_perm:
+                if self.size(name) is not None:
+                    raise
+
+    def _log_in(self, credentials: Credentials) -> None:
+        try:
+            self._ftp.login(credentials.username, str(credentials.password), secure=False)  # TLS is on already
+        except (ftplib.error_perm, ftplib.error_reply) as error:  # error_reply: wants an account (RFC 959, ACCT)
+            raise DeliveryFailed("auth", f"{self._host} refused the user name or password.") from error
+
+    def _send(self, data: ssl.SSLSocket, block: bytes) -> None:
+        """Send a block; when the server ends the data connection, the control connection tells why."""
+        try:
+            data.sendall(block)
+        except TimeoutError:
+            raise
+        except OSError:
+            self._ftp.voidresp()
+            raise
+
+    @contextmanager
+    def _answers(self, command: str) -> Iterator[None]:
+        """Say what went wrong in the words of `DeliveryFailed`; `command` is what the server was asked."""
+        if not self._is_open:
+            raise DeliveryFailed("connection-lost", f"The connection to {self._host} is closed.")
+        try:
+            yield
+        except (ftplib.error_perm, ftplib.error_temp) as error:
+            failure = _failure(self._host, command, str(error))
+            if failure.reason == "connection-lost":
+                self._close()
+            raise failure from error
+        except ssl.SSLCertVerificationError as error:
+            self._close()
+            what = f"The certificate of {self._host} is not trusted: {error.verify_message.rstrip('.')}."
+            raise DeliveryFailed("certificate", what) from error
+        except TimeoutError as error:
+            self._close()
+            raise DeliveryFailed("timeout", f"{self._host} stopped answering.") from error
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError, EOFError) as error:
+            self._close()
+            raise DeliveryFailed("connection-lost", f"The connection to {self._host} broke off.") from error
+        except ssl.SSLError as error:
+            self._close()
+            what = f"{self._host} does not speak TLS as expected ({error.reason})."
+            raise DeliveryFailed("protocol", what) from error
+        except OSError as error:
+            self._close()
+            raise DeliveryFailed("connection-lost", f"The connection to {self._host} broke off.") from error
+        except (ftplib.error_reply, ftplib.error_proto, ValueError) as error:  # ValueError: a size that is no number
+            self._close()
+            raise DeliveryFailed("protocol", f"{self._host} answered {quoted(str(error))} to {command}.") from error
+
+    def _close(self) -> None:
+        self._is_open = False
+        self._ftp.close()
+
+
+class _Control(ftplib.FTP_TLS):
+    """The control connection, and data connections that belong to it."""
+
+    def __init__(self, host: str, context: ssl.SSLContext, sock: socket) -> None:
+        super().__init__(context=context)
+        self.host, self.sock, self.af = host, sock, sock.family
+
+    def greet(self, timeout_seconds: float, is_implicit: bool) -> None:
+        """Start TLS and read the server's greeting, in the order of the port."""
+        self.limit(timeout_seconds)
+        if is_implicit:
+            self.sock = self.context.wrap_socket(cast(socket, self.sock), server_hostname=self.host)
+        self._listen()
+        self.welcome = self.getresp()
+        if not is_implicit:
+            self.auth()
+            self._listen()
+
+    def limit(self, timeout_seconds: float) -> None:
+        self.timeout = timeout_seconds
+        cast(socket, self.sock).settimeout(timeout_seconds)
+
+    def makepasv(self) -> tuple[str, int]:
+        """Where to open a data connection: always at the host of the control connection.
+
+        EPSV's answer has no address; the one in PASV's is ignored (RFC 2577, section 3: port stealing and bouncing).
+        """
+        peer = cast(socket, self.sock).getpeername()
+        try:
+            return str(peer[0]), ftplib.parse229(self.sendcmd("EPSV"), peer)[1]  # noqa: S321 (over TLS)
+        except ftplib.error_perm:
+            return str(peer[0]), ftplib.parse227(self.sendcmd("PASV"))[1]  # noqa: S321 (over TLS)
+
+    def ntransfercmd(self, cmd: str, rest: int | str | None = None) -> tuple[ssl.SSLSocket, int | None]:
+        """As the base, but resuming the control connection's TLS session.
+
+        Many servers demand it, as the proof that both connections are the same client's (RFC 4217, section 10.2).
+        """
+        plain, size = ftplib.FTP.ntransfercmd(self, cmd, rest)  # noqa: S321 (over TLS)
+        control = cast(ssl.SSLSocket, self.sock)
+        try:
+            return self.context.wrap_socket(plain, server_hostname=self.host, session=control.session), size
+        except BaseException:
+            plain.close()
+            raise
+
+    def _listen(self) -> None:
+        """Read answers from the socket as it is now; what came before TLS is dropped with the old buffer."""
+        if self.file is not None:
+            self.file.close()
+        self.file = cast(socket, self.sock).makefile("r", encoding=self.encoding, errors="replace")
+
+
+def _tls_context(ca_certificate: str | None) -> ssl.SSLContext:
+    if ca_certificate is None:
+        context = ssl.create_default_context(cafile=certifi.where())
+    else:
+        context = ssl.create_default_context(cadata=ca_certificate)
+        # It is trusted because it was given, also a server's own or one that is older than today's profile of
+        # certificates, which Python 3.13 insists on (VERIFY_X509_STRICT).
+        context.verify_flags = ssl.VERIFY_X509_TRUSTED_FIRST | ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def _end_tls(data: ssl.SSLSocket) -> None:
+    """Say that the file is whole, and wait for the same from the server.
+
+    Closing at once could reset the connection, because session tickets lie unread, and cost the last bytes.
+    """
+    with suppress(OSError):  # many servers just close; the answer on the control connection counts
+        data.unwrap()
+
+
+def _failure(host: str, command: str, answer: str) -> DeliveryFailed:
+    """What an error reply means (RFC 959, section 4.2); 550 stands for many things."""
+    code, words = answer[:3], answer.lower()
+    said = f"{host} answered {quoted(answer)} to {command}."
+    if code in ("452", "552") or says_disk_full(words):
+        return DeliveryFailed("disk-full", said)
+    if code in ("430", "530", "532") and command != "AUTH TLS":
+        return DeliveryFailed("auth", f"{host} refused the user name or password.")
+    if code == "553" or (code == "550" and command != "CWD"):
+        is_missing = any(words_ in words for words_ in _MISSING_WORDS)
+        return DeliveryFailed("not-found" if is_missing else "permission", said)
+    if code == "550":
+        return DeliveryFailed("not-found", said)
+    # 4yz: the same request may succeed another time (RFC 959, section 4.2.1).
+    return DeliveryFailed("connection-lost" if code.startswith("4") else "protocol", said)

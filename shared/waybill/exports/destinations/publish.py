@@ -1,0 +1,251 @@
+"""Publish a file and its manifest on a server so that the receiver sees each once, whole, whatever fails on the way.
+
+Both are uploaded under temporary names (a leading dot, `.part`) into the same directory, checked by size, and renamed:
+the data first, the manifest after it, so that a manifest always describes a file that exists. Each step is saved before
+it begins:
+
+    uploading → publishing (the renames are under way) → published
+
+When the answer to a rename is lost, the temporary file tells: if it is gone, the rename has happened, even when the
+final file is gone too, because the receiver may have collected it. It is never sent a second time. When the server
+refuses to rename the data, the delivery is back at `uploading`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import count
+from typing import Protocol
+
+from waybill.errors import DeliveryFailed
+from waybill.exports.destinations.connection import ServerConnection
+from waybill.exports.destinations.names import MAX_WAITING_FILES, manifest_name, numbered, part_names
+
+# Time reserved for size checks, manifest and renames.
+RESERVE_SECONDS = 60.0
+_MAX_MANIFEST_BYTES = 65_536
+# The server may or may not have done what it was asked for.
+_UNCLEAR = frozenset({"timeout", "connection-lost", "unreachable"})
+
+
+class Step(StrEnum):
+    """The values are stored in jobs."""
+
+    UPLOADING = "uploading"
+    PUBLISHING = "placing"
+    PUBLISHED = "placed"
+
+
+@dataclass(frozen=True)
+class Publication:
+    """How far a delivery is; `name` is the data file's final name, which may still change while `uploading`."""
+
+    step: Step
+    name: str
+
+
+class StateStore(Protocol):
+    """Where the caller stores how far one delivery is; `save` must be durable when it returns."""
+
+    def load(self) -> Publication | None: ...
+
+    def save(self, publication: Publication) -> None: ...
+
+
+@dataclass(frozen=True)
+class Source:
+    """The bytes to deliver, the same each time: `open(offset)` gives them from there on."""
+
+    size_bytes: int
+    open: Callable[[int], Iterator[bytes]]
+
+
+def publish(
+    connection: ServerConnection,
+    name: str,
+    job_id: str,
+    source: Source,
+    manifest: Callable[[str], bytes],
+    state: StateStore,
+    *,
+    replace: bool,
+    remaining_seconds: Callable[[], float],
+    progress: Callable[[int], None] = lambda _: None,
+    reserve_seconds: float = RESERVE_SECONDS,
+) -> str | None:
+    """Upload and publish the file and its manifest, from wherever an earlier call left off. One call at a time per job.
+
+    Args:
+        name: the data file's name, without a path.
+        manifest: gives the manifest, a JSON object with the member `jobId`, for the data file's final name.
+        replace: replace a file of that name (full extracts), or take the next free name, `_2`, `_3` … (incremental
+            ones, where a file that the receiver has not collected yet must stay).
+        remaining_seconds: time left for this call. When it falls below `reserve_seconds`, the call ends.
+        progress: gets the bytes that the server has so far; may raise to stop the delivery.
+
+    Returns:
+        The data file's final name when all is published; None when time ran out: call again to resume.
+
+    Raises:
+        DeliveryFailed: the caller retries while `retry_now`, then calls `discard`.
+    """
+    data_part, manifest_part = part_names(name, job_id)
+    publication = state.load() or Publication(Step.UPLOADING, name)
+
+    def move(step: Step, final_name: str) -> Publication:
+        state.save(Publication(step, final_name))
+        return Publication(step, final_name)
+
+    while publication.step is not Step.PUBLISHED:
+        if publication.step is Step.UPLOADING:
+            final_name, is_ours = _choose_name(connection, name, job_id, replace)
+            if is_ours:  # the state was lost, or another attempt of this job was first
+                _delete_quietly(connection, data_part, manifest_part)
+                publication = move(Step.PUBLISHED, final_name)
+                continue
+            if not _upload(connection, data_part, source, remaining_seconds, reserve_seconds, progress):
+                return None
+            content = manifest(final_name)
+            connection.write(manifest_part, 0, [content], lambda _: None)
+            _check_size(connection, manifest_part, len(content))
+            publication = move(Step.PUBLISHING, final_name)
+        else:
+            if connection.size(data_part) is not None:
+                try:
+                    connection.rename(data_part, publication.name, replace)
+                except DeliveryFailed as error:
+                    if error.reason not in _UNCLEAR:
+                        publication = move(Step.UPLOADING, name)
+                    if error.reason != "exists" or replace:
+                        raise
+                    continue  # the name was taken meanwhile: choose another
+            if connection.size(manifest_part) is not None:
+                # A manifest of this name is a leftover: the data file's name was free, so no other run owns it.
+                connection.rename(manifest_part, manifest_name(publication.name), replace=True)
+            publication = move(Step.PUBLISHED, publication.name)
+    return publication.name
+
+
+def discard(connection: ServerConnection, name: str, job_id: str, state: StateStore) -> None:
+    """Delete what a delivery that failed for good has left, as far as the server allows.
+
+    A later `publish` begins anew. Once the data file is published nothing is deleted, so that it can get its manifest.
+    """
+    data_part, manifest_part = part_names(name, job_id)
+    publication = state.load()
+    with suppress(DeliveryFailed):
+        if publication is not None and publication.step is not Step.UPLOADING:
+            if publication.step is not Step.PUBLISHING or connection.size(data_part) is None:
+                return
+            # Saved before the deletion: a temporary file that is gone would count as published.
+            state.save(Publication(Step.UPLOADING, name))
+        _delete_quietly(connection, data_part, manifest_part)
+
+
+_TEST_NAME = "waybill-test"
+
+
+def test_directory(connection: ServerConnection, test_id: str, begin: Callable[[str], None]) -> None:
+    """Do what a delivery does with a small file, under temporary names only, and delete it again.
+
+    Args:
+        test_id: a UUID, so that two tests at once do not meet.
+        begin: gets the name of each step before it begins.
+
+    Raises:
+        DeliveryFailed: as `publish`. After `timeout` or `connection-lost` the file may remain: call `clean_up_test`.
+    """
+    content = b"Waybill tests whether it may deliver here.\n"
+    part, renamed = part_names(_TEST_NAME, test_id)
+    try:
+        begin("write a file")
+        connection.write(part, 0, [content], lambda _: None)
+        begin("check its size")
+        _check_size(connection, part, len(content))
+        begin("rename it")
+        connection.rename(part, renamed, replace=True)
+        begin("delete it")
+        connection.delete(renamed)
+    except DeliveryFailed:
+        clean_up_test(connection, test_id)
+        raise
+
+
+def clean_up_test(connection: ServerConnection, test_id: str) -> None:
+    """Delete what a test has left, as far as the server allows."""
+    _delete_quietly(connection, *part_names(_TEST_NAME, test_id))
+
+
+def _choose_name(connection: ServerConnection, name: str, job_id: str, replace: bool) -> tuple[str, bool]:
+    """The final name, and whether this job's files have it already."""
+    for number in count(1):
+        candidate = numbered(name, number)
+        has_manifest = connection.size(manifest_name(candidate)) is not None
+        if has_manifest and _is_of_job(connection, manifest_name(candidate), job_id):
+            return candidate, True
+        if replace or not (has_manifest or connection.size(candidate) is not None):
+            return candidate, False
+        if number == MAX_WAITING_FILES:
+            break
+    raise DeliveryFailed("exists", f"{MAX_WAITING_FILES} files named like {name} wait in the directory.")
+
+
+def _is_of_job(connection: ServerConnection, name: str, job_id: str) -> bool:
+    try:
+        document = json.loads(connection.read(name, _MAX_MANIFEST_BYTES) or b"null")
+    except DeliveryFailed as error:
+        if error.reason in _UNCLEAR:
+            raise
+        return False  # the directory may be write-only
+    except ValueError:
+        return False
+    return isinstance(document, dict) and document.get("jobId") == job_id
+
+
+def _upload(
+    connection: ServerConnection,
+    part: str,
+    source: Source,
+    remaining_seconds: Callable[[], float],
+    reserve_seconds: float,
+    progress: Callable[[int], None],
+) -> bool:
+    """Upload the rest of the data.
+
+    Returns:
+        Whether the server has all of it; False when time ran out.
+    """
+    stored = connection.size(part)
+    offset = 0 if stored is None or stored > source.size_bytes else max(0, stored - connection.unsure_bytes)
+    is_late = False
+
+    def chunks() -> Iterator[bytes]:
+        nonlocal is_late
+        for chunk in source.open(offset):
+            yield chunk
+            if remaining_seconds() < reserve_seconds:
+                is_late = True
+                return
+
+    if stored is None or offset < source.size_bytes or stored != source.size_bytes:
+        connection.write(part, offset, chunks(), progress)
+    if is_late and connection.size(part) != source.size_bytes:
+        return False
+    _check_size(connection, part, source.size_bytes)
+    return True
+
+
+def _check_size(connection: ServerConnection, part: str, wanted: int) -> None:
+    stored = connection.size(part)
+    if stored != wanted:
+        raise DeliveryFailed("protocol", f"The server keeps {stored or 0} of the {wanted} bytes that it took.")
+
+
+def _delete_quietly(connection: ServerConnection, *names: str) -> None:
+    for name in names:
+        with suppress(DeliveryFailed):
+            connection.delete(name)

@@ -1,0 +1,166 @@
+"""A directory on a partner's server: what SFTP and FTPS have in common."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from waybill.errors import DeliveryFailed
+from waybill.exports.destinations.base import (
+    Allowed,
+    DeliveredKind,
+    Delivery,
+    Member,
+    Timeouts,
+    line_member,
+    line_schema,
+)
+from waybill.exports.destinations.connection import ServerConnection
+from waybill.exports.destinations.credentials import Credentials, read_secret
+from waybill.exports.destinations.hosts import AllowedHosts, is_host_name, is_ip_address, refused_literal
+from waybill.exports.destinations.publish import (
+    Publication,
+    Source,
+    Step,
+    clean_up_test,
+    discard,
+    publish,
+    test_directory,
+)
+from waybill.ids import new_uuid
+from waybill.validation import is_line
+
+if TYPE_CHECKING:
+    from waybill.jobs.services import Services
+
+MAX_DIRECTORY = 1024
+MAX_SECRET_ID = 2048  # Secrets Manager, GetSecretValue
+
+
+def _check_host(value: object, allowed: Allowed) -> str | None:
+    if not isinstance(value, str):
+        return "must be a host name or an IP address"
+    refusal = refused_literal(value, allowed.hosts)
+    if refusal is not None:
+        return refusal
+    return None if is_host_name(value) or is_ip_address(value) else "must be a host name (RFC 1123) or an IP address"
+
+
+def _check_port(value: object, _: Allowed) -> str | None:
+    is_port = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 65_535
+    return None if is_port else "must be a number from 1 to 65535"
+
+
+def _check_directory(value: object, _: Allowed) -> str | None:
+    if not isinstance(value, str) or not is_line(value, MAX_DIRECTORY):
+        return f"must be one line of 1 to {MAX_DIRECTORY} characters"
+    return "must not have .. in it" if ".." in value.replace("\\", "/").split("/") else None
+
+
+class Server(DeliveredKind):
+    """A kind of server. A subclass opens connections, and adds the members that tell the right server from others."""
+
+    members: ClassVar[dict[str, Member]] = {
+        "host": Member(_check_host, {"type": "string", "maxLength": 255}, required=True),
+        "port": Member(_check_port, {"type": "integer", "minimum": 1, "maximum": 65_535}),
+        "directory": Member(_check_directory, line_schema(MAX_DIRECTORY), required=True),
+        "secretId": line_member(
+            MAX_SECRET_ID, "The secret in Secrets Manager that holds user name and password or key.", required=True
+        ),
+    }
+    scheme: ClassVar[str]
+    needs_password: ClassVar[bool]
+
+    @abstractmethod
+    def open(
+        self, destination: Mapping[str, Any], credentials: Credentials, hosts: AllowedHosts, timeouts: Timeouts
+    ) -> ServerConnection:
+        """Connect, log in and go to the directory.
+
+        Raises:
+            DeliveryFailed: for any reason but `exists`.
+        """
+
+    def connect(
+        self,
+        destination: Mapping[str, Any],
+        secret: Mapping[str, Any],
+        hosts: AllowedHosts,
+        timeouts: Timeouts = Timeouts(),  # noqa: B008  it is frozen
+    ) -> ServerConnection:
+        """`open` with the credentials of a secret.
+
+        Args:
+            hosts: those that may be connected to although they are not public.
+
+        Raises:
+            DeliveryFailed: for any reason but `exists`.
+        """
+        host = str(destination["host"])
+        return self.open(destination, Credentials.from_secret(secret, host, self.needs_password), hosts, timeouts)
+
+    def address(self, destination: Mapping[str, Any], file_name: str = "") -> str:
+        port = f":{destination['port']}" if destination.get("port") else ""
+        folder = str(destination.get("directory") or "").strip("/")
+        parts = [f"{destination['host']}{port}", folder, file_name]
+        return f"{self.scheme}://" + "/".join(part for part in parts if part)
+
+    def deliver(self, delivery: Delivery, remaining_seconds: Callable[[], float]) -> str | None:
+        def check_lease(_: int) -> None:
+            delivery.pulse.check()
+
+        with self._connected(delivery.services, delivery.destination) as connection:
+            return publish(
+                connection,
+                delivery.job.file_name,
+                delivery.job.job_id,
+                Source(delivery.size_bytes, delivery.read),
+                delivery.manifest,
+                _StateInJob(delivery),
+                replace=delivery.replaces,
+                remaining_seconds=remaining_seconds,
+                progress=check_lease,
+            )
+
+    def discard(self, delivery: Delivery) -> None:
+        with suppress(DeliveryFailed), self._connected(delivery.services, delivery.destination) as connection:
+            discard(connection, delivery.job.file_name, delivery.job.job_id, _StateInJob(delivery))
+
+    def test(
+        self, services: Services, destination: Mapping[str, Any], timeouts: Timeouts, begin: Callable[[str], None]
+    ) -> str:
+        test_id = new_uuid(services.ids)
+        begin("read the secret")
+        secret = read_secret(services, destination["secretId"])
+        hosts = Allowed.of(services.settings).hosts
+        begin("connect and log in")
+        connection = self.connect(destination, secret, hosts, timeouts)
+        try:
+            with connection:
+                test_directory(connection, test_id, begin)
+        except DeliveryFailed as error:
+            if error.reason in ("timeout", "connection-lost"):  # clean up over another connection
+                with suppress(DeliveryFailed), self.connect(destination, secret, hosts, timeouts) as again:
+                    clean_up_test(again, test_id)
+            raise
+        return f"A file was written to {destination['directory']} on {destination['host']}, renamed, and deleted again."
+
+    def _connected(self, services: Services, destination: Mapping[str, Any]) -> ServerConnection:
+        secret = read_secret(services, destination["secretId"])
+        return self.connect(destination, secret, Allowed.of(services.settings).hosts)
+
+
+class _StateInJob:
+    """Stores how far `publish` is in the job."""
+
+    def __init__(self, delivery: Delivery) -> None:
+        self._delivery = delivery
+
+    def load(self) -> Publication | None:
+        kept = self._delivery.progress
+        return Publication(Step(kept["step"]), kept["name"]) if "step" in kept else None
+
+    def save(self, publication: Publication) -> None:
+        self._delivery.keep(step=str(publication.step), name=publication.name)

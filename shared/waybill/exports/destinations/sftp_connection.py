@@ -1,0 +1,380 @@
+"""A directory on an SFTP server (draft-ietf-secsh-filexfer-02, version 3; OpenSSH's extensions where it has them).
+
+asyncssh runs on an event loop in a thread of its own, so that keepalives are sent while the caller reads its source.
+Nothing is taken from this machine: no agent, no `~/.ssh`, no known hosts, no configuration files.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from types import TracebackType
+from typing import Any, Self, TypeVar, cast
+
+import asyncssh
+from asyncssh.constants import FX_FAILURE, FX_OP_UNSUPPORTED, FXF_CREAT, FXF_READ, FXF_TRUNC, FXF_WRITE
+
+from waybill.errors import DeliveryFailed
+from waybill.exports.destinations.base import Timeouts
+from waybill.exports.destinations.connection import quoted, says_disk_full
+from waybill.exports.destinations.credentials import Credentials
+from waybill.exports.destinations.hosts import AllowedHosts, connect
+from waybill.exports.destinations.sftp import HOST_KEY_TYPES, HostKey
+
+asyncssh.set_log_level("WARNING")  # it tells hosts and user names at INFO
+
+_T = TypeVar("_T")
+
+_DEFAULT_PORT = 22
+_IN_FLIGHT_BYTES = 2 * 1024 * 1024
+_BLOCK_BYTES = 32 * 1024  # what every server takes in one request (draft, section 3) …
+_LARGE_BLOCK_BYTES = 255 * 1024  # … and what is worth it where the server allows more (OpenSSH's limit)
+# Before asyncssh's first choice, ChaCha20: processors have instructions for AES.
+_FAST_CIPHERS = "^aes128-gcm@openssh.com,aes256-gcm@openssh.com"
+_KEEPALIVE_SECONDS = 15
+_GOODBYE_SECONDS = 1.0
+_LITTLE_SPACE_BYTES = 1024 * 1024
+# Which servers name a cause; version 3 has one code, FX_FAILURE, for most.
+_REASONS: tuple[tuple[type[asyncssh.SFTPError], str], ...] = (
+    (asyncssh.SFTPNoSuchFile, "not-found"),
+    (asyncssh.SFTPNoSuchPath, "not-found"),
+    (asyncssh.SFTPNotADirectory, "not-found"),
+    (asyncssh.SFTPPermissionDenied, "permission"),
+    (asyncssh.SFTPWriteProtect, "permission"),
+    (asyncssh.SFTPFileAlreadyExists, "exists"),
+    (asyncssh.SFTPNoSpaceOnFilesystem, "disk-full"),
+    (asyncssh.SFTPQuotaExceeded, "disk-full"),
+    (asyncssh.SFTPConnectionLost, "connection-lost"),
+    (asyncssh.SFTPNoConnection, "connection-lost"),
+)
+
+
+class SftpConnection:
+    """See `ServerConnection`."""
+
+    unsure_bytes = _IN_FLIGHT_BYTES
+
+    def __init__(
+        self, destination: Mapping[str, Any], credentials: Credentials, allowed: AllowedHosts, timeouts: Timeouts
+    ) -> None:
+        self._host = str(destination["host"])
+        self._port = int(destination.get("port", _DEFAULT_PORT))
+        self._directory = str(destination["directory"]).rstrip("/")
+        self._timeouts = timeouts
+        self._connection: asyncssh.SSHClientConnection | None = None
+        keys = _client_keys(credentials)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="sftp", daemon=True)
+        self._thread.start()
+        try:
+            host_key = HostKey.parse(str(destination["hostKey"]))
+            self._connection = self._log_in(host_key, credentials, keys, allowed)
+            with self._answers(""):
+                self._sftp = self._wait(self._connection.start_sftp_client())
+                # asyncssh says 16 KB for servers that do not tell.
+                self._block_bytes = max(_BLOCK_BYTES, min(self._sftp.limits.max_write_len, _LARGE_BLOCK_BYTES))
+                is_directory = self._wait(self._sftp.isdir(self._directory or "/"))
+            if not is_directory:
+                raise DeliveryFailed("not-found", f"{self._host} has no directory {destination['directory']}.")
+        except BaseException:
+            self._close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close()
+
+    def size(self, name: str) -> int | None:
+        with self._answers(name):
+            try:
+                # Not following links: a dangling one takes up the name too.
+                attributes = self._wait(self._sftp.lstat(self._path(name)))
+            except (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath):
+                return None
+            if attributes.size is None:
+                raise DeliveryFailed("protocol", f"{self._host} does not tell the size of a file.")
+            return attributes.size
+
+    def write(self, name: str, offset: int, chunks: Iterable[bytes], progress: Callable[[int], None]) -> None:
+        flags = FXF_WRITE | (FXF_CREAT | FXF_TRUNC if offset == 0 else 0)
+        with self._answers(name):
+            # No block size: each block is one request, instead of a further pool of requests.
+            upload = _Upload(self._wait(self._sftp.open(self._path(name), flags, encoding=None, block_size=0)), offset)
+        try:
+            for chunk in chunks:
+                for start in range(0, len(chunk), self._block_bytes):
+                    block = bytes(chunk[start : start + self._block_bytes])
+                    with self._answers(name):
+                        done = self._wait(upload.send(block, offset))
+                    offset += len(block)
+                    if done is not None:
+                        progress(done)
+            while True:
+                with self._answers(name):
+                    done = self._wait(upload.oldest())
+                if done is None:
+                    break
+                progress(done)
+            with self._answers(name):
+                self._wait(upload.close())
+        except DeliveryFailed as failure:
+            if failure.reason not in ("timeout", "connection-lost"):  # the connection is good for tidying up
+                with suppress(DeliveryFailed), self._answers(name):
+                    self._wait(upload.close())
+            raise
+        except BaseException:  # the caller's own
+            self._close()
+            raise
+
+    def rename(self, old: str, new: str, replace: bool) -> None:
+        with self._answers(new):
+            source, target = self._path(old), self._path(new)
+            if not replace:
+                # Servers differ in what a plain rename does to an existing target, and in how they call it.
+                if self._wait(self._sftp.lexists(target)):
+                    raise DeliveryFailed("exists", f"{self._host} has a file {new} already.")
+                try:
+                    self._wait(self._sftp.rename(source, target))
+                except asyncssh.SFTPError as error:
+                    is_unclear = isinstance(error, (asyncssh.SFTPConnectionLost, asyncssh.SFTPNoConnection))
+                    if not is_unclear and self._wait(self._sftp.lexists(target)):
+                        raise DeliveryFailed("exists", f"{self._host} has a file {new} already.") from error
+                    raise
+                return
+            try:
+                self._wait(self._sftp.posix_rename(source, target))
+            except asyncssh.SFTPError as error:
+                if error.code != FX_OP_UNSUPPORTED:
+                    raise
+                with suppress(asyncssh.SFTPNoSuchFile):
+                    self._wait(self._sftp.remove(target))
+                self._wait(self._sftp.rename(source, target))
+
+    def read(self, name: str, limit: int) -> bytes | None:
+        size = self.size(name)
+        if size is None or size > limit:
+            return None
+        with self._answers(name):
+            return self._wait(_read(self._sftp, self._path(name), limit))
+
+    def delete(self, name: str) -> None:
+        with self._answers(name), suppress(asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath):
+            self._wait(self._sftp.remove(self._path(name)))
+
+    def _path(self, name: str) -> str:
+        return f"{self._directory}/{name}"
+
+    def _log_in(
+        self, host_key: HostKey, credentials: Credentials, keys: list[asyncssh.SSHKey] | None, allowed: AllowedHosts
+    ) -> asyncssh.SSHClientConnection:
+        """Connect and log in; no password is sent before the host key is the right one.
+
+        A server shows one of its keys, by our order of preference. A fingerprint does not tell the key's type, so that
+        a server that shows another one is asked again, for its other types first, until it repeats itself.
+        """
+        types = sorted(HOST_KEY_TYPES, key=lambda kind: kind != host_key.type)
+        shown: dict[str, str] = {}
+        while True:
+            sock = connect(self._host, self._port, allowed, self._timeouts.connect)
+            sock.setblocking(False)
+            guest = _Guest(host_key)
+            try:
+                with self._answers(""):
+                    return self._wait(self._ssh(sock, guest, types, credentials, keys), self._timeouts.login)
+            except asyncssh.PermissionDenied as error:
+                raise DeliveryFailed("auth", f"{self._host} refused the user name, password or key.") from error
+            except asyncssh.KeyExchangeFailed as error:
+                raise DeliveryFailed("protocol", f"{self._host} has no algorithm in common with us.") from error
+            except asyncssh.HostKeyNotVerifiable as error:
+                if host_key.type is not None or guest.shown_type in shown:
+                    keys_shown = " and ".join((shown | {guest.shown_type: guest.shown}).values())
+                    what = f"{self._host} shows {keys_shown}, not the host key that the definition names."
+                    raise DeliveryFailed("host-key", what) from error
+            finally:
+                if not guest.is_connected:  # nobody else closes it
+                    sock.close()
+            shown[guest.shown_type] = guest.shown
+            types.append(types.pop(types.index(guest.shown_type)))
+
+    async def _ssh(
+        self,
+        sock: socket.socket,
+        guest: _Guest,
+        types: list[str],
+        credentials: Credentials,
+        keys: list[asyncssh.SSHKey] | None,
+    ) -> asyncssh.SSHClientConnection:
+        return await asyncssh.connect(
+            self._host,
+            self._port,
+            sock=sock,
+            config=None,
+            client_factory=lambda: guest,
+            # A function, because an empty value stands for ~/.ssh/known_hosts. It knows none: `guest` is asked.
+            known_hosts=lambda host, address, port: ([], [], []),
+            server_host_key_algs=[algorithm for kind in types for algorithm in HOST_KEY_TYPES[kind]],
+            x509_trusted_certs=None,
+            username=credentials.username,
+            password=credentials.password,
+            client_keys=keys,
+            agent_path=None,
+            gss_host=None,
+            encryption_algs=_FAST_CIPHERS,
+            compression_algs=None,
+            login_timeout=0,
+            keepalive_interval=_KEEPALIVE_SECONDS,
+        )
+
+    def _wait(self, work: Awaitable[_T], seconds: float | None = None) -> _T:
+        """Run one request on the loop and wait for its answer.
+
+        Raises:
+            TimeoutError: none came in time.
+        """
+
+        async def limited() -> _T:
+            return await asyncio.wait_for(work, seconds or self._timeouts.request)
+
+        return asyncio.run_coroutine_threadsafe(limited(), self._loop).result()
+
+    @contextmanager
+    def _answers(self, name: str) -> Iterator[None]:
+        """Say what went wrong in the words of `DeliveryFailed`; `name` is the file it was about, if any."""
+        if self._loop.is_closed():
+            raise DeliveryFailed("connection-lost", f"The connection to {self._host} is closed.")
+        try:
+            yield
+        except asyncssh.SFTPError as error:
+            failure = self._failure(error, name)
+            if failure.reason == "connection-lost":
+                self._close()
+            raise failure from error
+        except (asyncssh.PermissionDenied, asyncssh.HostKeyNotVerifiable, asyncssh.KeyExchangeFailed):
+            raise
+        except TimeoutError as error:
+            self._close()
+            raise DeliveryFailed("timeout", f"{self._host} stopped answering.") from error
+        except (asyncssh.ConnectionLost, OSError) as error:
+            self._close()
+            raise DeliveryFailed("connection-lost", f"The connection to {self._host} broke off.") from error
+        except asyncssh.Error as error:  # no SSH, no SFTP subsystem, nonsense
+            self._close()
+            raise DeliveryFailed("protocol", f"{self._host} does not speak SFTP: {quoted(error.reason)}.") from error
+
+    def _failure(self, error: asyncssh.SFTPError, name: str) -> DeliveryFailed:
+        reason = next((reason for kind, reason in _REASONS if isinstance(error, kind)), "protocol")
+        if reason == "protocol" and (says_disk_full(error.reason) or self._has_no_space(error)):
+            reason = "disk-full"
+        if reason == "connection-lost":
+            return DeliveryFailed(reason, f"The connection to {self._host} broke off.")
+        about = f" to {name}" if name else ""
+        return DeliveryFailed(reason, f"{self._host} answered {quoted(error.reason)}{about}.")
+
+    def _has_no_space(self, error: asyncssh.SFTPError) -> bool:
+        """Ask for the space left: version 3 has no code for a full disk, and OpenSSH says only "Failure"."""
+        if error.code != FX_FAILURE:
+            return False
+        try:
+            space = self._wait(self._sftp.statvfs(self._directory or "/"))
+        except (asyncssh.Error, OSError):
+            return False
+        return space.bavail * space.frsize < _LITTLE_SPACE_BYTES
+
+    def _close(self) -> None:
+        if self._loop.is_closed():
+            return
+        asyncio.run_coroutine_threadsafe(self._hang_up(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _hang_up(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            with suppress(asyncssh.Error, OSError):
+                await asyncio.wait_for(self._connection.wait_closed(), _GOODBYE_SECONDS)
+            self._connection.abort()
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
+
+
+class _Guest(asyncssh.SSHClient):
+    """Asked by asyncssh whether the server's host key is the one wanted."""
+
+    def __init__(self, host_key: HostKey) -> None:
+        self._host_key = host_key
+        self.is_connected = False
+        self.shown_type = self.shown = ""
+
+    def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
+        self.is_connected = True
+
+    def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
+        self.shown_type = key.get_algorithm()
+        self.shown = f"{key.get_fingerprint()} ({self.shown_type})"
+        return self._host_key.matches(key.public_data)
+
+
+class _Upload:
+    """Write requests of one file on their way, over at most `_IN_FLIGHT_BYTES` of it. Runs on the loop."""
+
+    def __init__(self, file: asyncssh.SFTPClientFile, offset: int) -> None:
+        self._file = file
+        self._written = offset  # all before it is
+        self._pending: deque[tuple[asyncio.Task[int], int]] = deque()
+
+    async def send(self, block: bytes, offset: int) -> int | None:
+        """Send a block, after waiting for earlier ones when too many are on their way. Returns as `oldest`."""
+        written = None
+        while offset + len(block) - self._written > _IN_FLIGHT_BYTES:
+            written = await self.oldest()
+        task = asyncio.create_task(self._file.write(block, offset))
+        task.add_done_callback(lambda task: task.cancelled() or task.exception())  # the first failure is told, not all
+        self._pending.append((task, offset + len(block)))
+        return written
+
+    async def oldest(self) -> int | None:
+        """Wait for the oldest request; up to where the file is written, None when nothing is on its way."""
+        if not self._pending:
+            return None
+        task, end = self._pending.popleft()
+        await task
+        self._written = end
+        return end
+
+    async def close(self) -> None:
+        """Wait for the rest, whatever became of it, and close the file."""
+        await asyncio.gather(*(task for task, _ in self._pending), return_exceptions=True)
+        self._pending.clear()
+        await self._file.close()
+
+
+async def _read(sftp: asyncssh.SFTPClient, path: str, limit: int) -> bytes:
+    async with sftp.open(path, FXF_READ, encoding=None) as file:
+        return cast(bytes, await file.read(limit, 0))
+
+
+def _client_keys(credentials: Credentials) -> list[asyncssh.SSHKey] | None:
+    """The secret's private key; None keeps asyncssh from looking for others.
+
+    Raises:
+        DeliveryFailed: `secret`.
+    """
+    if credentials.private_key is None:
+        return None
+    try:
+        return [asyncssh.import_private_key(credentials.private_key, credentials.passphrase)]
+    except asyncssh.KeyEncryptionError as error:
+        raise DeliveryFailed("secret", "The secret's passphrase does not open its privateKey.") from error
+    except (asyncssh.KeyImportError, ValueError) as error:
+        raise DeliveryFailed("secret", "The secret's privateKey cannot be read, or needs a passphrase.") from error
