@@ -16,11 +16,13 @@ from waybill.entities.schema import parse_schema
 from waybill.exports.container import FileWriter, Written
 from waybill.exports.definition import Compression, Definition, ExportType, Format
 from waybill.exports.rows import Item, RowEncoder
-from waybill.imports.plan import ImportPlan, ObjectVersion, match_labels
-from waybill.imports.rewrite import Request, read_file
-from waybill.imports.rows import RowReader
+from waybill.imports.chunks import chunk_segments
+from waybill.imports.conversion import ConversionRequest, convert_file
+from waybill.imports.job_source import match_labels
+from waybill.imports.plan_document import ImportPlan
+from waybill.imports.row_reader import RowReader
 from waybill.imports.sinks import BatchSink
-from waybill.imports.source import chunk_segments
+from waybill.imports.source_object import ObjectVersion
 from waybill.jobs.model import Job, Process, Status
 
 JOB_ID = "3f0e8f9a-7c1d-4c59-9a64-3a1f5f0f2f7b"
@@ -169,10 +171,10 @@ def import_file(
         started_by="alice",
         options={"unescapeFormulas": unescape_formulas},
     )
-    found = read_file(
+    found = convert_file(
         files,
-        Request(
-            version=("drop", name, None),
+        ConversionRequest(
+            version=ObjectVersion("drop", name, None),
             file_name=name,
             target=("files", "source.csv"),
             dialect=dialect or {},
@@ -185,7 +187,7 @@ def import_file(
         ),
     )
     plan = ImportPlan(
-        source=ObjectVersion("files", "source.csv", None) if found.is_rewritten else ObjectVersion("drop", name, None),
+        source=ObjectVersion("files", "source.csv", None) if found.is_converted else ObjectVersion("drop", name, None),
         labels=found.scan.labels,
         header=found.scan.header,
         chunks=found.scan.chunks,

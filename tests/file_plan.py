@@ -9,8 +9,8 @@ from typing import Any
 from waybill.errors import JobFailed
 from waybill.tabular.detect import table_dialect, text_format
 from waybill.tabular.dialect import Dialect
-from waybill.tabular.plan import Chunk, Hashing, Pushback, read_head, scan_table
 from waybill.tabular.records import Readable
+from waybill.tabular.scan import Chunk, Hashing, Pushback, read_head, scan_table
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
-"""The steps of the import state machine: plan; check and settle, for jobs that need to know the whole file first; load
-one chunk; finish; and fail, where one of them failed for good.
+"""The steps of the import state machine: plan; precheck and deduplicate, for jobs that must know the whole file before
+they write; load; finish; and fail, where one of them failed for good.
 
 Final errors are data (`outcome`); only what is worth a retry is raised. The outcome `more` asks for another invocation,
 which goes on where this one ran out of time.
@@ -11,10 +11,12 @@ from typing import Any
 
 from waybill.bootstrap import services
 from waybill.errors import Superseded
+from waybill.imports.deadline import Remaining
+from waybill.imports.deduplicate import deduplicate_import
 from waybill.imports.finish import finish_import
 from waybill.imports.load import load_chunk
 from waybill.imports.plan import plan_import
-from waybill.imports.settle import check_chunk, settle_import
+from waybill.imports.precheck import precheck_chunk
 from waybill.telemetry import logger
 
 
@@ -22,13 +24,17 @@ from waybill.telemetry import logger
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     job_id, step = event["jobId"], event["step"]
     logger.append_keys(jobId=job_id, step=step, chunk=event.get("chunk"))
+
+    def remaining_seconds() -> float:
+        return float(context.get_remaining_time_in_millis()) / 1000
+
     try:
-        result = _run(step, job_id, event, context)
+        result = STEPS[step](event, remaining_seconds)
     except Superseded as reason:
         logger.info("Step superseded", extra={"reason": str(reason)})
         job = services().jobs.find(job_id)
         if job is not None and not job.is_terminal:
-            raise  # the chunk went to another attempt: only its ledger may tell the finish what became of it
+            raise  # another attempt has the chunk: only its ledger item may tell the finish about it
         return {"jobId": job_id, "outcome": "superseded"}
     except Exception:
         logger.exception("Step failed")
@@ -37,23 +43,38 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     return result
 
 
-def _run(step: str, job_id: str, event: dict[str, Any], context: Any) -> dict[str, Any]:
-    def remaining_seconds() -> float:
-        return float(context.get_remaining_time_in_millis()) / 1000
+def _plan(event: dict[str, Any], remaining_seconds: Remaining) -> dict[str, Any]:
+    return plan_import(services(), event["jobId"], remaining_seconds)
 
-    if step == "plan":
-        return plan_import(services(), job_id, remaining_seconds)
-    if step == "check":
-        is_done = check_chunk(services(), job_id, event["chunk"], remaining_seconds)
-        return {"jobId": job_id, "outcome": "checked" if is_done else "more"}
-    if step == "settle":
-        is_done = settle_import(services(), job_id, remaining_seconds)
-        return {"jobId": job_id, "outcome": "settled" if is_done else "more"}
-    if step == "load":
-        entry = load_chunk(services(), job_id, event["chunk"], remaining_seconds)
-        return {"jobId": job_id, "chunk": entry.chunk, "outcome": "loaded" if entry.is_last else "more"}
-    failure = "internal-error" if step == "fail" else None
-    job = finish_import(services(), job_id, failure, remaining_seconds)
+
+def _precheck(event: dict[str, Any], remaining_seconds: Remaining) -> dict[str, Any]:
+    is_done = precheck_chunk(services(), event["jobId"], event["chunk"], remaining_seconds)
+    return {"jobId": event["jobId"], "outcome": "prechecked" if is_done else "more"}
+
+
+def _deduplicate(event: dict[str, Any], remaining_seconds: Remaining) -> dict[str, Any]:
+    is_done = deduplicate_import(services(), event["jobId"], remaining_seconds)
+    return {"jobId": event["jobId"], "outcome": "deduplicated" if is_done else "more"}
+
+
+def _load(event: dict[str, Any], remaining_seconds: Remaining) -> dict[str, Any]:
+    entry = load_chunk(services(), event["jobId"], event["chunk"], remaining_seconds)
+    return {"jobId": event["jobId"], "chunk": entry.chunk, "outcome": "loaded" if entry.is_last else "more"}
+
+
+def _finish(event: dict[str, Any], remaining_seconds: Remaining) -> dict[str, Any]:
+    failure = "internal-error" if event["step"] == "fail" else None
+    job = finish_import(services(), event["jobId"], failure, remaining_seconds)
     if job is None:
-        return {"jobId": job_id, "outcome": "gone"}
-    return {"jobId": job_id, "outcome": str(job.status) if job.is_terminal else "more"}
+        return {"jobId": event["jobId"], "outcome": "gone"}
+    return {"jobId": event["jobId"], "outcome": str(job.status) if job.is_terminal else "more"}
+
+
+STEPS = {
+    "plan": _plan,
+    "precheck": _precheck,
+    "deduplicate": _deduplicate,
+    "load": _load,
+    "finish": _finish,
+    "fail": _finish,
+}

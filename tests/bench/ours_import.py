@@ -1,7 +1,7 @@
 """Ours: plan and load a local file with Waybill's own import steps, over the real wire.
 
 S3 is this machine's disk and the job record is in memory (the product makes one request a second for it); everything
-else is the product's: reading and cutting, row checks, rejects and error log, key spill, serialising, signing, TLS with
+else is the product's: reading and cutting, row checks, rejects and error log, digests, serialising, signing, TLS with
 certificate checks, acknowledgements. Prints one JSON line, the counts of the rows.
 
 `--validate` checks the rows without writing or rendering any report, and prints the errors too. `--load-s3` loads
@@ -207,26 +207,27 @@ def import_file(services: Any) -> dict[str, int]:
 
 def validate_file(services: Any) -> dict[str, Any]:
     """Plans the file and checks its rows and their keys; nothing is written."""
-    from waybill.imports.keys import KeySpill, repeated_by_partition
-    from waybill.imports.plan import plan_import, read_plan
-    from waybill.imports.source import chunk_segments, row_reader
+    from waybill.imports.chunks import chunk_segments, reader_of
+    from waybill.imports.digests import DigestFile, repeated_by_partition
+    from waybill.imports.plan import plan_import
+    from waybill.imports.plan_document import read_plan
 
     plan_import(services, JOB_ID)
     plan = read_plan(services, JOB_ID)
     assert plan is not None
-    reader = row_reader(services, services.jobs.job, plan)
-    now, found, good, spills = services.clock.now(), [], 0, []
+    reader = reader_of(services, services.jobs.job, plan)
+    now, found, good, digest_files = services.clock.now(), [], 0, []
     for chunk in plan.chunks:
-        spill = KeySpill(plan.key_partitions)
+        digest_file = DigestFile(plan.key_partitions)
         for segment, row, count in chunk_segments(services.files, plan, chunk):
             block = reader.read(segment, row, count, now, None)
             good += len(block.rows)
             found += [
                 (error.row_number, error.field_number, error.type) for row in block.errors.values() for error in row
             ]
-            spill.add(block.digests, block.rows)
-        spills.append(spill.to_bytes())
-    reads = [lambda start, end, data=data: data[start:end] for data in spills]
+            digest_file.add(block.digests, block.rows)
+        digest_files.append(digest_file.to_bytes())
+    reads = [lambda start, end, data=data: data[start:end] for data in digest_files]
     for rows in repeated_by_partition(reads, plan.key_partitions):
         found += [(row, 0, "duplicate-key") for row in rows]
     return {"valid": good, "errors": sorted(found)}

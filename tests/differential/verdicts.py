@@ -15,9 +15,10 @@ from tests.file_plan import FilePlan, plan_file
 from waybill.entities.header import HeaderMismatch, match_header
 from waybill.entities.schema import parse_schema
 from waybill.errors import JobFailed
-from waybill.imports.plan import ImportPlan, ObjectVersion
-from waybill.imports.rows import RowReader
+from waybill.imports.plan_document import ImportPlan
+from waybill.imports.row_reader import RowReader
 from waybill.imports.sinks import NoSink
+from waybill.imports.source_object import ObjectVersion
 from waybill.jobs.model import Job, Process, Status
 from waybill.tabular.records import segments
 

@@ -85,7 +85,7 @@ def test_every_step_but_the_plan_is_asked_again_for_more() -> None:
                 [choice] = flow["States"][state["Next"]]["Choices"]
                 assert choice == {"Variable": "$.result.outcome", "StringEquals": "more", "Next": name}
                 asked_again.add(state["Parameters"]["step"])
-    assert asked_again == {"check", "settle", "load", "finish", "fail"}
+    assert asked_again == {"precheck", "deduplicate", "load", "finish", "fail"}
 
 
 def test_chunks_are_read_from_s3_and_leave_no_result_in_the_payload() -> None:

@@ -21,7 +21,9 @@ from waybill.exports.parse import parse_definition
 from waybill.exports.run import activate, relaunch_export, run_now
 from waybill.ids import new_uuid
 from waybill.imports.options import ImportOptions
-from waybill.imports.start import new_import, register, start_drop
+from waybill.imports.register import new_import, register
+from waybill.imports.source_object import ObjectVersion
+from waybill.imports.start import start_drop
 from waybill.jobs.model import Counts, Job, Process, Status, finished
 from waybill.upkeep import entity_deletion
 from waybill.upkeep.entity_deletion import delete_entity, erase_deleted
@@ -63,7 +65,8 @@ def records_left(services: Services) -> int:
 
 
 def a_new_import(services: Services, entity: Entity, number: int = 0, **options: Any) -> Job:
-    job = new_import(services, f"job-{number}", entity.name, "a.csv", "alice", source=("files-bucket", "a", "etag"))
+    source = ObjectVersion("files-bucket", "a", "etag")
+    job = new_import(services, f"job-{number}", entity.name, "a.csv", source, "alice")
     return register(services, job, entity, ImportOptions(**options), None)
 
 

@@ -12,11 +12,13 @@ import pytest
 
 from tests import builders
 from waybill.bootstrap import Services
+from waybill.imports.deduplicate import deduplicate_import
+from waybill.imports.error_log import error_page
 from waybill.imports.finish import finish_import
+from waybill.imports.job_files import rejects_key
 from waybill.imports.load import load_chunk
 from waybill.imports.plan import plan_import
-from waybill.imports.results import error_page, rejects_key
-from waybill.imports.settle import check_chunk, settle_import
+from waybill.imports.precheck import precheck_chunk
 from waybill.imports.start import start_drop
 from waybill.jobs.model import ChunkLease, Job, Outcome, Status
 
@@ -38,10 +40,10 @@ def run(services: Services, job: Job) -> Job:
     """What the state machine does."""
     planned = plan_import(services, job.job_id)
     if planned["outcome"] == "planned":
-        if planned["checksFirst"]:
+        if planned["needsPrecheck"]:
             for chunk in range(planned["chunks"]):
-                check_chunk(services, job.job_id, chunk)
-            settle_import(services, job.job_id)
+                precheck_chunk(services, job.job_id, chunk)
+            deduplicate_import(services, job.job_id)
         for chunk in range(planned["chunks"]):
             load_chunk(services, job.job_id, chunk)
         finish_import(services, job.job_id)

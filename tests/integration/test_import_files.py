@@ -14,9 +14,9 @@ from tests import builders, workbooks
 from tests.integration.test_import import records, rejected_types, rejects, run, start
 from waybill.bootstrap import Services
 from waybill.imports.finish import finish_import
+from waybill.imports.job_files import converted_key, rejects_key
 from waybill.imports.load import load_chunk
-from waybill.imports.plan import plan_import, rewritten_key
-from waybill.imports.results import rejects_key
+from waybill.imports.plan import plan_import
 from waybill.jobs.model import Job, Status
 
 HEADER = ["contact_id", "email", "spend", "joined", "vip"]
@@ -338,14 +338,14 @@ def test_comments_are_not_counted_where_the_source_is_gone(services: Services, s
 def test_a_plan_that_is_made_again_rewrites_the_same(services: Services, s3: Any) -> None:
     job = start(services, s3, xlsx(), key="drop/contacts/c.xlsx")
     plan_import(services, job.job_id)
-    first = services.files.read(services.settings.files_bucket, rewritten_key(job.job_id))
+    first = services.files.read(services.settings.files_bucket, converted_key(job.job_id))
     assert first.decode().splitlines()[0] == ",".join(HEADER)
     assert run(services, job).counts.imported == 2
-    assert services.files.read(services.settings.files_bucket, rewritten_key(job.job_id)) == first
+    assert services.files.read(services.settings.files_bucket, converted_key(job.job_id)) == first
 
 
 def test_no_half_of_a_rewritten_file_is_left(services: Services, s3: Any) -> None:
     data = gzip.compress(b"contact_id,email,spend,joined,vip\na,,,,\n" * 100)[:-20]
     job = run(services, start(services, s3, data, key="drop/contacts/c.gz"))
     assert (job.status, job.error_code) == (Status.FAILED, "compression-error")
-    assert services.files.head(services.settings.files_bucket, rewritten_key(job.job_id)) is None
+    assert services.files.head(services.settings.files_bucket, converted_key(job.job_id)) is None

@@ -17,10 +17,10 @@ from tests.integration.test_import import records, run
 from tests.integration.test_import_files import FILES, HEADER, JSON_FILES
 from waybill.bootstrap import Services
 from waybill.imports import preview as previewing
+from waybill.imports.error_log import error_page
 from waybill.imports.options import ImportOptions
-from waybill.imports.plan import read_plan
+from waybill.imports.plan_document import read_plan
 from waybill.imports.preview import SHOWN_BYTES, SHOWN_ROWS, Preview, preview_file
-from waybill.imports.results import error_page
 from waybill.imports.start import start_upload
 from waybill.jobs.items import Upload
 from waybill.jobs.model import Job, Status

@@ -20,9 +20,12 @@ from tests.integration.test_import import (
 from waybill.aws.dynamodb import BatchWriter
 from waybill.bootstrap import Services
 from waybill.errors import Conflict
+from waybill.imports.deduplicate import deduplicate_import
 from waybill.imports.finish import finish_import
 from waybill.imports.load import load_chunk
+from waybill.imports.options import ImportOptions
 from waybill.imports.plan import plan_import
+from waybill.imports.precheck import precheck_chunk
 from waybill.imports.relaunch import relaunch_import
 from waybill.jobs.model import Job, Outcome, Status
 from waybill.upkeep import recovery
@@ -100,11 +103,10 @@ def test_an_attempt_that_meets_its_own_writes_counts_them_as_done(
     clock.forward(seconds=1)
     job = start(services, s3, builders.contacts_csv(count=30), key="drop/contacts/x.csv", mode=mode)
     planned = plan_import(services, job.job_id)
-    assert planned["checksFirst"]
-    from waybill.imports.settle import check_chunk, settle_import
+    assert planned["needsPrecheck"]
 
-    check_chunk(services, job.job_id, 0)
-    settle_import(services, job.job_id)
+    precheck_chunk(services, job.job_id, 0)
+    deduplicate_import(services, job.job_id)
     original = services.jobs.commit_chunk
     services.jobs.commit_chunk = lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
@@ -244,11 +246,9 @@ def test_what_a_dead_attempt_wrote_counts_when_nobody_goes_on(
     clock.forward(seconds=1)
     data = builders.contacts_csv([*BAD_ROWS, {"contact_id": "c000250"}], count=300)
     job = start(services, s3, data, key="drop/contacts/x.csv", mode=mode)
-    if plan_import(services, job.job_id)["checksFirst"]:
-        from waybill.imports.settle import check_chunk, settle_import
-
-        check_chunk(services, job.job_id, 0)
-        settle_import(services, job.job_id)
+    if plan_import(services, job.job_id)["needsPrecheck"]:
+        precheck_chunk(services, job.job_id, 0)
+        deduplicate_import(services, job.job_id)
     heartbeat, beats, seen = services.jobs.heartbeat, itertools.count(), 0
 
     def dying(*arguments: Any) -> Job:
@@ -283,10 +283,9 @@ def test_what_a_dead_attempt_wrote_counts_when_nobody_goes_on(
 def test_a_refused_import_that_is_stopped_imports_nothing(services: Services, s3: Any) -> None:
     job = start(services, s3, builders.contacts_csv(BAD_ROWS, count=3), **{"on-error": "all-or-nothing"})
     plan_import(services, job.job_id)
-    from waybill.imports.settle import check_chunk, settle_import
 
-    check_chunk(services, job.job_id, 0)
-    settle_import(services, job.job_id)
+    precheck_chunk(services, job.job_id, 0)
+    deduplicate_import(services, job.job_id)
     services.jobs.lease_chunk(job.job_id, 0, "dead", 0)
     stop_job(services, services.jobs.get(job.job_id))
     load_chunk(services, job.job_id, 0)
@@ -297,13 +296,12 @@ def test_a_refused_import_that_is_stopped_imports_nothing(services: Services, s3
 
 def test_a_file_overwritten_before_its_check_ends_as_source_changed(services: Services, s3: Any) -> None:
     from waybill.aws.files import SourceChanged
-    from waybill.imports.settle import check_chunk
 
     job = start(services, s3, builders.contacts_csv(count=3), mode="insert")
     plan_import(services, job.job_id)
     s3.put_object(Bucket="drop-bucket", Key="drop/contacts/contacts.csv", Body=b"something else")
     with pytest.raises(SourceChanged):
-        check_chunk(services, job.job_id, 0)
+        precheck_chunk(services, job.job_id, 0)
     finish_import(services, job.job_id, "internal-error")
     ended = services.jobs.get(job.job_id)
     assert (ended.error_code, counts(ended)) == ("source-changed", (3, 0, 0, 3))
@@ -359,9 +357,6 @@ def test_the_same_content_twice_is_noticed_and_can_be_refused(services: Services
 
 
 def test_the_formula_guard_is_taken_off_when_asked_for(services: Services, s3: Any) -> None:
-    from waybill.imports.options import ImportOptions
-    from waybill.imports.start import register
-
     services.entities.put(
         builders.entity("text", schema={"fields": [{"name": "id"}, {"name": "t"}], "primaryKey": "id"})
     )
@@ -377,7 +372,6 @@ def test_the_formula_guard_is_taken_off_when_asked_for(services: Services, s3: A
         "3": "'plain",
         "4": "=1",
     }
-    assert register is not None
 
 
 @pytest.mark.parametrize("survives", [1, 3, 5])

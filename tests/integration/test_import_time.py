@@ -16,11 +16,12 @@ from tests.integration.test_import_semantics import UNIQUE
 from waybill.aws.dynamodb import BatchWriter, DynamoDB
 from waybill.aws.files import Files, Writer
 from waybill.bootstrap import Services
+from waybill.imports.deduplicate import deduplicate_import
 from waybill.imports.finish import finish_import
+from waybill.imports.job_files import error_log_key, rejects_key, summary_key
 from waybill.imports.load import load_chunk
 from waybill.imports.plan import plan_import
-from waybill.imports.results import error_log_key, rejects_key, summary_key
-from waybill.imports.settle import check_chunk, settle_import
+from waybill.imports.precheck import precheck_chunk
 from waybill.jobs.model import Job, Status, job_prefix
 
 
@@ -33,10 +34,10 @@ def contacts(services: Services) -> None:
 def small_pieces(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     """Many chunks, partitions, windows, batches and parts of a file, from few rows."""
     object.__setattr__(services.settings, "chunk_bytes", 1500)
-    monkeypatch.setattr("waybill.imports.keys.KEYS_PER_PARTITION", 20)
-    monkeypatch.setattr("waybill.imports.keys.WINDOW_KEYS", 50)
-    monkeypatch.setattr("waybill.imports.keys.SUSPECTS_PER_PASS", 12)
-    monkeypatch.setattr("waybill.imports.finish.WINNERS_PER_LOOK", 2)
+    monkeypatch.setattr("waybill.imports.digests.KEYS_PER_PARTITION", 20)
+    monkeypatch.setattr("waybill.imports.digests.WINDOW_KEYS", 50)
+    monkeypatch.setattr("waybill.imports.digests.UNVERIFIED_PER_PASS", 12)
+    monkeypatch.setattr("waybill.imports.finish.WINNERS_PER_CHECK", 2)
 
 
 def looks(count: int) -> Callable[[], float]:
@@ -180,10 +181,10 @@ def test_check_and_settle_go_on_where_they_stood(
     planned = plan_import(services, job.job_id)
     invocations = 0
     for chunk in range(planned["chunks"]):
-        while not check_chunk(services, job.job_id, chunk, looks(0)):
+        while not precheck_chunk(services, job.job_id, chunk, looks(0)):
             invocations += 1
     assert (invocations > 2) is (metadata.get("mode") == "insert")
-    while not settle_import(services, job.job_id, looks(16)):
+    while not deduplicate_import(services, job.job_id, looks(16)):
         invocations += 1
     assert invocations > 3
     for chunk in range(planned["chunks"]):

@@ -18,10 +18,11 @@ from waybill.entities.records import has_records, record_page
 from waybill.entities.schema import parse_schema
 from waybill.entities.targets import check_target
 from waybill.errors import InvalidRequest, MalformedRequest
+from waybill.imports.deduplicate import deduplicate_import
 from waybill.imports.finish import finish_import
 from waybill.imports.load import load_chunk
 from waybill.imports.plan import plan_import
-from waybill.imports.settle import check_chunk, settle_import
+from waybill.imports.precheck import precheck_chunk
 from waybill.jobs.model import Job, Outcome, Status
 
 TABLE = "orders-of-theirs"
@@ -156,8 +157,8 @@ def test_an_attempt_that_meets_its_own_writes_counts_them_as_done(
     original = services.jobs.commit_chunk
     for attempt in range(2):
         for chunk in range(planned["chunks"]):
-            check_chunk(services, job.job_id, chunk)
-        settle_import(services, job.job_id)
+            precheck_chunk(services, job.job_id, chunk)
+        deduplicate_import(services, job.job_id)
         services.jobs.commit_chunk = (  # type: ignore[method-assign]
             original if attempt else lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
         )
@@ -181,8 +182,8 @@ def test_what_others_do_between_check_and_write_is_not_overwritten(
         theirs.put("eu", 1, price=5)
     job = start(services, s3, f"{HEADER}eu,1,ours,1,\n".encode(), key="drop/orders/x.csv", mode=mode)
     plan_import(services, job.job_id)
-    check_chunk(services, job.job_id, 0)
-    settle_import(services, job.job_id)
+    precheck_chunk(services, job.job_id, 0)
+    deduplicate_import(services, job.job_id)
     if mode == "insert":
         theirs.put("eu", 1, _note="theirs", price=1)
     else:

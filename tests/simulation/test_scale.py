@@ -16,14 +16,15 @@ from tests.simulation.world import Faults, Tables, Timeline, VirtualFile, Wire
 from waybill.aws.dynamodb import to_attributes
 from waybill.bootstrap import Services
 from waybill.imports.deadline import RESERVE_SECONDS
-from waybill.imports.keys import KEYS_PER_PARTITION, WINDOW_KEYS, partitions_for
-from waybill.imports.plan import ImportPlan, ObjectVersion
+from waybill.imports.digests import KEYS_PER_PARTITION, WINDOW_KEYS, partitions_for
+from waybill.imports.plan_document import ImportPlan
+from waybill.imports.source_object import ObjectVersion
 from waybill.jobs.items import LedgerEntry, job_item
 from waybill.jobs.leases import HEARTBEAT_SECONDS
 from waybill.jobs.model import ChunkLease, Job, Process, Status
 from waybill.tabular.detect import HEAD_BYTES
 from waybill.tabular.dialect import Dialect
-from waybill.tabular.plan import SCAN_BYTES, Chunk
+from waybill.tabular.scan import SCAN_BYTES, Chunk
 
 FILE = VirtualFile(100_000_000)
 CHUNK_BYTES = int(builders.template()["Parameters"]["ChunkBytes"]["Default"])

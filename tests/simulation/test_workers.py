@@ -32,16 +32,18 @@ from tests.simulation.world import (
 from waybill.aws.dynamodb import DynamoDBError
 from waybill.bootstrap import Services
 from waybill.errors import LeaseHeld, Superseded
-from waybill.imports import finish, keys, load
-from waybill.imports.plan import ImportPlan, ObjectVersion
-from waybill.imports.results import plan_key, rejects_key
+from waybill.imports import chunk_loader, digests, finish
+from waybill.imports.job_files import plan_key, rejects_key
+from waybill.imports.load import load_chunk
+from waybill.imports.plan_document import ImportPlan
 from waybill.imports.sinks import BatchSink
+from waybill.imports.source_object import ObjectVersion
 from waybill.jobs import leases
 from waybill.jobs.items import LedgerEntry
 from waybill.jobs.model import ChunkLease, Job, Process, Status
 
 CHUNK_BYTES, PIECE_BYTES = 6_711, 960  # 32 MiB divided by 5,000; a block holds 8 rows
-# Seconds that an invocation has. With the reserve of load.py a quarter of them is work, so that chunks need parts.
+# Seconds that an invocation has. With the reserve of the loader a quarter of them is work, so that chunks need parts.
 INVOCATION_SECONDS = 50.0
 LIMIT_SECONDS = 900.0
 KEY_PARTITIONS, KEY_WINDOWS = 64, 7  # 7 requests a key file are those of 100 million rows
@@ -80,8 +82,8 @@ class Import:
         self.tally: dict[str, int] = {"crashed": 0, "lost": 0, "stalled": 0, "takeovers": 0, "parts": 0, "failed": 0}
         self.surprises: list[str] = []
         self.processed = 0
-        monkeypatch.setattr(keys, "WINDOW_KEYS", rows // KEY_WINDOWS)
-        monkeypatch.setattr(load, "BatchSink", lambda *arguments: SimulatedSink(self, *arguments))
+        monkeypatch.setattr(digests, "WINDOW_KEYS", rows // KEY_WINDOWS)
+        monkeypatch.setattr(chunk_loader, "BatchSink", lambda *arguments: SimulatedSink(self, *arguments))
         monkeypatch.setattr(finish, "BatchWriter", lambda *arguments, **options: SimulatedWriter(self))
         self._register()
 
@@ -144,7 +146,7 @@ class Import:
 
         def work() -> LedgerEntry:
             remaining = lambda: started + INVOCATION_SECONDS - self.timeline.seconds  # noqa: E731
-            return load.load_chunk(self.services(), self.job.job_id, chunk, remaining)
+            return load_chunk(self.services(), self.job.job_id, chunk, remaining)
 
         def retry() -> None:
             wait = next(waits, None)

@@ -113,6 +113,13 @@ def test_only_a_registry_tells_one_kind_from_another() -> None:
                 assert not compared & names, f"{path.relative_to(ROOT)}:{node.lineno} compares {compared & names}"
 
 
+def test_the_steps_of_an_import_do_not_import_each_other() -> None:
+    operations = ("plan", "precheck", "deduplicate", "load", "finish", "start", "relaunch", "preview")
+    names = {f"waybill.imports.{name}" for name in operations}
+    for path in modules("imports"):
+        assert not imports_of(path) & names, f"{path.name} imports {imports_of(path) & names}"
+
+
 def test_powertools_stays_at_the_edge() -> None:
     for path in PACKAGE.rglob("*.py"):
         if path.name != "telemetry.py":

@@ -25,11 +25,11 @@ from waybill.entities.header import match_header
 from waybill.entities.model import Target
 from waybill.entities.patterns import Pattern
 from waybill.entities.schema import parse_schema
-from waybill.imports import keys
-from waybill.imports.keys import KeySpill, repeated
-from waybill.imports.plan import ImportPlan, ObjectVersion
-from waybill.imports.rows import RowReader
+from waybill.imports.digests import DigestFile, repeated
+from waybill.imports.plan_document import ImportPlan
+from waybill.imports.row_reader import RowReader
 from waybill.imports.sinks import BatchSink
+from waybill.imports.source_object import ObjectVersion
 from waybill.jobs.model import Job, Process, Status
 from waybill.joined import JoinedTexts, join
 from waybill.tabular import records
@@ -268,11 +268,11 @@ def test_a_spill_is_the_same_file_without_the_library(partitions: int, monkeypat
     digests = [xxh3_64_intdigest(str(number).encode()) for number in range(1_000)]
     spills = []
     for _ in range(2):
-        spill = KeySpill(partitions)
+        spill = DigestFile(partitions)
         spill.add(digests[:600], range(600))
         spill.add(digests[600:], range(600, 1_000))
         spills.append(bytes(spill.to_bytes()))
-        monkeypatch.setattr(keys.native, "library", lambda: None)
+        monkeypatch.setattr(native, "library", lambda: None)
     assert spills[0] == spills[1]
     assert len(spills[0]) == 4 * partitions + 16 * 1_000
 
@@ -284,7 +284,7 @@ def test_rows_of_repeated_digests_are_found_without_the_library_too(digests: lis
     expected = [row for row, digest in enumerate(digests) if digests.count(digest) > 1]
     assert repeated(chunks) == expected
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(keys.native, "library", lambda: None)
+        patch.setattr(native, "library", lambda: None)
         assert repeated(chunks) == expected
 
 

@@ -10,18 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from waybill.entities.row_results import RowError
-from waybill.imports.keys import KeySpill, partitions_for, repeated_by_partition
-from waybill.imports.reports import (
-    ChunkReport,
+from waybill.imports.digests import DigestFile, partitions_for, repeated_by_partition
+from waybill.imports.rejects import (
+    ChunkRejects,
     RejectsFormat,
-    ReportIndex,
+    RejectsIndex,
     Summary,
     error_log_line,
     insert_rows,
 )
 
 
-def reject(report: ChunkReport, row: int, *errors: tuple[int, str, str]) -> None:
+def reject(report: ChunkRejects, row: int, *errors: tuple[int, str, str]) -> None:
     report.reject(
         f"raw{row},x", [RowError(row, number, name, "type-error", "x", message) for number, name, message in errors]
     )
@@ -29,7 +29,7 @@ def reject(report: ChunkReport, row: int, *errors: tuple[int, str, str]) -> None
 
 def test_a_rejected_row_stands_once_with_its_first_reason_and_its_own_text() -> None:
     rejects, log = io.BytesIO(), io.BytesIO()
-    report = ChunkReport(RejectsFormat(";", '"', "utf-8"), rejects, log)
+    report = ChunkRejects(RejectsFormat(";", '"', "utf-8"), rejects, log)
     report.reject(
         'a;"b "" c"',
         [
@@ -60,12 +60,12 @@ def test_a_rejects_file_that_is_rejected_again_keeps_three_leading_columns() -> 
 def test_inserted_rows_keep_the_file_in_order(rejected: set[int], losers: set[int], piece: int) -> None:
     losers -= rejected
     rejects, log = io.BytesIO(), io.BytesIO()
-    report = ChunkReport(RejectsFormat(",", '"', "utf-8"), rejects, log)
+    report = ChunkRejects(RejectsFormat(",", '"', "utf-8"), rejects, log)
     for row in sorted(rejected):
         reject(report, row, (1, "id", "bad"))
     data = rejects.getvalue()
     pieces = iter([data[start : start + piece] for start in range(0, len(data), piece)])
-    index = ReportIndex.from_bytes(report.index())
+    index = RejectsIndex.from_bytes(report.index())
     more = [(row, f"{row},lost\n".encode()) for row in sorted(losers)]
     whole = b"".join(insert_rows(pieces, index.rows, index.rejects_at, more)).decode()
     assert [int(line.partition(",")[0]) for line in whole.splitlines()] == sorted(rejected | losers)
@@ -97,7 +97,7 @@ def test_repeated_keys_are_found_across_chunks_and_partitions(chunks: list[list[
     chunks = [[(key * 0x9E3779B97F4A7C15) % 2**64 for key in keys] for keys in chunks]
     files, row, rows_of = [], 2, dict[int, list[int]]()
     for keys in chunks:
-        spill = KeySpill(partitions)
+        spill = DigestFile(partitions)
         rows = list(range(row, row + len(keys)))
         spill.add(keys, rows)
         row += len(keys)

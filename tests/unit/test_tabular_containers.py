@@ -395,5 +395,5 @@ def test_a_sheet_is_read_without_keeping_it() -> None:
 
 
 def test_calamine_is_not_loaded_before_it_is_needed() -> None:
-    code = "import waybill.imports.rewrite, sys; assert 'python_calamine' not in sys.modules"
+    code = "import waybill.imports.conversion, sys; assert 'python_calamine' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(ROOT / "shared")}, check=True)

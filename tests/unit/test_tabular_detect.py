@@ -25,8 +25,8 @@ from waybill.tabular.detect import (
 )
 from waybill.tabular.dialect import Dialect
 from waybill.tabular.jsonlines import BadLine, find_names, json_text, parse_line, read_lines
-from waybill.tabular.plan import scan_table
 from waybill.tabular.recode import Recoded
+from waybill.tabular.scan import scan_table
 
 LATIN = "id;name\r\n1;caf\u00e9\r\n2;\u20ac 5\r\n"
 

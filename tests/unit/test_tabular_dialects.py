@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from tests.file_plan import FilePlan, plan_file
 from waybill.errors import JobFailed
 from waybill.tabular.dialect import Dialect, DialectError
-from waybill.tabular.plan import Scan, record_text, scan_table
 from waybill.tabular.records import (
     UnclosedQuote,
     cell_pattern,
@@ -26,6 +25,7 @@ from waybill.tabular.records import (
     raw_records,
     segments,
 )
+from waybill.tabular.scan import Scan, record_text, scan_table
 
 FRAGMENTS = [
     "a", "1", ",", ";", '"', '""', "'", "\\", '\\"', "\\,", "\\\n", "\n", "\r\n", "\r", " ", ", ", ', "x"', "#", "\n#",

@@ -179,7 +179,7 @@ def relaunch(request: Request, job_id: str) -> Response[str]:
 
 
 def list_errors(request: Request, job_id: str) -> Response[str]:
-    from waybill.imports.results import error_page
+    from waybill.imports.error_log import error_page
 
     job = visible_job(request, job_id)
     _check_files_live(request, job)
@@ -189,7 +189,7 @@ def list_errors(request: Request, job_id: str) -> Response[str]:
 
 
 def get_error_log(request: Request, job_id: str) -> Response[str]:
-    from waybill.imports.results import error_log_file_name, error_log_key
+    from waybill.imports.job_files import error_log_file_name, error_log_key
 
     job = visible_job(request, job_id)
     return _download(
@@ -198,7 +198,7 @@ def get_error_log(request: Request, job_id: str) -> Response[str]:
 
 
 def get_rejects(request: Request, job_id: str) -> Response[str]:
-    from waybill.imports.results import rejects_file_name, rejects_key
+    from waybill.imports.job_files import rejects_file_name, rejects_key
 
     job = visible_job(request, job_id)
     return _download(

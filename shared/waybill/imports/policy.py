@@ -1,4 +1,4 @@
-"""What a job's options ask for, as the few questions that the steps have."""
+"""What a job's options mean for the steps."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ from waybill.jobs.model import Job
 
 @dataclass(frozen=True)
 class Policy:
-    """Answers for one job.
+    """What the steps ask about one job.
 
-    `checks_first`: the whole file is checked before anything is written, because what becomes of a row depends on other
-    rows in a way that cannot be repaired afterwards. A plain upsert needs no such pass: the finish writes the winners
-    of repeated keys once more.
-    `checks_existence`: that pass also asks the table for the keys that insert, update and delete depend on. What was
-    there before the job began is then known, however often a part of it is repeated.
-    `writes`: records are written. `refuses_all`: all-or-nothing, and the check found a bad row. `max_errors`: rejected
-    rows after which to stop; None for no limit.
+    Attributes:
+        needs_precheck: check the whole file before anything is written, because the outcome of a row depends on other
+            rows in a way that cannot be repaired afterwards. A plain upsert needs no such pass: the finish writes the
+            winners of repeated keys again.
+        checks_existence: the precheck asks the table for the keys that the mode requires to be there, or not to be.
+            What was there before the job is then known, however often a part of the job is repeated.
+        writes: records are written.
+        refuses_all: all-or-nothing, and the precheck found a bad row.
+        max_errors: rejected rows after which the import stops; None for no limit.
     """
 
-    checks_first: bool
+    needs_precheck: bool
     checks_existence: bool
     writes: bool
     refuses_all: bool
@@ -33,7 +35,7 @@ class Policy:
     def of(cls, job: Job) -> Policy:
         all_or_nothing, checks_existence = job.on_error == "all-or-nothing", MODES[job.mode].requires is not None
         return cls(
-            checks_first=all_or_nothing or job.dry_run or checks_existence or bool(job.options.get("unique")),
+            needs_precheck=all_or_nothing or job.dry_run or checks_existence or bool(job.options.get("unique")),
             checks_existence=checks_existence,
             writes=not job.dry_run and not job.options.get("refused"),
             refuses_all=bool(job.options.get("refused")),
@@ -42,6 +44,6 @@ class Policy:
 
 
 def schema_options(schema: Mapping[str, Any]) -> dict[str, bool]:
-    """What of a Table Schema document the policy must know, as job options."""
+    """The job options that depend on a Table Schema document: whether values must be unique."""
     unique = any((field.get("constraints") or {}).get("unique") for field in schema["fields"])
     return {"unique": True} if unique or schema.get("uniqueKeys") else {}

@@ -1,7 +1,7 @@
-"""What an import would make of the beginning of a file: read by the import's own readers, written nowhere.
+"""The preview of an import: the first rows of a file, as the import's own readers judge them; nothing is written.
 
-Only the beginning is looked at: of a text, compressed or not, a MiB to detect what it is and `SHOWN_BYTES` for
-its rows; of a workbook what has to be read before the first row of a sheet. Time is bounded too.
+Only the beginning of the file is read: of a text, compressed or not, a MiB to detect what it is and `SHOWN_BYTES` for
+its rows; of a workbook what comes before the first rows of the sheet. The time is limited, too.
 """
 
 from __future__ import annotations
@@ -17,20 +17,22 @@ from waybill.entities.model import Entity
 from waybill.entities.row_results import RowError
 from waybill.entities.schema import Schema, parse_schema
 from waybill.errors import JobFailed
+from waybill.imports.conversion import Conversion, ConversionRequest, ConvertedFile
 from waybill.imports.deadline import RESERVE_SECONDS, OutOfTime, Remaining, Timed, check_time
+from waybill.imports.job_source import conversion_request, header_errors, match_labels, renames_of
 from waybill.imports.options import ImportOptions
-from waybill.imports.plan import ImportPlan, ObjectVersion, match_labels, read_request, renames_of
-from waybill.imports.rewrite import FileRead, ObjectFile, Reading, Request
-from waybill.imports.rows import RowReader
+from waybill.imports.plan_document import ImportPlan
+from waybill.imports.register import new_import, with_options
+from waybill.imports.row_reader import RowReader
 from waybill.imports.sinks import NoSink
-from waybill.imports.start import new_import
+from waybill.imports.source_object import ObjectFile, ObjectVersion
 from waybill.jobs.items import Upload
 from waybill.jobs.model import Job
 from waybill.tabular.detect import TextFormat
 from waybill.tabular.dialect import Dialect
-from waybill.tabular.plan import Pushback, Scan, read_head, scan_table
 from waybill.tabular.recode import Recoded
 from waybill.tabular.records import Readable, RecordTooLong, Segment, UnclosedQuote, parse_rows, segments
+from waybill.tabular.scan import HEADER_ROW, Pushback, Scan, read_head, scan_table
 
 if TYPE_CHECKING:
     from waybill.aws.files import Files
@@ -41,12 +43,12 @@ SHOWN_ROWS = 20
 SHOWN_BYTES = 512 * 1024
 SHOWN_ERRORS = 20  # of one row
 SHOWN_CELL = 500  # characters of one cell
-SECONDS = 12.0  # the API answers within 29
+SECONDS = 12.0  # a request of the API may take 29
 _BLOCK_BYTES = 16 * 1024
 _FILE_BUFFER_BYTES = 256 * 1024
 _MANY_RECORDS = 1_000  # header rows and comments may come before the first row
-_TOO_SLOW = "The file takes too long to look at here. An import or a dry run has the time to read it."
-_TOO_LONG = "The first rows are too long to be shown here. An import or a dry run reads them."
+_TOO_SLOW = "The file takes too long to read for a preview. An import or a dry run has the time to read it."
+_TOO_LONG = "The first rows are too long for a preview. An import or a dry run reads them."
 
 
 @dataclass(frozen=True)
@@ -60,9 +62,11 @@ class SeenRow:
 
 @dataclass(frozen=True)
 class Preview:
-    """`fields` has the name of the field that each label stands for, or None; `error` says why the file, or its header,
-    cannot be imported, `header_errors` all that is wrong with the header. `is_whole` when there is no more of the file
-    than what was looked at."""
+    """What a preview shows.
+
+    `fields` holds for each label the name of its field, or None. `error` says why the file or its header cannot be
+    imported; `header_errors` lists everything wrong with the header. `is_whole` says that the whole file was read.
+    """
 
     detected: dict[str, Any] | None = None
     sheets: list[str] | None = None
@@ -74,7 +78,7 @@ class Preview:
     is_whole: bool = True
 
     def to_resource(self) -> dict[str, Any]:
-        """As the API answers."""
+        """The preview as the API answers it."""
         error = self.error
         return {
             "detected": self.detected,
@@ -92,62 +96,58 @@ class Preview:
 
 
 class _Cut(Exception):
-    """The table goes on, and enough of it was read."""
+    """Enough of the table was read."""
 
 
 class _NothingToShow(Exception):
-    """The file may be good, but not for a quick look."""
+    """The file may be good, but a preview of it would take too much."""
 
 
 def preview_file(services: Services, upload: Upload, entity: Entity, options: ImportOptions, etag: str) -> Preview:
-    """Look at an uploaded file as its import would, with these options.
+    """Preview an uploaded file with the options of an import.
+
+    Args:
+        etag: of the version to read.
 
     Raises:
-        SourceChanged: the file was sent anew meanwhile.
+        SourceChanged: another file was uploaded in its place.
     """
-    source = (services.settings.files_bucket, upload.key, etag)
-    job = replace(
-        new_import(services, upload.upload_id, entity.name, upload.file_name, upload.started_by, source=source),
-        entity_uid=entity.uid,
-        mode=options.mode,
-        options=options.to_document(),
-    )
+    source = ObjectVersion(services.settings.files_bucket, upload.key, etag)
+    job = new_import(services, upload.upload_id, entity.name, upload.file_name, source, upload.started_by)
+    job = with_options(job, entity, options)
     schema = parse_schema(entity.schema)
-    request = read_request(services, job, entity, schema)
+    request = conversion_request(services, job, entity, schema)
 
     def likely(labels: list[str]) -> HeaderMatch:
         return likely_match(schema, labels, renames_of(entity, job))
 
-    look = _Look(services.files, request, likely, services.clock)
+    conversion = _PreviewConversion(services.files, request, likely, services.clock)
     try:
-        found = look.read()
+        found = conversion.read()
     except JobFailed as failure:
         error = RowError.whole(failure.row_number, failure.job_code, failure.detail)
-        return Preview(sheets=look.sheets, error=error)
+        return Preview(sheets=conversion.sheets, error=error)
     except (_NothingToShow, OutOfTime, TimeoutError) as reason:
         message = str(reason) if isinstance(reason, _NothingToShow) else _TOO_SLOW
-        return Preview(sheets=look.sheets, error=RowError.whole(None, "too-large", message), is_whole=False)
+        error = RowError.whole(None, "too-large", message)
+        return Preview(sheets=conversion.sheets, error=error, is_whole=False)
     labels = found.scan.labels
     by_position = {column.position: column.field.name for column in likely(labels).columns}
-    header_errors: list[RowError] = []
+    errors: list[RowError] = []
     match: HeaderMatch | None = None
     try:
         match = match_labels(schema, entity, job, labels)
     except HeaderMismatch as mismatch:
-        row = found.scan.header_row or 1
-        header_errors = [
-            RowError(row, number or None, label or None, type, label, message)
-            for type, number, label, message in mismatch.errors
-        ]
+        errors = header_errors(mismatch, found.scan.header_row or HEADER_ROW)
     return Preview(
         detected=found.detected,
-        sheets=look.sheets,
+        sheets=conversion.sheets,
         labels=labels,
         fields=[by_position.get(position) for position in range(len(labels))],
-        rows=_rows(services, job, entity, schema, found, look.table, match),
-        header_errors=header_errors,
-        error=header_errors[0] if header_errors else None,
-        is_whole=look.is_whole,
+        rows=_rows(services, job, entity, schema, found, conversion.table, match),
+        header_errors=errors,
+        error=errors[0] if errors else None,
+        is_whole=conversion.is_whole,
     )
 
 
@@ -156,7 +156,7 @@ def _rows(
     job: Job,
     entity: Entity,
     schema: Schema,
-    found: FileRead,
+    found: ConvertedFile,
     table: bytes,
     match: HeaderMatch | None,
 ) -> list[SeenRow]:
@@ -205,20 +205,22 @@ def _shown(cell: str) -> str:
     return cell if len(cell) <= SHOWN_CELL else cell[: SHOWN_CELL - 1] + "…"
 
 
-class _Look(Reading):
-    """Reads the beginning of a table into `table`, instead of scanning or rewriting all of it."""
+class _PreviewConversion(Conversion):
+    """Reads the beginning of a table into `table`, instead of scanning or converting all of it."""
 
-    _workbook_seconds = 6  # of CPU time, of which the API's function has little more than half
+    _workbook_seconds = 6  # of CPU time; the API's function has little more than half a core
 
-    def __init__(self, files: Files, request: Request, match: Callable[[list[str]], HeaderMatch], clock: Clock) -> None:
+    def __init__(
+        self, files: Files, request: ConversionRequest, match: Callable[[list[str]], HeaderMatch], clock: Clock
+    ) -> None:
         ends = clock.monotonic() + SECONDS
-        # A stream of a step keeps a reserve, which a look does not need.
+        # Timed streams keep back a reserve, which a preview does not need.
         super().__init__(files, replace(request, match=match), lambda: RESERVE_SECONDS + ends - clock.monotonic())
         self.table = b""
         self.sheets: list[str] | None = None
         self.is_whole = True
 
-    def read(self) -> FileRead:
+    def read(self) -> ConvertedFile:
         stream = self._open()
         head = read_head(stream)
         if not head:
@@ -228,13 +230,13 @@ class _Look(Reading):
     def _open_file(self) -> io.BufferedReader:
         return _TimedFile(ObjectFile(self._files, self._request.version), self._remaining_seconds)
 
-    def _read_sheet(self, sheet: SheetRows, declared: Dialect, kind: str) -> FileRead:
+    def _read_sheet(self, sheet: SheetRows, declared: Dialect, kind: str) -> ConvertedFile:
         self.sheets = sheet.names
         return super()._read_sheet(sheet, declared, kind)
 
     def _read_json_lines(
         self, stream: Readable, again: Callable[[], Readable], form: TextFormat, detected: dict[str, Any]
-    ) -> FileRead:
+    ) -> ConvertedFile:
         text = stream if form.encoding == "utf-8" else Recoded(stream, form.encoding)
         beginning = read_head(text, SHOWN_BYTES + 1)
         if len(beginning) > SHOWN_BYTES:
@@ -246,7 +248,7 @@ class _Look(Reading):
         found = super()._read_json_lines(io.BytesIO(beginning), lambda: io.BytesIO(beginning), as_utf8, detected)
         return replace(found, detected={**found.detected, "encoding": form.encoding, "bom": bool(form.bom)})
 
-    def _rewrite(self, stream: Readable, dialect: Dialect, encoding: str, **options: Any) -> Scan:
+    def _convert(self, stream: Readable, dialect: Dialect, encoding: str, **options: Any) -> Scan:
         return self._scan(stream, dialect, encoding, **options)
 
     def _scan(self, stream: Readable, dialect: Dialect, encoding: str, **options: Any) -> Scan:
@@ -266,16 +268,16 @@ class _Look(Reading):
             if not self.table:
                 raise _NothingToShow(_TOO_LONG) from None
         except (UnclosedQuote, RecordTooLong):
-            self.table = beginning.data  # the scan says where
+            self.table = beginning.data  # the scan reports the row
         options.setdefault("field_names", self._fields)
         return scan_table(io.BytesIO(self.table), dialect, encoding, SHOWN_BYTES, **{**options, "start": 0})
 
 
 class _Beginning:
-    """The beginning of a stream, kept.
+    """Keeps the beginning of a stream.
 
     Raises (while reading):
-        _Cut: it goes on.
+        _Cut: the stream is longer.
     """
 
     def __init__(self, stream: Readable) -> None:
@@ -291,7 +293,7 @@ class _Beginning:
 
 
 class _TimedFile(io.BufferedReader):
-    """A file that may be read while there is time: a small workbook can hold half a minute of work."""
+    """A file that can be read until the time is up: a small workbook can take half a minute."""
 
     def __init__(self, file: ObjectFile, remaining_seconds: Remaining) -> None:
         super().__init__(file, _FILE_BUFFER_BYTES)

@@ -1,4 +1,4 @@
-"""Relaunch: a child job of just the rows that an import left, from its rejects file."""
+"""Relaunch: a child job of the rows that an import rejected or did not come to, from its rejects file."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from waybill.errors import Conflict, NotFound
 from waybill.ids import new_uuid
+from waybill.imports.duplicates import DUPLICATE_KEY
+from waybill.imports.job_files import rejects_key, summary_key
 from waybill.imports.options import ImportOptions
-from waybill.imports.plan import ImportPlan, read_plan
-from waybill.imports.results import rejects_key, summary_key
-from waybill.imports.settle import DUPLICATE_KEY
-from waybill.imports.start import new_import, register
+from waybill.imports.plan_document import ImportPlan, read_plan
+from waybill.imports.register import new_import, register
+from waybill.imports.source_object import ObjectVersion
 from waybill.jobs.model import Job, job_prefix
 from waybill.tabular.recode import Recoded
 from waybill.tabular.records import raw_records, segments
@@ -35,7 +36,9 @@ def relaunch_import(services: Services, job: Job, started_by: str, started_by_id
     summary = json.loads(services.files.read(bucket, summary_key(job.job_id)))
     repeated = sum(group["count"] for group in summary if group["type"] == DUPLICATE_KEY)
     if job.counts.rejected + job.counts.unprocessed <= repeated:
-        raise Conflict("This job left no rows but earlier ones of a repeated key.", job.allowed_actions())
+        raise Conflict(
+            "This job left only rows whose key is repeated in a later row, which was imported.", job.allowed_actions()
+        )
     entity = services.entities.get(job.entity)
     if entity.uid != job.entity_uid:
         raise NotFound("The entity of this job is gone.")
@@ -52,13 +55,13 @@ def relaunch_import(services: Services, job: Job, started_by: str, started_by_id
     options = ImportOptions.of(job)
     dialect = {**(options.dialect or {}), "delimiter": form.delimiter, "quoteChar": form.quote_char}
     options = replace(options, encoding=form.encoding, dialect=dialect)
-    child = new_import(services, child_id, job.entity, job.file_name, started_by, source=(bucket, key, info.etag))
-    child = replace(child, started_by_id=started_by_id, retry_of=job.job_id)
+    source = ObjectVersion(bucket, key, info.etag)
+    child = new_import(services, child_id, job.entity, job.file_name, source, started_by, started_by_id, job.job_id)
     return register(services, child, entity, options, None)
 
 
 def _copy_without_repeated(services: Services, plan: ImportPlan, source_key: str, key: str) -> None:
-    """Copy a rejects file without its `duplicate-key` rows: the second of the columns before the record."""
+    """Copy a rejects file without its `duplicate-key` rows; the type is the second column."""
     bucket, form = services.settings.files_bucket, plan.rejects_format
     mark = "\ufeff".encode(form.encoding) if plan.bom else b""
     output = services.files.writer(bucket, key)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from waybill.aws.dynamodb import TransactionCanceled
 from waybill.errors import Conflict
-from waybill.imports.start import start_next
+from waybill.imports.register import start_next
 from waybill.jobs.model import Counts, Job, Process, Status, finished
 from waybill.upkeep.retention import delete_job_files
 

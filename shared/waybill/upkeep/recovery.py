@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from waybill.errors import Superseded
 from waybill.exports.run import fail_export
 from waybill.imports.finish import finish_import
-from waybill.imports.start import start_next
+from waybill.imports.register import start_next
 from waybill.jobs.model import Process, Status
 
 if TYPE_CHECKING:

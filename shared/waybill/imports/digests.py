@@ -1,8 +1,8 @@
-"""Key digests of a chunk, spilled so that the finish can find keys that stand more than once in a file.
+"""Digest files: the digests of a chunk's keys, in which later steps find keys that are repeated in the file.
 
-A key file holds, for each of P partitions (by the digest's low bits), the 64-bit digests of the chunk's valid rows and
-their row numbers. P grows with the file, so that one partition of all chunks together fits in memory. Equal digests
-only make rows suspects: the finish compares the keys themselves.
+A digest file holds, for each of P partitions (by the digest's low bits), the 64-bit digests of the chunk's valid rows
+and their row numbers. P grows with the file, so that one partition of all chunks together fits in memory. Rows with
+equal digests are unverified until their keys themselves are compared (`waybill.imports.duplicates`).
 
     uint32 count[P] | per partition: uint64 digest[count], uint64 row[count]      (little-endian)
 """
@@ -19,15 +19,15 @@ from typing import Any, Protocol
 from waybill import native
 
 KEYS_PER_PARTITION = 250_000
-# Keys held at once while repeated ones are looked for, 16 bytes each; and rows that are read again in one pass.
+# Digests held at once during a search, 16 bytes each; and rows that are read again in one pass.
 WINDOW_KEYS = 16_000_000
-SUSPECTS_PER_PASS = 500_000
+UNVERIFIED_PER_PASS = 500_000
 _HEADER_SIZE = 4
 _PAIR_SIZE = 16
 
 
 class RangeReader(Protocol):
-    """Reads the bytes `[start, end)` of one key file."""
+    """Reads the bytes `[start, end)` of one digest file."""
 
     def __call__(self, start: int, end: int) -> bytes: ...
 
@@ -37,15 +37,15 @@ def partitions_for(rows: int) -> int:
     return 1 << max(0, (rows - 1) // KEYS_PER_PARTITION).bit_length()
 
 
-class KeySpill:
-    """Collects a chunk's key digests."""
+class DigestFile:
+    """Collects a chunk's digests for its digest file."""
 
     def __init__(self, partitions: int) -> None:
         self._partitions = partitions
         self._digests, self._rows = array("Q"), array("Q")
 
     def add(self, digests: Sequence[int], rows: Sequence[int]) -> None:
-        """Add valid rows: their digests and row numbers, in file order."""
+        """Add the digests and the row numbers of valid rows, in file order."""
         self._digests.extend(digests)
         self._rows.extend(rows)
 
@@ -62,42 +62,42 @@ class KeySpill:
         return b"".join(map(_little_endian, [counts, *chain.from_iterable(parts)]))
 
     def _partitioned_natively(self, library: Any) -> bytearray:
-        """Into the file's bytes at once: a copy more would be what an import takes most memory for."""
+        """Writes straight into the file's bytes: one more copy would set the peak of an import's memory."""
         partitions, pairs = self._partitions, len(self._digests)
-        spilled = bytearray(partitions * _HEADER_SIZE + pairs * _PAIR_SIZE)
+        content = bytearray(partitions * _HEADER_SIZE + pairs * _PAIR_SIZE)
         counts, ends = array("Q", bytes(8 * partitions)), array("Q", bytes(8 * partitions))
-        address = addressof(c_char.from_buffer(spilled)) + partitions * _HEADER_SIZE
+        address = addressof(c_char.from_buffer(content)) + partitions * _HEADER_SIZE
         digests, rows = (values.buffer_info()[0] for values in (self._digests, self._rows))
         library.waybill_partition(
             digests, rows, pairs, partitions, counts.buffer_info()[0], ends.buffer_info()[0], address
         )
-        spilled[: partitions * _HEADER_SIZE] = array("I", counts).tobytes()
-        return spilled
+        content[: partitions * _HEADER_SIZE] = array("I", counts).tobytes()
+        return content
 
 
 def repeated_by_partition(reads: Sequence[RangeReader], partitions: int, first: int = 0) -> Iterator[list[int]]:
-    """For each partition from `first` on the rows whose digest stands more than once among all key files, ascending.
+    """Yields for each partition, from `first` on, the rows whose digest is repeated among all files, ascending.
 
-    Partitions stand one behind the other in a key file: as many as fit into memory come by one request a file.
+    Partitions follow each other in a file, so that one request a file reads as many as fit into memory.
     """
     counts = [_from_little_endian("I", read(0, partitions * _HEADER_SIZE)) for read in reads]
     step = max(1, partitions * WINDOW_KEYS // max(1, sum(map(sum, counts))))
     for begin in range(first, partitions, step):
-        behind = min(begin + step, partitions)
-        files = [_read_partitions(read, count, begin, behind) for read, count in zip(reads, counts, strict=True)]
-        for index in range(behind - begin):
+        stop = min(begin + step, partitions)
+        files = [_read_partitions(read, count, begin, stop) for read, count in zip(reads, counts, strict=True)]
+        for index in range(stop - begin):
             yield repeated(file[index] for file in files)
 
 
 def _read_partitions(
-    read: RangeReader, counts: array[int], first: int, behind: int
+    read: RangeReader, counts: array[int], first: int, stop: int
 ) -> list[tuple[array[int], array[int]]]:
-    """(digests, rows) of each of the partitions `[first, behind)` of a key file."""
+    """(digests, rows) of each of the partitions `[first, stop)` of a digest file."""
     at = len(counts) * _HEADER_SIZE + sum(counts[:first]) * _PAIR_SIZE
-    size = sum(counts[first:behind]) * _PAIR_SIZE
+    size = sum(counts[first:stop]) * _PAIR_SIZE
     data = memoryview(read(at, at + size) if size else b"")
     parts, at = [], 0
-    for count in counts[first:behind]:
+    for count in counts[first:stop]:
         middle, end = at + count * 8, at + count * 16
         parts.append((_from_little_endian("Q", data[at:middle]), _from_little_endian("Q", data[middle:end])))
         at = end
@@ -105,7 +105,7 @@ def _read_partitions(
 
 
 def repeated(chunks: Iterable[tuple[array[int], array[int]]]) -> list[int]:
-    """Rows whose digest stands more than once among all chunks, ascending."""
+    """The rows whose digest is repeated among all chunks, ascending."""
     pairs = list(chunks)
     digests = array("Q")
     for chunk_digests, _ in pairs:

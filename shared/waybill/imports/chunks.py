@@ -1,4 +1,4 @@
-"""Reading an import's planned file: whole chunks, or some rows of it once more."""
+"""Reads the chunks of a planned file: all their segments, or some of their rows again."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from typing import TYPE_CHECKING
 from waybill.entities.model import Entity
 from waybill.entities.row_results import RowBlock
 from waybill.entities.schema import parse_schema
-from waybill.imports.plan import ImportPlan, match_labels
-from waybill.imports.rows import RowReader
+from waybill.imports.job_source import match_labels
+from waybill.imports.plan_document import ImportPlan
+from waybill.imports.row_reader import RowReader
 from waybill.imports.sinks import BatchSink
 from waybill.jobs.model import Job
-from waybill.tabular.plan import Chunk
 from waybill.tabular.records import Segment, segments
+from waybill.tabular.scan import Chunk
 
 if TYPE_CHECKING:
     from waybill.aws.files import Files
     from waybill.jobs.services import Services
 
 
-def row_reader(services: Services, job: Job, plan: ImportPlan) -> RowReader:
-    """The reader for a job's rows, from the definition that it started with."""
+def reader_of(services: Services, job: Job, plan: ImportPlan) -> RowReader:
+    """The reader of a job's rows, by the definition of the entity that the job started with."""
     entity = Entity.from_document(services.jobs.definition(job.job_id))
     schema = parse_schema(entity.schema)
     match = match_labels(schema, entity, job, plan.labels)
@@ -35,7 +36,7 @@ def chunk_segments(
     """The records of a chunk: (segment, number of its first row, how many of its records belong to the chunk).
 
     Args:
-        row, byte: where to begin, when not at the chunk's start.
+        row, byte: where to begin; None for the chunk's start.
 
     Raises (while iterating):
         SourceChanged: the file is no longer the one that was planned.
@@ -52,7 +53,7 @@ def chunk_segments(
             return
 
 
-def read_again(
+def read_rows_again(
     files: Files,
     plan: ImportPlan,
     reader: RowReader,
@@ -61,11 +62,11 @@ def read_again(
     now: datetime,
     on_segment: Callable[[], object],
 ) -> Iterator[tuple[int, int, RowBlock, int]]:
-    """Rows that were read before: (chunk number, row, its block, its place among the block's good rows).
+    """The wanted rows, read again: (chunk number, row, its block, its place among the block's good rows).
 
     Args:
-        now: stamped on the records.
-        on_segment: called often; keeps the caller's lease, and looks at the time.
+        now: stamped on the records as the time of writing.
+        on_segment: called before each segment, to keep the caller's lease and check its time.
 
     Raises (while iterating):
         SourceChanged: the file is no longer the one that was planned.

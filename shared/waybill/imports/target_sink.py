@@ -2,7 +2,7 @@
 
 Waybill's own table tells by `_by` and by tombstones what a job itself did there. A target table has no place for such
 marks, so that it is the check before the load that decides: it asks, before anything is written, which keys are there
-(`waybill.imports.settle`), and rows that the mode forbids never come this far. Of the rest
+(`waybill.imports.deduplicate`), and rows that the mode forbids never come this far. Of the rest
 
     insert   is put on the condition that the key is absent. A request that meets exactly the record that it would
              write counts as done: it, or another of this job, was there before. Anything else is `exists`.

@@ -1,4 +1,4 @@
-"""Where a job's files are, and reading its errors back page by page."""
+"""The error log of a job: writes that of a failed file, and reads a log page by page."""
 
 from __future__ import annotations
 
@@ -12,42 +12,13 @@ from typing import Any
 from waybill.aws.files import Files
 from waybill.entities.row_results import RowError
 from waybill.errors import MalformedRequest
-from waybill.imports.reports import ERROR_LOG_HEADER, Summary, error_log_line
+from waybill.imports.job_files import error_log_key, summary_key
+from waybill.imports.rejects import ERROR_LOG_HEADER, Summary, error_log_line
 from waybill.jobs.model import Job
 from waybill.tabular.dialect import Dialect
 from waybill.tabular.records import cut
 
 _WINDOW_BYTES = 256 * 1024
-
-
-def plan_key(job_id: str) -> str:
-    return f"jobs/{job_id}/plan.json"
-
-
-def chunk_prefix(job_id: str, chunk: int, attempt: str) -> str:
-    return f"jobs/{job_id}/chunks/{chunk:06d}/{attempt}/"
-
-
-def rejects_key(job_id: str) -> str:
-    return f"jobs/{job_id}/rejects.csv"
-
-
-def error_log_key(job_id: str) -> str:
-    return f"jobs/{job_id}/error-log.csv"
-
-
-def summary_key(job_id: str) -> str:
-    return f"jobs/{job_id}/summary.json"
-
-
-def rejects_file_name(file_name: str) -> str:
-    """`contacts.csv` → `contacts.rejects.csv`."""
-    stem, dot, _ = file_name.rpartition("/")[2].rpartition(".")
-    return f"{stem if dot else file_name.rpartition('/')[2]}.rejects.csv"
-
-
-def error_log_file_name(file_name: str) -> str:
-    return rejects_file_name(file_name).replace(".rejects.csv", ".errors.csv")
 
 
 def write_error_log(files: Files, bucket: str, job_id: str, errors: Sequence[RowError]) -> None:
@@ -70,19 +41,19 @@ def error_page(
         a byte offset into the error log, so that any page costs one ranged read.
 
     Raises:
-        MalformedRequest: the cursor is none that this function gave.
+        MalformedRequest: this function did not return the cursor.
     """
     if not job.has_error_log:
         return [], [], None
     try:
         start = len(ERROR_LOG_HEADER) if cursor is None else int(cursor)
     except ValueError:
-        raise MalformedRequest("nextToken is none that this list gave.") from None
+        raise MalformedRequest("nextToken is not a token that this list returned.") from None
     key = error_log_key(job.job_id)
     info = files.head(bucket, key)
     size = info.size_bytes if info is not None else 0
     if not len(ERROR_LOG_HEADER) <= start <= size:
-        raise MalformedRequest("nextToken is none that this list gave.")
+        raise MalformedRequest("nextToken is not a token that this list returned.")
     data, items, used = b"", list[dict[str, Any]](), 0
     end = start
     while len(items) < limit and end < size:
@@ -91,8 +62,8 @@ def error_page(
         end = upper
         try:
             items, used = _parse(data, limit, final=end == size)
-        except ValueError:  # an offset inside a line
-            raise MalformedRequest("nextToken is none that this list gave.") from None
+        except ValueError:  # the offset is inside a line
+            raise MalformedRequest("nextToken is not a token that this list returned.") from None
     summary = json.loads(files.read(bucket, summary_key(job.job_id)))
     return items, summary, str(start + used) if start + used < size else None
 

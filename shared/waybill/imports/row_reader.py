@@ -30,7 +30,7 @@ from waybill.tabular.records import Rows, Segment, comment_records, parse_column
 from waybill.timestamps import rfc3339
 
 if TYPE_CHECKING:
-    from waybill.imports.plan import ImportPlan
+    from waybill.imports.plan_document import ImportPlan
 
 
 FEW_CELLS = 10  # a column is not worth a lane

@@ -1,7 +1,7 @@
-"""The rejects file and the error log: written by chunk, put together by the finish, read by the API.
+"""The rejects file and the error log: written part by part, joined by the finish, read by the API.
 
-Each chunk writes the two files' lines in their final form, and an index of where each row's lines begin, so that the
-finish can put further rows (earlier ones of a repeated key) between them without parsing anything.
+Each part of a chunk writes the lines of both files in their final form, and an index of where each row's lines begin,
+so that the finish can insert more rows (earlier ones of a repeated key) without parsing anything.
 
     rejects file   _row,_type,_reason, then the record exactly as it stood, in the source's delimiter and encoding
     error log      rowNumber,fieldNumber,fieldName,type,cell,message      UTF-8 CSV, one line per error
@@ -27,7 +27,7 @@ CELL_CAP = 1_000
 SUMMARY_CAP = 1_000
 
 
-class Sink(Protocol):
+class Output(Protocol):
     def write(self, data: bytes, /) -> object: ...
 
 
@@ -35,7 +35,7 @@ class Sink(Protocol):
 class RejectsFormat:
     """How a rejects file is written: the source's delimiter, quote and encoding.
 
-    `strip_columns` says that the source is itself a rejects file, whose three columns are replaced by the new ones.
+    `strip_columns` says that the source is itself a rejects file, whose three leading columns are replaced.
     """
 
     delimiter: str
@@ -69,7 +69,7 @@ class RejectsFormat:
 
 
 class _Echo:
-    """Takes what a `csv.writer` writes, and so makes `writerow` return it."""
+    """Returns what a `csv.writer` writes, so that `writerow` returns it."""
 
     def write(self, text: str) -> str:
         return text
@@ -89,7 +89,7 @@ ERROR_LOG_HEADER = (",".join(ERROR_LOG_COLUMNS) + "\r\n").encode()
 
 
 class Summary:
-    """Errors grouped by type and field: how many, and a sample. At most SUMMARY_CAP groups."""
+    """Errors grouped by type and field, each group with its count and a sample; at most SUMMARY_CAP groups."""
 
     def __init__(self) -> None:
         self._groups: dict[tuple[str, str | None], dict[str, Any]] = {}
@@ -120,12 +120,12 @@ class Summary:
 
 
 @dataclass
-class ChunkReport:
-    """Writes one chunk's share of the two files."""
+class ChunkRejects:
+    """Writes one part's share of the two files."""
 
     format: RejectsFormat
-    rejects: Sink
-    error_log: Sink
+    rejects: Output
+    error_log: Output
     summary: Summary = field(default_factory=Summary)
     errors: int = 0
     _rows: array[int] = field(default_factory=lambda: array("Q"))
@@ -175,15 +175,15 @@ class ChunkReport:
 
 
 @dataclass(frozen=True)
-class ReportIndex:
-    """Where the lines of each rejected row begin, in one chunk's two files."""
+class RejectsIndex:
+    """Where the lines of each rejected row begin, in the two files of one part."""
 
     rows: array[int]
     rejects_at: array[int]
     errors_at: array[int]
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> ReportIndex:
+    def from_bytes(cls, data: bytes) -> RejectsIndex:
         count = len(data) // 24
         parts = []
         for part in range(3):
@@ -198,12 +198,12 @@ class ReportIndex:
 def insert_rows(
     content: Iterator[bytes], rows: array[int], offsets: array[int], more: Sequence[tuple[int, bytes]]
 ) -> Iterator[bytes]:
-    """A chunk's file with further rows' lines put in where their row numbers belong.
+    """Yields a part's file with the lines of more rows inserted by row number.
 
     Args:
         content: the file, in pieces.
         rows, offsets: its index, ascending.
-        more: (row number, lines), ascending; none of them stands in the file.
+        more: (row number, lines), ascending; none of them is in the file.
     """
     position, pending = 0, b""
     for row, lines in more:

@@ -1,38 +1,40 @@
-"""Find the rows of a file that share a value, in as many invocations as it takes.
+"""Finds the rows of a file that share a value, in as many invocations as it takes.
 
-Digests (`waybill.imports.keys`) make rows suspects. Suspects are read again, so many in each pass over the file, and
-their values themselves are compared. What a search has come to is kept under its prefix:
+Rows with equal digests (`waybill.imports.digests`) may share a value. They are unverified until they are read again, a
+batch in each pass over the file, and their values themselves are compared. A search keeps under its prefix:
 
-    {prefix}state         where it stands; of the batch at work the rows that were read again
-    {prefix}losers-0000   what a batch came to: the rows that lose, in file order; and so on
+    {prefix}state         where the search is, and the rows of the current batch that were read again
+    {prefix}losers-0000   the rows of the first batch that lose, in file order; and so on for each batch
 """
 
 from __future__ import annotations
 
 import heapq
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from waybill.aws.files import SourceChanged
 from waybill.entities.row_results import RowError
-from waybill.imports import keys
+from waybill.imports import digests
 
 if TYPE_CHECKING:
     from waybill.aws.files import Files
 
+DUPLICATE_KEY = "duplicate-key"
+UNIQUE_ERROR = "unique-error"
 _PIECE_BYTES = 1024 * 1024
-_BEHIND_ALL = 2**31  # more chunks than any file has
+_AFTER_ALL = 2**31  # a chunk number beyond any file's
 by_row = attrgetter("row")
 
 
 class Found(NamedTuple):
     """A row that was read again.
 
-    `value` may be that of other rows, too; `field_number` is its field's. `text` (the request for it) and `raw` (the
-    row as it stands) are for those who write.
+    `value` is what is compared, and `field_number` the number of its field. `text` (the row's request) and `raw` (the
+    row as it stands in the file) are set where the caller writes rows.
     """
 
     row: int
@@ -54,14 +56,14 @@ class Loser(NamedTuple):
 
 
 class LoserQueue:
-    """Losers in file order, taken piece by piece."""
+    """Hands out losers in file order, up to a row at a time."""
 
     def __init__(self, losers: Iterator[Loser]) -> None:
         self._losers = losers
         self._next = next(losers, None)
 
     def before(self, row: int) -> list[Loser]:
-        """Those before a row that were not taken yet."""
+        """Returns the losers before a row that were not returned before."""
         found = []
         while self._next is not None and self._next.row < row:
             found.append(self._next)
@@ -71,25 +73,29 @@ class LoserQueue:
 
 @dataclass
 class _State:
-    """`batch` is the number of those done, `partition` the next to look through, `suspects` those of the batch at work,
-    `chunk` the one from which on they are to be read again (None while they are gathered), `written` what the caller
-    has done for the batch."""
+    """Where a search is.
+
+    `batch` is the number of finished batches and `partition` the next one to search. Of the current batch, `unverified`
+    are the rows, `chunk` is the first chunk in which they have not been read again (None while rows are gathered), and
+    `written` is the caller's progress.
+    """
 
     batch: int = 0
     partition: int = 0
-    suspects: list[int] = field(default_factory=list)
+    unverified: list[int] = field(default_factory=list)
     chunk: int | None = None
     written: int = 0
 
 
-class Search:
+class DuplicateSearch:
     """A search for rows that share a value.
 
     Args:
-        bucket, prefix: where it keeps what it has come to.
-        reads: one reader for each key file.
-        partitions: of the key files.
-        read_rows: given rows and a chunk number, the rows in that chunk and behind it, each with its chunk's number.
+        bucket, prefix: where the search keeps its state and results.
+        reads: one reader for each digest file.
+        partitions: of the digest files.
+        read_rows: given row numbers and a chunk number, reads the rows in that chunk and all later ones; yields each
+            with its chunk's number.
     """
 
     def __init__(
@@ -97,20 +103,20 @@ class Search:
         files: Files,
         bucket: str,
         prefix: str,
-        reads: Sequence[keys.RangeReader],
+        reads: Sequence[digests.RangeReader],
         partitions: int,
         read_rows: Callable[[frozenset[int], int], Iterator[tuple[int, Found]]],
     ) -> None:
         self._files, self._bucket, self._prefix = files, bucket, prefix
         self._partitions, self._read_rows = partitions, read_rows
         self._state, self._found = self._restored()
-        self._repeated = keys.repeated_by_partition(reads, partitions, self._state.partition)
+        self._repeated = digests.repeated_by_partition(reads, partitions, self._state.partition)
 
     def batches(self) -> Iterator[list[list[Found]]]:
-        """For each batch that is not done the rows that share a value, two or more in each list, ascending.
+        """Yields for each unfinished batch the rows that share a value, two or more in each list, ascending.
 
-        What comes of a batch goes to `done` before the next is asked for. Whatever is raised on the way, `keep` then
-        keeps what is done.
+        The caller hands the losers of a batch to `done` before it asks for the next batch. When an exception interrupts
+        the search, `keep` saves what is done.
         """
         while self._gather():
             self._read_again()
@@ -121,7 +127,7 @@ class Search:
 
     @property
     def written(self) -> int:
-        """How far the caller came with the batch at work."""
+        """The caller's progress in the current batch; 0 when the batch begins."""
         return self._state.written
 
     @written.setter
@@ -129,7 +135,7 @@ class Search:
         self._state.written = count
 
     def done(self, losers: Iterable[Loser]) -> None:
-        """Keep what the batch came to."""
+        """Finish the current batch: save its losers."""
         lines = ((*loser.error, loser.raw) for loser in sorted(losers, key=by_row))
         self._write(f"losers-{self._state.batch:04d}", lines)
         self._state = _State(self._state.batch + 1, self._state.partition)
@@ -137,11 +143,11 @@ class Search:
         self.keep()
 
     def keep(self) -> None:
-        """Keep where the search stands, for the next invocation."""
+        """Save where the search is, for the next invocation."""
         self._write("state", [asdict(self._state), *self._found])
 
     def losers(self) -> Iterator[Loser]:
-        """Those of all batches that are done, in file order."""
+        """The losers of all finished batches, in file order."""
         return heapq.merge(*map(self._batch_losers, range(self._state.batch)), key=by_row)
 
     def _batch_losers(self, batch: int) -> Iterator[Loser]:
@@ -149,25 +155,25 @@ class Search:
             yield Loser(RowError(*error), raw)
 
     def _gather(self) -> bool:
-        """Look through partitions until there are suspects enough for a pass; False when there are no more."""
+        """Search partitions until a pass has enough unverified rows; False when none are left."""
         state = self._state
         if state.chunk is None:
-            while state.partition < self._partitions and len(state.suspects) < keys.SUSPECTS_PER_PASS:
-                state.suspects += next(self._repeated)
+            while state.partition < self._partitions and len(state.unverified) < digests.UNVERIFIED_PER_PASS:
+                state.unverified += next(self._repeated)
                 state.partition += 1
             state.chunk = 0
-        return bool(state.suspects)
+        return bool(state.unverified)
 
     def _read_again(self) -> None:
-        """Read the suspects; those of a chunk count when all of them are there."""
+        """Read the unverified rows again; those of a chunk count only once all of them are read."""
         state, of_chunk = self._state, list[Found]()
-        for chunk, found in self._read_rows(frozenset(state.suspects), state.chunk or 0):
+        for chunk, found in self._read_rows(frozenset(state.unverified), state.chunk or 0):
             if chunk != state.chunk:
                 self._found += of_chunk
                 state.chunk, of_chunk = chunk, []
             of_chunk.append(found)
         self._found += of_chunk
-        state.chunk = _BEHIND_ALL
+        state.chunk = _AFTER_ALL
 
     def _restored(self) -> tuple[_State, list[Found]]:
         try:
@@ -187,3 +193,19 @@ class Search:
         while data := stream.read(_PIECE_BYTES):
             *lines, rest = (rest + data).split(b"\n")
             yield from map(json.loads, lines)
+
+
+def earlier_rows(rows: Sequence[Found]) -> Iterator[Loser]:
+    """The losers among the valid rows of one key: all but the last."""
+    *earlier, winner = rows
+    message = f"The same key stands again in row {winner.row}, which wins."
+    for found in earlier:
+        yield Loser(RowError(found.row, None, None, DUPLICATE_KEY, found.value, message), found.raw)
+
+
+def later_rows(rows: Sequence[Found], names: Sequence[str], gone: Container[int]) -> Iterator[Loser]:
+    """The losers among the valid rows of one unique value: all but the first. Rows in `gone` do not count."""
+    left = [found for found in rows if found.row not in gone]
+    for found in left[1:]:
+        message = f"The same value of {', '.join(names)} stands in row {left[0].row} already."
+        yield Loser(RowError(found.row, found.field_number, names[0], UNIQUE_ERROR, found.value, message))

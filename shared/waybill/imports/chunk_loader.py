@@ -1,0 +1,365 @@
+"""Loads one chunk, or a part of it: validates its rows, writes the good ones, keeps the bad ones with their reasons.
+
+Each row is imported exactly once, because
+
+- what an attempt writes can be written again with the same result (`waybill.imports.sinks`),
+- the files of an attempt have the attempt in their keys, and
+- only the ledger item makes an attempt count: it is put once, in one transaction with the totals.
+
+An attempt holds a lease that each heartbeat prolongs. It sends nothing when the lease may be over, and the next attempt
+at the chunk waits until it is.
+
+A chunk that takes longer than the invocation has is committed as far as it came, and the next invocation goes on there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from waybill.aws.files import SourceChanged, Writer
+from waybill.entities.row_results import RowBlock, RowError, stopped
+from waybill.imports.chunks import chunk_segments, reader_of
+from waybill.imports.deadline import RESERVE_SECONDS, Remaining, whole_invocation
+from waybill.imports.digests import DigestFile
+from waybill.imports.job_files import checks_prefix, part_prefix
+from waybill.imports.modes import MODES
+from waybill.imports.plan_document import ImportPlan
+from waybill.imports.policy import Policy
+from waybill.imports.rejects import ChunkRejects
+from waybill.imports.sinks import BatchSink, NoSink, Sink, conditional_sink
+from waybill.imports.target_sink import target_sink
+from waybill.jobs.items import LedgerEntry
+from waybill.jobs.leases import WRITE_TIMEOUT_SECONDS, Pulse
+from waybill.jobs.model import ChunkLease, Job
+from waybill.tabular.records import Segment
+from waybill.tabular.scan import Chunk
+
+if TYPE_CHECKING:
+    from waybill.aws.files import Files
+    from waybill.jobs.services import Services
+
+
+class _Stop(Exception):
+    """The job is to stop: raised before a request is sent."""
+
+
+@dataclass
+class _Tally:
+    """How far a part came, and what became of its rows."""
+
+    next_row: int
+    next_byte: int
+    imported: int = 0
+    rejected: int = 0
+    unprocessed: int = 0
+    failure: str | None = None
+    is_last: bool = True
+
+
+@dataclass
+class _Written:
+    """What a stopped attempt wrote: every good row before `handed_in` that is neither in `lost` nor `refused`."""
+
+    handed_in: int
+    lost: set[int]
+    refused: dict[int, RowError] = field(default_factory=dict)
+
+
+def load_leased_chunk(
+    services: Services,
+    job: Job,
+    plan: ImportPlan,
+    chunk: Chunk,
+    parts: Sequence[LedgerEntry],
+    attempt: str,
+    remaining_seconds: Remaining = whole_invocation,
+    *,
+    skip: bool = False,
+) -> LedgerEntry:
+    """Load what `parts` left of a chunk, under a lease of `attempt`.
+
+    Args:
+        skip: write nothing, and list the rows as stopped.
+
+    Raises:
+        Superseded: a newer attempt owns the chunk, or the job has ended.
+    """
+    loader = _Loader(services, job, plan, chunk, attempt, remaining_seconds)
+    begin = parts[-1] if parts else None
+    start = _Tally(begin.next_row if begin else chunk.first_row, begin.next_byte if begin else chunk.start)
+    part = len(parts)
+    prefix = part_prefix(job.job_id, chunk.number, part, attempt)
+    written: _Written | None = loader.found_written() if skip or job.stop_reason else None
+    if written is None:
+        with closing(loader), _PartFiles(services.files, services.settings.files_bucket, prefix) as outputs:
+            try:
+                tally, report = loader.load(replace(start), outputs)
+            except _Stop:
+                written = loader.stop()
+                outputs.discard()
+    if written is not None:
+        # A second pass over the same rows, now that it is known which of them were written.
+        with _PartFiles(services.files, services.settings.files_bucket, prefix) as outputs:
+            tally, report = loader.list_stopped(replace(start), outputs, written)
+    entry = LedgerEntry(
+        chunk=chunk.number,
+        part=part,
+        attempt=attempt,
+        imported=tally.imported,
+        rejected=tally.rejected,
+        unprocessed=tally.unprocessed,
+        errors=report.errors,
+        next_row=tally.next_row,
+        next_byte=tally.next_byte,
+        is_last=tally.is_last,
+        failure=tally.failure,
+    )
+    return services.jobs.commit_chunk(job.job_id, entry, loader.lease)
+
+
+class _Loader:
+    """One attempt at a part of a chunk."""
+
+    def __init__(
+        self,
+        services: Services,
+        job: Job,
+        plan: ImportPlan,
+        chunk: Chunk,
+        attempt: str,
+        remaining_seconds: Remaining,
+    ) -> None:
+        self._services, self._job, self._plan, self._chunk = services, job, plan, chunk
+        self._remaining_seconds = remaining_seconds
+        self._policy = Policy.of(job)
+        self._pulse = Pulse(services, job, chunk.number, attempt)
+        self._reader = reader_of(services, job, plan)
+        self._handed_in = 0
+        self._progress: deque[tuple[int, int, int]] = deque()  # (row after a block, rows imported and rejected so far)
+        self._refused: dict[int, RowError] = {}
+        self._sink: Sink = NoSink()
+
+    @property
+    def lease(self) -> ChunkLease:
+        return self._pulse.lease
+
+    def load(self, tally: _Tally, outputs: _PartFiles) -> tuple[_Tally, ChunkRejects]:
+        """Write the good rows, report the bad ones, until the chunk or the invocation's time is over.
+
+        Raises:
+            _Stop: the job is to stop; `stop` says what was written.
+        """
+        losers = _read_losers(self._services, self._job, self._chunk.number) if self._policy.needs_precheck else {}
+        report = ChunkRejects(self._plan.rejects_format, outputs.rejects, outputs.error_log)
+        digests = DigestFile(self._plan.key_partitions)
+        self._sink = self._open_sink()
+        try:
+            for segment, row, count in self._segments(tally):
+                block = self._reader.read(segment, row, count, self._services.clock.now(), self._sink.wrapping)
+                block.reject(losers)
+                if self._policy.refuses_all:
+                    block.stop_all()
+                limit = self._limit_row(tally.rejected, block)
+                if limit is not None:
+                    block.stop(limit)
+                self._handed_in = row + count if limit is None else limit
+                self._sink.write(block.rows, block.texts, block.digests)
+                refused = self._sink.refused()
+                block.reject(refused)
+                self._refused |= refused
+                report.reject_all(block.rejected())
+                self._count(tally, block, digests)
+                self._note_progress(tally)
+                if limit is not None:
+                    self._services.jobs.request_stop(self._job.job_id, "MAX_ERRORS")
+                    raise _Stop
+                self._before_send()
+                if self._remaining_seconds() < RESERVE_SECONDS and tally.next_row < self._end_row:
+                    tally.is_last = False
+                    break
+            self._sink.flush()
+        except SourceChanged:
+            self._sink.flush()
+            self._list_lost_source(tally, report)
+        outputs.put_details(report, digests if tally.imported else None)
+        return tally, report
+
+    def _note_progress(self, tally: _Tally) -> None:
+        """Report the progress up to the first row that may not be written: it holds even if the attempt dies."""
+        self._progress.append((self._handed_in, tally.imported, tally.rejected))
+        first_pending = min(self._sink.pending(), default=self._handed_in)
+        while self._progress and self._progress[0][0] <= first_pending:
+            row, imported, rejected = self._progress.popleft()
+            self._pulse.note(imported + rejected, imported, rejected, row)
+
+    def found_written(self) -> _Written:
+        """What earlier attempts wrote, as far as is known."""
+        return _Written(self._pulse.lease.row, set())
+
+    def stop(self) -> _Written:
+        """What had been written when the attempt stopped."""
+        lost, refused = self._sink.stop()
+        known = self._pulse.lease.row  # an earlier attempt may have come further
+        lost = {row for row in lost if row >= known}
+        return _Written(max(self._handed_in, known), lost, self._refused | refused)
+
+    def close(self) -> None:
+        self._sink.close()
+
+    def list_stopped(self, tally: _Tally, outputs: _PartFiles, written: _Written) -> tuple[_Tally, ChunkRejects]:
+        """Report the rows of a stopped part: what was written counts, the rest is listed."""
+        losers = _read_losers(self._services, self._job, self._chunk.number) if self._policy.needs_precheck else {}
+        report = ChunkRejects(self._plan.rejects_format, outputs.rejects, outputs.error_log)
+        digests = DigestFile(self._plan.key_partitions)
+        try:
+            for segment, row, count in self._segments(tally):
+                if row >= written.handed_in:
+                    for number, raw in self._reader.raw_rows(segment, row, count):
+                        report.reject(raw, [stopped(number)])
+                        tally.unprocessed += 1
+                    continue
+                block = self._reader.read(segment, row, count, self._services.clock.now(), None)
+                block.reject(losers)
+                block.reject(written.refused)
+                if self._policy.refuses_all:
+                    block.stop_all()
+                block.stop(written.handed_in, written.lost)
+                report.reject_all(block.rejected())
+                self._count(tally, block, digests)
+                self._pulse.check()
+        except SourceChanged:
+            self._list_lost_source(tally, report)
+        outputs.put_details(report, digests if tally.imported else None)
+        return tally, report
+
+    @property
+    def _end_row(self) -> int:
+        return self._chunk.first_row + self._chunk.rows
+
+    def _segments(self, tally: _Tally) -> Iterator[tuple[Segment, int, int]]:
+        """The segments that are left; each moves the tally on."""
+        for segment, row, count in chunk_segments(
+            self._services.files, self._plan, self._chunk, tally.next_row, tally.next_byte
+        ):
+            tally.next_row, tally.next_byte = row + count, segment.start + len(segment.data)
+            yield segment, row, count
+
+    def _count(self, tally: _Tally, block: RowBlock, digests: DigestFile) -> None:
+        tally.imported += len(block.rows)
+        tally.rejected += block.rejected_count
+        tally.unprocessed += block.unprocessed
+        if self._plan.key_partitions and not self._policy.needs_precheck:
+            digests.add(block.digests, block.rows)
+
+    def _before_send(self) -> None:
+        """
+        Raises:
+            _Stop: the job is to stop.
+            Superseded: the chunk is another attempt's, or the lease is over.
+        """
+        if self._pulse.check().stop_reason is not None:
+            raise _Stop
+
+    def _limit_row(self, rejected: int, block: RowBlock) -> int | None:
+        """The row after the one whose rejection reaches `maxErrors`; None while it is not reached."""
+        if self._policy.max_errors is None:
+            return None
+        job = self._pulse.job
+        lease = job.leases.get(self._chunk.number)
+        elsewhere = job.rejected - (lease.rejected if lease else 0)
+        return block.row_of_error(self._policy.max_errors - elsewhere - rejected)
+
+    def _open_sink(self) -> Sink:
+        settings, mode, before_send = self._services.settings, MODES[self._job.mode], self._before_send
+        if not self._policy.writes:
+            return NoSink()
+        dynamodb = self._services.new_dynamodb(WRITE_TIMEOUT_SECONDS)
+        if mode.requires is None:
+            return BatchSink(dynamodb, self._reader.table, settings.write_connections, before_send)
+        if (target := self._reader.target) is not None:
+            key_attribute = self._reader.key_attributes[0]
+            return target_sink(mode, dynamodb, target, key_attribute, settings.write_connections, before_send)
+        now_seconds = int(self._services.clock.now().timestamp())
+        return conditional_sink(
+            mode, dynamodb, self._reader.table, self._job.job_id, now_seconds, settings.write_connections, before_send
+        )
+
+    def _list_lost_source(self, tally: _Tally, report: ChunkRejects) -> None:
+        """List the remaining rows by number, with empty cells: their text is gone."""
+        cells = self._plan.dialect.delimiter * (len(self._plan.labels) - 1)
+        message = "The file was overwritten or deleted while it was imported."
+        for row in self._chunk.data_rows(tally.next_row):
+            report.reject(cells, [RowError.whole(row, "source-changed", message)])
+            tally.unprocessed += 1
+        tally.next_row, tally.next_byte = self._end_row, self._chunk.end
+        tally.failure, tally.is_last = "source-changed", True
+
+
+def _read_losers(services: Services, job: Job, chunk: int) -> dict[int, RowError]:
+    """The rows of a chunk that the deduplication rejects. A job in which it failed writes nothing, so it needs none."""
+    if not job.options.get("deduplicated"):
+        return {}
+    data = services.files.read(services.settings.files_bucket, checks_prefix(job.job_id, chunk) + "losers")
+    return {row: RowError(row, *rest) for row, *rest in json.loads(data)}
+
+
+class _PartFiles:
+    """The files of one attempt at a part. Rejects and error log are written row by row, the others at the end."""
+
+    def __init__(self, files: Files, bucket: str, prefix: str) -> None:
+        self._files, self._bucket, self._prefix = files, bucket, prefix
+        self.rejects = _LazyWriter(self, "rejects")
+        self.error_log = _LazyWriter(self, "errors")
+
+    def put_details(self, report: ChunkRejects, digests: DigestFile | None) -> None:
+        """Write the files about the part as a whole. Nothing can be rejected afterwards."""
+        for output in (self.rejects, self.error_log):
+            output.end(keep=True)  # first, so that their buffers are not in memory together with the digests
+        if report.rows:
+            self._put("index", report.index())
+            self._put("summary", report.summary.to_json())
+        if digests is not None:
+            self._put("keys", digests.to_bytes())
+
+    def discard(self) -> None:
+        for output in (self.rejects, self.error_log):
+            output.end(keep=False)
+
+    def _put(self, name: str, data: bytes | bytearray) -> None:
+        self._files.put(self._bucket, self._prefix + name, data)
+
+    def new_writer(self, name: str) -> Writer:
+        return self._files.writer(self._bucket, self._prefix + name)
+
+    def __enter__(self) -> _PartFiles:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        for output in (self.rejects, self.error_log):
+            output.end(keep=error is None)
+
+
+class _LazyWriter:
+    """A writer that makes no object when nothing is written."""
+
+    def __init__(self, outputs: _PartFiles, name: str) -> None:
+        self._outputs, self._name = outputs, name
+        self._writer: Writer | None = None
+
+    def write(self, data: bytes, /) -> None:
+        if self._writer is None:
+            self._writer = self._outputs.new_writer(self._name)
+        self._writer.write(data)
+
+    def end(self, keep: bool) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            if keep:
+                writer.close()
+            else:
+                writer.abort()

@@ -1,0 +1,142 @@
+"""The deduplication step: decide, before anything is written, which of the rows that share a value lose.
+
+For jobs whose policy asks for it, once, after the prechecks. It reads their files and adds:
+
+    jobs/{id}/checks/{chunk}/losers        rows of the chunk to reject: [row, field number, field, type, cell, message]
+    jobs/{id}/checks/{keys,unique-0,…}/    the searches for equal values (`waybill.imports.duplicates`)
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from waybill.entities.row_results import RowBlock, RowError
+from waybill.imports.chunks import read_rows_again, reader_of
+from waybill.imports.deadline import OutOfTime, Remaining, check_time, whole_invocation
+from waybill.imports.digests import RangeReader
+from waybill.imports.duplicates import DuplicateSearch, Found, LoserQueue, by_row, earlier_rows, later_rows
+from waybill.imports.job_files import checks_prefix
+from waybill.imports.modes import MODES
+from waybill.imports.plan_document import ImportPlan, read_plan
+from waybill.imports.row_reader import RowReader
+from waybill.jobs.model import Job, Status, job_prefix
+
+if TYPE_CHECKING:
+    from waybill.jobs.services import Services
+
+
+def deduplicate_import(services: Services, job_id: str, remaining_seconds: Remaining = whole_invocation) -> bool:
+    """Decide which valid rows lose: earlier ones of a key, later ones of a unique value, those the table would refuse.
+
+    For all-or-nothing, a single bad row sets the job's option `refused`: then nothing is written.
+
+    Returns:
+        Whether all is decided. When the time runs out, what is done is saved, and the next invocation goes on there.
+    """
+    job, plan = services.jobs.get(job_id), read_plan(services, job_id)
+    if plan is None or job.status is not Status.IN_PROGRESS or job.options.get("deduplicated"):
+        return True
+    reader = reader_of(services, job, plan)
+    searches: list[DuplicateSearch] = []
+    try:
+        if plan.key_partitions:
+            searches.append(_key_search(services, job, plan, reader, remaining_seconds))
+            for groups in searches[-1].batches():
+                searches[-1].done(loser for rows in groups for loser in earlier_rows(rows))
+        for index, names in enumerate(reader.unique_sets):
+            before = list(searches)
+            searches.append(_unique_search(services, job, plan, reader, index, remaining_seconds))
+            for groups in searches[-1].batches():
+                gone = _lost_before(before, groups)
+                searches[-1].done(loser for rows in groups for loser in later_rows(rows, names, gone))
+    except OutOfTime:
+        for search in searches:
+            search.keep()
+        return False
+    is_bad = _write_losers(services, job, plan, searches)
+    if job.on_error == "all-or-nothing" and is_bad:
+        services.jobs.set_option(job_id, "refused", True)
+    services.jobs.set_option(job_id, "deduplicated", True)
+    return True
+
+
+def _write_losers(services: Services, job: Job, plan: ImportPlan, searches: Sequence[DuplicateSearch]) -> bool:
+    """Write the losers of each chunk; returns whether any row is bad."""
+    bucket, is_bad = services.settings.files_bucket, False
+    refusal = MODES[job.mode].refusal
+    queue = LoserQueue(heapq.merge(*(search.losers() for search in searches), key=by_row))
+    for chunk in plan.chunks:
+        prefix = checks_prefix(job.job_id, chunk.number)
+        found = json.loads(services.files.read(bucket, prefix + "bad"))
+        losers = {row: RowError.whole(row, *refusal) for row in found["refused"]}
+        losers |= {loser.row: loser.error for loser in queue.before(chunk.first_row + chunk.rows)}
+        is_bad |= bool(found["bad"] or losers)
+        services.files.put(bucket, prefix + "losers", json.dumps([losers[row] for row in sorted(losers)]).encode())
+    return is_bad
+
+
+def _lost_before(searches: Sequence[DuplicateSearch], groups: Sequence[Sequence[Found]]) -> set[int]:
+    """Those of the rows that lost in an earlier search."""
+    rows = {found.row for group in groups for found in group}
+    return {loser.row for search in searches for loser in search.losers() if loser.row in rows}
+
+
+def _key_search(
+    services: Services, job: Job, plan: ImportPlan, reader: RowReader, remaining_seconds: Remaining
+) -> DuplicateSearch:
+    def found(row: int, block: RowBlock, position: int) -> Found:
+        return Found(row, block.keys[position])
+
+    return _search(services, job, plan, reader, "keys", found, remaining_seconds)
+
+
+def _unique_search(
+    services: Services, job: Job, plan: ImportPlan, reader: RowReader, index: int, remaining_seconds: Remaining
+) -> DuplicateSearch:
+    def found(row: int, block: RowBlock, position: int) -> Found:
+        return Found(row, *reader.unique_value(block.raw(row), index))
+
+    return _search(services, job, plan, reader, f"unique-{index}", found, remaining_seconds)
+
+
+def _search(
+    services: Services,
+    job: Job,
+    plan: ImportPlan,
+    reader: RowReader,
+    name: str,
+    found: Callable[[int, RowBlock, int], Found],
+    remaining_seconds: Remaining,
+) -> DuplicateSearch:
+    """The search among the digest files `name` that the prechecks wrote."""
+    bucket = services.settings.files_bucket
+
+    def key_reader(chunk: int) -> RangeReader:
+        key = checks_prefix(job.job_id, chunk) + name
+
+        def read(start: int, end: int) -> bytes:
+            check_time(remaining_seconds)
+            return services.files.read(bucket, key, start, end)
+
+        return read
+
+    def read_rows(wanted: frozenset[int], first_chunk: int) -> Iterator[tuple[int, Found]]:
+        again = read_rows_again(
+            services.files,
+            plan,
+            reader,
+            wanted,
+            first_chunk,
+            services.clock.now(),
+            partial(check_time, remaining_seconds),
+        )
+        for chunk, row, block, position in again:
+            yield chunk, found(row, block, position)
+
+    reads = [key_reader(chunk.number) for chunk in plan.chunks]
+    prefix = f"{job_prefix(job.job_id)}checks/{name}/"
+    return DuplicateSearch(services.files, bucket, prefix, reads, max(1, plan.key_partitions), read_rows)

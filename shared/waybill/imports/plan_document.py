@@ -1,0 +1,94 @@
+"""The plan of an import: its chunks, and how to read them. The plan step writes it to S3, the other steps read it."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
+
+from waybill.imports.job_files import plan_key
+from waybill.imports.rejects import RejectsFormat
+from waybill.imports.source_object import ObjectVersion
+from waybill.tabular.dialect import Dialect
+from waybill.tabular.records import cell_pattern
+from waybill.tabular.scan import Chunk, record_text
+
+if TYPE_CHECKING:
+    from waybill.jobs.services import Services
+
+
+@dataclass(frozen=True)
+class DialectRejects(RejectsFormat):
+    """A rejects file of a dialect that escapes its quotes instead of doubling them."""
+
+    dialect: Dialect = field(default_factory=Dialect)
+
+    def _quoted(self, text: str) -> str:
+        return record_text([text], self.dialect)
+
+    @property
+    def _leading_columns(self) -> re.Pattern[str]:
+        cell, delimiter = cell_pattern(self.dialect), re.escape(self.delimiter)
+        return re.compile(f"{cell}{delimiter}{cell}{delimiter}{cell}(?:{delimiter}|\\Z)")
+
+
+@dataclass(frozen=True)
+class ImportPlan:
+    """What the steps after the plan need to know about the file.
+
+    Attributes:
+        source: the object that the chunks are ranges of: the file itself, or the CSV that it was converted to.
+        text_encoding: of that object's bytes.
+        encoding, bom: of the rejects file.
+        key_partitions: of the digest files; 0 for an entity without primary key, where no key can be repeated.
+        format: the kind of the original file, such as `csv` or `jsonl`.
+    """
+
+    source: ObjectVersion
+
+    labels: list[str]
+    header: str
+    chunks: list[Chunk]
+    encoding: str
+    bom: bool
+    sha256: str
+    dialect: Dialect
+    key_partitions: int
+    text_encoding: str = "utf-8"
+    format: str = "csv"
+
+    @property
+    def rejects_format(self) -> RejectsFormat:
+        strip = tuple(self.labels[:3]) == ("_row", "_type", "_reason")
+        delimiter, quote_char = self.dialect.delimiter, self.dialect.quote_char
+        if self.dialect.escape_char or not self.dialect.double_quote:
+            return DialectRejects(delimiter, quote_char, self.encoding, strip, self.dialect)
+        return RejectsFormat(delimiter, quote_char, self.encoding, strip)
+
+    def to_json(self, job_id: str) -> bytes:
+        """The plan as a document whose `chunks` are the items of the state machine's maps."""
+        document = asdict(self)
+        document["chunks"] = [{"jobId": job_id, "chunk": chunk.number} for chunk in self.chunks]
+        document["ranges"] = [
+            [chunk.start, chunk.end, chunk.first_row, chunk.rows, chunk.skipped] for chunk in self.chunks
+        ]
+        return json.dumps(document).encode()
+
+    @classmethod
+    def from_json(cls, data: bytes) -> ImportPlan:
+        document = json.loads(data)
+        del document["chunks"]
+        chunks = [
+            Chunk(number, start, end, first_row, rows, tuple(skipped))
+            for number, (start, end, first_row, rows, skipped) in enumerate(document.pop("ranges"))
+        ]
+        dialect, source = Dialect.from_json(document["dialect"]), ObjectVersion(**document["source"])
+        return cls(**{**document, "chunks": chunks, "dialect": dialect, "source": source})
+
+
+def read_plan(services: Services, job_id: str) -> ImportPlan | None:
+    """The stored plan; None when the job has none."""
+    if services.files.head(services.settings.files_bucket, plan_key(job_id)) is None:
+        return None
+    return ImportPlan.from_json(services.files.read(services.settings.files_bucket, plan_key(job_id)))

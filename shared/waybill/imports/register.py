@@ -1,0 +1,124 @@
+"""Register an import, start it when its turn has come, and end one whose file cannot be imported."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from waybill.entities.row_results import RowError
+from waybill.imports.error_log import write_error_log
+from waybill.imports.policy import schema_options
+from waybill.jobs.model import Counts, Job, Process, Status, finished
+
+if TYPE_CHECKING:
+    from waybill.entities.model import Entity
+    from waybill.imports.options import ImportOptions
+    from waybill.imports.source_object import ObjectVersion
+    from waybill.jobs.items import Drop
+    from waybill.jobs.services import Services
+
+
+def new_import(
+    services: Services,
+    job_id: str,
+    entity: str,
+    file_name: str,
+    source: ObjectVersion,
+    started_by: str,
+    started_by_id: str | None = None,
+    retry_of: str | None = None,
+) -> Job:
+    """A waiting import, before `register` gives it the entity's uid and the options."""
+    return Job(
+        job_id=job_id,
+        process=Process.IMPORT,
+        status=Status.WAITING,
+        entity=entity,
+        entity_uid="",
+        file_name=file_name,
+        submitted_at=services.clock.now(),
+        started_by=started_by,
+        started_by_id=started_by_id,
+        source_bucket=source.bucket,
+        source_key=source.key,
+        source_etag=source.etag,
+        retry_of=retry_of,
+    )
+
+
+def with_options(job: Job, entity: Entity, options: ImportOptions) -> Job:
+    """The import of a file into this entity, with these options."""
+    return replace(
+        job,
+        entity_uid=entity.uid,
+        mode=options.mode,
+        on_error=options.on_error,
+        dry_run=options.dry_run,
+        options={**options.to_document(), **schema_options(entity.schema)},
+    )
+
+
+def register(services: Services, job: Job, entity: Entity, options: ImportOptions, drop: Drop | None) -> Job:
+    """Store a new import with its entity's definition, and start it when its turn has come.
+
+    Raises:
+        Conflict: `drop` is older than an event already registered for its key.
+        EntityDeleted: the entity was, or is being, deleted.
+    """
+    checks = services.entities.still_there(entity.name, entity.uid)
+    job, _ = services.jobs.register(with_options(job, entity, options), entity.to_document(), drop, checks)
+    start_if_waiting(services, job)
+    return job
+
+
+def start_if_waiting(services: Services, job: Job) -> None:
+    """Start a registered import when its turn has come; a dry run does not queue."""
+    if job.status is not Status.WAITING:
+        return
+    if job.dry_run:
+        services.workflow.start(services.settings.import_state_machine, job.job_id)
+    else:
+        start_next(services, job.entity_uid)
+
+
+def start_next(services: Services, entity_uid: str) -> None:
+    """Start the oldest import of an entity that has not ended.
+
+    Safe to call at any time, any number of times: an execution is started once per job, and the next one only when the
+    job before it has left the queue.
+    """
+    while (entry := services.jobs.queue_head(entity_uid)) is not None:
+        job = services.jobs.find(entry.partition("#")[2])
+        if job is not None and not job.is_terminal:
+            services.workflow.start(services.settings.import_state_machine, job.job_id)
+            return
+        services.jobs.leave_queue(entity_uid, entry)
+
+
+def register_failed(services: Services, job: Job, code: str, message: str) -> Job:
+    """Store an import that ends before it starts."""
+    failed = _failed(services, job, [RowError.whole(None, code, message)])
+    stored, _ = services.jobs.register(failed, {})
+    return stored
+
+
+def fail_import(services: Services, job: Job, errors: list[RowError]) -> Job:
+    """End a job whose file cannot be imported: FAILED with nothing counted, and an error log."""
+    stored = services.jobs.finish(_failed(services, job, errors), job.status)
+    start_next(services, job.entity_uid)
+    return stored
+
+
+def _failed(services: Services, job: Job, errors: list[RowError]) -> Job:
+    """The job as it ends; its error log is written. The first error is the job's."""
+    write_error_log(services.files, services.settings.files_bucket, job.job_id, errors)
+    return finished(
+        job,
+        Status.FAILED,
+        Counts(total=0),
+        services.clock.now(),
+        services.jobs.retention,
+        error_code=errors[0].type,
+        error_message=errors[0].message,
+        has_error_log=True,
+    )

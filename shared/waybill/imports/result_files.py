@@ -1,0 +1,111 @@
+"""Joins the files of all parts of an import to its rejects file, error log and summary."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from waybill.aws.files import SourceChanged, Writer
+from waybill.imports.deadline import OutOfTime
+from waybill.imports.duplicates import DUPLICATE_KEY, Loser, LoserQueue
+from waybill.imports.job_files import error_log_key, part_prefix, rejects_key, summary_key
+from waybill.imports.plan_document import ImportPlan
+from waybill.imports.rejects import ERROR_LOG_HEADER, RejectsFormat, RejectsIndex, Summary, error_log_line, insert_rows
+from waybill.jobs.items import LedgerEntry
+from waybill.jobs.model import Job, job_prefix
+
+if TYPE_CHECKING:
+    from waybill.jobs.services import Services
+
+_PIECE_BYTES = 1024 * 1024
+
+
+def join_result_files(
+    services: Services,
+    job: Job,
+    plan: ImportPlan,
+    entries: Sequence[LedgerEntry],
+    losers: Iterator[Loser],
+    tick: Callable[[], None],
+) -> None:
+    """Join the rejects, error logs and summaries of all parts to those of the job.
+
+    Args:
+        entries: the ledger's, in file order.
+        losers: rows that were imported, but lost to a later row of their key; ascending.
+        tick: called before each part; may raise OutOfTime.
+
+    Raises:
+        OutOfTime: what is written is saved; the next call goes on from there.
+    """
+    files, bucket, form = services.files, services.settings.files_bucket, plan.rejects_format
+    state_key = f"{job_prefix(job.job_id)}finish/files"
+    outputs = {
+        rejects_key(job.job_id): f"text/csv; charset={plan.encoding}",
+        error_log_key(job.job_id): "text/csv; charset=utf-8",
+    }
+    summary, done = Summary(), 0
+    try:
+        state = json.loads(files.read(bucket, state_key))
+    except SourceChanged:
+        rejects, log = (files.writer(bucket, key, kind) for key, kind in outputs.items())
+        if plan.bom:
+            rejects.write("\ufeff".encode(plan.encoding))
+        rejects.write(form.header(plan.header))
+        log.write(ERROR_LOG_HEADER)
+    else:
+        done = state["entries"]
+        summary.merge(state["summary"])
+        rejects, log = (
+            files.resume_writer(bucket, key, kind, paused)
+            for (key, kind), paused in zip(outputs.items(), state["outputs"], strict=True)
+        )
+    rows_done = entries[done - 1].next_row if done else 0
+    left = LoserQueue(loser for loser in losers if loser.row >= rows_done)
+    try:
+        for entry in entries[done:]:
+            tick()
+            _put_part(services, job, entry, left.before(entry.next_row), form, rejects, log, summary)
+            done += 1
+    except OutOfTime:
+        state = {"entries": done, "summary": summary.groups(), "outputs": [rejects.pause(), log.pause()]}
+        files.put(bucket, state_key, json.dumps(state).encode())
+        raise
+    files.delete(bucket, state_key)  # a completed upload cannot be resumed
+    rejects.close()
+    log.close()
+    files.put(bucket, summary_key(job.job_id), summary.to_json(), "application/json")
+
+
+def _put_part(
+    services: Services,
+    job: Job,
+    entry: LedgerEntry,
+    losers: Sequence[Loser],
+    form: RejectsFormat,
+    rejects: Writer,
+    log: Writer,
+    summary: Summary,
+) -> None:
+    """Write the rejected rows of a part, with its losers inserted in file order."""
+    bucket, prefix = services.settings.files_bucket, part_prefix(job.job_id, entry.chunk, entry.part, entry.attempt)
+    index = RejectsIndex.from_bytes(b"")
+    content: dict[str, Iterator[bytes]] = {"rejects": iter(()), "errors": iter(())}
+    if entry.rejected or entry.unprocessed:
+        index = RejectsIndex.from_bytes(services.files.read(bucket, prefix + "index"))
+        summary.merge(json.loads(services.files.read(bucket, prefix + "summary")))
+        content = {name: _pieces(services, bucket, prefix + name) for name in content}
+    for loser in losers:
+        summary.add(loser.error)
+    lines = [(loser.row, form.line(loser.row, DUPLICATE_KEY, loser.error.message, loser.raw)) for loser in losers]
+    for piece in insert_rows(content["rejects"], index.rows, index.rejects_at, lines):
+        rejects.write(piece)
+    lines = [(loser.row, error_log_line(loser.error)) for loser in losers]
+    for piece in insert_rows(content["errors"], index.rows, index.errors_at, lines):
+        log.write(piece)
+
+
+def _pieces(services: Services, bucket: str, key: str) -> Iterator[bytes]:
+    stream = services.files.open(bucket, key)
+    return iter(lambda: stream.read(_PIECE_BYTES), b"")
