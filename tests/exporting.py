@@ -15,7 +15,7 @@ from waybill.entities.row_compiler import attribute_name, key_text
 from waybill.entities.schema import parse_schema
 from waybill.exports.container import FileWriter, Written
 from waybill.exports.definition import Compression, Definition, ExportType, Format
-from waybill.exports.rows import Item, RowEncoder
+from waybill.exports.encoder import Item, RowEncoder
 from waybill.imports.chunks import chunk_segments
 from waybill.imports.conversion import ConversionRequest, convert_file
 from waybill.imports.job_source import match_labels

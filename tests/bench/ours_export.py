@@ -20,8 +20,8 @@ from waybill.aws.dynamodb import DynamoDB
 from waybill.entities.model import parse_entity
 from waybill.exports.container import FileWriter
 from waybill.exports.destinations.base import Allowed
+from waybill.exports.encoder import RowEncoder
 from waybill.exports.parse import parse_definition
-from waybill.exports.rows import RowEncoder
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ from tests.exporting import definition, entity, export, page, stored
 from waybill.errors import JobFailed
 from waybill.exports.container import FileWriter, ZipStream
 from waybill.exports.definition import Definition
-from waybill.exports.rows import RowEncoder
+from waybill.exports.encoder import RowEncoder
 
 OF = entity(
     {"name": "id", "type": "string"},

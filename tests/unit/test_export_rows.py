@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.exporting import UID, definition, entity, page, rows, stored, tombstone
 from waybill.errors import JobFailed
-from waybill.exports.rows import RowEncoder
+from waybill.exports.encoder import RowEncoder
 
 CONTACTS = entity(
     {"name": "id", "type": "string"},

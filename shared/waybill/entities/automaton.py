@@ -60,8 +60,8 @@ class _Unknown(Exception):
 def automaton_of(pattern: str) -> Automaton | None:
     """The automaton of a pattern that is to fit a whole cell; None where there is none."""
     try:
-        reader = _Reader(pattern)
-        return _determined(reader.nodes, reader.read())
+        parser = _PatternParser(pattern)
+        return _determined(parser.nodes, parser.parse())
     except _Unknown:
         return None
 
@@ -102,15 +102,15 @@ class _Repeat(NamedTuple):
 _Part = _Characters | _Row | _Either | _Repeat
 
 
-class _Reader:
-    """Reads a pattern to a tree, then makes the nodes of it."""
+class _PatternParser:
+    """Parses a pattern to a tree, then builds its nodes."""
 
     def __init__(self, pattern: str) -> None:
         self._text = pattern
         self._at = self._depth = 0
         self.nodes = _Nodes()
 
-    def read(self) -> tuple[int, int]:
+    def parse(self) -> tuple[int, int]:
         """(first node, last node)."""
         if not self._text.isascii():
             raise _Unknown

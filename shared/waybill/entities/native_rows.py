@@ -11,7 +11,6 @@ from __future__ import annotations
 import ctypes
 from array import array
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from json.encoder import encode_basestring as quote
 from typing import Any, NamedTuple, overload
 
@@ -22,11 +21,9 @@ from waybill.tabular.dialect import Dialect
 
 from .automaton import automaton_of
 from .columns import CACHED_BAD_CELLS, CACHED_CELL_CHARS, Lane, make_column
-from .fields import Constraint, Field, Problem
-from .fieldtypes.numbers import NumberType
-from .fieldtypes.strings import FORMATS, PLAIN_URI
+from .fields import Field, Problem
+from .fieldtypes.native_kind import NativeKind
 from .header import HeaderMatch
-from .patterns import Pattern
 from .row_compiler import MISSING_KEY, attribute_name
 from .row_results import RowBlock
 from .schema import Schema
@@ -35,16 +32,6 @@ MAX_WORDS = 4_096
 MAX_MISSING_VALUES = 16
 NO_ROOM = -2
 MANY = 2**62  # characters: no limit
-_MAX_SCALE = 18
-_LEAST = {"minimum": native.HAS_LEAST, "exclusiveMinimum": native.HAS_LEAST | native.OPEN_LEAST}
-_GREATEST = {"maximum": native.HAS_MOST, "exclusiveMaximum": native.HAS_MOST | native.OPEN_MOST}
-_SHAPES = {
-    "uri": PLAIN_URI,
-    "uuid": FORMATS["uuid"],
-    "binary": FORMATS["binary"],
-    "time": "(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]",
-    "yearmonth": "[0-9]{4}-(?:0[1-9]|1[0-2])",
-}
 
 
 class Unverified(NamedTuple):
@@ -65,10 +52,10 @@ def native_rows(schema: Schema, header: HeaderMatch, dialect: Dialect, own_table
     library = native.library()
     if library is None or schema.unique_sets:
         return None
-    columns = [Column(kind=native.IGNORED) for _ in header.labels]
+    columns = [Column(kind=native.KINDS.index("ignored")) for _ in header.labels]
     kept: list[object] = []
     for position, field in header.columns:
-        column = _Builder(field, own_table, field.name in schema.primary_key).build(kept)
+        column = _column(field, own_table, field.name in schema.primary_key, kept)
         if column is None:
             return None
         columns[position] = column
@@ -232,126 +219,71 @@ class _Keys(Sequence[str]):
         return self._data[self._ends[at - 1] if at else 0 : self._ends[at]].decode()
 
 
-class _Builder:
-    """One field's rule as a `native.Column`."""
+def _column(field: Field, own_table: bool, is_key: bool, kept: list[object]) -> Column | None:
+    """A field's rule as a structure; None where the library cannot check it. `kept` gets what the column points to."""
+    missing = [value.encode() for value in field.missing_values if value.isprintable()]
+    kind = _native_kind(field)
+    if kind is None or not len(missing) == len(field.missing_values) <= MAX_MISSING_VALUES:
+        return None
+    lane = make_column(field)
+    spans = (Span * len(missing))(*map(Span.of, missing))
+    column = Column(
+        kind=native.KINDS.index(kind.name),
+        flags=native.REQUIRED * field.required | native.KEY * is_key,
+        opening=Span.of(f"{quote(attribute_name(field, own_table))}:{lane.opening}".encode()),
+        closing=Span.of(lane.closing.encode()),
+        missing=spans,
+        missing_count=len(missing),
+        fewest=kind.fewest,
+        most=MANY if kind.most is None else kind.most,
+    )
+    kept += [missing, spans, column]
+    _set_bounds(column, kind)
+    if kind.name == "words":
+        return column if _set_words(column, field, lane, kind, kept) else None
+    return column if kind.name != "automaton" or _set_automaton(column, kind.pattern, kept) else None
 
-    def __init__(self, field: Field, own_table: bool, is_key: bool) -> None:
-        self._field = field
-        self._lane: Lane = make_column(field)
-        self._rules = {rule.name: rule for rule in field.constraints}
-        name = quote(attribute_name(field, own_table))
-        flags = native.REQUIRED * field.required | native.KEY * is_key
-        self._column = Column(
-            flags=flags,
-            opening=Span.of(f"{name}:{self._lane.opening}".encode()),
-            closing=Span.of(self._lane.closing.encode()),
-            most=MANY,
-        )
 
-    def build(self, kept: list[object]) -> Column | None:
-        """None where the rule is not known. `kept` gets what the column points to."""
-        missing = [value.encode() for value in self._field.missing_values if value.isprintable()]
-        are_known = len(missing) == len(self._field.missing_values) <= MAX_MISSING_VALUES
-        if not are_known or not self._choose(kept):
-            return None
-        column = self._column
-        spans = (Span * len(missing))(*map(Span.of, missing))
-        column.missing, column.missing_count = spans, len(missing)
-        kept += [missing, spans, column]
-        return column
+def _native_kind(field: Field) -> NativeKind | None:
+    limits = {rule.name: rule.limit for rule in field.constraints}
+    if not limits.keys() & {"enum", "categories"}:
+        return field.kind.native(limits)
+    document = field.document
+    given = [*document.get("constraints", {}).get("enum", ()), *document.get("categories", ())]
+    cells = {str(entry.get("value") if isinstance(entry, dict) else entry) for entry in given}
+    own = field.kind.native({})
+    return NativeKind("words", cells=cells.union(() if own is None else own.cells))
 
-    def _choose(self, kept: list[object]) -> bool:
-        field, names = self._field, self._rules.keys()
-        kind, format = field.kind.name, field.kind.format
-        if kind == "boolean" or names & {"enum", "categories"}:
-            return self._set_words(kept)
-        match kind:
-            case "string" | "any":
-                return names <= {"minLength", "maxLength", "pattern"} and self._set_text(format, kept)
-            case "integer" | "number" if isinstance(field.kind, NumberType):
-                self._column.kind = native.INTEGER if kind == "integer" else native.NUMBER
-                return field.kind.plain and self._set_bounds(_set_number)
-            case "year" if not names:  # four digits, and as a number no zero before them
-                self._column.kind, self._column.fewest, self._column.most = native.INTEGER, 4, 4
-                self._column.flags |= native.HAS_LEAST
-                self._column.least = 1_000
-                return True
-            case "date" | "datetime" if format == "default":
-                self._column.kind = native.DATE if kind == "date" else native.DATETIME
-                return self._set_bounds(_set_moment)
-            case "time" | "yearmonth" if format == "default" and not names:
-                return self._set_automaton(_SHAPES[kind], kept)
+
+def _set_bounds(column: Column, kind: NativeKind) -> None:
+    least, greatest = kind.least, kind.greatest
+    if least is not None:
+        column.flags |= native.HAS_LEAST | native.OPEN_LEAST * least.is_open
+        column.least, column.least_scale, column.least_text = least.digits, least.scale, Span.of(least.text.encode())
+    if greatest is not None:
+        column.flags |= native.HAS_MOST | native.OPEN_MOST * greatest.is_open
+        column.greatest, column.greatest_scale = greatest.digits, greatest.scale
+        column.greatest_text = Span.of(greatest.text.encode())
+
+
+def _set_words(column: Column, field: Field, lane: Lane, kind: NativeKind, kept: list[object]) -> bool:
+    """Sets the cells of an enumeration that the rule accepts; False where there are none, or too many to list."""
+    words = []
+    for cell in set(kind.cells) - field.missing if len(kind.cells) <= MAX_WORDS else ():
+        text, problems = lane.check(cell)
+        if not problems and cell.isprintable():
+            words.append((cell.encode(), text.encode()))
+    words.sort(key=lambda word: (len(word[0]), word[0]))
+    entries = (Word * len(words))(*(Word(Span.of(cell), Span.of(text)) for cell, text in words))
+    kept += [words, entries]
+    column.words, column.word_count = entries, len(words)
+    return bool(words)
+
+
+def _set_automaton(column: Column, pattern: str, kept: list[object]) -> bool:
+    automaton = automaton_of(pattern)
+    if automaton is None:
         return False
-
-    def _set_words(self, kept: list[object]) -> bool:
-        """The cells of an enumeration that the rule finds good."""
-        document = self._field.document
-        given = [*document.get("constraints", {}).get("enum", ()), *document.get("categories", ())]
-        given += [*getattr(self._field.kind, "values", ())]
-        cells = {str(entry.get("value") if isinstance(entry, dict) else entry) for entry in given}
-        words = []
-        for cell in cells - self._field.missing if len(cells) <= MAX_WORDS else ():
-            text, problems = self._lane.check(cell)
-            if not problems and cell.isprintable():
-                words.append((cell.encode(), text.encode()))
-        words.sort(key=lambda word: (len(word[0]), word[0]))
-        entries = (Word * len(words))(*(Word(Span.of(cell), Span.of(text)) for cell, text in words))
-        kept += [words, entries]
-        self._column.kind, self._column.words, self._column.word_count = native.WORDS, entries, len(words)
-        return bool(words)
-
-    def _set_text(self, format: str, kept: list[object]) -> bool:
-        column, rules = self._column, self._rules
-        if "minLength" in rules:
-            column.fewest = rules["minLength"].limit
-        if "maxLength" in rules:
-            column.most = rules["maxLength"].limit
-        if "pattern" in rules:
-            pattern: Pattern = rules["pattern"].limit
-            if format != "default" or pattern.digits is None:
-                return format == "default" and self._set_automaton(pattern.text, kept)
-            fewest, most = pattern.digits
-            column.kind, column.fewest = native.DIGITS, max(column.fewest, fewest)
-            column.most = min(column.most, MANY if most is None else most)
-            return True
-        if format == "default":
-            column.kind = native.TEXT
-        elif format == "email":
-            column.kind = native.EMAIL
-        else:
-            return self._set_automaton(_SHAPES[format], kept)
-        return True
-
-    def _set_automaton(self, pattern: str, kept: list[object]) -> bool:
-        automaton = automaton_of(pattern)
-        if automaton is None:
-            return False
-        kept.append(automaton)
-        self._column.kind = native.AUTOMATON
-        self._column.automaton, self._column.accepting = automaton.steps, automaton.accepting
-        return True
-
-    def _set_bounds(self, set_bound: Any) -> bool:
-        for sides, side in ((_LEAST, "least"), (_GREATEST, "greatest")):
-            found = [rule for name, rule in self._rules.items() if name in sides]
-            if len(found) > 1 or (found and not set_bound(self._column, side, found[0])):
-                return False
-            for rule in found:
-                self._column.flags |= sides[rule.name]
-        return self._rules.keys() <= _LEAST.keys() | _GREATEST.keys()
-
-
-def _set_number(column: Column, side: str, rule: Constraint) -> bool:
-    limit = Decimal(rule.limit)
-    scale = max(0, -int(limit.as_tuple().exponent))
-    if scale > _MAX_SCALE or abs(limit) >= 10 ** (18 - scale):
-        return False
-    setattr(column, side, int(limit.scaleb(scale)))
-    setattr(column, f"{side}_scale", scale)
+    kept.append(automaton)
+    column.automaton, column.accepting = automaton.steps, automaton.accepting
     return True
-
-
-def _set_moment(column: Column, side: str, rule: Constraint) -> bool:
-    text, fraction = rule.limit if isinstance(rule.limit, tuple) else (rule.limit, "")
-    setattr(column, f"{side}_text", Span.of(text.encode()))
-    return not fraction

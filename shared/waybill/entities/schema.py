@@ -20,7 +20,6 @@ from .patterns import Pattern
 MAX_FIELDS = 2_000
 MAX_PROBLEMS = 100
 FIELDS_MATCH = ("exact", "equal", "subset", "superset", "partial")
-LIST_ITEM_TYPES = ("string", "integer", "boolean", "number", "datetime", "date", "time")
 
 _MISSING = object()
 _BOUNDS: dict[str, tuple[Callable[[Any, Any], bool], str]] = {
@@ -68,10 +67,10 @@ def parse_schema(document: Any) -> Schema:
     Raises:
         SchemaError: with every problem found (at most 100).
     """
-    return _Reader().read(document)
+    return _SchemaCompiler().compile(document)
 
 
-class _Reader:
+class _SchemaCompiler:
     """Walks the document, collecting problems instead of stopping at the first."""
 
     def __init__(self) -> None:
@@ -81,7 +80,7 @@ class _Reader:
         if len(self.problems) < MAX_PROBLEMS:
             self.problems.append((path, message))
 
-    def read(self, document: Any) -> Schema:
+    def compile(self, document: Any) -> Schema:
         if not isinstance(document, Mapping):
             raise SchemaError([("", "must be an object")])
         missing_values = self.missing_values(document, "", ("",))
@@ -156,42 +155,25 @@ class _Reader:
             self.refuse(f"{path}/format", "must be a text")
             return None
         before = len(self.problems)
-        options = self.options(name, descriptor, path)
+        options = self.options(TYPES[name], descriptor, path)
         if len(self.problems) > before:
             return None
-        if name == "any":
-            format = "default"  # the standard gives it none: whatever stands there has no meaning
         try:
             return TYPES[name](format.removeprefix("fmt:"), **options)
         except ValueError as error:
             self.refuse(f"{path}/format" if str(error).startswith("format") else path, str(error))
             return None
 
-    def options(self, kind: str, descriptor: Mapping[str, Any], path: str) -> dict[str, Any]:
-        """The properties that belong to one type."""
+    def options(self, kind: type[FieldType], descriptor: Mapping[str, Any], path: str) -> dict[str, Any]:
+        """The properties that belong to one type, as arguments of its constructor."""
         options: dict[str, Any] = {}
-        texts, flags, lists = _OPTIONS.get(kind, ({}, {}, {}))
-        for property, option in texts.items():
-            if property in descriptor:
-                options[option] = descriptor[property]
-                if not isinstance(descriptor[property], str):
-                    self.refuse(f"{path}/{property}", "must be a text")
-        for property, option in flags.items():
-            if property in descriptor:
-                options[option] = descriptor[property]
-                if not isinstance(descriptor[property], bool):
-                    self.refuse(f"{path}/{property}", "must be true or false")
-        for property, option in lists.items():
-            if property in descriptor:
-                options[option] = descriptor[property]
-                if not _is_text_list(descriptor[property]) or not descriptor[property]:
-                    self.refuse(f"{path}/{property}", "must be a list of at least one text")
-        if kind == "list":
-            item = descriptor.get("itemType", "string")
-            if item in LIST_ITEM_TYPES:
-                options["item"] = TYPES[item]()
-            else:
-                self.refuse(f"{path}/itemType", f"must be one of {', '.join(LIST_ITEM_TYPES)}")
+        for name, property in kind.properties.items():
+            if name in descriptor:
+                problem = property.problem(descriptor[name])
+                if problem is None:
+                    options[property.option] = property.read(descriptor[name])
+                else:
+                    self.refuse(f"{path}/{name}", problem)
         return options
 
     def constraints(
@@ -216,7 +198,7 @@ class _Reader:
             rule = self.constraint(name, given[name], f"{path}/{name}", kind)
             if rule is not None:
                 rules.append(rule)
-        if kind.name in ("string", "integer") and "categories" in descriptor:
+        if kind.has_categories and "categories" in descriptor:
             rule = self.categories(descriptor, path.removesuffix("/constraints"), kind)
             if rule is not None:
                 rules.append(rule)
@@ -332,14 +314,6 @@ class _Reader:
             else:
                 keys.append(self.key(key, f"/uniqueKeys/{position}", names))
         return keys
-
-
-_OPTIONS: dict[str, tuple[dict[str, str], dict[str, str], dict[str, str]]] = {
-    "number": ({"decimalChar": "decimal_char", "groupChar": "group_char"}, {"bareNumber": "bare_number"}, {}),
-    "integer": ({"groupChar": "group_char"}, {"bareNumber": "bare_number"}, {}),
-    "boolean": ({}, {}, {"trueValues": "true_values", "falseValues": "false_values"}),
-    "list": ({"delimiter": "delimiter"}, {}, {}),
-}  # type → properties that hold a text, a flag, a list of texts, and the options they become
 
 
 def _problem(message: str) -> Problem:

@@ -22,9 +22,9 @@ from waybill.exports.container import FileWriter
 from waybill.exports.definition import Compression, Definition, Format
 from waybill.exports.destinations.base import Allowed
 from waybill.exports.destinations.hosts import AllowedHosts
+from waybill.exports.encoder import RowEncoder
 from waybill.exports.filter import compile_filter
 from waybill.exports.parse import parse_definition
-from waybill.exports.rows import RowEncoder
 from waybill.exports.run import snapshot_of
 from waybill.ids import new_token
 from waybill.jobs.items import LedgerEntry

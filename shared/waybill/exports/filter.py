@@ -29,16 +29,11 @@ from __future__ import annotations
 
 import json
 import operator
-import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from decimal import Decimal
-from functools import lru_cache
 from typing import Any
 
 from waybill.entities.fields import Field
-from waybill.entities.fieldtypes import TYPES, FieldType
-from waybill.entities.fieldtypes.attributes import check_text, json_text
-from waybill.entities.fieldtypes.base import ORDERED, Attribute
+from waybill.entities.fieldtypes import Attribute, FieldType
 from waybill.entities.schema import Schema
 from waybill.errors import InvalidRequest
 from waybill.validation import Problems, refuse_unknown
@@ -59,13 +54,7 @@ _ORDERINGS: dict[str, Callable[[Any, Any], bool]] = {
 OPS = ("eq", "ne", *_ORDERINGS, "in", "between", "begins", "contains", "empty")
 MEMBERS = frozenset({"field", "op", "value"})
 
-_EQUALITY = frozenset({"eq", "ne", "in"})
-_TEXTS = frozenset({"string", "any"})
-_PLAIN_DATETIME = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9])(?:\.([0-9]+))?Z?"
-)
 _UNREADABLE = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError)
-_REMEMBERED_DATES = 5_000
 
 
 def check_filter(value: object, schema: Schema, problems: Problems) -> tuple[dict[str, Any], ...]:
@@ -123,17 +112,13 @@ def compile_filter(conditions: Sequence[Mapping[str, Any]], schema: Schema) -> C
 def ops_of(kind: FieldType) -> tuple[str, ...]:
     """The ops that suit a type."""
     suits = {"eq", "ne", "in", "empty"}
-    if _is_ordered(kind):
+    if kind.is_ordered:
         suits |= {*_ORDERINGS, "between"}
-    if kind.name in _TEXTS:
-        suits |= {"begins", "contains"}
-    if kind.name in ("list", "array"):
+    if kind.is_text:
+        suits.add("begins")
+    if kind.is_text or kind.has_elements:
         suits.add("contains")
     return tuple(op for op in OPS if op in suits)
-
-
-def _is_ordered(kind: FieldType) -> bool:
-    return kind.name == "string" or bool(kind.constraints & ORDERED)
 
 
 def _checked(given: object, schema: Schema, path: str, problems: Problems) -> dict[str, Any]:
@@ -187,74 +172,15 @@ def _read_given(given: Any, op: str, kind: FieldType, path: str, problems: Probl
     try:
         return _given_key(given, op, kind)
     except _UNREADABLE:
-        problems.append((path, f"must be {_wanted(op, kind)}"))
+        problems.append((path, f"must be {kind.filter_noun(op)}"))
         return None
 
 
-def _wanted(op: str, kind: FieldType) -> str:
-    if kind.name in _TEXTS and op not in _EQUALITY:
-        return "a text that is not empty" if op in ("begins", "contains") else "a text"
-    return "an element" if op == "contains" else kind.noun
-
-
-# Keys: what is compared. Equal values have equal keys; those of the orderings have an order too.
-
-
 def _given_key(given: Any, op: str, kind: FieldType) -> Any:
-    """The key of a value of a condition. Raises ValueError and other exceptions when it is of the wrong type."""
+    """The key of a value of a condition. Raises one of `_UNREADABLE` when it is of the wrong type."""
     if given is None:
         raise ValueError
-    if kind.name in _TEXTS and op not in _EQUALITY:
-        if not isinstance(given, str) or (not given and op in ("begins", "contains")):
-            raise ValueError
-        return check_text(given)
-    if op == "contains":
-        item = getattr(kind, "item", None)
-        return json_text(given) if item is None else _key(item, "eq")(item.parse_given(given))
-    return _key(kind, op)(kind.parse_given(given))
-
-
-def _key(kind: FieldType, op: str) -> Callable[[Any], Any]:
-    """Logical value → key."""
-    if op == "contains" and kind.name == "array":
-        return lambda value: {json_text(part) for part in value}
-    if op == "contains" and kind.name == "list":
-        key = _key(kind.item, "eq")  # type: ignore[attr-defined]
-        return lambda value: {key(part) for part in value}
-    # Durations have equality and a partial order, each of its own: a year is 12 months, a month no number of days.
-    if _is_ordered(kind) and not (kind.name == "duration" and op in _EQUALITY):
-        return kind.order
-    return bool if kind.name == "boolean" else kind.identity
-
-
-def _reader(kind: FieldType, op: str) -> Callable[[Attribute], Any]:
-    """Attribute as the type stores it → key. Raises one of `_UNREADABLE` for any other attribute."""
-    key = _key(kind, op)
-    if kind.name in _TEXTS:
-        return operator.itemgetter("S")  # also text that breaks the field's format
-    if kind.name == "boolean":
-        return operator.itemgetter("BOOL")
-    if kind.name == "number":
-        return lambda attribute: Decimal(attribute["N"])
-    if kind.name == "integer":
-        return lambda attribute: int(attribute["N"])
-    if kind.name == "list":
-        item: FieldType = kind.item  # type: ignore[attr-defined]
-        return lambda attribute: key([item.parse(item.to_cell(part)) for part in attribute["L"]])
-    if kind.name in ("date", "datetime"):
-        # Stored is ISO 8601: quicker read so than written as, and read again from, a strptime pattern.
-        stored = kind if kind.format in ("default", "any") else TYPES[kind.name]()
-        if kind.name == "datetime":
-            return lambda attribute: _datetime_key(attribute["S"], stored)
-        parse = lru_cache(_REMEMBERED_DATES)(stored.parse)  # the same days come again and again
-        return lambda attribute: key(parse(attribute["S"]))
-    return lambda attribute: key(kind.parse(kind.to_cell(attribute)))
-
-
-def _datetime_key(text: str, kind: FieldType) -> Any:
-    plain = _PLAIN_DATETIME.fullmatch(text)
-    # What `order` gives for UTC, in a quarter of the time.
-    return (plain[1], (plain[2] or "").rstrip("0")) if plain else kind.order(kind.parse(text))
+    return kind.filter_value(given, op)
 
 
 def _text(attribute: Attribute) -> str:
@@ -268,7 +194,7 @@ def _compiled(condition: Mapping[str, Any], field: Field) -> Callable[[Item], bo
     name, kind, op = field.attribute, field.kind, condition["op"]
     if op == "empty":
         return _is_empty(name, condition.get("value", True))
-    read, key, holds = _reader(kind, op), _key(kind, op), _holds(condition, kind)
+    read, key, holds = kind.filter_reader(op), kind.filter_key(op), _holds(condition, kind)
     without_value: bool = op == "ne"
 
     def test(item: Item) -> bool:

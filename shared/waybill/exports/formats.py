@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from itertools import repeat
 from json.encoder import encode_basestring as quote_json
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from waybill.entities.fields import Field
 from waybill.entities.fieldtypes import FieldType
-from waybill.entities.fieldtypes.attributes import from_attribute, json_text
-from waybill.entities.fieldtypes.booleans import BooleanType
+from waybill.entities.fieldtypes.attributes import CANONICAL_NUMBER, are_canonical, from_attribute, json_text
+from waybill.entities.fieldtypes.boolean import BooleanType
+from waybill.entities.fieldtypes.export_columns import Cells, TypedColumns
 from waybill.exports.definition import Definition, Format
 from waybill.tabular.detect import DELIMITERS, RARE_DELIMITERS
 from waybill.tabular.formulas import guard, unguard
@@ -26,24 +27,9 @@ from waybill.tabular.formulas import guard, unguard
 MAX_CELL_CHARS = 32_767
 #: A double keeps any decimal number of so many significant digits.
 DOUBLE_DIGITS = 15
-_CANONICAL_NUMBER = r"(?:-?(?:[1-9][0-9]*+|0(?=\.))(?:\.[0-9]*[1-9])?|0)"
-_NUMBERS = re.compile(rf"(?:{_CANONICAL_NUMBER}\n)*+")
-_NUMBER = re.compile(_CANONICAL_NUMBER)
+_NUMBER = re.compile(CANONICAL_NUMBER)
 _GUARD_FIRST = "'=+@\t\r-"
 _CONTROLS = "".join(map(chr, range(32)))
-
-
-class Cells(NamedTuple):
-    """A column of a page: each cell is `opening`, its text and `closing`."""
-
-    opening: str
-    texts: Sequence[str]
-    closing: str
-
-    def whole(self) -> Sequence[str]:
-        if not (self.opening or self.closing):
-            return self.texts
-        return [f"{self.opening}{text}{self.closing}" for text in self.texts]
 
 
 class CellTooLong(ValueError):
@@ -54,26 +40,11 @@ class CellTooLong(ValueError):
         self.chars = chars
 
 
-class CellFormat(Protocol):
-    """How one format writes. The methods for columns raise TypeError or KeyError where a value is none of theirs."""
+class CellFormat(TypedColumns, Protocol):
+    """How one format writes."""
 
     def null(self, field: Field, *, guarded: bool) -> str:
         """The whole cell of an absent value: the first of the field's missing values."""
-
-    def texts(self, cells: Sequence[str], *, guarded: bool) -> Cells:
-        """Texts, with the formula guard where asked for."""
-
-    def numbers(self, cells: Sequence[str], decimal_char: str) -> Cells:
-        """Numbers in their canonical text. One that is in another is taken for a text."""
-
-    def booleans(self, values: Sequence[bool], kind: BooleanType | None) -> Cells:
-        """Booleans, in the words of their type (None: `true` and `false`)."""
-
-    def dates(self, values: Sequence[str], to_cell: Mapping[str, str] | None) -> Cells:
-        """Dates in ISO 8601; `to_cell` has the text that their type writes, where that is another."""
-
-    def nested(self, attributes: Sequence[Mapping[str, Any]], kind: FieldType) -> Cells:
-        """Maps and lists, as DynamoDB attributes."""
 
     def rows(self, columns: Sequence[Cells]) -> str:
         """The rows of a page; there is at least one column and one row."""
@@ -87,11 +58,6 @@ def cell_format(definition: Definition, labels: Sequence[str]) -> CellFormat:
     if definition.format is Format.CSV:
         return CsvFormat(definition, labels)
     return JsonFormat(labels) if definition.format is Format.JSONL else SheetFormat(definition, labels)
-
-
-def are_canonical(cells: Sequence[str]) -> bool:
-    """Whether all are numbers in their one spelling (see `attributes.number_text`)."""
-    return _NUMBERS.fullmatch("\n".join(cells) + "\n") is not None
 
 
 class _Care:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from waybill.entities.text_formats import is_plain_email
 from waybill.errors import DeliveryFailed
 from waybill.exports.destinations import kind_of
 from waybill.jobs.model import Job, Process, Status
@@ -270,21 +271,6 @@ def _line(text: str) -> str:
     return line
 
 
-_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_ADDRESS = re.compile(
-    rf"(?=.{{1,64}}@){_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+(?![0-9]+\Z){_LABEL}",
-)
-_MAX_ADDRESS = 254
-
-
-def is_address(text: str) -> bool:
-    """Whether a report can be sent to this address: the part of RFC 5321's mailbox (section 4.1.2) that mail services
-    deliver to. An ASCII dot-atom of up to 64 characters, `@`, a domain name with a dot; no quotes, comments, display
-    names or address literals; 254 characters in all."""
-    return len(text) <= _MAX_ADDRESS and _ADDRESS.fullmatch(text) is not None
-
-
 def check_recipients(value: object, problems: Problems) -> tuple[str, ...]:
     """The member `recipients` of a definition. A null member counts as left out.
 
@@ -299,7 +285,7 @@ def check_recipients(value: object, problems: Problems) -> tuple[str, ...]:
         return ()
     seen: set[str] = set()
     for position, address in enumerate(value):
-        if not isinstance(address, str) or not is_address(address):
+        if not isinstance(address, str) or not is_plain_email(address):
             problems.append((f"/recipients/{position}", "must be an e-mail address, such as ops@example.com"))
         elif address.lower() in seen:
             problems.append((f"/recipients/{position}", "names an address a second time"))

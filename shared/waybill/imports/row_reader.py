@@ -25,7 +25,7 @@ from waybill.imports.modes import MODES
 from waybill.imports.sinks import BatchSink, Wrapping
 from waybill.jobs.model import Job
 from waybill.native import WHOLE
-from waybill.tabular.formulas import GUARDED_TYPES, unguard
+from waybill.tabular.formulas import unguard
 from waybill.tabular.records import Rows, Segment, comment_records, parse_columns, parse_rows, raw_records
 from waybill.timestamps import rfc3339
 
@@ -66,7 +66,7 @@ class RowReader:
         self.unique_sets = self._compiler.unique_sets
         self._width = len(match.labels)
         self._native = None
-        guarded = [column.position for column in match.columns if column.field.type in GUARDED_TYPES]
+        guarded = [column.position for column in match.columns if column.field.kind.is_text]
         self._guarded = guarded if job.options.get("unescapeFormulas") else []
         # The leading columns of a rejects file say nothing of the row itself.
         self._first_own_cell = 3 if plan.rejects_format.strip_columns else 0

@@ -28,7 +28,7 @@ from typing import Any
 PATH = Path(__file__).with_name("native.lib")
 SOURCE = Path(__file__).with_name("native.c")
 
-IGNORED, TEXT, DIGITS, WORDS, AUTOMATON, EMAIL, INTEGER, NUMBER, DATE, DATETIME = range(10)
+KINDS = ("ignored", "text", "digits", "words", "automaton", "email", "integer", "number", "date", "datetime")
 REQUIRED, KEY, HAS_LEAST, HAS_MOST, OPEN_LEAST, OPEN_MOST = (1 << bit for bit in range(6))
 WHOLE = 2**32 - 1
 MAX_KEY_BYTES = 240

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 
-GUARDED_TYPES = frozenset({"string", "any"})
 _FORMULA = re.compile(r"'*[=+@\t\r-]")
 
 

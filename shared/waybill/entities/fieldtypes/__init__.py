@@ -1,27 +1,26 @@
-"""The field types of Table Schema, one class each.
-
-| module | types |
-|---|---|
-| `strings` | string (default, email, uri, uuid, binary), any |
-| `numbers` | number, integer, year |
-| `booleans` | boolean |
-| `temporal` | date, time, datetime, yearmonth |
-| `durations` | duration |
-| `nested` | object, array, list |
-| `geo` | geopoint, geojson |
+"""The field types of Table Schema, a module each that holds all that Waybill knows of the type (`base.FieldType`).
 
 Rules: https://datapackage.org/standard/table-schema/#field-types
 """
 
-from .attributes import Unreadable
-from .base import Attribute, FieldType
-from .booleans import BooleanType
-from .durations import DurationType
-from .geo import GeojsonType, GeopointType
-from .nested import ArrayType, ListType, ObjectType
-from .numbers import IntegerType, NumberType, YearType
-from .strings import AnyType, StringType
-from .temporal import DatetimeType, DateType, TimeType, YearmonthType
+from .any import AnyType
+from .array import ArrayType
+from .attributes import Attribute, Unreadable
+from .base import FieldType
+from .boolean import BooleanType
+from .date import DateType
+from .datetime import DatetimeType
+from .duration import DurationType
+from .geojson import GeojsonType
+from .geopoint import GeopointType
+from .integer import IntegerType
+from .list import ListType
+from .number import NumberType
+from .object import ObjectType
+from .string import StringType
+from .time import TimeType
+from .year import YearType
+from .yearmonth import YearmonthType
 
 TYPES: dict[str, type[FieldType]] = {
     kind.name: kind

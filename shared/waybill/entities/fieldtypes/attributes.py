@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from json.encoder import encode_basestring as quote
 from typing import Any
@@ -15,9 +15,16 @@ from typing import Any
 NUMBER_DIGITS = 38
 MAX_MAGNITUDE = 125  # 9.99…E+125
 MIN_MAGNITUDE = -130  # 1E-130
-NUMBER_TEXT_CHARS = 1_000  # longer is no number anybody means; keeps conversions cheap
+NUMBER_TEXT_CHARS = 1_000  # longer texts are refused unread, which keeps conversions cheap
 NESTING_LEVELS = 32
 MAX_ITEM_BYTES = 400 * 1024
+
+
+Attribute = Mapping[str, Any]
+"""A DynamoDB attribute value as its JSON protocol writes it: `{"S": "Aa"}`, `{"N": "12"}`, `{"L": [...]}`."""
+
+CANONICAL_NUMBER = r"(?:-?(?:[1-9][0-9]*+|0(?=\.))(?:\.[0-9]*[1-9])?|0)"
+_CANONICAL_NUMBERS = re.compile(rf"(?:{CANONICAL_NUMBER}\n)*+")
 
 
 class Unreadable(ValueError):
@@ -61,6 +68,11 @@ def number_text(value: Decimal) -> str:
     return f"-{text}" if sign else text
 
 
+def are_canonical(texts: Sequence[str]) -> bool:
+    """Whether all are numbers in their one spelling (`number_text`)."""
+    return _CANONICAL_NUMBERS.fullmatch("\n".join(texts) + "\n") is not None
+
+
 def number_json(text: str) -> int | float | str:
     """A stored number for a JSON answer; as text where a double would change it (long digits never change)."""
     value = Decimal(text)
@@ -69,6 +81,11 @@ def number_json(text: str) -> int | float | str:
         return int(plain)
     double = float(plain)
     return double if Decimal(repr(double)) == value else plain
+
+
+def is_number(value: Any) -> bool:
+    """Whether an exact JSON value is a number."""
+    return isinstance(value, int | Decimal) and not isinstance(value, bool)
 
 
 def load_json(text: str) -> Any:

@@ -1,4 +1,4 @@
-"""`date`, `time`, `datetime`, `yearmonth`: stored as ISO 8601 text.
+"""What `date`, `time` and `datetime` share: they are stored as ISO 8601 text.
 
 In the default format the text is kept as the file has it, offset and fraction included. Values of a strptime pattern
 and of `any` become ISO 8601 (`2024-01-26T15:00:00.3-05:00`, a zero offset `Z`); an export writes the pattern again, or
@@ -9,20 +9,18 @@ what has no offset counts as UTC.
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, NamedTuple
 
-from .attributes import Unreadable
-from .base import ORDERED, Attribute, FieldType
+from .attributes import Attribute, Unreadable
+from .base import ORDERED, FieldType
+from .export_columns import CachedTexts, ExportLane, TypedColumns
+from .native_kind import Bound
 
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]")
-_OFFSET = r"Z|[+-](?:(?:0[0-9]|1[0-3]):[0-5][0-9]|14:00)"
+OFFSET = r"Z|[+-](?:(?:0[0-9]|1[0-3]):[0-5][0-9]|14:00)"
 _DATETIME = re.compile(
-    rf"([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9])(?:\.([0-9]+))?({_OFFSET})?"
+    rf"([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9])(?:\.([0-9]+))?({OFFSET})?"
 )
-_MIDNIGHT = re.compile(rf"T24:00:00(?:\.0+)?(?:{_OFFSET})?")
-_YEARMONTH = re.compile("[0-9]{4}-(?:0[1-9]|1[0-2])")
 _FOREIGN_DIGIT = re.compile(r"(?![0-9])\d")
 
 
@@ -37,11 +35,13 @@ class Moment(NamedTuple):
 class TemporalType(FieldType):
     """What the three share: default format, `any`, or a strptime pattern."""
 
+    formats: ClassVar[tuple[str, ...]] = ()
     constraints: ClassVar[frozenset[str]] = ORDERED
     iso: ClassVar[str]  # how a message shows the default format
 
     def __init__(self, format: str = "default") -> None:
         super().__init__(format)
+        self.is_iso = format in ("default", "any")
         if format not in ("default", "any"):
             _check_pattern(format, self._sample())
             self.noun = f"{self.noun} ({_shown(format)})"
@@ -74,7 +74,16 @@ class TemporalType(FieldType):
 
     def to_cell(self, attribute: Attribute) -> str:
         text = str(attribute["S"])
-        return text if self.format in ("default", "any") else _strftime(self._to_datetime(text), self.format)
+        return text if self.is_iso else _strftime(self._to_datetime(text), self.format)
+
+    def exported(self, form: TypedColumns, guarded: bool) -> ExportLane:
+        if self.is_iso:
+            return super().exported(form, guarded)
+        texts = self._cached_texts()
+        return lambda values: form.texts([texts[value] for value in values], guarded=False)
+
+    def _cached_texts(self) -> CachedTexts:
+        return CachedTexts(lambda text: self.to_cell({"S": text}))
 
     def _read_iso(self, text: str) -> Moment:
         raise NotImplementedError
@@ -89,96 +98,7 @@ class TemporalType(FieldType):
         raise NotImplementedError
 
 
-class DateType(TemporalType):
-    """`yyyy-mm-dd`, years 0001 to 9999."""
-
-    name: ClassVar[str] = "date"
-    noun = "a date"
-    iso: ClassVar[str] = "YYYY-MM-DD"
-
-    def _read_iso(self, text: str) -> Moment:
-        if not _DATE.fullmatch(text):
-            raise ValueError
-        date.fromisoformat(text)  # raises for a day that the calendar lacks
-        return Moment(text, text, text)
-
-    def _from_datetime(self, value: datetime) -> str:
-        return value.date().isoformat()
-
-    def _to_datetime(self, text: str) -> datetime:
-        return datetime.combine(date.fromisoformat(text), time())
-
-    def _sample(self) -> datetime:
-        return datetime(2024, 11, 28)
-
-
-class TimeType(TemporalType):
-    """`hh:mm:ss`, `00:00:00` to `23:59:59`; patterns may bring a fraction and an offset."""
-
-    name: ClassVar[str] = "time"
-    noun = "a time"
-    iso: ClassVar[str] = "hh:mm:ss"
-
-    def _read_iso(self, text: str) -> Moment:
-        if self.format == "default":
-            if not _TIME.fullmatch(text):
-                raise ValueError
-            return Moment(text, text, (text, ""))
-        moment = _read_datetime(f"2000-01-02T{text}")
-        return Moment(text, moment.identity[11:], moment.order)
-
-    def _from_datetime(self, value: datetime) -> str:
-        return _iso_time(value)
-
-    def _to_datetime(self, text: str) -> datetime:
-        return datetime.fromisoformat(f"1900-01-01T{text}")
-
-    def _sample(self) -> datetime:
-        return datetime(1900, 1, 1, 13, 45, 59, tzinfo=UTC)
-
-
-class DatetimeType(TemporalType):
-    """XML Schema dateTime: `yyyy-mm-ddThh:mm:ss`, a fraction of any length, `Z` or `±hh:mm`. `24:00:00` is the first
-    instant of the next day."""
-
-    name: ClassVar[str] = "datetime"
-    noun = "a date and time"
-    iso: ClassVar[str] = "YYYY-MM-DDThh:mm:ss"
-
-    def _read_iso(self, text: str) -> Moment:
-        if self.format == "default" and _MIDNIGHT.fullmatch(text, 10):
-            return _read_datetime(text, timedelta(days=1))
-        return _read_datetime(text)
-
-    def _from_datetime(self, value: datetime) -> str:
-        return f"{value.date().isoformat()}T{_iso_time(value)}"
-
-    def _to_datetime(self, text: str) -> datetime:
-        return datetime.fromisoformat(text)
-
-    def _sample(self) -> datetime:
-        return datetime(2024, 11, 28, 13, 45, 59, tzinfo=UTC)
-
-
-class YearmonthType(FieldType):
-    """`yyyy-mm`."""
-
-    name: ClassVar[str] = "yearmonth"
-    constraints: ClassVar[frozenset[str]] = ORDERED
-    noun = "a month (YYYY-MM)"
-
-    def __init__(self, format: str = "default") -> None:
-        if format != "default":
-            raise ValueError("format must be default")
-        super().__init__(format)
-
-    def parse(self, cell: str) -> str:
-        if not _YEARMONTH.fullmatch(cell):
-            raise ValueError
-        return cell
-
-
-def _read_datetime(text: str, after: timedelta | None = None) -> Moment:
+def read_datetime(text: str, after: timedelta | None = None) -> Moment:
     """`after`: the hour 24 is read as 0, and this much is added."""
     match = _DATETIME.fullmatch(text.replace("T24", "T00", 1) if after else text)
     if match is None:
@@ -199,7 +119,7 @@ def _read_datetime(text: str, after: timedelta | None = None) -> Moment:
     return Moment(text, identity, (instant.isoformat(), fraction))
 
 
-def _iso_time(value: datetime) -> str:
+def iso_time(value: datetime) -> str:
     text = value.time().isoformat("seconds")
     if value.microsecond:
         text += f".{value.microsecond:06d}".rstrip("0")
@@ -302,3 +222,9 @@ def _any_value(part: dict[str, str | None]) -> datetime:
     if not offset:
         return value
     return value.replace(tzinfo=UTC if offset[0] not in "+-" else datetime.strptime(offset, "%z").tzinfo)
+
+
+def moment_bound(limit: Any, is_open: bool) -> Bound | None:
+    """A bound of dates and times, for the native library: without a fraction of a second."""
+    text, fraction = limit if isinstance(limit, tuple) else (limit, "")
+    return None if fraction else Bound(text=text, is_open=is_open)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from .base import Attribute, FieldType
+from .attributes import Attribute
+from .base import FieldType, Property, texts_problem
+from .export_columns import ExportLane, TypedColumns
+from .native_kind import NativeKind
 
 TRUE_VALUES = ("true", "True", "TRUE", "1")
 FALSE_VALUES = ("false", "False", "FALSE", "0")
@@ -15,6 +19,10 @@ class BooleanType(FieldType):
     """An export writes the first of `true_values` or `false_values`."""
 
     name: ClassVar[str] = "boolean"
+    properties: ClassVar[Mapping[str, Property]] = {
+        "trueValues": Property("true_values", texts_problem),
+        "falseValues": Property("false_values", texts_problem),
+    }
     storage: ClassVar[str] = "BOOL"
 
     def __init__(
@@ -24,8 +32,6 @@ class BooleanType(FieldType):
         true_values: Sequence[str] = TRUE_VALUES,
         false_values: Sequence[str] = FALSE_VALUES,
     ) -> None:
-        if format != "default":
-            raise ValueError("format must be default")
         super().__init__(format)
         if not true_values or not false_values or set(true_values) & set(false_values):
             raise ValueError("trueValues and falseValues must hold something, and nothing in common")
@@ -45,8 +51,29 @@ class BooleanType(FieldType):
     def stored(self, value: Any) -> str:
         return "true" if value else "false"
 
+    def attribute_of(self, text: str) -> Attribute:
+        return {"BOOL": text == "true" if text in ("true", "false") else self.parse(text)}
+
+    def value_of_identity(self, identity: str) -> bool:
+        return identity == "true"
+
     def to_json(self, attribute: Attribute) -> bool:
         return bool(attribute["BOOL"])
 
     def to_cell(self, attribute: Attribute) -> str:
         return self.first[bool(attribute["BOOL"])]
+
+    def native(self, limits: Mapping[str, Any]) -> NativeKind | None:
+        return NativeKind("words", cells=self.values)
+
+    def cell_of_boolean(self, value: bool, text: str) -> str:
+        return self.first[value]
+
+    def exported(self, form: TypedColumns, guarded: bool) -> ExportLane:
+        return lambda values: form.booleans(values, self)
+
+    def filter_key(self, op: str) -> Callable[[Any], Any]:
+        return bool
+
+    def filter_reader(self, op: str) -> Callable[[Attribute], Any]:
+        return operator.itemgetter("BOOL")

@@ -1,88 +1,26 @@
-"""`geopoint` and `geojson`: stored as DynamoDB lists and maps.
+"""`geojson`: stored as a DynamoDB map.
 
 GeoJSON: RFC 7946. TopoJSON: https://github.com/topojson/topojson-specification (version 1.0.0)
 """
 
 from __future__ import annotations
 
-import re
-from decimal import Decimal
 from typing import Any, ClassVar
 
-from .attributes import Unreadable, from_attribute, json_text, load_json, number_text, to_attribute, to_json
-from .base import Attribute, FieldType
-from .nested import JsonType
-
-_NUMBER = r"\s*([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\s*"
-_SHOWN = {"default": "longitude, latitude", "array": "[longitude, latitude]", "object": '{"lon": …, "lat": …}'}
-_PAIR = re.compile(f"{_NUMBER},{_NUMBER}")
-
-
-class GeopointType(FieldType):
-    """`lon, lat` in degrees, as text (`default`), JSON array or JSON object; the value is (lon, lat)."""
-
-    name: ClassVar[str] = "geopoint"
-    storage: ClassVar[str] = ""
-
-    def __init__(self, format: str = "default") -> None:
-        if format not in ("default", "array", "object"):
-            raise ValueError("format must be one of default, array, object")
-        super().__init__(format)
-        self.noun = f"a point ({_SHOWN[format]})"
-
-    def parse(self, cell: str) -> Any:
-        if self.format == "default":
-            match = _PAIR.fullmatch(cell) if len(cell) <= 1_000 else None
-            if match is None:
-                raise ValueError
-            return self._checked([Decimal(match[1]), Decimal(match[2])])
-        return self._checked(load_json(cell))
-
-    def parse_given(self, given: Any) -> Any:
-        if isinstance(given, str):
-            return self.parse(given)
-        return self._checked(load_json(json_text(given)))
-
-    def _checked(self, value: Any) -> tuple[Decimal, Decimal]:
-        if self.format == "object" and isinstance(value, dict):
-            if set(value) != {"lon", "lat"}:
-                raise ValueError
-            value = [value["lon"], value["lat"]]
-        elif self.format == "object" or not isinstance(value, list):
-            raise ValueError
-        if len(value) != 2 or not all(_is_number(part) for part in value):
-            raise ValueError
-        lon, lat = Decimal(value[0]), Decimal(value[1])
-        if not (-180 <= lon <= 180 and -90 <= lat <= 90):
-            raise Unreadable("longitude is -180 … 180, latitude -90 … 90")
-        number_text(lon), number_text(lat)  # raises what DynamoDB cannot hold
-        return lon, lat
-
-    def stored(self, value: Any) -> str:
-        return to_attribute({"lon": value[0], "lat": value[1]} if self.format == "object" else list(value))
-
-    def identity(self, value: Any) -> str:
-        return f"{number_text(value[0])},{number_text(value[1])}"
-
-    def to_json(self, attribute: Attribute) -> Any:
-        return to_json(from_attribute(attribute))
-
-    def to_cell(self, attribute: Attribute) -> str:
-        text = json_text(from_attribute(attribute))
-        return text[1:-1] if self.format == "default" else text
+from .attributes import is_number
+from .json_value import JsonType
 
 
 class GeojsonType(JsonType):
     """A GeoJSON object, or a TopoJSON object."""
 
     name: ClassVar[str] = "geojson"
+    formats: ClassVar[tuple[str, ...]] = ("default", "topojson")
     constraints: ClassVar[frozenset[str]] = frozenset()
     container: ClassVar[type] = dict
 
     def __init__(self, format: str = "default") -> None:
-        if format not in ("default", "topojson"):
-            raise ValueError("format must be default or topojson")
-        FieldType.__init__(self, format)
+        super().__init__(format)
         self.noun = "a GeoJSON object" if format == "default" else "a TopoJSON object"
 
     def _checked(self, value: Any) -> Any:
@@ -92,12 +30,8 @@ class GeojsonType(JsonType):
         return value
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | Decimal) and not isinstance(value, bool)
-
-
 def _is_position(value: Any) -> bool:
-    return isinstance(value, list) and len(value) >= 2 and all(map(_is_number, value))
+    return isinstance(value, list) and len(value) >= 2 and all(map(is_number, value))
 
 
 def _is_line(value: Any, least: int = 2) -> bool:
@@ -149,13 +83,13 @@ def _is_feature(value: Any) -> bool:
         and {"geometry", "properties"} <= set(value)
         and (value["geometry"] is None or _is_geometry(value["geometry"]))
         and (value["properties"] is None or isinstance(value["properties"], dict))
-        and ("id" not in value or isinstance(value["id"], str) or _is_number(value["id"]))
+        and ("id" not in value or isinstance(value["id"], str) or is_number(value["id"]))
     )
 
 
 def _has_fair_box(value: dict[str, Any]) -> bool:
     box = value.get("bbox", [0, 0, 0, 0])
-    return isinstance(box, list) and len(box) >= 4 and len(box) % 2 == 0 and all(map(_is_number, box))
+    return isinstance(box, list) and len(box) >= 4 and len(box) % 2 == 0 and all(map(is_number, box))
 
 
 def _is_geojson(value: dict[str, Any]) -> bool:

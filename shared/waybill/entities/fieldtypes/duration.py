@@ -6,16 +6,21 @@ https://www.w3.org/TR/xmlschema-2/#duration
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from decimal import Decimal, localcontext
 from fractions import Fraction
 from typing import Any, ClassVar
 
 from .base import ORDERED, FieldType
+from .typed_cells import seconds_and_fraction
 
 _GRAMMAR = re.compile(
     r"(-)?P(?=[0-9T])(?:([0-9]+)W|(?:([0-9]+)Y)?(?:([0-9]+)M)?(?:([0-9]+)D)?"
     r"(?:T(?=[0-9])(?:([0-9]+)H)?(?:([0-9]+)M)?(?:([0-9]+(?:\.[0-9]+)?)S)?)?)"
 )
+_IDENTITY = re.compile(r"(-?[0-9]+)M(-?[0-9]+(?:/[0-9]+)?)S")
 _CHARS = 100
 # The order of durations is partial (a month against 30 days): it holds when it holds from these four months on
 # (XML Schema 3.2.6.2).
@@ -55,11 +60,6 @@ class DurationType(FieldType):
     constraints: ClassVar[frozenset[str]] = ORDERED
     noun = "a duration (like P1DT12H)"
 
-    def __init__(self, format: str = "default") -> None:
-        if format != "default":
-            raise ValueError("format must be default")
-        super().__init__(format)
-
     def parse(self, cell: str) -> Duration:
         match = _GRAMMAR.fullmatch(cell) if len(cell) <= _CHARS else None
         if match is None:
@@ -75,6 +75,31 @@ class DurationType(FieldType):
 
     def identity(self, value: Any) -> str:
         return f"{value.months}M{value.seconds}S"
+
+    def value_of_identity(self, identity: str) -> str:
+        """`14M3601/2S` as `P14MT1800.5S`."""
+        found = _IDENTITY.fullmatch(identity)
+        if found is None:
+            return identity
+        months, seconds = int(found[1]), Fraction(found[2])
+        sign = "-" if months < 0 or seconds < 0 else ""
+        months, seconds = abs(months), abs(seconds)
+        text = f"P{months}M" if months else "P"
+        if seconds or not months:
+            with localcontext() as context:
+                context.prec = 200
+                text += f"T{Decimal(seconds.numerator) / Decimal(seconds.denominator):f}S"
+        return sign + text
+
+    def cell_of_moment(self, value: datetime | time | timedelta) -> str:
+        if not isinstance(value, timedelta):
+            return super().cell_of_moment(value)
+        seconds, fraction = seconds_and_fraction(value)
+        return f"PT{seconds}{fraction}S"
+
+    def filter_key(self, op: str) -> Callable[[Any], Any]:
+        # Equality and the partial order are each of their own: a year is 12 months, a month no number of days.
+        return self.identity if op in ("eq", "ne", "in") else self.order
 
 
 def _days(year: int, month: int) -> int:

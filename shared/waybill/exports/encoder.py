@@ -16,8 +16,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal, localcontext
-from fractions import Fraction
+from decimal import Decimal
 from functools import cached_property
 from itertools import compress
 from typing import Any, NamedTuple
@@ -26,23 +25,17 @@ import msgspec
 
 from waybill.entities.fields import Field
 from waybill.entities.fieldtypes import Attribute, FieldType
-from waybill.entities.fieldtypes.attributes import from_attribute, json_text, number_text
-from waybill.entities.fieldtypes.booleans import BooleanType
-from waybill.entities.fieldtypes.durations import DurationType
-from waybill.entities.fieldtypes.nested import ListType
-from waybill.entities.fieldtypes.numbers import IntegerType, NumberType, YearType
-from waybill.entities.fieldtypes.temporal import DateType, TemporalType
+from waybill.entities.fieldtypes.attributes import from_attribute, json_text
+from waybill.entities.fieldtypes.export_columns import Cells
 from waybill.entities.model import Entity
 from waybill.entities.row_compiler import attribute_name
 from waybill.entities.schema import parse_schema
 from waybill.errors import JobFailed
 from waybill.exports.definition import DELETED, Definition
-from waybill.exports.formats import MAX_CELL_CHARS, CellFormat, Cells, CellTooLong, are_canonical, cell_format
-from waybill.tabular.formulas import GUARDED_TYPES
+from waybill.exports.formats import MAX_CELL_CHARS, CellFormat, CellTooLong, cell_format
 
 _GONE = "_gone"
 _SORT_KEY = "_sk"
-_CACHED_TEXTS = 50_000
 
 Item = Mapping[str, Attribute]
 
@@ -185,7 +178,7 @@ class RowEncoder:
         if not isinstance(text, str):
             return None
         parts = [text] if len(self._key) == 1 else _key_parts(text)
-        return _from_identity(self._key[place].kind, parts[place]) if len(parts) == len(self._key) else None
+        return self._key[place].kind.value_of_identity(parts[place]) if len(parts) == len(self._key) else None
 
     def _cells(self, column: _Column, values: Sequence[Any], page: _Page) -> Cells:
         try:
@@ -284,9 +277,9 @@ class _Column:
     def __init__(self, field: Field, own_table: bool, form: CellFormat, escape_formulas: bool) -> None:
         self.field, self._form = field, form
         self.attribute = attribute_name(field, own_table)
-        self._is_text, self._escape_formulas = field.type in GUARDED_TYPES, escape_formulas
+        self._is_text, self._escape_formulas = field.kind.is_text, escape_formulas
         guarded = escape_formulas and self._is_text
-        self.letter, self._fast = _lane(field.kind, form, guarded)
+        self.letter, self._fast = field.kind.letter, field.kind.exported(form, guarded)
         self._null = form.null(field, guarded=guarded)
 
     def own(self, attribute: Any) -> Any:
@@ -339,72 +332,11 @@ class _Column:
             return self._null
         if not self._is_text:
             try:
-                return self._fast([self.own(_attribute(self.field.kind, text))]).whole()[0]
+                return self._fast([self.own(self.field.kind.attribute_of(text))]).whole()[0]
             except (ValueError, TypeError, KeyError, ArithmeticError) as error:
                 if isinstance(error, CellTooLong):
                     raise
         return self._form.texts([text], guarded=self._escape_formulas).whole()[0]
-
-
-_Lane = Callable[[Sequence[Any]], Cells]
-
-
-def _lane(kind: FieldType, form: CellFormat, guarded: bool) -> tuple[str, _Lane]:
-    """The letter of the DynamoDB type that a field's values have, and what makes cells of a column of them; it raises
-    TypeError or KeyError where a value is of another type."""
-    if isinstance(kind, BooleanType):
-        return "BOOL", lambda values: form.booleans(values, kind)
-    if isinstance(kind, YearType):
-        years = _Cache(lambda text: kind.to_cell({"N": text}))
-        return "N", lambda values: form.numbers([years[value] for value in values], ".")
-    if isinstance(kind, NumberType):
-        decimal_char = "." if isinstance(kind, IntegerType) else kind.decimal_char
-        return "N", lambda values: form.numbers(_canonical(values), decimal_char)
-    if isinstance(kind, TemporalType):
-        texts = _Cache(lambda text: kind.to_cell({"S": text}))
-        is_iso = kind.format in ("default", "any")
-        if isinstance(kind, DateType):
-            return "S", lambda values: form.dates(values, None if is_iso else texts)
-        if not is_iso:
-            return "S", lambda values: form.texts([texts[value] for value in values], guarded=False)
-    if not kind.storage:
-        is_map = kind.name in ("object", "geojson") or (kind.name == "geopoint" and kind.format == "object")
-        return "M" if is_map else "L", lambda attributes: form.nested(attributes, kind)
-    return "S", lambda values: form.texts(values, guarded=guarded)
-
-
-class _Cache(dict[str, str]):
-    """Stored text → cell text; the stored one where it cannot be what its type says."""
-
-    def __init__(self, to_cell: Callable[[str], str]) -> None:
-        super().__init__()
-        self._to_cell = to_cell
-
-    def __missing__(self, text: str) -> str:
-        if not isinstance(text, str):
-            raise KeyError(text)
-        try:
-            cell = self._to_cell(text)
-        except (ValueError, ArithmeticError):
-            cell = text
-        if len(self) >= _CACHED_TEXTS:
-            self.clear()
-        self[text] = cell
-        return cell
-
-
-def _canonical(values: Sequence[str]) -> Sequence[str]:
-    """Numbers in their one spelling; DynamoDB keeps them so, stand-ins for it may not."""
-    return values if are_canonical(values) else [_canonical_number(value) for value in values]
-
-
-def _canonical_number(text: str) -> str:
-    if not isinstance(text, str):
-        raise TypeError
-    try:
-        return number_text(Decimal(text))
-    except (ValueError, ArithmeticError):
-        return text
 
 
 def _best_text(attribute: Any, kind: FieldType) -> str | None:
@@ -419,8 +351,10 @@ def _best_text(attribute: Any, kind: FieldType) -> str | None:
     if letter == "NS":
         value = sorted(value, key=_order)
         attribute = {"L": [{"N": element} for element in value]}
-    if letter in ("SS", "NS", "BS") and isinstance(kind, ListType):
-        return kind.delimiter.join(value if letter == "NS" else sorted(value))
+    if letter in ("SS", "NS", "BS"):
+        text = kind.cell_of_set(value if letter == "NS" else sorted(value))
+        if text is not None:
+            return text
     if isinstance(value, str):
         return value
     try:
@@ -436,17 +370,6 @@ def _order(number: str) -> Decimal:
         return Decimal(0)
 
 
-def _attribute(kind: FieldType, text: str) -> Attribute:
-    """A text as the attribute that its type stores. Raises ValueError where it cannot be read."""
-    if isinstance(kind, BooleanType) and text in ("true", "false"):
-        return {"BOOL": text == "true"}
-    stored = kind.stored(kind.parse(text))
-    if not kind.storage:
-        found: Attribute = json.loads(stored)
-        return found
-    return {kind.storage: stored == "true" if kind.storage == "BOOL" else stored}
-
-
 _KEY_PARTS = re.compile(r"((?:[^|\\]|\\.)*)(?:\||\Z)", re.DOTALL)
 
 
@@ -459,29 +382,3 @@ def _key_parts(text: str) -> list[str]:
         if found[0] == found[1]:  # not ended by a bar
             break
     return parts
-
-
-def _from_identity(kind: FieldType, identity: str) -> Any:
-    """The value of a column from what the key knows of it."""
-    if isinstance(kind, BooleanType):
-        return identity == "true"
-    return _duration(identity) if isinstance(kind, DurationType) else identity
-
-
-_DURATION = re.compile(r"(-?[0-9]+)M(-?[0-9]+(?:/[0-9]+)?)S")
-
-
-def _duration(identity: str) -> str:
-    """`14M3601/2S` as `P14MT1800.5S`."""
-    found = _DURATION.fullmatch(identity)
-    if found is None:
-        return identity
-    months, seconds = int(found[1]), Fraction(found[2])
-    sign = "-" if months < 0 or seconds < 0 else ""
-    months, seconds = abs(months), abs(seconds)
-    text = f"P{months}M" if months else "P"
-    if seconds or not months:
-        with localcontext() as context:
-            context.prec = 200
-            text += f"T{Decimal(seconds.numerator) / Decimal(seconds.denominator):f}S"
-    return sign + text

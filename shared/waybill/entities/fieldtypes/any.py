@@ -1,0 +1,32 @@
+"""`any`: no type is declared; the text of the cell, untouched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ..columns import Lane
+from .attributes import json_text
+from .native_kind import NativeKind
+from .text import TextLane, TextType
+
+if TYPE_CHECKING:
+    from ..fields import Field
+
+
+class AnyType(TextType):
+    """The standard gives it no format: whatever stands there has no meaning."""
+
+    name: ClassVar[str] = "any"
+
+    def __init__(self, format: str = "default") -> None:
+        super().__init__()
+
+    def parse_given(self, given: Any) -> str:
+        return given if isinstance(given, str) else json_text(given)
+
+    def lane(self, field: Field) -> Lane:
+        return TextLane(field)
+
+    def native(self, limits: Mapping[str, Any]) -> NativeKind | None:
+        return NativeKind("text")

@@ -1,0 +1,164 @@
+"""`number`: exact decimals, stored as `N` in one spelling (see `attributes.number_text`)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ..columns import COMPARE, Lane, hold_at_both_ends, odd_frames, run_of, with_out_of_bounds, with_stand_ins
+from .attributes import NUMBER_TEXT_CHARS, Attribute, Unreadable, number_json, number_text
+from .base import ORDERED, FieldType, Property, flag_problem, text_problem
+from .export_columns import ExportLane, TypedColumns, canonical_numbers
+from .native_kind import NativeKind, bounded, number_bound
+
+if TYPE_CHECKING:
+    from ..fields import Field
+
+GROUP_CHAR = Property("group_char", text_problem)
+BARE_NUMBER = Property("bare_number", flag_problem)
+
+
+class NumberType(FieldType):
+    """XML Schema decimal with an optional exponent; NaN and INF are refused, DynamoDB cannot hold them. White space
+    around it is dropped, as XML Schema does.
+
+    `decimal_char` and `group_char` as in the standard; a group character stands between digits only. With
+    `bare_number` false, text around the number is dropped, but for a minus that is not right before the number.
+    """
+
+    name: ClassVar[str] = "number"
+    properties: ClassVar[Mapping[str, Property]] = {
+        "decimalChar": Property("decimal_char", text_problem),
+        "groupChar": GROUP_CHAR,
+        "bareNumber": BARE_NUMBER,
+    }
+    storage: ClassVar[str] = "N"
+    constraints: ClassVar[frozenset[str]] = ORDERED
+    noun = "a number"
+
+    def __init__(
+        self, format: str = "default", *, decimal_char: str = ".", group_char: str = "", bare_number: bool = True
+    ) -> None:
+        super().__init__(format)
+        for given in (decimal_char, group_char):
+            if re.search(r"[\d+\-]", given):
+                raise ValueError("decimalChar and groupChar must not hold digits or signs")
+        if not decimal_char or decimal_char == group_char:
+            raise ValueError("decimalChar must not be empty nor equal groupChar")
+        self.decimal_char, self.group_char, self.bare_number = decimal_char, group_char, bare_number
+        self.plain = decimal_char == "." and not group_char and bare_number
+        self._grammar = re.compile(self._wrap(self._core()))
+
+    def _core(self) -> str:
+        digits = self._digits()
+        point = re.escape(self.decimal_char)
+        return rf"[+-]?(?:{digits}(?:{point}[0-9]*)?|{point}[0-9]+)(?:[eE][+-]?[0-9]+)?"
+
+    def _digits(self) -> str:
+        return rf"[0-9]+(?:{re.escape(self.group_char)}[0-9]+)*" if self.group_char else "[0-9]+"
+
+    def _wrap(self, core: str) -> str:
+        return f"({core})" if self.bare_number else rf"[^\d-]*?({core})(?!\s*-\s*\Z)[^\d]*"
+
+    def _plain_text(self, cell: str) -> str:
+        if len(cell) > NUMBER_TEXT_CHARS:
+            raise Unreadable("too long")
+        match = self._grammar.fullmatch(cell.strip())
+        if match is None:
+            raise ValueError
+        text = match[1]
+        if self.group_char:
+            text = text.replace(self.group_char, "")
+        return text.replace(self.decimal_char, ".")
+
+    def parse(self, cell: str) -> Any:
+        return self._checked(self._plain_text(cell))
+
+    def parse_given(self, given: Any) -> Any:
+        if isinstance(given, bool) or not isinstance(given, int | float | Decimal | str):
+            raise ValueError
+        return self.parse(given) if isinstance(given, str) else self._checked(str(given))
+
+    def _checked(self, text: str) -> Any:
+        try:
+            value = Decimal(text)
+        except ArithmeticError:
+            raise Unreadable("outside 1E-130 … 9.99E+125") from None
+        number_text(value)  # raises what DynamoDB cannot hold
+        return value
+
+    def stored(self, value: Any) -> str:
+        return number_text(value)
+
+    def to_json(self, attribute: Attribute) -> Any:
+        return number_json(attribute["N"])
+
+    def to_cell(self, attribute: Attribute) -> str:
+        text = str(attribute["N"])
+        if "E" in text or "e" in text or "+" in text:  # another writer's spelling in a target table
+            text = number_text(Decimal(text))
+        return text if self.decimal_char == "." else text.replace(".", self.decimal_char)
+
+    def lane(self, field: Field) -> Lane:
+        return NumberLane(field) if self.plain else super().lane(field)
+
+    def native(self, limits: Mapping[str, Any]) -> NativeKind | None:
+        return bounded(self.name, limits, number_bound) if self.plain else None
+
+    def cell_of_number(self, text: str) -> str:
+        return text.replace(".", self.decimal_char)
+
+    def exported(self, form: TypedColumns, guarded: bool) -> ExportLane:
+        return lambda values: form.numbers(canonical_numbers(values), self.decimal_char)
+
+    def filter_reader(self, op: str) -> Callable[[Attribute], Any]:
+        return lambda attribute: Decimal(attribute["N"])
+
+
+class NumberLane(Lane):
+    """Plain decimals of up to 18 digits on either side of the point; others are rare."""
+
+    may_be_blank = False
+    _RUN_OF_CELLS = r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?"
+
+    def __init__(self, field: Field) -> None:
+        super().__init__(field)
+        self._run = run_of(self._RUN_OF_CELLS)
+
+    def identities(self, cells: Sequence[str], texts: Sequence[str]) -> Sequence[str]:
+        return texts
+
+    def fast(self, cells: Sequence[str], data: bytes) -> Sequence[str] | None:
+        if not self._run.fullmatch(data.decode()) or not self._within(cells):
+            return None
+        return self._texts(cells, data)
+
+    def _texts(self, cells: Sequence[str], data: bytes) -> Sequence[str]:
+        texts = cells
+        if b"." in data and b"0\0" in data:
+            texts = [cell.rstrip("0").rstrip(".") if "." in cell else cell for cell in cells]
+        if b"-0" in data:
+            texts = ["0" if text == "-0" else text for text in texts]
+        return texts
+
+    def _within(self, cells: Sequence[str]) -> bool:
+        rules = self.field.constraints
+        if not rules:
+            return True
+        # Rounding keeps the order: what is clear of the bound as a double is clear of it.
+        doubles = list(map(float, cells))
+        ends = min(doubles), max(doubles)
+        if all(COMPARE[rule.name](end, rule.limit) and end != float(rule.limit) for rule in rules for end in ends):
+            return True
+        return hold_at_both_ends(rules, list(map(Decimal, cells)))
+
+    def unverified(self, cells: Sequence[str], data: bytes) -> Sequence[int]:
+        found = set(odd_frames(data.decode(), self._run))
+        if not self.field.constraints or (len(found) < len(cells) and self._within(with_stand_ins(cells, found))):
+            return sorted(found)
+        return with_out_of_bounds(found, self.field.constraints, cells, Decimal)
+
+    def render(self, cells: Sequence[str], data: bytes, unverified: Sequence[int]) -> Sequence[str]:
+        return self._texts(cells, data)
