@@ -21,7 +21,7 @@ export function createQueryClient(): QueryClient {
       onError: (error, query) => {
         const announce = query.meta?.announce;
         if (announce === "always" || (announce === "first" && query.state.errorUpdateCount === 1)) {
-          showProblem(error, () => void query.fetch());
+          showProblem(error, () => void query.fetch().catch(() => undefined)); // a failure is shown by this handler again
         }
       },
     }),
