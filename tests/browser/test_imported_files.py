@@ -6,6 +6,7 @@ import gzip
 import re
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, Response, Route, expect
@@ -212,6 +213,46 @@ def test_k3_the_list_refreshes_by_itself_and_cheaply(visit: Visit, admin: Client
     with page.expect_response(lambda answer: "/v1/jobs" in answer.url):
         page.clock.run_for(15_000)
     assert len(asked) == 1
+
+
+def test_k3_a_running_job_is_read_when_the_api_asks_for_it_and_not_after_its_end(visit: Visit, admin: Client) -> None:
+    admin.put_entity("k3r", **CONTACTS)
+    ended = admin.wait(start_import(admin, "k3r", "followed.csv", contacts_csv(3)))
+    running = ended | {"status": "IN_PROGRESS", "outcome": None, "completedAt": None, "allowedActions": ["stop"]}
+    now: dict[str, Any] = {"job": running, "headers": {"Retry-After": "60", "ETag": '"1"'}}
+    known: list[str | None] = []  # the ETag that each read of the job had from the one before
+
+    def serve_job(route: Route) -> None:
+        known.append(route.request.headers.get("if-none-match"))
+        route.fulfill(json=now["job"], headers=now["headers"])
+
+    def serve_list(route: Route) -> None:  # ended only when the job itself was read, so that this read comes to its end
+        route.fulfill(json={"items": [ended if len(known) == 2 else running], "nextToken": None})
+
+    page = visit("entities", clock=True)
+    page.route(re.compile(r"/v1/jobs\?"), serve_list)
+    page.route(f"**/v1/jobs/{ended['jobId']}", serve_job)
+    page.get_by_role("link", name="Imported files").click()
+    mine = page.get_by_role("row").filter(has_text="followed.csv")
+    expect(mine).to_contain_text("In progress")
+
+    def next_read() -> Any:
+        return page.expect_response(lambda answer: answer.url.endswith(ended["jobId"]))
+
+    now["job"] = running | {"message": "read once"}
+    with next_read():
+        page.clock.run_for(3_000)
+    expect(mine).to_contain_text("read once")
+    page.clock.run_for(30_000)
+    assert known == [None]
+    now.update(job=ended, headers={"ETag": '"2"'})
+    with next_read():
+        page.clock.run_for(31_000)
+    assert known == [None, '"1"']
+    expect(mine).to_contain_text("Completed")
+    with page.expect_response(re.compile(r"/v1/jobs\?")):  # the list goes on
+        page.clock.run_for(120_000)
+    assert len(known) == 2
 
 
 def test_k4_an_app_that_the_user_may_no_longer_see(visit: Visit, admin: Client, alice: Client) -> None:
