@@ -35,9 +35,7 @@ MANY = 2**62  # characters: no limit
 
 
 class Unverified(NamedTuple):
-    """A record that the library did not approve: its index and place in the data, without its line break; and one of
-    its cells (column, place, without quotes), or all of it: `column` is WHOLE. Of a record with several such cells each
-    is named, from left to right."""
+    """`native.Unverified` as a tuple. Of a record with several such cells each is named, from left to right."""
 
     record: int
     start: int
@@ -141,7 +139,7 @@ class NativeRows:
         output.key_ends = self._buffer("key_ends", records * 4)
         output.digests = self._buffer("digests", records * 8)
         output.unverified_room = 2 * records + len(self._cells)
-        output.unverified = self._buffer("unverified", output.unverified_room * 4 * native.UNVERIFIED_NUMBERS)
+        output.unverified = self._buffer("unverified", output.unverified_room * ctypes.sizeof(native.Unverified))
         status = self._library.waybill_load_rows(table, data, len(data), records, first_row, output)
         if status == NO_ROOM:  # few texts grow so much: the room for the worst is made only for them
             output.texts_room = records * constant + 12 * len(data)
@@ -163,7 +161,7 @@ class NativeRows:
         return block, self._unverified(output)
 
     def _unverified(self, output: native.Output) -> list[Unverified]:
-        size = native.UNVERIFIED_NUMBERS
+        size = len(Unverified._fields)
         numbers = _numbers("I", output.unverified, 4 * size * output.unverified_count)
         return list(map(Unverified._make, zip(*(numbers[place::size] for place in range(size)), strict=True)))
 

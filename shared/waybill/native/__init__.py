@@ -1,6 +1,6 @@
-"""`native.c` as functions, where it was built (`make native`): `library` is None where it was not.
+"""`native.c` as functions: `library` returns them, or None where it was not built (`make native`).
 
-Nothing depends on it but speed. What it does is done by Python code too, and the tests hold the two against each other.
+Only speed depends on it: Python code does the same, and the tests hold the two against each other.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from ctypes import (
     c_uint32,
     c_uint64,
     c_void_p,
+    sizeof,
 )
 from functools import lru_cache
 from hashlib import sha256
@@ -32,11 +33,10 @@ KINDS = ("ignored", "text", "digits", "words", "automaton", "email", "integer", 
 REQUIRED, KEY, HAS_LEAST, HAS_MOST, OPEN_LEAST, OPEN_MOST = (1 << bit for bit in range(6))
 WHOLE = 2**32 - 1
 MAX_KEY_BYTES = 240
-UNVERIFIED_NUMBERS = 6
 
 
 class Span(Structure):
-    """Bytes that are somebody else's; `of` keeps them alive."""
+    """Bytes that the caller owns; `of` keeps them alive."""
 
     _fields_ = (("at", c_char_p), ("size", c_size_t))
 
@@ -94,6 +94,20 @@ class Cell(Structure):
     _fields_ = (("text", Span), ("stored", Span), ("marks", c_uint32))
 
 
+class Unverified(Structure):
+    """A record that was not approved: its index and place in the data, without its line break; and one of its cells
+    (column, place, without quotes), or all of it: `column` is WHOLE."""
+
+    _fields_ = (
+        ("record", c_uint32),
+        ("start", c_uint32),
+        ("end", c_uint32),
+        ("column", c_uint32),
+        ("cell_start", c_uint32),
+        ("cell_end", c_uint32),
+    )
+
+
 class Output(Structure):
     _fields_ = (
         ("texts", c_void_p),
@@ -115,17 +129,32 @@ class Output(Structure):
     )
 
 
+_STRUCTURES: tuple[type[Structure], ...] = (Span, Word, Column, Table, Cell, Unverified, Output)
+
+
+def _layout() -> list[int]:
+    """Sizes and offsets as `waybill_layout` lists them."""
+    sizes: list[int] = []
+    for structure in _STRUCTURES:
+        sizes += [sizeof(structure), *(getattr(structure, name).offset for name, *_ in structure._fields_)]
+    return [*sizes, len(KINDS), 0]
+
+
 @lru_cache(maxsize=1)
 def library() -> Any:
-    """The functions of `native.c`; None where the library was not built, or of another source than stands beside it."""
-    if sys.byteorder == "big":  # files have numbers as most machines have them
+    """The functions of `native.c`; None where the library was not built, was built of another source than the one
+    beside it, or lays out its structures differently from ours."""
+    if sys.byteorder == "big":  # the files that it writes are little-endian
         return None
     try:
         found = ctypes.CDLL(str(PATH))
     except OSError:
         return None
-    found.waybill_source.restype = c_char_p
+    found.waybill_source.restype, found.waybill_layout.restype = c_char_p, POINTER(c_size_t)
     if SOURCE.exists() and sha256(SOURCE.read_bytes()).hexdigest().encode() != found.waybill_source():
+        return None
+    layout = found.waybill_layout()
+    if not all(layout[place] == size for place, size in enumerate(_layout())):
         return None
     for name, result, arguments in _FUNCTIONS:
         function = getattr(found, name)

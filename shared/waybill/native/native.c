@@ -1,7 +1,7 @@
 /* The inner loop of an import: the records of a block of delimited text, checked and made requests for DynamoDB.
  *
  * A library of pure functions over buffers that the caller owns: nothing is allocated, nothing is kept, no Python in it.
- * `native.py` loads it; where it was not built, the Python code that it agrees with does the work.
+ * `native/__init__.py` loads it; where it was not built, the Python code that it agrees with does the work.
  *
  * It vouches or it does not. A record whose every cell it knows to be good becomes a request; any other record, be it
  * bad or only unusual, is named as unverified and read again by the Python code, which is the rule. So nothing here
@@ -23,7 +23,7 @@
 #define MAX_ITEM_BYTES (400 * 1024)
 #define WHOLE UINT32_MAX
 
-enum kind { IGNORED, TEXT, DIGITS, WORDS, AUTOMATON, EMAIL, INTEGER, NUMBER, DATE, DATETIME };
+enum kind { IGNORED, TEXT, DIGITS, WORDS, AUTOMATON, EMAIL, INTEGER, NUMBER, DATE, DATETIME, KINDS };
 enum flag { REQUIRED = 1, KEY = 2, HAS_LEAST = 4, HAS_MOST = 8, OPEN_LEAST = 16, OPEN_MOST = 32 };
 
 struct span {
@@ -93,6 +93,39 @@ struct output {
 
 enum mark { STOP = 1, ESCAPED = 2, HIGH = 4, NUL = 8 };
 
+/* How the structures lie in memory, and how many kinds there are: the caller compares it with its mirror of them.
+ * Each structure's size and the offsets of its members, then `KINDS`, then 0. */
+const size_t *waybill_layout(void) {
+    static const size_t layout[] = {
+        sizeof(struct span), offsetof(struct span, at), offsetof(struct span, size),
+        sizeof(struct word), offsetof(struct word, cell), offsetof(struct word, text),
+        sizeof(struct column), offsetof(struct column, kind), offsetof(struct column, flags),
+            offsetof(struct column, opening), offsetof(struct column, closing), offsetof(struct column, missing),
+            offsetof(struct column, missing_count), offsetof(struct column, words), offsetof(struct column, word_count),
+            offsetof(struct column, automaton), offsetof(struct column, accepting), offsetof(struct column, fewest),
+            offsetof(struct column, most), offsetof(struct column, least), offsetof(struct column, greatest),
+            offsetof(struct column, least_scale), offsetof(struct column, greatest_scale),
+            offsetof(struct column, least_text), offsetof(struct column, greatest_text),
+        sizeof(struct table), offsetof(struct table, columns), offsetof(struct table, width),
+            offsetof(struct table, delimiter), offsetof(struct table, quote), offsetof(struct table, has_quote),
+            offsetof(struct table, is_own), offsetof(struct table, keys), offsetof(struct table, key_count),
+            offsetof(struct table, key_prefix), offsetof(struct table, head), offsetof(struct table, middle),
+            offsetof(struct table, tail), offsetof(struct table, end),
+        sizeof(struct cell), offsetof(struct cell, text), offsetof(struct cell, stored), offsetof(struct cell, marks),
+        sizeof(struct unverified), offsetof(struct unverified, record), offsetof(struct unverified, start),
+            offsetof(struct unverified, end), offsetof(struct unverified, column),
+            offsetof(struct unverified, cell_start), offsetof(struct unverified, cell_end),
+        sizeof(struct output), offsetof(struct output, texts), offsetof(struct output, texts_room),
+            offsetof(struct output, texts_size), offsetof(struct output, text_ends), offsetof(struct output, keys),
+            offsetof(struct output, keys_room), offsetof(struct output, keys_size), offsetof(struct output, rows),
+            offsetof(struct output, digests), offsetof(struct output, key_ends), offsetof(struct output, good),
+            offsetof(struct output, unverified), offsetof(struct output, unverified_room),
+            offsetof(struct output, unverified_count), offsetof(struct output, cells), offsetof(struct output, unquoted),
+        KINDS, 0,
+    };
+    return layout;
+}
+
 /* SHA-256 of the source that this was made of. */
 const char *waybill_source(void) { return SOURCE; }
 
@@ -115,7 +148,7 @@ static const uint8_t SECRET[192] = {
 static const uint64_t PRIME_1 = 0x9E3779B185EBCA87u, PRIME_2 = 0xC2B2AE3D27D4EB4Fu, PRIME_3 = 0x165667B19E3779F9u;
 static const uint64_t MIX_1 = 0x165667919E3779F9u, MIX_2 = 0x9FB21C651E98DF25u;
 
-/* Little-endian, as every machine is that loads this (`native.py`). */
+/* Little-endian, as every machine is that loads this (`native/__init__.py`). */
 static uint64_t read_64(const uint8_t *at) {
     uint64_t value;
     memcpy(&value, at, sizeof value);
@@ -343,7 +376,7 @@ static int is_datetime(struct span cell) {
     return 1;
 }
 
-/* ASCII mailboxes without a quoted part (RFC 5321 and our rule for the domain: `fieldtypes/strings.py`). */
+/* ASCII mailboxes without a quoted part (`entities/text_formats.py`, `is_plain_email`). */
 static int is_email(struct span cell) {
     static const char atoms[] = "!#$%&'*+/=?^_`{|}~-";
     const uint8_t *at = cell.at, *end = at + cell.size;
