@@ -1,4 +1,4 @@
-"""The time that an invocation has: what does not end before it must is put down, and taken up by the next."""
+"""The time of an invocation. A step that does not end in time saves what is done, and the next invocation goes on."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 from waybill.tabular.records import Readable
 
-# What an invocation keeps back for its last requests and files.
+# Kept back for the last requests and files of an invocation.
 RESERVE_SECONDS = 45.0
 
 Remaining = Callable[[], float]
-"""Seconds until the invocation is ended from outside."""
+"""Returns the seconds until the invocation is ended from outside."""
 
 
 def whole_invocation() -> float:
@@ -18,7 +18,7 @@ def whole_invocation() -> float:
 
 
 class OutOfTime(Exception):
-    """The invocation's time is nearly over: what is done is to be kept now."""
+    """The invocation's time is nearly over: save what is done now."""
 
 
 def check_time(remaining_seconds: Remaining) -> None:
@@ -31,10 +31,10 @@ def check_time(remaining_seconds: Remaining) -> None:
 
 
 class Timed:
-    """A stream that may be read while there is time.
+    """A stream that checks the time at each read.
 
     Raises (while reading):
-        OutOfTime
+        OutOfTime: little more than the reserve is left.
     """
 
     def __init__(self, stream: Readable, remaining_seconds: Remaining) -> None:

@@ -1,4 +1,4 @@
-"""Which keys a table holds, asked 100 at a time."""
+"""Asks a table which keys it holds, 100 keys a request."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from waybill.aws.dynamodb import DynamoDB, backoff_seconds
 KEYS_PER_REQUEST = 100
 _TOMBSTONE = "_gone"
 
-# A key as something that can be compared: DynamoDB writes a number in its own way.
+# A key in comparable form: DynamoDB spells numbers in its own way.
 Key = tuple[tuple[str, str | Decimal], ...]
 
 
 def keys_of(texts: Iterable[bytes], attributes: Sequence[str], is_update: bool) -> list[dict[str, Any]]:
-    """The keys, in DynamoDB's JSON, that requests for records are about.
+    """The keys, in DynamoDB's JSON, of the records in these requests.
 
     Args:
         texts: requests as `waybill.imports.sinks.BatchSink` wraps them.
@@ -42,7 +42,7 @@ def comparable(key: Mapping[str, Any], attributes: Sequence[str]) -> Key:
 def existing(
     dynamodb: DynamoDB, table: str, keys: Sequence[Mapping[str, Any]], attributes: Sequence[str], own_table: bool
 ) -> set[Key]:
-    """Those of the keys that the table holds, read consistently. In Waybill's own table a tombstone is no record."""
+    """The keys that the table holds, by consistent reads. In Waybill's own table a tombstone is not a record."""
     wanted = [*attributes, _TOMBSTONE] if own_table else attributes
     names = {f"#a{number}": name for number, name in enumerate(wanted)}
     there: set[Key] = set()

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def plan_import(services: Services, job_id: str, remaining_seconds: Remaining = whole_invocation) -> dict[str, Any]:
-    """Plan a job's file; a file that cannot be imported ends the job here, before any record is written.
+    """Plan a job's file. A file that cannot be imported ends the job here, before any record is written.
 
     Args:
         remaining_seconds: until the invocation is ended from outside. A file that takes longer fails as `too-large`.

@@ -1,7 +1,7 @@
-"""Segments of a file → rows to write and rows to reject.
+"""Reads the segments of a file as rows to write and rows to reject.
 
-Structure first (blank rows, stray quotes, missing and extra cells), then cells and keys by the entity's compiled
-schema. The load and the finish read rows through the same class, so that both see the same.
+Structure is checked first (blank rows, stray quotes, missing and extra cells), then cells and keys by the entity's
+compiled schema. All steps and the preview read rows with this class, so that they agree about every row.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     from waybill.imports.plan_document import ImportPlan
 
 
-FEW_CELLS = 10  # a column is not worth a lane
-_SOME_WRAPPING = BatchSink.wrapping
+FEW_CELLS = 10  # too few for a lane to pay
+_DEFAULT_WRAPPING = BatchSink.wrapping
 ROW_CAP_BYTES = 1024 * 1024
 _NONE: frozenset[int] = frozenset()
 _STRAY = "A quote stands inside an unquoted cell, text after a closing quote, or a NUL in the row."
-_STRAY_IN_JSON_LINES = "The line is not one JSON value like the others, names something twice, or holds a NUL."
+_STRAY_IN_JSON_LINES = "The line is not one JSON value like the others, repeats a name, or holds a NUL."
 
 
 class RowReader:
@@ -57,7 +57,7 @@ class RowReader:
         self._plan = plan
         self._job_id = job.job_id
         self.target = entity.target
-        # Of the table that is written.
+        # The key attributes of the table that is written.
         self.key_attributes = ("_pk", "_sk") if own_table else schema.primary_key
         self._modified_attribute = None if entity.target is None else entity.target.modified_attribute
         self._own_table = own_table
@@ -68,7 +68,7 @@ class RowReader:
         self._native = None
         guarded = [column.position for column in match.columns if column.field.kind.is_text]
         self._guarded = guarded if job.options.get("unescapeFormulas") else []
-        # The leading columns of a rejects file say nothing of the row itself.
+        # The leading columns of a rejects file are not part of the row.
         self._first_own_cell = 3 if plan.rejects_format.strip_columns else 0
         reads_as_it_stands = not (self._guarded or self._first_own_cell or plan.dialect.comment_rows)
         if reads_as_it_stands and shape == "put":
@@ -80,14 +80,14 @@ class RowReader:
 
         Args:
             now: stamped on the records as the time of writing.
-            wrapping: what stands around the text of each row to make it a request; None where nobody wants the texts.
+            wrapping: the text around each row's own that makes it a request; None when the texts are not needed.
         """
         native, data, dialect = self._native, segment.data, self._plan.dialect
         if native is not None and self._plan.text_encoding != "utf-8":
             data = data.decode(self._plan.text_encoding).encode()
         loaded = None
         if native is not None and segment.structural and len(data) <= ROW_CAP_BYTES and dialect.is_plain_bytes(data):
-            before, after = wrapping or _SOME_WRAPPING
+            before, after = wrapping or _DEFAULT_WRAPPING
             loaded = native.load(
                 data,
                 count,
@@ -118,7 +118,7 @@ class RowReader:
     def _check_cells(
         self, native: NativeRows, data: bytes, first_row: int, unverified: Sequence[Unverified]
     ) -> tuple[dict[int, list[RowError]], list[int]]:
-        """What is wrong with single cells, by row; and the rows of which that does not say enough."""
+        """(errors of single cells by row, the rows that need the full check)."""
         errors: dict[int, list[RowError]] = {}
         doubtful: dict[int, None] = {}
         for record, _, _, column, start, end in unverified:
@@ -136,7 +136,7 @@ class RowReader:
         return errors, [row for row in doubtful if row not in errors]
 
     def _read(self, segment: Segment, rows: Sequence[int], now: datetime, wrapping: Wrapping | None) -> RowBlock:
-        """`read` by the rule: of the first records of a segment, whose numbers are `rows`."""
+        """Check the first records of a segment, whose numbers are `rows`, without the native library."""
         text = segment.data.decode(self._plan.text_encoding)
         first_row, count, numbers = rows[0], len(rows), rows
         skipped = self._skipped_by_number(first_row, count)
@@ -162,7 +162,7 @@ class RowReader:
         return block
 
     def unique_value(self, raw: str, index: int) -> tuple[str, int]:
-        """(what the `index`-th unique set compares of a good row, field number of its first field)."""
+        """(the value that the `index`-th unique set compares of a good row, field number of its first field)."""
         names = self.unique_sets[index]
         cells = next(csv.reader([raw], **self._plan.dialect.reader_options()))
         columns = {field.name: (position, field) for position, field in self._match.columns if field.name in names}
@@ -180,7 +180,7 @@ class RowReader:
         return [(first_row + index, raw) for index, raw in raws if index not in skipped]
 
     def _skipped_by_number(self, first_row: int, count: int) -> frozenset[int]:
-        """Indexes of the comments that the dialect names by row number."""
+        """Indexes of the comments that the dialect lists by row number."""
         listed = self._plan.dialect.comment_rows
         return frozenset(row - first_row for row in listed if first_row <= row < first_row + count) if listed else _NONE
 
@@ -198,7 +198,7 @@ class RowReader:
     def _compile(
         self, columns: Sequence[Sequence[str]], rows: Sequence[int], now: datetime, wrapping: Wrapping | None
     ) -> RowBlock:
-        before, after = wrapping or _SOME_WRAPPING
+        before, after = wrapping or _DEFAULT_WRAPPING
         if self._guarded and rows:
             columns = list(columns)
             for index in self._guarded:
@@ -215,7 +215,7 @@ class RowReader:
         )
 
     def stamps(self, now: datetime) -> dict[str, str]:
-        """What is written with every record: attribute → its value as JSON."""
+        """The attributes that are written with every record, with their values as JSON."""
         if self._own_table:
             return {"_at": f'{{"N":"{int(now.timestamp() * 1000)}"}}', "_by": f'{{"S":"{self._job_id}"}}'}
         return {self._modified_attribute: f'{{"S":"{rfc3339(now)}"}}'} if self._modified_attribute else {}
@@ -223,11 +223,11 @@ class RowReader:
     def _check_structure(
         self, parsed: Rows, rows: Sequence[int], skipped: Container[int], known: Container[int]
     ) -> dict[int, list[RowError]]:
-        """Errors of rows whose cells cannot be told apart or do not fit the header, by row number.
+        """Errors of rows whose cells cannot be separated or do not match the header, by row number.
 
         Args:
             skipped: indexes of comments.
-            known: numbers of rows that have their error.
+            known: numbers of rows that have an error already.
         """
         errors: dict[int, list[RowError]] = {}
         uneven: dict[int, list[str]] = {}
@@ -242,8 +242,10 @@ class RowReader:
         return errors | self._uneven(uneven)
 
     def _uneven(self, rows: Mapping[int, list[str]]) -> dict[int, list[RowError]]:
-        """The errors of blank rows; and of those with too few or too many cells, by row number: what is wrong with the
-        cells that they have, then each missing or extra one."""
+        """The errors of blank rows and of rows with too few or too many cells, by row number.
+
+        The errors of cells come first, then one for each missing or extra cell.
+        """
         errors: dict[int, list[RowError]] = {row: [] for row in rows}
         filled = {row: cells for row, cells in rows.items() if any(cells[self._first_own_cell :])}
         for index, lane in self._lanes:
@@ -277,12 +279,12 @@ class RowReader:
 
     @cached_property
     def _lanes(self) -> list[tuple[int, Lane]]:
-        """For cells of uneven rows: the compiler has no lanes for columns that its shape does not need."""
+        """The lanes for uneven rows; the compiler has none for columns that its shape does not need."""
         return [(index, make_column(field)) for index, field in self._match.columns]
 
 
 def _with_null(schema: Schema, match: HeaderMatch, null: str) -> tuple[Schema, HeaderMatch]:
-    """With one more missing value in every field."""
+    """The same with one more missing value in every field."""
     fields = {
         field.name: field if null in field.missing else replace(field, missing_values=(*field.missing_values, null))
         for field in schema.fields
@@ -294,7 +296,7 @@ def _with_null(schema: Schema, match: HeaderMatch, null: str) -> tuple[Schema, H
 
 
 def _raws(data: bytes, unverified: Mapping[int, Unverified], others: Callable[[int], str]) -> Callable[[int], str]:
-    """Returns what gives a row as it stands; unverified rows without splitting the segment."""
+    """Returns a function that returns rows as they stand; unverified ones without cutting the segment."""
 
     def raw(row: int) -> str:
         one = unverified.get(row)
@@ -304,7 +306,7 @@ def _raws(data: bytes, unverified: Mapping[int, Unverified], others: Callable[[i
 
 
 class _LazyRaws:
-    """The rows of a segment as they stand in the file, found when the first is asked for."""
+    """Returns rows of a segment as they stand in the file; cuts the segment at the first call."""
 
     def __init__(self, segment: Segment, plan: ImportPlan, rows: Sequence[int]) -> None:
         self._segment, self._plan, self._rows = segment, plan, rows

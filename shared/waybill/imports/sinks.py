@@ -1,8 +1,7 @@
-"""Where good rows go: into the table by batches, into the table one conditional request each, or nowhere.
+"""Where good rows go: to the table in batches, to the table as one conditional request each, or nowhere.
 
-A sink takes the rows of a block and says, when it is flushed, which of them were refused and which are not known to be
-written. Every write can be sent again with the same result: a put is a put of the whole row, and conditions let pass
-what this job wrote itself.
+A sink takes the rows of a block, and tells which of them were refused and which may not be written yet. Every write can
+be sent again with the same result: a put writes the whole row, and conditions accept what this job wrote itself.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from waybill.imports.modes import Mode, Refusal
 
 
 class Wrapping(NamedTuple):
-    """What stands around a row's text to make it a request (the shapes of `waybill.entities.row_compiler`)."""
+    """The text around a row's own that makes it a request (the shapes of `waybill.entities.row_compiler`)."""
 
     before: str
     after: str
@@ -27,7 +26,7 @@ class Wrapping(NamedTuple):
 class Sink(Protocol):
     @property
     def wrapping(self) -> Wrapping | None:
-        """None where nobody wants the texts."""
+        """None for a sink that does not need the texts."""
         ...
 
     def write(self, rows: Sequence[int], texts: Sequence[bytes], digests: Sequence[int]) -> None: ...
@@ -54,7 +53,7 @@ class Sink(Protocol):
 
 
 class BatchSink:
-    """A mode without a requirement: BatchWriteItem, rows overtaking each other."""
+    """For modes without a requirement: BatchWriteItem; rows may overtake each other."""
 
     wrapping: Wrapping = Wrapping('{"PutRequest":{"Item":{', "}}}")
 
@@ -64,7 +63,7 @@ class BatchSink:
 
     def write(self, rows: Sequence[int], texts: Sequence[bytes], digests: Sequence[int]) -> None:
         if len(set(digests)) < len(digests):
-            # Of equal keys only the last: a batch that names a key twice is refused as a whole.
+            # Only the last of equal keys: DynamoDB refuses a batch that names a key twice.
             last = dict(zip(digests, zip(rows, texts, strict=True), strict=True))
             self._stand_ins |= {
                 row: last[digest][0] for row, digest in zip(rows, digests, strict=True) if last[digest][0] != row
@@ -91,7 +90,7 @@ class BatchSink:
 
 
 class ConditionalSink:
-    """A mode with a requirement: one conditional request a row."""
+    """For modes with a requirement: one conditional request a row."""
 
     def __init__(self, writer: ConditionalWriter, wrapping: Wrapping, refusal: Refusal) -> None:
         self.wrapping = wrapping
@@ -122,7 +121,7 @@ class ConditionalSink:
 
 
 class NoSink:
-    """A dry run, or a check: nothing is written."""
+    """For dry runs and previews: nothing is written."""
 
     wrapping: None = None
 
@@ -145,7 +144,7 @@ class NoSink:
         return
 
 
-# What this job wrote itself passes: a request, or a whole attempt, may be repeated. A tombstone is no record.
+# What this job wrote itself is accepted: a request or a whole attempt may be repeated. A tombstone is not a record.
 _IS_ABSENT = "attribute_not_exists(#key) OR attribute_exists(#gone) OR #by = :job"
 _IS_THERE = "attribute_exists(#key) AND (attribute_not_exists(#gone) OR #by = :job)"
 
@@ -161,7 +160,7 @@ def conditional_sink(
 ) -> ConditionalSink:
     """The sink of a mode with a requirement, on Waybill's own table.
 
-    A deletion leaves a tombstone, by which exports tell it; `_gone`, its expiry, is the table's TTL attribute.
+    A deletion leaves a tombstone, in which exports see it. `_gone`, its expiry, is the table's TTL attribute.
     """
     names = {"#key": "_pk", "#gone": "_gone", "#by": "_by"}
     values = {":job": {"S": job_id}}

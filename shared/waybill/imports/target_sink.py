@@ -1,13 +1,13 @@
-"""Writing into a target table: an existing table of somebody else, which others may write meanwhile.
+"""Writes to a target table: an existing table of somebody else, to which others may write at the same time.
 
-Waybill's own table tells by `_by` and by tombstones what a job itself did there. A target table has no place for such
-marks, so that it is the check before the load that decides: it asks, before anything is written, which keys are there
-(`waybill.imports.deduplicate`), and rows that the mode forbids never come this far. Of the rest
+In Waybill's own table, `_by` and tombstones tell what a job did there. A target table has no place for such marks, so
+the precheck decides: it asks, before anything is written, which keys are there (`waybill.imports.precheck`), and the
+load leaves out the rows that the mode forbids. Of the others
 
-    insert   is put on the condition that the key is absent. A request that meets exactly the record that it would
-             write counts as done: it, or another of this job, was there before. Anything else is `exists`.
-    update   is conditional on the key being there; a repetition changes nothing.
-    delete   deletes, without condition: the record was there when the job began, and now is not, whoever did it.
+    insert   puts on the condition that the key is absent. A request that finds exactly the record that it would write
+             counts as done: it was sent before, by this attempt or an earlier one. Anything else is `exists`.
+    update   is conditional on the key being present; a repetition changes nothing.
+    delete   deletes without condition: the record was there when the job began, and is gone now, whoever deleted it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def target_sink(
     """The sink of a mode with a requirement, on a target table.
 
     Args:
-        key_attribute: of the table's key, any one.
+        key_attribute: any attribute of the table's key.
     """
     before, options = f'{{"TableName":{json.dumps(target.table)},', {"connections": connections}
     if mode.shape == "update":  # its texts bring their own condition
@@ -51,7 +51,7 @@ def target_sink(
 
 
 class _InsertWriter(ConditionalWriter):
-    """Takes a put that meets its own record, but for the time of writing, for done."""
+    """Counts a put as done when it finds its own record, apart from the time of writing."""
 
     def __init__(self, dynamodb: DynamoDB, modified_attribute: str | None, **options: Any) -> None:
         super().__init__(dynamodb, "PutItem", **options)

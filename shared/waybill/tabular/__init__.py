@@ -1,1 +1,1 @@
-"""Bytes to rows: dialects, CSV, row-aligned splitting. Pure: no AWS, no clock."""
+"""Bytes to rows: encodings, dialects, CSV, JSON Lines, workbooks, row-aligned chunks. Pure: no AWS, no clock."""

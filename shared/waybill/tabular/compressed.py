@@ -1,6 +1,6 @@
 """Gzip and zip files as streams, and zip directories that are safe to open.
 
-Nothing is trusted that the container says of itself: what is taken out is counted while it comes.
+The sizes that a container states are not trusted: its content is counted while it is read.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Seekable(Readable, Protocol):
 
 
 class Meter:
-    """Counts what comes out of a container against what went in."""
+    """Compares the size of a container's content with that of the container."""
 
     def __init__(self, max_bytes: int = MAX_INFLATED_BYTES) -> None:
         self._max_bytes = max_bytes
@@ -44,7 +44,7 @@ class Meter:
     def add(self, inflated: int, compressed_so_far: int) -> None:
         """
         Raises:
-            JobFailed: `compression-error`, it is more than a table comes to.
+            JobFailed: `compression-error`, the content is larger than that of any table.
         """
         self.inflated_bytes += inflated
         check_size(self.inflated_bytes, compressed_so_far, self._max_bytes)
@@ -59,12 +59,12 @@ def check_size(inflated_bytes: int, compressed_bytes: int, max_bytes: int = MAX_
         raise JobFailed("compression-error", f"The file holds more than {max_bytes / 1024**3:g} GiB when decompressed.")
     if inflated_bytes > RATIO_COUNTS_FROM_BYTES and inflated_bytes > MAX_RATIO * compressed_bytes:
         raise JobFailed(
-            "compression-error", f"The file decompresses to over {MAX_RATIO} times its size, as no table does."
+            "compression-error", f"The file decompresses to over {MAX_RATIO} times its size, more than any table does."
         )
 
 
 class Gunzip:
-    """The content of a gzip file. Several members in a row are one content (RFC 1952, section 2.2)."""
+    """The content of a gzip file. The contents of several members are joined (RFC 1952, section 2.2)."""
 
     def __init__(self, stream: Readable, max_bytes: int = MAX_INFLATED_BYTES) -> None:
         self._stream = stream
@@ -106,7 +106,7 @@ class Gunzip:
         self._pending = self._inflater.unused_data
         if not self._pending:
             self._take()
-        while self._pending and not self._pending.strip(b"\0"):  # tapes and blocks are filled up with zeros
+        while self._pending and not self._pending.strip(b"\0"):  # tapes and blocks are padded with zeros
             self._take()
         if not self._pending:
             self._ended = True
@@ -132,7 +132,7 @@ def open_zip(file: Seekable) -> zipfile.ZipFile:
 
 @contextmanager
 def damage_told(message: str, code: str = "compression-error") -> Iterator[None]:
-    """What `zipfile` and `zlib` raise for broken bytes, as a JobFailed."""
+    """Turns what `zipfile` and `zlib` raise for broken bytes into JobFailed."""
     try:
         yield
     except zipfile.BadZipFile as error:
@@ -144,7 +144,7 @@ def damage_told(message: str, code: str = "compression-error") -> Iterator[None]
 
 
 def _directory(file: Seekable) -> tuple[int, int]:
-    """(entries, bytes) of the directory, from the record at the end of the file (APPNOTE 4.3.16, 4.3.14)."""
+    """(entries, bytes) of the directory, by the record at the end of the file (APPNOTE 4.3.16, 4.3.14)."""
     size = file.seek(0, 2)
     tail_bytes = min(size, 0xFFFF + _END_RECORD.size + _ZIP64_LOCATOR.size)
     file.seek(size - tail_bytes)
@@ -176,7 +176,7 @@ def only_file(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
         raise JobFailed("compression-error", f"The zip file holds {count}; it must hold one file and no folder.")
     (info,) = files
     if "/" in info.filename or "\\" in info.filename or info.is_dir():
-        raise JobFailed("compression-error", "The file in the zip file stands in a folder; it must stand at the top.")
+        raise JobFailed("compression-error", "The file in the zip file is in a folder; it must be at the top level.")
     _check_entry(info)
     check_size(info.file_size, info.compress_size)
     return info

@@ -1,4 +1,4 @@
-"""What a file is, from its first bytes: format, encoding, delimiter. Names count only where the bytes leave it open."""
+"""Detects format, encoding and delimiter from a file's first bytes; its name counts only where they leave it open."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from waybill.tabular.dialect import Dialect, DialectError
 
 HEAD_BYTES = 1024 * 1024
 DELIMITERS = (",", ";", "\t", "|")
-# Taken only where every record has it equally often: nothing that stands in plain words, numbers or times of day.
+# Accepted only where every record has it equally often. None of them occurs in plain words, numbers or times of day.
 RARE_DELIMITERS = ("\x1f", "\x1e", "\x01", "^", "~", "!", "#", "%", "*", "&", ":")
 _SAMPLE_CHARS = 64 * 1024
 _SAMPLE_RECORDS = 100
@@ -64,14 +64,16 @@ def container(head: bytes) -> str:
     """`gzip`, `zip` (a workbook may be one), `ole` (an old or protected workbook) or `text`.
 
     Raises:
-        JobFailed: it is known to be something that is not read.
+        JobFailed: the file is of a known kind that is not supported.
     """
     for magic, name in _COMPRESSED.items():
         if head.startswith(magic):
             raise JobFailed("compression-error", f"The file is compressed with {name}; gzip and zip are read.")
     for magic, name in _FOREIGN.items():
         if head.startswith(magic):
-            raise JobFailed("format-error", f"The file is {name}, not a table that is read here.")
+            raise JobFailed(
+                "format-error", f"The file is {name}, which is not supported. Send CSV, JSON Lines or a workbook."
+            )
     if head.startswith(b"\x1f\x8b"):
         return "gzip"
     if head.startswith((b"PK\3\4", b"PK\5\6", b"PK\7\x08")):
@@ -83,8 +85,11 @@ def container(head: bytes) -> str:
 
 @dataclass(frozen=True)
 class TextFormat:
-    """The encoding of a text, as Python names it, and its byte order mark. `is_cuttable` says that delimiters, quotes
-    and line breaks are single ASCII bytes that stand for nothing else, so that bytes can be cut before decoding."""
+    """The encoding of a text, as Python names it, and its byte order mark.
+
+    `is_cuttable` says that delimiters, quotes and line breaks are single ASCII bytes that never are part of another
+    character, so that bytes can be cut before they are decoded.
+    """
 
     encoding: str
     bom: bytes
@@ -99,15 +104,17 @@ def text_format(head: bytes, declared: str | None) -> TextFormat:
     """The encoding of a text file from its first bytes.
 
     Args:
-        declared: a codec name, which wins; None: by byte order mark, else UTF-16 or UTF-32 by where the NULs are, else
-            UTF-8, else Windows-1252, else Latin-1.
+        declared: a codec name, which is used as it is. None detects: by the byte order mark, else UTF-16 or UTF-32 by
+            the places of NULs, else UTF-8, else Windows-1252, else Latin-1.
 
     Raises:
         JobFailed: `encoding-error`.
     """
     bom, marked = next(((mark, name) for mark, name in _BOMS if head.startswith(mark)), (b"", None))
     if marked == "utf-8" and head.startswith(b"_row", len(bom)):
-        declared = "utf-8"  # Waybill's own mark on a rejects file that has not the encoding of the entity's files
+        declared = (
+            "utf-8"  # Waybill's own mark, on a rejects file whose encoding differs from that of the entity's files
+        )
     if declared is None:
         encoding = marked or _guessed(head)
         return TextFormat(encoding, bom, encoding == "utf-8" or is_cuttable(encoding))
@@ -127,14 +134,14 @@ def text_format(head: bytes, declared: str | None) -> TextFormat:
 
 
 def is_cuttable(encoding: str) -> bool:
-    """UTF-8, and encodings of one byte a character that hold ASCII where ASCII is."""
+    """Whether an encoding is UTF-8, or has one byte a character and agrees with ASCII."""
     if encoding in ("utf-8", "ascii"):
         return True
     decoder = codecs.getincrementaldecoder(encoding)
     try:
         if any(decoder().decode(bytes([byte])) != chr(byte) for byte in range(128)):
             return False
-        # A decoder of several bytes a character waits for more after the first.
+        # With several bytes a character, a decoder waits for more after the first.
         return all(len(decoder("replace").decode(bytes([byte]))) == 1 for byte in range(128, 256))
     except (UnicodeError, LookupError):
         return False
@@ -148,7 +155,7 @@ def _guessed(head: bytes) -> str:
     if invalid <= valid:
         if b"\0" in head and len(_TEXT_CONTROLS.findall(head)) > len(head) // 4:
             raise _not_text()
-        return "utf-8"  # what does not decode is then an error of its row
+        return "utf-8"  # a byte that does not decode is then an error of its row
     if len(_TEXT_CONTROLS.findall(head)) > len(head) // 100:
         raise _not_text()
     try:
@@ -159,15 +166,15 @@ def _guessed(head: bytes) -> str:
 
 
 def _not_text() -> JobFailed:
-    message = "The file is not text in any encoding that is recognised; declare its encoding."
+    message = "The encoding of the file is not recognised; declare it with the option encoding."
     return JobFailed("encoding-error", message, 1)
 
 
 def _utf8_sequences(head: bytes) -> tuple[int, int]:
-    """(characters beyond ASCII, bytes that are no UTF-8)."""
+    """(characters beyond ASCII, bytes that are not UTF-8)."""
     if head.isascii():
         return 0, 0
-    # The end of the head may cut a character in two; a decoder that waits for more tells that from an error.
+    # The head may end inside a character; an incremental decoder tells that from an error.
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
     text = decoder.decode(head, final=len(head) < HEAD_BYTES)
     beyond = len(text) - len(text.encode("ascii", "ignore"))
@@ -176,7 +183,7 @@ def _utf8_sequences(head: bytes) -> tuple[int, int]:
 
 
 def _by_nuls(head: bytes) -> str | None:
-    """UTF-16 or UTF-32 without a byte order mark: ASCII characters leave NULs in always the same places."""
+    """UTF-16 or UTF-32 without a byte order mark: with ASCII characters, NULs are always in the same places."""
     size = len(head) - len(head) % 4
     if size == 0 or b"\0" not in head:
         return None
@@ -195,10 +202,10 @@ def _by_nuls(head: bytes) -> str | None:
 
 
 def table_dialect(document: Mapping[str, Any], head: str) -> Dialect:
-    """The dialect of a delimited text: what is declared, and what its first characters say of the rest.
+    """The dialect of a delimited text: what is declared, and the rest detected from its first characters.
 
-    A rejects file of Waybill speaks for itself: it has one header row, and the delimiter and quote with which it was
-    written, whatever holds for other files of its entity.
+    A rejects file of Waybill is read as it was written: with one header row, its own delimiter and quote, whatever is
+    declared for other files of its entity.
 
     Raises:
         JobFailed: `source-error`, the dialect cannot be used.
@@ -241,8 +248,8 @@ def _rejects_dialect(dialect: Dialect, document: Mapping[str, Any], head: str, d
 
 
 def _delimiter(head: str, dialect: Dialect) -> str:
-    """The character that divides the first records most evenly, and then into the most cells; a comma where none
-    divides the header. Those that are rarely delimiters must divide every record alike."""
+    """The character that divides the first records most evenly; among equals, into the most cells. A comma where none
+    divides the header. A character that is rarely a delimiter must divide all records equally."""
     sample = _sample(head, dialect)
     if not sample:
         return ","
@@ -263,7 +270,7 @@ def _delimiter(head: str, dialect: Dialect) -> str:
 
 
 def _sample(head: str, dialect: Dialect) -> list[str]:
-    """Lines of the first whole records, comments and what stands above the header left out."""
+    """The lines of the first whole records, without comments and the rows above the header."""
     text = head[:_SAMPLE_CHARS]
     if len(text) < len(head):
         text = text[: max(text.rfind("\n"), text.rfind("\r")) + 1] or text
@@ -276,7 +283,7 @@ def _sample(head: str, dialect: Dialect) -> list[str]:
 
 
 def _widths(lines: list[str], dialect: Dialect, delimiter: str) -> list[int]:
-    """How many cells the first records have; blank ones do not count."""
+    """How many cells each of the first records has, without blank ones."""
     if delimiter in (dialect.quote_char, dialect.escape_char) or delimiter == (dialect.comment_char or "")[:1]:
         return []
     widths: list[int] = []
@@ -292,11 +299,11 @@ def _widths(lines: list[str], dialect: Dialect, delimiter: str) -> list[int]:
 
 
 def is_json_lines(head: str, is_whole: bool, file_name: str) -> bool:
-    """Whether a text is JSON, one value a line: its first line is an object or an array.
+    """Whether a text is JSON Lines: its first line is an object or an array.
 
     Args:
         is_whole: the text ends here, so that its last line needs no line break.
-        file_name: its ending decides where the first line is no JSON, or does not end within the head.
+        file_name: its extension decides where the first line is not JSON, or does not end within the head.
     """
     text = head.lstrip(" \t\r\n")
     if not text.startswith(("{", "[")):
@@ -318,4 +325,4 @@ def refuse_markup(head: str) -> None:
         JobFailed: `format-error`, the text is XML or HTML (some programs name such files .xls).
     """
     if _MARKUP.match(head[:1000].encode("utf-8", "replace")):
-        raise JobFailed("format-error", "The file is XML or HTML, which is not read; save it as .xlsx or CSV.")
+        raise JobFailed("format-error", "The file is XML or HTML, which is not supported; save it as .xlsx or CSV.")

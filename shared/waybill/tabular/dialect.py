@@ -12,7 +12,7 @@ _LINE_TERMINATORS = ("\n", "\r\n", "\r")
 
 
 class DialectError(ValueError):
-    """`problems`: (member, what is wrong with it)."""
+    """A Table Dialect that cannot be used. `problems` lists (member, what is wrong with it)."""
 
     def __init__(self, problems: list[tuple[str, str]]) -> None:
         super().__init__("; ".join(f"{member}: {message}" for member, message in problems))
@@ -24,7 +24,7 @@ class Dialect:
     """How characters become cells, and which rows are data.
 
     Delimiter, quote and escape are one ASCII character each; `quote_char` None means no quoting. `header_rows` are the
-    declared ones: None leaves it to the first row that is no comment, an empty tuple says that there is no header. A
+    declared ones: None takes the first row that is not a comment, an empty tuple says that there is no header. A
     comment is a line that begins with `comment_char` where a record would begin, whatever quotes it holds, or a row of
     `comment_rows`. A cell equal to `null_sequence` is null.
     """
@@ -44,7 +44,7 @@ class Dialect:
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any], detected_delimiter: str = ",") -> Dialect:
-        """Read a Table Dialect; members that it does not know, or that fit no format read here, are ignored.
+        """Read a Table Dialect. Members that are unknown, or only concern formats that are not supported, are ignored.
 
         Raises:
             DialectError: a known member has a value that cannot be used.
@@ -59,7 +59,7 @@ class Dialect:
         rows = document.get("headerRows")
         dialect = cls(
             delimiter=_given(document, "delimiter", detected_delimiter),
-            # Null, unlike an absent member, says that there is none.
+            # null turns quoting off; an absent member does not.
             quote_char=document.get("quoteChar", '"') or None,
             double_quote=_given(document, "doubleQuote", True),
             escape_char=document.get("escapeChar"),
@@ -79,7 +79,7 @@ class Dialect:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Dialect:
-        """What `dataclasses.asdict` gave, after a way through JSON."""
+        """The dialect from the JSON form of its `dataclasses.asdict`."""
         tuples = {name: tuple(value) for name, value in document.items() if isinstance(value, list)}
         return cls(**{**document, **tuples})
 
@@ -92,7 +92,7 @@ class Dialect:
         if self.comment_char and self.comment_char[0] in (self.delimiter, self.quote_char, self.escape_char):
             problems.append(("commentChar", "must not begin with delimiter, quote or escape"))
         if self.skip_initial_space and " " in (self.delimiter, self.quote_char, self.escape_char):
-            problems.append(("skipInitialSpace", "has no meaning where delimiter, quote or escape is a space"))
+            problems.append(("skipInitialSpace", "cannot be used where delimiter, quote or escape is a space"))
         return problems
 
     def reader_options(self) -> dict[str, Any]:
@@ -108,7 +108,7 @@ class Dialect:
 
     @cached_property
     def _marks(self) -> tuple[str, ...]:
-        """Texts without which a file reads as with delimiter and doubled quotes alone."""
+        """The texts that mean something besides delimiter, line breaks and doubled quotes."""
         marks = [self.escape_char, self.comment_char, " " if self.skip_initial_space else None]
         if not self.double_quote:
             marks.append(self.quote_char)
@@ -159,7 +159,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "delimiter": (_is_character, _CHARACTER),
     "lineTerminator": (
         lambda value: value in _LINE_TERMINATORS,
-        "must be a line break: LF, CR or CR LF, each of which is recognised whatever stands here",
+        "must be a line break: LF, CR or CR LF (all three are recognised, whichever is declared)",
     ),
     "quoteChar": (lambda value: value == "" or _is_character(value), _CHARACTER),
     "escapeChar": (_is_character, _CHARACTER),
@@ -179,4 +179,4 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
 }
 
 MEMBERS = frozenset(_RULES)
-"""The properties that mean something here; a document may hold others."""
+"""The properties that are read; a document may hold others."""

@@ -1,7 +1,7 @@
-"""The formula guard: spreadsheets take a cell that begins with = + - @ for a formula (OWASP, *CSV Injection*).
+"""The formula guard: spreadsheets read a cell that begins with = + - @ as a formula (OWASP, *CSV Injection*).
 
-An export puts one quote before such a cell, and before one that begins with quotes and then so; an import that asks for
-it takes one off. So the two are exact inverses for any text.
+An export puts one quote before such a cell, also where it already begins with quotes. An import that asks for it
+removes one quote. The two are exact inverses for any text.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ _FORMULA = re.compile(r"'*[=+@\t\r-]")
 
 
 def guard(cell: str) -> str:
-    """The cell, with a quote before it where a spreadsheet would see a formula."""
+    """The cell, with a quote before it where a spreadsheet would read a formula."""
     return f"'{cell}" if _FORMULA.match(cell) else cell
 
 

@@ -14,20 +14,20 @@ _BLOCK_BYTES = 256 * 1024
 
 
 class NumberText(str):
-    """A JSON number as it is spelled."""
+    """A JSON number as it is written in the file."""
 
     __slots__ = ()
 
 
 class BadLine(ValueError):
-    """The line is no JSON value that makes a row."""
+    """The line is not a JSON value that can be a row."""
 
 
 def read_lines(stream: Readable, encoding: str) -> Iterator[tuple[int, str]]:
     """(number, text without line break) of each line of a UTF-8 stream.
 
     Args:
-        encoding: what messages call it.
+        encoding: its name in messages.
 
     Raises:
         JobFailed: `encoding-error` or `row-too-long`, with the row.
@@ -53,10 +53,10 @@ def read_lines(stream: Readable, encoding: str) -> Iterator[tuple[int, str]]:
 
 
 def parse_line(text: str) -> dict[str, Any] | list[Any] | None:
-    """The value of a line, its numbers as they are spelled; None for a blank line.
+    """The value of a line, its numbers as they are written; None for a blank line.
 
     Raises:
-        BadLine: it is no JSON (RFC 8259) object or array, or has a name twice.
+        BadLine: the line is not a JSON (RFC 8259) object or array, or repeats a name.
     """
     if not text or text.isspace():
         return None
@@ -83,14 +83,14 @@ def json_text(value: Any) -> str:
 
 
 def find_names(lines: Iterator[tuple[int, str]]) -> tuple[list[str], list[Any] | None]:
-    """Read a file through once.
+    """Read a file to its end.
 
     Returns:
-        The names in its objects, in the order in which they first stand; the value of its first line that is not blank,
+        The names in its objects, in order of their first occurrence; and the value of the first line that is not blank,
         where that is an array.
 
     Raises:
-        JobFailed: `format-error`, the file is no JSON Lines, or has too many names; as `read_lines`.
+        JobFailed: `format-error`, the file is not JSON Lines, or has too many names; and what `read_lines` raises.
     """
     names: dict[str, None] = {}
     first: list[Any] | None = None

@@ -1,4 +1,4 @@
-"""The header of a table: which rows hold it, and the labels that they come to."""
+"""The header of a table: which rows it takes, and the labels in them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ MAX_LABELS = 10_000
 class LabelReader:
     """Takes the rows of a table, from row 1, until it has the labels.
 
-    Without declared header rows that is the first row that is no comment. Rows above the last header row are no data.
+    Without declared header rows, the first row that is not a comment is the header. Rows above the last header row are
+    not data.
     """
 
     def __init__(self, dialect: Dialect, field_names: Sequence[str] = ()) -> None:
@@ -31,10 +32,10 @@ class LabelReader:
             self.labels, self.is_done = list(field_names), True
 
     def take(self, row: int, cells: Sequence[str], is_comment: bool = False) -> None:
-        """Look at the next row.
+        """Take the next row.
 
         Raises:
-            JobFailed: `blank-header`, or `format-error` for labels that cannot be any.
+            JobFailed: `blank-header`, or `format-error` for a header with NUL characters.
         """
         if self._wanted is None:
             if is_comment or row in self._dialect.comment_rows:
@@ -51,7 +52,7 @@ class LabelReader:
             self._finish(row)
 
     def end(self, rows: int) -> None:
-        """The table has ended after so many rows.
+        """Called when the table has ended after this many rows.
 
         Raises:
             JobFailed: it has no header.
@@ -73,8 +74,10 @@ class LabelReader:
         self.is_done = True
 
     def _joined(self) -> list[str]:
-        """The labels of several rows, joined column by column. A cell above the last row is that of a group: blank
-        cells to its right belong to it."""
+        """The labels of several rows, joined column by column.
+
+        A cell above the last row labels a group of columns: its own, and those to its right whose cell is blank.
+        """
         if len(self._taken) == 1:
             return self._taken[0]
         width = max(map(len, self._taken))

@@ -12,8 +12,10 @@ _MARK_ERRORS = "waybill.mark"
 
 
 def _mark(error: UnicodeError) -> tuple[str | bytes, int]:
-    """What does not decode becomes a byte that is no UTF-8: whoever reads on finds it in its row, as in a UTF-8 file.
-    So do halves of surrogate pairs that a decoder lets pass."""
+    """Replaces what does not decode by a byte that is not valid UTF-8, which later readers report in its row.
+
+    Does the same for halves of surrogate pairs that a decoder lets pass.
+    """
     if isinstance(error, UnicodeDecodeError):
         return "\udcff", error.end
     if isinstance(error, UnicodeEncodeError):
@@ -25,7 +27,7 @@ codecs.register_error(_MARK_ERRORS, _mark)
 
 
 class Recoded:
-    """A stream of the UTF-8 form of a text."""
+    """A text in any encoding as a stream of UTF-8."""
 
     def __init__(self, stream: Readable, encoding: str) -> None:
         """
@@ -34,7 +36,7 @@ class Recoded:
             encoding: a Python codec name.
 
         Raises (also while reading):
-            JobFailed: `encoding-error`, the codec is not for files.
+            JobFailed: `encoding-error`, the codec cannot decode files.
         """
         self._stream = stream
         self._encoding = encoding

@@ -1,9 +1,9 @@
-"""Whole records out of a stream of bytes, exactly as one sequential read sees them.
+"""Cuts a stream of bytes into whole records, exactly as one sequential read does.
 
 The rule for where a record ends is that of Python's `csv` module (RFC 4180, with every line break form): a quote opens
 a quoted field only at the start of a field, is literal elsewhere, and line breaks inside quotes do not end a record.
-Both the plan (which counts) and the load (which parses) cut the file with the same function, so that chunks, row
-numbers and errors cannot depend on where blocks happen to end.
+The scan (which counts) and the load (which parses) cut the file with the same function, so that chunks, row numbers and
+errors do not depend on where blocks happen to end.
 
 Most blocks hold no quote, or only structural ones: opening after a delimiter or line break, closing before one, doubled
 inside. Splitting on the quote then alternates outside and inside text, and counting line breaks of the outside parts
@@ -36,7 +36,7 @@ _FIRST = itemgetter(slice(0, 1))
 _LAST = itemgetter(slice(-1, None))
 _SENTINEL = "\0end of block\0"
 
-# A buffer may grow to somewhat over twice the cap before it is found too long.
+# A buffer may grow to little more than twice the cap before a record is found too long.
 csv.field_size_limit(4 * RECORD_CAP_BYTES)
 
 
@@ -45,8 +45,8 @@ class Readable(Protocol):
 
 
 class UnclosedQuote(ValueError):
-    """A quote (or an escaped line break) is still open at the end of the file. `record` counts from 0 within what was
-    cut."""
+    """A quote (or an escaped line break) is still open at the end of the file. `record` counts from 0 within the bytes
+    that were cut."""
 
     def __init__(self, record: int) -> None:
         super().__init__(f"quote still open, record {record}")
@@ -54,7 +54,7 @@ class UnclosedQuote(ValueError):
 
 
 class RecordTooLong(ValueError):
-    """A record exceeds RECORD_CAP_BYTES. `record` counts from 0 within what was cut."""
+    """A record exceeds RECORD_CAP_BYTES. `record` counts from 0 within the bytes that were cut."""
 
     def __init__(self, record: int) -> None:
         super().__init__(f"record {record} is longer than {RECORD_CAP_BYTES} bytes")
@@ -84,7 +84,7 @@ class Cut:
 
 
 def count_line_breaks(data: bytes, end: int | None = None) -> int:
-    """LF, CR and CR LF, each once, before `end`."""
+    """The number of line breaks (LF, CR or CR LF) before `end`."""
     if b"\r" in data:
         return data.count(b"\n", 0, end) + data.count(b"\r", 0, end) - data.count(b"\r\n", 0, end)
     native = library()
@@ -170,7 +170,7 @@ def _cut_sequentially(buffer: bytes, dialect: Dialect, final: bool) -> Cut:
     lines.append(_SENTINEL)
     records = end = 0
     for _, taken in read_lines(lines, dialect):
-        if end == whole:  # all lines are spoken for: this row is the sentinel
+        if end == whole:  # all lines are taken: this row is the sentinel
             break
         if taken > whole:  # the sentinel became part of a quoted field
             if final:
@@ -181,7 +181,7 @@ def _cut_sequentially(buffer: bytes, dialect: Dialect, final: bool) -> Cut:
 
 
 class _Lines:
-    """Lines for a `csv.reader`, which takes no more than the record at work needs."""
+    """Lines for a `csv.reader`, which takes only those that the current record needs."""
 
     def __init__(self, lines: Sequence[str]) -> None:
         self._lines = lines
@@ -220,11 +220,11 @@ def segments(stream: Readable, dialect: Dialect, start: int = 0, block_bytes: in
 
     Args:
         stream: positioned at a record start.
-        start: where that is in the file, in bytes.
+        start: the offset of that position in the file, in bytes.
 
     Raises:
         UnclosedQuote: at the end of the stream; `record` counts all records since `start`.
-        RecordTooLong: a record passes the cap; `record` likewise.
+        RecordTooLong: a record is longer than the cap; `record` likewise.
     """
     carry, done = b"", 0
     while True:
@@ -248,7 +248,7 @@ def segments(stream: Readable, dialect: Dialect, start: int = 0, block_bytes: in
         if len(carry) > RECORD_CAP_BYTES:
             _explain_long_record(stream, carry, dialect, done)
         if len(carry) > block_bytes:
-            # A record much longer than a block: read more at once, or each block would scan it all again.
+            # For a record much longer than a block, read more at once: each block would scan it all again.
             carry += stream.read(len(carry))
 
 
@@ -313,8 +313,10 @@ class Columns:
 
 
 def parse_columns(segment: Segment, text: str, dialect: Dialect, width: int, count: int) -> Columns | None:
-    """The cells of the first `count` records of a segment by column; None where only `parse_rows` can tell them: with
-    stray quotes, NULs, escapes or comments."""
+    """The cells of the first `count` records of a segment, by column.
+
+    None for a segment that only `parse_rows` can parse: with stray quotes, NULs, escapes or comments.
+    """
     if not segment.structural or "\0" in text or not dialect.is_plain(text):
         return None
     if dialect.quote_char is not None and dialect.quote_char in text:
@@ -392,7 +394,7 @@ def _is_structural(raw: str, dialect: Dialect) -> bool:
 
 
 def cell_pattern(dialect: Dialect) -> str:
-    """A regular expression for one cell without stray quotes. Possessive: no text makes it go back."""
+    """A regular expression for one cell without stray quotes. Possessive, so that no text makes it backtrack."""
     delimiter, quote = re.escape(dialect.delimiter), re.escape(dialect.quote_char or "")
     escape = re.escape(dialect.escape_char or "")
     escaped = rf"|{escape}[\s\S]" if escape else ""
@@ -429,7 +431,7 @@ def last_filled_record(segment: Segment, dialect: Dialect, skipped: Collection[i
     quote = (dialect.quote_char or "").encode()
     last_line = kept[_last_line_end(kept, True) :]
     if skipped or not dialect.is_plain_bytes(last_line) or (quote and not last_line.strip(quote + empty)):
-        # Only the csv rule tells an empty cell from a quote, or from a space that is skipped.
+        # Only the csv rule tells whether a quote, or a space that is skipped, is an empty cell.
         rows = parse_rows(segment, segment.data.decode("latin-1"), dialect).cells
         return max((index for index, row in enumerate(rows) if any(row) and index not in skipped), default=None)
     tail = segment.data[len(kept) :]

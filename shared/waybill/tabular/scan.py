@@ -1,8 +1,8 @@
-"""Read a delimited file once, in order, and divide it into row-aligned chunks.
+"""Scans a delimited file once, in order, and divides it into row-aligned chunks.
 
-The whole file is read before anything is written: only then is it known that it decodes, that no quote is left open,
+The whole file is read before anything is written: only then is it known that it decodes, that every quote is closed,
 where the last non-blank row is, and how many rows there are. That costs under a nanosecond a byte where no quote is
-stray (`waybill.tabular.records`). Pure: bytes in, a plan out.
+stray (`waybill.tabular.records`). Pure.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ HEADER_ROW = 1
 class Chunk:
     """Consecutive records: bytes `[start, end)` of the file, `rows` records, the first of which is row `first_row`.
 
-    `skipped` are the numbers of those that are comments, and so no rows to import.
+    `skipped` are the numbers of the records that are comments, and not imported.
     """
 
     number: int
@@ -55,7 +55,7 @@ class Chunk:
 
 @dataclass
 class _Tally:
-    """Where the scan stands: segments gathered for the chunk at work, and the last filled row so far."""
+    """The state of the scan: the current chunk so far, and the last filled row."""
 
     chunk_bytes: int
     dialect: Dialect
@@ -102,7 +102,7 @@ class _Tally:
 
 
 class Hashing:
-    """A stream that hashes and counts what passes."""
+    """A stream whose bytes are hashed and counted when they are read."""
 
     def __init__(self, stream: Readable) -> None:
         self._stream = stream
@@ -143,7 +143,7 @@ def read_head(stream: Readable, size: int = HEAD_BYTES) -> bytes:
 
 @dataclass(frozen=True)
 class Scan:
-    """What a scan found; `header` is the one header record as it stands, or the labels written as a record."""
+    """The result of a scan. `header` is the header record as it stands in the file, or several joined to one."""
 
     labels: list[str]
     header: str
@@ -170,7 +170,7 @@ def scan_table(
     Args:
         stream: positioned at the table's first record, `start` bytes into the file.
         encoding: one whose bytes can be cut.
-        source_encoding: what messages call it, where the stream was recoded.
+        source_encoding: the name in messages, where the stream was recoded.
 
     Raises:
         JobFailed: `empty-file`, `encoding-error`, `format-error`, `blank-header` or `row-too-long`, with the row where
@@ -235,14 +235,14 @@ class _Header:
 
     @property
     def text(self) -> str:
-        """The header as one record: as it stands where it is one, else the labels written anew."""
+        """The header record as it stands in the file; the labels as a new record where there are several or none."""
         if self._raw is not None:
             return self._raw
         return record_text(self.labels.labels, self._dialect)
 
 
 def record_text(cells: Sequence[str], dialect: Dialect) -> str:
-    """Cells as one record of the dialect; what it cannot carry is replaced."""
+    """Cells as one record of the dialect; characters that it cannot hold are replaced."""
     delimiter, quote, escape = dialect.delimiter, dialect.quote_char, dialect.escape_char
     marks = {mark for mark in (delimiter, quote, escape) if mark}
     other_quote = '"' if quote == "'" else "'"

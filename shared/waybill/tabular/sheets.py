@@ -1,4 +1,4 @@
-"""What readers of workbooks of all kinds give, and what they refuse before they look inside."""
+"""What the readers of all kinds of workbooks share: their result, and the checks before they open a part."""
 
 from __future__ import annotations
 
@@ -17,15 +17,18 @@ Value = str | bool | float | datetime | time | timedelta | None
 
 
 class Digits(float):
-    """A number that its format shows with leading zeros, to `width` digits."""
+    """A number that its format shows with leading zeros, `width` digits wide."""
 
     width = 0
 
 
 @dataclass(frozen=True)
 class SheetRows:
-    """`rows` yields (row number, values by column, None for an empty cell), rows without cells left out; `names` are
-    those of the workbook's sheets, in the order of the tabs."""
+    """A sheet as it is read.
+
+    `rows` yields (row number, values by column with None for an empty cell) and leaves out rows without cells. `names`
+    are those of all sheets of the workbook, in the order of the tabs.
+    """
 
     name: str
     names: list[str]
@@ -39,13 +42,13 @@ def bad_workbook(reason: str, row: int | None = None) -> JobFailed:
 def check_part(info: zipfile.ZipInfo, max_bytes: int) -> None:
     """
     Raises:
-        JobFailed: `format-error`, the part is encrypted or much larger than that of a table.
+        JobFailed: `format-error`, the part is encrypted, or much larger than that of any table.
     """
     if info.flag_bits & 1:
         raise bad_workbook("it is encrypted")
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise bad_workbook("it is compressed in a way that is not read")
+        raise bad_workbook("its compression method is not supported")
     if info.file_size > max_bytes:
         raise bad_workbook(f"{posixpath.basename(info.filename)} has more than {max_bytes // 1024**2:,} MiB")
     if info.file_size > RATIO_COUNTS_FROM_BYTES and info.file_size > MAX_RATIO * info.compress_size:
-        raise bad_workbook(f"it decompresses to over {MAX_RATIO} times its size, as no table does")
+        raise bad_workbook(f"it decompresses to over {MAX_RATIO} times its size, more than any table does")

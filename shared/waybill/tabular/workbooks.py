@@ -1,8 +1,8 @@
 """Read a sheet of an .xls, .xlsb or .ods workbook with calamine, in a process of its own.
 
-Calamine is native code that loads a sheet whole, and makes a cell of every place between its outermost ones: a small
-file can ask for any amount of memory. So a child process with limits reads it, and hands over row by row; if it dies,
-the workbook is refused and nothing else happens.
+Calamine is native code that loads a whole sheet, with a cell for every position between the outermost ones: a small
+file can ask for any amount of memory. A child process with limits therefore reads it and passes on row by row; when the
+child dies, only this workbook is refused.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _SPAN = "s"
 
 # Exit codes of the child.
 _NO_SHEET, _BAD, _TOO_LARGE, _PASSWORD = 3, 4, 5, 6
-_REASONS = {_PASSWORD: "it is protected with a password", _BAD: "it is damaged, or of a kind that is not known"}
+_REASONS = {_PASSWORD: "it is protected with a password", _BAD: "it is damaged, or of an unknown kind"}
 
 
 def read_sheet(file: Seekable, sheet_name: str | None, sheet_number: int, cpu_seconds: int = CPU_SECONDS) -> SheetRows:
@@ -41,7 +41,7 @@ def read_sheet(file: Seekable, sheet_name: str | None, sheet_number: int, cpu_se
 
     Raises (also while iterating):
         JobFailed: `format-error`; `source-error` where there is no such sheet.
-        TimeoutError: it takes longer than `cpu_seconds`, where that is less than what is usual.
+        TimeoutError: reading takes longer than `cpu_seconds`, where that is less than CPU_SECONDS.
     """
     if file.seek(0, 2) > MAX_FILE_BYTES:
         raise bad_workbook(f"it has more than {MAX_FILE_BYTES // 1024**2} MiB; save it as .xlsx")
@@ -94,7 +94,7 @@ def _rows(
 
 
 def _value(value: Any) -> Value:
-    """A cell as the child wrote it; moments and spans are pairs of a mark and a text."""
+    """A cell as the child wrote it; moments and durations are pairs of a mark and a text."""
     if isinstance(value, list):
         mark, given = value
         if mark == _SPAN:

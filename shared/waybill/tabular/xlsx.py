@@ -1,9 +1,9 @@
 """Read one sheet of an Office Open XML workbook as a stream of rows (ECMA-376 part 1, chapter 18).
 
-Own code over the standard library's expat, because what files of strangers need is not to be had from readers that
-load a sheet at once: memory that does not grow with the sheet (only the shared texts are kept), the texts of error
-cells, exact row numbers, and limits that hold while reading. Formulas count by the value that was last saved, macros
-are never looked at, a document type declaration is refused.
+Own code over the standard library's expat, because available readers load a whole sheet and do not provide what files
+of unknown origin need: memory that does not grow with the sheet (only the shared texts are kept), the texts of error
+cells, exact row numbers, and limits that hold while reading. A formula counts as the value that was last saved, macros
+are never read, a document type declaration is refused.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def read_sheet(archive: zipfile.ZipFile, sheet_name: str | None, sheet_number: i
     """Open one sheet of a workbook.
 
     Args:
-        sheet_name: wins over the number, which counts from 1 in the order of the tabs.
+        sheet_name: takes precedence over the number, which counts from 1 in the order of the tabs.
 
     Raises (also while iterating):
         JobFailed: `format-error`; `source-error` where there is no such sheet.
@@ -93,7 +93,7 @@ class _Workbook:
         return found
 
     def _formats(self, path: str) -> list[Format]:
-        """What the number format of each cell style makes of a number."""
+        """The number format of each cell style."""
         codes: dict[int, str] = {}
         formats: list[Format] = []
         inside = ""
@@ -155,4 +155,4 @@ class _Workbook:
         except expat.ExpatError:
             raise bad_workbook("its XML is broken") from None
         except (ValueError, OverflowError):
-            raise bad_workbook("it holds a value that is none") from None
+            raise bad_workbook("it contains an invalid value") from None

@@ -1,4 +1,4 @@
-"""Number formats and the moments that they make of numbers (ECMA-376 part 1, 18.8.30 and 18.8.31)."""
+"""Number formats, and the dates and times that they show numbers as (ECMA-376 part 1, 18.8.30 and 18.8.31)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from waybill.tabular.sheets import Value
 
 @dataclass(frozen=True)
 class Format:
-    """`kind`: `date`, `time` or `elapsed` where the format shows a moment, else empty; `zeros`: its width, where it is
-    zeros alone."""
+    """What a number format shows.
+
+    `kind` is `date`, `time` or `elapsed` where it shows a moment or a duration, else empty. `zeros` is the width of a
+    format that consists of zeros.
+    """
 
     kind: str = ""
     zeros: int = 0
@@ -29,7 +32,7 @@ _LITERALS = re.compile(r'"[^"]*"?|\\.|_.|\*.|\[(?![hms]+\])[^\]]*\]', re.IGNOREC
 
 
 def format_of(code: str) -> Format:
-    """What a number format code shows (18.8.31): only its first section counts."""
+    """The format of a number format code (18.8.31); only its first section counts."""
     first = _LITERALS.sub("", code).partition(";")[0].lower()
     if not first or "general" in first:
         return GENERAL
@@ -49,8 +52,8 @@ _DAY_MILLISECONDS = 86_400_000
 def serial_value(serial: float, kind: str, is_1904: bool) -> Value:
     """A serial number as the moment that its format shows, to the millisecond.
 
-    The 1900 system counts a 29 February 1900 (serial 60) that there never was, and a day 0: both come back as text, so
-    that they are no dates. A number that is no moment stays a number.
+    The 1900 system counts a 29 February 1900 (serial 60), which did not exist, and a day 0: both are returned as text,
+    not as dates. A number out of range stays a number.
     """
     if not 0 <= serial < _LAST_SERIAL:
         return serial
@@ -74,7 +77,7 @@ def serial_value(serial: float, kind: str, is_1904: bool) -> Value:
 
 
 def iso_date(text: str) -> Value:
-    """A cell of type `d`: ISO 8601. What the standard library cannot read, or has an offset, stays text."""
+    """A cell of type `d`: ISO 8601. Text that the standard library cannot read, or with an offset, stays text."""
     try:
         is_time = text[:1] == "T" or text[2:3] == ":"
         value = time.fromisoformat(text) if is_time else datetime.fromisoformat(text)

@@ -28,7 +28,7 @@ _ROW_NUMBER = re.compile(r' r="([0-9]+)"').search
 
 
 class Shortcut:
-    """Reads rows in the spelling of the usual programs faster than the parser does, and leaves it the rest."""
+    """Reads rows in the form that the usual programs write, faster than the parser, and leaves it the others."""
 
     def __init__(self, parser: SheetParser) -> None:
         self._parser = parser
@@ -37,7 +37,7 @@ class Shortcut:
     def feed(self, data: bytes, final: bool) -> None:
         for item in self._split.take(data, final):
             head = _PLAIN_ROW.match(item)
-            # What stands between cells, then the five groups of a cell, over and over.
+            # The text between cells, then the five groups of a cell, repeatedly.
             parts: list[str | None] = _SPLIT_CELLS(item[head.end() : -len("</row>")]) if head else ["?"]
             if head is None or any(parts[::6]):
                 self._split.parse(item)
@@ -47,7 +47,7 @@ class Shortcut:
 
 
 class SheetParser:
-    """The rows of a sheet, as far as it has been fed."""
+    """Parses the part of a sheet, and collects its rows."""
 
     def __init__(self, formats: list[Format], texts: Texts, is_1904: bool) -> None:
         self.rows: list[tuple[int, list[Value]]] = []
@@ -59,7 +59,7 @@ class SheetParser:
         self._is_value = self._is_guide = self._is_inline = False
         self._columns: dict[str, int] = {}
         self._letters = _Letters()
-        # Styles that show a number as it is, as sheets name them.
+        # The styles that show a number as it is, as sheets name them.
         self._plain_styles: set[str | None] = {str(number) for number, form in enumerate(formats) if form == GENERAL}
         if not formats or formats[0] == GENERAL:
             self._plain_styles.add(None)

@@ -11,7 +11,7 @@ MAX_SHARED_TEXTS = 4_000_000
 
 
 class Texts:
-    """Texts by index, without an object for each: there may be millions."""
+    """Texts by index, without an object for each, because there may be millions."""
 
     def __init__(self) -> None:
         self._data = bytearray()

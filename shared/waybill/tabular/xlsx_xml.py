@@ -1,4 +1,4 @@
-"""The XML of workbooks: expat without declarations, and cutting it into items that need no parser."""
+"""The XML of workbooks: expat without declarations, and a splitter into items that need no parser."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def unescaped(text: str) -> str:
 
 
 class Splitter:
-    """Cuts XML behind each end tag of one element, for readers that take the usual spelling of it without a parser.
+    """Cuts XML after each end tag of one element, for readers that take its usual form without a parser.
 
-    Items come only while that is safe: from the first comment, processing instruction, CDATA section, control character
-    or foreign encoding on, everything goes to the parser. So does what stands before the first item and, by `parse`,
-    each item of another spelling; what the parser sees is well-formed, with the items taken elsewhere left out.
+    Items are cut only while that is safe: from the first comment, processing instruction, CDATA section, control
+    character or other encoding on, everything goes to the parser. So does the text before the first item and, by
+    `parse`, each item of another form. What the parser reads is well-formed; the items read without it are left out.
     """
 
     def __init__(self, end_tag: bytes, parser: expat.XMLParserType) -> None:
@@ -79,7 +79,7 @@ class Splitter:
         self._parser.Parse(item.encode(), False)
 
     def _begin(self, buffer: bytes) -> bytes:
-        """Give the parser what stands before the first item."""
+        """Give the parser the text before the first item."""
         at = buffer.find(self._start_tag)
         if at < 0 and len(buffer) < BLOCK_BYTES:
             return buffer
