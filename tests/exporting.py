@@ -13,9 +13,10 @@ from waybill.aws.files import FileInfo, Files
 from waybill.entities.model import Entity, parse_entity
 from waybill.entities.row_compiler import attribute_name, key_text
 from waybill.entities.schema import parse_schema
-from waybill.exports.container import FileWriter, Written
-from waybill.exports.definition import Compression, Definition, ExportType, Format
+from waybill.exports.compression import Compression
+from waybill.exports.definition import Definition, ExportType
 from waybill.exports.encoder import Item, RowEncoder
+from waybill.exports.file_writer import FileWriter, Written
 from waybill.imports.chunks import chunk_segments
 from waybill.imports.conversion import ConversionRequest, convert_file
 from waybill.imports.job_source import match_labels
@@ -53,7 +54,7 @@ def definition(format: str = "csv", **members: Any) -> Definition:
         entity="things",
         type=ExportType.ONE_SHOT,
         filter=(),
-        format=Format(format),
+        format=format,
         schedule=None,
         destination={"kind": "download"},
         recipients=(),

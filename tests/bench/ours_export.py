@@ -18,9 +18,9 @@ from ours_import import LocalFiles
 
 from waybill.aws.dynamodb import DynamoDB
 from waybill.entities.model import parse_entity
-from waybill.exports.container import FileWriter
 from waybill.exports.destinations.base import Allowed
 from waybill.exports.encoder import RowEncoder
+from waybill.exports.file_writer import FileWriter
 from waybill.exports.parse import parse_definition
 
 

@@ -256,6 +256,21 @@ def test_a_large_table_is_extracted_in_parts_and_goes_on_when_time_runs_out(
     assert sorted(row["contact_id"] for row in rows_in(data)) == [f"c{number:04d}" for number in range(150)]
 
 
+def test_a_format_whose_parts_cannot_be_joined_is_extracted_in_one_go(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_records(services, 3)
+    monkeypatch.setattr(extraction, "_is_large", lambda *_: True)
+    monkeypatch.setitem(extraction.FORMATS, "csv", replace(extraction.FORMATS["csv"], parts_can_be_joined=False))
+    job = run_now(services, activate(services, export_of(services, **PERIODIC), "alice", "a"), "alice", "a")
+    with pytest.raises(JobFailed) as failed:
+        extraction.extract(services, job.job_id, lambda: 1.0)
+    assert failed.value.job_code == "too-large"
+    services.clock.forward(minutes=1)  # type: ignore[attr-defined]  the lease of the attempt before is over
+    assert extraction.extract(services, job.job_id, enough) == {"outcome": "extracted"}
+    assert end(services, job).counts.total == 3
+
+
 def test_a_file_that_takes_too_long_to_put_together_says_so_at_once(services: Services) -> None:
     put_records(services, 3)
     job = run_now(services, activate(services, export_of(services, **PERIODIC), "alice", "a"), "alice", "a")

@@ -12,6 +12,7 @@ import pytest
 
 from tests.builders import ROOT, template
 from waybill.exports.destinations import DESTINATIONS
+from waybill.exports.formats import FORMATS
 from waybill.settings import Settings
 
 PACKAGE = ROOT / "shared" / "waybill"
@@ -87,7 +88,7 @@ def test_exports_and_imports_do_not_import_each_other() -> None:
 
 
 #: Folders whose modules are reached through the registry in their `__init__.py`, and what stands beside its lines.
-REGISTRIES = {"exports/destinations": ("base", "hosts")}
+REGISTRIES = {"exports/destinations": ("base", "hosts"), "exports/formats": ("cells",)}
 
 
 @pytest.mark.parametrize("folder", REGISTRIES)
@@ -101,8 +102,8 @@ def test_modules_of_a_registry_are_reached_through_it(folder: str) -> None:
 
 
 def test_only_a_registry_tells_one_kind_from_another() -> None:
-    """What differs by the kind of a destination stands in the kind's module: nobody else compares its name."""
-    names = {*DESTINATIONS}
+    """What differs by destination or format stands in its own module: nobody else compares its name."""
+    names = {*DESTINATIONS, *FORMATS}
     places = (PACKAGE / "exports", PACKAGE / "upkeep", ROOT / "functions")
     for path in (path for place in places for path in place.rglob("*.py")):
         if any(PACKAGE / folder in path.parents for folder in REGISTRIES):

@@ -17,6 +17,7 @@ from enum import StrEnum
 from typing import Any
 
 from waybill.errors import Conflict
+from waybill.exports.compression import Compression
 from waybill.jobs.model import Job
 from waybill.timestamps import parse_rfc3339, rfc3339
 
@@ -34,18 +35,6 @@ class ExportStatus(StrEnum):
     SCHEDULED = "SCHEDULED"
     IN_PROGRESS = "IN_PROGRESS"
     FINISHED = "FINISHED"
-
-
-class Format(StrEnum):
-    CSV = "csv"
-    XLSX = "xlsx"
-    JSONL = "jsonl"
-
-
-class Compression(StrEnum):
-    NONE = "none"
-    GZIP = "gzip"
-    ZIP = "zip"
 
 
 # In the words of the API's paths, where there is one.
@@ -80,7 +69,7 @@ class Definition:
     type: ExportType
     fields: tuple[str, ...] | None
     filter: tuple[dict[str, Any], ...]
-    format: Format
+    format: str
     dialect: dict[str, Any]
     compression: Compression
     file_name: str
@@ -138,7 +127,7 @@ class Definition:
             "type": self.type.value,
             "fields": None if self.fields is None else list(self.fields),
             "filter": list(self.filter),
-            "format": self.format.value,
+            "format": self.format,
             "dialect": self.dialect,
             "compression": self.compression.value,
             "fileName": self.file_name,
@@ -158,7 +147,7 @@ class Definition:
             type=ExportType(document["type"]),
             fields=None if fields is None else tuple(fields),
             filter=tuple(document["filter"]),
-            format=Format(document["format"]),
+            format=document["format"],
             dialect=document["dialect"],
             compression=Compression(document["compression"]),
             file_name=document["fileName"],

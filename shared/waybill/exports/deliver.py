@@ -101,7 +101,7 @@ def manifest(job: Job, definition: Definition, snapshot: dict[str, Any], name: s
         "type": definition.type.value,
         "definitionVersion": snapshot["export"]["version"],
         "fileName": name,
-        "format": definition.format.value,
+        "format": definition.format,
         "compression": definition.compression.value,
         "fields": _columns(definition, snapshot),
         "rows": int(file["rows"]),

@@ -3,8 +3,8 @@
     encoder = RowEncoder(entity, definition)
     encoded = encoder.encode(body)
 
-`encoded.data` of one page after the other, of parallel segments too, is the file's content; `container.FileWriter` puts
-before and behind it what the file needs.
+`encoded.data` of one page after the other, of parallel segments too, is the file's content; `file_writer.FileWriter`
+writes the file around it.
 
 The body is read by a decoder that is built for the entity, straight into the types that its fields have in DynamoDB.
 An attribute of another type (the field had one when it was written; another program wrote it) costs more and becomes
@@ -33,7 +33,8 @@ from waybill.entities.row_compiler import attribute_name
 from waybill.entities.schema import parse_schema
 from waybill.errors import JobFailed
 from waybill.exports.definition import DELETED, Definition
-from waybill.exports.formats import MAX_CELL_CHARS, CellFormat, CellTooLong, cell_format
+from waybill.exports.formats import FORMATS
+from waybill.exports.formats.cells import CellFormat, CellTooLong
 
 _GONE = "_gone"
 _SORT_KEY = "_sk"
@@ -100,7 +101,7 @@ class RowEncoder:
         schema = parse_schema(entity.schema)
         names = definition.fields or tuple(field.name for field in schema.fields)
         self.labels: tuple[str, ...] = (*names, DELETED) if changes else tuple(names)
-        self._format = cell_format(definition, self.labels)
+        self._format = FORMATS[definition.format].cells(definition, self.labels)
         self._own_table = entity.target is None
         self._columns = [
             _Column(schema.by_name[name], self._own_table, self._format, definition.escape_formulas) for name in names
@@ -188,9 +189,9 @@ class RowEncoder:
             item = next(item for item in page.items if column.is_too_long(item))
             message = (
                 f'The field "{column.field.name}" of the record {self._shown_key(item)} has {error.chars:,} '
-                f"characters; a cell of a workbook holds {MAX_CELL_CHARS:,}. Export as csv or jsonl."
+                f"characters; {error.limit}"
             )
-            raise JobFailed("xlsx-limit", message) from None
+            raise JobFailed(error.code, message) from None
 
     def _shown_key(self, item: Item) -> str:
         attributes = (item.get(attribute_name(field, self._own_table), {}) for field in self._key)

@@ -18,12 +18,14 @@ from waybill.entities.model import Entity
 from waybill.entities.records import SHARDS, TOMBSTONE_SECONDS, partition
 from waybill.entities.schema import parse_schema
 from waybill.errors import InvalidRequest, JobFailed
-from waybill.exports.container import FileWriter
-from waybill.exports.definition import Compression, Definition, Format
+from waybill.exports.compression import CONTENT_TYPES
+from waybill.exports.definition import Definition
 from waybill.exports.destinations.base import Allowed
 from waybill.exports.destinations.hosts import AllowedHosts
 from waybill.exports.encoder import RowEncoder
+from waybill.exports.file_writer import FileWriter
 from waybill.exports.filter import compile_filter
+from waybill.exports.formats import FORMATS
 from waybill.exports.parse import parse_definition
 from waybill.exports.run import snapshot_of
 from waybill.ids import new_token
@@ -48,12 +50,6 @@ ASSEMBLY_SECONDS = 300.0
 _BLOCK_BYTES = 1024 * 1024
 # Where a file may go was asked when the run was defined, and is asked again when it is delivered.
 _ANYWHERE = "0.0.0.0/0, ::/0"
-_CONTENT_TYPES = {
-    Format.CSV: "text/csv; charset=utf-8",
-    Format.JSONL: "application/jsonl",
-    Format.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-}
-_COMPRESSED_TYPES = {Compression.GZIP: "application/gzip", Compression.ZIP: "application/zip"}
 
 
 @dataclass(frozen=True)
@@ -101,7 +97,8 @@ def extract(services: ExportServices, job_id: str, remaining_seconds: Callable[[
         ) from None
     job = choose_window(services, job, definition, entity)
     if "parts" not in job.options:
-        parts = PARTS if _is_large(services, _Extraction(job, definition, entity, PARTS)) else 1
+        can_split = FORMATS[definition.format].parts_can_be_joined
+        parts = PARTS if can_split and _is_large(services, _Extraction(job, definition, entity, PARTS)) else 1
         job = services.jobs.set_option_once(job_id, "parts", parts)
     if job.options["parts"] > 1:
         return {"outcome": "split", "parts": list(range(int(job.options["parts"])))}
@@ -193,6 +190,8 @@ def extract_part(services: ExportServices, job_id: str, part: int, remaining_sec
             pulse.note(rows, rows, 0)
             pulse.check()
             if remaining_seconds() < TIME_RESERVE_SECONDS:
+                if not FORMATS[definition.format].parts_can_be_joined:
+                    raise JobFailed("too-large", f"There are too many rows for one file of {definition.format}.")
                 break
         pulse.beat()
     except BaseException:
@@ -234,7 +233,7 @@ def assemble(services: ExportServices, job_id: str, remaining_seconds: Callable[
     definition, entity, _ = snapshot_of(services, job_id)
     assert entity is not None  # noqa: S101  `extract` has seen to it
     bucket, key = services.settings.files_bucket, f"{job_prefix(job_id)}export-{attempt}"
-    content_type = _COMPRESSED_TYPES.get(definition.compression, _CONTENT_TYPES[definition.format])
+    content_type = CONTENT_TYPES.get(definition.compression, FORMATS[definition.format].content_type)
     output = services.files.writer(bucket, key, content_type)
     labels = RowEncoder(entity, definition, changes=definition.has_changes).labels
     writer = FileWriter(definition, labels, output, moment=job.submitted_at)

@@ -9,25 +9,25 @@ from typing import Any, TypeVar
 from waybill.entities.model import Entity
 from waybill.entities.schema import parse_schema
 from waybill.errors import InvalidRequest
+from waybill.exports.compression import EXTENSIONS, Compression
 from waybill.exports.definition import (
     DATE_PATTERN,
     DELETED,
     INCREMENTAL,
     PERIODIC,
-    Compression,
     Definition,
     ExportType,
-    Format,
 )
 from waybill.exports.destinations import DELIVERED, check_destination
 from waybill.exports.destinations.base import Allowed
 from waybill.exports.filter import check_filter
+from waybill.exports.formats import FORMATS
 from waybill.exports.report import check_recipients
 from waybill.exports.schedule import check_schedule
 from waybill.validation import Problems, boolean, is_line, refuse_unknown, text
 
 _Word = TypeVar("_Word", bound=StrEnum)
-_EXTENSIONS = {Compression.NONE: "", Compression.GZIP: ".gz", Compression.ZIP: ".zip"}
+DEFAULT_FORMAT = "csv"
 MAX_FILE_NAME_BYTES = 200
 
 
@@ -54,7 +54,10 @@ def parse_definition(body: object, entity: Entity | None, allowed: Allowed, *, s
     if "name" not in given:
         problems.append(("/name", "is required"))
     kind = _one_of(given, "type", ExportType.ONE_SHOT, problems)
-    format = _one_of(given, "format", Format.CSV, problems)
+    format = given.get("format", DEFAULT_FORMAT)
+    if not isinstance(format, str) or format not in FORMATS:
+        problems.append(("/format", f"must be one of {', '.join(FORMATS)}"))
+        format = DEFAULT_FORMAT
     compression = _one_of(given, "compression", Compression.NONE, problems)
     fields = _fields(given.get("fields"), entity, problems)
     definition = Definition(
@@ -66,10 +69,7 @@ def parse_definition(body: object, entity: Entity | None, allowed: Allowed, *, s
         format=format,
         dialect=_dialect(given.get("dialect", {}), format, problems),
         compression=compression,
-        file_name=_file_name(
-            given.get("fileName", f"{entity.name if entity else ''}_$yyyyMMdd.{format}{_EXTENSIONS[compression]}"),
-            problems,
-        ),
+        file_name=_file_name(given.get("fileName", _default_file_name(entity, format, compression)), problems),
         schedule=check_schedule(given.get("schedule"), kind, problems),
         destination=_destination(given, kind, allowed, problems),
         recipients=tuple(check_recipients(given.get("recipients", []), problems)),
@@ -199,13 +199,13 @@ READING_PROPERTIES = (
 )
 
 
-def _dialect(value: object, format: Format, problems: Problems) -> dict[str, Any]:
+def _dialect(value: object, format: str, problems: Problems) -> dict[str, Any]:
     """A Table Dialect as far as a CSV writer follows one; properties outside the standard are kept."""
     if not isinstance(value, dict):
         problems.append(("/dialect", "must be an object (a Table Dialect)"))
         return {}
-    if format is not Format.CSV:
-        meaningful = {"header"} if format is Format.XLSX else set()
+    meaningful = FORMATS[format].dialect_members
+    if meaningful is not None:
         problems.extend(
             (f"/dialect/{member}", f"has no meaning for {format}") for member in value if member not in meaningful
         )
@@ -226,6 +226,10 @@ def _dialect(value: object, format: Format, problems: Problems) -> dict[str, Any
         (f"/dialect/{member}", "has no meaning for a written file") for member in READING_PROPERTIES if member in value
     )
     return value
+
+
+def _default_file_name(entity: Entity | None, format: str, compression: Compression) -> str:
+    return f"{entity.name if entity else ''}_$yyyyMMdd.{FORMATS[format].extension}{EXTENSIONS[compression]}"
 
 
 def _file_name(value: object, problems: Problems) -> str:

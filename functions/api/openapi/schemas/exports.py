@@ -25,8 +25,10 @@ from openapi.schemas.jobs import JOB_ERROR
 from routes.exports import PREVIEW_MEMBERS, TEST_MEMBERS
 from waybill.errors import DeliveryFailed
 from waybill.exports import definition, filter, parse, report, schedule
-from waybill.exports.definition import Compression, ExportStatus, ExportType, Format
+from waybill.exports.compression import Compression
+from waybill.exports.definition import ExportStatus, ExportType
 from waybill.exports.destinations import DELIVERED, DESTINATIONS
+from waybill.exports.formats import FORMATS
 from waybill.jobs.model import Outcome, Status
 from waybill.validation import MAX_TEXT
 
@@ -98,7 +100,7 @@ _MEMBERS_OF_DEFINITION = {
     ),
     "fields": listed(of("string"), "All in schema order, when left out.", minItems=1, uniqueItems=True),
     "filter": listed(ref("Condition"), "Conditions that must all hold.", maxItems=filter.MAX_CONDITIONS),
-    "format": word(Format, default="csv"),
+    "format": word(FORMATS, default=parse.DEFAULT_FORMAT),
     "dialect": of(
         "object",
         "A Table Dialect, as far as a writer of CSV follows one: delimiter, quoteChar, lineTerminator, header.",

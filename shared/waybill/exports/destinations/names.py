@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os.path
 
+from waybill.exports.compression import EXTENSIONS
+
 MAX_WAITING_FILES = 1_000
 """Numbered files of one name that may wait for their receiver."""
 _MAX_PART_STEM_BYTES = 180  # file systems take names of 255 bytes
-_COMPRESSIONS = (".gz", ".zip")
+_COMPRESSIONS = tuple(filter(None, EXTENSIONS.values()))
 
 
 def manifest_name(name: str) -> str:

@@ -20,9 +20,10 @@ import pytest
 from tests.builders import START
 from tests.exporting import definition, entity, export, page, stored
 from waybill.errors import JobFailed
-from waybill.exports.container import FileWriter, ZipStream
+from waybill.exports.compression import ZipStream
 from waybill.exports.definition import Definition
 from waybill.exports.encoder import RowEncoder
+from waybill.exports.file_writer import FileWriter
 
 OF = entity(
     {"name": "id", "type": "string"},

@@ -1,0 +1,89 @@
+"""The file of an export, around its rows: framing of its format, compression, digest. Streaming, in constant memory.
+
+    writer = FileWriter(definition, encoder.labels, output, moment=now)
+    writer.begin()
+    writer.write(encoded.data, encoded.rows)    # fragments in the order of the file, as many as there are
+    written = writer.end()
+
+The same rows give the same bytes, but for the time in a zip file's directory, which is `moment`'s. Where they are
+compressed, the bytes also depend on how rows were cut into fragments.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from waybill.exports.compression import Output, compressor
+from waybill.exports.definition import Definition
+from waybill.exports.formats import FORMATS
+
+
+@dataclass(frozen=True)
+class Written:
+    """A whole file: its rows without the header, and what its final bytes are."""
+
+    rows: int
+    size_bytes: int
+    sha256: str
+
+
+class FileWriter:
+    """Writes one export's file to `output`, which it does not close.
+
+    Args:
+        labels: the names of the columns (`RowEncoder.labels`).
+        moment: when the export ran, in the time zone that its file name shows.
+    """
+
+    def __init__(self, definition: Definition, labels: Sequence[str], output: Output, *, moment: datetime) -> None:
+        format = FORMATS[definition.format]
+        self._hashing = _Hashing(output)
+        self._compressor = compressor(definition.compression, self._hashing, inner_name(definition, moment), moment)
+        self._framing = format.framing(self._compressor, definition)
+        self._header = format.cells(definition, labels).header().encode()
+        self._rows = 0
+
+    def begin(self) -> None:
+        """Write what comes before the first row."""
+        self._compressor.begin()
+        self._framing.begin(self._header)
+
+    def write(self, fragment: bytes, rows: int) -> None:
+        """Write rows, or any piece of the bytes of rows, `rows` of which end in it.
+
+        Raises:
+            JobFailed: `xlsx-limit`, a sheet holds no more rows.
+        """
+        self._rows += rows
+        self._framing.write(fragment, rows)
+
+    def end(self) -> Written:
+        """Write what comes after the last row."""
+        self._framing.end()
+        self._compressor.end()
+        return Written(self._rows, self._hashing.size_bytes, self._hashing.hash.hexdigest())
+
+
+class _Hashing:
+    """Hashes and counts what is written."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self.hash = hashlib.sha256()
+        self.size_bytes = 0
+
+    def write(self, data: bytes) -> None:
+        self.hash.update(data)
+        self.size_bytes += len(data)
+        self._output.write(data)
+
+
+def inner_name(definition: Definition, moment: datetime) -> str:
+    """The name in the zip file: its own without `.zip`."""
+    name = definition.file_name_at(moment)
+    if name.lower().endswith(".zip"):
+        name = name[:-4]
+    return name if "." in name else f"{name or definition.entity}.{FORMATS[definition.format].extension}"

@@ -1,0 +1,253 @@
+"""Workbooks of Office Open XML (ECMA-376) with one sheet."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import quoteattr
+
+from waybill.entities.fields import Field
+from waybill.entities.fieldtypes import FieldType
+from waybill.entities.fieldtypes.attributes import are_canonical
+from waybill.entities.fieldtypes.boolean import BooleanType
+from waybill.entities.fieldtypes.export_columns import Cells
+from waybill.errors import JobFailed
+from waybill.exports.compression import Output, ZipStream
+from waybill.exports.formats.base import Format
+from waybill.exports.formats.cells import (
+    CONTROLS,
+    GUARD_FIRST,
+    NUMBER,
+    Care,
+    CellTooLong,
+    framed,
+    join_columns,
+    nested_text,
+    null_text,
+)
+from waybill.tabular.formulas import guard
+from waybill.tabular.xlsx_sheet import MAX_ROWS
+
+if TYPE_CHECKING:
+    from waybill.exports.definition import Definition
+
+_LIMIT = "xlsx-limit"
+"""Error code of a job whose rows do not fit into a workbook."""
+#: What a cell of a workbook holds at most, in UTF-16 units (Excel's specifications and limits).
+MAX_CELL_CHARS = 32_767
+#: A double keeps any decimal number of so many significant digits.
+DOUBLE_DIGITS = 15
+_FLAGS = {True: '<c t="b"><v>1</v></c>', False: '<c t="b"><v>0</v></c>'}
+_TEXT_OPENING, _TEXT_CLOSING = '<c t="inlineStr"><is><t>', "</t></is></c>"
+_EMPTY = "<c/>"
+_DATE_STYLE = 1  # the second of cellXfs in `_STYLES`
+_DATE_OPENING = f'<c s="{_DATE_STYLE}"><v>'
+# Days before this one have other serial numbers in the 1900 and 1904 systems' first programs.
+_FIRST_DATE, _DAY_ZERO = date(1900, 3, 1), date(1899, 12, 30)
+# What XML cannot hold, carriage returns that it would change, and text that reads as such an escape itself.
+_UNFIT = re.compile("[\0-\x08\x0b-\x1f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
+_SPACED = re.compile(r"^[ \t]|[ \t]\Z|\n").search
+# Conservative, because one set of characters is searched for quickly.
+_CAREFUL = re.compile("[\0-\x20&<>_\ufffe\uffff]").search
+
+
+class SheetCells:
+    """Rows of a sheet of Office Open XML (ECMA-376 part 1, 18.3.1.73), without numbers: they follow each other.
+
+    Texts stand in their cells, so that no table of shared texts is kept; numbers are numbers where a double keeps their
+    digits, dates are dates where a serial number does.
+    """
+
+    def __init__(self, definition: Definition, labels: Sequence[str]) -> None:
+        self._labels = labels
+        self._has_header = definition.header
+        anywhere = CONTROLS + "&<>\ufffe\uffff"
+        self._care = Care(anywhere, " ", " ")
+        self._care_guarded = Care(anywhere, " " + GUARD_FIRST, " ")
+        self._dates = _Dates()
+
+    def null(self, field: Field, *, guarded: bool) -> str:
+        """An empty cell where that is null, or where there is no better."""
+        if not field.missing_values or "" in field.missing:
+            return _EMPTY
+        return self._cell(null_text(field, guarded))
+
+    def texts(self, cells: Sequence[str], *, guarded: bool) -> Cells:
+        care, data = self._care_guarded if guarded else self._care, framed(cells)
+        if len(data) > MAX_CELL_CHARS and max(map(len, cells)) * 2 >= MAX_CELL_CHARS:
+            for cell in cells:
+                _check_length(guard(cell) if guarded else cell)
+        if care.is_needless(cells, data) and b"_x" not in data:
+            return Cells(_TEXT_OPENING, cells, _TEXT_CLOSING)
+        if guarded:
+            cells = [*map(guard, cells)]
+        opened = [_opened(cell) if _CAREFUL(cell) else f">{cell}" for cell in cells]
+        return Cells(_TEXT_OPENING[:-1], opened, _TEXT_CLOSING)
+
+    def numbers(self, cells: Sequence[str], decimal_char: str) -> Cells:
+        if are_canonical(cells) and max(map(len, cells), default=0) <= DOUBLE_DIGITS:
+            return Cells("<c><v>", cells, "</v></c>")
+        return Cells("", [self._number(cell, decimal_char) for cell in cells], "")
+
+    def booleans(self, values: Sequence[bool], kind: BooleanType | None) -> Cells:
+        return Cells("", [_FLAGS[value] for value in values], "")
+
+    def dates(self, values: Sequence[str], to_cell: Mapping[str, str] | None) -> Cells:
+        try:
+            return Cells(_DATE_OPENING, [self._dates[value] for value in values], "</v></c>")
+        except ValueError:
+            return Cells("", [self._date(value, to_cell) for value in values], "")
+
+    def nested(self, attributes: Sequence[Mapping[str, Any]], kind: FieldType) -> Cells:
+        return Cells("", [self._cell(nested_text(attribute, kind.to_cell)) for attribute in attributes], "")
+
+    def rows(self, columns: Sequence[Cells]) -> str:
+        parts: list[str | Sequence[str]] = ["<row>"]
+        for opening, texts, closing in columns:
+            parts += [opening, texts, closing]
+        return join_columns([*parts, "</row>"])
+
+    def header(self) -> str:
+        return f"<row>{''.join(map(self._cell, self._labels))}</row>" if self._has_header else ""
+
+    def _number(self, text: str, decimal_char: str) -> str:
+        if NUMBER.fullmatch(text):
+            if len(text.replace(".", "").strip("-0")) <= DOUBLE_DIGITS:
+                return f"<c><v>{text}</v></c>"
+            text = text.replace(".", decimal_char)
+        return self._cell(text)
+
+    def _date(self, value: str, to_cell: Mapping[str, str] | None) -> str:
+        try:
+            return f"{_DATE_OPENING}{self._dates[value]}</v></c>"
+        except ValueError:
+            return self._cell(value if to_cell is None else to_cell[value])
+
+    def _cell(self, text: str) -> str:
+        return f"{_TEXT_OPENING[:-1]}{_opened(text)}{_TEXT_CLOSING}"
+
+
+class _Dates(dict[str, str]):
+    """ISO date → serial number. Raises ValueError for a text that has none."""
+
+    def __missing__(self, text: str) -> str:
+        if not isinstance(text, str):
+            raise KeyError(text)
+        value = date.fromisoformat(text)
+        if value < _FIRST_DATE or value.isoformat() != text:
+            raise ValueError
+        if len(self) > 50_000:
+            self.clear()
+        serial = self[text] = str((value - _DAY_ZERO).days)
+        return serial
+
+
+def _opened(text: str) -> str:
+    """A text in XML, with the end of the tag before it."""
+    _check_length(text)
+    end = ' xml:space="preserve">' if _SPACED(text) else ">"
+    text = _UNFIT.sub(lambda found: f"_x{ord(found[0]):04X}_", text)
+    return end + text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _check_length(text: str) -> None:
+    if len(text) * 2 > MAX_CELL_CHARS:
+        chars = len(text.encode("utf-16-le")) // 2
+        if chars > MAX_CELL_CHARS:
+            raise CellTooLong(chars, f"a cell of a workbook holds {MAX_CELL_CHARS:,}. Export as csv or jsonl.", _LIMIT)
+
+
+_SHEET_NAME_CHARS = 31
+_XML = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
+_MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+_RELATION = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+_PACKAGE = "http://schemas.openxmlformats.org/package/2006"
+_CONTENT = "application/vnd.openxmlformats-officedocument.spreadsheetml"
+_STYLES = (
+    f'{_XML}<styleSheet xmlns="{_MAIN}">'
+    '<numFmts count="1"><numFmt numFmtId="164" formatCode="yyyy\\-mm\\-dd"/></numFmts>'
+    '<fonts count="1"><font><sz val="11"/><name val="Calibri"/></font></fonts>'
+    '<fills count="2"><fill><patternFill patternType="none"/></fill><fill><patternFill patternType="gray125"/></fill>'
+    '</fills><borders count="1"><border><left/><right/><top/><bottom/><diagonal/></border></borders>'
+    '<cellStyleXfs count="1"><xf numFmtId="0" fontId="0" fillId="0" borderId="0"/></cellStyleXfs>'
+    '<cellXfs count="2"><xf numFmtId="0" fontId="0" fillId="0" borderId="0" xfId="0"/>'
+    '<xf numFmtId="164" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1"/></cellXfs>'
+    '<cellStyles count="1"><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles></styleSheet>'
+)
+
+
+def _parts(sheet_name: str) -> dict[str, str]:
+    """What a workbook holds beside its sheet, by path."""
+    types = {
+        "workbook": f"{_CONTENT}.sheet.main+xml",
+        "worksheets/sheet1": f"{_CONTENT}.worksheet+xml",
+        "styles": f"{_CONTENT}.styles+xml",
+    }
+    overrides = "".join(f'<Override PartName="/xl/{name}.xml" ContentType="{kind}"/>' for name, kind in types.items())
+
+    def relations(*targets: tuple[str, str]) -> str:
+        inner = "".join(
+            f'<Relationship Id="rId{number}" Type="{_RELATION}/{kind}" Target="{target}"/>'
+            for number, (kind, target) in enumerate(targets, 1)
+        )
+        return f'{_XML}<Relationships xmlns="{_PACKAGE}/relationships">{inner}</Relationships>'
+
+    return {
+        "[Content_Types].xml": f'{_XML}<Types xmlns="{_PACKAGE}/content-types"><Default Extension="rels" ContentType='
+        '"application/vnd.openxmlformats-package.relationships+xml"/><Default Extension="xml" ContentType='
+        f'"application/xml"/>{overrides}</Types>',
+        "_rels/.rels": relations(("officeDocument", "xl/workbook.xml")),
+        "xl/workbook.xml": f'{_XML}<workbook xmlns="{_MAIN}" xmlns:r="{_RELATION}"><sheets>'
+        f'<sheet name={quoteattr(sheet_name)} sheetId="1" r:id="rId1"/></sheets></workbook>',
+        "xl/_rels/workbook.xml.rels": relations(("worksheet", "worksheets/sheet1.xml"), ("styles", "styles.xml")),
+        "xl/styles.xml": _STYLES,
+    }
+
+
+class Workbook:
+    """The file around a sheet's rows (see `Framing`)."""
+
+    # A zip file needs a time. A fixed one makes two exports of the same rows the same bytes.
+    _NO_TIME = datetime(1980, 1, 1, tzinfo=UTC)
+
+    def __init__(self, output: Output, definition: Definition) -> None:
+        self._archive = ZipStream(output, self._NO_TIME)
+        self._sheet_name = definition.entity[:_SHEET_NAME_CHARS]
+        self._rows_left = MAX_ROWS - definition.header
+
+    def begin(self, header: bytes) -> None:
+        for path, text in _parts(self._sheet_name).items():
+            self._archive.open(path)
+            self._archive.write(text.encode())
+            self._archive.close()
+        self._archive.open("xl/worksheets/sheet1.xml")
+        self._archive.write(f'{_XML}<worksheet xmlns="{_MAIN}"><sheetData>'.encode())
+        self._archive.write(header)
+
+    def write(self, data: bytes, rows: int) -> None:
+        """
+        Raises:
+            JobFailed: `xlsx-limit`, a sheet holds no more rows.
+        """
+        self._rows_left -= rows
+        if self._rows_left < 0:
+            message = f"A sheet of a workbook holds {MAX_ROWS:,} rows, and there are more. Export as csv or jsonl."
+            raise JobFailed(_LIMIT, message)
+        self._archive.write(data)
+
+    def end(self) -> None:
+        self._archive.write(b"</sheetData></worksheet>")
+        self._archive.close()
+        self._archive.end()
+
+
+XLSX = Format(
+    name="xlsx",
+    extension="xlsx",
+    content_type="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    cells=SheetCells,
+    framing=Workbook,
+    dialect_members=frozenset({"header"}),
+)
