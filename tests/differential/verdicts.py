@@ -91,7 +91,9 @@ def waybill_errors(table: Table) -> set[Error]:
     except JobFailed as failure:
         return {Error(failure.row_number or 0, 0, "", FAILED + failure.job_code)}
     except HeaderMismatch as mismatch:
-        return {Error(HEADER_ROW, error.field_number, error.label, error.type) for error in mismatch.errors}
+        return {
+            Error(HEADER_ROW, error.field_number or 0, error.field_name or "", error.type) for error in mismatch.errors
+        }
     reader = RowReader(schema, match, _import_plan(plan), entity(), _JOB, "records")
     errors: set[Error] = set()
     good: list[tuple[int, str, list[int | None]]] = []  # row, key, digests of its unique values

@@ -40,8 +40,8 @@ def test_a_fitting_header(fields_match: str, labels: list[str], matched: list[tu
 @pytest.mark.parametrize(
     ("fields_match", "labels", "errors"),
     [
-        ("exact", [], [("blank-header", 0)]),
-        ("exact", ["", " "], [("blank-header", 0)]),
+        ("exact", [], [("blank-header", None)]),
+        ("exact", ["", " "], [("blank-header", None)]),
         ("exact", ["id", "name"], [("missing-label", 3)]),
         ("exact", ["id", "name", "mail", "x"], [("extra-label", 4)]),
         ("exact", ["id", "nom", "mail"], [("incorrect-label", 2)]),
@@ -56,10 +56,10 @@ def test_a_fitting_header(fields_match: str, labels: list[str], matched: list[tu
         ("superset", ["id", "name", "x"], [("extra-label", 3)]),
         ("superset", ["id"], [("missing-label", 2)]),
         ("superset", ["name"], [("missing-label", 2)]),
-        ("partial", ["x", "y"], [("unmatched-header", 0), ("missing-label", 3), ("missing-label", 4)]),
+        ("partial", ["x", "y"], [("unmatched-header", None), ("missing-label", 3), ("missing-label", 4)]),
     ],
 )
-def test_a_header_that_does_not_fit(fields_match: str, labels: list[str], errors: list[tuple[str, int]]) -> None:
+def test_a_header_that_does_not_fit(fields_match: str, labels: list[str], errors: list[tuple[str, int | None]]) -> None:
     with pytest.raises(HeaderMismatch) as caught:
         match(fields_match, labels)
     assert [(error.type, error.field_number) for error in caught.value.errors] == errors

@@ -1,4 +1,4 @@
-"""What the native library vouches for is what the Python rule says, and it stays within its buffers."""
+"""What the native library approves is what the Python rule accepts, and it stays within its buffers."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def told(reader: RowReader, segment: Segment, first_row: int) -> tuple[Any, ...]
 
 
 def assert_both_tell_the_same(schema: dict[str, Any], dialect: Dialect, data: bytes, **members: Any) -> int:
-    """How many rows the library vouched for or found single bad cells in."""
+    """How many rows the library approved or found single bad cells in."""
     found = cut(data, dialect, True)
     segment = Segment(0, data, found.records, found.structural)
     quick, plain = reader(schema, dialect, **members), reader(schema, dialect, **members)
@@ -206,7 +206,7 @@ def test_any_file_is_told_as_by_the_rule(data: st.DataObject) -> None:
         return
 
 
-def test_rows_are_vouched_for_and_bad_cells_named_without_a_second_reading() -> None:
+def test_rows_are_approved_and_bad_cells_named_without_a_second_reading() -> None:
     schema = {"fields": [{"name": "id"}, {"name": "n", "type": "integer"}], "primaryKey": "id"}
     assert assert_both_tell_the_same(schema, Dialect(), b'a,1\nb,x\n"c ""d""",3\ne,"4"\n') == 4
 

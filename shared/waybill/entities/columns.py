@@ -312,10 +312,10 @@ def hold_at_both_ends(rules: Sequence[Constraint], values: Sequence[Any]) -> boo
 
 def with_stand_ins(cells: Sequence[str], unverified: Iterable[int]) -> list[str]:
     """The cells with an approved one in the place of each unverified one."""
-    doubtful = set(unverified)
-    filler = next(cell for position, cell in enumerate(cells) if position not in doubtful)
+    replaced = set(unverified)
+    filler = next(cell for position, cell in enumerate(cells) if position not in replaced)
     filled = list(cells)
-    for position in doubtful:
+    for position in replaced:
         filled[position] = filler
     return filled
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from .fields import Field
+from .row_results import RowError
 from .schema import Schema
 
 REJECTS_LABELS = ("_row", "_type", "_reason")
@@ -21,19 +22,14 @@ _MAY_HAVE_MORE = ("subset", "partial")
 _MAY_LACK = ("superset", "partial")
 
 
-class LabelError(NamedTuple):
-    """One thing wrong with a header. `field_number` counts the file's columns from 1; 0 for the header as a whole."""
-
-    type: str
-    field_number: int
-    label: str
-    message: str
-
-
 class HeaderMismatch(Exception):
-    """The header does not fit the schema. `errors` holds everything wrong; the first names the job's error."""
+    """The header does not fit the schema.
 
-    def __init__(self, errors: Sequence[LabelError]) -> None:
+    `errors` has everything that is wrong, without the number of the header's row; `field_name` and `cell` are the
+    label. The first names the job's error.
+    """
+
+    def __init__(self, errors: Sequence[RowError]) -> None:
         super().__init__(errors[0].message)
         self.errors = list(errors)
 
@@ -50,7 +46,7 @@ class HeaderMatch:
     """Which column of a file is which field.
 
     `columns` are in file order; `ignored` are column indexes without a field; `absent` the fields the file lacks;
-    `labels` the header as it stands in the file.
+    `labels` the header as the file has it.
     """
 
     labels: tuple[str, ...]
@@ -82,7 +78,7 @@ def match_header(
     rejects = _rejects_columns(schema, labels)
     read = [(index, _field_name(schema, label, renames)) for index, label in enumerate(labels) if index not in rejects]
     if not any(label.strip() for _, label in read):
-        raise HeaderMismatch([LabelError("blank-header", 0, "", "Header is completely blank")])
+        raise HeaderMismatch([_error("blank-header", None, "", "Header is completely blank")])
     keys_only = required == "key"
     missing = _missing_fields(schema, [label for _, label in read], keys_only)
     by_order = schema.fields_match == "exact" and not keys_only
@@ -148,28 +144,32 @@ def _missing_fields(schema: Schema, labels: list[str], keys_only: bool) -> list[
     return missing
 
 
-def _missing_errors(read: Sequence[tuple[int, str]], missing: Sequence[Field]) -> list[LabelError]:
+def _error(type: str, number: int | None, label: str, message: str) -> RowError:
+    return RowError(None, number, label or None, type, label, message)
+
+
+def _missing_errors(read: Sequence[tuple[int, str]], missing: Sequence[Field]) -> list[RowError]:
     after = read[-1][0] + 2
     return [
-        LabelError("missing-label", number, "", f'There is no label for the field "{field.name}"')
+        _error("missing-label", number, "", f'There is no label for the field "{field.name}"')
         for number, field in enumerate(missing, after)
     ]
 
 
-def _extra_error(index: int, label: str) -> LabelError:
-    return LabelError("extra-label", index + 1, label, f'Label "{label}" at position {index + 1} is not a field')
+def _extra_error(index: int, label: str) -> RowError:
+    return _error("extra-label", index + 1, label, f'Label "{label}" at position {index + 1} is not a field')
 
 
-def _blank_error(index: int) -> LabelError:
-    return LabelError("blank-label", index + 1, "", f"Label at position {index + 1} is blank")
+def _blank_error(index: int) -> RowError:
+    return _error("blank-label", index + 1, "", f"Label at position {index + 1} is blank")
 
 
-def _duplicate_error(index: int, label: str, first: int) -> LabelError:
+def _duplicate_error(index: int, label: str, first: int) -> RowError:
     message = f'Label "{label}" at position {index + 1} is the same as at position {first + 1}'
-    return LabelError("duplicate-label", index + 1, label, message)
+    return _error("duplicate-label", index + 1, label, message)
 
 
-def _check_by_order(schema: Schema, read: Sequence[tuple[int, str]], missing: Sequence[Field]) -> list[LabelError]:
+def _check_by_order(schema: Schema, read: Sequence[tuple[int, str]], missing: Sequence[Field]) -> list[RowError]:
     errors = [_extra_error(index, label) for index, label in read[len(schema.fields) :]]
     errors += _missing_errors(read, missing)
     first: dict[str, int] = {}
@@ -180,14 +180,14 @@ def _check_by_order(schema: Schema, read: Sequence[tuple[int, str]], missing: Se
             errors.append(_duplicate_error(index, label, first[label]))
         elif label != field.name:
             message = f'Label "{label}" at position {index + 1} is not the name of the field there, "{field.name}"'
-            errors.append(LabelError("incorrect-label", index + 1, label, message))
+            errors.append(_error("incorrect-label", index + 1, label, message))
         first.setdefault(label, index)
     return errors
 
 
-def _check_by_name(schema: Schema, read: Sequence[tuple[int, str]], missing: Sequence[Field]) -> list[LabelError]:
+def _check_by_name(schema: Schema, read: Sequence[tuple[int, str]], missing: Sequence[Field]) -> list[RowError]:
     may_have_more = schema.fields_match in _MAY_HAVE_MORE
-    errors: list[LabelError] = []
+    errors: list[RowError] = []
     first: dict[str, int] = {}
     for index, label in read:
         if not label.strip():
@@ -199,5 +199,5 @@ def _check_by_name(schema: Schema, read: Sequence[tuple[int, str]], missing: Seq
             errors.append(_extra_error(index, label))
         first.setdefault(label, index)
     if schema.fields_match == "partial" and not any(label in schema.by_name for _, label in read):
-        errors.append(LabelError("unmatched-header", 0, "", "None of the fields stands in the header"))
+        errors.append(_error("unmatched-header", None, "", "None of the fields stands in the header"))
     return errors + _missing_errors(read, missing)

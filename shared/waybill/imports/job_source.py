@@ -51,10 +51,7 @@ def match_labels(schema: Schema, entity: Entity, job: Job, labels: list[str]) ->
 
 def header_errors(mismatch: HeaderMismatch, row: int) -> list[RowError]:
     """What is wrong with the header in this row, as errors of the row."""
-    return [
-        RowError(row, number or None, label or None, type, label, message)
-        for type, number, label, message in mismatch.errors
-    ]
+    return [error._replace(row_number=row) for error in mismatch.errors]
 
 
 def renames_of(entity: Entity, job: Job) -> dict[str, str]:

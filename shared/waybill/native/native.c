@@ -3,9 +3,9 @@
  * A library of pure functions over buffers that the caller owns: nothing is allocated, nothing is kept, no Python in it.
  * `native/__init__.py` loads it; where it was not built, the Python code that it agrees with does the work.
  *
- * It vouches or it does not. A record whose every cell it knows to be good becomes a request; any other record, be it
- * bad or only unusual, is named as unverified and read again by the Python code, which is the rule. So nothing here
- * decides that a row is wrong, and the tests hold what is vouched for against the rule.
+ * It approves records and rejects none. A record whose every cell it knows to be good becomes a request; any other
+ * record, bad or only unusual, is named as unverified and read again by the Python code, which is the rule. So nothing
+ * here decides that a row is wrong, and the tests compare what is approved with the rule.
  *
  * Every write is within a bound that was checked before: `room` for a record is known from its size (see `load_rows`).
  * Formats: RFC 4180 (records), RFC 8259 (JSON text), RFC 3629 (UTF-8), XXH3 of https://github.com/Cyan4973/xxHash,
@@ -69,7 +69,7 @@ struct cell {
     uint32_t marks;
 };
 
-/* A record that is not vouched for, by index and bytes; and which of its cells, or WHOLE where it is not that simple. */
+/* A record that is not approved, by index and bytes; and one of its cells, or WHOLE where no single cell is to blame. */
 struct unverified {
     uint32_t record, start, end, column, cell_start, cell_end;
 };
@@ -494,7 +494,7 @@ static int keeps_times(const struct column *column, struct span cell, size_t siz
     return 1;
 }
 
-/* What is stored for a cell that is not missing; `at` NULL where the cell is not vouched for. */
+/* What is stored for a cell that is not missing; `at` NULL where the cell is not approved. */
 static struct span checked(const struct column *column, const struct cell *cell) {
     static const struct span none = {NULL, 0};
     struct span text = cell->text;
@@ -575,7 +575,7 @@ static size_t make_row_key(struct span prefix, uint64_t row, uint8_t *key) {
     return prefix.size + 12;
 }
 
-/* The key of a record: its values, several joined by `|`. Size 0 where it is not vouched for. */
+/* The key of a record: its values, several joined by `|`. Size 0 where it is not approved. */
 static size_t make_key(const struct table *table, const struct cell *cells, uint8_t *key, uint32_t *marks) {
     size_t size = 0;
     for (size_t part = 0; part < table->key_count; part++) {
@@ -608,10 +608,10 @@ static int is_missing(const struct column *column, struct span text) {
     return 0;
 }
 
-/* Sets `stored` of each cell. Returns how many cells are not vouched for, -1 where that is not for single cells to say.
+/* Sets `stored` of each cell. Returns how many cells are not approved, -1 where the record is to be judged as a whole.
  * Such a cell has `stored.at` NULL and a `stored.size` of 1. */
 static ptrdiff_t check_cells(const struct table *table, struct cell *cells) {
-    ptrdiff_t doubtful_cells = 0;
+    ptrdiff_t unverified_cells = 0;
     int is_blank = 1, is_empty = 1;
     for (size_t index = 0; index < table->width; index++) {
         const struct column *column = &table->columns[index];
@@ -624,10 +624,10 @@ static ptrdiff_t check_cells(const struct table *table, struct cell *cells) {
         if (!absent && (!(column->flags & KEY) || is_visible(cell->text))) cell->stored = checked(column, cell);
         if (cell->stored.at == NULL && (!absent || column->flags & (REQUIRED | KEY))) {
             cell->stored.size = 1;
-            doubtful_cells++;
+            unverified_cells++;
         }
     }
-    return is_blank || is_empty ? -1 : doubtful_cells;
+    return is_blank || is_empty ? -1 : unverified_cells;
 }
 
 /* Writes a request. Each byte of the record comes out at most twice, as key and as member, and as six bytes at most. */
@@ -670,7 +670,7 @@ static size_t constant_bytes(const struct table *table) {
     return sum;
 }
 
-/* Names a record that is not vouched for: by its cells where `cells` is not NULL, there is room, and all of them stand in
+/* Names a record that is not approved: by its cells where `cells` is not NULL, there is room, and all of them stand in
  * `data`. */
 static void name_unverified(const struct table *table, const struct cell *cells, struct span data, struct unverified record,
                             size_t records_left, struct output *output) {
@@ -718,15 +718,15 @@ int waybill_load_rows(const struct table *table, const uint8_t *data, size_t siz
         size_t length = (size_t)(end - start), key_size = 0;
         uint32_t key_marks = 0;
         if (output->keys_room - output->keys_size < MAX_KEY_BYTES) return -2;
-        ptrdiff_t doubtful_cells = -1;
-        if ((size_t)count == table->width && length <= MAX_RECORD_BYTES) doubtful_cells = check_cells(table, output->cells);
-        int has_key = doubtful_cells >= 0;
+        ptrdiff_t unverified_cells = -1;
+        if ((size_t)count == table->width && length <= MAX_RECORD_BYTES) unverified_cells = check_cells(table, output->cells);
+        int has_key = unverified_cells >= 0;
         for (size_t part = 0; has_key && part < table->key_count; part++)
             has_key = output->cells[table->keys[part]].stored.at != NULL;
         if (has_key)
             key_size = table->key_count ? make_key(table, output->cells, key, &key_marks)
                                         : make_row_key(table->key_prefix, first_row + record, key);
-        int is_good = doubtful_cells == 0 && key_size > 0;
+        int is_good = unverified_cells == 0 && key_size > 0;
         if (is_good && output->texts == NULL) is_good = constant + 12 * length <= MAX_ITEM_BYTES;
         struct span whole = {key, key_size};
         uint64_t digest = is_good ? waybill_digest(key, key_size) : 0;
@@ -744,7 +744,7 @@ int waybill_load_rows(const struct table *table, const uint8_t *data, size_t siz
         if (!is_good) {
             struct unverified whole_record = {(uint32_t)record, (uint32_t)(start - data), (uint32_t)(end - data), WHOLE, 0, 0};
             /* Cells that are good may make a key that is not. */
-            int by_cells = doubtful_cells > 0 && (!has_key || key_size > 0);
+            int by_cells = unverified_cells > 0 && (!has_key || key_size > 0);
             name_unverified(table, by_cells ? output->cells : NULL, all, whole_record, records - record, output);
             continue;
         }

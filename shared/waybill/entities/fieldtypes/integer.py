@@ -115,7 +115,7 @@ class IntegerLane(Lane):
 
     def unverified(self, cells: Sequence[str], data: bytes) -> Sequence[int]:
         every = range(len(cells))
-        doubtful = compress(every, map(not_, map(str.isdigit, cells))) if data.isascii() else every
-        found = {position for position in doubtful if not self._CELL.fullmatch(cells[position])}
+        odd = compress(every, map(not_, map(str.isdigit, cells))) if data.isascii() else every
+        found = {position for position in odd if not self._CELL.fullmatch(cells[position])}
         found.update(positions_where(operator.gt, list(map(len, cells)), NUMBER_DIGITS))
         return with_out_of_bounds(found, self.field.constraints, cells, int)
