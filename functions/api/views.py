@@ -7,7 +7,6 @@ from typing import Any
 from waybill.entities.model import Entity
 from waybill.entities.permissions import entity_shown
 from waybill.jobs.model import Job, Process, Status, message_of, remaining_seconds, rows_per_second
-from waybill.jobs.queue import queue_positions
 from waybill.timestamps import rfc3339
 from web import Request
 
@@ -15,7 +14,7 @@ from web import Request
 def job_views(request: Request, jobs: list[Job]) -> list[dict[str, Any]]:
     """The jobs as the caller may see them. Reads each entity, and the queue of each entity with waiting jobs, once."""
     waiting = {job.entity_uid for job in jobs if _is_queued(job)}
-    positions = {uid: queue_positions(request.services, uid) for uid in waiting}
+    positions = {uid: request.services.queue.positions(uid) for uid in waiting}
     return [
         _job_view(request, job, request.find_entity(job.entity), positions.get(job.entity_uid, {}).get(job.job_id))
         for job in jobs

@@ -1,4 +1,5 @@
-"""Each minute: start exports that are due, delete what has expired or was deleted, and see to what died on the way."""
+"""Each minute: start exports that are due, delete expired files, recover jobs whose execution has died, publish late
+changes of status, and erase what deleted entities had."""
 
 from __future__ import annotations
 
@@ -7,19 +8,19 @@ from typing import Any
 from waybill.bootstrap import services
 from waybill.exports.run import tick
 from waybill.telemetry import logger
-from waybill.upkeep.announcements import announce_late
+from waybill.upkeep.announcements import publish_late
 from waybill.upkeep.entity_deletion import erase_deleted
-from waybill.upkeep.recovery import revive
-from waybill.upkeep.retention import sweep
+from waybill.upkeep.recovery import recover_jobs
+from waybill.upkeep.retention import delete_due_files
 
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     duties = {
         "started": tick,
-        "swept": sweep,
-        "revived": revive,
-        "announced": announce_late,
+        "filesDeleted": delete_due_files,
+        "recovered": recover_jobs,
+        "published": publish_late,
         "erased": erase_deleted,
     }
     result, failed = {}, []

@@ -19,11 +19,21 @@ if TYPE_CHECKING:
     from waybill.aws.functions import Functions
     from waybill.aws.mail import Mailer
     from waybill.aws.secrets import Secrets
+    from waybill.aws.table import Table
     from waybill.aws.workflow import Workflow
     from waybill.entities.repository import EntityRepository
     from waybill.exports.repository import ExportRepository
+    from waybill.jobs.active import ActiveJobs
+    from waybill.jobs.due_files import DueFiles
+    from waybill.jobs.duplicates import Duplicates
+    from waybill.jobs.idempotency import IdempotencyKeys
+    from waybill.jobs.ledger import Ledger
     from waybill.jobs.model import Job
+    from waybill.jobs.outbox import Outbox
+    from waybill.jobs.queue import ImportQueue
     from waybill.jobs.repository import JobRepository
+    from waybill.jobs.runs import Runs
+    from waybill.jobs.uploads import Uploads
 
 
 class Services:
@@ -88,9 +98,16 @@ class Services:
 
         return Secrets(self.settings.aws_region, self.settings.aws_endpoint_url)
 
+    # The families of items in the jobs table
+
+    @cached_property
+    def jobs_table(self) -> Table:
+        from waybill.aws.table import Table
+
+        return Table(self.dynamodb, self.settings.jobs_table)
+
     @cached_property
     def jobs(self) -> JobRepository:
-        from waybill.jobs.leases import WRITE_TIMEOUT_SECONDS
         from waybill.jobs.model import Retention
         from waybill.jobs.repository import JobRepository
 
@@ -101,26 +118,90 @@ class Services:
             settings.export_retention_seconds,
             settings.files_retention_seconds,
         )
+        return JobRepository(self.jobs_table, self.outbox, retention, self.clock)
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        from waybill.jobs.outbox import Outbox
+
+        return Outbox(self.jobs_table, self.clock, self._publish)
+
+    def _publish(self, job: Job) -> bool:
+        from waybill.upkeep.announcements import publish
+
+        return publish(self, job)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        from waybill.aws.table import Table
+        from waybill.jobs.leases import WRITE_TIMEOUT_SECONDS
+        from waybill.jobs.ledger import Ledger
+
         # A heartbeat that hangs must leave time for another within its lease.
-        heart = self.new_dynamodb(WRITE_TIMEOUT_SECONDS)
-        return JobRepository(self.dynamodb, settings.jobs_table, retention, self.clock, heart, self._announce, self.ids)
+        heartbeats = Table(self.new_dynamodb(WRITE_TIMEOUT_SECONDS), self.settings.jobs_table)
+        return Ledger(self.jobs_table, heartbeats, self.jobs, self.clock)
 
-    def _announce(self, job: Job) -> bool:
-        from waybill.upkeep.announcements import announce
+    @cached_property
+    def queue(self) -> ImportQueue:
+        from waybill.jobs.queue import ImportQueue
 
-        return announce(self, job)
+        return ImportQueue(self.jobs_table, self.jobs.find)
+
+    @cached_property
+    def runs(self) -> Runs:
+        from waybill.jobs.runs import Runs
+
+        return Runs(self.jobs_table, self.jobs.live)
+
+    @cached_property
+    def active_jobs(self) -> ActiveJobs:
+        from waybill.jobs.active import ActiveJobs
+
+        return ActiveJobs(self.jobs_table, self.jobs.find_many)
+
+    @cached_property
+    def due_files(self) -> DueFiles:
+        from waybill.jobs.due_files import DueFiles
+
+        return DueFiles(self.jobs_table, self.clock)
+
+    @cached_property
+    def uploads(self) -> Uploads:
+        from waybill.jobs.uploads import Uploads
+
+        return Uploads(self.jobs_table)
+
+    @cached_property
+    def duplicates(self) -> Duplicates:
+        from waybill.jobs.duplicates import Duplicates
+
+        return Duplicates(self.jobs_table, self.clock)
+
+    @cached_property
+    def idempotency_keys(self) -> IdempotencyKeys:
+        from waybill.jobs.idempotency import IdempotencyKeys
+
+        return IdempotencyKeys(self.jobs_table, self.clock, self.ids)
+
+    # The catalogue
+
+    @cached_property
+    def catalog_table(self) -> Table:
+        from waybill.aws.table import Table
+
+        return Table(self.dynamodb, self.settings.catalog_table)
 
     @cached_property
     def entities(self) -> EntityRepository:
         from waybill.entities.repository import EntityRepository
 
-        return EntityRepository(self.dynamodb, self.settings.catalog_table, self.ids)
+        return EntityRepository(self.catalog_table, self.ids)
 
     @cached_property
     def exports(self) -> ExportRepository:
         from waybill.exports.repository import ExportRepository
 
-        return ExportRepository(self.dynamodb, self.settings.catalog_table, self.ids)
+        return ExportRepository(self.catalog_table, self.ids)
 
 
 @cache

@@ -30,7 +30,7 @@ from waybill.clock import SYSTEM_CLOCK
 from waybill.settings import Settings
 
 if TYPE_CHECKING:
-    from waybill.jobs.items import LedgerEntry
+    from waybill.jobs.ledger import LedgerEntry
     from waybill.jobs.model import ChunkLease, Job
 
 CHUNK_BYTES = 32 * 1024 * 1024
@@ -116,7 +116,6 @@ class OneJob:
     def __init__(self, job: Job, definition: dict[str, Any]) -> None:
         self.job = job
         self._definition = definition
-        self.entries: list[LedgerEntry] = []
 
     def begin(self, job_id: str) -> Job:
         return self.job
@@ -124,28 +123,36 @@ class OneJob:
     def definition(self, job_id: str) -> dict[str, Any]:
         return self._definition
 
-    def content_seen(self, entity_uid: str, sha256: str) -> str | None:
-        return None
-
     def set_plan(self, job_id: str, total: int, detected: Any, duplicate_of: str | None = None) -> Job:
         self.job = replace(self.job, counts=replace(self.job.counts, total=total))
         return self.job
 
-    def ledger(self, job_id: str, chunk: int | None = None) -> dict[int, list[LedgerEntry]]:
+
+class OneLedger:
+    """The ledger of the one import that runs."""
+
+    def __init__(self, jobs: OneJob) -> None:
+        self._jobs = jobs
+
+    def entries(self, job_id: str, chunk: int | None = None) -> dict[int, list[LedgerEntry]]:
         return {}
 
-    def lease_chunk(self, job_id: str, chunk: int, attempt: str, seconds: float) -> Job:
+    def lease(self, job_id: str, chunk: int, attempt: str, seconds: float) -> Job:
         from waybill.jobs.model import ChunkLease
 
         until = int((SYSTEM_CLOCK.now().timestamp() + seconds) * 1000)
-        return replace(self.job, leases={chunk: ChunkLease(attempt, until=until)})
+        return replace(self._jobs.job, leases={chunk: ChunkLease(attempt, until=until)})
 
     def heartbeat(self, job_id: str, chunk: int, lease: ChunkLease) -> Job:
-        return self.job
+        return self._jobs.job
 
-    def commit_chunk(self, job_id: str, entry: LedgerEntry, lease: ChunkLease | None = None) -> LedgerEntry:
-        self.entries.append(entry)
+    def commit(self, job_id: str, entry: LedgerEntry, lease: ChunkLease | None = None) -> LedgerEntry:
         return entry
+
+
+class NoDuplicates:
+    def find(self, entity_uid: str, sha256: str) -> str | None:
+        return None
 
 
 class LocalServices(Services):
@@ -189,6 +196,7 @@ def new_services(file: Path, schema: dict[str, Any], endpoint_url: str, folder: 
     )
     services: Any = LocalServices(Settings(**settings), folder, load_s3)
     services.jobs = OneJob(job, entity.to_document())
+    services.ledger, services.duplicates = OneLedger(services.jobs), NoDuplicates()
     return services
 
 

@@ -27,7 +27,7 @@ from waybill.imports.start import start_drop
 from waybill.jobs.model import Counts, Job, Process, Status, finished
 from waybill.upkeep import entity_deletion
 from waybill.upkeep.entity_deletion import delete_entity, erase_deleted
-from waybill.upkeep.retention import sweep
+from waybill.upkeep.retention import delete_due_files
 
 PERIODIC: dict[str, Any] = {
     "type": "PERIODIC_FULL",
@@ -126,10 +126,10 @@ def test_files_of_its_jobs_go_when_their_time_comes(
     services.jobs.finish(ended, Status.IN_PROGRESS)
     delete_entity(services, contacts)
     erase_deleted(services)
-    sweep(services)
+    delete_due_files(services)
     assert services.files.head("files-bucket", key) is not None
     clock.forward(hours=49)
-    sweep(services)
+    delete_due_files(services)
     assert services.files.head("files-bucket", key) is None
 
 

@@ -31,7 +31,7 @@ from waybill.exports.parse import parse_definition
 from waybill.exports.run import activate, fail_export, fail_run, relaunch_export, run_now, tick
 from waybill.ids import new_uuid
 from waybill.jobs.model import Job, Process, Status
-from waybill.upkeep.announcements import announce_late
+from waybill.upkeep.announcements import publish_late
 
 PERIODIC = {
     "type": "PERIODIC_FULL",
@@ -101,13 +101,13 @@ def test_ticks_start_each_run_once_and_catch_up_once(services: Services, clock: 
     assert (export.status, tick(services)) == (ExportStatus.SCHEDULED, 0)
     clock.moment = datetime(2026, 3, 29, 1, 0, tzinfo=UTC)  # Brussels skips 02:00 to 03:00 on this day
     assert [tick(services), tick(services)] == [1, 0]
-    [job] = services.jobs.runs(export.export_id, 10)[0]
+    [job] = services.runs.page(export.export_id, 10)[0]
     assert (job.started_by, job.file_name, job.process) == ("schedule", "contacts_20260329.csv", Process.EXPORT)
     assert end(services, job).status is Status.COMPLETED
     assert tick(services) == 0
     clock.moment = datetime(2026, 4, 3, 12, 0, tzinfo=UTC)  # nobody ticked for days
     assert [tick(services), tick(services)] == [1, 0]
-    [caught_up] = services.jobs.runs(export.export_id, 10)[0]  # the first has expired
+    [caught_up] = services.runs.page(export.export_id, 10)[0]  # the first has expired
     assert caught_up.file_name == "contacts_20260403.csv"
 
 
@@ -137,9 +137,9 @@ def test_a_start_that_broke_off_is_taken_up(
         tick(services)
     claimed = services.exports.get(export.export_id).running
     assert claimed is not None
-    if breaks == "register":  # a job whose execution was not started is seen to by `revive`, as any other
+    if breaks == "register":  # a job whose execution was not started is seen to by `recover_jobs`, as any other
         tick(services)
-    assert [job.job_id for job in services.jobs.runs(export.export_id, 10)[0]] == [claimed.job_id]
+    assert [job.job_id for job in services.runs.page(export.export_id, 10)[0]] == [claimed.job_id]
 
 
 def test_a_relaunch_whose_original_is_gone_does_not_lock_the_export(
@@ -189,7 +189,7 @@ def test_one_export_that_cannot_start_does_not_keep_the_others(
 
     monkeypatch.setattr(services.jobs, "register", refuse_one)
     assert tick(services) == 1
-    assert len(services.jobs.runs(exports[0].export_id, 10)[0]) == 1
+    assert len(services.runs.page(exports[0].export_id, 10)[0]) == 1
 
 
 def test_an_export_pauses_itself_after_repeated_failures(services: Services) -> None:
@@ -487,7 +487,7 @@ def test_a_server_that_stalls_longer_than_a_lease_is_waited_for(
         progress = arguments[-1]
         services.clock.forward(seconds=30)  # type: ignore[attr-defined]
         if taken_over:
-            services.jobs.lease_chunk(job.job_id, -2, "another", 12)
+            services.ledger.lease(job.job_id, -2, "another", 12)
         progress()
 
     monkeypatch.setattr(Bucket, "copy_from", slow_copy)
@@ -553,11 +553,11 @@ def test_what_could_not_be_announced_is_announced_later(
         end(services, job)
     told: list[str] = []
     monkeypatch.setattr(services.events, "publish", lambda kind, detail, resources: told.append(detail["status"]))
-    assert announce_late(services) == 0  # whoever should do so may still be at it
+    assert publish_late(services) == 0  # whoever should do so may still be at it
     clock.forward(minutes=2)
-    assert announce_late(services) == 2
+    assert publish_late(services) == 2
     assert sorted(told) == ["COMPLETED", "WAITING"]
-    assert announce_late(services) == 0
+    assert publish_late(services) == 0
 
 
 def test_recipients_get_the_report_once(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -276,7 +276,7 @@ def test_what_was_delivered_folds_to_the_table(
     clock.on_sleep = sleep
     monkeypatch.setattr(extraction, "SEGMENTS", SHARDS)
     monkeypatch.setattr(services.dynamodb, "call_bytes", read)
-    monkeypatch.setattr(services.jobs, "_announce", lambda job: True)
+    monkeypatch.setattr(services.outbox, "send", lambda job: True)
     run_state_machine_as_test(
         Machine,
         settings=settings(

@@ -341,11 +341,11 @@ def test_an_entity_without_key_gets_a_record_per_row_and_a_resumed_import_the_sa
 def test_live_counts_add_up_while_the_job_runs(services: Services, s3: Any, clock: builders.Clock) -> None:
     job = start(services, s3, builders.contacts_csv(count=3))
     plan_import(services, job.job_id)
-    services.jobs.lease_chunk(job.job_id, 0, "first", 10)
-    services.jobs.heartbeat(job.job_id, 0, ChunkLease("first", 2, 2, 0))
+    services.ledger.lease(job.job_id, 0, "first", 10)
+    services.ledger.heartbeat(job.job_id, 0, ChunkLease("first", 2, 2, 0))
     assert services.jobs.get(job.job_id).processed == 2
     clock.forward(seconds=11)
-    services.jobs.lease_chunk(job.job_id, 0, "second", 10)
+    services.ledger.lease(job.job_id, 0, "second", 10)
     assert services.jobs.get(job.job_id).processed == 2
     clock.forward(seconds=11)
     load_chunk(services, job.job_id, 0)

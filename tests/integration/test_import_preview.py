@@ -22,8 +22,8 @@ from waybill.imports.options import ImportOptions
 from waybill.imports.plan_document import read_plan
 from waybill.imports.preview import SHOWN_BYTES, SHOWN_ROWS, Preview, preview_file
 from waybill.imports.start import start_upload
-from waybill.jobs.items import Upload
 from waybill.jobs.model import Job, Status
+from waybill.jobs.uploads import Upload
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +43,7 @@ def uploaded(services: Services, name: str, data: bytes) -> Upload:
         key=f"uploads/{upload_id}/source",
         expires_at=services.clock.now() + timedelta(hours=1),
     )
-    services.jobs.add_upload(upload)
+    services.uploads.add(upload)
     services.files.put(services.settings.files_bucket, upload.key, data)
     return upload
 
@@ -59,7 +59,7 @@ def compare(services: Services, name: str, data: bytes, **options: Any) -> tuple
     upload = uploaded(services, name, data)
     chosen = ImportOptions(**options)
     seen = look(services, upload, chosen)
-    job = run(services, start_upload(services, services.jobs.get_upload(upload.upload_id), chosen))
+    job = run(services, start_upload(services, services.uploads.get(upload.upload_id), chosen))
     errors, _, _ = error_page(services.files, services.settings.files_bucket, job, 1000, None)
     if job.status is Status.FAILED:
         assert seen.error is not None

@@ -107,11 +107,11 @@ def test_an_attempt_that_meets_its_own_writes_counts_them_as_done(
 
     precheck_chunk(services, job.job_id, 0)
     deduplicate_import(services, job.job_id)
-    original = services.jobs.commit_chunk
-    services.jobs.commit_chunk = lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)  # type: ignore[method-assign]
+    original = services.ledger.commit
+    services.ledger.commit = lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
         load_chunk(services, job.job_id, 0)
-    services.jobs.commit_chunk = original  # type: ignore[method-assign]
+    services.ledger.commit = original  # type: ignore[method-assign]
     clock.forward(seconds=60)
     load_chunk(services, job.job_id, 0)
     finish_import(services, job.job_id)
@@ -249,7 +249,7 @@ def test_what_a_dead_attempt_wrote_counts_when_nobody_goes_on(
     if plan_import(services, job.job_id)["needsPrecheck"]:
         precheck_chunk(services, job.job_id, 0)
         deduplicate_import(services, job.job_id)
-    heartbeat, beats, seen = services.jobs.heartbeat, itertools.count(), 0
+    heartbeat, beats, seen = services.ledger.heartbeat, itertools.count(), 0
 
     def dying(*arguments: Any) -> Job:
         nonlocal seen
@@ -261,7 +261,7 @@ def test_what_a_dead_attempt_wrote_counts_when_nobody_goes_on(
         return beaten
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(services.jobs, "heartbeat", dying)
+        patch.setattr(services.ledger, "heartbeat", dying)
         load_chunk(services, job.job_id, 0)
     assert 0 < seen < 290
     clock.forward(seconds=60)
@@ -286,7 +286,7 @@ def test_a_refused_import_that_is_stopped_imports_nothing(services: Services, s3
 
     precheck_chunk(services, job.job_id, 0)
     deduplicate_import(services, job.job_id)
-    services.jobs.lease_chunk(job.job_id, 0, "dead", 0)
+    services.ledger.lease(job.job_id, 0, "dead", 0)
     stop_job(services, services.jobs.get(job.job_id))
     load_chunk(services, job.job_id, 0)
     finish_import(services, job.job_id)
@@ -408,20 +408,20 @@ def test_a_job_that_nobody_works_on_is_started_anew_and_ends_after_its_attempts(
 ) -> None:
     job = start(services, s3, builders.contacts_csv(count=3))
     plan_import(services, job.job_id)
-    assert recovery.revive(services) == 0, "it was at work just now"
+    assert recovery.recover_jobs(services) == 0, "it was at work just now"
     for restart in range(1, recovery.MAX_RESTARTS + 1):
         clock.forward(seconds=61 * restart)
         stop_executions(services)
-        assert recovery.revive(services) == 1
+        assert recovery.recover_jobs(services) == 1
         assert f"{job.job_id}-{restart}" in executions(services)
         assert services.jobs.get(job.job_id).restarts == restart
     clock.forward(seconds=600)
     stop_executions(services)
-    assert recovery.revive(services) == 1
+    assert recovery.recover_jobs(services) == 1
     job = services.jobs.get(job.job_id)
     assert (job.status, job.error_code, counts(job)) == (Status.FAILED, "internal-error", (3, 0, 0, 3))
     assert len(rejects(services, job)) == 4
-    assert recovery.revive(services) == 0
+    assert recovery.recover_jobs(services) == 0
 
 
 def stop_executions(services: Services) -> None:

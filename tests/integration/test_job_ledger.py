@@ -16,7 +16,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, 
 from tests import builders
 from waybill.bootstrap import Services
 from waybill.errors import LeaseHeld, Superseded
-from waybill.jobs.items import LedgerEntry
+from waybill.jobs.ledger import LedgerEntry
 from waybill.jobs.model import ChunkLease, Counts, Job, Process, Status, finished
 
 CHUNKS, ROWS = 3, 10
@@ -53,9 +53,9 @@ def machine_for(url: str) -> type[RuleBasedStateMachine]:
                 held = services.jobs.get(self.job.job_id).leases.get(chunk)
                 if held is not None and held.until > clock.now().timestamp() * 1000:
                     with pytest.raises(LeaseHeld):
-                        services.jobs.lease_chunk(self.job.job_id, chunk, attempt, 10)
+                        services.ledger.lease(self.job.job_id, chunk, attempt, 10)
                     clock.forward(seconds=11)
-                services.jobs.lease_chunk(self.job.job_id, chunk, attempt, 10)
+                services.ledger.lease(self.job.job_id, chunk, attempt, 10)
                 self.owners[chunk] = attempt
             return chunk, attempt
 
@@ -65,7 +65,7 @@ def machine_for(url: str) -> type[RuleBasedStateMachine]:
             known = services.jobs.get(self.job.job_id).leases.get(chunk)
             rows = max(rows, known.processed if known else 0)
             try:
-                services.jobs.heartbeat(self.job.job_id, chunk, ChunkLease(token, rows, rows, 0, until_ms()))
+                services.ledger.heartbeat(self.job.job_id, chunk, ChunkLease(token, rows, rows, 0, until_ms()))
             except Superseded:
                 assert self.owners.get(chunk) != token or chunk in self.entries
             else:
@@ -76,9 +76,9 @@ def machine_for(url: str) -> type[RuleBasedStateMachine]:
             chunk, token = attempt
             entry = LedgerEntry(chunk, 0, token, imported, ROWS - imported, 0, 0, ROWS, 0, True)
             try:
-                stored = services.jobs.commit_chunk(self.job.job_id, entry)
+                stored = services.ledger.commit(self.job.job_id, entry)
                 if again:  # the reply was lost and the caller asks again
-                    assert services.jobs.commit_chunk(self.job.job_id, entry) == stored
+                    assert services.ledger.commit(self.job.job_id, entry) == stored
             except Superseded:
                 assert self.owners.get(chunk) != token and chunk not in self.entries
             else:
@@ -91,7 +91,7 @@ def machine_for(url: str) -> type[RuleBasedStateMachine]:
             job = services.jobs.get(self.job.job_id)
             assert job.counts.imported == sum(entry.imported for entry in self.entries.values())
             assert job.counts.rejected == sum(entry.rejected for entry in self.entries.values())
-            assert services.jobs.ledger(self.job.job_id) == {chunk: [entry] for chunk, entry in self.entries.items()}
+            assert services.ledger.entries(self.job.job_id) == {chunk: [entry] for chunk, entry in self.entries.items()}
             assert self.processed <= job.processed <= CHUNKS * ROWS
             self.processed = job.processed
 
@@ -106,7 +106,7 @@ def machine_for(url: str) -> type[RuleBasedStateMachine]:
             assert services.jobs.finish(end, Status.IN_PROGRESS) == end
             assert services.jobs.finish(later, Status.IN_PROGRESS) == end, "the first to end a job ends it"
             with pytest.raises(Superseded):
-                services.jobs.lease_chunk(self.job.job_id, 0, "late", 10)
+                services.ledger.lease(self.job.job_id, 0, "late", 10)
 
     return Ledger
 
@@ -131,4 +131,4 @@ def test_the_statuses_of_a_job_in_the_table(services: Services) -> None:
     services.jobs.finish(canceled, Status.WAITING)
     with pytest.raises(Superseded):
         services.jobs.begin(job.job_id)
-    assert services.jobs.queue_head("uid") is None
+    assert services.queue.positions("uid") == {}

@@ -154,12 +154,12 @@ def test_an_attempt_that_meets_its_own_writes_counts_them_as_done(
     job = start(services, s3, rows.encode(), key="drop/orders/x.csv", mode=mode)
     expected = {"insert": (15, 10, 5, 0)}.get(mode, (15, 5, 10, 0))
     planned = plan_import(services, job.job_id)
-    original = services.jobs.commit_chunk
+    original = services.ledger.commit
     for attempt in range(2):
         for chunk in range(planned["chunks"]):
             precheck_chunk(services, job.job_id, chunk)
         deduplicate_import(services, job.job_id)
-        services.jobs.commit_chunk = (  # type: ignore[method-assign]
+        services.ledger.commit = (  # type: ignore[method-assign]
             original if attempt else lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
         )
         for chunk in range(planned["chunks"]):

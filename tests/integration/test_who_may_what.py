@@ -25,8 +25,8 @@ from tests.integration.test_api import (  # noqa: F401  the last four are fixtur
     verifiers,
 )
 from tests.integration.test_connection_test import tester  # noqa: F401  a fixture
-from waybill.jobs.items import Upload
 from waybill.jobs.model import Job
+from waybill.jobs.uploads import Upload
 
 PERMISSIONS = {"view": ["viewers"], "import": ["importers"], "export": ["exporters"]}
 Caller = dict[str, Any]
@@ -132,7 +132,7 @@ class World:
             key=f"uploads/{upload_id}/source",
             expires_at=services.clock.now() + timedelta(days=1),
         )
-        services.jobs.add_upload(upload)
+        services.uploads.add(upload)
         services.files.put(services.settings.files_bucket, upload.key, b"contact_id\n1\n")
         return upload_id
 

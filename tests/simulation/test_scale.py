@@ -19,8 +19,9 @@ from waybill.imports.deadline import RESERVE_SECONDS
 from waybill.imports.digests import KEYS_PER_PARTITION, WINDOW_KEYS, partitions_for
 from waybill.imports.plan_document import ImportPlan
 from waybill.imports.source_object import ObjectVersion
-from waybill.jobs.items import LedgerEntry, job_item
+from waybill.jobs.items import job_item
 from waybill.jobs.leases import HEARTBEAT_SECONDS
+from waybill.jobs.ledger import LedgerEntry
 from waybill.jobs.model import ChunkLease, Job, Process, Status
 from waybill.tabular.detect import HEAD_BYTES
 from waybill.tabular.dialect import Dialect
@@ -107,7 +108,7 @@ def simulate(services: Services, job: Job, chunks: list[Chunk], capacity: Callab
         for worker in list(workers):
             if not worker.attempt:
                 worker.attempt, worker.part_rows, worker.age_seconds = f"attempt-{run.invocations}", 0.0, START_SECONDS
-                services.jobs.lease_chunk(job.job_id, worker.chunk, worker.attempt, 12.0)
+                services.ledger.lease(job.job_id, worker.chunk, worker.attempt, 12.0)
                 run.invocations += 1
             rows = min(rate * step, worker.rows_left)
             worker.rows_left -= rows
@@ -118,10 +119,10 @@ def simulate(services: Services, job: Job, chunks: list[Chunk], capacity: Callab
                 continue
             chunk, is_last = chunks[worker.chunk], worker.rows_left <= 0
             next_row = chunk.first_row + chunk.rows - round(worker.rows_left)
-            done = sum(entry.rows for entry in services.jobs.ledger(job.job_id, worker.chunk).get(worker.chunk, []))
+            done = sum(entry.rows for entry in services.ledger.entries(job.job_id, worker.chunk).get(worker.chunk, []))
             imported = next_row - chunk.first_row - done
             entry = LedgerEntry(worker.chunk, worker.part, worker.attempt, imported, 0, 0, 0, next_row, 0, is_last)
-            services.jobs.commit_chunk(job.job_id, entry)
+            services.ledger.commit(job.job_id, entry)
             run.transactions += 1
             worker.attempt, worker.part = "", worker.part + 1
             if is_last:
@@ -143,7 +144,7 @@ def test_the_whole_file_is_imported_within_the_figures(name: str, capacity: Call
 
     run = simulate(services, job, chunks, capacity)
 
-    ledger = services.jobs.ledger(job.job_id)
+    ledger = services.ledger.entries(job.job_id)
     assert sorted(ledger) == [chunk.number for chunk in chunks]
     for parts in ledger.values():
         assert parts[-1].is_last and [part.part for part in parts] == list(range(len(parts)))

@@ -39,7 +39,7 @@ from waybill.imports.plan_document import ImportPlan
 from waybill.imports.sinks import BatchSink
 from waybill.imports.source_object import ObjectVersion
 from waybill.jobs import leases
-from waybill.jobs.items import LedgerEntry
+from waybill.jobs.ledger import LedgerEntry
 from waybill.jobs.model import ChunkLease, Job, Process, Status
 
 CHUNK_BYTES, PIECE_BYTES = 6_711, 960  # 32 MiB divided by 5,000; a block holds 8 rows
@@ -219,7 +219,7 @@ class SimulatedSink(BatchSink):
     def __init__(self, run: Import, _: Any, table: str, connections: int, before_send: Callable[[], None]) -> None:
         self._run, self._before_send = run, before_send
         loader: Any = before_send.__self__  # type: ignore[attr-defined]
-        self._owner = loader._chunk.number, loader._pulse.lease.attempt
+        self._owner = loader._chunk.number, loader._heartbeat.lease.attempt
         self._last_lands_at = 0.0
         self._sent: list[tuple[float, Sequence[int]]] = []
         self._pace = run.chance.uniform(0.2, 1.2)  # seconds between requests: slow and fast environments
@@ -307,15 +307,15 @@ def test_after_a_slow_heartbeat_nothing_is_sent_that_could_outlast_the_lease(
     job = Job("job", Process.IMPORT, Status.IN_PROGRESS, "e", "uid", "f.csv", builders.START, "alice")
     job = replace(job, leases={0: ChunkLease("attempt", until=now_ms + int(leases.LEASE_SECONDS * 1000))})
 
-    def heartbeat(*_: object) -> Job:
+    def answer(*_: object) -> Job:
         timeline.sleep(reply_seconds)
         return job
 
-    services: Any = SimpleNamespace(clock=timeline, jobs=SimpleNamespace(heartbeat=heartbeat))
-    pulse = leases.Pulse(services, job, 0, "attempt")
+    services: Any = SimpleNamespace(clock=timeline, ledger=SimpleNamespace(heartbeat=answer))
+    heartbeat = leases.Heartbeat(services, job, 0, "attempt")
     timeline.sleep(2 * leases.HEARTBEAT_SECONDS)
     with nullcontext() if may_send else pytest.raises(Superseded):
-        pulse.check()
+        heartbeat.check()
 
 
 def check_result(run: Import) -> None:

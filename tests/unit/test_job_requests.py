@@ -10,18 +10,23 @@ from tests import builders
 from tests.builders import START, Clock
 from tests.unit.test_dynamodb import Pauses, PlayedDynamoDB, client, played, refusal
 from waybill.aws.dynamodb import TransactionCanceled, to_attributes
+from waybill.aws.table import Table
 from waybill.bootstrap import Services
 from waybill.errors import Superseded
-from waybill.jobs.items import LedgerEntry, job_item
+from waybill.jobs.items import job_item
 from waybill.jobs.leases import LEASE_SECONDS, WRITE_TIMEOUT_SECONDS
+from waybill.jobs.ledger import Ledger, LedgerEntry
 from waybill.jobs.model import ChunkLease, Job, Process, Retention, Status
+from waybill.jobs.outbox import Outbox
 from waybill.jobs.repository import JobRepository
 
 __all__ = ["played"]
 
 
-def jobs_of(played: PlayedDynamoDB, pauses: Pauses | None = None) -> JobRepository:
-    return JobRepository(client(played, pauses), "jobs", Retention(1, 1, 1, 1), Clock())
+def ledger_of(played: PlayedDynamoDB, pauses: Pauses | None = None) -> Ledger:
+    table, clock = Table(client(played, pauses), "jobs"), Clock()
+    outbox = Outbox(table, clock, lambda job: True)
+    return Ledger(table, table, JobRepository(table, outbox, Retention(1, 1, 1, 1), clock), clock)
 
 
 COLLISION = refusal("TransactionCanceledException", CancellationReasons=[{"Code": "TransactionConflict"}])
@@ -30,7 +35,7 @@ ENTRY = LedgerEntry(0, 0, "attempt", 10, 0, 0, 0, 12, 500, True)
 
 def test_a_commit_that_only_collides_is_tried_again_with_one_token(played: PlayedDynamoDB) -> None:
     played.plan, pauses = [COLLISION] * 20 + [(200, {})], Pauses()
-    assert jobs_of(played, pauses).commit_chunk("job", ENTRY) == ENTRY
+    assert ledger_of(played, pauses).commit("job", ENTRY) == ENTRY
     assert len({body["ClientRequestToken"] for _, body in played.requests}) == 1
     assert len(pauses) > 15
 
@@ -38,12 +43,12 @@ def test_a_commit_that_only_collides_is_tried_again_with_one_token(played: Playe
 def test_a_commit_that_collides_all_the_time_is_no_sign_of_another_attempt(played: PlayedDynamoDB) -> None:
     played.plan = [lambda body: COLLISION if "TransactItems" in body else (200, {"Items": []})] * 1000
     with pytest.raises(TransactionCanceled) as raised:
-        jobs_of(played, Pauses()).commit_chunk("job", ENTRY)
+        ledger_of(played, Pauses()).commit("job", ENTRY)
     assert raised.value.retryable
     reasons = [{"Code": "None"}, {"Code": "ConditionalCheckFailed"}]
     played.plan = [refusal("TransactionCanceledException", CancellationReasons=reasons), (200, {"Items": []})]
     with pytest.raises(Superseded):
-        jobs_of(played).commit_chunk("job", ENTRY)
+        ledger_of(played).commit("job", ENTRY)
 
 
 def test_a_heartbeat_that_hangs_leaves_time_for_another(
@@ -54,6 +59,6 @@ def test_a_heartbeat_that_hangs_leaves_time_for_another(
     item = to_attributes(job_item(Job("j", Process.IMPORT, Status.IN_PROGRESS, "e", "u", "f", START, "a")))
     played.plan = [8.0, (200, {"Attributes": item})]
     began = time.monotonic()
-    beaten = Services(builders.settings(played.url), Clock()).jobs.heartbeat("j", 0, ChunkLease("attempt"))
+    beaten = Services(builders.settings(played.url), Clock()).ledger.heartbeat("j", 0, ChunkLease("attempt"))
     assert beaten.job_id == "j"
     assert time.monotonic() - began < LEASE_SECONDS - WRITE_TIMEOUT_SECONDS

@@ -310,7 +310,7 @@ def _preview(request: Request, schedule: Mapping[str, Any] | None) -> Response[s
 def list_runs(request: Request, export_id: str) -> Response[str]:
     """The export's runs, newest first."""
     export, _ = visible_export(request, export_id)
-    jobs, cursor = request.services.jobs.runs(export.export_id, request.limit, request.next_token)
+    jobs, cursor = request.services.runs.page(export.export_id, request.limit, request.next_token)
     request.read_entities(job.entity for job in jobs)
     return list_response(job_views(request, [job for job in jobs if _sees(request, job)]), cursor)
 

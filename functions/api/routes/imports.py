@@ -15,9 +15,9 @@ from waybill.ids import new_uuid
 from waybill.imports.modes import DEFAULT_MODE
 from waybill.imports.options import ImportOptions, check_max_errors, check_mode, check_on_error
 from waybill.imports.start import start_upload
-from waybill.jobs.idempotency import Claim, IdempotencyKeys
-from waybill.jobs.items import Upload
+from waybill.jobs.idempotency import Claim
 from waybill.jobs.model import Job
+from waybill.jobs.uploads import Upload
 from waybill.timestamps import rfc3339
 from waybill.validation import Problems, boolean, is_line, refuse_unknown
 from web import ID_PATTERN, Request, Response, Route, json_response, uuid_of
@@ -56,7 +56,7 @@ def create_upload(request: Request) -> Response[str]:
         # Longer than the form: sending a large file may take most of an hour once it has begun.
         expires_at=now + timedelta(seconds=settings.files_retention_seconds),
     )
-    services.jobs.add_upload(upload)
+    services.uploads.add(upload)
     url, fields = services.files.presign_post(
         settings.files_bucket, upload.key, settings.max_upload_bytes, FORM_SECONDS
     )
@@ -72,7 +72,7 @@ def own_upload(request: Request, upload_id: str) -> tuple[Upload, Entity]:
         Gone: it has expired, and its record is still there.
         Forbidden: the caller may no longer import into the entity.
     """
-    upload = request.services.jobs.get_upload(upload_id)
+    upload = request.services.uploads.get(upload_id)
     if upload.started_by_id != request.caller.subject and not request.caller.is_admin:
         raise NotFound("There is no upload with this id, or it has expired.")
     entity = entity_with_right(request, upload.entity, Right.IMPORT)
@@ -108,8 +108,7 @@ def create_import(request: Request) -> Response[str]:
         return accepted(request, _start(request, upload_id, given))
     if not IDEMPOTENCY_KEY.fullmatch(key):
         raise MalformedRequest(f"Idempotency-Key has 1 to {MAX_KEY} visible characters of ASCII.")
-    services = request.services
-    keys = IdempotencyKeys(services.dynamodb, services.settings.jobs_table, services.clock, services.ids)
+    keys = request.services.idempotency_keys
     claim = keys.claim(request.caller.subject, key, given)
     if not isinstance(claim, Claim):
         return Response(claim["status"], None, claim["body"], claim["headers"])

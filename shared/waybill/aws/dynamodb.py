@@ -106,6 +106,12 @@ class TransactionCanceled(DynamoDBError):
         super().__init__("TransactionCanceledException", message, status, retryable)
         self.reasons = reasons
 
+    @property
+    def failed_conditions(self) -> list[int]:
+        """The positions of the actions whose conditions were false."""
+        failed = "ConditionalCheckFailed"
+        return [position for position, reason in enumerate(self.reasons) if reason.get("Code") == failed]
+
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Values

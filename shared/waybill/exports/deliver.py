@@ -17,7 +17,7 @@ from waybill.exports.destinations import kind_of
 from waybill.exports.destinations.base import DeliveredKind, Delivery
 from waybill.exports.run import end_run, fail_run, snapshot_of
 from waybill.ids import new_token
-from waybill.jobs.leases import LatePulse, lease_chunk
+from waybill.jobs.leases import LenientHeartbeat, lease_chunk
 from waybill.jobs.model import Counts, Job, Status
 from waybill.timestamps import rfc3339
 
@@ -51,7 +51,7 @@ def deliver(services: ExportServices, job_id: str, remaining_seconds: Callable[[
         definition.destination,
         replaces=not definition.is_incremental,
         manifest=partial(manifest, job, definition, snapshot),
-        pulse=LatePulse(services, job, _LEASE, attempt),
+        heartbeat=LenientHeartbeat(services, job, _LEASE, attempt),
     )
     try:
         name = kind.deliver(delivery, remaining_seconds)

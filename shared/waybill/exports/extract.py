@@ -29,8 +29,8 @@ from waybill.exports.formats import FORMATS
 from waybill.exports.parse import parse_definition
 from waybill.exports.run import snapshot_of
 from waybill.ids import new_token
-from waybill.jobs.items import LedgerEntry
-from waybill.jobs.leases import FINISH, LatePulse, lease_chunk
+from waybill.jobs.leases import FINISH, LenientHeartbeat, lease_chunk
+from waybill.jobs.ledger import LedgerEntry
 from waybill.jobs.model import Job, Status, job_prefix
 from waybill.timestamps import rfc3339
 
@@ -144,15 +144,10 @@ def choose_window(services: ExportServices, job: Job, definition: Definition, en
 
 def _write_horizon(services: ExportServices, entity: Entity) -> datetime | None:
     """Before this, nothing that is in flight was stamped; None when no import is at work."""
-    while (entry := services.jobs.queue_head(entity.uid)) is not None:
-        job = services.jobs.find(entry.partition("#")[2])
-        if job is None or job.is_terminal:
-            services.jobs.leave_queue(entity.uid, entry)
-            continue
-        if job.status is Status.WAITING or job.started_at is None:
-            return None
-        return job.started_at - timedelta(seconds=SKEW_SECONDS)
-    return None
+    job = services.queue.head(entity.uid)
+    if job is None or job.status is Status.WAITING or job.started_at is None:
+        return None
+    return job.started_at - timedelta(seconds=SKEW_SECONDS)
 
 
 def extract_part(services: ExportServices, job_id: str, part: int, remaining_seconds: Callable[[], float]) -> str:
@@ -168,14 +163,14 @@ def extract_part(services: ExportServices, job_id: str, part: int, remaining_sec
         return "extracted"
     attempt = new_token(services.ids)
     job = lease_chunk(services, job_id, part, attempt, remaining_seconds)
-    done = services.jobs.ledger(job_id, part).get(part, [])
+    done = services.ledger.entries(job_id, part).get(part, [])
     if done and done[-1].is_last:
         return "extracted"
     definition, entity, _ = snapshot_of(services, job_id)
     assert entity is not None  # noqa: S101  `extract` has seen to it
     run = _Extraction(job, definition, entity, int(job.options["parts"]))
     encoder = _encoder(run)
-    pulse = LatePulse(services, job, part, attempt)
+    heartbeat = LenientHeartbeat(services, job, part, attempt)
     bucket = services.settings.files_bucket
     output = services.files.writer(bucket, part_key(job_id, part, len(done), attempt))
     segments = list(run.segments_of(part))
@@ -187,13 +182,13 @@ def extract_part(services: ExportServices, job_id: str, part: int, remaining_sec
             output.write(encoded.data)
             rows += encoded.rows
             segment, key = (segment + 1, None) if encoded.last_key is None else (segment, encoded.last_key)
-            pulse.note(rows, rows, 0)
-            pulse.check()
+            heartbeat.note(rows, rows, 0)
+            heartbeat.check()
             if remaining_seconds() < TIME_RESERVE_SECONDS:
                 if not FORMATS[definition.format].parts_can_be_joined:
                     raise JobFailed("too-large", f"There are too many rows for one file of {definition.format}.")
                 break
-        pulse.beat()
+        heartbeat.send()
     except BaseException:
         output.abort()
         raise
@@ -212,7 +207,7 @@ def extract_part(services: ExportServices, job_id: str, part: int, remaining_sec
         is_last=is_last,
         cursor=None if is_last else json.dumps([segment, key]),
     )
-    services.jobs.commit_chunk(job_id, entry, pulse.lease)
+    services.ledger.commit(job_id, entry, heartbeat.lease)
     return "extracted" if is_last else "more"
 
 
@@ -229,7 +224,7 @@ def assemble(services: ExportServices, job_id: str, remaining_seconds: Callable[
         return job
     attempt = new_token(services.ids)
     job = lease_chunk(services, job_id, FINISH, attempt)
-    pulse = LatePulse(services, job, FINISH, attempt)
+    heartbeat = LenientHeartbeat(services, job, FINISH, attempt)
     definition, entity, _ = snapshot_of(services, job_id)
     assert entity is not None  # noqa: S101  `extract` has seen to it
     bucket, key = services.settings.files_bucket, f"{job_prefix(job_id)}export-{attempt}"
@@ -237,7 +232,7 @@ def assemble(services: ExportServices, job_id: str, remaining_seconds: Callable[
     output = services.files.writer(bucket, key, content_type)
     labels = RowEncoder(entity, definition, changes=definition.has_changes).labels
     writer = FileWriter(definition, labels, output, moment=job.submitted_at)
-    ledger = services.jobs.ledger(job_id)
+    ledger = services.ledger.entries(job_id)
     try:
         writer.begin()
         for part in sorted(ledger):
@@ -246,7 +241,7 @@ def assemble(services: ExportServices, job_id: str, remaining_seconds: Callable[
                 for block in _blocks(services, bucket, part_key(job_id, part, entry.part, entry.attempt)):
                     writer.write(block, rows)
                     rows = 0  # they count with the part's first block
-                    pulse.check()
+                    heartbeat.check()
                     if remaining_seconds() < TIME_RESERVE_SECONDS:
                         raise JobFailed(
                             "too-large",
@@ -254,7 +249,7 @@ def assemble(services: ExportServices, job_id: str, remaining_seconds: Callable[
                             "by filters, or choose fewer fields.",
                         )
         written = writer.end()
-        pulse.beat()
+        heartbeat.send()
     except BaseException:
         output.abort()
         raise
@@ -271,7 +266,7 @@ def part_key(job_id: str, part: int, number: int, attempt: str) -> str:
 
 
 def _is_done(services: ExportServices, job_id: str, part: int) -> bool:
-    done = services.jobs.ledger(job_id, part).get(part, [])
+    done = services.ledger.entries(job_id, part).get(part, [])
     return bool(done) and done[-1].is_last
 
 

@@ -8,12 +8,14 @@ Ids grow with time (UUID version 7), so that the newest export stands first with
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
-from waybill.aws.dynamodb import ConditionFailed, DynamoDB, TransactionCanceled, from_attributes, to_attributes
+from waybill.aws.dynamodb import ConditionFailed, TransactionCanceled
+from waybill.aws.expressions import Attr, Condition
+from waybill.aws.table import Item, Key, Table
 from waybill.entities.repository import is_gone, still_there
 from waybill.errors import Conflict, EntityDeleted, NotFound, PreconditionFailed
 from waybill.exports.definition import (
@@ -35,8 +37,7 @@ class ExportRepository:
     """Reads and changes exports. A move reads the export and writes it back on condition that nobody else did meanwhile
     (`revision`)."""
 
-    def __init__(self, dynamodb: DynamoDB, table: str, ids: Ids) -> None:
-        self._dynamodb = dynamodb
+    def __init__(self, table: Table, ids: Ids) -> None:
         self._table = table
         self._ids = ids
 
@@ -46,12 +47,10 @@ class ExportRepository:
         Raises:
             NotFound: there is none with this id.
         """
-        answer = self._dynamodb.call(
-            "GetItem", {"TableName": self._table, "Key": _key(export_id), "ConsistentRead": True}
-        )
-        if "Item" not in answer:
+        item = self._table.get(_key(export_id))
+        if item is None:
             raise export_not_found()
-        return _from_item(answer["Item"])
+        return _from_item(item)
 
     def find(self, export_id: str) -> Export | None:
         try:
@@ -61,19 +60,9 @@ class ExportRepository:
 
     def page(self, limit: int, after: str | None = None) -> tuple[list[Export], str | None]:
         """Up to `limit` exports, newest first, beginning after the id `after`, and the id to go on from."""
-        query: dict[str, Any] = {
-            "TableName": self._table,
-            "KeyConditionExpression": "pk = :export",
-            "ExpressionAttributeValues": to_attributes({":export": "EXPORT"}),
-            "ScanIndexForward": False,
-            "ConsistentRead": True,
-            "Limit": limit,
-        }
-        if after is not None:
-            query["ExclusiveStartKey"] = _key(after)
-        answer = self._dynamodb.call("Query", query)
-        last = answer.get("LastEvaluatedKey")
-        return [_from_item(item) for item in answer["Items"]], None if last is None else str(last["sk"]["S"])
+        after_key = None if after is None else {"pk": "EXPORT", "sk": after}
+        page = self._table.query("EXPORT", newest_first=True, limit=limit, after=after_key)
+        return [_from_item(item) for item in page.items], None if page.last is None else page.last["sk"]
 
     def all(self) -> Iterator[Export]:
         """Every export, newest first; a request for each megabyte of definitions."""
@@ -92,7 +81,7 @@ class ExportRepository:
         Raises:
             EntityDeleted
         """
-        self._put(export, {"TableName": self._table, "Item": to_attributes(_to_item(export))}, checks_entity=True)
+        self._put(export, None, checks_entity=True)
 
     # Moves of a person
 
@@ -169,33 +158,15 @@ class ExportRepository:
             export.check_allows("delete")
             _check_etag(export, etag)
             try:
-                self._dynamodb.call(
-                    "DeleteItem",
-                    {
-                        "TableName": self._table,
-                        "Key": _key(export_id),
-                        "ConditionExpression": "revision = :seen",
-                        "ExpressionAttributeValues": to_attributes({":seen": export.revision}),
-                    },
-                )
+                self._table.delete(_key(export_id), Attr("revision").equals(export.revision))
             except ConditionFailed:
                 continue
             return
 
     def erase(self, export: Export) -> None:
         """Delete an export of a deleted entity, whatever its status; one that was given to another entity stays."""
-        try:
-            self._dynamodb.call(
-                "DeleteItem",
-                {
-                    "TableName": self._table,
-                    "Key": _key(export.export_id),
-                    "ConditionExpression": "entityUid = :uid",
-                    "ExpressionAttributeValues": to_attributes({":uid": export.entity_uid}),
-                },
-            )
-        except ConditionFailed:
-            return
+        with suppress(ConditionFailed):
+            self._table.delete(_key(export.export_id), Attr("entityUid").equals(export.entity_uid))
 
     # Runs
 
@@ -274,16 +245,7 @@ class ExportRepository:
                 return export
             changed = replace(changed, revision=export.revision + 1)
             try:
-                self._put(
-                    changed,
-                    {
-                        "TableName": self._table,
-                        "Item": to_attributes(_to_item(changed)),
-                        "ConditionExpression": "revision = :seen",
-                        "ExpressionAttributeValues": to_attributes({":seen": export.revision}),
-                    },
-                    checks_entity,
-                )
+                self._put(changed, Attr("revision").equals(export.revision), checks_entity)
             except ConditionFailed:
                 # Somebody else was first: look again. Unless it was this request, whose answer was lost.
                 found = self.get(export_id)
@@ -291,7 +253,7 @@ class ExportRepository:
                     continue
             return changed
 
-    def _put(self, export: Export, put: dict[str, Any], checks_entity: bool) -> None:
+    def _put(self, export: Export, where: Condition | None, checks_entity: bool) -> None:
         """
         Args:
             checks_entity: not when the entity is gone, or going: for what keeps an entity from being deleted.
@@ -301,12 +263,12 @@ class ExportRepository:
             EntityDeleted
         """
         if not checks_entity:
-            self._dynamodb.call("PutItem", put)
+            self._table.put(_to_item(export), where)
             return
         entity = export.definition.entity
-        actions = [{"Put": put}, *still_there(self._table, entity, export.entity_uid)]
+        put = self._table.put_action(_to_item(export), where)
         try:
-            self._dynamodb.call("TransactWriteItems", {"TransactItems": actions})
+            self._table.transact([put, *still_there(self._table, entity, export.entity_uid)])
         except TransactionCanceled as error:
             if is_gone(error):
                 raise EntityDeleted(entity) from None
@@ -347,11 +309,11 @@ def export_not_found() -> NotFound:
     return NotFound("There is no export with this id.")
 
 
-def _key(export_id: str) -> dict[str, Any]:
-    return to_attributes({"pk": "EXPORT", "sk": export_id})
+def _key(export_id: str) -> Key:
+    return "EXPORT", export_id
 
 
-def _to_item(export: Export) -> dict[str, Any]:
+def _to_item(export: Export) -> Item:
     item = {
         "pk": "EXPORT",
         "sk": export.export_id,
@@ -376,8 +338,7 @@ def _to_item(export: Export) -> dict[str, Any]:
     return {name: value for name, value in item.items() if value is not None}
 
 
-def _from_item(attributes: Mapping[str, Any]) -> Export:
-    item = from_attributes(attributes)
+def _from_item(item: Item) -> Export:
     return Export(
         export_id=item["sk"],
         definition=Definition.from_document(json.loads(item["definition"])),

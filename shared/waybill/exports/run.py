@@ -210,7 +210,7 @@ def note_end(services: ExportServices, job: Job) -> None:
     except NotFound:
         series = ""
     services.exports.note_end(job, series)
-    services.jobs.announce(job)
+    services.outbox.publish(job)
 
 
 def snapshot_of(services: ExportServices, job_id: str) -> tuple[Definition, Entity | None, dict[str, Any]]:

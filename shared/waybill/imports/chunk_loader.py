@@ -33,8 +33,8 @@ from waybill.imports.policy import Policy
 from waybill.imports.rejects import ChunkRejects
 from waybill.imports.sinks import BatchSink, NoSink, Sink, conditional_sink
 from waybill.imports.target_sink import target_sink
-from waybill.jobs.items import LedgerEntry
-from waybill.jobs.leases import WRITE_TIMEOUT_SECONDS, Pulse
+from waybill.jobs.leases import WRITE_TIMEOUT_SECONDS, Heartbeat
+from waybill.jobs.ledger import LedgerEntry
 from waybill.jobs.model import ChunkLease, Job
 from waybill.tabular.records import Segment
 from waybill.tabular.scan import Chunk
@@ -119,7 +119,7 @@ def load_leased_chunk(
         is_last=tally.is_last,
         failure=tally.failure,
     )
-    return services.jobs.commit_chunk(job.job_id, entry, loader.lease)
+    return services.ledger.commit(job.job_id, entry, loader.lease)
 
 
 class _Loader:
@@ -137,7 +137,7 @@ class _Loader:
         self._services, self._job, self._plan, self._chunk = services, job, plan, chunk
         self._remaining_seconds = remaining_seconds
         self._policy = Policy.of(job)
-        self._pulse = Pulse(services, job, chunk.number, attempt)
+        self._heartbeat = Heartbeat(services, job, chunk.number, attempt)
         self._reader = reader_of(services, job, plan)
         self._handed_in = 0
         self._progress: deque[tuple[int, int, int]] = deque()  # (row after a block, rows imported and rejected so far)
@@ -146,7 +146,7 @@ class _Loader:
 
     @property
     def lease(self) -> ChunkLease:
-        return self._pulse.lease
+        return self._heartbeat.lease
 
     def load(self, tally: _Tally, outputs: _PartFiles) -> tuple[_Tally, ChunkRejects]:
         """Write the good rows, report the bad ones, until the chunk or the invocation's time is over.
@@ -195,16 +195,16 @@ class _Loader:
         first_pending = min(self._sink.pending(), default=self._handed_in)
         while self._progress and self._progress[0][0] <= first_pending:
             row, imported, rejected = self._progress.popleft()
-            self._pulse.note(imported + rejected, imported, rejected, row)
+            self._heartbeat.note(imported + rejected, imported, rejected, row)
 
     def found_written(self) -> _Written:
         """What earlier attempts wrote, as far as is known."""
-        return _Written(self._pulse.lease.row, set())
+        return _Written(self._heartbeat.lease.row, set())
 
     def stop(self) -> _Written:
         """What had been written when the attempt stopped."""
         lost, refused = self._sink.stop()
-        known = self._pulse.lease.row  # an earlier attempt may have come further
+        known = self._heartbeat.lease.row  # an earlier attempt may have come further
         lost = {row for row in lost if row >= known}
         return _Written(max(self._handed_in, known), lost, self._refused | refused)
 
@@ -231,7 +231,7 @@ class _Loader:
                 block.stop(written.handed_in, written.lost)
                 report.reject_all(block.rejected())
                 self._count(tally, block, digests)
-                self._pulse.check()
+                self._heartbeat.check()
         except SourceChanged:
             self._list_lost_source(tally, report)
         outputs.put_details(report, digests if tally.imported else None)
@@ -262,14 +262,14 @@ class _Loader:
             _Stop: the job is to stop.
             Superseded: the chunk is another attempt's, or the lease is over.
         """
-        if self._pulse.check().stop_reason is not None:
+        if self._heartbeat.check().stop_reason is not None:
             raise _Stop
 
     def _limit_row(self, rejected: int, block: RowBlock) -> int | None:
         """The row after the one whose rejection reaches `maxErrors`; None while it is not reached."""
         if self._policy.max_errors is None:
             return None
-        job = self._pulse.job
+        job = self._heartbeat.job
         lease = job.leases.get(self._chunk.number)
         elsewhere = job.rejected - (lease.rejected if lease else 0)
         return block.row_of_error(self._policy.max_errors - elsewhere - rejected)

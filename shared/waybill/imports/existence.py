@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from waybill.aws.dynamodb import DynamoDB, backoff_seconds
+from waybill.aws.dynamodb import DynamoDB
+from waybill.aws.table import batch_get
 
-KEYS_PER_REQUEST = 100
 _TOMBSTONE = "_gone"
 
 # A key in comparable form: DynamoDB spells numbers in its own way.
@@ -44,24 +44,6 @@ def existing(
 ) -> set[Key]:
     """The keys that the table holds, by consistent reads. In Waybill's own table a tombstone is not a record."""
     wanted = [*attributes, _TOMBSTONE] if own_table else attributes
-    names = {f"#a{number}": name for number, name in enumerate(wanted)}
-    there: set[Key] = set()
-    for start in range(0, len(keys), KEYS_PER_REQUEST):
-        some = {comparable(key, attributes): key for key in keys[start : start + KEYS_PER_REQUEST]}
-        pending: list[Any] = list(some.values())
-        failures = 0
-        while pending:
-            request = {
-                "Keys": pending,
-                "ConsistentRead": True,
-                "ProjectionExpression": ", ".join(names),
-                "ExpressionAttributeNames": names,
-            }
-            answer = dynamodb.call("BatchGetItem", {"RequestItems": {table: request}})
-            items = answer["Responses"].get(table, [])
-            there |= {comparable(item, attributes) for item in items if not (own_table and _TOMBSTONE in item)}
-            pending = answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
-            if pending:
-                failures = 0 if items else failures + 1
-                dynamodb.clock.sleep(backoff_seconds(failures + 1, dynamodb.ids.fraction()))
-    return there
+    distinct = {comparable(key, attributes): key for key in keys}
+    items = batch_get(dynamodb, table, list(distinct.values()), wanted)
+    return {comparable(item, attributes) for item in items if not (own_table and _TOMBSTONE in item)}

@@ -28,8 +28,8 @@ from waybill.imports.policy import Policy
 from waybill.imports.register import fail_import, start_next
 from waybill.imports.result_files import join_result_files
 from waybill.imports.row_reader import RowReader
-from waybill.jobs.items import LedgerEntry
-from waybill.jobs.leases import FINISH, WRITE_TIMEOUT_SECONDS, Pulse, lease_chunk
+from waybill.jobs.leases import FINISH, WRITE_TIMEOUT_SECONDS, Heartbeat, lease_chunk
+from waybill.jobs.ledger import LedgerEntry
 from waybill.jobs.model import Counts, Job, Status, finished, job_prefix
 
 if TYPE_CHECKING:
@@ -93,10 +93,10 @@ def _finish_planned(
     ledger = _complete_ledger(services, job, plan, remaining_seconds)
     attempt = new_token(services.ids)
     job = lease_chunk(services, job.job_id, FINISH, attempt)
-    pulse = Pulse(services, job, FINISH, attempt)
+    heartbeat = Heartbeat(services, job, FINISH, attempt)
 
     def tick() -> None:
-        pulse.check()
+        heartbeat.check()
         check_time(remaining_seconds)
 
     policy = Policy.of(job)
@@ -104,7 +104,7 @@ def _finish_planned(
     entries = [entry for chunk in plan.chunks for entry in ledger[chunk.number]]
     try:
         if search is not None:
-            write_winners(services, job, plan, search, pulse, tick)
+            write_winners(services, job, plan, search, heartbeat, tick)
         repeated = sum(1 for _ in search.losers()) if search else 0
         counts = Counts(
             total=job.counts.total,
@@ -133,9 +133,9 @@ def _finish_planned(
         has_rejects=has_rejects,
         has_error_log=has_rejects,
     )
-    pulse.beat()
+    heartbeat.send()
     if counts.imported and not job.dry_run and not failure:
-        services.jobs.note_content(job, plan.sha256)
+        services.duplicates.remember(job, plan.sha256)
     return services.jobs.finish(ended, Status.IN_PROGRESS)
 
 
@@ -147,14 +147,14 @@ def _complete_ledger(
     Raises:
         OutOfTime: the ledger has what was listed so far.
     """
-    ledger = services.jobs.ledger(job.job_id)
+    ledger = services.ledger.entries(job.job_id)
     for chunk in plan.chunks:
         parts = ledger.setdefault(chunk.number, [])
         if not parts or not parts[-1].is_last:
             check_time(remaining_seconds)
             attempt = new_token(services.ids)
             leased = lease_chunk(services, job.job_id, chunk.number, attempt)
-            parts[:] = services.jobs.ledger(job.job_id, chunk.number).get(
+            parts[:] = services.ledger.entries(job.job_id, chunk.number).get(
                 chunk.number, []
             )  # under the lease nobody else adds to it
             if not parts or not parts[-1].is_last:
@@ -195,7 +195,12 @@ def _search(
 
 
 def write_winners(
-    services: Services, job: Job, plan: ImportPlan, search: DuplicateSearch, pulse: Pulse, tick: Callable[[], None]
+    services: Services,
+    job: Job,
+    plan: ImportPlan,
+    search: DuplicateSearch,
+    heartbeat: Heartbeat,
+    tick: Callable[[], None],
 ) -> None:
     """Write the last valid row of each repeated key again.
 
@@ -213,7 +218,7 @@ def write_winners(
                 services.new_dynamodb(WRITE_TIMEOUT_SECONDS),
                 reader.table,
                 connections=services.settings.write_connections,
-                before_send=pulse.check,
+                before_send=heartbeat.check,
             ) as writer:
                 while search.written < len(winners):
                     tick()

@@ -11,7 +11,7 @@ from waybill.imports.plan_document import read_plan
 from waybill.jobs.leases import lease_chunk
 
 if TYPE_CHECKING:
-    from waybill.jobs.items import LedgerEntry
+    from waybill.jobs.ledger import LedgerEntry
     from waybill.jobs.services import Services
 
 
@@ -30,7 +30,7 @@ def load_chunk(
         Superseded: a newer attempt owns the chunk, or the job has ended.
         DynamoDBError, botocore errors: worth a retry of the step.
     """
-    parts = services.jobs.ledger(job_id, number).get(number, [])
+    parts = services.ledger.entries(job_id, number).get(number, [])
     if parts and parts[-1].is_last:
         return parts[-1]
     plan = read_plan(services, job_id)
@@ -39,7 +39,7 @@ def load_chunk(
     attempt = new_token(services.ids)
     job = lease_chunk(services, job_id, number, attempt, remaining_seconds)
     # Again: the attempt before may have committed while this one waited for the lease. From now on only this one can.
-    parts = services.jobs.ledger(job_id, number).get(number, [])
+    parts = services.ledger.entries(job_id, number).get(number, [])
     if parts and parts[-1].is_last:
         return parts[-1]
     return load_leased_chunk(services, job, plan, plan.chunks[number], parts, attempt, remaining_seconds)

@@ -105,7 +105,7 @@ def _earlier_import(services: Services, job: Job, entity: Entity, sha256: str) -
     Raises:
         JobFailed: `duplicate-file`, where the entity refuses that.
     """
-    earlier = services.jobs.content_seen(entity.uid, sha256)
+    earlier = services.duplicates.find(entity.uid, sha256)
     if earlier == job.job_id or job.retry_of is not None:
         return None
     if earlier is not None and entity.refuse_duplicates:

@@ -26,8 +26,8 @@ from waybill.imports.register import new_import, with_options
 from waybill.imports.row_reader import RowReader
 from waybill.imports.sinks import NoSink
 from waybill.imports.source_object import ObjectFile, ObjectVersion
-from waybill.jobs.items import Upload
 from waybill.jobs.model import Job
+from waybill.jobs.uploads import Upload
 from waybill.tabular.detect import TextFormat
 from waybill.tabular.dialect import Dialect
 from waybill.tabular.recode import Recoded

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from waybill.entities.model import Entity
     from waybill.imports.options import ImportOptions
     from waybill.imports.source_object import ObjectVersion
-    from waybill.jobs.items import Drop
+    from waybill.jobs.drops import Drop
     from waybill.jobs.services import Services
 
 
@@ -87,12 +87,9 @@ def start_next(services: Services, entity_uid: str) -> None:
     Safe to call at any time, any number of times: an execution is started once per job, and the next one only when the
     job before it has left the queue.
     """
-    while (entry := services.jobs.queue_head(entity_uid)) is not None:
-        job = services.jobs.find(entry.partition("#")[2])
-        if job is not None and not job.is_terminal:
-            services.workflow.start(services.settings.import_state_machine, job.job_id)
-            return
-        services.jobs.leave_queue(entity_uid, entry)
+    job = services.queue.head(entity_uid)
+    if job is not None:
+        services.workflow.start(services.settings.import_state_machine, job.job_id)
 
 
 def register_failed(services: Services, job: Job, code: str, message: str) -> Job:

@@ -12,7 +12,7 @@ from waybill.imports.duplicates import DUPLICATE_KEY, Loser, LoserQueue
 from waybill.imports.job_files import error_log_key, part_prefix, rejects_key, summary_key
 from waybill.imports.plan_document import ImportPlan
 from waybill.imports.rejects import ERROR_LOG_HEADER, RejectsFormat, RejectsIndex, Summary, error_log_line, insert_rows
-from waybill.jobs.items import LedgerEntry
+from waybill.jobs.ledger import LedgerEntry
 from waybill.jobs.model import Job, job_prefix
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from waybill.ids import derived_uuid
 from waybill.imports.options import ImportOptions, MetadataError, options_from_metadata
 from waybill.imports.register import new_import, register, register_failed, start_if_waiting
 from waybill.imports.source_object import ObjectVersion
-from waybill.jobs.items import Drop, Upload
+from waybill.jobs.drops import Drop
+from waybill.jobs.uploads import Upload
 
 if TYPE_CHECKING:
     from waybill.jobs.model import Job
@@ -92,7 +93,7 @@ def start_upload(services: Services, upload: Upload, options: ImportOptions) -> 
     if info is None:
         raise Conflict("The file is not uploaded yet. Send it to the form's url first.")
     job_id = derived_uuid(_NAMESPACE, upload.upload_id)
-    services.jobs.claim_upload(upload, job_id)
+    services.uploads.claim(upload, job_id)
     source = ObjectVersion(bucket, upload.key, info.etag)
     job = new_import(services, job_id, upload.entity, upload.file_name, source, upload.started_by, upload.started_by_id)
     return register(services, job, entity, options, None)

@@ -1,9 +1,9 @@
-"""`Idempotency-Key`: a request that is sent again with its key gets the first one's answer, not a second effect.
+"""`Idempotency-Key`: a request that is sent again with its key gets the first one's answer, and no second effect.
 
     IDEMPOTENCY#{hash of caller and key} / KEY   fingerprint of the request, attempt, lockedUntil, answer, expiresAt
 
     claim → (the request's work) → complete: the answer is kept, and given again for a day
-                                 → release:  the request was refused and had no effect; the key is as new
+                                 → release:  the request was refused and had no effect; the key is free again
             (neither: it died)   → once `lockedUntil` has passed, the same request takes over
 
 Source: draft-ietf-httpapi-idempotency-key-header-06, sections 2.6 and 2.7: 422 for a key that was used with another
@@ -15,17 +15,20 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from waybill.aws.dynamodb import ConditionFailed, DynamoDB, from_attributes, to_attributes
+from waybill.aws.dynamodb import ConditionFailed, from_attributes
+from waybill.aws.expressions import Attr, Change
+from waybill.aws.table import Key, Table
 from waybill.clock import Clock
 from waybill.errors import Conflict, InvalidRequest
 from waybill.ids import Ids, new_token
 
 KEPT = timedelta(days=1)
-#: A request to the API ends within 29 seconds, whatever becomes of it.
+#: A request to the API ends within 29 seconds.
 LOCKED = timedelta(seconds=60)
 
 
@@ -41,8 +44,7 @@ class Claim:
 class IdempotencyKeys:
     """Keys seen, each with the fingerprint of its request and the answer to it."""
 
-    def __init__(self, dynamodb: DynamoDB, table: str, clock: Clock, ids: Ids) -> None:
-        self._dynamodb = dynamodb
+    def __init__(self, table: Table, clock: Clock, ids: Ids) -> None:
         self._table = table
         self._clock = clock
         self._ids = ids
@@ -65,22 +67,26 @@ class IdempotencyKeys:
         digest = hashlib.sha256(f"{subject}\n{key}".encode()).hexdigest()
         fingerprint = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
         attempt = new_token(self._ids)
+        pk, sk = _key(digest)
         item = {
-            **_key(digest),
+            "pk": pk,
+            "sk": sk,
             "fingerprint": fingerprint,
             "attempt": attempt,
             "lockedUntil": int((now + LOCKED).timestamp()),
             "expiresAt": int((now + KEPT).timestamp()),
         }
-        answer = self._put(
-            item,
-            "attribute_not_exists(pk) OR expiresAt <= :now OR attempt = :attempt"
-            " OR (fingerprint = :fingerprint AND lockedUntil <= :now AND attribute_not_exists(answer))",
-            {":now": int(now.timestamp()), ":attempt": attempt, ":fingerprint": fingerprint},
+        seconds = int(now.timestamp())
+        is_abandoned = (
+            Attr("fingerprint").equals(fingerprint) & Attr("lockedUntil").at_most(seconds) & Attr("answer").is_missing()
         )
-        if not isinstance(answer, ConditionFailed):
-            return Claim(digest, attempt, answer.get("attempt", attempt) != attempt)
-        found = {} if answer.item is None else from_attributes(answer.item)
+        is_free = Attr("pk").is_missing() | Attr("expiresAt").at_most(seconds)
+        try:
+            replaced = self._table.put(item, is_free | Attr("attempt").equals(attempt) | is_abandoned)
+        except ConditionFailed as error:
+            found = {} if error.item is None else from_attributes(error.item)
+        else:
+            return Claim(digest, attempt, (replaced or item).get("attempt", attempt) != attempt)
         if found.get("fingerprint", fingerprint) != fingerprint:
             raise InvalidRequest("This Idempotency-Key was used for another request.")
         if "answer" not in found:
@@ -90,61 +96,21 @@ class IdempotencyKeys:
 
     def complete(self, claim: Claim, answer: Mapping[str, Any]) -> None:
         """Keep the answer (JSON values) for whoever asks again."""
-        self._update(claim, "SET answer = :answer", {":answer": json.dumps(answer)})
+        self._update(claim, "answer", json.dumps(answer))
 
     def unlock(self, claim: Claim) -> None:
         """The attempt failed and nobody knows how far it got: the next one need not wait, but it takes over."""
-        self._update(claim, "SET lockedUntil = :none", {":none": 0})
+        self._update(claim, "lockedUntil", 0)
 
     def release(self, claim: Claim) -> None:
-        """Forget a key whose request was refused, so that it can be sent again, also mended."""
-        try:
-            self._dynamodb.call(
-                "DeleteItem",
-                {
-                    "TableName": self._table,
-                    "Key": to_attributes(_key(claim.digest)),
-                    "ConditionExpression": "attempt = :attempt",
-                    "ExpressionAttributeValues": to_attributes({":attempt": claim.attempt}),
-                },
-            )
-        except ConditionFailed:
-            return  # another attempt took over
+        """Forget a key whose request was refused, so that it can be sent again, corrected or not."""
+        with suppress(ConditionFailed):  # another attempt took over
+            self._table.delete(_key(claim.digest), Attr("attempt").equals(claim.attempt))
 
-    def _put(
-        self, item: Mapping[str, Any], condition: str, values: Mapping[str, Any]
-    ) -> dict[str, Any] | ConditionFailed:
-        try:
-            answer = self._dynamodb.call(
-                "PutItem",
-                {
-                    "TableName": self._table,
-                    "Item": to_attributes(item),
-                    "ConditionExpression": condition,
-                    "ExpressionAttributeValues": to_attributes(values),
-                    "ReturnValues": "ALL_OLD",
-                    "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-                },
-            )
-        except ConditionFailed as error:
-            return error
-        return from_attributes(answer.get("Attributes", {}))
-
-    def _update(self, claim: Claim, expression: str, values: Mapping[str, Any]) -> None:
-        try:
-            self._dynamodb.call(
-                "UpdateItem",
-                {
-                    "TableName": self._table,
-                    "Key": to_attributes(_key(claim.digest)),
-                    "UpdateExpression": expression,
-                    "ConditionExpression": "attempt = :attempt",
-                    "ExpressionAttributeValues": to_attributes({**values, ":attempt": claim.attempt}),
-                },
-            )
-        except ConditionFailed:
-            return  # another attempt took over
+    def _update(self, claim: Claim, name: str, value: str | int) -> None:
+        with suppress(ConditionFailed):  # another attempt took over
+            self._table.update(_key(claim.digest), Change(sets={name: value}), Attr("attempt").equals(claim.attempt))
 
 
-def _key(digest: str) -> dict[str, str]:
-    return {"pk": f"IDEMPOTENCY#{digest}", "sk": "KEY"}
+def _key(digest: str) -> Key:
+    return f"IDEMPOTENCY#{digest}", "KEY"

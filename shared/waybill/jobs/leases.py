@@ -1,9 +1,8 @@
-"""Leases: one attempt at a time works on a chunk, and a dead one's lease is waited out.
+"""Leases: one attempt at a time works on a chunk; the lease of an attempt that died is waited out.
 
-Who holds a lease says so each second, by one conditional update of the job that also carries the progress and brings
-back whether to stop. It sends nothing to the table when its lease may be over, so that a zombie's last request is one
-that was on its way already, and repeats its own chunk's values. That request ends before the lease does: its timeout is
-shorter.
+The holder sends a heartbeat each second: one conditional update of the job, which also carries the progress and brings
+back whether to stop. It writes nothing once its lease may be over. So the last request of an attempt that was taken
+over was sent before, and repeats its own chunk's values; its timeout is shorter than what was left of the lease.
 """
 
 from __future__ import annotations
@@ -32,14 +31,14 @@ def lease_chunk(
     """Lease a chunk, waiting out an earlier attempt's lease."""
     while True:
         try:
-            return services.jobs.lease_chunk(job_id, number, attempt, LEASE_SECONDS)
+            return services.ledger.lease(job_id, number, attempt, LEASE_SECONDS)
         except LeaseHeld as held:
             if held.wait_seconds > min(2 * LEASE_SECONDS, remaining()):
                 raise
             services.clock.sleep(held.wait_seconds + 0.05)
 
 
-class Pulse:
+class Heartbeat:
     """The heartbeat of one attempt at one chunk."""
 
     def __init__(self, services: Services, job: Job, chunk: int, attempt: str) -> None:
@@ -52,8 +51,8 @@ class Pulse:
         self._next = self._lease_ends - LEASE_SECONDS + HEARTBEAT_SECONDS
 
     def note(self, processed: int, imported: int, rejected: int, row: int = 0) -> None:
-        """Take up progress: what became of the rows before `row`. An attempt that reads again what an earlier one read
-        does not turn it back."""
+        """Note progress: how many of the rows before `row` were imported and rejected. An attempt that reads rows again
+        reports lower numbers at first; they change nothing."""
         if processed > self.lease.processed:
             self.lease = replace(self.lease, processed=processed, imported=imported, rejected=rejected, row=row)
 
@@ -64,15 +63,15 @@ class Pulse:
             The job as last seen.
 
         Raises:
-            Superseded: the chunk is another attempt's, or the lease is over.
+            Superseded: another attempt owns the chunk, or the lease is over.
         """
-        job = self.job if self._clock.monotonic() < self._next else self.beat()
+        job = self.job if self._clock.monotonic() < self._next else self.send()
         if self._clock.monotonic() > self._lease_ends - WRITE_TIMEOUT_SECONDS:  # the heartbeat itself took too long
             raise Superseded(f"the lease of chunk {self._chunk} is nearly over")
         return job
 
-    def beat(self) -> Job:
-        """Send a heartbeat now; the lease is prolonged from before it was sent.
+    def send(self) -> Job:
+        """Send a heartbeat now; it prolongs the lease from the moment before it was sent.
 
         Raises:
             Superseded: as `check`.
@@ -81,27 +80,32 @@ class Pulse:
         if asked > self._lease_ends:
             raise Superseded(f"the lease of chunk {self._chunk} ran out")
         until = int((self._clock.now().timestamp() + LEASE_SECONDS) * 1000)
-        self.job = self._services.jobs.heartbeat(self.job.job_id, self._chunk, replace(self.lease, until=until))
+        self.job = self._services.ledger.heartbeat(self.job.job_id, self._chunk, replace(self.lease, until=until))
         self._next, self._lease_ends = asked + HEARTBEAT_SECONDS, asked + LEASE_SECONDS
         return self.job
 
 
-class LatePulse(Pulse):
-    """The heartbeat of work that shows only where a condition on its lease lets it: files that nobody reads before they
-    are recorded. A partner's server that stalls may make it late; it goes on unless another attempt has taken over."""
+class LenientHeartbeat(Heartbeat):
+    """The heartbeat of work that takes effect only where a condition on its lease holds: files that nobody reads before
+    they are recorded. It may be late, when a partner's server stalls: the work goes on unless another attempt has taken
+    the chunk over."""
 
     def check(self) -> Job:
-        """As `Pulse.check`, but that the lease may be over.
+        """As `Heartbeat.check`, but the lease may be over.
 
         Raises:
             Superseded: another attempt has it, or the job has ended.
         """
-        return self.job if self._clock.monotonic() < self._next else self.beat()
+        return self.job if self._clock.monotonic() < self._next else self.send()
 
-    def beat(self) -> Job:
-        """As `check`, now."""
+    def send(self) -> Job:
+        """Send a heartbeat now.
+
+        Raises:
+            Superseded: as `check`.
+        """
         asked = self._clock.monotonic()
         until = int((self._clock.now().timestamp() + LEASE_SECONDS) * 1000)
-        self.job = self._services.jobs.heartbeat(self.job.job_id, self._chunk, replace(self.lease, until=until))
+        self.job = self._services.ledger.heartbeat(self.job.job_id, self._chunk, replace(self.lease, until=until))
         self._next = asked + HEARTBEAT_SECONDS
         return self.job

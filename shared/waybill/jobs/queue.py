@@ -1,26 +1,52 @@
-"""Where a waiting import stands in its entity's queue."""
+"""The imports of one entity, in order; one at a time runs, and stands at the head until it has ended.
+
+QUEUE#{uid} / {submittedAt}#{jobId}
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
-from waybill.aws.dynamodb import to_attributes
+from waybill.aws.table import Item, Key, Table
+from waybill.jobs.model import Job
+from waybill.timestamps import rfc3339
 
-if TYPE_CHECKING:
-    from waybill.jobs.services import Services
+
+class ImportQueue:
+    """
+    Args:
+        find_job: the job with this id, or None.
+    """
+
+    def __init__(self, table: Table, find_job: Callable[[str], Job | None]) -> None:
+        self._table = table
+        self._find_job = find_job
+
+    def head(self, entity_uid: str) -> Job | None:
+        """The oldest import of an entity that has not ended, or None; removes the entries of those that have. Two
+        requests, and three for each entry removed."""
+        partition = _partition(entity_uid)
+        while items := self._table.query(partition, limit=1).items:
+            job = self._find_job(_job_id(items[0]))
+            if job is not None and not job.is_terminal:
+                return job
+            self._table.delete((partition, items[0]["sk"]))
+        return None
+
+    def positions(self, entity_uid: str) -> dict[str, int]:
+        """Job id → position among an entity's waiting imports, 1 for the next; the first megabyte of them."""
+        items = self._table.query(_partition(entity_uid), keys_only=True, consistent=False).items
+        return {_job_id(item): max(1, index) for index, item in enumerate(items)}  # the head is running
 
 
-def queue_positions(services: Services, entity_uid: str) -> dict[str, int]:
-    """Job → its place among the imports of one entity, 1 for the next; the first thousands of them (one request)."""
-    answer = services.dynamodb.call(
-        "Query",
-        {
-            "TableName": services.settings.jobs_table,
-            "KeyConditionExpression": "pk = :pk",
-            "ExpressionAttributeValues": to_attributes({":pk": f"QUEUE#{entity_uid}"}),
-            "ProjectionExpression": "sk",
-        },
-    )
-    # The import that runs stands at the head of the queue until it ends.
-    entries = [item["sk"]["S"].partition("#")[2] for item in answer["Items"]]
-    return {job_id: max(1, index) for index, job_id in enumerate(entries)}
+def queue_key(job: Job) -> Key:
+    """The key of an import's entry, which has no other attributes."""
+    return _partition(job.entity_uid), f"{rfc3339(job.submitted_at)}#{job.job_id}"
+
+
+def _partition(entity_uid: str) -> str:
+    return f"QUEUE#{entity_uid}"
+
+
+def _job_id(item: Item) -> str:
+    return str(item["sk"]).partition("#")[2]

@@ -15,7 +15,16 @@ if TYPE_CHECKING:
     from waybill.clock import Clock
     from waybill.entities.repository import EntityRepository
     from waybill.ids import Ids
+    from waybill.jobs.active import ActiveJobs
+    from waybill.jobs.due_files import DueFiles
+    from waybill.jobs.duplicates import Duplicates
+    from waybill.jobs.idempotency import IdempotencyKeys
+    from waybill.jobs.ledger import Ledger
+    from waybill.jobs.outbox import Outbox
+    from waybill.jobs.queue import ImportQueue
     from waybill.jobs.repository import JobRepository
+    from waybill.jobs.runs import Runs
+    from waybill.jobs.uploads import Uploads
     from waybill.settings import Settings
 
 
@@ -48,6 +57,24 @@ class Services(Protocol):
     def entities(self) -> EntityRepository: ...
     @property
     def jobs(self) -> JobRepository: ...
+    @property
+    def outbox(self) -> Outbox: ...
+    @property
+    def ledger(self) -> Ledger: ...
+    @property
+    def queue(self) -> ImportQueue: ...
+    @property
+    def runs(self) -> Runs: ...
+    @property
+    def active_jobs(self) -> ActiveJobs: ...
+    @property
+    def due_files(self) -> DueFiles: ...
+    @property
+    def uploads(self) -> Uploads: ...
+    @property
+    def duplicates(self) -> Duplicates: ...
+    @property
+    def idempotency_keys(self) -> IdempotencyKeys: ...
 
     def new_dynamodb(self, timeout_seconds: float) -> DynamoDB:
         """A client of its own, for writes that must end within this time."""

@@ -1,4 +1,4 @@
-"""Tell the world of a job's new status: an event on the bus, and the report by mail when an export has ended."""
+"""Publish changes of status: an event on the bus, and a report by mail when an export has ended."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ DETAIL_TYPE = "Job Status Changed"
 LATE_SECONDS = 60.0
 
 
-def announce(services: ExportServices, job: Job) -> bool:
+def publish(services: ExportServices, job: Job) -> bool:
     """Publish a job's status and mail the report of a run that has ended. Neither may fail the job.
 
     Returns:
-        False when it has to be tried again: an event or a mail may then go out a second time, but none is lost.
+        False when it must be tried again. An event or a mail may then go out a second time, but none is lost.
     """
-    is_told = True
-    duties: list[Callable[[], None]] = [
+    is_published = True
+    steps: list[Callable[[], None]] = [
         lambda: services.events.publish(DETAIL_TYPE, event_detail(job), [f"waybill:job:{job.job_id}"])
     ]
     if job.process is Process.EXPORT and job.is_terminal:
-        duties.append(lambda: _mail_report(services, job))
-    for duty in duties:
+        steps.append(lambda: _mail_report(services, job))
+    for step in steps:
         try:
-            duty()
+            step()
         except (NotPublished, MailDelayed):
-            is_told = False
+            is_published = False
             fields = {"jobId": job.job_id, "status": str(job.status)}
-            logger.warning("A change of status was not announced", extra=fields, exc_info=True)
-    return is_told
+            logger.warning("A change of status was not published", extra=fields, exc_info=True)
+    return is_published
 
 
-def announce_late(services: ExportServices) -> int:
-    """Announce what somebody died over; returns the number of changes."""
-    return services.jobs.announce_late(LATE_SECONDS)
+def publish_late(services: ExportServices) -> int:
+    """Publish changes whose author died before publishing them; returns their number."""
+    return services.outbox.publish_late(LATE_SECONDS)
 
 
 def event_detail(job: Job) -> dict[str, Any]:

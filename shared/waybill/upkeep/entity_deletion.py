@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from waybill.aws.dynamodb import BatchWriter, DynamoDB, to_attributes
+from waybill.aws.dynamodb import BatchWriter, to_attributes
+from waybill.aws.table import Table
 from waybill.entities.records import SHARDS, partition
 from waybill.errors import Conflict, WaybillError
 
@@ -40,7 +41,7 @@ def delete_entity(services: ExportServices, entity: Entity, etag: str | None = N
     """
     mark = services.entities.mark(entity, services.clock.now())
     try:
-        if services.jobs.is_busy(entity.uid):
+        if services.active_jobs.has_any_of(entity.uid):
             raise Conflict(f"A job of {entity.name} is waiting or in progress.")
         if any(export.is_busy for export in services.exports.of_entity(entity.uid)):
             raise Conflict(f"An export of {entity.name} is scheduled or in progress.")
@@ -68,9 +69,9 @@ def erase_deleted(services: ExportServices) -> int:
     for uid in services.entities.deleted():
         for export in services.exports.of_entity(uid):
             services.exports.erase(export)
-        settings = services.settings
-        with BatchWriter(services.dynamodb, settings.records_table, connections=settings.write_connections) as writer:
-            is_done = _erase_records(services.dynamodb, settings.records_table, uid, writer, has_time)
+        table = Table(services.dynamodb, services.settings.records_table, ("_pk", "_sk"))
+        with BatchWriter(services.dynamodb, table.name, connections=services.settings.write_connections) as writer:
+            is_done = _erase_records(table, uid, writer, has_time)
         erased += writer.acknowledged
         if not is_done:
             break
@@ -78,25 +79,13 @@ def erase_deleted(services: ExportServices) -> int:
     return erased
 
 
-def _erase_records(dynamodb: DynamoDB, table: str, uid: str, writer: BatchWriter, has_time: Callable[[], bool]) -> bool:
-    """Hand every record and tombstone of an entity to the writer; False when the time was up before."""
+def _erase_records(table: Table, uid: str, writer: BatchWriter, has_time: Callable[[], bool]) -> bool:
+    """Hand every record and tombstone of an entity to the writer; False when the time is up before."""
     for shard in range(SHARDS):
-        query: dict[str, Any] = {
-            "TableName": table,
-            "KeyConditionExpression": "#pk = :pk",
-            "ProjectionExpression": "#pk, #sk",
-            "ExpressionAttributeNames": {"#pk": "_pk", "#sk": "_sk"},
-            "ExpressionAttributeValues": to_attributes({":pk": partition(uid, shard)}),
-            "ConsistentRead": True,
-            "Limit": PAGE_RECORDS,
-        }
-        while True:
-            answer = dynamodb.call("Query", query)
-            if answer["Items"]:  # what is empty already does not keep a minute from getting further than the last one
-                writer.write([json.dumps({"DeleteRequest": {"Key": key}}).encode() for key in answer["Items"]])
+        for keys in table.pages(partition(uid, shard), keys_only=True, limit=PAGE_RECORDS):
+            # Empty partitions do not count, so that each call gets further than the one before.
+            if keys:
+                writer.write([json.dumps({"DeleteRequest": {"Key": to_attributes(key)}}).encode() for key in keys])
                 if not has_time():
                     return False
-            if "LastEvaluatedKey" not in answer:
-                break
-            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
     return True

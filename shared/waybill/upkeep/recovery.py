@@ -1,7 +1,7 @@
-"""See to jobs that nobody works on.
+"""Recover jobs whose execution has died.
 
 An execution of the state machine retries its steps itself. It can still be aborted or lost; then the job is started
-anew and goes on from its plan and ledger, and after MAX_RESTARTS it ends as failed, every row accounted for.
+again and continues from its plan and ledger. After MAX_RESTARTS it ends as failed, with every row accounted for.
 """
 
 from __future__ import annotations
@@ -19,23 +19,22 @@ if TYPE_CHECKING:
 
 SILENCE_SECONDS = 60
 MAX_RESTARTS = 3
-# For ending jobs as failed; what is left then is done by the next sweep that finds the job silent.
-SWEEP_SECONDS = 600.0
+# For ending jobs as failed; what is left then is done by the next call that finds the job silent.
+MAX_SECONDS = 600.0
 
 
-def revive(services: ExportServices) -> int:
-    """See to it that somebody works on every job: start what waits for its turn, start anew what died, and end as
-    failed what died too often.
+def recover_jobs(services: ExportServices) -> int:
+    """Start waiting imports whose turn has come, restart jobs whose execution died, and fail those that died too often.
 
     Returns:
-        The number of jobs that were started anew or ended.
+        The number of jobs restarted or failed.
     """
-    ends, revived = services.clock.monotonic() + SWEEP_SECONDS, 0
+    ends, recovered = services.clock.monotonic() + MAX_SECONDS, 0
 
     def remaining_seconds() -> float:
         return ends - services.clock.monotonic()
 
-    for job in services.jobs.active():
+    for job in services.active_jobs.all():
         if job.status is Status.WAITING and job.process is Process.IMPORT and not job.dry_run:
             start_next(services, job.entity_uid)
             continue
@@ -46,7 +45,7 @@ def revive(services: ExportServices) -> int:
             continue
         if services.workflow.is_running(machine, job.job_id, job.restarts):
             continue
-        revived += 1
+        recovered += 1
         if job.restarts >= MAX_RESTARTS:
             if is_import:
                 finish_import(services, job.job_id, "internal-error", remaining_seconds)
@@ -58,4 +57,4 @@ def revive(services: ExportServices) -> int:
         except Superseded:
             continue
         services.workflow.start(machine, job.job_id, job.restarts)
-    return revived
+    return recovered

@@ -1,4 +1,4 @@
-"""Delete files when their time has come; the records themselves go by DynamoDB's TTL (contract, *Retention*)."""
+"""Retention: files are deleted here when they expire, records by DynamoDB's TTL (contract, *Retention*)."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ if TYPE_CHECKING:
     from waybill.exports.services import ExportServices
 
 
-def sweep(services: ExportServices) -> int:
-    """Delete what is due: everything a job keeps in the files bucket, and its source.
+def delete_due_files(services: ExportServices) -> int:
+    """Delete all that jobs keep in the files bucket, and their sources, once `filesExpireAt` has passed.
 
-    Entries go only after their files are gone, so that a sweep that dies is made up for by the next.
+    Entries go only after their files are gone, so that the next call makes up for one that dies.
 
     Returns:
         The number of jobs whose files were deleted.
     """
-    swept = 0
-    while due := services.jobs.due_files():
-        for sort_key, entry in due:
+    count = 0
+    while due := services.due_files.page():
+        for entry in due:
             delete_job_files(services, entry)
-            services.jobs.swept(sort_key)
-            swept += 1
-    return swept
+            services.due_files.remove(entry)
+            count += 1
+    return count
 
 
 def delete_job_files(services: ExportServices, entry: dict[str, str]) -> None:

@@ -11,7 +11,7 @@ from waybill.exports.destinations.hosts import AllowedHosts
 from waybill.validation import Problems, is_line, refuse_unknown
 
 if TYPE_CHECKING:
-    from waybill.jobs.leases import LatePulse
+    from waybill.jobs.leases import LenientHeartbeat
     from waybill.jobs.model import Job
     from waybill.jobs.services import Services
     from waybill.settings import Settings
@@ -86,7 +86,7 @@ class Delivery:
         replaces: whether the file replaces one of the same name (full extracts), or takes the next free name (changes:
             a file that the receiver has not collected yet must stay).
         manifest: gives the manifest for a final file name: a JSON object with the member `jobId`.
-        pulse: proves that the attempt is alive.
+        heartbeat: proves that the attempt is alive.
     """
 
     services: Services
@@ -94,7 +94,7 @@ class Delivery:
     destination: Mapping[str, Any]
     replaces: bool
     manifest: Callable[[str], bytes]
-    pulse: LatePulse
+    heartbeat: LenientHeartbeat
 
     @property
     def key(self) -> str:
@@ -116,7 +116,7 @@ class Delivery:
         Raises:
             Superseded: another attempt is at work.
         """
-        self.pulse.beat()
+        self.heartbeat.send()
         self.job = self.services.jobs.set_delivery(self.job.job_id, {**self.progress, **values})
 
     def read(self, offset: int) -> Iterator[bytes]:

@@ -58,7 +58,7 @@ class S3(DeliveredKind):
         with _refusals():
             name = _free_name(delivery, bucket, prefix)
             mark = {_MARK: delivery.job.job_id}
-            bucket.copy_from(source, delivery.key, prefix + name, mark, delivery.pulse.beat)
+            bucket.copy_from(source, delivery.key, prefix + name, mark, delivery.heartbeat.send)
             bucket.put(prefix + manifest_name(name), delivery.manifest(name), "application/json")
         return name
 

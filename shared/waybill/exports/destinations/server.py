@@ -109,7 +109,7 @@ class Server(DeliveredKind):
 
     def deliver(self, delivery: Delivery, remaining_seconds: Callable[[], float]) -> str | None:
         def check_lease(_: int) -> None:
-            delivery.pulse.check()
+            delivery.heartbeat.check()
 
         with self._connected(delivery.services, delivery.destination) as connection:
             return publish(

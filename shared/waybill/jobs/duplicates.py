@@ -1,0 +1,32 @@
+"""File contents imported before, so that the same file sent again is recognised.
+
+CONTENT#{uid} / {sha256}   jobId, expiresAt: the last import of these bytes into the entity
+"""
+
+from __future__ import annotations
+
+from waybill.aws.table import Table
+from waybill.clock import Clock
+from waybill.jobs.model import Job
+from waybill.timestamps import from_epoch
+
+KEPT_SECONDS = 30 * 86_400
+
+
+class Duplicates:
+    def __init__(self, table: Table, clock: Clock) -> None:
+        self._table = table
+        self._clock = clock
+
+    def find(self, entity_uid: str, sha256: str) -> str | None:
+        """The id of the job that imported the same bytes into the entity in the last KEPT_SECONDS, or None."""
+        item = self._table.get((f"CONTENT#{entity_uid}", sha256))
+        if item is None or from_epoch(item["expiresAt"]) <= self._clock.now():
+            return None
+        return str(item["jobId"])
+
+    def remember(self, job: Job, sha256: str) -> None:
+        """Remember the bytes of a completed import for KEPT_SECONDS."""
+        expires = int(self._clock.now().timestamp()) + KEPT_SECONDS
+        item = {"pk": f"CONTENT#{job.entity_uid}", "sk": sha256, "jobId": job.job_id, "expiresAt": expires}
+        self._table.put(item)

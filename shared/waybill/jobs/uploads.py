@@ -1,0 +1,79 @@
+"""Uploads: files sent to Waybill that may become imports.
+
+UPLOAD#{uploadId} / UPLOAD   the members of `Upload`
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from waybill.aws.dynamodb import ConditionFailed
+from waybill.aws.expressions import Attr, Change
+from waybill.aws.table import Item, Key, Table
+from waybill.errors import Conflict, NotFound
+from waybill.jobs.items import camel
+from waybill.timestamps import from_epoch
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A place to send a file to, and who may make an import of it."""
+
+    upload_id: str
+    entity: str
+    file_name: str
+    started_by: str
+    started_by_id: str | None
+    key: str
+    expires_at: datetime
+    entity_uid: str | None = None
+    job_id: str | None = None
+
+
+class Uploads:
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def add(self, upload: Upload) -> None:
+        self._table.put(_item(upload))
+
+    def get(self, upload_id: str) -> Upload:
+        """The upload, also when it has expired.
+
+        Raises:
+            NotFound
+        """
+        item = self._table.get(_key(upload_id))
+        if item is None:
+            raise NotFound("There is no upload with this id, or it has expired.")
+        return _from_item(item)
+
+    def claim(self, upload: Upload, job_id: str) -> None:
+        """Bind an upload to the job made of it.
+
+        Raises:
+            Conflict: another job was made of it.
+        """
+        is_free = Attr("pk").exists() & (Attr("jobId").is_missing() | Attr("jobId").equals(job_id))
+        try:
+            self._table.update(_key(upload.upload_id), Change(sets={"jobId": job_id}), is_free)
+        except ConditionFailed:
+            raise Conflict("This upload was imported already.") from None
+
+
+def _key(upload_id: str) -> Key:
+    return f"UPLOAD#{upload_id}", "UPLOAD"
+
+
+def _item(upload: Upload) -> Item:
+    pk, sk = _key(upload.upload_id)
+    item = {camel(name): value for name, value in dataclasses.asdict(upload).items() if value is not None}
+    return item | {"pk": pk, "sk": sk, "expiresAt": int(upload.expires_at.timestamp())}
+
+
+def _from_item(item: Item) -> Upload:
+    values: dict[str, Any] = {field.name: item.get(camel(field.name)) for field in dataclasses.fields(Upload)}
+    return Upload(**{**values, "expires_at": from_epoch(item["expiresAt"])})
