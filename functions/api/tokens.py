@@ -13,12 +13,12 @@ from __future__ import annotations
 import base64
 import json
 import math
-import time
 from collections.abc import Callable
 from typing import Any
 
 from jws import PublicKey, Token, parse
 from waybill.aws.documents import DocumentUnavailable, get_json
+from waybill.clock import SYSTEM_CLOCK
 from waybill.entities.permissions import Caller
 from waybill.errors import Unauthorized, Unavailable
 from waybill.settings import Settings
@@ -38,7 +38,9 @@ class KeySet:
         clock: seconds, monotonic.
     """
 
-    def __init__(self, fetch: Callable[[], dict[str, Any]], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, fetch: Callable[[], dict[str, Any]], clock: Callable[[], float] = SYSTEM_CLOCK.monotonic
+    ) -> None:
         self._fetch = fetch
         self._clock = clock
         self._keys: dict[str, PublicKey] = {}
@@ -125,6 +127,10 @@ def fetch_keys(settings: Settings) -> dict[str, Any]:
     return get_json(url, _FETCH_TIMEOUT_SECONDS)
 
 
+def _unix_seconds() -> float:
+    return SYSTEM_CLOCK.now().timestamp()
+
+
 class TokenVerifier:
     """Turns the `Authorization` header into a caller.
 
@@ -132,7 +138,7 @@ class TokenVerifier:
         clock: seconds since the epoch.
     """
 
-    def __init__(self, issuer: str, audience: str, keys: KeySet, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, issuer: str, audience: str, keys: KeySet, clock: Callable[[], float] = _unix_seconds) -> None:
         self._issuer = issuer
         self._audience = audience
         self._keys = keys

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from waybill.entities.model import Entity
-from waybill.entities.permissions import entity_shown
 from waybill.jobs.model import Job, Process, Status, message_of, remaining_seconds, rows_per_second
+from waybill.jobs.permissions import entity_shown
 from waybill.timestamps import rfc3339
 from web import Request
 

@@ -17,8 +17,8 @@ from tests import partner_servers as servers
 from waybill.errors import DeliveryFailed
 from waybill.exports.destinations import check_destination
 from waybill.exports.destinations.base import Allowed
+from waybill.exports.destinations.host_keys import HostKey
 from waybill.exports.destinations.hosts import AllowedHosts, connect, is_public, refused_literal, resolve
-from waybill.exports.destinations.sftp import HostKey
 
 NOBODY = AllowedHosts()
 NOTHING = Allowed()

@@ -11,12 +11,13 @@ from routes.entities import entity_with_right
 from routes.jobs import accepted
 from views import job_views
 from waybill.entities.model import DataType, Entity, Right
-from waybill.entities.permissions import may, sees_job
+from waybill.entities.permissions import may
 from waybill.errors import Forbidden, InvalidRequest, MalformedRequest, Unavailable
 from waybill.exports.definition import CUSTOM, Definition, Export, ExportStatus, ExportType
 from waybill.exports.repository import export_not_found
 from waybill.ids import new_uuid, time_ordered_uuid
 from waybill.jobs.model import Job
+from waybill.jobs.permissions import sees_job
 from waybill.timestamps import rfc3339
 from waybill.validation import Problems, boolean, refuse_unknown, text
 from web import (

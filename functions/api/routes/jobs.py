@@ -8,9 +8,10 @@ from typing import Any
 
 from views import files_expired, has_download, job_view, job_views
 from waybill.entities.model import Right
-from waybill.entities.permissions import entity_shown, may_change_job, require, sees_job
+from waybill.entities.permissions import require
 from waybill.errors import Conflict, Forbidden, Gone, InvalidRequest, MalformedRequest, NotFound, WaybillError
 from waybill.jobs.model import Job, Process, Status
+from waybill.jobs.permissions import entity_shown, may_change_job, sees_job
 from waybill.validation import Problems, refuse_unknown
 from web import (
     PAGING,

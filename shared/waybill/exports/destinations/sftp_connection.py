@@ -22,8 +22,8 @@ from waybill.errors import DeliveryFailed
 from waybill.exports.destinations.base import Timeouts
 from waybill.exports.destinations.connection import quoted, says_disk_full
 from waybill.exports.destinations.credentials import Credentials
+from waybill.exports.destinations.host_keys import HOST_KEY_TYPES, HostKey
 from waybill.exports.destinations.hosts import AllowedHosts, connect
-from waybill.exports.destinations.sftp import HOST_KEY_TYPES, HostKey
 
 asyncssh.set_log_level("WARNING")  # it tells hosts and user names at INFO
 

@@ -1,0 +1,48 @@
+"""Who may see and change which jobs (contract, section 6, last paragraph). Pure.
+
+A caller sees their own jobs and those of entities that they may view.
+"""
+
+from __future__ import annotations
+
+from waybill.entities.model import Entity, Right
+from waybill.entities.permissions import Caller, may
+from waybill.jobs.model import Job, Process
+
+NO_PERMISSION = "(No permission)"
+
+
+def owns(caller: Caller, job: Job) -> bool:
+    return job.started_by_id is not None and job.started_by_id == caller.subject
+
+
+def is_hidden(job: Job, entity: Entity | None) -> bool:
+    """Whether the job belongs to an entity that was deleted since.
+
+    Args:
+        entity: the one that has the job's entity name now. A job that never found its entity (`unknown-entity`) has no
+            uid.
+    """
+    return bool(job.entity_uid) and (entity is None or entity.uid != job.entity_uid)
+
+
+def sees_job(caller: Caller, job: Job, entity: Entity | None) -> bool:
+    if is_hidden(job, entity):
+        return False
+    return caller.is_admin or owns(caller, job) or _may_on_job(caller, job, entity, Right.VIEW)
+
+
+def may_change_job(caller: Caller, job: Job, entity: Entity | None) -> bool:
+    """May cancel, stop, delete or relaunch it: whoever started it, or could have."""
+    right = Right.IMPORT if job.process is Process.IMPORT else Right.EXPORT
+    return caller.is_admin or owns(caller, job) or _may_on_job(caller, job, entity, right)
+
+
+def entity_shown(caller: Caller, job: Job, entity: Entity | None) -> str:
+    """The name of the job's entity, or `(No permission)` when the caller may neither view it nor add to it."""
+    visible = caller.is_admin or any(_may_on_job(caller, job, entity, right) for right in (Right.VIEW, Right.IMPORT))
+    return job.entity if visible else NO_PERMISSION
+
+
+def _may_on_job(caller: Caller, job: Job, entity: Entity | None, right: Right) -> bool:
+    return bool(job.entity_uid) and entity is not None and may(caller, entity, right)
