@@ -226,13 +226,13 @@ def test_a_large_table_is_extracted_in_parts_and_goes_on_when_time_runs_out(
 ) -> None:
     put_records(services, 150)
     monkeypatch.setattr(extraction, "_is_large", lambda *_: True)
-    page_request = extraction._page_request
+    page_request = extraction.page_request
 
     def small_pages(*arguments: Any) -> Any:
         operation, request = page_request(*arguments)
         return operation, request | ({"Limit": page_items} if page_items else {})
 
-    monkeypatch.setattr(extraction, "_page_request", small_pages)
+    monkeypatch.setattr(extraction, "page_request", small_pages)
     job = run_now(services, activate(services, export_of(services, **PERIODIC), "alice", "a"), "alice", "a")
     parts = extraction.extract(services, job.job_id, enough)["parts"]
     assert parts == list(range(16))

@@ -34,6 +34,7 @@ from tests.api_builders import make_job
 from waybill.aws.dynamodb import to_attributes
 from waybill.bootstrap import Services
 from waybill.exports import extract as extraction
+from waybill.exports import pages
 from waybill.exports.definition import Definition, Export, ExportStatus, ExportType
 from waybill.exports.destinations.base import Allowed
 from waybill.exports.parse import parse_definition
@@ -274,7 +275,7 @@ def test_what_was_delivered_folds_to_the_table(
 
     monkeypatch.setattr(Machine, "__init__", remember)
     clock.on_sleep = sleep
-    monkeypatch.setattr(extraction, "SEGMENTS", SHARDS)
+    monkeypatch.setattr(pages, "SEGMENTS", SHARDS)
     monkeypatch.setattr(services.dynamodb, "call_bytes", read)
     monkeypatch.setattr(services.outbox, "send", lambda job: True)
     run_state_machine_as_test(
