@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.builders import ROOT, template
+from waybill.entities.fieldtypes import TYPES
 from waybill.exports.destinations import DESTINATIONS
 from waybill.exports.formats import FORMATS
 from waybill.settings import Settings
@@ -119,6 +120,18 @@ def test_the_steps_of_an_import_do_not_import_each_other() -> None:
     names = {f"waybill.imports.{name}" for name in operations}
     for path in modules("imports"):
         assert not imports_of(path) & names, f"{path.name} imports {imports_of(path) & names}"
+
+
+def test_a_field_type_is_known_to_its_module_and_the_registry_only() -> None:
+    modules_of_types = {kind.__module__.rpartition(".")[2] for kind in TYPES.values()}
+    assert modules_of_types == set(TYPES)
+    for path in PACKAGE.rglob("*.py"):
+        if path.parent.name != "fieldtypes":
+            source = path.read_text()
+            named = set(re.findall(r"fieldtypes\.(\w+) import", source)) & modules_of_types
+            assert not named, f"{path.relative_to(PACKAGE)} imports {named}"
+            ladder = re.search(r"\bkind\.name (==|!=|in|not in) ", source)
+            assert not ladder, f"{path.relative_to(PACKAGE)} tells types apart by name: {ladder[0]}"
 
 
 def test_powertools_stays_at_the_edge() -> None:

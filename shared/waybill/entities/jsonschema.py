@@ -1,7 +1,7 @@
 """The `jsonSchema` constraint: JSON Schema (2020-12) for `object` and `array` fields.
 
 Only keywords that are really checked are accepted, beside annotations: a schema that asks for more is refused when the
-entity is saved, never half obeyed. https://json-schema.org/draft/2020-12/json-schema-validation
+entity is saved, never checked in part. https://json-schema.org/draft/2020-12/json-schema-validation
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from .fieldtypes.attributes import json_text
+from .fieldtypes.attributes import is_number, json_text
 from .patterns import Pattern
 
 Test = Callable[[Any], bool]
@@ -44,8 +44,8 @@ _TYPES: dict[str, Test] = {
     "object": lambda value: isinstance(value, dict),
     "array": lambda value: isinstance(value, list),
     "string": lambda value: isinstance(value, str),
-    "number": lambda value: _is_number(value),
-    "integer": lambda value: _is_number(value) and value == int(value),
+    "number": is_number,
+    "integer": lambda value: is_number(value) and value == int(value),
 }
 
 
@@ -53,7 +53,7 @@ def compile_json_schema(schema: Any) -> Test:
     """Compiles a schema to a test of exact JSON values (`attributes.load_json`).
 
     Raises:
-        ValueError: it is no JSON Schema, or uses a keyword that is not supported.
+        ValueError: it is not a JSON Schema, or uses a keyword that is not supported.
     """
     if not isinstance(schema, Mapping):
         raise ValueError("must be an object")
@@ -289,12 +289,8 @@ _KEYWORDS = frozenset(
 )
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | Decimal) and not isinstance(value, bool)
-
-
 def _for_numbers(test: Test) -> Test:
-    return lambda value: not _is_number(value) or test(value)
+    return lambda value: not is_number(value) or test(value)
 
 
 def _number(given: Any) -> Decimal:

@@ -220,26 +220,26 @@ class _Keys(Sequence[str]):
 def _column(field: Field, own_table: bool, is_key: bool, kept: list[object]) -> Column | None:
     """A field's rule as a structure; None where the library cannot check it. `kept` gets what the column points to."""
     missing = [value.encode() for value in field.missing_values if value.isprintable()]
-    kind = _native_kind(field)
-    if kind is None or not len(missing) == len(field.missing_values) <= MAX_MISSING_VALUES:
+    rule = _native_kind(field)
+    if rule is None or not len(missing) == len(field.missing_values) <= MAX_MISSING_VALUES:
         return None
     lane = make_column(field)
     spans = (Span * len(missing))(*map(Span.of, missing))
     column = Column(
-        kind=native.KINDS.index(kind.name),
+        kind=native.KINDS.index(rule.name),
         flags=native.REQUIRED * field.required | native.KEY * is_key,
         opening=Span.of(f"{quote(attribute_name(field, own_table))}:{lane.opening}".encode()),
         closing=Span.of(lane.closing.encode()),
         missing=spans,
         missing_count=len(missing),
-        fewest=kind.fewest,
-        most=MANY if kind.most is None else kind.most,
+        fewest=rule.fewest,
+        most=MANY if rule.most is None else rule.most,
     )
     kept += [missing, spans, column]
-    _set_bounds(column, kind)
-    if kind.name == "words":
-        return column if _set_words(column, field, lane, kind, kept) else None
-    return column if kind.name != "automaton" or _set_automaton(column, kind.pattern, kept) else None
+    _set_bounds(column, rule)
+    if rule.name == "words":
+        return column if _set_words(column, field, lane, rule, kept) else None
+    return column if rule.name != "automaton" or _set_automaton(column, rule.pattern, kept) else None
 
 
 def _native_kind(field: Field) -> NativeKind | None:
@@ -253,8 +253,8 @@ def _native_kind(field: Field) -> NativeKind | None:
     return NativeKind("words", cells=cells.union(() if own is None else own.cells))
 
 
-def _set_bounds(column: Column, kind: NativeKind) -> None:
-    least, greatest = kind.least, kind.greatest
+def _set_bounds(column: Column, rule: NativeKind) -> None:
+    least, greatest = rule.least, rule.greatest
     if least is not None:
         column.flags |= native.HAS_LEAST | native.OPEN_LEAST * least.is_open
         column.least, column.least_scale, column.least_text = least.digits, least.scale, Span.of(least.text.encode())
@@ -264,10 +264,10 @@ def _set_bounds(column: Column, kind: NativeKind) -> None:
         column.greatest_text = Span.of(greatest.text.encode())
 
 
-def _set_words(column: Column, field: Field, lane: Lane, kind: NativeKind, kept: list[object]) -> bool:
+def _set_words(column: Column, field: Field, lane: Lane, rule: NativeKind, kept: list[object]) -> bool:
     """Sets the cells of an enumeration that the rule accepts; False where there are none, or too many to list."""
     words = []
-    for cell in set(kind.cells) - field.missing if len(kind.cells) <= MAX_WORDS else ():
+    for cell in set(rule.cells) - field.missing if len(rule.cells) <= MAX_WORDS else ():
         text, problems = lane.check(cell)
         if not problems and cell.isprintable():
             words.append((cell.encode(), text.encode()))

@@ -10,8 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from waybill.entities.fields import Field
-from waybill.entities.fieldtypes import FieldType
-from waybill.entities.fieldtypes.any import AnyType
+from waybill.entities.fieldtypes import TYPES, FieldType
 from waybill.tabular.jsonlines import NumberText, json_text
 from waybill.tabular.sheets import Digits
 
@@ -25,7 +24,7 @@ def sheet_writer(field: Field | None) -> Writer:
     """Workbook values as text for a field (None: a column that is not a field). An empty cell is null where the field
     has missing values, else an empty text."""
     empty = "" if field is None or not field.missing_values or "" in field.missing else field.missing_values[0]
-    kind = AnyType() if field is None else field.kind
+    kind = TYPES["any"]() if field is None else field.kind
 
     def write(value: Any) -> str:
         if value is None:
@@ -44,7 +43,7 @@ def sheet_writer(field: Field | None) -> Writer:
 def json_writer(field: Field | None, null_sequence: str) -> Writer:
     """JSON values (`waybill.tabular.jsonlines`) as text for a field; null is the first of its missing values."""
     null = null_sequence if field is None or not field.missing_values else field.missing_values[0]
-    kind = AnyType() if field is None else field.kind
+    kind = TYPES["any"]() if field is None else field.kind
 
     def write(value: Any) -> str:
         if value is None:

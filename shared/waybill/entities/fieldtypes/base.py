@@ -179,7 +179,7 @@ class FieldType:
         """Returns what makes an export's cells of a page's column: of the values inside the attributes, or of whole
         attributes where there is no `storage`. It raises TypeError or KeyError where a value has another type."""
         if not self.storage:
-            return lambda attributes: form.nested(attributes, self)
+            return lambda attributes: form.nested(attributes, self.to_cell)
         return lambda values: form.texts(values, guarded=guarded)
 
     # Filters

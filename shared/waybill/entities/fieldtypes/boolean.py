@@ -70,7 +70,7 @@ class BooleanType(FieldType):
         return self.first[value]
 
     def exported(self, form: TypedColumns, guarded: bool) -> ExportLane:
-        return lambda values: form.booleans(values, self)
+        return lambda values: form.booleans(values, self.first)
 
     def filter_key(self, op: str) -> Callable[[Any], Any]:
         return bool

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from .attributes import are_canonical, number_text
-
-if TYPE_CHECKING:
-    from .base import FieldType
-    from .boolean import BooleanType
+from .attributes import Attribute, are_canonical, number_text
 
 _CACHED_TEXTS = 50_000
 
@@ -40,14 +36,14 @@ class TypedColumns(Protocol):
     def numbers(self, cells: Sequence[str], decimal_char: str) -> Cells:
         """Numbers in their canonical text. One in another spelling is written as a text."""
 
-    def booleans(self, values: Sequence[bool], kind: BooleanType | None) -> Cells:
+    def booleans(self, values: Sequence[bool], words: Mapping[bool, str] | None) -> Cells:
         """Booleans, in the words of their type (None: `true` and `false`)."""
 
     def dates(self, values: Sequence[str], to_cell: Mapping[str, str] | None) -> Cells:
         """Dates in ISO 8601; `to_cell` has the text that their type writes, where that is another."""
 
-    def nested(self, attributes: Sequence[Mapping[str, Any]], kind: FieldType) -> Cells:
-        """Maps and lists, as DynamoDB attributes."""
+    def nested(self, attributes: Sequence[Attribute], to_cell: Callable[[Attribute], str]) -> Cells:
+        """Maps and lists, as DynamoDB attributes; `to_cell` returns the text that their type writes."""
 
 
 class CachedTexts(dict[str, str]):

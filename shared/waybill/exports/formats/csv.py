@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from waybill.entities.fields import Field
-from waybill.entities.fieldtypes import FieldType
-from waybill.entities.fieldtypes.boolean import BooleanType
+from waybill.entities.fieldtypes import Attribute
 from waybill.entities.fieldtypes.export_columns import Cells
 from waybill.exports.formats.base import Format
 from waybill.exports.formats.cells import GUARD_FIRST, Care, framed, nested_text, null_text
@@ -55,15 +54,15 @@ class CsvCells:
             cells = [cell.replace(".", decimal_char) for cell in cells]
         return self.texts(cells, guarded=False)
 
-    def booleans(self, values: Sequence[bool], kind: BooleanType | None) -> Cells:
-        flags = self._flags if kind is None else {value: self._cell(text) for value, text in kind.first.items()}
+    def booleans(self, values: Sequence[bool], words: Mapping[bool, str] | None) -> Cells:
+        flags = self._flags if words is None else {value: self._cell(text) for value, text in words.items()}
         return Cells("", [flags[value] for value in values], "")
 
     def dates(self, values: Sequence[str], to_cell: Mapping[str, str] | None) -> Cells:
         return self.texts(values if to_cell is None else [to_cell[value] for value in values], guarded=False)
 
-    def nested(self, attributes: Sequence[Mapping[str, Any]], kind: FieldType) -> Cells:
-        return Cells("", [self._cell(nested_text(attribute, kind.to_cell)) for attribute in attributes], "")
+    def nested(self, attributes: Sequence[Mapping[str, Any]], to_cell: Callable[[Attribute], str]) -> Cells:
+        return Cells("", [self._cell(nested_text(attribute, to_cell)) for attribute in attributes], "")
 
     def rows(self, columns: Sequence[Cells]) -> str:
         lines = map(self._delimiter.join, zip(*(column.texts for column in columns), strict=True))

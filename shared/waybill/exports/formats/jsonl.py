@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from json.encoder import encode_basestring as quote_json
 from typing import TYPE_CHECKING, Any
 
 from waybill.entities.fields import Field
-from waybill.entities.fieldtypes import FieldType
+from waybill.entities.fieldtypes import Attribute
 from waybill.entities.fieldtypes.attributes import are_canonical, from_attribute, json_text
-from waybill.entities.fieldtypes.boolean import BooleanType
 from waybill.entities.fieldtypes.export_columns import Cells
 from waybill.exports.formats.base import Format
 from waybill.exports.formats.cells import (
@@ -51,13 +50,13 @@ class JsonCells:
             return Cells("", cells, "")
         return Cells("", [cell if NUMBER.fullmatch(cell) else quote_json(cell) for cell in cells], "")
 
-    def booleans(self, values: Sequence[bool], kind: BooleanType | None) -> Cells:
+    def booleans(self, values: Sequence[bool], words: Mapping[bool, str] | None) -> Cells:
         return Cells("", [_FLAGS[value] for value in values], "")
 
     def dates(self, values: Sequence[str], to_cell: Mapping[str, str] | None) -> Cells:
         return self.texts(values if to_cell is None else [to_cell[value] for value in values], guarded=False)
 
-    def nested(self, attributes: Sequence[Mapping[str, Any]], kind: FieldType) -> Cells:
+    def nested(self, attributes: Sequence[Mapping[str, Any]], to_cell: Callable[[Attribute], str]) -> Cells:
         return Cells("", [nested_text(attribute, _json_value) for attribute in attributes], "")
 
     def rows(self, columns: Sequence[Cells]) -> str:

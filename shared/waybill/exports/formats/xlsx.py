@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import quoteattr
 
 from waybill.entities.fields import Field
-from waybill.entities.fieldtypes import FieldType
+from waybill.entities.fieldtypes import Attribute
 from waybill.entities.fieldtypes.attributes import are_canonical
-from waybill.entities.fieldtypes.boolean import BooleanType
 from waybill.entities.fieldtypes.export_columns import Cells
 from waybill.errors import JobFailed
 from waybill.exports.compression import Output, ZipStream
@@ -91,7 +90,7 @@ class SheetCells:
             return Cells("<c><v>", cells, "</v></c>")
         return Cells("", [self._number(cell, decimal_char) for cell in cells], "")
 
-    def booleans(self, values: Sequence[bool], kind: BooleanType | None) -> Cells:
+    def booleans(self, values: Sequence[bool], words: Mapping[bool, str] | None) -> Cells:
         return Cells("", [_FLAGS[value] for value in values], "")
 
     def dates(self, values: Sequence[str], to_cell: Mapping[str, str] | None) -> Cells:
@@ -100,8 +99,8 @@ class SheetCells:
         except ValueError:
             return Cells("", [self._date(value, to_cell) for value in values], "")
 
-    def nested(self, attributes: Sequence[Mapping[str, Any]], kind: FieldType) -> Cells:
-        return Cells("", [self._cell(nested_text(attribute, kind.to_cell)) for attribute in attributes], "")
+    def nested(self, attributes: Sequence[Mapping[str, Any]], to_cell: Callable[[Attribute], str]) -> Cells:
+        return Cells("", [self._cell(nested_text(attribute, to_cell)) for attribute in attributes], "")
 
     def rows(self, columns: Sequence[Cells]) -> str:
         parts: list[str | Sequence[str]] = ["<row>"]
