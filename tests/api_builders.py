@@ -13,18 +13,47 @@ import urllib.parse
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from types import ModuleType
 from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from tests.builders import ROOT
-from waybill.jobs.model import Job, Process, Status
+from tests.builders import CONTACTS_SCHEMA, ROOT
+from tests.described import check_answer
+from waybill.bootstrap import Services
+from waybill.entities.model import Entity
+from waybill.jobs.model import Counts, Job, Process, Retention, Status, finished
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 AUDIENCE = "test-client"
+CONTACTS = {
+    "title": "Contacts",
+    "database": "crm",
+    "schema": CONTACTS_SCHEMA,
+    "permissions": {"view": ["sales"], "import": ["ops"], "export": ["ops"]},
+}
+ADMIN, ALICE, BOB, SALES, OPS = (
+    {"name": "admin", "groups": ("admin",)},
+    {"name": "alice", "groups": ("ops", "sales")},
+    {"name": "bob", "groups": ()},
+    {"name": "sally", "groups": ("sales",)},
+    {"name": "oscar", "groups": ("ops",)},
+)
+EXPORT = {"name": "All contacts", "entity": "contacts", "fields": ["contact_id", "email"]}
+DAILY = {"time": "02:30", "timezone": "Europe/Brussels"}
+PERIODIC: dict[str, Any] = {"type": "PERIODIC_FULL", "schedule": DAILY, "destination": {"kind": "s3"}}
+# fmt: off
+JOB_MEMBERS = {
+    "jobId", "process", "status", "outcome", "entity", "fileName", "submittedAt", "startedAt", "completedAt",
+    "durationSeconds", "startedBy", "counts", "numberOfItems", "message", "error", "allowedActions", "mode",
+    "dryRun", "onError", "detected", "rowsPerSecond", "remainingSeconds", "queuePosition", "stopReason",
+    "duplicateOf", "exportId", "windowFrom", "windowTo", "retryOf", "expiresAt", "filesExpireAt", "links",
+    "heartbeatAt",
+}
+# fmt: on
 
 
 def make_job(**changes: Any) -> Job:
@@ -109,7 +138,7 @@ def load_function(name: str, module: str = "app") -> ModuleType:
     sys.path.insert(0, str(folder))
     try:
         loaded = importlib.import_module(module)
-        getattr(loaded, "ROUTES", None)  # loads what would be loaded with the first request
+        getattr(loaded, "operations", list)()  # loads what would be loaded with the first request
     finally:
         sys.path.remove(str(folder))
         for added in set(sys.modules) - known:
@@ -179,3 +208,76 @@ class Issuer:
             server.shutdown()
             server.server_close()
             thread.join()
+
+
+class Answer:
+    def __init__(self, raw: dict[str, Any]) -> None:
+        self.status: int = raw["statusCode"]
+        self.headers: dict[str, str] = raw["headers"]
+        self.text: str = raw["body"]
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+    @property
+    def pointers(self) -> list[str]:
+        assert self.headers["Content-Type"] == "application/problem+json"
+        return [error["pointer"] for error in self.json["errors"]]
+
+
+class Api:
+    """The API function with its services, and a clock that tests can turn."""
+
+    def __init__(self, services: Services, issuer: Issuer, module: Any) -> None:
+        self.services = services
+        self.issuer = issuer
+        self.module = module
+
+    @property
+    def now(self) -> datetime:
+        return self.services.clock.now()
+
+    @property
+    def retention(self) -> Retention:
+        return self.services.jobs.retention
+
+    def later(self, **delta: float) -> None:
+        self.services.clock.forward(**delta)  # type: ignore[attr-defined]
+
+    def __call__(self, method: str, path: str, who: dict[str, Any] | None = ALICE, **request: Any) -> Answer:
+        token = None if who is None else self.issuer.token(**who)
+        answer = Answer(self.module.handler(http_event(method, f"/v1{path}", token=token, **request), None))
+        check_answer(method, f"/v1{path}", answer.status, answer.headers, answer.text)
+        return answer
+
+    def put_contacts(self, name: str = "contacts", **changes: Any) -> Entity:
+        answer = self("PUT", f"/entities/{name}", ADMIN, body=CONTACTS | changes)
+        assert answer.status in (200, 201), answer.text
+        return self.services.entities.get(name)
+
+    def add_job(self, **changes: Any) -> Job:
+        """A job of the entity `contacts` in the table, as the operations would have left it."""
+        entity = self.services.entities.find(changes.get("entity", "contacts"))
+        job = make_job(**({"entity_uid": entity.uid if entity else "", "submitted_at": self.now} | changes))
+        self.services.jobs.register(job, {})
+        return job
+
+    def add_finished(self, counts: Counts | None = None, **changes: Any) -> Job:
+        """A completed job with all its files."""
+        running = self.add_job(status=Status.IN_PROGRESS, started_at=self.now, **changes)
+        counts = counts or Counts(3, 2, 1)
+        ended = finished(
+            running, Status.COMPLETED, counts, self.now + timedelta(seconds=2), self.services.jobs.retention
+        )
+        ended = replace(ended, has_error_log=True, has_rejects=True)
+        return self.services.jobs.finish(ended, Status.IN_PROGRESS)
+
+    def upload(self, who: dict[str, Any] = ALICE, data: bytes | None = b"contact_id\n1\n") -> str:
+        """An upload whose file was sent, unless `data` is None."""
+        answer = self("POST", "/uploads", who, body={"entity": "contacts", "fileName": "contacts.csv"})
+        assert answer.status == 201, answer.text
+        upload_id: str = answer.json["uploadId"]
+        if data is not None:
+            self.services.files.put(self.services.settings.files_bucket, f"uploads/{upload_id}/source", data)
+        return upload_id

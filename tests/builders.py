@@ -19,6 +19,10 @@ import yaml
 from waybill.bootstrap import Services
 from waybill.clock import SYSTEM_CLOCK
 from waybill.entities.model import Entity
+from waybill.exports.compression import Compression
+from waybill.exports.definition import Definition, ExportType
+from waybill.exports.parse import default_file_name
+from waybill.exports.schedule import check_schedule
 from waybill.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -190,3 +194,27 @@ def created_event(services: Services, key: str, etag: str, sequencer: str | None
             "reason": "PutObject",
         },
     }
+
+
+def export_definition(**members: Any) -> Definition:
+    """An export of contacts with the API's defaults; `members` are those of its JSON."""
+    defaults: dict[str, Any] = {
+        "name": "out",
+        "entity": "contacts",
+        "type": "ONE_SHOT",
+        "fields": None,
+        "filter": [],
+        "format": "csv",
+        "dialect": {},
+        "compression": "none",
+        "schedule": None,
+        "destination": {"kind": "download"},
+        "recipients": [],
+        "escapeFormulas": True,
+        "includeDeleted": False,
+    }
+    given = defaults | members
+    given["schedule"] = check_schedule(given["schedule"], ExportType(given["type"]), [])
+    form, compression = given["format"], Compression(given["compression"])
+    given.setdefault("fileName", default_file_name(given["entity"], form, compression))
+    return Definition.from_document(given)

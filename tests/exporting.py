@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.builders import START
 from waybill.aws.files import FileInfo, Files
-from waybill.entities.model import Entity, parse_entity
+from waybill.entities.model import Entity, Target
 from waybill.entities.row_compiler import attribute_name, key_text
 from waybill.entities.schema import parse_schema
 from waybill.exports.compression import Compression
@@ -32,10 +32,8 @@ UID = "7f9c24e5-5a3c-4c8a-9a53-0f6e6f7cbb0a"
 
 def entity(*fields: Mapping[str, Any], target: bool = False, **schema: Any) -> Entity:
     """An entity with these fields; `target`: on a table of its own."""
-    body: dict[str, Any] = {"schema": {"fields": list(fields), **schema}}
-    if target:
-        body["target"] = {"table": "theirs"}
-    return parse_entity("things", UID, body, ("theirs",))
+    table = Target("theirs") if target else None
+    return Entity(UID, "things", {"fields": list(fields), **schema}, title="things", target=table)
 
 
 def definition(format: str = "csv", **members: Any) -> Definition:

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
+from request import Request
 from waybill.exports.definition import Export, ExportStatus, ExportType
 from waybill.exports.schedule import next_runs
 from waybill.timestamps import rfc3339
-from web import Request
+from waybill.wire import exports as wire
 
 
-def export_view(request: Request, export: Export) -> dict[str, Any]:
+def export_view(request: Request, export: Export) -> wire.Export:
     """A definition and where it stands. Of a custom flow, people outside the back office see where it stands only."""
     definition = export.definition
-    shown = definition.to_document()
+    shown: Mapping[str, Any] = definition.to_document()
     if definition.type is ExportType.CUSTOM and not request.caller.is_backoffice:
         shown = {member: shown[member] for member in ("name", "entity", "type")}
     next_run = None
     if export.status is ExportStatus.SCHEDULED:
         next_run = next(iter(next_runs(definition.schedule, request.services.clock.now(), 1)), None)
-    return {
+    standing: wire.Standing = {
         "exportId": export.export_id,
-        **shown,
-        "status": export.status.value,
+        "status": export.status,
         "version": export.version,
         "createdAt": rfc3339(export.created_at),
         "createdBy": export.created_by,
@@ -34,6 +35,18 @@ def export_view(request: Request, export: Export) -> dict[str, Any]:
         "lastRun": export.last_run,
         "message": export.message,
     }
+    return cast(wire.Export, {**shown, **standing})
+
+
+def definition_view(export: Export, all_fields: list[str]) -> wire.ExportWithDefinition:
+    """Every parameter, with nothing left to defaults.
+
+    Args:
+        all_fields: of the entity.
+    """
+    document = export.definition.to_document()
+    document["fields"] = document["fields"] or all_fields
+    return {"exportId": export.export_id, "version": export.version, **document}
 
 
 def _allowed_actions(request: Request, export: Export) -> list[str]:

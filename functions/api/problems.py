@@ -6,8 +6,9 @@ import json
 from typing import Any
 from urllib.parse import quote
 
+from aws_lambda_powertools.event_handler.api_gateway import Response
+
 from waybill.errors import Conflict, InvalidRequest, MethodNotAllowed, Unauthorized, WaybillError
-from web import Response
 
 CONTENT_TYPE = "application/problem+json"
 _FRAGMENT = "/~!$&'()*+,;=:@?"  # what a fragment takes as it is (RFC 3986, section 3.5)

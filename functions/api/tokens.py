@@ -3,9 +3,9 @@
     Bearer <JWT>
     OAuth <base64 of the token endpoint's whole JSON answer>     (Zilliant); its `access_token` is used
 
-A token is good when its signature is by a key of the issuer, its issuer is the one expected, it is meant for us (`aud`,
-or Cognito's `client_id` in access tokens, which have no `aud`), it is an access or ID token where it says what it is
-for (Cognito's `token_use`), and its time has come and has not passed.
+A token is accepted when a key of the expected issuer signed it, it is meant for this service (`aud`, or Cognito's
+`client_id` in access tokens, which have no `aud`), it is an access or ID token where it says what it is (Cognito's
+`token_use`), and it is valid at this moment.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 from jws import PublicKey, Token, parse
 from waybill.aws.documents import DocumentUnavailable, get_json
-from waybill.clock import SYSTEM_CLOCK
+from waybill.clock import SYSTEM_CLOCK, Clock
 from waybill.entities.permissions import Caller
 from waybill.errors import Unauthorized, Unavailable
 from waybill.settings import Settings
@@ -35,12 +35,9 @@ class KeySet:
 
     Args:
         fetch: returns the JWKS document (RFC 7517), or raises DocumentUnavailable.
-        clock: seconds, monotonic.
     """
 
-    def __init__(
-        self, fetch: Callable[[], dict[str, Any]], clock: Callable[[], float] = SYSTEM_CLOCK.monotonic
-    ) -> None:
+    def __init__(self, fetch: Callable[[], dict[str, Any]], clock: Clock = SYSTEM_CLOCK) -> None:
         self._fetch = fetch
         self._clock = clock
         self._keys: dict[str, PublicKey] = {}
@@ -53,14 +50,14 @@ class KeySet:
         (OpenID Connect Core, section 10.1).
 
         Raises:
-            DocumentUnavailable: the issuer does not answer, so that nobody can tell.
+            DocumentUnavailable: the issuer does not answer, so that the key may exist.
         """
         key = self._find(key_id)
         if (key is None or self._is_stale()) and self._may_fetch():
             self._refresh()
             key = self._find(key_id)
         if key is None and self._is_down:
-            raise DocumentUnavailable("the issuer's keys are not to be had")
+            raise DocumentUnavailable("the issuer's keys are unavailable")
         return key
 
     def _find(self, key_id: str | None) -> PublicKey | None:
@@ -69,14 +66,14 @@ class KeySet:
         return self._keys.get(key_id or "")
 
     def _is_stale(self) -> bool:
-        return self._fetched_at is None or self._clock() - self._fetched_at > MAX_AGE_SECONDS
+        return self._fetched_at is None or self._clock.monotonic() - self._fetched_at > MAX_AGE_SECONDS
 
     def _may_fetch(self) -> bool:
         pause = REFETCH_SECONDS if self._keys else RETRY_SECONDS
-        return self._tried_at is None or self._clock() - self._tried_at >= pause
+        return self._tried_at is None or self._clock.monotonic() - self._tried_at >= pause
 
     def _refresh(self) -> None:
-        self._tried_at = self._clock()
+        self._tried_at = self._clock.monotonic()
         try:
             keys = _public_keys(self._fetch())
         except DocumentUnavailable:
@@ -127,18 +124,10 @@ def fetch_keys(settings: Settings) -> dict[str, Any]:
     return get_json(url, _FETCH_TIMEOUT_SECONDS)
 
 
-def _unix_seconds() -> float:
-    return SYSTEM_CLOCK.now().timestamp()
-
-
 class TokenVerifier:
-    """Turns the `Authorization` header into a caller.
+    """Turns the `Authorization` header into a caller."""
 
-    Args:
-        clock: seconds since the epoch.
-    """
-
-    def __init__(self, issuer: str, audience: str, keys: KeySet, clock: Callable[[], float] = _unix_seconds) -> None:
+    def __init__(self, issuer: str, audience: str, keys: KeySet, clock: Clock = SYSTEM_CLOCK) -> None:
         self._issuer = issuer
         self._audience = audience
         self._keys = keys
@@ -154,7 +143,7 @@ class TokenVerifier:
         Raises:
             Unauthorized: there is no valid token. The sentence does not say which check it failed beyond what helps
                 an honest client.
-            Unavailable: the issuer's keys are not to be had.
+            Unavailable: the issuer's keys are unavailable.
         """
         try:
             token = parse(_token(authorization))
@@ -176,7 +165,7 @@ class TokenVerifier:
             raise Unauthorized("The token is not signed by the expected issuer.")
 
     def _check_claims(self, claims: dict[str, Any]) -> None:
-        now = self._clock()
+        now = self._clock.now().timestamp()
         if claims.get("iss") != self._issuer or not (isinstance(claims.get("sub"), str) and claims["sub"]):
             raise Unauthorized("The token is not valid.")
         if not _is_time(claims.get("exp")) or now >= claims["exp"] + LEEWAY_SECONDS:

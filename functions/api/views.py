@@ -1,88 +1,49 @@
-"""Jobs as JSON: exactly the members of the contract's example (section 4), and `heartbeatAt`."""
+"""Jobs as the caller of a request may see them."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-from waybill.entities.model import Entity
-from waybill.jobs.model import Job, Process, Status, message_of, remaining_seconds, rows_per_second
+from aws_lambda_powertools.event_handler.api_gateway import Response
+
+from answers import RETRY_AFTER_SECONDS, json_response
+from waybill.jobs.model import Job, Process, Status
 from waybill.jobs.permissions import entity_shown
-from waybill.timestamps import rfc3339
-from web import Request
+from waybill.wire import jobs as wire
+
+if TYPE_CHECKING:
+    from request import Request
 
 
-def job_views(request: Request, jobs: list[Job]) -> list[dict[str, Any]]:
-    """The jobs as the caller may see them. Reads each entity, and the queue of each entity with waiting jobs, once."""
+def job_views(request: Request, jobs: list[Job]) -> list[wire.Job]:
+    """Reads each entity, and the queue of each entity with waiting jobs, once."""
     waiting = {job.entity_uid for job in jobs if _is_queued(job)}
     positions = {uid: request.services.queue.positions(uid) for uid in waiting}
-    return [
-        _job_view(request, job, request.find_entity(job.entity), positions.get(job.entity_uid, {}).get(job.job_id))
-        for job in jobs
-    ]
+    return [_job_view(request, job, positions.get(job.entity_uid, {}).get(job.job_id)) for job in jobs]
 
 
-def job_view(request: Request, job: Job) -> dict[str, Any]:
+def job_view(request: Request, job: Job) -> wire.Job:
     return job_views(request, [job])[0]
+
+
+def accept(request: Request, job: Job) -> Response[str]:
+    """202 for work that has begun: where to ask, and when."""
+    headers = {"Location": f"/v1/jobs/{job.job_id}", "Retry-After": RETRY_AFTER_SECONDS}
+    return json_response(job_view(request, job), 202, headers)
 
 
 def _is_queued(job: Job) -> bool:
     return job.status is Status.WAITING and job.process is Process.IMPORT and not job.dry_run
 
 
-def _job_view(request: Request, job: Job, entity: Entity | None, position: int | None) -> dict[str, Any]:
-    # Progress is measured when a worker reported it: between two reports the job and its ETag stay the same.
-    measured_at = job.heartbeat_at or request.services.clock.now()
-    return {
-        "jobId": job.job_id,
-        "process": job.process.value,
-        "status": job.status.value,
-        "outcome": None if job.outcome is None else job.outcome.value,
-        "entity": entity_shown(request.caller, job, entity),
-        "fileName": job.file_name,
-        "submittedAt": rfc3339(job.submitted_at),
-        "startedAt": rfc3339(job.started_at),
-        "completedAt": rfc3339(job.completed_at),
-        "durationSeconds": duration_seconds(job),
-        "startedBy": job.started_by,
-        "counts": {
-            "total": job.counts.total,
-            "processed": job.processed,
-            "imported": job.imported,
-            "rejected": job.rejected,
-            "unprocessed": job.counts.unprocessed if job.is_terminal else 0,
-        },
-        "numberOfItems": job.counts.total,
-        "message": message_of(job),
-        "error": error_view(job),
-        "allowedActions": job.allowed_actions(),
-        "mode": job.mode,
-        "dryRun": job.dry_run,
-        "onError": job.on_error,
-        "detected": job.detected,
-        "rowsPerSecond": rows_per_second(job, measured_at),
-        "remainingSeconds": remaining_seconds(job, measured_at),
-        "queuePosition": position,
-        "stopReason": job.stop_reason,
-        "duplicateOf": job.duplicate_of,
-        "exportId": job.export_id,
-        "windowFrom": rfc3339(job.window_from),
-        "windowTo": rfc3339(job.window_to),
-        "retryOf": job.retry_of,
-        "expiresAt": rfc3339(job.expires_at),
-        "filesExpireAt": rfc3339(job.files_expire_at),
-        "heartbeatAt": rfc3339(job.heartbeat_at),
-        "links": links(request, job),
-    }
-
-
-def duration_seconds(job: Job) -> float | None:
-    if job.started_at is None or job.completed_at is None:
-        return None
-    return round((job.completed_at - job.started_at).total_seconds(), 3)
-
-
-def error_view(job: Job) -> dict[str, Any] | None:
-    return None if job.error_code is None else {"code": job.error_code, "message": job.error_message}
+def _job_view(request: Request, job: Job, position: int | None) -> wire.Job:
+    return wire.job_resource(
+        job,
+        entity_shown=entity_shown(request.caller, job, request.find_entity(job.entity)),
+        queue_position=position,
+        links=_links(request, job),
+        now=request.services.clock.now(),
+    )
 
 
 def files_expired(request: Request, job: Job) -> bool:
@@ -96,7 +57,7 @@ def has_download(job: Job) -> bool:
     return job.source_key is not None and job.error_code != "source-changed"
 
 
-def links(request: Request, job: Job) -> dict[str, str | None]:
+def _links(request: Request, job: Job) -> wire.JobLinks:
     base = f"{request.base_url}/v1/jobs/{job.job_id}"
     live = not files_expired(request, job)
     return {

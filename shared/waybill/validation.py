@@ -7,6 +7,8 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 MAX_TEXT = 200
+LINE_PATTERN = "^[^\\u0000-\\u001F\\u007F-\\u009F\\u2028\\u2029]*$"
+"""What `is_line` takes, as a pattern of JSON Schema; that the line is not blank is beyond it."""
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 Problems = list[tuple[str, str]]

@@ -2,7 +2,8 @@
 
 `DescribeTable` (awswrangler asks for it) tells of a table whose key is that of the benchmarks' first column. `Scan` of
 the table `records-N` finds N records, 1 MB a page as DynamoDB counts it: those of the narrow file, over and over.
-`GetItem` finds the items of `--answers`, by `{pk}/{sk}`, and `GET` its documents, by path: an issuer's keys.
+`GetItem` and `BatchGetItem` find the items of `--answers`, by `{pk}/{sk}`, `Query` its jobs, and `GET` its documents,
+by path: an issuer's keys.
 
 It speaks TLS with keep-alive, so that a client pays for everything that it would pay for against AWS, and it counts
 what arrives, so that a benchmark can check that no row was skipped. Run as a script it prints one JSON line
@@ -155,6 +156,18 @@ class Answers:
         item = self._items.get(f"{key['pk']['S']}/{key['sk']['S']}")
         return json.dumps({} if item is None else {"Item": item}).encode()
 
+    def query(self) -> bytes:
+        """The only page of a list: the keys of the jobs that there are."""
+        items = [item for key, item in self._items.items() if key.startswith("JOB#")]
+        return json.dumps({"Count": len(items), "Items": items}).encode()
+
+    def batch(self, body: bytes) -> bytes:
+        found = {
+            table: [self._items[f"{key['pk']['S']}/{key['sk']['S']}"] for key in wanted["Keys"]]
+            for table, wanted in json.loads(body)["RequestItems"].items()
+        }
+        return json.dumps({"Responses": found, "UnprocessedKeys": {}}).encode()
+
     def document(self, head: bytes) -> bytes:
         return json.dumps(self._documents[head.split(b" ", 2)[1].decode()]).encode()
 
@@ -194,6 +207,10 @@ class NullDynamoDB(asyncio.Protocol):
                 self.send(http_response(self.answers.document(bytes(received[:head_end]))))
             elif b".getitem" in head:
                 self.send(http_response(self.answers.item(bytes(received[head_end + 4 : end]))))
+            elif b".batchgetitem" in head:
+                self.send(http_response(self.answers.batch(bytes(received[head_end + 4 : end]))))
+            elif b".query" in head:
+                self.send(http_response(self.answers.query()))
             elif b".describetable" in head:
                 self.send(self.TABLE)
             elif b".scan" in head:

@@ -1,4 +1,4 @@
-"""A fresh instance of the API function that answers one `GET /v1/jobs/{id}`; prints the job."""
+"""A fresh instance of the API function that answers one `GET` of the path in `REQUEST_PATH`; prints the body."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "functions" / "api"
 
 import app
 
-PATH = f"/v1/jobs/{os.environ['JOB_ID']}"
+PATH = os.environ["REQUEST_PATH"]
 ANSWER = app.handler(
     {
         "version": "2.0",

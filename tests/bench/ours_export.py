@@ -17,11 +17,11 @@ from make_files import NARROW
 from ours_import import LocalFiles
 
 from waybill.aws.dynamodb import DynamoDB
-from waybill.entities.model import parse_entity
-from waybill.exports.destinations.base import Allowed
+from waybill.entities.model import Entity
+from waybill.exports.compression import Compression
+from waybill.exports.definition import Definition, ExportType
 from waybill.exports.encoder import RowEncoder
 from waybill.exports.file_writer import FileWriter
-from waybill.exports.parse import parse_definition
 
 
 def main() -> None:
@@ -33,11 +33,22 @@ def main() -> None:
     parser.add_argument("--compression", choices=("none", "gzip", "zip"), default="none")
     parser.add_argument("--load-s3", action="store_true")
     arguments = parser.parse_args()
-    entity = parse_entity("offers", "7f9c24e5-5a3c-4c8a-9a53-0f6e6f7cbb0a", {"schema": NARROW}, ())
-    body = {"name": "offers", "entity": "offers"}
-    definition = parse_definition(body, entity, Allowed())
-    definition = type(definition).from_document(
-        {**definition.to_document(), "format": arguments.format, "compression": arguments.compression}
+    entity = Entity("7f9c24e5-5a3c-4c8a-9a53-0f6e6f7cbb0a", "offers", NARROW, title="offers")
+    definition = Definition(
+        name="offers",
+        entity="offers",
+        type=ExportType.ONE_SHOT,
+        fields=None,
+        filter=(),
+        format=arguments.format,
+        dialect={},
+        compression=Compression(arguments.compression),
+        file_name="offers",
+        schedule=None,
+        destination={"kind": "download"},
+        recipients=(),
+        escape_formulas=True,
+        include_deleted=False,
     )
     files = LocalFiles(arguments.file.parent, arguments.endpoint_url, arguments.load_s3)
     output = files.writer("", arguments.file.name)

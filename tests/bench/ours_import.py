@@ -169,7 +169,7 @@ class LocalServices(Services):
 
 def new_services(file: Path, schema: dict[str, Any], endpoint_url: str, folder: Path, load_s3: bool) -> Any:
     """Services with one import registered."""
-    from waybill.entities.model import parse_entity
+    from waybill.entities.model import Entity
     from waybill.jobs.model import Job, Process, Status
 
     settings: dict[str, Any] = {
@@ -181,7 +181,7 @@ def new_services(file: Path, schema: dict[str, Any], endpoint_url: str, folder: 
         "aws_region": "us-east-1",
         "aws_endpoint_url": endpoint_url,
     }
-    entity = parse_entity("offers", "7f9c24e5-5a3c-4c8a-9a53-0f6e6f7cbb0a", {"schema": schema}, ())
+    entity = Entity("7f9c24e5-5a3c-4c8a-9a53-0f6e6f7cbb0a", "offers", schema, title="offers")
     job = Job(
         job_id=JOB_ID,
         process=Process.IMPORT,

@@ -6,6 +6,7 @@ import functools
 import io
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from threading import Thread
 from typing import Any
 
@@ -16,6 +17,7 @@ from werkzeug.serving import make_server
 from werkzeug.test import run_wsgi_app
 
 from tests import builders
+from tests.api_builders import NOW, Api, Issuer, load_function
 from waybill.bootstrap import Services
 
 
@@ -107,3 +109,45 @@ def services(empty_moto_url: str, clock: builders.Clock) -> Iterator[Services]:
 @pytest.fixture
 def s3(moto_url: str):  # type: ignore[no-untyped-def]
     return boto3.client("s3", endpoint_url=moto_url, region_name="us-east-1")
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Iterator[Issuer]:
+    with Issuer().serving() as issuer:
+        yield issuer
+
+
+@pytest.fixture(scope="module")
+def function() -> Any:
+    return load_function("api")
+
+
+@pytest.fixture(scope="module")
+def verifiers() -> dict[str, Any]:
+    return {}
+
+
+@pytest.fixture
+def api(
+    services: Services,
+    clock: builders.Clock,
+    issuer: Issuer,
+    function: Any,
+    verifiers: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Api]:
+    clock.moment = NOW
+    settings = replace(
+        services.settings,
+        oidc_issuer=issuer.url,
+        allowed_forwarded_hosts="api.example.com",
+        target_tables="mine",
+        mail_sender="waybill@example.com",
+    )
+    api = Api(Services(settings, clock), issuer, function)
+    tokens = load_function("api", "tokens")
+    verifier = verifiers.setdefault(issuer.url, tokens.TokenVerifier.from_settings(settings))
+    monkeypatch.setattr(function, "services", lambda: api.services)
+    monkeypatch.setattr(function, "verifier", lambda: verifier)
+    yield api
+    api.services.dynamodb.close()

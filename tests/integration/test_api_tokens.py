@@ -172,7 +172,10 @@ class Keys:
         self.now = 0.0
         self.is_down = False
         self.fetches: list[float] = []
-        self.keys = tokens.KeySet(self._fetch, lambda: self.now)
+        self.keys = tokens.KeySet(self._fetch, self)
+
+    def monotonic(self) -> float:
+        return self.now
 
     def _fetch(self) -> dict[str, Any]:
         self.fetches.append(self.now)

@@ -12,17 +12,7 @@ import asyncssh
 import boto3
 import pytest
 
-from tests.api_builders import load_function
-from tests.integration.test_api import (  # noqa: F401  the last four are fixtures
-    ALICE,
-    BOB,
-    SALES,
-    Api,
-    api,
-    function,
-    issuer,
-    verifiers,
-)
+from tests.api_builders import ALICE, BOB, SALES, Api, load_function
 from tests.partner_servers import (
     HASTY,
     HOST,
@@ -183,7 +173,7 @@ def test_a_bucket_is_tested_without_writing_to_it(services: Services, s3: Any) -
 
 
 @pytest.fixture
-def tester(api: Api, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:  # noqa: F811
+def tester(api: Api, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """The function that the API asks, in this process; the events that it got."""
     module = load_function("test_destination")
     monkeypatch.setattr(module, "services", lambda: api.services)
@@ -201,7 +191,7 @@ def tester(api: Api, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:  
     return asked
 
 
-def test_people_who_may_export_the_entity_test_a_destination(api: Api, tester: list[dict[str, Any]]) -> None:  # noqa: F811
+def test_people_who_may_export_the_entity_test_a_destination(api: Api, tester: list[dict[str, Any]]) -> None:
     api.put_contacts()
     body = {"entity": "contacts", "destination": {"kind": "s3", "prefix": None}}
     answer = api("POST", "/exports/test-destination", ALICE, body=body)
@@ -230,7 +220,7 @@ def test_people_who_may_export_the_entity_test_a_destination(api: Api, tester: l
     ],
 )
 def test_what_cannot_be_a_destination_is_named_and_not_tested(
-    api: Api,  # noqa: F811
+    api: Api,
     tester: list[dict[str, Any]],
     body: dict[str, Any],
     pointers: list[str],
@@ -241,7 +231,7 @@ def test_what_cannot_be_a_destination_is_named_and_not_tested(
     assert tester == []
 
 
-def test_a_test_that_cannot_be_made_just_now_is_no_verdict(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def test_a_test_that_cannot_be_made_just_now_is_no_verdict(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     api.put_contacts()
     body = {"entity": "contacts", "destination": {"kind": "s3"}}
     answer = api("POST", "/exports/test-destination", ALICE, body=body)  # there is no such function here
@@ -255,7 +245,7 @@ def test_the_api_function_needs_no_library_of_servers() -> None:
     import sys
 
     code = (
-        "import sys; sys.path[:0] = ['functions/api', 'shared']; import routes.exports, waybill.exports.parse; "
-        "assert not {'asyncssh', 'ftplib', 'botocore', 'waybill.exports.connection_test'} & set(sys.modules)"
+        "import sys; sys.path[:0] = ['functions/api', 'shared']; import routers.exports, models.exports; "
+        "assert not {'asyncssh', 'ftplib', 'botocore.session', 'waybill.exports.connection_test'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])

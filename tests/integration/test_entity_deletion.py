@@ -16,8 +16,6 @@ from waybill.entities.model import Entity
 from waybill.entities.records import SHARDS, partition
 from waybill.errors import Conflict, EntityDeleted, NotFound
 from waybill.exports.definition import Export, ExportStatus
-from waybill.exports.destinations.base import Allowed
-from waybill.exports.parse import parse_definition
 from waybill.exports.run import activate, relaunch_export, run_now
 from waybill.ids import new_uuid
 from waybill.imports.options import ImportOptions
@@ -53,7 +51,7 @@ def put_records(services: Services, entity: Entity, number: int) -> None:
 
 
 def draft_of(services: Services, entity: Entity, **members: Any) -> Export:
-    definition = parse_definition({"name": "out", "entity": entity.name, **members}, entity, Allowed(), sends_mail=True)
+    definition = builders.export_definition(entity=entity.name, **members)
     now = services.clock.now()
     export = Export(new_uuid(), definition, entity.uid, ExportStatus.DRAFT, now, "alice", "a", "series")
     services.exports.add(export)

@@ -25,9 +25,7 @@ from waybill.errors import Conflict, DeliveryFailed, JobFailed, NotFound, Supers
 from waybill.exports import deliver as delivering
 from waybill.exports import extract as extraction
 from waybill.exports.definition import PAUSE_AFTER, Export, ExportStatus
-from waybill.exports.destinations.base import Allowed
 from waybill.exports.destinations.sftp import Sftp
-from waybill.exports.parse import parse_definition
 from waybill.exports.run import activate, fail_export, fail_run, relaunch_export, run_now, tick
 from waybill.ids import new_uuid
 from waybill.jobs.model import Job, Process, Status
@@ -60,7 +58,7 @@ def published(services: Services, monkeypatch: pytest.MonkeyPatch) -> list[dict[
 def export_of(services: Services, **members: Any) -> Export:
     entity = services.entities.find("contacts") or builders.entity()
     services.entities.put(entity)
-    definition = parse_definition({"name": "out", "entity": "contacts", **members}, entity, Allowed(), sends_mail=True)
+    definition = builders.export_definition(**members)
     now = services.clock.now()
     export = Export(new_uuid(), definition, entity.uid, ExportStatus.DRAFT, now, "alice", "a", "series")
     services.exports.add(export)
@@ -431,8 +429,7 @@ def test_a_relaunch_leaves_a_draft_a_draft(services: Services) -> None:
     export = activate(services, export_of(services, **body), "alice", "a")
     failed = end(services, run_now(services, export, "alice", "a"))
     draft = services.exports.unschedule(export.export_id)
-    entity = services.entities.find("contacts")
-    one_shot = parse_definition({"name": "once", "entity": "contacts"}, entity, Allowed())
+    one_shot = builders.export_definition(name="once")
     services.exports.edit(export.export_id, one_shot, draft.entity_uid)
     end(services, relaunch_export(services, failed, "alice", "a"))
     after = services.exports.get(export.export_id)
@@ -446,10 +443,9 @@ def test_a_relaunch_of_an_earlier_definition_does_not_count_for_the_edited_one(s
     export = activate(services, export_of(services, fields=["contact_id"], **body), "alice", "a")
     failed = end(services, run_now(services, export, "alice", "a"))
     draft = services.exports.unschedule(export.export_id)
-    other = services.entities.find("contacts")
-    assert other is not None and failed.status is Status.FAILED
+    assert failed.status is Status.FAILED
     body |= {"name": "out", "entity": "contacts", "destination": {"kind": "s3"}}
-    services.exports.edit(export.export_id, parse_definition(body, other, Allowed()), draft.entity_uid)
+    services.exports.edit(export.export_id, builders.export_definition(**body), draft.entity_uid)
     child = end(services, relaunch_export(services, failed, "alice", "a"))
     data = services.files.read(services.settings.transfer_bucket, child.file_name)
     assert list(rows_in(data)[0]) == ["contact_id"]

@@ -35,9 +35,7 @@ from waybill.aws.dynamodb import to_attributes
 from waybill.bootstrap import Services
 from waybill.exports import extract as extraction
 from waybill.exports import pages
-from waybill.exports.definition import Definition, Export, ExportStatus, ExportType
-from waybill.exports.destinations.base import Allowed
-from waybill.exports.parse import parse_definition
+from waybill.exports.definition import Export, ExportStatus, ExportType
 from waybill.exports.run import end_run, fail_run, relaunch_export, run_now
 from waybill.ids import new_uuid
 from waybill.jobs.model import Counts, Job, Status, finished
@@ -81,7 +79,7 @@ class Windows(RuleBasedStateMachine):
             "includeDeleted": self.includes_deleted,
             "filter": [{"field": "on", "op": "eq", "value": True}] if has_filter else [],
         }
-        definition: Definition = parse_definition(body, self.entity, Allowed())
+        definition = builders.export_definition(**body)
         now = self.clock.now()
         export = Export(new_uuid(), definition, self.entity.uid, ExportStatus.DRAFT, now, "a", "a", str(uuid.uuid4()))
         assert export.definition.type is ExportType.INCREMENTAL
@@ -302,7 +300,7 @@ def test_a_window_with_deletions_that_are_gone_is_refused(services: Services, cl
         "destination": {"kind": "s3"},
         "includeDeleted": True,
     }
-    definition = parse_definition(body, entity, Allowed())
+    definition = builders.export_definition(**body)
     now = clock.now()
     export = Export(new_uuid(), definition, entity.uid, ExportStatus.DRAFT, now, "a", "a", "s")
     export = replace(export, window_end=now - timedelta(days=31))

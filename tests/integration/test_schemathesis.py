@@ -17,16 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.api_builders import http_event
-from tests.integration.test_api import (  # noqa: F401  the last four are fixtures
-    ADMIN,
-    EXPORT,
-    Api,
-    api,
-    function,
-    issuer,
-    verifiers,
-)
+from tests.api_builders import ADMIN, EXPORT, Api, http_event
 from tests.schemathesis import run_schemathesis
 
 
@@ -77,7 +68,7 @@ def serving(handler: Any) -> Iterator[str]:
 
 
 @pytest.mark.slow
-def test_coverage_of_every_operation_finds_nothing(api: Api, tmp_path: Path) -> None:  # noqa: F811
+def test_coverage_of_every_operation_finds_nothing(api: Api, tmp_path: Path) -> None:
     ids: dict[str, list[str]] = {"exports": [], "uploads": [], "jobs": []}
     for name in ("contacts", "orders"):
         api.put_contacts(name)

@@ -9,17 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.test_api import (  # noqa: F401  the last four are fixtures
-    ADMIN,
-    CONTACTS,
-    EXPORT,
-    OPS,
-    Api,
-    api,
-    function,
-    issuer,
-    verifiers,
-)
+from tests.api_builders import ADMIN, CONTACTS, EXPORT, OPS, Api
 
 ODD_TEXTS = ["", " ", "\u2028", "a\x00b", "a\nb", "\x7f", "\x85", "a" * 201]
 GOOD_TEXTS = ["\N{GRINNING FACE}", "\u202e", unicodedata.normalize("NFD", "Köntakte"), "\u00a0x", "a" * 200]
@@ -33,18 +23,18 @@ def nested(levels: int) -> Any:
 
 
 @pytest.mark.parametrize("body", ['{"uploadId": "x", "uploadId": "y"}', '{"dialect": {"a": 1, "a": 1}}', "{}garbage"])
-def test_bodies_that_two_readers_would_read_differently(api: Api, body: str) -> None:  # noqa: F811
+def test_bodies_that_two_readers_would_read_differently(api: Api, body: str) -> None:
     assert api("POST", "/imports", body=body).status == 400
 
 
-def test_depth(api: Api) -> None:  # noqa: F811
+def test_depth(api: Api) -> None:
     api.put_contacts()
     for levels, status in [(31, 400), (28, 202)]:
         body = {"uploadId": api.upload(), "dialect": {"other": nested(levels - 2)}}
         assert api("POST", "/imports", body=body).status == status, levels
 
 
-def test_properties_that_nobody_reads_may_be_anything(api: Api) -> None:  # noqa: F811
+def test_properties_that_nobody_reads_may_be_anything(api: Api) -> None:
     """DynamoDB has no floats, 38 digits and no empty names: what is kept as a document never becomes attributes."""
     api.put_contacts(dialect={"x": 1.5, "": [12345678901234567890123456789012345678901]})
     for odd in ({"x": 1.5}, {"": 1}, {"x": 12345678901234567890123456789012345678901}, {"x": "\x00\ud7ff"}):
@@ -54,7 +44,7 @@ def test_properties_that_nobody_reads_may_be_anything(api: Api) -> None:  # noqa
         assert (answer.status, answer.pointers) == (422, ["#/dialect/headerRows"])
 
 
-def test_texts_that_are_no_line(api: Api) -> None:  # noqa: F811
+def test_texts_that_are_no_line(api: Api) -> None:
     api.put_contacts()
     for text in ODD_TEXTS:
         for member in ("title", "database"):
@@ -68,20 +58,20 @@ def test_texts_that_are_no_line(api: Api) -> None:  # noqa: F811
         assert (answer.status, answer.json["title"]) == (200, text)
 
 
-def test_empty_values_are_no_lists_of_groups(api: Api) -> None:  # noqa: F811
+def test_empty_values_are_no_lists_of_groups(api: Api) -> None:
     for value in ("", 0, False, {}):
         answer = api("PUT", "/entities/contacts", ADMIN, body=CONTACTS | {"permissions": {"view": value}})
         assert answer.pointers == ["#/permissions/view"], value
 
 
-def test_headers_without_a_name(api: Api) -> None:  # noqa: F811
+def test_headers_without_a_name(api: Api) -> None:
     api.put_contacts()
     for header, pointer in [("", "#/columns/"), (" \t", "#/columns/%20%09")]:
         answer = api("POST", "/imports", body={"uploadId": api.upload(), "columns": {header: "email"}})
         assert (answer.status, answer.pointers) == (422, [pointer])
 
 
-def test_names_in_other_normal_forms_are_other_names(api: Api) -> None:  # noqa: F811
+def test_names_in_other_normal_forms_are_other_names(api: Api) -> None:
     schema = {"fields": [{"name": unicodedata.normalize("NFC", "größe"), "type": "string"}]}
     other = unicodedata.normalize("NFD", "größe")
     api.put_contacts(schema=schema)
@@ -91,7 +81,7 @@ def test_names_in_other_normal_forms_are_other_names(api: Api) -> None:  # noqa:
     assert (answer.status, answer.pointers) == (422, ["#/columns/x"])
 
 
-def test_pointers_are_those_of_rfc_6901(api: Api) -> None:  # noqa: F811
+def test_pointers_are_those_of_rfc_6901(api: Api) -> None:
     answer = api("PUT", "/entities/contacts", ADMIN, body=CONTACTS | {"a/b~c": 1, "": 2, "ü": 3})
     assert answer.pointers == ["#/a~1b~0c", "#/", "#/%C3%BC"]
 
@@ -115,11 +105,11 @@ def test_pointers_are_those_of_rfc_6901(api: Api) -> None:  # noqa: F811
     ],
     ids=lambda query: str(query)[:30],
 )
-def test_odd_queries(api: Api, query: dict[str, str]) -> None:  # noqa: F811
+def test_odd_queries(api: Api, query: dict[str, str]) -> None:
     assert api("GET", "/jobs", query=query).status == 400
 
 
-def test_parameters_that_stand_twice(api: Api) -> None:  # noqa: F811
+def test_parameters_that_stand_twice(api: Api) -> None:
     event_query = "limit=1&limit=2"
     answer = api("GET", "/jobs", query={"limit": "1,2"}, raw_query=event_query)
     assert (answer.status, "more than once" in answer.json["detail"]) == (400, True)
@@ -127,7 +117,7 @@ def test_parameters_that_stand_twice(api: Api) -> None:  # noqa: F811
     assert answer.status == 400
 
 
-def test_odd_cursors(api: Api) -> None:  # noqa: F811
+def test_odd_cursors(api: Api) -> None:
     entity = api.put_contacts()
     job = api.add_finished()
     export_id = api("POST", "/exports", body=EXPORT).json["exportId"]
@@ -146,7 +136,7 @@ def test_odd_cursors(api: Api) -> None:  # noqa: F811
             assert answer.status in (200, 400), (path, token)
 
 
-def test_odd_paths(api: Api) -> None:  # noqa: F811
+def test_odd_paths(api: Api) -> None:
     api.put_contacts()
     for name in (
         "a/b",
@@ -168,7 +158,7 @@ def test_odd_paths(api: Api) -> None:  # noqa: F811
         assert api("GET", path).status == 404, path
 
 
-def test_requests_that_take_no_options_refuse_them(api: Api) -> None:  # noqa: F811
+def test_requests_that_take_no_options_refuse_them(api: Api) -> None:
     api.put_contacts()
     job = api.add_job()
     answer = api("POST", f"/jobs/{job.job_id}/cancel", body={"force": True})
@@ -177,7 +167,7 @@ def test_requests_that_take_no_options_refuse_them(api: Api) -> None:  # noqa: F
     assert api("POST", f"/jobs/{job.job_id}/cancel", body={}).status == 200
 
 
-def test_idempotency_keys(api: Api) -> None:  # noqa: F811
+def test_idempotency_keys(api: Api) -> None:
     api.put_contacts()
     for key, status in [("", 400), ("k" * 256, 400), ("ü\N{GRINNING FACE}", 400), ("k" * 255, 202)]:
         answer = api("POST", "/imports", body={"uploadId": api.upload()}, headers={"idempotency-key": key})
@@ -188,7 +178,7 @@ WRONG_TYPES: list[Any] = [0, 1.5, True, "x", [], {}, [[]], [{}], {"a": {}}, "\x0
 
 
 @pytest.mark.parametrize("who", [ADMIN, OPS], ids=["admin", "ops"])
-def test_any_value_in_any_member(api: Api, who: dict[str, Any]) -> None:  # noqa: F811
+def test_any_value_in_any_member(api: Api, who: dict[str, Any]) -> None:
     """Answers are held against the description by `api` itself: a 500 fails."""
     api.put_contacts()
     export_id = api("POST", "/exports", ADMIN, body=EXPORT).json["exportId"]

@@ -13,17 +13,8 @@ from typing import Any
 
 import pytest
 
+from tests.api_builders import ADMIN, CONTACTS, PERIODIC, Api
 from tests.described import operations
-from tests.integration.test_api import (  # noqa: F401  the last four are fixtures
-    ADMIN,
-    CONTACTS,
-    PERIODIC,
-    Api,
-    api,
-    function,
-    issuer,
-    verifiers,
-)
 from tests.integration.test_connection_test import tester  # noqa: F401  a fixture
 from waybill.jobs.model import Job
 from waybill.jobs.uploads import Upload

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from app import ROUTES
+from app import operations
 from openapi.document import document
 from openapi.page import page
 
@@ -14,7 +14,7 @@ FOLDER = Path(__file__).parent.parent
 
 def built() -> dict[str, str]:
     """File name → content."""
-    described = document(ROUTES)
+    described = document(operations())
     return {
         "openapi.json": json.dumps(described, indent=1, ensure_ascii=False) + "\n",
         "docs.html": page(described),

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import re
-from enum import StrEnum
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from openapi.operations import OPERATIONS, WHO, Answer, Needs, Operation
-from openapi.schemas import components
-from openapi.schemas.about import problem_codes
-from openapi.schemas.blocks import Schema, ident, listed, of, ref, word
-from problems import CONTENT_TYPE
-from routes.imports import MAX_KEY
-from waybill.entities.model import NAME_PATTERN, DataType
-from waybill.errors import WaybillError
-from waybill.exports.definition import ExportStatus, ExportType
-from waybill.jobs.model import Process, Status
-from web import DEFAULT_LIMIT, MAX_LIMIT, Route
+from pydantic import BaseModel
 
+from auth import NOTHING
+from openapi.shapes import components, finished, ref
+from problems import CONTENT_TYPE
+from routing import Answer, Operation
+from waybill.entities.model import NAME_PATTERN
+from waybill.errors import DeliveryFailed, JobFailed, WaybillError
+from waybill.jobs.idempotency import MAX_KEY
+from waybill.wire.about import Problem
+from waybill.wire.schema import UUID_PATTERN
+
+Json = dict[str, Any]
 VERSION = "1"
 PLACEHOLDER_SERVER = "https://api.example.com"
 
@@ -38,75 +39,53 @@ _MEANINGS: dict[str, str] = {
     "unknown members are wrong too.",
     "internal-error": "Something went wrong on our side. Try again later; the logs have the cause.",
 }
-_HEADERS: dict[str, Schema] = {
-    "Location": {"description": "Where to go on.", "schema": of("string", format="uri-reference")},
-    "RetryAfter": {"description": "Seconds to wait before asking again.", "schema": of("integer", minimum=1)},
+_HEADERS: dict[str, Json] = {
+    "Location": {"description": "Where to go on.", "schema": dict(type="string", format="uri-reference")},
+    "Retry-After": {"description": "Seconds to wait before asking again.", "schema": dict(type="integer", minimum=1)},
     "ETag": {
         "description": "Stays the same while the resource does.",
-        "schema": of("string", pattern='^"[!#-~]+"$'),
+        "schema": dict(type="string", pattern='^"[!#-~]+"$'),
     },
-    "Allow": {"description": "The methods that the resource takes.", "schema": of("string")},
-    "WWWAuthenticate": {"description": "RFC 9110, section 11.6.1.", "schema": of("string")},
+    "Allow": {"description": "The methods that the resource takes.", "schema": {"type": "string"}},
+    "WWW-Authenticate": {"description": "RFC 9110, section 11.6.1.", "schema": {"type": "string"}},
 }
-_WIRE_NAMES = {"RetryAfter": "Retry-After", "WWWAuthenticate": "WWW-Authenticate"}
-_REFUSAL_HEADERS = {401: ("WWWAuthenticate",), 405: ("Allow",)}
-_REQUEST_HEADERS: dict[str, Schema] = {
+_REFUSAL_HEADERS = {401: ("WWW-Authenticate",), 405: ("Allow",)}
+_REQUEST_HEADERS: dict[str, Json] = {
     "If-None-Match": {
         "description": "An `ETag` that is known already: when it still holds, the answer is 304.",
-        "schema": of("string"),
+        "schema": {"type": "string"},
     },
     "If-Match": {
         "description": "An `ETag`: the request is refused (412) when the definition is not that one any more.",
-        "schema": of("string"),
+        "schema": {"type": "string"},
     },
     "Idempotency-Key": {
         "description": "Of your choice: the same request sent again with it gets the first one's answer. Kept for a "
         "day. Another body with it is 422, the same one while the first is at work 409.",
-        "schema": of("string", minLength=1, maxLength=MAX_KEY, pattern="^[!-~]+$"),
+        "schema": dict(type="string", minLength=1, maxLength=MAX_KEY, pattern="^[!-~]+$"),
     },
 }
 
 
-def _words(kind: type[StrEnum]) -> Schema:
-    # Empty is as left out: forms send it so.
-    return {
-        "description": "One or more, with commas between.",
-        "schema": listed(word([*kind, ""])),
-        "style": "form",
-        "explode": False,
-    }
+def _query_parameters(query: type[BaseModel]) -> list[Json]:
+    schema = finished(query.model_json_schema())
+    return [_query_parameter(name, member) for name, member in schema["properties"].items()]
 
 
-def _query_parameter(name: str, route: Route) -> Schema:
-    """A parameter of the query. `status` and `type` mean something else for jobs and for exports."""
-    of_jobs = route.path.startswith("/v1/jobs")
-    known: dict[str, Schema] = {
-        "limit": {
-            "description": "Length of a page.",
-            "schema": of("integer", minimum=1, maximum=MAX_LIMIT, default=DEFAULT_LIMIT),
-        },
-        "nextToken": {"description": "Of the page before.", "schema": of("string")},
-        "q": {"description": "Words that a name contains, whatever their case.", "schema": of("string")},
-        "process": _words(Process),
-        "status": _words(Status if of_jobs else ExportStatus),
-        "type": _words(ExportType),
-        "dataType": _words(DataType),
-        "entity": {"description": "Name of the entity.", "schema": of("string")},
-        "database": {"description": "Database of the entity.", "schema": of("string")},
-        "as": {"description": "`link`: 200 with the link, for a page in a browser.", "schema": word(["link", ""])},
-        "startedBy": {"description": "Name of whoever started it.", "schema": of("string")},
-    }
-    return {"name": name, "in": "query", **known[name]}
+def _query_parameter(name: str, member: Json) -> Json:
+    about = {"description": member.pop("description")} if "description" in member else {}
+    listed = {"style": "form", "explode": False} if member.get("type") == "array" else {}
+    return {"name": name, "in": "query", **about, "schema": member, **listed}
 
 
-def _path_parameter(name: str) -> Schema:
-    schema = (
-        ident() if name.endswith("_id") else of("string", pattern=f"^{NAME_PATTERN.pattern}$", examples=["contacts"])
-    )
+def _path_parameter(name: str) -> Json:
+    schema: Json = {"type": "string", "pattern": f"^{NAME_PATTERN.pattern}$", "examples": ["contacts"]}
+    if name.endswith("_id"):
+        schema = {"type": "string", "format": "uuid", "pattern": f"^{UUID_PATTERN}$"}
     return {"name": name, "in": "path", "required": True, "schema": schema}
 
 
-def _problem(description: str, status: int) -> Schema:
+def _problem(description: str, status: int) -> Json:
     return {
         "description": description,
         **_headers(_REFUSAL_HEADERS.get(status, ())),
@@ -114,10 +93,10 @@ def _problem(description: str, status: int) -> Schema:
     }
 
 
-def _headers(names: tuple[str, ...]) -> Schema:
+def _headers(names: tuple[str, ...]) -> Json:
     if not names:
         return {}
-    return {"headers": {_WIRE_NAMES.get(name, name): {"$ref": f"#/components/headers/{name}"} for name in names}}
+    return {"headers": {name: {"$ref": f"#/components/headers/{name}"} for name in names}}
 
 
 # Schema of what was made → its id, and the parameter of other operations that takes it.
@@ -129,91 +108,86 @@ _LINKS = {
 }
 
 
-def _links(status: int, schema: str | None, routes: list[Route]) -> Schema:
+def _links(status: int, shape: type | None, operations: Sequence[Operation]) -> Json:
     """Where to go on with what a request has made."""
-    if status not in (201, 202) or schema not in _LINKS:
+    name = getattr(shape, "__name__", "")
+    if status not in (201, 202) or name not in _LINKS:
         return {}
-    member, parameter = _LINKS[schema]
-    linked = [OPERATIONS[route.handler].id for route in routes if f"<{parameter}>" in route.path]
+    member, parameter = _LINKS[name]
+    linked = [operation.id for operation in operations if f"<{parameter}>" in operation.path]
     value = {"parameters": {parameter: f"$response.body#/{member}"}}
     return {"links": {name: {"operationId": name, **value} for name in linked}}
 
 
-def _answer(answer: Answer) -> Schema:
+def _answer(answer: Answer, names: Mapping[type, str]) -> Json:
     described = {"description": answer.description, **_headers(answer.headers)}
-    if answer.schema is not None:
-        schema = ref(answer.schema) if answer.schema else of("string" if "text" in answer.media_type else "object")
+    if answer.shape is not None:
+        schema = _PLAIN.get(answer.shape) or ref(names[answer.shape])
         described["content"] = {answer.media_type: {"schema": schema}}
     return described
 
 
-def _refusals(route: Route, operation: Operation) -> dict[int, str | None]:
+_PLAIN: dict[type, Json] = {dict: {"type": "object"}, str: {"type": "string"}}
+
+
+def _refusals(operation: Operation) -> dict[int, str | None]:
     """Status → what it means here, or None where the shared response says it all."""
     statuses: dict[int, str | None] = {405: None, 500: None}
-    if not route.public:
+    if operation.needs is not NOTHING:
         statuses |= {400: None, 401: None, 503: None}
-    if "<" in route.path:
+    if "<" in operation.path:
         statuses[404] = None
     if "If-Match" in operation.headers:
         statuses[412] = None
-    if operation.forbids:
+    if operation.needs.forbids:
         statuses[403] = None
-    if route.body or route.method == "POST":  # also those that take no members
+    if operation.body is not None or operation.method == "POST":  # also those that take no members
         statuses |= {413: None, 422: None}
-    return statuses | operation.refusals
+    return statuses | dict(operation.refusals)
 
 
-def _operation(route: Route, operation: Operation, routes: list[Route]) -> Schema:
-    if route.body != (operation.request is not None):
-        raise ValueError(f"{operation.id}: route and operation differ about the body")
-    parameters = [_path_parameter(name) for name in re.findall("<(.*?)>", route.path)]
-    parameters += [_query_parameter(name, route) for name in route.query]
+def _operation(operation: Operation, operations: Sequence[Operation], names: Mapping[type, str]) -> Json:
+    parameters = [_path_parameter(name) for name in re.findall("<(.*?)>", operation.path)]
+    if operation.query is not None:
+        parameters += _query_parameters(operation.query)
     parameters += [{"name": name, "in": "header", **_REQUEST_HEADERS[name]} for name in operation.headers]
     responses = {
-        status: _answer(answer) | _links(status, answer.schema, routes) for status, answer in operation.answers.items()
+        status: _answer(answer, names) | _links(status, answer.shape, operations)
+        for status, answer in operation.answers.items()
     }
-    for status, description in _refusals(route, operation).items():
+    for status, description in _refusals(operation).items():
         shared = {"$ref": f"#/components/responses/{status}"}
         responses[status] = shared if description is None else _problem(description, status)
-    described: Schema = {
+    described: Json = {
         "operationId": operation.id,
         "tags": [operation.tag],
         "summary": operation.summary,
-        "description": f"{operation.description}\n\n{WHO[operation.needs]}".strip(),
-        "x-needs": operation.needs.value,
+        "description": f"{operation.description}\n\n{operation.needs.who}".strip(),
+        "x-needs": operation.needs.word,
     }
-    if route.public:
+    if operation.needs is NOTHING:
         described["security"] = []
     if parameters:
         described["parameters"] = parameters
-    if operation.request is not None:
+    if operation.body is not None:
         described["requestBody"] = {
-            "required": operation.request_required,
-            "content": {"application/json": {"schema": ref(operation.request)}},
+            "required": not operation.body.may_be_left_out(),
+            "content": {"application/json": {"schema": ref(names[operation.body])}},
         }
     described["responses"] = {str(status): responses[status] for status in sorted(responses)}
     return described
 
 
-def path_of(route: Route) -> str:
-    return route.path.replace("<", "{").replace(">", "}")
-
-
-def document(routes: list[Route]) -> dict[str, Any]:
-    """The description of the routes.
-
-    Raises:
-        ValueError: routes and operations are not those of each other.
-    """
-    served = {route.handler for route in routes}
-    if served != set(OPERATIONS):
-        names = sorted(handler.__qualname__ for handler in served ^ set(OPERATIONS))
-        raise ValueError(f"a route without description, or the other way round: {', '.join(names)}")
-    paths: dict[str, dict[str, Any]] = {}
-    for route in routes:
-        paths.setdefault(path_of(route), {})[route.method.lower()] = _operation(
-            route, OPERATIONS[route.handler], routes
-        )
+def document(operations: Sequence[Operation]) -> Json:
+    """The description of the operations."""
+    bodies = {operation.body for operation in operations if operation.body is not None}
+    shapes = {answer.shape for operation in operations for answer in operation.answers.values() if answer.shape}
+    schemas, names = components(bodies, {*shapes, Problem} - set(_PLAIN))
+    schemas["Problem"]["properties"]["type"]["enum"] = [f"urn:waybill:problem:{kind.code}" for kind in problem_codes()]
+    paths: dict[str, Json] = {}
+    for operation in operations:
+        path = operation.path.replace("<", "{").replace(">", "}")
+        paths.setdefault(path, {})[operation.method.lower()] = _operation(operation, operations, names)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -229,10 +203,10 @@ def document(routes: list[Route]) -> dict[str, Any]:
         },
         "servers": [{"url": PLACEHOLDER_SERVER}],
         "security": [{"bearer": []}, {"oauth": []}],
-        "tags": [{"name": tag} for tag in dict.fromkeys(operation.tag for operation in OPERATIONS.values())],
+        "tags": [{"name": tag} for tag in dict.fromkeys(operation.tag for operation in operations)],
         "paths": paths,
         "components": {
-            "schemas": components(),
+            "schemas": schemas,
             "headers": _HEADERS,
             "responses": {str(kind.status): _problem(kind.title, kind.status) for kind in problem_codes()},
             "securitySchemes": {
@@ -257,7 +231,7 @@ def document(routes: list[Route]) -> dict[str, Any]:
     }
 
 
-def _explained(kind: type[WaybillError]) -> Schema:
+def _explained(kind: type[WaybillError]) -> Json:
     return {
         "type": f"urn:waybill:problem:{kind.code}",
         "code": kind.code,
@@ -267,4 +241,12 @@ def _explained(kind: type[WaybillError]) -> Schema:
     }
 
 
-__all__ = ["PLACEHOLDER_SERVER", "Needs", "document", "path_of"]
+def subclasses(error: type[WaybillError]) -> list[type[WaybillError]]:
+    return [kind for child in error.__subclasses__() for kind in (child, *subclasses(child))]
+
+
+def problem_codes() -> list[type[WaybillError]]:
+    """The errors that a caller can be shown as problem documents, by status."""
+    own = [kind for kind in subclasses(WaybillError) if "code" in vars(kind)]
+    shown = [kind for kind in own if kind not in (JobFailed, DeliveryFailed)]
+    return sorted([WaybillError, *shown], key=lambda kind: kind.status)

@@ -133,7 +133,7 @@ def _schema(name: str, schema: dict[str, Any]) -> str:
     parts = [f'<details id="schema-{_id(name)}">', f"<summary><code>{escape(name)}</code></summary>"]
     if "description" in schema:
         parts.append(f"<p>{_text(schema['description'])}</p>")
-    parts += _members(schema)
+    parts += _members(schema) or [f"<p>{_kind(schema)}</p>"]
     for example in schema.get("examples", []):
         parts.append(f"<pre>{escape(json.dumps(example, indent=2, ensure_ascii=False))}</pre>")
     return "\n".join([*parts, "</details>"])

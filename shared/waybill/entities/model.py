@@ -17,7 +17,7 @@ from enum import StrEnum
 from typing import Any
 
 from waybill.errors import InvalidRequest
-from waybill.validation import MAX_TEXT, Problems, boolean, is_line, pointer_token, refuse_unknown, text
+from waybill.validation import Problems, pointer_token
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
@@ -125,66 +125,13 @@ class Entity:
         )
 
 
-def parse_entity(name: str, uid: str, body: object, target_tables: Collection[str]) -> Entity:
-    """The entity that the body of `PUT /entities/{name}` describes.
-
-    A member that is null counts as left out. `name` may stand in the body when it is that of the path, so that what
-    `GET` answered can be put back.
-
-    Args:
-        name: from the path.
-        uid: of the entity that is replaced, or a new one.
-        body: the decoded JSON.
-        target_tables: the DynamoDB tables that an entity may write to.
-
+def check_name(name: str) -> None:
+    """
     Raises:
-        InvalidRequest: with one problem per wrong member.
+        InvalidRequest: it cannot be the name of an entity.
     """
     if not NAME_PATTERN.fullmatch(name):
         raise InvalidRequest("An entity's name has 1 to 64 of A-Z a-z 0-9 _ . - and begins with a letter or digit.")
-    if not isinstance(body, dict):
-        raise InvalidRequest("The definition of an entity is a JSON object.", [("", "must be an object")])
-    given = {member: value for member, value in body.items() if value is not None}
-    problems: Problems = []
-    refuse_unknown(given, MEMBERS, "", problems)
-    if given.get("name", name) != name:
-        problems.append(("/name", f"must be {name!r}, as in the path"))
-    schema = _schema(given.get("schema"), problems)
-    entity = Entity(
-        uid=uid,
-        name=name,
-        schema=schema,
-        title=text(given, "title", problems) or name,
-        database=text(given, "database", problems),
-        data_type=_data_type(given.get("dataType", DataType.PROFILE), problems),
-        dialect=check_dialect(given.get("dialect"), "/dialect", problems),
-        encoding=check_encoding(given.get("encoding"), "/encoding", problems),
-        permissions=_permissions(given.get("permissions", {}), problems),
-        columns=check_columns(given.get("columns", {}), _names(schema), "/columns", problems),
-        refuse_duplicates=boolean(given, "refuseDuplicates", False, problems),
-        target=_target(given.get("target"), target_tables, problems),
-    )
-    if problems:
-        raise InvalidRequest("The definition of the entity breaks a rule.", problems)
-    return entity
-
-
-MEMBERS = frozenset(
-    {
-        "name",
-        "title",
-        "database",
-        "dataType",
-        "schema",
-        "dialect",
-        "encoding",
-        "permissions",
-        "columns",
-        "refuseDuplicates",
-        "target",
-    }
-)
-TARGET_MEMBERS = frozenset({"table", "modifiedAttribute"})
 
 
 def check_encoding(value: object, path: str, problems: Problems) -> str | None:
@@ -233,59 +180,15 @@ def check_columns(value: object, fields: Collection[str], path: str, problems: P
     return value
 
 
-def _names(schema: Mapping[str, Any]) -> list[str]:
-    fields = schema.get("fields")
-    if not isinstance(fields, list):
-        return []
-    return [field["name"] for field in fields if isinstance(field, dict) and isinstance(field.get("name"), str)]
-
-
-def _schema(value: object, problems: Problems) -> dict[str, Any]:
+def check_schema(value: object, path: str, problems: Problems) -> dict[str, Any]:
+    """A Table Schema; properties that the standard does not name are kept."""
     if not isinstance(value, dict):
-        problems.append(("/schema", "is required and must be an object (a Table Schema)"))
+        problems.append((path, "must be an object (a Table Schema)"))
         return {}
     from waybill.entities.schema import SchemaError, parse_schema
 
     try:
         parse_schema(value)
     except SchemaError as error:
-        problems.extend((f"/schema{path}", message) for path, message in error.problems)
+        problems.extend((f"{path}{member}", message) for member, message in error.problems)
     return value
-
-
-def _data_type(value: object, problems: Problems) -> DataType:
-    try:
-        return DataType(value)  # type: ignore[arg-type]
-    except ValueError:
-        problems.append(("/dataType", f"must be one of {', '.join(DataType)}"))
-        return DataType.PROFILE
-
-
-def _permissions(value: object, problems: Problems) -> dict[Right, tuple[str, ...]]:
-    if not isinstance(value, dict):
-        problems.append(("/permissions", "must be an object with view, import and export"))
-        return {}
-    refuse_unknown(value, set(Right), "/permissions", problems)
-    permissions = {}
-    for right in Right:
-        groups = [] if value.get(right) is None else value[right]
-        if not isinstance(groups, list) or not all(is_line(group, MAX_TEXT) for group in groups):
-            problems.append((f"/permissions/{right}", "must be a list of group names"))
-            continue
-        permissions[right] = tuple(dict.fromkeys(groups))
-    return permissions
-
-
-def _target(value: object, target_tables: Collection[str], problems: Problems) -> Target | None:
-    if value is None:
-        return None
-    if not isinstance(value, dict):
-        problems.append(("/target", "must be an object with table and modifiedAttribute"))
-        return None
-    refuse_unknown(value, TARGET_MEMBERS, "/target", problems)
-    table, attribute = value.get("table"), value.get("modifiedAttribute")
-    if not isinstance(table, str) or table not in target_tables:
-        problems.append(("/target/table", "is not one of the tables that this installation may write to"))
-    if attribute is not None and (not isinstance(attribute, str) or not 0 < len(attribute) <= MAX_TEXT):
-        problems.append(("/target/modifiedAttribute", "must be the name of an attribute"))
-    return Target(str(table), attribute if isinstance(attribute, str) else None)

@@ -14,12 +14,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from waybill.errors import Conflict
 from waybill.exports.compression import Compression
-from waybill.jobs.model import Job
 from waybill.timestamps import parse_rfc3339, rfc3339
+
+if TYPE_CHECKING:
+    from waybill.wire import exports as wire
+    from waybill.wire.jobs import RunSummary
 
 
 class ExportType(StrEnum):
@@ -119,17 +122,17 @@ class Definition:
             lambda found: _UNIT.sub(lambda unit: moment.strftime(_DATE_UNITS[unit[0]]), found[1]), self.file_name
         )
 
-    def to_document(self) -> dict[str, Any]:
+    def to_document(self) -> wire.Definition:
         """The members of the contract's definition, as JSON values."""
         return {
             "name": self.name,
             "entity": self.entity,
-            "type": self.type.value,
+            "type": self.type,
             "fields": None if self.fields is None else list(self.fields),
             "filter": list(self.filter),
             "format": self.format,
             "dialect": self.dialect,
-            "compression": self.compression.value,
+            "compression": self.compression,
             "fileName": self.file_name,
             "schedule": self.schedule,
             "destination": self.destination,
@@ -221,7 +224,7 @@ class Export:
     series: str
     version: int = 1
     job_id: str | None = None
-    last_run: dict[str, Any] | None = None
+    last_run: RunSummary | None = None
     running: Run | None = None
     window_end: datetime | None = None
     handled_until: datetime | None = None
@@ -261,21 +264,3 @@ def starts_anew(old: Definition, new: Definition) -> bool:
     does asking for deletions: the windows before did not have them."""
     same = (old.entity, old.fields, old.filter) == (new.entity, new.fields, new.filter)
     return not same or (new.include_deleted and not old.include_deleted)
-
-
-def run_summary(job: Job) -> dict[str, Any]:
-    """What stays of a run after its job has expired (Actito's report)."""
-    started = job.started_at or job.submitted_at
-    return {
-        "jobId": job.job_id,
-        "status": job.status.value,
-        "outcome": None if job.outcome is None else job.outcome.value,
-        "startedAt": rfc3339(job.started_at),
-        "completedAt": rfc3339(job.completed_at),
-        "durationSeconds": None if job.completed_at is None else round((job.completed_at - started).total_seconds(), 3),
-        "fileName": job.file_name,
-        "numberOfItems": job.counts.total,
-        "windowFrom": rfc3339(job.window_from),
-        "windowTo": rfc3339(job.window_to),
-        "error": None if job.error_code is None else {"code": job.error_code, "message": job.error_message},
-    }

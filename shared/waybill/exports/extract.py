@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from waybill.entities.schema import parse_schema
-from waybill.errors import InvalidRequest, JobFailed
+from waybill.errors import JobFailed
 from waybill.exports.compression import CONTENT_TYPES
 from waybill.exports.destinations.base import Allowed
 from waybill.exports.destinations.hosts import AllowedHosts
@@ -22,7 +22,7 @@ from waybill.exports.file_writer import FileWriter
 from waybill.exports.filter import compile_filter
 from waybill.exports.formats import FORMATS
 from waybill.exports.pages import Extraction, page_request
-from waybill.exports.parse import parse_definition
+from waybill.exports.parse import check_fit
 from waybill.exports.run import snapshot_of
 from waybill.exports.window import choose_window
 from waybill.ids import new_token
@@ -55,17 +55,15 @@ def extract(services: ExportServices, job_id: str, remaining_seconds: Callable[[
     job = services.jobs.begin(job_id)
     if job.extracted is not None:
         return {"outcome": "extracted"}
-    definition, entity, snapshot = snapshot_of(services, job_id)
+    definition, entity, _ = snapshot_of(services, job_id)
     if entity is None:
         raise JobFailed("unknown-entity", f"The entity {definition.entity} was deleted, or created anew.")
-    try:
-        hosts = AllowedHosts.parse(f"{services.settings.allowed_private_hosts}, {_ANYWHERE}")
-        parse_definition(_without_ids(snapshot["export"]), entity, Allowed(hosts), sends_mail=True)
-    except InvalidRequest as error:
-        member, problem = error.problems[0]
+    hosts = AllowedHosts.parse(f"{services.settings.allowed_private_hosts}, {_ANYWHERE}")
+    if problems := check_fit(definition, entity, Allowed(hosts), sends_mail=True):
+        member, problem = problems[0]
         raise JobFailed(
-            "invalid-definition", f"The definition does not suit the entity any more: {member} {problem}. Edit it."
-        ) from None
+            "invalid-definition", f"The definition no longer suits the entity: {member} {problem}. Edit it."
+        )
     job = choose_window(services, job, definition, entity)
     if "parts" not in job.options:
         can_split = FORMATS[definition.format].parts_can_be_joined
@@ -214,7 +212,3 @@ def _is_large(services: ExportServices, run: Extraction) -> bool:
     """Whether a 64th of the table, whose keys are spread evenly, fills more than one page (1 MB)."""
     operation, request = page_request(run, services.settings.records_table, 0, None)
     return "LastEvaluatedKey" in services.dynamodb.call(operation, request | {"Select": "COUNT"})
-
-
-def _without_ids(document: dict[str, Any]) -> dict[str, Any]:
-    return {member: value for member, value in document.items() if member not in ("exportId", "version")}

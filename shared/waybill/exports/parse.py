@@ -1,14 +1,12 @@
-"""What a body must be to be a definition of an export; each wrong member is named (contract, section 7). Pure."""
+"""What the definition of an export must hold, of its entity and of this deployment (contract, section 7). Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from enum import StrEnum
-from typing import Any, TypeVar
+from collections.abc import Collection
+from typing import Any
 
 from waybill.entities.model import Entity
 from waybill.entities.schema import parse_schema
-from waybill.errors import InvalidRequest
 from waybill.exports.compression import EXTENSIONS, Compression
 from waybill.exports.definition import (
     DATE_PATTERN,
@@ -18,107 +16,47 @@ from waybill.exports.definition import (
     Definition,
     ExportType,
 )
-from waybill.exports.destinations import DELIVERED, check_destination
+from waybill.exports.destinations import DELIVERED, DESTINATIONS, check_destination
 from waybill.exports.destinations.base import Allowed
 from waybill.exports.filter import check_filter
 from waybill.exports.formats import FORMATS
-from waybill.exports.report import check_recipients
+from waybill.exports.report import check_recipients as check_addresses
 from waybill.exports.schedule import check_schedule
-from waybill.validation import Problems, boolean, is_line, refuse_unknown, text
+from waybill.validation import Problems, is_line
 
-_Word = TypeVar("_Word", bound=StrEnum)
 DEFAULT_FORMAT = "csv"
 MAX_FILE_NAME_BYTES = 200
 
 
-def parse_definition(body: object, entity: Entity | None, allowed: Allowed, *, sends_mail: bool = False) -> Definition:
-    """The definition that the body of `POST /exports` or `PUT /exports/{id}` holds. A null member counts as left out.
+def check_fit(definition: Definition, entity: Entity, allowed: Allowed, *, sends_mail: bool) -> Problems:
+    """What no longer suits the entity or this deployment in a definition that was good when it was saved."""
+    problems: Problems = []
+    check_fields(None if definition.fields is None else list(definition.fields), entity, problems)
+    check_filter(list(definition.filter), parse_schema(entity.schema), problems)
+    check_schedule(definition.schedule, definition.type, problems)
+    check_export_destination(definition.destination, definition.type, allowed, problems)
+    check_recipients(list(definition.recipients), sends_mail, problems)
+    check_type(definition.type, entity, problems)
+    if definition.include_deleted:
+        check_deletions(definition.type, definition.fields, entity, problems)
+    return problems
+
+
+def check_type(kind: ExportType, entity: Entity, problems: Problems) -> ExportType:
+    """What an export of changes needs of its entity."""
+    if kind in INCREMENTAL and entity.target is not None and entity.target.modified_attribute is None:
+        problems.append(("/type", "an incremental export of a target table needs the entity's modifiedAttribute"))
+    return kind
+
+
+def check_deletions(kind: ExportType, fields: Collection[str] | None, entity: Entity, problems: Problems) -> None:
+    """What an export that is to have deletions (`includeDeleted`) needs.
 
     Args:
-        body: the decoded JSON.
-        entity: the one that `entity_name` found in the body; None when it found none.
-        allowed: what the deployment lets exports be delivered to.
-        sends_mail: whether the deployment can send reports.
-
-    Raises:
-        InvalidRequest: with one problem per wrong member.
+        fields: of the definition; None means all.
     """
-    if not isinstance(body, dict):
-        raise InvalidRequest("The definition of an export is a JSON object.", [("", "must be an object")])
-    given = {member: value for member, value in body.items() if value is not None}
-    problems: Problems = []
-    refuse_unknown(given, MEMBERS, "", problems)
-    if entity is None:
-        problems.append(("/entity", "is required and must be the name of an entity"))
-    name = text(given, "name", problems)
-    if "name" not in given:
-        problems.append(("/name", "is required"))
-    kind = _one_of(given, "type", ExportType.ONE_SHOT, problems)
-    format = given.get("format", DEFAULT_FORMAT)
-    if not isinstance(format, str) or format not in FORMATS:
-        problems.append(("/format", f"must be one of {', '.join(FORMATS)}"))
-        format = DEFAULT_FORMAT
-    compression = _one_of(given, "compression", Compression.NONE, problems)
-    fields = _fields(given.get("fields"), entity, problems)
-    definition = Definition(
-        name=name or "",
-        entity="" if entity is None else entity.name,
-        type=kind,
-        fields=fields,
-        filter=() if entity is None else check_filter(given.get("filter", []), parse_schema(entity.schema), problems),
-        format=format,
-        dialect=_dialect(given.get("dialect", {}), format, problems),
-        compression=compression,
-        file_name=_file_name(given.get("fileName", _default_file_name(entity, format, compression)), problems),
-        schedule=check_schedule(given.get("schedule"), kind, problems),
-        destination=_destination(given, kind, allowed, problems),
-        recipients=tuple(check_recipients(given.get("recipients", []), problems)),
-        escape_formulas=boolean(given, "escapeFormulas", True, problems),
-        include_deleted=boolean(given, "includeDeleted", False, problems),
-    )
-    if definition.recipients and not sends_mail:
-        problems.append(("/recipients", "must be empty: this deployment sends no mail (parameter MailSender)"))
-    if entity is not None:
-        _check_changes(definition, entity, problems)
-    if problems:
-        raise InvalidRequest("The definition of the export breaks a rule.", problems)
-    return definition
-
-
-def entity_name(body: object) -> str | None:
-    """The entity that a body names, readable or not otherwise: its permissions come before its rules."""
-    name = body.get("entity") if isinstance(body, dict) else None
-    return name if isinstance(name, str) else None
-
-
-MEMBERS = frozenset(
-    {
-        "name",
-        "entity",
-        "type",
-        "fields",
-        "filter",
-        "format",
-        "dialect",
-        "compression",
-        "fileName",
-        "schedule",
-        "destination",
-        "recipients",
-        "escapeFormulas",
-        "includeDeleted",
-    }
-)
-
-
-def _check_changes(definition: Definition, entity: Entity, problems: Problems) -> None:
-    """What an export of changes needs of its entity."""
-    if definition.type in INCREMENTAL and entity.target is not None and entity.target.modified_attribute is None:
-        problems.append(("/type", "an incremental export of a target table needs the entity's modifiedAttribute"))
-    if not definition.include_deleted:
-        return
-    chosen = definition.fields or entity.field_names
-    if definition.type not in INCREMENTAL:
+    chosen = fields or entity.field_names
+    if kind not in INCREMENTAL:
         problems.append(("/includeDeleted", "must be false: only incremental exports have deletions"))
     elif entity.target is not None:
         problems.append(("/includeDeleted", "must be false: a target table keeps no deletions"))
@@ -130,16 +68,8 @@ def _check_changes(definition: Definition, entity: Entity, problems: Problems) -
         problems.append(("/fields", f"must hold the key: deletions are told by it ({', '.join(missing)})"))
 
 
-def _one_of(given: Mapping[str, Any], member: str, default: _Word, problems: Problems) -> _Word:
-    kind = type(default)
-    try:
-        return kind(given.get(member, default))
-    except ValueError:
-        problems.append((f"/{member}", f"must be one of {', '.join(kind)}"))
-        return default
-
-
-def _fields(value: object, entity: Entity | None, problems: Problems) -> tuple[str, ...] | None:
+def check_fields(value: object, entity: Entity | None, problems: Problems) -> tuple[str, ...] | None:
+    """The member `fields` of a definition. A null member counts as left out."""
     if value is None:
         return None
     if not isinstance(value, list) or not value or not all(isinstance(name, str) for name in value):
@@ -154,31 +84,37 @@ def _fields(value: object, entity: Entity | None, problems: Problems) -> tuple[s
     return tuple(value)
 
 
-def _destination(given: Mapping[str, Any], kind: ExportType, allowed: Allowed, problems: Problems) -> dict[str, Any]:
-    download = {"kind": "download"}
-    value = given.get("destination", None if kind in PERIODIC else download)
+def check_export_destination(value: object, kind: ExportType, allowed: Allowed, problems: Problems) -> dict[str, Any]:
+    """The member `destination` of a definition. A null member counts as left out."""
+    if value is None and kind not in PERIODIC:
+        return {"kind": "download"}
     if value is None:
         problems.append(("/destination", f"is required: an export of type {kind} is always delivered"))
-        return download
+        return {}
+    given = check_delivery(value, allowed, problems, tuple(DESTINATIONS))
+    if kind in PERIODIC and given.get("kind") in DESTINATIONS and given["kind"] not in DELIVERED:
+        problems.append(("/destination/kind", f"an export of type {kind} is always delivered, never downloaded"))
+    return given
+
+
+def check_delivery(
+    value: object, allowed: Allowed, problems: Problems, kinds: Collection[str] = DELIVERED
+) -> dict[str, Any]:
+    """A destination of one of some kinds."""
     if not isinstance(value, dict):
         problems.append(("/destination", "must be an object"))
-        return download
-    value = {member: setting for member, setting in value.items() if setting is not None}
-    wrong = check_destination(value, allowed)
-    problems.extend(wrong)
-    if kind in PERIODIC and value.get("kind") not in DELIVERED and "/destination/kind" not in dict(wrong):
-        problems.append(("/destination/kind", f"an export of type {kind} is always delivered, never downloaded"))
-    return value
-
-
-def parse_delivery(value: object, allowed: Allowed, problems: Problems) -> dict[str, Any]:
-    """A destination by itself, of a kind that files are sent to. What is wrong with it is added to `problems`."""
-    if not isinstance(value, dict):
-        problems.append(("/destination", "is required and must be an object"))
         return {}
     value = {member: setting for member, setting in value.items() if setting is not None}
-    problems.extend(check_destination(value, allowed, kinds=DELIVERED))
+    problems.extend(check_destination(value, allowed, kinds=kinds))
     return value
+
+
+def check_recipients(value: object, sends_mail: bool, problems: Problems) -> tuple[str, ...]:
+    """The member `recipients` of a definition. A null member counts as left out."""
+    recipients = check_addresses(value, problems)
+    if recipients and not sends_mail:
+        problems.append(("/recipients", "must be empty: this deployment sends no mail (parameter MailSender)"))
+    return recipients
 
 
 # Properties of a Table Dialect that say how to read a file; a writer that ignored them would not do what was asked.
@@ -199,7 +135,15 @@ READING_PROPERTIES = (
 )
 
 
-def _dialect(value: object, format: str, problems: Problems) -> dict[str, Any]:
+def check_format(value: object, problems: Problems) -> str:
+    """The member `format` of a definition."""
+    if isinstance(value, str) and value in FORMATS:
+        return value
+    problems.append(("/format", f"must be one of {', '.join(FORMATS)}"))
+    return DEFAULT_FORMAT
+
+
+def check_dialect(value: object, format: str, problems: Problems) -> dict[str, Any]:
     """A Table Dialect as far as a CSV writer follows one; properties outside the standard are kept."""
     if not isinstance(value, dict):
         problems.append(("/dialect", "must be an object (a Table Dialect)"))
@@ -228,11 +172,11 @@ def _dialect(value: object, format: str, problems: Problems) -> dict[str, Any]:
     return value
 
 
-def _default_file_name(entity: Entity | None, format: str, compression: Compression) -> str:
-    return f"{entity.name if entity else ''}_$yyyyMMdd.{FORMATS[format].extension}{EXTENSIONS[compression]}"
+def default_file_name(entity: str, format: str, compression: Compression) -> str:
+    return f"{entity}_$yyyyMMdd.{FORMATS[format].extension}{EXTENSIONS[compression]}"
 
 
-def _file_name(value: object, problems: Problems) -> str:
+def check_file_name(value: object, problems: Problems) -> str:
     if not isinstance(value, str) or not is_line(value, MAX_FILE_NAME_BYTES):
         problems.append(("/fileName", f"must be one line of 1 to {MAX_FILE_NAME_BYTES} characters"))
     elif len(value.encode()) > MAX_FILE_NAME_BYTES:

@@ -19,6 +19,8 @@ from waybill.exports.destinations import kind_of
 from waybill.jobs.model import Job, Process, Status
 from waybill.timestamps import rfc3339
 from waybill.validation import Problems
+from waybill.wire.jobs import run_summary, work_of
+from waybill.wire.reports import JobDelivery, JobReport
 
 if TYPE_CHECKING:
     from waybill.settings import Settings
@@ -72,7 +74,7 @@ def report_of(
     sha256: str | None = None,
     entity_shown: str | None = None,
     relaunchable: bool | None = None,
-) -> dict[str, Any]:
+) -> JobReport:
     """The body of `GET /jobs/{id}/report`.
 
     Args:
@@ -82,42 +84,21 @@ def report_of(
         entity_shown: the entity's name as the reader may see it; the job's when left out.
         relaunchable: when the caller knows better than `is_relaunchable`, for example that files have expired.
     """
-    started, completed = job.started_at, job.completed_at
     delivered = None
     if job.status is Status.COMPLETED and destination is not None:
         delivered = _delivered(destination, job.file_name)
     return {
-        "jobId": job.job_id,
-        "exportId": job.export_id,
+        **work_of(job, job.entity if entity_shown is None else entity_shown),
+        **run_summary(job),
         "name": export_name,
-        "entity": job.entity if entity_shown is None else entity_shown,
-        "process": job.process.value,
-        "status": job.status.value,
-        "outcome": None if job.outcome is None else job.outcome.value,
-        "startedAt": rfc3339(started),
-        "completedAt": rfc3339(completed),
-        "durationSeconds": None if not (started and completed) else round((completed - started).total_seconds(), 3),
-        "startedBy": job.started_by,
-        "fileName": job.file_name,
-        "numberOfItems": job.counts.total,
-        "counts": {
-            "total": job.counts.total,
-            "processed": job.processed,
-            "imported": job.imported,
-            "rejected": job.rejected,
-            "unprocessed": job.counts.unprocessed if job.is_terminal else 0,
-        },
-        "windowFrom": rfc3339(job.window_from),
-        "windowTo": rfc3339(job.window_to),
         "delivered": delivered,
         "bytes": size_bytes,
         "sha256": sha256,
-        "error": None if job.error_code is None else {"code": job.error_code, "message": job.error_message},
         "relaunchable": is_relaunchable(job) if relaunchable is None else relaunchable,
     }
 
 
-def report_of_run(job: Job, snapshot: Mapping[str, Any], settings: Settings, **shown: Any) -> dict[str, Any]:
+def report_of_run(job: Job, snapshot: Mapping[str, Any], settings: Settings, **shown: Any) -> JobReport:
     """`report_of` for a run of an export, from what it ran with.
 
     Args:
@@ -137,7 +118,7 @@ def report_of_run(job: Job, snapshot: Mapping[str, Any], settings: Settings, **s
     )
 
 
-def _delivered(destination: Mapping[str, Any], file_name: str) -> dict[str, Any]:
+def _delivered(destination: Mapping[str, Any], file_name: str) -> JobDelivery:
     """`{"kind", "location"}`; location None for a download."""
     return {"kind": destination["kind"], "location": kind_of(destination).address(destination, file_name)}
 
@@ -150,7 +131,7 @@ class Mail(NamedTuple):
     html: str
 
 
-def mail_of(report: Mapping[str, Any], *, console_url: str | None = None, next_run: datetime | None = None) -> Mail:
+def mail_of(report: JobReport, *, console_url: str | None = None, next_run: datetime | None = None) -> Mail:
     """The e-mail that recipients of an export get when a run has ended.
 
     Args:
@@ -199,7 +180,7 @@ td {{ vertical-align: top; padding: 2px 0; overflow-wrap: anywhere }}
 """
 
 
-def _lines(report: Mapping[str, Any], next_run: datetime | None) -> list[tuple[str, str | None]]:
+def _lines(report: JobReport, next_run: datetime | None) -> list[tuple[str, str | None]]:
     """What the body says, as (label, value); None: there is nothing to say."""
     error, delivered, seconds = report["error"], report["delivered"], report["durationSeconds"]
     rows, size = report["numberOfItems"], report["bytes"]

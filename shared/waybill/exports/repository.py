@@ -25,12 +25,12 @@ from waybill.exports.definition import (
     ExportStatus,
     ExportType,
     Run,
-    run_summary,
     starts_anew,
 )
 from waybill.ids import Ids, new_uuid
 from waybill.jobs.model import Job, Status
 from waybill.timestamps import parse_rfc3339, rfc3339
+from waybill.wire.jobs import run_summary
 
 
 class ExportRepository:

@@ -27,6 +27,7 @@ from waybill.clock import Clock
 from waybill.errors import Conflict, InvalidRequest
 from waybill.ids import Ids, new_token
 
+MAX_KEY = 255
 KEPT = timedelta(days=1)
 #: A request to the API ends within 29 seconds.
 LOCKED = timedelta(seconds=60)

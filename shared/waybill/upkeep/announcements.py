@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from waybill.aws.events import NotPublished
 from waybill.aws.mail import MailDelayed, MailRefused
 from waybill.errors import NotFound
-from waybill.jobs.model import Job, Process, message_of
+from waybill.jobs.model import Job, Process
 from waybill.telemetry import logger
-from waybill.timestamps import rfc3339
+from waybill.wire.jobs import job_event
 
 if TYPE_CHECKING:
     from waybill.exports.services import ExportServices
@@ -27,7 +27,7 @@ def publish(services: ExportServices, job: Job) -> bool:
     """
     is_published = True
     steps: list[Callable[[], None]] = [
-        lambda: services.events.publish(DETAIL_TYPE, event_detail(job), [f"waybill:job:{job.job_id}"])
+        lambda: services.events.publish(DETAIL_TYPE, job_event(job), [f"waybill:job:{job.job_id}"])
     ]
     if job.process is Process.EXPORT and job.is_terminal:
         steps.append(lambda: _mail_report(services, job))
@@ -46,38 +46,10 @@ def publish_late(services: ExportServices) -> int:
     return services.outbox.publish_late(LATE_SECONDS)
 
 
-def event_detail(job: Job) -> dict[str, Any]:
-    """The event's `detail`, in the words of the job resource."""
-    return {
-        "jobId": job.job_id,
-        "process": job.process.value,
-        "status": job.status.value,
-        "outcome": None if job.outcome is None else job.outcome.value,
-        "entity": job.entity,
-        "fileName": job.file_name,
-        "startedBy": job.started_by,
-        "submittedAt": rfc3339(job.submitted_at),
-        "startedAt": rfc3339(job.started_at),
-        "completedAt": rfc3339(job.completed_at),
-        "counts": {
-            "total": job.counts.total,
-            "processed": job.processed,
-            "imported": job.imported,
-            "rejected": job.rejected,
-            "unprocessed": job.counts.unprocessed,
-        },
-        "message": message_of(job),
-        "error": None if job.error_code is None else {"code": job.error_code, "message": job.error_message},
-        "exportId": job.export_id,
-        "windowFrom": rfc3339(job.window_from),
-        "windowTo": rfc3339(job.window_to),
-    }
-
-
 def _mail_report(services: ExportServices, job: Job) -> None:
     try:
         snapshot = services.jobs.definition(job.job_id)
-    except NotFound:  # deleted meanwhile: nobody wants its report any more
+    except NotFound:  # deleted in the meantime: its report is not wanted
         return
     recipients = snapshot["export"]["recipients"]
     if not recipients:

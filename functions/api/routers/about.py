@@ -8,13 +8,29 @@ import json
 from functools import cache
 from pathlib import Path
 
-from web import Request, Response, Route, json_response
+from aws_lambda_powertools.event_handler.api_gateway import Response
+
+from answers import json_response
+from auth import NOTHING, TOKEN
+from request import Request
+from routing import Answer, ApiRouter, ok
+from waybill.wire import about as wire
+
+router = ApiRouter("Service")
 
 
+@router.get("/v1/health", "Is it alive?", needs=NOTHING, answers=ok("It is.", wire.Health))
 def get_health(request: Request) -> Response[str]:
     return json_response({"status": "ok"})
 
 
+@router.get(
+    "/v1/openapi.json",
+    "This description",
+    operation_id="getOpenapi",
+    needs=NOTHING,
+    answers=ok("OpenAPI 3.1; `servers` holds the address that was called.", dict),
+)
 def get_openapi(request: Request) -> Response[str]:
     """The description that `make openapi` wrote, with the address that was called."""
     document = json.loads(_file("openapi.json"))
@@ -22,6 +38,12 @@ def get_openapi(request: Request) -> Response[str]:
     return json_response(document, headers={"Cache-Control": "public, max-age=300"})
 
 
+@router.get(
+    "/v1/docs",
+    "The browsable reference",
+    needs=NOTHING,
+    answers={200: Answer("A page of HTML.", str, media_type="text/html")},
+)
 def get_docs(request: Request) -> Response[str]:
     """The page that `make openapi` wrote. It may use its own style and nothing else (CSP Level 3, section 6.6.2)."""
     html = _file("docs.html")
@@ -42,31 +64,27 @@ def _file(name: str) -> str:
     return (Path(__file__).parent.parent / name).read_text(encoding="utf-8")
 
 
+@router.get(
+    "/v1/auth-config",
+    "Where to sign in",
+    needs=NOTHING,
+    answers=ok(
+        "The issuer of tokens. `endpoint` is where the user pool answers, null where that is AWS.", wire.AuthConfig
+    ),
+)
 def get_auth_config(request: Request) -> Response[str]:
-    """What a client needs to sign in when it knows nothing but the address of the API.
-
-    `endpoint` is where the user pool answers, null where that is AWS's own address.
-    """
     settings = request.services.settings
-    return json_response(
-        {
-            "issuer": settings.oidc_issuer,
-            "clientId": settings.oidc_audience,
-            "region": settings.aws_region,
-            "endpoint": settings.aws_endpoint_url,
-        }
-    )
+    config: wire.AuthConfig = {
+        "issuer": settings.oidc_issuer,
+        "clientId": settings.oidc_audience,
+        "region": settings.aws_region,
+        "endpoint": settings.aws_endpoint_url,
+    }
+    return json_response(config)
 
 
+@router.get("/v1/me", "Who am I?", needs=TOKEN, answers=ok("Name and groups.", wire.Me))
 def get_me(request: Request) -> Response[str]:
     caller = request.caller
-    return json_response({"name": caller.name, "subject": caller.subject, "groups": sorted(caller.groups)})
-
-
-ROUTES = [
-    Route("GET", "/v1/health", get_health, public=True),
-    Route("GET", "/v1/openapi.json", get_openapi, public=True),
-    Route("GET", "/v1/docs", get_docs, public=True),
-    Route("GET", "/v1/auth-config", get_auth_config, public=True),
-    Route("GET", "/v1/me", get_me),
-]
+    me: wire.Me = {"name": caller.name, "subject": caller.subject, "groups": sorted(caller.groups)}
+    return json_response(me)

@@ -1,0 +1,80 @@
+"""The few kinds of answers."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools.event_handler.api_gateway import Response
+
+from waybill.errors import MalformedRequest
+
+if TYPE_CHECKING:
+    from request import Request
+
+RETRY_AFTER_SECONDS = "2"
+
+
+def json_response(
+    body: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response[str]:
+    headers = {"Cache-Control": "no-store", **(headers or {})}
+    return Response(status, "application/json", json.dumps(body, separators=(",", ":")), headers)
+
+
+def list_response(items: Sequence[Mapping[str, Any]], next_token: str | None, **more: Any) -> Response[str]:
+    return json_response({"items": items, "nextToken": next_token, **more})
+
+
+def no_content() -> Response[str]:
+    return Response(204, body="")
+
+
+def see_other(url: str) -> Response[str]:
+    return Response(303, body="", headers={"Location": url, "Cache-Control": "no-store"})
+
+
+def if_changed(request: Request, resource: Mapping[str, Any], retry_after: str | None = None) -> Response[str]:
+    """The resource with its ETag, or 304 when the caller has it already."""
+    body = json.dumps(resource, separators=(",", ":"))
+    etag = f'"{hashlib.sha256(body.encode()).hexdigest()[:32]}"'
+    headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
+    if retry_after is not None:
+        headers["Retry-After"] = retry_after
+    # RFC 9110, section 13.1.2: the comparison is weak.
+    known = [tag.strip().removeprefix("W/") for tag in (request.headers.get("if-none-match") or "").split(",")]
+    if etag in known or "*" in known:
+        return Response(304, body="", headers=headers)
+    return Response(200, "application/json", body, headers)
+
+
+def encode_cursor(position: str | None) -> str | None:
+    """A position in a list as an opaque `nextToken`; None stays None."""
+    return None if position is None else base64.urlsafe_b64encode(position.encode()).decode().rstrip("=")
+
+
+def decode_cursor(token: str | None) -> str | None:
+    """The position that `encode_cursor` encoded.
+
+    Raises:
+        MalformedRequest: the token did not come from this API.
+    """
+    if token is None:
+        return None
+    try:
+        return base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError):
+        raise bad_token() from None
+
+
+def bad_token() -> MalformedRequest:
+    return MalformedRequest("nextToken must be one that this list returned.")
+
+
+def matches(search: str, texts: Collection[str | None]) -> bool:
+    """Whether any text contains the search words, whatever their case; all do where there are none."""
+    return not search or any(search.casefold() in text.casefold() for text in texts if text)

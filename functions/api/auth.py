@@ -1,0 +1,289 @@
+"""Who is asking, and what they may do: the token's caller, and the right that each route needs.
+
+A need stands on its route. The frame runs its check before the handler, and gives the handler what the check found: a
+handler has no other way to a job, an export or an upload that the path names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from request import Request, is_uuid
+from waybill.bootstrap import services
+from waybill.entities.model import Entity, Right
+from waybill.entities.permissions import entity_not_found, may, require, require_admin, sees_entity
+from waybill.errors import Forbidden, Gone, NotFound
+from waybill.jobs.model import Job, Process
+from waybill.jobs.permissions import may_change_job, sees_job
+
+if TYPE_CHECKING:
+    from tokens import TokenVerifier
+    from waybill.exports.definition import Export
+    from waybill.jobs.uploads import Upload
+
+Found = dict[str, Any]
+"""What a check found, by the name of the handler's parameter."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a caller must be allowed. What they may not see is answered 404, what they see and may not do 403.
+
+    Attributes:
+        word: `x-needs` in the description of the API.
+        who: who may call the route, as a sentence.
+        check: raises unless the caller may. It is given the request, the parameters of the path, and the body as it was
+            sent (None where the route takes none); None where a token is enough, or not even that is needed.
+        forbids: whether the check can answer 403.
+    """
+
+    word: str
+    who: str
+    check: Callable[[Request, Mapping[str, str], Any], Found] | None = None
+    forbids: bool = True
+
+
+def visible_entity(request: Request, name: str) -> Entity:
+    """
+    Raises:
+        NotFound: there is no such entity, or the caller may not see it.
+    """
+    entity = request.find_entity(name)
+    if entity is None or not sees_entity(request.caller, entity):
+        raise entity_not_found(name)
+    return entity
+
+
+def entity_with_right(request: Request, name: str, right: Right) -> Entity:
+    """
+    Raises:
+        NotFound: there is no such entity, or the caller may not see it.
+        Forbidden: the caller lacks the right.
+    """
+    return require(request.caller, visible_entity(request, name), right)
+
+
+def visible_job(request: Request, job_id: str) -> Job:
+    """
+    Raises:
+        NotFound: there is no such job, or the caller may not see it.
+        Gone: it has expired, and its record is still there.
+    """
+    job = request.services.jobs.find(job_id)
+    if job is None or not sees_job(request.caller, job, request.find_entity(job.entity)):
+        raise NotFound("There is no job with this id, or it has expired.")
+    if job.has_expired(request.services.clock.now()):
+        raise Gone("This job has expired.")
+    return job
+
+
+def job_to_change(request: Request, job_id: str) -> Job:
+    """As `visible_job`.
+
+    Raises:
+        Forbidden: the caller may see the job, but not change it.
+    """
+    job = visible_job(request, job_id)
+    if not may_change_job(request.caller, job, request.find_entity(job.entity)):
+        raise Forbidden("You may look at this job, but not change it.")
+    return job
+
+
+def own_upload(request: Request, upload_id: str) -> tuple[Upload, Entity]:
+    """An upload that the caller may import, and its entity.
+
+    Raises:
+        NotFound: there is no such upload, or it is somebody else's.
+        Gone: it has expired, and its record is still there.
+        Forbidden: the caller may no longer import into the entity.
+    """
+    upload = request.services.uploads.get(upload_id)
+    if upload.started_by_id != request.caller.subject and not request.caller.is_admin:
+        raise NotFound("There is no upload with this id, or it has expired.")
+    entity = entity_with_right(request, upload.entity, Right.IMPORT)
+    if upload.entity_uid not in (None, entity.uid):  # the name was deleted and is used again
+        raise NotFound("There is no upload with this id, or it has expired.")
+    if upload.expires_at <= request.services.clock.now():
+        raise Gone("This upload has expired.")
+    return upload, entity
+
+
+def _admin(request: Request, path: Mapping[str, str], given: Any) -> Found:
+    require_admin(request.caller)
+    return {}
+
+
+def _entity(request: Request, path: Mapping[str, str], given: Any) -> Found:
+    return {"entity": visible_entity(request, path["name"])}
+
+
+def _entity_as_admin(request: Request, path: Mapping[str, str], given: Any) -> Found:
+    found = _entity(request, path, given)
+    require_admin(request.caller)
+    return found
+
+
+def _view(request: Request, path: Mapping[str, str], given: Any) -> Found:
+    return {"entity": entity_with_right(request, path["name"], Right.VIEW)}
+
+
+def entity_in_body(right: Right) -> Callable[[Request, Mapping[str, str], Any], Found]:
+    """A check of the right on the entity that the body names. A body without one is refused for that afterwards."""
+
+    def check(request: Request, path: Mapping[str, str], given: Any) -> Found:
+        name = given.get("entity") if isinstance(given, dict) else None
+        return {"entity": entity_with_right(request, name, right)} if isinstance(name, str) else {}
+
+    return check
+
+
+def _upload(request: Request, path: Mapping[str, str], given: Any) -> Found:
+    upload, entity = own_upload(request, path["upload_id"])
+    return {"upload": upload, "entity": entity}
+
+
+def _upload_in_body(request: Request, path: Mapping[str, str], given: Any) -> Found:
+    """A body without the id of an upload is refused for that afterwards."""
+    upload_id = given.get("uploadId") if isinstance(given, dict) else None
+    if not isinstance(upload_id, str) or not is_uuid(upload_id):
+        return {}
+    return _upload(request, {"upload_id": upload_id.lower()}, given)
+
+
+def _job(request: Request, path: Mapping[str, str], given: Any) -> Found:
+    return {"job": visible_job(request, path["job_id"])}
+
+
+def _job_to_change(request: Request, path: Mapping[str, str], given: Any) -> Found:
+    return {"job": job_to_change(request, path["job_id"])}
+
+
+def _job_to_relaunch(request: Request, path: Mapping[str, str], given: Any) -> Found:
+    """A relaunch begins anew, so that whoever started the first job needs the right for it today."""
+    job = job_to_change(request, path["job_id"])
+    entity = request.find_entity(job.entity)
+    if entity is not None:
+        require(request.caller, entity, Right.EXPORT if job.process is Process.EXPORT else Right.IMPORT)
+    if job.process is Process.EXPORT:
+        from waybill.exports.definition import CUSTOM
+
+        if job.export_type in CUSTOM:
+            require_backoffice(request)
+    return {"job": job}
+
+
+def _job_with_download(request: Request, path: Mapping[str, str], given: Any) -> Found:
+    job = visible_job(request, path["job_id"])
+    entity = request.find_entity(job.entity)
+    if job.process is Process.EXPORT and entity is not None:
+        require(request.caller, entity, Right.EXPORT)
+    return {"job": job}
+
+
+def _zilliant_upload(request: Request, path: Mapping[str, str], given: Any) -> Found:
+    """Zilliant answers 404 for what has expired."""
+    try:
+        return _upload(request, path, given)
+    except Gone as error:
+        raise NotFound(error.detail) from None
+
+
+def _zilliant_job(request: Request, path: Mapping[str, str], given: Any) -> Found:
+    try:
+        job = visible_job(request, path["import_id"])
+    except Gone as error:
+        raise NotFound(error.detail) from None
+    if job.process is not Process.IMPORT:
+        raise NotFound("There is no import with this id.")
+    return {"job": job}
+
+
+def entity_of_export(request: Request, export: Export) -> Entity | None:
+    """The export's entity, if it is still the same and the caller may export it."""
+    entity = request.find_entity(export.definition.entity)
+    if entity is None or entity.uid != export.entity_uid or not may(request.caller, entity, Right.EXPORT):
+        return None
+    return entity
+
+
+def _export(request: Request, path: Mapping[str, str], given: Any) -> Found:
+    export = request.services.exports.get(path["export_id"])
+    entity = entity_of_export(request, export)
+    if entity is None:
+        from waybill.exports.repository import export_not_found
+
+        raise export_not_found()
+    return {"export": export, "entity": entity}
+
+
+def _export_to_change(request: Request, path: Mapping[str, str], given: Any) -> Found:
+    found = _export(request, path, given)
+    if found["export"].definition.is_custom:
+        require_backoffice(request)
+    return found
+
+
+def _export_to_edit(request: Request, path: Mapping[str, str], given: Any) -> Found:
+    """The new definition may be of another entity."""
+    export = _export_to_change(request, path, given)["export"]
+    export.check_allows("edit")
+    return {"export": export, **entity_in_body(Right.EXPORT)(request, path, given)}
+
+
+def _export_to_take_over(request: Request, path: Mapping[str, str], given: Any) -> Found:
+    """An incremental custom flow can be looked at, copied, and turned into a standard export."""
+    found = _export(request, path, given)
+    definition = found["export"].definition
+    if definition.is_custom and not definition.is_incremental:
+        require_backoffice(request)
+    return found
+
+
+def require_backoffice(request: Request) -> None:
+    """
+    Raises:
+        Forbidden: the caller does not belong to the back office.
+    """
+    if not request.caller.is_backoffice:
+        raise Forbidden("Custom flows are set up by the back office (group backoffice).")
+
+
+NOTHING = Need("nothing", "Anybody, without a token.", forbids=False)
+TOKEN = Need("token", "Everybody with a token; lists hold what the caller may see.", forbids=False)
+ADMIN = Need("admin", "The group `admin`.", _admin)
+ENTITY = Need("entity", "Whoever has any right on the entity.", _entity, forbids=False)
+DELETE_ENTITY = Need("entity, and admin", "The group `admin`.", _entity_as_admin)
+VIEW = Need("view", "Whoever has the right `view` on the entity.", _view)
+_IMPORTERS = "Whoever has the right `import` on the entity."
+IMPORT = Need("import", _IMPORTERS, entity_in_body(Right.IMPORT))
+UPLOAD = Need("import", _IMPORTERS, _upload)
+UPLOAD_IN_BODY = Need("import", _IMPORTERS, _upload_in_body)
+EXPORT = Need("export", "Whoever has the right `export` on the entity.", entity_in_body(Right.EXPORT))
+JOB = Need("job", "Whoever started the job or has the right `view` on its entity.", _job, forbids=False)
+_CHANGERS = "Whoever started the job, or sees it and has the right `import` (of an export: `export`)."
+CHANGE_JOB = Need("change job", _CHANGERS, _job_to_change)
+RELAUNCH_JOB = Need("change job", f"{_CHANGERS} Custom flows are the back office's.", _job_to_relaunch)
+_EXPORTERS = "Whoever has the right `export` on the entity. Custom flows are the back office's."
+EXPORT_DEFINITION = Need("export definition", _EXPORTERS, _export, forbids=False)
+CHANGE_EXPORT = Need("export definition", _EXPORTERS, _export_to_change)
+EDIT_EXPORT = Need("export definition", _EXPORTERS, _export_to_edit)
+TAKE_OVER_EXPORT = Need("export definition", _EXPORTERS, _export_to_take_over)
+DOWNLOAD = Need(
+    "download",
+    "Whoever sees the job; of an export also with the right `export` on its entity.",
+    _job_with_download,
+)
+
+ZILLIANT_UPLOAD = replace(UPLOAD, check=_zilliant_upload)
+ZILLIANT_JOB = replace(JOB, check=_zilliant_job)
+
+
+@cache
+def verifier() -> TokenVerifier:
+    """The token verifier of this process, with its cache of keys."""
+    from tokens import TokenVerifier
+
+    return TokenVerifier.from_settings(services().settings)

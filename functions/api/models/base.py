@@ -1,0 +1,188 @@
+"""What all request bodies share: strict types, no unknown members, and every problem of a body at once.
+
+A body is validated by its model, in one pass. Rules of the domain are functions of `waybill` that collect problems; a
+model's validators call them through `checked`. Rules that need more than the body (the entity, the settings) find it in
+the validation context.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Self, TypeVar
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    Strict,
+    ValidationError,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+from pydantic_core import CoreSchema, ErrorDetails, InitErrorDetails, PydanticCustomError, core_schema
+
+from waybill.errors import InvalidRequest
+from waybill.validation import LINE_PATTERN, Problems, is_line, pointer_token
+
+_Word = TypeVar("_Word")
+
+Word = Annotated[_Word, Strict(False)]
+"""A word of an enum: strict validation takes its members only, never their text."""
+
+# What pydantic finds → what the API says; `{…}` is from the error's context.
+_SENTENCES = {
+    "extra_forbidden": "unknown member",
+    "missing": "is required",
+    "bool_type": "must be true or false",
+    "string_type": "must be text",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "list_type": "must be a list",
+    "too_short": "must have {min_length} or more items",
+    "too_long": "must have at most {max_length} items",
+    "string_too_short": "must have {min_length} or more characters",
+    "string_too_long": "must have at most {max_length} characters",
+    "string_pattern_mismatch": "must match {pattern}",
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "enum": "must be one of {expected}",
+    "literal_error": "must be one of {expected}",
+}
+
+
+def without_nulls(value: Any) -> Any:
+    """An object without its null members, which count as left out; anything else as it is."""
+    return {name: part for name, part in value.items() if part is not None} if isinstance(value, dict) else value
+
+
+class Body(BaseModel):
+    """A JSON object that a request holds."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, extra="forbid", strict=True, defer_build=True, use_attribute_docstrings=True
+    )
+
+    refusal: ClassVar[str] = "The request breaks a rule."
+    """The `detail` of the problem document when the body is refused."""
+
+    _drop_nulls = model_validator(mode="before")(without_nulls)
+
+    @classmethod
+    def read(cls, value: Any, context: Any = None) -> Self:
+        """A body as its model.
+
+        Raises:
+            InvalidRequest: with every problem of the body.
+        """
+        try:
+            return cls.model_validate(value, context=context)
+        except ValidationError as error:
+            raise InvalidRequest(cls.refusal, problems_of(error.errors(include_url=False), value)) from None
+
+    @classmethod
+    def may_be_left_out(cls) -> bool:
+        """Whether a request without a body means the same as `{}`."""
+        return not any(member.is_required() for member in cls.model_fields.values())
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        described = handler.resolve_ref_schema(handler(schema))
+        for name, member in described.get("properties", {}).items():
+            if name not in described.get("required", ()):
+                described["properties"][name] = _or_null(member)
+        return described
+
+
+_ABOUT = ("description", "default", "examples")
+
+
+def _or_null(member: dict[str, Any]) -> dict[str, Any]:
+    """The schema of an optional member; its default is not null, which counts as left out."""
+    about = {name: member[name] for name in _ABOUT if member.get(name) is not None}
+    choice = {name: value for name, value in member.items() if name not in _ABOUT}
+    choices = choice.pop("anyOf", [choice])
+    return {"anyOf": [*(each for each in choices if each != {"type": "null"}), {"type": "null"}], **choice, **about}
+
+
+def refuse(problems: Sequence[tuple[str, str]]) -> None:
+    """Raise problems that a rule of the domain has found, if there are any. For validators.
+
+    Args:
+        problems: (JSON Pointer from the body's root, what is wrong there).
+    """
+    if problems:
+        raise ValidationError.from_exception_data("rule", [_line_error(*problem) for problem in problems])
+
+
+def checked(check: Callable[..., Any], *arguments: Any) -> Any:
+    """What a rule of the domain makes of its arguments, to which the list of problems is added. For validators."""
+    problems: Problems = []
+    value = check(*arguments, problems)
+    refuse(problems)
+    return value
+
+
+def broken(rule: str) -> PydanticCustomError:
+    """The error of a validator; `rule` completes "<member> …"."""
+    return PydanticCustomError("rule", "{rule}", {"rule": rule})
+
+
+def _line_error(pointer: str, rule: str) -> InitErrorDetails:
+    return {"type": PydanticCustomError("rule", "{rule}", {"rule": rule, "pointer": pointer}), "input": None}
+
+
+def problems_of(errors: Sequence[ErrorDetails], body: Any) -> Problems:
+    """What pydantic found in a body, as the API says it."""
+    return [_problem(error, body) for error in errors]
+
+
+def _problem(error: ErrorDetails, body: Any) -> tuple[str, str]:
+    context = error.get("ctx", {})
+    if error["type"] == "rule":
+        return context.get("pointer", _pointer(error["loc"], body)), context["rule"]
+    pointer = _pointer(error["loc"], body)
+    if error["type"] == "missing" and not pointer.endswith(_token(error["loc"][-1])):
+        pointer += _token(error["loc"][-1])
+    if error["type"] not in _SENTENCES:
+        return pointer, error["msg"]
+    if "expected" in context:  # "'a', 'b' or 'c'"
+        context = {"expected": ", ".join(re.findall("'([^']*)'", context["expected"]))}
+    return pointer, _SENTENCES[error["type"]].format(**context)
+
+
+def _pointer(location: Sequence[str | int], body: Any) -> str:
+    """Where in a body an error stands; parts of the location that name a branch of a union are not in the body."""
+    pointer = ""
+    for part in location:
+        if (isinstance(body, Mapping) and part in body) or (isinstance(body, list) and isinstance(part, int)):
+            body = body[part]  # type: ignore[index]
+            pointer += _token(part)
+    return pointer
+
+
+def _token(part: str | int) -> str:
+    return f"/{pointer_token(str(part))}"
+
+
+@dataclass(frozen=True)
+class Line:
+    """Annotates one line of text: not blank, without control characters, at most `longest` characters."""
+
+    longest: int
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self._checked)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"type": "string", "minLength": 1, "maxLength": self.longest, "pattern": LINE_PATTERN}
+
+    def _checked(self, value: Any) -> Any:
+        if is_line(value, self.longest):
+            return value
+        raise broken(f"must be one line of 1 to {self.longest} characters")

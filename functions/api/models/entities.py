@@ -1,0 +1,161 @@
+"""The body of `PUT /entities/{name}`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import ConfigDict, Field, PlainValidator, ValidationInfo, field_validator
+
+from models.base import Body, Line, Word, broken, checked, refuse
+from models.query import Paging as Paging
+from waybill.entities.model import (
+    DataType,
+    Entity,
+    Right,
+    Target,
+    check_columns,
+    check_dialect,
+    check_encoding,
+    check_schema,
+)
+from waybill.validation import MAX_TEXT, is_line
+from waybill.wire import entities as wire
+
+_CONTACTS: dict[str, Any] = {
+    "title": "Contacts",
+    "database": "crm",
+    "dataType": "profile",
+    "schema": {
+        "fields": [
+            {"name": "contact_id", "type": "string", "constraints": {"required": True, "maxLength": 40}},
+            {"name": "email", "type": "string", "format": "email"},
+            {"name": "spend", "type": "number", "constraints": {"minimum": 0}},
+            {"name": "joined", "type": "date"},
+            {"name": "vip", "type": "boolean", "trueValues": ["yes"], "falseValues": ["no"]},
+        ],
+        "primaryKey": ["contact_id"],
+        "missingValues": ["", "NA"],
+        "fieldsMatch": "subset",
+    },
+    "dialect": {"delimiter": ";"},
+    "encoding": "utf-8",
+    "permissions": {"view": ["sales"], "import": ["ops"], "export": ["ops", "sales"]},
+    "columns": {"E-mail": "email"},
+    "refuseDuplicates": False,
+}
+
+
+def _groups(value: Any) -> Any:
+    if not isinstance(value, list) or not all(is_line(group, MAX_TEXT) for group in value):
+        raise broken("must be a list of group names")
+    return value
+
+
+_GroupsShape = Annotated[list[Annotated[str, Line(MAX_TEXT)]], Field(description="Names of groups.")]
+_Groups = Annotated[list[str], PlainValidator(_groups, json_schema_input_type=_GroupsShape)]
+
+
+class PermissionsRequest(Body):
+    """Groups by right. Without it only the group admin has any."""
+
+    view: _Groups = Field(default_factory=list)
+    import_: _Groups = Field(default_factory=list, alias="import")
+    export: _Groups = Field(default_factory=list)
+
+    def to_permissions(self) -> dict[Right, tuple[str, ...]]:
+        given = {Right.VIEW: self.view, Right.IMPORT: self.import_, Right.EXPORT: self.export}
+        return {right: tuple(dict.fromkeys(groups)) for right, groups in given.items()}
+
+
+class TargetRequest(Body):
+    """An existing DynamoDB table that holds the records instead of Waybill's own."""
+
+    table: str
+    modified_attribute: Annotated[str, Field(min_length=1, max_length=MAX_TEXT)] | None = None
+    """The attribute in which writers stamp the time of their change; incremental exports need it."""
+
+    @field_validator("table")
+    @classmethod
+    def _is_allowed(cls, table: str, info: ValidationInfo) -> str:
+        tables = (info.context or {})["request"].services.settings.target_tables.split(",")
+        if not table or table not in tables:
+            refuse([("/target/table", "is not one of the tables that this installation may write to")])
+        return table
+
+
+class EntityRequest(Body):
+    """The definition of an entity."""
+
+    refusal: ClassVar[str] = "The definition of the entity breaks a rule."
+    model_config = ConfigDict(json_schema_extra={"examples": [_CONTACTS]})
+
+    name: str | None = None
+    """That of the path, or left out."""
+    title: Annotated[str, Line(MAX_TEXT)] | None = None
+    """The name, when left out."""
+    database: Annotated[str, Line(MAX_TEXT)] | None = None
+    data_type: Word[DataType] = DataType.PROFILE
+    table_schema: wire.TableSchemaDocument = Field(alias="schema")
+    dialect: wire.TableDialectDocument | None = None
+    encoding: wire.Encoding | None = None
+    """A text encoding that Python knows; detected when left out."""
+    permissions: PermissionsRequest = Field(default_factory=lambda: PermissionsRequest.model_validate({}))
+    columns: dict[str, str] = Field(default_factory=dict)
+    """Header names of files, and the fields that they mean; applied before the header is checked."""
+    refuse_duplicates: bool = False
+    """A file whose content was imported before fails as `duplicate-file`."""
+    target: TargetRequest | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _is_the_paths(cls, name: str | None, info: ValidationInfo) -> str | None:
+        of_path = (info.context or {})["name"]
+        if name not in (None, of_path):
+            refuse([("/name", f"must be {of_path!r}, as in the path")])
+        return name
+
+    @field_validator("table_schema", mode="wrap")
+    @classmethod
+    def _is_table_schema(cls, value: Any, _: Any) -> Any:
+        return checked(check_schema, value, "/schema")
+
+    @field_validator("dialect", mode="wrap")
+    @classmethod
+    def _is_table_dialect(cls, value: Any, _: Any) -> Any:
+        return checked(check_dialect, value, "/dialect")
+
+    @field_validator("encoding", mode="wrap")
+    @classmethod
+    def _is_encoding(cls, value: Any, _: Any) -> Any:
+        return checked(check_encoding, value, "/encoding")
+
+    @field_validator("columns", mode="wrap")
+    @classmethod
+    def _are_columns(cls, value: Any, _: Any, info: ValidationInfo) -> Any:
+        return checked(check_columns, value, _field_names(info.data.get("table_schema", {})), "/columns")
+
+    def to_entity(self, name: str, uid: str) -> Entity:
+        """
+        Args:
+            name: from the path.
+            uid: of the entity that is replaced, or a new one.
+        """
+        target = self.target
+        return Entity(
+            uid=uid,
+            name=name,
+            schema=self.table_schema,
+            title=self.title or name,
+            database=self.database,
+            data_type=self.data_type,
+            dialect=self.dialect,
+            encoding=self.encoding,
+            permissions=self.permissions.to_permissions(),
+            columns=self.columns,
+            refuse_duplicates=self.refuse_duplicates,
+            target=None if target is None else Target(target.table, target.modified_attribute),
+        )
+
+
+def _field_names(schema: dict[str, Any]) -> list[str]:
+    return [field["name"] for field in schema.get("fields", ())]

@@ -1,0 +1,225 @@
+"""The bodies of requests about exports."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator
+
+from models.base import Body, Line, Word, checked
+from models.query import Paging as Paging
+from models.query import Words
+from waybill.entities.model import DataType, Entity
+from waybill.entities.schema import parse_schema
+from waybill.exports import parse
+from waybill.exports.compression import Compression
+from waybill.exports.definition import Definition, ExportStatus, ExportType
+from waybill.exports.destinations.base import Allowed
+from waybill.exports.filter import MAX_CONDITIONS, check_filter
+from waybill.exports.report import MAX_RECIPIENTS
+from waybill.exports.schedule import check_schedule
+from waybill.settings import Settings
+from waybill.validation import MAX_TEXT
+from waybill.wire import exports as wire
+from waybill.wire.schema import Schema
+
+_NIGHTLY: dict[str, Any] = {
+    "name": "Nightly contacts",
+    "entity": "contacts",
+    "type": "INCREMENTAL",
+    "fields": ["contact_id", "email"],
+    "filter": [{"field": "vip", "op": "eq", "value": True}],
+    "format": "csv",
+    "dialect": {"delimiter": ";"},
+    "compression": "gzip",
+    "fileName": "contacts_$yyyyMMdd.csv",
+    "schedule": {"time": "02:30", "timezone": "Europe/Brussels", "days": ["mon", "tue"]},
+    "destination": {"kind": "s3", "prefix": "in"},
+    "recipients": [],
+    "escapeFormulas": True,
+    "includeDeleted": False,
+}
+
+
+def _entity(info: ValidationInfo) -> Entity | None:
+    """The entity that the body names, if it names one."""
+    entity: Entity | None = (info.context or {}).get("entity")
+    return entity
+
+
+def _settings(info: ValidationInfo) -> Settings:
+    settings: Settings = (info.context or {})["request"].services.settings
+    return settings
+
+
+class ExportFilters(Paging):
+    """Which exports a list holds."""
+
+    q: str = ""
+    """Words that a name contains, whatever their case."""
+    database: str = ""
+    """Database of the entity."""
+    data_type: Annotated[frozenset[DataType], Words(DataType)] = Field(default_factory=lambda: frozenset(DataType))
+    """One or more, with commas between."""
+    type: Annotated[frozenset[ExportType], Words(ExportType)] = Field(default_factory=lambda: frozenset(ExportType))
+    """One or more, with commas between."""
+    status: Annotated[frozenset[ExportStatus], Words(ExportStatus)] = Field(
+        default_factory=lambda: frozenset(ExportStatus)
+    )
+    """One or more, with commas between."""
+    entity: str = ""
+    """Name of the entity."""
+
+
+class _Scheduled(Body):
+    type: Word[ExportType] = ExportType.ONE_SHOT
+    """`CUSTOM` and `INCREMENTAL_CUSTOM` are defined by the group backoffice."""
+    schedule: wire.ScheduleDocument | None = Field(None, validate_default=True)
+
+    @field_validator("schedule", mode="wrap")
+    @classmethod
+    def _is_schedule(cls, value: Any, _: Any, info: ValidationInfo) -> Any:
+        # Without a valid type nobody knows what the schedule must hold.
+        return checked(check_schedule, value, info.data["type"]) if "type" in info.data else None
+
+
+class ScheduleToPreview(_Scheduled):
+    """A schedule that no export has yet."""
+
+    refusal: ClassVar[str] = "The schedule breaks a rule."
+
+
+class ExportRequest(_Scheduled):
+    """The definition of an export."""
+
+    refusal: ClassVar[str] = "The definition of the export breaks a rule."
+    model_config = ConfigDict(json_schema_extra={"examples": [_NIGHTLY]})
+
+    name: Annotated[str, Line(MAX_TEXT)]
+    entity: str
+    """Name of the entity; you need the right `export` on it."""
+    fields: Annotated[list[str], Schema(minItems=1, uniqueItems=True)] | None = None
+    """All in schema order, when left out."""
+    filter: Annotated[list[wire.ConditionDocument], Schema(maxItems=MAX_CONDITIONS)] = Field(default_factory=list)
+    """Conditions that must all hold."""
+    format: wire.FormatName = parse.DEFAULT_FORMAT
+    dialect: wire.DialectDocument = Field(default_factory=dict)
+    compression: Word[Compression] = Compression.NONE
+    file_name: Annotated[str, Line(parse.MAX_FILE_NAME_BYTES)] | None = None
+    """With date patterns of yyyy, MM, dd, HH, mm, ss after a `$`. When left out: `{entity}_$yyyyMMdd.{format}`."""
+    destination: wire.DestinationDocument | None = Field(None, validate_default=True)
+    recipients: Annotated[list[wire.Email], Schema(maxItems=MAX_RECIPIENTS)] = Field(default_factory=list)
+    """Who gets the report."""
+    escape_formulas: bool = True
+    """Prefix `'` to cells that a spreadsheet would run."""
+    include_deleted: bool = False
+    """Incremental exports: deletions are rows too, in a column `_deleted`."""
+
+    @field_validator("type")
+    @classmethod
+    def _suits_entity(cls, kind: ExportType, info: ValidationInfo) -> ExportType:
+        entity = _entity(info)
+        return kind if entity is None else checked(parse.check_type, kind, entity)
+
+    @field_validator("fields", mode="wrap")
+    @classmethod
+    def _are_fields(cls, value: Any, _: Any, info: ValidationInfo) -> Any:
+        return checked(parse.check_fields, value, _entity(info))
+
+    @field_validator("filter", mode="wrap")
+    @classmethod
+    def _is_filter(cls, value: Any, _: Any, info: ValidationInfo) -> Any:
+        entity = _entity(info)
+        return [] if entity is None else list(checked(check_filter, value, parse_schema(entity.schema)))
+
+    @field_validator("format", mode="wrap")
+    @classmethod
+    def _is_format(cls, value: Any, _: Any) -> Any:
+        return checked(parse.check_format, value)
+
+    @field_validator("dialect", mode="wrap")
+    @classmethod
+    def _is_dialect(cls, value: Any, _: Any, info: ValidationInfo) -> Any:
+        return checked(parse.check_dialect, value, info.data.get("format", parse.DEFAULT_FORMAT))
+
+    @field_validator("file_name", mode="wrap")
+    @classmethod
+    def _is_file_name(cls, value: Any, _: Any) -> Any:
+        return checked(parse.check_file_name, value)
+
+    @field_validator("destination", mode="wrap")
+    @classmethod
+    def _is_destination(cls, value: Any, _: Any, info: ValidationInfo) -> Any:
+        return checked(
+            parse.check_export_destination,
+            value,
+            info.data.get("type", ExportType.ONE_SHOT),
+            Allowed.of(_settings(info)),
+        )
+
+    @field_validator("recipients", mode="wrap")
+    @classmethod
+    def _are_recipients(cls, value: Any, _: Any, info: ValidationInfo) -> Any:
+        return list(checked(parse.check_recipients, value, bool(_settings(info).mail_sender)))
+
+    @field_validator("include_deleted")
+    @classmethod
+    def _has_deletions(cls, include_deleted: bool, info: ValidationInfo) -> bool:
+        entity = _entity(info)
+        if include_deleted and entity is not None and "type" in info.data:
+            checked(parse.check_deletions, info.data["type"], info.data.get("fields"), entity)
+        return include_deleted
+
+    def to_definition(self) -> Definition:
+        """The definition, with every default filled in."""
+        return Definition(
+            name=self.name,
+            entity=self.entity,
+            type=self.type,
+            fields=None if self.fields is None else tuple(self.fields),
+            filter=tuple(self.filter),
+            format=self.format,
+            dialect=self.dialect,
+            compression=self.compression,
+            file_name=self.file_name or parse.default_file_name(self.entity, self.format, self.compression),
+            schedule=self.schedule,
+            destination=self.destination or {"kind": "download"},
+            recipients=tuple(self.recipients),
+            escape_formulas=self.escape_formulas,
+            include_deleted=self.include_deleted,
+        )
+
+
+class DestinationToTest(Body):
+    """A place that files are to be delivered to."""
+
+    refusal: ClassVar[str] = "The destination breaks a rule."
+
+    entity: str
+    """Name of the entity; you need the right `export` on it."""
+    destination: Annotated[dict[str, Any], Schema(shape="Delivery")]
+    """Where files are delivered."""
+
+    @field_validator("destination", mode="wrap")
+    @classmethod
+    def _is_delivery(cls, value: Any, _: Any, info: ValidationInfo) -> Any:
+        return checked(parse.check_delivery, value, Allowed.of(_settings(info)))
+
+
+class Copy(Body):
+    """What differs in a copy."""
+
+    refusal: ClassVar[str] = "The copy breaks a rule."
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Another"}]})
+
+    name: Annotated[str, Line(MAX_TEXT)]
+
+
+class Unscheduling(Body):
+    """How a scheduled export becomes a draft."""
+
+    refusal: ClassVar[str] = "The export cannot be unscheduled like this."
+    model_config = ConfigDict(json_schema_extra={"examples": [{"confirm": True}]})
+
+    confirm: bool = False
+    """Needed for INCREMENTAL_CUSTOM, which becomes a standard export for good."""

@@ -1,0 +1,109 @@
+"""Requests about uploads and imports."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Any, ClassVar
+
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator
+
+from models.base import Body, Line, checked
+from waybill.entities.model import Entity, check_columns, check_dialect, check_encoding
+from waybill.imports.modes import DEFAULT_MODE, MODES, MODES_IN_WORDS
+from waybill.imports.options import MAX_ERRORS, ON_ERROR, ImportOptions, check_mode, check_on_error
+from waybill.wire.entities import Encoding, TableDialectDocument
+from waybill.wire.schema import UUID_PATTERN
+
+MAX_FILE_NAME = 255
+_UPLOAD_ID = "2587c81c-b9fc-4873-ae2f-421b292d2c2b"
+
+
+class UploadRequest(Body):
+    """A file that is about to be sent."""
+
+    refusal: ClassVar[str] = "The upload breaks a rule."
+    model_config = ConfigDict(json_schema_extra={"examples": [{"entity": "contacts", "fileName": "contacts.csv"}]})
+
+    entity: str
+    file_name: Annotated[str, Line(MAX_FILE_NAME)]
+    """For display."""
+
+
+class PreviewRequest(Body):
+    """The options of an import that say how a file is read."""
+
+    refusal: ClassVar[str] = "The import breaks a rule."
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"dialect": {"sheetName": "March"}, "columns": {"E-mail": "email"}}]}
+    )
+
+    mode: str = Field(DEFAULT_MODE, json_schema_extra={"enum": [*MODES]}, description=MODES_IN_WORDS)
+    encoding: Encoding | None = None
+    """A text encoding that Python knows; detected when left out."""
+    dialect: TableDialectDocument | None = None
+    columns: dict[str, str] | None = None
+    """Header names of files, and the fields that they mean; applied before the header is checked."""
+    unescape_formulas: bool = False
+    """Take one leading `'` off cells that an export's formula guard prefixed."""
+
+    @field_validator("mode", mode="wrap")
+    @classmethod
+    def _is_mode(cls, value: Any, _: Any, info: ValidationInfo) -> Any:
+        entity = _entity(info)
+        return checked(check_mode, value, entity.primary_key if entity else ("a key",), "/mode")
+
+    @field_validator("encoding", mode="wrap")
+    @classmethod
+    def _is_encoding(cls, value: Any, _: Any) -> Any:
+        return checked(check_encoding, value, "/encoding")
+
+    @field_validator("dialect", mode="wrap")
+    @classmethod
+    def _is_table_dialect(cls, value: Any, _: Any) -> Any:
+        return checked(check_dialect, value, "/dialect")
+
+    @field_validator("columns", mode="wrap")
+    @classmethod
+    def _are_columns(cls, value: Any, _: Any, info: ValidationInfo) -> Any:
+        entity = _entity(info)
+        return checked(check_columns, value, entity.field_names if entity else (), "/columns")
+
+    def options(self) -> ImportOptions:
+        return ImportOptions(
+            mode=self.mode,
+            encoding=self.encoding,
+            dialect=self.dialect,
+            columns=self.columns,
+            unescape_formulas=self.unescape_formulas,
+        )
+
+
+def _entity(info: ValidationInfo) -> Entity | None:
+    """The entity of the upload; None where the body does not say which upload."""
+    return (info.context or {}).get("entity")
+
+
+class ImportRequest(PreviewRequest):
+    """The import of a file that was sent."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"uploadId": _UPLOAD_ID, "mode": "upsert", "onError": "skip", "dryRun": False}]}
+    )
+
+    upload_id: str = Field(pattern=f"^{UUID_PATTERN}$", json_schema_extra={"format": "uuid"})
+    """What `POST /v1/uploads` answered."""
+    on_error: str = Field("skip", json_schema_extra={"enum": [*ON_ERROR]})
+    """What a row that is rejected does to the import: nothing, stop it after `maxErrors`, or fail it before anything is
+    written."""
+    max_errors: int = Field(1, ge=1, le=MAX_ERRORS)
+    """For `abort`: rejected rows after which it stops."""
+    dry_run: bool = False
+    """Check everything, write nothing."""
+
+    @field_validator("on_error", mode="wrap")
+    @classmethod
+    def _is_on_error(cls, value: Any, _: Any) -> Any:
+        return checked(check_on_error, value, "/onError")
+
+    def options(self) -> ImportOptions:
+        return replace(super().options(), on_error=self.on_error, max_errors=self.max_errors, dry_run=self.dry_run)

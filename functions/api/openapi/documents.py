@@ -1,0 +1,185 @@
+"""Documents that the domain checks and keeps as they were given: what the description shows of them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal, NotRequired
+
+from typing_extensions import TypedDict
+
+from waybill.entities.fieldtypes import TYPES
+from waybill.entities.schema import FIELDS_MATCH, MAX_FIELDS
+from waybill.exports.destinations import DELIVERED, DESTINATIONS
+from waybill.exports.filter import MAX_VALUES, OPS
+from waybill.exports.formats import FORMATS
+from waybill.exports.schedule import DAYS, TIME
+from waybill.wire.exports import ExportWithDefinition
+from waybill.wire.schema import Natural, Ordinal, Schema, configured
+
+_Character = Annotated[str, Schema(minLength=1, maxLength=1)]
+_OneOrMany = str | list[str]
+_FieldsMatch = Annotated[str, Schema(enum=list(FIELDS_MATCH))]
+
+
+@configured(extra="allow")
+class Constraints(TypedDict, total=False):
+    """Rules for the values of a field; `jsonSchema` is another."""
+
+    required: bool
+    unique: bool
+    minLength: Natural
+    maxLength: Natural
+    minimum: Any
+    """A value of the field's type."""
+    maximum: Any
+    """A value of the field's type."""
+    exclusiveMinimum: Any
+    """A value of the field's type."""
+    exclusiveMaximum: Any
+    """A value of the field's type."""
+    pattern: str
+    """A regular expression that is matched in linear time."""
+    enum: Annotated[list[Any], Schema(minItems=1)]
+
+
+@configured(extra="allow")
+class FieldDescriptor(TypedDict):
+    """A field descriptor of Table Schema; properties that the standard does not know are kept."""
+
+    name: Annotated[str, Schema(minLength=1, maxLength=255)]
+    type: NotRequired[Annotated[str, Schema(enum=list(TYPES), default="any")]]
+    format: NotRequired[Annotated[str, Schema(default="default")]]
+    title: NotRequired[str]
+    description: NotRequired[str]
+    trueValues: NotRequired[Any]
+    """Of type `boolean`: a list of texts."""
+    falseValues: NotRequired[Any]
+    """Of type `boolean`: a list of texts."""
+    constraints: NotRequired[Constraints]
+
+
+@configured(extra="allow")
+class MissingValue(TypedDict):
+    """A text that stands for null, and what it means."""
+
+    value: str
+    label: NotRequired[str]
+
+
+@configured(extra="allow")
+class TableSchema(TypedDict):
+    """A Table Schema (Data Package v2, https://datapackage.org/standard/table-schema/). `foreignKeys` are refused;
+    properties that the standard does not know are kept."""
+
+    fields: Annotated[list[FieldDescriptor], Schema(minItems=1, maxItems=MAX_FIELDS)]
+    primaryKey: NotRequired[_OneOrMany]
+    uniqueKeys: NotRequired[Annotated[list[_OneOrMany], Schema(minItems=1)]]
+    missingValues: NotRequired[Annotated[list[str] | list[MissingValue], Schema(default=[""])]]
+    fieldsMatch: NotRequired[Annotated[_FieldsMatch | list[_FieldsMatch], Schema(default="exact")]]
+
+
+@configured(extra="allow")
+class TableDialect(TypedDict, total=False):
+    """A Table Dialect (https://datapackage.org/standard/table-dialect/); properties that the standard does not know are
+    kept."""
+
+    delimiter: _Character | None
+    lineTerminator: Literal["\n", "\r\n", "\r"] | None
+    quoteChar: Annotated[str, Schema(maxLength=1)] | None
+    escapeChar: _Character | None
+    doubleQuote: bool | None
+    skipInitialSpace: bool | None
+    header: bool | None
+    headerRows: Annotated[list[Ordinal], Schema(minItems=1)] | None
+    headerJoin: str | None
+    commentRows: list[Ordinal] | None
+    commentChar: Annotated[str, Schema(minLength=1)] | None
+    nullSequence: str | None
+    sheetName: Annotated[str, Schema(minLength=1)] | None
+    sheetNumber: Ordinal | None
+
+
+_Zone = Annotated[str, Schema(description="An IANA time zone.", examples=["Europe/Brussels"])]
+_Value = Annotated[Any, Schema(description=f"One value; `in` a list of up to {MAX_VALUES}, `between` of two.")]
+
+
+class Condition(TypedDict):
+    """A condition on one field of a record."""
+
+    field: str
+    op: Annotated[str, Schema(enum=list(OPS))]
+    value: NotRequired[_Value]
+
+
+class PeriodicSchedule(TypedDict):
+    """When a periodic export runs."""
+
+    time: Annotated[str, Schema(pattern=f"^{TIME.pattern}$", examples=["02:30"])]
+    timezone: _Zone
+    days: NotRequired[Annotated[list[Annotated[str, Schema(enum=list(DAYS))]], Schema(minItems=1, uniqueItems=True)]]
+    """Every day, when left out."""
+
+
+class OneShotSchedule(TypedDict):
+    """When a one-shot export runs; without a schedule it runs at once."""
+
+    at: Annotated[str, Schema(examples=["2026-01-31T10:30"])]
+    """A time with an offset, or a local one with a `timezone`."""
+    timezone: NotRequired[_Zone]
+
+
+Schedule = PeriodicSchedule | OneShotSchedule
+
+
+@configured(extra="allow")
+class WritingDialect(TypedDict, total=False):
+    """A Table Dialect, as far as a writer of CSV follows one; properties that the standard does not know are kept."""
+
+    delimiter: Annotated[str, Schema(minLength=1, maxLength=1)]
+    quoteChar: Annotated[str, Schema(maxLength=1)]
+    lineTerminator: Literal["\n", "\r\n"]
+    header: bool
+    doubleQuote: bool
+
+
+def _kind(name: str) -> dict[str, Any]:
+    members = DESTINATIONS[name].members
+    return {
+        "type": "object",
+        "description": (sys.modules[type(DESTINATIONS[name]).__module__].__doc__ or "").strip(),
+        "properties": {"kind": {"type": "string", "const": name}}
+        | {member: dict(known.schema) for member, known in members.items()},
+        "required": ["kind", *(member for member, known in members.items() if known.required)],
+    }
+
+
+def _any_of(names: Iterable[str], description: str) -> dict[str, Any]:
+    return {"description": description, "anyOf": [{"shape": _name_of(name)} for name in names]}
+
+
+def _name_of(kind: str) -> str:
+    return f"{kind.title()}Destination"
+
+
+SHAPES: dict[str, Any] = {
+    "TableSchema": TableSchema,
+    "TableDialect": TableDialect,
+    "WritingDialect": WritingDialect,
+    "Condition": Condition,
+    "PeriodicSchedule": PeriodicSchedule,
+    "OneShotSchedule": OneShotSchedule,
+    "Schedule": {
+        "description": "Of a periodic export: when it runs. Of a one-shot: its time, or left out for at once.",
+        "anyOf": [{"shape": "PeriodicSchedule"}, {"shape": "OneShotSchedule"}],
+    },
+    **{_name_of(name): _kind(name) for name in DESTINATIONS},
+    "Destination": _any_of(
+        DESTINATIONS, "Where the file goes. Files of type ONE_SHOT may stay to be downloaded; others are delivered."
+    ),
+    "Format": {"type": "string", "enum": list(FORMATS)},
+    "DestinationKind": {"type": "string", "enum": list(DESTINATIONS)},
+    "ExportWithDefinition": ExportWithDefinition,
+    "Delivery": _any_of(DELIVERED, "Where files are delivered."),
+}
+"""The documents by the names that `Schema(shape=…)` gives them."""

@@ -1,0 +1,105 @@
+"""The catalogue."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_lambda_powertools.event_handler.api_gateway import Response
+
+from answers import bad_token, decode_cursor, encode_cursor, json_response, list_response, no_content
+from auth import ADMIN, DELETE_ENTITY, ENTITY, TOKEN, VIEW
+from request import Request
+from routing import DELETED, Answer, ApiRouter, ok
+from waybill.entities.model import NAME_PATTERN, Entity, check_name
+from waybill.entities.permissions import sees_entity
+from waybill.errors import Conflict
+from waybill.ids import new_uuid
+from waybill.wire import entities as wire
+
+if TYPE_CHECKING:
+    from models.entities import EntityRequest, Paging
+
+router = ApiRouter("Entities")
+
+
+@router.get("/v1/entities", "List entities", needs=TOKEN, answers=ok("Entities by name.", wire.EntityPage))
+def list_entities(request: Request, query: Paging) -> Response[str]:
+    after = decode_cursor(query.next_token)
+    if after is not None and not NAME_PATTERN.fullmatch(after):
+        raise bad_token()
+    entities, last = request.services.entities.page(query.limit, after)
+    items = [entity.to_resource() for entity in entities if sees_entity(request.caller, entity)]
+    return list_response(items, encode_cursor(last))
+
+
+@router.get("/v1/entities/<name>", "Get an entity", needs=ENTITY, answers=ok("The entity.", wire.Entity, "ETag"))
+def get_entity(entity: Entity) -> Response[str]:
+    return json_response(entity.to_resource(), headers={"ETag": f'"{entity.etag}"'})
+
+
+@router.put(
+    "/v1/entities/<name>",
+    "Create or replace an entity",
+    needs=ADMIN,
+    answers={
+        201: Answer("It is new.", wire.Entity, ("Location", "ETag")),
+        200: Answer("It replaces the one of this name.", wire.Entity, ("ETag",)),
+    },
+    refusals={409: "`primaryKey` cannot change while there are records; or another call changed the entity meanwhile."},
+    headers=("If-Match",),
+)
+def put_entity(request: Request, name: str, body: EntityRequest) -> Response[str]:
+    check_name(name)
+    services = request.services
+    known = request.find_entity(name)
+    etag = request.if_match(known.etag if known else None, f"The entity {name}")
+    entity = body.to_entity(name, known.uid if known else new_uuid(services.ids))
+    if entity.target is not None:
+        from waybill.entities.targets import check_target
+
+        check_target(services.dynamodb, entity, entity.target)
+    if known is not None and known.primary_key != entity.primary_key:
+        from waybill.entities.records import has_records
+
+        if has_records(services.dynamodb, services.settings.records_table, known):
+            raise Conflict(f"{name} has records, so that its primaryKey cannot change.")
+    created = services.entities.put(entity, etag)
+    headers = {"ETag": f'"{entity.etag}"'}
+    if created:
+        headers["Location"] = f"/v1/entities/{name}"
+    return json_response(entity.to_resource(), 201 if created else 200, headers)
+
+
+@router.delete(
+    "/v1/entities/<name>",
+    "Delete an entity with its records and jobs",
+    needs=DELETE_ENTITY,
+    answers=DELETED,
+    refusals={409: "A job runs, or an export is scheduled."},
+    headers=("If-Match",),
+    description="Its jobs disappear at once, its records by a background job; the name can be used again.",
+)
+def delete_entity(request: Request, entity: Entity) -> Response[str]:
+    from waybill.upkeep.entity_deletion import delete_entity as delete
+
+    delete(request.services, entity, request.if_match(entity.etag, f"The entity {entity.name}"))
+    return no_content()
+
+
+@router.get(
+    "/v1/entities/<name>/records", "Read records", needs=VIEW, answers=ok("Records in no order.", wire.RecordPage)
+)
+def list_records(request: Request, entity: Entity, query: Paging) -> Response[str]:
+    from waybill.entities.records import record_page
+    from waybill.entities.schema import parse_schema
+
+    services = request.services
+    items, last = record_page(
+        services.dynamodb,
+        services.settings.records_table,
+        entity,
+        parse_schema(entity.schema),
+        query.limit,
+        decode_cursor(query.next_token),
+    )
+    return list_response(items, encode_cursor(last))

@@ -1,0 +1,333 @@
+"""Export definitions. The caller needs the right `export` on the entity; other definitions do not exist for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools.event_handler.api_gateway import Response
+
+from answers import bad_token, decode_cursor, encode_cursor, json_response, list_response, matches, no_content
+from auth import (
+    CHANGE_EXPORT,
+    EDIT_EXPORT,
+    EXPORT,
+    EXPORT_DEFINITION,
+    TAKE_OVER_EXPORT,
+    TOKEN,
+    entity_of_export,
+    require_backoffice,
+)
+from export_views import definition_view, export_view
+from request import Request, uuid_of
+from routing import DELETED, Answer, ApiRouter, accepted, ok
+from views import accept, job_views
+from waybill.entities.model import Entity, Right
+from waybill.entities.permissions import may
+from waybill.errors import InvalidRequest, MalformedRequest, Unavailable
+from waybill.exports.definition import Definition, Export, ExportStatus, ExportType
+from waybill.ids import new_uuid, time_ordered_uuid
+from waybill.jobs.model import Job
+from waybill.jobs.permissions import sees_job
+from waybill.timestamps import rfc3339
+from waybill.wire import exports as wire
+from waybill.wire.jobs import Job as JobResource
+from waybill.wire.jobs import JobPage
+
+if TYPE_CHECKING:
+    from models.exports import (
+        Copy,
+        DestinationToTest,
+        ExportFilters,
+        ExportRequest,
+        Paging,
+        ScheduleToPreview,
+        Unscheduling,
+    )
+
+PREVIEWED_RUNS = 5
+_STATE = {409: "The state forbids it; `allowedActions` says what it allows."}
+_CUSTOM = {403: "It is a custom flow, which the back office alone sets up."}
+_FITS_NO_MORE = {422: "The definition no longer suits the entity."}
+_MADE = ("Location", "ETag")
+
+router = ApiRouter("Exports")
+
+
+@router.get(
+    "/v1/exports",
+    "List exports",
+    needs=TOKEN,
+    answers=ok("Definitions, newest first.", wire.ExportPage),
+    description="`FINISHED` also finds periodic ones that have run.",
+)
+def list_exports(request: Request, query: ExportFilters) -> Response[str]:
+    after = decode_cursor(query.next_token)
+    if after is not None:
+        try:
+            after = uuid_of("position", after)
+        except MalformedRequest:
+            raise bad_token() from None
+    exports, last = request.services.exports.page(query.limit, after)
+    request.read_entities(export.definition.entity for export in exports)
+    items = [export_view(request, export) for export in exports if _is_wanted(request, query, export)]
+    return list_response(items, encode_cursor(last))
+
+
+def _is_wanted(request: Request, query: ExportFilters, export: Export) -> bool:
+    entity = entity_of_export(request, export)
+    return (
+        entity is not None
+        and export.definition.type in query.type
+        and entity.data_type in query.data_type
+        and query.database in ("", entity.database)
+        and query.entity in ("", entity.name)
+        and matches(query.q, (export.definition.name,))
+        # The last run of a periodic export counts as finished while the next one is scheduled.
+        and (export.status in query.status or (ExportStatus.FINISHED in query.status and export.last_run is not None))
+    )
+
+
+@router.post(
+    "/v1/exports",
+    "Define an export",
+    needs=EXPORT,
+    answers={201: Answer("A draft.", wire.Export, _MADE)},
+    refusals={404: "There is no such entity.", 409: "The entity is being deleted."},
+)
+def create_export(request: Request, entity: Entity, body: ExportRequest) -> Response[str]:
+    return _created(request, _of_caller(request, body), entity)
+
+
+def _of_caller(request: Request, body: ExportRequest) -> Definition:
+    """
+    Raises:
+        Forbidden: a custom flow, by somebody who is not of the back office.
+    """
+    definition = body.to_definition()
+    if definition.is_custom:
+        require_backoffice(request)
+    return definition
+
+
+def _created(request: Request, definition: Definition, entity: Entity) -> Response[str]:
+    now = request.services.clock.now()
+    export = Export(
+        export_id=time_ordered_uuid(int(now.timestamp() * 1000), request.services.ids),
+        definition=definition,
+        entity_uid=entity.uid,
+        status=ExportStatus.DRAFT,
+        created_at=now,
+        created_by=request.caller.name,
+        created_by_id=request.caller.subject,
+        series=new_uuid(request.services.ids),
+    )
+    request.services.exports.add(export)
+    return _shown(request, export, 201, {"Location": f"/v1/exports/{export.export_id}"})
+
+
+def _shown(
+    request: Request, export: Export, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response[str]:
+    return json_response(export_view(request, export), status, {"ETag": f'"{export.etag}"', **(headers or {})})
+
+
+@router.post(
+    "/v1/exports/test-destination",
+    "Test a destination",
+    needs=EXPORT,
+    answers=ok("What a delivery would meet there.", wire.DestinationTest),
+    refusals={404: "There is no such entity."},
+    description="Connects, logs in, and does with a small file what a delivery does: it is written under a temporary "
+    "name, renamed, and deleted again. In a bucket an upload is begun and given up. Takes up to 25 seconds.",
+)
+def test_destination(request: Request, entity: Entity, body: DestinationToTest) -> Response[str]:
+    """Ask the function that may read secrets whether a file can be delivered there."""
+    from waybill.aws.functions import NoAnswer
+
+    event = {"destination": body.destination, "entity": entity.name, "startedBy": request.caller.name}
+    services = request.services
+    try:
+        return json_response(services.functions.ask(services.settings.test_destination_function, event))
+    except NoAnswer:
+        raise Unavailable("The destination cannot be tested just now.") from None
+
+
+@router.post(
+    "/v1/exports/preview-schedule",
+    "When a schedule that no export has yet would run",
+    needs=TOKEN,
+    answers=ok("The next five times.", wire.RunTimes),
+)
+def preview_any_schedule(request: Request, body: ScheduleToPreview) -> Response[str]:
+    return _next_runs(request, body.schedule)
+
+
+def _next_runs(request: Request, schedule: Mapping[str, Any] | None) -> Response[str]:
+    from waybill.exports.schedule import next_runs
+
+    runs = next_runs(schedule, request.services.clock.now(), PREVIEWED_RUNS)
+    times: wire.RunTimes = {"items": [rfc3339(moment) for moment in runs], "nextToken": None}
+    return json_response(times)
+
+
+@router.get(
+    "/v1/exports/<export_id>",
+    "Get an export",
+    needs=EXPORT_DEFINITION,
+    answers=ok("The export.", wire.Export, "ETag"),
+)
+def get_export(request: Request, export: Export) -> Response[str]:
+    return _shown(request, export)
+
+
+@router.put(
+    "/v1/exports/<export_id>",
+    "Edit a draft",
+    needs=EDIT_EXPORT,
+    answers=ok("The export.", wire.Export, "ETag"),
+    refusals=_CUSTOM | _STATE,
+    headers=("If-Match",),
+)
+def put_export(request: Request, export: Export, entity: Entity, body: ExportRequest) -> Response[str]:
+    etag = request.if_match(export.etag, "The export")
+    edited = request.services.exports.edit(export.export_id, _of_caller(request, body), entity.uid, etag)
+    return _shown(request, edited)
+
+
+@router.delete(
+    "/v1/exports/<export_id>",
+    "Delete a draft",
+    needs=CHANGE_EXPORT,
+    answers=DELETED,
+    refusals=_CUSTOM | _STATE,
+    headers=("If-Match",),
+)
+def delete_export(request: Request, export: Export) -> Response[str]:
+    export.check_allows("delete")
+    request.services.exports.delete(export.export_id, request.if_match(export.etag, "The export"))
+    return no_content()
+
+
+@router.post(
+    "/v1/exports/<export_id>/activate",
+    "Schedule a draft, or run it now",
+    needs=CHANGE_EXPORT,
+    answers=ok("The export: SCHEDULED, or IN_PROGRESS.", wire.Export, "ETag"),
+    refusals=_CUSTOM | _STATE | _FITS_NO_MORE,
+    operation_id="activateExport",
+)
+def activate(request: Request, export: Export, entity: Entity) -> Response[str]:
+    from waybill.exports import run
+
+    # An earlier call may have broken off between the export's move and its job's: this one goes on.
+    if export.running is None or request.services.jobs.find(export.running.job_id) is not None:
+        export.check_allows("activate")
+    _check_fit(request, export.definition, entity)
+    active = run.activate(request.services, export, request.caller.name, request.caller.subject)
+    return _shown(request, active)
+
+
+def _check_fit(request: Request, definition: Definition, entity: Entity) -> None:
+    """The schema may have changed since the definition was saved.
+
+    Raises:
+        InvalidRequest: with one problem per member that no longer fits.
+    """
+    from waybill.exports.destinations.base import Allowed
+    from waybill.exports.parse import check_fit
+
+    settings = request.services.settings
+    if problems := check_fit(definition, entity, Allowed.of(settings), sends_mail=bool(settings.mail_sender)):
+        raise InvalidRequest("The definition of the export breaks a rule.", problems)
+
+
+@router.post(
+    "/v1/exports/<export_id>/unschedule",
+    "Turn a scheduled export back into a draft",
+    needs=TAKE_OVER_EXPORT,
+    answers=ok("The export, a DRAFT.", wire.Export, "ETag"),
+    refusals=_CUSTOM | _STATE,
+    operation_id="unscheduleExport",
+)
+def unschedule(request: Request, export: Export, body: Unscheduling) -> Response[str]:
+    export.check_allows("unschedule")
+    if export.definition.type is ExportType.INCREMENTAL_CUSTOM and not body.confirm:
+        irreversible = "must be true: this turns the custom flow into a standard export for good"
+        raise InvalidRequest(body.refusal, [("/confirm", irreversible)])
+    return _shown(request, request.services.exports.unschedule(export.export_id))
+
+
+@router.post(
+    "/v1/exports/<export_id>/copy",
+    "Copy an export",
+    needs=TAKE_OVER_EXPORT,
+    answers={201: Answer("A draft of the new name.", wire.Export, _MADE)},
+    refusals=_CUSTOM | _STATE,
+    operation_id="copyExport",
+)
+def copy(request: Request, export: Export, entity: Entity, body: Copy) -> Response[str]:
+    """That of an incremental custom flow is a standard one."""
+    export.check_allows("copy")
+    kind = export.definition.type
+    kind = ExportType.INCREMENTAL if kind is ExportType.INCREMENTAL_CUSTOM else kind
+    definition = replace(export.definition, name=body.name, type=kind)
+    _check_fit(request, definition, entity)
+    return _created(request, definition, entity)
+
+
+@router.post(
+    "/v1/exports/<export_id>/run",
+    "Run a scheduled export now",
+    needs=CHANGE_EXPORT,
+    answers=accepted("The job.", JobResource),
+    refusals=_CUSTOM | _STATE | _FITS_NO_MORE,
+)
+def run_export(request: Request, export: Export, entity: Entity) -> Response[str]:
+    from waybill.exports import run
+
+    export.check_allows("run")
+    _check_fit(request, export.definition, entity)
+    return accept(request, run.run_now(request.services, export, request.caller.name, request.caller.subject))
+
+
+@router.get(
+    "/v1/exports/<export_id>/definition",
+    "Every parameter, with nothing left to defaults",
+    needs=TAKE_OVER_EXPORT,
+    answers=ok("The definition.", wire.ExportWithDefinition),
+    refusals=_CUSTOM | _STATE,
+)
+def get_definition(export: Export, entity: Entity) -> Response[str]:
+    export.check_allows("definition")
+    return json_response(definition_view(export, entity.field_names))
+
+
+@router.get(
+    "/v1/exports/<export_id>/jobs",
+    "List the runs of an export",
+    needs=EXPORT_DEFINITION,
+    answers=ok("Newest first.", JobPage),
+)
+def list_runs(request: Request, export: Export, query: Paging) -> Response[str]:
+    jobs, cursor = request.services.runs.page(export.export_id, query.limit, query.next_token)
+    request.read_entities(job.entity for job in jobs)
+    return list_response(job_views(request, [job for job in jobs if _sees(request, job)]), cursor)
+
+
+def _sees(request: Request, job: Job) -> bool:
+    entity = request.find_entity(job.entity)
+    may_export = entity is not None and entity.uid == job.entity_uid and may(request.caller, entity, Right.EXPORT)
+    return may_export or sees_job(request.caller, job, entity)
+
+
+@router.get(
+    "/v1/exports/<export_id>/preview-schedule",
+    "When it runs next",
+    needs=EXPORT_DEFINITION,
+    answers=ok("The next five times.", wire.RunTimes),
+)
+def preview_schedule(request: Request, export: Export) -> Response[str]:
+    """The next five times at which the schedule runs it, or would if it were activated."""
+    return _next_runs(request, export.definition.schedule)

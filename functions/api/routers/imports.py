@@ -1,0 +1,136 @@
+"""A file in: the form to send it to, and the import of what was sent."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from aws_lambda_powertools.event_handler.api_gateway import Response
+
+from answers import json_response
+from auth import IMPORT, UPLOAD, UPLOAD_IN_BODY
+from request import Request
+from routing import Answer, ApiRouter, accepted, ok
+from views import accept
+from waybill.entities.model import Entity
+from waybill.errors import Conflict, MalformedRequest, WaybillError
+from waybill.ids import new_uuid
+from waybill.jobs.idempotency import MAX_KEY, Claim
+from waybill.jobs.model import Job
+from waybill.jobs.uploads import Upload
+from waybill.timestamps import rfc3339
+from waybill.wire import imports as wire
+from waybill.wire.jobs import Job as WireJob
+
+if TYPE_CHECKING:
+    from models.imports import ImportRequest, PreviewRequest, UploadRequest
+
+FORM_SECONDS = 900
+IDEMPOTENCY_KEY = re.compile(f"[\x21-\x7e]{{1,{MAX_KEY}}}")
+
+router = ApiRouter("Imports")
+
+
+@router.post(
+    "/v1/uploads",
+    "Get a form to send a file to",
+    needs=IMPORT,
+    answers={201: Answer("A presigned form, good for 15 minutes.", wire.Upload)},
+    refusals={404: "There is no such entity."},
+)
+def create_upload(request: Request, entity: Entity, body: UploadRequest) -> Response[str]:
+    services, settings, caller = request.services, request.services.settings, request.caller
+    upload_id = new_uuid(services.ids)
+    now = services.clock.now()
+    upload = Upload(
+        upload_id=upload_id,
+        entity=entity.name,
+        entity_uid=entity.uid,
+        file_name=body.file_name,
+        started_by=caller.name,
+        started_by_id=caller.subject,
+        key=f"uploads/{upload_id}/source",
+        # Longer than the form: sending a large file may take most of an hour once it has begun.
+        expires_at=now + timedelta(seconds=settings.files_retention_seconds),
+    )
+    services.uploads.add(upload)
+    url, fields = services.files.presign_post(
+        settings.files_bucket, upload.key, settings.max_upload_bytes, FORM_SECONDS
+    )
+    form_expires_at = rfc3339(now + timedelta(seconds=FORM_SECONDS))
+    form: wire.Upload = {"uploadId": upload_id, "url": url, "fields": fields, "expiresAt": form_expires_at}
+    return json_response(form, 201)
+
+
+@router.post(
+    "/v1/uploads/<upload_id>/preview",
+    "Preview the beginning of the file that was sent",
+    needs=UPLOAD,
+    answers=ok("What an import with these options would make of it.", wire.ImportPreview),
+    refusals={404: "There is no such upload.", 409: "The file is not there yet.", 410: "The upload has expired."},
+    description="Nothing is started, and the upload can be imported afterwards. What is found is what the import "
+    "finds: it is read by the same code. Of a text, compressed or not, the first MiB tells what it is; to preview a "
+    "large one, send its first two MiB as an upload of their own. Rows are checked one by one: what they are to each "
+    "other (`duplicate-key`, `unique-error`) or to records that exist, an import with `dryRun` tells.",
+)
+def preview_upload(request: Request, upload: Upload, entity: Entity, body: PreviewRequest) -> Response[str]:
+    from waybill.aws.files import SourceChanged
+    from waybill.imports.preview import preview_file
+
+    services = request.services
+    info = services.files.head(services.settings.files_bucket, upload.key)
+    if info is None:
+        raise Conflict("The file is not uploaded yet. Send it to the form's url first.")
+    try:
+        preview = preview_file(services, upload, entity, body.options(), info.etag)
+    except SourceChanged:
+        raise Conflict("The file was sent again while it was read.") from None
+    return json_response(preview.to_resource())
+
+
+@router.post(
+    "/v1/imports",
+    "Import the file that was sent",
+    needs=UPLOAD_IN_BODY,
+    answers=accepted("The import is registered.", WireJob),
+    refusals={
+        404: "There is no such upload.",
+        409: "The file is not there yet, or was imported already; or the same request is at work.",
+        410: "The upload has expired.",
+    },
+    headers=("Idempotency-Key",),
+)
+def create_import(request: Request, upload: Upload, body: ImportRequest) -> Response[str]:
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        return accept(request, _start(request, upload, body))
+    if not IDEMPOTENCY_KEY.fullmatch(key):
+        raise MalformedRequest(f"Idempotency-Key must have 1 to {MAX_KEY} visible ASCII characters.")
+    keys = request.services.idempotency_keys
+    claim = keys.claim(request.caller.subject, key, body.model_dump(by_alias=True, exclude_unset=True))
+    if not isinstance(claim, Claim):
+        return Response(claim["status"], None, claim["body"], claim["headers"])
+    try:
+        answer = accept(request, _start(request, upload, body, claim.is_takeover))
+    except WaybillError:
+        keys.release(claim)
+        raise
+    except Exception:
+        keys.unlock(claim)
+        raise
+    keys.complete(claim, {"status": answer.status_code, "headers": answer.headers, "body": answer.body})
+    return answer
+
+
+def _start(request: Request, upload: Upload, body: ImportRequest, is_takeover: bool = False) -> Job:
+    """
+    Args:
+        is_takeover: the same request was here before and died: the job of the upload is its.
+    """
+    from waybill.imports.start import start_upload
+
+    services = request.services
+    if is_takeover and upload.job_id is not None and (job := services.jobs.find(upload.job_id)) is not None:
+        return job
+    return start_upload(services, upload, body.options())

@@ -1,0 +1,291 @@
+"""The Status screen: jobs, their files, and what can be done to them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_lambda_powertools.event_handler.api_gateway import Response
+
+from answers import (
+    RETRY_AFTER_SECONDS,
+    decode_cursor,
+    encode_cursor,
+    if_changed,
+    json_response,
+    list_response,
+    matches,
+    no_content,
+    see_other,
+)
+from auth import CHANGE_JOB, DOWNLOAD, JOB, RELAUNCH_JOB, TOKEN, job_to_change
+from request import Request, uuid_of
+from routing import DELETED, Answer, ApiRouter, accepted, ok
+from views import accept, files_expired, has_download, job_view, job_views
+from waybill.errors import Conflict, Gone, MalformedRequest, NotFound, WaybillError
+from waybill.jobs.model import Job, Process
+from waybill.jobs.permissions import entity_shown, sees_job
+from waybill.wire import jobs as wire
+from waybill.wire.reports import Report
+
+if TYPE_CHECKING:
+    from models.jobs import FileLink, JobFilters, JobsToDelete, Paging
+
+LINK_SECONDS = 300
+_LINK = {
+    200: Answer("The link, for `as=link`.", wire.Link),
+    303: Answer("A link that is good for five minutes.", headers=("Location",)),
+}
+_EXPIRED_JOB = {410: "The job has expired."}
+_EXPIRED = {410: "The job or its files have expired."}
+_STATE = {409: "The state forbids it; `allowedActions` says what it allows."}
+
+router = ApiRouter("Jobs")
+
+
+@router.get(
+    "/v1/jobs",
+    "List jobs",
+    needs=TOKEN,
+    answers={
+        200: Answer("Jobs, newest first.", wire.JobPage, ("ETag",)),
+        304: Answer("The page is as `If-None-Match` knows it.", headers=("ETag",)),
+    },
+    headers=("If-None-Match",),
+    description="Filters apply after the read: a page may be shorter than `limit` while `nextToken` is not null.",
+)
+def list_jobs(request: Request, query: JobFilters) -> Response[str]:
+    jobs, next_cursor = request.services.jobs.page(query.limit, query.next_token)
+    request.read_entities(job.entity for job in jobs)
+
+    def wanted(job: Job) -> bool:
+        found = request.find_entity(job.entity)
+        if not sees_job(request.caller, job, found):
+            return False
+        shown = entity_shown(request.caller, job, found)  # a filter must not find what is not shown
+        return (
+            job.process in query.process
+            and job.status in query.status
+            and query.entity in ("", shown)
+            and query.started_by in ("", job.started_by)
+            and matches(query.q, (job.file_name, shown, job.started_by, job.job_id))
+        )
+
+    items = job_views(request, [job for job in jobs if wanted(job)])
+    return if_changed(request, {"items": items, "nextToken": next_cursor})
+
+
+@router.post(
+    "/v1/jobs/delete",
+    "Delete jobs that have ended",
+    operation_id="deleteJobs",
+    needs=TOKEN,
+    answers=ok("What became of each.", wire.Deletion),
+)
+def delete_many(request: Request, body: JobsToDelete) -> Response[str]:
+    from waybill.upkeep.actions import delete_job
+
+    deleted: list[str] = []
+    failed: list[wire.FailedDeletion] = []
+    for job_id in dict.fromkeys(body.job_ids):
+        try:
+            delete_job(request.services, job_to_change(request, uuid_of("job_id", job_id)))
+        except MalformedRequest:
+            failed.append({"jobId": job_id, "status": 404, "detail": "This is not the id of a job."})
+        except WaybillError as error:
+            failed.append({"jobId": job_id, "status": error.status, "detail": error.detail})
+        else:
+            deleted.append(job_id)
+    return json_response({"deleted": deleted, "failed": failed})
+
+
+@router.get(
+    "/v1/jobs/<job_id>",
+    "Get a job",
+    needs=JOB,
+    answers={
+        200: Answer("The job. It has `Retry-After` while it has not ended.", wire.Job, ("ETag", "Retry-After")),
+        304: Answer("It is as `If-None-Match` knows it.", headers=("ETag", "Retry-After")),
+    },
+    refusals=_EXPIRED_JOB,
+    headers=("If-None-Match",),
+)
+def get_job(request: Request, job: Job) -> Response[str]:
+    return if_changed(request, job_view(request, job), None if job.is_terminal else RETRY_AFTER_SECONDS)
+
+
+@router.delete(
+    "/v1/jobs/<job_id>",
+    "Delete a job that has ended, with its files",
+    operation_id="deleteJob",
+    needs=CHANGE_JOB,
+    answers=DELETED,
+    refusals=_EXPIRED_JOB | _STATE,
+)
+def delete_one(request: Request, job: Job) -> Response[str]:
+    from waybill.upkeep.actions import delete_job
+
+    delete_job(request.services, job)
+    return no_content()
+
+
+@router.post(
+    "/v1/jobs/<job_id>/cancel",
+    "Cancel an import that waits",
+    operation_id="cancelJob",
+    needs=CHANGE_JOB,
+    answers=ok("The job, CANCELED.", wire.Job),
+    refusals=_EXPIRED_JOB | _STATE,
+)
+def cancel(request: Request, job: Job) -> Response[str]:
+    from waybill.upkeep.actions import cancel_job
+
+    return json_response(job_view(request, cancel_job(request.services, job)))
+
+
+@router.post(
+    "/v1/jobs/<job_id>/stop",
+    "Stop an import in progress",
+    operation_id="stopJob",
+    needs=CHANGE_JOB,
+    answers=ok("The job. It ends within seconds; what was written stays.", wire.Job),
+    refusals=_EXPIRED_JOB | _STATE,
+)
+def stop(request: Request, job: Job) -> Response[str]:
+    from waybill.upkeep.actions import stop_job
+
+    return json_response(job_view(request, stop_job(request.services, job)))
+
+
+@router.post(
+    "/v1/jobs/<job_id>/relaunch",
+    "Do again what a job left",
+    operation_id="relaunchJob",
+    needs=RELAUNCH_JOB,
+    answers=accepted("A child job: of an import with the rows that it left, of an export with its window.", wire.Job),
+    refusals=_EXPIRED
+    | {409: "There is nothing left to do, or the job has not ended.", 422: "The definition fits no more."},
+)
+def relaunch(request: Request, job: Job) -> Response[str]:
+    caller = request.caller
+    if job.process is Process.EXPORT:
+        from waybill.exports.run import relaunch_export
+
+        return accept(request, relaunch_export(request.services, job, caller.name, caller.subject))
+    from waybill.exports.report import is_relaunchable
+    from waybill.imports.relaunch import relaunch_import
+
+    if not is_relaunchable(job):
+        raise Conflict("This job left nothing to relaunch.", job.allowed_actions())
+    _check_files_live(request, job)
+    return accept(request, relaunch_import(request.services, job, caller.name, caller.subject))
+
+
+@router.get(
+    "/v1/jobs/<job_id>/errors",
+    "Read the errors of a job",
+    needs=JOB,
+    answers=ok("Errors by row.", wire.RowErrorPage),
+    refusals=_EXPIRED,
+)
+def list_errors(request: Request, job: Job, query: Paging) -> Response[str]:
+    from waybill.imports.error_log import error_page
+
+    _check_files_live(request, job)
+    files, bucket = request.services.files, request.services.settings.files_bucket
+    items, summary, last = error_page(files, bucket, job, query.limit, decode_cursor(query.next_token))
+    return list_response(items, encode_cursor(last), summary=summary)
+
+
+@router.get("/v1/jobs/<job_id>/error-log", "Download the error log", needs=JOB, answers=_LINK, refusals=_EXPIRED)
+def get_error_log(request: Request, job: Job, query: FileLink) -> Response[str]:
+    from waybill.imports.job_files import error_log_file_name, error_log_key
+
+    key, name = error_log_key(job.job_id), error_log_file_name(job.file_name)
+    return _download(request, query, job, job.has_error_log, "error log", key, name)
+
+
+@router.get(
+    "/v1/jobs/<job_id>/rejects",
+    "Download the rows that were not imported",
+    needs=JOB,
+    answers=_LINK,
+    refusals=_EXPIRED,
+)
+def get_rejects(request: Request, job: Job, query: FileLink) -> Response[str]:
+    from waybill.imports.job_files import rejects_file_name, rejects_key
+
+    key, name = rejects_key(job.job_id), rejects_file_name(job.file_name)
+    return _download(request, query, job, job.has_rejects, "rejects file", key, name)
+
+
+@router.get(
+    "/v1/jobs/<job_id>/download",
+    "Download the file of a one-shot export, or the source of an import",
+    operation_id="download",
+    needs=DOWNLOAD,
+    answers=_LINK,
+    refusals=_EXPIRED | {409: "The export was delivered: only one-shot exports can be downloaded."},
+)
+def get_download(request: Request, job: Job, query: FileLink) -> Response[str]:
+    if job.process is Process.EXPORT:
+        if job.export_type not in (None, "ONE_SHOT"):
+            raise Conflict("Only one-shot exports can be downloaded; this one was delivered.", job.allowed_actions())
+        key = str(job.extracted["key"]) if job.extracted else ""
+        return _download(request, query, job, has_download(job), "file", key, job.file_name)
+    key, name = str(job.source_key), job.file_name.rpartition("/")[2]
+    return _download(request, query, job, has_download(job), "file", key, name, job.source_bucket, job.source_etag)
+
+
+def _download(
+    request: Request,
+    query: FileLink,
+    job: Job,
+    exists: bool,
+    what: str,
+    key: str,
+    file_name: str,
+    bucket: str | None = None,
+    etag: str | None = None,
+) -> Response[str]:
+    """303 to a link that is minted now; with `?as=link` the link as JSON, for a page that cannot follow a 303 itself.
+
+    Raises:
+        Gone: the file has expired.
+        NotFound: the job has no such file, or (with `etag`) it was overwritten.
+    """
+    _check_files_live(request, job)
+    services = request.services
+    bucket = bucket or services.settings.files_bucket
+    if exists and etag is not None:
+        info = services.files.head(bucket, key)
+        exists = info is not None and info.etag == etag
+    if not exists:
+        raise NotFound(f"This job has no {what}.")
+    url = services.files.presign_get(bucket, key, file_name, LINK_SECONDS)
+    return json_response({"url": url}) if query.as_ else see_other(url)
+
+
+def _check_files_live(request: Request, job: Job) -> None:
+    if files_expired(request, job):
+        raise Gone("The files of this job have expired.")
+
+
+@router.get(
+    "/v1/jobs/<job_id>/report",
+    "What became of a job",
+    needs=JOB,
+    answers=ok("The report; of a run of an export also what it ran with.", Report),
+    refusals=_EXPIRED_JOB,
+)
+def get_report(request: Request, job: Job) -> Response[str]:
+    from waybill.exports.report import report_of, report_of_run
+
+    shown = entity_shown(request.caller, job, request.find_entity(job.entity))
+    if job.process is Process.IMPORT:
+        return json_response(report_of(job, entity_shown=shown))
+    services = request.services
+    snapshot = services.jobs.definition(job.job_id)
+    report = report_of_run(job, snapshot, services.settings, entity_shown=shown)
+    if snapshot["export"]["type"] == "CUSTOM" and not request.caller.is_backoffice:
+        return json_response(report)
+    return json_response({**report, "definition": snapshot["export"]})

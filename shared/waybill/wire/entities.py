@@ -1,0 +1,66 @@
+"""Entities and records."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from typing_extensions import TypedDict
+
+from waybill.entities.model import NAME_PATTERN, DataType
+from waybill.validation import LINE_PATTERN, MAX_TEXT
+from waybill.wire.schema import NextToken, Schema
+
+EntityName = Annotated[str, Schema(pattern=f"^{NAME_PATTERN.pattern}$", examples=["contacts"])]
+Encoding = Annotated[str, Schema(examples=["utf-8", "cp1252"])]
+# What the domain checks and keeps as it was given; `shape` names what OpenAPI shows of it.
+TableSchemaDocument = Annotated[dict[str, Any], Schema(shape="TableSchema")]
+TableDialectDocument = Annotated[dict[str, Any], Schema(shape="TableDialect")]
+Groups = Annotated[
+    list[Annotated[str, Schema(minLength=1, maxLength=MAX_TEXT, pattern=LINE_PATTERN)]],
+    Schema(description="Names of groups."),
+]
+_Record = Annotated[dict[str, Any], Schema(description="Field → value; null where the record has none.")]
+
+Permissions = TypedDict("Permissions", {"view": Groups, "import": Groups, "export": Groups})
+"""Names of groups by right."""
+
+
+class Target(TypedDict):
+    """An existing DynamoDB table that holds the records instead of Waybill's own."""
+
+    table: str
+    modifiedAttribute: str | None
+
+
+class Entity(TypedDict):
+    """An entry of the catalogue; `PUT` takes the same document back."""
+
+    name: EntityName
+    title: str
+    database: str | None
+    dataType: DataType
+    schema: TableSchemaDocument
+    dialect: TableDialectDocument | None
+    encoding: Encoding | None
+    """A text encoding that Python knows; null: it is detected."""
+    permissions: Permissions
+    """Groups by right."""
+    columns: dict[str, str]
+    """Header names of files, and the fields that they mean; applied before the header is checked."""
+    refuseDuplicates: bool
+    """A file whose content was imported before fails as `duplicate-file`."""
+    target: Target | None
+
+
+class EntityPage(TypedDict):
+    """A page of the catalogue."""
+
+    items: list[Entity]
+    nextToken: NextToken
+
+
+class RecordPage(TypedDict):
+    """A page of records."""
+
+    items: list[_Record]
+    nextToken: NextToken

@@ -1,0 +1,113 @@
+"""Exports: definitions, and where they stand."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from typing_extensions import TypedDict
+
+from waybill.errors import DeliveryFailed
+from waybill.exports.compression import Compression
+from waybill.exports.definition import ALLOWED_ACTIONS, ExportStatus, ExportType
+from waybill.wire.jobs import RunSummary
+from waybill.wire.schema import Moment, NextToken, Ordinal, Schema, Uuid, configured
+
+# What the domain checks and keeps as it was given; `shape` names what OpenAPI shows of it.
+ConditionDocument = Annotated[dict[str, Any], Schema(shape="Condition")]
+ScheduleDocument = Annotated[dict[str, Any], Schema(shape="Schedule")]
+DestinationDocument = Annotated[dict[str, Any], Schema(shape="Destination")]
+DialectDocument = Annotated[dict[str, Any], Schema(shape="WritingDialect")]
+FormatName = Annotated[str, Schema(shape="Format")]
+Email = Annotated[str, Schema(format="email")]
+
+_Action = Annotated[str, Schema(enum=list(dict.fromkeys(one for some in ALLOWED_ACTIONS.values() for one in some)))]
+_Reason = Annotated[str, Schema(enum=list(DeliveryFailed.REASONS))]
+
+
+class RunTimes(TypedDict):
+    """The next times of a schedule."""
+
+    items: list[Moment]
+    nextToken: NextToken
+
+
+class DestinationTest(TypedDict):
+    """Whether a destination takes files."""
+
+    ok: bool
+    """Whether a file can be delivered there."""
+    code: _Reason | None
+    """Why not: the reason that a run would fail for."""
+    detail: str
+    """What was done, or what to mend."""
+
+
+class Definition(TypedDict):
+    """What to export and how; every default is filled in."""
+
+    name: str
+    entity: str
+    """Name of the entity; you need the right `export` on it."""
+    type: ExportType
+    """`CUSTOM` and `INCREMENTAL_CUSTOM` are defined by the group backoffice."""
+    fields: list[str] | None
+    """Null: all in schema order."""
+    filter: list[ConditionDocument]
+    """Conditions that must all hold."""
+    format: FormatName
+    dialect: DialectDocument
+    compression: Compression
+    fileName: str
+    """With date patterns of yyyy, MM, dd, HH, mm, ss after a `$`."""
+    schedule: ScheduleDocument | None
+    destination: DestinationDocument
+    recipients: list[Email]
+    """Who gets the report."""
+    escapeFormulas: bool
+    """Prefix `'` to cells that a spreadsheet would run."""
+    includeDeleted: bool
+    """Incremental exports: deletions are rows too, in a column `_deleted`."""
+
+
+class ExportWithDefinition(Definition):
+    """A definition with nothing left to defaults."""
+
+    exportId: Uuid
+    version: Ordinal
+
+
+class Standing(TypedDict):
+    """Where an export stands."""
+
+    exportId: Uuid
+    status: ExportStatus
+    version: Ordinal
+    """Counts the edits."""
+    createdAt: Moment
+    createdBy: str
+    allowedActions: list[_Action]
+    jobId: Uuid | None
+    """The latest run."""
+    isRunning: bool
+    nextRunAt: Moment | None
+    windowEnd: Moment | None
+    """Where the last delivered window ended."""
+    lastRun: RunSummary | None
+    """A summary that outlives its job."""
+    message: str | None
+    """Why the export paused itself."""
+
+
+def _hides_custom_flows(schema: dict[str, Any]) -> None:
+    shown = {*Standing.__annotations__, "name", "entity", "type"}
+    schema["required"] = [name for name in schema["required"] if name in shown]
+
+
+@configured(json_schema_extra=_hides_custom_flows)
+class Export(Standing, Definition):
+    """A definition and where it stands. Of a custom flow, people outside the back office see where it stands only."""
+
+
+class ExportPage(TypedDict):
+    items: list[Export]
+    nextToken: NextToken

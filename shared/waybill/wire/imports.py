@@ -1,0 +1,69 @@
+"""Uploads, and the preview of an import."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from typing_extensions import TypedDict
+
+from waybill.wire.jobs import Detected
+from waybill.wire.schema import Moment, Ordinal, Schema, Uri, Uuid
+
+
+class Upload(TypedDict):
+    """A presigned form to send a file to."""
+
+    uploadId: Uuid
+    """For `POST /v1/imports`."""
+    url: Uri
+    """Where to send the form (multipart/form-data)."""
+    fields: dict[str, str]
+    """Its fields; the file follows as `file`."""
+    expiresAt: Moment
+    """Until when the form can be sent."""
+
+
+class PreviewError(TypedDict):
+    """What is wrong with a cell, a row or the header."""
+
+    fieldNumber: Ordinal | None
+    """Columns of the file count from 1."""
+    fieldName: str | None
+    type: Annotated[str, Schema(examples=["type-error"])]
+    message: str
+
+
+class PreviewRow(TypedDict):
+    """A row as the import reads it."""
+
+    rowNumber: Ordinal
+    cells: list[str]
+    """Long ones end in \u2026."""
+    errors: list[PreviewError]
+    """Only where the header fits."""
+
+
+class PreviewFailure(TypedDict):
+    """Why the import would fail before its first row."""
+
+    code: Annotated[str, Schema(examples=["missing-label"])]
+    message: str | None
+    rowNumber: Ordinal | None
+
+
+class ImportPreview(TypedDict):
+    """The beginning of a file as an import would judge it."""
+
+    detected: Detected | None
+    sheets: list[str] | None
+    """Of a workbook; one is chosen by `dialect.sheetName`."""
+    labels: list[str]
+    """The header."""
+    fields: list[str | None]
+    """The field that each label stands for."""
+    rows: list[PreviewRow]
+    headerErrors: list[PreviewError]
+    """All that is wrong with the header."""
+    error: PreviewFailure | None
+    isWhole: bool
+    """The preview has read the whole file."""

@@ -1,0 +1,263 @@
+"""Jobs as everybody outside sees them: the resource, the event on the bus, and the summary of a run."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, NotRequired, cast
+
+from typing_extensions import TypedDict
+
+from waybill.jobs import model
+from waybill.jobs.model import Outcome, Process, Status, message_of, remaining_seconds, rows_per_second
+from waybill.timestamps import rfc3339
+from waybill.wire.schema import Moment, Natural, NextToken, Ordinal, Schema, Seconds, Uri, Uuid
+
+MODES = ("upsert", "insert", "update", "delete")
+ON_ERROR = ("skip", "abort", "all-or-nothing")
+
+
+class JobCounts(TypedDict):
+    """Rows by fate. When a job has ended, `total` is the sum of `imported`, `rejected` and `unprocessed`."""
+
+    total: Natural | None
+    """Rows of the file; null until known."""
+    processed: Natural
+    """Rows handled so far; never falls."""
+    imported: Natural
+    """In a dry run: would be imported. For exports: rows written."""
+    rejected: Natural
+    unprocessed: Natural
+    """0 until the end."""
+
+
+class JobError(TypedDict):
+    """Why a job FAILED."""
+
+    code: Annotated[str, Schema(examples=["empty-file"])]
+    message: str | None
+
+
+class Run(TypedDict):
+    """What every view of a job shows."""
+
+    jobId: Uuid
+    status: Annotated[Status, Schema(description="WAITING → IN_PROGRESS → COMPLETED or FAILED; WAITING → CANCELED.")]
+    outcome: Outcome | None
+    """Null until the job ends, and of a canceled one."""
+    startedAt: Moment | None
+    completedAt: Moment | None
+    fileName: str
+    windowFrom: Moment | None
+    """Of an incremental export; null: everything before `windowTo`."""
+    windowTo: Moment | None
+    error: JobError | None
+
+
+class RunSummary(Run):
+    """What stays of a run after its job has expired."""
+
+    durationSeconds: Seconds | None
+    numberOfItems: Natural | None
+    """As `counts.total`."""
+
+
+class Work(Run):
+    process: Process
+    entity: str
+    """`(No permission)` when you may no longer view it or add to it."""
+    startedBy: Annotated[str, Schema(examples=["alice", "s3:123456789012"])]
+    counts: JobCounts
+    exportId: Uuid | None
+
+
+class JobEvent(Work):
+    """The `detail` of the event `Job Status Changed`."""
+
+    submittedAt: Moment
+    message: Annotated[str, Schema(examples=["1,200 of 34,033 rows processed"])]
+
+
+class Detected(TypedDict):
+    """What was found out about a file."""
+
+    encoding: str | None
+    """Null for a workbook."""
+    bom: bool
+    """Whether it begins with a byte order mark."""
+    delimiter: str | None
+    """Null unless the file is a text with delimiters."""
+    headerRow: Ordinal | None
+    """Null for a file without a header."""
+    format: NotRequired[Annotated[str, Schema(examples=["xlsx", "jsonl"])]]
+    """Left out for a text with delimiters."""
+    sheet: NotRequired[str]
+    """Of a workbook."""
+    compression: NotRequired[Annotated[str, Schema(examples=["gzip"])]]
+    """Of a compressed file."""
+
+
+class JobLinks(TypedDict):
+    """Absolute addresses of the job's files; null where there is no file."""
+
+    errorLog: Uri | None
+    rejects: Uri | None
+    download: Uri | None
+
+
+class Job(JobEvent, RunSummary):
+    """One run of an import or an export."""
+
+    allowedActions: list[Annotated[str, Schema(enum=["cancel", "stop", "delete"])]]
+    mode: Annotated[str, Schema(enum=[*MODES])]
+    dryRun: bool
+    onError: Annotated[str, Schema(enum=[*ON_ERROR])]
+    detected: Detected | None
+    rowsPerSecond: Seconds | None
+    remainingSeconds: Natural | None
+    queuePosition: Ordinal | None
+    """1 is the next one into this entity."""
+    stopReason: Annotated[str, Schema(enum=["USER", "MAX_ERRORS"])] | None
+    duplicateOf: str | None
+    """An earlier job that imported the same content."""
+    retryOf: Uuid | None
+    """The job that this one relaunches."""
+    expiresAt: Moment | None
+    """When the job is gone; null while it runs."""
+    filesExpireAt: Moment | None
+    heartbeatAt: Moment | None
+    """When a worker last reported progress."""
+    links: JobLinks
+
+
+class JobPage(TypedDict):
+    items: list[Job]
+    nextToken: NextToken
+
+
+class Link(TypedDict):
+    """A link to a file, good for five minutes."""
+
+    url: Uri
+
+
+class FailedDeletion(TypedDict):
+    """A job that was not deleted, and why."""
+
+    jobId: str
+    status: int
+    """The status that `DELETE /v1/jobs/{job_id}` answers for it."""
+    detail: str
+
+
+class Deletion(TypedDict):
+    """What became of the jobs that were to be deleted."""
+
+    deleted: list[str]
+    failed: list[FailedDeletion]
+
+
+class RowError(TypedDict):
+    """One error of one row."""
+
+    rowNumber: Ordinal | None
+    """The header is row 1."""
+    fieldNumber: Ordinal | None
+    fieldName: str | None
+    type: Annotated[str, Schema(examples=["type-error"])]
+    cell: str
+    message: str
+
+
+class ErrorCount(TypedDict):
+    """Errors of the whole job by type and field."""
+
+    type: str
+    fieldName: str | None
+    count: Ordinal
+    sample: str | None
+
+
+class RowErrorPage(TypedDict):
+    items: list[RowError]
+    nextToken: NextToken
+    summary: list[ErrorCount]
+
+
+def run_of(job: model.Job) -> Run:
+    return {
+        "jobId": job.job_id,
+        "status": job.status,
+        "outcome": job.outcome,
+        "startedAt": rfc3339(job.started_at),
+        "completedAt": rfc3339(job.completed_at),
+        "fileName": job.file_name,
+        "windowFrom": rfc3339(job.window_from),
+        "windowTo": rfc3339(job.window_to),
+        "error": None if job.error_code is None else {"code": job.error_code, "message": job.error_message},
+    }
+
+
+def run_summary(job: model.Job) -> RunSummary:
+    seconds = None
+    if job.started_at is not None and job.completed_at is not None:
+        seconds = round((job.completed_at - job.started_at).total_seconds(), 3)
+    return {**run_of(job), "durationSeconds": seconds, "numberOfItems": job.counts.total}
+
+
+def work_of(job: model.Job, entity_shown: str) -> Work:
+    """
+    Args:
+        entity_shown: the entity's name as the reader may see it.
+    """
+    return {
+        **run_of(job),
+        "process": job.process,
+        "entity": entity_shown,
+        "startedBy": job.started_by,
+        "counts": {
+            "total": job.counts.total,
+            "processed": job.processed,
+            "imported": job.imported,
+            "rejected": job.rejected,
+            "unprocessed": job.counts.unprocessed if job.is_terminal else 0,
+        },
+        "exportId": job.export_id,
+    }
+
+
+def job_event(job: model.Job, entity_shown: str | None = None) -> JobEvent:
+    """
+    Args:
+        entity_shown: the entity's name as the reader may see it; the job's when left out.
+    """
+    return {
+        **work_of(job, job.entity if entity_shown is None else entity_shown),
+        "submittedAt": rfc3339(job.submitted_at),
+        "message": message_of(job),
+    }
+
+
+def job_resource(
+    job: model.Job, *, entity_shown: str, queue_position: int | None, links: JobLinks, now: datetime
+) -> Job:
+    # Progress is measured when a worker reported it: between two reports the job and its ETag stay the same.
+    measured_at = job.heartbeat_at or now
+    return {
+        **job_event(job, entity_shown),
+        **run_summary(job),
+        "allowedActions": job.allowed_actions(),
+        "mode": job.mode,
+        "dryRun": job.dry_run,
+        "onError": job.on_error,
+        "detected": cast(Detected | None, job.detected),
+        "rowsPerSecond": rows_per_second(job, measured_at),
+        "remainingSeconds": remaining_seconds(job, measured_at),
+        "queuePosition": queue_position,
+        "stopReason": job.stop_reason,
+        "duplicateOf": job.duplicate_of,
+        "retryOf": job.retry_of,
+        "expiresAt": rfc3339(job.expires_at),
+        "filesExpireAt": rfc3339(job.files_expire_at),
+        "heartbeatAt": rfc3339(job.heartbeat_at),
+        "links": links,
+    }
