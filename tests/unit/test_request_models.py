@@ -1,0 +1,149 @@
+"""Bodies of requests: every problem at once, each with its pointer, also those that need the entity."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests import builders
+from tests.api_builders import load_function
+from waybill.errors import InvalidRequest
+from waybill.exports.definition import ExportType
+
+exports = load_function("api", "models.exports")
+entities = load_function("api", "models.entities")
+
+
+def context(**settings: Any) -> dict[str, Any]:
+    changed = builders.settings(None, **({"mail_sender": "waybill@example.com", "target_tables": "mine"} | settings))
+    request = SimpleNamespace(services=SimpleNamespace(settings=changed))
+    return {"request": request, "entity": builders.entity(), "name": "contacts"}
+
+
+def problems(model: Any, body: Any, **settings: Any) -> dict[str, str]:
+    with pytest.raises(InvalidRequest) as refused:
+        model.read(body, context(**settings))
+    found = dict(refused.value.problems)
+    assert len(found) == len(refused.value.problems), "a member is refused twice"
+    return found
+
+
+def test_all_problems_of_a_definition_come_at_once() -> None:
+    body = {
+        "name": "two\nlines",
+        "entity": "contacts",
+        "type": "PERIODIC_FULL",
+        "colour": "blue",
+        "fields": ["email", "nobody"],
+        "filter": [{"field": "nobody", "op": "eq", "value": 1}, {"field": "email", "op": "eq"}, 3],
+        "format": "pdf",
+        "dialect": {"delimiter": "::"},
+        "compression": 1,
+        "fileName": "../x.csv",
+        "schedule": {"time": "25:00"},
+        "destination": {"kind": "sftp", "host": "127.0.0.1"},
+        "recipients": ["ops"],
+        "escapeFormulas": "no",
+        "includeDeleted": True,
+    }
+    assert set(problems(exports.ExportRequest, body)) == {
+        "/name",
+        "/colour",
+        "/fields/1",
+        "/filter/0/field",
+        "/filter/1/value",
+        "/filter/2",
+        "/format",
+        "/dialect/delimiter",
+        "/compression",
+        "/fileName",
+        "/schedule/time",
+        "/schedule/timezone",
+        "/destination/host",
+        "/destination/directory",
+        "/destination/secretId",
+        "/destination/hostKey",
+        "/recipients/0",
+        "/escapeFormulas",
+        "/includeDeleted",
+    }
+
+
+def test_all_problems_of_an_entity_come_at_once() -> None:
+    body = {
+        "name": "other",
+        "title": "",
+        "dataType": "nonsense",
+        "schema": {"fields": [{"name": "a", "type": "nonsense"}, {"type": "string"}]},
+        "dialect": {"delimiter": "::"},
+        "encoding": "utf-9",
+        "permissions": {"view": "sales", "import": ["ops", 1], "delete": []},
+        "columns": {"a/b": 1},
+        "target": {"table": "theirs", "modifiedAttribute": "", "more": 1},
+    }
+    assert set(problems(entities.EntityRequest, body)) == {
+        "/name",
+        "/title",
+        "/dataType",
+        "/schema/fields/0/type",
+        "/schema/fields/1/name",
+        "/dialect/delimiter",
+        "/encoding",
+        "/permissions/view",
+        "/permissions/import",
+        "/permissions/delete",
+        "/columns/a~1b",
+        "/target/table",
+        "/target/modifiedAttribute",
+        "/target/more",
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        ([], {"": "must be an object"}),
+        ({}, {"/name": "is required", "/entity": "is required"}),
+        ({"name": None, "entity": 1}, {"/name": "is required", "/entity": "must be text"}),
+        (
+            {"name": "x", "entity": "contacts", "format": "pdf", "escapeFormulas": 0, "a/b": 1},
+            {
+                "/format": "must be one of csv, xlsx, jsonl",
+                "/escapeFormulas": "must be true or false",
+                "/a~1b": "unknown member",
+            },
+        ),
+    ],
+)
+def test_problems_are_plain_sentences(body: Any, found: dict[str, str]) -> None:
+    assert problems(exports.ExportRequest, body) == found
+
+
+def test_a_member_that_is_null_counts_as_left_out() -> None:
+    wanted = exports.ExportRequest.read({"name": "x", "entity": "contacts"}, context()).to_definition()
+    members = ("type", "fields", "filter", "format", "dialect", "fileName", "schedule", "destination", "recipients")
+    nulls = {"name": "x", "entity": "contacts"} | dict.fromkeys(members)
+    assert exports.ExportRequest.read(nulls, context()).to_definition() == wanted
+    bare = entities.EntityRequest.read({"schema": builders.CONTACTS_SCHEMA}, context()).to_entity("contacts", "u")
+    nulls = {"schema": builders.CONTACTS_SCHEMA, "title": None, "permissions": {"view": None}, "target": None}
+    assert entities.EntityRequest.read(nulls, context()).to_entity("contacts", "u") == bare
+
+
+def test_texts_are_not_taken_for_other_types() -> None:
+    """What a client means as text, number or boolean stays that: nothing is converted."""
+    body = {"name": "x", "entity": "contacts", "includeDeleted": "true", "escapeFormulas": 1}
+    assert set(problems(exports.ExportRequest, body)) == {"/includeDeleted", "/escapeFormulas"}
+    assert set(problems(entities.EntityRequest, {"schema": builders.CONTACTS_SCHEMA, "title": 1})) == {"/title"}
+
+
+def test_a_schedule_needs_its_type() -> None:
+    assert set(problems(exports.ScheduleToPreview, {"type": "NEVER", "schedule": {"at": "x"}})) == {"/type"}
+    kind = exports.ScheduleToPreview.read({"schedule": None}, context())
+    assert (kind.type, kind.schedule) == (ExportType.ONE_SHOT, None)
+
+
+def test_reports_need_a_sender() -> None:
+    body = {"name": "x", "entity": "contacts", "recipients": ["ops@example.com"]}
+    assert set(problems(exports.ExportRequest, body, mail_sender="")) == {"/recipients"}
