@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from frictionless import Resource
 
 from tests.builders import START, entity
-from tests.file_plan import FilePlan, plan_file
+from tests.scanning import ScannedFile, scan_file
 from waybill.entities.header import HeaderMismatch, match_header
 from waybill.entities.schema import parse_schema
 from waybill.errors import JobFailed
@@ -86,7 +86,7 @@ def waybill_errors(table: Table) -> set[Error]:
     """Every error of an import, by the code that imports: plan, header, rows in chunks, keys, uniqueness."""
     schema = parse_schema(table.schema)
     try:
-        plan = plan_file(io.BytesIO(table.data), {"delimiter": ","}, "utf-8", SMALL_CHUNK_BYTES)
+        plan = scan_file(io.BytesIO(table.data), {"delimiter": ","}, "utf-8", SMALL_CHUNK_BYTES)
         match = match_header(schema, plan.labels)
     except JobFailed as failure:
         return {Error(failure.row_number or 0, 0, "", FAILED + failure.job_code)}
@@ -124,7 +124,7 @@ def waybill_errors(table: Table) -> set[Error]:
     return errors
 
 
-def _import_plan(plan: FilePlan) -> ImportPlan:
+def _import_plan(plan: ScannedFile) -> ImportPlan:
     return ImportPlan(
         source=ObjectVersion("bucket", "key", None),
         labels=plan.labels,

@@ -1,4 +1,4 @@
-"""The workflows: nothing unreachable, nothing that can go wrong without the job being told."""
+"""The workflows: every state is reachable, and every failure ends the job as failed."""
 
 from __future__ import annotations
 

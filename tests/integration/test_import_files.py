@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests import builders, workbooks
-from tests.integration.test_import import records, rejected_types, rejects, run, start
+from tests.importing import records, rejected_types, rejects, run, start
 from waybill.bootstrap import Services
 from waybill.imports.finish import finish_import
 from waybill.imports.job_files import converted_key, rejects_key
@@ -335,7 +335,7 @@ def test_comments_are_not_counted_where_the_source_is_gone(services: Services, s
     assert services.jobs.get(job.job_id).counts.imported == 2
 
 
-def test_a_plan_that_is_made_again_rewrites_the_same(services: Services, s3: Any) -> None:
+def test_a_plan_that_is_made_again_converts_to_the_same(services: Services, s3: Any) -> None:
     job = start(services, s3, xlsx(), key="drop/contacts/c.xlsx")
     plan_import(services, job.job_id)
     first = services.files.read(services.settings.files_bucket, converted_key(job.job_id))
@@ -344,7 +344,7 @@ def test_a_plan_that_is_made_again_rewrites_the_same(services: Services, s3: Any
     assert services.files.read(services.settings.files_bucket, converted_key(job.job_id)) == first
 
 
-def test_no_half_of_a_rewritten_file_is_left(services: Services, s3: Any) -> None:
+def test_no_half_of_a_converted_file_is_left(services: Services, s3: Any) -> None:
     data = gzip.compress(b"contact_id,email,spend,joined,vip\na,,,,\n" * 100)[:-20]
     job = run(services, start(services, s3, data, key="drop/contacts/c.gz"))
     assert (job.status, job.error_code) == (Status.FAILED, "compression-error")

@@ -1,4 +1,4 @@
-"""A look at a file before its import: whatever it shows is what the import then does."""
+"""The preview of a file: what it shows is what the import then does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests import builders, workbooks
-from tests.integration.test_import import records, run
+from tests.importing import records, run
 from tests.integration.test_import_files import FILES, HEADER, JSON_FILES
 from waybill.bootstrap import Services
 from waybill.imports import preview as previewing
@@ -48,17 +48,17 @@ def uploaded(services: Services, name: str, data: bytes) -> Upload:
     return upload
 
 
-def look(services: Services, upload: Upload, options: ImportOptions = ImportOptions()) -> Preview:  # noqa: B008
+def preview(services: Services, upload: Upload, options: ImportOptions = ImportOptions()) -> Preview:  # noqa: B008
     info = services.files.head(services.settings.files_bucket, upload.key)
     assert info is not None
     return preview_file(services, upload, services.entities.get("contacts"), options, info.etag)
 
 
 def compare(services: Services, name: str, data: bytes, **options: Any) -> tuple[Preview, Job]:
-    """Look at a file, import it, and hold the one against the other."""
+    """Preview a file, import it, and compare the two."""
     upload = uploaded(services, name, data)
     chosen = ImportOptions(**options)
-    seen = look(services, upload, chosen)
+    seen = preview(services, upload, chosen)
     job = run(services, start_upload(services, services.uploads.get(upload.upload_id), chosen))
     errors, _, _ = error_page(services.files, services.settings.files_bucket, job, 1000, None)
     if job.status is Status.FAILED:
@@ -82,7 +82,7 @@ def compare(services: Services, name: str, data: bytes, **options: Any) -> tuple
 
 
 @pytest.mark.parametrize("kind", [*FILES, *JSON_FILES])
-def test_a_look_at_a_file_of_any_kind_shows_what_its_import_finds(services: Services, kind: str) -> None:
+def test_the_preview_of_a_file_of_any_kind_shows_what_its_import_finds(services: Services, kind: str) -> None:
     name, data, _ = {**FILES, **JSON_FILES}[kind]
     seen, job = compare(services, name, data)
     assert job.status is Status.COMPLETED
@@ -103,7 +103,7 @@ def test_cells_of_a_workbook_are_shown_as_the_import_reads_them(services: Servic
         ],
     }
     data = workbooks.xlsx(sheets, formats=["0000", "yyyy-mm-dd"])
-    assert look(services, uploaded(services, "b.xlsx", data)).sheets == ["Notes", "März"]
+    assert preview(services, uploaded(services, "b.xlsx", data)).sheets == ["Notes", "März"]
     seen, _ = compare(services, "book.xlsx", data, dialect={"sheetName": "März"})
     assert seen.detected is not None
     assert seen.detected["sheet"] == "März"
@@ -119,10 +119,10 @@ def test_cells_of_a_workbook_are_shown_as_the_import_reads_them(services: Servic
 def test_the_sheets_of_other_workbooks_are_named(services: Services) -> None:
     for kind, sheet in (("xls", "Old"), ("xlsb", "Binary"), ("ods", "Tabelle")):
         name, data, _ = FILES[kind]
-        assert look(services, uploaded(services, name, data)).sheets == [sheet]
+        assert preview(services, uploaded(services, name, data)).sheets == [sheet]
 
 
-def test_columns_are_mapped_and_what_is_wrong_with_the_header_is_told(services: Services) -> None:
+def test_columns_are_mapped_and_what_is_wrong_with_the_header_is_listed(services: Services) -> None:
     data = b"Id,email,spend,joined,vip\n1,a@example.com,x,,\n"
     seen, job = compare(services, "c.csv", data)
     assert job.error_code == "incorrect-label"
@@ -182,35 +182,37 @@ def test_of_a_large_file_only_the_beginning_is_read(
     elif form == "jsonl":
         rows = csv.DictReader(io.StringIO(plain.decode()))
         data = "".join(json.dumps(row) + "\n" for row in rows).encode()
-    looked_at: list[int] = []
+    bytes_read: list[int] = []
     scan_table = previewing.scan_table
     monkeypatch.setattr(
         previewing,
         "scan_table",
         lambda stream, *args, **options: (
-            looked_at.append(len(stream.getvalue())),
+            bytes_read.append(len(stream.getvalue())),
             scan_table(stream, *args, **options),
         )[1],
     )
-    looks_only = form in ("utf-16", "zip", "jsonl")  # that these are imported as they look is tested with small ones
-    seen = look(services, uploaded(services, f"c.{form}", data)) if looks_only else compare(services, "c", data)[0]
+    previews_only = form in ("utf-16", "zip", "jsonl")  # small files show that these import as previewed
+    seen = (
+        preview(services, uploaded(services, f"c.{form}", data)) if previews_only else compare(services, "c", data)[0]
+    )
     assert not seen.is_whole
     assert len(seen.rows) == SHOWN_ROWS
     assert [row.number for row in seen.rows if row.errors] == [row.number for row in seen.rows][::7]
-    assert looked_at[0] <= 2 * SHOWN_BYTES
+    assert bytes_read[0] <= 2 * SHOWN_BYTES
     # What a client sends of a large text is enough.
     if form != "zip":
-        part = look(services, uploaded(services, f"c.{form}", data[: 2 * 1024 * 1024]))
+        part = preview(services, uploaded(services, f"c.{form}", data[: 2 * 1024 * 1024]))
         assert (part.detected, part.rows) == (seen.detected, seen.rows)
 
 
-def test_a_workbook_that_would_take_long_to_read_is_given_up(
+def test_a_workbook_that_takes_too_long_to_read_is_given_up(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     texts = [f"<si><t>{'x' * 50}{n}</t></si>" for n in range(30_000)]
     data = workbooks.xlsx([workbooks.row(*map(workbooks.text, HEADER))], texts=texts)
     monkeypatch.setattr(previewing, "SECONDS", 0.02)
-    seen = look(services, uploaded(services, "c.xlsx", data))
+    seen = preview(services, uploaded(services, "c.xlsx", data))
     assert (seen.rows, seen.is_whole) == ([], False)
     assert seen.error is not None
     assert "takes too long" in seen.error.message
@@ -218,9 +220,9 @@ def test_a_workbook_that_would_take_long_to_read_is_given_up(
 
 def test_a_bomb_is_not_unpacked(services: Services) -> None:
     bomb = gzip.compress(b"contact_id,email,spend,joined,vip\n" + b"1,,,,\n" * 30_000_000, 9)
-    seen = look(services, uploaded(services, "c.gz", bomb))
+    seen = preview(services, uploaded(services, "c.gz", bomb))
     assert len(seen.rows) == SHOWN_ROWS
     sheet = {"xl/worksheets/sheet1.xml": b"<worksheet><sheetData>" + b" " * 60_000_000}
-    seen = look(services, uploaded(services, "c.xlsx", workbooks.xlsx([], parts=sheet)))
+    seen = preview(services, uploaded(services, "c.xlsx", workbooks.xlsx([], parts=sheet)))
     assert seen.error is not None
     assert "200 times its size" in seen.error.message

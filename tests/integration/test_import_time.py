@@ -1,4 +1,4 @@
-"""Steps that need longer than one invocation go on where they stood, and come to what an unhurried run comes to."""
+"""Steps that need longer than one invocation go on where they were, with the result of an unhurried run."""
 
 from __future__ import annotations
 
@@ -11,8 +11,16 @@ from typing import Any
 import pytest
 
 from tests import builders
-from tests.integration.test_import import BAD_ROWS, Crash, rejects, run, start
-from tests.integration.test_import_semantics import UNIQUE
+from tests.importing import (
+    BAD_ROWS,
+    UNIQUE,
+    Crash,
+    counts,
+    rejected_types,
+    rejects,
+    run,
+    start,
+)
 from waybill.aws.dynamodb import BatchWriter, DynamoDB
 from waybill.aws.files import Files, Writer
 from waybill.bootstrap import Services
@@ -40,8 +48,8 @@ def small_pieces(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("waybill.imports.finish.WINNERS_PER_CHECK", 2)
 
 
-def looks(count: int) -> Callable[[], float]:
-    """Time for so many looks at the clock."""
+def checks(count: int) -> Callable[[], float]:
+    """Enough time for this many checks of the time left, then none."""
     numbers = itertools.count(1)
     return lambda: 900.0 if next(numbers) <= count else 1.0
 
@@ -69,7 +77,7 @@ def stored(services: Services) -> dict[str, Any]:
     return {item["_sk"]["S"]: {name: item[name] for name in item if name != "_by"} for item in items}
 
 
-def test_a_finish_that_runs_out_of_time_goes_on_where_it_stood(
+def test_a_finish_that_runs_out_of_time_goes_on_where_it_was(
     services: Services, s3: Any, clock: builders.Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("waybill.aws.files.PART_BYTES", 200)  # of several parts, as files of many megabytes are
@@ -82,7 +90,7 @@ def test_a_finish_that_runs_out_of_time_goes_on_where_it_stood(
     gets = _count_gets(monkeypatch)
     invocations = 0
     while not services.jobs.get(job.job_id).is_terminal:
-        finish_import(services, job.job_id, remaining_seconds=looks(16))
+        finish_import(services, job.job_id, remaining_seconds=checks(16))
         invocations += 1
         clock.forward(seconds=13)  # the lease of the invocation before
         assert invocations < 60
@@ -104,7 +112,7 @@ def test_winners_bear_the_time_at_which_they_were_written(services: Services, s3
     loaded_at = clock.now()
     while not services.jobs.get(job.job_id).is_terminal:
         clock.forward(seconds=900)
-        finish_import(services, job.job_id, remaining_seconds=looks(16))
+        finish_import(services, job.job_id, remaining_seconds=checks(16))
     winners = [item for item in stored(services).values() if item["email"]["S"].startswith("again")]
     assert len(winners) == 30
     assert all(int(item["_at"]["N"]) > loaded_at.timestamp() * 1000 for item in winners)
@@ -115,7 +123,7 @@ def test_a_finish_that_dies_after_a_pause_ends_as_an_unhurried_one(
     services: Services, s3: Any, clock: builders.Clock, survived: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = loaded(services, start(services, s3, repeating_rows()))
-    finish_import(services, job.job_id, remaining_seconds=looks(40))
+    finish_import(services, job.job_id, remaining_seconds=checks(40))
     left = survived
 
     def dying(original: Any) -> Any:
@@ -156,7 +164,7 @@ def test_a_failed_job_lists_its_rows_in_as_many_invocations_as_it_takes(
     chunks = plan_import(services, job.job_id)["chunks"]
     invocations = 0
     while not services.jobs.get(job.job_id).is_terminal:
-        finish_import(services, job.job_id, "internal-error", looks(2 + invocations))
+        finish_import(services, job.job_id, "internal-error", checks(2 + invocations))
         clock.forward(seconds=13)
         invocations += 1
     ended = services.jobs.get(job.job_id)
@@ -165,7 +173,7 @@ def test_a_failed_job_lists_its_rows_in_as_many_invocations_as_it_takes(
 
 
 @pytest.mark.parametrize("metadata", [{}, {"mode": "insert"}, {"on-error": "all-or-nothing"}])
-def test_check_and_settle_go_on_where_they_stood(
+def test_precheck_and_deduplication_go_on_where_they_were(
     services: Services, s3: Any, clock: builders.Clock, metadata: dict[str, str]
 ) -> None:
     object.__setattr__(services.settings, "chunk_bytes", 300)
@@ -181,10 +189,10 @@ def test_check_and_settle_go_on_where_they_stood(
     planned = plan_import(services, job.job_id)
     invocations = 0
     for chunk in range(planned["chunks"]):
-        while not precheck_chunk(services, job.job_id, chunk, looks(0)):
+        while not precheck_chunk(services, job.job_id, chunk, checks(0)):
             invocations += 1
     assert (invocations > 2) is (metadata.get("mode") == "insert")
-    while not deduplicate_import(services, job.job_id, looks(16)):
+    while not deduplicate_import(services, job.job_id, checks(16)):
         invocations += 1
     assert invocations > 3
     for chunk in range(planned["chunks"]):
@@ -200,7 +208,7 @@ def test_a_file_that_takes_too_long_to_read_fails_with_a_code(services: Services
     text = builders.contacts_csv(count=200)
     data = gzip.compress(text) if encoding == "gzip" else text.decode().encode(encoding)
     job = start(services, s3, data)
-    assert plan_import(services, job.job_id, looks(4)) == {"jobId": job.job_id, "outcome": "failed"}
+    assert plan_import(services, job.job_id, checks(4)) == {"jobId": job.job_id, "outcome": "failed"}
     ended = services.jobs.get(job.job_id)
     assert (ended.status, ended.error_code, ended.counts.total) == (Status.FAILED, "too-large", 0)
     assert not _keys_under(services, s3, f"{job_prefix(job.job_id)}source")
@@ -222,3 +230,33 @@ def _count_gets(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 def _keys_under(services: Services, s3: Any, prefix: str) -> list[str]:
     found = s3.list_objects_v2(Bucket=services.settings.files_bucket, Prefix=prefix)
     return [item["Key"] for item in found.get("Contents", [])]
+
+
+@pytest.mark.parametrize("survives", [1, 3, 5])
+def test_a_chunk_that_takes_longer_than_an_invocation_goes_on_in_the_next(
+    services: Services, s3: Any, survives: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    object.__setattr__(services.settings, "chunk_bytes", 1 << 20)
+    monkeypatch.setattr("waybill.tabular.records.BLOCK_BYTES", 1000)
+    monkeypatch.setattr("waybill.tabular.records.segments.__defaults__", (0, 1000))
+    job = start(services, s3, builders.contacts_csv([*BAD_ROWS], count=300))
+    plan_import(services, job.job_id)
+    invocations = 0
+    while True:
+        invocations += 1
+        calls = itertools.count()
+        entry = load_chunk(services, job.job_id, 0, lambda calls=calls: 900.0 if next(calls) < survives else 1.0)
+        if entry.is_last:
+            break
+        assert services.jobs.get(job.job_id).status is Status.IN_PROGRESS
+    assert invocations > 2
+    finish_import(services, job.job_id)
+    job = services.jobs.get(job.job_id)
+    assert counts(job) == (305, 300, 5, 0)
+    assert sorted(rejected_types(services, job).items()) == [
+        (3, "duplicate-key"),
+        (302, "type-error"),
+        (303, "constraint-error"),
+        (304, "missing-key"),
+        (305, "type-error"),
+    ]

@@ -10,7 +10,7 @@ import boto3
 import pytest
 
 from tests import builders
-from tests.integration.test_import import rejected_types, run, start
+from tests.importing import rejected_types, run, start
 from waybill.aws.dynamodb import ConditionFailed, DynamoDBError
 from waybill.bootstrap import Services
 from waybill.entities.model import Target

@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 
 from tests import builders
-from tests.file_plan import plan_file
+from tests.scanning import scan_file
 from tests.simulation.test_workers import LIMIT_SECONDS, MACHINE, MAP
 from tests.simulation.world import Faults, Tables, Timeline, VirtualFile, Wire
 from waybill.aws.dynamodb import to_attributes
@@ -52,7 +52,7 @@ def chunks_of(file: VirtualFile, chunk_bytes: int) -> list[Chunk]:
 
 def test_the_chunk_arithmetic_is_that_of_a_real_plan() -> None:
     small = VirtualFile(200_000)
-    planned = plan_file(small.stream(), {}, None, 4 * SCAN_BYTES)
+    planned = scan_file(small.stream(), {}, None, 4 * SCAN_BYTES)
     assert chunks_of(small, 4 * SCAN_BYTES) == planned.chunks
     assert (planned.rows, planned.size_bytes) == (200_000, small.size_bytes)
 

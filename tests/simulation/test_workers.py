@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests import builders
-from tests.file_plan import plan_file
+from tests.scanning import scan_file
 from tests.simulation.world import (
     Faults,
     Item,
@@ -106,7 +106,7 @@ class Import:
         )  # fmt: skip
         services.jobs.register(self.job, entity.to_document())
         services.jobs.begin(self.job.job_id)
-        planned = plan_file(self.file.stream(), {}, None, CHUNK_BYTES)
+        planned = scan_file(self.file.stream(), {}, None, CHUNK_BYTES)
         self.plan = ImportPlan(
             ObjectVersion("drop-bucket", "drop/contacts/a.csv", "etag"), planned.labels, planned.header, planned.chunks,
             planned.encoding, False, planned.sha256, planned.dialect, KEY_PARTITIONS,

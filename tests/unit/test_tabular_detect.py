@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.file_plan import plan_file
+from tests.scanning import scan_file
 from waybill.errors import JobFailed
 from waybill.tabular.detect import (
     HEAD_BYTES,
@@ -124,7 +124,7 @@ def test_what_does_not_decode_is_told_by_its_row(data: bytes, encoding: str, row
 def test_an_undecodable_byte_far_down_is_told_by_its_row() -> None:
     data = b"id,name\n" + b"1,\xc3\xa9\n" * 300_000 + b"2,\xe9\n" + b"3,x\n" * 10
     with pytest.raises(JobFailed) as caught:
-        plan_file(io.BytesIO(data), {}, None, 1 << 20)
+        scan_file(io.BytesIO(data), {}, None, 1 << 20)
     assert (caught.value.job_code, caught.value.row_number) == ("encoding-error", 300_002)
 
 
@@ -265,7 +265,7 @@ def test_json_that_cannot_be_read(data: bytes, code: str, row: int | None) -> No
 @given(st.binary(max_size=200), st.integers(1, 60))
 def test_any_bytes_are_a_plan_or_a_documented_failure(data: bytes, chunk_bytes: int) -> None:
     try:
-        found = plan_file(io.BytesIO(data), {}, None, chunk_bytes)
+        found = scan_file(io.BytesIO(data), {}, None, chunk_bytes)
     except JobFailed as error:
         assert error.job_code in {"empty-file", "encoding-error", "format-error", "blank-header"}
         return

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.file_plan import FilePlan, plan_file
+from tests.scanning import ScannedFile, scan_file
 from waybill.errors import JobFailed
 from waybill.tabular.dialect import Dialect, DialectError
 from waybill.tabular.records import (
@@ -136,8 +136,8 @@ def scan(text: str, dialect: Dialect, chunk_bytes: int) -> Scan | str:
         return error.job_code
 
 
-def plan(data: bytes, **dialect: object) -> FilePlan:
-    return plan_file(io.BytesIO(data), dialect, None, 1 << 20, ["id", "name"])
+def plan(data: bytes, **dialect: object) -> ScannedFile:
+    return scan_file(io.BytesIO(data), dialect, None, 1 << 20, ["id", "name"])
 
 
 @pytest.mark.parametrize(

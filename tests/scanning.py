@@ -1,4 +1,4 @@
-"""The plan of a delimited text file as it stands, without the rest of an import around it."""
+"""The scan of a delimited text file as it stands, without the rest of an import."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from waybill.tabular.scan import Chunk, Hashing, Pushback, read_head, scan_table
 
 
 @dataclass(frozen=True)
-class FilePlan:
-    """What a file holds. `header` is its header as text; `detected` is what the job shows."""
+class ScannedFile:
+    """The result of a scan. `header` is the header as text; `detected` is what the job shows."""
 
     labels: list[str]
     header: str
@@ -28,14 +28,14 @@ class FilePlan:
     detected: dict[str, Any]
 
 
-def plan_file(
+def scan_file(
     stream: Readable,
     dialect_document: Mapping[str, Any],
     declared_encoding: str | None,
     chunk_bytes: int,
     field_names: Sequence[str] = (),
-) -> FilePlan:
-    """Plan the import of a delimited text file as it stands.
+) -> ScannedFile:
+    """Scan a delimited text file as it stands.
 
     Args:
         stream: the file from its first byte.
@@ -59,7 +59,7 @@ def plan_file(
     dialect = table_dialect(dialect_document, found.decode(head))
     rest = Pushback(head[len(found.bom) :], hashing)
     scanned = scan_table(rest, dialect, found.encoding, chunk_bytes, start=len(found.bom), field_names=field_names)
-    return FilePlan(
+    return ScannedFile(
         labels=scanned.labels,
         header=scanned.header,
         chunks=scanned.chunks,

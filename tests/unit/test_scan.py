@@ -1,4 +1,4 @@
-"""A plan covers every row once, whatever the chunk size, and refuses what cannot be imported with a documented code."""
+"""A scan covers every row once, whatever the chunk size, and refuses what cannot be imported with a documented code."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.file_plan import FilePlan, plan_file
+from tests.scanning import ScannedFile, scan_file
 from waybill.errors import JobFailed
 from waybill.tabular.records import parse_rows, segments
 
@@ -18,11 +18,11 @@ cells = st.text(st.sampled_from('ab,"\n\r é'), max_size=6)
 tables = st.lists(st.lists(cells, min_size=1, max_size=4), min_size=1, max_size=12)
 
 
-def plan(data: bytes, *, encoding: str | None = None, chunk_bytes: int = 1 << 20, **dialect: object) -> FilePlan:
-    return plan_file(io.BytesIO(data), dialect, encoding, chunk_bytes)
+def plan(data: bytes, *, encoding: str | None = None, chunk_bytes: int = 1 << 20, **dialect: object) -> ScannedFile:
+    return scan_file(io.BytesIO(data), dialect, encoding, chunk_bytes)
 
 
-def rows_by_chunk(data: bytes, found: FilePlan) -> dict[int, list[str]]:
+def rows_by_chunk(data: bytes, found: ScannedFile) -> dict[int, list[str]]:
     rows: dict[int, list[str]] = {}
     for chunk in found.chunks:
         left = chunk.rows

@@ -1,0 +1,115 @@
+"""Imports in tests: drop an object, run the steps as the state machine does, read back what became of the rows."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+from tests import builders
+from waybill.bootstrap import Services
+from waybill.imports.deduplicate import deduplicate_import
+from waybill.imports.finish import finish_import
+from waybill.imports.job_files import rejects_key
+from waybill.imports.load import load_chunk
+from waybill.imports.plan import plan_import
+from waybill.imports.precheck import precheck_chunk
+from waybill.imports.start import start_drop
+from waybill.jobs.model import Job
+
+
+def drop_object(
+    services: Services, s3: Any, data: bytes, key: str = "drop/contacts/contacts.csv", **metadata: str
+) -> dict[str, Any]:
+    answer = s3.put_object(Bucket=services.settings.drop_bucket, Key=key, Body=data, Metadata=metadata)
+    return builders.created_event(services, key, answer["ETag"].strip('"'))
+
+
+def start(services: Services, s3: Any, data: bytes, **arguments: Any) -> Job:
+    job = start_drop(services, drop_object(services, s3, data, **arguments)["detail"])
+    assert job is not None
+    return job
+
+
+def run(services: Services, job: Job) -> Job:
+    """Runs the steps of an import as the state machine does."""
+    planned = plan_import(services, job.job_id)
+    if planned["outcome"] == "planned":
+        if planned["needsPrecheck"]:
+            for chunk in range(planned["chunks"]):
+                precheck_chunk(services, job.job_id, chunk)
+            deduplicate_import(services, job.job_id)
+        for chunk in range(planned["chunks"]):
+            load_chunk(services, job.job_id, chunk)
+        finish_import(services, job.job_id)
+    return services.jobs.get(job.job_id)
+
+
+def executions(services: Services) -> set[str]:
+    import boto3
+
+    client = boto3.client("stepfunctions", endpoint_url=services.settings.aws_endpoint_url, region_name="us-east-1")
+    found = client.list_executions(stateMachineArn=services.settings.import_state_machine)["executions"]
+    return {execution["name"] for execution in found}
+
+
+def stop_executions(services: Services) -> None:
+    import boto3
+
+    client = boto3.client("stepfunctions", endpoint_url=services.settings.aws_endpoint_url, region_name="us-east-1")
+    for execution in client.list_executions(stateMachineArn=services.settings.import_state_machine)["executions"]:
+        client.stop_execution(executionArn=execution["executionArn"])
+
+
+def records(services: Services, *, without: tuple[str, ...] = ("_at", "_by")) -> dict[str, dict[str, Any]]:
+    items, request = [], {"TableName": services.settings.records_table}
+    while True:
+        answer = services.dynamodb.call("Scan", request)
+        items += answer["Items"]
+        if "LastEvaluatedKey" not in answer:
+            break
+        request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+    return {item["_sk"]["S"]: {k: v for k, v in item.items() if k not in without} for item in items}
+
+
+def live(services: Services) -> set[str]:
+    """Keys of the records, without tombstones."""
+    return {key for key, item in records(services).items() if "_gone" not in item}
+
+
+def counts(job: Job) -> tuple[int | None, int, int, int]:
+    return job.counts.total, job.counts.imported, job.counts.rejected, job.counts.unprocessed
+
+
+def rejects(services: Services, job: Job) -> list[list[str]]:
+    data = services.files.read(services.settings.files_bucket, rejects_key(job.job_id)).decode()
+    return list(csv.reader(io.StringIO(data, newline="")))
+
+
+def rejected_types(services: Services, job: Job) -> dict[int, str]:
+    return {int(row[0]): row[1] for row in rejects(services, job)[1:]}
+
+
+BAD_ROWS = [
+    {"contact_id": "bad-email", "email": "nobody"},
+    {"contact_id": "bad-spend", "spend": "-1"},
+    {"contact_id": ""},
+    {"contact_id": "two", "spend": "x", "joined": "31.1.2026"},
+    {"contact_id": "c000001", "email": "last@example.com"},
+]
+
+
+class Crash(BaseException):
+    """The process is gone."""
+
+
+UNIQUE = {
+    "fields": [
+        {"name": "id", "type": "integer"},
+        {"name": "email", "type": "string", "constraints": {"unique": True}},
+        {"name": "a", "type": "string"},
+        {"name": "b", "type": "number"},
+    ],
+    "primaryKey": "id",
+    "uniqueKeys": [["a", "b"]],
+}

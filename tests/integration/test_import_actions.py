@@ -1,0 +1,122 @@
+"""What people do to imports: stop, cancel, relaunch."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+
+from tests import builders
+from tests.importing import BAD_ROWS, counts, live, records, rejected_types, rejects, run, start
+from waybill.aws.dynamodb import BatchWriter
+from waybill.bootstrap import Services
+from waybill.errors import Conflict
+from waybill.imports.deduplicate import deduplicate_import
+from waybill.imports.finish import finish_import
+from waybill.imports.load import load_chunk
+from waybill.imports.plan import plan_import
+from waybill.imports.precheck import precheck_chunk
+from waybill.imports.relaunch import relaunch_import
+from waybill.jobs.model import Job, Status
+from waybill.upkeep.actions import cancel_job, stop_job
+
+
+@pytest.fixture(autouse=True)
+def contacts(services: Services) -> None:
+    services.entities.put(builders.entity())
+
+
+@pytest.fixture
+def drop(services: Services, s3: Any, clock: builders.Clock) -> Any:
+    """Drops a file of its own name and runs its import to the end."""
+    numbers = itertools.count()
+
+    def drop_and_run(data: bytes, entity: str = "contacts", **metadata: str) -> Job:
+        clock.forward(seconds=1)
+        return run(services, start(services, s3, data, key=f"drop/{entity}/{next(numbers)}.csv", **metadata))
+
+    return drop_and_run
+
+
+def test_stop_lists_the_rows_that_were_not_written(
+    services: Services, s3: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("waybill.jobs.leases.HEARTBEAT_SECONDS", 0.0)
+    data = builders.contacts_csv([{"contact_id": "bad", "email": "nobody"}], count=2000)
+    job = start(services, s3, data)
+    plan_import(services, job.job_id)
+    sent = 0
+    original = BatchWriter._send
+
+    def send(*arguments: Any) -> None:
+        nonlocal sent
+        original(*arguments)
+        sent += 1
+        if sent == 7:
+            stop_job(services, services.jobs.get(job.job_id))
+
+    monkeypatch.setattr(BatchWriter, "_send", send)
+    load_chunk(services, job.job_id, 0)
+    finish_import(services, job.job_id)
+    job = services.jobs.get(job.job_id)
+    assert (job.status, job.stop_reason) == (Status.COMPLETED, "USER")
+    assert job.counts.total == 2001 and job.counts.balances()
+    assert 0 < job.counts.imported == len(live(services)) < 2000
+    assert sent == 7
+    listed = {row[3] for row in rejects(services, job)[1:]}
+    assert listed | live(services) == {f"c{number:06d}" for number in range(2000)} | {"bad"}
+    assert not listed & live(services)
+
+
+def test_a_refused_import_that_is_stopped_imports_nothing(services: Services, s3: Any) -> None:
+    job = start(services, s3, builders.contacts_csv(BAD_ROWS, count=3), **{"on-error": "all-or-nothing"})
+    plan_import(services, job.job_id)
+
+    precheck_chunk(services, job.job_id, 0)
+    deduplicate_import(services, job.job_id)
+    services.ledger.lease(job.job_id, 0, "dead", 0)
+    stop_job(services, services.jobs.get(job.job_id))
+    load_chunk(services, job.job_id, 0)
+    finish_import(services, job.job_id)
+    job = services.jobs.get(job.job_id)
+    assert (job.error_code, job.counts.imported, records(services)) == ("rejected-rows", 0, {})
+
+
+def test_a_waiting_import_can_be_canceled_and_nothing_else(services: Services, s3: Any, clock: builders.Clock) -> None:
+    first = start(services, s3, builders.contacts_csv(count=1), key="drop/contacts/1.csv")
+    clock.forward(seconds=1)
+    second = start(services, s3, builders.contacts_csv(count=1), key="drop/contacts/2.csv")
+    with pytest.raises(Conflict):
+        stop_job(services, second)
+    canceled = cancel_job(services, second)
+    assert (canceled.status, canceled.outcome, counts(canceled)) == (Status.CANCELED, None, (0, 0, 0, 0))
+    services.jobs.begin(first.job_id)
+    with pytest.raises(Conflict):
+        cancel_job(services, services.jobs.get(first.job_id))
+    with pytest.raises(Conflict):
+        cancel_job(services, canceled)
+
+
+def test_a_relaunch_imports_just_the_rows_that_were_left(services: Services, drop: Any, clock: builders.Clock) -> None:
+    parent = drop(builders.contacts_csv(BAD_ROWS, count=3))
+    # what was wrong with the rows is now right: the schema takes any e-mail
+    schema = {**builders.CONTACTS_SCHEMA, "fields": [dict(field) for field in builders.CONTACTS_SCHEMA["fields"]]}  # type: ignore[attr-defined]
+    schema["fields"][1] = {"name": "email", "type": "string"}  # type: ignore[index]
+    services.entities.put(builders.entity(schema=schema))
+    clock.forward(seconds=1)
+    child = relaunch_import(services, parent, "alice", "alice-id")
+    assert (child.retry_of, child.file_name, child.started_by) == (parent.job_id, parent.file_name, "alice")
+    child = run(services, child)
+    assert counts(child) == (4, 1, 3, 0)
+    assert "bad-email" in live(services)
+    assert "duplicate-key" not in rejected_types(services, child).values()
+
+
+def test_there_is_nothing_to_relaunch_where_only_repeated_keys_are_left(services: Services, drop: Any) -> None:
+    job = drop(builders.contacts_csv([{"contact_id": "c000000"}], count=1))
+    assert counts(job) == (2, 1, 1, 0)
+    with pytest.raises(Conflict):
+        relaunch_import(services, job, "alice", "alice-id")
+    with pytest.raises(Conflict):
+        relaunch_import(services, drop(builders.contacts_csv(count=7)), "alice", "alice-id")

@@ -1,0 +1,159 @@
+"""How an import starts: one job for each dropped object, with its options, when its turn has come."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import Any
+
+import pytest
+
+from tests import builders
+from tests.importing import (
+    counts,
+    drop_object,
+    executions,
+    records,
+    run,
+    start,
+)
+from waybill.bootstrap import Services
+from waybill.imports.options import ImportOptions
+from waybill.imports.start import start_drop
+from waybill.jobs.model import Job, Status
+
+
+@pytest.fixture(autouse=True)
+def contacts(services: Services) -> None:
+    services.entities.put(builders.entity())
+
+
+@pytest.fixture
+def drop(services: Services, s3: Any, clock: builders.Clock) -> Any:
+    """Drops a file of its own name and runs its import to the end."""
+    numbers = itertools.count()
+
+    def drop_and_run(data: bytes, entity: str = "contacts", **metadata: str) -> Job:
+        clock.forward(seconds=1)
+        return run(services, start(services, s3, data, key=f"drop/{entity}/{next(numbers)}.csv", **metadata))
+
+    return drop_and_run
+
+
+def test_a_file_for_no_entity_fails_at_once(services: Services, s3: Any) -> None:
+    job = start(services, s3, b"a\n1\n", key="drop/nobody/x.csv")
+    assert (job.status, job.error_code, job.file_name) == (Status.FAILED, "unknown-entity", "x.csv")
+
+
+@pytest.mark.parametrize("key", ["drop/contacts/", "drop/contacts/folder/", "drop/contacts", "other/contacts/x.csv"])
+def test_other_keys_start_nothing(services: Services, s3: Any, key: str) -> None:
+    assert start_drop(services, drop_object(services, s3, b"x", key=key)["detail"]) is None
+
+
+def test_an_event_that_comes_twice_makes_one_job(services: Services, s3: Any) -> None:
+    event = drop_object(services, s3, builders.contacts_csv(count=1))
+    first = start_drop(services, event["detail"])
+    second = start_drop(services, event["detail"])
+    assert first is not None and second is not None
+    assert first.job_id == second.job_id
+    jobs, _ = services.jobs.page(100)
+    assert len(jobs) == 1
+
+
+def test_events_in_the_wrong_order_import_the_newest_only(services: Services, s3: Any) -> None:
+    older = drop_object(services, s3, builders.contacts_csv(count=1))
+    newer = drop_object(services, s3, builders.contacts_csv(count=2))
+    late = start_drop(services, newer["detail"])
+    early = start_drop(services, older["detail"])
+    assert late is not None and late.status is Status.WAITING
+    assert early is not None and (early.status, early.error_code) == (Status.FAILED, "source-changed")
+
+
+def test_of_two_events_of_the_same_bytes_the_older_is_too_late(services: Services, s3: Any) -> None:
+    first = drop_object(services, s3, builders.contacts_csv(count=1))
+    second = drop_object(services, s3, builders.contacts_csv(count=1))
+    assert start_drop(services, second["detail"]).status is Status.WAITING  # type: ignore[union-attr]
+    assert start_drop(services, first["detail"]).error_code == "source-changed"  # type: ignore[union-attr]
+
+
+def test_a_file_overwritten_while_it_waits_ends_as_source_changed(services: Services, s3: Any) -> None:
+    job = start(services, s3, builders.contacts_csv(count=2))
+    drop_object(services, s3, b"something else")
+    job = run(services, job)
+    assert (job.status, job.error_code, job.counts.total) == (Status.FAILED, "source-changed", 0)
+
+
+def test_imports_of_one_entity_run_in_order_of_submission(services: Services, s3: Any, clock: builders.Clock) -> None:
+    first = start(services, s3, builders.contacts_csv(count=1), key="drop/contacts/1.csv")
+    clock.forward(seconds=1)
+    second = start(services, s3, builders.contacts_csv(count=1), key="drop/contacts/2.csv")
+    assert executions(services) == {first.job_id}
+    run(services, first)
+    assert executions(services) == {first.job_id, second.job_id}
+
+
+def test_a_dry_run_does_not_wait_for_its_turn(services: Services, s3: Any, clock: builders.Clock) -> None:
+    start(services, s3, builders.contacts_csv(count=1), key="drop/contacts/1.csv")
+    clock.forward(seconds=1)
+    dry = start(services, s3, builders.contacts_csv(count=2), key="drop/contacts/2.csv", **{"dry-run": "true"})
+    assert dry.job_id in executions(services)
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"mode": "wipe"},
+        {"columns": "[1]"},
+        {"columns": '{"E-mail": 7}'},
+        {"max-errors": "x"},
+        {"encoding": "klingon"},
+        {"dialect": "{"},
+        {"dialect": '{"headerRows": [1.5]}'},
+        {"dialect": '{"delimiter": ["a", "b"]}'},
+    ],
+)
+def test_metadata_that_cannot_be_used_fails_the_job(services: Services, s3: Any, metadata: dict[str, str]) -> None:
+    job = start(services, s3, builders.contacts_csv(count=1), **metadata)
+    assert (job.status, job.error_code) == (Status.FAILED, "source-error")
+    assert next(iter(metadata)) in str(job.error_message)
+
+
+def test_columns_of_the_file_are_mapped_to_fields(services: Services, drop: Any) -> None:
+    data = builders.contacts_csv(count=1).replace(b"contact_id", b"Customer No")
+    job = drop(data, columns='{"Customer No": "contact_id"}')
+    assert counts(job) == (1, 1, 0, 0)
+
+
+def test_job_ids_and_definitions_survive_a_change_of_the_entity(services: Services, s3: Any) -> None:
+    job = start(services, s3, builders.contacts_csv(count=1))
+    services.entities.put(builders.entity(schema={"fields": [{"name": "x"}]}))
+    assert run(services, job).counts.imported == 1
+    assert json.dumps(services.jobs.definition(job.job_id)["schema"]) == json.dumps(builders.CONTACTS_SCHEMA)
+
+
+def test_the_same_content_twice_is_noticed_and_can_be_refused(services: Services, drop: Any) -> None:
+    first = drop(builders.contacts_csv(count=2))
+    second = drop(builders.contacts_csv(count=2))
+    assert (first.duplicate_of, second.duplicate_of) == (None, first.job_id)
+    services.entities.put(builders.entity(refuse_duplicates=True))
+    third = drop(builders.contacts_csv(count=2))
+    assert (third.status, third.error_code) == (Status.FAILED, "duplicate-file")
+    assert second.job_id in str(third.error_message)
+
+
+def test_the_formula_guard_is_taken_off_when_asked_for(services: Services, s3: Any) -> None:
+    services.entities.put(
+        builders.entity("text", schema={"fields": [{"name": "id"}, {"name": "t"}], "primaryKey": "id"})
+    )
+    job = start(services, s3, b"id,t\n1,'=1+1\n2,''=x\n3,'plain\n4,=1\n", key="drop/text/a.csv")
+    options = ImportOptions(unescape_formulas=True).to_document()
+    services.jobs.begin(job.job_id)
+    for name, value in options.items():
+        services.jobs.set_option(job.job_id, name, value)
+    run(services, job)
+    assert {key: item["t"]["S"] for key, item in records(services).items()} == {
+        "1": "=1+1",
+        "2": "'=x",
+        "3": "'plain",
+        "4": "=1",
+    }

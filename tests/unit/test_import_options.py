@@ -1,0 +1,104 @@
+"""The options of an import: what each mode needs, and what the metadata of a dropped object may say."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests import builders
+from waybill.entities.model import Entity
+from waybill.imports.modes import EXISTS, MODES, MODES_IN_WORDS, NOT_FOUND, Refusal
+from waybill.imports.options import ImportOptions, MetadataError, check_mode, options_from_metadata
+from waybill.imports.policy import Policy
+from waybill.imports.register import with_options
+from waybill.jobs.model import Job, Process, Status
+
+KEY = ("contact_id",)
+
+
+def job_with(options: ImportOptions, entity: Entity | None = None) -> Job:
+    job = Job("job", Process.IMPORT, Status.WAITING, "contacts", "", "a.csv", builders.START, "alice")
+    return with_options(job, entity or builders.entity(), options)
+
+
+@pytest.mark.parametrize(
+    ("mode", "asks_table", "refusal", "without_key"),
+    [
+        ("upsert", False, None, True),
+        ("insert", True, EXISTS, True),
+        ("update", True, NOT_FOUND, False),
+        ("delete", True, NOT_FOUND, False),
+    ],
+)
+def test_a_mode_says_what_it_needs(mode: str, asks_table: bool, refusal: Refusal | None, without_key: bool) -> None:
+    policy = Policy.of(job_with(ImportOptions(mode=mode)))
+    assert (policy.checks_existence, policy.needs_precheck) == (asks_table, asks_table)
+    if refusal is not None:
+        assert MODES[mode].refusal == refusal
+    problems: list[tuple[str, str]] = []
+    assert check_mode(mode, (), "/mode", problems) == mode
+    assert problems == ([] if without_key else [("/mode", f"{mode} needs an entity with a primaryKey")])
+    assert f"`{mode}` {MODES[mode].effect}" in MODES_IN_WORDS
+
+
+def test_every_mode_has_its_case_above() -> None:
+    assert list(MODES) == ["upsert", "insert", "update", "delete"]
+
+
+@pytest.mark.parametrize(
+    "options", [ImportOptions(dry_run=True), ImportOptions(on_error="all-or-nothing"), ImportOptions(mode="insert")]
+)
+def test_what_depends_on_the_whole_file_is_checked_before_anything_is_written(options: ImportOptions) -> None:
+    assert Policy.of(job_with(options)).needs_precheck
+    assert not Policy.of(job_with(ImportOptions())).needs_precheck
+
+
+def test_a_unique_field_makes_an_upsert_check_the_whole_file() -> None:
+    fields = [{"name": "id"}, {"name": "email", "constraints": {"unique": True}}]
+    entity = builders.entity(schema={"fields": fields, "primaryKey": "id"})
+    assert Policy.of(job_with(ImportOptions(), entity)).needs_precheck
+
+
+def test_metadata_sets_what_a_request_sets() -> None:
+    metadata = {
+        "mode": "insert",
+        "on-error": "abort",
+        "max-errors": "007",
+        "dry-run": "true",
+        "encoding": "latin-1",
+        "dialect": '{"delimiter": ";"}',
+        "columns": '{"E-mail": "email"}',
+        "author": "somebody",
+    }
+    assert options_from_metadata(metadata, KEY) == ImportOptions(
+        "insert", "abort", 7, True, "latin-1", {"delimiter": ";"}, {"E-mail": "email"}
+    )
+    assert options_from_metadata({}, KEY) == ImportOptions()
+
+
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        ({"mode": "wipe"}, "mode must be one of upsert, insert, update, delete"),
+        ({"on-error": "ignore"}, "on-error must be one of skip, abort, all-or-nothing"),
+        ({"max-errors": "0"}, "max-errors must be a whole number from 1 to 2147483647"),
+        ({"max-errors": "2147483648"}, "max-errors must be a whole number from 1 to 2147483647"),
+        ({"max-errors": "-1"}, "max-errors must be a whole number from 1 to 2147483647"),
+        ({"dry-run": "yes"}, "dry-run must be one of false, true"),
+        ({"dialect": "{"}, "dialect must be a JSON object"),
+        ({"dialect": "[1]"}, "dialect must be an object (a Table Dialect)"),
+    ],
+)
+def test_metadata_that_cannot_be_used_is_named(metadata: dict[str, str], message: str) -> None:
+    with pytest.raises(MetadataError) as caught:
+        options_from_metadata(metadata, KEY)
+    assert str(caught.value) == f"Object metadata: {message}."
+
+
+def test_metadata_cannot_ask_for_a_mode_that_needs_a_key() -> None:
+    with pytest.raises(MetadataError, match="update needs an entity with a primaryKey"):
+        options_from_metadata({"mode": "update"}, ())
+
+
+def test_a_job_gives_its_options_back() -> None:
+    options = ImportOptions("update", "abort", 3, True, "latin-1", {"delimiter": ";"}, {"E-mail": "email"}, True)
+    assert ImportOptions.of(job_with(options)) == options
