@@ -31,7 +31,7 @@ class Bucket:
         self.name = name
 
     def metadata(self, key: str) -> dict[str, str] | None:
-        """User metadata of an object; None when there is none.
+        """User metadata of an object; None when the object does not exist.
 
         Raises:
             BucketRefused

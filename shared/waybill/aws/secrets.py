@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class SecretUnreadable(Exception):
-    """There is no such secret, it may not be read, or it is no JSON object. The message holds nothing of its value."""
+    """The secret does not exist, may not be read, or is not a JSON object. The message holds nothing of its value."""
 
 
 class Secrets:
@@ -40,7 +40,7 @@ class Secrets:
         try:
             text = self._secrets.get_secret_value(SecretId=secret_id).get("SecretString", "")
         except ParamValidationError:
-            raise SecretUnreadable("its name is none that Secrets Manager takes") from None
+            raise SecretUnreadable("Secrets Manager does not accept its name") from None
         except ClientError as error:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
                 raise
@@ -50,5 +50,5 @@ class Secrets:
         except ValueError:
             value = None
         if not isinstance(value, dict):
-            raise SecretUnreadable("it is no JSON object")
+            raise SecretUnreadable("it is not a JSON object")
         return value

@@ -1,9 +1,9 @@
-"""An export: its definition, its statuses, and what each of them allows (contract, section 7). Pure.
+"""An export: its definition, its statuses, and the actions that each allows (contract, section 7). Pure.
 
 DRAFT ─activate→ SCHEDULED (periodic, or a one-shot with a future time) ─unschedule→ DRAFT
   └────activate→ IN_PROGRESS ──→ FINISHED (one-shot, also when its run failed)
 
-A periodic export stays SCHEDULED while it runs. After PAUSE_AFTER failed runs in a row it goes back to DRAFT by itself.
+A periodic export stays SCHEDULED while it runs. After PAUSE_AFTER failed runs in a row it returns to DRAFT by itself.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ INCREMENTAL = frozenset({ExportType.INCREMENTAL, ExportType.INCREMENTAL_CUSTOM})
 CUSTOM = frozenset({ExportType.CUSTOM, ExportType.INCREMENTAL_CUSTOM})
 
 DELETED = "_deleted"
-"""Last column of an export that tells of deletions."""
+"""Last column of an export that includes deletions."""
 
 PAUSE_AFTER = 5
 """Failed runs in a row after which an export pauses itself."""
@@ -65,7 +65,7 @@ _UNIT = re.compile("|".join(_DATE_UNITS))
 
 @dataclass(frozen=True)
 class Definition:
-    """What to extract and how to write it; every default is filled in, but `fields` None means all in schema order."""
+    """What to extract and how to write it. All defaults are filled in; `fields` None means all, in schema order."""
 
     name: str
     entity: str
@@ -164,8 +164,8 @@ class Definition:
 
 @dataclass(frozen=True)
 class Run:
-    """A run that was asked for. It stands in the export from before its job is registered until after it has ended, so
-    that there is one at a time, and a start that broke off is taken up again.
+    """A run that was requested. The export holds it from before its job is registered until after it has ended, so that
+    there is one run at a time, and an interrupted start is resumed.
 
     `occurrence` is the moment of the schedule that it is for; None for one that a person started. `window` repeats that
     of the run `retry_of`.
@@ -206,9 +206,9 @@ class Run:
 
 @dataclass(frozen=True)
 class Export:
-    """A definition and where it stands.
+    """A definition and its state.
 
-    `version` counts the edits. `series` is new when an edit makes an incremental export begin anew; `window_end` is
+    `version` counts the edits. `series` is new when an edit makes an incremental export start over; `window_end` is
     where the last delivered window of the series ended. `handled_until`: the schedule up to here is done. `running` is
     the run that has not ended, `job_id` the latest one, `last_run` a summary that outlives its job. `failures`: failed
     runs in a row. `message` says why the export paused itself. `revision` counts all changes; the repository keeps it.
@@ -239,7 +239,7 @@ class Export:
 
     @property
     def is_busy(self) -> bool:
-        """It runs, or will: its entity cannot be deleted."""
+        """Whether it runs, or will: its entity cannot be deleted."""
         return self.status in (ExportStatus.SCHEDULED, ExportStatus.IN_PROGRESS) or self.running is not None
 
     def allowed_actions(self) -> list[str]:
@@ -259,8 +259,8 @@ class Export:
         return Conflict(f"An export that is {self.status} does not allow {action}.", self.allowed_actions())
 
 
-def starts_anew(old: Definition, new: Definition) -> bool:
-    """Whether an edit makes the windows of an incremental export begin anew (contract: entity, fields or filter). So
-    does asking for deletions: the windows before did not have them."""
+def starts_over(old: Definition, new: Definition) -> bool:
+    """Whether an edit makes an incremental export start over with a window of all records: one of entity, fields or
+    filter, or one that includes deletions, which the earlier windows did not have."""
     same = (old.entity, old.fields, old.filter) == (new.entity, new.fields, new.filter)
     return not same or (new.include_deleted and not old.include_deleted)

@@ -1,7 +1,7 @@
-"""The report of a run, the e-mail that carries it, and who may get one. Pure.
+"""The report of a job, the e-mail with the report of a run, and its recipients. Pure.
 
-What a report says: contract, sections 6 and 7 (after Actito's *View report*: status, start, end, duration, file name,
-rows, error code, whether a relaunch can help).
+Its members are those of Actito's *View report*: status, start, end, duration, file name, rows, error code, whether a
+relaunch can help (contract, sections 6 and 7).
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _OTHER_ADVICE = _Advice("Look at the report for details, correct the definition,
 def is_relaunchable(job: Job) -> bool:
     """Whether a relaunch can help: an export that failed for a cause outside its definition, an import that left rows.
 
-    Rows of an import that lost to a later row of their key show only when it is tried.
+    Whether rows of an import lost to a later row of their key shows only in the relaunch.
     """
     if job.process is Process.IMPORT:
         return job.is_terminal and job.has_rejects
@@ -82,7 +82,7 @@ def report_of(
         destination: of the definition, with the bucket filled in. Its secrets and keys are left out of the report.
         size_bytes, sha256: of the file as delivered.
         entity_shown: the entity's name as the reader may see it; the job's when left out.
-        relaunchable: when the caller knows better than `is_relaunchable`, for example that files have expired.
+        relaunchable: overrides `is_relaunchable`, for example when the files have expired.
     """
     delivered = None
     if job.status is Status.COMPLETED and destination is not None:
@@ -135,7 +135,7 @@ def mail_of(report: JobReport, *, console_url: str | None = None, next_run: date
     """The e-mail that recipients of an export get when a run has ended.
 
     Args:
-        report: what `report_of` gave, of a job that has ended.
+        report: `report_of` a job that has ended.
         console_url: address of the run in the console.
         next_run: when a periodic export runs next.
     """
@@ -181,7 +181,7 @@ td {{ vertical-align: top; padding: 2px 0; overflow-wrap: anywhere }}
 
 
 def _lines(report: JobReport, next_run: datetime | None) -> list[tuple[str, str | None]]:
-    """What the body says, as (label, value); None: there is nothing to say."""
+    """The lines of the body as (label, value); a value of None is left out."""
     error, delivered, seconds = report["error"], report["delivered"], report["durationSeconds"]
     rows, size = report["numberOfItems"], report["bytes"]
     lines: list[tuple[str, str | None]] = []
@@ -245,7 +245,7 @@ _HALVES = re.compile("[\ud800-\udfff]")
 
 def _line(text: str) -> str:
     """Text from outside as part of a line: no line breaks and other controls (a header ends at one), nothing that turns
-    the direction of what stands around it (Unicode Annex 9: right-to-left text is put into an isolate)."""
+    the direction of the text around it (Unicode Annex 9: right-to-left text is put into an isolate)."""
     line = _HALVES.sub("\ufffd", _DIRECTIONS.sub("", _BREAKS.sub(" ", text))).strip()
     if any(unicodedata.bidirectional(character) in ("R", "AL", "AN") for character in line):
         return f"\u2068{line}\u2069"

@@ -2,7 +2,7 @@
 
     EXPORT / {exportId}   definition, running and lastRun (JSON text), entity, entityUid, status, version, series, …
 
-Ids grow with time (UUID version 7), so that the newest export stands first without an index.
+Ids grow with time (UUID version 7), so that the newest export comes first without an index.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from waybill.exports.definition import (
     ExportStatus,
     ExportType,
     Run,
-    starts_anew,
+    starts_over,
 )
 from waybill.ids import Ids, new_uuid
 from waybill.jobs.model import Job, Status
@@ -45,7 +45,7 @@ class ExportRepository:
         """The export.
 
         Raises:
-            NotFound: there is none with this id.
+            NotFound: no export has this id.
         """
         item = self._table.get(_key(export_id))
         if item is None:
@@ -92,7 +92,7 @@ class ExportRepository:
             etag: of the only state in which it may be edited; None for any.
 
         Raises:
-            Conflict: it is no draft any more.
+            Conflict: it is no longer a draft.
             EntityDeleted
             NotFound: it was deleted.
             PreconditionFailed: it has another ETag.
@@ -101,20 +101,20 @@ class ExportRepository:
         def change(export: Export) -> Export:
             export.check_allows("edit")
             _check_etag(export, etag)
-            anew = export.entity_uid != entity_uid or starts_anew(export.definition, definition)
+            restarts = export.entity_uid != entity_uid or starts_over(export.definition, definition)
             return replace(
                 export,
                 definition=definition,
                 entity_uid=entity_uid,
                 version=export.version + 1,
-                series=new_uuid(self._ids) if anew else export.series,
-                window_end=None if anew else export.window_end,
+                series=new_uuid(self._ids) if restarts else export.series,
+                window_end=None if restarts else export.window_end,
             )
 
         return self._move(export_id, change, checks_entity=True)
 
     def schedule(self, export_id: str, now: datetime) -> Export:
-        """DRAFT → SCHEDULED; what the schedule had before now is not caught up.
+        """DRAFT → SCHEDULED; runs that were due before now are not caught up.
 
         Raises:
             Conflict, NotFound
@@ -149,7 +149,7 @@ class ExportRepository:
             etag: of the only state in which it may be deleted; None for any.
 
         Raises:
-            Conflict: it is no draft any more, or a run of it has not ended.
+            Conflict: it is no longer a draft, or a run of it has not ended.
             NotFound
             PreconditionFailed: it has another ETag.
         """
@@ -164,7 +164,7 @@ class ExportRepository:
             return
 
     def erase(self, export: Export) -> None:
-        """Delete an export of a deleted entity, whatever its status; one that was given to another entity stays."""
+        """Delete an export of a deleted entity in any status, unless it has another entity by now."""
         with suppress(ConditionFailed):
             self._table.delete(_key(export.export_id), Attr("entityUid").equals(export.entity_uid))
 
@@ -207,7 +207,7 @@ class ExportRepository:
         return self._move(export_id, change, checks_entity=action in ("activate", "relaunch"))
 
     def release(self, export: Export) -> None:
-        """Forget a run that stands in the export and can never have a job."""
+        """Forget a run that the export holds and that can never have a job."""
 
         def change(current: Export) -> Export:
             return replace(current, running=None) if current.running == export.running else current
@@ -288,7 +288,7 @@ def _after(export: Export, job: Job, series: str) -> Export:
         return export
     export = replace(export, running=None, last_run=run_summary(job))
     if not export.definition.is_periodic:
-        # A draft that was periodic once may have had a run relaunched: it stays a draft.
+        # A relaunched run of a draft that was periodic once leaves it a draft.
         return replace(export, status=ExportStatus.FINISHED) if export.status is ExportStatus.IN_PROGRESS else export
     if job.status is Status.COMPLETED:
         window_end = export.window_end

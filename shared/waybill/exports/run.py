@@ -1,9 +1,9 @@
 """A run of an export, from its start to its end: who may run, which window it takes, how it ends.
 
-    claim (the export knows of the run) → register (its job) → start (its execution)
+    claim (the export holds the run) → register (its job) → start (its execution)
         extract (`exports.extract`) → deliver (`exports.deliver`) → end (the job, then the export)
 
-Each arrow may be crossed again: whatever breaks off is taken up by the next tick of the schedule.
+Each step may be repeated: the next tick of the schedule resumes what was interrupted.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ def activate(services: ExportServices, export: Export, started_by: str, started_
     """Schedule a draft, or run it at once: a one-shot export whose time is not in the future.
 
     Raises:
-        Conflict: it is no draft.
+        Conflict: it is not a draft.
         NotFound: it, or its entity, is gone.
     """
     now, schedule = services.clock.now(), export.definition.schedule
     is_later = schedule is not None and latest_due(schedule, _LONG_AGO, now) is None
     if export.definition.is_periodic or is_later:
         return services.exports.schedule(export.export_id, now)
-    # The one run of a one-shot export has one id: activated twice it is found again.
+    # The one run of a one-shot export has one id, so that a second activation finds it.
     run = Run(derived_uuid(_NAMESPACE, export.export_id), now, started_by, started_by_id)
     launch(services, services.exports.claim(export.export_id, run, "activate"))
     return services.exports.get(export.export_id)
@@ -62,12 +62,12 @@ def relaunch_export(services: ExportServices, job: Job, started_by: str, started
     """Repeat a failed run: the same rows and window, delivered to where the definition says now.
 
     Raises:
-        Conflict: it did not fail, a repeat cannot help, or a run of the export has not ended.
+        Conflict: it did not fail, a repeat cannot help, or another run of the export has not ended.
     """
     if not is_relaunchable(job) or job.export_id is None:
         why = "did not fail" if job.status is not Status.FAILED else f"failed as {job.error_code}: a repeat would too"
         raise Conflict(f"This run {why}.", job.allowed_actions())
-    services.jobs.definition(job.job_id)  # what the repeat is made of is there
+    services.jobs.definition(job.job_id)  # raises NotFound when there is nothing to repeat
     window = None if job.window_to is None else (job.window_from, job.window_to)
     run = Run(
         new_uuid(services.ids), services.clock.now(), started_by, started_by_id, retry_of=job.job_id, window=window
@@ -79,10 +79,10 @@ def relaunch_export(services: ExportServices, job: Job, started_by: str, started
 
 
 def tick(services: ExportServices) -> int:
-    """What the schedule does each minute: start the runs that are due, and take up what broke off.
+    """Start the runs that are due, and resume what was interrupted. The schedule calls this each minute.
 
-    Which exports are due is a function of definitions and time (`exports.schedule.latest_due`), and a run's id one of
-    the export and the moment that it is for: a tick that comes twice, or two at once, start nothing twice.
+    Which exports are due is a function of definitions and time (`exports.schedule.latest_due`), and a run's id is a
+    function of the export and the moment that it is due: two ticks, even at once, start nothing twice.
 
     Returns:
         The number of runs started.
@@ -92,7 +92,7 @@ def tick(services: ExportServices) -> int:
     for export in services.exports.all():
         try:
             if export.running is not None:
-                _take_up(services, export)
+                _resume(services, export)
             elif due := due_at(export, now):
                 name = f"{export.export_id}/{due.isoformat()}"
                 run = Run(derived_uuid(_NAMESPACE, name), now, SCHEDULER, occurrence=due)
@@ -100,13 +100,13 @@ def tick(services: ExportServices) -> int:
                 started += 1
         except (Conflict, NotFound):  # unscheduled, run or deleted since it was read
             continue
-        except Exception:  # one export that cannot be started must not keep the others from their time
+        except Exception:  # an export that cannot be started must not delay the others
             logger.exception("An export was not started", exportId=export.export_id)
     return started
 
 
 def due_at(export: Export, now: datetime) -> datetime | None:
-    """The moment of the schedule that a scheduled export is to run for now: the latest that was not handled."""
+    """The latest moment of the schedule that has come and was not handled; None when no run is due."""
     schedule, handled = export.definition.schedule, export.handled_until
     if export.status is not ExportStatus.SCHEDULED or not schedule or handled is None:
         return None
@@ -114,7 +114,7 @@ def due_at(export: Export, now: datetime) -> datetime | None:
 
 
 def launch(services: ExportServices, export: Export) -> Job:
-    """Register and start the run that stands in the export. Called again it finds the same job.
+    """Register and start the run that the export holds. A second call finds the same job.
 
     Raises:
         NotFound: the entity is gone.
@@ -127,7 +127,7 @@ def launch(services: ExportServices, export: Export) -> Job:
         before = services.jobs.definition(run.retry_of)
         definition, series = Definition.from_document(before["export"]), str(before["series"])
         entity_uid = entity_uid if before["entity"] is None else str(before["entity"]["uid"])
-        # What kept a delivery from its end may be the destination, which was corrected.
+        # The destination may have been corrected because it made the delivery fail.
         if all(isinstance(kind_of(each.destination), DeliveredKind) for each in (definition, export.definition)):
             definition = replace(definition, destination=export.definition.destination)
     entity = services.entities.find(definition.entity)
@@ -177,14 +177,14 @@ def end_run(services: ExportServices, job: Job, status: Status, counts: Counts, 
 
 
 def fail_run(services: ExportServices, job: Job, code: str, message: str, **changes: Any) -> Job:
-    """End a run as FAILED. It counts the rows that it wrote into its file, although nobody got them."""
+    """End a run as FAILED. It counts the rows in its file, although the file was not delivered."""
     written = int(job.extracted["rows"]) if job.extracted else job.processed
     counts = Counts(written, written)
     return end_run(services, job, Status.FAILED, counts, error_code=code, error_message=message, **changes)
 
 
 def fail_export(services: ExportServices, job_id: str) -> Job | None:
-    """End a run whose step failed for good."""
+    """End a run whose step failed permanently."""
     job = services.jobs.find(job_id)
     if job is None:
         return None
@@ -195,7 +195,7 @@ def fail_export(services: ExportServices, job_id: str) -> Job | None:
 
 
 def end_abandoned(services: ExportServices, job_id: str) -> Job:
-    """The job as it ended, after a `Superseded`: another attempt or caller was first."""
+    """The ended job, after a `Superseded`: another attempt or caller ended it first."""
     job = services.jobs.find(job_id)
     if job is None or not job.is_terminal:
         raise Superseded(f"job {job_id} belongs to another attempt")
@@ -204,7 +204,7 @@ def end_abandoned(services: ExportServices, job_id: str) -> Job:
 
 
 def note_end(services: ExportServices, job: Job) -> None:
-    """Tell the export, then everybody, that its run has ended."""
+    """Note on the export that its run has ended, then announce it."""
     try:
         series = str(services.jobs.definition(job.job_id)["series"])
     except NotFound:
@@ -214,14 +214,14 @@ def note_end(services: ExportServices, job: Job) -> None:
 
 
 def snapshot_of(services: ExportServices, job_id: str) -> tuple[Definition, Entity | None, dict[str, Any]]:
-    """What a run runs with: the definition, the entity (None when it was gone), and the whole snapshot."""
+    """What a run was registered with: the definition, the entity (None when it was gone), and the whole snapshot."""
     snapshot = services.jobs.definition(job_id)
     entity = None if snapshot["entity"] is None else Entity.from_document(snapshot["entity"])
     return Definition.from_document(snapshot["export"]), entity, snapshot
 
 
-def _take_up(services: ExportServices, export: Export) -> None:
-    """A run that stands in the export: register what was not, and note the end of what has ended."""
+def _resume(services: ExportServices, export: Export) -> None:
+    """Resume the run that the export holds: register it if it was not, and note its end if it has ended."""
     job = None if export.running is None else services.jobs.find(export.running.job_id)
     if job is None:
         try:

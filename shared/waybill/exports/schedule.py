@@ -44,7 +44,7 @@ _LOCAL = re.compile(rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T{TIME.pattern}(?::[0-5][
 _INSTANT = re.compile(
     rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T{TIME.pattern}:[0-5][0-9](?:\.[0-9]{{1,9}})?(?:Z|[+-]{TIME.pattern})"
 )
-# Names that zone databases hold beside places.
+# Names in zone databases that are not time zones of a place.
 _NO_ZONES = frozenset({"Factory", "localtime"})
 
 

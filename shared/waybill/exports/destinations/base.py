@@ -154,7 +154,7 @@ class DestinationKind(ABC):
 
     @abstractmethod
     def address(self, destination: Mapping[str, Any], file_name: str = "") -> str | None:
-        """The URL of a file there, or of the place itself, for people. It shows no secret.
+        """The URL of a file there, or of the destination itself, for people. It shows no secret.
 
         Args:
             destination: `with_defaults`.

@@ -48,7 +48,7 @@ class FtpsConnection:
                 self._log_in(credentials)
                 self._ftp.prot_p()
                 self._ftp.voidcmd("TYPE I")
-                with suppress(ftplib.Error):  # RFC 2640 makes it the default; some servers want to be told
+                with suppress(ftplib.Error):  # RFC 2640 makes it the default; some servers need the command
                     self._ftp.sendcmd("OPTS UTF8 ON")
             with self._answers("CWD"):
                 self._ftp.cwd(str(destination["directory"]))
@@ -79,8 +79,8 @@ class FtpsConnection:
                 raise
 
     def write(self, name: str, offset: int, chunks: Iterable[bytes], progress: Callable[[int], None]) -> None:
-        # REST and STOR, not APPE: should an earlier connection still be writing, it writes the same bytes to the
-        # same places.
+        # REST and STOR, not APPE: an earlier connection that is still writing then writes the same bytes at the
+        # same offsets.
         with self._answers("STOR"):
             data, _ = self._ftp.ntransfercmd(f"STOR {name}", offset or None)
         try:
@@ -97,14 +97,14 @@ class FtpsConnection:
                 self._ftp.voidresp()
         except DeliveryFailed:
             raise
-        except BaseException:  # the caller's own, in the middle of a file
+        except BaseException:  # from `chunks` or `progress`, in the middle of a file
             self._close()
             raise
         finally:
             data.close()
 
     def rename(self, old: str, new: str, replace: bool) -> None:
-        # RFC 959 does not say what becomes of an existing target: it is looked for first. Most servers replace it.
+        # RFC 959 does not say whether a rename replaces an existing file, and most servers do: check first.
         if not replace and self.size(new) is not None:
             raise DeliveryFailed("exists", f"{self._host} has a file {new} already.")
         with self._answers("RNTO"):
@@ -140,7 +140,7 @@ class FtpsConnection:
             raise DeliveryFailed("auth", f"{self._host} refused the user name or password.") from error
 
     def _send(self, data: ssl.SSLSocket, block: bytes) -> None:
-        """Send a block; when the server ends the data connection, the control connection tells why."""
+        """Send a block; when the server ends the data connection, read the reason from the control connection."""
         try:
             data.sendall(block)
         except TimeoutError:
@@ -151,7 +151,7 @@ class FtpsConnection:
 
     @contextmanager
     def _answers(self, command: str) -> Iterator[None]:
-        """Say what went wrong in the words of `DeliveryFailed`; `command` is what the server was asked."""
+        """Turn errors into `DeliveryFailed`; `command` is the request that was sent."""
         if not self._is_open:
             raise DeliveryFailed("connection-lost", f"The connection to {self._host} is closed.")
         try:
@@ -234,7 +234,7 @@ class _Control(ftplib.FTP_TLS):
             raise
 
     def _listen(self) -> None:
-        """Read answers from the socket as it is now; what came before TLS is dropped with the old buffer."""
+        """Read replies from the socket as it is now; what came before TLS is dropped with the old buffer."""
         if self.file is not None:
             self.file.close()
         self.file = cast(socket, self.sock).makefile("r", encoding=self.encoding, errors="replace")
@@ -245,24 +245,24 @@ def _tls_context(ca_certificate: str | None) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=certifi.where())
     else:
         context = ssl.create_default_context(cadata=ca_certificate)
-        # It is trusted because it was given, also a server's own or one that is older than today's profile of
-        # certificates, which Python 3.13 insists on (VERIFY_X509_STRICT).
+        # The definition's certificate is trusted even if it is a server's own, or does not follow the profile that
+        # Python 3.13 enforces (VERIFY_X509_STRICT).
         context.verify_flags = ssl.VERIFY_X509_TRUSTED_FIRST | ssl.VERIFY_X509_PARTIAL_CHAIN
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
 
 
 def _end_tls(data: ssl.SSLSocket) -> None:
-    """Say that the file is whole, and wait for the same from the server.
+    """End TLS in both directions before the connection is closed.
 
-    Closing at once could reset the connection, because session tickets lie unread, and cost the last bytes.
+    Closing at once could reset the connection, because session tickets are unread, and lose the last bytes.
     """
     with suppress(OSError):  # many servers just close; the answer on the control connection counts
         data.unwrap()
 
 
 def _failure(host: str, command: str, answer: str) -> DeliveryFailed:
-    """What an error reply means (RFC 959, section 4.2); 550 stands for many things."""
+    """What an error reply means (RFC 959, section 4.2); 550 has many meanings."""
     code, words = answer[:3], answer.lower()
     said = f"{host} answered {quoted(answer)} to {command}."
     if code in ("452", "552") or says_disk_full(words):

@@ -1,9 +1,9 @@
-"""Which hosts a delivery may connect to: public ones, and what the operator allows. Pure but for the name look-up.
+"""Which hosts a delivery may connect to: public ones, and those the operator allows. Pure but for the name look-up.
 
-A definition is written by a user, and the connection is made from inside the operator's network. Without this check a
-user could reach what only that network may reach, credentials of the metadata service among it (OWASP, *Server-Side
-Request Forgery Prevention*). The address that was checked is the one connected to, so that a name that resolves
-differently the next time gains nothing; host keys and certificates are checked for the name.
+A user writes the definition, and the connection is made from inside the operator's network. Without this check a user
+could reach what only that network may reach, such as credentials of the metadata service (OWASP, *Server-Side Request
+Forgery Prevention*). Deliveries connect to the address that was checked, so a name that resolves differently the next
+time gains nothing; host keys and certificates are checked for the name.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _NAMES_OF_THIS_HOST = ("localhost", "localhost.localdomain", "ip6-localhost", "i
 
 @dataclass(frozen=True)
 class AllowedHosts:
-    """What the operator allows although it is not public: names, and networks in CIDR notation."""
+    """Hosts that the operator allows although they are not public: names, and networks in CIDR notation."""
 
     names: frozenset[str] = frozenset()
     networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
@@ -70,7 +70,7 @@ class Address:
 
 
 def is_host_name(host: str) -> bool:
-    """Whether it is a host name (RFC 1123, section 2.1) that no resolver takes for a number."""
+    """Whether it is a host name (RFC 1123, section 2.1), and no resolver reads it as a number."""
     labels = host.split(".")
     return (
         len(host) <= 253
@@ -104,7 +104,7 @@ def is_public(address: IpAddress) -> bool:
 def refused_literal(host: str, allowed: AllowedHosts) -> str | None:
     """Why a host as written can be refused without asking DNS, or None.
 
-    Every spelling is understood that a resolver would understand: `2130706433`, `0x7f.1`, `[::1]`, `LOCALHOST.`.
+    It understands every spelling that a resolver understands: `2130706433`, `0x7f.1`, `[::1]`, `LOCALHOST.`.
     """
     plain = _plain(host)
     if allowed.has_name(plain):
@@ -202,7 +202,7 @@ def _lower_half(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address:
 
 
 def _look_up(host: str, port: int, timeout_seconds: float, lookup: Lookup) -> list[tuple[socket.AddressFamily, str]]:
-    """The resolver has no time limit of its own: it is asked in a thread that is left behind when it takes too long."""
+    """Ask the resolver, which has no timeout of its own, in a thread that is abandoned when it takes too long."""
     answers: queue.SimpleQueue[list[tuple[Any, ...]] | OSError | UnicodeError] = queue.SimpleQueue()
 
     def ask() -> None:

@@ -6,8 +6,8 @@ it begins:
 
     uploading → publishing (the renames are under way) → published
 
-When the answer to a rename is lost, the temporary file tells: if it is gone, the rename has happened, even when the
-final file is gone too, because the receiver may have collected it. It is never sent a second time. When the server
+When the reply to a rename is lost, the temporary file shows the result: if it is gone, the rename has happened, even if
+the final file is gone too, because the receiver may have collected it. It is never sent a second time. When the server
 refuses to rename the data, the delivery is back at `uploading`.
 """
 
@@ -133,7 +133,7 @@ def publish(
 def discard(connection: ServerConnection, name: str, job_id: str, state: StateStore) -> None:
     """Delete what a delivery that failed for good has left, as far as the server allows.
 
-    A later `publish` begins anew. Once the data file is published nothing is deleted, so that it can get its manifest.
+    A later `publish` starts over. Once the data file is published nothing is deleted, so that it can get its manifest.
     """
     data_part, manifest_part = part_names(name, job_id)
     publication = state.load()

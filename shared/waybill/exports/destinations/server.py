@@ -60,7 +60,7 @@ def _check_directory(value: object, _: Allowed) -> str | None:
 
 
 class Server(DeliveredKind):
-    """A kind of server. A subclass opens connections, and adds the members that tell the right server from others."""
+    """A kind of server. A subclass opens connections, and adds the members that identify the right server."""
 
     members: ClassVar[dict[str, Member]] = {
         "host": Member(_check_host, {"type": "string", "maxLength": 255}, required=True),

@@ -1,7 +1,7 @@
 """A directory on an SFTP server (draft-ietf-secsh-filexfer-02, version 3; OpenSSH's extensions where it has them).
 
 asyncssh runs on an event loop in a thread of its own, so that keepalives are sent while the caller reads its source.
-Nothing is taken from this machine: no agent, no `~/.ssh`, no known hosts, no configuration files.
+It uses nothing of this machine: no agent, no `~/.ssh`, no known hosts, no configuration files.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from waybill.exports.destinations.credentials import Credentials
 from waybill.exports.destinations.host_keys import HOST_KEY_TYPES, HostKey
 from waybill.exports.destinations.hosts import AllowedHosts, connect
 
-asyncssh.set_log_level("WARNING")  # it tells hosts and user names at INFO
+asyncssh.set_log_level("WARNING")  # it logs hosts and user names at INFO
 
 _T = TypeVar("_T")
 
 _DEFAULT_PORT = 22
 _IN_FLIGHT_BYTES = 2 * 1024 * 1024
-_BLOCK_BYTES = 32 * 1024  # what every server takes in one request (draft, section 3) …
-_LARGE_BLOCK_BYTES = 255 * 1024  # … and what is worth it where the server allows more (OpenSSH's limit)
+_BLOCK_BYTES = 32 * 1024  # every server takes as much in one request (draft, section 3)
+_LARGE_BLOCK_BYTES = 255 * 1024  # OpenSSH's limit; larger blocks gain nothing
 # Before asyncssh's first choice, ChaCha20: processors have instructions for AES.
 _FAST_CIPHERS = "^aes128-gcm@openssh.com,aes256-gcm@openssh.com"
 _KEEPALIVE_SECONDS = 15
 _GOODBYE_SECONDS = 1.0
 _LITTLE_SPACE_BYTES = 1024 * 1024
-# Which servers name a cause; version 3 has one code, FX_FAILURE, for most.
+# Errors whose cause the server names; version 3 has one code, FX_FAILURE, for most others.
 _REASONS: tuple[tuple[type[asyncssh.SFTPError], str], ...] = (
     (asyncssh.SFTPNoSuchFile, "not-found"),
     (asyncssh.SFTPNoSuchPath, "not-found"),
@@ -75,7 +75,7 @@ class SftpConnection:
             self._connection = self._log_in(host_key, credentials, keys, allowed)
             with self._answers(""):
                 self._sftp = self._wait(self._connection.start_sftp_client())
-                # asyncssh says 16 KB for servers that do not tell.
+                # asyncssh assumes 16 KB for servers that do not state a limit.
                 self._block_bytes = max(_BLOCK_BYTES, min(self._sftp.limits.max_write_len, _LARGE_BLOCK_BYTES))
                 is_directory = self._wait(self._sftp.isdir(self._directory or "/"))
             if not is_directory:
@@ -95,12 +95,12 @@ class SftpConnection:
     def size(self, name: str) -> int | None:
         with self._answers(name):
             try:
-                # Not following links: a dangling one takes up the name too.
+                # Not following links: a dangling one has the name too.
                 attributes = self._wait(self._sftp.lstat(self._path(name)))
             except (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath):
                 return None
             if attributes.size is None:
-                raise DeliveryFailed("protocol", f"{self._host} does not tell the size of a file.")
+                raise DeliveryFailed("protocol", f"{self._host} does not report the size of a file.")
             return attributes.size
 
     def write(self, name: str, offset: int, chunks: Iterable[bytes], progress: Callable[[int], None]) -> None:
@@ -126,11 +126,11 @@ class SftpConnection:
             with self._answers(name):
                 self._wait(upload.close())
         except DeliveryFailed as failure:
-            if failure.reason not in ("timeout", "connection-lost"):  # the connection is good for tidying up
+            if failure.reason not in ("timeout", "connection-lost"):  # the connection still works
                 with suppress(DeliveryFailed), self._answers(name):
                     self._wait(upload.close())
             raise
-        except BaseException:  # the caller's own
+        except BaseException:  # from `chunks` or `progress`
             self._close()
             raise
 
@@ -138,7 +138,7 @@ class SftpConnection:
         with self._answers(new):
             source, target = self._path(old), self._path(new)
             if not replace:
-                # Servers differ in what a plain rename does to an existing target, and in how they call it.
+                # Servers differ in what a plain rename does to an existing file, and in how they report it.
                 if self._wait(self._sftp.lexists(target)):
                     raise DeliveryFailed("exists", f"{self._host} has a file {new} already.")
                 try:
@@ -175,10 +175,10 @@ class SftpConnection:
     def _log_in(
         self, host_key: HostKey, credentials: Credentials, keys: list[asyncssh.SSHKey] | None, allowed: AllowedHosts
     ) -> asyncssh.SSHClientConnection:
-        """Connect and log in; no password is sent before the host key is the right one.
+        """Connect and log in; no password is sent before the host key is verified.
 
-        A server shows one of its keys, by our order of preference. A fingerprint does not tell the key's type, so that
-        a server that shows another one is asked again, for its other types first, until it repeats itself.
+        A server shows one of its keys, by our order of preference. A fingerprint does not include the key's type, so a
+        server that shows another key is asked again, for its other types first, until it repeats itself.
         """
         types = sorted(HOST_KEY_TYPES, key=lambda kind: kind != host_key.type)
         shown: dict[str, str] = {}
@@ -199,7 +199,7 @@ class SftpConnection:
                     what = f"{self._host} shows {keys_shown}, not the host key that the definition names."
                     raise DeliveryFailed("host-key", what) from error
             finally:
-                if not guest.is_connected:  # nobody else closes it
+                if not guest.is_connected:  # asyncssh does not close it
                     sock.close()
             shown[guest.shown_type] = guest.shown
             types.append(types.pop(types.index(guest.shown_type)))
@@ -218,7 +218,7 @@ class SftpConnection:
             sock=sock,
             config=None,
             client_factory=lambda: guest,
-            # A function, because an empty value stands for ~/.ssh/known_hosts. It knows none: `guest` is asked.
+            # A function, because an empty value means ~/.ssh/known_hosts. It knows no hosts: `guest` decides.
             known_hosts=lambda host, address, port: ([], [], []),
             server_host_key_algs=[algorithm for kind in types for algorithm in HOST_KEY_TYPES[kind]],
             x509_trusted_certs=None,
@@ -234,10 +234,10 @@ class SftpConnection:
         )
 
     def _wait(self, work: Awaitable[_T], seconds: float | None = None) -> _T:
-        """Run one request on the loop and wait for its answer.
+        """Run one request on the loop and wait for its reply.
 
         Raises:
-            TimeoutError: none came in time.
+            TimeoutError: it did not come in time.
         """
 
         async def limited() -> _T:
@@ -247,7 +247,7 @@ class SftpConnection:
 
     @contextmanager
     def _answers(self, name: str) -> Iterator[None]:
-        """Say what went wrong in the words of `DeliveryFailed`; `name` is the file it was about, if any."""
+        """Turn errors into `DeliveryFailed`; `name` is the file in question, if any."""
         if self._loop.is_closed():
             raise DeliveryFailed("connection-lost", f"The connection to {self._host} is closed.")
         try:
@@ -265,7 +265,7 @@ class SftpConnection:
         except (asyncssh.ConnectionLost, OSError) as error:
             self._close()
             raise DeliveryFailed("connection-lost", f"The connection to {self._host} broke off.") from error
-        except asyncssh.Error as error:  # no SSH, no SFTP subsystem, nonsense
+        except asyncssh.Error as error:  # no SSH, no SFTP subsystem, or nonsense
             self._close()
             raise DeliveryFailed("protocol", f"{self._host} does not speak SFTP: {quoted(error.reason)}.") from error
 
@@ -279,7 +279,7 @@ class SftpConnection:
         return DeliveryFailed(reason, f"{self._host} answered {quoted(error.reason)}{about}.")
 
     def _has_no_space(self, error: asyncssh.SFTPError) -> bool:
-        """Ask for the space left: version 3 has no code for a full disk, and OpenSSH says only "Failure"."""
+        """Ask for the free space: version 3 has no code for a full disk, and OpenSSH says only "Failure"."""
         if error.code != FX_FAILURE:
             return False
         try:
@@ -309,7 +309,7 @@ class SftpConnection:
 
 
 class _Guest(asyncssh.SSHClient):
-    """Asked by asyncssh whether the server's host key is the one wanted."""
+    """Tells asyncssh whether the server's host key is the expected one."""
 
     def __init__(self, host_key: HostKey) -> None:
         self._host_key = host_key
@@ -326,25 +326,25 @@ class _Guest(asyncssh.SSHClient):
 
 
 class _Upload:
-    """Write requests of one file on their way, over at most `_IN_FLIGHT_BYTES` of it. Runs on the loop."""
+    """The write requests in flight of one file, over at most `_IN_FLIGHT_BYTES` of it. Runs on the loop."""
 
     def __init__(self, file: asyncssh.SFTPClientFile, offset: int) -> None:
         self._file = file
-        self._written = offset  # all before it is
+        self._written = offset  # all bytes before it are written
         self._pending: deque[tuple[asyncio.Task[int], int]] = deque()
 
     async def send(self, block: bytes, offset: int) -> int | None:
-        """Send a block, after waiting for earlier ones when too many are on their way. Returns as `oldest`."""
+        """Send a block, after waiting for earlier ones when too many are in flight. Returns the same as `oldest`."""
         written = None
         while offset + len(block) - self._written > _IN_FLIGHT_BYTES:
             written = await self.oldest()
         task = asyncio.create_task(self._file.write(block, offset))
-        task.add_done_callback(lambda task: task.cancelled() or task.exception())  # the first failure is told, not all
+        task.add_done_callback(lambda task: task.cancelled() or task.exception())  # only the first failure is raised
         self._pending.append((task, offset + len(block)))
         return written
 
     async def oldest(self) -> int | None:
-        """Wait for the oldest request; up to where the file is written, None when nothing is on its way."""
+        """Wait for the oldest request; None if nothing is in flight. Returns up to where the file is written."""
         if not self._pending:
             return None
         task, end = self._pending.popleft()
@@ -353,7 +353,7 @@ class _Upload:
         return end
 
     async def close(self) -> None:
-        """Wait for the rest, whatever became of it, and close the file."""
+        """Wait for the rest, failed or not, and close the file."""
         await asyncio.gather(*(task for task, _ in self._pending), return_exceptions=True)
         self._pending.clear()
         await self._file.close()

@@ -4,9 +4,9 @@
     cells.py  columns of cells, which all formats write
     csv.py, xlsx.py, jsonl.py
 
-A format writes a page's column at once: where no text of it needs quoting, escaping or the formula guard, which a pass
-or two over its bytes tells, the column is taken as it stands. Rows are joined to fragments that follow each other in a
-file with nothing between them. To add a format, see docs/extending.md.
+A format writes a column of a page at once. A pass or two over the column's bytes finds out whether any text needs
+quoting, escaping or the formula guard; if none does, the column is used as it is. Rows are joined to fragments that
+follow each other in a file with nothing between them. To add a format, see docs/extending.md.
 """
 
 from __future__ import annotations

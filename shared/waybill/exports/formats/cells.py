@@ -45,18 +45,18 @@ class CellFormat(TypedColumns, Protocol):
 
 
 class Care:
-    """Tells the texts that need care (quoting, escaping, the guard) from those that stand as they are.
+    """Finds the texts that need care: quoting, escaping or the formula guard.
 
     Args:
-        anywhere: characters that need it wherever they stand; a line feed does always.
-        first, last: characters that need it at the beginning or the end of a text.
+        anywhere: characters that need care anywhere in a text; a line feed always does.
+        first, last: characters that need care at the beginning or the end of a text.
     """
 
     def __init__(self, anywhere: str, first: str = "", last: str = "") -> None:
         self._anywhere = re.compile(f"[\n{re.escape(anywhere)}]").search
         self._first, self._last = frozenset(first), frozenset(last)
         classes = bytearray(b"a" * 256)
-        for char in first + last:  # of a character with several bytes the first one tells
+        for char in first + last:  # the first byte stands for a character of several
             classes[char.encode()[0]] = ord("e")
         for char in anywhere:
             classes[char.encode()[0]] = ord("x")
@@ -83,12 +83,12 @@ class Care:
 
 
 def framed(cells: Sequence[str]) -> bytes:
-    """The texts in UTF-8, a line feed before and behind each. Raises TypeError where one is no text."""
+    """The texts in UTF-8, a line feed before and after each. Raises TypeError where one is not a text."""
     return ("\n" + "\n".join(cells) + "\n").encode()
 
 
 def join_columns(parts: Iterable[str | Sequence[str]]) -> str:
-    """Row by row, the constants and the columns one after the other."""
+    """The text of the rows: in each row, constants and cells of columns in the order of `parts`."""
     merged: list[str | Sequence[str]] = []
     for part in parts:
         if isinstance(part, str) and merged and isinstance(merged[-1], str):
@@ -100,7 +100,7 @@ def join_columns(parts: Iterable[str | Sequence[str]]) -> str:
 
 
 def null_text(field: Field, guarded: bool) -> str:
-    """What an import reads as null. It needs no guard, but must survive that one quote is taken off."""
+    """What an import reads as null. It needs a guard only where an import would remove its first quote."""
     text = field.missing_values[0] if field.missing_values else ""
     return guard(text) if guarded and unguard(text) != text else text
 
@@ -110,5 +110,5 @@ def nested_text(attribute: Mapping[str, Any], to_cell: Callable[[Mapping[str, An
         raise TypeError
     try:
         return to_cell(attribute)
-    except (KeyError, TypeError, ValueError):  # a list whose items are not of its type
+    except (KeyError, TypeError, ValueError):  # a list with items of another type
         return json_text(from_attribute(attribute))

@@ -43,20 +43,20 @@ _TEXT_OPENING, _TEXT_CLOSING = '<c t="inlineStr"><is><t>', "</t></is></c>"
 _EMPTY = "<c/>"
 _DATE_STYLE = 1  # the second of cellXfs in `_STYLES`
 _DATE_OPENING = f'<c s="{_DATE_STYLE}"><v>'
-# Days before this one have other serial numbers in the 1900 and 1904 systems' first programs.
+# Programs disagree on the serial numbers of earlier days (the 1900 leap year of Lotus 1-2-3).
 _FIRST_DATE, _DAY_ZERO = date(1900, 3, 1), date(1899, 12, 30)
-# What XML cannot hold, carriage returns that it would change, and text that reads as such an escape itself.
+# Characters that XML cannot hold, carriage returns, which it would change, and text that looks like such an escape.
 _UNFIT = re.compile("[\0-\x08\x0b-\x1f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
 _SPACED = re.compile(r"^[ \t]|[ \t]\Z|\n").search
-# Conservative, because one set of characters is searched for quickly.
+# Finds more than needs care, because one set of characters is searched for quickly.
 _CAREFUL = re.compile("[\0-\x20&<>_\ufffe\uffff]").search
 
 
 class SheetCells:
     """Rows of a sheet of Office Open XML (ECMA-376 part 1, 18.3.1.73), without numbers: they follow each other.
 
-    Texts stand in their cells, so that no table of shared texts is kept; numbers are numbers where a double keeps their
-    digits, dates are dates where a serial number does.
+    Texts are in their cells, so that no table of shared texts is kept in memory. Numbers are numbers where a double
+    keeps their digits, and dates are dates where they have a serial number.
     """
 
     def __init__(self, definition: Definition, labels: Sequence[str]) -> None:
@@ -68,7 +68,7 @@ class SheetCells:
         self._dates = _Dates()
 
     def null(self, field: Field, *, guarded: bool) -> str:
-        """An empty cell where that is null, or where there is no better."""
+        """An empty cell, unless an import would not read it as null."""
         if not field.missing_values or "" in field.missing:
             return _EMPTY
         return self._cell(null_text(field, guarded))
@@ -129,7 +129,7 @@ class SheetCells:
 
 
 class _Dates(dict[str, str]):
-    """ISO date → serial number. Raises ValueError for a text that has none."""
+    """ISO date → serial number. Raises ValueError for a text without one."""
 
     def __missing__(self, text: str) -> str:
         if not isinstance(text, str):
@@ -178,7 +178,7 @@ _STYLES = (
 
 
 def _parts(sheet_name: str) -> dict[str, str]:
-    """What a workbook holds beside its sheet, by path."""
+    """The parts of a workbook besides its sheet, by path."""
     types = {
         "workbook": f"{_CONTENT}.sheet.main+xml",
         "worksheets/sheet1": f"{_CONTENT}.worksheet+xml",
