@@ -1,7 +1,7 @@
 """Patterns as tables that a loop of one step a byte can run: deterministic automata over ASCII.
 
-Only for speed: `patterns.Pattern` is the rule. What is not understood here (Unicode classes, flags, word boundaries,
-class operations, automata of more states than a byte tells) is None, and goes to the rule.
+Only for speed: `patterns.Pattern` is the rule. A pattern that is not supported here (Unicode classes, flags, word
+boundaries, class operations, more than 255 states) has no automaton and is left to the rule.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _OPERATIONS = ("&&", "--", "~~", "-[")
 
 @dataclass(frozen=True)
 class Automaton:
-    """`steps[state * 128 + byte]` is the next state: 0 is the end of hope, 1 the start. `accepting[state]`: 0 or 1."""
+    """`steps[state * 128 + byte]` is the next state: 1 is the start, 0 the failure. `accepting[state]`: 0 or 1."""
 
     steps: bytes
     accepting: bytes
@@ -53,12 +53,12 @@ class Automaton:
 
 
 class _Unknown(Exception):
-    """The pattern has something that is not understood here."""
+    """The pattern contains something that is not supported here."""
 
 
 @lru_cache(maxsize=64)
 def automaton_of(pattern: str) -> Automaton | None:
-    """The automaton of a pattern that is to fit a whole cell; None where there is none."""
+    """The automaton of a pattern, which fits whole cells; None where the pattern is not supported."""
     try:
         parser = _PatternParser(pattern)
         return _determined(parser.nodes, parser.parse())
@@ -67,7 +67,7 @@ def automaton_of(pattern: str) -> Automaton | None:
 
 
 class _Nodes:
-    """A nondeterministic automaton: `free[n]` are the nodes that come with n, `steps[n]` where a character leads."""
+    """A nondeterministic automaton: `free[n]` are the nodes reached without a character, `steps[n]` the step by one."""
 
     def __init__(self) -> None:
         self.free: list[list[int]] = []
@@ -198,7 +198,7 @@ class _PatternParser:
         return _EVERY & ~mask if negated else mask
 
     def _class_member(self) -> tuple[int, bool]:
-        """(characters, whether it names just one)."""
+        """(characters, whether it is a single one)."""
         mark = self._next()
         if mark in "[]":
             raise _Unknown
@@ -264,7 +264,7 @@ class _PatternParser:
 
 
 def _determined(nodes: _Nodes, ends: tuple[int, int]) -> Automaton:
-    """The subset construction; characters that every step takes alike are one letter."""
+    """The subset construction; characters that no step tells apart are one letter."""
     first, last = ends
     masks = {step[0] for step in nodes.steps if step}
     letters = [_EVERY]

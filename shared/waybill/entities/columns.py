@@ -1,13 +1,12 @@
 """A block of cells of one column, checked and made DynamoDB text at C speed.
 
-A lane knows a shortcut for the cells of its type; the lanes stand with their types in `fieldtypes`. `fast` takes the
-whole column or gives up; then `unverified` names the cells that the lane does not approve, and those, and only those,
-go to `Field.check`, which is the rule. A lane may leave good cells unverified, but what it approves must be what
+A lane knows a shortcut for the cells of its type; the lanes are beside their types in `fieldtypes`. `fast` takes the
+whole column or gives up; then `unverified` names the cells that the lane does not approve, and only those go to
+`Field.check`, which is the rule. A lane may leave good cells unverified, but what it approves must be what
 `Field.check` accepts, with the same text: the tests compare them.
 
-Cells arrive also as one UTF-8 text, each in a frame of two NULs (`data`, see `frame`): one pass over its bytes tells
-more than a thousand small calls, and does not wait for memory. A column with a NUL in a cell goes to `Field.check`
-altogether.
+A lane also gets the cells as one UTF-8 text, each in a frame of two NULs (`data`, see `frame`): one pass over its bytes
+answers what would take a thousand small calls. A column with a NUL in a cell goes to `Field.check` as a whole.
 """
 
 from __future__ import annotations
@@ -141,7 +140,7 @@ class Lane:
         return converted
 
     def _learn(self, few: dict[str, str], cells: Sequence[str], texts: Sequence[str]) -> None:
-        """Most columns of a file have few different values: soon a block is nothing but known ones."""
+        """Most columns of a file have few different values, so that soon every cell of a block is known."""
         few.update(zip(cells, texts, strict=True))
         self._blocks_learnt_from += 1
         if len(few) > FEW_CELLS or self._blocks_learnt_from == BLOCKS_LEARNT_FROM:

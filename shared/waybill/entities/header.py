@@ -97,7 +97,7 @@ def match_header(
 
 
 def likely_match(schema: Schema, labels: Sequence[str], columns: Mapping[str, str] | None = None) -> HeaderMatch:
-    """The columns that have a field, each field once, whatever is wrong with the header."""
+    """The columns that have a field, each field once, also where the header has errors."""
     rejects = _rejects_columns(schema, labels)
     matched: dict[str, Column] = {}
     for index, label in enumerate(labels):
@@ -114,7 +114,7 @@ def likely_match(schema: Schema, labels: Sequence[str], columns: Mapping[str, st
 
 
 def _field_name(schema: Schema, label: str, renames: Mapping[str, str]) -> str:
-    """What a label stands for. White space around it has no meaning, unless a name is spelt that way."""
+    """The field name that a label means. White space around it is ignored, unless a name has it."""
     for spelling in (label, label.strip()):
         if spelling in renames:
             return renames[spelling]
@@ -199,5 +199,5 @@ def _check_by_name(schema: Schema, read: Sequence[tuple[int, str]], missing: Seq
             errors.append(_extra_error(index, label))
         first.setdefault(label, index)
     if schema.fields_match == "partial" and not any(label in schema.by_name for _, label in read):
-        errors.append(_error("unmatched-header", None, "", "None of the fields stands in the header"))
+        errors.append(_error("unmatched-header", None, "", "The header has none of the fields"))
     return errors + _missing_errors(read, missing)

@@ -108,7 +108,7 @@ class NativeRows:
         key_prefix: str = "",
         wants_texts: bool = True,
     ) -> tuple[RowBlock, list[Unverified]] | None:
-        """Checks and renders the first records of a block; None where only a sequential read can tell its records.
+        """Checks and renders the first records of a block; None where only a sequential read can find its records.
 
         The block has the approved rows, without `raw`; the records that were not approved are listed in file order.
 

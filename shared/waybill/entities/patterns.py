@@ -1,4 +1,4 @@
-"""Patterns of string fields: regular expressions that run in linear time, whatever the cell.
+"""Patterns of string fields: regular expressions that run in linear time on any cell.
 
 The engine is Rust's `regex` through pydantic-core; what it cannot compile (look-around, back-references, oversize) is
 refused when the entity is saved. A pattern fits the whole cell, as in XML Schema; `^` and `$` are allowed. `\\d` means
@@ -41,7 +41,7 @@ class Pattern:
 
     @property
     def digits(self) -> tuple[int, int | None] | None:
-        """(fewest, most) when the pattern says nothing but "so many ASCII digits": columns have a shortcut for it."""
+        """(fewest, most) when the pattern means only "so many ASCII digits": columns have a shortcut for it."""
         match = _FIXED_DIGITS.fullmatch(self.text)
         if match is None:
             return None

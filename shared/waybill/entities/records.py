@@ -30,7 +30,7 @@ def record_page(
             as JSON.
 
     Raises:
-        MalformedRequest: the cursor is none that this function gave.
+        MalformedRequest: the cursor was not returned by this function.
     """
     if entity.target is not None:
         return _target_page(dynamodb, entity.target, schema, limit, cursor)
@@ -70,7 +70,7 @@ def has_records(dynamodb: DynamoDB, table: str, entity: Entity) -> bool:
 def _target_page(
     dynamodb: DynamoDB, target: Target, schema: Schema, limit: int, cursor: str | None
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """A target table is no place of Waybill's alone: every item is a record, and what has no field is not shown."""
+    """Other programs use a target table too: every item is a record, and attributes without a field are not shown."""
     scan: dict[str, Any] = {"TableName": target.table, "Limit": limit, "ConsistentRead": True}
     if cursor is not None:
         scan["ExclusiveStartKey"] = _target_key(cursor)
@@ -79,7 +79,7 @@ def _target_page(
     except DynamoDBError as error:
         if cursor is None or error.code != "ValidationException":
             raise
-        raise MalformedRequest("nextToken is none that this list gave.") from None
+        raise MalformedRequest("nextToken was not issued by this list.") from None
     last = answer.get("LastEvaluatedKey")
     records = [_record(schema, item, own_table=False) for item in answer["Items"]]
     return records, None if last is None else json.dumps(last)
@@ -91,7 +91,7 @@ def _target_key(cursor: str) -> dict[str, Any]:
     except ValueError:
         key = None
     if not isinstance(key, dict) or not all(isinstance(value, dict) for value in key.values()):
-        raise MalformedRequest("nextToken is none that this list gave.")
+        raise MalformedRequest("nextToken was not issued by this list.")
     return key
 
 
@@ -129,5 +129,5 @@ def _parse_cursor(cursor: str | None) -> tuple[int, str]:
         return 0, ""
     shard, colon, key = cursor.partition(":")
     if not colon or shard not in map(str, range(SHARDS)):
-        raise MalformedRequest("nextToken is none that this list gave.")
+        raise MalformedRequest("nextToken was not issued by this list.")
     return int(shard), key

@@ -40,7 +40,7 @@ def compile_rows(schema: Schema, header: HeaderMatch, *, shape: Shape = "put", o
 
     Args:
         shape: `put` writes whole records (upsert, insert), `update` the file's columns, `delete` needs the key only
-            (other columns are not looked at).
+            (other columns are not read).
         own_table: Waybill's records table; else a table of the entity's own, whose key attributes are the fields of
             the primary key.
     """
@@ -173,7 +173,7 @@ class RowCompiler:
         block.digests = list(map(xxh3_64_intdigest, encoded))
 
     def _key_values(self, output: _Output) -> Sequence[str]:
-        """What tells records apart: equal values are one record, but in a target table only equal attributes are."""
+        """What makes records distinct: equal values are one record, but in a target table only equal attributes are."""
         has_spellings = type(output.column.lane.kind).identity is not FieldType.identity
         return output.texts if has_spellings and not self.own_table else output.identities()
 
@@ -229,12 +229,12 @@ class RowCompiler:
     def _update_texts(
         self, block: RowBlock, outputs: list[_Output], partition: str, stamps: Mapping[str, str]
     ) -> list[str]:
-        """One UpdateItem a row: SET what has a value, REMOVE what has none."""
+        """One UpdateItem a row: SET the fields with a value, REMOVE those without."""
         key_columns = () if self.own_table else self._key
         written = [output for output in outputs if output.column not in key_columns]
         names = {"#k": "_pk" if self.own_table else self._key[0].lane.field.name}
         condition = "attribute_exists(#k)"
-        if self.own_table:  # the tombstone of a deleted record is none
+        if self.own_table:  # the tombstone of a deleted record does not count
             names["#gone"], condition = "_gone", f"{condition} AND attribute_not_exists(#gone)"
         names |= {f"#s{number}": name for number, name in enumerate(stamps)}
         names |= {

@@ -43,7 +43,7 @@ class RowBlock:
     `rows` (numbers), `texts` (requests), `keys` and their xxh3 64-bit `digests` run over the good rows, in file order;
     `unique` holds for each unique set of the schema that the file has the digests of the rows' values (None where one
     is null). `errors` has the bad rows by number, each with its errors from left to right; `raw` returns a row as it
-    stands in the file.
+    is in the file.
     """
 
     raw: Callable[[int], str] = _unknown_record
@@ -60,7 +60,7 @@ class RowBlock:
         return len(self.errors) - self.unprocessed
 
     def rejected(self) -> Iterator[tuple[str, list[RowError]]]:
-        """(row as it stands, its errors) of the bad and the unprocessed rows, in file order."""
+        """(row as it is in the file, its errors) of the bad and the unprocessed rows, in file order."""
         for row in sorted(self.errors):
             yield self.raw(row), self.errors[row]
 

@@ -188,7 +188,7 @@ class _SchemaCompiler:
             if not isinstance(given.get(flag, False), bool):
                 self.refuse(f"{path}/{flag}", "must be true or false")
         rules: list[Constraint] = []
-        # The order in which problems of one cell are told: Frictionless', cheapest first.
+        # Problems of one cell are listed in this order: Frictionless', cheapest first.
         for name in ("minLength", "maxLength", *_BOUNDS, "pattern", "enum", "jsonSchema"):
             if name not in given:
                 continue
@@ -251,7 +251,7 @@ class _SchemaCompiler:
         if isinstance(given, list) and given and all(isinstance(entry, Mapping) for entry in given):
             labels = [entry["label"] for entry in given if "label" in entry]
             if not all(isinstance(label, str) for label in labels) or len(set(labels)) < len(labels):
-                self.refuse(f"{path}/categories", "labels must be texts, each one once")
+                self.refuse(f"{path}/categories", "labels must be texts that do not repeat")
                 return None
             if any("value" not in entry for entry in given):
                 self.refuse(f"{path}/categories", "each entry must have a value")
@@ -284,7 +284,7 @@ class _SchemaCompiler:
             self.refuse(path, "value and label must be texts")
             return inherited
         if len(set(values)) < len(values) or len(set(labels)) < len(labels):
-            self.refuse(path, "each value and each label must stand once")
+            self.refuse(path, "values and labels must not repeat")
         return tuple(str(value) for value in values)
 
     def key(self, given: Any, path: str, names: set[str]) -> tuple[str, ...]:

@@ -32,8 +32,8 @@ EMAIL = (
     rf"(?=[^\0]{{1,254}}{_END})(?=[^\0]{{1,64}}@)(?:{_ATOM}(?:\.{_ATOM})*|{_QUOTED})"
     rf"@(?:{_LABEL}\.)+{_TOP_LABEL}"
 )
-# RFC 3986 `URI`: a scheme is needed, reserved characters stand where the grammar has them. Without look-ahead, so that
-# `automaton.py` reads it too.
+# RFC 3986 `URI`: a scheme is required, reserved characters are allowed where the grammar has them. Without look-ahead,
+# so that `automaton.py` reads it too.
 _PCHAR = r"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})"
 _PATH = rf"(?:{_PCHAR}|/)*"
 URI = (

@@ -72,7 +72,7 @@ class _BOOL(msgspec.Struct, frozen=True, gc=False):
     BOOL: bool = _OTHER
 
 
-#: Storage letter of a scalar → the shape of its attribute, and the one that stands for no attribute.
+#: Storage letter of a scalar → the shape of its attribute, and the value for an absent attribute.
 _SHAPES: dict[str, tuple[type, Any]] = {"S": (_S, _S(_NONE)), "N": (_N, _N(_NONE)), "BOOL": (_BOOL, _BOOL(_NONE))}
 
 
@@ -84,7 +84,7 @@ class RowEncoder:
         definition: fields, format, dialect and formula guard.
         keep: which items are rows; gets an item as DynamoDB attributes by name. All when left out.
         changes: items that `keep` refuses, and tombstones of deleted records, are rows too, with the primary key alone;
-            a last column `_deleted` tells them from the others. Without it they are left out.
+            a last column `_deleted` marks them. Without it they are left out.
 
     A tombstone holds no fields: their values come from the record's key, in its spelling. That is the record's own but
     for times with an offset or a fraction, and durations: of these the key knows the value alone.
@@ -160,7 +160,7 @@ class RowEncoder:
     def _with_tombstones(
         self, values: Sequence[Sequence[Any]], items: Sequence[Item], deleted: Sequence[bool]
     ) -> list[Sequence[Any]]:
-        """The columns with nothing but the key left in rows of deleted records."""
+        """The columns, with only the key left in rows of deleted records."""
         places = {field.name: place for place, field in enumerate(self._key)}
         found: list[Sequence[Any]] = []
         for column, column_values in zip(self._columns, values, strict=True):

@@ -84,7 +84,7 @@ def check_filter(value: object, schema: Schema, problems: Problems) -> tuple[dic
 
 
 def compile_filter(conditions: Sequence[Mapping[str, Any]], schema: Schema) -> Callable[[Item], bool] | None:
-    """A test of one record, or None when every record passes. The test raises nothing, whatever is stored.
+    """A test of one record, or None when every record passes. The test never raises, with any stored item.
 
     Args:
         conditions: what `check_filter` gave.
@@ -95,7 +95,7 @@ def compile_filter(conditions: Sequence[Mapping[str, Any]], schema: Schema) -> C
     problems: Problems = []
     check_filter(list(conditions), schema, problems)
     if problems:
-        raise InvalidRequest("The filter does not fit the schema of the entity any more.", problems)
+        raise InvalidRequest("The filter no longer fits the schema of the entity.", problems)
     tests = [_compiled(condition, schema.by_name[condition["field"]]) for condition in conditions]
     if len(tests) < 2:
         return tests[0] if tests else None
@@ -146,7 +146,7 @@ def _checked(given: object, schema: Schema, path: str, problems: Problems) -> di
 
 def _check_value(given: Mapping[str, Any], op: str, kind: FieldType, path: str, problems: Problems) -> None:
     if "value" not in given:
-        problems.append((path, 'is required; op "empty" finds what has none'))
+        problems.append((path, 'is required; op "empty" finds records without a value'))
         return
     value = given["value"]
     if op == "empty":

@@ -54,7 +54,7 @@ def json_writer(field: Field | None, null_sequence: str) -> Writer:
             return value
         if isinstance(value, bool):
             return kind.cell_of_boolean(value, str(value).lower())
-        return kind.cell_of_list(value) if isinstance(value, list) else json_text(value)
+        return kind.cell_of_list(value, json_text) if isinstance(value, list) else json_text(value)
 
     return write
 

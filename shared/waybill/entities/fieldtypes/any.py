@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class AnyType(TextType):
-    """The standard gives it no format: whatever stands there has no meaning."""
+    """The standard defines no format for it: a given one is ignored."""
 
     name: ClassVar[str] = "any"
 

@@ -7,8 +7,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from waybill.tabular.jsonlines import json_text
-
 from ..columns import CacheLane, Lane
 from . import typed_cells
 from .attributes import Attribute
@@ -161,9 +159,9 @@ class FieldType:
         """A workbook's date, time or elapsed time as cell text."""
         return typed_cells.moment_text(value)
 
-    def cell_of_list(self, values: list[Any]) -> str:
-        """An array of JSON Lines as cell text."""
-        return json_text(values)
+    def cell_of_list(self, values: list[Any], to_json: Callable[[Any], str]) -> str:
+        """An array of JSON Lines as cell text; `to_json` writes its values as they are in the file."""
+        return to_json(values)
 
     def cell_of_set(self, members: Sequence[str]) -> str | None:
         """A DynamoDB set, written by another program, as cell text; None where an array of JSON is best."""

@@ -67,7 +67,7 @@ class CachedTexts(dict[str, str]):
 
 
 def canonical_numbers(values: Sequence[str]) -> Sequence[str]:
-    """Numbers in their one spelling; DynamoDB keeps them so, stand-ins for it may not."""
+    """Numbers in their one spelling, which DynamoDB keeps; emulators of it may not."""
     return values if are_canonical(values) else [_canonical_number(value) for value in values]
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, ClassVar
-
-from waybill.tabular.jsonlines import json_text as typed_json_text
 
 from .attributes import (
     Attribute,
@@ -82,7 +81,7 @@ class GeopointType(FieldType):
     def letter(self) -> str:
         return "M" if self.format == "object" else "L"
 
-    def cell_of_list(self, values: list[Any]) -> str:
+    def cell_of_list(self, values: list[Any], to_json: Callable[[Any], str]) -> str:
         if self.format == "default" and len(values) == 2:
-            return ", ".join(map(typed_json_text, values))
-        return super().cell_of_list(values)
+            return ", ".join(map(to_json, values))
+        return super().cell_of_list(values, to_json)

@@ -77,11 +77,11 @@ class ListType(FieldType):
     def to_cell(self, attribute: Attribute) -> str:
         return self.delimiter.join(map(self.item.to_cell, attribute["L"]))
 
-    def cell_of_list(self, values: list[Any]) -> str:
+    def cell_of_list(self, values: list[Any], to_json: Callable[[Any], str]) -> str:
         items = [self.item.cell_of_boolean(item, _FLAGS[item]) if isinstance(item, bool) else item for item in values]
         if items and all(isinstance(item, str) and self.delimiter not in item for item in items):
             return self.delimiter.join(items)
-        return super().cell_of_list(values)
+        return super().cell_of_list(values, to_json)
 
     def cell_of_set(self, members: Sequence[str]) -> str:
         return self.delimiter.join(members)

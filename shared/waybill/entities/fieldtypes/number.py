@@ -24,7 +24,7 @@ class NumberType(FieldType):
     """XML Schema decimal with an optional exponent; NaN and INF are refused, DynamoDB cannot hold them. White space
     around it is dropped, as XML Schema does.
 
-    `decimal_char` and `group_char` as in the standard; a group character stands between digits only. With
+    `decimal_char` and `group_char` as in the standard; a group character is allowed between digits only. With
     `bare_number` false, text around the number is dropped, but for a minus that is not right before the number.
     """
 

@@ -22,7 +22,7 @@ _HEX_SHAPE = bytes.maketrans(b"0123456789abcdefABCDEF", b"0" * 22)
 
 
 class StringType(TextType):
-    """Any text; or a checked form of it. Stored as it stands in the file."""
+    """Any text, or a checked form of it. Stored unchanged."""
 
     name: ClassVar[str] = "string"
     formats: ClassVar[tuple[str, ...]] = ("default", *_GRAMMARS)

@@ -1,4 +1,4 @@
-"""What `string` and `any` share: text is stored as it stands in the file."""
+"""What `string` and `any` share: text is stored unchanged."""
 
 from __future__ import annotations
 
