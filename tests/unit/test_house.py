@@ -1,91 +1,130 @@
-"""Who may import whom: functions → operations → pure modules; `bootstrap` alone builds what talks to AWS."""
+"""The house: which layer may import which, what stays pure, and what is reached through one place only."""
 
 from __future__ import annotations
 
 import ast
 import dataclasses
 import re
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
 from tests.builders import ROOT, template
+from tests.module_graph import MODULES, PACKAGE, circles, imports_of, layer_imports, loaded_with, mentions, tree
 from waybill.entities.fieldtypes import TYPES
 from waybill.exports.destinations import DESTINATIONS
 from waybill.exports.formats import FORMATS
 from waybill.settings import Settings
 
-PACKAGE = ROOT / "shared" / "waybill"
 FUNCTIONS = sorted(path for path in (ROOT / "functions").iterdir() if (path / "app.py").exists())
+OUR_CODE = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "functions").rglob("*.py")])
 
-# Only the standard library, their format library, and each other.
-PURE = ("tabular", "jobs/model.py", "jobs/items.py", "entities/fieldtypes", "entities/fields.py", "entities/schema.py")
-PURE_MAY_IMPORT = (
-    "waybill.tabular",
-    "waybill.errors",
-    "waybill.joined",
-    "waybill.timestamps",
-    "waybill.validation",
-    "waybill.native",
-    "waybill.jobs.model",
-    "waybill.jobs.items",
-    "waybill.entities",
-    "pydantic_core",
-    "python_calamine",
-    "xxhash",
+# Top to bottom; a module imports what is in its own package or in a lower row. Packages of one row are strangers.
+LAYERS = (
+    ("bootstrap",),
+    ("upkeep",),
+    ("exports", "imports"),
+    ("wire",),
+    ("jobs",),
+    ("entities",),
+    ("tabular", "aws"),
+    ("native", "joined", "errors", "settings", "telemetry", "clock", "ids", "timestamps", "validation"),
+)
+ROWS = {f"waybill.{name}": row for row, names in enumerate(LAYERS) for name in names}
+
+# These must be pure; others are when their docstring says so. What they may load besides the standard library:
+PURE = ("jobs.model", "jobs.items", "jobs.permissions", "entities.fieldtypes", "entities.fields", "entities.schema")
+PURE_THIRD_PARTY = {"pydantic_core", "python_calamine", "xxhash"}
+# fmt: off
+DOES_IO = {
+    "asyncio", "ftplib", "http", "multiprocessing", "os", "pathlib", "queue", "random", "secrets", "select", "shutil",
+    "signal", "smtplib", "socket", "sqlite3", "ssl", "subprocess", "tempfile", "threading", "time", "urllib",
+    "waybill.aws", "waybill.bootstrap", "waybill.clock", "waybill.ids", "waybill.settings", "waybill.telemetry",
+}
+# fmt: on
+#: Old workbooks are converted by a process of their own, whose memory ends with it.
+MAY_DO_IO = {"waybill.tabular.workbooks": {"os", "signal", "subprocess", "tempfile"}, "waybill.native": {"pathlib"}}
+
+CLOCK_AND_IDS = re.compile(
+    r"time\.(time|monotonic|perf_counter|process_time)(_ns)?|time\.sleep|asyncio\.sleep"
+    r"|datetime\.(datetime\.)?(now|utcnow|today)|datetime\.date\.today"
+    r"|uuid\.uuid[14]|os\.urandom|random\.\w+|secrets\.(token_\w+|randbelow|choice|randbits)"
 )
 
 
-def imports_of(path: Path, runtime_only: bool = False) -> set[str]:
-    tree = ast.parse(path.read_text())
-    if runtime_only:
-        tree.body = [
-            node for node in tree.body if not (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test))
-        ]
-    found: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            found.add(node.module)
-    return found
+#: What is sent of a definition is declared where definitions are understood.
+HOMES = {"waybill.wire.exports": "waybill.exports"}
 
 
-def modules(where: str) -> list[Path]:
-    path = PACKAGE / where
-    return sorted(path.rglob("*.py")) if path.is_dir() else [path]
+def package_of(module: str) -> str:
+    return HOMES.get(module, ".".join(module.split(".")[:2]))
 
 
-@pytest.mark.parametrize("where", PURE)
-def test_pure_modules_stay_pure(where: str) -> None:
-    import sys
+def test_every_package_has_its_layer() -> None:
+    assert {package_of(module) for module in MODULES} - {"waybill"} == ROWS.keys()
 
-    for path in modules(where):
-        for name in imports_of(path):
-            root = name.partition(".")[0]
-            assert root in sys.stdlib_module_names or name.startswith(PURE_MAY_IMPORT), f"{path.name} imports {name}"
+
+@pytest.mark.parametrize("module", sorted(MODULES.keys() - {"waybill"}))
+def test_imports_point_down(module: str) -> None:
+    """Those for types and those in functions too."""
+    package = package_of(module)
+    for imported in layer_imports(module):
+        other = package_of(imported)
+        assert other == package or ROWS[other] > ROWS[package], f"{module} imports {imported}"
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    # To be cut, both in annotations only: a field and its type, a definition and what is sent of it, name each other.
+    fields = ("waybill.entities.columns", "waybill.entities.fields", "waybill.entities.fieldtypes")
+    definitions = ("waybill.exports.definition", "waybill.wire.exports")
+    found = [group for group in circles() if not all(module.startswith(fields) for module in group)]
+    assert [group for group in found if not all(module in definitions for module in group)] == []
+
+
+def is_pure(module: str) -> bool:
+    says_so = re.search(r"\bPure\b", ast.get_docstring(tree(MODULES[module])) or "")
+    return bool(says_so) or module.removeprefix("waybill.").startswith(PURE) or package_of(module) == "waybill.tabular"
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if is_pure(module)])
+def test_pure_modules_load_nothing_that_does_io(module: str) -> None:
+    loaded = {module: {module}} | loaded_with(module)
+    for name, importers in loaded.items():
+        root = name.partition(".")[0]
+        assert root == "waybill" or root in sys.stdlib_module_names | PURE_THIRD_PARTY, f"{importers} import {name}"
+        if {root, package_of(name)} & DOES_IO:
+            guilty = {importer for importer in importers if root not in MAY_DO_IO.get(importer, ())}
+            assert not guilty, f"{guilty} import {name}"
+
+
+@pytest.mark.parametrize("path", OUR_CODE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_time_chance_and_ids_come_through_clock_and_ids(path: Path) -> None:
+    if path not in (PACKAGE / "clock.py", PACKAGE / "ids.py"):
+        assert [(name, line) for name, line in mentions(path) if CLOCK_AND_IDS.fullmatch(name)] == []
+
+
+def test_the_check_of_clocks_finds_every_spelling(tmp_path: Path) -> None:
+    source = tmp_path / "module.py"
+    source.write_text(
+        "import time, os as system\nimport datetime\nfrom datetime import datetime as moment, date\n"
+        "from time import sleep\nfrom uuid import uuid4\nimport random\n"
+        "time.monotonic()\nsystem.urandom(1)\nmoment.now()\ndatetime.datetime.utcnow()\ndate.today()\nrandom.random()\n"
+        "def f(clock=time.time): ...\ntime.gmtime(0)\nself.clock.now()\nself.random.choice()\n"
+    )
+    found = {name for name, _ in mentions(source) if CLOCK_AND_IDS.fullmatch(name)}
+    assert found == {
+        *("time.monotonic", "time.sleep", "time.time", "os.urandom", "uuid.uuid4", "random.random"),
+        *("datetime.datetime.now", "datetime.datetime.utcnow", "datetime.date.today"),
+    }
 
 
 def test_only_the_aws_package_talks_to_aws() -> None:
-    for path in PACKAGE.rglob("*.py"):
-        if path.parent.name != "aws":
+    for path in OUR_CODE:
+        if path.parent != PACKAGE / "aws":
             forbidden = {name for name in imports_of(path) if name.partition(".")[0] in ("boto3", "botocore", "pycurl")}
-            assert not forbidden, f"{path.relative_to(PACKAGE)} imports {forbidden}"
-
-
-def test_only_bootstrap_builds_adapters() -> None:
-    for path in PACKAGE.rglob("*.py"):
-        if path.name != "bootstrap.py":
-            assert "waybill.bootstrap" not in imports_of(path, runtime_only=True), (
-                f"{path.name} builds its own services"
-            )
-
-
-def test_exports_and_imports_do_not_import_each_other() -> None:
-    for area, other in (("exports", "waybill.imports"), ("imports", "waybill.exports")):
-        for path in modules(area):
-            assert not any(name.startswith(other) for name in imports_of(path)), f"{path.relative_to(PACKAGE)}"
+            assert not forbidden, f"{path.relative_to(ROOT)} imports {forbidden}"
 
 
 #: Folders whose modules are reached through the registry in their `__init__.py`, and what stands beside its lines.
@@ -96,7 +135,7 @@ REGISTRIES = {"exports/destinations": ("base", "hosts"), "exports/formats": ("ce
 def test_modules_of_a_registry_are_reached_through_it(folder: str) -> None:
     package = "waybill." + folder.replace("/", ".")
     open_to_all = {package, *(f"{package}.{name}" for name in REGISTRIES[folder])}
-    for path in [*PACKAGE.rglob("*.py"), *(ROOT / "functions").rglob("*.py")]:
+    for path in OUR_CODE:
         if PACKAGE / folder not in path.parents:
             reached = {name for name in imports_of(path) if name == package or name.startswith(f"{package}.")}
             assert reached <= open_to_all, f"{path.relative_to(ROOT)} imports {reached - open_to_all}"
@@ -109,7 +148,7 @@ def test_only_a_registry_tells_one_kind_from_another() -> None:
     for path in (path for place in places for path in place.rglob("*.py")):
         if any(PACKAGE / folder in path.parents for folder in REGISTRIES):
             continue
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(tree(path)):
             if isinstance(node, ast.Compare | ast.MatchValue):
                 compared = {each.value for each in ast.walk(node) if isinstance(each, ast.Constant)}
                 assert not compared & names, f"{path.relative_to(ROOT)}:{node.lineno} compares {compared & names}"
@@ -118,7 +157,7 @@ def test_only_a_registry_tells_one_kind_from_another() -> None:
 def test_the_steps_of_an_import_do_not_import_each_other() -> None:
     operations = ("plan", "precheck", "deduplicate", "load", "finish", "start", "relaunch", "preview")
     names = {f"waybill.imports.{name}" for name in operations}
-    for path in modules("imports"):
+    for path in (PACKAGE / "imports").glob("*.py"):
         assert not imports_of(path) & names, f"{path.name} imports {imports_of(path) & names}"
 
 

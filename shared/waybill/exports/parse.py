@@ -1,4 +1,4 @@
-"""What the definition of an export must hold, of its entity and of this deployment (contract, section 7). Pure."""
+"""What the definition of an export must hold, of its entity and of this deployment (contract, section 7)."""
 
 from __future__ import annotations
 

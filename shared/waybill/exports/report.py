@@ -1,4 +1,4 @@
-"""The report of a job, the e-mail with the report of a run, and its recipients. Pure.
+"""The report of a job, the e-mail with the report of a run, and its recipients.
 
 Its members are those of Actito's *View report*: status, start, end, duration, file name, rows, error code, whether a
 relaunch can help (contract, sections 6 and 7).

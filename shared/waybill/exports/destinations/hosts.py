@@ -1,4 +1,4 @@
-"""Which hosts a delivery may connect to: public ones, and those the operator allows. Pure but for the name look-up.
+"""Which hosts a delivery may connect to: public ones, and those the operator allows. Looks names up.
 
 A user writes the definition, and the connection is made from inside the operator's network. Without this check a user
 could reach what only that network may reach, such as credentials of the metadata service (OWASP, *Server-Side Request
