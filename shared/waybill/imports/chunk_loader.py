@@ -279,7 +279,7 @@ class _Loader:
         if not self._policy.writes:
             return NoSink()
         dynamodb = self._services.new_dynamodb(WRITE_TIMEOUT_SECONDS)
-        if mode.requires is None:
+        if mode.is_batched:
             return BatchSink(dynamodb, self._reader.table, settings.write_connections, before_send)
         if (target := self._reader.target) is not None:
             key_attribute = self._reader.key_attributes[0]

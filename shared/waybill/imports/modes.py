@@ -36,8 +36,7 @@ class Mode:
         effect: what the mode does, after its name, for the API's description.
         shape: of the request that a row becomes; see `waybill.entities.row_compiler.compile_rows`.
         requires: whether the record must be `present` or `absent` before the import; None when either will do. With a
-            requirement the precheck asks the table for every key, and each row is one conditional request; without one,
-            rows are written in batches.
+            requirement the precheck asks the table for every key.
         labels: the labels that a header needs; see `waybill.entities.header.match_header`.
         needs_primary_key: whether only an entity with a primary key can be imported in this mode.
     """
@@ -48,6 +47,11 @@ class Mode:
     requires: Literal["present", "absent"] | None = None
     labels: RequiredLabels = "schema"
     needs_primary_key: bool = False
+
+    @property
+    def is_batched(self) -> bool:
+        """Whether rows are written in batches: whole records, whatever the table holds. Else a row is one request."""
+        return self.shape == "put" and self.requires is None
 
     @property
     def refusal(self) -> Refusal:

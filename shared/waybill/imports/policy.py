@@ -33,10 +33,10 @@ class Policy:
 
     @classmethod
     def of(cls, job: Job) -> Policy:
-        all_or_nothing, checks_existence = job.on_error == "all-or-nothing", MODES[job.mode].requires is not None
+        mode, all_or_nothing = MODES[job.mode], job.on_error == "all-or-nothing"
         return cls(
-            needs_precheck=all_or_nothing or job.dry_run or checks_existence or bool(job.options.get("unique")),
-            checks_existence=checks_existence,
+            needs_precheck=all_or_nothing or job.dry_run or not mode.is_batched or bool(job.options.get("unique")),
+            checks_existence=mode.requires is not None,
             writes=not job.dry_run and not job.options.get("refused"),
             refuses_all=bool(job.options.get("refused")),
             max_errors=int(job.options.get("maxErrors", 1)) if job.on_error == "abort" else None,

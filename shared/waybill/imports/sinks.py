@@ -53,7 +53,7 @@ class Sink(Protocol):
 
 
 class BatchSink:
-    """For modes without a requirement: BatchWriteItem; rows may overtake each other."""
+    """For batched modes: BatchWriteItem; rows may overtake each other."""
 
     wrapping: Wrapping = Wrapping('{"PutRequest":{"Item":{', "}}}")
 
@@ -90,7 +90,7 @@ class BatchSink:
 
 
 class ConditionalSink:
-    """For modes with a requirement: one conditional request a row."""
+    """For other modes: one conditional request a row."""
 
     def __init__(self, writer: ConditionalWriter, wrapping: Wrapping, refusal: Refusal) -> None:
         self.wrapping = wrapping
@@ -158,7 +158,7 @@ def conditional_sink(
     connections: int,
     before_send: Callable[[], None],
 ) -> ConditionalSink:
-    """The sink of a mode with a requirement, on Waybill's own table.
+    """The sink of a mode that is not batched, on Waybill's own table.
 
     A deletion leaves a tombstone, in which exports see it. `_gone`, its expiry, is the table's TTL attribute.
     """

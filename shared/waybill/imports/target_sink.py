@@ -30,7 +30,7 @@ def target_sink(
     connections: int,
     before_send: Callable[[], None],
 ) -> ConditionalSink:
-    """The sink of a mode with a requirement, on a target table.
+    """The sink of a mode that is not batched, on a target table.
 
     Args:
         key_attribute: any attribute of the table's key.
