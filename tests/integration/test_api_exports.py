@@ -184,6 +184,7 @@ WRONG_EXPORTS: list[tuple[dict[str, Any], str]] = [
     ({"format": "jsonl", "dialect": {"delimiter": ";"}}, "#/dialect/delimiter"),
     ({"type": "PERIODIC_FULL", "schedule": DAILY}, "#/destination"),
     ({"type": "PERIODIC_FULL", "schedule": DAILY, "destination": {"kind": "download"}}, "#/destination/kind"),
+    ({"type": "PERIODIC_FULL", "schedule": DAILY, "destination": {"kind": ["s3"]}}, "#/destination/kind"),
     ({"type": "PERIODIC_FULL", "destination": {"kind": "s3"}}, "#/schedule"),
     (PERIODIC | {"schedule": DAILY | {"timezone": "Mars/Olympus"}}, "#/schedule/timezone"),
     (PERIODIC | {"schedule": DAILY | {"time": "25:00"}}, "#/schedule/time"),

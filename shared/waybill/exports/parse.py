@@ -65,7 +65,7 @@ def check_deletions(kind: ExportType, fields: Collection[str] | None, entity: En
     elif DELETED in chosen:
         problems.append(("/includeDeleted", f"must be false: the entity has a field {DELETED} of its own"))
     elif missing := [name for name in entity.primary_key if name not in chosen]:
-        problems.append(("/fields", f"must hold the key: deletions are told by it ({', '.join(missing)})"))
+        problems.append(("/fields", f"must include the key, which identifies deleted records ({', '.join(missing)})"))
 
 
 def check_fields(value: object, entity: Entity | None, problems: Problems) -> tuple[str, ...] | None:
@@ -92,7 +92,8 @@ def check_export_destination(value: object, kind: ExportType, allowed: Allowed, 
         problems.append(("/destination", f"is required: an export of type {kind} is always delivered"))
         return {}
     given = check_delivery(value, allowed, problems, tuple(DESTINATIONS))
-    if kind in PERIODIC and given.get("kind") in DESTINATIONS and given["kind"] not in DELIVERED:
+    stays = given.get("kind") in [name for name in DESTINATIONS if name not in DELIVERED]
+    if stays and kind in PERIODIC:
         problems.append(("/destination/kind", f"an export of type {kind} is always delivered, never downloaded"))
     return given
 
