@@ -21,7 +21,7 @@ from waybill.clock import SYSTEM_CLOCK
 from waybill.entities.model import Entity
 from waybill.exports.compression import Compression
 from waybill.exports.definition import Definition, ExportType
-from waybill.exports.parse import default_file_name
+from waybill.exports.rules import default_file_name
 from waybill.exports.schedule import check_schedule
 from waybill.settings import Settings
 

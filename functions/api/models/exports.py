@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from types import ModuleType
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
@@ -10,18 +11,23 @@ from models.base import Body, Line, Word, checked
 from models.query import Paging as Paging
 from models.query import Words
 from waybill.entities.model import DataType, Entity
-from waybill.entities.schema import parse_schema
-from waybill.exports import parse
 from waybill.exports.compression import Compression
-from waybill.exports.definition import Definition, ExportStatus, ExportType
-from waybill.exports.destinations.base import Allowed
-from waybill.exports.filter import MAX_CONDITIONS, check_filter
-from waybill.exports.report import MAX_RECIPIENTS
-from waybill.exports.schedule import check_schedule
+from waybill.exports.definition import (
+    DEFAULT_FORMAT,
+    MAX_CONDITIONS,
+    MAX_FILE_NAME_BYTES,
+    MAX_RECIPIENTS,
+    Definition,
+    ExportStatus,
+    ExportType,
+)
 from waybill.settings import Settings
 from waybill.validation import MAX_TEXT
 from waybill.wire import exports as wire
 from waybill.wire.schema import Schema
+
+if TYPE_CHECKING:
+    from waybill.exports.destinations.base import Allowed
 
 _NIGHTLY: dict[str, Any] = {
     "name": "Nightly contacts",
@@ -41,6 +47,13 @@ _NIGHTLY: dict[str, Any] = {
 }
 
 
+def _rules() -> ModuleType:
+    """Loaded with the first body: a list of exports needs neither schemas nor destinations."""
+    from waybill.exports import rules
+
+    return rules
+
+
 def _entity(info: ValidationInfo) -> Entity | None:
     """The entity that the body names, if it names one."""
     entity: Entity | None = (info.context or {}).get("entity")
@@ -50,6 +63,12 @@ def _entity(info: ValidationInfo) -> Entity | None:
 def _settings(info: ValidationInfo) -> Settings:
     settings: Settings = (info.context or {})["request"].services.settings
     return settings
+
+
+def _allowed(info: ValidationInfo) -> Allowed:
+    from waybill.exports.destinations.base import Allowed
+
+    return Allowed.of(_settings(info))
 
 
 class ExportFilters(Paging):
@@ -80,7 +99,7 @@ class _Scheduled(Body):
     @classmethod
     def _is_schedule(cls, value: Any, _: Any, info: ValidationInfo) -> Any:
         # Without a valid type nobody knows what the schedule must hold.
-        return checked(check_schedule, value, info.data["type"]) if "type" in info.data else None
+        return checked(_rules().check_schedule, value, info.data["type"]) if "type" in info.data else None
 
 
 class ScheduleToPreview(_Scheduled):
@@ -102,10 +121,10 @@ class ExportRequest(_Scheduled):
     """All in schema order, when left out."""
     filter: Annotated[list[wire.ConditionDocument], Schema(maxItems=MAX_CONDITIONS)] = Field(default_factory=list)
     """Conditions that must all hold."""
-    format: wire.FormatName = parse.DEFAULT_FORMAT
+    format: wire.FormatName = DEFAULT_FORMAT
     dialect: wire.DialectDocument = Field(default_factory=dict)
     compression: Word[Compression] = Compression.NONE
-    file_name: Annotated[str, Line(parse.MAX_FILE_NAME_BYTES)] | None = None
+    file_name: Annotated[str, Line(MAX_FILE_NAME_BYTES)] | None = None
     """With date patterns of yyyy, MM, dd, HH, mm, ss after a `$`. When left out: `{entity}_$yyyyMMdd.{format}`."""
     destination: wire.DestinationDocument | None = Field(None, validate_default=True)
     recipients: Annotated[list[wire.Email], Schema(maxItems=MAX_RECIPIENTS)] = Field(default_factory=list)
@@ -119,55 +138,55 @@ class ExportRequest(_Scheduled):
     @classmethod
     def _suits_entity(cls, kind: ExportType, info: ValidationInfo) -> ExportType:
         entity = _entity(info)
-        return kind if entity is None else checked(parse.check_type, kind, entity)
+        return kind if entity is None else checked(_rules().check_type, kind, entity)
 
     @field_validator("fields", mode="wrap")
     @classmethod
     def _are_fields(cls, value: Any, _: Any, info: ValidationInfo) -> Any:
-        return checked(parse.check_fields, value, _entity(info))
+        return checked(_rules().check_fields, value, _entity(info))
 
     @field_validator("filter", mode="wrap")
     @classmethod
     def _is_filter(cls, value: Any, _: Any, info: ValidationInfo) -> Any:
         entity = _entity(info)
-        return [] if entity is None else list(checked(check_filter, value, parse_schema(entity.schema)))
+        return [] if entity is None else list(checked(_rules().check_conditions, value, entity))
 
     @field_validator("format", mode="wrap")
     @classmethod
     def _is_format(cls, value: Any, _: Any) -> Any:
-        return checked(parse.check_format, value)
+        return checked(_rules().check_format, value)
 
     @field_validator("dialect", mode="wrap")
     @classmethod
     def _is_dialect(cls, value: Any, _: Any, info: ValidationInfo) -> Any:
-        return checked(parse.check_dialect, value, info.data.get("format", parse.DEFAULT_FORMAT))
+        return checked(_rules().check_dialect, value, info.data.get("format", DEFAULT_FORMAT))
 
     @field_validator("file_name", mode="wrap")
     @classmethod
     def _is_file_name(cls, value: Any, _: Any) -> Any:
-        return checked(parse.check_file_name, value)
+        return checked(_rules().check_file_name, value)
 
     @field_validator("destination", mode="wrap")
     @classmethod
     def _is_destination(cls, value: Any, _: Any, info: ValidationInfo) -> Any:
         return checked(
-            parse.check_export_destination,
+            _rules().check_export_destination,
             value,
             info.data.get("type", ExportType.ONE_SHOT),
-            Allowed.of(_settings(info)),
+            _allowed(info),
         )
 
     @field_validator("recipients", mode="wrap")
     @classmethod
     def _are_recipients(cls, value: Any, _: Any, info: ValidationInfo) -> Any:
-        return list(checked(parse.check_recipients, value, bool(_settings(info).mail_sender)))
+        return list(checked(_rules().check_recipients, value, bool(_settings(info).mail_sender)))
 
     @field_validator("include_deleted")
     @classmethod
     def _has_deletions(cls, include_deleted: bool, info: ValidationInfo) -> bool:
         entity = _entity(info)
         if include_deleted and entity is not None and "type" in info.data:
-            checked(parse.check_deletions, info.data["type"], info.data.get("fields"), entity)
+            checked(_rules().check_deletions, info.data["type"], info.data.get("fields"), entity)
         return include_deleted
 
     def to_definition(self) -> Definition:
@@ -181,7 +200,7 @@ class ExportRequest(_Scheduled):
             format=self.format,
             dialect=self.dialect,
             compression=self.compression,
-            file_name=self.file_name or parse.default_file_name(self.entity, self.format, self.compression),
+            file_name=self.file_name or _rules().default_file_name(self.entity, self.format, self.compression),
             schedule=self.schedule,
             destination=self.destination or {"kind": "download"},
             recipients=tuple(self.recipients),
@@ -203,7 +222,7 @@ class DestinationToTest(Body):
     @field_validator("destination", mode="wrap")
     @classmethod
     def _is_delivery(cls, value: Any, _: Any, info: ValidationInfo) -> Any:
-        return checked(parse.check_delivery, value, Allowed.of(_settings(info)))
+        return checked(_rules().check_delivery, value, _allowed(info))
 
 
 class Copy(Body):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from models.base import Body
 from models.query import OneOf, Paging, Query, Words
@@ -33,9 +33,9 @@ class JobFilters(Paging):
 class JobsToDelete(Body):
     """Jobs that have ended."""
 
-    job_ids: list[str] = Field(
-        min_length=1, max_length=MAX_DELETED, examples=[["2587c81c-b9fc-4873-ae2f-421b292d2c2b"]]
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [{"jobIds": ["2587c81c-b9fc-4873-ae2f-421b292d2c2b"]}]})
+
+    job_ids: list[str] = Field(min_length=1, max_length=MAX_DELETED)
 
 
 class FileLink(Query):

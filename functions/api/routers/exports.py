@@ -236,7 +236,7 @@ def _check_fit(request: Request, definition: Definition, entity: Entity) -> None
         InvalidRequest: with one problem per member that no longer fits.
     """
     from waybill.exports.destinations.base import Allowed
-    from waybill.exports.parse import check_fit
+    from waybill.exports.rules import check_fit
 
     settings = request.services.settings
     if problems := check_fit(definition, entity, Allowed.of(settings), sends_mail=bool(settings.mail_sender)):

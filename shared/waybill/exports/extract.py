@@ -22,7 +22,7 @@ from waybill.exports.file_writer import FileWriter
 from waybill.exports.filter import compile_filter
 from waybill.exports.formats import FORMATS
 from waybill.exports.pages import Extraction, page_request
-from waybill.exports.parse import check_fit
+from waybill.exports.rules import check_fit
 from waybill.exports.run import snapshot_of
 from waybill.exports.window import choose_window
 from waybill.ids import new_token

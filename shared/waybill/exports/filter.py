@@ -36,12 +36,12 @@ from waybill.entities.fields import Field
 from waybill.entities.fieldtypes import Attribute, FieldType
 from waybill.entities.schema import Schema
 from waybill.errors import InvalidRequest
+from waybill.exports.definition import MAX_CONDITIONS
 from waybill.validation import Problems, refuse_unknown
 
 Item = Mapping[str, Attribute]
 """A record as DynamoDB gives it: attribute name → attribute value."""
 
-MAX_CONDITIONS = 50
 MAX_VALUES = 100
 MAX_CHARS = 50_000  # of the whole filter as JSON: a definition is one item of 400 KB
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from waybill.entities.text_formats import is_plain_email
 from waybill.errors import DeliveryFailed
+from waybill.exports.definition import MAX_RECIPIENTS
 from waybill.exports.destinations import kind_of
 from waybill.jobs.model import Job, Process, Status
 from waybill.timestamps import rfc3339
@@ -25,7 +26,6 @@ from waybill.wire.reports import JobDelivery, JobReport
 if TYPE_CHECKING:
     from waybill.settings import Settings
 
-MAX_RECIPIENTS = 50
 MAX_SUBJECT = 200
 _MAX_NAME_IN_SUBJECT = 100
 _MAX_MESSAGE = 1_000

@@ -33,13 +33,13 @@ from waybill.tabular.dialect import Dialect
 from waybill.tabular.recode import Recoded
 from waybill.tabular.records import Readable, RecordTooLong, Segment, UnclosedQuote, parse_rows, segments
 from waybill.tabular.scan import HEADER_ROW, Pushback, Scan, read_head, scan_table
+from waybill.wire.imports import SHOWN_ROWS
 
 if TYPE_CHECKING:
     from waybill.aws.files import Files
     from waybill.jobs.services import Services
     from waybill.tabular.sheets import SheetRows
 
-SHOWN_ROWS = 20
 SHOWN_BYTES = 512 * 1024
 SHOWN_ERRORS = 20  # of one row
 SHOWN_CELL = 500  # characters of one cell

@@ -9,6 +9,8 @@ from typing_extensions import TypedDict
 from waybill.wire.jobs import Detected
 from waybill.wire.schema import Moment, Ordinal, Schema, Uri, Uuid
 
+SHOWN_ROWS = 20
+
 
 class Upload(TypedDict):
     """A presigned form to send a file to."""
@@ -61,7 +63,7 @@ class ImportPreview(TypedDict):
     """The header."""
     fields: list[str | None]
     """The field that each label stands for."""
-    rows: list[PreviewRow]
+    rows: Annotated[list[PreviewRow], Schema(maxItems=SHOWN_ROWS)]
     headerErrors: list[PreviewError]
     """All that is wrong with the header."""
     error: PreviewFailure | None

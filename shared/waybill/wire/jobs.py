@@ -169,7 +169,7 @@ class RowError(TypedDict):
 
 
 class ErrorCount(TypedDict):
-    """Errors of the whole job by type and field."""
+    """How many errors of a type a field has, with one of the cells."""
 
     type: str
     fieldName: str | None
@@ -181,6 +181,7 @@ class RowErrorPage(TypedDict):
     items: list[RowError]
     nextToken: NextToken
     summary: list[ErrorCount]
+    """Errors of the whole job by type and field."""
 
 
 def run_of(job: model.Job) -> Run:

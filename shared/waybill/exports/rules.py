@@ -10,8 +10,10 @@ from waybill.entities.schema import parse_schema
 from waybill.exports.compression import EXTENSIONS, Compression
 from waybill.exports.definition import (
     DATE_PATTERN,
+    DEFAULT_FORMAT,
     DELETED,
     INCREMENTAL,
+    MAX_FILE_NAME_BYTES,
     PERIODIC,
     Definition,
     ExportType,
@@ -24,15 +26,12 @@ from waybill.exports.report import check_recipients as check_addresses
 from waybill.exports.schedule import check_schedule
 from waybill.validation import Problems, is_line
 
-DEFAULT_FORMAT = "csv"
-MAX_FILE_NAME_BYTES = 200
-
 
 def check_fit(definition: Definition, entity: Entity, allowed: Allowed, *, sends_mail: bool) -> Problems:
     """What no longer suits the entity or this deployment in a definition that was good when it was saved."""
     problems: Problems = []
     check_fields(None if definition.fields is None else list(definition.fields), entity, problems)
-    check_filter(list(definition.filter), parse_schema(entity.schema), problems)
+    check_conditions(list(definition.filter), entity, problems)
     check_schedule(definition.schedule, definition.type, problems)
     check_export_destination(definition.destination, definition.type, allowed, problems)
     check_recipients(list(definition.recipients), sends_mail, problems)
@@ -82,6 +81,11 @@ def check_fields(value: object, entity: Entity | None, problems: Problems) -> tu
         elif name in value[:index]:
             problems.append((f"/fields/{index}", f"names {name!r} a second time"))
     return tuple(value)
+
+
+def check_conditions(value: object, entity: Entity, problems: Problems) -> tuple[dict[str, Any], ...]:
+    """The member `filter` of a definition. A null member counts as left out."""
+    return check_filter(value, parse_schema(entity.schema), problems)
 
 
 def check_export_destination(value: object, kind: ExportType, allowed: Allowed, problems: Problems) -> dict[str, Any]:
