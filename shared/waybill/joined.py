@@ -1,4 +1,4 @@
-"""Texts that stand one behind the other in one bytes object, a comma between them: a million rows are a few objects."""
+"""Many texts in one bytes object, a comma after each, so that the requests of a million rows are a few objects."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import overload
 
 
 class JoinedTexts(Sequence[bytes]):
-    """`data` holds the texts with a comma behind each; `ends[i]` is the offset behind the comma of the i-th."""
+    """`data` holds the texts, each with a comma after it; `ends[i]` is the offset after the comma of the i-th."""
 
     __slots__ = ("_data", "_ends", "_first")
 

@@ -21,10 +21,8 @@ from infra.native import build, own_compiler, source_hash
 from tests.builders import ROOT, START, entity
 from tests.unit.test_columns import CELLS, FIELDS
 from waybill import native
-from waybill.entities.automaton import automaton_of
 from waybill.entities.header import match_header
 from waybill.entities.model import Target
-from waybill.entities.patterns import Pattern
 from waybill.entities.schema import parse_schema
 from waybill.entities.text_formats import is_plain_email
 from waybill.imports.digests import DigestFile, repeated
@@ -33,7 +31,6 @@ from waybill.imports.row_reader import RowReader
 from waybill.imports.sinks import BatchSink
 from waybill.imports.source_object import ObjectVersion
 from waybill.jobs.model import Job, Process, Status
-from waybill.joined import JoinedTexts, join
 from waybill.tabular import records
 from waybill.tabular.dialect import Dialect
 from waybill.tabular.records import Segment, cut
@@ -313,90 +310,6 @@ def test_rows_of_repeated_digests_are_found_without_the_library_too(digests: lis
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(native, "library", lambda: None)
         assert repeated(chunks) == expected
-
-
-@given(
-    st.lists(st.binary(max_size=5).map(lambda text: text.replace(b",", b"")), max_size=9),
-    st.integers(0, 9),
-    st.integers(0, 9),
-)
-def test_joined_texts_are_a_sequence_whose_parts_join_at_once(texts: list[bytes], start: int, stop: int) -> None:
-    ends = array("I")
-    for text in texts:
-        ends.append((ends[-1] if ends else 0) + len(text) + 1)
-    joined = JoinedTexts(b"".join(text + b"," for text in texts), ends)
-    assert list(joined) == texts
-    part = joined[start:stop]
-    assert list(part) == texts[start:stop] and list(part[1:]) == texts[start:stop][1:]
-    assert join(part) == join(texts[start:stop]) == b",".join(texts[start:stop])
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Automata
-# ---------------------------------------------------------------------------------------------------------------------
-
-PARTS = [
-    "a",
-    "b",
-    "c",
-    "[ab]",
-    "[^a]",
-    "[a-c0-2]",
-    r"\d",
-    r"\w",
-    r"\s",
-    r"\D",
-    ".",
-    "(",
-    ")",
-    "(?:",
-    "|",
-    "*",
-    "+",
-    "?",
-]
-PARTS += [
-    "{2}",
-    "{1,3}",
-    "{0,}",
-    "{2",
-    "-",
-    "^",
-    "$",
-    r"\.",
-    r"\-",
-    "[a-]",
-    "[-a]",
-    "[\\d_]",
-    "[^\\s]",
-    "_",
-    " ",
-    "\\t",
-    "}",
-]
-
-
-@settings(max_examples=EXAMPLES * 10, deadline=None)
-@given(
-    st.lists(st.sampled_from(PARTS), max_size=8).map("".join),
-    st.lists(st.text("abc012-. _\t\n}{", max_size=7), min_size=1, max_size=12),
-)
-def test_an_automaton_fits_what_its_pattern_matches(pattern: str, cells: list[str]) -> None:
-    automaton = automaton_of(pattern)
-    if automaton is not None:
-        assert [automaton.fits(cell) for cell in cells] == [Pattern(pattern).matches(cell) for cell in cells]
-
-
-@pytest.mark.parametrize("pattern", ["[0-9]{8}", "C[0-9]{9}", r"[A-Z]{2}-\d{1,3}", "(foo|bar)+", "^x?$", ""])
-def test_usual_patterns_have_an_automaton(pattern: str) -> None:
-    assert automaton_of(pattern) is not None
-
-
-@pytest.mark.parametrize(
-    "pattern", ["(a{1,99}){1,99}", "(" * 2_000 + ")" * 2_000, "[a-z]{500}", r"\p{L}", "é", r"\bx", "(?i)x"]
-)
-def test_what_no_automaton_can_be_made_of_is_left_to_the_rule(pattern: str) -> None:
-    assert automaton_of(pattern) is None
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -161,11 +161,10 @@ class RowCompiler:
             block.keys = _key_texts([self._key_values(by_column[column.index]) for column in self._key])
         encoded = list(map(str.encode, block.keys))
         if max(map(len, encoded)) > MAX_KEY_BYTES:
-            is_large = [len(key) > MAX_KEY_BYTES for key in encoded]
             large = {
-                row: [self._large_key(row, position, len(encoded[position]), outputs)]
-                for position, row in enumerate(block.rows)
-                if is_large[position]
+                row: [self._large_key(row, position, len(key), outputs)]
+                for position, (row, key) in enumerate(zip(block.rows, encoded, strict=True))
+                if len(key) > MAX_KEY_BYTES
             }
             encoded = [key for key in encoded if len(key) <= MAX_KEY_BYTES]
             block.errors |= large
