@@ -40,7 +40,7 @@ WINNERS_PER_CHECK = 2_000
 _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 _MESSAGES = {
     "source-changed": "The file was overwritten or deleted while it was imported.",
-    "rejected-rows": "{counts.rejected:,} of {counts.total:,} rows are bad; all-or-nothing then imports none.",
+    "rejected-rows": "{counts.rejected:,} of {counts.total:,} rows are bad, and all-or-nothing then imports none.",
     "internal-error": "A step of the import failed repeatedly; relaunch the rows that were not imported.",
 }
 
@@ -154,9 +154,8 @@ def _complete_ledger(
             check_time(remaining_seconds)
             attempt = new_token(services.ids)
             leased = lease_chunk(services, job.job_id, chunk.number, attempt)
-            parts[:] = services.ledger.entries(job.job_id, chunk.number).get(
-                chunk.number, []
-            )  # under the lease nobody else adds to it
+            # Again: under the lease, nobody else adds to it.
+            parts[:] = services.ledger.entries(job.job_id, chunk.number).get(chunk.number, [])
             if not parts or not parts[-1].is_last:
                 parts.append(load_leased_chunk(services, leased, plan, chunk, parts, attempt, skip=True))
     return ledger

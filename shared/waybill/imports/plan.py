@@ -93,7 +93,9 @@ def _convert_file(
     try:
         return convert_file(services.files, conversion_request(services, job, entity, schema), remaining_seconds)
     except SourceChanged:
-        raise JobFailed("source-changed", "The file was overwritten or deleted before it was read.") from None
+        raise JobFailed(
+            "source-changed", "The file was overwritten or deleted before it was read. Send it again."
+        ) from None
     except OutOfTime:
         message = "The file takes longer to read than one step may. Send it in parts, or as plain UTF-8 text."
         raise JobFailed("too-large", message) from None

@@ -41,7 +41,7 @@ def relaunch_import(services: Services, job: Job, started_by: str, started_by_id
         )
     entity = services.entities.get(job.entity)
     if entity.uid != job.entity_uid:
-        raise NotFound("The entity of this job is gone.")
+        raise NotFound("The entity of this job was deleted.")
     child_id = new_uuid(services.ids)
     key = f"{job_prefix(child_id)}source"
     form = plan.rejects_format
@@ -51,7 +51,8 @@ def relaunch_import(services: Services, job: Job, started_by: str, started_by_id
         services.files.copy(bucket, rejects_key(job.job_id), key)
     info = services.files.head(bucket, key)
     if info is None:
-        raise Conflict("The rejects file of this job is gone.", job.allowed_actions())
+        message = "The rejects file of this job has expired. Send the rows as a new file."
+        raise Conflict(message, job.allowed_actions())
     options = ImportOptions.of(job)
     dialect = {**(options.dialect or {}), "delimiter": form.delimiter, "quoteChar": form.quote_char}
     options = replace(options, encoding=form.encoding, dialect=dialect)

@@ -48,7 +48,8 @@ def start_drop(services: Services, detail: Mapping[str, Any]) -> Job | None:
     job = new_import(services, job_id, entity_name, file_name, ObjectVersion(bucket, key, etag), started_by)
     info = services.files.head(bucket, key)
     if info is None or info.etag != etag:
-        return register_failed(services, job, "source-changed", "The object was overwritten or deleted.")
+        message = "The object was overwritten or deleted before its import began. Drop the file again."
+        return register_failed(services, job, "source-changed", message)
     ends = services.clock.monotonic() + DELETION_SECONDS
     while True:
         try:
@@ -63,7 +64,8 @@ def _register_drop(services: Services, job: Job, metadata: Mapping[str, str], dr
     try:
         entity = services.entities.get(job.entity)
     except NotFound:
-        return register_failed(services, job, "unknown-entity", "There is no entity of this name.")
+        message = f"There is no entity named {job.entity!r}. Create it, then drop the file again."
+        return register_failed(services, job, "unknown-entity", message)
     try:
         options = options_from_metadata(metadata, entity.primary_key)
     except MetadataError as error:
@@ -73,7 +75,8 @@ def _register_drop(services: Services, job: Job, metadata: Mapping[str, str], dr
     except EntityDeleted:
         raise
     except Conflict:
-        return register_failed(services, job, "source-changed", "A newer object of this name was registered first.")
+        message = "A newer object with this key was registered first, so this one is not imported."
+        return register_failed(services, job, "source-changed", message)
 
 
 def start_upload(services: Services, upload: Upload, options: ImportOptions) -> Job:
@@ -84,7 +87,7 @@ def start_upload(services: Services, upload: Upload, options: ImportOptions) -> 
         Conflict: the file is not there yet, or was imported already.
     """
     if upload.job_id is not None and services.jobs.find(upload.job_id) is not None:
-        raise Conflict("This upload was imported already.")
+        raise Conflict("This upload was imported already. Upload the file again to import it once more.")
     entity = services.entities.get(upload.entity)
     if upload.entity_uid not in (None, entity.uid):
         raise NotFound("The entity of this upload was deleted.")
