@@ -253,7 +253,7 @@ def test_a_record_that_is_too_large_or_a_key_too_long_is_the_rules_to_judge() ->
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Cutting, digests, spills, texts
+# Cutting, digests, digest files, texts
 # ---------------------------------------------------------------------------------------------------------------------
 
 FRAGMENTS = ["a", ",", '"', '""', "\n", "\r", "\r\n", " ", ',"x"', '"\n"', ",,", '"x\ny",', '"a""b"\n']
@@ -288,14 +288,14 @@ def test_digests_are_xxh3_of_any_length_that_keys_may_have(library: Any) -> None
 
 
 @pytest.mark.parametrize("partitions", [1, 2, 16])
-def test_a_spill_is_the_same_file_without_the_library(partitions: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_digest_file_is_the_same_without_the_library(partitions: int, monkeypatch: pytest.MonkeyPatch) -> None:
     digests = [xxh3_64_intdigest(str(number).encode()) for number in range(1_000)]
     spills = []
     for _ in range(2):
-        spill = DigestFile(partitions)
-        spill.add(digests[:600], range(600))
-        spill.add(digests[600:], range(600, 1_000))
-        spills.append(bytes(spill.to_bytes()))
+        digest_file = DigestFile(partitions)
+        digest_file.add(digests[:600], range(600))
+        digest_file.add(digests[600:], range(600, 1_000))
+        spills.append(bytes(digest_file.to_bytes()))
         monkeypatch.setattr(native, "library", lambda: None)
     assert spills[0] == spills[1]
     assert len(spills[0]) == 4 * partitions + 16 * 1_000
