@@ -14,7 +14,7 @@
     ├── InvalidRequest     422    well-formed, breaks a rule; carries one problem per member
     ├── Unavailable        503    something that we need does not answer just now
     ├── JobFailed                 ends a job as FAILED with a documented code (never worth a retry)
-    └── DeliveryFailed     502    a partner's server did not take the file; says whether a retry or a relaunch helps
+    └── DeliveryFailed     502    a destination did not accept the file; says whether a retry or a relaunch helps
     LeaseHeld                     another attempt may still be at work on the chunk: wait
     Superseded                    this worker lost its chunk to a newer attempt, or the job ended: stop quietly
 
@@ -122,42 +122,46 @@ class JobFailed(WaybillError):
 
 
 class DeliveryFailed(WaybillError):
-    """A partner's server did not take a file, or may not be asked to. Job code `delivery-failed`.
+    """A destination did not accept a file, or may not be connected to. Job code `delivery-failed`.
 
     Attributes:
         reason: one of `REASONS`.
         retry_now: whether the same attempt may succeed when it is repeated in a moment.
-        relaunchable: whether a relaunch may succeed, at once or after somebody has mended the cause.
-        to_mend: what happened and what to do about it, where no run has failed and nothing is to be relaunched.
+        relaunchable: whether a relaunch may succeed, at once or after the cause is corrected.
+        remedy: what happened and what to do about it, for a connection test: there is no run to relaunch.
 
     Args:
-        what: what happened, one sentence that names the host and holds no secret. What to do about it is added.
+        what: what happened: one sentence that names the host and no secret. What to do about it is added.
     """
 
     code, title, status = "delivery-failed", "The delivery failed", 502
 
     # reason: (retry now, relaunchable, what to do about it)
     REASONS: ClassVar[dict[str, tuple[bool, bool, str]]] = {
-        "unreachable": (True, True, "Check host and port, and whether the server lets this service in"),
+        "unreachable": (
+            True,
+            True,
+            "Check the host and port, and whether the server accepts connections from here",
+        ),
         "timeout": (True, True, "Check whether the server is overloaded, or a firewall drops the connection"),
-        "connection-lost": (True, True, "See what the server's log says"),
-        "disk-full": (False, True, "Make room on the server"),
+        "connection-lost": (True, True, "Check the server's log"),
+        "disk-full": (False, True, "Free space on the server"),
         "auth": (False, True, "Correct the user name, password or key in the secret"),
         "secret": (False, True, "Correct the secret"),
-        "host-key": (False, True, "Ask the operator for its host key and correct the definition"),
-        "certificate": (False, True, "Have it renewed, or give the caCertificate that signs it"),
-        "host-refused": (False, True, "Use a public host, or have the operator of this service allow this one"),
-        "permission": (False, True, "Let us write there, on a server also rename and delete"),
-        "not-found": (False, True, "Make the directory or bucket, or correct the definition"),
-        "exists": (False, True, "Take the older files away"),
+        "host-key": (False, True, "Ask the operator for the server's host key and correct the definition"),
+        "certificate": (False, True, "Have the certificate renewed, or give the caCertificate that signs it"),
+        "host-refused": (False, True, "Use a public host, or ask the operator of this service to allow this one"),
+        "permission": (False, True, "Grant the right to write there, and on a server to rename and delete"),
+        "not-found": (False, True, "Create the directory or bucket, or correct the definition"),
+        "exists": (False, True, "Remove the older files"),
         "protocol": (False, False, "The server lacks something that a delivery needs: ask its operator"),
     }
 
     def __init__(self, reason: str, what: str) -> None:
         self.reason = reason
         self.retry_now, self.relaunchable, advice = self.REASONS[reason]
-        self.to_mend = f"{what} {advice}."
-        super().__init__(f"{what} {advice}, then relaunch the export." if self.relaunchable else self.to_mend)
+        self.remedy = f"{what} {advice}."
+        super().__init__(f"{what} {advice}, then relaunch the export." if self.relaunchable else self.remedy)
 
 
 class Superseded(Exception):

@@ -84,7 +84,7 @@ def test_sftp_says_what_works_and_what_to_mend(
             ((good, {"username": USER}), "secret", "no member password or privateKey"),
             ((good, SECRET | {"host": "sftp.example.com"}), "secret", "is not for localhost"),
             ((good | {"secretId": "waybill/none"},), "secret", "ResourceNotFoundException"),
-            ((sftp(server.port, keys[1]),), "host-key", "Ask the operator for its host key"),
+            ((sftp(server.port, keys[1]),), "host-key", "Ask the operator for the server's host key"),
             ((good | {"directory": "/out"},), "not-found", "has no directory /out"),
         ]:
             found = tested(*wrong)
@@ -160,7 +160,7 @@ def test_a_bucket_is_tested_without_writing_to_it(services: Services, s3: Any) -
     assert run_connection_test(services, {"kind": "s3", "prefix": "crm"}).to_document() == {
         "ok": True,
         "code": None,
-        "detail": f"The bucket {transfer} lets us write there.",
+        "detail": f"Waybill can write to the bucket {transfer}.",
     }
     assert "Contents" not in s3.list_objects_v2(Bucket=transfer)
     assert not s3.list_multipart_uploads(Bucket=transfer).get("Uploads")

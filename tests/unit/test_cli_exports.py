@@ -125,9 +125,9 @@ def test_exports_test_fails_with_what_to_correct(
     shown = export(destination={"kind": "s3", "prefix": "crm"})  # as `exports show` prints it
     (home / "d.json").write_text(json.dumps(shown))
     route = "POST /v1/exports/test-destination"
-    stack.routes[route] = answer({"ok": True, "code": None, "detail": "The bucket box lets us write there."})
+    stack.routes[route] = answer({"ok": True, "code": None, "detail": "Waybill can write to the bucket box."})
     assert main(["exports", "test", "d.json"]) == 0
-    assert capsys.readouterr().out == "The bucket box lets us write there.\n"
+    assert capsys.readouterr().out == "Waybill can write to the bucket box.\n"
     sent = {"entity": "contacts", "destination": {"kind": "s3", "prefix": "crm"}}
     assert json.loads(stack.requests[-1].body) == sent
     stack.routes[route] = answer({"ok": False, "code": "auth", "detail": "Correct the \x1b[31msecret."})

@@ -128,5 +128,5 @@ class Bucket:
             if status == 404:
                 raise BucketRefused("not-found", f"There is no bucket {self.name}.") from None
             if status in (400, 401, 403):
-                raise BucketRefused("permission", f"The bucket {self.name} does not let us write ({code}).") from None
+                raise BucketRefused("permission", f"Waybill may not write to bucket {self.name} ({code}).") from None
             raise BucketRefused("unreachable", f"The bucket {self.name} did not answer ({code}).") from None

@@ -68,7 +68,7 @@ def run_connection_test(
     except queue.Empty:
         outcome = DeliveryFailed("timeout", f"The test was not over after {seconds:g} seconds.")
     if isinstance(outcome, DeliveryFailed):
-        return Result(outcome.reason, outcome.to_mend, steps[-1])
+        return Result(outcome.reason, outcome.remedy, steps[-1])
     if isinstance(outcome, Exception):
         raise outcome
     return Result(None, outcome, steps[-1])

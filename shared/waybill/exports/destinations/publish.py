@@ -191,7 +191,7 @@ def _choose_name(connection: ServerConnection, name: str, job_id: str, replace: 
             return candidate, False
         if number == MAX_WAITING_FILES:
             break
-    raise DeliveryFailed("exists", f"{MAX_WAITING_FILES} files named like {name} wait in the directory.")
+    raise DeliveryFailed("exists", f"{MAX_WAITING_FILES} files with names like {name} are waiting in the directory.")
 
 
 def _is_of_job(connection: ServerConnection, name: str, job_id: str) -> bool:
@@ -242,7 +242,7 @@ def _upload(
 def _check_size(connection: ServerConnection, part: str, wanted: int) -> None:
     stored = connection.size(part)
     if stored != wanted:
-        raise DeliveryFailed("protocol", f"The server keeps {stored or 0} of the {wanted} bytes that it took.")
+        raise DeliveryFailed("protocol", f"The server stored {stored or 0} of the {wanted} bytes that it accepted.")
 
 
 def _delete_quietly(connection: ServerConnection, *names: str) -> None:

@@ -72,7 +72,7 @@ class S3(DeliveredKind):
             bucket.metadata(key)
             begin("begin an upload and abandon it")
             bucket.abandon_upload(key)
-        return f"The bucket {bucket.name} lets us write there."
+        return f"Waybill can write to the bucket {bucket.name}."
 
 
 def _opened(services: Services, destination: Mapping[str, Any]) -> tuple[Bucket, str]:
@@ -90,7 +90,7 @@ def _free_name(delivery: Delivery, bucket: Bucket, prefix: str) -> str:
         metadata = bucket.metadata(prefix + name)
         if delivery.replaces or metadata is None or metadata.get(_MARK) == delivery.job.job_id:
             return name
-    raise DeliveryFailed("exists", f"{MAX_WAITING_FILES:,} files named like {file_name} are waiting.")
+    raise DeliveryFailed("exists", f"{MAX_WAITING_FILES:,} files with names like {file_name} are waiting.")
 
 
 @contextmanager
