@@ -66,6 +66,17 @@ def test_requests_take_no_unknown_members() -> None:
             assert schemas[name]["additionalProperties"] is False, (method, path)
 
 
+def test_requests_take_null_for_what_may_be_left_out() -> None:
+    """Null counts as left out: a client may send what an answer showed, or all members that it knows."""
+    schemas = description()["components"]["schemas"]
+    for method, path, operation in operations():
+        if "requestBody" in operation:
+            name = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+            for member in set(schemas[name]["properties"]) - set(schemas[name].get("required", ())):
+                member_schema = {"$ref": f"#/components/schemas/{name}/properties/{member}"}
+                assert wrong(member_schema, None) == [], (method, path, member)
+
+
 def _schemas_in(part: Any, where: str) -> Iterator[tuple[str, dict[str, Any]]]:
     if isinstance(part, list):
         for index, each in enumerate(part):

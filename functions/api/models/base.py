@@ -90,25 +90,6 @@ class Body(BaseModel):
         """Whether a request without a body means the same as `{}`."""
         return not any(member.is_required() for member in cls.model_fields.values())
 
-    @classmethod
-    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        described = handler.resolve_ref_schema(handler(schema))
-        for name, member in described.get("properties", {}).items():
-            if name not in described.get("required", ()):
-                described["properties"][name] = _or_null(member)
-        return described
-
-
-_ABOUT = ("description", "default", "examples")
-
-
-def _or_null(member: dict[str, Any]) -> dict[str, Any]:
-    """The schema of an optional member; its default is not null, which counts as left out."""
-    about = {name: member[name] for name in _ABOUT if member.get(name) is not None}
-    choice = {name: value for name, value in member.items() if name not in _ABOUT}
-    choices = choice.pop("anyOf", [choice])
-    return {"anyOf": [*(each for each in choices if each != {"type": "null"}), {"type": "null"}], **choice, **about}
-
 
 def refuse(problems: Sequence[tuple[str, str]]) -> None:
     """Raise problems that a rule of the domain has found, if there are any. For validators.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from pydantic import ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import ConfigDict, Field, ValidationInfo, WrapValidator, field_validator
 
 from models.base import Body, Line, Word, checked
 from models.query import Paging as Paging
@@ -90,25 +90,24 @@ class ExportFilters(Paging):
     """Name of the entity."""
 
 
-class _Scheduled(Body):
-    type: Word[ExportType] = ExportType.ONE_SHOT
-    """`CUSTOM` and `INCREMENTAL_CUSTOM` are defined by the group backoffice."""
-    schedule: wire.ScheduleDocument | None = Field(None, validate_default=True)
-
-    @field_validator("schedule", mode="wrap")
-    @classmethod
-    def _is_schedule(cls, value: Any, _: Any, info: ValidationInfo) -> Any:
-        # Without a valid type nobody knows what the schedule must hold.
-        return checked(_rules().check_schedule, value, info.data["type"]) if "type" in info.data else None
+def _checked_schedule(value: Any, _: Any, info: ValidationInfo) -> Any:
+    # Without a valid type nobody knows what the schedule must hold.
+    return checked(_rules().check_schedule, value, info.data["type"]) if "type" in info.data else None
 
 
-class ScheduleToPreview(_Scheduled):
+_Schedule = Annotated[wire.ScheduleDocument | None, WrapValidator(_checked_schedule), Field(validate_default=True)]
+
+
+class ScheduleToPreview(Body):
     """A schedule that no export has yet."""
 
     refusal: ClassVar[str] = "The schedule breaks a rule."
 
+    type: Word[ExportType] = ExportType.ONE_SHOT
+    schedule: _Schedule = None
 
-class ExportRequest(_Scheduled):
+
+class ExportRequest(Body):
     """The definition of an export."""
 
     refusal: ClassVar[str] = "The definition of the export breaks a rule."
@@ -117,6 +116,8 @@ class ExportRequest(_Scheduled):
     name: Annotated[str, Line(MAX_TEXT)]
     entity: str
     """Name of the entity; you need the right `export` on it."""
+    type: Word[ExportType] = ExportType.ONE_SHOT
+    """`CUSTOM` and `INCREMENTAL_CUSTOM` are defined by the group backoffice."""
     fields: Annotated[list[str], Schema(minItems=1, uniqueItems=True)] | None = None
     """All in schema order, when left out."""
     filter: Annotated[list[wire.ConditionDocument], Schema(maxItems=MAX_CONDITIONS)] = Field(default_factory=list)
@@ -126,6 +127,7 @@ class ExportRequest(_Scheduled):
     compression: Word[Compression] = Compression.NONE
     file_name: Annotated[str, Line(MAX_FILE_NAME_BYTES)] | None = None
     """With date patterns of yyyy, MM, dd, HH, mm, ss after a `$`. When left out: `{entity}_$yyyyMMdd.{format}`."""
+    schedule: _Schedule = None
     destination: wire.DestinationDocument | None = Field(None, validate_default=True)
     recipients: Annotated[list[wire.Email], Schema(maxItems=MAX_RECIPIENTS)] = Field(default_factory=list)
     """Who gets the report."""

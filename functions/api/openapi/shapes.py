@@ -25,6 +25,9 @@ class _Generator(GenerateJsonSchema):
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False  # members are named well enough
 
+    def sort(self, value: Any, parent_key: str | None = None) -> Any:
+        return value  # members and examples stay in their order
+
 
 def ref(name: str) -> Json:
     return {"$ref": f"{_REF}{name}"}
