@@ -91,17 +91,14 @@ def _validator(schema: str) -> OAS31Validator:
     return OAS31Validator(known, registry=_registry(), format_checker=oas31_format_checker)
 
 
-_OPEN = ("TableSchema", "TableDialect", "dialect")  # whatever stands there is kept
-
-
-def _close(part: Any, name: str = "") -> None:
+def _close(part: Any) -> None:
     """Answers may get members in later versions; those of this one are described, all of them."""
     if isinstance(part, list):
         for each in part:
-            _close(each, name)
-    if not isinstance(part, dict) or name in _OPEN:
+            _close(each)
+    if not isinstance(part, dict):
         return
     if isinstance(part.get("properties"), dict):
         part.setdefault("additionalProperties", False)
-    for key, each in part.items():
-        _close(each, key)
+    for each in part.values():
+        _close(each)

@@ -104,6 +104,7 @@ class ScheduleToPreview(Body):
     refusal: ClassVar[str] = "The schedule breaks a rule."
 
     type: Word[ExportType] = ExportType.ONE_SHOT
+    """Of the export: all types but ONE_SHOT are periodic."""
     schedule: _Schedule = None
 
 
