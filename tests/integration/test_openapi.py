@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from html.parser import HTMLParser
 from typing import Any
 
@@ -18,6 +18,8 @@ from tests.api_builders import http_event, load_function
 from tests.builders import ROOT, settings
 from tests.described import description, operations, wrong
 from waybill.bootstrap import Services
+from waybill.exports import filter, schedule
+from waybill.tabular import dialect
 
 FOLDER = ROOT / "functions" / "api"
 
@@ -99,6 +101,19 @@ def test_no_enum_holds_null() -> None:
     """Generators make an enum of texts of it, with a member that has no name."""
     for where, schema in _schemas_in(description(), ""):
         assert None not in (schema["enum"] if isinstance(schema.get("enum"), list) else ()), where
+
+
+@pytest.mark.parametrize(
+    ("name", "members"),
+    [
+        ("Condition", filter.MEMBERS),
+        ("PeriodicSchedule", schedule.PERIODIC_MEMBERS),
+        ("OneShotSchedule", schedule.ONE_SHOT_MEMBERS),
+        ("TableDialect", dialect.MEMBERS),
+    ],
+)
+def test_documents_are_described_with_the_members_that_are_read(name: str, members: Collection[str]) -> None:
+    assert set(description()["components"]["schemas"][name]["properties"]) == set(members)
 
 
 def test_examples_are_valid() -> None:
