@@ -33,7 +33,7 @@ _MAX_MESSAGE = 1_000
 
 class _Advice(NamedTuple):
     do: str
-    relaunch: bool  # whether running the same window again can end otherwise
+    relaunch: bool  # whether a repeat of the same window may succeed
 
 
 _ADVICE = {
@@ -80,7 +80,7 @@ def report_of(
     Args:
         export_name: of the definition, for exports.
         destination: of the definition, with the bucket filled in. Its secrets and keys are left out of the report.
-        size_bytes, sha256: of the file as delivered.
+        size_bytes, sha256: of the delivered file.
         entity_shown: the entity's name as the reader may see it; the job's when left out.
         relaunchable: overrides `is_relaunchable`, for example when the files have expired.
     """
@@ -99,7 +99,7 @@ def report_of(
 
 
 def report_of_run(job: Job, snapshot: Mapping[str, Any], settings: Settings, **shown: Any) -> JobReport:
-    """`report_of` for a run of an export, from what it ran with.
+    """`report_of` for a run of an export, from its snapshot.
 
     Args:
         snapshot: the definition that the job keeps.

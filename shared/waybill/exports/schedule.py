@@ -37,7 +37,7 @@ ONE_SHOT_MEMBERS = frozenset({"at", "timezone"})
 _DAY = timedelta(days=1)
 _MINUTE = timedelta(minutes=1)
 _SECOND = timedelta(seconds=1)
-# A weekly run that fell on a day that its zone left out is followed a week later.
+# A weekly run on a day that its zone left out is followed by one a week later.
 _LONGEST_PAUSE_DAYS = 15
 TIME = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]")
 _LOCAL = re.compile(rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T{TIME.pattern}(?::[0-5][0-9])?")
@@ -57,8 +57,8 @@ def check_schedule(value: object, kind: ExportType, problems: Problems) -> dict[
         problems: gets one entry for each wrong member.
 
     Returns:
-        What the other functions of this module take; None for a one-shot that runs at once. Of no use when there are
-        new problems.
+        What the other functions of this module take; None for a one-shot that runs at once. Meaningless when problems
+        were added.
     """
     periodic = kind != "ONE_SHOT"
     if value is None and not periodic:
@@ -209,7 +209,7 @@ def _one_shot(given: Mapping[str, Any], problems: Problems) -> dict[str, Any]:
 
 def _zone(given: Mapping[str, Any], problems: Problems) -> str:
     name = given.get("timezone")
-    # By list: a name from outside never becomes a path.
+    # Looked up in a list, so that a name from outside never becomes a path.
     if not isinstance(name, str) or name not in _zone_names():
         problems.append(("/schedule/timezone", "is required and must be an IANA time zone, such as Europe/Brussels"))
         return ""
@@ -218,7 +218,7 @@ def _zone(given: Mapping[str, Any], problems: Problems) -> str:
 
 @cache
 def _zone_names() -> frozenset[str]:
-    """Takes about 25 ms the first time: it looks into every file of the zone database."""
+    """Takes about 25 ms the first time, because it reads every file of the zone database."""
     return frozenset(zoneinfo.available_timezones()) - _NO_ZONES
 
 
