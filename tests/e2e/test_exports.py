@@ -33,7 +33,7 @@ admin = client_fixture("admin", scope="module")
 alice = client_fixture("alice", scope="module")
 
 
-def tested(client: Client, entity: str, destination: dict[str, Any]) -> dict[str, Any]:
+def outcome_of_test(client: Client, entity: str, destination: dict[str, Any]) -> dict[str, Any]:
     answer = client.call("POST", "/exports/test-destination", json={"entity": entity, "destination": destination})
     assert answer.status_code == 200, answer.text
     result: dict[str, Any] = answer.json()
@@ -174,9 +174,9 @@ def test_a_full_workbook_replaces_that_of_the_day_in_the_transfer_box(
     put_contacts(admin, "book")
     imported(stack, admin, s3, "book", contacts_csv([{"contact_id": "=1+1", "joined": "2024-02-29"}], count=20))
     destination = {"kind": "s3", "prefix": "books"}
-    assert tested(alice, "book", destination)["ok"]
+    assert outcome_of_test(alice, "book", destination)["ok"]
     s3.create_bucket(Bucket="not-listed")  # as DestinationBuckets is empty, IAM refuses it
-    assert tested(alice, "book", {"kind": "s3", "bucket": "not-listed"})["code"] == "permission"
+    assert outcome_of_test(alice, "book", {"kind": "s3", "bucket": "not-listed"})["code"] == "permission"
     export_id = made(alice, "book", type="PERIODIC_FULL", format="xlsx", schedule=DAILY, destination=destination)
     jobs = [ran(alice, export_id) for _ in range(2)]
     assert jobs[0]["fileName"] == jobs[1]["fileName"] and jobs[1]["status"] == "COMPLETED"
@@ -225,7 +225,7 @@ def test_a_partner_gets_each_change_once_by_sftp_and_people_their_report(
             "secretId": "waybill/partner",
             "hostKey": host_key_line(host_key),
         }
-        assert tested(alice, "sftp", destination | {"secretId": "other/partner"})["code"] == "secret"  # by IAM
+        assert outcome_of_test(alice, "sftp", destination | {"secretId": "other/partner"})["code"] == "secret"  # by IAM
         export_id = made(
             alice,
             "sftp",
@@ -234,7 +234,7 @@ def test_a_partner_gets_each_change_once_by_sftp_and_people_their_report(
             destination=destination,
             recipients=["ops@example.com"],
         )
-        assert tested(alice, "sftp", destination)["code"] == "auth"
+        assert outcome_of_test(alice, "sftp", destination)["code"] == "auth"
         failed = ran(alice, export_id)
         assert (failed["status"], failed["error"]["code"]) == ("FAILED", "delivery-failed"), failed
         assert failed["error"]["message"].startswith("auth: ") and "wrong" not in failed["error"]["message"]
@@ -242,7 +242,7 @@ def test_a_partner_gets_each_change_once_by_sftp_and_people_their_report(
         secrets.put_secret_value(
             SecretId="waybill/partner", SecretString=json.dumps({"username": USER, "password": PASSWORD})
         )
-        assert tested(alice, "sftp", destination)["ok"]
+        assert outcome_of_test(alice, "sftp", destination)["ok"]
         assert not list(tmp_path.iterdir())
         child = alice.call("POST", f"/jobs/{failed['jobId']}/relaunch")
         assert child.status_code == 202, child.text
@@ -270,8 +270,8 @@ def test_a_partner_gets_a_file_by_ftps_once_its_certificate_is_known(
         place = {"kind": "ftps", "host": "localhost", "port": server.port, "directory": "/", "secretId": "waybill/ftps"}
         body = {"type": "PERIODIC_FULL", "schedule": DAILY, "compression": "gzip", "destination": place}
         export_id = made(alice, "ftps", **body)
-        assert tested(alice, "ftps", place)["code"] == "certificate"
-        assert tested(alice, "ftps", place | {"caCertificate": shown.pem})["ok"]
+        assert outcome_of_test(alice, "ftps", place)["code"] == "certificate"
+        assert outcome_of_test(alice, "ftps", place | {"caCertificate": shown.pem})["ok"]
         failed = ran(alice, export_id)
         assert failed["error"]["message"].startswith("certificate: "), failed
         assert not list(root.iterdir())
