@@ -251,29 +251,29 @@ def require_backoffice(request: Request) -> None:
         raise Forbidden("Custom flows are set up by the back office (group backoffice).")
 
 
-NOTHING = Need("nothing", "Anybody, without a token.", forbids=False)
-TOKEN = Need("token", "Everybody with a token; lists hold what the caller may see.", forbids=False)
+NOTHING = Need("nothing", "Anybody; no token is needed.", forbids=False)
+TOKEN = Need("token", "Anybody with a token. Lists hold what the caller may see.", forbids=False)
 ADMIN = Need("admin", "The group `admin`.", _admin)
-ENTITY = Need("entity", "Whoever has any right on the entity.", _entity, forbids=False)
+ENTITY = Need("entity", "Callers with any right on the entity.", _entity, forbids=False)
 DELETE_ENTITY = Need("entity, and admin", "The group `admin`.", _entity_as_admin)
-VIEW = Need("view", "Whoever has the right `view` on the entity.", _view)
-_IMPORTERS = "Whoever has the right `import` on the entity."
+VIEW = Need("view", "Callers with the right `view` on the entity.", _view)
+_IMPORTERS = "Callers with the right `import` on the entity."
 IMPORT = Need("import", _IMPORTERS, entity_in_body(Right.IMPORT))
 UPLOAD = Need("import", _IMPORTERS, _upload)
 UPLOAD_IN_BODY = Need("import", _IMPORTERS, _upload_in_body)
-EXPORT = Need("export", "Whoever has the right `export` on the entity.", entity_in_body(Right.EXPORT))
-JOB = Need("job", "Whoever started the job or has the right `view` on its entity.", _job, forbids=False)
-_CHANGERS = "Whoever started the job, or sees it and has the right `import` (of an export: `export`)."
+EXPORT = Need("export", "Callers with the right `export` on the entity.", entity_in_body(Right.EXPORT))
+JOB = Need("job", "Whoever started the job, and callers with the right `view` on its entity.", _job, forbids=False)
+_CHANGERS = "Whoever started the job, and callers who see it and have the right `import` (for exports: `export`)."
 CHANGE_JOB = Need("change job", _CHANGERS, _job_to_change)
-RELAUNCH_JOB = Need("change job", f"{_CHANGERS} Custom flows are the back office's.", _job_to_relaunch)
-_EXPORTERS = "Whoever has the right `export` on the entity. Custom flows are the back office's."
+RELAUNCH_JOB = Need("change job", f"{_CHANGERS} Only the back office changes custom flows.", _job_to_relaunch)
+_EXPORTERS = "Callers with the right `export` on the entity. Only the back office changes custom flows."
 EXPORT_DEFINITION = Need("export definition", _EXPORTERS, _export, forbids=False)
 CHANGE_EXPORT = Need("export definition", _EXPORTERS, _export_to_change)
 EDIT_EXPORT = Need("export definition", _EXPORTERS, _export_to_edit)
 TAKE_OVER_EXPORT = Need("export definition", _EXPORTERS, _export_to_take_over)
 DOWNLOAD = Need(
     "download",
-    "Whoever sees the job; of an export also with the right `export` on its entity.",
+    "Callers who see the job; for an export they also need the right `export` on its entity.",
     _job_with_download,
 )
 

@@ -171,7 +171,9 @@ def test_page_has_every_operation_and_explains_every_problem(get: Any) -> None:
 
 def test_texts_in_the_page_are_escaped() -> None:
     build = load_function("api", "openapi.page")
-    evil = json.loads(json.dumps(description()).replace("Is it alive?", "<script>alert(1)</script> & `<b>`"))
+    evil = json.loads(
+        json.dumps(description()).replace("Check that the service is up", "<script>alert(1)</script> & `<b>`")
+    )
     page = build.page(evil)
     assert "<script" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp;" in page

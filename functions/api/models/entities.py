@@ -56,7 +56,7 @@ _Groups = Annotated[list[str], PlainValidator(_groups, json_schema_input_type=_G
 
 
 class PermissionsRequest(Body):
-    """Groups by right. Without it only the group admin has any."""
+    """Groups by right. Without it only the group `admin` has access."""
 
     view: _Groups = Field(default_factory=list)
     import_: _Groups = Field(default_factory=list, alias="import")
@@ -90,9 +90,9 @@ class EntityRequest(Body):
     model_config = ConfigDict(json_schema_extra={"examples": [_CONTACTS]})
 
     name: str | None = None
-    """That of the path, or left out."""
+    """If given, the name in the path."""
     title: Annotated[str, Line(MAX_TEXT)] | None = None
-    """The name, when left out."""
+    """The name when left out."""
     database: Annotated[str, Line(MAX_TEXT)] | None = None
     data_type: Word[DataType] = DataType.PROFILE
     table_schema: wire.TableSchemaDocument = Field(alias="schema")
@@ -101,9 +101,9 @@ class EntityRequest(Body):
     """A text encoding that Python knows; detected when left out."""
     permissions: PermissionsRequest = Field(default_factory=lambda: PermissionsRequest.model_validate({}))
     columns: dict[str, str] = Field(default_factory=dict)
-    """Header names of files, and the fields that they mean; applied before the header is checked."""
+    """Maps header names of files to fields; applied before the header is checked."""
     refuse_duplicates: bool = False
-    """A file whose content was imported before fails as `duplicate-file`."""
+    """Whether a file whose content was imported before fails with `duplicate-file`."""
     target: TargetRequest | None = None
 
     @field_validator("name")

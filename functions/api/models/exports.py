@@ -118,11 +118,11 @@ class ExportRequest(Body):
     entity: str
     """Name of the entity; you need the right `export` on it."""
     type: Word[ExportType] = ExportType.ONE_SHOT
-    """`CUSTOM` and `INCREMENTAL_CUSTOM` are defined by the group backoffice."""
+    """Only the group `backoffice` defines `CUSTOM` and `INCREMENTAL_CUSTOM`."""
     fields: Annotated[list[str], Schema(minItems=1, uniqueItems=True)] | None = None
-    """All in schema order, when left out."""
+    """All fields in schema order when left out."""
     filter: Annotated[list[wire.ConditionDocument], Schema(maxItems=MAX_CONDITIONS)] = Field(default_factory=list)
-    """Conditions that must all hold."""
+    """Conditions that a record must meet, all of them."""
     format: wire.FormatName = DEFAULT_FORMAT
     dialect: wire.DialectDocument = Field(default_factory=dict)
     compression: Word[Compression] = Compression.NONE
@@ -131,11 +131,11 @@ class ExportRequest(Body):
     schedule: _Schedule = None
     destination: wire.DestinationDocument | None = Field(None, validate_default=True)
     recipients: Annotated[list[wire.Email], Schema(maxItems=MAX_RECIPIENTS)] = Field(default_factory=list)
-    """Who gets the report."""
+    """E-mail addresses that the report of each run is sent to."""
     escape_formulas: bool = True
-    """Prefix `'` to cells that a spreadsheet would run."""
+    """Whether `'` is prefixed to cells that a spreadsheet would execute."""
     include_deleted: bool = False
-    """Incremental exports: deletions are rows too, in a column `_deleted`."""
+    """Of incremental exports: whether deletions are rows too, marked in a column `_deleted`."""
 
     @field_validator("type")
     @classmethod
@@ -213,7 +213,7 @@ class ExportRequest(Body):
 
 
 class DestinationToTest(Body):
-    """A place that files are to be delivered to."""
+    """A destination to test."""
 
     refusal: ClassVar[str] = "The destination breaks a rule."
 
@@ -229,7 +229,7 @@ class DestinationToTest(Body):
 
 
 class Copy(Body):
-    """What differs in a copy."""
+    """The name of the copy."""
 
     refusal: ClassVar[str] = "The copy breaks a rule."
     model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Another"}]})
@@ -238,10 +238,10 @@ class Copy(Body):
 
 
 class Unscheduling(Body):
-    """How a scheduled export becomes a draft."""
+    """The confirmation that unscheduling may need."""
 
     refusal: ClassVar[str] = "The export cannot be unscheduled like this."
     model_config = ConfigDict(json_schema_extra={"examples": [{"confirm": True}]})
 
     confirm: bool = False
-    """Needed for INCREMENTAL_CUSTOM, which becomes a standard export for good."""
+    """Required for `INCREMENTAL_CUSTOM`: the export becomes a standard one and stays one."""

@@ -23,45 +23,52 @@ VERSION = "1"
 PLACEHOLDER_SERVER = "https://api.example.com"
 
 _MEANINGS: dict[str, str] = {
-    "malformed-request": "The body is no JSON, names a member twice or is nested too deep; an id of the path is "
-    "no UUID; or a parameter of the query is unknown, stands twice or has a value that it cannot have.",
-    "unauthorized": "There is no token, or it is expired, forged, or meant for another service. Sign in again.",
-    "forbidden": "You can see this, but your groups lack the right to do it. Ask an administrator.",
-    "not-found": "There is nothing here, or it is not for your eyes: the two are answered alike.",
-    "method-not-allowed": "The resource is there, but takes other methods: `Allow` lists them.",
-    "conflict": "The state forbids it. `allowedActions` says what it allows instead; read the resource, then decide.",
-    "gone": "The job or its files have expired; soon they will be not found.",
-    "precondition-failed": "The definition is no longer the one of `If-Match`: somebody changed it. Read it again.",
-    "unavailable": "The identity provider does not answer, so that nobody can tell who you are; or a part of this "
-    "service that the request needs. Try again later.",
-    "too-large": "The body has more bytes than the API takes. Files go to the form of `POST /v1/uploads`.",
-    "invalid-request": "The body is well-formed, but breaks a rule. `errors` names each wrong member and the rule; "
-    "unknown members are wrong too.",
-    "internal-error": "Something went wrong on our side. Try again later; the logs have the cause.",
+    "malformed-request": "The body is not valid JSON, names a member twice or is nested too deep; an id in the path "
+    "is not a UUID; or a query parameter is unknown, given twice or invalid.",
+    "unauthorized": "The token is missing, expired, forged or meant for another service. Sign in again.",
+    "forbidden": "You may see this, but none of your groups has the right to do it. Ask an administrator.",
+    "not-found": "There is nothing at this address, or you may not see it: the response is the same.",
+    "method-not-allowed": "The resource exists, but does not support the method. `Allow` lists those that it supports.",
+    "conflict": "The current state does not allow it. `allowedActions` lists what it allows; read the resource again.",
+    "gone": "The job or its files have expired. Later the response will be 404.",
+    "precondition-failed": "Somebody changed the definition after you read it, so that it no longer has the `ETag` of "
+    "`If-Match`. Read it again.",
+    "unavailable": "The identity provider, which is needed to verify your token, or another part of the service "
+    "does not respond. Try again later.",
+    "too-large": "The body is larger than the API accepts. Send files to the form of `POST /v1/uploads`.",
+    "invalid-request": "The body is valid JSON, but breaks a rule. `errors` lists each invalid member and the rule; "
+    "unknown members are invalid too.",
+    "internal-error": "Something went wrong in the service. Try again later; the cause is in its logs.",
 }
 _HEADERS: dict[str, Json] = {
-    "Location": {"description": "Where to go on.", "schema": dict(type="string", format="uri-reference")},
-    "Retry-After": {"description": "Seconds to wait before asking again.", "schema": dict(type="integer", minimum=1)},
+    "Location": {
+        "description": "The address of the resource or file.",
+        "schema": dict(type="string", format="uri-reference"),
+    },
+    "Retry-After": {
+        "description": "Seconds to wait before the next request.",
+        "schema": dict(type="integer", minimum=1),
+    },
     "ETag": {
-        "description": "Stays the same while the resource does.",
+        "description": "Identifies this version of the resource.",
         "schema": dict(type="string", pattern='^"[!#-~]+"$'),
     },
-    "Allow": {"description": "The methods that the resource takes.", "schema": {"type": "string"}},
+    "Allow": {"description": "The methods that the resource supports.", "schema": {"type": "string"}},
     "WWW-Authenticate": {"description": "RFC 9110, section 11.6.1.", "schema": {"type": "string"}},
 }
 _REFUSAL_HEADERS = {401: ("WWW-Authenticate",), 405: ("Allow",)}
 _REQUEST_HEADERS: dict[str, Json] = {
     "If-None-Match": {
-        "description": "An `ETag` that is known already: when it still holds, the answer is 304.",
+        "description": "An `ETag` that you already have: while it is current, the response is 304.",
         "schema": {"type": "string"},
     },
     "If-Match": {
-        "description": "An `ETag`: the request is refused (412) when the definition is not that one any more.",
+        "description": "An `ETag`: if the definition has changed since, the request is refused (412).",
         "schema": {"type": "string"},
     },
     "Idempotency-Key": {
-        "description": "Of your choice: the same request sent again with it gets the first one's answer. Kept for a "
-        "day. Another body with it is 422, the same one while the first is at work 409.",
+        "description": "A key of your choice. The same request with the same key gets the first response again, for a "
+        "day. The key with another body is refused with 422; while the first request runs, with 409.",
         "schema": dict(type="string", minLength=1, maxLength=MAX_KEY, pattern="^[!-~]+$"),
     },
 }
@@ -196,8 +203,8 @@ def document(operations: Sequence[Operation]) -> Json:
             "summary": "Bulk import and export of records for DynamoDB",
             "description": (
                 "JSON uses camelCase, times are RFC 3339 in UTC, durations are seconds, ids are UUIDs. Every refusal "
-                "is a problem document (RFC 9457). Unknown members of bodies and unknown parameters of queries are "
-                "refused; a member that is null counts as left out. `GET` routes answer `HEAD` too."
+                "is a problem document (RFC 9457). Unknown members of bodies and unknown query parameters are "
+                "refused; a member that is null counts as left out. `GET` routes support `HEAD` too."
             ),
             "license": {"name": "Apache 2.0", "identifier": "Apache-2.0"},
         },
@@ -214,14 +221,14 @@ def document(operations: Sequence[Operation]) -> Json:
                     "type": "http",
                     "scheme": "bearer",
                     "bearerFormat": "JWT",
-                    "description": "`Authorization: Bearer <JWT>` of the user pool, or of the configured issuer.",
+                    "description": "`Authorization: Bearer <JWT>`, from the user pool or the configured issuer.",
                 },
                 "oauth": {
                     "type": "apiKey",
                     "in": "header",
                     "name": "Authorization",
                     "description": (
-                        "Zilliant's form: `Authorization: OAuth <base64 of the token endpoint's whole JSON answer>`, "
+                        "Zilliant's form: `Authorization: OAuth <base64 of the token endpoint's whole JSON response>`, "
                         "whose `access_token` is used."
                     ),
                 },

@@ -1,4 +1,4 @@
-"""Documents that the domain checks and keeps as they were given: what the description shows of them."""
+"""What the description shows of documents that the domain checks as a whole and keeps as they were given."""
 
 from __future__ import annotations
 
@@ -118,11 +118,11 @@ class PeriodicSchedule(TypedDict):
     time: Annotated[str, Schema(pattern=f"^{TIME.pattern}$", examples=["02:30"])]
     timezone: _Zone
     days: NotRequired[Annotated[list[Annotated[str, Schema(enum=list(DAYS))]], Schema(minItems=1, uniqueItems=True)]]
-    """Every day, when left out."""
+    """Every day when left out."""
 
 
 class OneShotSchedule(TypedDict):
-    """When a one-shot export runs; without a schedule it runs at once."""
+    """When a one-shot export runs."""
 
     at: Annotated[str, Schema(examples=["2026-01-31T10:30"])]
     """A time with an offset, or a local one with a `timezone`."""
@@ -170,12 +170,12 @@ SHAPES: dict[str, Any] = {
     "PeriodicSchedule": PeriodicSchedule,
     "OneShotSchedule": OneShotSchedule,
     "Schedule": {
-        "description": "Of a periodic export: when it runs. Of a one-shot: its time, or left out for at once.",
+        "description": "When the export runs. A one-shot export without a schedule runs at once.",
         "anyOf": [{"shape": "PeriodicSchedule"}, {"shape": "OneShotSchedule"}],
     },
     **{_name_of(name): _kind(name) for name in DESTINATIONS},
     "Destination": _any_of(
-        DESTINATIONS, "Where the file goes. Files of type ONE_SHOT may stay to be downloaded; others are delivered."
+        DESTINATIONS, "Where the file goes. Only exports of type ONE_SHOT can be downloaded; others are delivered."
     ),
     "Format": {"type": "string", "enum": list(FORMATS)},
     "DestinationKind": {"type": "string", "enum": list(DESTINATIONS)},

@@ -19,7 +19,7 @@ from waybill.wire import about as wire
 router = ApiRouter("Service")
 
 
-@router.get("/v1/health", "Is it alive?", needs=NOTHING, answers=ok("It is.", wire.Health))
+@router.get("/v1/health", "Check that the service is up", needs=NOTHING, answers=ok("The service is up.", wire.Health))
 def get_health(request: Request) -> Response[str]:
     return json_response({"status": "ok"})
 
@@ -83,7 +83,7 @@ def get_auth_config(request: Request) -> Response[str]:
     return json_response(config)
 
 
-@router.get("/v1/me", "Who am I?", needs=TOKEN, answers=ok("Name and groups.", wire.Me))
+@router.get("/v1/me", "Get the caller", needs=TOKEN, answers=ok("Name and groups.", wire.Me))
 def get_me(request: Request) -> Response[str]:
     caller = request.caller
     me: wire.Me = {"name": caller.name, "subject": caller.subject, "groups": sorted(caller.groups)}

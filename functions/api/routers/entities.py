@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 router = ApiRouter("Entities")
 
 
-@router.get("/v1/entities", "List entities", needs=TOKEN, answers=ok("Entities by name.", wire.EntityPage))
+@router.get("/v1/entities", "List entities", needs=TOKEN, answers=ok("A page of entities, by name.", wire.EntityPage))
 def list_entities(request: Request, query: Paging) -> Response[str]:
     after = decode_cursor(query.next_token)
     if after is not None and not NAME_PATTERN.fullmatch(after):
@@ -42,10 +42,10 @@ def get_entity(entity: Entity) -> Response[str]:
     "Create or replace an entity",
     needs=ADMIN,
     answers={
-        201: Answer("It is new.", wire.Entity, ("Location", "ETag")),
-        200: Answer("It replaces the one of this name.", wire.Entity, ("ETag",)),
+        201: Answer("The entity is new.", wire.Entity, ("Location", "ETag")),
+        200: Answer("It replaces the entity of this name.", wire.Entity, ("ETag",)),
     },
-    refusals={409: "`primaryKey` cannot change while there are records; or another call changed the entity meanwhile."},
+    refusals={409: "`primaryKey` cannot change while the entity has records; or another request changed the entity."},
     headers=("If-Match",),
 )
 def put_entity(request: Request, name: str, body: EntityRequest) -> Response[str]:
@@ -75,9 +75,9 @@ def put_entity(request: Request, name: str, body: EntityRequest) -> Response[str
     "Delete an entity with its records and jobs",
     needs=DELETE_ENTITY,
     answers=DELETED,
-    refusals={409: "A job runs, or an export is scheduled."},
+    refusals={409: "A job is running, or an export is scheduled."},
     headers=("If-Match",),
-    description="Its jobs disappear at once, its records by a background job; the name can be used again.",
+    description="Its jobs disappear at once; a background job deletes its records. The name can be used again.",
 )
 def delete_entity(request: Request, entity: Entity) -> Response[str]:
     from waybill.upkeep.entity_deletion import delete_entity as delete
@@ -87,7 +87,10 @@ def delete_entity(request: Request, entity: Entity) -> Response[str]:
 
 
 @router.get(
-    "/v1/entities/<name>/records", "Read records", needs=VIEW, answers=ok("Records in no order.", wire.RecordPage)
+    "/v1/entities/<name>/records",
+    "Read records",
+    needs=VIEW,
+    answers=ok("Records in no particular order.", wire.RecordPage),
 )
 def list_records(request: Request, entity: Entity, query: Paging) -> Response[str]:
     from waybill.entities.records import record_page

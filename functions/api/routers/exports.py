@@ -47,8 +47,8 @@ if TYPE_CHECKING:
     )
 
 PREVIEWED_RUNS = 5
-_STATE = {409: "The state forbids it; `allowedActions` says what it allows."}
-_CUSTOM = {403: "It is a custom flow, which the back office alone sets up."}
+_STATE = {409: "The status does not allow it; `allowedActions` lists what it allows."}
+_CUSTOM = {403: "It is a custom flow, which only the back office may change."}
 _FITS_NO_MORE = {422: "The definition no longer suits the entity."}
 _MADE = ("Location", "ETag")
 
@@ -59,8 +59,8 @@ router = ApiRouter("Exports")
     "/v1/exports",
     "List exports",
     needs=TOKEN,
-    answers=ok("Definitions, newest first.", wire.ExportPage),
-    description="`FINISHED` also finds periodic ones that have run.",
+    answers=ok("A page of definitions, newest first.", wire.ExportPage),
+    description="The status `FINISHED` also matches periodic exports that have run.",
 )
 def list_exports(request: Request, query: ExportFilters) -> Response[str]:
     after = decode_cursor(query.next_token)
@@ -137,10 +137,10 @@ def _shown(
     "/v1/exports/test-destination",
     "Test a destination",
     needs=EXPORT,
-    answers=ok("What a delivery would meet there.", wire.DestinationTest),
+    answers=ok("The result of the test.", wire.DestinationTest),
     refusals={404: "There is no such entity."},
-    description="Connects, logs in, and does with a small file what a delivery does: it is written under a temporary "
-    "name, renamed, and deleted again. In a bucket an upload is begun and given up. Takes up to 25 seconds.",
+    description="Connects, logs in, and does what a delivery does with a small file: writes it under a temporary name, "
+    "renames it, and deletes it. In a bucket, begins an upload and aborts it. Takes up to 25 seconds.",
 )
 def test_destination(request: Request, entity: Entity, body: DestinationToTest) -> Response[str]:
     """Ask the function that may read secrets whether a file can be delivered there."""
@@ -156,9 +156,9 @@ def test_destination(request: Request, entity: Entity, body: DestinationToTest) 
 
 @router.post(
     "/v1/exports/preview-schedule",
-    "When a schedule that no export has yet would run",
+    "Preview a schedule before it is saved",
     needs=TOKEN,
-    answers=ok("The next five times.", wire.RunTimes),
+    answers=ok("The next five run times.", wire.RunTimes),
 )
 def preview_any_schedule(request: Request, body: ScheduleToPreview) -> Response[str]:
     return _next_runs(request, body.schedule)
@@ -212,7 +212,7 @@ def delete_export(request: Request, export: Export) -> Response[str]:
 
 @router.post(
     "/v1/exports/<export_id>/activate",
-    "Schedule a draft, or run it now",
+    "Activate a draft: schedule it, or run it now",
     needs=CHANGE_EXPORT,
     answers=ok("The export: SCHEDULED, or IN_PROGRESS.", wire.Export, "ETag"),
     refusals=_CUSTOM | _STATE | _FITS_NO_MORE,
@@ -247,7 +247,7 @@ def _check_fit(request: Request, definition: Definition, entity: Entity) -> None
     "/v1/exports/<export_id>/unschedule",
     "Turn a scheduled export back into a draft",
     needs=TAKE_OVER_EXPORT,
-    answers=ok("The export, a DRAFT.", wire.Export, "ETag"),
+    answers=ok("The export, now a DRAFT.", wire.Export, "ETag"),
     refusals=_CUSTOM | _STATE,
     operation_id="unscheduleExport",
 )
@@ -263,7 +263,7 @@ def unschedule(request: Request, export: Export, body: Unscheduling) -> Response
     "/v1/exports/<export_id>/copy",
     "Copy an export",
     needs=TAKE_OVER_EXPORT,
-    answers={201: Answer("A draft of the new name.", wire.Export, _MADE)},
+    answers={201: Answer("A draft with the new name.", wire.Export, _MADE)},
     refusals=_CUSTOM | _STATE,
     operation_id="copyExport",
 )
@@ -294,7 +294,7 @@ def run_export(request: Request, export: Export, entity: Entity) -> Response[str
 
 @router.get(
     "/v1/exports/<export_id>/definition",
-    "Every parameter, with nothing left to defaults",
+    "Get the definition of an export, with all defaults filled in",
     needs=TAKE_OVER_EXPORT,
     answers=ok("The definition.", wire.ExportWithDefinition),
     refusals=_CUSTOM | _STATE,
@@ -308,7 +308,7 @@ def get_definition(export: Export, entity: Entity) -> Response[str]:
     "/v1/exports/<export_id>/jobs",
     "List the runs of an export",
     needs=EXPORT_DEFINITION,
-    answers=ok("Newest first.", JobPage),
+    answers=ok("A page of jobs, newest first.", JobPage),
 )
 def list_runs(request: Request, export: Export, query: Paging) -> Response[str]:
     jobs, cursor = request.services.runs.page(export.export_id, query.limit, query.next_token)
@@ -324,9 +324,9 @@ def _sees(request: Request, job: Job) -> bool:
 
 @router.get(
     "/v1/exports/<export_id>/preview-schedule",
-    "When it runs next",
+    "Preview the schedule of an export",
     needs=EXPORT_DEFINITION,
-    answers=ok("The next five times.", wire.RunTimes),
+    answers=ok("The next five run times.", wire.RunTimes),
 )
 def preview_schedule(request: Request, export: Export) -> Response[str]:
     """The next five times at which the schedule runs it, or would if it were activated."""

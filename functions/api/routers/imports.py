@@ -36,7 +36,7 @@ router = ApiRouter("Imports")
     "/v1/uploads",
     "Get a form to send a file to",
     needs=IMPORT,
-    answers={201: Answer("A presigned form, good for 15 minutes.", wire.Upload)},
+    answers={201: Answer("A presigned form, valid for 15 minutes.", wire.Upload)},
     refusals={404: "There is no such entity."},
 )
 def create_upload(request: Request, entity: Entity, body: UploadRequest) -> Response[str]:
@@ -67,12 +67,12 @@ def create_upload(request: Request, entity: Entity, body: UploadRequest) -> Resp
     "/v1/uploads/<upload_id>/preview",
     "Preview the beginning of the file that was sent",
     needs=UPLOAD,
-    answers=ok("What an import with these options would make of it.", wire.ImportPreview),
-    refusals={404: "There is no such upload.", 409: "The file is not there yet.", 410: "The upload has expired."},
-    description="Nothing is started, and the upload can be imported afterwards. What is found is what the import "
-    "finds: it is read by the same code. Of a text, compressed or not, the first MiB tells what it is; to preview a "
-    "large one, send its first two MiB as an upload of their own. Rows are checked one by one: what they are to each "
-    "other (`duplicate-key`, `unique-error`) or to records that exist, an import with `dryRun` tells.",
+    answers=ok("How an import with these options would read the beginning of the file.", wire.ImportPreview),
+    refusals={404: "There is no such upload.", 409: "The file has not been sent yet.", 410: "The upload has expired."},
+    description="Starts nothing; the upload can be imported afterwards. The same code reads the file as in an import. "
+    "For a text file, compressed or not, the first MiB is enough: to preview a large one, send its first two MiB as an "
+    "upload of their own. Rows are checked one by one; an import with `dryRun` also compares them with each other "
+    "(`duplicate-key`, `unique-error`) and with existing records.",
 )
 def preview_upload(request: Request, upload: Upload, entity: Entity, body: PreviewRequest) -> Response[str]:
     from waybill.aws.files import SourceChanged
@@ -96,7 +96,7 @@ def preview_upload(request: Request, upload: Upload, entity: Entity, body: Previ
     answers=accepted("The import is registered.", WireJob),
     refusals={
         404: "There is no such upload.",
-        409: "The file is not there yet, or was imported already; or the same request is at work.",
+        409: "The file has not been sent yet or was already imported; or a request with the same key is running.",
         410: "The upload has expired.",
     },
     headers=("Idempotency-Key",),

@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 LINK_SECONDS = 300
 _LINK = {
     200: Answer("The link, for `as=link`.", wire.Link),
-    303: Answer("A link that is good for five minutes.", headers=("Location",)),
+    303: Answer("A link to the file, valid for five minutes.", headers=("Location",)),
 }
 _EXPIRED_JOB = {410: "The job has expired."}
 _EXPIRED = {410: "The job or its files have expired."}
-_STATE = {409: "The state forbids it; `allowedActions` says what it allows."}
+_STATE = {409: "The status does not allow it; `allowedActions` lists what it allows."}
 
 router = ApiRouter("Jobs")
 
@@ -47,8 +47,8 @@ router = ApiRouter("Jobs")
     "List jobs",
     needs=TOKEN,
     answers={
-        200: Answer("Jobs, newest first.", wire.JobPage, ("ETag",)),
-        304: Answer("The page is as `If-None-Match` knows it.", headers=("ETag",)),
+        200: Answer("A page of jobs, newest first.", wire.JobPage, ("ETag",)),
+        304: Answer("The page has not changed since the `ETag` of `If-None-Match`.", headers=("ETag",)),
     },
     headers=("If-None-Match",),
     description="Filters apply after the read: a page may be shorter than `limit` while `nextToken` is not null.",
@@ -79,7 +79,7 @@ def list_jobs(request: Request, query: JobFilters) -> Response[str]:
     "Delete jobs that have ended",
     operation_id="deleteJobs",
     needs=TOKEN,
-    answers=ok("What became of each.", wire.Deletion),
+    answers=ok("Which jobs were deleted, and why others were not.", wire.Deletion),
 )
 def delete_many(request: Request, body: JobsToDelete) -> Response[str]:
     from waybill.upkeep.actions import delete_job
@@ -103,8 +103,8 @@ def delete_many(request: Request, body: JobsToDelete) -> Response[str]:
     "Get a job",
     needs=JOB,
     answers={
-        200: Answer("The job. It has `Retry-After` while it has not ended.", wire.Job, ("ETag", "Retry-After")),
-        304: Answer("It is as `If-None-Match` knows it.", headers=("ETag", "Retry-After")),
+        200: Answer("The job, with `Retry-After` until it has ended.", wire.Job, ("ETag", "Retry-After")),
+        304: Answer("The job has not changed since the `ETag` of `If-None-Match`.", headers=("ETag", "Retry-After")),
     },
     refusals=_EXPIRED_JOB,
     headers=("If-None-Match",),
@@ -130,7 +130,7 @@ def delete_one(request: Request, job: Job) -> Response[str]:
 
 @router.post(
     "/v1/jobs/<job_id>/cancel",
-    "Cancel an import that waits",
+    "Cancel a waiting import",
     operation_id="cancelJob",
     needs=CHANGE_JOB,
     answers=ok("The job, CANCELED.", wire.Job),
@@ -147,7 +147,7 @@ def cancel(request: Request, job: Job) -> Response[str]:
     "Stop an import in progress",
     operation_id="stopJob",
     needs=CHANGE_JOB,
-    answers=ok("The job. It ends within seconds; what was written stays.", wire.Job),
+    answers=ok("The job. It ends within seconds; what was written stays written.", wire.Job),
     refusals=_EXPIRED_JOB | _STATE,
 )
 def stop(request: Request, job: Job) -> Response[str]:
@@ -158,12 +158,17 @@ def stop(request: Request, job: Job) -> Response[str]:
 
 @router.post(
     "/v1/jobs/<job_id>/relaunch",
-    "Do again what a job left",
+    "Relaunch a job",
     operation_id="relaunchJob",
     needs=RELAUNCH_JOB,
-    answers=accepted("A child job: of an import with the rows that it left, of an export with its window.", wire.Job),
+    answers=accepted(
+        "A child job: of an import, for the rows that were not imported; of an export, for the same window.", wire.Job
+    ),
     refusals=_EXPIRED
-    | {409: "There is nothing left to do, or the job has not ended.", 422: "The definition fits no more."},
+    | {
+        409: "There is nothing to relaunch, or the job has not ended.",
+        422: "The definition no longer suits the entity.",
+    },
 )
 def relaunch(request: Request, job: Job) -> Response[str]:
     caller = request.caller
@@ -182,9 +187,9 @@ def relaunch(request: Request, job: Job) -> Response[str]:
 
 @router.get(
     "/v1/jobs/<job_id>/errors",
-    "Read the errors of a job",
+    "List the errors of a job",
     needs=JOB,
-    answers=ok("Errors by row.", wire.RowErrorPage),
+    answers=ok("A page of errors, by row.", wire.RowErrorPage),
     refusals=_EXPIRED,
 )
 def list_errors(request: Request, job: Job, query: Paging) -> Response[str]:
@@ -272,9 +277,9 @@ def _check_files_live(request: Request, job: Job) -> None:
 
 @router.get(
     "/v1/jobs/<job_id>/report",
-    "What became of a job",
+    "Get the report of a job",
     needs=JOB,
-    answers=ok("The report; of a run of an export also what it ran with.", Report),
+    answers=ok("The report; of a run of an export with the definition that it ran with.", Report),
     refusals=_EXPIRED_JOB,
 )
 def get_report(request: Request, job: Job) -> Response[str]:

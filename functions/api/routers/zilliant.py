@@ -33,7 +33,7 @@ router = ApiRouter("Zilliant")
     answers={201: Answer("The import is registered.", wire.ZilliantImport)},
     refusals={
         404: "There is no such upload, or it has expired.",
-        409: "The file is not there yet, or was imported already.",
+        409: "The file has not been sent yet or was already imported.",
     },
 )
 def start_import(request: Request, upload: Upload) -> Response[str]:
@@ -46,10 +46,10 @@ def start_import(request: Request, upload: Upload) -> Response[str]:
 
 @router.get(
     "/v1/EntityImport/<import_id>/status",
-    "How an import stands",
+    "Get the status of an import",
     operation_id="zilliantStatus",
     needs=ZILLIANT_JOB,
-    answers=ok("Its status.", wire.ZilliantStatus),
+    answers=ok("The status.", wire.ZilliantStatus),
 )
 def get_status(job: Job) -> Response[str]:
     return json_response(status_view(job))

@@ -33,7 +33,7 @@ class Target(TypedDict):
 
 
 class Entity(TypedDict):
-    """An entry of the catalogue; `PUT` takes the same document back."""
+    """An entry of the catalogue. `PUT` accepts the same document."""
 
     name: EntityName
     title: str
@@ -42,13 +42,13 @@ class Entity(TypedDict):
     schema: TableSchemaDocument
     dialect: TableDialectDocument | None
     encoding: Encoding | None
-    """A text encoding that Python knows; null: it is detected."""
+    """A text encoding that Python knows; null means that it is detected."""
     permissions: Permissions
     """Groups by right."""
     columns: dict[str, str]
-    """Header names of files, and the fields that they mean; applied before the header is checked."""
+    """Maps header names of files to fields; applied before the header is checked."""
     refuseDuplicates: bool
-    """A file whose content was imported before fails as `duplicate-file`."""
+    """Whether a file whose content was imported before fails with `duplicate-file`."""
     target: Target | None
 
 

@@ -1,4 +1,4 @@
-"""Exports: definitions, and where they stand."""
+"""Exports: their definitions and states."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ class RunTimes(TypedDict):
 
 
 class DestinationTest(TypedDict):
-    """Whether a destination takes files."""
+    """The result of a connection test."""
 
     ok: bool
     """Whether a file can be delivered there."""
     code: _Reason | None
-    """Why not: the reason that a run would fail for."""
+    """Why not: the reason that a delivery would fail with."""
     detail: str
-    """What was done, or what to mend."""
+    """What was done, or what to correct."""
 
 
 class Definition(TypedDict):
-    """What to export and how; every default is filled in."""
+    """What to export and how, with all defaults filled in."""
 
     name: str
     entity: str
@@ -53,7 +53,7 @@ class Definition(TypedDict):
     fields: list[str] | None
     """Null: all in schema order."""
     filter: list[ConditionDocument]
-    """Conditions that must all hold."""
+    """Conditions that a record must meet, all of them."""
     format: FormatName
     dialect: DialectDocument
     compression: Compression
@@ -62,27 +62,27 @@ class Definition(TypedDict):
     schedule: ScheduleDocument | None
     destination: DestinationDocument
     recipients: list[Email]
-    """Who gets the report."""
+    """E-mail addresses that the report of each run is sent to."""
     escapeFormulas: bool
-    """Prefix `'` to cells that a spreadsheet would run."""
+    """Prefixes `'` to cells that a spreadsheet would execute."""
     includeDeleted: bool
-    """Incremental exports: deletions are rows too, in a column `_deleted`."""
+    """Of incremental exports: deletions are rows too, marked in a column `_deleted`."""
 
 
 class ExportWithDefinition(Definition):
-    """A definition with nothing left to defaults."""
+    """A definition with all defaults filled in."""
 
     exportId: Uuid
     version: Ordinal
 
 
 class Standing(TypedDict):
-    """Where an export stands."""
+    """The state of an export."""
 
     exportId: Uuid
     status: ExportStatus
     version: Ordinal
-    """Counts the edits."""
+    """Grows by one with each edit."""
     createdAt: Moment
     createdBy: str
     allowedActions: list[_Action]
@@ -91,9 +91,9 @@ class Standing(TypedDict):
     isRunning: bool
     nextRunAt: Moment | None
     windowEnd: Moment | None
-    """Where the last delivered window ended."""
+    """End of the last window that was delivered."""
     lastRun: RunSummary | None
-    """A summary that outlives its job."""
+    """A summary of the last run, kept after its job has expired."""
     message: str | None
     """Why the export paused itself."""
 
@@ -105,7 +105,7 @@ def _hides_custom_flows(schema: dict[str, Any]) -> None:
 
 @configured(json_schema_extra=_hides_custom_flows)
 class Export(Standing, Definition):
-    """A definition and where it stands. Of a custom flow, people outside the back office see where it stands only."""
+    """A definition and its state. Of a custom flow, callers outside the back office see only its state."""
 
 
 class ExportPage(TypedDict):

@@ -22,7 +22,7 @@ class Upload(TypedDict):
     fields: dict[str, str]
     """Its fields; the file follows as `file`."""
     expiresAt: Moment
-    """Until when the form can be sent."""
+    """When the form expires."""
 
 
 class PreviewError(TypedDict):
@@ -42,7 +42,7 @@ class PreviewRow(TypedDict):
     cells: list[str]
     """Long ones end in \u2026."""
     errors: list[PreviewError]
-    """Only where the header fits."""
+    """Present only where the header matches."""
 
 
 class PreviewFailure(TypedDict):
@@ -62,10 +62,10 @@ class ImportPreview(TypedDict):
     labels: list[str]
     """The header."""
     fields: list[str | None]
-    """The field that each label stands for."""
+    """The field of each label."""
     rows: Annotated[list[PreviewRow], Schema(maxItems=SHOWN_ROWS)]
     headerErrors: list[PreviewError]
-    """All that is wrong with the header."""
+    """Everything that is wrong with the header."""
     error: PreviewFailure | None
     isWhole: bool
     """The preview has read the whole file."""

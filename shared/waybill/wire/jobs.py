@@ -22,9 +22,9 @@ class JobCounts(TypedDict):
     total: Natural | None
     """Rows of the file; null until known."""
     processed: Natural
-    """Rows handled so far; never falls."""
+    """Rows handled so far; never decreases."""
     imported: Natural
-    """In a dry run: would be imported. For exports: rows written."""
+    """In a dry run, rows that would be imported; for exports, rows written."""
     rejected: Natural
     unprocessed: Natural
     """0 until the end."""
@@ -43,18 +43,18 @@ class Run(TypedDict):
     jobId: Uuid
     status: Annotated[Status, Schema(description="WAITING → IN_PROGRESS → COMPLETED or FAILED; WAITING → CANCELED.")]
     outcome: Outcome | None
-    """Null until the job ends, and of a canceled one."""
+    """Null until the job ends, and for a canceled job."""
     startedAt: Moment | None
     completedAt: Moment | None
     fileName: str
     windowFrom: Moment | None
-    """Of an incremental export; null: everything before `windowTo`."""
+    """Of an incremental export; null means everything before `windowTo`."""
     windowTo: Moment | None
     error: JobError | None
 
 
 class RunSummary(Run):
-    """What stays of a run after its job has expired."""
+    """A summary of a run, kept after its job has expired."""
 
     durationSeconds: Seconds | None
     numberOfItems: Natural | None
@@ -64,7 +64,7 @@ class RunSummary(Run):
 class Work(Run):
     process: Process
     entity: str
-    """`(No permission)` when you may no longer view it or add to it."""
+    """`(No permission)` when the caller may no longer view it or add to it."""
     startedBy: Annotated[str, Schema(examples=["alice", "s3:123456789012"])]
     counts: JobCounts
     exportId: Uuid | None
@@ -83,7 +83,7 @@ class Detected(TypedDict):
     encoding: str | None
     """Null for a workbook."""
     bom: bool
-    """Whether it begins with a byte order mark."""
+    """Whether the file begins with a byte order mark."""
     delimiter: str | None
     """Null unless the file is a text with delimiters."""
     headerRow: Ordinal | None
@@ -115,14 +115,14 @@ class Job(JobEvent, RunSummary):
     rowsPerSecond: Seconds | None
     remainingSeconds: Natural | None
     queuePosition: Ordinal | None
-    """1 is the next one into this entity."""
+    """Place in the queue of the entity; 1 is next."""
     stopReason: Annotated[str, Schema(enum=["USER", "MAX_ERRORS"])] | None
     duplicateOf: str | None
     """An earlier job that imported the same content."""
     retryOf: Uuid | None
     """The job that this one relaunches."""
     expiresAt: Moment | None
-    """When the job is gone; null while it runs."""
+    """When the job expires; null while it runs."""
     filesExpireAt: Moment | None
     heartbeatAt: Moment | None
     """When a worker last reported progress."""
@@ -135,7 +135,7 @@ class JobPage(TypedDict):
 
 
 class Link(TypedDict):
-    """A link to a file, good for five minutes."""
+    """A link to a file, valid for five minutes."""
 
     url: Uri
 
@@ -145,12 +145,12 @@ class FailedDeletion(TypedDict):
 
     jobId: str
     status: int
-    """The status that `DELETE /v1/jobs/{job_id}` answers for it."""
+    """The status that `DELETE /v1/jobs/{job_id}` responds with."""
     detail: str
 
 
 class Deletion(TypedDict):
-    """What became of the jobs that were to be deleted."""
+    """Which jobs were deleted, and why others were not."""
 
     deleted: list[str]
     failed: list[FailedDeletion]

@@ -20,10 +20,10 @@ class JobDelivery(TypedDict):
 
 
 class JobReport(Work, RunSummary):
-    """What became of a job, as a mail says it."""
+    """The result of a job, as e-mails report it."""
 
     name: str | None
-    """Of the export."""
+    """The name of the export."""
     delivered: JobDelivery | None
     bytes: Natural | None
     sha256: str | None
@@ -32,7 +32,7 @@ class JobReport(Work, RunSummary):
 
 
 class Report(JobReport):
-    """What became of a job, in one page."""
+    """The result of a job."""
 
     definition: NotRequired[_ExportWithDefinition]
-    """What a run of an export ran with."""
+    """The definition that the run of an export ran with."""
