@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import itertools
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,7 +19,9 @@ from werkzeug.test import run_wsgi_app
 
 from tests import builders
 from tests.api_builders import NOW, Api, Issuer, load_function
+from tests.importing import run, start
 from waybill.bootstrap import Services
+from waybill.jobs.model import Job
 
 
 class Dispatcher(DomainDispatcherApplication):
@@ -151,3 +154,15 @@ def api(
     monkeypatch.setattr(function, "verifier", lambda: verifier)
     yield api
     api.services.dynamodb.close()
+
+
+@pytest.fixture
+def drop(services: Services, s3: Any, clock: builders.Clock) -> Any:
+    """Drops each file under a name of its own, runs its import to the end, and returns the job."""
+    numbers = itertools.count()
+
+    def drop_and_run(data: bytes, entity: str = "contacts", **metadata: str) -> Job:
+        clock.forward(seconds=1)
+        return run(services, start(services, s3, data, key=f"drop/{entity}/{next(numbers)}.csv", **metadata))
+
+    return drop_and_run

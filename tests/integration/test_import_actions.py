@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 import pytest
@@ -18,25 +17,13 @@ from waybill.imports.load import load_chunk
 from waybill.imports.plan import plan_import
 from waybill.imports.precheck import precheck_chunk
 from waybill.imports.relaunch import relaunch_import
-from waybill.jobs.model import Job, Status
+from waybill.jobs.model import Status
 from waybill.upkeep.actions import cancel_job, stop_job
 
 
 @pytest.fixture(autouse=True)
 def contacts(services: Services) -> None:
     services.entities.put(builders.entity())
-
-
-@pytest.fixture
-def drop(services: Services, s3: Any, clock: builders.Clock) -> Any:
-    """Drops a file of its own name and runs its import to the end."""
-    numbers = itertools.count()
-
-    def drop_and_run(data: bytes, entity: str = "contacts", **metadata: str) -> Job:
-        clock.forward(seconds=1)
-        return run(services, start(services, s3, data, key=f"drop/{entity}/{next(numbers)}.csv", **metadata))
-
-    return drop_and_run
 
 
 def test_stop_lists_the_rows_that_were_not_written(

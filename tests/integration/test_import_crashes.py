@@ -17,7 +17,6 @@ from tests.importing import (
     executions,
     records,
     rejects,
-    run,
     start,
     stop_executions,
 )
@@ -35,18 +34,6 @@ from waybill.upkeep.actions import stop_job
 @pytest.fixture(autouse=True)
 def contacts(services: Services) -> None:
     services.entities.put(builders.entity())
-
-
-@pytest.fixture
-def drop(services: Services, s3: Any, clock: builders.Clock) -> Any:
-    """Drops a file of its own name and runs its import to the end."""
-    numbers = itertools.count()
-
-    def drop_and_run(data: bytes, entity: str = "contacts", **metadata: str) -> Job:
-        clock.forward(seconds=1)
-        return run(services, start(services, s3, data, key=f"drop/{entity}/{next(numbers)}.csv", **metadata))
-
-    return drop_and_run
 
 
 def row_reason(services: Services, job: Job) -> str:
@@ -97,7 +84,7 @@ def test_every_step_can_be_run_again(services: Services, s3: Any) -> None:
 def test_a_crash_after_any_write_of_a_load_changes_nothing_in_the_end(
     services: Services, s3: Any, clock: builders.Clock, survived: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The attempt dies at its n-th request, whichever it is; the retry ends as an undisturbed run does."""
+    """The attempt dies at its n-th request; the retry ends as an undisturbed run does."""
     job = start(services, s3, builders.contacts_csv(BAD_ROWS, count=60))
     plan_import(services, job.job_id)
     left = survived
@@ -149,8 +136,8 @@ def test_a_step_that_fails_for_good_ends_the_job_with_every_row_accounted_for(se
 def test_what_a_dead_attempt_wrote_counts_when_nobody_goes_on(
     services: Services, s3: Any, clock: builders.Clock, drop: Any, mode: str, end: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A worker dies in the middle, then the import is stopped or given up: progress does not fall, and who is listed as
-    stopped was not known to be written."""
+    """A worker dies in the middle, then the import is stopped or given up: progress does not fall, and no row is
+    listed as stopped that is known to be written."""
     monkeypatch.setattr("waybill.jobs.leases.HEARTBEAT_SECONDS", 0.0)
     monkeypatch.setattr("waybill.tabular.records.segments.__defaults__", (0, 1000))
     if mode != "upsert":

@@ -325,7 +325,7 @@ def test_a_row_of_over_a_mebibyte_is_rejected_alone(services: Services, s3: Any)
 
 
 def test_comments_are_not_counted_where_the_source_is_gone(services: Services, s3: Any) -> None:
-    """A rewritten file does not need its source any more; another one does."""
+    """A converted file does not need its source any more; others do."""
     job = start(services, s3, gzip.compress(table().encode()), key="drop/contacts/c.gz")
     planned = plan_import(services, job.job_id)
     s3.delete_object(Bucket=services.settings.drop_bucket, Key="drop/contacts/c.gz")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 import pytest
@@ -14,7 +13,6 @@ from tests.importing import (
     live,
     records,
     rejected_types,
-    run,
     start,
 )
 from waybill.bootstrap import Services
@@ -23,24 +21,12 @@ from waybill.imports.finish import finish_import
 from waybill.imports.load import load_chunk
 from waybill.imports.plan import plan_import
 from waybill.imports.precheck import precheck_chunk
-from waybill.jobs.model import Job, Outcome, Status
+from waybill.jobs.model import Outcome, Status
 
 
 @pytest.fixture(autouse=True)
 def contacts(services: Services) -> None:
     services.entities.put(builders.entity())
-
-
-@pytest.fixture
-def drop(services: Services, s3: Any, clock: builders.Clock) -> Any:
-    """Drops a file of its own name and runs its import to the end."""
-    numbers = itertools.count()
-
-    def drop_and_run(data: bytes, entity: str = "contacts", **metadata: str) -> Job:
-        clock.forward(seconds=1)
-        return run(services, start(services, s3, data, key=f"drop/{entity}/{next(numbers)}.csv", **metadata))
-
-    return drop_and_run
 
 
 def test_insert_refuses_what_is_there(services: Services, drop: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 import pytest
@@ -23,24 +22,12 @@ from waybill.imports.error_log import error_page
 from waybill.imports.job_files import rejects_key
 from waybill.imports.load import load_chunk
 from waybill.imports.plan import plan_import
-from waybill.jobs.model import ChunkLease, Job, Outcome, Status
+from waybill.jobs.model import ChunkLease, Outcome, Status
 
 
 @pytest.fixture(autouse=True)
 def contacts(services: Services) -> None:
     services.entities.put(builders.entity())
-
-
-@pytest.fixture
-def drop(services: Services, s3: Any, clock: builders.Clock) -> Any:
-    """Drops a file of its own name and runs its import to the end."""
-    numbers = itertools.count()
-
-    def drop_and_run(data: bytes, entity: str = "contacts", **metadata: str) -> Job:
-        clock.forward(seconds=1)
-        return run(services, start(services, s3, data, key=f"drop/{entity}/{next(numbers)}.csv", **metadata))
-
-    return drop_and_run
 
 
 def test_a_dropped_file_is_imported_and_its_bad_rows_come_back(services: Services, s3: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from typing import Any
 
@@ -20,24 +19,12 @@ from tests.importing import (
 from waybill.bootstrap import Services
 from waybill.imports.options import ImportOptions
 from waybill.imports.start import start_drop
-from waybill.jobs.model import Job, Status
+from waybill.jobs.model import Status
 
 
 @pytest.fixture(autouse=True)
 def contacts(services: Services) -> None:
     services.entities.put(builders.entity())
-
-
-@pytest.fixture
-def drop(services: Services, s3: Any, clock: builders.Clock) -> Any:
-    """Drops a file of its own name and runs its import to the end."""
-    numbers = itertools.count()
-
-    def drop_and_run(data: bytes, entity: str = "contacts", **metadata: str) -> Job:
-        clock.forward(seconds=1)
-        return run(services, start(services, s3, data, key=f"drop/{entity}/{next(numbers)}.csv", **metadata))
-
-    return drop_and_run
 
 
 def test_a_file_for_no_entity_fails_at_once(services: Services, s3: Any) -> None:

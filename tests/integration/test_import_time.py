@@ -107,7 +107,7 @@ def test_a_finish_that_runs_out_of_time_goes_on_where_it_was(
 
 
 def test_winners_bear_the_time_at_which_they_were_written(services: Services, s3: Any, clock: builders.Clock) -> None:
-    """Exports by time of writing would miss records that bear the time of an invocation before."""
+    """Incremental exports would miss records with the time of an earlier invocation."""
     job = loaded(services, start(services, s3, repeating_rows()))
     loaded_at = clock.now()
     while not services.jobs.get(job.job_id).is_terminal:

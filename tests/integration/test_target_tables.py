@@ -146,7 +146,7 @@ def test_delete_needs_only_the_key_and_really_deletes(services: Services, drop: 
 def test_an_attempt_that_meets_its_own_writes_counts_them_as_done(
     services: Services, s3: Any, clock: builders.Clock, theirs: Theirs, mode: str, chunk_bytes: int
 ) -> None:
-    """Each chunk is loaded, its commit is lost, the execution is started anew, and each chunk is loaded again."""
+    """Each chunk is loaded, its commit is lost, the execution is restarted, and each chunk is loaded again."""
     object.__setattr__(services.settings, "chunk_bytes", chunk_bytes)
     for number in range(10, 20):
         theirs.put("eu", number)
@@ -269,7 +269,7 @@ def test_a_definition_must_fit_the_table(
 
 
 def test_an_insert_that_meets_another_record_is_refused_by_the_table_itself(services: Services, theirs: Theirs) -> None:
-    """The condition that the sink relies on, and that the answer has the record that it met."""
+    """The condition that the sink relies on; the answer holds the record that is there."""
     theirs.put("eu", 1, price=5)
     request = {
         "TableName": TABLE,

@@ -124,7 +124,7 @@ def test_a_blank_last_record_needs_no_line_break(data: bytes) -> None:
         ("nul\0,x", True),
     ],
 )
-def test_stray_quotes_and_nuls_are_told_from_structure(line: str, stray: bool) -> None:
+def test_stray_quotes_and_nuls_are_found(line: str, stray: bool) -> None:
     data = f'ok,"fine"\n{line}\n"ok",fine\n'.encode()
     (segment,) = segments(io.BytesIO(data), COMMA)
     rows = parse_rows(segment, segment.data.decode(), COMMA)

@@ -1,4 +1,4 @@
-"""Typed values as the text that their field reads; what does not fit is refused by the field, never changed."""
+"""Typed values become the text that their field reads; the field refuses what does not fit, nothing changes it."""
 
 from __future__ import annotations
 

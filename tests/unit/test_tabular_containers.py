@@ -1,4 +1,4 @@
-"""Gzip, zip and workbooks of strangers: read exactly, or refused soon, small and with a documented code."""
+"""Gzip, zip and workbooks of unknown origin: read exactly, or refused early with a documented code."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def read(data: bytes, name: str | None = None, sheet: int = 1) -> list[tuple[int
 
 
 def code_of(call: Callable[[], object]) -> str:
-    """The code with which it fails, soon and without much memory."""
+    """The code with which it fails, early and without much memory."""
     started = time.process_time()
     tracemalloc.start()
     try:
@@ -230,7 +230,7 @@ def test_serial_numbers_are_the_moments_that_a_spreadsheet_shows(
     assert serial_value(serial, kind, is_1904) == value
 
 
-def test_sheets_without_places_with_prefixes_and_gaps() -> None:
+def test_sheets_without_cell_references_with_prefixes_and_gaps() -> None:
     data = xlsx([], parts={
         "xl/worksheets/sheet1.xml": '<x:worksheet xmlns:x="urn:x"><x:dimension ref="A1"/><x:sheetData>'
         '<x:row><x:c><x:v>1</x:v></x:c><x:c><x:v>2</x:v></x:c></x:row>'
@@ -258,7 +258,7 @@ _CELLS = st.lists(st.tuples(st.integers(0, 3), _ATTRIBUTES, _VALUES), max_size=5
 
 @settings(max_examples=300)
 @given(st.lists(st.tuples(st.booleans(), _CELLS), max_size=6), st.data())
-def test_the_short_cut_reads_what_the_parser_reads(
+def test_the_shortcut_reads_what_the_parser_reads(
     lines: list[tuple[bool, list[tuple[int, str, str]]]], data: st.DataObject
 ) -> None:
     rows = []
@@ -325,7 +325,7 @@ def test_workbook_that_is_refused(make: Callable[[], bytes], code: str) -> None:
     assert code_of(lambda: read(data)) == code
 
 
-def test_a_row_that_is_longer_than_any_is_refused() -> None:
+def test_a_row_that_is_too_long_is_refused() -> None:
     noise = random.Random(1).randbytes(9 * 1024**2).hex()
     with pytest.raises(JobFailed) as caught:
         read(xlsx([row(text(noise))]))
@@ -348,7 +348,7 @@ def test_foreign_workbook_that_is_refused(data: bytes) -> None:
 
 
 def test_a_foreign_workbook_cannot_take_the_memory_of_the_function() -> None:
-    """One cell far out makes calamine ask for a cell of every place before it."""
+    """One cell far out makes calamine allocate a cell for every position before it."""
     far = [["a"], *[[""]] * 60_000, [""] * 250 + ["b"]]
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert code_of(lambda: list(foreign.read_sheet(io.BytesIO(workbooks.xls(far)), None, 1).rows)) == "format-error"

@@ -1,4 +1,4 @@
-"""What a file is, from its first bytes, and text of any encoding row by row."""
+"""Detection of format, encoding and delimiter by the first bytes; text of any encoding, row by row."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_what_is_not_text_or_not_what_is_declared_is_refused(data: bytes, declar
         ("gb18030", False), ("big5", False), ("iso2022_jp", False), ("cp037", False), ("hz", False),
     ],
 )  # fmt: skip
-def test_only_bytes_that_stand_for_themselves_are_cut(encoding: str, expected: bool) -> None:
+def test_only_encodings_whose_bytes_can_be_cut_are_cut(encoding: str, expected: bool) -> None:
     assert is_cuttable(encoding) is expected
 
 
@@ -114,14 +114,14 @@ def test_text_of_any_encoding_reads_as_its_characters(rows: list[list[str]], enc
         (b"a,b\n1,+2AA-\n", "utf-7", 2),
     ],
 )
-def test_what_does_not_decode_is_told_by_its_row(data: bytes, encoding: str, row: int) -> None:
+def test_what_does_not_decode_is_an_error_of_its_row(data: bytes, encoding: str, row: int) -> None:
     with pytest.raises(JobFailed) as caught:
         scan_table(Recoded(io.BytesIO(data), encoding), Dialect(), "utf-8", 1 << 20, source_encoding=encoding)
     assert (caught.value.job_code, caught.value.row_number) == ("encoding-error", row)
     assert encoding in caught.value.detail
 
 
-def test_an_undecodable_byte_far_down_is_told_by_its_row() -> None:
+def test_an_undecodable_byte_far_down_is_an_error_of_its_row() -> None:
     data = b"id,name\n" + b"1,\xc3\xa9\n" * 300_000 + b"2,\xe9\n" + b"3,x\n" * 10
     with pytest.raises(JobFailed) as caught:
         scan_file(io.BytesIO(data), {}, None, 1 << 20)
@@ -175,7 +175,7 @@ def test_the_delimiter_is_what_divides_records_alike(text: str, delimiter: str) 
         (b"\x89PNG", "format-error"),
     ],
 )
-def test_a_container_is_told_by_its_first_bytes(head: bytes, kind: str) -> None:
+def test_a_container_is_detected_by_its_first_bytes(head: bytes, kind: str) -> None:
     try:
         assert container(head) == kind
     except JobFailed as error:
@@ -197,7 +197,7 @@ def test_a_container_is_told_by_its_first_bytes(head: bytes, kind: str) -> None:
         ("id,name\n", True, "x.jsonl", False),
     ],
 )
-def test_json_lines_are_told_by_their_first_line(head: str, is_whole: bool, name: str, expected: bool) -> None:
+def test_json_lines_are_detected_by_their_first_line(head: str, is_whole: bool, name: str, expected: bool) -> None:
     assert is_json_lines(head, is_whole, name) is expected
 
 
@@ -235,7 +235,7 @@ def test_json_lines_keep_every_value(objects: list[dict[str, Any]], line_break: 
     "text",
     ["1", '"a"', "null", "{", '{"a":1,"a":2}', '{"a":NaN}', '{"a":-Infinity}', "[" * 100_000, '{"a":1} x', "{'a':1}"],
 )
-def test_lines_that_make_no_row(text: str) -> None:
+def test_lines_that_are_not_rows(text: str) -> None:
     with pytest.raises(BadLine):
         parse_line(text)
 

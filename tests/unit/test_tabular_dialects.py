@@ -103,7 +103,7 @@ def test_rows_are_those_of_one_sequential_read(text: str, dialect: Dialect, bloc
 
 
 @given(texts, dialects, st.integers(1, 80), st.sampled_from([None, (2,), (1, 3), ()]), st.sets(st.integers(1, 9)))
-def test_a_plan_numbers_rows_as_the_file_does(
+def test_a_scan_numbers_rows_as_the_file_does(
     text: str, dialect: Dialect, chunk_bytes: int, header_rows: tuple[int, ...] | None, comments: set[int]
 ) -> None:
     dialect = replace(dialect, header_rows=header_rows, comment_rows=tuple(sorted(comments)))
@@ -155,7 +155,7 @@ def plan(data: bytes, **dialect: object) -> ScannedFile:
         ('5" pipe,x', {"quote_char": None}, False),
     ],
 )
-def test_stray_quotes_are_told_in_every_dialect(line: str, options: dict[str, Any], is_stray: bool) -> None:
+def test_stray_quotes_are_found_in_every_dialect(line: str, options: dict[str, Any], is_stray: bool) -> None:
     dialect = Dialect(**options)
     (segment,) = segments(io.BytesIO(f"{line}\n".encode()), dialect)
     assert parse_rows(segment, f"{line}\n", dialect).stray == ({0} if is_stray else set())
@@ -259,7 +259,7 @@ def test_headers_and_comments(
         ("a,b\n1,'2\n", {"quoteChar": "'"}, "format-error", 2),
     ],
 )
-def test_bad_headers_are_told(text: str, dialect: dict[str, Any], code: str, row: int | None) -> None:
+def test_bad_headers_are_refused(text: str, dialect: dict[str, Any], code: str, row: int | None) -> None:
     with pytest.raises(JobFailed) as caught:
         plan(text.encode(), **dialect)
     assert (caught.value.job_code, caught.value.row_number) == (code, row)
@@ -271,8 +271,8 @@ def test_blank_and_comment_rows_at_the_end_do_not_count() -> None:
     assert [(chunk.first_row, chunk.rows, chunk.skipped) for chunk in found.chunks] == [(2, 3, ())]
 
 
-def test_a_rejects_file_speaks_for_itself() -> None:
-    """Whatever its entity's files look like: no header, comments, another delimiter and quote."""
+def test_a_rejects_file_is_read_as_it_was_written() -> None:
+    """Although its entity's files have no header, comments, another delimiter and quote."""
     data = b'_row,_type,_reason,id,name\n7,type-error,"id: no, ""really""",x,a\n'
     found = plan(data, header=False, delimiter=";", quoteChar="'", commentRows=[1], commentChar="7")
     assert found.labels == ["_row", "_type", "_reason", "id", "name"]
