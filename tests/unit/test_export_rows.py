@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.exporting import UID, definition, entity, page, rows, stored, tombstone
+from waybill.entities.fieldtypes.attributes import are_canonical, number_text
 from waybill.errors import JobFailed
 from waybill.exports.encoder import RowEncoder
 
@@ -218,3 +220,17 @@ def test_names_of_fields_are_any_text() -> None:
     item = stored(of, {name: str(number) for number, name in enumerate(names)})
     assert rows(of, [item]) == "0,1,2,3,4,5,6\r\n"
     assert list(json.loads(rows(of, [item], "jsonl"))) == names
+
+
+def is_in_its_one_spelling(text: str) -> bool:
+    try:
+        return number_text(Decimal(text)) == text
+    except (ValueError, ArithmeticError):
+        return False
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.text("0123.-+eE٣ ", max_size=4) | st.integers().map(str) | st.decimals().map(str), max_size=4))
+def test_numbers_are_known_by_their_one_spelling(texts: list[str]) -> None:
+    short = [text for text in texts if len(text) <= 30]  # of longer ones only the form counts, DynamoDB keeps no such
+    assert are_canonical(short) is (bool(short) and all(map(is_in_its_one_spelling, short)))

@@ -108,7 +108,7 @@ class RowEncoder:
         ]
         self._key = [schema.by_name[name] for name in schema.primary_key]
         self._keep, self._changes = keep, changes
-        self._reader = _PageReader(self._columns)
+        self._reader = _PageReader(self._columns, self._own_table)
 
     @property
     def attributes(self) -> list[str]:
@@ -128,9 +128,9 @@ class RowEncoder:
             JobFailed: `xlsx-limit`, a text is too long for a cell of a workbook.
         """
         page = _Page(body)
-        values, count, last_key = self._reader.read(page)
+        values, count, last_key, has_tombstones = self._reader.read(page)
         deleted: list[bool] | None = None
-        if self._keep is not None or (self._own_table and b'"_gone"' in body):
+        if self._keep is not None or has_tombstones:
             leaves = self._leaving(page.items)
             if self._changes:
                 deleted = leaves
@@ -216,16 +216,25 @@ class _Page:
         return found
 
 
+class _Read(NamedTuple):
+    """What a page contains: the values by column, and how many items they are of."""
+
+    values: list[Sequence[Any]]
+    item_count: int
+    last_key: dict[str, Any] | None
+    has_tombstones: bool
+
+
 class _PageReader:
     """Reads a page into columns of values, by a decoder that is built for the entity.
 
     A value is None where there is no attribute, and `_OTHER` where it has another type than the field's.
     """
 
-    def __init__(self, columns: Sequence[_Column]) -> None:
-        self._columns = columns
-        members: list[tuple[str, Any, Any]] = []
-        names: dict[str, str] = {}
+    def __init__(self, columns: Sequence[_Column], own_table: bool) -> None:
+        self._columns, self._own_table = columns, own_table
+        members: list[tuple[str, Any, Any]] = [("gone", msgspec.Raw, _NONE)] if own_table else []
+        names: dict[str, str] = {"gone": _GONE} if own_table else {}
         for number, column in enumerate(columns):
             if _is_plain_name(column.attribute):
                 members.append((f"f{number}", *_SHAPES.get(column.letter, (msgspec.Raw, _NONE))))
@@ -236,14 +245,16 @@ class _PageReader:
         self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(page).decode
         self._takes = [_take(number, column) for number, column in enumerate(columns)]
 
-    def read(self, page: _Page) -> tuple[list[Sequence[Any]], int, dict[str, Any] | None]:
-        """Returns a page's values by column, the number of its items and its last key."""
+    def read(self, page: _Page) -> _Read:
         try:
             found = self._decode(page.body)
         except msgspec.ValidationError:  # something that is no attribute of DynamoDB
             values = [[column.value(item) for item in page.items] for column in self._columns]
-            return list(values), len(page.items), page.document.get("LastEvaluatedKey")
-        return [take(found.Items, page) for take in self._takes], len(found.Items), found.LastEvaluatedKey
+            has_tombstones = self._own_table and any(_GONE in item for item in page.items)
+            return _Read(list(values), len(page.items), page.document.get("LastEvaluatedKey"), has_tombstones)
+        items = found.Items
+        has_tombstones = self._own_table and [item.gone for item in items].count(None) < len(items)
+        return _Read([take(items, page) for take in self._takes], len(items), found.LastEvaluatedKey, has_tombstones)
 
 
 def _is_plain_name(attribute: str) -> bool:
