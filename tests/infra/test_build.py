@@ -21,7 +21,7 @@ LAMBDA_LIMIT_BYTES = 250 * 1024 * 1024  # function and layers unpacked (AWS, *La
 IMPORT_EVERYTHING = """
 import importlib, pkgutil, sys
 sys.path[:0] = sys.argv[1:]
-import asyncssh, aws_lambda_powertools, botocore, certifi, jwt, msgspec, pycurl, pydantic, tzdata, xxhash
+import asyncssh, aws_lambda_powertools, boto3, certifi, jwt, msgspec, pycurl, pydantic, tzdata, xxhash
 import cryptography.hazmat.primitives.asymmetric.rsa
 import waybill
 for module in pkgutil.walk_packages(waybill.__path__, "waybill."):

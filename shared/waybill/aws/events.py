@@ -1,4 +1,4 @@
-"""Events on the account's default event bus. botocore is loaded on first use."""
+"""Events on the account's default event bus. boto3 is loaded on first use."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from waybill.aws.clients import client
+from waybill.aws.clients import session
 
 if TYPE_CHECKING:
     from mypy_boto3_events.client import EventBridgeClient
@@ -26,8 +26,7 @@ class Events:
 
     @cached_property
     def _events(self) -> EventBridgeClient:
-        made: EventBridgeClient = client("events", self._region, self._endpoint_url)
-        return made
+        return session().client("events", region_name=self._region, endpoint_url=self._endpoint_url)
 
     def publish(self, detail_type: str, detail: Mapping[str, Any], resources: list[str]) -> None:
         """Put one event (AWS, Amazon EventBridge API, PutEvents).

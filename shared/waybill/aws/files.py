@@ -1,4 +1,4 @@
-"""Files in S3: streamed in, streamed out, presigned. botocore is loaded on first use."""
+"""Files in S3: streamed in, streamed out, presigned. boto3 is loaded on first use."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 from waybill.aws.bucket import Bucket
-from waybill.aws.clients import client
+from waybill.aws.clients import session
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -46,16 +46,11 @@ class Files:
 
     @cached_property
     def _s3(self) -> S3Client:
+        from botocore.config import Config
+
         # Version 4 signatures: older presigned URLs outlive their expiry on some endpoints.
-        made: S3Client = client(
-            "s3",
-            self._region,
-            self._endpoint_url,
-            signature_version="s3v4",
-            retries={"mode": "standard", "max_attempts": 5},
-            read_timeout=60,
-        )
-        return made
+        config = Config(signature_version="s3v4", retries={"mode": "standard", "max_attempts": 5}, read_timeout=60)
+        return session().client("s3", region_name=self._region, endpoint_url=self._endpoint_url, config=config)
 
     def head(self, bucket: str, key: str) -> FileInfo | None:
         """Size, ETag (without quotes) and user metadata; None when there is no such object."""

@@ -1,13 +1,16 @@
-"""Other functions of this service, asked for an answer. botocore is loaded on first use."""
+"""Other functions of this service, asked for an answer. boto3 is loaded on first use."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from waybill.aws.clients import client
+from waybill.aws.clients import session
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda.client import LambdaClient
 
 # Whoever asks is asked through an HTTP API, which gives up after 30 seconds.
 _ANSWER_SECONDS = 26
@@ -23,16 +26,12 @@ class Functions:
         self._endpoint_url = endpoint_url
 
     @cached_property
-    def _lambda(self) -> Any:
+    def _lambda(self) -> LambdaClient:
+        from botocore.config import Config
+
         # Not sent again by the client: what the function does would be done twice.
-        return client(
-            "lambda",
-            self._region,
-            self._endpoint_url,
-            connect_timeout=2,
-            read_timeout=_ANSWER_SECONDS,
-            retries={"total_max_attempts": 1},
-        )
+        config = Config(connect_timeout=2, read_timeout=_ANSWER_SECONDS, retries={"total_max_attempts": 1})
+        return session().client("lambda", region_name=self._region, endpoint_url=self._endpoint_url, config=config)
 
     def ask(self, name: str, event: Mapping[str, Any]) -> Any:
         """What the function returns for an event.

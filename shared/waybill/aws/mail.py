@@ -1,4 +1,4 @@
-"""Mail through SES. botocore is loaded on first use."""
+"""Mail through SES. boto3 is loaded on first use."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from waybill.aws.clients import client
+from waybill.aws.clients import session
 
 if TYPE_CHECKING:
     from mypy_boto3_sesv2.client import SESV2Client
@@ -33,8 +33,7 @@ class Mailer:
 
     @cached_property
     def _ses(self) -> SESV2Client:
-        made: SESV2Client = client("sesv2", self._region, self._endpoint_url)
-        return made
+        return session().client("sesv2", region_name=self._region, endpoint_url=self._endpoint_url)
 
     def send(self, recipients: Sequence[str], subject: str, text: str, html: str) -> None:
         """Send one mail to each recipient, so that none learns of the others.

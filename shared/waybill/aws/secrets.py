@@ -1,4 +1,4 @@
-"""Secrets of partners' servers, from Secrets Manager. botocore is loaded on first use; nothing is kept."""
+"""Secrets of partners' servers, from Secrets Manager. boto3 is loaded on first use; nothing is kept."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from waybill.aws.clients import client
+from waybill.aws.clients import session
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager.client import SecretsManagerClient
@@ -23,8 +23,7 @@ class Secrets:
 
     @cached_property
     def _secrets(self) -> SecretsManagerClient:
-        made: SecretsManagerClient = client("secretsmanager", self._region, self._endpoint_url)
-        return made
+        return session().client("secretsmanager", region_name=self._region, endpoint_url=self._endpoint_url)
 
     def get(self, secret_id: str) -> dict[str, Any]:
         """The secret's JSON object.

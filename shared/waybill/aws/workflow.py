@@ -6,7 +6,7 @@ import json
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from waybill.aws.clients import client
+from waybill.aws.clients import session
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.client import SFNClient
@@ -19,8 +19,7 @@ class Workflow:
 
     @cached_property
     def _states(self) -> SFNClient:
-        made: SFNClient = client("stepfunctions", self._region, self._endpoint_url)
-        return made
+        return session().client("stepfunctions", region_name=self._region, endpoint_url=self._endpoint_url)
 
     def start(self, state_machine: str, job_id: str, restarts: int = 0) -> bool:
         """Start the job's execution once. Standard workflows are exactly once per name (AWS StartExecution).

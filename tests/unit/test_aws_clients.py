@@ -1,0 +1,19 @@
+"""boto3's session reads botocore's models by a reader of its own."""
+
+from __future__ import annotations
+
+import botocore.loaders
+import pytest
+
+from waybill.aws.clients import session
+
+
+@pytest.mark.parametrize("service", ["events", "lambda", "s3", "secretsmanager", "sesv2", "stepfunctions"])
+def test_models_are_those_that_botocore_reads(service: str) -> None:
+    ours = session()._session.get_component("data_loader")
+    botocores = botocore.loaders.Loader()
+    for kind in ("service-2", "endpoint-rule-set-1"):
+        assert ours.load_service_model(service, kind) == botocores.load_service_model(service, kind)
+    assert ours.load_data("endpoints") == botocores.load_data("endpoints")
+    with pytest.raises(botocore.exceptions.UnknownServiceError):
+        ours.load_service_model("nothing", "service-2")
