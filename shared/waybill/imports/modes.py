@@ -54,6 +54,11 @@ class Mode:
         return self.shape == "put" and self.requires is None
 
     @property
+    def is_update(self) -> bool:
+        """Whether a row is an update of some attributes (UpdateItem); its text then brings its own condition."""
+        return self.shape == "update"
+
+    @property
     def refusal(self) -> Refusal:
         """Why a row is rejected whose record does not stand as required."""
         return EXISTS if self.requires == "absent" else NOT_FOUND

@@ -86,7 +86,7 @@ def _refused(services: Services, job: Job, reader: RowReader, block: RowBlock) -
     """Rows whose record does not stand in the table as the mode requires."""
     mode = MODES[job.mode]
     attributes = reader.key_attributes
-    keys = keys_of(block.texts, attributes, mode.shape == "update")
+    keys = keys_of(block.texts, attributes, mode.is_update)
     there = existing(services.dynamodb, reader.table, keys, attributes, own_table=reader.target is None)
     stands = (comparable(key, attributes) in there for key in keys)
     return [row for row, is_there in zip(block.rows, stands, strict=True) if is_there is (mode.requires == "absent")]

@@ -164,7 +164,7 @@ def conditional_sink(
     """
     names = {"#key": "_pk", "#gone": "_gone", "#by": "_by"}
     values = {":job": {"S": job_id}}
-    if mode.shape == "update":  # its texts bring their own condition
+    if mode.is_update:
         wrapping, operation = Wrapping(f'{{"TableName":{json.dumps(table)},', "}"), "UpdateItem"
     else:
         condition = _IS_ABSENT if mode.requires == "absent" else _IS_THERE

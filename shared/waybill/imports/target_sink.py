@@ -36,7 +36,7 @@ def target_sink(
         key_attribute: any attribute of the table's key.
     """
     before, options = f'{{"TableName":{json.dumps(target.table)},', {"connections": connections}
-    if mode.shape == "update":  # its texts bring their own condition
+    if mode.is_update:
         writer = ConditionalWriter(dynamodb, "UpdateItem", before_send=before_send, **options)
         return ConditionalSink(writer, Wrapping(before, "}"), mode.refusal)
     if mode.shape == "delete":
