@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from waybill.exports.destinations.hosts import AllowedHosts
-from waybill.validation import Problems, is_line, refuse_unknown
+from waybill.validation import LINE_PATTERN, Problems, is_line, refuse_unknown
 
 if TYPE_CHECKING:
     from waybill.jobs.leases import LenientHeartbeat
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from waybill.settings import Settings
 
 _BLOCK_BYTES = 256 * 1024
-_LINE_PATTERN = "^[^\\u0000-\\u001F\\u007F-\\u009F\\u2028\\u2029]*$"
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ def line_member(longest: int, description: str = "", *, required: bool = False) 
 def line_schema(longest: int, description: str = "") -> dict[str, Any]:
     """The JSON Schema of one line of text (`waybill.validation.is_line`)."""
     described = {"description": description} if description else {}
-    return {"type": "string", **described, "minLength": 1, "maxLength": longest, "pattern": _LINE_PATTERN}
+    return {"type": "string", **described, "minLength": 1, "maxLength": longest, "pattern": LINE_PATTERN}
 
 
 @dataclass
