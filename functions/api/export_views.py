@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, cast
+from typing import cast
 
 from request import Request
 from waybill.exports.definition import Export, ExportStatus, ExportType
@@ -15,7 +14,7 @@ from waybill.wire import exports as wire
 def export_view(request: Request, export: Export) -> wire.Export:
     """A definition and where it stands. Of a custom flow, people outside the back office see where it stands only."""
     definition = export.definition
-    shown: Mapping[str, Any] = definition.to_document()
+    shown = definition.to_document()
     if definition.type is ExportType.CUSTOM and not request.caller.is_backoffice:
         shown = {member: shown[member] for member in ("name", "entity", "type")}
     next_run = None
@@ -46,7 +45,7 @@ def definition_view(export: Export, all_fields: list[str]) -> wire.ExportWithDef
     """
     document = export.definition.to_document()
     document["fields"] = document["fields"] or all_fields
-    return {"exportId": export.export_id, "version": export.version, **document}
+    return cast(wire.ExportWithDefinition, {"exportId": export.export_id, "version": export.version, **document})
 
 
 def _allowed_actions(request: Request, export: Export) -> list[str]:

@@ -21,7 +21,6 @@ from waybill.exports.compression import Compression
 from waybill.timestamps import parse_rfc3339, rfc3339
 
 if TYPE_CHECKING:
-    from waybill.wire import exports as wire
     from waybill.wire.jobs import RunSummary
 
 
@@ -127,7 +126,7 @@ class Definition:
             lambda found: _UNIT.sub(lambda unit: moment.strftime(_DATE_UNITS[unit[0]]), found[1]), self.file_name
         )
 
-    def to_document(self) -> wire.Definition:
+    def to_document(self) -> dict[str, Any]:
         """The members of the contract's definition, as JSON values."""
         return {
             "name": self.name,
