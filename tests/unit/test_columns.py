@@ -102,7 +102,7 @@ def quick_rule(field: Field, cells: list[str], lane: Any) -> list[tuple[str | No
 
 
 @pytest.mark.parametrize("descriptor", FIELDS)
-def test_each_cell_alone(descriptor: dict[str, Any]) -> None:
+def test_a_lane_says_of_each_cell_alone_what_the_plain_rule_says(descriptor: dict[str, Any]) -> None:
     field = make_field(descriptor)
     for cell in CELLS:
         assert quick_rule(field, [cell], make_column(field)) == [plain_rule(field, cell)], cell
@@ -124,7 +124,7 @@ def test_a_column_says_what_the_plain_rule_says(descriptor: dict[str, Any], data
 
 @pytest.mark.parametrize("descriptor", FIELDS)
 @pytest.mark.parametrize("few_cells", [1, 1_000])
-def test_cells_seen_before_are_told_again(
+def test_cells_seen_before_have_the_same_outcome_again(
     descriptor: dict[str, Any], few_cells: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(columns, "FEW_CELLS", few_cells)

@@ -1,4 +1,4 @@
-"""A filter takes the records that its words mean, and refuses what has no meaning for a field."""
+"""A filter selects the records that it describes; a condition that means nothing for its field is refused."""
 
 from __future__ import annotations
 
@@ -200,14 +200,14 @@ def test_conditions_are_joined_by_and() -> None:
         assert test is not None and test(item) is False
 
 
-def test_no_conditions_no_test() -> None:
+def test_without_conditions_every_record_passes() -> None:
     problems: Problems = []
     assert check_filter(None, SCHEMA, problems) == check_filter([], SCHEMA, problems) == ()
     assert not problems
     assert compile_filter((), SCHEMA) is None
 
 
-def test_what_is_kept_can_be_put_back() -> None:
+def test_a_checked_filter_can_be_sent_again() -> None:
     given = [condition("vip", "eq", "oui"), condition("string", "empty"), {**condition("any", "empty"), "value": None}]
     problems: Problems = []
     kept = check_filter(given, SCHEMA, problems)
@@ -262,7 +262,7 @@ def test_what_is_kept_can_be_put_back() -> None:
     ],
     ids=lambda value: json.dumps(value)[:80],
 )  # fmt: skip
-def test_refused(given: Any, where: list[str]) -> None:
+def test_a_condition_without_a_meaning_is_refused(given: Any, where: list[str]) -> None:
     problems: Problems = []
     check_filter(given, SCHEMA, problems)
     assert sorted(path for path, _ in problems) == where
@@ -278,7 +278,7 @@ def test_deep_nesting_is_refused() -> None:
     assert [path for path, _ in problems] == ["/filter"]
 
 
-def test_a_filter_that_fits_the_schema_no_more() -> None:
+def test_a_filter_that_no_longer_fits_the_schema() -> None:
     conditions = [condition("string", "eq", "a")]
     for fields in ([{"name": "other"}], [{"name": "string", "type": "number"}]):
         with pytest.raises(InvalidRequest) as caught:
@@ -298,7 +298,7 @@ NAMES = st.sampled_from(sorted(FIELDS))
 @given(
     st.lists(JSON | st.fixed_dictionaries({"field": NAMES | JSON, "op": st.sampled_from(OPS) | JSON, "value": JSON}))
 )
-def test_whatever_is_accepted_compiles(given: Any) -> None:
+def test_every_accepted_filter_compiles(given: Any) -> None:
     problems: Problems = []
     conditions = check_filter(given, SCHEMA, problems)
     if not problems:
@@ -419,7 +419,7 @@ def cases(draw: st.DrawFn) -> tuple[Condition, dict[str, Any] | None]:
 
 @settings(max_examples=1000, deadline=None)
 @given(cases())
-def test_agrees_with_the_plain_meaning(case: tuple[Condition, dict[str, Any] | None]) -> None:
+def test_a_filter_agrees_with_its_plain_meaning(case: tuple[Condition, dict[str, Any] | None]) -> None:
     given, attribute = case
     field = SCHEMA.by_name[given["field"]]
     problems: Problems = []
@@ -436,7 +436,7 @@ def test_agrees_with_the_plain_meaning(case: tuple[Condition, dict[str, Any] | N
 
 
 @pytest.mark.parametrize("name", FIELDS)
-def test_every_cell_against_every_other(name: str) -> None:
+def test_every_cell_compares_with_every_other(name: str) -> None:
     """All pairs of the cells above, in each op that the type has."""
     field = SCHEMA.by_name[name]
     for op in set(ops_of(field.kind)) - {"contains", "between", "empty"}:

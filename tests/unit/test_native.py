@@ -67,8 +67,8 @@ def reader(schema: dict[str, Any], dialect: Dialect, **members: Any) -> RowReade
     return RowReader(parsed, match_header(parsed, plan.labels), plan, entity(**members), JOB, "records")
 
 
-def told(reader: RowReader, segment: Segment, first_row: int) -> tuple[Any, ...]:
-    """All that a block says, in a form that can be compared."""
+def outcome(reader: RowReader, segment: Segment, first_row: int) -> tuple[Any, ...]:
+    """Everything in a block, in a form that can be compared."""
     block = reader.read(segment, first_row, segment.records, START, BatchSink.wrapping)
     return (
         list(block.rows),
@@ -80,13 +80,13 @@ def told(reader: RowReader, segment: Segment, first_row: int) -> tuple[Any, ...]
     )
 
 
-def assert_both_tell_the_same(schema: dict[str, Any], dialect: Dialect, data: bytes, **members: Any) -> int:
+def assert_both_have_one_outcome(schema: dict[str, Any], dialect: Dialect, data: bytes, **members: Any) -> int:
     """How many rows the library approved or found single bad cells in."""
     found = cut(data, dialect, True)
     segment = Segment(0, data, found.records, found.structural)
     quick, plain = reader(schema, dialect, **members), reader(schema, dialect, **members)
     plain._native = None
-    assert told(quick, segment, 2) == told(plain, segment, 2)
+    assert outcome(quick, segment, 2) == outcome(plain, segment, 2)
     if quick._native is None or not segment.structural:
         return 0
     loaded = quick._native.load(data, segment.records, 2, partition="u", key_prefix="job-")
@@ -118,13 +118,13 @@ NO_KEYS = ("object", "array", "list", "geopoint", "geojson")
     ("as_key", "descriptor"),
     [(False, one) for one in FIELDS] + [(True, one) for one in FIELDS if one["type"] not in NO_KEYS],
 )
-def test_every_kind_of_cell_is_told_as_by_the_rule(descriptor: dict[str, Any], as_key: bool) -> None:
+def test_every_kind_of_cell_has_the_outcome_of_the_rule(descriptor: dict[str, Any], as_key: bool) -> None:
     dialect = Dialect()
     others = [{"name": "id", "type": "string"}] if not as_key else []
     name = "f" if as_key else "id"
     schema = {"fields": [*others, {"name": "f", **descriptor}], "primaryKey": name}
     lines = [line([*[f"k{at}" for _ in others], cell], dialect) for at, cell in enumerate(filter(encodable, CELLS))]
-    assert_both_tell_the_same(schema, dialect, "\n".join([*lines, ""]).encode())
+    assert_both_have_one_outcome(schema, dialect, "\n".join([*lines, ""]).encode())
 
 
 def test_most_fields_are_known_to_the_library() -> None:
@@ -179,7 +179,7 @@ DIALECTS = [
 
 @settings(max_examples=EXAMPLES * 3, deadline=None)
 @given(data=st.data())
-def test_any_file_is_told_as_by_the_rule(data: st.DataObject) -> None:
+def test_any_file_has_the_outcome_of_the_rule(data: st.DataObject) -> None:
     dialect = data.draw(st.sampled_from(DIALECTS))
     fields = [
         {"name": f"f{at}", **one}
@@ -198,14 +198,14 @@ def test_any_file_is_told_as_by_the_rule(data: st.DataObject) -> None:
     targets = [None, Target("t", "at"), Target("t", None)]
     members = {"target": data.draw(st.sampled_from(targets))} if schema["primaryKey"] else {}
     try:
-        assert_both_tell_the_same(schema, dialect, text.encode(), **members)
+        assert_both_have_one_outcome(schema, dialect, text.encode(), **members)
     except records.UnclosedQuote:
         return
 
 
 def test_rows_are_approved_and_bad_cells_named_without_a_second_reading() -> None:
     schema = {"fields": [{"name": "id"}, {"name": "n", "type": "integer"}], "primaryKey": "id"}
-    assert assert_both_tell_the_same(schema, Dialect(), b'a,1\nb,x\n"c ""d""",3\ne,"4"\n') == 4
+    assert assert_both_have_one_outcome(schema, Dialect(), b'a,1\nb,x\n"c ""d""",3\ne,"4"\n') == 4
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "cp1252"])
@@ -214,7 +214,7 @@ def test_rows_of_other_encodings_come_out_in_utf_8(encoding: str) -> None:
     data = "ä,1\nö,x\nü,\n,5\n".encode(encoding)
     quick = reader(schema, Dialect())
     quick._plan = ImportPlan(**{**vars(quick._plan), "text_encoding": encoding})
-    rows, texts, found_keys, _, errors, raws = told(quick, Segment(0, data, 4, True), 2)
+    rows, texts, found_keys, _, errors, raws = outcome(quick, Segment(0, data, 4, True), 2)
     assert (rows, found_keys, sorted(errors)) == ([2, 4], ["ä", "ü"], [3, 5])
     assert texts[0]["PutRequest"]["Item"]["id"] == {"S": "ä"}
     assert raws == ["ä,1", "ö,x", "ü,", ",5"]
@@ -245,11 +245,11 @@ def test_the_library_knows_the_one_rule_of_email_addresses(cells: list[str]) -> 
     assert all('"' in cell or not cell.isascii() for cell in cells if not field.check(cell)[1] and cell not in approved)
 
 
-def test_a_record_that_is_too_large_or_a_key_too_long_is_the_rules_to_judge() -> None:
+def test_a_record_that_is_too_large_or_a_key_too_long_is_left_to_the_rule() -> None:
     schema = {"fields": [{"name": "id"}, {"name": "text"}], "primaryKey": "id"}
     huge, control = "x" * 70_000, "\x01" * 65_000  # six bytes each as JSON
     data = f"a,{huge}\nb,{control}\n{'k' * 300},1\n{'k' * 1_025},1\n".encode()
-    assert_both_tell_the_same(schema, Dialect(), data)
+    assert_both_have_one_outcome(schema, Dialect(), data)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -339,7 +339,7 @@ def test_a_library_whose_structures_lie_differently_is_not_used(monkeypatch: pyt
     assert native.library.__wrapped__() is None
 
 
-def test_the_library_says_of_which_source_it_is(library: Any) -> None:
+def test_the_library_names_its_source(library: Any) -> None:
     assert library.waybill_source().decode() == source_hash()
 
 
@@ -349,16 +349,16 @@ def test_no_input_makes_it_leave_its_buffers(tmp_path: Path) -> None:
     if compiler is None and not os.environ.get("CI"):
         pytest.skip("no C compiler with sanitizers on this machine")
     flags = ["-g", "-O1", "-std=c11", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", '-DSOURCE=""']
-    told = []
+    runs = []
     for kind in ("-DVECTORS", "-U__SSE2__"):  # as on other processors too
         program = tmp_path / f"fuzz{kind}"
         source = ROOT / "tests" / "unit" / "native_fuzz.c"
         subprocess.run([*(compiler or ["cc"]), *flags, kind, "-o", program, source], check=True)
         done = subprocess.run([program, "1", str(EXAMPLES * 300)], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr[-4_000:]
-        told.append(tuple(map(int, done.stdout.split())))
-    assert told[0] == told[1]
-    good, unverified, _ = told[0]
+        runs.append(tuple(map(int, done.stdout.split())))
+    assert runs[0] == runs[1]
+    good, unverified, _ = runs[0]
     assert good > EXAMPLES * 20 and unverified > EXAMPLES * 20
 
 

@@ -125,7 +125,7 @@ def test_composite_keys_never_collide(rows: list[list[str]]) -> None:
     assert len(set(block.keys)) == len({tuple(row) for row in rows})
 
 
-def test_equal_values_have_one_key_however_they_are_spelt() -> None:
+def test_equal_values_have_one_key_in_any_spelling() -> None:
     def keys(kind: str, *cells: str) -> set[str]:
         document = {"fields": [{"name": "k", "type": kind}], "primaryKey": "k"}
         return set(compiled(compiler(document), [[cell] for cell in cells]).keys)
@@ -170,7 +170,7 @@ def test_records_over_400_kb_are_refused_by_bytes_not_characters() -> None:
     assert len(block.texts) == len(block.keys) == len(block.digests) == 1
 
 
-def test_rows_without_a_key_of_their_own_take_the_callers() -> None:
+def test_rows_without_a_primary_key_take_the_given_keys() -> None:
     subject = compiler({"fields": [{"name": "a", "type": "integer"}]})
     block = compiled(subject, [["1"], ["x"], ["3"]], partition="u", keys=["job-1", "job-2", "job-3"])
     assert [item["_sk"]["S"] for item in items(block)] == block.keys == ["job-1", "job-3"]
@@ -200,7 +200,7 @@ def test_a_target_table_gets_its_own_keys_and_names() -> None:
     assert [list(item) for item in items(compiled(subject, [["a", "", "true", ""]]))] == [["id", "vip"]]
 
 
-def test_delete_looks_at_the_key_only() -> None:
+def test_delete_reads_the_key_only() -> None:
     block = compiled(
         compiler(CONTACTS, shape="delete"),
         [["a", "bad", "bad", ""], ["", "", "", ""]],
@@ -238,6 +238,6 @@ def test_update_sets_what_the_file_has_and_removes_its_nulls() -> None:
     assert [names[name] for name in removes.split(",")] == ["__age"]
 
 
-def test_no_rows_are_no_block() -> None:
+def test_without_rows_the_block_is_empty() -> None:
     block = compiled(compiler(CONTACTS), [])
     assert (list(block.rows), list(block.texts), block.errors) == ([], [], {})

@@ -223,7 +223,7 @@ def test_messages_say_what_was_expected(descriptor: dict[str, Any], cell: str, m
     assert [problem.message for problem in field(**descriptor).check(cell)[1]] == [message]
 
 
-def test_every_broken_constraint_of_a_cell_is_told() -> None:
+def test_every_broken_constraint_of_a_cell_is_listed() -> None:
     subject = field(type="string", constraints={"minLength": 3, "pattern": "[0-9]+", "enum": ["123"]})
     assert [problem.message for problem in subject.check("a")[1]] == [
         "must have at least 3 characters",
@@ -319,11 +319,11 @@ def test_keys_and_unique_sets() -> None:
         ({"fields": [{"name": "a"}], "foreignKeys": [{"fields": "a", "reference": {}}]}, "/foreignKeys"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_kept_is_refused_where_it_stands(document: Any, path: str) -> None:
+def test_a_rule_that_cannot_be_kept_is_refused_with_its_place(document: Any, path: str) -> None:
     assert path in problems(document)
 
 
-def test_all_problems_are_told_at_once() -> None:
+def test_all_problems_are_listed_at_once() -> None:
     found = problems({"fields": [{"name": "a", "type": "x"}, {"name": "b", "format": 3}], "primaryKey": "z"})
     assert list(found) == ["/fields/0/type", "/fields/1/format", "/primaryKey"]
 

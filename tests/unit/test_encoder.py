@@ -45,7 +45,7 @@ def test_fields_and_dialect_of_the_definition() -> None:
     assert rows(CONTACTS, [ANNA], "jsonl", fields=("vip", "id")) == '{"vip":true,"id":"anna"}\n'
 
 
-def test_a_page_tells_how_many_items_it_had_and_where_to_go_on() -> None:
+def test_a_page_has_its_number_of_items_and_the_key_to_continue_from() -> None:
     encoder = RowEncoder(CONTACTS, definition())
     key = {"_pk": ANNA["_pk"], "_sk": ANNA["_sk"]}
     encoded = encoder.encode(page([ANNA, BEN], key, indent=2))
@@ -144,7 +144,7 @@ def test_tombstones_are_left_out_of_full_exports() -> None:
     assert rows(CONTACTS, [tombstone("ben")]) == ""
 
 
-def test_changes_tell_what_was_deleted_and_what_left_the_filter() -> None:
+def test_changes_mark_deleted_records_and_those_that_left_the_filter() -> None:
     items = [ANNA, tombstone("carl"), BEN]
     assert rows(CONTACTS, items, changes=True, keep=lambda item: "spend" in item) == (
         "anna,7.5,2024-02-29,yes,false\r\ncarl,NA,NA,NA,true\r\nben,NA,NA,NA,true\r\n"
@@ -193,7 +193,7 @@ def test_a_target_table_has_the_fields_own_names_and_no_tombstones() -> None:
     assert rows(own, [stored(own, {"id": "1", "_gone": "home"})]) == "1,home\r\n"
 
 
-def test_which_attributes_rows_are_made_of() -> None:
+def test_the_attributes_that_rows_need() -> None:
     encoder = RowEncoder(CONTACTS, definition(fields=("vip",)), changes=True)
     assert encoder.attributes == ["vip", "id", "_sk", "_gone"]
 
