@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from waybill.entities.header import match_header
-from waybill.entities.row_compiler import RowCompiler, compile_rows, key_text
+from waybill.entities.row_compiler import RowCompiler, key_text
 from waybill.entities.row_results import RowBlock, RowError
 from waybill.entities.schema import parse_schema
 
@@ -18,7 +18,7 @@ from waybill.entities.schema import parse_schema
 def compiler(document: dict[str, Any], **more: Any) -> RowCompiler:
     schema = parse_schema(document)
     labels = [descriptor["name"] for descriptor in document["fields"]]
-    return compile_rows(schema, match_header(schema, labels), **more)
+    return RowCompiler(schema, match_header(schema, labels), **more)
 
 
 def compiled(subject: RowCompiler, rows: list[list[str]], **more: Any) -> RowBlock:
@@ -94,7 +94,7 @@ def test_a_row_of_missing_values_is_blank() -> None:
     )  # fmt: skip
     rows = [["NA", "", ""], ["k", "NA", ""], ["NA", "NA", "note"], ["", "1", ""]]
     for labels, mode in [(["k", "n", "x"], "put"), (["k", "n", "_reason"], "put"), (["k", "n", "x"], "delete")]:
-        found = compiled(compile_rows(schema, match_header(schema, labels), shape=mode), rows)  # type: ignore[arg-type]
+        found = compiled(RowCompiler(schema, match_header(schema, labels), shape=mode), rows)  # type: ignore[arg-type]
         types = {error.row_number: (error.field_number, error.type) for error in errors(found)}
         blank = {"x": [0], "_reason": [0, 2]}[labels[2]] if mode == "put" else []
         assert types == {row: (None, "blank-row") if row in blank else (1, "missing-key") for row in (0, 2, 3)}
@@ -103,7 +103,7 @@ def test_a_row_of_missing_values_is_blank() -> None:
 def test_field_numbers_are_those_of_the_file() -> None:
     schema = parse_schema({**CONTACTS, "fieldsMatch": "subset"})
     match = match_header(schema, ["x", "_row", "vip", "id", "100%", "_age"])
-    block = compiled(compile_rows(schema, match), [["?", "2", "true", "k", "", "old"]])
+    block = compiled(RowCompiler(schema, match), [["?", "2", "true", "k", "", "old"]])
     assert [(error.field_number, error.field_name) for error in errors(block)] == [(6, "_age")]
 
 
@@ -218,7 +218,7 @@ def test_update_sets_what_the_file_has_and_removes_its_nulls() -> None:
     schema = parse_schema(CONTACTS)
     match = match_header(schema, ["100%", "id", "_age"], required="key")
     block = compiled(
-        compile_rows(schema, match, shape="update"),
+        RowCompiler(schema, match, shape="update"),
         [["x", "a", ""]],
         partition="u",
         stamps={"_at": '{"N":"1"}'},

@@ -1,6 +1,6 @@
 """Rows of a file → requests for DynamoDB, a block at a time.
 
-    compiler = compile_rows(schema, match_header(schema, labels))
+    compiler = RowCompiler(schema, match_header(schema, labels))
     block = compiler.compile(columns, numbers, partition=entity_uid, stamps={"_at": '{"N":"1700000000000"}'})
 
 `block.texts` are the requests of the good rows, `block.errors` says what is wrong with the others.
@@ -35,18 +35,6 @@ _SHARD = [f"{shard:02x}" for shard in range(SHARDS)]
 _ONE_CHAR_BYTES = 4  # of UTF-8, at most
 
 
-def compile_rows(schema: Schema, header: HeaderMatch, *, shape: Shape = "put", own_table: bool = True) -> RowCompiler:
-    """Builds the compiler of one file's rows.
-
-    Args:
-        shape: `put` writes whole records (upsert, insert), `update` the file's columns, `delete` needs the key only
-            (other columns are not read).
-        own_table: Waybill's records table; else a table of the entity's own, whose key attributes are the fields of
-            the primary key.
-    """
-    return RowCompiler(schema, header, shape, own_table)
-
-
 def attribute_name(of: Field, own_table: bool = True) -> str:
     """The attribute of a field. Only in Waybill's own table are there names to stay clear of."""
     return of.attribute if own_table else of.name
@@ -65,9 +53,16 @@ def shard_of(key: str) -> str:
 
 
 class RowCompiler:
-    """See `compile_rows`. Not safe for concurrent use: columns keep what they have seen."""
+    """Checks one file's rows and renders their requests. Not safe for concurrent use: lanes remember cells.
 
-    def __init__(self, schema: Schema, header: HeaderMatch, shape: Shape, own_table: bool) -> None:
+    Args:
+        shape: `put` writes whole records (upsert, insert), `update` the file's columns, `delete` needs the key only
+            (other columns are not read).
+        own_table: Waybill's records table; else a table of the entity's own, whose key attributes are the fields of
+            the primary key.
+    """
+
+    def __init__(self, schema: Schema, header: HeaderMatch, *, shape: Shape = "put", own_table: bool = True) -> None:
         self.schema = schema
         self.own_table = own_table
         self.shape = shape

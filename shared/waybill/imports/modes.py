@@ -34,7 +34,7 @@ class Mode:
 
     Attributes:
         effect: what the mode does, after its name, for the API's description.
-        shape: of the request that a row becomes; see `waybill.entities.row_compiler.compile_rows`.
+        shape: of the request that a row becomes; see `waybill.entities.row_compiler.RowCompiler`.
         requires: whether the record must be `present` or `absent` before the import; None when either will do. With a
             requirement the precheck asks the table for every key.
         labels: the labels that a header needs; see `waybill.entities.header.match_header`.

@@ -18,7 +18,7 @@ from waybill.entities.columns import Lane, make_column
 from waybill.entities.header import HeaderMatch
 from waybill.entities.model import Entity
 from waybill.entities.native_rows import NativeRows, Unverified, native_rows
-from waybill.entities.row_compiler import MISSING_KEY, compile_rows, key_text
+from waybill.entities.row_compiler import MISSING_KEY, RowCompiler, key_text
 from waybill.entities.row_results import RowBlock, RowError
 from waybill.entities.schema import Schema
 from waybill.imports.modes import MODES
@@ -62,7 +62,7 @@ class RowReader:
         self._modified_attribute = None if entity.target is None else entity.target.modified_attribute
         self._own_table = own_table
         shape = MODES[job.mode].shape
-        self._compiler = compile_rows(schema, match, shape=shape, own_table=own_table)
+        self._compiler = RowCompiler(schema, match, shape=shape, own_table=own_table)
         self.unique_sets = self._compiler.unique_sets
         self._width = len(match.labels)
         self._native = None
