@@ -61,7 +61,7 @@ class Request(APIGatewayProxyEventV2):
         names = [name for name, _ in pairs]
         for name in names:
             if names.count(name) > 1:
-                raise MalformedRequest(f"{name} stands more than once in the query.")
+                raise MalformedRequest(f"{name} is given more than once in the query.")
         return {**dict(pairs), **(self.get("queryStringParameters") or {})}
 
     @cached_property
@@ -74,7 +74,7 @@ class Request(APIGatewayProxyEventV2):
         text = self.get("body") or ""
         data = base64.b64decode(text) if self.get("isBase64Encoded") else text.encode(errors="replace")
         if len(data) > MAX_BODY_BYTES:
-            raise TooLarge(f"A body may have {MAX_BODY_BYTES:,} bytes.")
+            raise TooLarge(f"The body is larger than {MAX_BODY_BYTES:,} bytes.")
         return data
 
     def json(self) -> Any:

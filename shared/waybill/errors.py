@@ -4,15 +4,15 @@
     ├── MalformedRequest   400    JSON, path or query that cannot be read
     ├── Unauthorized       401    no valid token
     ├── Forbidden          403    visible, but not allowed to do this
-    ├── NotFound           404    unknown, or not for the caller's eyes
-    ├── MethodNotAllowed   405    carries the methods that are
-    ├── Conflict           409    the state forbids it; carries the actions it allows
-    │   └── EntityDeleted  409    the entity was deleted meanwhile, or just is
+    ├── NotFound           404    unknown, or the caller may not see it
+    ├── MethodNotAllowed   405    carries the methods that are supported
+    ├── Conflict           409    the state does not allow it; carries the actions that it allows
+    │   └── EntityDeleted  409    the entity was deleted, or is being deleted
     ├── Gone               410    expired, record still there
-    ├── PreconditionFailed 412    `If-Match` names another version than the one that stands
+    ├── PreconditionFailed 412    `If-Match` names another version than the current one
     ├── TooLarge           413    body or file over a limit
     ├── InvalidRequest     422    well-formed, breaks a rule; carries one problem per member
-    ├── Unavailable        503    something that we need does not answer just now
+    ├── Unavailable        503    a service that the request needs does not respond
     ├── JobFailed                 ends a job as FAILED with a documented code (never worth a retry)
     └── DeliveryFailed     502    a destination did not accept the file; says whether a retry or a relaunch helps
     LeaseHeld                     another attempt may still be at work on the chunk: wait
@@ -74,7 +74,7 @@ class Conflict(WaybillError):
 
 class EntityDeleted(Conflict):
     def __init__(self, name: str) -> None:
-        super().__init__(f"The entity {name} was deleted meanwhile, or is being deleted.")
+        super().__init__(f"The entity {name} was deleted, or is being deleted.")
 
 
 class Gone(WaybillError):

@@ -79,7 +79,7 @@ class TargetRequest(Body):
     def _is_allowed(cls, table: str, info: ValidationInfo) -> str:
         tables = (info.context or {})["request"].services.settings.target_tables.split(",")
         if not table or table not in tables:
-            refuse([("/target/table", "is not one of the tables that this installation may write to")])
+            refuse([("/target/table", "must be one of the tables that this installation may write to")])
         return table
 
 

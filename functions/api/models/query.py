@@ -91,7 +91,7 @@ class Words:
         try:
             return frozenset(self.kind(word.strip()) for word in text.split(",")) if text else frozenset(self.kind)
         except ValueError:
-            raise broken(f"must be of {', '.join(self.kind)}") from None
+            raise broken(f"must be one or more of {', '.join(self.kind)}") from None
 
 
 @dataclass(frozen=True)
@@ -108,5 +108,5 @@ class OneOf:
 
     def _check(self, text: str) -> str:
         if text and text not in self.words:
-            raise broken(f"must be {', '.join(self.words)}")
+            raise broken(f"must be one of {', '.join(self.words)}")
         return text

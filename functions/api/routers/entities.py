@@ -62,7 +62,7 @@ def put_entity(request: Request, name: str, body: EntityRequest) -> Response[str
         from waybill.entities.records import has_records
 
         if has_records(services.dynamodb, services.settings.records_table, known):
-            raise Conflict(f"{name} has records, so that its primaryKey cannot change.")
+            raise Conflict(f"{name} has records: its primaryKey cannot change.")
     created = services.entities.put(entity, etag)
     headers = {"ETag": f'"{entity.etag}"'}
     if created:

@@ -151,7 +151,7 @@ def test_destination(request: Request, entity: Entity, body: DestinationToTest) 
     try:
         return json_response(services.functions.ask(services.settings.test_destination_function, event))
     except NoAnswer:
-        raise Unavailable("The destination cannot be tested just now.") from None
+        raise Unavailable("The destination cannot be tested at the moment. Try again later.") from None
 
 
 @router.post(
