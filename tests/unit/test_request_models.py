@@ -80,7 +80,7 @@ def test_all_problems_of_an_entity_come_at_once() -> None:
         "dialect": {"delimiter": "::"},
         "encoding": "utf-9",
         "permissions": {"view": "sales", "import": ["ops", 1], "delete": []},
-        "columns": {"a/b": 1},
+        "columns": {"a/b": 1, "c": "nobody"},
         "target": {"table": "theirs", "modifiedAttribute": "", "more": 1},
     }
     assert set(problems(entities.EntityRequest, body)) == {
@@ -95,6 +95,7 @@ def test_all_problems_of_an_entity_come_at_once() -> None:
         "/permissions/import",
         "/permissions/delete",
         "/columns/a~1b",
+        "/columns/c",
         "/target/table",
         "/target/modifiedAttribute",
         "/target/more",

@@ -74,14 +74,17 @@ class Body(BaseModel):
     _drop_nulls = model_validator(mode="before")(without_nulls)
 
     @classmethod
-    def read(cls, value: Any, context: Any = None) -> Self:
+    def read(cls, value: Any, context: Mapping[str, Any] | None = None) -> Self:
         """A body as its model.
+
+        Args:
+            context: for rules that need more than a member; they find the whole body in it too, as `body`.
 
         Raises:
             InvalidRequest: with every problem of the body.
         """
         try:
-            return cls.model_validate(value, context=context)
+            return cls.model_validate(value, context={**(context or {}), "body": value})
         except ValidationError as error:
             raise InvalidRequest(cls.refusal, problems_of(error.errors(include_url=False), value)) from None
 

@@ -132,7 +132,7 @@ class EntityRequest(Body):
     @field_validator("columns", mode="wrap")
     @classmethod
     def _are_columns(cls, value: Any, _: Any, info: ValidationInfo) -> Any:
-        return checked(check_columns, value, _field_names(info.data.get("table_schema", {})), "/columns")
+        return checked(check_columns, value, _field_names((info.context or {})["body"].get("schema")), "/columns")
 
     def to_entity(self, name: str, uid: str) -> Entity:
         """
@@ -157,5 +157,8 @@ class EntityRequest(Body):
         )
 
 
-def _field_names(schema: dict[str, Any]) -> list[str]:
-    return [field["name"] for field in schema.get("fields", ())]
+def _field_names(schema: Any) -> list[str]:
+    """The names of the fields, as far as they can be told from a schema that may be invalid."""
+    fields = schema.get("fields") if isinstance(schema, dict) else None
+    named = [field.get("name") for field in fields if isinstance(field, dict)] if isinstance(fields, list) else []
+    return [name for name in named if isinstance(name, str)]
