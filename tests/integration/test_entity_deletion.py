@@ -12,8 +12,7 @@ from tests import builders
 from tests.api_builders import load_function, make_job
 from waybill.aws.dynamodb import to_attributes
 from waybill.bootstrap import Services
-from waybill.entities.model import Entity
-from waybill.entities.records import SHARDS, partition
+from waybill.entities.model import SHARDS, Entity, partition
 from waybill.errors import Conflict, EntityDeleted, NotFound
 from waybill.exports.definition import Export, ExportStatus
 from waybill.exports.run import activate, relaunch_export, run_now

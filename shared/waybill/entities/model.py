@@ -19,7 +19,15 @@ from typing import Any
 from waybill.errors import InvalidRequest
 from waybill.validation import Problems, pointer_token
 
+SHARDS = 64
+"""The partitions of Waybill's own table over which an entity's records are spread."""
+
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+def partition(entity_uid: str, shard: int) -> str:
+    """The partition key of an entity's records in one shard."""
+    return f"{entity_uid}#{shard:02x}"
 
 
 class DataType(StrEnum):

@@ -7,14 +7,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from waybill.aws.dynamodb import DynamoDB, DynamoDBError, to_attributes
-from waybill.entities.model import Entity, Target
+from waybill.entities.model import SHARDS, Entity, Target, partition
 from waybill.errors import MalformedRequest
 
 if TYPE_CHECKING:
     from waybill.entities.fields import Field
     from waybill.entities.schema import Schema
 
-SHARDS = 64
 TOMBSTONE_SECONDS = 30 * 86_400
 """How long a deletion is kept, so that exports of changes can report it."""
 
@@ -107,10 +106,6 @@ def _value(field: Field, attribute: Mapping[str, Any] | None) -> Any:
         return field.kind.to_json(attribute)
     except (KeyError, ValueError):  # written when the field had another type
         return next(iter(attribute.values()))
-
-
-def partition(entity_uid: str, shard: int) -> str:
-    return f"{entity_uid}#{shard:02x}"
 
 
 def _shard_query(table: str, entity: Entity, shard: int) -> dict[str, Any]:

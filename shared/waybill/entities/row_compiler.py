@@ -21,10 +21,10 @@ from .fields import Field, Problem
 from .fieldtypes import FieldType
 from .fieldtypes.attributes import MAX_ITEM_BYTES, attribute_bytes
 from .header import REJECTS_LABELS, HeaderMatch
+from .model import SHARDS
 from .row_results import RowBlock, RowError
 from .schema import Schema
 
-SHARDS = 64
 MAX_KEY_BYTES = 1_024
 MISSING_KEY = Problem("missing-key", "the primary key is missing")
 BLANK_ROW = Problem("blank-row", "The row is blank.")

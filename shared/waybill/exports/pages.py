@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from waybill.entities.model import Entity
-from waybill.entities.records import SHARDS, partition
+from waybill.entities.model import SHARDS, Entity, partition
 from waybill.exports.definition import Definition
 from waybill.jobs.model import Job
 from waybill.timestamps import rfc3339

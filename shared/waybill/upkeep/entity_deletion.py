@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from waybill.aws.dynamodb import BatchWriter, to_attributes
 from waybill.aws.table import Table
-from waybill.entities.records import SHARDS, partition
+from waybill.entities.model import SHARDS, partition
 from waybill.errors import Conflict, WaybillError
 
 if TYPE_CHECKING:
