@@ -36,7 +36,7 @@ struct word {
     struct span cell, text;
 };
 
-/* One column of the file. `opening` and `closing` stand around its value in the item. */
+/* One column of the file. `opening` and `closing` enclose its value in the item. */
 struct column {
     int32_t kind;
     uint32_t flags;
@@ -45,7 +45,7 @@ struct column {
     size_t missing_count;
     const struct word *words; /* by size, then by bytes */
     size_t word_count;
-    const uint8_t *automaton; /* [state][byte < 128] -> state; 0 is the end of hope, 1 the start */
+    const uint8_t *automaton; /* [state][byte < 128] -> state; 0 is the failure, 1 the start */
     const uint8_t *accepting; /* [state] */
     size_t fewest, most;      /* characters */
     int64_t least, greatest;  /* bounds: `least` / 10^least_scale */
@@ -63,7 +63,7 @@ struct table {
     struct span head, middle, tail, end; /* head SHARD middle KEY tail members end; without `is_own` head members end */
 };
 
-/* A cell as it stands, and what is stored for it: `at` NULL for a missing value. */
+/* A cell as it is in the file, and what is stored for it: `at` NULL for a missing value. */
 struct cell {
     struct span text, stored;
     uint32_t marks;
@@ -74,16 +74,16 @@ struct unverified {
     uint32_t record, start, end, column, cell_start, cell_end;
 };
 
-/* What comes out. Capacities are the caller's, in elements. */
+/* The output. The caller sets the capacities, in elements. */
 struct output {
-    uint8_t *texts; /* requests, with a comma behind each; NULL where nobody wants them */
+    uint8_t *texts; /* requests, with a comma after each; NULL when they are not wanted */
     size_t texts_room, texts_size;
-    uint32_t *text_ends; /* offset behind each request and its comma */
+    uint32_t *text_ends; /* offset after each request and its comma */
     uint8_t *keys; /* key texts, one after the other */
     size_t keys_room, keys_size;
     uint64_t *rows;     /* row of each request */
     uint64_t *digests;  /* of the key of each request */
-    uint32_t *key_ends; /* offset behind the key of each request */
+    uint32_t *key_ends; /* offset after the key of each request */
     size_t good;
     struct unverified *unverified;
     size_t unverified_room, unverified_count;
@@ -93,8 +93,8 @@ struct output {
 
 enum mark { STOP = 1, ESCAPED = 2, HIGH = 4, NUL = 8 };
 
-/* How the structures lie in memory, and how many kinds there are: the caller compares it with its mirror of them.
- * Each structure's size and the offsets of its members, then `KINDS`, then 0. */
+/* The layout of the structures in memory, and how many kinds there are, for the caller to compare with its mirror:
+ * each structure's size and the offsets of its members, then `KINDS`, then 0. */
 const size_t *waybill_layout(void) {
     static const size_t layout[] = {
         sizeof(struct span), offsetof(struct span, at), offsetof(struct span, size),
@@ -230,7 +230,7 @@ static void set_marks(uint8_t *marks, const struct table *table) {
     marks[table->delimiter] |= STOP;
 }
 
-/* The end of an unquoted cell: the next delimiter or line break, or `end`. `seen` gets the marks of what stands before. */
+/* The end of an unquoted cell: the next delimiter or line break, or `end`. `seen` gets the marks of the bytes before it. */
 static const uint8_t *end_of_cell(const uint8_t *at, const uint8_t *end, const uint8_t *marks, uint8_t delimiter, uint32_t *seen) {
 #ifdef __SSE2__
     const __m128i delimiters = _mm_set1_epi8((char)delimiter), feeds = _mm_set1_epi8('\n'), returns = _mm_set1_epi8('\r');
@@ -256,7 +256,7 @@ static const uint8_t *end_of_cell(const uint8_t *at, const uint8_t *end, const u
 }
 
 /* Reads one record from `*from` on; its cells, at most `width`, to `cells`. Returns how many it has; `width + 1` for
- * more; -1 where a quote does not stand as RFC 4180 has it. `*from` moves behind the line break, `*end` to it. */
+ * more; -1 where a quote is not where RFC 4180 allows it. `*from` moves past the line break, `*end` to it. */
 static ptrdiff_t read_record(const struct table *table, const uint8_t *marks, const uint8_t **from, const uint8_t *data_end,
                              struct cell *cells, uint8_t **unquoted, const uint8_t **end) {
     const uint8_t *at = *from;
@@ -271,7 +271,7 @@ static ptrdiff_t read_record(const struct table *table, const uint8_t *marks, co
                 if (at == data_end) return -1;
                 at++;
                 if (at == data_end || *at != table->quote) break;
-                /* A doubled quote: what stood before it is copied, and one of the two. */
+                /* A doubled quote: what is before it is copied, and one of the two. */
                 if (copy == NULL) copy = *unquoted;
                 memcpy(*unquoted, start, (size_t)(at - start));
                 *unquoted += at - start;
@@ -316,7 +316,7 @@ static int compared(struct span one, struct span other) {
     return memcmp(one.at, other.at, one.size);
 }
 
-/* How many characters valid UTF-8 has; -1 where it is none. */
+/* The number of characters; -1 where the bytes are not valid UTF-8. */
 static ptrdiff_t characters(struct span text) {
     const uint8_t *at = text.at, *end = at + text.size;
     ptrdiff_t count = 0;
@@ -459,7 +459,7 @@ static struct span number_text(const struct column *column, struct span cell) {
     ptrdiff_t digits = at - whole;
     if (digits == 0 || (digits > 1 && *whole == '0')) return none;
     ptrdiff_t places = 0;
-    const uint8_t *last = at; /* behind the last digit that counts */
+    const uint8_t *last = at; /* after the last digit that counts */
     if (at < end) {
         if (column->kind == INTEGER || *at != '.' || end - at < 2 || end - at > 19) return none;
         const uint8_t *fraction = ++at;
@@ -592,8 +592,8 @@ static size_t make_key(const struct table *table, const struct cell *cells, uint
     return size;
 }
 
-/* Whether a text has something else than white space: a key of that is none. Of what is beyond ASCII white space begins
- * with C2, E1, E2 or E3. */
+/* Whether a text has anything but white space, without which it cannot be a key. White space beyond ASCII begins with
+ * C2, E1, E2 or E3. */
 static int is_visible(struct span text) {
     for (size_t byte = 0; byte < text.size; byte++) {
         uint8_t it = text.at[byte];
@@ -630,7 +630,7 @@ static ptrdiff_t check_cells(const struct table *table, struct cell *cells) {
     return is_blank || is_empty ? -1 : unverified_cells;
 }
 
-/* Writes a request. Each byte of the record comes out at most twice, as key and as member, and as six bytes at most. */
+/* Writes a request. Each byte of the record is written at most twice, as key and as member, and as six bytes at most. */
 static uint8_t *write_request(const struct table *table, const struct cell *cells, struct span key, uint32_t key_marks,
                               uint64_t digest, uint8_t *out) {
     static const char hex[] = "0123456789abcdef";
@@ -656,7 +656,7 @@ static uint8_t *write_request(const struct table *table, const struct cell *cell
     return copied(out, table->end);
 }
 
-/* The most bytes that a request has beside twelve for each byte of its record. */
+/* The most bytes that a request has besides twelve for each byte of its record. */
 static size_t constant_bytes(const struct table *table) {
     size_t sum = table->head.size + 2 + table->middle.size + table->tail.size + table->end.size + 1;
     sum += 6 * (table->key_prefix.size + 12);
@@ -670,7 +670,7 @@ static size_t constant_bytes(const struct table *table) {
     return sum;
 }
 
-/* Names a record that is not approved: by its cells where `cells` is not NULL, there is room, and all of them stand in
+/* Names a record that is not approved: by its cells where `cells` is not NULL, there is room, and all of them are in
  * `data`. */
 static void name_unverified(const struct table *table, const struct cell *cells, struct span data, struct unverified record,
                             size_t records_left, struct output *output) {
@@ -698,8 +698,8 @@ static void name_unverified(const struct table *table, const struct cell *cells,
 /* Makes requests of the first `records` records of `data`, a whole number of records, the first of which is row
  * `first_row`.
  *
- * Returns 0 when it did; -1 where a quote does not stand as RFC 4180 has it or the records end early, -2 where `output`
- * has no room: then nothing that came out means anything. There must be room for `records` rows, digests, ends and
+ * Returns 0 on success; -1 where a quote is not where RFC 4180 allows it or the records end early, -2 where `output` has
+ * no room: then the output has no meaning. There must be room for `records` rows, digests, ends and
  * unverified records, for `width` cells, and for `size` unquoted bytes. */
 int waybill_load_rows(const struct table *table, const uint8_t *data, size_t size, size_t records, uint64_t first_row,
                       struct output *output) {
@@ -761,7 +761,7 @@ int waybill_load_rows(const struct table *table, const uint8_t *data, size_t siz
  * Cutting and sorting
  * ------------------------------------------------------------------------------------------------------------------ */
 
-/* How often a byte stands there: without a branch, so that the compiler takes many at once. */
+/* How often a byte occurs: without a branch, so that the compiler takes many at once. */
 size_t waybill_count(const uint8_t *data, size_t size, uint8_t byte) {
     size_t found = 0;
     while (size > 0) {
@@ -819,7 +819,7 @@ int waybill_cut(const uint8_t *data, size_t size, uint8_t delimiter, uint8_t quo
 }
 
 /* Puts (digest, row) pairs by the low bits of the digest, keeping their order: for each of `partitions` partitions, a
- * power of two, its digests and then its rows stand in `sorted`, which has 2 * `count` elements. `counts` comes as zeros
+ * power of two, `sorted`, of 2 * `count` elements, gets its digests and then its rows. `counts` comes as zeros
  * and gets the number of pairs of each; `ends` is scratch of as many. */
 void waybill_partition(const uint64_t *digests, const uint64_t *rows, size_t count, size_t partitions, uint64_t *counts,
                        uint64_t *ends, uint64_t *sorted) {
@@ -836,8 +836,8 @@ void waybill_partition(const uint64_t *digests, const uint64_t *rows, size_t cou
     }
 }
 
-/* Whether a digest stands more than once: 1 or 0. `seen` is scratch of `slots` elements, a power of two of at least twice
- * `count`; zeros as it comes. */
+/* Whether a digest occurs more than once: 1 or 0. `seen` is scratch of `slots` elements, a power of two of at least twice
+ * `count`; zeros at first. */
 int waybill_repeats(const uint64_t *digests, size_t count, uint64_t *seen, size_t slots) {
     int has_zero = 0;
     for (size_t index = 0; index < count; index++) {
