@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import cast
 
 from request import Request
+from waybill.exports import wire
 from waybill.exports.definition import Export, ExportStatus, ExportType
 from waybill.exports.schedule import next_runs
 from waybill.timestamps import rfc3339
-from waybill.wire import exports as wire
 
 
 def export_view(request: Request, export: Export) -> wire.Export:

@@ -11,6 +11,7 @@ from waybill.imports.options import ImportOptions, MetadataError, check_mode, op
 from waybill.imports.policy import Policy
 from waybill.imports.register import with_options
 from waybill.jobs.model import Job, Process, Status
+from waybill.wire import jobs as wire
 
 KEY = ("contact_id",)
 
@@ -102,3 +103,7 @@ def test_metadata_cannot_ask_for_a_mode_that_needs_a_key() -> None:
 def test_a_job_gives_its_options_back() -> None:
     options = ImportOptions("update", "abort", 3, True, "latin-1", {"delimiter": ";"}, {"E-mail": "email"}, True)
     assert ImportOptions.of(job_with(options)) == options
+
+
+def test_every_mode_is_a_word_of_the_job_resource() -> None:
+    assert tuple(MODES) == wire.MODES

@@ -11,6 +11,7 @@ from models.base import Body, Line, Word, checked
 from models.query import Paging as Paging
 from models.query import Words
 from waybill.entities.model import DataType, Entity
+from waybill.exports import wire
 from waybill.exports.compression import Compression
 from waybill.exports.definition import (
     DEFAULT_FORMAT,
@@ -23,7 +24,6 @@ from waybill.exports.definition import (
 )
 from waybill.settings import Settings
 from waybill.validation import MAX_TEXT
-from waybill.wire import exports as wire
 from waybill.wire.schema import Schema
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 from models.base import Body, Line, checked
 from waybill.entities.model import Entity, check_columns, check_dialect, check_encoding
 from waybill.imports.modes import DEFAULT_MODE, MODES, MODES_IN_WORDS
-from waybill.imports.options import MAX_ERRORS, ON_ERROR, ImportOptions, check_mode, check_on_error
+from waybill.imports.options import MAX_ERRORS, ImportOptions, check_mode, check_on_error
 from waybill.wire.entities import Encoding, TableDialectDocument
+from waybill.wire.jobs import ON_ERROR
 from waybill.wire.schema import UUID_PATTERN
 
 MAX_FILE_NAME = 255

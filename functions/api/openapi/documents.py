@@ -14,7 +14,7 @@ from waybill.exports.destinations import DELIVERED, DESTINATIONS
 from waybill.exports.filter import MAX_VALUES, OPS
 from waybill.exports.formats import FORMATS
 from waybill.exports.schedule import DAYS, TIME
-from waybill.wire.exports import ExportWithDefinition
+from waybill.exports.wire import ExportWithDefinition
 from waybill.wire.schema import Natural, Ordinal, Schema, configured
 
 _Character = Annotated[str, Schema(minLength=1, maxLength=1)]

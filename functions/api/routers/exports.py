@@ -26,12 +26,12 @@ from views import accept, job_views
 from waybill.entities.model import Entity, Right
 from waybill.entities.permissions import may
 from waybill.errors import InvalidRequest, MalformedRequest, Unavailable
+from waybill.exports import wire
 from waybill.exports.definition import Definition, Export, ExportStatus, ExportType
 from waybill.ids import new_uuid, time_ordered_uuid
 from waybill.jobs.model import Job
 from waybill.jobs.permissions import sees_job
 from waybill.timestamps import rfc3339
-from waybill.wire import exports as wire
 from waybill.wire.jobs import Job as JobResource
 from waybill.wire.jobs import JobPage
 

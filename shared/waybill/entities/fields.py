@@ -6,38 +6,15 @@ it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
+from .cells import CONSTRAINT_ERROR, TYPE_ERROR, Checked, Constraint, Problem
 from .fieldtypes import FieldType, Unreadable
 
-TYPE_ERROR = "type-error"
-CONSTRAINT_ERROR = "constraint-error"
 SHOWN_CHARS = 200  # of a long pattern or list in a message
-
-
-class Problem(NamedTuple):
-    """What is wrong with a cell: Frictionless' error type, and a message for a person: what was expected, and why."""
-
-    type: str
-    message: str
-
-
-Checked = tuple[Any, tuple[Problem, ...]]
-"""A cell's value, None for a missing value and for a cell of the wrong type; and what is wrong with it."""
-
-
-@dataclass(frozen=True)
-class Constraint:
-    """`limit` is what values compare with, `holds(value)` the test, `problem` what a value that fails it has."""
-
-    name: str
-    limit: Any
-    holds: Callable[[Any], bool]
-
-    problem: Problem
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,8 +20,9 @@ from waybill.native import Column, Span, Word
 from waybill.tabular.dialect import Dialect
 
 from .automaton import automaton_of
+from .cells import Problem
 from .columns import CACHED_BAD_CELLS, CACHED_CELL_CHARS, Lane, make_column
-from .fields import Field, Problem
+from .fields import Field
 from .fieldtypes.native_kind import NativeKind
 from .header import HeaderMatch
 from .row_compiler import MISSING_KEY, attribute_name

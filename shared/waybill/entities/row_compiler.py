@@ -16,8 +16,8 @@ from typing import Any, Literal
 
 from xxhash import xxh3_64_intdigest
 
+from .cells import CheckedField, Problem
 from .columns import Converted, Lane, escape, frame, make_column
-from .fields import Field, Problem
 from .fieldtypes import FieldType
 from .fieldtypes.attributes import MAX_ITEM_BYTES, attribute_bytes
 from .header import REJECTS_LABELS, HeaderMatch
@@ -35,7 +35,7 @@ _SHARD = [f"{shard:02x}" for shard in range(SHARDS)]
 _ONE_CHAR_BYTES = 4  # of UTF-8, at most
 
 
-def attribute_name(of: Field, own_table: bool = True) -> str:
+def attribute_name(of: CheckedField, own_table: bool = True) -> str:
     """The attribute of a field. Only in Waybill's own table are there names to stay clear of."""
     return of.attribute if own_table else of.name
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from .fields import CONSTRAINT_ERROR, Constraint, Field, Problem, listed, shortened
+from .cells import CONSTRAINT_ERROR, Constraint, Problem
+from .fields import Field, listed, shortened
 from .fieldtypes import TYPES, FieldType
 from .fieldtypes.base import SIZED
 from .jsonschema import compile_json_schema

@@ -14,11 +14,11 @@ from waybill.entities.model import check_columns, check_dialect, check_encoding
 from waybill.imports.modes import DEFAULT_MODE, MODES
 from waybill.tabular.dialect import MEMBERS as DIALECT_MEMBERS
 from waybill.validation import Problems
+from waybill.wire.jobs import ON_ERROR
 
 if TYPE_CHECKING:
     from waybill.jobs.model import Job
 
-ON_ERROR = ("skip", "abort", "all-or-nothing")
 MAX_ERRORS = 2**31 - 1
 
 

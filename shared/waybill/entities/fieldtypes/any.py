@@ -11,7 +11,7 @@ from .native_kind import NativeKind
 from .text import TextLane, TextType
 
 if TYPE_CHECKING:
-    from ..fields import Field
+    from ..cells import CheckedField
 
 
 class AnyType(TextType):
@@ -25,7 +25,7 @@ class AnyType(TextType):
     def parse_given(self, given: Any) -> str:
         return given if isinstance(given, str) else json_text(given)
 
-    def lane(self, field: Field) -> Lane:
+    def lane(self, field: CheckedField) -> Lane:
         return TextLane(field)
 
     def native(self, limits: Mapping[str, Any]) -> NativeKind | None:

@@ -14,7 +14,7 @@ from .export_columns import ExportLane, TypedColumns
 from .native_kind import NativeKind
 
 if TYPE_CHECKING:
-    from ..fields import Field
+    from ..cells import CheckedField
 
 ORDERED = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})
 SIZED = frozenset({"minLength", "maxLength"})
@@ -139,7 +139,7 @@ class FieldType:
 
     # Imports
 
-    def lane(self, field: Field) -> Lane:
+    def lane(self, field: CheckedField) -> Lane:
         """Converts blocks of cells of a field without `enum` and `categories`."""
         return CacheLane(field) if self.storage else Lane(field)
 

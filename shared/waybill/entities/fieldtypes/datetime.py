@@ -14,7 +14,7 @@ from .temporal import OFFSET, Moment, TemporalType, iso_time, moment_bound, read
 from .typed_cells import datetime_text
 
 if TYPE_CHECKING:
-    from ..fields import Field
+    from ..cells import CheckedField
 
 _MIDNIGHT = re.compile(rf"T24:00:00(?:\.0+)?(?:{OFFSET})?")
 _PLAIN = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9])(?:\.([0-9]+))?Z?")
@@ -42,7 +42,7 @@ class DatetimeType(TemporalType):
     def _sample(self) -> datetime:
         return datetime(2024, 11, 28, 13, 45, 59, tzinfo=UTC)
 
-    def lane(self, field: Field) -> Lane:
+    def lane(self, field: CheckedField) -> Lane:
         if self.format == "default":
             return DatetimeLane(field)
         return PatternDatetimeLane(field) if PatternDatetimeLane.fits(field) else super().lane(field)
@@ -78,7 +78,7 @@ class DatetimeLane(Lane):
         for zone in (b"", b"Z")
     )
 
-    def __init__(self, field: Field) -> None:
+    def __init__(self, field: CheckedField) -> None:
         super().__init__(field)
         self._usual = b"0000-00-00T00:00:00Z"
         self._asked, self._odd = b"", list[int]()
@@ -138,7 +138,7 @@ class PatternDatetimeLane(Lane):
     may_be_blank = False
 
     @classmethod
-    def fits(cls, field: Field) -> bool:
+    def fits(cls, field: CheckedField) -> bool:
         pattern = field.kind.format
         letters = re.findall("%(.)", pattern)
         rest = re.sub("%.", "", pattern)
@@ -152,7 +152,7 @@ class PatternDatetimeLane(Lane):
             and not any(ch.isalnum() or ch in "%\\" for ch in rest)
         )
 
-    def __init__(self, field: Field) -> None:
+    def __init__(self, field: CheckedField) -> None:
         super().__init__(field)
         iso = {"Y": (0, 4), "m": (5, 2), "d": (8, 2), "H": (11, 2), "M": (14, 2), "S": (17, 2)}  # place, width
         shape = ""

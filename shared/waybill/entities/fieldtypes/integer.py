@@ -17,7 +17,7 @@ from .export_columns import ExportLane, TypedColumns, canonical_numbers
 from .number import BARE_NUMBER, GROUP_CHAR, NumberType
 
 if TYPE_CHECKING:
-    from ..fields import Field
+    from ..cells import CheckedField
 
 _MAX_EXPONENT = 400
 
@@ -60,7 +60,7 @@ class IntegerType(NumberType):
         text = str(attribute["N"])
         return text if text.lstrip("-").isdigit() else number_text(Decimal(text))
 
-    def lane(self, field: Field) -> Lane:
+    def lane(self, field: CheckedField) -> Lane:
         return IntegerLane(field) if self.plain else CacheLane(field)
 
     def cell_of_number(self, text: str) -> str:

@@ -14,7 +14,7 @@ from .export_columns import ExportLane, TypedColumns, canonical_numbers
 from .native_kind import NativeKind, bounded, number_bound
 
 if TYPE_CHECKING:
-    from ..fields import Field
+    from ..cells import CheckedField
 
 GROUP_CHAR = Property("group_char", text_problem)
 BARE_NUMBER = Property("bare_number", flag_problem)
@@ -101,7 +101,7 @@ class NumberType(FieldType):
             text = number_text(Decimal(text))
         return text if self.decimal_char == "." else text.replace(".", self.decimal_char)
 
-    def lane(self, field: Field) -> Lane:
+    def lane(self, field: CheckedField) -> Lane:
         return NumberLane(field) if self.plain else super().lane(field)
 
     def native(self, limits: Mapping[str, Any]) -> NativeKind | None:
@@ -123,7 +123,7 @@ class NumberLane(Lane):
     may_be_blank = False
     _RUN_OF_CELLS = r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?"
 
-    def __init__(self, field: Field) -> None:
+    def __init__(self, field: CheckedField) -> None:
         super().__init__(field)
         self._run = run_of(self._RUN_OF_CELLS)
 

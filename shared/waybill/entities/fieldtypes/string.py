@@ -14,7 +14,7 @@ from .native_kind import NativeKind
 from .text import TextLane, TextType
 
 if TYPE_CHECKING:
-    from ..fields import Field
+    from ..cells import CheckedField
 
 _GRAMMARS = {"email": EMAIL, "uri": URI, "uuid": UUID, "binary": BASE64}
 _NOUNS = {"email": "an email address", "uri": "a URI (like https://example.com/)", "uuid": "a UUID", "binary": "base64"}
@@ -44,7 +44,7 @@ class StringType(TextType):
     def is_ordered(self) -> bool:
         return True
 
-    def lane(self, field: Field) -> Lane:
+    def lane(self, field: CheckedField) -> Lane:
         pattern: Pattern | None = {rule.name: rule.limit for rule in field.constraints}.get("pattern")
         if pattern is not None:
             if self.grammar:
@@ -72,7 +72,7 @@ class StringType(TextType):
 class GrammarLane(TextLane):
     """Strings of a format (email, uri, binary): one regular expression runs over the column."""
 
-    def __init__(self, field: Field, grammar: str) -> None:
+    def __init__(self, field: CheckedField, grammar: str) -> None:
         super().__init__(field)
         self._run = run_of(grammar)
         self.may_be_blank = field.format == "binary"
@@ -87,7 +87,7 @@ class GrammarLane(TextLane):
 class PatternLane(TextLane):
     """Strings with a `pattern`: one call of the Rust engine a column."""
 
-    def __init__(self, field: Field, pattern: Pattern) -> None:
+    def __init__(self, field: CheckedField, pattern: Pattern) -> None:
         super().__init__(field)
         self._pattern = pattern
 
@@ -101,7 +101,7 @@ class PatternLane(TextLane):
 class DigitsLane(TextLane):
     """Strings of so many digits (`[0-9]{8}`), the usual account number: two passes over the bytes of the column."""
 
-    def __init__(self, field: Field, digits: tuple[int, int | None]) -> None:
+    def __init__(self, field: CheckedField, digits: tuple[int, int | None]) -> None:
         super().__init__(field)
         self.fewest = max(self.fewest, digits[0])
         self.may_be_blank = not self.fewest

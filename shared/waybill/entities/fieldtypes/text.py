@@ -11,7 +11,7 @@ from .attributes import Attribute, check_text
 from .base import FieldType
 
 if TYPE_CHECKING:
-    from ..fields import Field, Problem
+    from ..cells import CheckedField, Problem
 
 _EQUALITY = frozenset({"eq", "ne", "in"})
 _PARTS = frozenset({"begins", "contains"})
@@ -44,7 +44,7 @@ class TextType(FieldType):
 class TextLane(Lane):
     """Strings of any text, with `minLength` and `maxLength`."""
 
-    def __init__(self, field: Field) -> None:
+    def __init__(self, field: CheckedField) -> None:
         super().__init__(field)
         limits = {rule.name: rule.limit for rule in field.constraints}
         self.fewest: int = limits.get("minLength", 0)

@@ -1,0 +1,60 @@
+"""What a cell is checked against, as far as the lanes of columns need to know it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+TYPE_ERROR = "type-error"
+CONSTRAINT_ERROR = "constraint-error"
+
+
+class Problem(NamedTuple):
+    """What is wrong with a cell: Frictionless' error type, and a message for a person: what was expected, and why."""
+
+    type: str
+    message: str
+
+
+Checked = tuple[Any, tuple[Problem, ...]]
+"""A cell's value, None for a missing value and for a cell of the wrong type; and what is wrong with it."""
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """`limit` is what values compare with, `holds(value)` the test, `problem` what a value that fails it has."""
+
+    name: str
+    limit: Any
+    holds: Callable[[Any], bool]
+
+    problem: Problem
+
+
+class CheckedField(Protocol):
+    """A field of a schema (`fields.Field`), as its lane sees it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def kind(self) -> Any: ...
+    @property
+    def format(self) -> str: ...
+    @property
+    def attribute(self) -> str: ...
+    @property
+    def missing_values(self) -> tuple[str, ...]: ...
+    @property
+    def missing(self) -> frozenset[str]: ...
+    @property
+    def required(self) -> bool: ...
+    @property
+    def constraints(self) -> tuple[Constraint, ...]: ...
+    @property
+    def required_problem(self) -> Problem: ...
+    @property
+    def type_problem(self) -> Problem: ...
+
+    def check(self, cell: str) -> Checked:
+        """Read one cell as the standard says."""
