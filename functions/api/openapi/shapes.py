@@ -15,6 +15,7 @@ from typing_extensions import is_typeddict
 import waybill.wire
 from openapi import documents
 from openapi.examples import EXAMPLES
+from waybill.exports import wire as exports_wire
 
 Json = dict[str, Any]
 _REF = "#/components/schemas/"
@@ -58,9 +59,8 @@ def components(bodies: Collection[type], answers: Collection[type]) -> tuple[dic
 def _typed_dictionaries() -> dict[str, Any]:
     """Those of the answers and documents, by name, set up so that pydantic reads the docstrings of their members."""
     modules = [import_module(f"waybill.wire.{module.name}") for module in iter_modules(waybill.wire.__path__)]
-    kinds = {
-        name: kind for module in (*modules, documents) for name, kind in vars(module).items() if is_typeddict(kind)
-    }
+    modules += [exports_wire, documents]
+    kinds = {name: kind for module in modules for name, kind in vars(module).items() if is_typeddict(kind)}
     for kind in kinds.values():
         known = vars(kind).get("__pydantic_config__", {})
         kind.__pydantic_config__ = {**known, "use_attribute_docstrings": True}
