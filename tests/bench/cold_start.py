@@ -115,7 +115,7 @@ def _items() -> dict[str, Any]:
         started_by="alice",
         counts=Counts(3, 3),
     )
-    document = {"sk": entity.name, "uid": entity.uid, "document": json.dumps(entity.to_document())}
+    document = {"pk": "ENTITY", "sk": entity.name, "uid": entity.uid, "document": json.dumps(entity.to_document())}
     return {f"JOB#{JOB_ID}/JOB": to_attributes(job_item(job)), "ENTITY/contacts": to_attributes(document)}
 
 
