@@ -5,6 +5,7 @@ A resource's router is loaded with the first request for it, so that a job's sta
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from aws_lambda_powertools.event_handler.api_gateway import Response
@@ -31,6 +32,12 @@ def fail(error: Exception) -> Response[str]:
     logger.error("A request failed", path=path, exc_info=error)
     return problem(WaybillError("Something went wrong on our side. Try again later."), path)
 
+
+# Only Lambda has this module. What is loaded before the snapshot is taken, no start has to load.
+with suppress(ImportError):
+    from snapshot_restore_py import register_before_snapshot
+
+    register_before_snapshot(operations)
 
 app.exception_handler(WaybillError)(refuse)
 app.exception_handler(Exception)(fail)

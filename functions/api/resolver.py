@@ -70,7 +70,9 @@ class Api(APIGatewayHttpResolver):
         for router in dict.fromkeys((OTHERWISE, *ROUTERS.values())):
             self._load(router)
         for operation in OPERATIONS.values():
-            _ = operation.body, operation.query  # loads the models, as the first request would
+            for model in (operation.body, operation.query):
+                if model is not None:
+                    model.model_rebuild()  # as its first request would
         return list(OPERATIONS.values())
 
     def _refuse(self, error: WaybillError) -> Any:

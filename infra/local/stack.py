@@ -17,7 +17,10 @@ from infra.local.embedded import REGION, EmbeddedAws, LocalStackError, free_port
 
 API_TIMEOUT_SECONDS = 60.0
 # What stands in for the settings of an account: MiniStack keeps mails, GET /_ministack/ses/messages shows them.
-LOCAL_PARAMETERS: Mapping[str, str | int] = {"MailSender": "waybill@example.com"}
+LOCAL_PARAMETERS: Mapping[str, str | int] = {
+    "MailSender": "waybill@example.com",
+    "ApiSnapStart": "off",  # MiniStack takes no snapshots, and its versions with SnapStart are pending at first
+}
 
 
 @dataclass(frozen=True)

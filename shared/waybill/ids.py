@@ -22,7 +22,8 @@ class SystemIds:
     """The operating system's randomness."""
 
     random_bytes = staticmethod(os.urandom)
-    fraction = staticmethod(random.random)
+    # Not the generator of the module `random`: processes that start from one snapshot would share its state.
+    fraction = staticmethod(random.SystemRandom().random)
 
 
 SYSTEM_IDS: Ids = SystemIds()

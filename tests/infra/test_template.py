@@ -29,15 +29,19 @@ def of_type(resources: dict[str, Any], kind: str) -> dict[str, Any]:
     return {name: resource for name, resource in resources.items() if resource["Type"] == kind}
 
 
-@pytest.fixture(scope="module")
-def transformed() -> dict[str, Any]:
+def transformed_with(bucket: str = "bucket", **parameters: str) -> dict[str, Any]:
     """The resources that CloudFormation gets once SAM has had its turn."""
-    packaged = package(copy.deepcopy(TEMPLATE), lambda name, content: f"s3://bucket/{name}")
+    packaged = package(copy.deepcopy(TEMPLATE), lambda name, content: f"s3://{bucket}/{name}")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_DEFAULT_REGION", REGION)
-        template = transform(packaged, {}, SimpleNamespace(load=dict))
+        template = transform(packaged, parameters, SimpleNamespace(load=dict))
     resources: dict[str, Any] = template["Resources"]
     return resources
+
+
+@pytest.fixture(scope="module")
+def transformed() -> dict[str, Any]:
+    return transformed_with()
 
 
 @pytest.fixture(scope="module")
@@ -184,6 +188,28 @@ def test_every_request_reaches_the_api_function_which_verifies_tokens_itself(tra
         ("GET /console/{proxy+}", "{'Fn::Sub': 'integrations/${ConsoleIntegration}'}", "NONE"),
     }
     assert not of_type(transformed, "AWS::ApiGatewayV2::Authorizer")
+
+
+def test_the_api_starts_from_a_snapshot_of_a_published_version(transformed: dict[str, Any]) -> None:
+    apply_on = transformed["ApiFunction"]["Properties"]["SnapStart"]["ApplyOn"]
+    assert apply_on == {"Fn::If": ["HasApiSnapStart", "PublishedVersions", "None"]}
+    assert TEMPLATE["Parameters"]["ApiSnapStart"]["Default"] == "on"
+    assert TEMPLATE["Conditions"]["HasApiSnapStart"] == {"Fn::Equals": [{"Ref": "ApiSnapStart"}, "on"]}
+    [(alias, properties)] = [(n, r["Properties"]) for n, r in of_type(transformed, "AWS::Lambda::Alias").items()]
+    [version] = of_type(transformed, "AWS::Lambda::Version")
+    assert properties["FunctionVersion"] == {"Fn::GetAtt": [version, "Version"]}
+    assert transformed["ApiIntegration"]["Properties"]["IntegrationUri"] == {"Ref": alias}
+    assert transformed["ApiPermission"]["Properties"]["FunctionName"] == {"Ref": alias}
+
+
+def test_whatever_changes_the_api_publishes_a_version_and_deletes_the_one_before(transformed: dict[str, Any]) -> None:
+    """Or the alias would go on with the old settings, the old code or the old layer."""
+    versions = [of_type(transformed, "AWS::Lambda::Version")]
+    versions.append(of_type(transformed_with(LogLevel="DEBUG"), "AWS::Lambda::Version"))
+    versions.append(of_type(transformed_with("another"), "AWS::Lambda::Version"))
+    assert len({name for found in versions for name in found}) == len(versions)
+    assert all(version["DeletionPolicy"] == "Delete" for found in versions for version in found.values())
+    assert RESOURCES["SharedLayer"]["Properties"]["PublishLambdaVersion"] is True
 
 
 def test_the_console_may_do_nothing_but_write_its_log(transformed: dict[str, Any]) -> None:
