@@ -21,11 +21,11 @@ def session() -> Session:
     from boto3.session import Session
 
     core = botocore.session.get_session()
-    core.get_component("data_loader").file_loader = _ModelFiles()
+    core.get_component("data_loader").file_loader = ModelFiles()
     return Session(botocore_session=core)
 
 
-class _ModelFiles:
+class ModelFiles:
     """Reads botocore's models of services into plain dictionaries: its own reader's OrderedDicts take 3.6 MB more for
     S3 (`botocore.loaders.JSONFileLoader`)."""
 
