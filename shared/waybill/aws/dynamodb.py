@@ -408,8 +408,8 @@ class BatchWriter:
 
     Two writes of one key that are less than `connections` batches apart may arrive in either order.
 
-    After an error (a refused batch, or whatever `before_send` raised) nothing more is sent, the requests on their way
-    are waited for, and `unacknowledged` tells what is not known to be written. As a context manager it flushes at the
+    After an error (a refused batch, or whatever `before_send` raised) nothing more is sent, the requests in flight
+    are waited for, and `unacknowledged` lists what is not known to be written. As a context manager it flushes at the
     end of the block, or drains when the block raised.
 
     Args:
@@ -720,5 +720,5 @@ def _keep_unprocessed(connection: _Connection, unprocessed: list[Any]) -> None:
         if len(kept) == len(unprocessed):
             connection.puts, connection.tags = [put for put, _ in kept], [tag for _, tag in kept]
             return
-    # They came back in another spelling (a number, the order of a set): which ones they are is not known any more.
+    # They came back in another spelling (a number, the order of a set): it is unknown which ones they are.
     connection.puts = [json.dumps(put, separators=(",", ":"), ensure_ascii=False).encode() for put in unprocessed]

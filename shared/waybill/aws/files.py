@@ -236,7 +236,7 @@ class Writer:
         return {"uploadId": self._upload_id, "etags": self._etags, "rest": rest, "sizeBytes": self.size_bytes}
 
     def resume(self, paused: Mapping[str, Any]) -> None:
-        """Go on where another writer of the same object was paused."""
+        """Continue where another writer of the same object was paused."""
         self._upload_id, self._etags = paused["uploadId"], list(paused["etags"])
         self._buffer, self.size_bytes = bytearray(base64.b64decode(paused["rest"])), paused["sizeBytes"]
 

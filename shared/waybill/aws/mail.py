@@ -36,7 +36,7 @@ class Mailer:
         return session().client("sesv2", region_name=self._region, endpoint_url=self._endpoint_url)
 
     def send(self, recipients: Sequence[str], subject: str, text: str, html: str) -> None:
-        """Send one mail to each recipient, so that none learns of the others.
+        """Send one mail to each recipient, who does not see the others.
 
         Raises:
             MailRefused: another attempt cannot help.

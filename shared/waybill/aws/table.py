@@ -25,7 +25,7 @@ Action = dict[str, Any]
 
 
 class Page(NamedTuple):
-    """One answer to a query, and the key to go on after; None at the end."""
+    """The items of one answer to a query, and the key of the last one; None when no more follow."""
 
     items: list[Item]
     last: Item | None
@@ -162,8 +162,8 @@ class Table:
 
         Args:
             token: of 36 characters at most; a transaction that is sent again with its token is applied once.
-            rounds: how often to begin anew, after the client's own retries, while it only collides with other writes:
-                that says nothing of who owns what.
+            rounds: how often to send it, each time with the client's own retries, while it collides with other writes.
+                A collision does not say whether the conditions hold.
 
         Raises:
             TransactionCanceled: a condition was false; or, `retryable`, it collided all the time.

@@ -39,7 +39,7 @@ class Workflow:
         return True
 
     def is_running(self, state_machine: str, job_id: str, restarts: int) -> bool:
-        """Whether the job's latest execution is at work."""
+        """Whether the job's latest execution is running."""
         arn = f"{state_machine.replace(':stateMachine:', ':execution:')}:{_name(job_id, restarts)}"
         try:
             return self._states.describe_execution(executionArn=arn)["status"] == "RUNNING"

@@ -4,8 +4,8 @@
     DELETING / {uid}    a deletion that has begun: nothing may be started on the entity
     DELETED  / {uid}    an entity that was deleted; its exports and records are still to be erased
 
-Whatever starts something on an entity does so in one transaction with `still_there`, and a deletion looks for what was
-started only after its mark stands: one of the two sees the other.
+An operation that starts something on an entity does so in one transaction with `still_there`. A deletion writes its
+mark first and then checks what was started. So one of the two always notices the other.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class EntityRepository:
         return entity
 
     def page(self, limit: int, after: str | None = None) -> tuple[_Entities, str | None]:
-        """Up to `limit` entities by name, beginning after the name `after`, and the name to go on from."""
+        """Up to `limit` entities by name, after the name `after`, and the last name; None at the end."""
         page = self._table.query("ENTITY", limit=limit, after=None if after is None else {"pk": "ENTITY", "sk": after})
         return [_from_item(item) for item in page.items], None if page.last is None else page.last["sk"]
 
@@ -133,7 +133,7 @@ class EntityRepository:
         """Take the entity out of the catalogue and note its uid, so that what it had can be erased.
 
         Raises:
-            Conflict: it was deleted or created anew meanwhile, or the mark was taken away.
+            Conflict: it was meanwhile deleted or created again, or the mark was removed.
             PreconditionFailed: it has another ETag.
         """
         actions = [

@@ -59,7 +59,7 @@ class ExportRepository:
             return None
 
     def page(self, limit: int, after: str | None = None) -> tuple[list[Export], str | None]:
-        """Up to `limit` exports, newest first, beginning after the id `after`, and the id to go on from."""
+        """Up to `limit` exports, newest first, after the id `after`, and the last id; None at the end."""
         after_key = None if after is None else {"pk": "EXPORT", "sk": after}
         page = self._table.query("EXPORT", newest_first=True, limit=limit, after=after_key)
         return [_from_item(item) for item in page.items], None if page.last is None else page.last["sk"]
@@ -223,7 +223,7 @@ class ExportRepository:
             series: of the windows, as the run began.
 
         Returns:
-            The export; None when it is gone, or the run is not its run any more.
+            The export; None when it is gone, or another run has taken the place of this one.
         """
         if job.export_id is None:
             return None

@@ -7,7 +7,7 @@
             (neither: it died)   → once `lockedUntil` has passed, the same request takes over
 
 Source: draft-ietf-httpapi-idempotency-key-header-06, sections 2.6 and 2.7: 422 for a key that was used with another
-request, 409 while the first one is at work.
+request, 409 while the first one is being answered.
 """
 
 from __future__ import annotations
@@ -55,14 +55,14 @@ class IdempotencyKeys:
 
         Args:
             subject: the caller; keys of different callers are different keys.
-            request: JSON values; the same request whatever the order of its members.
+            request: JSON values; the order of their members does not matter.
 
         Returns:
             The claim, or the answer when the same request was completed before.
 
         Raises:
             InvalidRequest: the key was used for another request.
-            Conflict: the first request is still at work.
+            Conflict: the first request has not been answered yet.
         """
         now = self._clock.now()
         digest = hashlib.sha256(f"{subject}\n{key}".encode()).hexdigest()

@@ -64,8 +64,8 @@ class ChunkLease:
     """A chunk being loaded now: the attempt that owns it, the rows that it has handled so far, and until when no other
     attempt may take it over (epoch milliseconds).
 
-    `row` is the first that is not known to be handled: those before it are what the counts count, in the table or
-    rejected, whatever becomes of the attempt.
+    `row` is the first row that is not known to be handled. The counts cover exactly the rows before it, which stay in
+    the table, or rejected, when the attempt dies.
     """
 
     attempt: str
@@ -136,7 +136,7 @@ class Job:
 
     @property
     def processed(self) -> int:
-        """Rows handled so far, in finished chunks and in those at work. Never falls while a job runs."""
+        """Rows handled so far, in finished chunks and in those being loaded. Never falls while a job runs."""
         done = self.counts.imported + self.counts.rejected
         return done + sum(lease.processed for lease in self.leases.values())
 
@@ -261,7 +261,7 @@ class Retention:
         else:
             expires = completed + self.export_seconds
         files = min(completed + self.files_seconds, expires)
-        # Whole seconds, as they are stored: readers and the sweep then agree to the millisecond.
+        # Whole seconds, as they are stored: readers and retention then agree to the millisecond.
         return datetime.fromtimestamp(int(expires), UTC), datetime.fromtimestamp(int(files), UTC)
 
 

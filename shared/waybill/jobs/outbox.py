@@ -40,7 +40,7 @@ class Outbox:
             self._table.delete(key)
 
     def publish_late(self, older_than_seconds: float) -> int:
-        """Publish what has been in the outbox for so long that whoever should have published it is dead.
+        """Publish entries so old that the process which should have published them has died.
 
         Returns:
             The number of changes, at most LATE_PER_CALL.

@@ -33,7 +33,7 @@ def sees_job(caller: Caller, job: Job, entity: Entity | None) -> bool:
 
 
 def may_change_job(caller: Caller, job: Job, entity: Entity | None) -> bool:
-    """May cancel, stop, delete or relaunch it: whoever started it, or could have."""
+    """Whether the caller may cancel, stop, delete or relaunch the job: they started it, or could have."""
     right = Right.IMPORT if job.process is Process.IMPORT else Right.EXPORT
     return caller.is_admin or owns(caller, job) or _may_on_job(caller, job, entity, right)
 

@@ -32,7 +32,7 @@ from waybill.jobs.queue import queue_key
 from waybill.jobs.runs import run_item
 from waybill.timestamps import rfc3339
 
-#: A transaction that collides is begun anew so often, after the client's own retries.
+#: How often a transaction that collides is sent, each time with the client's own retries.
 CONFLICT_ROUNDS = 5
 NEWEST = ("newest", ("listKey", "listSort"))
 
@@ -250,7 +250,7 @@ class JobRepository:
         return job_from_item(item)
 
     def count_restart(self, job: Job) -> Job:
-        """Note that a job's execution is started anew.
+        """Record that a job's execution is restarted.
 
         Raises:
             Superseded: somebody else did so, or the job has ended.

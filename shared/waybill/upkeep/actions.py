@@ -18,7 +18,7 @@ def cancel_job(services: ExportServices, job: Job) -> Job:
     """WAITING → CANCELED.
 
     Raises:
-        Conflict: the job is no waiting import.
+        Conflict: the job is not a waiting import.
     """
     if "cancel" not in job.allowed_actions():
         raise Conflict(f"A job that is {job.status} cannot be canceled.", job.allowed_actions())
@@ -37,7 +37,7 @@ def stop_job(services: ExportServices, job: Job) -> Job:
     """Ask an import in progress to stop; its workers see it within seconds.
 
     Raises:
-        Conflict: the job is no import in progress.
+        Conflict: the job is not an import in progress.
     """
     if job.process is not Process.IMPORT or job.status is not Status.IN_PROGRESS:
         raise Conflict(f"A job that is {job.status} cannot be stopped.", job.allowed_actions())

@@ -1,10 +1,10 @@
-"""Delete an entity: at once for everybody who looks, piece by piece for what it had (contract, section 5).
+"""Delete an entity: it disappears at once, and what it had is erased step by step (contract, section 5).
 
-    mark (nothing starts any more) → refuse while something runs → out of the catalogue, into `DELETED`
-        → each minute: its exports, then its records, then the note itself
+    mark (nothing can be started from now on) → refuse while something runs → move from the catalogue to `DELETED`
+        → each minute: erase its exports, then its records, then the entry in `DELETED`
 
-Its jobs are hidden at once, because what bears the entity's name is gone or has another uid. They and their files
-expire as those of any job. Records in a target table stay: that table is not Waybill's.
+Its jobs are hidden at once, because no entity has both its name and its uid. They and their files expire like those of
+any job. Records in a target table stay: that table is not Waybill's.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def delete_entity(services: ExportServices, entity: Entity, etag: str | None = N
 
 
 def erase_deleted(services: ExportServices) -> int:
-    """Delete what deleted entities had; what is left when the time is up is for the next minute.
+    """Erase what deleted entities had; the next minute continues where the time ran out.
 
     Returns:
         The number of records deleted.

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 def delete_due_files(services: ExportServices) -> int:
     """Delete all that jobs keep in the files bucket, and their sources, once `filesExpireAt` has passed.
 
-    Entries go only after their files are gone, so that the next call makes up for one that dies.
+    An entry is removed only after its files, so that the next call completes one that died.
 
     Returns:
         The number of jobs whose files were deleted.
@@ -29,8 +29,8 @@ def delete_job_files(services: ExportServices, entry: dict[str, str]) -> None:
     """Delete a job's files.
 
     Args:
-        entry: jobId, and where there is a source sourceBucket, sourceKey, sourceEtag: it goes only while it is still
-            the version that was imported.
+        entry: jobId; for a job with a source also sourceBucket, sourceKey and sourceEtag. The source is deleted only
+            if it is still the version that was imported.
     """
     services.files.delete_prefix(services.settings.files_bucket, f"jobs/{entry['jobId']}/")
     if "sourceKey" in entry:
