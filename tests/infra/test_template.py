@@ -29,12 +29,12 @@ def of_type(resources: dict[str, Any], kind: str) -> dict[str, Any]:
     return {name: resource for name, resource in resources.items() if resource["Type"] == kind}
 
 
-def transformed_with(bucket: str = "bucket", **parameters: str) -> dict[str, Any]:
+def transformed_with(bucket: str = "bucket") -> dict[str, Any]:
     """The resources that CloudFormation gets once SAM has had its turn."""
     packaged = package(copy.deepcopy(TEMPLATE), lambda name, content: f"s3://{bucket}/{name}")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_DEFAULT_REGION", REGION)
-        template = transform(packaged, parameters, SimpleNamespace(load=dict))
+        template = transform(packaged, {}, SimpleNamespace(load=dict))
     resources: dict[str, Any] = template["Resources"]
     return resources
 
@@ -198,18 +198,39 @@ def test_the_api_starts_from_a_snapshot_of_a_published_version(transformed: dict
     [(alias, properties)] = [(n, r["Properties"]) for n, r in of_type(transformed, "AWS::Lambda::Alias").items()]
     [version] = of_type(transformed, "AWS::Lambda::Version")
     assert properties["FunctionVersion"] == {"Fn::GetAtt": [version, "Version"]}
-    assert transformed["ApiIntegration"]["Properties"]["IntegrationUri"] == {"Ref": alias}
-    assert transformed["ApiPermission"]["Properties"]["FunctionName"] == {"Ref": alias}
+    function = {"Ref": "ApiFunction"}
+    uri, name = transformed["ApiIntegration"]["Properties"], transformed["ApiPermission"]["Properties"]
+    arn = {"Fn::GetAtt": ["ApiFunction", "Arn"]}
+    assert uri["IntegrationUri"] == {"Fn::If": ["HasApiSnapStart", {"Ref": alias}, arn]}
+    assert name["FunctionName"] == {"Fn::If": ["HasApiSnapStart", {"Ref": alias}, function]}
 
 
-def test_whatever_changes_the_api_publishes_a_version_and_deletes_the_one_before(transformed: dict[str, Any]) -> None:
-    """Or the alias would go on with the old settings, the old code or the old layer."""
-    versions = [of_type(transformed, "AWS::Lambda::Version")]
-    versions.append(of_type(transformed_with(LogLevel="DEBUG"), "AWS::Lambda::Version"))
-    versions.append(of_type(transformed_with("another"), "AWS::Lambda::Version"))
-    assert len({name for found in versions for name in found}) == len(versions)
-    assert all(version["DeletionPolicy"] == "Delete" for found in versions for version in found.values())
+def test_new_code_publishes_a_version_and_deletes_the_one_before(transformed: dict[str, Any]) -> None:
+    """Or the alias would go on with the old code or the old layer."""
+    one, same, other = (of_type(transformed_with(name), "AWS::Lambda::Version") for name in ("one", "one", "other"))
+    assert set(one) == set(same) != set(other)
+    [version] = one.values()
+    assert version["DeletionPolicy"] == "Delete"
     assert RESOURCES["SharedLayer"]["Properties"]["PublishLambdaVersion"] is True
+
+
+def parameters_in(part: Any) -> set[str]:
+    if isinstance(part, dict):
+        own = {part["Ref"]} & set(TEMPLATE["Parameters"]) if "Ref" in part else set()
+        return own.union(*map(parameters_in, part.values()))
+    return set().union(*map(parameters_in, part)) if isinstance(part, list) else set()
+
+
+def test_a_parameter_with_another_value_publishes_a_version(transformed: dict[str, Any]) -> None:
+    """A version is replaced when its description changes, and that is the revision of a machine that names them all."""
+    [version] = of_type(transformed, "AWS::Lambda::Version").values()
+    revision = {"Fn::GetAtt": ["ImportStateMachine", "StateMachineRevisionId"]}
+    assert version["Properties"]["Description"] == {"Fn::If": ["HasApiSnapStart", revision, "off"]}
+    machine = RESOURCES["ImportStateMachine"]["Properties"]
+    assert "${Parameters}" in (ROOT / machine["DefinitionUri"]).read_text()
+    read = parameters_in(TEMPLATE["Globals"]["Function"]["Environment"])
+    assert read == parameters_in(machine["DefinitionSubstitutions"]["Parameters"])
+    assert len(read) > 10
 
 
 def test_the_console_may_do_nothing_but_write_its_log(transformed: dict[str, Any]) -> None:
