@@ -22,15 +22,17 @@ operations = app.operations
 
 
 def refuse(error: WaybillError) -> Response[str]:
+    from waybill.telemetry import count
+
+    count({"httpStatus": str(error.status)}, Refusals=1)
     return problem(error, app.current_event.path)
 
 
 def fail(error: Exception) -> Response[str]:
     from waybill.telemetry import logger
 
-    path = app.current_event.path
-    logger.error("A request failed", path=path, exc_info=error)
-    return problem(WaybillError("Something went wrong on our side. Try again later."), path)
+    logger.error("A request failed", path=app.current_event.path, exc_info=error)
+    return refuse(WaybillError("Something went wrong on our side. Try again later."))
 
 
 # Only Lambda has this module. What is loaded before the snapshot is taken, no start has to load.

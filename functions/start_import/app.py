@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from aws_lambda_powertools.utilities.data_classes import EventBridgeEvent, event_source
+
 from waybill.bootstrap import services
 from waybill.imports.start import start_drop
 from waybill.telemetry import logger
 
 
 @logger.inject_lambda_context
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    job = start_drop(services(), event["detail"])
+@event_source(data_class=EventBridgeEvent)
+def handler(event: EventBridgeEvent, context: object) -> dict[str, Any]:
+    job = start_drop(services(), event.detail)
     if job is None:
         return {"jobId": None}
     logger.info("Import registered", extra={"jobId": job.job_id, "entity": job.entity, "jobStatus": job.status})

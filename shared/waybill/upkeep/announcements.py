@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from waybill.aws.events import NotPublished
 from waybill.aws.mail import MailDelayed, MailRefused
 from waybill.errors import NotFound
-from waybill.jobs.model import Job, Process
-from waybill.telemetry import logger
+from waybill.jobs.model import Job, Process, Status
+from waybill.telemetry import count, logger
 from waybill.wire.jobs import job_event
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def publish(services: ExportServices, job: Job) -> bool:
     steps: list[Callable[[], None]] = [
         lambda: services.events.publish(DETAIL_TYPE, job_event(job), [f"waybill:job:{job.job_id}"])
     ]
+    _count(job)
     if job.process is Process.EXPORT and job.is_terminal:
         steps.append(lambda: _mail_report(services, job))
     for step in steps:
@@ -39,6 +40,17 @@ def publish(services: ExportServices, job: Job) -> bool:
             fields = {"jobId": job.job_id, "status": str(job.status)}
             logger.warning("A change of status was not published", extra=fields, exc_info=True)
     return is_published
+
+
+def _count(job: Job) -> None:
+    """Metrics of a change; one that is published again is counted again."""
+    process = {"process": str(job.process)}
+    if job.status is Status.IN_PROGRESS:
+        count(process, JobsStarted=1)
+    elif job.is_terminal:
+        count(process | {"outcome": str(job.outcome or job.status)}, JobsFinished=1)
+        if not job.dry_run:
+            count(process, RowsImported=job.imported, RowsRejected=job.rejected)
 
 
 def publish_late(services: ExportServices) -> int:

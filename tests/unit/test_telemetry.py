@@ -1,0 +1,67 @@
+"""Metrics are lines that CloudWatch takes, and that no reader of standard output takes for anything else."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.api_builders import NOW, make_job
+from waybill.jobs.model import Counts, Job, Outcome, Status
+from waybill.telemetry import NAMESPACE, count
+from waybill.upkeep.announcements import publish
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+
+
+def values(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """Metrics and dimensions of all lines."""
+    found: dict[str, Any] = {}
+    for line in lines(capsys):
+        found |= {name: value for name, value in line.items() if name != "_aws"}
+    return found
+
+
+def test_a_line_follows_the_embedded_metric_format(capsys: pytest.CaptureFixture[str]) -> None:
+    """Source: Amazon CloudWatch User Guide, "Specification: Embedded metric format"."""
+    count({"process": "import"}, RowsImported=3, RowsRejected=0)
+    [line] = lines(capsys)
+    [directive] = line["_aws"]["CloudWatchMetrics"]
+    assert isinstance(line["_aws"]["Timestamp"], int)
+    assert (directive["Namespace"], directive["Dimensions"]) == (NAMESPACE, [["process", "service"]])
+    assert {metric["Name"]: metric["Unit"] for metric in directive["Metrics"]} == {
+        "RowsImported": "Count",
+        "RowsRejected": "Count",
+    }
+    assert (line["process"], line["service"], line["RowsImported"]) == ("import", "waybill", [3.0])
+    assert "status" not in line  # the embedded AWS would take it for the function's answer
+
+
+def announced(job: Job) -> None:
+    publish(SimpleNamespace(events=SimpleNamespace(publish=lambda *_: None)), job)  # type: ignore[arg-type]
+
+
+def test_jobs_and_their_rows_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    announced(make_job())
+    assert lines(capsys) == []
+    announced(make_job(status=Status.IN_PROGRESS, started_at=NOW))
+    assert values(capsys) == {"process": "import", "service": "waybill", "JobsStarted": [1.0]}
+    ended = make_job(status=Status.COMPLETED, outcome=Outcome.PARTIAL_SUCCESS, counts=Counts(3, 2, 1))
+    announced(ended)
+    assert values(capsys) == {
+        "process": "import",
+        "service": "waybill",
+        "outcome": "PARTIAL_SUCCESS",
+        "JobsFinished": [1.0],
+        "RowsImported": [2.0],
+        "RowsRejected": [1.0],
+    }
+    announced(replace(ended, dry_run=True))
+    assert not values(capsys).keys() & {"RowsImported", "RowsRejected"}
+    announced(make_job(status=Status.CANCELED))
+    assert values(capsys)["outcome"] == "CANCELED"
