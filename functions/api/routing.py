@@ -117,7 +117,7 @@ class Operation:
         values |= {"request": request, **path, **found}
         if self.body is not None:
             values["body"] = self.body.read(given, values)
-        elif given is not None:
+        elif self.method == "POST" and request.content:
             check_takes_nothing(given)
         return {name: values[name] for name in self._wanted}
 

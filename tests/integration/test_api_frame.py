@@ -71,6 +71,20 @@ def test_every_route_is_found_under_the_first_word_of_its_path(api: Api) -> None
         assert RESOLVER.ROUTERS.get(word, RESOLVER.OTHERWISE) == router, operation.path
 
 
+def test_a_route_that_names_a_resource_checks_the_right_to_it_before_its_handler(api: Api) -> None:
+    """The frame runs the check of `needs`; a handler is given what the check found, not the id alone."""
+    ids = {"job_id", "export_id", "upload_id", "import_id"}
+    for operation in api.module.operations():
+        if "<" in operation.path:
+            assert operation.needs.check is not None, operation.id
+        assert not ids & set(operation.handler.__annotations__), operation.id
+
+
+def test_refusals_are_counted_by_status(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
+    assert api("GET", "/nothing").status == 404
+    assert '"httpStatus":"404"' in capsys.readouterr().out
+
+
 def test_malformed_bodies(api: Api) -> None:
     for body in ("", "{", "[1,]", '{"a": NaN}', '{"a": "\\ud800"}', "[" * 100_000, '{"a": 1e999}'):
         assert api("POST", "/imports", body=body).status == 400, body[:20]

@@ -164,6 +164,7 @@ def test_requests_that_take_no_options_refuse_them(api: Api) -> None:
     answer = api("POST", f"/jobs/{job.job_id}/cancel", body={"force": True})
     assert (answer.status, answer.pointers) == (422, ["#/force"])
     assert api("POST", f"/jobs/{job.job_id}/cancel", body="{").status == 400
+    assert api("POST", f"/jobs/{job.job_id}/cancel", body="null").status == 422
     assert api("POST", f"/jobs/{job.job_id}/cancel", body={}).status == 200
 
 
