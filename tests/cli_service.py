@@ -10,12 +10,15 @@ import threading
 import time
 import urllib.parse
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from waybill.jobs.model import Counts, Job, Process, Status
+from waybill.wire.jobs import JobLinks, job_resource
 from waybill_cli import client, signin
 from waybill_cli.profile import profile_path
 
@@ -24,47 +27,31 @@ OTHER_ID = "1b0f6f3e-7d5b-4a86-9a36-3c1f6a7d1c22"
 EXPORT_ID = "7c5f6f3e-7d5b-4a86-9a36-3c1f6a7d1c33"
 UPLOAD_ID = "9d5f6f3e-7d5b-4a86-9a36-3c1f6a7d1c44"
 USERS = {"admin": "pw-admin", "alice": "pw-alice"}
-COUNTS = {"total": 34033, "processed": 1200, "imported": 1180, "rejected": 20, "unprocessed": 0}
 Answer = tuple[int, dict[str, str], bytes]
 
 
+NO_LINKS: JobLinks = {"errorLog": None, "rejects": None, "download": None}
+STARTED = datetime(2026, 1, 31, 9, 30, 1, tzinfo=UTC)
+RUNNING = Job(
+    JOB_ID,
+    Process.IMPORT,
+    Status.IN_PROGRESS,
+    "contacts",
+    "uid",
+    "contacts.csv",
+    STARTED - timedelta(milliseconds=875),
+    "alice",
+    started_at=STARTED,
+    heartbeat_at=STARTED + timedelta(seconds=1200 / 5400),
+    counts=Counts(34033, 1180, 20),
+    detected={"encoding": "utf-8", "bom": False, "delimiter": ",", "headerRow": 1},
+)
+
+
 def job(**changes: Any) -> dict[str, Any]:
-    """The job of the API's documentation."""
-    document: dict[str, Any] = {
-        "jobId": JOB_ID,
-        "process": "import",
-        "status": "IN_PROGRESS",
-        "outcome": None,
-        "entity": "contacts",
-        "fileName": "contacts.csv",
-        "submittedAt": "2026-01-31T09:30:00.125Z",
-        "startedAt": "2026-01-31T09:30:01.000Z",
-        "completedAt": None,
-        "durationSeconds": None,
-        "startedBy": "alice",
-        "counts": COUNTS,
-        "numberOfItems": 34033,
-        "message": "1,200 of 34,033 rows processed",
-        "error": None,
-        "allowedActions": ["stop"],
-        "mode": "upsert",
-        "dryRun": False,
-        "onError": "skip",
-        "detected": {"encoding": "utf-8", "bom": False, "delimiter": ",", "headerRow": 1},
-        "rowsPerSecond": 5400,
-        "remainingSeconds": 6,
-        "queuePosition": None,
-        "stopReason": None,
-        "duplicateOf": None,
-        "exportId": None,
-        "windowFrom": None,
-        "windowTo": None,
-        "retryOf": None,
-        "expiresAt": None,
-        "filesExpireAt": None,
-        "links": {"errorLog": None, "rejects": None, "download": None},
-    }
-    return {**document, **changes}
+    """The job of the API's documentation, as the API shows it."""
+    resource = job_resource(RUNNING, entity_shown="contacts", queue_position=None, links=NO_LINKS, now=STARTED)
+    return {**json.loads(json.dumps(resource)), **changes}
 
 
 def waiting(**changes: Any) -> dict[str, Any]:
