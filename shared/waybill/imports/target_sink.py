@@ -6,6 +6,7 @@ load leaves out the rows that the mode forbids. Of the others
 
     insert   puts on the condition that the key is absent. A request that finds exactly the record that it would write
              counts as done: it was sent before, by this attempt or an earlier one. Anything else is `exists`.
+    replace  puts on the condition that the key is present; a repetition changes nothing.
     update   is conditional on the key being present; a repetition changes nothing.
     delete   deletes without condition: the record was there when the job began, and is gone now, whoever deleted it.
 """
@@ -42,12 +43,14 @@ def target_sink(
     if mode.shape == "delete":
         writer = ConditionalWriter(dynamodb, "DeleteItem", before_send=before_send, **options)
         return ConditionalSink(writer, Wrapping(f'{before}"Key":{{', "}}"), mode.refusal)
-    writer = _InsertWriter(dynamodb, target.modified_attribute, before_send=before_send, **options)
-    after = (
-        '},"ConditionExpression":"attribute_not_exists(#key)","ReturnValuesOnConditionCheckFailure":"ALL_OLD"'
-        f',"ExpressionAttributeNames":{{"#key":{json.dumps(key_attribute)}}}}}'
-    )
-    return ConditionalSink(writer, Wrapping(f'{before}"Item":{{', after), mode.refusal)
+    if mode.requires == "absent":
+        condition = '"attribute_not_exists(#key)","ReturnValuesOnConditionCheckFailure":"ALL_OLD"'
+        put: ConditionalWriter = _InsertWriter(dynamodb, target.modified_attribute, before_send=before_send, **options)
+    else:
+        condition = '"attribute_exists(#key)"'
+        put = ConditionalWriter(dynamodb, "PutItem", before_send=before_send, **options)
+    after = f'}},"ConditionExpression":{condition},"ExpressionAttributeNames":{{"#key":{json.dumps(key_attribute)}}}}}'
+    return ConditionalSink(put, Wrapping(f'{before}"Item":{{', after), mode.refusal)
 
 
 class _InsertWriter(ConditionalWriter):
