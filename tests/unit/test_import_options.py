@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from typing import Literal
+
 import pytest
 
 from tests import builders
-from waybill.entities.model import Entity
-from waybill.imports.modes import EXISTS, MODES, MODES_IN_WORDS, NOT_FOUND, Refusal
+from waybill.aws.dynamodb import DynamoDB
+from waybill.aws.sigv4 import Credentials
+from waybill.entities.model import Entity, Target
+from waybill.imports.modes import EXISTS, MODES, MODES_IN_WORDS, NOT_FOUND, Mode, Refusal
 from waybill.imports.options import ImportOptions, MetadataError, check_mode, options_from_metadata
 from waybill.imports.policy import Policy
 from waybill.imports.register import with_options
+from waybill.imports.target_sink import target_sink
 from waybill.jobs.model import Job, Process, Status
 from waybill.wire import jobs as wire
 
@@ -79,7 +85,7 @@ def test_metadata_sets_what_a_request_sets() -> None:
 @pytest.mark.parametrize(
     ("metadata", "message"),
     [
-        ({"mode": "wipe"}, "mode must be one of upsert, insert, update, delete"),
+        ({"mode": "wipe"}, f"mode must be one of {', '.join(MODES)}"),
         ({"on-error": "ignore"}, "on-error must be one of skip, abort, all-or-nothing"),
         ({"max-errors": "0"}, "max-errors must be a whole number from 1 to 2147483647"),
         ({"max-errors": "2147483648"}, "max-errors must be a whole number from 1 to 2147483647"),
@@ -107,3 +113,16 @@ def test_a_job_gives_its_options_back() -> None:
 
 def test_every_mode_is_a_word_of_the_job_resource() -> None:
     assert tuple(MODES) == wire.MODES
+
+
+@pytest.mark.parametrize(
+    ("requires", "condition"), [("absent", "attribute_not_exists"), ("present", "attribute_exists")]
+)
+def test_a_put_on_a_target_table_asks_what_its_mode_requires(
+    requires: Literal["absent", "present"], condition: str
+) -> None:
+    dynamodb = DynamoDB("us-east-1", "http://127.0.0.1:9", credentials=lambda: Credentials("AK", "SK"))
+    mode = Mode("new", "does something", requires=requires)
+    sink = target_sink(mode, dynamodb, Target("theirs"), "id", 1, lambda: None)
+    request = json.loads(sink.wrapping.before + '"id":{"S":"1"}' + sink.wrapping.after)
+    assert request["ConditionExpression"] == f"{condition}(#key)"

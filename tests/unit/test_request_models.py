@@ -11,6 +11,7 @@ from tests import builders
 from tests.api_builders import load_function
 from waybill.errors import InvalidRequest
 from waybill.exports.definition import ExportType
+from waybill.exports.formats import FORMATS
 
 exports = load_function("api", "models.exports")
 entities = load_function("api", "models.entities")
@@ -111,7 +112,7 @@ def test_all_problems_of_an_entity_come_at_once() -> None:
         (
             {"name": "x", "entity": "contacts", "format": "pdf", "escapeFormulas": 0, "a/b": 1},
             {
-                "/format": "must be one of csv, xlsx, jsonl",
+                "/format": f"must be one of {', '.join(FORMATS)}",
                 "/escapeFormulas": "must be true or false",
                 "/a~1b": "unknown member",
             },

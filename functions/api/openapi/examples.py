@@ -2,49 +2,38 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from waybill.imports.modes import MODES
+from waybill.jobs.model import Counts, Job, Process, Status
+from waybill.wire.jobs import JobLinks, job_resource
+
 JOB_ID = "2587c81c-b9fc-4873-ae2f-421b292d2c2b"
-_MOMENT = "2026-01-31T09:30:00.000Z"
+_BEGAN = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
+_JOB = Job(
+    JOB_ID,
+    Process.IMPORT,
+    Status.IN_PROGRESS,
+    "contacts",
+    "",
+    "contacts.csv",
+    _BEGAN,
+    "alice",
+    started_at=_BEGAN,
+    heartbeat_at=_BEGAN + timedelta(seconds=1200 / 5400),
+    counts=Counts(34033, 1180, 20),
+    detected={"encoding": "utf-8", "bom": False, "delimiter": ",", "headerRow": 1},
+)
+_LINKS: JobLinks = {"errorLog": None, "rejects": None, "download": None}
 
 EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "Detected": [{"encoding": "utf-8", "bom": False, "delimiter": ",", "headerRow": 1}],
     "Job": [
-        {
-            "jobId": JOB_ID,
-            "process": "import",
-            "status": "IN_PROGRESS",
-            "outcome": None,
-            "entity": "contacts",
-            "fileName": "contacts.csv",
-            "submittedAt": _MOMENT,
-            "startedAt": "2026-01-31T09:30:01.000Z",
-            "completedAt": None,
-            "durationSeconds": None,
-            "startedBy": "alice",
-            "counts": {"total": 34033, "processed": 1200, "imported": 1180, "rejected": 20, "unprocessed": 0},
-            "numberOfItems": 34033,
-            "message": "1,200 of 34,033 rows processed",
-            "error": None,
-            "allowedActions": ["stop"],
-            "mode": "upsert",
-            "dryRun": False,
-            "onError": "skip",
-            "detected": {"encoding": "utf-8", "bom": False, "delimiter": ",", "headerRow": 1},
-            "rowsPerSecond": 5400,
-            "remainingSeconds": 6,
-            "queuePosition": None,
-            "stopReason": None,
-            "duplicateOf": None,
-            "exportId": None,
-            "windowFrom": None,
-            "windowTo": None,
-            "retryOf": None,
-            "expiresAt": None,
-            "filesExpireAt": None,
-            "heartbeatAt": "2026-01-31T09:30:01.200Z",
-            "links": {"errorLog": None, "rejects": None, "download": None},
-        }
+        json.loads(
+            json.dumps(job_resource(_JOB, entity_shown="contacts", queue_position=None, links=_LINKS, now=_BEGAN))
+        )
     ],
     "Problem": [
         {
@@ -53,7 +42,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
             "status": 422,
             "detail": "The import breaks a rule.",
             "instance": "/v1/imports",
-            "errors": [{"pointer": "#/mode", "detail": "must be one of upsert, insert, update, delete"}],
+            "errors": [{"pointer": "#/mode", "detail": f"must be one of {', '.join(MODES)}"}],
         }
     ],
     "ZilliantStatus": [

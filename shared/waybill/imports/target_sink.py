@@ -6,8 +6,8 @@ load leaves out the rows that the mode forbids. Of the others
 
     insert   puts on the condition that the key is absent. A request that finds exactly the record that it would write
              counts as done: it was sent before, by this attempt or an earlier one. Anything else is `exists`.
-    replace  puts on the condition that the key is present; a repetition changes nothing.
-    update   is conditional on the key being present; a repetition changes nothing.
+    update   (and any put of a mode that requires the record) is conditional on the key being present; a repetition
+             changes nothing.
     delete   deletes without condition: the record was there when the job began, and is gone now, whoever deleted it.
 """
 

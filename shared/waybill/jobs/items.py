@@ -11,8 +11,12 @@ from waybill.jobs.model import ChunkLease, Counts, Job, Outcome, Process, Status
 from waybill.timestamps import from_epoch, parse_rfc3339, rfc3339
 
 LIST_KEY = "JOB"
-_TIMES = ("submitted_at", "started_at", "completed_at", "heartbeat_at", "window_from", "window_to")
 _EPOCHS = ("expires_at", "files_expire_at")
+_TIMES = tuple(
+    field.name
+    for field in dataclasses.fields(Job)
+    if str(field.type).startswith("datetime") and field.name not in _EPOCHS
+)
 _NESTED = ("counts", "leases", "process", "status", "outcome")
 
 
