@@ -134,7 +134,7 @@ class MemoryFiles(Files):
 
     def head(self, bucket: str, key: str) -> FileInfo | None:
         data = self.objects.get((bucket, key))
-        return None if data is None else FileInfo(len(data), "etag", {})
+        return None if data is None else FileInfo(len(data), "etag", {}, "2026-01-31T09:30:00.000Z")
 
     def open(self, bucket: str, key: str, *, start: int = 0, end: int | None = None, etag: str | None = None) -> Any:
         return io.BytesIO(self.objects[bucket, key][start:end])

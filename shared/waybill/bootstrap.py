@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from waybill.entities.repository import EntityRepository
     from waybill.exports.repository import ExportRepository
     from waybill.jobs.active import ActiveJobs
+    from waybill.jobs.drops import Drops
     from waybill.jobs.due_files import DueFiles
     from waybill.jobs.duplicates import Duplicates
     from waybill.jobs.idempotency import IdempotencyKeys
@@ -158,6 +159,12 @@ class Services:
         from waybill.jobs.active import ActiveJobs
 
         return ActiveJobs(self.jobs_table, self.jobs.find_many)
+
+    @cached_property
+    def drops(self) -> Drops:
+        from waybill.jobs.drops import Drops
+
+        return Drops(self.jobs_table, self.clock)
 
     @cached_property
     def due_files(self) -> DueFiles:

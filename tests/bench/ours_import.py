@@ -53,7 +53,7 @@ class LocalFiles(Files):
 
     def head(self, bucket: str, key: str) -> Any:
         path = self._path(bucket, key)
-        return FileInfo(path.stat().st_size, "etag", {}) if path.exists() else None
+        return FileInfo(path.stat().st_size, "etag", {}, "2026-01-31T09:30:00.000Z") if path.exists() else None
 
     def open(self, bucket: str, key: str, *, start: int = 0, end: int | None = None, etag: str | None = None) -> Any:
         return _Range(self._path(bucket, key), start, end)

@@ -342,7 +342,7 @@ class Store:
 
     def head(self, bucket: str, key: str) -> FileInfo | None:
         self._count("HEAD")
-        return FileInfo(len(self.objects[key]), "etag", {}) if key in self.objects else None
+        return FileInfo(len(self.objects[key]), "etag", {}, "2026-01-31T09:30:00.000Z") if key in self.objects else None
 
     def open(self, bucket: str, key: str, *, start: int = 0, end: int | None = None, etag: str | None = None) -> Any:
         self._count("GET")

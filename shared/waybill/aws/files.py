@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from waybill.aws.bucket import Bucket
 from waybill.aws.clients import session
+from waybill.timestamps import rfc3339
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -32,9 +33,16 @@ class ByteStream(Protocol):
 
 @dataclass(frozen=True)
 class FileInfo:
+    """
+    Attributes:
+        etag: without quotes.
+        modified: when S3 stored the object, by its own clock, in whole seconds (RFC 3339).
+    """
+
     size_bytes: int
     etag: str
     metadata: dict[str, str]
+    modified: str
 
 
 class Files:
@@ -53,14 +61,15 @@ class Files:
         return session().client("s3", region_name=self._region, endpoint_url=self._endpoint_url, config=config)
 
     def head(self, bucket: str, key: str) -> FileInfo | None:
-        """Size, ETag (without quotes) and user metadata; None when there is no such object."""
+        """What S3 says of the object; None when there is none."""
         try:
             answer = self._s3.head_object(Bucket=bucket, Key=key)
         except self._s3.exceptions.ClientError as error:
             if _status(error) == 404:
                 return None
             raise
-        return FileInfo(answer["ContentLength"], answer["ETag"].strip('"'), answer.get("Metadata", {}))
+        modified = rfc3339(answer["LastModified"])
+        return FileInfo(answer["ContentLength"], answer["ETag"].strip('"'), answer.get("Metadata", {}), modified)
 
     def open(self, bucket: str, key: str, *, start: int = 0, end: int | None = None, etag: str | None = None) -> Source:
         """A stream over `[start, end)`; a connection that breaks is taken up again where it broke.
@@ -116,11 +125,11 @@ class Files:
         writer.resume(paused)
         return writer
 
-    def delete(self, bucket: str, key: str, etag: str | None = None) -> None:
-        """Delete an object, with `etag` only while it is still that version. No error when it is gone."""
+    def delete(self, bucket: str, key: str, etag: str | None = None, modified: str | None = None) -> None:
+        """Delete an object, with `etag` (and `modified`) only if it is still that version. No error when it is gone."""
         if etag is not None:
             info = self.head(bucket, key)
-            if info is None or info.etag != etag:
+            if info is None or info.etag != etag or modified not in (None, info.modified):
                 return
         self._s3.delete_object(Bucket=bucket, Key=key)
 

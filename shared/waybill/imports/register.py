@@ -62,7 +62,7 @@ def register(services: Services, job: Job, entity: Entity, options: ImportOption
     """Store a new import with its entity's definition, and start it when its turn has come.
 
     Raises:
-        Conflict: `drop` is older than an event already registered for its key.
+        Conflict: as for `JobRepository.register`.
         EntityDeleted: the entity was, or is being, deleted.
     """
     checks = services.entities.still_there(entity.name, entity.uid)
@@ -92,10 +92,14 @@ def start_next(services: Services, entity_uid: str) -> None:
         services.workflow.start(services.settings.import_state_machine, job.job_id)
 
 
-def register_failed(services: Services, job: Job, code: str, message: str) -> Job:
-    """Store an import that ends before it starts."""
+def register_failed(services: Services, job: Job, code: str, message: str, drop: Drop | None = None) -> Job:
+    """Store an import that ends before it starts; with `drop` the object is the job's and expires with it.
+
+    Raises:
+        Conflict: as for `register`.
+    """
     failed = _failed(services, job, [RowError.whole(None, code, message)])
-    stored, _ = services.jobs.register(failed, {})
+    stored, _ = services.jobs.register(failed, {}, drop)
     return stored
 
 

@@ -46,15 +46,17 @@ def start_drop(services: Services, detail: Mapping[str, Any]) -> Job | None:
         return known
     started_by = f"s3:{detail.get('requester', 'unknown')}"
     job = new_import(services, job_id, entity_name, file_name, ObjectVersion(bucket, key, etag), started_by)
-    info = services.files.head(bucket, key)
-    if info is None or info.etag != etag:
-        message = "The object was overwritten or deleted before its import began. Drop the file again."
-        return register_failed(services, job, "source-changed", message)
     ends = services.clock.monotonic() + DELETION_SECONDS
     while True:
+        info = services.files.head(bucket, key)
+        if info is None or info.etag != etag:
+            message = "The object was overwritten or deleted before its import began. Drop the file again."
+            return register_failed(services, job, "source-changed", message)
         try:
-            return _register_drop(services, job, info.metadata, Drop(f"{bucket}/{key}", sequencer))
-        except EntityDeleted:  # perhaps not for good: a deletion that has begun may still be refused
+            return _register_drop(
+                services, job, info.metadata, Drop(f"{bucket}/{key}", sequencer, job_id, info.modified)
+            )
+        except Conflict:  # a deletion has begun: of the entity, which may still be refused, or of the object before
             if services.clock.monotonic() > ends:
                 raise
             services.clock.sleep(1.0)
@@ -62,21 +64,27 @@ def start_drop(services: Services, detail: Mapping[str, Any]) -> Job | None:
 
 def _register_drop(services: Services, job: Job, metadata: Mapping[str, str], drop: Drop) -> Job:
     try:
-        entity = services.entities.get(job.entity)
-    except NotFound:
-        message = f"There is no entity named {job.entity!r}. Create it, then drop the file again."
-        return register_failed(services, job, "unknown-entity", message)
-    try:
-        options = options_from_metadata(metadata, entity.primary_key)
-    except MetadataError as error:
-        return register_failed(services, job, "source-error", str(error))
-    try:
-        return register(services, job, entity, options, drop)
+        return _register_newest(services, job, metadata, drop)
     except EntityDeleted:
         raise
     except Conflict:
+        if not services.drops.has_newer(drop):
+            raise
         message = "A newer object with this key was registered first, so this one is not imported."
         return register_failed(services, job, "source-changed", message)
+
+
+def _register_newest(services: Services, job: Job, metadata: Mapping[str, str], drop: Drop) -> Job:
+    try:
+        entity = services.entities.get(job.entity)
+    except NotFound:
+        message = f"There is no entity named {job.entity!r}. Create it, then drop the file again."
+        return register_failed(services, job, "unknown-entity", message, drop)
+    try:
+        options = options_from_metadata(metadata, entity.primary_key)
+    except MetadataError as error:
+        return register_failed(services, job, "source-error", str(error), drop)
+    return register(services, job, entity, options, drop)
 
 
 def start_upload(services: Services, upload: Upload, options: ImportOptions) -> Job:

@@ -126,12 +126,13 @@ class JobRepository:
             The job as stored, and whether this call stored it (False: it was there already).
 
         Raises:
-            Conflict: `drop` is older than an event already registered for its key.
+            Conflict: `drop` is older than an event already registered for its key (`Drops.has_newer`), or the object of
+                such an event is being deleted.
             EntityDeleted: a check failed.
         """
         actions = self._registration(job, definition)
-        if drop is not None and job.status is Status.WAITING:
-            actions.append(drop.action(self._table))
+        if drop is not None:
+            actions.append(drop.action(self._table, self._clock.now()))
         try:
             self._table.transact([*actions, *entity_checks], rounds=CONFLICT_ROUNDS)
         except TransactionCanceled as error:

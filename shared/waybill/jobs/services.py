@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from waybill.entities.repository import EntityRepository
     from waybill.ids import Ids
     from waybill.jobs.active import ActiveJobs
+    from waybill.jobs.drops import Drops
     from waybill.jobs.due_files import DueFiles
     from waybill.jobs.duplicates import Duplicates
     from waybill.jobs.idempotency import IdempotencyKeys
@@ -67,6 +68,8 @@ class Services(Protocol):
     def runs(self) -> Runs: ...
     @property
     def active_jobs(self) -> ActiveJobs: ...
+    @property
+    def drops(self) -> Drops: ...
     @property
     def due_files(self) -> DueFiles: ...
     @property

@@ -30,8 +30,27 @@ def delete_job_files(services: ExportServices, entry: dict[str, str]) -> None:
 
     Args:
         entry: jobId; for a job with a source also sourceBucket, sourceKey and sourceEtag. The source is deleted only
-            if it is still the version that was imported.
+            if it is still the version that was imported, a dropped one only if no newer job of its key owns it.
     """
     services.files.delete_prefix(services.settings.files_bucket, f"jobs/{entry['jobId']}/")
-    if "sourceKey" in entry:
+    if "sourceKey" not in entry:
+        return
+    if entry["sourceBucket"] == services.settings.drop_bucket:
+        _delete_dropped(services, entry)
+    else:
         services.files.delete(entry["sourceBucket"], entry["sourceKey"], entry.get("sourceEtag"))
+
+
+def _delete_dropped(services: ExportServices, entry: dict[str, str]) -> None:
+    bucket, key, job_id = entry["sourceBucket"], entry["sourceKey"], entry["jobId"]
+    dropped = f"{bucket}/{key}"
+    modified = services.drops.begin_deletion(dropped, job_id)
+    if modified is None:
+        return
+    try:
+        # An object that was dropped since then, whose event is still on its way, has another time.
+        services.files.delete(bucket, key, entry.get("sourceEtag"), modified)
+    except Exception:
+        services.drops.cancel_deletion(dropped, job_id)
+        raise
+    services.drops.end_deletion(dropped, job_id)

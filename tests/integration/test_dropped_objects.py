@@ -1,0 +1,134 @@
+"""Who owns a dropped object: it goes with the newest job of its key, never with an older one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests import builders
+from tests.importing import counts, drop_object, run, start
+from waybill.bootstrap import Services
+from waybill.errors import Conflict
+from waybill.imports.start import start_drop
+from waybill.jobs.drops import MARK_SECONDS
+from waybill.jobs.model import Job, Status
+from waybill.upkeep.actions import delete_job
+from waybill.upkeep.retention import delete_due_files
+
+KEY = "drop/contacts/contacts.csv"
+FILE = builders.contacts_csv(count=2)
+
+
+@pytest.fixture(autouse=True)
+def contacts(services: Services) -> None:
+    services.entities.put(builders.entity())
+
+
+def is_there(services: Services) -> bool:
+    return services.files.head(services.settings.drop_bucket, KEY) is not None
+
+
+def drop_records(services: Services) -> list[Any]:
+    items = services.dynamodb.call("Scan", {"TableName": services.settings.jobs_table})["Items"]
+    return [item for item in items if item["pk"]["S"].startswith("DROP#")]
+
+
+def expire(services: Services, clock: builders.Clock, job: Job) -> None:
+    clock.forward(hours=49)
+    delete_due_files(services)
+
+
+def delete(services: Services, clock: builders.Clock, job: Job) -> None:
+    delete_job(services, job)
+
+
+Ending = Callable[[Services, builders.Clock, Job], None]
+
+
+@pytest.mark.parametrize("end", [expire, delete])
+def test_the_end_of_an_older_job_leaves_the_object_to_the_newer_one(
+    services: Services, s3: Any, clock: builders.Clock, end: Ending
+) -> None:
+    older = run(services, start(services, s3, FILE))
+    newer = start(services, s3, FILE)
+    end(services, clock, older)
+    assert counts(run(services, newer)) == (2, 2, 0, 0)
+
+
+@pytest.mark.parametrize("end", [expire, delete])
+def test_the_object_and_its_record_go_with_the_newest_job(
+    services: Services, s3: Any, clock: builders.Clock, end: Ending
+) -> None:
+    run(services, start(services, s3, FILE))
+    newest = run(services, start(services, s3, FILE))
+    end(services, clock, newest)
+    assert not is_there(services)
+    assert drop_records(services) == []
+
+
+def test_a_file_that_was_refused_expires_with_its_job(services: Services, s3: Any, clock: builders.Clock) -> None:
+    job = start(services, s3, b"x", key="drop/nobody/x.csv")
+    expire(services, clock, job)
+    assert services.files.head(services.settings.drop_bucket, "drop/nobody/x.csv") is None
+    assert drop_records(services) == []
+
+
+def test_an_object_whose_event_is_on_its_way_stays(
+    services: Services, s3: Any, clock: builders.Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older = run(services, start(services, s3, FILE))
+    event = drop_object(services, s3, FILE)
+    head = services.files.head
+
+    def later(bucket: str, key: str) -> Any:
+        found = head(bucket, key)
+        return found and type(found)(found.size_bytes, found.etag, found.metadata, "2026-02-02T02:02:02.000Z")
+
+    monkeypatch.setattr(services.files, "head", later)
+    delete_job(services, older)
+    newer = start_drop(services, event["detail"])
+    assert newer is not None and counts(run(services, newer)) == (2, 2, 0, 0)
+
+
+def test_a_drop_during_the_deletion_waits_for_its_end(
+    services: Services, s3: Any, clock: builders.Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Registered in the middle, it would lose its object."""
+    older = run(services, start(services, s3, FILE))
+    event = drop_object(services, s3, FILE)
+    really_delete, clock.on_sleep = services.files.delete, lambda seconds: clock.forward(seconds=seconds)
+
+    def delete_slowly(*arguments: Any) -> None:
+        with pytest.raises(Conflict):
+            start_drop(services, event["detail"])
+        really_delete(*arguments)
+
+    monkeypatch.setattr(services.files, "delete", delete_slowly)
+    delete_job(services, older)
+    late = start_drop(services, event["detail"])
+    assert late is not None and late.error_code == "source-changed"
+
+
+@pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt])
+def test_a_deletion_that_fails_or_dies_does_not_keep_new_drops_waiting(
+    services: Services,
+    s3: Any,
+    clock: builders.Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    failure: type[BaseException],
+) -> None:
+    older = run(services, start(services, s3, FILE))
+
+    def fail(*_: Any) -> None:
+        raise failure
+
+    with monkeypatch.context() as patch, pytest.raises(failure):
+        patch.setattr(services.files, "delete", fail)
+        delete_job(services, older)
+    if failure is KeyboardInterrupt:
+        clock.forward(seconds=MARK_SECONDS)
+    newer = start(services, s3, FILE)
+    assert newer.status is Status.WAITING
+    assert counts(run(services, newer)) == (2, 2, 0, 0)
