@@ -17,6 +17,7 @@ from tests.importing import (
     executions,
     records,
     rejects,
+    run,
     start,
     stop_executions,
 )
@@ -198,3 +199,32 @@ def test_a_job_that_nobody_works_on_is_restarted_and_ends_after_its_attempts(
     assert (job.status, job.error_code, counts(job)) == (Status.FAILED, "internal-error", (3, 0, 0, 3))
     assert len(rejects(services, job)) == 4
     assert recovery.recover_jobs(services) == 0
+
+
+def test_a_waiting_import_whose_execution_died_is_restarted(services: Services, s3: Any, clock: builders.Clock) -> None:
+    first = start(services, s3, builders.contacts_csv(count=1), key="drop/contacts/1.csv")
+    clock.forward(seconds=1)
+    second = start(services, s3, builders.contacts_csv(count=2), key="drop/contacts/2.csv")
+    stop_executions(services)
+    clock.forward(seconds=61)
+    assert recovery.recover_jobs(services) == 1
+    assert executions(services) == {first.job_id, f"{first.job_id}-1"}
+    assert recovery.recover_jobs(services) == 0, "it is running"
+    assert run(services, first).status is Status.COMPLETED
+    assert second.job_id in executions(services)
+
+
+def test_a_waiting_import_whose_executions_always_die_fails_and_the_next_one_runs(
+    services: Services, s3: Any, clock: builders.Clock
+) -> None:
+    first = start(services, s3, builders.contacts_csv(count=1), key="drop/contacts/1.csv")
+    clock.forward(seconds=1)
+    second = start(services, s3, builders.contacts_csv(count=2), key="drop/contacts/2.csv")
+    for _ in range(recovery.MAX_RESTARTS + 1):
+        stop_executions(services)
+        clock.forward(seconds=61)
+        assert recovery.recover_jobs(services) == 1
+    failed = services.jobs.get(first.job_id)
+    assert (failed.status, failed.error_code, counts(failed)) == (Status.FAILED, "internal-error", (0, 0, 0, 0))
+    assert second.job_id in executions(services)
+    assert run(services, second).status is Status.COMPLETED

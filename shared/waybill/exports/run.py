@@ -20,6 +20,7 @@ from waybill.exports.destinations.base import DeliveredKind
 from waybill.exports.report import is_relaunchable
 from waybill.exports.schedule import latest_due, zone_of
 from waybill.ids import derived_uuid, new_uuid
+from waybill.jobs.executions import start_execution
 from waybill.jobs.model import Counts, Job, Process, Status, finished
 from waybill.telemetry import logger
 
@@ -155,7 +156,7 @@ def launch(services: ExportServices, export: Export) -> Job:
     }
     job, _ = services.jobs.register(job, snapshot)
     if not job.is_terminal:
-        services.workflow.start(services.settings.export_state_machine, job.job_id, job.restarts)
+        start_execution(services, job)
     return job
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from waybill.entities.row_results import RowError
 from waybill.imports.error_log import write_error_log
 from waybill.imports.policy import schema_options
+from waybill.jobs.executions import start_execution
 from waybill.jobs.model import Counts, Job, Process, Status, finished
 
 if TYPE_CHECKING:
@@ -75,10 +76,10 @@ def start_if_waiting(services: Services, job: Job) -> None:
     """Start a registered import when its turn has come; a dry run does not queue."""
     if job.status is not Status.WAITING:
         return
-    if job.dry_run:
-        services.workflow.start(services.settings.import_state_machine, job.job_id)
-    else:
+    if job.takes_turns:
         start_next(services, job.entity_uid)
+    else:
+        start_execution(services, job)
 
 
 def start_next(services: Services, entity_uid: str) -> None:
@@ -89,7 +90,7 @@ def start_next(services: Services, entity_uid: str) -> None:
     """
     job = services.queue.head(entity_uid)
     if job is not None:
-        services.workflow.start(services.settings.import_state_machine, job.job_id)
+        start_execution(services, job)
 
 
 def register_failed(services: Services, job: Job, code: str, message: str, drop: Drop | None = None) -> Job:

@@ -130,6 +130,11 @@ class Job:
     def is_terminal(self) -> bool:
         return self.status in TERMINAL
 
+    @property
+    def takes_turns(self) -> bool:
+        """Whether it is one of the imports of its entity that run one at a time."""
+        return self.process is Process.IMPORT and not self.dry_run
+
     def has_expired(self, now: datetime) -> bool:
         """Whether it counts as gone, although its record may still be there."""
         return self.expires_at is not None and self.expires_at <= now

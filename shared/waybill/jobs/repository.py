@@ -153,7 +153,7 @@ class JobRepository:
             put(job_item(job), NEW),
             put({**_keyed(_definition_key(job.job_id)), "document": json.dumps(definition)}),
         ]
-        if job.status is Status.WAITING and job.process is Process.IMPORT and not job.dry_run:
+        if job.status is Status.WAITING and job.takes_turns:
             actions.append(put(_keyed(queue_key(job))))
         actions.append(put(due_files_item(job) if job.is_terminal else _keyed(active_key(job.job_id))))
         if job.export_id is not None:

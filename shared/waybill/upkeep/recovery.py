@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from waybill.errors import Superseded
 from waybill.exports.run import fail_export
 from waybill.imports.finish import finish_import
-from waybill.imports.register import start_next
-from waybill.jobs.model import Process, Status
+from waybill.jobs.executions import ensure_execution, restart_execution
+from waybill.jobs.model import Job, Process, Status
 
 if TYPE_CHECKING:
     from waybill.exports.services import ExportServices
@@ -24,37 +23,37 @@ MAX_SECONDS = 600.0
 
 
 def recover_jobs(services: ExportServices) -> int:
-    """Start waiting imports whose turn has come, restart jobs whose execution died, and fail those that died too often.
+    """Restart jobs whose execution died, and fail those that died too often. Of the waiting imports of an entity, only
+    the next one has an execution.
 
     Returns:
         The number of jobs restarted or failed.
     """
     ends, recovered = services.clock.monotonic() + MAX_SECONDS, 0
+    next_imports: dict[str, str | None] = {}
 
     def remaining_seconds() -> float:
         return ends - services.clock.monotonic()
 
+    def is_next(job: Job) -> bool:
+        if job.entity_uid not in next_imports:
+            head = services.queue.head(job.entity_uid)
+            next_imports[job.entity_uid] = None if head is None else head.job_id
+        return next_imports[job.entity_uid] == job.job_id
+
     for job in services.active_jobs.all():
-        if job.status is Status.WAITING and job.process is Process.IMPORT and not job.dry_run:
-            start_next(services, job.entity_uid)
+        if job.status is Status.WAITING and job.takes_turns and not is_next(job):
             continue
-        is_import = job.process is Process.IMPORT
-        machine = services.settings.import_state_machine if is_import else services.settings.export_state_machine
         seen = job.heartbeat_at or job.submitted_at
         if (services.clock.now() - seen).total_seconds() < SILENCE_SECONDS:
             continue
-        if services.workflow.is_running(machine, job.job_id, job.restarts):
+        if ensure_execution(services, job):
             continue
         recovered += 1
-        if job.restarts >= MAX_RESTARTS:
-            if is_import:
-                finish_import(services, job.job_id, "internal-error", remaining_seconds)
-            else:
-                fail_export(services, job.job_id)
-            continue
-        try:
-            job = services.jobs.count_restart(job)
-        except Superseded:
-            continue
-        services.workflow.start(machine, job.job_id, job.restarts)
+        if job.restarts < MAX_RESTARTS:
+            restart_execution(services, job)
+        elif job.process is Process.IMPORT:
+            finish_import(services, job.job_id, "internal-error", remaining_seconds)
+        else:
+            fail_export(services, job.job_id)
     return recovered
