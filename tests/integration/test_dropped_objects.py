@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests import builders
 from tests.importing import counts, drop_object, run, start
+from waybill.aws.files import FileInfo, Files
 from waybill.bootstrap import Services
 from waybill.errors import Conflict
 from waybill.imports.start import start_drop
@@ -33,6 +35,17 @@ def is_there(services: Services) -> bool:
 def drop_records(services: Services) -> list[Any]:
     items = services.dynamodb.call("Scan", {"TableName": services.settings.jobs_table})["Items"]
     return [item for item in items if item["pk"]["S"].startswith("DROP#")]
+
+
+def store_at(services: Services, monkeypatch: pytest.MonkeyPatch, modified: str) -> None:
+    """From now on S3 says of every object that it was stored at this time."""
+    head = Files(services.settings.aws_region, services.settings.aws_endpoint_url).head
+
+    def head_then(bucket: str, key: str) -> FileInfo | None:
+        found = head(bucket, key)
+        return found and replace(found, modified=modified)
+
+    monkeypatch.setattr(services.files, "head", head_then)
 
 
 def expire(services: Services, clock: builders.Clock, job: Job) -> None:
@@ -78,15 +91,10 @@ def test_a_file_that_was_refused_expires_with_its_job(services: Services, s3: An
 def test_an_object_whose_event_is_on_its_way_stays(
     services: Services, s3: Any, clock: builders.Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    store_at(services, monkeypatch, "2026-02-02T02:02:02.000Z")
     older = run(services, start(services, s3, FILE))
     event = drop_object(services, s3, FILE)
-    head = services.files.head
-
-    def later(bucket: str, key: str) -> Any:
-        found = head(bucket, key)
-        return found and type(found)(found.size_bytes, found.etag, found.metadata, "2026-02-02T02:02:02.000Z")
-
-    monkeypatch.setattr(services.files, "head", later)
+    store_at(services, monkeypatch, "2026-02-02T02:02:03.000Z")
     delete_job(services, older)
     newer = start_drop(services, event["detail"])
     assert newer is not None and counts(run(services, newer)) == (2, 2, 0, 0)
@@ -96,6 +104,7 @@ def test_a_drop_during_the_deletion_waits_for_its_end(
     services: Services, s3: Any, clock: builders.Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Registered in the middle, it would lose its object."""
+    store_at(services, monkeypatch, "2026-02-02T02:02:02.000Z")
     older = run(services, start(services, s3, FILE))
     event = drop_object(services, s3, FILE)
     really_delete, clock.on_sleep = services.files.delete, lambda seconds: clock.forward(seconds=seconds)
