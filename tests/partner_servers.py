@@ -65,7 +65,26 @@ class Faults:
     cut_after: int | None = None
     leaves_out: int | None = None  # the first write at or behind this offset is not done (SFTP)
     is_read_only: bool = False
+    # Gets `rename OLD NEW`, `delete NAME` or `write NAME`; gives the name of a refusal below, or None.
+    refuses: Callable[[str], str | None] = lambda _: None
     taken: int = 0
+
+
+SFTP_REFUSALS: dict[str, asyncssh.SFTPError] = {
+    "exists": asyncssh.SFTPFailure("File exists"),
+    "permission": asyncssh.SFTPPermissionDenied("Permission denied"),
+    "quota": asyncssh.SFTPFailure("Quota exceeded"),
+    "name policy": asyncssh.SFTPFailure("File name not allowed"),
+    "locked": asyncssh.SFTPFailure("The file is in use by another process"),
+}
+FTPS_REFUSALS = {
+    "exists": "550 File exists.",
+    "permission": "550 Permission denied.",
+    "quota": "552 Quota exceeded.",
+    "name policy": "553 File name not allowed.",
+    "locked": "450 File busy.",
+}
+CUTS = ["cut before", "cut after"]  # the request takes effect
 
 
 @dataclass
@@ -87,6 +106,24 @@ class Kept:
 
     def save(self, publication: Publication) -> None:
         self.publication = publication
+
+
+JOB = "0d9a35a1-5f9c"
+
+
+def replace(connect: Callable[[], ServerConnection], state: Kept, name: str, content: bytes) -> None:
+    """One attempt to deliver a full extract over the one before."""
+    with connect() as connection:
+        publish(
+            connection,
+            name,
+            JOB,
+            Source(len(content), lambda offset: iter([content[offset:]])),
+            lambda final: json.dumps({"jobId": JOB, "fileName": final}).encode(),
+            state,
+            replace=True,
+            remaining_seconds=lambda: 900.0,
+        )
 
 
 def deliver(
@@ -148,13 +185,17 @@ def growth_of_50_mb(destination: dict[str, Any]) -> int:
 # --- SFTP
 
 
-def sftp_server_type(root: Path, faults: Faults, asked: list[str], files: list[Any]) -> type[asyncssh.SFTPServer]:
+def sftp_server_type(
+    root: Path, faults: Faults, asked: list[str], files: list[Any], replaces: bool = True
+) -> type[asyncssh.SFTPServer]:
     class Server(asyncssh.SFTPServer):
         def __init__(self, channel: asyncssh.SSHServerChannel[bytes]) -> None:
             super().__init__(channel, chroot=os.fsencode(root))
 
         def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> object:
             asked.append(f"open {path.decode()}")
+            if pflags & asyncssh.FXF_WRITE:
+                self._perhaps_refuse(f"write {os.path.basename(path).decode()}", lambda: None)
             if faults.is_read_only and pflags & asyncssh.FXF_WRITE:
                 raise asyncssh.SFTPPermissionDenied("Permission denied")
             files.append(super().open(path, pflags, attrs))
@@ -176,13 +217,35 @@ def sftp_server_type(root: Path, faults: Faults, asked: list[str], files: list[A
 
         def rename(self, oldpath: bytes, newpath: bytes) -> None:
             asked.append(f"rename {newpath.decode()}")
-            super().rename(oldpath, newpath)
+            self._perhaps_refuse(
+                _request("rename", oldpath, newpath), lambda: super(Server, self).rename(oldpath, newpath)
+            )
 
         def posix_rename(self, oldpath: bytes, newpath: bytes) -> None:
             asked.append(f"posix-rename {newpath.decode()}")
-            super().posix_rename(oldpath, newpath)
+            if not replaces and os.path.lexists(self.map_path(newpath)):
+                raise asyncssh.SFTPFailure("Failure")
+            self._perhaps_refuse(
+                _request("rename", oldpath, newpath), lambda: super(Server, self).posix_rename(oldpath, newpath)
+            )
+
+        def remove(self, path: bytes) -> None:
+            self._perhaps_refuse(_request("delete", path), lambda: super(Server, self).remove(path))
+
+        def _perhaps_refuse(self, request: str, act: Callable[[], None]) -> None:
+            refusal = faults.refuses(request)
+            if refusal in SFTP_REFUSALS:
+                raise SFTP_REFUSALS[refusal]
+            if refusal != "cut before":
+                act()
+            if refusal in CUTS:
+                self.channel.get_connection().abort()
 
     return Server
+
+
+def _request(verb: str, *paths: bytes) -> str:
+    return " ".join([verb, *(os.path.basename(path).decode() for path in paths)])
 
 
 class Login(asyncssh.SSHServer):
@@ -211,11 +274,12 @@ def sftp_server(
     host_keys: list[asyncssh.SSHKey],
     faults: Faults | None = None,
     user_key: asyncssh.SSHKey | None = None,
+    replaces: bool = True,
 ) -> Iterator[Running]:
     """An SFTP server with `root` as its `/`; it wants the password, or `user_key` when that is given."""
     asked: list[str] = []
     files: list[Any] = []
-    kind = sftp_server_type(root, faults or Faults(), asked, files)
+    kind = sftp_server_type(root, faults or Faults(), asked, files, replaces)
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
@@ -365,12 +429,35 @@ def ftps_server(
             asked.append(line)
             super().pre_process_command(line, cmd, arg)
 
-        def ftp_RNTO(self, path: str) -> str | None:
+        def ftp_RNTO(self, path: str) -> Any:
+            request = _request("rename", os.fsencode(self._rnfr), os.fsencode(path))
             if not replaces and os.path.exists(path):
                 self._rnfr = None
                 self.respond("550 Cannot create a file when that file already exists.")
                 return None
-            return super().ftp_RNTO(path)
+            return self._perhaps_refuse(request, lambda: TLS_FTPHandler.ftp_RNTO(self, path))
+
+        def ftp_DELE(self, path: str) -> Any:
+            return self._perhaps_refuse(
+                _request("delete", os.fsencode(path)), lambda: TLS_FTPHandler.ftp_DELE(self, path)
+            )
+
+        def ftp_STOR(self, file: str, mode: str = "w") -> Any:
+            return self._perhaps_refuse(
+                _request("write", os.fsencode(file)), lambda: TLS_FTPHandler.ftp_STOR(self, file, mode)
+            )
+
+        def _perhaps_refuse(self, request: str, act: Callable[[], Any]) -> Any:
+            refusal = faults.refuses(request)
+            if refusal in FTPS_REFUSALS:
+                self.respond(FTPS_REFUSALS[refusal])
+                return None
+            if refusal == "cut before":
+                return self.close()
+            done = act()
+            if refusal == "cut after":
+                self.close()
+            return done
 
     Control.authorizer = authorizer
     if not has_epsv:
@@ -433,10 +520,11 @@ def sftp_partner(
     *,
     host_keys: list[asyncssh.SSHKey],
     user_key: asyncssh.SSHKey | None = None,
+    replaces: bool = True,
 ) -> Iterator[Partner]:
     (root / "in").mkdir(exist_ok=True)
     where = {"kind": "sftp", "host": HOST, "directory": "/in", "secretId": "s", "hostKey": host_key_line(host_keys[0])}
-    with sftp_server(root, host_keys, faults, user_key) as running:
+    with sftp_server(root, host_keys, faults, user_key, replaces) as running:
         yield Partner(Sftp(), root / "in", running.port, running.asked, where, much=8_000_000)
 
 

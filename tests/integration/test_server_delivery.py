@@ -9,7 +9,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from tests.partner_servers import (
 )
 from waybill.errors import DeliveryFailed
 from waybill.exports.destinations.hosts import AllowedHosts
+from waybill.exports.destinations.publish import discard
 
 MEGABYTE = 1024 * 1024
 NAMES = ["contacts.csv", "with space.csv", "žluťoučký kůň 馬.csv", ".hidden.csv", "-rf.csv", "a;b'c\"d$(e).csv"]
@@ -108,10 +109,8 @@ def test_writing_resumes_at_an_offset(partner: Partner) -> None:
     assert (partner.folder / "a").read_bytes() == content
 
 
-@pytest.mark.parametrize(("kind", "options"), [("sftp", {}), ("ftps", {}), ("ftps", {"replaces": False})])
-def test_a_rename_replaces_only_when_asked(serve: Serve, options: dict[str, Any]) -> None:
-    """Also on FTPS servers that refuse to replace a file, as on Windows."""
-    with serve(**options) as partner:
+def test_a_rename_replaces_only_when_asked(serve: Serve) -> None:
+    with serve() as partner:
         with partner.connect() as connection:
             write(connection, "old", b"old")
             write(connection, "new", b"new")
@@ -120,6 +119,54 @@ def test_a_rename_replaces_only_when_asked(serve: Serve, options: dict[str, Any]
             assert told.value.reason == "exists"
             connection.rename("new", "old", replace=True)
         assert {path.name: path.read_bytes() for path in partner.folder.iterdir()} == {"old": b"new"}
+
+
+def test_a_server_that_does_not_replace_keeps_its_file(serve: Serve) -> None:
+    """As on Windows."""
+    with serve(replaces=False) as partner, partner.connect() as connection:
+        write(connection, "old", b"old")
+        write(connection, "new", b"new")
+        with pytest.raises(DeliveryFailed) as told:
+            connection.rename("new", "old", replace=True)
+        assert told.value.reason == "exists"
+        assert connection.read("old", 10) == b"old"
+
+
+@pytest.mark.parametrize("replaces", [True, False])
+@pytest.mark.parametrize("refusal", [*servers.SFTP_REFUSALS, *servers.CUTS])
+def test_a_refusal_leaves_the_receiver_with_one_whole_file(
+    serve: Serve, faults: Faults, replaces: bool, refusal: str
+) -> None:
+    """Each change that a delivery asks for is refused, for as long as it is asked for."""
+    old, new, name = b"old" * 1000, b"new" * 2000, "contacts.csv"
+
+    with serve(faults, replaces=replaces) as partner:
+
+        def start() -> servers.Kept:
+            for path in partner.folder.iterdir():
+                path.unlink()
+            (partner.folder / name).write_bytes(old)
+            (partner.folder / f"{name}.manifest.json").write_bytes(b'{"jobId": "another"}')
+            return servers.Kept()
+
+        asked: list[str] = []
+        faults.refuses = lambda request: asked.append(request)
+        servers.replace(partner.connect, start(), name, new)
+        requests = list(dict.fromkeys(asked))
+        assert len(requests) >= (4 if replaces else 8)
+        for refused_request in requests:
+            faults.refuses = lambda request, wanted=refused_request: refusal if request == wanted else None
+            state = start()
+            for _ in range(2):
+                with suppress(DeliveryFailed):
+                    servers.replace(partner.connect, state, name, new)
+            with suppress(DeliveryFailed), partner.connect() as connection:
+                discard(connection, name, servers.JOB, state)
+            assert (partner.folder / name).read_bytes() in (old, new), refused_request
+            faults.refuses = lambda _: None
+            servers.replace(partner.connect, state, name, new)
+            assert (partner.folder / name).read_bytes() == new, refused_request
+            assert b"contacts.csv" in (partner.folder / f"{name}.manifest.json").read_bytes(), refused_request
 
 
 def test_a_rename_of_a_missing_file_is_told(partner: Partner) -> None:

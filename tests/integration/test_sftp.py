@@ -49,11 +49,13 @@ def test_directories_are_absolute_or_the_users(partner: Partner, tmp_path: Path,
 def test_a_rename_replaces_on_servers_without_posix_rename(partner: Partner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asyncssh.sftp.SFTPServerHandler, "_extensions", [])
     with partner.connect() as connection:
-        for target in ("old", "old", "fresh"):
-            write(connection, "new", b"new")
-            connection.rename("new", target, replace=True)
-    assert {path.name for path in partner.folder.iterdir()} == {"old", "fresh"}
+        write(connection, "new", b"new")
+        connection.rename("new", "fresh", replace=True)
     assert partner.asked[-1] == "rename /in/fresh"
+    (partner.folder / "old").write_bytes(b"old")
+    servers.replace(partner.connect, servers.Kept(), "old", b"new")
+    assert (partner.folder / "old").read_bytes() == b"new"
+    assert {path.name for path in partner.folder.iterdir()} == {"old", "old.manifest.json", "fresh"}
 
 
 @pytest.mark.filterwarnings("ignore:.*bcrypt")  # one round, as a test has no time for more

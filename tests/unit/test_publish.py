@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -32,6 +33,7 @@ class Server:
     files: dict[str, bytes] = field(default_factory=dict)
     taken: dict[str, bytes] = field(default_factory=dict)
     is_eager: bool = False
+    replaces: bool = True
 
     def take(self) -> None:
         for name in [name for name in self.files if not name.startswith(".")]:
@@ -103,7 +105,7 @@ class MemoryConnection:
 
     def rename(self, old: str, new: str, replace: bool) -> None:
         self._break_at(f"before rename {new}")
-        if not replace and new in self._server.files:
+        if new in self._server.files and not (replace and self._server.replaces):
             raise DeliveryFailed("exists", "It is there.")
         if old not in self._server.files:
             raise DeliveryFailed("not-found", "It is gone.")
@@ -379,6 +381,87 @@ def test_temporary_names_are_hidden_short_and_two(name: str) -> None:
     assert len(set(parts)) == 2
     for part in parts:
         assert part.startswith(".") and part.endswith(".0d9a35a1.part") and len(part.encode()) <= 255
+
+
+# --- the old file
+
+
+OLD = b"old" * 1000
+REFUSALS = ["exists", "permission", "disk-full", "protocol", "connection-lost", "timeout"]
+
+
+def with_old_file(replaces: bool) -> Server:
+    return Server({NAME: OLD, manifest_name(NAME): OTHERS}, replaces=replaces)
+
+
+def count_replacing_points(replaces: bool) -> int:
+    reach, points = breaking_at(-2, Crash)
+    server = with_old_file(replaces)
+    assert deliver(MemoryConnection(server, reach), State(break_at=reach), replace=True) == NAME
+    assert server.files == {NAME: CONTENT, manifest_name(NAME): manifest(NAME)}
+    return len(points)
+
+
+@pytest.mark.parametrize("gives_up", [False, True])
+@pytest.mark.parametrize("replaces", [False, True])
+@pytest.mark.parametrize("reason", [*REFUSALS, "killed"])
+def test_the_old_file_stays_until_the_new_one_has_its_name(reason: str, replaces: bool, gives_up: bool) -> None:
+    """Broken at every point, then at every point of the next attempt; a server may not replace files by itself."""
+
+    def failure() -> BaseException:
+        return Crash() if reason == "killed" else DeliveryFailed(reason, "No.")
+
+    points = count_replacing_points(replaces)
+    for numbers in itertools.product(range(points), range(points + 1)):
+        server, state = with_old_file(replaces), State()
+        where: list[str] = []
+        for number in numbers:
+            reach, passed = breaking_at(number, failure)
+            state.break_at = reach
+            with suppress(Crash, DeliveryFailed):
+                deliver(MemoryConnection(server, reach), state, replace=True)
+            where.extend(passed[-1:])
+        state.break_at = lambda _: None
+        if gives_up:
+            discard(MemoryConnection(server), NAME, JOB, state)
+            assert server.files.get(NAME) in (OLD, CONTENT), where
+        assert deliver(MemoryConnection(server), state, replace=True) == NAME, where
+        assert server.files[NAME] == CONTENT and server.files[manifest_name(NAME)] == manifest(NAME), where
+
+
+@pytest.mark.parametrize("reason", ["exists", "permission", "disk-full", "protocol"])
+def test_a_refused_rename_gives_the_old_file_its_name_back_at_once(reason: str) -> None:
+    """The server refuses the new file its name for good, whether or not the old one is aside."""
+    server, state = with_old_file(replaces=False), State()
+    connection = MemoryConnection(server)
+    rename = connection.rename
+
+    def refuse(old: str, new: str, replace: bool) -> None:
+        if (old, new) == (part_names(NAME, JOB)[0], NAME):
+            raise DeliveryFailed(reason, "No.")
+        rename(old, new, replace)
+
+    connection.rename = refuse  # type: ignore[method-assign]
+    with pytest.raises(DeliveryFailed) as told:
+        deliver(connection, state, replace=True)
+    assert told.value.reason == reason
+    assert server.files[NAME] == OLD and server.files[manifest_name(NAME)] == OTHERS
+    discard(connection, NAME, JOB, state)
+    assert server.files == {NAME: OLD, manifest_name(NAME): OTHERS}
+
+
+def test_giving_up_never_brings_back_an_old_file_after_the_new_one_was_collected() -> None:
+    server, state = with_old_file(replaces=False), State()
+
+    def stop(point: str) -> None:
+        if point == f"after rename {NAME}":
+            raise DeliveryFailed("connection-lost", "It broke off.")
+
+    with pytest.raises(DeliveryFailed):
+        deliver(MemoryConnection(server, stop), state, replace=True)
+    assert server.files.pop(NAME) == CONTENT
+    discard(MemoryConnection(server), NAME, JOB, state)
+    assert NAME not in server.files
 
 
 # --- giving up

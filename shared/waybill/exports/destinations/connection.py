@@ -30,7 +30,11 @@ class ServerConnection(Protocol):
         """Write from `offset` on; offset 0 empties the file first. `progress` gets the file's bytes so far."""
 
     def rename(self, old: str, new: str, replace: bool) -> None:
-        """Rename; an existing `new` is replaced or, without `replace`, refused with the reason `exists`."""
+        """Rename in one step; never deletes `new` to make room for it.
+
+        Raises:
+            DeliveryFailed: `exists` when `new` exists and `replace` is not set, or the server does not replace files.
+        """
 
     def read(self, name: str, limit: int) -> bytes | None:
         """The content of a small file; None when it does not exist or has more than `limit` bytes."""

@@ -110,11 +110,12 @@ class FtpsConnection:
         with self._answers("RNTO"):
             try:
                 self._ftp.rename(old, new)
-            except ftplib.error_perm:
-                if not replace or self.size(new) is None:
+            except ftplib.error_perm as error:
+                is_full = _failure(self._host, "RNTO", str(error)).reason == "disk-full"
+                # 550 has many meanings; as long as the old file has its name, it may be the reason.
+                if is_full or self.size(new) is None or self.size(old) is None:
                     raise
-                self._ftp.delete(new)
-                self._ftp.rename(old, new)
+                raise DeliveryFailed("exists", f"{self._host} does not replace the file {new}.") from error
 
     def read(self, name: str, limit: int) -> bytes | None:
         size = self.size(name)

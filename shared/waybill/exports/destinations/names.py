@@ -30,5 +30,16 @@ def numbered(name: str, number: int) -> str:
 
 def part_names(name: str, job_id: str) -> tuple[str, str]:
     """The temporary names of data and manifest."""
-    stem = name.encode()[:_MAX_PART_STEM_BYTES].decode(errors="ignore")
+    stem = _short(name)
     return f".{stem}.{job_id[:8]}.part", f".{manifest_name(stem)}.{job_id[:8]}.part"
+
+
+def backup_name(name: str, job_id: str) -> str:
+    """The hidden name of the receiver's old file while a new one takes its place."""
+    suffix = ".manifest.json"
+    stem = _short(name.removesuffix(suffix)) + (suffix if name.endswith(suffix) else "")
+    return f".{stem}.{job_id[:8]}.old"
+
+
+def _short(name: str) -> str:
+    return name.encode()[:_MAX_PART_STEM_BYTES].decode(errors="ignore")

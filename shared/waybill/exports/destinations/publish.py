@@ -6,6 +6,11 @@ it begins:
 
     uploading → publishing (the renames are under way) → published
 
+A rename replaces the receiver's old file in one step where the server can do that. Where it refuses, a step `swapping`
+follows `publishing`: the old file moves to a hidden backup name, the new one takes the final name, and the backup is
+deleted last. After a refusal the old file gets its name back; after a crash, the next call or `discard` goes on from
+the files that it finds.
+
 When the reply to a rename is lost, the temporary file shows the result: if it is gone, the rename has happened, even if
 the final file is gone too, because the receiver may have collected it. It is never sent a second time. When the server
 refuses to rename the data, the delivery is back at `uploading`.
@@ -23,7 +28,7 @@ from typing import Protocol
 
 from waybill.errors import DeliveryFailed
 from waybill.exports.destinations.connection import ServerConnection
-from waybill.exports.destinations.names import MAX_WAITING_FILES, manifest_name, numbered, part_names
+from waybill.exports.destinations.names import MAX_WAITING_FILES, backup_name, manifest_name, numbered, part_names
 
 # Time reserved for size checks, manifest and renames.
 RESERVE_SECONDS = 60.0
@@ -37,6 +42,7 @@ class Step(StrEnum):
 
     UPLOADING = "uploading"
     PUBLISHING = "placing"
+    SWAPPING = "swapping"
     PUBLISHED = "placed"
 
 
@@ -114,32 +120,113 @@ def publish(
             _check_size(connection, manifest_part, len(content))
             publication = move(Step.PUBLISHING, final_name)
         else:
-            if connection.size(data_part) is not None:
-                try:
-                    connection.rename(data_part, publication.name, replace)
-                except DeliveryFailed as error:
-                    if error.reason not in _UNCLEAR:
-                        publication = move(Step.UPLOADING, name)
-                    if error.reason != "exists" or replace:
-                        raise
+            try:
+                _rename_both(connection, publication, (data_part, manifest_part), job_id, replace)
+            except _Refused as refusal:
+                if refusal.needs_swap:
+                    publication = move(Step.SWAPPING, publication.name)
+                    continue
+                if refusal.is_data:
+                    publication = move(Step.UPLOADING, name)
+                if refusal.is_data and refusal.cause.reason == "exists" and not replace:
                     continue  # the name was taken meanwhile: choose another
-            if connection.size(manifest_part) is not None:
-                # A manifest of this name is a leftover: the data file's name was free, so no other run owns it.
-                connection.rename(manifest_part, manifest_name(publication.name), replace=True)
+                raise refusal.cause from None
             publication = move(Step.PUBLISHED, publication.name)
     return publication.name
 
 
+class _Refused(Exception):
+    """The server refused a rename for certain; what had to move aside has its name back.
+
+    Attributes:
+        is_data: it is the data file that did not get its name.
+        needs_swap: an existing file is in the way, which the server does not replace by itself.
+    """
+
+    def __init__(self, cause: DeliveryFailed, is_data: bool, needs_swap: bool) -> None:
+        super().__init__(str(cause))
+        self.cause, self.is_data, self.needs_swap = cause, is_data, needs_swap
+
+
+def _rename_both(
+    connection: ServerConnection, publication: Publication, parts: tuple[str, str], job_id: str, replace: bool
+) -> None:
+    """Give data and manifest their final names, in this order, and delete backups.
+
+    Raises:
+        _Refused: the server refused one of the renames.
+        DeliveryFailed: it is unclear what happened, or the old file could not get its name back.
+    """
+    swaps = publication.step is Step.SWAPPING
+    names = (publication.name, manifest_name(publication.name))
+    for part, final_name in zip(parts, names, strict=True):
+        is_data = final_name == publication.name
+        # A manifest of this name is a leftover: the data file's name was free, so no other run owns it.
+        may_replace = replace or not is_data
+        if connection.size(part) is None:
+            continue
+        try:
+            if swaps:
+                _swap(connection, part, final_name, backup_name(final_name, job_id))
+            else:
+                connection.rename(part, final_name, may_replace)
+        except DeliveryFailed as error:
+            if error.reason in _UNCLEAR:
+                raise
+            if swaps:
+                _put_back(connection, final_name, backup_name(final_name, job_id))
+            needs_swap = error.reason == "exists" and may_replace and not swaps
+            raise _Refused(error, is_data, needs_swap) from error
+    if swaps:
+        for final_name in names:
+            _delete_backup(connection, backup_name(final_name, job_id))
+
+
+def _swap(connection: ServerConnection, part: str, final_name: str, backup: str) -> None:
+    """Move the old file aside and rename the new one; goes on from wherever an earlier call broke off."""
+    if connection.size(final_name) is not None:
+        connection.delete(backup)
+        connection.rename(final_name, backup, replace=False)
+    connection.rename(part, final_name, replace=False)
+
+
+def _put_back(connection: ServerConnection, final_name: str, backup: str) -> None:
+    """Give the old file its name back, unless a file has that name already."""
+    if connection.size(backup) is None:
+        return
+    if connection.size(final_name) is None:
+        connection.rename(backup, final_name, replace=False)
+    else:
+        _delete_backup(connection, backup)
+
+
+def _delete_backup(connection: ServerConnection, backup: str) -> None:
+    """Delete a backup; a server that does not let us keeps a hidden file."""
+    try:
+        connection.delete(backup)
+    except DeliveryFailed as error:
+        if error.reason in _UNCLEAR:
+            raise
+
+
 def discard(connection: ServerConnection, name: str, job_id: str, state: StateStore) -> None:
-    """Delete what a delivery that failed for good has left, as far as the server allows.
+    """Give an old file that was moved aside its name back, and delete what a delivery that failed for good has left.
 
     A later `publish` starts over. Once the data file is published nothing is deleted, so that it can get its manifest.
     """
     data_part, manifest_part = part_names(name, job_id)
     publication = state.load()
     with suppress(DeliveryFailed):
+        if publication is not None and publication.step is Step.SWAPPING:
+            data, manifest = publication.name, manifest_name(publication.name)
+            for part, final_name in ((data_part, data), (manifest_part, manifest)):
+                # Without its temporary file, the new one has the name, or the receiver has collected it.
+                if connection.size(part) is None:
+                    _delete_backup(connection, backup_name(final_name, job_id))
+                else:
+                    _put_back(connection, final_name, backup_name(final_name, job_id))
         if publication is not None and publication.step is not Step.UPLOADING:
-            if publication.step is not Step.PUBLISHING or connection.size(data_part) is None:
+            if publication.step is Step.PUBLISHED or connection.size(data_part) is None:
                 return
             # Saved before the deletion: a temporary file that is gone would count as published.
             state.save(Publication(Step.UPLOADING, name))

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
 import asyncssh
-from asyncssh.constants import FX_FAILURE, FX_OP_UNSUPPORTED, FXF_CREAT, FXF_READ, FXF_TRUNC, FXF_WRITE
+from asyncssh.constants import FX_FAILURE, FXF_CREAT, FXF_READ, FXF_TRUNC, FXF_WRITE
 
 from waybill.errors import DeliveryFailed
 from waybill.exports.destinations.base import Timeouts
@@ -150,13 +150,18 @@ class SftpConnection:
                     raise
                 return
             try:
-                self._wait(self._sftp.posix_rename(source, target))
-            except asyncssh.SFTPError as error:
-                if error.code != FX_OP_UNSUPPORTED:
-                    raise
-                with suppress(asyncssh.SFTPNoSuchFile):
-                    self._wait(self._sftp.remove(target))
-                self._wait(self._sftp.rename(source, target))
+                self._replace(source, target)
+            except (asyncssh.SFTPFailure, asyncssh.SFTPFileAlreadyExists) as error:
+                if not says_disk_full(error.reason) and self._wait(self._sftp.lexists(target)):
+                    raise DeliveryFailed("exists", f"{self._host} does not replace the file {new}.") from error
+                raise
+
+    def _replace(self, source: str, target: str) -> None:
+        """Rename by OpenSSH's extension, which replaces; without it, by the plain request, which may."""
+        try:
+            self._wait(self._sftp.posix_rename(source, target))
+        except asyncssh.SFTPOpUnsupported:
+            self._wait(self._sftp.rename(source, target))
 
     def read(self, name: str, limit: int) -> bytes | None:
         size = self.size(name)
