@@ -1,7 +1,7 @@
 # Waybill. `make help` lists the targets.
 PYTHON ?= python3
 PORT ?= 4566
-# One more than CI has cores, because flows on the embedded AWS wait half of their time.
+# One more than CI has cores, because flows on the embedded AWS spend half of their time waiting.
 TEST_WORKERS ?= 3
 VENV := .venv
 SAM := .venv-sam
@@ -81,7 +81,7 @@ clean: ## Delete everything that was built or installed, except the state of `ma
 	@rm -rf $(VENV) $(SAM) $(PEERS) shared/waybill/native/native.lib .venv-lock .venv-node .venv-zig console/node_modules functions/console/static .aws-sam build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Stamp files: an environment is up to date while its lock file is older than its stamp.
+# Stamp files: an environment is up to date if its stamp is newer than its lock file.
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Waybill needs Python 3.11 or newer (PYTHON=…)" >&2; exit 1; }
 	@echo "creating $(VENV) (once; takes about a minute)"

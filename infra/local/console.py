@@ -39,11 +39,11 @@ def main() -> int:
         content = content_hash()
         if stamp.exists() and stamp.read_text() == content:
             return 0
-        print("building the console (once for each change; the first time takes about a minute)", flush=True)
+        print("building the console (only after changes; the first build takes about a minute)", flush=True)
         try:
             _npm_run("build")
         except ConsoleError as error:
-            print(f"the console was not built: {error}", file=sys.stderr)
+            print(f"the console could not be built: {error}", file=sys.stderr)
             return 1
         stamp.write_text(content)
     return 0
@@ -68,7 +68,7 @@ def _alone() -> Iterator[None]:
 
 
 def content_hash() -> str:
-    """SHA-256 of every source file of the console, with its name, and of what its types are made from."""
+    """SHA-256 of the names and contents of the console's source files and of the files its types are generated from."""
     digest = hashlib.sha256(DESCRIPTION.read_bytes())
     for path in sorted(_files(SOURCE)):
         relative = path.relative_to(SOURCE)
@@ -87,7 +87,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def node_environment() -> dict[str, str]:
-    """The environment with a Node that is new enough.
+    """Return the environment with a recent enough Node on its PATH.
 
     Raises:
         ConsoleError: Node could not be installed.

@@ -33,17 +33,17 @@ Json = dict[str, Any]
 
 
 class DemoError(Exception):
-    """The demo did not show what it promises; the message is one line."""
+    """A check of the demo failed; the message is one line."""
 
 
 def main() -> int:
-    """Run the demo; 0 when everything held, else 1 after one line that says what did not."""
+    """Run the demo. Returns 0 if every check passed; otherwise prints the failed one on one line and returns 1."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # both ways to stop it clean up
     try:
         with tempfile.TemporaryDirectory(prefix="waybill-demo-") as folder:
             _run(Console(soft_wrap=True), Path(folder))
     except KeyboardInterrupt:
-        print("demo failed: it was stopped", file=sys.stderr)
+        print("demo failed: interrupted", file=sys.stderr)
         return 1
     except Exception as error:  # the edge: whatever it was, the person who started it gets one line
         name = "" if isinstance(error, DemoError) else f"{type(error).__name__}: "
@@ -55,7 +55,7 @@ def main() -> int:
 def _run(console: Console, folder: Path) -> None:
     source, target = folder / "cities.csv", folder / "export.csv"
     cities = write_cities(source)
-    console.print(f"1. {cities.rows:,} rows in {source.name}, {cities.spoiled:,} of them spoiled on purpose")
+    console.print(f"1. {cities.rows:,} rows in {source.name}, {cities.spoiled:,} of them deliberately invalid")
     with console.status("starting the embedded AWS and deploying template.yaml"):
         stack = local_stack()
         running = stack.__enter__()
@@ -69,7 +69,7 @@ def _run(console: Console, folder: Path) -> None:
         _check_export(console, target, cities)
     finally:
         stack.__exit__(None, None, None)
-    console.print("Everything held, and everything is stopped.", style="bold green")
+    console.print("Every check passed; the local stack has stopped.", style="bold green")
 
 
 class Api(httpx.Client):
@@ -108,7 +108,7 @@ class Api(httpx.Client):
 
 
 def _import(console: Console, running: LocalStack, api: Api, source: Path) -> Json:
-    """Put the file into the drop bucket and follow its job, which the API knows, to the end."""
+    """Upload the file to the drop bucket, and follow its job through the API until it ends."""
     entity = {"title": "Cities", "schema": json.loads(SCHEMA.read_text(encoding="utf-8"))}
     api.call("PUT", f"entities/{ENTITY}", entity)
     bucket, key = running.stack["dropBucket"], f"drop/{ENTITY}/{source.name}"
@@ -198,12 +198,12 @@ def _check_export(console: Console, path: Path, cities: Cities) -> None:
     expected = {key: _values(row) for key, row in cities.good.items()}
     if len(rows) != len(expected) or exported != expected:
         differing = [key for key in expected.keys() | exported.keys() if exported.get(key) != expected.get(key)]
-        first = min(differing, default="none: a record stands there twice")
+        first = min(differing, default="none: a record appears twice")
         raise DemoError(f"the export differs from the imported records, first at geonameid {first}")
 
 
 def _values(row: Row) -> tuple[object, ...]:
-    """The row by value: 52.0 and 52 are the same number."""
+    """The row's values in comparable form: 52.0 and 52 are the same number."""
     numbers = ("latitude", "longitude")
     return tuple(Decimal(cell) if name in numbers else cell for name, cell in zip(FIELDS, row, strict=True))
 

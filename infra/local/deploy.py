@@ -1,4 +1,4 @@
-"""Create or update the stack on MiniStack, through the same calls that AWS takes."""
+"""Create or update the stack on MiniStack, through the same API calls as on AWS."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DEPLOY_TIMEOUT_SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Deployed:
-    """What the stack consists of.
+    """Outputs and resources of the deployed stack.
 
     Attributes:
         outputs: the outputs of the template.
@@ -40,18 +40,18 @@ class Deployed:
 
 
 class Clients:
-    """Boto3 clients of one MiniStack, made when first asked for."""
+    """Boto3 clients of one MiniStack, created on first use."""
 
     def __init__(self, endpoint: str) -> None:
-        """Keep the address; connect to nothing yet."""
+        """Store the address; no connection is made yet."""
         self.endpoint = endpoint
         self._session = boto3.Session("test", "test", region_name=REGION)
         self._made: dict[str, Any] = {}
 
     def __call__(self, service: str) -> Any:
-        """Return the client of a service, by boto3's name for it."""
+        """Return the client of a service, by the service's name in boto3."""
         if service not in self._made:
-            # proxies={}: a proxy of the environment must not be asked for an address on loopback
+            # proxies={}: requests to loopback must not go through a proxy that the environment names
             config = Config(proxies={}, signature_version="s3v4" if service == "s3" else None)
             make: Any = self._session.client  # its type is one overload for each service, by literal name
             self._made[service] = make(service, endpoint_url=self.endpoint, config=config)
@@ -64,7 +64,7 @@ class Clients:
 
 
 def deploy(clients: Clients, parameters: Mapping[str, str | int]) -> Deployed:
-    """Bring the stack to what `template.yaml` and the code say now.
+    """Create the stack, or update it to the current `template.yaml` and code.
 
     Args:
         clients: of the MiniStack to deploy to.
@@ -91,7 +91,7 @@ def deploy(clients: Clients, parameters: Mapping[str, str | int]) -> Deployed:
 
 
 def ensure_users(clients: Clients, user_pool_id: str, store: Path) -> dict[str, str]:
-    """Make the users and their groups where they are missing, and return their passwords.
+    """Create the users and groups that are missing, and return the users' passwords.
 
     Args:
         clients: of the MiniStack with the user pool.
@@ -168,7 +168,7 @@ def _first_reason(cloudformation: Any) -> str:
 def _apply_what_is_left_out(
     clients: Clients, template: Template, resources: dict[str, str], values: Mapping[str, Any]
 ) -> None:
-    """Do through the services what MiniStack's CloudFormation takes without effect."""
+    """Apply through each service's API the properties that MiniStack's CloudFormation ignores."""
     for name, resource in template["Resources"].items():
         properties = resource.get("Properties", {})
         match resource["Type"]:
@@ -182,7 +182,7 @@ def _apply_what_is_left_out(
 
 
 def _verify_sender(clients: Clients, sender: str) -> None:
-    """What whoever runs Waybill on AWS does once by hand. MiniStack keeps the mails."""
+    """Verify the sender's address, which operators on AWS do once by hand. MiniStack stores the mails."""
     mail = clients("sesv2")
     if sender:
         with contextlib.suppress(mail.exceptions.AlreadyExistsException):
@@ -200,7 +200,7 @@ def _complete_table(dynamodb: Any, table: str, properties: Mapping[str, Any]) ->
 
 
 def _lifecycle_rule(rule: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """A rule of the template in the words of the S3 API."""
+    """Translate a lifecycle rule of the template into the form of the S3 API."""
     translated: dict[str, Any] = {
         "ID": rule["Id"],
         "Status": rule["Status"],

@@ -1,6 +1,6 @@
 """The MiniStack process: one port on loopback, its own process group, its state in one folder.
 
-Run as a module this file *is* that process: it asks the kernel to end with its parent, then becomes MiniStack.
+Run as a module, this file *is* that process: it asks the kernel to end it with its parent, then becomes MiniStack.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class LocalStackError(Exception):
 
 
 def is_port_free(port: int) -> bool:
-    """Say whether a server could listen on this loopback port now."""
+    """Return whether a server could listen on this loopback port now."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -40,7 +40,7 @@ def is_port_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """Return a loopback port that is free at the moment."""
+    """Return a loopback port that is currently free."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
@@ -58,9 +58,9 @@ class EmbeddedAws:
         """Start the process and wait until it answers.
 
         Args:
-            folder: where it keeps state, temporary files and its log; made when missing.
+            folder: where it keeps state, temporary files and its log; created if missing.
             port: the loopback port to listen on.
-            persist: keep the state at a graceful stop, and come back with it.
+            persist: save the state on a graceful stop, and load it on the next start.
             auth: enforce IAM policies, signatures and the expiry of presigned addresses.
 
         Raises:
@@ -91,11 +91,11 @@ class EmbeddedAws:
             raise
 
     def is_running(self) -> bool:
-        """Say whether the process is still there."""
+        """Return whether the process is still running."""
         return self._process.poll() is None
 
     def stop(self) -> None:
-        """End the process with SIGTERM, which makes it write its state, and wait for it and for its functions."""
+        """Stop the process with SIGTERM, so that it saves its state; wait until it and its functions have exited."""
         if self.is_running():
             self._process.send_signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -124,7 +124,7 @@ class EmbeddedAws:
 
 
 def _environment(folder: Path, port: int, persist: bool, auth: bool) -> dict[str, str]:
-    """The whole environment of MiniStack, and so of the functions: nothing of the user's own AWS settings."""
+    """The complete environment of MiniStack and the functions, without the user's own AWS settings."""
     environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LC_ALL", "TZ") if name in os.environ}
     environment |= {
         "GATEWAY_PORT": str(port),
@@ -154,7 +154,7 @@ def _environment(folder: Path, port: int, persist: bool, auth: bool) -> dict[str
 
 
 def _end_with_parent(parent_pid: int) -> None:
-    """Ask for a SIGTERM when the parent is gone, however it went, so that no server is left behind (Linux only)."""
+    """Ask the kernel for a SIGTERM when the parent ends, so that no server is left behind (Linux only)."""
     if sys.platform == "linux":
         pr_set_pdeathsig = 1
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)

@@ -33,11 +33,11 @@ def load_template(path: Path = ROOT / "template.yaml") -> Template:
 
 
 def package(template: Template, upload: Upload) -> Template:
-    """Upload what the template names by path, and return a template for MiniStack that names it by address.
+    """Upload the files that the template names by path, and return a template for MiniStack with their addresses.
 
     Args:
         template: from `load_template`; changed in place.
-        upload: where the files go. Their names are made from their content, so what did not change is not replaced.
+        upload: stores a file. Names derive from the content, so that unchanged files are not replaced.
     """
     resources: dict[str, Any] = template["Resources"]
     for name, resource in list(resources.items()):
@@ -46,19 +46,19 @@ def package(template: Template, upload: Upload) -> Template:
             case "AWS::Serverless::Function":
                 properties["CodeUri"] = _upload_zip(upload, ROOT / properties["CodeUri"])
             case "AWS::Serverless::LayerVersion":
-                # MiniStack: functions run in its own Python, which has the layer's dependencies already.
+                # MiniStack: functions run in its own Python, where the layer's dependencies are installed.
                 code = ROOT / properties["ContentUri"] / "waybill"
                 properties["ContentUri"] = _upload_zip(upload, code, "python/waybill")
             case "AWS::Serverless::StateMachine":
                 properties["DefinitionUri"] = _upload_definition(upload, ROOT / properties["DefinitionUri"])
             case "AWS::S3::BucketPolicy":
-                del resources[name]  # TLS only: the embedded AWS speaks plain HTTP, on loopback
+                del resources[name]  # it requires TLS; the embedded AWS uses plain HTTP, on loopback
     return template
 
 
 def suit_policies(template: Template) -> Template:
-    """MiniStack: it knows neither the source of an event nor the sender of a mail as condition, nor identities of SES
-    as resources. What is enforced is wider than on AWS by just that.
+    """Remove from policies what MiniStack cannot evaluate: conditions on the source of an event or the sender of a
+    mail, and SES identities as resources. Only these permissions are wider than on AWS.
 
     Args:
         template: changed in place.
@@ -113,7 +113,7 @@ def _upload_definition(upload: Upload, path: Path) -> str:
     definition = json.loads(path.read_text(encoding="utf-8"))
     for state in definition["States"].values():
         if "MaxConcurrency" in state:
-            # MiniStack: every invocation side by side is a Python process of its own on this machine.
+            # MiniStack: each concurrent invocation is a separate Python process on this machine.
             state["MaxConcurrency"] = min(state["MaxConcurrency"], os.cpu_count() or 1)
     content = json.dumps(definition).encode()
     return upload(f"{hashlib.sha256(content).hexdigest()}.json", content)

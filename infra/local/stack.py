@@ -16,7 +16,7 @@ from infra.local.deploy import Clients, Deployed, deploy, ensure_users
 from infra.local.embedded import REGION, EmbeddedAws, LocalStackError, free_port
 
 API_TIMEOUT_SECONDS = 60.0
-# What stands in for the settings of an account: MiniStack keeps mails, GET /_ministack/ses/messages shows them.
+# Settings that an AWS account would have. MiniStack stores mails; GET /_ministack/ses/messages lists them.
 LOCAL_PARAMETERS: Mapping[str, str | int] = {
     "MailSender": "waybill@example.com",
     "ApiSnapStart": "off",  # MiniStack takes no snapshots, and its versions with SnapStart are pending at first
@@ -48,16 +48,16 @@ def local_stack(
     parameters: Mapping[str, str | int] | None = None,
     auth: bool = False,
 ) -> Iterator[LocalStack]:
-    """Start MiniStack, deploy Waybill to it, wait until the API answers; stop all of it at the end.
+    """Start MiniStack, deploy Waybill to it and wait until the API responds; on exit, stop everything.
 
     Args:
-        port: loopback port; 0 takes a free one.
+        port: loopback port; 0 chooses a free one.
         state: folder that keeps the state from one start to the next; without it nothing is kept.
         parameters: template parameters that differ from their defaults, as `{"ImportRetentionSeconds": 5}`.
         auth: enforce IAM policies, signatures and the expiry of presigned addresses.
 
     Raises:
-        LocalStackError: it did not come up; the message is one line.
+        LocalStackError: it did not start; the message is one line.
     """
     with contextlib.ExitStack() as at_the_end:
         folder = state or Path(at_the_end.enter_context(tempfile.TemporaryDirectory(prefix="waybill-")))

@@ -1,12 +1,12 @@
-"""`make up`: the stack stays until Ctrl-C or SIGTERM, and comes back as it was.
+"""`make up`: run the stack until Ctrl-C or SIGTERM; the next run continues with its state.
 
-MiniStack fails the executions that a stop cuts off; ScheduleFunction starts their jobs anew within two minutes, as it
+MiniStack fails the executions that a stop interrupts; ScheduleFunction restarts their jobs within two minutes, as it
 does on AWS with any job whose execution is lost.
 
 Environment:
-    PORT: loopback port, default 4566. Each port has a state of its own, `.waybill/state-{port}/`.
-    ALLOWED_PRIVATE_HOSTS: hosts and networks that exports may be delivered to although they are not public, with commas
-        between: `127.0.0.1` lets a server of this machine take part.
+    PORT: loopback port, default 4566. Each port has its own state, `.waybill/state-{port}/`.
+    ALLOWED_PRIVATE_HOSTS: comma-separated private hosts and networks that exports may be delivered to; `127.0.0.1`
+        allows a server on this machine.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class _Stopped(BaseException):
-    """Somebody asked us to stop; not an Exception, so that no library takes it for an error of its own."""
+    """A signal asked us to stop. Not an Exception, so that no library catches it."""
 
 
 def main() -> int:
-    """Run until a signal comes; 0 when stopped, 1 when it could not run (with one line that says why)."""
+    """Run until a signal arrives. Returns 0 when stopped, 1 after an error, whose reason it prints on one line."""
     for number in STOP_SIGNALS:
         signal.signal(number, _stop)
     try:
         _run(_port())
     except _Stopped:
-        print("stopped; `make up` comes back with this state", flush=True)
+        print("stopped; the next `make up` continues with this state", flush=True)
     except LocalStackError as error:
         print(f"make up: {error}", file=sys.stderr)
         return 1
@@ -58,7 +58,7 @@ def _run(port: int) -> None:
                 time.sleep(0.5)
         finally:
             _remove_stack_file(port)
-    raise LocalStackError(f"the embedded AWS ended by itself; see {state}/ministack.log")
+    raise LocalStackError(f"the embedded AWS exited unexpectedly; see {state}/ministack.log")
 
 
 def _port() -> int:
@@ -70,12 +70,12 @@ def _port() -> int:
 
 def _stop(number: int, frame: object) -> None:
     for again in STOP_SIGNALS:
-        signal.signal(again, signal.SIG_IGN)  # a second Ctrl-C must not cut the state off while it is written
+        signal.signal(again, signal.SIG_IGN)  # a second Ctrl-C must not interrupt the writing of the state
     raise _Stopped
 
 
 def _write_stack_file(stack: dict[str, Any]) -> None:
-    """Write the file whole or not at all: others wait for it to appear."""
+    """Write the file atomically: other processes wait for it to appear."""
     draft = STACK_FILE.with_suffix(f".{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)  # it holds passwords
     with os.fdopen(descriptor, "w") as file:
@@ -85,7 +85,7 @@ def _write_stack_file(stack: dict[str, Any]) -> None:
 
 
 def _remove_stack_file(port: int) -> None:
-    """Take the file away with the stack that it describes, but not when another port's stack has replaced it."""
+    """Remove the file of a stack that has stopped, unless a stack on another port has replaced it."""
     try:
         stack = json.loads(STACK_FILE.read_text())
     except (OSError, ValueError):
