@@ -15,11 +15,11 @@
     ├── Unavailable        503    a service that the request needs does not respond
     ├── JobFailed                 ends a job as FAILED with a documented code (never worth a retry)
     └── DeliveryFailed     502    a destination did not accept the file; says whether a retry or a relaunch helps
-    LeaseHeld                     another attempt may still be at work on the chunk: wait
+    LeaseHeld                     another attempt may still be processing the chunk: wait
     Superseded                    this worker lost its chunk to a newer attempt, or the job ended: stop quietly
 
-Row errors are data (`waybill.entities.row_results.RowError`), not exceptions. What AWS refuses stays in `waybill.aws`;
-a step that meets it fails and is retried by the state machine.
+Row errors are data (`waybill.entities.row_results.RowError`), not exceptions. Errors of AWS are defined in
+`waybill.aws`; a step that raises one fails, and the state machine retries it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from typing import ClassVar
 
 
 class WaybillError(Exception):
-    """Root. `detail` is one sentence for a person and holds nothing internal."""
+    """Root. `detail` is one sentence for the user, without internal details."""
 
     code: ClassVar[str] = "internal-error"
     title: ClassVar[str] = "Internal error"
@@ -109,8 +109,8 @@ class Unavailable(WaybillError):
 class JobFailed(WaybillError):
     """Ends the job as FAILED.
 
-    `job_code` is one of the contract's job codes or a label error type (section 4); `row_number` is the row it
-    names, where there is one.
+    `job_code` is one of the contract's job codes or a label error type (section 4); `row_number` is the row
+    that the message names, if any.
     """
 
     code, title, status = "job-failed", "The job failed", 422
@@ -131,7 +131,7 @@ class DeliveryFailed(WaybillError):
         remedy: what happened and what to do about it, for a connection test: there is no run to relaunch.
 
     Args:
-        what: what happened: one sentence that names the host and no secret. What to do about it is added.
+        what: what happened: one sentence that names the host but no secret; the advice is appended.
     """
 
     code, title, status = "delivery-failed", "The delivery failed", 502
@@ -169,7 +169,7 @@ class Superseded(Exception):
 
 
 class LeaseHeld(Exception):
-    """Another attempt's lease is not over; `wait_seconds` until it is."""
+    """Another attempt holds the lease, which expires in `wait_seconds`."""
 
     def __init__(self, wait_seconds: float) -> None:
         super().__init__(f"held for {wait_seconds:.1f} s")

@@ -1,4 +1,4 @@
-"""Many texts in one bytes object, a comma after each, so that the requests of a million rows are a few objects."""
+"""Many texts in one bytes object, each followed by a comma: the requests of a million rows take only a few objects."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import overload
 
 
 class JoinedTexts(Sequence[bytes]):
-    """`data` holds the texts, each with a comma after it; `ends[i]` is the offset after the comma of the i-th."""
+    """`data` holds the texts, each followed by a comma; `ends[i]` is the offset just after the comma of text i."""
 
     __slots__ = ("_data", "_ends", "_first")
 
@@ -36,10 +36,10 @@ class JoinedTexts(Sequence[bytes]):
         return self._ends[place - 1] if place else self._first
 
     def joined(self) -> bytes:
-        """All of them, a comma between each two."""
+        """Returns the texts separated by commas."""
         return self._data[self._first : self._ends[-1] - 1] if self._ends else b""
 
 
 def join(texts: Sequence[bytes]) -> bytes:
-    """The texts with a comma between each two."""
+    """Returns the texts separated by commas."""
     return texts.joined() if isinstance(texts, JoinedTexts) else b",".join(texts)

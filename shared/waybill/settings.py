@@ -1,6 +1,6 @@
-"""What the environment says, read once per process.
+"""Settings from environment variables, read once per process.
 
-The names of the environment variables are the field names in upper case; a test holds them against
+The names of the environment variables are the field names in upper case; a test compares them with
 `template.yaml`. Durations are seconds, sizes bytes.
 """
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Settings:
-    """All settings of all functions (one set, so that a function can never lack one silently)."""
+    """The settings of all functions: one set, so that a missing variable never goes unnoticed."""
 
     jobs_table: str
     records_table: str
@@ -48,7 +48,7 @@ class Settings:
 
         Raises:
             KeyError: a required variable is missing.
-            ValueError: a number is not one.
+            ValueError: the value of a number setting is not an integer.
         """
         environ = os.environ if environ is None else environ
         values: dict[str, object] = {}

@@ -110,7 +110,7 @@ class EntityRepository:
             The mark, for `delete` or `unmark`.
 
         Raises:
-            Conflict: somebody else is deleting it.
+            Conflict: someone else is deleting it.
         """
         mark = new_token(self._ids)
         item = {"pk": "DELETING", "sk": entity.uid, "mark": mark, "since": int(now.timestamp())}
@@ -191,4 +191,4 @@ def _is_unchanged(entity: Entity, etag: str | None) -> Condition:
 def _changed(entity: Entity, etag: str | None) -> WaybillError:
     if etag is not None:
         return PreconditionFailed(f"The entity {entity.name}")
-    return Conflict(f"The entity {entity.name} was changed by somebody else meanwhile. Read it and try again.")
+    return Conflict(f"The entity {entity.name} was changed by someone else in the meantime. Read it and try again.")

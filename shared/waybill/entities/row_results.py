@@ -33,7 +33,7 @@ def stopped(row: int) -> RowError:
 
 
 def _unknown_record(row: int) -> str:
-    raise LookupError(f"The record of row {row} is not at hand.")
+    raise LookupError(f"The record of row {row} is not available.")
 
 
 @dataclass

@@ -99,7 +99,7 @@ class _SchemaCompiler:
         if fields_match not in FIELDS_MATCH:
             self.refuse("/fieldsMatch", f"must be one of {', '.join(FIELDS_MATCH)}")
         if document.get("foreignKeys"):
-            self.refuse("/foreignKeys", "foreign keys are not supported: an entity stands alone")
+            self.refuse("/foreignKeys", "foreign keys are not supported: an entity cannot refer to another")
         if self.problems:
             raise SchemaError(self.problems)
         return Schema(fields, primary_key, tuple(dict.fromkeys(unique_sets)), fields_match, missing_values, document)

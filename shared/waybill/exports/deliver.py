@@ -36,7 +36,7 @@ def deliver(services: ExportServices, job_id: str, remaining_seconds: Callable[[
         {"outcome": "ended"}, "more" (call again at once), or "retry" (call again in `waitSeconds`).
 
     Raises:
-        Superseded: the job has ended, or another attempt is at work.
+        Superseded: the job has ended, or another attempt is running.
     """
     definition, _, snapshot = snapshot_of(services, job_id)
     kind = kind_of(definition.destination)

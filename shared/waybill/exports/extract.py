@@ -50,14 +50,14 @@ def extract(services: ExportServices, job_id: str, remaining_seconds: Callable[[
 
     Raises:
         JobFailed: the run is not possible; the job ends with its code.
-        Superseded: the job has ended, or another attempt is at work.
+        Superseded: the job has ended, or another attempt is running.
     """
     job = services.jobs.begin(job_id)
     if job.extracted is not None:
         return {"outcome": "extracted"}
     definition, entity, _ = snapshot_of(services, job_id)
     if entity is None:
-        raise JobFailed("unknown-entity", f"The entity {definition.entity} was deleted, or created anew.")
+        raise JobFailed("unknown-entity", f"The entity {definition.entity} was deleted, or deleted and created again.")
     hosts = AllowedHosts.parse(f"{services.settings.allowed_private_hosts}, {_ANYWHERE}")
     if problems := check_fit(definition, entity, Allowed(hosts), sends_mail=True):
         member, problem = problems[0]

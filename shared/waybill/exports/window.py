@@ -49,7 +49,7 @@ def choose_window(services: ExportServices, job: Job, definition: Definition, en
         raise JobFailed(
             "window-too-old",
             f"Deletions are kept 30 days, and the last delivered window ended on {rfc3339(job.window_from)}. "
-            "Unschedule the export and change its fields or filter, or turn includeDeleted off and on, to begin anew.",
+            "Unschedule the export and change its fields or filter, or turn includeDeleted off and on, to start over.",
         )
     return job
 

@@ -34,7 +34,7 @@ class Found(NamedTuple):
     """A row that was read again.
 
     `value` is what is compared, and `field_number` the number of its field. `text` (the row's request) and `raw` (the
-    row as it stands in the file) are set where the caller writes rows.
+    row as in the file) are set where the caller writes rows.
     """
 
     row: int
@@ -198,7 +198,7 @@ class DuplicateSearch:
 def earlier_rows(rows: Sequence[Found]) -> Iterator[Loser]:
     """The losers among the valid rows of one key: all but the last."""
     *earlier, winner = rows
-    message = f"The same key stands again in row {winner.row}, which wins."
+    message = f"Row {winner.row} has the same key and replaces this row."
     for found in earlier:
         yield Loser(RowError(found.row, None, None, DUPLICATE_KEY, found.value, message), found.raw)
 
@@ -207,5 +207,5 @@ def later_rows(rows: Sequence[Found], names: Sequence[str], gone: Container[int]
     """The losers among the valid rows of one unique value: all but the first. Rows in `gone` do not count."""
     left = [found for found in rows if found.row not in gone]
     for found in left[1:]:
-        message = f"The same value of {', '.join(names)} stands in row {left[0].row} already."
+        message = f"Row {left[0].row} already has the same value of {', '.join(names)}."
         yield Loser(RowError(found.row, found.field_number, names[0], UNIQUE_ERROR, found.value, message))

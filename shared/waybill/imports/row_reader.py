@@ -37,8 +37,8 @@ FEW_CELLS = 10  # too few for a lane to pay
 _DEFAULT_WRAPPING = BatchSink.wrapping
 ROW_CAP_BYTES = 1024 * 1024
 _NONE: frozenset[int] = frozenset()
-_STRAY = "A quote stands inside an unquoted cell, text after a closing quote, or a NUL in the row."
-_STRAY_IN_JSON_LINES = "The line is not one JSON value like the others, repeats a name, or holds a NUL."
+_STRAY = "The row has a quote inside an unquoted cell, text after a closing quote, or a NUL character."
+_STRAY_IN_JSON_LINES = "The line is not a JSON value like the others, repeats a name, or contains a NUL character."
 
 
 class RowReader:
@@ -173,7 +173,7 @@ class RowReader:
         return key_text(texts), columns[names[0]][0] + 1
 
     def raw_rows(self, segment: Segment, first_row: int, count: int) -> Iterable[tuple[int, str]]:
-        """(row number, record as it stands in the file) of the rows among the first `count` records of a segment."""
+        """(row number, record as in the file) of the rows among the first `count` records of a segment."""
         text = segment.data.decode(self._plan.text_encoding)
         skipped = self._skipped_by_number(first_row, count) | set(comment_records(segment, self._plan.dialect))
         raws = enumerate(raw_records(segment, text, self._plan.dialect)[:count])
@@ -296,7 +296,7 @@ def _with_null(schema: Schema, match: HeaderMatch, null: str) -> tuple[Schema, H
 
 
 def _raws(data: bytes, unverified: Mapping[int, Unverified], others: Callable[[int], str]) -> Callable[[int], str]:
-    """Returns a function that returns rows as they stand; unverified ones without cutting the segment."""
+    """Returns a function that returns rows as in the file; unverified ones without cutting the segment."""
 
     def raw(row: int) -> str:
         one = unverified.get(row)
@@ -306,7 +306,7 @@ def _raws(data: bytes, unverified: Mapping[int, Unverified], others: Callable[[i
 
 
 class _LazyRaws:
-    """Returns rows of a segment as they stand in the file; cuts the segment at the first call."""
+    """Returns rows of a segment as in the file; cuts the segment at the first call."""
 
     def __init__(self, segment: Segment, plan: ImportPlan, rows: Sequence[int]) -> None:
         self._segment, self._plan, self._rows = segment, plan, rows

@@ -91,12 +91,12 @@ class IdempotencyKeys:
         if found.get("fingerprint", fingerprint) != fingerprint:
             raise InvalidRequest("This Idempotency-Key was used for another request.")
         if "answer" not in found:
-            raise Conflict("The first request with this Idempotency-Key is still at work. Try again in a minute.")
+            raise Conflict("The first request with this Idempotency-Key is still running. Try again in a minute.")
         kept: dict[str, Any] = json.loads(found["answer"])
         return kept
 
     def complete(self, claim: Claim, answer: Mapping[str, Any]) -> None:
-        """Keep the answer (JSON values) for whoever asks again."""
+        """Store the response (JSON values) for repeated requests."""
         self._update(claim, "answer", json.dumps(answer))
 
     def unlock(self, claim: Claim) -> None:

@@ -208,5 +208,5 @@ class Unzip:
             data = self._entry.read(limit)
         self._meter.add(len(data), self._compressed_bytes)
         if not data and self._meter.inflated_bytes != self._declared_bytes:
-            raise JobFailed("compression-error", "The content of the zip file has not the size that it declares.")
+            raise JobFailed("compression-error", "The content of the zip file does not have the declared size.")
         return data

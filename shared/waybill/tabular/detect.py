@@ -68,7 +68,7 @@ def container(head: bytes) -> str:
     """
     for magic, name in _COMPRESSED.items():
         if head.startswith(magic):
-            raise JobFailed("compression-error", f"The file is compressed with {name}; gzip and zip are read.")
+            raise JobFailed("compression-error", f"The file is compressed with {name}; use gzip or zip.")
     for magic, name in _FOREIGN.items():
         if head.startswith(magic):
             raise JobFailed(

@@ -45,7 +45,7 @@ class LabelReader:
             self.first_row = self.first_row or row
             if len(cells) > MAX_LABELS:
                 raise JobFailed(
-                    "format-error", f"The header has {len(cells):,} columns; at most {MAX_LABELS:,} are read.", row
+                    "format-error", f"The header has {len(cells):,} columns; the limit is {MAX_LABELS:,}.", row
                 )
             self._taken.append(list(cells))
         if row >= self._wanted[-1]:
