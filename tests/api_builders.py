@@ -89,7 +89,7 @@ def http_event(
 
     Args:
         body: text as it is; anything else as JSON; None for none.
-        query: as the gateway decodes it: values of a parameter that stands twice have a comma between them.
+        query: as the gateway decodes it: the values of a repeated parameter are joined with commas.
         raw_query: as it was sent, where that says more.
     """
     text = body if isinstance(body, str) or body is None else json.dumps(body)
@@ -257,7 +257,7 @@ class Api:
         return self.services.entities.get(name)
 
     def add_job(self, **changes: Any) -> Job:
-        """A job of the entity `contacts` in the table, as the operations would have left it."""
+        """A job of the entity `contacts` in the table, as the operations would store it."""
         entity = self.services.entities.find(changes.get("entity", "contacts"))
         job = make_job(**({"entity_uid": entity.uid if entity else "", "submitted_at": self.now} | changes))
         self.services.jobs.register(job, {})

@@ -42,7 +42,7 @@ CONTACTS_SCHEMA = {
 
 
 class Clock:
-    """A clock whose time of day stands still until it is moved; deadlines run on.
+    """A clock whose time of day is frozen until a test moves it; deadlines run in real time.
 
     `on_sleep` takes the place of waiting.
     """

@@ -1,4 +1,4 @@
-"""Holds what the API answers against its own description."""
+"""Checks the API's responses against its own description."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def find(method: str, path: str) -> Document | None:
 
 
 def check_answer(method: str, path: str, status: int, headers: dict[str, str], text: str) -> None:
-    """Fail unless the description holds this answer: its status, its headers, and every member of its body."""
+    """Fail unless the description covers this response: its status, its headers, and every member of its body."""
     operation = find(method, path)
     if operation is None:
         assert status in (404, 405), (method, path, status)
@@ -63,7 +63,7 @@ def check_answer(method: str, path: str, status: int, headers: dict[str, str], t
 
 
 def wrong(schema: Document, value: Any) -> list[str]:
-    """What of a value a schema of the description does not hold."""
+    """The parts of a value that do not match a schema of the description."""
     return [f"{error.json_path}: {error.message[:300]}" for error in _validator(json.dumps(schema)).iter_errors(value)]
 
 

@@ -82,7 +82,7 @@ def stored(of: Entity, cells: Mapping[str, str | None]) -> dict[str, Any]:
 
 
 def tombstone(key: str) -> dict[str, Any]:
-    """What a deletion leaves."""
+    """The tombstone that a deletion leaves."""
     at = {"_at": {"N": "1769851800000"}, "_by": {"S": JOB_ID}, "_gone": {"N": "1772443800"}}
     return {"_pk": {"S": f"{UID}#00"}, "_sk": {"S": key}, **at}
 

@@ -1,4 +1,4 @@
-"""Imports in tests: drop an object, run the steps as the state machine does, read back what became of the rows."""
+"""Imports in tests: drop an object, run the steps as the state machine does, read back the results of the rows."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ BAD_ROWS = [
 
 
 class Crash(BaseException):
-    """The process is gone."""
+    """The process has died."""
 
 
 UNIQUE = {

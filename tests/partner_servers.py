@@ -552,7 +552,7 @@ def write(connection: ServerConnection, name: str, content: bytes, offset: int =
 
 
 def refused(partner: Partner, reason: str, **options: Any) -> DeliveryFailed:
-    """Connects, and expects to be refused for this reason, in words that hold no secret."""
+    """Connects, and expects a refusal for this reason, whose message contains no secret."""
     with pytest.raises(DeliveryFailed) as told, partner.connect(**options):
         pass
     assert told.value.reason == reason
@@ -565,7 +565,7 @@ def refused(partner: Partner, reason: str, **options: Any) -> DeliveryFailed:
 
 @contextmanager
 def silent_server(greeting: bytes = b"") -> Iterator[int]:
-    """The port of a server that says `greeting`, and then nothing."""
+    """The port of a server that sends `greeting`, and then nothing."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         guests: list[socket.socket] = []
 
@@ -658,11 +658,11 @@ def proxy(port: int, after_bytes: int, fault: Callable[[socket.socket, socket.so
 
 
 def stall(client: socket.socket, server: socket.socket) -> bool:
-    """Pass nothing on any more, in either direction, and keep both connections open."""
+    """Stop relaying in both directions, and keep both connections open."""
     return False
 
 
 def half_close(client: socket.socket, server: socket.socket) -> bool:
-    """Say to the client that nothing more will come, and leave its own side open."""
+    """Tell the client that no more data will follow, and leave its sending side open."""
     client.shutdown(socket.SHUT_WR)
     return False

@@ -1,4 +1,4 @@
-"""The scan of a delimited text file as it stands, without the rest of an import."""
+"""Scans a delimited text file directly, without the rest of an import."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def scan_file(
     chunk_bytes: int,
     field_names: Sequence[str] = (),
 ) -> ScannedFile:
-    """Scan a delimited text file as it stands.
+    """Scan a delimited text file directly.
 
     Args:
         stream: the file from its first byte.

@@ -1,4 +1,4 @@
-"""Small workbooks of several kinds, written by hand: what is in them is exactly what stands here."""
+"""Small workbooks of several kinds, written by hand: they contain exactly what this module writes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The benchmarks of exports: CPU against what one writes with boto3 in an afternoon, and peak memory."""
+"""The benchmarks of exports: CPU against a simple boto3 script, and peak memory."""
 
 from __future__ import annotations
 

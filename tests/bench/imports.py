@@ -103,7 +103,7 @@ def import_benchmarks(shop: Workshop) -> Iterator[Result]:
 
 
 def _against_peers(shop: Workshop, endpoint: Endpoint, ours: Program) -> Iterator[Result]:
-    """Validated and written, against those who write without a look at the cells."""
+    """Validation and writing, against peers that write without checking the cells."""
     batch_writer = Program(endpoint, "peer_batch_writer.py")
     yield compare(
         "import-vs-batch-writer",

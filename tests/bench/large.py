@@ -1,9 +1,9 @@
-"""The benchmarks that take long: a million rows in and out through the whole stack on the embedded AWS, and 2 GB in
-little memory.
+"""The slow benchmarks: import and export a million rows through the whole stack on the embedded AWS, and 2 GB in
+bounded memory.
 
-The first two are no race (the embedded AWS is the slower side by far): they show that every row is accounted for and
-stored, and that the export, made in parts side by side, has every record once. Exit status 1 when a count is wrong or
-the memory goal is missed.
+The first two do not measure speed (the embedded AWS is by far the slower side): they show that every row is accounted
+for and stored, and that an export extracted in parallel parts contains every record once. Exits with status 1 if a
+count is wrong or the memory goal is missed.
 """
 
 from __future__ import annotations
@@ -42,11 +42,10 @@ FUNCTION = b"-ExportStepsFunction-"
 
 
 def million_rows(shop: Workshop, only: str | None, timeout_seconds: float) -> None:
-    """Gets the rows of a file into the table, by its import or (only the export is asked for) by writing them, and
-    exports them.
+    """Imports the rows of a file, or only writes them to the table if just the export is to run, and exports them.
 
     Raises:
-        Failed: a count is not what the file says, or the export lacks or repeats a record.
+        Failed: a count does not match the file, or the export lacks or repeats a record.
     """
     file = shop.file("narrow", shop.rows, BAD_SHARE)
     say("starting the embedded AWS")
@@ -61,7 +60,7 @@ def million_rows(shop: Workshop, only: str | None, timeout_seconds: float) -> No
 
 
 def _import(running: LocalStack, api: Api, file: Path, rows: int, timeout_seconds: float) -> None:
-    """Drops the file, waits for its job, counts what is stored."""
+    """Drops the file, waits for its job and counts the stored records."""
     bad = bad_rows(rows, BAD_SHARE)
     began = time.monotonic()
     running.clients("s3").upload_file(str(file), running.stack["dropBucket"], f"drop/{ENTITY}/{file.name}")
@@ -79,7 +78,7 @@ def _import(running: LocalStack, api: Api, file: Path, rows: int, timeout_second
 
 
 def _load_table(running: LocalStack, file: Path) -> None:
-    """Writes the good rows as an import would, without one: that takes several times as long here."""
+    """Writes the good rows as an import would. A real import takes several times as long here."""
     catalog = running.clients("dynamodb")
     name = running.deployed.resources["CatalogTable"]
     [uid] = [item["uid"]["S"] for item in catalog.scan(TableName=name)["Items"] if item["sk"]["S"] == ENTITY]
@@ -107,7 +106,7 @@ def _load_table(running: LocalStack, file: Path) -> None:
 
 
 def _export(running: LocalStack, api: Api, file: Path, records: int, timeout_seconds: float) -> None:
-    """Exports the table, downloads the file, and holds its rows against those that were put in."""
+    """Exports the table, downloads the file, and compares its rows with those that were stored."""
     body = {"name": "All offers", "entity": ENTITY, "escapeFormulas": False}
     export = api.call("POST", "exports", body)
     began = time.monotonic()
@@ -136,7 +135,7 @@ def _export(running: LocalStack, api: Api, file: Path, records: int, timeout_sec
     wanted, found_rows = _digests(file, is_source=True), _digests(target, is_source=False)
     if len(found_rows) != records or len(set(found_rows)) != records or set(found_rows) != set(wanted):
         raise Failed(f"{len(found_rows):,} rows were exported, {len(set(found_rows)):,} of them different")
-    print(f"{len(found_rows):,} rows, each record once and as it was put in; {target.stat().st_size:,} bytes")
+    print(f"{len(found_rows):,} rows, each record once and unchanged; {target.stat().st_size:,} bytes")
 
 
 def _digests(file: Path, *, is_source: bool) -> list[bytes]:
@@ -181,7 +180,7 @@ def _field(lines: list[str], name: str) -> str:
 
 
 def _count_parts(running: LocalStack, job_id: str) -> int:
-    """How many parts the export was put together from; one would be no proof of the parts side by side.
+    """How many parts the export was assembled from; a single one would not test parallel parts.
 
     Raises:
         Failed: one.

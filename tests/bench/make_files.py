@@ -66,7 +66,7 @@ REMARKS = ("", "", "", '"asked for ""express"", twice"', '"rings\nthe bell"', "n
 
 
 def narrow_lines(rows: int, bad_share: float) -> Iterator[str]:
-    """No two rows have one key."""
+    """Every row has a different key."""
     random_numbers = random.Random(SEED)
     below, choice = random_numbers.randrange, random_numbers.choice
 
@@ -85,7 +85,7 @@ def narrow_lines(rows: int, bad_share: float) -> Iterator[str]:
 
 
 def is_bad(number: int, bad_share: float) -> bool:
-    """Whether the row is one of the bad ones: of the first n rows `bad_rows(n)` are, evenly spread."""
+    """Whether the row is a bad one. `bad_rows(n)` of the first n rows are, evenly spread."""
     return bad_rows(number + 1, bad_share) > bad_rows(number, bad_share)
 
 
@@ -143,7 +143,7 @@ def moment(below: Callable[[int], int]) -> str:
 
 
 def schema_path(file: Path) -> Path:
-    """Where a file's schema stands."""
+    """The path of a file's schema."""
     return file.with_suffix(".schema.json")
 
 

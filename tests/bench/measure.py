@@ -61,7 +61,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Usage:
-    """What one process took."""
+    """Resources that one process used."""
 
     cpu_seconds: float
     peak_mb: float
@@ -69,7 +69,7 @@ class Usage:
 
 
 class Failed(Exception):
-    """A measurement that means nothing: the process failed, or did not do the work."""
+    """The measurement is invalid: the process failed, or did not do the work."""
 
 
 def measure(command: Sequence[str | Path], environment: dict[str, str]) -> Usage:
@@ -155,14 +155,14 @@ class Program:
 
 @cache
 def function_memory_settings() -> dict[str, str]:
-    """What the template tells the C library of the functions about memory."""
+    """The template's memory settings for the C library of the functions."""
     variables = load_template()["Globals"]["Function"]["Environment"]["Variables"]
     return {name: value for name, value in variables.items() if name.startswith("MALLOC_")}
 
 
 @dataclass(frozen=True)
 class Task:
-    """A program, the file that it is to work on, and how many rows must arrive."""
+    """A program, its input file, and how many rows must arrive."""
 
     program: Program
     file: Path
@@ -202,14 +202,14 @@ class ExportTask:
 
 @dataclass(frozen=True)
 class PartTask:
-    """A slow program, run on a part of the file and on a short one: a row costs what the two differ by, and the rest,
-    its start-up, counts once for the whole file."""
+    """A slow program, run on a part of the file and on a short one: the difference gives the cost of a row; the rest
+    is start-up, which counts once for the whole file."""
 
     part: Task | ExportTask
     short: Task | ExportTask
 
     def cpu_seconds(self, rows: int) -> float:
-        """What `rows` rows would take."""
+        """Estimates the resources for `rows` rows."""
         part, short = self.part.run().cpu_seconds, self.short.run().cpu_seconds
         row = (part - short) / (self.part.rows - self.short.rows)
         return short + row * (rows - self.short.rows)
@@ -244,7 +244,7 @@ def peak(name: str, task: Task | ExportTask, goal_mb: float) -> Result:
 
 
 def say(text: str) -> None:
-    """Progress: a benchmark may take a minute without a word."""
+    """Prints progress: a benchmark may otherwise be silent for a minute."""
     print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 

@@ -1,12 +1,12 @@
-"""A DynamoDB that keeps nothing: every BatchWriteItem is answered with "all written".
+"""A DynamoDB that stores nothing: it answers every BatchWriteItem with "all written".
 
 `DescribeTable` (awswrangler asks for it) tells of a table whose key is that of the benchmarks' first column. `Scan` of
 the table `records-N` finds N records, 1 MB a page as DynamoDB counts it: those of the narrow file, over and over.
 `GetItem` and `BatchGetItem` find the items of `--answers`, by `{pk}/{sk}`, `Query` its jobs, and `GET` its documents,
 by path: an issuer's keys.
 
-It speaks TLS with keep-alive, so that a client pays for everything that it would pay for against AWS, and it counts
-what arrives, so that a benchmark can check that no row was skipped. Run as a script it prints one JSON line
+It uses TLS with keep-alive, so that a client has the same costs as with AWS, and it counts
+the rows that arrive, so that a benchmark can check that none was skipped. Run as a script it prints one JSON line
 `{"url", "caBundle"}` and serves until its standard input closes.
 """
 
@@ -157,7 +157,7 @@ class Answers:
         return json.dumps({} if item is None else {"Item": item}).encode()
 
     def query(self) -> bytes:
-        """The only page of a list: the keys of the jobs that there are."""
+        """The only page of a list: the keys of all jobs."""
         items = [item for key, item in self._items.items() if key.startswith("JOB#")]
         return json.dumps({"Count": len(items), "Items": items}).encode()
 
@@ -246,7 +246,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="where the throw-away certificate is written")
     parser.add_argument("--latency-ms", type=float, default=0.0)
-    parser.add_argument("--record", type=Path, help="file that takes every request, its length (uint32) before it")
+    parser.add_argument("--record", type=Path, help="file to record every request in, preceded by its length (uint32)")
     parser.add_argument("--answers", type=Path, help='file with {"items", "documents"}')
     arguments = parser.parse_args()
     with contextlib.ExitStack() as at_the_end:

@@ -39,7 +39,7 @@ JOB_ID = "3f0e8f9a-7c1d-4c59-9a64-3a1f5f0f2f7b"
 
 
 class LocalFiles(Files):
-    """S3 objects as files of a folder. A key that is an absolute path stands for itself: the file to import."""
+    """S3 objects as files of a folder. A key that is an absolute path names the file to import."""
 
     def __init__(self, folder: Path, endpoint_url: str, load_s3: bool) -> None:
         super().__init__("us-east-1", endpoint_url)

@@ -1,7 +1,7 @@
-"""The peer that nobody can be much better than: `csv.reader` over the file, and requests that were made before.
+"""The lower bound of any importer: `csv.reader` over the file, and prerecorded requests.
 
 The requests are those that Waybill sent for the same file, byte for byte with their signatures, as the null endpoint
-recorded them; they go out one after the other over a raw TLS socket, and of the answers only the end is looked for.
+recorded them; it sends them one by one over a raw TLS socket, and reads each response only to find its end.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The benchmarks: each of ours against its peer, in the same run, as a table and as `.waybill/bench.json`.
 
 A measurement is a whole process, start-up included (`measure.py`); ours and the peer take turns, the medians count.
-Exit status 1 when a measurement failed. A goal that is missed is no failure: it says so in the table and in `holds`.
+Exit status 1 when a measurement failed. A missed goal is not a failure: the table and `holds` show it.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ GROUPS: dict[str, Callable[[Workshop], Iterator[Result]]] = {
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("groups", nargs="*", default=[], help=f"some of {', '.join(GROUPS)}; all when left out")
-    parser.add_argument("--rows", type=int, default=300_000, help="of our files; start-up is to be little")
+    parser.add_argument("groups", nargs="*", default=[], help=f"some of {', '.join(GROUPS)}; default: all")
+    parser.add_argument("--rows", type=int, default=300_000, help="rows of our files; enough to outweigh start-up")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--output", type=Path, default=OUTPUT)
     arguments = parser.parse_args()

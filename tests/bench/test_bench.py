@@ -78,7 +78,7 @@ def test_jobs_are_read_without_what_makes_a_start_slow(shop: Workshop, path: str
     assert cold_start.JOB_ID in ended.stdout
     loaded = {line.rpartition("|")[2].strip() for line in ended.stderr.splitlines()}
     assert {"views", "waybill.jobs.repository"} <= loaded
-    # Powertools looks whether there is a botocore, and loads no more of it than its version.
+    # Powertools checks whether botocore is installed, and loads only its version.
     slow = {"boto3", "botocore.session", "jwt", "msgspec", "pydantic", "pydantic_core"} - allowed
     unused = {"waybill.exports", "waybill.imports", "waybill.entities.schema", "routers.exports", "models.exports"}
     assert not [name for name in loaded if name.startswith(tuple(f"{word}." for word in slow | unused))]

@@ -1,7 +1,7 @@
-"""Runs a command and writes what it took to a file: `usage.py FILE COMMAND…`.
+"""Runs a command and writes its resource usage to a file: `usage.py FILE COMMAND…`.
 
-A process of its own, and a small one: the kernel counts what a process held when it began the command as the peak
-memory of that.
+A separate, small process: the kernel counts the memory that the parent holds when it starts the command towards the
+command's peak.
 """
 
 from __future__ import annotations

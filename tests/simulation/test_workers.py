@@ -160,7 +160,7 @@ class Import:
             nonlocal is_over
             if task.error is not None and not isinstance(task.error, EXPECTED_ERRORS):
                 self.surprises.append(repr(task.error))
-            if is_over:  # its reply is lost, and somebody else was asked
+            if is_over:  # its reply is lost, and another worker has been invoked
                 return
             is_over = True
             if task.error is not None:
@@ -232,7 +232,7 @@ class SimulatedSink(BatchSink):
             self._before_send()
         run.capacity_free_at = timeline.seconds + len(texts) / run.rows_per_second
         is_stalled = run.chance.random() < run.stalls
-        if is_stalled:  # the machine stands still between the check and the request
+        if is_stalled:  # the machine stalls between the check and the request
             run.tally["stalled"] += 1
             timeline.sleep(run.chance.uniform(5.0, 40.0))
         is_slow = run.chance.random() < run.slow_requests

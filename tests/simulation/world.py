@@ -31,7 +31,7 @@ Item = dict[str, Any]
 
 
 class Killed(BaseException):
-    """The task's process is gone: nothing that it would still do has an effect."""
+    """The task's process has died: nothing it would still do takes effect."""
 
 
 class Task:
@@ -74,7 +74,7 @@ class Timeline:
         return task
 
     def sleep(self, seconds: float) -> None:
-        """Let time pass; outside of tasks it just does."""
+        """Let time pass; outside of tasks it passes at once."""
         task = self._task
         if task is None:
             self.seconds += seconds
@@ -114,7 +114,7 @@ class Timeline:
 
 
 class Tables:
-    """What DynamoDB keeps, in its own JSON, and what it was asked."""
+    """The items of DynamoDB, in its own JSON, and the requests it received."""
 
     def __init__(self) -> None:
         self.items: dict[tuple[str, str], Item] = {}
@@ -130,7 +130,7 @@ class Tables:
 
 
 class Faults:
-    """How often things go wrong on the wire, all never by default; and the source of all ids and chance."""
+    """How often each fault occurs on the wire (by default never), and the source of all ids and randomness."""
 
     def __init__(self, seed: int = 0, *, throttled: float = 0.0, lost_requests: float = 0.0, lost_replies: float = 0.0):
         self.random = random.Random(seed)
