@@ -1,7 +1,7 @@
 """Who is asking, and what they may do: the token's caller, and the right that each route needs.
 
-A need stands on its route. The frame runs its check before the handler, and gives the handler what the check found: a
-handler has no other way to a job, an export or an upload that the path names.
+Each route declares its need. The router runs its check before the handler, and passes what the check found to the
+handler, which has no other way to a job, an export or an upload that the path names.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def own_upload(request: Request, upload_id: str) -> tuple[Upload, Entity]:
     """An upload that the caller may import, and its entity.
 
     Raises:
-        NotFound: there is no such upload, or it is somebody else's.
+        NotFound: there is no such upload, or it belongs to someone else.
         Gone: it has expired, and its record is still there.
         Forbidden: the caller may no longer import into the entity.
     """
@@ -162,7 +162,7 @@ def _job_to_change(request: Request, path: Mapping[str, str], given: Any) -> Fou
 
 
 def _job_to_relaunch(request: Request, path: Mapping[str, str], given: Any) -> Found:
-    """A relaunch begins anew, so that whoever started the first job needs the right for it today."""
+    """A relaunch starts a new job, so that even the person who started the first one needs the right for it today."""
     job = job_to_change(request, path["job_id"])
     entity = request.find_entity(job.entity)
     if entity is not None:

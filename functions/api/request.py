@@ -55,7 +55,7 @@ class Request(APIGatewayProxyEventV2):
         """The query by name.
 
         Raises:
-            MalformedRequest: a parameter stands in it more than once.
+            MalformedRequest: a parameter is repeated.
         """
         pairs = urllib.parse.parse_qsl(self.raw_query_string, keep_blank_values=True)
         names = [name for name, _ in pairs]
@@ -181,7 +181,7 @@ def _refuse_constant(name: str) -> NoReturn:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) < len(pairs):
-        raise ValueError("a member stands twice")
+        raise ValueError("a member is repeated")
     return members
 
 

@@ -47,7 +47,7 @@ class Api(APIGatewayHttpResolver):
 
     @staticmethod
     def _compile_regex(rule: str, base_regex: str = "") -> re.Pattern[str]:
-        """A part of a path is whatever stands between two slashes: what it may be, its route says."""
+        """A path parameter is any text between two slashes; its route restricts it."""
         return re.compile(re.sub("<(.+?)>", r"(?P<\1>[^/]+)", rule) + r"\Z")
 
     def _resolve(self) -> Any:

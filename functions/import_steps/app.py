@@ -2,7 +2,7 @@
 they write; load; finish; and fail, where one of them failed for good.
 
 Final errors are data (`outcome`); only what is worth a retry is raised. The outcome `more` asks for another invocation,
-which goes on where this one ran out of time.
+which continues where this one ran out of time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`python -m openapi` (with functions/api and shared on the path): writes openapi.json and docs.html anew."""
+"""`python -m openapi` (with functions/api and shared on the path): regenerates openapi.json and docs.html."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def _inherited_texts(kind: Any) -> dict[str, str]:
 
 
 def _parts(schema: Json) -> Iterator[tuple[Any, Any]]:
-    """(container, key) of each schema that stands in a schema."""
+    """(container, key) of each schema nested in a schema."""
     yield from ((schema, word) for word in ("items", "additionalProperties") if isinstance(schema.get(word), dict))
     members = schema.get("properties", {})
     yield from ((members, name) for name in members)
@@ -110,7 +110,7 @@ def _refs(schema: Json) -> set[str]:
 
 
 def _mapped(schema: Json, change: Callable[[Json], Json]) -> Json:
-    """A copy in which each schema that stands in the schema is changed."""
+    """A copy in which each nested schema is changed."""
     copy = {word: part.copy() if word in ("anyOf", "properties") else part for word, part in schema.items()}
     for container, key in list(_parts(copy)):
         container[key] = change(container[key])

@@ -103,7 +103,7 @@ def create_export(request: Request, entity: Entity, body: ExportRequest) -> Resp
 def _of_caller(request: Request, body: ExportRequest) -> Definition:
     """
     Raises:
-        Forbidden: a custom flow, by somebody who is not of the back office.
+        Forbidden: a custom flow, and the caller is not in the back office.
     """
     definition = body.to_definition()
     if definition.is_custom:
@@ -221,7 +221,7 @@ def delete_export(request: Request, export: Export) -> Response[str]:
 def activate(request: Request, export: Export, entity: Entity) -> Response[str]:
     from waybill.exports import run
 
-    # An earlier call may have broken off between the export's move and its job's: this one goes on.
+    # An earlier call may have been interrupted between the writes of the export and of its job: continue it.
     if export.running is None or request.services.jobs.find(export.running.job_id) is not None:
         export.check_allows("activate")
     _check_fit(request, export.definition, entity)

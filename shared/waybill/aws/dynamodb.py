@@ -506,7 +506,7 @@ class BatchWriter:
         return held + self._unsent
 
     def close(self) -> None:
-        """Closes the connections. What is still on its way is cut off: `flush` or `drain` first."""
+        """Closes the connections and aborts requests in flight: call `flush` or `drain` first."""
         for handle in self._connections:
             handle.close()
         self._multi.close()
@@ -530,7 +530,7 @@ class BatchWriter:
             raise self._error
 
     def _stop(self, error: BaseException) -> None:
-        """The first error stands; every later `write` and `flush` raises it again."""
+        """Keeps the first error; every later `write` and `flush` raises it again."""
         if self._error is None:
             self._error = error
         self.drain()

@@ -12,7 +12,7 @@ from waybill.aws.clients import session
 if TYPE_CHECKING:
     from mypy_boto3_lambda.client import LambdaClient
 
-# Whoever asks is asked through an HTTP API, which gives up after 30 seconds.
+# The caller itself serves an HTTP API request, which times out after 30 seconds.
 _ANSWER_SECONDS = 26
 
 

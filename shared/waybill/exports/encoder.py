@@ -53,7 +53,7 @@ class Encoded(NamedTuple):
 
 
 class _Other:
-    """Stands for an attribute of another type than its field's."""
+    """Marks an attribute whose type is not its field's."""
 
 
 _OTHER: Any = _Other()

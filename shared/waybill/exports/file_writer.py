@@ -55,7 +55,7 @@ class FileWriter:
         """Write rows, or any piece of the bytes of rows, `rows` of which end in it.
 
         Raises:
-            JobFailed: `xlsx-limit`, a sheet holds no more rows.
+            JobFailed: `xlsx-limit`, the sheet is full.
         """
         self._rows += rows
         self._framing.write(fragment, rows)

@@ -215,15 +215,15 @@ class ExportRepository:
         self._move(export.export_id, change)
 
     def note_end(self, job: Job, series: str) -> Export | None:
-        """Note that a run has ended: its summary, how far its window was delivered, and whether the export goes on.
-        Called again it changes nothing.
+        """Note that a run has ended: its summary, how far its window was delivered, and whether the export continues.
+        Calling it again changes nothing.
 
         Args:
             job: at its terminal status.
             series: of the windows, as the run began.
 
         Returns:
-            The export; None when it is gone, or another run has taken the place of this one.
+            The export; None if it was deleted, or another run has replaced this one.
         """
         if job.export_id is None:
             return None
@@ -247,7 +247,7 @@ class ExportRepository:
             try:
                 self._put(changed, Attr("revision").equals(export.revision), checks_entity)
             except ConditionFailed:
-                # Somebody else was first: look again. Unless it was this request, whose answer was lost.
+                # Another writer was first: read again, unless that was this request, whose response was lost.
                 found = self.get(export_id)
                 if found != changed or found.revision != changed.revision:
                     continue

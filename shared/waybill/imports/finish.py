@@ -55,7 +55,7 @@ def finish_import(
     failure: str | None = None,
     remaining_seconds: Remaining = whole_invocation,
 ) -> Job | None:
-    """End an import, as far as the time allows. Safe to run again at any point: it goes on where it was.
+    """End an import, as far as the time allows. Safe to run again at any point: it continues where it stopped.
 
     Args:
         failure: a job code when a step has failed for good; the rows of chunks that are not loaded are then listed as

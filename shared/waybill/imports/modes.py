@@ -60,7 +60,7 @@ class Mode:
 
     @property
     def refusal(self) -> Refusal:
-        """Why a row is rejected whose record does not stand as required."""
+        """Why a row is rejected if its record is not present, or absent, as required."""
         return EXISTS if self.requires == "absent" else NOT_FOUND
 
     def problem_with(self, primary_key: Sequence[str]) -> str | None:

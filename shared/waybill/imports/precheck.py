@@ -83,10 +83,10 @@ def _asked(services: Services, prefix: str) -> tuple[int, list[int]]:
 
 
 def _refused(services: Services, job: Job, reader: RowReader, block: RowBlock) -> list[int]:
-    """Rows whose record does not stand in the table as the mode requires."""
+    """Rows whose record is missing or present although the mode requires the opposite."""
     mode = MODES[job.mode]
     attributes = reader.key_attributes
     keys = keys_of(block.texts, attributes, mode.is_update)
     there = existing(services.dynamodb, reader.table, keys, attributes, own_table=reader.target is None)
-    stands = (comparable(key, attributes) in there for key in keys)
-    return [row for row, is_there in zip(block.rows, stands, strict=True) if is_there is (mode.requires == "absent")]
+    presence = (comparable(key, attributes) in there for key in keys)
+    return [row for row, is_there in zip(block.rows, presence, strict=True) if is_there is (mode.requires == "absent")]

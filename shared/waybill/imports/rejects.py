@@ -139,7 +139,7 @@ class ChunkRejects:
         self.reject_all([(raw, errors)])
 
     def reject_all(self, rows: Iterable[tuple[str, Sequence[RowError]]]) -> None:
-        """Add rows as they stand with their errors, in ascending order of row numbers, also from call to call.
+        """Add rows as in the file with their errors, in ascending order of row numbers, also from call to call.
 
         The errors of a row are in field order; the first names the row's type.
         """

@@ -338,7 +338,7 @@ def parse_columns(segment: Segment, text: str, dialect: Dialect, width: int, cou
 def _even_columns(text: str, delimiter: str, width: int, records: int) -> Sequence[Sequence[str]] | None:
     """The columns of lines without quotes that all have `width` cells, none of them blank, else None.
 
-    One replace and one split in C: a marker cell stands where each record ends, and the split is right exactly when
+    One replace and one split in C: a marker cell marks where each record ends, and the split is right exactly when
     all the markers fall on every `width + 1`-th place.
     """
     if text.count(delimiter) != records * (width - 1):
@@ -354,7 +354,7 @@ def _even_columns(text: str, delimiter: str, width: int, records: int) -> Sequen
 
 
 def raw_records(segment: Segment, text: str, dialect: Dialect) -> list[str]:
-    """The records as they stand in the file, comments too, without their line break."""
+    """The records as in the file, comments included, without their line breaks."""
     is_quoted = dialect.quote_char is not None and dialect.quote_char in text
     if "\r" not in text and not is_quoted and dialect.is_plain(text):
         return text.removesuffix("\n").split("\n") if text else []

@@ -143,7 +143,7 @@ def read_head(stream: Readable, size: int = HEAD_BYTES) -> bytes:
 
 @dataclass(frozen=True)
 class Scan:
-    """The result of a scan. `header` is the header record as it stands in the file, or several joined to one."""
+    """The result of a scan. `header` is the header record as in the file, or several joined to one."""
 
     labels: list[str]
     header: str
@@ -235,7 +235,7 @@ class _Header:
 
     @property
     def text(self) -> str:
-        """The header record as it stands in the file; the labels as a new record where there are several or none."""
+        """The header record as in the file; if there are several or none, a new record of the labels."""
         if self._raw is not None:
             return self._raw
         return record_text(self.labels.labels, self._dialect)

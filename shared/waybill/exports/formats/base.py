@@ -23,7 +23,7 @@ class Framing(Protocol):
         """Write rows, or any piece of the bytes of rows, `rows` of which end in it.
 
         Raises:
-            JobFailed: the format holds no more rows.
+            JobFailed: the format's row limit is reached.
         """
 
     def end(self) -> None:

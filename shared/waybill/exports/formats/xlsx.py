@@ -228,7 +228,7 @@ class Workbook:
     def write(self, data: bytes, rows: int) -> None:
         """
         Raises:
-            JobFailed: `xlsx-limit`, a sheet holds no more rows.
+            JobFailed: `xlsx-limit`, the sheet is full.
         """
         self._rows_left -= rows
         if self._rows_left < 0:
