@@ -7,7 +7,7 @@ from typing import Any
 
 from waybill.bootstrap import Services, services
 from waybill.errors import JobFailed, Superseded
-from waybill.exports.run import end_abandoned, fail_export, fail_run
+from waybill.exports.run import end_abandoned, fail_run
 from waybill.telemetry import logger
 
 # With so much time left the file is delivered by the invocation that made it.
@@ -38,7 +38,9 @@ def _run(
 ) -> dict[str, Any]:
     job_id = event["jobId"]
     if step == "fail":
-        fail_export(services, job_id)
+        from waybill.exports.deliver import fail_delivery
+
+        fail_delivery(services, job_id, remaining_seconds)
         return {"outcome": "ended"}
     if step != "deliver":
         from waybill.exports.extract import assemble, extract, extract_part

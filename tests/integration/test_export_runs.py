@@ -25,6 +25,8 @@ from waybill.errors import Conflict, DeliveryFailed, JobFailed, NotFound, Supers
 from waybill.exports import deliver as delivering
 from waybill.exports import extract as extraction
 from waybill.exports.definition import PAUSE_AFTER, Export, ExportStatus
+from waybill.exports.destinations.base import Delivery
+from waybill.exports.destinations.s3 import S3
 from waybill.exports.destinations.sftp import Sftp
 from waybill.exports.run import activate, fail_export, fail_run, relaunch_export, run_now, tick
 from waybill.ids import new_uuid
@@ -471,6 +473,29 @@ def test_a_passing_failure_is_retried_with_pauses_and_then_ends_the_run(
     failed = services.jobs.get(job.job_id)
     assert (failed.status, failed.counts.total) == (Status.FAILED, failed.counts.imported)
     assert fail_export(services, job.job_id) == failed
+
+
+@pytest.mark.parametrize("breaks", [False, True])
+def test_a_step_that_fails_for_good_cleans_up_at_the_receiver_and_ends_the_run(
+    services: Services, monkeypatch: pytest.MonkeyPatch, breaks: bool
+) -> None:
+    """The old file that the delivery had moved aside gets its name back, or the run ends all the same."""
+    discarded: list[dict[str, Any]] = []
+
+    def discard(_: S3, delivery: Delivery) -> None:
+        discarded.append(dict(delivery.progress))
+        if breaks:
+            raise RuntimeError("Broken.")
+
+    monkeypatch.setattr(S3, "discard", discard)
+    job = run_now(services, activate(services, export_of(services, **PERIODIC), "alice", "a"), "alice", "a")
+    extraction.extract(services, job.job_id, enough)
+    services.jobs.set_delivery(job.job_id, {"step": "swapping", "name": "contacts.csv"})
+    for _ in range(2):
+        delivering.fail_delivery(services, job.job_id, enough)
+    assert discarded == [{"step": "swapping", "name": "contacts.csv"}]
+    failed = services.jobs.get(job.job_id)
+    assert (failed.status, failed.error_code) == (Status.FAILED, "internal-error")
 
 
 def test_a_server_that_stalls_longer_than_a_lease_is_waited_for(

@@ -15,10 +15,11 @@ from waybill.errors import DeliveryFailed
 from waybill.exports.definition import DELETED, Definition
 from waybill.exports.destinations import kind_of
 from waybill.exports.destinations.base import DeliveredKind, Delivery
-from waybill.exports.run import end_run, fail_run, snapshot_of
+from waybill.exports.run import end_run, fail_export, fail_run, snapshot_of
 from waybill.ids import new_token
 from waybill.jobs.leases import LenientHeartbeat, lease_chunk
 from waybill.jobs.model import Counts, Job, Status
+from waybill.telemetry import logger
 from waybill.timestamps import rfc3339
 
 if TYPE_CHECKING:
@@ -43,16 +44,7 @@ def deliver(services: ExportServices, job_id: str, remaining_seconds: Callable[[
     if not isinstance(kind, DeliveredKind):
         _complete(services, services.jobs.get(job_id), has_download=True)
         return {"outcome": "ended"}
-    attempt = new_token(services.ids)
-    job = lease_chunk(services, job_id, _LEASE, attempt, remaining_seconds)
-    delivery = Delivery(
-        services,
-        job,
-        definition.destination,
-        replaces=not definition.is_incremental,
-        manifest=partial(manifest, job, definition, snapshot),
-        heartbeat=LenientHeartbeat(services, job, _LEASE, attempt),
-    )
+    delivery = _leased(services, job_id, definition, snapshot, remaining_seconds)
     try:
         name = kind.deliver(delivery, remaining_seconds)
     except DeliveryFailed as error:
@@ -61,6 +53,39 @@ def deliver(services: ExportServices, job_id: str, remaining_seconds: Callable[[
         return {"outcome": "more"}
     _complete(services, delivery.job, file_name=name, has_download=not definition.is_periodic)
     return {"outcome": "ended"}
+
+
+def fail_delivery(services: ExportServices, job_id: str, remaining_seconds: Callable[[], float]) -> None:
+    """End a run whose step failed permanently; a delivery that was under way first cleans up at the receiver."""
+    job = services.jobs.find(job_id)
+    if job is not None and not job.is_terminal and job.delivery:
+        definition, _, snapshot = snapshot_of(services, job_id)
+        kind = kind_of(definition.destination)
+        if isinstance(kind, DeliveredKind):
+            try:
+                kind.discard(_leased(services, job_id, definition, snapshot, remaining_seconds))
+            except Exception:  # the run must end all the same
+                logger.exception("Delivery not cleaned up")
+    fail_export(services, job_id)
+
+
+def _leased(
+    services: ExportServices,
+    job_id: str,
+    definition: Definition,
+    snapshot: dict[str, Any],
+    remaining_seconds: Callable[[], float],
+) -> Delivery:
+    attempt = new_token(services.ids)
+    job = lease_chunk(services, job_id, _LEASE, attempt, remaining_seconds)
+    return Delivery(
+        services,
+        job,
+        definition.destination,
+        replaces=not definition.is_incremental,
+        manifest=partial(manifest, job, definition, snapshot),
+        heartbeat=LenientHeartbeat(services, job, _LEASE, attempt),
+    )
 
 
 def _complete(services: ExportServices, job: Job, **changes: Any) -> None:
