@@ -118,5 +118,5 @@ def _next_steps(status: int, problem: Mapping[str, Any], retry_after_seconds: fl
         case 429 | 502 | 503 | 504:
             return [f"try again in {retry_after_seconds or 30:.0f} s"]
         case _ if status >= 500:
-            return ["try again; if the error persists, contact whoever operates this service"]
+            return ["try again; if the error persists, contact the operator of this service"]
     return []

@@ -135,7 +135,7 @@ function Layout() {
               <Route path="entities/new" element={<SchemaEditor />} />
               <Route path="entities/:name" element={<EntityView />} />
               <Route path="entities/:name/schema" element={<SchemaEditor />} />
-              <Route path="*" element={<Box variant="h1">There is no such screen</Box>} />
+              <Route path="*" element={<Box variant="h1">This page does not exist</Box>} />
             </Routes>
           </Suspense>
         }

@@ -73,7 +73,7 @@ def test_what_somebody_else_has_changed_is_not_overwritten(visit: Visit, admin: 
     admin.put_entity("edited", title="Theirs", **CONTACTS)
     page.get_by_label("Definition").fill(json.dumps(document | {"title": "Mine"}))
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("Somebody else has changed it")).to_be_visible()
+    expect(page.get_by_text("Someone else has changed it")).to_be_visible()
     assert admin.get("/entities/edited")["title"] == "Theirs"
     page.reload()
     document = definition(page)

@@ -34,7 +34,7 @@ def test_links_into_the_console_and_the_back_button(visit: Visit, admin: Client)
     page.go_forward()
     expect(page.get_by_role("searchbox")).to_have_value("deep.csv")
     page.evaluate("history.pushState(null, '', 'nowhere'); dispatchEvent(new PopStateEvent('popstate'))")
-    expect(page.get_by_text("There is no such screen")).to_be_visible()
+    expect(page.get_by_text("This page does not exist")).to_be_visible()
 
 
 def test_links_lead_to_tabs_dialogs_and_steps_and_back_leads_back(visit: Visit, admin: Client, alice: Client) -> None:

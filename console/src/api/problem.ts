@@ -27,7 +27,7 @@ export class Problem extends Error {
       return `Refresh to see its current state.${actions}`;
     }
     if (this.status === 410) return "Files and entries are kept for a limited time. Run it again to get a new one.";
-    if (this.status === 412) return "Somebody else has changed it: reload the page to see its current state.";
+    if (this.status === 412) return "Someone else has changed it: reload the page to see its current state.";
     if (this.status === 413) return "Send something smaller.";
     if (this.status === 400 || this.status === 422) return "Correct what is named here, then try again.";
     return "Try again in a moment.";

@@ -57,7 +57,7 @@ export default function Entities() {
         <Box textAlign="center" padding="l">
           {search
             ? "No entity matches."
-            : "There is no entity that you may see. Administrators create them and give permissions."}
+            : "You may not see any entities. Administrators create them and give permissions."}
         </Box>
       }
     />

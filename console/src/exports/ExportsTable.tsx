@@ -82,7 +82,7 @@ export function ExportsTable({ status, label, list, page, selectedId, isFiltered
             ? "The exports could not be read."
             : isFiltered
               ? "No export matches the filters."
-              : `There is no export that is ${label.toLowerCase()}.`}
+              : `No export is ${label.toLowerCase()}.`}
         </Box>
       }
     />

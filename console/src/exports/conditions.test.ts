@@ -9,7 +9,7 @@ describe("a condition", () => {
     expect(conditionValue("between", "1, 2.5", { name: "spend", type: "number" })).toEqual([1, 2.5]);
     expect(conditionValue("in", "a, b", undefined)).toEqual(["a", "b"]);
   });
-  it("leaves to the API what is no number", () => {
+  it("leaves values that are not numbers to the API", () => {
     expect(conditionValue("eq", "much", { name: "spend", type: "number" })).toBe("much");
     expect(conditionValue("eq", "", { name: "spend", type: "number" })).toBe("");
   });
