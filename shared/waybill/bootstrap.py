@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from waybill.jobs.outbox import Outbox
     from waybill.jobs.queue import ImportQueue
     from waybill.jobs.repository import JobRepository
+    from waybill.jobs.running import RunningImports
     from waybill.jobs.runs import Runs
     from waybill.jobs.uploads import Uploads
 
@@ -147,6 +148,12 @@ class Services:
         from waybill.jobs.queue import ImportQueue
 
         return ImportQueue(self.jobs_table, self.jobs.find)
+
+    @cached_property
+    def running_imports(self) -> RunningImports:
+        from waybill.jobs.running import RunningImports
+
+        return RunningImports(self.jobs_table)
 
     @cached_property
     def runs(self) -> Runs:

@@ -168,6 +168,10 @@ class Superseded(Exception):
     """A newer attempt owns the chunk, or the job has ended: nothing more may be written."""
 
 
+class NotItsTurn(Exception):
+    """Another import of the entity is running: the job goes on waiting."""
+
+
 class LeaseHeld(Exception):
     """Another attempt holds the lease, which expires in `wait_seconds`."""
 

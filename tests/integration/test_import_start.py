@@ -18,8 +18,10 @@ from tests.importing import (
 )
 from waybill.bootstrap import Services
 from waybill.imports.options import ImportOptions
+from waybill.imports.plan import plan_import
 from waybill.imports.start import start_drop
 from waybill.jobs.model import Status
+from waybill.upkeep import recovery
 
 
 @pytest.fixture(autouse=True)
@@ -77,6 +79,36 @@ def test_imports_of_one_entity_run_in_order_of_submission(services: Services, s3
     assert executions(services) == {first.job_id}
     run(services, first)
     assert executions(services) == {first.job_id, second.job_id}
+
+
+def test_of_two_imports_started_at_once_the_second_waits_until_the_first_has_ended(
+    services: Services, s3: Any, clock: builders.Clock
+) -> None:
+    """An import with an earlier time is registered after the other has started; both executions then run."""
+    first = start(services, s3, builders.contacts_csv(count=1), key="drop/contacts/1.csv")
+    clock.forward(seconds=-1)
+    second = start(services, s3, builders.contacts_csv(count=2), key="drop/contacts/2.csv")
+    assert executions(services) == {first.job_id, second.job_id}
+    assert plan_import(services, first.job_id)["outcome"] == "planned"
+    assert plan_import(services, second.job_id)["outcome"] == "waiting"
+    assert services.jobs.get(second.job_id).status is Status.WAITING
+    running = services.running_imports.find(first.entity_uid)
+    assert running is not None and running.job_id == first.job_id
+    clock.forward(seconds=120)
+    recovery.recover_jobs(services)
+    assert f"{second.job_id}-1" not in executions(services), "the first is running"
+    assert run(services, first).status is Status.COMPLETED
+    assert f"{second.job_id}-1" in executions(services)
+    assert run(services, second).status is Status.COMPLETED
+    assert services.running_imports.find(first.entity_uid) is None
+
+
+def test_a_dry_run_runs_beside_an_import(services: Services, s3: Any, clock: builders.Clock) -> None:
+    first = start(services, s3, builders.contacts_csv(count=1), key="drop/contacts/1.csv")
+    plan_import(services, first.job_id)
+    dry = start(services, s3, builders.contacts_csv(count=2), key="drop/contacts/2.csv", **{"dry-run": "true"})
+    assert run(services, dry).status is Status.COMPLETED
+    assert run(services, first).status is Status.COMPLETED
 
 
 def test_a_dry_run_does_not_wait_for_its_turn(services: Services, s3: Any, clock: builders.Clock) -> None:

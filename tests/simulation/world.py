@@ -243,9 +243,14 @@ def _find(item: Item | None, path: str, names: Mapping[str, str]) -> Any:
 
 
 def _holds(request: Mapping[str, Any], item: Item | None) -> bool:
-    """The conditions that the repository uses: conjunctions of equalities, IN and attribute_not_exists."""
+    """The conditions that the repository uses: alternatives of conjunctions, of equalities, IN and
+    attribute_not_exists."""
+    return any(_all_hold(terms, request, item) for terms in request.get("ConditionExpression", "").split(" OR "))
+
+
+def _all_hold(terms: str, request: Mapping[str, Any], item: Item | None) -> bool:
     names, values = request.get("ExpressionAttributeNames", {}), request.get("ExpressionAttributeValues", {})
-    for term in filter(None, request.get("ConditionExpression", "").split(" AND ")):
+    for term in filter(None, terms.split(" AND ")):
         if match := re.fullmatch(r"attribute_not_exists\((\S+)\)", term):
             holds = _find(item, match[1], names) is None
         elif match := re.fullmatch(r"(\S+) IN \((.+)\)", term):

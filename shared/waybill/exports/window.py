@@ -9,7 +9,7 @@ from waybill.entities.model import Entity
 from waybill.entities.records import TOMBSTONE_SECONDS
 from waybill.errors import JobFailed
 from waybill.exports.definition import Definition
-from waybill.jobs.model import Job, Status
+from waybill.jobs.model import Job
 from waybill.timestamps import rfc3339
 
 if TYPE_CHECKING:
@@ -56,7 +56,5 @@ def choose_window(services: ExportServices, job: Job, definition: Definition, en
 
 def _write_horizon(services: ExportServices, entity: Entity) -> datetime | None:
     """The time before which no write in flight is stamped; None when no import is running."""
-    job = services.queue.head(entity.uid)
-    if job is None or job.status is Status.WAITING or job.started_at is None:
-        return None
-    return job.started_at - timedelta(seconds=SKEW_SECONDS)
+    running = services.running_imports.find(entity.uid)
+    return None if running is None else running.started_at - timedelta(seconds=SKEW_SECONDS)

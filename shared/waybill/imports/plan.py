@@ -9,7 +9,7 @@ from waybill.entities.header import HeaderMismatch
 from waybill.entities.model import Entity
 from waybill.entities.row_results import RowError
 from waybill.entities.schema import Schema, parse_schema
-from waybill.errors import JobFailed
+from waybill.errors import JobFailed, NotItsTurn
 from waybill.imports.conversion import ConvertedFile, convert_file
 from waybill.imports.deadline import OutOfTime, Remaining, whole_invocation
 from waybill.imports.digests import partitions_for
@@ -19,6 +19,7 @@ from waybill.imports.plan_document import ImportPlan, read_plan
 from waybill.imports.policy import Policy
 from waybill.imports.register import fail_import
 from waybill.imports.source_object import ObjectVersion
+from waybill.jobs.executions import hand_back
 from waybill.jobs.model import Job
 from waybill.tabular.scan import HEADER_ROW
 
@@ -33,12 +34,17 @@ def plan_import(services: Services, job_id: str, remaining_seconds: Remaining = 
         remaining_seconds: until the invocation is ended from outside. A file that takes longer fails as `too-large`.
 
     Returns:
-        `{"outcome": "planned", "bucket", "planKey", …}`, or `{"outcome": "failed"}`.
+        `{"outcome": "planned", "bucket", "planKey", …}`, `{"outcome": "failed"}`, or
+        `{"outcome": "waiting"}` while another import of the entity is running.
 
     Raises:
         Superseded: the job has ended.
     """
-    job = services.jobs.begin(job_id)
+    try:
+        job = services.jobs.begin(job_id)
+    except NotItsTurn:
+        hand_back(services, job_id)
+        return {"jobId": job_id, "outcome": "waiting"}
     stored = read_plan(services, job_id) if job.counts.total is not None else None
     if stored is not None:  # a restarted execution goes on with the chunks that the ledger knows
         return _planned(services, job, stored)

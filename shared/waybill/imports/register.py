@@ -83,13 +83,13 @@ def start_if_waiting(services: Services, job: Job) -> None:
 
 
 def start_next(services: Services, entity_uid: str) -> None:
-    """Start the oldest import of an entity that has not ended.
+    """Start the oldest waiting import of an entity when none is running.
 
-    Safe to call at any time, any number of times: an execution is started once per job, and the next one only when the
-    job before it has left the queue.
+    Safe to call at any time, any number of times: an execution is started once, and two that are started at once do
+    not begin both.
     """
     job = services.queue.head(entity_uid)
-    if job is not None:
+    if job is not None and job.status is Status.WAITING and services.running_imports.find(entity_uid) is None:
         start_execution(services, job)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from waybill.errors import Superseded
-from waybill.jobs.model import Job, Process
+from waybill.jobs.model import Job, Process, Status
 
 if TYPE_CHECKING:
     from waybill.jobs.services import Services
@@ -28,6 +29,14 @@ def restart_execution(services: Services, job: Job) -> None:
         start_execution(services, services.jobs.count_restart(job))
     except Superseded:
         return
+
+
+def hand_back(services: Services, job_id: str) -> None:
+    """Give the next execution of a waiting job a name of its own: the current one is about to end."""
+    job = services.jobs.find(job_id)
+    if job is not None and job.status is Status.WAITING:
+        with suppress(Superseded):
+            services.jobs.count_restart(job)
 
 
 def _machine(services: Services, job: Job) -> str:

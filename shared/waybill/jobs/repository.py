@@ -3,8 +3,8 @@
     JOB#{jobId} / JOB          the status record, as `items.job_item` makes it
     JOB#{jobId} / DEFINITION   the entity (or export) as it was when the job was registered
 
-What else belongs to a job has a module each: `ledger`, `queue`, `outbox`, `runs`, `active`, `due_files`, `drops`. A
-registration and an end change several of them in one transaction, which is put together here.
+What else belongs to a job has a module each: `ledger`, `queue`, `running`, `outbox`, `runs`, `active`, `due_files`,
+`drops`. A registration, a beginning and an end change several of them in one transaction, which is put together here.
 
 Lists read the index `newest` (keys only, so that progress does not rewrite it) and then the records themselves.
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -20,7 +21,7 @@ from waybill.aws.dynamodb import ConditionFailed, TransactionCanceled
 from waybill.aws.expressions import Attr, Change
 from waybill.aws.table import Action, Key, Table
 from waybill.clock import Clock
-from waybill.errors import Conflict, EntityDeleted, Gone, NotFound, Superseded
+from waybill.errors import Conflict, EntityDeleted, Gone, NotFound, NotItsTurn, Superseded
 from waybill.jobs.active import active_key
 from waybill.jobs.cursors import decode_cursor, encode_cursor
 from waybill.jobs.drops import Drop
@@ -29,14 +30,16 @@ from waybill.jobs.items import LIST_KEY, camel, job_from_item, job_item
 from waybill.jobs.model import Job, Process, Retention, Status
 from waybill.jobs.outbox import Outbox, outbox_item
 from waybill.jobs.queue import queue_key
+from waybill.jobs.running import claim_action, release_action
 from waybill.jobs.runs import run_item
-from waybill.timestamps import rfc3339
+from waybill.timestamps import parse_rfc3339, rfc3339
 
 #: How often a transaction that collides is sent, each time with the client's own retries.
 CONFLICT_ROUNDS = 5
 NEWEST = ("newest", ("listKey", "listSort"))
 
 NEW = Attr("pk").is_missing()
+WAITING = Attr("status").equals(Status.WAITING)
 RUNNING = Attr("status").equals(Status.IN_PROGRESS)
 NOT_ENDED = Attr("status").is_in(Status.WAITING, Status.IN_PROGRESS)
 
@@ -164,20 +167,44 @@ class JobRepository:
     # Moving
 
     def begin(self, job_id: str) -> Job:
-        """WAITING → IN_PROGRESS; a job already in progress stays so.
+        """WAITING → IN_PROGRESS; a job already in progress stays so. A read, and a transaction or an update.
 
         Raises:
+            NotItsTurn: another import of the entity is running.
             Superseded: the job has ended.
         """
-        now = rfc3339(self._clock.now())
-        change = Change(sets={"status": Status.IN_PROGRESS, "heartbeatAt": now}, defaults={"startedAt": now})
-        try:
-            job = job_from_item(self._table.update(record_key(job_id), change, NOT_ENDED))
-        except ConditionFailed:
-            raise _ended(job_id) from None
+        job = self.find(job_id)
+        if job is None or job.is_terminal:
+            raise _ended(job_id)
+        begun = self._begin_waiting(job) if job.status is Status.WAITING else None
+        if begun is None:
+            begun = self._change_running(job_id, Change(sets={"heartbeatAt": rfc3339(self._clock.now())}))
         # Also when an earlier call may have died before it did so: an event twice is better than none.
-        self._outbox.send(job)
-        return job
+        self._outbox.send(begun)
+        return begun
+
+    def _begin_waiting(self, job: Job) -> Job | None:
+        """The job in progress; None when it was not waiting any more.
+
+        Raises:
+            NotItsTurn: another import of the entity is running.
+        """
+        text = rfc3339(self._clock.now())
+        now = parse_rfc3339(text)
+        begun = replace(job, status=Status.IN_PROGRESS, heartbeat_at=now, started_at=now)
+        change = Change(sets={"status": Status.IN_PROGRESS, "heartbeatAt": text, "startedAt": text})
+        actions = [self._table.update_action(record_key(job.job_id), change, WAITING)]
+        if job.takes_turns:
+            actions.append(claim_action(self._table, begun))
+        try:
+            self._table.transact(actions, rounds=CONFLICT_ROUNDS)
+        except TransactionCanceled as error:
+            if not error.failed_conditions:
+                raise
+            if 0 in error.failed_conditions:
+                return None
+            raise NotItsTurn(f"job {job.job_id} waits for another import of its entity") from None
+        return begun
 
     def set_plan(self, job_id: str, total: int, detected: Mapping[str, Any], duplicate_of: str | None = None) -> Job:
         """Record what the plan found, once the rows are counted.
@@ -280,6 +307,8 @@ class JobRepository:
         ]
         if job.process is Process.IMPORT:
             actions.append(self._table.delete_action(queue_key(job)))
+        if job.takes_turns and expected is Status.IN_PROGRESS:
+            actions.append(release_action(self._table, job))
         actions.append(self._table.put_action(outbox_item(job, self._clock.now())))
         try:
             self._table.transact(actions, rounds=CONFLICT_ROUNDS)

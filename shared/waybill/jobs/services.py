@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from waybill.jobs.outbox import Outbox
     from waybill.jobs.queue import ImportQueue
     from waybill.jobs.repository import JobRepository
+    from waybill.jobs.running import RunningImports
     from waybill.jobs.runs import Runs
     from waybill.jobs.uploads import Uploads
     from waybill.settings import Settings
@@ -64,6 +65,8 @@ class Services(Protocol):
     def ledger(self) -> Ledger: ...
     @property
     def queue(self) -> ImportQueue: ...
+    @property
+    def running_imports(self) -> RunningImports: ...
     @property
     def runs(self) -> Runs: ...
     @property

@@ -37,7 +37,8 @@ def recover_jobs(services: ExportServices) -> int:
 
     def is_next(job: Job) -> bool:
         if job.entity_uid not in next_imports:
-            head = services.queue.head(job.entity_uid)
+            is_free = services.running_imports.find(job.entity_uid) is None
+            head = services.queue.head(job.entity_uid) if is_free else None
             next_imports[job.entity_uid] = None if head is None else head.job_id
         return next_imports[job.entity_uid] == job.job_id
 
