@@ -57,7 +57,7 @@ export default function Entities() {
         <Box textAlign="center" padding="l">
           {search
             ? "No entity matches."
-            : "You may not see any entities. Administrators create them and give permissions."}
+            : "No entities are visible to you. Administrators create them and give permissions."}
         </Box>
       }
     />
