@@ -29,3 +29,9 @@ def count(dimensions: dict[str, str], **metrics: int) -> None:
     for name, number in metrics.items():
         line.add_metric(name, MetricUnit.Count, number)
     line.flush_metrics()
+
+
+def entry_failed(duty: str, **ids: str) -> None:
+    """Report, from an `except`, an entry that a duty of the schedule could not handle; it goes on with the others."""
+    logger.exception("An entry failed and is tried again later", extra={"duty": duty, **ids})
+    count({"duty": duty}, EntriesFailed=1)

@@ -27,6 +27,10 @@ class SourceChanged(Exception):
     """The object is gone, or is no longer the version that was asked for."""
 
 
+class NotDeleted(Exception):
+    """S3 refused to delete an object."""
+
+
 class ByteStream(Protocol):
     def read(self, size: int = -1, /) -> bytes: ...
 
@@ -134,9 +138,18 @@ class Files:
         self._s3.delete_object(Bucket=bucket, Key=key)
 
     def delete_prefix(self, bucket: str, prefix: str) -> None:
-        """Delete every object whose key begins with `prefix`."""
+        """Delete every object whose key begins with `prefix`.
+
+        Raises:
+            NotDeleted: S3 refused some of them; the others are deleted.
+        """
+        errors = []
         for keys in self._pages(bucket, prefix):
-            self._s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": key} for key in keys], "Quiet": True})
+            objects: Any = [{"Key": key} for key in keys]
+            answer = self._s3.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
+            errors += answer.get("Errors", [])
+        if errors:
+            raise NotDeleted(f"{len(errors)} objects, among them {errors[0].get('Key')}: {errors[0].get('Code')}")
 
     def _pages(self, bucket: str, prefix: str) -> Iterator[list[str]]:
         for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from waybill.aws.files import NotDeleted
 from waybill.entities.schema import parse_schema
 from waybill.errors import JobFailed
 from waybill.exports.compression import CONTENT_TYPES
@@ -183,7 +185,8 @@ def assemble(services: ExportServices, job_id: str, remaining_seconds: Callable[
     output.close()
     extracted = {"key": key, "rows": written.rows, "bytes": written.size_bytes, "sha256": written.sha256}
     job = services.jobs.set_once(job_id, extracted=extracted)
-    services.files.delete_prefix(bucket, f"{job_prefix(job_id)}parts/")
+    with suppress(NotDeleted):  # retention deletes all files of the job
+        services.files.delete_prefix(bucket, f"{job_prefix(job_id)}parts/")
     return job
 
 

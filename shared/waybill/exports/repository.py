@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from itertools import chain
 
 from waybill.aws.dynamodb import ConditionFailed, TransactionCanceled
 from waybill.aws.expressions import Attr, Condition
@@ -29,6 +30,7 @@ from waybill.exports.definition import (
 )
 from waybill.ids import Ids, new_uuid
 from waybill.jobs.model import Job, Status
+from waybill.telemetry import entry_failed
 from waybill.timestamps import parse_rfc3339, rfc3339
 from waybill.wire.jobs import run_summary
 
@@ -65,16 +67,21 @@ class ExportRepository:
         return [_from_item(item) for item in page.items], None if page.last is None else page.last["sk"]
 
     def all(self) -> Iterator[Export]:
-        """Every export, newest first; a request for each megabyte of definitions."""
-        found, after = self.page(1000)
-        yield from found
-        while after is not None:
-            found, after = self.page(1000, after)
-            yield from found
+        """Every export that can be read, newest first; a request for each megabyte of definitions."""
+        for item in self._items():
+            try:
+                export = _from_item(item)
+            except Exception:  # one that cannot be read must not keep the others from their runs
+                entry_failed("exports", exportId=item["sk"])
+                continue
+            yield export
+
+    def _items(self) -> Iterator[Item]:
+        return chain.from_iterable(self._table.pages("EXPORT", newest_first=True))
 
     def of_entity(self, entity_uid: str) -> list[Export]:
         """All exports of one entity, newest first."""
-        return [export for export in self.all() if export.entity_uid == entity_uid]
+        return [_from_item(item) for item in self._items() if item["entityUid"] == entity_uid]
 
     def add(self, export: Export) -> None:
         """

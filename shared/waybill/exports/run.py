@@ -22,7 +22,7 @@ from waybill.exports.schedule import latest_due, zone_of
 from waybill.ids import derived_uuid, new_uuid
 from waybill.jobs.executions import start_execution
 from waybill.jobs.model import Counts, Job, Process, Status, finished
-from waybill.telemetry import logger
+from waybill.telemetry import entry_failed
 
 if TYPE_CHECKING:
     from waybill.exports.services import ExportServices
@@ -102,7 +102,7 @@ def tick(services: ExportServices) -> int:
         except (Conflict, NotFound):  # unscheduled, run or deleted since it was read
             continue
         except Exception:  # an export that cannot be started must not delay the others
-            logger.exception("An export was not started", exportId=export.export_id)
+            entry_failed("exports", exportId=export.export_id)
     return started
 
 

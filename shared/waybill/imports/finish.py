@@ -8,13 +8,14 @@ written last: it means that the files exist.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import chain
 from json.encoder import encode_basestring as quote
 from typing import TYPE_CHECKING
 
 from waybill.aws.dynamodb import BatchWriter
-from waybill.aws.files import SourceChanged
+from waybill.aws.files import NotDeleted, SourceChanged
 from waybill.entities.row_results import RowError
 from waybill.ids import new_token
 from waybill.imports.chunk_loader import load_leased_chunk
@@ -78,7 +79,8 @@ def finish_import(
         except OutOfTime:
             return job
     for details in ("chunks/", "checks/", "finish/"):
-        services.files.delete_prefix(services.settings.files_bucket, job_prefix(job_id) + details)
+        with suppress(NotDeleted):  # retention deletes all files of the job
+            services.files.delete_prefix(services.settings.files_bucket, job_prefix(job_id) + details)
     start_next(services, job.entity_uid)
     return job
 

@@ -1,9 +1,11 @@
 """Files of ended jobs, by the time at which retention deletes them.
 
-SWEEP / {filesExpireAt}#{jobId}   jobId, sourceBucket?, sourceKey?, sourceEtag?
+SWEEP / {filesExpireAt}#{jobId}   jobId, sourceBucket?, sourceKey?, sourceEtag?, attempts?
 """
 
 from __future__ import annotations
+
+from datetime import timedelta
 
 from waybill.aws.table import Item, Table
 from waybill.clock import Clock
@@ -11,6 +13,7 @@ from waybill.jobs.model import Job
 from waybill.timestamps import rfc3339
 
 PER_PAGE = 100
+MAX_DELAY = timedelta(days=1)
 
 
 class DueFiles:
@@ -26,6 +29,14 @@ class DueFiles:
     def remove(self, entry: Item) -> None:
         """Remove an entry whose files are deleted."""
         self._table.delete((entry["pk"], entry["sk"]))
+
+    def postpone(self, entry: Item) -> None:
+        """Make an entry that failed due again in two minutes, then in twice the time, up to MAX_DELAY."""
+        attempts = int(entry.get("attempts", 0)) + 1
+        due = self._clock.now() + min(timedelta(minutes=2 ** min(attempts, 16)), MAX_DELAY)
+        sk = f"{rfc3339(due)}#{entry['sk'].partition('#')[2]}"
+        later = self._table.put_action({**entry, "sk": sk, "attempts": attempts})
+        self._table.transact([later, self._table.delete_action((entry["pk"], entry["sk"]))])
 
 
 def due_files_item(job: Job) -> Item:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from waybill.aws.events import NotPublished
-from waybill.aws.mail import MailDelayed, MailRefused
+from waybill.aws.mail import MailRefused
 from waybill.errors import NotFound
 from waybill.jobs.model import Job, Process, Status
-from waybill.telemetry import count, logger
+from waybill.telemetry import count, entry_failed, logger
 from waybill.wire.jobs import job_event
 
 if TYPE_CHECKING:
@@ -35,10 +34,9 @@ def publish(services: ExportServices, job: Job) -> bool:
     for step in steps:
         try:
             step()
-        except (NotPublished, MailDelayed):
+        except Exception:
             is_published = False
-            fields = {"jobId": job.job_id, "status": str(job.status)}
-            logger.warning("A change of status was not published", extra=fields, exc_info=True)
+            entry_failed("announcements", jobId=job.job_id, jobStatus=str(job.status))
     return is_published
 
 

@@ -17,6 +17,7 @@ from waybill.aws.dynamodb import BatchWriter, to_attributes
 from waybill.aws.table import Table
 from waybill.entities.model import SHARDS, partition
 from waybill.errors import Conflict, WaybillError
+from waybill.telemetry import entry_failed
 
 if TYPE_CHECKING:
     from waybill.entities.model import Entity
@@ -67,16 +68,25 @@ def erase_deleted(services: ExportServices) -> int:
         return services.clock.monotonic() < ends
 
     for uid in services.entities.deleted():
-        for export in services.exports.of_entity(uid):
-            services.exports.erase(export)
-        table = Table(services.dynamodb, services.settings.records_table, ("_pk", "_sk"))
-        with BatchWriter(services.dynamodb, table.name, connections=services.settings.write_connections) as writer:
-            is_done = _erase_records(table, uid, writer, has_time)
-        erased += writer.acknowledged
-        if not is_done:
+        try:
+            erased += _erase(services, uid, has_time)
+        except Exception:  # an entity that cannot be erased must not keep the others
+            entry_failed("entity deletion", entityUid=uid)
+        if not has_time():
             break
-        services.entities.forget(uid)
     return erased
+
+
+def _erase(services: ExportServices, uid: str, has_time: Callable[[], bool]) -> int:
+    """Erase what one entity had, as far as the time goes; returns the number of records deleted."""
+    for export in services.exports.of_entity(uid):
+        services.exports.erase(export)
+    table = Table(services.dynamodb, services.settings.records_table, ("_pk", "_sk"))
+    with BatchWriter(services.dynamodb, table.name, connections=services.settings.write_connections) as writer:
+        is_done = _erase_records(table, uid, writer, has_time)
+    if is_done:
+        services.entities.forget(uid)
+    return writer.acknowledged
 
 
 def _erase_records(table: Table, uid: str, writer: BatchWriter, has_time: Callable[[], bool]) -> bool:

@@ -6,12 +6,14 @@ again and continues from its plan and ledger. After MAX_RESTARTS it ends as fail
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from waybill.exports.run import fail_export
 from waybill.imports.finish import finish_import
 from waybill.jobs.executions import ensure_execution, restart_execution
 from waybill.jobs.model import Job, Process, Status
+from waybill.telemetry import entry_failed
 
 if TYPE_CHECKING:
     from waybill.exports.services import ExportServices
@@ -43,18 +45,26 @@ def recover_jobs(services: ExportServices) -> int:
         return next_imports[job.entity_uid] == job.job_id
 
     for job in services.active_jobs.all():
-        if job.status is Status.WAITING and job.takes_turns and not is_next(job):
-            continue
-        seen = job.heartbeat_at or job.submitted_at
-        if (services.clock.now() - seen).total_seconds() < SILENCE_SECONDS:
-            continue
-        if ensure_execution(services, job):
-            continue
-        recovered += 1
-        if job.restarts < MAX_RESTARTS:
-            restart_execution(services, job)
-        elif job.process is Process.IMPORT:
-            finish_import(services, job.job_id, "internal-error", remaining_seconds)
-        else:
-            fail_export(services, job.job_id)
+        try:
+            if job.status is Status.WAITING and job.takes_turns and not is_next(job):
+                continue
+            recovered += _recover(services, job, remaining_seconds)
+        except Exception:  # a job that cannot be recovered must not keep the others
+            entry_failed("recovery", jobId=job.job_id)
     return recovered
+
+
+def _recover(services: ExportServices, job: Job, remaining_seconds: Callable[[], float]) -> bool:
+    """Restart or fail a job if its execution has died; whether it had."""
+    seen = job.heartbeat_at or job.submitted_at
+    if (services.clock.now() - seen).total_seconds() < SILENCE_SECONDS:
+        return False
+    if ensure_execution(services, job):
+        return False
+    if job.restarts < MAX_RESTARTS:
+        restart_execution(services, job)
+    elif job.process is Process.IMPORT:
+        finish_import(services, job.job_id, "internal-error", remaining_seconds)
+    else:
+        fail_export(services, job.job_id)
+    return True

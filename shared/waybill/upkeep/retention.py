@@ -4,24 +4,38 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from waybill.telemetry import entry_failed
+
 if TYPE_CHECKING:
     from waybill.exports.services import ExportServices
+
+
+#: What a minute spends on files, so that an outage of S3 leaves time for the other duties.
+DELETE_SECONDS = 120.0
 
 
 def delete_due_files(services: ExportServices) -> int:
     """Delete all that jobs keep in the files bucket, and their sources, once `filesExpireAt` has passed.
 
-    An entry is removed only after its files, so that the next call completes one that died.
+    An entry is removed only after its files, so that the next call completes one that died. One that fails is tried
+    again later.
 
     Returns:
         The number of jobs whose files were deleted.
     """
-    count = 0
+    ends, count = services.clock.monotonic() + DELETE_SECONDS, 0
     while due := services.due_files.page():
         for entry in due:
-            delete_job_files(services, entry)
-            services.due_files.remove(entry)
-            count += 1
+            if services.clock.monotonic() > ends:
+                return count
+            try:
+                delete_job_files(services, entry)
+            except Exception:
+                entry_failed("retention", entry=entry["sk"])
+                services.due_files.postpone(entry)
+            else:
+                services.due_files.remove(entry)
+                count += 1
     return count
 
 

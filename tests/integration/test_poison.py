@@ -1,0 +1,174 @@
+"""One entry that a duty of the schedule cannot handle: the others have their minute, and it is tried again later."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests import builders
+from tests.importing import run, start, stop_executions
+from waybill.aws.events import NotPublished
+from waybill.aws.files import NotDeleted
+from waybill.bootstrap import Services
+from waybill.jobs import outbox
+from waybill.jobs.model import Job
+from waybill.upkeep import entity_deletion, recovery
+from waybill.upkeep.announcements import publish_late
+from waybill.upkeep.entity_deletion import delete_entity, erase_deleted
+from waybill.upkeep.recovery import recover_jobs
+from waybill.upkeep.retention import delete_due_files
+
+FILE = builders.contacts_csv(count=1)
+
+
+@pytest.fixture(autouse=True)
+def entities(services: Services) -> None:
+    for name in ("contacts", "orders"):
+        services.entities.put(builders.entity(name))
+
+
+@pytest.fixture
+def refused(services: Services, monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Parts of the keys that S3 refuses to delete, one by one within a batch."""
+    refused: set[str] = set()
+    really = services.files._s3.delete_objects
+
+    def delete_objects(Bucket: str, Delete: Any) -> Any:
+        bad = [one["Key"] for one in Delete["Objects"] if any(part in one["Key"] for part in refused)]
+        good = [one for one in Delete["Objects"] if one["Key"] not in bad]
+        if good:
+            really(Bucket=Bucket, Delete={"Objects": good, "Quiet": True})
+        return {"Errors": [{"Key": key, "Code": "AccessDenied"} for key in bad]}
+
+    monkeypatch.setattr(services.files._s3, "delete_objects", delete_objects)
+    return refused
+
+
+def failing_for(really: Callable[..., Any], is_poison: Callable[..., bool]) -> Callable[..., Any]:
+    def call(*arguments: Any, **named: Any) -> Any:
+        if is_poison(*arguments):
+            raise RuntimeError("poison")
+        return really(*arguments, **named)
+
+    return call
+
+
+def files_of(services: Services, s3: Any, job: Job) -> list[str]:
+    found = s3.list_objects_v2(Bucket=services.settings.files_bucket, Prefix=f"jobs/{job.job_id}/")
+    return [one["Key"] for one in found.get("Contents", [])]
+
+
+def test_what_s3_refuses_within_a_batch_is_a_failure(services: Services, refused: set[str]) -> None:
+    for name in ("a", "b", "c"):
+        services.files.put("files-bucket", f"jobs/1/{name}", b"x")
+    refused.add("jobs/1/b")
+    with pytest.raises(NotDeleted, match="1 objects, among them jobs/1/b: AccessDenied"):
+        services.files.delete_prefix("files-bucket", "jobs/1/")
+    assert services.files.head("files-bucket", "jobs/1/c") is None
+
+
+def test_files_that_cannot_be_deleted_do_not_keep_those_of_other_jobs(
+    services: Services, s3: Any, clock: builders.Clock, refused: set[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    bad, good = (run(services, start(services, s3, FILE, key=f"drop/contacts/{name}.csv")) for name in ("a", "b"))
+    for job in (bad, good):
+        services.files.put(services.settings.files_bucket, f"jobs/{job.job_id}/rejects.csv", b"x")
+    refused.add(bad.job_id)
+    clock.forward(hours=49)
+    assert delete_due_files(services) == 1
+    assert files_of(services, s3, good) == []
+    assert files_of(services, s3, bad) != []
+    reported = [record.__dict__["entry"] for record in caplog.records if record.levelname == "ERROR"]
+    assert [entry.partition("#")[2] for entry in reported] == [bad.job_id]
+    refused.clear()
+    assert delete_due_files(services) == 0  # its turn is later
+    clock.forward(minutes=3)
+    assert delete_due_files(services) == 1
+    assert files_of(services, s3, bad) == []
+
+
+@pytest.mark.parametrize("poison", ["unreadable", "refused", "fails"])
+def test_an_announcement_that_cannot_be_sent_does_not_keep_the_others(
+    services: Services, s3: Any, clock: builders.Clock, monkeypatch: pytest.MonkeyPatch, poison: str
+) -> None:
+    monkeypatch.setattr(outbox, "LATE_PER_CALL", 1)
+
+    def fail(*_: Any) -> None:
+        raise NotPublished("the bus is down")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(services.events, "publish", fail)
+        jobs = [start(services, s3, FILE, key=f"drop/{name}/x.csv") for name in ("contacts", "orders")]
+    bad, good = sorted(jobs, key=lambda job: job.job_id)
+    told: list[str] = []
+
+    def publish(kind: str, detail: Any, resources: list[str]) -> None:
+        if detail["jobId"] == bad.job_id and poison != "unreadable":
+            raise NotPublished if poison == "refused" else RuntimeError
+        told.append(detail["jobId"])
+
+    monkeypatch.setattr(services.events, "publish", publish)
+    if poison == "unreadable":
+        item = services.jobs_table.query("OUTBOX", prefix=bad.job_id).items[0]
+        services.jobs_table.put({**item, "job": json.dumps({})})
+    clock.forward(minutes=2)
+    assert [publish_late(services) for _ in range(2)] == [0, 1]
+    assert told == [good.job_id]
+    assert publish_late(services) == 0
+    assert [item["sk"] for item in services.jobs_table.query("OUTBOX").items] == [f"{bad.job_id}#WAITING"]
+
+
+def test_an_announcement_that_failed_is_sent_once_it_can_be(
+    services: Services, s3: Any, clock: builders.Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise NotPublished("the bus is down")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(services.events, "publish", fail)
+        start(services, s3, FILE)
+        for _ in range(3):
+            clock.forward(hours=1, minutes=1)
+            assert publish_late(services) == 0
+    clock.forward(hours=1, minutes=1)
+    monkeypatch.setattr(services.events, "publish", lambda *_: None)
+    assert publish_late(services) == 1
+
+
+def test_a_job_that_cannot_be_recovered_does_not_keep_the_others(
+    services: Services, s3: Any, clock: builders.Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = [start(services, s3, FILE, key=f"drop/{name}/x.csv") for name in ("contacts", "orders")]
+    stop_executions(services)
+    clock.forward(minutes=2)
+    first = services.active_jobs.all()[0].job_id
+    poisoned = failing_for(recovery.restart_execution, lambda _, job: job.job_id == first)
+    monkeypatch.setattr(recovery, "restart_execution", poisoned)
+    assert recover_jobs(services) == 1
+    restarts = {job.job_id: services.jobs.get(job.job_id).restarts for job in jobs}
+    assert restarts.pop(first) == 0
+    assert list(restarts.values()) == [1]
+
+
+def test_an_entity_that_cannot_be_erased_does_not_keep_the_others(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("contacts", "orders"):
+        delete_entity(services, services.entities.get(name))
+    first = services.entities.deleted()[0]
+    with monkeypatch.context() as patch:
+        poisoned = failing_for(entity_deletion._erase_records, lambda _, uid, *__: uid == first)
+        patch.setattr(entity_deletion, "_erase_records", poisoned)
+        erase_deleted(services)
+        assert services.entities.deleted() == [first]
+    erase_deleted(services)
+    assert services.entities.deleted() == []
+
+
+def test_an_export_that_cannot_be_read_does_not_keep_the_others(services: Services) -> None:
+    services.catalog_table.put({"pk": "EXPORT", "sk": "zzz", "definition": "not JSON", "entityUid": "another"})
+    assert list(services.exports.all()) == []
+    assert services.exports.of_entity("uid-contacts") == []
