@@ -16,12 +16,14 @@ from tests.importing import (
     run,
     start,
 )
+from waybill.aws.events import NotPublished
 from waybill.bootstrap import Services
 from waybill.imports.options import ImportOptions
 from waybill.imports.plan import plan_import
 from waybill.imports.start import start_drop
 from waybill.jobs.model import Status
 from waybill.upkeep import recovery
+from waybill.upkeep.announcements import publish_late
 
 
 @pytest.fixture(autouse=True)
@@ -101,6 +103,29 @@ def test_of_two_imports_started_at_once_the_second_waits_until_the_first_has_end
     assert f"{second.job_id}-1" in executions(services)
     assert run(services, second).status is Status.COMPLETED
     assert services.running_imports.find(first.entity_uid) is None
+
+
+def test_the_event_of_a_beginning_is_published_later_when_the_bus_refuses_it(
+    services: Services, s3: Any, clock: builders.Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published: list[str] = []
+    is_down = True
+
+    def publish(detail_type: str, detail: dict[str, Any], resources: list[str]) -> None:
+        if is_down:
+            raise NotPublished
+        published.append(detail["status"])
+
+    job = start(services, s3, builders.contacts_csv(count=1))
+    monkeypatch.setattr(services.events, "publish", publish)
+    plan_import(services, job.job_id)
+    is_down = False
+    clock.forward(seconds=61)
+    publish_late(services)
+    publish_late(services)
+    assert published == ["IN_PROGRESS"]
+    run(services, job)
+    assert published == ["IN_PROGRESS", "COMPLETED"]
 
 
 def test_a_dry_run_runs_beside_an_import(services: Services, s3: Any, clock: builders.Clock) -> None:

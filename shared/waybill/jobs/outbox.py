@@ -30,7 +30,7 @@ MAX_DELAY_SECONDS = 3_600
 class Outbox:
     """
     Attributes:
-        send: publishes the job's status, whether it is in the outbox or not; False when that must be tried again.
+        send: publishes the job's status; False when that must be tried again.
     """
 
     def __init__(self, table: Table, clock: Clock, send: Callable[[Job], bool]) -> None:
@@ -40,9 +40,13 @@ class Outbox:
 
     def publish(self, job: Job) -> None:
         """Publish the job's status if it is in the outbox, and remove it."""
-        key = ("OUTBOX", _sort_key(job))
-        if self._table.get(key) is not None and self.send(job):
-            self._table.delete(key)
+        if self._table.get(("OUTBOX", _sort_key(job))) is not None:
+            self.publish_new(job)
+
+    def publish_new(self, job: Job) -> None:
+        """Publish the job's status, which the caller has just put into the outbox, and remove it."""
+        if self.send(job):
+            self._table.delete(("OUTBOX", _sort_key(job)))
 
     def publish_late(self, older_than_seconds: float) -> int:
         """Publish entries so old that the process which should have published them has died, LATE_PER_CALL at most.

@@ -147,7 +147,7 @@ class JobRepository:
             if error.failed_conditions[-1] >= len(actions):
                 raise EntityDeleted(job.entity) from None
             raise Conflict("A newer version of this object is already registered.") from None
-        self._outbox.publish(job)
+        self._outbox.publish_new(job)
         return job, True
 
     def _registration(self, job: Job, definition: Mapping[str, Any]) -> list[Action]:
@@ -179,8 +179,7 @@ class JobRepository:
         begun = self._begin_waiting(job) if job.status is Status.WAITING else None
         if begun is None:
             begun = self._change_running(job_id, Change(sets={"heartbeatAt": rfc3339(self._clock.now())}))
-        # Also when an earlier call may have died before it did so: an event twice is better than none.
-        self._outbox.send(begun)
+            self._outbox.publish(begun)  # an earlier call may have died before it did
         return begun
 
     def _begin_waiting(self, job: Job) -> Job | None:
@@ -193,7 +192,10 @@ class JobRepository:
         now = parse_rfc3339(text)
         begun = replace(job, status=Status.IN_PROGRESS, heartbeat_at=now, started_at=now)
         change = Change(sets={"status": Status.IN_PROGRESS, "heartbeatAt": text, "startedAt": text})
-        actions = [self._table.update_action(record_key(job.job_id), change, WAITING)]
+        actions = [
+            self._table.update_action(record_key(job.job_id), change, WAITING),
+            self._table.put_action(outbox_item(begun, now)),
+        ]
         if job.takes_turns:
             actions.append(claim_action(self._table, begun))
         try:
@@ -204,6 +206,7 @@ class JobRepository:
             if 0 in error.failed_conditions:
                 return None
             raise NotItsTurn(f"job {job.job_id} waits for another import of its entity") from None
+        self._outbox.publish_new(begun)
         return begun
 
     def set_plan(self, job_id: str, total: int, detected: Mapping[str, Any], duplicate_of: str | None = None) -> Job:
@@ -318,7 +321,7 @@ class JobRepository:
                 raise
             return stored
         if job.process is Process.IMPORT:
-            self._outbox.publish(job)  # an export's end is published once its definition knows of it
+            self._outbox.publish_new(job)  # an export's end is published once its definition knows of it
         return job
 
     def delete(self, job: Job) -> None:
