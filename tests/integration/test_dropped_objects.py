@@ -141,3 +141,25 @@ def test_a_deletion_that_fails_or_dies_does_not_keep_new_drops_waiting(
     newer = start(services, s3, FILE)
     assert newer.status is Status.WAITING
     assert counts(run(services, newer)) == (2, 2, 0, 0)
+
+
+@pytest.mark.parametrize("died_after", [0, 1])
+def test_a_deletion_that_died_can_be_repeated(
+    services: Services, s3: Any, clock: builders.Clock, monkeypatch: pytest.MonkeyPatch, died_after: int
+) -> None:
+    job = run(services, start(services, s3, FILE))
+    really, deleted = services.jobs_table.delete, 0
+
+    def die(key: Any, where: Any = None) -> None:
+        nonlocal deleted
+        if key[0].startswith("JOB#"):
+            if deleted == died_after:
+                raise KeyboardInterrupt
+            deleted += 1
+        really(key, where)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(services.jobs_table, "delete", die)
+        delete_job(services, job)
+    delete_job(services, services.jobs.get(job.job_id))
+    assert services.jobs_table.query(f"JOB#{job.job_id}").items == []

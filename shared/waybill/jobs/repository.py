@@ -325,18 +325,20 @@ class JobRepository:
         return job
 
     def delete(self, job: Job) -> None:
-        """Delete the record, its definition and ledger (one request each). The caller deletes the files first.
+        """Delete definition, ledger and, last, the record (one request each), so that a deletion that died can be
+        repeated. The caller deletes the files first.
 
         Raises:
             Conflict: the job has not ended.
         """
-        try:
-            self._table.delete(record_key(job.job_id), NEW | ~NOT_ENDED)
-        except ConditionFailed:
-            raise Conflict(f"A job that is {job.status} cannot be deleted.", job.allowed_actions()) from None
-        for items in self._table.pages(record_key(job.job_id)[0], keys_only=True):
+        if not job.is_terminal:
+            raise Conflict(f"A job that is {job.status} cannot be deleted.", job.allowed_actions())
+        record = record_key(job.job_id)
+        for items in self._table.pages(record[0], keys_only=True):
             for item in items:
-                self._table.delete((item["pk"], item["sk"]))
+                if item["sk"] != record[1]:
+                    self._table.delete((item["pk"], item["sk"]))
+        self._table.delete(record)
 
 
 def record_key(job_id: str) -> Key:
