@@ -69,10 +69,14 @@ class Request(APIGatewayProxyEventV2):
         """The body's bytes.
 
         Raises:
+            MalformedRequest: it should be Base64 and is not.
             TooLarge: there are more than `MAX_BODY_BYTES`.
         """
         text = self.get("body") or ""
-        data = base64.b64decode(text) if self.get("isBase64Encoded") else text.encode(errors="replace")
+        try:
+            data = base64.b64decode(text) if self.get("isBase64Encoded") else text.encode(errors="replace")
+        except ValueError:
+            raise MalformedRequest("The body is not valid Base64.") from None
         if len(data) > MAX_BODY_BYTES:
             raise TooLarge(f"The body is larger than {MAX_BODY_BYTES:,} bytes.")
         return data

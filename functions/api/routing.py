@@ -64,6 +64,8 @@ class Operation:
     Attributes:
         refusals: statuses beyond those that every route of the kind has, and what they mean here.
         headers: headers of the request that it reads.
+        replay: returns the kept answer to a request that is repeated with its `Idempotency-Key`. It comes before the
+            body is validated: what made the body valid the first time may have changed.
     """
 
     method: str
@@ -77,6 +79,7 @@ class Operation:
     refusals: Mapping[int, str] = field(default_factory=dict)
     headers: tuple[str, ...] = ()
     description: str = ""
+    replay: Callable[[Request, Any], Response[str] | None] | None = None
 
     @cached_property
     def body(self) -> type[Body] | None:
@@ -102,19 +105,31 @@ class Operation:
         code = self.handler.__code__
         return tuple(code.co_varnames[: code.co_argcount])
 
-    def arguments(self, request: Request, path: dict[str, str]) -> dict[str, Any]:
-        """Check the request, and say what the handler is given.
+    def answer(self, app: Any, next_middleware: Callable[..., Any]) -> Any:
+        """Answer a request that has passed its checks, or repeat the answer that was kept for it.
 
         Raises:
-            WaybillError: whatever refuses the request: 401, then 400, then 404 or 403, then 422.
+            WaybillError: the request is refused: 401, then 400, then 404 or 403, then 422.
         """
+        request: Request = app.current_event
+        values, given = self._checked(request, app.context["_route_args"])
+        if self.replay is not None and (kept := self.replay(request, given)) is not None:
+            return kept
+        app.context["_route_args"] = self._arguments(request, values, given)
+        return next_middleware(app)
+
+    def _checked(self, request: Request, path: dict[str, str]) -> tuple[dict[str, Any], Any]:
+        """The resources that the request is about, by name, and its body as it was sent."""
         if self.needs is not NOTHING:
             _ = request.caller  # raises Unauthorized
         values: dict[str, Any] = {"query": self._checked_query(request)}
         path = {name: uuid_of(name, value) if name.endswith("_id") else value for name, value in path.items()}
         given = self._given(request)
         found = self.needs.check(request, path, given) if self.needs.check else {}
-        values |= {"request": request, **path, **found}
+        return values | {"request": request, **path, **found}, given
+
+    def _arguments(self, request: Request, values: dict[str, Any], given: Any) -> dict[str, Any]:
+        """The handler's arguments, the body validated."""
         if self.body is not None:
             values["body"] = self.body.read(given, values)
         elif self.method == "POST" and request.content:
@@ -124,7 +139,7 @@ class Operation:
     def _checked_query(self, request: Request) -> Query | None:
         if self.query is not None:
             return self.query.read(request.query)
-        if request.query and self.needs is not NOTHING:
+        if self.needs is not NOTHING and request.query:
             raise MalformedRequest("There is an unknown parameter in the query; this resource takes none.")
         return None
 
@@ -139,9 +154,7 @@ class Operation:
 
 def serve(app: Any, next_middleware: Callable[..., Any]) -> Any:
     """The middleware of every route: nothing is answered before the request has passed its checks."""
-    operation = OPERATIONS[app.context["_route"].func]
-    app.context["_route_args"] = operation.arguments(app.current_event, app.context["_route_args"])
-    return next_middleware(app)
+    return OPERATIONS[app.context["_route"].func].answer(app, next_middleware)
 
 
 OPERATIONS: dict[Handler, Operation] = {}
@@ -186,7 +199,7 @@ class ApiRouter:
         Args:
             path: with `<name>` for the parameters.
             operation_id: the function's name in camel case when left out.
-            more: `refusals`, `headers` and `description` of `Operation`.
+            more: `refusals`, `headers`, `description` and `replay` of `Operation`.
         """
 
         def register(handler: Handler) -> Handler:

@@ -312,7 +312,7 @@ def test_custom_flows_belong_to_the_back_office(api: Api) -> None:
     assert api("PUT", incremental, body=body | {"type": "INCREMENTAL"}).status == 200
 
 
-def test_a_relaunch_needs_the_right_of_today(api: Api) -> None:
+def test_reports_and_relaunches_of_custom_flows_belong_to_the_back_office(api: Api) -> None:
     api.put_contacts()
     office = {"name": "carol", "groups": ("backoffice", "ops")}
     jobs = {}
@@ -323,6 +323,9 @@ def test_a_relaunch_needs_the_right_of_today(api: Api) -> None:
         job = api.services.jobs.begin(api("POST", f"{path}/run", who).json["jobId"])
         fail_run(api.services, job, "delivery-failed", "timeout: nobody answered")
         jobs[kind] = job.job_id
+    assert "definition" in api("GET", f"/jobs/{jobs['INCREMENTAL']}/report").json
+    assert "definition" not in api("GET", f"/jobs/{jobs['CUSTOM']}/report").json, "the back office's own"
+    assert "definition" in api("GET", f"/jobs/{jobs['CUSTOM']}/report", office).json
     assert api("POST", f"/jobs/{jobs['CUSTOM']}/relaunch").status == 403
     assert api("POST", f"/jobs/{jobs['CUSTOM']}/relaunch", office).status == 202
     api.put_contacts(permissions={"view": ["sales"]})

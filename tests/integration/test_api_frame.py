@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.api_builders import (
     EXPORT,
     NOW,
     Api,
+    http_event,
     load_function,
 )
 from tests.builders import ROOT
@@ -22,6 +24,9 @@ from waybill.jobs.model import Job, Status
 
 def test_public_routes_need_no_token(api: Api) -> None:
     assert api("GET", "/health", None).json == {"status": "ok"}
+    assert api("GET", "/health", None, query={"x": "1,2"}, raw_query="x=1&x=2").status == 200, (
+        "routes without a token ignore parameters"
+    )
     settings = api.services.settings
     assert api("GET", "/auth-config", None).json == {
         "issuer": settings.oidc_issuer,
@@ -97,6 +102,12 @@ def test_body_that_is_too_large(api: Api) -> None:
 def test_base64_body(api: Api) -> None:
     answer = api("PUT", "/entities/contacts", ADMIN, body=CONTACTS | {"title": "Köntakte"}, base64_body=True)
     assert answer.json["title"] == "Köntakte"
+
+
+def test_a_body_that_is_not_base64_is_malformed(api: Api) -> None:
+    event = http_event("PUT", "/v1/entities/contacts", token=api.issuer.token(**ADMIN), body="{}")
+    answer = api.module.handler({**event, "body": "YQ=", "isBase64Encoded": True}, None)
+    assert (answer["statusCode"], json.loads(answer["body"])["detail"]) == (400, "The body is not valid Base64.")
 
 
 def test_unexpected_errors_say_nothing_internal(

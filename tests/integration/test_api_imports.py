@@ -11,6 +11,7 @@ from tests.api_builders import (
     ADMIN,
     ALICE,
     BOB,
+    CONTACTS,
     JOB_MEMBERS,
     OPS,
     SALES,
@@ -26,6 +27,7 @@ def test_an_upload_is_for_the_entity_that_it_was_made_for(api: Api) -> None:
     assert api("POST", "/imports", body={"uploadId": upload_id}).status == 404
     api.put_contacts()
     assert api("POST", "/imports", body={"uploadId": upload_id}).status == 404
+    assert api("POST", f"/uploads/{upload_id}/preview", body={}).status == 404
     assert api("POST", f"/EntityImport/{upload_id}/import").status == 404
 
 
@@ -172,6 +174,19 @@ def test_the_same_request_with_its_key_gets_the_same_answer(api: Api) -> None:
     assert len(api("GET", "/jobs").json["items"]) == 1
     api.later(hours=1, seconds=1)
     assert api("POST", "/imports", **keyed(api.upload())).status == 202  # the key has expired
+
+
+def test_a_repeated_request_gets_its_answer_though_it_would_be_refused_today(api: Api) -> None:
+    api.put_contacts()
+    request = keyed(api.upload())
+    request["body"]["columns"] = {"E-Mail": "email"}
+    first = api("POST", "/imports", **request)
+    fields = [field for field in CONTACTS["schema"]["fields"] if field["name"] != "email"]
+    api.put_contacts(schema=CONTACTS["schema"] | {"fields": fields}, columns={})
+    again = api("POST", "/imports", **request)
+    assert (first.status, again.status, again.text) == (202, 202, first.text)
+    refused = api("POST", "/imports", **(request | {"headers": {"idempotency-key": "another"}}))
+    assert (refused.status, refused.pointers) == (422, ["#/columns/E-Mail"])
 
 
 def test_a_key_is_its_callers_alone(api: Api) -> None:

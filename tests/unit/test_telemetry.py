@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.api_builders import NOW, make_job
+from waybill.aws.events import NotPublished
 from waybill.jobs.model import Counts, Job, Outcome, Status
 from waybill.telemetry import NAMESPACE, count
 from waybill.upkeep.announcements import publish
@@ -65,3 +66,16 @@ def test_jobs_and_their_rows_are_counted(capsys: pytest.CaptureFixture[str]) -> 
     assert not values(capsys).keys() & {"RowsImported", "RowsRejected"}
     announced(make_job(status=Status.CANCELED))
     assert values(capsys)["outcome"] == "CANCELED"
+
+
+def test_a_change_that_is_published_again_is_counted_once(capsys: pytest.CaptureFixture[str]) -> None:
+    outages = iter([True, True, False])
+
+    def publish_event(*_: object) -> None:
+        if next(outages):
+            raise NotPublished
+
+    services = SimpleNamespace(events=SimpleNamespace(publish=publish_event))
+    ended = make_job(status=Status.COMPLETED, outcome=Outcome.SUCCESS, counts=Counts(3, 3))
+    assert [publish(services, ended) for _ in range(3)] == [False, False, True]  # type: ignore[arg-type]
+    assert sum("RowsImported" in line for line in lines(capsys)) == 1

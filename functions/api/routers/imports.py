@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.event_handler.api_gateway import Response
 
@@ -30,6 +30,21 @@ FORM_SECONDS = 900
 IDEMPOTENCY_KEY = re.compile(f"[\x21-\x7e]{{1,{MAX_KEY}}}")
 
 router = ApiRouter("Imports")
+
+
+def kept_answer(request: Request, given: Any) -> Response[str] | None:
+    """The answer to the first request with this `Idempotency-Key`; None when there is none yet."""
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        return None
+    if not IDEMPOTENCY_KEY.fullmatch(key):
+        raise MalformedRequest(f"Idempotency-Key must have 1 to {MAX_KEY} visible ASCII characters.")
+    answer = request.services.idempotency_keys.find(request.caller.subject, key, given)
+    return None if answer is None else _repeated(answer)
+
+
+def _repeated(answer: dict[str, Any]) -> Response[str]:
+    return Response(answer["status"], None, answer["body"], answer["headers"])
 
 
 @router.post(
@@ -100,17 +115,16 @@ def preview_upload(request: Request, upload: Upload, entity: Entity, body: Previ
         410: "The upload has expired.",
     },
     headers=("Idempotency-Key",),
+    replay=kept_answer,
 )
 def create_import(request: Request, upload: Upload, body: ImportRequest) -> Response[str]:
     key = request.headers.get("idempotency-key")
     if key is None:
         return accept(request, _start(request, upload, body))
-    if not IDEMPOTENCY_KEY.fullmatch(key):
-        raise MalformedRequest(f"Idempotency-Key must have 1 to {MAX_KEY} visible ASCII characters.")
     keys = request.services.idempotency_keys
-    claim = keys.claim(request.caller.subject, key, body.model_dump(by_alias=True, exclude_unset=True))
+    claim = keys.claim(request.caller.subject, key, request.json())
     if not isinstance(claim, Claim):
-        return Response(claim["status"], None, claim["body"], claim["headers"])
+        return _repeated(claim)
     try:
         answer = accept(request, _start(request, upload, body, claim.is_takeover))
     except WaybillError:

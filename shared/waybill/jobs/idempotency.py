@@ -50,6 +50,16 @@ class IdempotencyKeys:
         self._clock = clock
         self._ids = ids
 
+    def find(self, subject: str, key: str, request: object) -> dict[str, Any] | None:
+        """The kept answer to this request with this key; None when there is none, or the key is another request's."""
+        item = self._table.get(_key(_digest(subject, key)))
+        if item is None or "answer" not in item or item["fingerprint"] != _fingerprint(request):
+            return None
+        if item["expiresAt"] <= self._clock.now().timestamp():
+            return None
+        kept: dict[str, Any] = json.loads(item["answer"])
+        return kept
+
     def claim(self, subject: str, key: str, request: object) -> Claim | dict[str, Any]:
         """Hold a key for this attempt.
 
@@ -65,8 +75,7 @@ class IdempotencyKeys:
             Conflict: the first request has not been answered yet.
         """
         now = self._clock.now()
-        digest = hashlib.sha256(f"{subject}\n{key}".encode()).hexdigest()
-        fingerprint = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
+        digest, fingerprint = _digest(subject, key), _fingerprint(request)
         attempt = new_token(self._ids)
         pk, sk = _key(digest)
         item = {
@@ -111,6 +120,14 @@ class IdempotencyKeys:
     def _update(self, claim: Claim, name: str, value: str | int) -> None:
         with suppress(ConditionFailed):  # another attempt took over
             self._table.update(_key(claim.digest), Change(sets={name: value}), Attr("attempt").equals(claim.attempt))
+
+
+def _digest(subject: str, key: str) -> str:
+    return hashlib.sha256(f"{subject}\n{key}".encode()).hexdigest()
+
+
+def _fingerprint(request: object) -> str:
+    return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
 
 
 def _key(digest: str) -> Key:

@@ -28,7 +28,6 @@ def publish(services: ExportServices, job: Job) -> bool:
     steps: list[Callable[[], None]] = [
         lambda: services.events.publish(DETAIL_TYPE, job_event(job), [f"waybill:job:{job.job_id}"])
     ]
-    _count(job)
     if job.process is Process.EXPORT and job.is_terminal:
         steps.append(lambda: _mail_report(services, job))
     for step in steps:
@@ -37,11 +36,13 @@ def publish(services: ExportServices, job: Job) -> bool:
         except Exception:
             is_published = False
             entry_failed("announcements", jobId=job.job_id, jobStatus=str(job.status))
+    if is_published:  # what is published again was not counted before
+        _count(job)
     return is_published
 
 
 def _count(job: Job) -> None:
-    """Metrics of a change; one that is published again is counted again."""
+    """Count the change in the service's metrics."""
     process = {"process": str(job.process)}
     if job.status is Status.IN_PROGRESS:
         count(process, JobsStarted=1)
