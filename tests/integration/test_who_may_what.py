@@ -16,7 +16,7 @@ import pytest
 from tests.api_builders import ADMIN, CONTACTS, PERIODIC, Api
 from tests.described import operations
 from tests.integration.test_connection_test import tester  # noqa: F401  a fixture
-from waybill.jobs.model import Job
+from waybill.jobs.model import Job, Status
 from waybill.jobs.uploads import Upload
 
 PERMISSIONS = {"view": ["viewers"], "import": ["importers"], "export": ["exporters"]}
@@ -92,12 +92,11 @@ class World:
             services.files.put(bucket, f"jobs/{job.job_id}/{name}", content)
         return job
 
-    def waiting(self) -> Job:
-        return self.api.add_job(entity=self.entity, started_by="olga", started_by_id="olga-subject")
+    def waiting(self, **changes: Any) -> Job:
+        return self.api.add_job(entity=self.entity, started_by="olga", started_by_id="olga-subject", **changes)
 
     def running(self) -> Job:
-        job = self.waiting()
-        return self.api.services.jobs.begin(job.job_id)
+        return self.waiting(status=Status.IN_PROGRESS, started_at=self.api.now)
 
     def export(self, **definition: Any) -> str:
         body = {"name": "An export", "entity": self.entity, **definition}
