@@ -576,8 +576,8 @@ def test_what_could_not_be_announced_is_announced_later(
     monkeypatch.setattr(services.events, "publish", lambda kind, detail, resources: told.append(detail["status"]))
     assert publish_late(services) == 0  # whoever should do so may still be at it
     clock.forward(minutes=2)
-    assert publish_late(services) == 2
-    assert sorted(told) == ["COMPLETED", "WAITING"]
+    assert publish_late(services) == 3
+    assert sorted(told) == ["COMPLETED", "IN_PROGRESS", "WAITING"]
     assert publish_late(services) == 0
 
 
