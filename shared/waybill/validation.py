@@ -25,26 +25,6 @@ def pointer_token(member: str) -> str:
     return member.replace("~", "~0").replace("/", "~1")
 
 
-def text(given: Mapping[str, Any], member: str, problems: Problems) -> str | None:
-    """A short line of text, or None when left out."""
-    value = given.get(member)
-    if value is None:
-        return None
-    if not is_line(value, MAX_TEXT):
-        problems.append((f"/{member}", f"must be one line of 1 to {MAX_TEXT} characters"))
-        return None
-    return str(value)
-
-
 def is_line(value: object, longest: int) -> bool:
     """Whether the value is text that is not blank, without control characters and line breaks."""
     return isinstance(value, str) and 0 < len(value.strip()) <= len(value) <= longest and not _CONTROL.search(value)
-
-
-def boolean(given: Mapping[str, Any], member: str, default: bool, problems: Problems) -> bool:
-    """A boolean member, or the default when left out."""
-    value = given.get(member, default)
-    if not isinstance(value, bool):
-        problems.append((f"/{member}", "must be true or false"))
-        return default
-    return value

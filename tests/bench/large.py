@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from xxhash import xxh3_64_intdigest
 
 from infra.local.demo import Api
 from infra.local.stack import LocalStack, local_stack
@@ -31,12 +32,12 @@ from tests.bench.make_files import bad_rows, is_bad, schema_path
 from tests.bench.measure import ROOT, Failed, say, table
 from waybill.aws.dynamodb import BatchWriter, DynamoDB
 from waybill.aws.sigv4 import Credentials
-from waybill.entities.row_compiler import key_text, shard_of
+from waybill.entities.model import SHARDS, partition
+from waybill.entities.row_compiler import key_text
 
 OUTPUT = ROOT / ".waybill" / "bench-large.json"
 ENTITY = "offers"
 BAD_SHARE = 0.01
-SHARDS = 64
 TERMINAL = ("COMPLETED", "FAILED", "CANCELED")
 FUNCTION = b"-ExportStepsFunction-"
 
@@ -96,7 +97,7 @@ def _load_table(running: LocalStack, file: Path) -> None:
             puts = []
             for row in block:
                 key = key_text(row[:2])
-                place = {"_pk": {"S": f"{uid}#{shard_of(key)}"}, "_sk": {"S": key}}
+                place = {"_pk": {"S": partition(uid, xxh3_64_intdigest(key.encode()) % SHARDS)}, "_sk": {"S": key}}
                 fields = {name: {"S": cell} for name, cell in zip(header, row, strict=True)}
                 puts.append(json.dumps({"PutRequest": {"Item": place | stamp | fields}}).encode())
             writer.write(puts)

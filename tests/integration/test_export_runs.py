@@ -19,8 +19,7 @@ from waybill.aws.bucket import Bucket, BucketRefused
 from waybill.aws.dynamodb import to_attributes
 from waybill.aws.events import NotPublished
 from waybill.bootstrap import Services
-from waybill.entities.model import Target
-from waybill.entities.row_compiler import shard_of
+from waybill.entities.model import SHARDS, Target, partition
 from waybill.errors import Conflict, DeliveryFailed, JobFailed, NotFound, Superseded
 from waybill.exports import deliver as delivering
 from waybill.exports import extract as extraction
@@ -71,7 +70,7 @@ def put_records(services: Services, count: int, **fields: Any) -> None:
     uid = builders.entity().uid
     for number in range(count):
         key = f"c{number:04d}"
-        item = {"_pk": f"{uid}#{shard_of(key)}", "_sk": key, "_at": 1, "_by": "job", "contact_id": key, **fields}
+        item = {"_pk": partition(uid, number % SHARDS), "_sk": key, "_at": 1, "_by": "job", "contact_id": key, **fields}
         table = services.settings.records_table
         services.dynamodb.call("PutItem", {"TableName": table, "Item": to_attributes(item)})
 

@@ -47,11 +47,6 @@ def key_text(identities: Sequence[str]) -> str:
     return "|".join(text.replace("\\", "\\\\").replace("|", "\\|") for text in identities)
 
 
-def shard_of(key: str) -> str:
-    """Two hex digits: the records of one entity are spread over 64 partitions."""
-    return _SHARD[xxh3_64_intdigest(key.encode()) % SHARDS]
-
-
 class RowCompiler:
     """Checks one file's rows and renders their requests. Not safe for concurrent use: lanes remember cells.
 
