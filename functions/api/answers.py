@@ -72,7 +72,7 @@ def decode_cursor(token: str | None) -> str | None:
 
 
 def bad_token() -> MalformedRequest:
-    return MalformedRequest("nextToken must be one that this list returned.")
+    return MalformedRequest("nextToken was not issued by this list.")
 
 
 def matches(search: str, texts: Collection[str | None]) -> bool:

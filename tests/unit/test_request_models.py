@@ -9,12 +9,14 @@ import pytest
 
 from tests import builders
 from tests.api_builders import load_function
-from waybill.errors import InvalidRequest
+from waybill.errors import InvalidRequest, MalformedRequest
 from waybill.exports.definition import ExportType
 from waybill.exports.formats import FORMATS
 
 exports = load_function("api", "models.exports")
 entities = load_function("api", "models.entities")
+imports = load_function("api", "models.imports")
+jobs = load_function("api", "models.jobs")
 
 
 def context(**settings: Any) -> dict[str, Any]:
@@ -103,12 +105,19 @@ def test_all_problems_of_an_entity_come_at_once() -> None:
     }
 
 
+FILE_NAME_RULE = "must be one line of 1 to 255 characters"
+JOB_IDS_RULE = "must be a list of 1 to 100 job ids"
+MAX_ERRORS_WRONG = {"/maxErrors": "must be a whole number from 1 to 2147483647"}
+UPLOAD = {"uploadId": "2587c81c-b9fc-4873-ae2f-421b292d2c2b"}
+NAME_MISSING = "is required and must be one line of 1 to 200 characters"
+
+
 @pytest.mark.parametrize(
     ("body", "found"),
     [
         ([], {"": "must be an object"}),
-        ({}, {"/name": "is required", "/entity": "is required"}),
-        ({"name": None, "entity": 1}, {"/name": "is required", "/entity": "must be text"}),
+        ({}, {"/name": NAME_MISSING, "/entity": "is required"}),
+        ({"name": None, "entity": 1}, {"/name": NAME_MISSING, "/entity": "must be text"}),
         (
             {"name": "x", "entity": "contacts", "format": "pdf", "escapeFormulas": 0, "a/b": 1},
             {
@@ -121,6 +130,42 @@ def test_all_problems_of_an_entity_come_at_once() -> None:
 )
 def test_problems_are_plain_sentences(body: Any, found: dict[str, str]) -> None:
     assert problems(exports.ExportRequest, body) == found
+
+
+@pytest.mark.parametrize(
+    ("model", "body", "found"),
+    [
+        (imports.ImportRequest, {"uploadId": "nonsense"}, {"/uploadId": "must be the id of an upload"}),
+        (imports.ImportRequest, {"uploadId": 7}, {"/uploadId": "must be the id of an upload"}),
+        (imports.ImportRequest, {}, {"/uploadId": "is required and must be the id of an upload"}),
+        (imports.ImportRequest, UPLOAD | {"maxErrors": 0}, MAX_ERRORS_WRONG),
+        (imports.ImportRequest, UPLOAD | {"maxErrors": 2**31}, MAX_ERRORS_WRONG),
+        (imports.ImportRequest, UPLOAD | {"maxErrors": 1.5}, MAX_ERRORS_WRONG),
+        (imports.UploadRequest, {"entity": "x"}, {"/fileName": f"is required and {FILE_NAME_RULE}"}),
+        (imports.UploadRequest, {"entity": "x", "fileName": ""}, {"/fileName": FILE_NAME_RULE}),
+        (jobs.JobsToDelete, {}, {"/jobIds": f"is required and {JOB_IDS_RULE}"}),
+        (jobs.JobsToDelete, {"jobIds": []}, {"/jobIds": JOB_IDS_RULE}),
+        (jobs.JobsToDelete, {"jobIds": ["x"] * 101}, {"/jobIds": JOB_IDS_RULE}),
+        (entities.EntityRequest, {}, {"/schema": "is required and must be an object (a Table Schema)"}),
+        (
+            entities.EntityRequest,
+            {"schema": builders.CONTACTS_SCHEMA, "target": {"table": "mine", "modifiedAttribute": ""}},
+            {"/target/modifiedAttribute": "must be the name of an attribute"},
+        ),
+    ],
+)
+def test_a_problem_says_what_the_member_must_be(model: Any, body: Any, found: dict[str, str]) -> None:
+    assert problems(model, body) == found
+
+
+def test_a_query_says_what_a_parameter_must_be() -> None:
+    with pytest.raises(MalformedRequest, match=r"^as must be link\.$"):
+        jobs.FileLink.read({"as": "file"})
+
+
+def test_a_refused_deletion_is_named_as_one() -> None:
+    with pytest.raises(InvalidRequest, match=r"^The deletion breaks a rule\.$"):
+        jobs.JobsToDelete.read({})
 
 
 def test_a_member_that_is_null_counts_as_left_out() -> None:

@@ -86,7 +86,18 @@ class Body(BaseModel):
         try:
             return cls.model_validate(value, context={**(context or {}), "body": value})
         except ValidationError as error:
-            raise InvalidRequest(cls.refusal, problems_of(error.errors(include_url=False), value)) from None
+            problems = [cls._explained(each, value) for each in error.errors(include_url=False)]
+            raise InvalidRequest(cls.refusal, problems) from None
+
+    @classmethod
+    def _explained(cls, error: ErrorDetails, body: Any) -> tuple[str, str]:
+        """A problem; that of a missing member also says what the member must be."""
+        pointer, message = _problem(error, body)
+        if error["type"] == "missing" and len(error["loc"]) == 1:
+            fields = [field for field in cls.model_fields.values() if field.alias == error["loc"][0]]
+            rules = [mark.rule for field in fields for mark in field.metadata if isinstance(mark, (Line, Must))]
+            message = " and ".join([message, *rules])
+        return pointer, message
 
     @classmethod
     def may_be_left_out(cls) -> bool:
@@ -105,7 +116,7 @@ def refuse(problems: Sequence[tuple[str, str]]) -> None:
 
 
 def checked(check: Callable[..., Any], *arguments: Any) -> Any:
-    """What a rule of the domain makes of its arguments, to which the list of problems is added. For validators."""
+    """Calls a domain rule, raises the problems it collects, and returns its result. For validators."""
     problems: Problems = []
     value = check(*arguments, problems)
     refuse(problems)
@@ -121,12 +132,8 @@ def _line_error(pointer: str, rule: str) -> InitErrorDetails:
     return {"type": PydanticCustomError("rule", "{rule}", {"rule": rule, "pointer": pointer}), "input": None}
 
 
-def problems_of(errors: Sequence[ErrorDetails], body: Any) -> Problems:
-    """What pydantic found in a body, as the API says it."""
-    return [_problem(error, body) for error in errors]
-
-
 def _problem(error: ErrorDetails, body: Any) -> tuple[str, str]:
+    """What pydantic found in a body, as the API says it."""
     context = error.get("ctx", {})
     if error["type"] == "rule":
         return context.get("pointer", _pointer(error["loc"], body)), context["rule"]
@@ -169,4 +176,24 @@ class Line:
     def _checked(self, value: Any) -> Any:
         if is_line(value, self.longest):
             return value
-        raise broken(f"must be one line of 1 to {self.longest} characters")
+        raise broken(self.rule)
+
+    @property
+    def rule(self) -> str:
+        return f"must be one line of 1 to {self.longest} characters"
+
+
+@dataclass(frozen=True)
+class Must:
+    """Annotates a member whose errors all read as one sentence: `rule` completes "<member> …"."""
+
+    rule: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_wrap_validator_function(self._checked, handler(source))
+
+    def _checked(self, value: Any, check: Callable[[Any], Any]) -> Any:
+        try:
+            return check(value)
+        except ValidationError:
+            raise broken(self.rule) from None

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, Field, PlainValidator, ValidationInfo, field_validator
 
-from models.base import Body, Line, Word, broken, checked, refuse
+from models.base import Body, Line, Must, Word, broken, checked, refuse
 from models.query import Paging as Paging
 from waybill.entities.model import (
     DataType,
@@ -71,7 +71,9 @@ class TargetRequest(Body):
     """An existing DynamoDB table that holds the records instead of Waybill's own."""
 
     table: str
-    modified_attribute: Annotated[str, Field(min_length=1, max_length=MAX_TEXT)] | None = None
+    modified_attribute: (
+        Annotated[str, Field(min_length=1, max_length=MAX_TEXT), Must("must be the name of an attribute")] | None
+    ) = None
     """The attribute in which writers stamp the time of their change; incremental exports need it."""
 
     @field_validator("table")
@@ -95,7 +97,9 @@ class EntityRequest(Body):
     """The name when left out."""
     database: Annotated[str, Line(MAX_TEXT)] | None = None
     data_type: Word[DataType] = DataType.PROFILE
-    table_schema: wire.TableSchemaDocument = Field(alias="schema")
+    table_schema: Annotated[wire.TableSchemaDocument, Must("must be an object (a Table Schema)")] = Field(
+        alias="schema"
+    )
     dialect: wire.TableDialectDocument | None = None
     encoding: wire.Encoding | None = None
     """A text encoding that Python knows; detected when left out."""

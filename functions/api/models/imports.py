@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
-from models.base import Body, Line, checked
+from models.base import Body, Line, Must, checked
 from waybill.entities.model import Entity, check_columns, check_dialect, check_encoding
 from waybill.imports.modes import DEFAULT_MODE, MODES, MODES_IN_WORDS
 from waybill.imports.options import MAX_ERRORS, ImportOptions, check_mode, check_on_error
@@ -91,12 +91,16 @@ class ImportRequest(PreviewRequest):
         json_schema_extra={"examples": [{"uploadId": _UPLOAD_ID, "mode": "upsert", "onError": "skip", "dryRun": False}]}
     )
 
-    upload_id: str = Field(pattern=f"^{UUID_PATTERN}$", json_schema_extra={"format": "uuid"})
+    upload_id: Annotated[
+        str,
+        Field(pattern=f"^{UUID_PATTERN}$", json_schema_extra={"format": "uuid"}),
+        Must("must be the id of an upload"),
+    ]
     """What `POST /v1/uploads` answered."""
     on_error: str = Field("skip", json_schema_extra={"enum": [*ON_ERROR]})
     """What a row that is rejected does to the import: nothing, stop it after `maxErrors`, or fail it before anything is
     written."""
-    max_errors: int = Field(1, ge=1, le=MAX_ERRORS)
+    max_errors: Annotated[int, Field(ge=1, le=MAX_ERRORS), Must(f"must be a whole number from 1 to {MAX_ERRORS}")] = 1
     """For `abort`: rejected rows after which it stops."""
     dry_run: bool = False
     """Check everything, write nothing."""

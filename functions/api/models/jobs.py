@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import ConfigDict, Field
 
-from models.base import Body
+from models.base import Body, Must
 from models.query import OneOf, Paging, Query, Words
 from waybill.jobs.model import Process, Status
 
@@ -33,9 +33,14 @@ class JobFilters(Paging):
 class JobsToDelete(Body):
     """Jobs that have ended."""
 
+    refusal: ClassVar[str] = "The deletion breaks a rule."
     model_config = ConfigDict(json_schema_extra={"examples": [{"jobIds": ["2587c81c-b9fc-4873-ae2f-421b292d2c2b"]}]})
 
-    job_ids: list[str] = Field(min_length=1, max_length=MAX_DELETED)
+    job_ids: Annotated[
+        list[str],
+        Field(min_length=1, max_length=MAX_DELETED),
+        Must(f"must be a list of 1 to {MAX_DELETED} job ids"),
+    ]
 
 
 class FileLink(Query):

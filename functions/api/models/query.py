@@ -77,7 +77,7 @@ class Paging(Query):
 
 @dataclass(frozen=True)
 class Words:
-    """Annotates a filter of one or more words with commas between; an empty one is as left out, as forms send it."""
+    """One or more words with commas between; an empty value counts as absent, because forms send empty fields."""
 
     kind: type[StrEnum]
 
@@ -108,5 +108,5 @@ class OneOf:
 
     def _check(self, text: str) -> str:
         if text and text not in self.words:
-            raise broken(f"must be one of {', '.join(self.words)}")
+            raise broken(f"must be {' or '.join(self.words)}")
         return text

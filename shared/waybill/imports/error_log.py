@@ -48,12 +48,12 @@ def error_page(
     try:
         start = len(ERROR_LOG_HEADER) if cursor is None else int(cursor)
     except ValueError:
-        raise MalformedRequest("nextToken is not a token that this list returned.") from None
+        raise MalformedRequest("nextToken was not issued by this list.") from None
     key = error_log_key(job.job_id)
     info = files.head(bucket, key)
     size = info.size_bytes if info is not None else 0
     if not len(ERROR_LOG_HEADER) <= start <= size:
-        raise MalformedRequest("nextToken is not a token that this list returned.")
+        raise MalformedRequest("nextToken was not issued by this list.")
     data, items, used = b"", list[dict[str, Any]](), 0
     end = start
     while len(items) < limit and end < size:
@@ -63,7 +63,7 @@ def error_page(
         try:
             items, used = _parse(data, limit, final=end == size)
         except ValueError:  # the offset is inside a line
-            raise MalformedRequest("nextToken is not a token that this list returned.") from None
+            raise MalformedRequest("nextToken was not issued by this list.") from None
     summary = json.loads(files.read(bucket, summary_key(job.job_id)))
     return items, summary, str(start + used) if start + used < size else None
 
