@@ -131,7 +131,10 @@ def _view(request: Request, path: Mapping[str, str], given: Any) -> Found:
 
 
 def entity_in_body(right: Right) -> Callable[[Request, Mapping[str, str], Any], Found]:
-    """A check of the right on the entity that the body names. A body without one is refused for that afterwards."""
+    """A check of the right on the entity that the body names.
+
+    A body without one passes here; validation refuses it later.
+    """
 
     def check(request: Request, path: Mapping[str, str], given: Any) -> Found:
         name = given.get("entity") if isinstance(given, dict) else None
@@ -146,7 +149,7 @@ def _upload(request: Request, path: Mapping[str, str], given: Any) -> Found:
 
 
 def _upload_in_body(request: Request, path: Mapping[str, str], given: Any) -> Found:
-    """A body without the id of an upload is refused for that afterwards."""
+    """A body without the id of an upload passes here; validation refuses it later."""
     upload_id = given.get("uploadId") if isinstance(given, dict) else None
     if not isinstance(upload_id, str) or not is_uuid(upload_id):
         return {}

@@ -12,7 +12,7 @@ from waybill.timestamps import rfc3339
 
 
 def export_view(request: Request, export: Export) -> wire.Export:
-    """A definition and where it stands. Of a custom flow, people outside the back office see where it stands only."""
+    """An export's definition and state. Outside the back office, callers see only the state of a custom flow."""
     definition = export.definition
     shown = definition.to_document()
     if definition.type is ExportType.CUSTOM and not request.caller.is_backoffice:

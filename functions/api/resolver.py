@@ -47,7 +47,7 @@ class Api(APIGatewayHttpResolver):
 
     @staticmethod
     def _compile_regex(rule: str, base_regex: str = "") -> re.Pattern[str]:
-        """A path parameter is any text between two slashes; its route restricts it."""
+        """A path parameter matches everything between two slashes; the route validates it."""
         return re.compile(re.sub("<(.+?)>", r"(?P<\1>[^/]+)", rule) + r"\Z")
 
     def _resolve(self) -> Any:

@@ -32,7 +32,7 @@ Handler = Callable[..., Response[str]]
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer that is no refusal.
+    """A successful response.
 
     Attributes:
         shape: the typed dictionary of its JSON; None where it has no content.

@@ -1,6 +1,6 @@
 """The one place that builds things: settings, clients and repositories, each on first use, warm afterwards.
 
-Also the modules: a function loads those of what it uses, which is most of its cold start.
+Modules are imported on first use as well, because imports are most of a cold start.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ export default function Entities() {
         <Box textAlign="center" padding="l">
           {search
             ? "No entity matches."
-            : "No entities are visible to you. Administrators create them and give permissions."}
+            : "You have no access to any entity. Administrators create them and give permissions."}
         </Box>
       }
     />

@@ -151,7 +151,7 @@ export default function ImportDialog({ entityName, onClose }: Props) {
               filteringType={open.length > 10 ? "auto" : "none"}
               statusType={entities.isPending ? "loading" : "finished"}
               loadingText="Reading the entities"
-              empty="You cannot import into any entity"
+              empty="You cannot import into any entity."
               disabled={isBusy}
               options={open.map(({ name, title }) => ({
                 value: name,

@@ -268,7 +268,7 @@ def unschedule(request: Request, export: Export, body: Unscheduling) -> Response
     operation_id="copyExport",
 )
 def copy(request: Request, export: Export, entity: Entity, body: Copy) -> Response[str]:
-    """That of an incremental custom flow is a standard one."""
+    """The copy of an incremental custom flow is a standard export."""
     export.check_allows("copy")
     kind = export.definition.type
     kind = ExportType.INCREMENTAL if kind is ExportType.INCREMENTAL_CUSTOM else kind

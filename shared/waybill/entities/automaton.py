@@ -198,7 +198,7 @@ class _PatternParser:
         return _EVERY & ~mask if negated else mask
 
     def _class_member(self) -> tuple[int, bool]:
-        """(characters, whether it is a single one)."""
+        """(the characters, whether it is exactly one)."""
         mark = self._next()
         if mark in "[]":
             raise _Unknown

@@ -1,4 +1,4 @@
-"""What a cell is checked against, as far as the lanes of columns need to know it."""
+"""The rules that a cell is checked against, as far as column lanes use them."""
 
 from __future__ import annotations
 

@@ -189,7 +189,7 @@ class _SchemaCompiler:
             if not isinstance(given.get(flag, False), bool):
                 self.refuse(f"{path}/{flag}", "must be true or false")
         rules: list[Constraint] = []
-        # Problems of one cell are listed in this order: Frictionless', cheapest first.
+        # Frictionless's order of problems, cheapest check first.
         for name in ("minLength", "maxLength", *_BOUNDS, "pattern", "enum", "jsonSchema"):
             if name not in given:
                 continue

@@ -105,7 +105,7 @@ def check_export_destination(value: object, kind: ExportType, allowed: Allowed, 
 def check_delivery(
     value: object, allowed: Allowed, problems: Problems, kinds: Collection[str] = DELIVERED
 ) -> dict[str, Any]:
-    """A destination of one of some kinds."""
+    """Checks a destination whose kind must be one of `kinds`."""
     if not isinstance(value, dict):
         problems.append(("/destination", "must be an object"))
         return {}

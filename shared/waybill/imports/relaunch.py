@@ -1,4 +1,4 @@
-"""Relaunch: a child job of the rows that an import rejected or did not come to, from its rejects file."""
+"""Relaunch: a child job of the rows that an import rejected or did not process, from its rejects file."""
 
 from __future__ import annotations
 

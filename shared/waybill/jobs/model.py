@@ -1,4 +1,4 @@
-"""A job: its statuses, the only moves between them, and what each moment says to a person.
+"""A job: its statuses, the only moves between them, and the message that users see in each status.
 
 Pure: no AWS, no clock. Source of every rule: the contract, section 4.
 """
