@@ -64,7 +64,9 @@ function post(upload: Upload, part: Blob, onProgress: (sent: number) => void, si
     request.onload = () => {
       if (request.status < 300) return resolve();
       const isTooLarge = request.responseText.includes("EntityTooLarge");
-      const detail = isTooLarge ? "The file exceeds the size limit for imports." : "The store for uploads refused the file.";
+      const detail = isTooLarge
+        ? "The file exceeds the size limit for imports."
+        : "The store for uploads refused the file.";
       reject(new Problem(isTooLarge ? 413 : request.status, "The file was refused", detail));
     };
     request.onerror = () => reject(UNREACHABLE);
