@@ -58,7 +58,7 @@ def test_a_dropped_file_is_imported_and_its_bad_rows_come_back(services: Service
         (8, "spend"),
         (8, "joined"),
     ]
-    assert "row 9" in items[0]["message"]
+    assert "Row 9" in items[0]["message"]
     assert sum(group["count"] for group in summary) == 6
 
 
@@ -175,4 +175,4 @@ def test_of_equal_unique_values_the_first_stays(services: Services, drop: Any, c
     }
     assert live(services) == {"1", "2", "5", "6"}
     reasons = {int(row[0]): row[2] for row in rejects(services, job)[1:]}
-    assert "row 3" in reasons[4] and "row 3" in reasons[5] and "row 7" in reasons[9]
+    assert "Row 3" in reasons[4] and "Row 3" in reasons[5] and "Row 7" in reasons[9]
