@@ -144,7 +144,7 @@ class Operation:
         return None
 
     def _given(self, request: Request) -> Any:
-        """The body as it was sent; None where nobody reads it."""
+        """The body as it was sent; None where the route takes none."""
         if self.method not in ("POST", "PUT"):
             return None
         if not request.content and (self.body is None or self.body.may_be_left_out()):
