@@ -326,6 +326,14 @@ def test_a_library_of_another_source_is_not_used(tmp_path: Path, monkeypatch: py
     assert native.library.__wrapped__() is None
 
 
+def test_an_older_library_that_lacks_a_function_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, older = tmp_path / "older.c", tmp_path / "older.so"
+    source.write_text('const char *waybill_source(void) { return "of an older source"; }')
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", str(older), str(source)], check=True)
+    monkeypatch.setattr(native, "PATH", older)
+    assert native.library.__wrapped__() is None
+
+
 def test_a_library_whose_structures_lie_differently_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     class Cell(ctypes.Structure):
         _fields_ = (("text", native.Span), ("marks", ctypes.c_uint32), ("stored", native.Span))

@@ -150,9 +150,10 @@ def library() -> Any:
         found = ctypes.CDLL(str(PATH))
     except OSError:
         return None
-    found.waybill_source.restype, found.waybill_layout.restype = c_char_p, POINTER(c_size_t)
+    found.waybill_source.restype = c_char_p
     if SOURCE.exists() and sha256(SOURCE.read_bytes()).hexdigest().encode() != found.waybill_source():
         return None
+    found.waybill_layout.restype = POINTER(c_size_t)  # not before: an older library may lack it
     layout = found.waybill_layout()
     if not all(layout[place] == size for place, size in enumerate(_layout())):
         return None
