@@ -1,7 +1,7 @@
 """Virtual time: a clock whose seconds cost nothing, and the tasks that live by it.
 
-A task is a greenlet. Exactly one runs, until it sleeps, so a schedule is decided by the seed alone: events of one moment
-happen in an order that the seed draws.
+A task is a greenlet. Exactly one runs, until it sleeps, so that the seed alone decides the schedule: events of one
+moment happen in an order that it draws.
 
 timeline = Timeline(seed=7)
 task = timeline.start(work, limit_seconds=900, on_end=lambda task: …)
@@ -20,7 +20,6 @@ from typing import Any
 from greenlet import getcurrent, greenlet
 
 from tests.builders import START
-
 
 #: Moment, tie, number, and what happens then; None once it is canceled.
 Event = list[Any]
