@@ -1,4 +1,4 @@
-"""Each minute: start exports that are due, delete expired files, recover jobs whose execution has died, publish late
+"""Each minute: start exports that are due, remove what has expired, recover jobs whose execution has died, publish late
 changes of status, and erase what deleted entities had."""
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from waybill.telemetry import logger
 from waybill.upkeep.announcements import publish_late
 from waybill.upkeep.entity_deletion import erase_deleted
 from waybill.upkeep.recovery import recover_jobs
-from waybill.upkeep.retention import delete_due_files
+from waybill.upkeep.retention import remove_expired
 
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     duties = {
         "started": tick,
-        "filesDeleted": delete_due_files,
+        "removed": remove_expired,
         "recovered": recover_jobs,
         "published": publish_late,
         "erased": erase_deleted,

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from waybill.exports.repository import ExportRepository
     from waybill.jobs.active import ActiveJobs
     from waybill.jobs.drops import Drops
-    from waybill.jobs.due_files import DueFiles
     from waybill.jobs.duplicates import Duplicates
     from waybill.jobs.idempotency import IdempotencyKeys
     from waybill.jobs.ledger import Ledger
     from waybill.jobs.model import Job
     from waybill.jobs.outbox import Outbox
     from waybill.jobs.queue import ImportQueue
+    from waybill.jobs.removals import Removals
     from waybill.jobs.repository import JobRepository
     from waybill.jobs.running import RunningImports
     from waybill.jobs.runs import Runs
@@ -174,10 +174,10 @@ class Services:
         return Drops(self.jobs_table, self.clock)
 
     @cached_property
-    def due_files(self) -> DueFiles:
-        from waybill.jobs.due_files import DueFiles
+    def removals(self) -> Removals:
+        from waybill.jobs.removals import Removals
 
-        return DueFiles(self.jobs_table, self.clock)
+        return Removals(self.jobs_table, self.clock)
 
     @cached_property
     def uploads(self) -> Uploads:

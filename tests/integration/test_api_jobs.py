@@ -19,6 +19,7 @@ from tests.api_builders import (
 )
 from waybill.jobs.drops import Drop
 from waybill.jobs.model import Process, Status
+from waybill.jobs.removals import removal_item
 
 
 def test_job_has_the_members_of_the_contract(api: Api) -> None:
@@ -226,7 +227,7 @@ def test_expired_is_gone_at_once(api: Api) -> None:
     assert [entry["status"] for entry in failed] == [410]
     assert api("GET", "/jobs").json["items"] == []
     assert api("GET", f"/EntityImport/{job.job_id}/status").status == 404
-    api.services.jobs.delete(job)  # as DynamoDB's TTL does one day
+    api.services.jobs.delete(removal_item(job))  # as DynamoDB's TTL does one day
     for method, action in JOB_ROUTES:
         assert api(method, f"/jobs/{job.job_id}{action}").status == 404, (method, action)
 

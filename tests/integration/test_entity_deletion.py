@@ -24,7 +24,7 @@ from waybill.imports.start import start_drop
 from waybill.jobs.model import Counts, Job, Process, Status, finished
 from waybill.upkeep import entity_deletion
 from waybill.upkeep.entity_deletion import delete_entity, erase_deleted
-from waybill.upkeep.retention import delete_due_files
+from waybill.upkeep.retention import remove_expired
 
 PERIODIC: dict[str, Any] = {
     "type": "PERIODIC_FULL",
@@ -123,10 +123,10 @@ def test_files_of_its_jobs_go_when_their_time_comes(
     services.jobs.finish(ended, Status.IN_PROGRESS)
     delete_entity(services, contacts)
     erase_deleted(services)
-    delete_due_files(services)
+    remove_expired(services)
     assert services.files.head("files-bucket", key) is not None
     clock.forward(hours=49)
-    delete_due_files(services)
+    remove_expired(services)
     assert services.files.head("files-bucket", key) is None
 
 

@@ -30,6 +30,7 @@ from waybill.exports.destinations.sftp import Sftp
 from waybill.exports.run import activate, fail_export, fail_run, relaunch_export, run_now, tick
 from waybill.ids import new_uuid
 from waybill.jobs.model import Job, Process, Status
+from waybill.jobs.removals import removal_item
 from waybill.upkeep.announcements import publish_late
 
 PERIODIC = {
@@ -151,7 +152,7 @@ def test_a_relaunch_whose_original_is_gone_does_not_lock_the_export(
         patch.setattr(services.jobs, "register", lambda *_: (_ for _ in ()).throw(RuntimeError("killed")))
         with pytest.raises(RuntimeError):
             relaunch_export(services, failed, "alice", "a")
-    services.jobs.delete(failed)
+    services.jobs.delete(removal_item(failed))
     with pytest.raises(NotFound):
         relaunch_export(services, failed, "alice", "a")
     assert services.exports.get(export.export_id).running is not None

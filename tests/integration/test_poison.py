@@ -19,7 +19,7 @@ from waybill.upkeep import entity_deletion, recovery
 from waybill.upkeep.announcements import publish_late
 from waybill.upkeep.entity_deletion import delete_entity, erase_deleted
 from waybill.upkeep.recovery import recover_jobs
-from waybill.upkeep.retention import delete_due_files
+from waybill.upkeep.retention import remove_expired
 
 FILE = builders.contacts_csv(count=1)
 
@@ -78,15 +78,15 @@ def test_files_that_cannot_be_deleted_do_not_keep_those_of_other_jobs(
         services.files.put(services.settings.files_bucket, f"jobs/{job.job_id}/rejects.csv", b"x")
     refused.add(bad.job_id)
     clock.forward(hours=49)
-    assert delete_due_files(services) == 1
+    assert remove_expired(services) == 1
     assert files_of(services, s3, good) == []
     assert files_of(services, s3, bad) != []
     reported = [record.__dict__["entry"] for record in caplog.records if record.levelname == "ERROR"]
     assert [entry.partition("#")[2] for entry in reported] == [bad.job_id]
     refused.clear()
-    assert delete_due_files(services) == 0  # its turn is later
+    assert remove_expired(services) == 0  # its turn is later
     clock.forward(minutes=3)
-    assert delete_due_files(services) == 1
+    assert remove_expired(services) == 1
     assert files_of(services, s3, bad) == []
 
 

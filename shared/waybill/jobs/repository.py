@@ -3,7 +3,7 @@
     JOB#{jobId} / JOB          the status record, as `items.job_item` makes it
     JOB#{jobId} / DEFINITION   the entity (or export) as it was when the job was registered
 
-What else belongs to a job has a module each: `ledger`, `queue`, `running`, `outbox`, `runs`, `active`, `due_files`,
+What else belongs to a job has a module each: `ledger`, `queue`, `running`, `outbox`, `runs`, `active`, `removals`,
 `drops`. A registration, a beginning and an end change several of them in one transaction, which is put together here.
 
 Lists read the index `newest` (keys only, so that progress does not rewrite it) and then the records themselves.
@@ -19,20 +19,20 @@ from typing import Any
 
 from waybill.aws.dynamodb import ConditionFailed, TransactionCanceled
 from waybill.aws.expressions import Attr, Change
-from waybill.aws.table import Action, Key, Table
+from waybill.aws.table import Action, Item, Key, Table
 from waybill.clock import Clock
 from waybill.errors import Conflict, EntityDeleted, Gone, NotFound, NotItsTurn, Superseded
 from waybill.jobs.active import active_key
 from waybill.jobs.cursors import decode_cursor, encode_cursor
 from waybill.jobs.drops import Drop
-from waybill.jobs.due_files import due_files_item
 from waybill.jobs.items import LIST_KEY, camel, job_from_item, job_item
-from waybill.jobs.model import Job, Process, Retention, Status
+from waybill.jobs.model import TERMINAL, Job, Process, Retention, Status
 from waybill.jobs.outbox import Outbox, outbox_item
 from waybill.jobs.queue import queue_key
+from waybill.jobs.removals import removal_item, removal_key
 from waybill.jobs.running import claim_action, release_action
-from waybill.jobs.runs import run_item
-from waybill.timestamps import parse_rfc3339, rfc3339
+from waybill.jobs.runs import run_key
+from waybill.timestamps import from_epoch, parse_rfc3339, rfc3339
 
 #: How often a transaction that collides is sent, each time with the client's own retries.
 CONFLICT_ROUNDS = 5
@@ -41,6 +41,7 @@ NEWEST = ("newest", ("listKey", "listSort"))
 NEW = Attr("pk").is_missing()
 WAITING = Attr("status").equals(Status.WAITING)
 RUNNING = Attr("status").equals(Status.IN_PROGRESS)
+ENDED = Attr("status").is_in(*sorted(TERMINAL))
 NOT_ENDED = Attr("status").is_in(Status.WAITING, Status.IN_PROGRESS)
 
 
@@ -158,9 +159,9 @@ class JobRepository:
         ]
         if job.status is Status.WAITING and job.takes_turns:
             actions.append(put(_keyed(queue_key(job))))
-        actions.append(put(due_files_item(job) if job.is_terminal else _keyed(active_key(job.job_id))))
+        actions.append(put(removal_item(job) if job.is_terminal else _keyed(active_key(job.job_id))))
         if job.export_id is not None:
-            actions.append(put(run_item(job)))
+            actions.append(put(_keyed(run_key(job.export_id, rfc3339(job.submitted_at), job.job_id))))
         actions.append(put(outbox_item(job, self._clock.now())))
         return actions
 
@@ -305,7 +306,7 @@ class JobRepository:
         """
         actions = [
             self._table.put_action(job_item(job), Attr("status").equals(expected)),
-            self._table.put_action(due_files_item(job)),
+            self._table.put_action(removal_item(job)),
             self._table.delete_action(active_key(job.job_id)),
         ]
         if job.process is Process.IMPORT:
@@ -324,20 +325,51 @@ class JobRepository:
             self._outbox.publish_new(job)  # an export's end is published once its definition knows of it
         return job
 
-    def delete(self, job: Job) -> None:
-        """Delete definition, ledger and, last, the record (one request each), so that a deletion that died can be
-        repeated. The caller deletes the files first.
+    def expire(self, job: Job) -> Item:
+        """Record that an ended job is to be deleted: it has expired, and its entry among `removals` is due. One
+        transaction, after which retention completes the deletion if the caller dies.
+
+        Returns:
+            The entry.
 
         Raises:
             Conflict: the job has not ended.
+            NotFound: it was deleted.
         """
-        if not job.is_terminal:
-            raise Conflict(f"A job that is {job.status} cannot be deleted.", job.allowed_actions())
-        record = record_key(job.job_id)
+        now = from_epoch(int(self._clock.now().timestamp()))
+        expired = replace(job, expires_at=now, files_expire_at=now)
+        entry = removal_item(expired)
+        seconds = int(now.timestamp())
+        change = Change(sets={"expiresAt": seconds, "filesExpireAt": seconds})
+        before = {removal_key(job, due) for due in (job.files_expire_at, job.expires_at)} - {(entry["pk"], entry["sk"])}
+        actions = [
+            self._table.update_action(record_key(job.job_id), change, ENDED),
+            self._table.put_action(entry),
+            *map(self._table.delete_action, sorted(before)),
+        ]
+        try:
+            self._table.transact(actions, rounds=CONFLICT_ROUNDS)
+        except TransactionCanceled as error:
+            if not error.failed_conditions:
+                raise
+            job = self.get(job.job_id)
+            raise Conflict(f"A job that is {job.status} cannot be deleted.", job.allowed_actions()) from None
+        return entry
+
+    def delete(self, entry: Item) -> None:
+        """Delete the items of a job: definition, ledger, its entry among the runs of its export and, last, the record;
+        a request for each. Calling it again completes a deletion that died.
+
+        Args:
+            entry: of the job among `removals`.
+        """
+        record = record_key(entry["jobId"])
         for items in self._table.pages(record[0], keys_only=True):
             for item in items:
                 if item["sk"] != record[1]:
                     self._table.delete((item["pk"], item["sk"]))
+        if "exportId" in entry:
+            self._table.delete(run_key(entry["exportId"], entry["submittedAt"], entry["jobId"]))
         self._table.delete(record)
 
 

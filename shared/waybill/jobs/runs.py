@@ -1,18 +1,17 @@
 """The runs of each export, in order.
 
-RUNS#{exportId} / {submittedAt}#{jobId}   expiresAt
+RUNS#{exportId} / {submittedAt}#{jobId}
+
+An entry goes with its job.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from waybill.aws.table import Item, Table
+from waybill.aws.table import Key, Table
 from waybill.jobs.cursors import decode_cursor, encode_cursor
 from waybill.jobs.model import Job
-from waybill.timestamps import rfc3339
-
-KEPT_SECONDS = 400 * 86_400
 
 
 class Runs:
@@ -39,10 +38,6 @@ class Runs:
         return runs, None if page.last is None else encode_cursor(page.last["sk"])
 
 
-def run_item(job: Job) -> Item:
-    """The entry of an export's run."""
-    return {
-        "pk": f"RUNS#{job.export_id}",
-        "sk": f"{rfc3339(job.submitted_at)}#{job.job_id}",
-        "expiresAt": int(job.submitted_at.timestamp()) + KEPT_SECONDS,
-    }
+def run_key(export_id: str, submitted_at: str, job_id: str) -> Key:
+    """The key of a run's entry, which has no other attributes. `submitted_at` is RFC 3339 text."""
+    return f"RUNS#{export_id}", f"{submitted_at}#{job_id}"

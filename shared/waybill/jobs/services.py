@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from waybill.ids import Ids
     from waybill.jobs.active import ActiveJobs
     from waybill.jobs.drops import Drops
-    from waybill.jobs.due_files import DueFiles
     from waybill.jobs.duplicates import Duplicates
     from waybill.jobs.idempotency import IdempotencyKeys
     from waybill.jobs.ledger import Ledger
     from waybill.jobs.outbox import Outbox
     from waybill.jobs.queue import ImportQueue
+    from waybill.jobs.removals import Removals
     from waybill.jobs.repository import JobRepository
     from waybill.jobs.running import RunningImports
     from waybill.jobs.runs import Runs
@@ -74,7 +74,7 @@ class Services(Protocol):
     @property
     def drops(self) -> Drops: ...
     @property
-    def due_files(self) -> DueFiles: ...
+    def removals(self) -> Removals: ...
     @property
     def uploads(self) -> Uploads: ...
     @property

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from waybill.aws.dynamodb import TransactionCanceled
 from waybill.errors import Conflict
+from waybill.exports.run import note_end
 from waybill.imports.register import start_next
 from waybill.jobs.model import Counts, Job, Process, Status, finished
-from waybill.upkeep.retention import delete_job_files
+from waybill.upkeep.retention import remove
 
 if TYPE_CHECKING:
     from waybill.exports.services import ExportServices
@@ -45,15 +46,14 @@ def stop_job(services: ExportServices, job: Job) -> Job:
 
 
 def delete_job(services: ExportServices, job: Job) -> None:
-    """Delete an ended job with its files.
+    """Delete an ended job with its files. The job is gone at once; retention completes what fails or dies here.
 
     Raises:
         Conflict: the job has not ended.
+        NotFound: it was deleted.
     """
     if not job.is_terminal:
         raise Conflict(f"A job that is {job.status} cannot be deleted.", job.allowed_actions())
-    entry = {"jobId": job.job_id}
-    if job.source_bucket and job.source_key and job.source_etag:
-        entry |= {"sourceBucket": job.source_bucket, "sourceKey": job.source_key, "sourceEtag": job.source_etag}
-    delete_job_files(services, entry)
-    services.jobs.delete(job)
+    if job.process is Process.EXPORT:
+        note_end(services, job)  # an export whose run has no job starts it again
+    remove(services, services.jobs.expire(job))

@@ -1,8 +1,15 @@
-"""Retention: files are deleted here when they expire, records by DynamoDB's TTL (contract, *Retention*)."""
+"""Retention: remove what ended jobs leave behind (contract, *Retention*).
+
+    `filesExpireAt`   the files of the job, and its source
+    `expiresAt`       everything else: definition, ledger, the entry of a run, and the record where TTL left it
+
+A deletion that a person asks for is the same work. `JobRepository.expire` records it as due at once, so that the next
+minute completes one that died. Drop records go by TTL (`waybill.jobs.drops`).
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from waybill.telemetry import entry_failed
 
@@ -10,36 +17,47 @@ if TYPE_CHECKING:
     from waybill.exports.services import ExportServices
 
 
-#: What a minute spends on files, so that an outage of S3 leaves time for the other duties.
-DELETE_SECONDS = 120.0
+#: What a minute spends on removals, so that an outage of S3 leaves time for the other duties.
+REMOVE_SECONDS = 120.0
 
 
-def delete_due_files(services: ExportServices) -> int:
-    """Delete all that jobs keep in the files bucket, and their sources, once `filesExpireAt` has passed.
-
-    An entry is removed only after its files, so that the next call completes one that died. One that fails is tried
-    again later.
+def remove_expired(services: ExportServices) -> int:
+    """Remove what is due of ended jobs.
 
     Returns:
-        The number of jobs whose files were deleted.
+        The number of entries that were handled.
     """
-    ends, count = services.clock.monotonic() + DELETE_SECONDS, 0
-    while due := services.due_files.page():
+    ends, count = services.clock.monotonic() + REMOVE_SECONDS, 0
+    while due := services.removals.page():
         for entry in due:
             if services.clock.monotonic() > ends:
                 return count
-            try:
-                delete_job_files(services, entry)
-            except Exception:
-                entry_failed("retention", entry=entry["sk"])
-                services.due_files.postpone(entry)
-            else:
-                services.due_files.remove(entry)
-                count += 1
+            count += remove(services, entry)
     return count
 
 
-def delete_job_files(services: ExportServices, entry: dict[str, str]) -> None:
+def remove(services: ExportServices, entry: dict[str, Any]) -> bool:
+    """Remove what is due of one job; False when that failed and is tried again later.
+
+    An entry is completed only after its work, so that the next call completes one that died.
+
+    Args:
+        entry: of the job among `Services.removals`.
+    """
+    try:
+        if "filesDeleted" not in entry:
+            delete_job_files(services, entry)
+        if services.removals.is_record_due(entry):
+            services.jobs.delete(entry)
+    except Exception:
+        entry_failed("retention", entry=entry["sk"])
+        services.removals.postpone(entry)
+        return False
+    services.removals.complete(entry)
+    return True
+
+
+def delete_job_files(services: ExportServices, entry: dict[str, Any]) -> None:
     """Delete a job's files.
 
     Args:
@@ -55,7 +73,7 @@ def delete_job_files(services: ExportServices, entry: dict[str, str]) -> None:
         services.files.delete(entry["sourceBucket"], entry["sourceKey"], entry.get("sourceEtag"))
 
 
-def _delete_dropped(services: ExportServices, entry: dict[str, str]) -> None:
+def _delete_dropped(services: ExportServices, entry: dict[str, Any]) -> None:
     bucket, key, job_id = entry["sourceBucket"], entry["sourceKey"], entry["jobId"]
     dropped = f"{bucket}/{key}"
     modified = services.drops.begin_deletion(dropped, job_id)
