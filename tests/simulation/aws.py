@@ -1,0 +1,588 @@
+"""AWS's other services in memory, behind objects that look like boto3's clients: S3, Step Functions, EventBridge,
+Lambda, SES and Secrets Manager. DynamoDB is in `dynamodb`, because the product speaks to it below boto3.
+
+Every attempt of every request passes `Calls.call`, which logs it and may let it fail. A client repeats what boto3's
+does (AWS SDKs and Tools Reference Guide, "Retry behavior") and raises errors of boto3's own classes.
+
+    Aws      what all of them share, and `patched`, which puts them in the place of `waybill.aws.clients.session`
+    Client   one service, with a method for each operation that the product uses
+    Poison   what fails for good: objects, mails and events
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import itertools
+import json
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+from unittest.mock import patch
+
+from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
+
+from tests.simulation.calls import Calls, Process
+from tests.simulation.faults import CallFailed, Failure, family
+from tests.simulation.statemachine import (
+    Execution,
+    ExecutionAlreadyExists,
+    Executions,
+    Invoke,
+    Refuse,
+    StateError,
+)
+from tests.simulation.timeline import Task, Timeline
+
+T = TypeVar("T")
+#: The modules of `waybill.aws` that make clients.
+USERS = ("files", "workflow", "events", "functions", "mail", "secrets")
+MIN_PART_BYTES = 5 * 1024**2
+MAX_DELETED_AT_ONCE = 1_000
+ENDPOINT = "https://aws.test"
+#: Failure → code and status; the others are failures of the connection.
+ANSWERS = {
+    Failure.INTERNAL: ("InternalError", 500),
+    Failure.UNAVAILABLE: ("ServiceUnavailable", 503),
+    Failure.THROTTLED: ("ThrottlingException", 400),
+}
+
+
+def client_error(code: str, status: int, operation: str, kind: type[ClientError] = ClientError) -> ClientError:
+    answer: Any = {"Error": {"Code": code, "Message": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return kind(answer, operation)
+
+
+@dataclass
+class Poison:
+    """What fails whenever it is asked for.
+
+    Attributes:
+        undeletable, unreadable: S3 keys. Deleting several at once reports the error of that key alone.
+        mails: addresses that SES refuses for good.
+        events: whether EventBridge refuses an entry.
+    """
+
+    undeletable: set[str] = field(default_factory=set)
+    unreadable: set[str] = field(default_factory=set)
+    mails: set[str] = field(default_factory=set)
+    events: Callable[[Mapping[str, Any]], bool] = lambda entry: False
+
+
+@dataclass(frozen=True)
+class Object:
+    data: bytes
+    etag: str
+    modified: datetime
+    content_type: str = "binary/octet-stream"
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    def head(self) -> dict[str, Any]:
+        return {
+            "ContentLength": len(self.data),
+            "ContentType": self.content_type,
+            "ETag": f'"{self.etag}"',
+            "LastModified": self.modified,
+            "Metadata": dict(self.metadata),
+        }
+
+
+@dataclass
+class Upload:
+    """An upload in parts that has not been completed."""
+
+    key: str
+    content_type: str
+    metadata: Mapping[str, str]
+    parts: dict[int, bytes] = field(default_factory=dict)
+
+
+class Aws:
+    """
+    Args:
+        invoke_step: invokes the function of a state machine's task.
+        seed: decides waits between attempts, and the jitter of state machines.
+
+    Attributes:
+        buckets: name → key → object.
+        events: the entries that EventBridge has taken, with the time.
+        mails: (recipient, subject, text) in their order.
+        secrets: name → JSON text.
+        on_created: called with the detail of S3's *Object Created* event.
+        on_change: called with bucket, key and the object, or None when it has been deleted.
+        invoke: (function name, payload) → (result, whether the function failed), for Lambda's Invoke.
+    """
+
+    page_keys, min_part_bytes = 1_000, MIN_PART_BYTES
+
+    def __init__(
+        self, timeline: Timeline, calls: Calls, invoke_step: Invoke, buckets: Iterable[str], seed: int = 0
+    ) -> None:
+        self.timeline, self.calls = timeline, calls
+        self.fraction = random.Random(f"aws {seed}").random
+        self.executions = Executions(timeline, invoke_step, self._read_for_map, self.fraction)
+        self.poison = Poison()
+        self.buckets: dict[str, dict[str, Object]] = {name: {} for name in buckets}
+        self.uploads: dict[str, Upload] = {}
+        self.events: list[tuple[float, Mapping[str, Any]]] = []
+        self.mails: list[tuple[str, str, str]] = []
+        self.secrets: dict[str, str] = {}
+        self.on_created: Callable[[dict[str, Any]], object] = lambda detail: None
+        self.on_change: Callable[[str, str, Object | None], object] = lambda bucket, key, found: None
+        self.invoke: Callable[[str, Any], tuple[Any, bool]] = lambda name, payload: (None, True)
+        self._sequence = itertools.count(1)
+        kinds: tuple[type[Client], ...] = (S3, StepFunctions, EventBridge, Lambda, Ses, SecretsManager)
+        self._clients = {kind.name: kind(self) for kind in kinds}
+
+    def client(self, service: str, **_: Any) -> Any:
+        """Takes the place of `Session.client`."""
+        return self._clients[service]
+
+    @contextmanager
+    def patched(self) -> Iterator[None]:
+        """While it lasts, the product's modules get these clients."""
+        with ExitStack() as stack:
+            for module in USERS:
+                stack.enter_context(patch(f"waybill.aws.{module}.session", lambda: self))
+            yield
+
+    # Without faults: what the simulator itself and its people do
+
+    def put(
+        self,
+        bucket: str,
+        key: str,
+        data: bytes,
+        metadata: Mapping[str, str] | None = None,
+        content_type: str = "binary/octet-stream",
+        etag: str | None = None,
+        reason: str = "PutObject",
+    ) -> Object:
+        modified = self.timeline.now().replace(microsecond=0)
+        digest = etag or hashlib.md5(data).hexdigest()  # as S3 does
+        found = Object(data, digest, modified, content_type, metadata or {})
+        self.buckets[bucket][key] = found
+        self.on_change(bucket, key, found)
+        self.on_created(
+            {
+                "bucket": {"name": bucket},
+                "object": {
+                    "key": key,
+                    "size": len(data),
+                    "etag": found.etag,
+                    "sequencer": f"{next(self._sequence):016X}",
+                },
+                "requester": "123456789012",
+                "reason": reason,
+            }
+        )
+        return found
+
+    def remove(self, bucket: str, key: str) -> None:
+        if self.buckets[bucket].pop(key, None) is not None:
+            self.on_change(bucket, key, None)
+
+    def _read_for_map(self, bucket: str, key: str, resume: Callable[[bytes], None], refuse: Refuse) -> None:
+        """Read the items of a Map, as Step Functions itself does."""
+
+        def read() -> bytes:
+            data: bytes = self.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+            return data
+
+        def end(task: Task) -> None:
+            if task.error is None:
+                resume(task.result)
+            else:
+                refuse(StateError("States.ItemReaderFailed", repr(task.error)))
+
+        self.timeline.start(read, on_end=end, name="states", process=Process(f"states/{family(key)}"))
+
+
+class Client:
+    """One service. `attempts` and the waits between them are those of the product's boto3 client."""
+
+    name = ""
+    attempts = 5  # legacy mode, and standard mode with `max_attempts: 5`
+    timeout_seconds = 60.0
+
+    class exceptions:
+        ClientError = ClientError
+
+    def __init__(self, aws: Aws) -> None:
+        self._aws = aws
+
+    def _request(self, operation: str, detail: str, effect: Callable[[], T]) -> T:
+        """One request, repeated as boto3 does."""
+        for attempt in range(1, self.attempts + 1):
+            try:
+                return self._aws.calls.call(self.name, operation, detail, effect, timeout_seconds=self.timeout_seconds)
+            except CallFailed as failed:
+                if attempt == self.attempts:
+                    raise _error(failed.failure, operation) from None
+            self._aws.timeline.sleep(min(20.0, self._aws.fraction() * 2 ** (attempt - 1)))
+        raise AssertionError("unreachable")
+
+
+def _error(failure: Failure, operation: str) -> Exception:
+    """As boto3 raises it."""
+    if failure in ANSWERS:
+        return client_error(*ANSWERS[failure], operation)
+    kind = ReadTimeoutError if failure is Failure.TIMEOUT else EndpointConnectionError
+    return kind(endpoint_url=ENDPOINT, error=failure)
+
+
+class S3(Client):
+    name = "s3"
+
+    def _bucket(self, name: str, operation: str) -> dict[str, Object]:
+        if name not in self._aws.buckets:
+            raise client_error("NoSuchBucket", 404, operation)
+        return self._aws.buckets[name]
+
+    def _object(self, bucket: str, key: str, operation: str, if_match: str | None = None) -> Object:
+        found = self._bucket(bucket, operation).get(key)
+        if found is None:
+            raise client_error("404" if operation == "HeadObject" else "NoSuchKey", 404, operation)
+        if if_match is not None and if_match.strip('"') != found.etag:
+            raise client_error("PreconditionFailed", 412, operation)
+        return found
+
+    def head_bucket(self, *, Bucket: str) -> dict[str, Any]:
+        def effect() -> dict[str, Any]:
+            self._bucket(Bucket, "HeadBucket")
+            return {}
+
+        return self._request("HeadBucket", Bucket, effect)
+
+    def head_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:
+        return self._request("HeadObject", f"{Bucket}/{Key}", lambda: self._object(Bucket, Key, "HeadObject").head())
+
+    def get_object(
+        self, *, Bucket: str, Key: str, Range: str | None = None, IfMatch: str | None = None
+    ) -> dict[str, Any]:
+        def effect() -> dict[str, Any]:
+            found = self._object(Bucket, Key, "GetObject", IfMatch)
+            if Key in self._aws.poison.unreadable:
+                raise client_error("AccessDenied", 403, "GetObject")
+            data = found.data if Range is None else _range(found.data, Range)
+            return {**found.head(), "ContentLength": len(data), "Body": io.BytesIO(data)}
+
+        return self._request("GetObject", f"{Bucket}/{Key}", effect)
+
+    def put_object(
+        self,
+        *,
+        Bucket: str,
+        Key: str,
+        Body: bytes | bytearray,
+        ContentType: str = "binary/octet-stream",
+        Metadata: Mapping[str, str] | None = None,
+        IfNoneMatch: str | None = None,
+        IfMatch: str | None = None,
+    ) -> dict[str, Any]:
+        def effect() -> dict[str, Any]:
+            found = self._bucket(Bucket, "PutObject").get(Key)
+            assert IfNoneMatch in (None, "*")
+            if (IfNoneMatch and found) or (IfMatch and (found is None or IfMatch.strip('"') != found.etag)):
+                raise client_error("PreconditionFailed", 412, "PutObject")
+            return {"ETag": f'"{self._aws.put(Bucket, Key, bytes(Body), Metadata, ContentType).etag}"'}
+
+        return self._request("PutObject", f"{Bucket}/{Key}", effect)
+
+    def copy_object(
+        self,
+        *,
+        Bucket: str,
+        Key: str,
+        CopySource: Mapping[str, str],
+        MetadataDirective: str = "COPY",
+        Metadata: Mapping[str, str] | None = None,
+        ContentType: str | None = None,
+        CopySourceIfMatch: str | None = None,
+    ) -> dict[str, Any]:
+        def effect() -> dict[str, Any]:
+            self._bucket(Bucket, "CopyObject")
+            source = self._object(CopySource["Bucket"], CopySource["Key"], "CopyObject", CopySourceIfMatch)
+            replaces = MetadataDirective == "REPLACE"
+            metadata = Metadata if replaces else source.metadata
+            kind = (ContentType if replaces else None) or source.content_type
+            copied = self._aws.put(Bucket, Key, source.data, metadata, kind, reason="CopyObject")
+            return {"CopyObjectResult": {"ETag": f'"{copied.etag}"', "LastModified": copied.modified}}
+
+        return self._request("CopyObject", f"{Bucket}/{Key}", effect)
+
+    def delete_object(self, *, Bucket: str, Key: str, IfMatch: str | None = None) -> dict[str, Any]:
+        def effect() -> dict[str, Any]:
+            self._check_deletable(Key, "DeleteObject")
+            if IfMatch is not None:
+                self._object(Bucket, Key, "DeleteObject", IfMatch)
+            self._bucket(Bucket, "DeleteObject")
+            self._aws.remove(Bucket, Key)
+            return {}
+
+        return self._request("DeleteObject", f"{Bucket}/{Key}", effect)
+
+    def _check_deletable(self, key: str, operation: str) -> None:
+        if key in self._aws.poison.undeletable:
+            raise client_error("AccessDenied", 403, operation)
+
+    def delete_objects(self, *, Bucket: str, Delete: Mapping[str, Any]) -> dict[str, Any]:
+        keys = [found["Key"] for found in Delete["Objects"]]
+        assert 0 < len(keys) <= MAX_DELETED_AT_ONCE
+
+        def effect() -> dict[str, Any]:
+            errors = []
+            for key in keys:
+                if key in self._aws.poison.undeletable:
+                    errors.append({"Key": key, "Code": "AccessDenied", "Message": "Access Denied"})
+                else:
+                    self._aws.remove(Bucket, key)
+            return {"Errors": errors} if errors else {}
+
+        return self._request("DeleteObjects", f"{Bucket}/{keys[0]}", effect)
+
+    def list_objects_v2(
+        self, *, Bucket: str, Prefix: str = "", ContinuationToken: str = "", StartAfter: str = "", MaxKeys: int = 1_000
+    ) -> dict[str, Any]:
+        def effect() -> dict[str, Any]:
+            objects = self._bucket(Bucket, "ListObjectsV2")
+            after = ContinuationToken or StartAfter
+            keys = sorted(key for key in objects if key.startswith(Prefix) and key > after)
+            limit = min(MaxKeys, self._aws.page_keys)
+            page = [
+                {
+                    "Key": key,
+                    "ETag": f'"{objects[key].etag}"',
+                    "Size": len(objects[key].data),
+                    "LastModified": objects[key].modified,
+                }
+                for key in keys[:limit]
+            ]
+            answer: dict[str, Any] = {"KeyCount": len(page), "IsTruncated": len(keys) > limit}
+            if page:
+                answer["Contents"] = page
+            if answer["IsTruncated"]:
+                answer["NextContinuationToken"] = keys[limit - 1]
+            return answer
+
+        return self._request("ListObjectsV2", f"{Bucket}/{Prefix}", effect)
+
+    def get_paginator(self, operation: str) -> Any:
+        assert operation == "list_objects_v2", operation
+        client = self
+
+        class Paginator:
+            def paginate(self, **request: Any) -> Iterator[dict[str, Any]]:
+                request.pop("PaginationConfig", None)
+                page = client.list_objects_v2(**request)
+                yield page
+                while token := page.get("NextContinuationToken"):
+                    page = client.list_objects_v2(**request, ContinuationToken=token)
+                    yield page
+
+        return Paginator()
+
+    def create_multipart_upload(
+        self,
+        *,
+        Bucket: str,
+        Key: str,
+        ContentType: str = "binary/octet-stream",
+        Metadata: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        def effect() -> dict[str, Any]:
+            self._bucket(Bucket, "CreateMultipartUpload")
+            upload_id = f"upload-{next(self._aws._sequence)}"
+            self._aws.uploads[upload_id] = Upload(f"{Bucket}/{Key}", ContentType, Metadata or {})
+            return {"UploadId": upload_id}
+
+        return self._request("CreateMultipartUpload", f"{Bucket}/{Key}", effect)
+
+    def _upload(self, upload_id: str, place: str, operation: str) -> Upload:
+        upload = self._aws.uploads.get(upload_id)
+        if upload is None or upload.key != place:
+            raise client_error("NoSuchUpload", 404, operation)
+        return upload
+
+    def upload_part(
+        self, *, Bucket: str, Key: str, UploadId: str, PartNumber: int, Body: bytes | bytearray
+    ) -> dict[str, Any]:
+        data, place = bytes(Body), f"{Bucket}/{Key}"
+
+        def effect() -> dict[str, Any]:
+            self._upload(UploadId, place, "UploadPart").parts[PartNumber] = data
+            return {"ETag": f'"{hashlib.md5(data).hexdigest()}"'}
+
+        return self._request("UploadPart", place, effect)
+
+    def upload_part_copy(
+        self,
+        *,
+        Bucket: str,
+        Key: str,
+        UploadId: str,
+        PartNumber: int,
+        CopySource: Mapping[str, str],
+        CopySourceRange: str,
+    ) -> dict[str, Any]:
+        place = f"{Bucket}/{Key}"
+
+        def effect() -> dict[str, Any]:
+            source = self._object(CopySource["Bucket"], CopySource["Key"], "UploadPartCopy")
+            data = _range(source.data, CopySourceRange)
+            self._upload(UploadId, place, "UploadPartCopy").parts[PartNumber] = data
+            return {"CopyPartResult": {"ETag": f'"{hashlib.md5(data).hexdigest()}"'}}
+
+        return self._request("UploadPartCopy", place, effect)
+
+    def complete_multipart_upload(
+        self, *, Bucket: str, Key: str, UploadId: str, MultipartUpload: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        place = f"{Bucket}/{Key}"
+
+        def effect() -> dict[str, Any]:
+            upload = self._upload(UploadId, place, "CompleteMultipartUpload")
+            wanted = MultipartUpload["Parts"]
+            numbers = [part["PartNumber"] for part in wanted]
+            digests = {number: hashlib.md5(upload.parts[number]) for number in numbers if number in upload.parts}
+            if numbers != sorted(set(numbers)) or not numbers:
+                raise client_error("InvalidPartOrder", 400, "CompleteMultipartUpload")
+            for part in wanted:
+                known = digests.get(part["PartNumber"])
+                if known is None or known.hexdigest() != part["ETag"].strip('"'):
+                    raise client_error("InvalidPart", 400, "CompleteMultipartUpload")
+            if any(len(upload.parts[number]) < self._aws.min_part_bytes for number in numbers[:-1]):
+                raise client_error("EntityTooSmall", 400, "CompleteMultipartUpload")
+            joined = hashlib.md5(b"".join(digests[number].digest() for number in numbers)).hexdigest()
+            data = b"".join(upload.parts[number] for number in numbers)
+            etag, reason = f"{joined}-{len(numbers)}", "CompleteMultipartUpload"
+            del self._aws.uploads[UploadId]
+            self._aws.put(Bucket, Key, data, upload.metadata, upload.content_type, etag, reason)
+            return {"ETag": f'"{etag}"'}
+
+        return self._request("CompleteMultipartUpload", place, effect)
+
+    def abort_multipart_upload(self, *, Bucket: str, Key: str, UploadId: str) -> dict[str, Any]:
+        def effect() -> dict[str, Any]:
+            self._upload(UploadId, f"{Bucket}/{Key}", "AbortMultipartUpload")
+            del self._aws.uploads[UploadId]
+            return {}
+
+        return self._request("AbortMultipartUpload", f"{Bucket}/{Key}", effect)
+
+    # Signing asks nobody.
+
+    def generate_presigned_url(self, operation: str, Params: Mapping[str, str], ExpiresIn: int) -> str:
+        return f"https://s3.test/{Params['Bucket']}/{Params['Key']}?X-Amz-Expires={ExpiresIn}"
+
+    def generate_presigned_post(self, bucket: str, key: str, Conditions: Any, ExpiresIn: int) -> dict[str, Any]:
+        return {"url": f"https://s3.test/{bucket}", "fields": {"key": key}}
+
+
+def _range(data: bytes, text: str) -> bytes:
+    start, _, end = text.removeprefix("bytes=").partition("-")
+    if int(start) >= len(data):
+        raise client_error("InvalidRange", 416, "GetObject")
+    return data[int(start) : int(end) + 1 if end else None]
+
+
+class StepFunctions(Client):
+    name = "stepfunctions"
+
+    class exceptions(Client.exceptions):
+        class ExecutionAlreadyExists(ClientError):
+            pass
+
+        class ExecutionDoesNotExist(ClientError):
+            pass
+
+    def start_execution(self, *, stateMachineArn: str, name: str, input: str) -> dict[str, Any]:
+        def effect() -> dict[str, Any]:
+            try:
+                execution = self._aws.executions.start(stateMachineArn, name, input)
+            except ExecutionAlreadyExists:
+                kind = self.exceptions.ExecutionAlreadyExists
+                raise client_error("ExecutionAlreadyExists", 400, "StartExecution", kind) from None
+            return {"executionArn": execution.arn}
+
+        return self._request("StartExecution", name, effect)
+
+    def _execution(self, arn: str, operation: str) -> Execution:
+        if arn not in self._aws.executions.all:
+            raise client_error("ExecutionDoesNotExist", 400, operation, self.exceptions.ExecutionDoesNotExist)
+        return self._aws.executions.all[arn]
+
+    def describe_execution(self, *, executionArn: str) -> dict[str, Any]:
+        def effect() -> dict[str, Any]:
+            execution = self._execution(executionArn, "DescribeExecution")
+            return {"executionArn": executionArn, "name": execution.name, "status": execution.status}
+
+        return self._request("DescribeExecution", executionArn.rpartition(":")[2], effect)
+
+    def stop_execution(self, *, executionArn: str, error: str = "", cause: str = "") -> dict[str, Any]:
+        def effect() -> dict[str, Any]:
+            self._execution(executionArn, "StopExecution")
+            self._aws.executions.stop(executionArn)
+            return {}
+
+        return self._request("StopExecution", executionArn.rpartition(":")[2], effect)
+
+
+class EventBridge(Client):
+    name = "events"
+
+    def put_events(self, *, Entries: list[dict[str, Any]]) -> dict[str, Any]:
+        def effect() -> dict[str, Any]:
+            results: list[dict[str, str]] = []
+            for entry in Entries:
+                if self._aws.poison.events(entry):
+                    results.append({"ErrorCode": "InternalFailure", "ErrorMessage": "refused"})
+                else:
+                    self._aws.events.append((self._aws.timeline.seconds, entry))
+                    results.append({"EventId": str(len(self._aws.events))})
+            return {"FailedEntryCount": sum("ErrorCode" in result for result in results), "Entries": results}
+
+        return self._request("PutEvents", Entries[0]["DetailType"], effect)
+
+
+class Lambda(Client):
+    name, attempts, timeout_seconds = "lambda", 1, 26.0
+
+    def invoke(self, *, FunctionName: str, Payload: bytes) -> dict[str, Any]:
+        def effect() -> dict[str, Any]:
+            result, has_failed = self._aws.invoke(FunctionName, json.loads(Payload))
+            answer: dict[str, Any] = {"StatusCode": 200, "Payload": io.BytesIO(json.dumps(result).encode())}
+            return answer | {"FunctionError": "Unhandled"} if has_failed else answer
+
+        return self._request("Invoke", FunctionName, effect)
+
+
+class Ses(Client):
+    name = "sesv2"
+
+    def send_email(self, *, FromEmailAddress: str, Destination: Any, Content: Any) -> dict[str, Any]:
+        (recipient,) = Destination["ToAddresses"]
+
+        def effect() -> dict[str, Any]:
+            if recipient in self._aws.poison.mails:
+                raise client_error("MessageRejected", 400, "SendEmail")
+            simple = Content["Simple"]
+            self._aws.mails.append((recipient, simple["Subject"]["Data"], simple["Body"]["Text"]["Data"]))
+            return {"MessageId": str(len(self._aws.mails))}
+
+        return self._request("SendEmail", recipient, effect)
+
+
+class SecretsManager(Client):
+    name = "secretsmanager"
+
+    def get_secret_value(self, *, SecretId: str) -> dict[str, Any]:
+        def effect() -> dict[str, Any]:
+            if SecretId not in self._aws.secrets:
+                raise client_error("ResourceNotFoundException", 400, "GetSecretValue")
+            return {"SecretString": self._aws.secrets[SecretId]}
+
+        return self._request("GetSecretValue", SecretId, effect)
