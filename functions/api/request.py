@@ -16,6 +16,7 @@ from waybill.bootstrap import Services
 from waybill.entities.model import NAME_PATTERN, Entity
 from waybill.entities.permissions import Caller
 from waybill.errors import InvalidRequest, MalformedRequest, PreconditionFailed, TooLarge
+from waybill.ids import time_ordered_uuid
 from waybill.wire.schema import UUID_PATTERN
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class Request(APIGatewayProxyEventV2):
         self.services = services
         self._verifier = verifier
         self._entities: dict[str, Entity | None] = {}
+        #: Whether an earlier attempt with the same `Idempotency-Key` may have had its effect.
+        self.is_repeat = False
 
     @property
     def path(self) -> str:
@@ -49,6 +52,12 @@ class Request(APIGatewayProxyEventV2):
             Unauthorized: there is no valid token.
         """
         return self._verifier().caller(self.headers.get("authorization"))
+
+    @cached_property
+    def made_id(self) -> str:
+        """The id of what this request makes: time-ordered, and the same in every attempt with one `Idempotency-Key`."""
+        services = self.services
+        return time_ordered_uuid(int(services.clock.now().timestamp() * 1000), services.ids)
 
     @cached_property
     def query(self) -> dict[str, str]:

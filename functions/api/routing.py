@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools.event_handler.api_gateway import Response, Router
 
 from auth import NOTHING, Need
+from idempotency import answer_once
 from request import Request, check_takes_nothing, uuid_of
 from waybill.errors import MalformedRequest
 
@@ -54,6 +55,7 @@ def accepted(description: str, shape: type) -> dict[int, Answer]:
     return {202: Answer(description, shape, ("Location", "Retry-After"))}
 
 
+IDEMPOTENCY_KEY = "Idempotency-Key"
 DELETED = {204: Answer("It is deleted.")}
 
 
@@ -63,9 +65,7 @@ class Operation:
 
     Attributes:
         refusals: statuses beyond those that every route of the kind has, and what they mean here.
-        headers: headers of the request that it reads.
-        replay: returns the kept answer to a request that is repeated with its `Idempotency-Key`. It comes before the
-            body is validated: what made the body valid the first time may have changed.
+        headers: headers of the request that it reads. A route with `IDEMPOTENCY_KEY` is answered once for each key.
     """
 
     method: str
@@ -79,7 +79,6 @@ class Operation:
     refusals: Mapping[int, str] = field(default_factory=dict)
     headers: tuple[str, ...] = ()
     description: str = ""
-    replay: Callable[[Request, Any], Response[str] | None] | None = None
 
     @cached_property
     def body(self) -> type[Body] | None:
@@ -113,10 +112,13 @@ class Operation:
         """
         request: Request = app.current_event
         values, given = self._checked(request, app.context["_route_args"])
-        if self.replay is not None and (kept := self.replay(request, given)) is not None:
-            return kept
-        app.context["_route_args"] = self._arguments(request, values, given)
-        return next_middleware(app)
+
+        def work() -> Any:
+            app.context["_route_args"] = self._arguments(request, values, given)
+            return next_middleware(app)
+
+        key = request.headers.get(IDEMPOTENCY_KEY.lower()) if IDEMPOTENCY_KEY in self.headers else None
+        return work() if key is None else answer_once(request, key, given, work)
 
     def _checked(self, request: Request, path: dict[str, str]) -> tuple[dict[str, Any], Any]:
         """The resources that the request is about, by name, and its body as it was sent."""
@@ -199,7 +201,7 @@ class ApiRouter:
         Args:
             path: with `<name>` for the parameters.
             operation_id: the function's name in camel case when left out.
-            more: `refusals`, `headers`, `description` and `replay` of `Operation`.
+            more: `refusals`, `headers` and `description` of `Operation`.
         """
 
         def register(handler: Handler) -> Handler:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import uuid
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,10 +16,13 @@ from tests.api_builders import (
     BOB,
     CONTACTS,
     JOB_MEMBERS,
+    NOW,
     OPS,
     SALES,
+    Answer,
     Api,
 )
+from tests.lost_replies import ALL, lost_replies
 from waybill.aws.dynamodb import to_attributes
 
 
@@ -244,6 +250,80 @@ def test_an_outage_frees_the_key_at_once(api: Api, monkeypatch: pytest.MonkeyPat
         assert api("POST", "/imports", **request).status == 500
     assert api("POST", "/imports", **request).status == 202
     assert len(api("GET", "/jobs").json["items"]) == 1
+
+
+def in_between(monkeypatch: pytest.MonkeyPatch, api: Api, send: Callable[[], Answer], count: int) -> list[Answer]:
+    """The answers to `count` requests, each of which has passed its checks before the first one registers its job."""
+    answers: list[Answer] = []
+    head = api.services.files.head
+
+    def head_and_send(*given: Any) -> Any:
+        info = head(*given)
+        if len(calls) < count:
+            calls.append(None)
+            answers.append(send())
+        return info
+
+    calls = [None]
+    with monkeypatch.context() as patch:
+        patch.setattr(api.services.files, "head", head_and_send)
+        answers.append(send())
+    return answers
+
+
+@pytest.mark.parametrize("status", [202, 201])
+def test_of_parallel_requests_for_one_upload_one_wins(api: Api, monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+    api.put_contacts()
+    upload_id = api.upload()
+    modes = itertools.cycle(["upsert", "insert", "update"])
+
+    def send() -> Answer:
+        if status == 201:
+            return api("POST", f"/EntityImport/{upload_id}/import")
+        return api("POST", "/imports", body={"uploadId": upload_id, "mode": next(modes)})
+
+    answers = in_between(monkeypatch, api, send, 20)
+    assert Counter(answer.status for answer in answers) == {status: 1, 409: 19}
+    (job,) = api("GET", "/jobs").json["items"]
+    won = next(answer.json for answer in answers if answer.status == status)
+    assert (won.get("jobId") or won["importId"], won.get("mode", job["mode"])) == (job["jobId"], job["mode"])
+
+
+def test_a_parallel_request_with_the_same_key_waits_for_the_answer(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.put_contacts()
+    request = keyed(api.upload())
+    during, first = in_between(monkeypatch, api, lambda: api("POST", "/imports", **request), 2)
+    assert (during.status, first.status) == (409, 202)
+    assert api("POST", "/imports", **request).text == first.text
+
+
+def test_a_refused_import_leaves_the_upload_as_it_was(api: Api) -> None:
+    api.put_contacts()
+    upload_id = api.upload()
+    assert api("POST", "/imports", body={"uploadId": upload_id, "mode": "replace"}).status == 422
+    mark = api.services.entities.mark(api.services.entities.get("contacts"), NOW)
+    assert api("POST", "/imports", body={"uploadId": upload_id}).status == 409  # a deletion that is then given up
+    api.services.entities.unmark(api.services.entities.get("contacts").uid, mark)
+    assert api("POST", "/imports", body={"uploadId": upload_id}).status == 202
+
+
+@pytest.mark.parametrize("has_key", [True, False])
+def test_a_registration_whose_reply_is_lost_makes_one_job(api: Api, has_key: bool) -> None:
+    api.put_contacts()
+
+    def request() -> dict[str, Any]:
+        upload_id = api.upload()
+        return keyed(upload_id, upload_id) if has_key else {"body": {"uploadId": upload_id}}
+
+    with lost_replies(api.services.dynamodb, "TransactWriteItems"):
+        assert api("POST", "/imports", **request()).status == 202
+    failing = request()
+    with lost_replies(api.services.dynamodb, "TransactWriteItems", ALL):
+        assert api("POST", "/imports", **failing).status == 500
+    assert len(api("GET", "/jobs").json["items"]) == 2
+    again = api("POST", "/imports", **failing)
+    assert again.status == (202 if has_key else 409)
+    assert len(api("GET", "/jobs").json["items"]) == 2
 
 
 def test_a_key_does_no_harm_elsewhere(api: Api) -> None:

@@ -16,6 +16,7 @@ from tests import builders, workbooks
 from tests.importing import records, run
 from tests.integration.test_import_files import FILES, HEADER, JSON_FILES
 from waybill.bootstrap import Services
+from waybill.ids import new_uuid
 from waybill.imports import preview as previewing
 from waybill.imports.error_log import error_page
 from waybill.imports.options import ImportOptions
@@ -59,7 +60,7 @@ def compare(services: Services, name: str, data: bytes, **options: Any) -> tuple
     upload = uploaded(services, name, data)
     chosen = ImportOptions(**options)
     seen = preview(services, upload, chosen)
-    job = run(services, start_upload(services, services.uploads.get(upload.upload_id), chosen))
+    job = run(services, start_upload(services, services.uploads.get(upload.upload_id), chosen, new_uuid()))
     errors, _, _ = error_page(services.files, services.settings.files_bucket, job, 1000, None)
     if job.status is Status.FAILED:
         assert seen.error is not None

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.event_handler.api_gateway import Response
 
 from answers import json_response
 from auth import IMPORT, UPLOAD, UPLOAD_IN_BODY
 from request import Request
-from routing import Answer, ApiRouter, accepted, ok
+from routing import IDEMPOTENCY_KEY, Answer, ApiRouter, accepted, ok
 from views import accept
 from waybill.entities.model import Entity
-from waybill.errors import Conflict, MalformedRequest, WaybillError
+from waybill.errors import Conflict
 from waybill.ids import new_uuid
-from waybill.jobs.idempotency import MAX_KEY, Claim
-from waybill.jobs.model import Job
 from waybill.jobs.uploads import Upload
 from waybill.timestamps import rfc3339
 from waybill.wire import imports as wire
@@ -27,24 +24,8 @@ if TYPE_CHECKING:
     from models.imports import ImportRequest, PreviewRequest, UploadRequest
 
 FORM_SECONDS = 900
-IDEMPOTENCY_KEY = re.compile(f"[\x21-\x7e]{{1,{MAX_KEY}}}")
 
 router = ApiRouter("Imports")
-
-
-def kept_answer(request: Request, given: Any) -> Response[str] | None:
-    """The answer to the first request with this `Idempotency-Key`; None when there is none yet."""
-    key = request.headers.get("idempotency-key")
-    if key is None:
-        return None
-    if not IDEMPOTENCY_KEY.fullmatch(key):
-        raise MalformedRequest(f"Idempotency-Key must have 1 to {MAX_KEY} visible ASCII characters.")
-    answer = request.services.idempotency_keys.find(request.caller.subject, key, given)
-    return None if answer is None else _repeated(answer)
-
-
-def _repeated(answer: dict[str, Any]) -> Response[str]:
-    return Response(answer["status"], None, answer["body"], answer["headers"])
 
 
 @router.post(
@@ -114,37 +95,9 @@ def preview_upload(request: Request, upload: Upload, entity: Entity, body: Previ
         409: "The file has not been sent yet or was already imported; or a request with the same key is running.",
         410: "The upload has expired.",
     },
-    headers=("Idempotency-Key",),
-    replay=kept_answer,
+    headers=(IDEMPOTENCY_KEY,),
 )
 def create_import(request: Request, upload: Upload, body: ImportRequest) -> Response[str]:
-    key = request.headers.get("idempotency-key")
-    if key is None:
-        return accept(request, _start(request, upload, body))
-    keys = request.services.idempotency_keys
-    claim = keys.claim(request.caller.subject, key, request.json())
-    if not isinstance(claim, Claim):
-        return _repeated(claim)
-    try:
-        answer = accept(request, _start(request, upload, body, claim.is_takeover))
-    except WaybillError:
-        keys.release(claim)
-        raise
-    except Exception:
-        keys.unlock(claim)
-        raise
-    keys.complete(claim, {"status": answer.status_code, "headers": answer.headers, "body": answer.body})
-    return answer
-
-
-def _start(request: Request, upload: Upload, body: ImportRequest, is_takeover: bool = False) -> Job:
-    """
-    Args:
-        is_takeover: the same request was here before and died: the job of the upload is its.
-    """
     from waybill.imports.start import start_upload
 
-    services = request.services
-    if is_takeover and upload.job_id is not None and (job := services.jobs.find(upload.job_id)) is not None:
-        return job
-    return start_upload(services, upload, body.options())
+    return accept(request, start_upload(request.services, upload, body.options(), request.made_id))

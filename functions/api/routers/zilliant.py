@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler.api_gateway import Response
 from answers import json_response
 from auth import ZILLIANT_JOB, ZILLIANT_UPLOAD
 from request import Request
-from routing import Answer, ApiRouter, ok
+from routing import IDEMPOTENCY_KEY, Answer, ApiRouter, ok
 from waybill.jobs.model import SERVICE_FAILURES, Job, Status
 from waybill.jobs.uploads import Upload
 from waybill.wire import zilliant as wire
@@ -33,14 +33,15 @@ router = ApiRouter("Zilliant")
     answers={201: Answer("The import is registered.", wire.ZilliantImport)},
     refusals={
         404: "There is no such upload, or it has expired.",
-        409: "The file has not been sent yet or was already imported.",
+        409: "The file has not been sent yet or was already imported; or a request with the same key is running.",
     },
+    headers=(IDEMPOTENCY_KEY,),
 )
 def start_import(request: Request, upload: Upload) -> Response[str]:
     from waybill.imports.options import ImportOptions
     from waybill.imports.start import start_upload
 
-    job = start_upload(request.services, upload, ImportOptions())
+    job = start_upload(request.services, upload, ImportOptions(), request.made_id)
     return json_response({"importId": job.job_id}, 201)
 
 

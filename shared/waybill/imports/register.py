@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from waybill.imports.options import ImportOptions
     from waybill.imports.source_object import ObjectVersion
     from waybill.jobs.drops import Drop
+    from waybill.jobs.origins import Origin
     from waybill.jobs.services import Services
 
 
@@ -59,7 +60,7 @@ def with_options(job: Job, entity: Entity, options: ImportOptions) -> Job:
     )
 
 
-def register(services: Services, job: Job, entity: Entity, options: ImportOptions, drop: Drop | None) -> Job:
+def register(services: Services, job: Job, entity: Entity, options: ImportOptions, origin: Origin | None) -> Job:
     """Store a new import with its entity's definition, and start it when its turn has come.
 
     Raises:
@@ -67,7 +68,7 @@ def register(services: Services, job: Job, entity: Entity, options: ImportOption
         EntityDeleted: the entity was, or is being, deleted.
     """
     checks = services.entities.still_there(entity.name, entity.uid)
-    job, _ = services.jobs.register(with_options(job, entity, options), entity.to_document(), drop, checks)
+    job, _ = services.jobs.register(with_options(job, entity, options), entity.to_document(), origin, checks)
     start_if_waiting(services, job)
     return job
 

@@ -11,13 +11,13 @@ from waybill.imports.options import ImportOptions, MetadataError, options_from_m
 from waybill.imports.register import new_import, register, register_failed, start_if_waiting
 from waybill.imports.source_object import ObjectVersion
 from waybill.jobs.drops import Drop
-from waybill.jobs.uploads import Upload
+from waybill.jobs.uploads import Upload, UploadOrigin
 
 if TYPE_CHECKING:
     from waybill.jobs.model import Job
     from waybill.jobs.services import Services
 
-# Job ids are derived from what is imported, so that an event or a request that comes twice makes one job.
+# The id of a drop's job is derived from the object, so that an event that comes twice makes one job.
 _NAMESPACE = "5f2e9c1a-7f0b-5a55-9d0a-6a2b1f0c3d11"
 DROP_PREFIX = "drop/"
 # Longer than a request of the API may take (29 seconds): a deletion of the entity is decided within one.
@@ -87,15 +87,20 @@ def _register_newest(services: Services, job: Job, metadata: Mapping[str, str], 
     return register(services, job, entity, options, drop)
 
 
-def start_upload(services: Services, upload: Upload, options: ImportOptions) -> Job:
-    """Register the import of an uploaded file, once per upload.
+def start_upload(services: Services, upload: Upload, options: ImportOptions, job_id: str) -> Job:
+    """Register the import of an uploaded file, once per upload. A second call with the same id finds the job.
 
     Raises:
         NotFound: the entity is gone.
         Conflict: the file is not there yet, or was imported already.
     """
-    if upload.job_id is not None and services.jobs.find(upload.job_id) is not None:
-        raise Conflict("This upload was imported already. Upload the file again to import it once more.")
+    origin = UploadOrigin(upload.upload_id, job_id)
+    if upload.job_id is not None:
+        own = services.jobs.find(job_id) if upload.job_id == job_id else None
+        if own is None:
+            raise Conflict(origin.refusal)
+        start_if_waiting(services, own)
+        return own
     entity = services.entities.get(upload.entity)
     if upload.entity_uid not in (None, entity.uid):
         raise NotFound("The entity of this upload was deleted.")
@@ -103,8 +108,6 @@ def start_upload(services: Services, upload: Upload, options: ImportOptions) -> 
     info = services.files.head(bucket, upload.key)
     if info is None:
         raise Conflict("The file is not uploaded yet. Send it to the form's url first.")
-    job_id = derived_uuid(_NAMESPACE, upload.upload_id)
-    services.uploads.claim(upload, job_id)
     source = ObjectVersion(bucket, upload.key, info.etag)
     job = new_import(services, job_id, upload.entity, upload.file_name, source, upload.started_by, upload.started_by_id)
-    return register(services, job, entity, options, None)
+    return register(services, job, entity, options, origin)

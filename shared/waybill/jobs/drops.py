@@ -38,6 +38,7 @@ class Drop:
     sequencer: str
     job_id: str
     modified: str
+    refusal = "A newer version of this object is already registered."
 
     @property
     def order(self) -> str:

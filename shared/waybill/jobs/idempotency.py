@@ -1,10 +1,13 @@
 """`Idempotency-Key`: a request that is sent again with its key gets the first one's answer, and no second effect.
 
-    IDEMPOTENCY#{hash of caller and key} / KEY   fingerprint of the request, attempt, lockedUntil, answer, expiresAt
+    IDEMPOTENCY#{hash of caller and key} / KEY   fingerprint of the request, madeId, attempt, lockedUntil, answer,
+                                                 expiresAt
 
     claim → (the request's work) → complete: the answer is kept, and given again for a day
                                  → release:  the request was refused and had no effect; the key is free again
             (neither: it died)   → once `lockedUntil` has passed, the same request takes over
+
+An attempt that takes over may find what the one before it made: it bears the id that all attempts share, `made_id`.
 
 Source: draft-ietf-httpapi-idempotency-key-header-06, sections 2.6 and 2.7: 422 for a key that was used with another
 request, 409 while the first one is being answered.
@@ -20,12 +23,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from waybill.aws.dynamodb import ConditionFailed, from_attributes
-from waybill.aws.expressions import Attr, Change
-from waybill.aws.table import Key, Table
+from waybill.aws.dynamodb import ConditionFailed
+from waybill.aws.expressions import Attr, Change, Condition
+from waybill.aws.table import Item, Key, Table
 from waybill.clock import Clock
 from waybill.errors import Conflict, InvalidRequest
-from waybill.ids import Ids, new_token
+from waybill.ids import Ids, new_token, time_ordered_uuid
 
 MAX_KEY = 255
 KEPT = timedelta(days=1)
@@ -35,11 +38,17 @@ LOCKED = timedelta(seconds=60)
 
 @dataclass(frozen=True)
 class Claim:
-    """A key that this attempt holds. `is_takeover`: an attempt before it may have had its effect."""
+    """A key that this attempt holds.
+
+    Attributes:
+        made_id: a time-ordered UUID for what the request makes, the same for every attempt.
+        is_repeat: an attempt before this one may have had its effect.
+    """
 
     digest: str
     attempt: str
-    is_takeover: bool
+    made_id: str
+    is_repeat: bool
 
 
 class IdempotencyKeys:
@@ -50,18 +59,8 @@ class IdempotencyKeys:
         self._clock = clock
         self._ids = ids
 
-    def find(self, subject: str, key: str, request: object) -> dict[str, Any] | None:
-        """The kept answer to this request with this key; None when there is none, or the key is another request's."""
-        item = self._table.get(_key(_digest(subject, key)))
-        if item is None or "answer" not in item or item["fingerprint"] != _fingerprint(request):
-            return None
-        if item["expiresAt"] <= self._clock.now().timestamp():
-            return None
-        kept: dict[str, Any] = json.loads(item["answer"])
-        return kept
-
     def claim(self, subject: str, key: str, request: object) -> Claim | dict[str, Any]:
-        """Hold a key for this attempt.
+        """Hold a key for this attempt. A read and a write.
 
         Args:
             subject: the caller; keys of different callers are different keys.
@@ -76,33 +75,34 @@ class IdempotencyKeys:
         """
         now = self._clock.now()
         digest, fingerprint = _digest(subject, key), _fingerprint(request)
-        attempt = new_token(self._ids)
+        found = self._table.get(_key(digest))
+        earlier = found if found is not None and found["expiresAt"] > now.timestamp() else None
+        if earlier is not None:
+            if earlier["fingerprint"] != fingerprint:
+                raise InvalidRequest("This Idempotency-Key was used for another request.")
+            if "answer" in earlier:
+                kept: dict[str, Any] = json.loads(earlier["answer"])
+                return kept
+            if earlier["lockedUntil"] > now.timestamp():
+                raise _still_running()
+        made_id = earlier["madeId"] if earlier else time_ordered_uuid(int(now.timestamp() * 1000), self._ids)
+        claim = Claim(digest, new_token(self._ids), made_id, is_repeat=earlier is not None)
         pk, sk = _key(digest)
         item = {
             "pk": pk,
             "sk": sk,
             "fingerprint": fingerprint,
-            "attempt": attempt,
+            "madeId": made_id,
+            "attempt": claim.attempt,
             "lockedUntil": int((now + LOCKED).timestamp()),
             "expiresAt": int((now + KEPT).timestamp()),
         }
-        seconds = int(now.timestamp())
-        is_abandoned = (
-            Attr("fingerprint").equals(fingerprint) & Attr("lockedUntil").at_most(seconds) & Attr("answer").is_missing()
-        )
-        is_free = Attr("pk").is_missing() | Attr("expiresAt").at_most(seconds)
         try:
-            replaced = self._table.put(item, is_free | Attr("attempt").equals(attempt) | is_abandoned)
-        except ConditionFailed as error:
-            found = {} if error.item is None else from_attributes(error.item)
-        else:
-            return Claim(digest, attempt, (replaced or item).get("attempt", attempt) != attempt)
-        if found.get("fingerprint", fingerprint) != fingerprint:
-            raise InvalidRequest("This Idempotency-Key was used for another request.")
-        if "answer" not in found:
-            raise Conflict("The first request with this Idempotency-Key is still running. Try again in a minute.")
-        kept: dict[str, Any] = json.loads(found["answer"])
-        return kept
+            # The claim itself passes too: the reply to it may have been lost.
+            self._table.put(item, _is_unchanged(found) | Attr("attempt").equals(claim.attempt))
+        except ConditionFailed:
+            raise _still_running() from None
+        return claim
 
     def complete(self, claim: Claim, answer: Mapping[str, Any]) -> None:
         """Store the response (JSON values) for repeated requests."""
@@ -120,6 +120,17 @@ class IdempotencyKeys:
     def _update(self, claim: Claim, name: str, value: str | int) -> None:
         with suppress(ConditionFailed):  # another attempt took over
             self._table.update(_key(claim.digest), Change(sets={name: value}), Attr("attempt").equals(claim.attempt))
+
+
+def _is_unchanged(found: Item | None) -> Condition:
+    if found is None:
+        return Attr("pk").is_missing()
+    is_same = Attr("attempt").equals(found["attempt"])
+    return is_same if "answer" in found else is_same & Attr("answer").is_missing()
+
+
+def _still_running() -> Conflict:
+    return Conflict("The first request with this Idempotency-Key is still running. Try again in a minute.")
 
 
 def _digest(subject: str, key: str) -> str:

@@ -24,9 +24,9 @@ from waybill.clock import Clock
 from waybill.errors import Conflict, EntityDeleted, Gone, NotFound, NotItsTurn, Superseded
 from waybill.jobs.active import active_key
 from waybill.jobs.cursors import decode_cursor, encode_cursor
-from waybill.jobs.drops import Drop
 from waybill.jobs.items import LIST_KEY, camel, job_from_item, job_item
 from waybill.jobs.model import TERMINAL, Job, Process, Retention, Status
+from waybill.jobs.origins import Origin
 from waybill.jobs.outbox import Outbox, outbox_item
 from waybill.jobs.queue import queue_key
 from waybill.jobs.removals import removal_item, removal_key
@@ -118,25 +118,26 @@ class JobRepository:
         self,
         job: Job,
         definition: Mapping[str, Any],
-        drop: Drop | None = None,
+        origin: Origin | None = None,
         entity_checks: Sequence[Action] = (),
     ) -> tuple[Job, bool]:
         """Store a new job once; an import that waits also joins its entity's queue.
 
         Args:
+            origin: what the job is made of.
             entity_checks: `EntityRepository.still_there`, for a job that must not begin while its entity is deleted.
 
         Returns:
             The job as stored, and whether this call stored it (False: it was there already).
 
         Raises:
-            Conflict: `drop` is older than an event already registered for its key (`Drops.has_newer`), or the object of
-                such an event is being deleted.
+            Conflict: the origin is not free. For a drop: it is older than an event already registered for its key
+                (`Drops.has_newer`), or the object of such an event is being deleted.
             EntityDeleted: a check failed.
         """
         actions = self._registration(job, definition)
-        if drop is not None:
-            actions.append(drop.action(self._table, self._clock.now()))
+        if origin is not None:
+            actions.append(origin.action(self._table, self._clock.now()))
         try:
             self._table.transact([*actions, *entity_checks], rounds=CONFLICT_ROUNDS)
         except TransactionCanceled as error:
@@ -147,7 +148,9 @@ class JobRepository:
                 raise
             if error.failed_conditions[-1] >= len(actions):
                 raise EntityDeleted(job.entity) from None
-            raise Conflict("A newer version of this object is already registered.") from None
+            if origin is None:
+                raise
+            raise Conflict(origin.refusal) from None
         self._outbox.publish_new(job)
         return job, True
 

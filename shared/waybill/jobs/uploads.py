@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from waybill.aws.dynamodb import ConditionFailed
 from waybill.aws.expressions import Attr, Change
-from waybill.aws.table import Item, Key, Table
-from waybill.errors import Conflict, NotFound
+from waybill.aws.table import Action, Item, Key, Table
+from waybill.errors import NotFound
 from waybill.jobs.items import camel
 from waybill.timestamps import from_epoch
 
@@ -51,17 +50,18 @@ class Uploads:
             raise NotFound("There is no upload with this id, or it has expired.")
         return _from_item(item)
 
-    def claim(self, upload: Upload, job_id: str) -> None:
-        """Bind an upload to the job made of it.
 
-        Raises:
-            Conflict: another job was made of it.
-        """
-        is_free = Attr("pk").exists() & (Attr("jobId").is_missing() | Attr("jobId").equals(job_id))
-        try:
-            self._table.update(_key(upload.upload_id), Change(sets={"jobId": job_id}), is_free)
-        except ConditionFailed:
-            raise Conflict("This upload was imported already.") from None
+@dataclass(frozen=True)
+class UploadOrigin:
+    """An upload, of which one job is made."""
+
+    upload_id: str
+    job_id: str
+    refusal = "This upload was imported already. Upload the file again to import it once more."
+
+    def action(self, table: Table, now: datetime) -> Action:
+        is_free = Attr("pk").exists() & Attr("jobId").is_missing()
+        return table.update_action(_key(self.upload_id), Change(sets={"jobId": self.job_id}), is_free)
 
 
 def _key(upload_id: str) -> Key:
