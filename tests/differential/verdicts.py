@@ -163,7 +163,8 @@ def frictionless_errors(table: Table) -> set[Error]:
             row = HEADER_ROW
         else:
             row = getattr(error, "row_number", 0)
-        name = getattr(error, "label", None) if row == HEADER_ROW else getattr(error, "field_name", None)
+        # A label that is repeated means its own field, not the one that is expected where it stands.
+        name = getattr(error, "label" if error.type == "duplicate-label" else "field_name", None)
         errors.add(Error(row, getattr(error, "field_number", None) or 0, name or "", error.type))
     return errors
 

@@ -51,7 +51,7 @@ def test_a_dropped_file_is_imported_and_its_bad_rows_come_back(services: Service
     items, summary, cursor = error_page(services.files, services.settings.files_bucket, job, 100, None)
     assert cursor is None
     assert [(item["rowNumber"], item["fieldName"]) for item in items] == [
-        (3, None),
+        (3, "contact_id"),
         (5, "email"),
         (6, "spend"),
         (7, "contact_id"),

@@ -25,13 +25,21 @@ _MAY_LACK = ("superset", "partial")
 class HeaderMismatch(Exception):
     """The header does not fit the schema.
 
-    `errors` has everything that is wrong, without the number of the header's row; `field_name` and `cell` are the
-    label. The first names the job's error.
+    `errors` has everything that is wrong, without the number of the header's row. `cell` is the label as the file has
+    it; `field_name` is the field that it means, or that is meant where it stands. The first error names the job's.
     """
 
     def __init__(self, errors: Sequence[RowError]) -> None:
         super().__init__(errors[0].message)
         self.errors = list(errors)
+
+
+class _Label(NamedTuple):
+    """A label with its column (from 0) and the field name that it means; `text` is as in the file."""
+
+    column: int
+    name: str
+    text: str
 
 
 class Column(NamedTuple):
@@ -76,16 +84,20 @@ def match_header(
     """
     renames = columns or {}
     rejects = _rejects_columns(schema, labels)
-    read = [(index, _field_name(schema, label, renames)) for index, label in enumerate(labels) if index not in rejects]
-    if not any(label.strip() for _, label in read):
-        raise HeaderMismatch([_error("blank-header", None, "", "Header is completely blank")])
+    read = [
+        _Label(index, _field_name(schema, label, renames), label)
+        for index, label in enumerate(labels)
+        if index not in rejects
+    ]
+    if not any(label.name.strip() for label in read):
+        raise HeaderMismatch([_error("blank-header", None, None, "", "Header is completely blank")])
     keys_only = required == "key"
-    missing = _missing_fields(schema, [label for _, label in read], keys_only)
+    missing = _missing_fields(schema, [label.name for label in read], keys_only)
     by_order = schema.fields_match == "exact" and not keys_only
     errors = _check_by_order(schema, read, missing) if by_order else _check_by_name(schema, read, missing)
     if errors:
         raise HeaderMismatch(errors)
-    matched = tuple(Column(index, schema.by_name[label]) for index, label in read if label in schema.by_name)
+    matched = tuple(Column(label.column, schema.by_name[label.name]) for label in read if label.name in schema.by_name)
     found = {column.position for column in matched}
     names = {column.field.name for column in matched}
     return HeaderMatch(
@@ -144,60 +156,64 @@ def _missing_fields(schema: Schema, labels: list[str], keys_only: bool) -> list[
     return missing
 
 
-def _error(type: str, number: int | None, label: str, message: str) -> RowError:
-    return RowError(None, number, label or None, type, label, message)
+def _error(type: str, number: int | None, name: str | None, text: str, message: str) -> RowError:
+    return RowError(None, number, name or None, type, text, message)
 
 
-def _missing_errors(read: Sequence[tuple[int, str]], missing: Sequence[Field]) -> list[RowError]:
-    after = read[-1][0] + 2
+def _missing_errors(read: Sequence[_Label], missing: Sequence[Field]) -> list[RowError]:
+    after = read[-1].column + 2
     return [
-        _error("missing-label", number, "", f'There is no label for the field "{field.name}"')
+        _error("missing-label", number, field.name, "", f'There is no label for the field "{field.name}"')
         for number, field in enumerate(missing, after)
     ]
 
 
-def _extra_error(index: int, label: str) -> RowError:
-    return _error("extra-label", index + 1, label, f'Label "{label}" at position {index + 1} is not a field')
+def _extra_error(label: _Label) -> RowError:
+    message = f'Label "{label.text}" at position {label.column + 1} is not a field'
+    return _error("extra-label", label.column + 1, None, label.text, message)
 
 
-def _blank_error(index: int) -> RowError:
-    return _error("blank-label", index + 1, "", f"Label at position {index + 1} is blank")
+def _blank_error(label: _Label, field: Field | None = None) -> RowError:
+    name = None if field is None else field.name
+    return _error("blank-label", label.column + 1, name, label.text, f"Label at position {label.column + 1} is blank")
 
 
-def _duplicate_error(index: int, label: str, first: int) -> RowError:
-    message = f'Label "{label}" at position {index + 1} is the same as at position {first + 1}'
-    return _error("duplicate-label", index + 1, label, message)
+def _duplicate_error(label: _Label, first: _Label) -> RowError:
+    same = "is the same as" if label.text == first.text else f'means the field "{label.name}", as does that'
+    message = f'Label "{label.text}" at position {label.column + 1} {same} at position {first.column + 1}'
+    return _error("duplicate-label", label.column + 1, label.name, label.text, message)
 
 
-def _check_by_order(schema: Schema, read: Sequence[tuple[int, str]], missing: Sequence[Field]) -> list[RowError]:
-    errors = [_extra_error(index, label) for index, label in read[len(schema.fields) :]]
+def _check_by_order(schema: Schema, read: Sequence[_Label], missing: Sequence[Field]) -> list[RowError]:
+    errors = [_extra_error(label) for label in read[len(schema.fields) :]]
     errors += _missing_errors(read, missing)
-    first: dict[str, int] = {}
-    for (index, label), field in zip(read, schema.fields, strict=False):
-        if not label.strip():
-            errors.append(_blank_error(index))
-        elif label in first:
-            errors.append(_duplicate_error(index, label, first[label]))
-        elif label != field.name:
-            message = f'Label "{label}" at position {index + 1} is not the name of the field there, "{field.name}"'
-            errors.append(_error("incorrect-label", index + 1, label, message))
-        first.setdefault(label, index)
+    first: dict[str, _Label] = {}
+    for label, field in zip(read, schema.fields, strict=False):
+        if not label.name.strip():
+            errors.append(_blank_error(label, field))
+        elif label.name in first:
+            errors.append(_duplicate_error(label, first[label.name]))
+        elif label.name != field.name:
+            place = f'Label "{label.text}" at position {label.column + 1}'
+            message = f'{place} is not the name of the field there, "{field.name}"'
+            errors.append(_error("incorrect-label", label.column + 1, field.name, label.text, message))
+        first.setdefault(label.name, label)
     return errors
 
 
-def _check_by_name(schema: Schema, read: Sequence[tuple[int, str]], missing: Sequence[Field]) -> list[RowError]:
+def _check_by_name(schema: Schema, read: Sequence[_Label], missing: Sequence[Field]) -> list[RowError]:
     may_have_more = schema.fields_match in _MAY_HAVE_MORE
     errors: list[RowError] = []
-    first: dict[str, int] = {}
-    for index, label in read:
-        if not label.strip():
+    first: dict[str, _Label] = {}
+    for label in read:
+        if not label.name.strip():
             if not may_have_more:
-                errors.append(_blank_error(index))
-        elif label in first:
-            errors.append(_duplicate_error(index, label, first[label]))
-        elif label not in schema.by_name and not may_have_more:
-            errors.append(_extra_error(index, label))
-        first.setdefault(label, index)
-    if schema.fields_match == "partial" and not any(label in schema.by_name for _, label in read):
-        errors.append(_error("unmatched-header", None, "", "The header has none of the fields"))
+                errors.append(_blank_error(label))
+        elif label.name in first:
+            errors.append(_duplicate_error(label, first[label.name]))
+        elif label.name not in schema.by_name and not may_have_more:
+            errors.append(_extra_error(label))
+        first.setdefault(label.name, label)
+    if schema.fields_match == "partial" and not any(label.name in schema.by_name for label in read):
+        errors.append(_error("unmatched-header", None, None, "", "The header has none of the fields"))
     return errors + _missing_errors(read, missing)

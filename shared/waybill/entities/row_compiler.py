@@ -168,7 +168,7 @@ class RowCompiler:
 
     def _large_key(self, row: int, position: int, size_bytes: int, outputs: list[_Output]) -> RowError:
         message = f"the record's key has {size_bytes:,} bytes, more than {MAX_KEY_BYTES:,}"
-        if not self._key:
+        if len(self._key) != 1:
             return RowError.whole(row, "record-too-large", message)
         column = self._key[0]
         cell = next(output.cells[position] for output in outputs if output.column is column)

@@ -161,7 +161,7 @@ class _Loader:
         try:
             for segment, row, count in self._segments(tally):
                 block = self._reader.read(segment, row, count, self._services.clock.now(), self._sink.wrapping)
-                block.reject(losers)
+                self._reader.reject_keys(block, losers)
                 if self._policy.refuses_all:
                     block.stop_all()
                 limit = self._limit_row(tally.rejected, block)
@@ -170,7 +170,7 @@ class _Loader:
                 self._handed_in = row + count if limit is None else limit
                 self._sink.write(block.rows, block.texts, block.digests)
                 refused = self._sink.refused()
-                block.reject(refused)
+                self._reader.reject_keys(block, refused)
                 self._refused |= refused
                 report.reject_all(block.rejected())
                 self._count(tally, block, digests)
@@ -224,8 +224,8 @@ class _Loader:
                         tally.unprocessed += 1
                     continue
                 block = self._reader.read(segment, row, count, self._services.clock.now(), None)
-                block.reject(losers)
-                block.reject(written.refused)
+                self._reader.reject_keys(block, losers)
+                self._reader.reject_keys(block, written.refused)
                 if self._policy.refuses_all:
                     block.stop_all()
                 block.stop(written.handed_in, written.lost)

@@ -89,7 +89,7 @@ def _key_search(
     services: Services, job: Job, plan: ImportPlan, reader: RowReader, remaining_seconds: Remaining
 ) -> DuplicateSearch:
     def found(row: int, block: RowBlock, position: int) -> Found:
-        return Found(row, block.keys[position])
+        return Found(row, block.keys[position], *reader.key_place(block.raw(row)))
 
     return _search(services, job, plan, reader, "keys", found, remaining_seconds)
 

@@ -33,15 +33,21 @@ by_row = attrgetter("row")
 class Found(NamedTuple):
     """A row that was read again.
 
-    `value` is what is compared, and `field_number` the number of its field. `text` (the row's request) and `raw` (the
-    row as in the file) are set where the caller writes rows.
+    `value` is what is compared; `field_number`, `field_name` and `cell` say where it is in the file (`Place`). `text`
+    (the row's request) and `raw` (the row as in the file) are set where the caller writes rows.
     """
 
     row: int
     value: str
-    field_number: int | None = None
+    field_number: int | None
+    field_name: str | None
+    cell: str | None
     text: str = ""
     raw: str = ""
+
+    def error(self, type: str, message: str) -> RowError:
+        """The error of losing to another row."""
+        return RowError(self.row, self.field_number, self.field_name, type, self.cell, message)
 
 
 class Loser(NamedTuple):
@@ -200,7 +206,7 @@ def earlier_rows(rows: Sequence[Found]) -> Iterator[Loser]:
     *earlier, winner = rows
     message = f"Row {winner.row} has the same key and replaces this row."
     for found in earlier:
-        yield Loser(RowError(found.row, None, None, DUPLICATE_KEY, found.value, message), found.raw)
+        yield Loser(found.error(DUPLICATE_KEY, message), found.raw)
 
 
 def later_rows(rows: Sequence[Found], names: Sequence[str], gone: Container[int]) -> Iterator[Loser]:
@@ -208,4 +214,4 @@ def later_rows(rows: Sequence[Found], names: Sequence[str], gone: Container[int]
     left = [found for found in rows if found.row not in gone]
     for found in left[1:]:
         message = f"Row {left[0].row} already has the same value of {', '.join(names)}."
-        yield Loser(RowError(found.row, found.field_number, names[0], UNIQUE_ERROR, found.value, message))
+        yield Loser(found.error(UNIQUE_ERROR, message))

@@ -16,6 +16,7 @@ from waybill.imports.job_files import error_log_key, summary_key
 from waybill.imports.rejects import ERROR_LOG_HEADER, Summary, error_log_line
 from waybill.jobs.model import Job
 from waybill.tabular.dialect import Dialect
+from waybill.tabular.formulas import unguard
 from waybill.tabular.records import cut
 
 _WINDOW_BYTES = 256 * 1024
@@ -82,8 +83,8 @@ def _item(row: list[str]) -> dict[str, Any]:
     return {
         "rowNumber": int(number) if number else None,
         "fieldNumber": int(field_number) if field_number else None,
-        "fieldName": name or None,
+        "fieldName": unguard(name) or None,
         "type": error_type,
-        "cell": cell,
-        "message": message,
+        "cell": unguard(cell),
+        "message": unguard(message),
     }

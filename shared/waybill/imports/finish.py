@@ -186,7 +186,8 @@ def _search(
         try:
             again = read_rows_again(services.files, plan, reader, wanted, first_chunk, _NO_TIME, tick)
             for chunk, row, block, at in again:
-                yield chunk, Found(row, block.keys[at], None, block.texts[at].decode(), block.raw(row))
+                raw = block.raw(row)
+                yield chunk, Found(row, block.keys[at], *reader.key_place(raw), block.texts[at].decode(), raw)
         except SourceChanged:
             raise _SourceGone from None
 

@@ -5,6 +5,9 @@ so that the finish can insert more rows (earlier ones of a repeated key) without
 
     rejects file   _row,_type,_reason, then the record exactly as it stood, in the source's delimiter and encoding
     error log      rowNumber,fieldNumber,fieldName,type,cell,message      UTF-8 CSV, one line per error
+
+People open the error log in a spreadsheet, so its texts have the formula guard. The rejects file has none: it holds the
+records exactly as they stood.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from waybill.entities.row_results import RowError
+from waybill.tabular.formulas import guard
 
 ERROR_LOG_COLUMNS = ("rowNumber", "fieldNumber", "fieldName", "type", "cell", "message")
 REJECTS_COLUMNS = ("_row", "_type", "_reason")
@@ -50,6 +54,14 @@ class RejectsFormat:
         head = self.delimiter.join((str(row), type, self._quoted(reason)))
         return f"{head}{self.delimiter}{raw}\n".encode(self.encoding, "replace")
 
+    def rejected(self, raw: str, errors: Sequence[RowError]) -> bytes:
+        """The line of a row with these errors, of which the first names its type."""
+        first = errors[0]
+        reason = first.message if len(errors) == 1 else f"{first.message} (and {len(errors) - 1} more)"
+        if first.field_name:
+            reason = f"{first.field_name}: {reason}"
+        return self.line(first.row_number or 0, first.type, reason, raw)
+
     def header(self, raw: str) -> bytes:
         """The first line, from the source's header record."""
         if self.strip_columns:
@@ -79,10 +91,12 @@ _LOG_LINE: Callable[[Iterable[Any]], str] = csv.writer(_Echo()).writerow
 
 
 def error_log_line(error: RowError) -> bytes:
-    """One line of the error log, with its line break (RFC 4180: CR LF)."""
-    if error.cell is not None and len(error.cell) > CELL_CAP:
-        error = error._replace(cell=error.cell[: CELL_CAP - 1] + "\u2026")
-    return _LOG_LINE(error).encode("utf-8", "replace")
+    """One line of the error log, with its line break (RFC 4180: CR LF) and the formula guard around its texts."""
+    row, number, name, type, cell, message = error
+    if cell is not None and len(cell) > CELL_CAP:
+        cell = cell[: CELL_CAP - 1] + "\u2026"
+    texts = (name and guard(name), type, cell and guard(cell), guard(message))
+    return _LOG_LINE((row, number, *texts)).encode("utf-8", "replace")
 
 
 ERROR_LOG_HEADER = (",".join(ERROR_LOG_COLUMNS) + "\r\n").encode()
@@ -145,12 +159,8 @@ class ChunkRejects:
         """
         rejects, log = [], []
         for raw, errors in rows:
-            first = errors[0]
-            number = first.row_number or 0
-            reason = first.message if len(errors) == 1 else f"{first.message} (and {len(errors) - 1} more)"
-            if first.field_name:
-                reason = f"{first.field_name}: {reason}"
-            line = self.format.line(number, first.type, reason, raw)
+            number = errors[0].row_number or 0
+            line = self.format.rejected(raw, errors)
             rejects.append(line)
             self._rows.append(number)
             self._rejects_at.append(self._rejects_size)

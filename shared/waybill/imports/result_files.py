@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from waybill.aws.files import SourceChanged, Writer
 from waybill.imports.deadline import OutOfTime
-from waybill.imports.duplicates import DUPLICATE_KEY, Loser, LoserQueue
+from waybill.imports.duplicates import Loser, LoserQueue
 from waybill.imports.job_files import error_log_key, part_prefix, rejects_key, summary_key
 from waybill.imports.plan_document import ImportPlan
 from waybill.imports.rejects import ERROR_LOG_HEADER, RejectsFormat, RejectsIndex, Summary, error_log_line, insert_rows
@@ -98,7 +98,7 @@ def _put_part(
         content = {name: _pieces(services, bucket, prefix + name) for name in content}
     for loser in losers:
         summary.add(loser.error)
-    lines = [(loser.row, form.line(loser.row, DUPLICATE_KEY, loser.error.message, loser.raw)) for loser in losers]
+    lines = [(loser.row, form.rejected(loser.raw, [loser.error])) for loser in losers]
     for piece in insert_rows(content["rejects"], index.rows, index.rejects_at, lines):
         rejects.write(piece)
     lines = [(loser.row, error_log_line(loser.error)) for loser in losers]

@@ -12,10 +12,10 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from waybill.entities.columns import Lane, make_column
-from waybill.entities.header import HeaderMatch
+from waybill.entities.header import Column, HeaderMatch
 from waybill.entities.model import Entity
 from waybill.entities.native_rows import NativeRows, Unverified, native_rows
 from waybill.entities.row_compiler import MISSING_KEY, RowCompiler, key_text
@@ -39,6 +39,15 @@ ROW_CAP_BYTES = 1024 * 1024
 _NONE: frozenset[int] = frozenset()
 _STRAY = "The row has a quote inside an unquoted cell, text after a closing quote, or a NUL character."
 _STRAY_IN_JSON_LINES = "The line is not a JSON value like the others, repeats a name, or contains a NUL character."
+
+
+class Place(NamedTuple):
+    """Where a key is in the file: number and name of its field, where it is one, and the text of its cell. The texts of
+    several are joined as in `key_text`; a schema without a primary key has none."""
+
+    field_number: int | None
+    field_name: str | None
+    cell: str | None
 
 
 class RowReader:
@@ -161,16 +170,45 @@ class RowReader:
         block.raw = _LazyRaws(segment, self._plan, numbers)
         return block
 
-    def unique_value(self, raw: str, index: int) -> tuple[str, int]:
-        """(the value that the `index`-th unique set compares of a good row, field number of its first field)."""
-        names = self.unique_sets[index]
+    def unique_value(self, raw: str, index: int) -> tuple[str, int, str, str]:
+        """(the value that the `index`-th unique set compares of a good row, then number and name of its first field,
+        and the text of its cells)."""
+        found = self._cells_of(raw, self.unique_sets[index])
+        values = [self._unguarded(position, cell) for (position, _), cell in found]
+        texts = [
+            field.kind.identity(field.check(value)[0]) for ((_, field), _), value in zip(found, values, strict=True)
+        ]
+        first = found[0][0]
+        return key_text(texts), first.position + 1, first.field.name, key_text([cell for _, cell in found])
+
+    def key_place(self, raw: str) -> Place:
+        """Where the primary key of a good row is, given the row as in the file."""
+        found = self._cells_of(raw, self._schema.primary_key)
+        if len(found) != 1:
+            return Place(None, None, key_text([cell for _, cell in found]) if found else None)
+        [(column, cell)] = found
+        return Place(column.position + 1, column.field.name, cell)
+
+    def reject_keys(self, block: RowBlock, errors: Mapping[int, RowError]) -> None:
+        """Reject the good rows of a block that have an error of their key, which then says where the key is."""
+        if errors:
+            rows = [row for row in block.rows if row in errors]
+            block.reject({row: self._at_key(errors[row], block.raw(row)) for row in rows})
+
+    def _at_key(self, error: RowError, raw: str) -> RowError:
+        if error.cell is not None:
+            return error
+        number, name, cell = self.key_place(raw)
+        return error._replace(field_number=number, field_name=name, cell=cell)
+
+    def _cells_of(self, raw: str, names: Sequence[str]) -> list[tuple[Column, str]]:
+        """The columns of these fields with the cells that a row has there."""
         cells = next(csv.reader([raw], **self._plan.dialect.reader_options()))
-        columns = {field.name: (position, field) for position, field in self._match.columns if field.name in names}
-        texts = []
-        for name in names:
-            position, field = columns[name]
-            texts.append(field.kind.identity(field.check(cells[position])[0]))
-        return key_text(texts), columns[names[0]][0] + 1
+        by_name = {column.field.name: column for column in self._match.columns}
+        return [(by_name[name], cells[by_name[name].position]) for name in names]
+
+    def _unguarded(self, position: int, cell: str) -> str:
+        return unguard(cell) if position in self._guarded else cell
 
     def raw_rows(self, segment: Segment, first_row: int, count: int) -> Iterable[tuple[int, str]]:
         """(row number, record as in the file) of the rows among the first `count` records of a segment."""
@@ -200,11 +238,11 @@ class RowReader:
     ) -> RowBlock:
         before, after = wrapping or _DEFAULT_WRAPPING
         if self._guarded and rows:
-            columns = list(columns)
+            cells, columns = columns, list(columns)
             for index in self._guarded:
                 columns[index] = list(map(unguard, columns[index]))
         keys = None if self._schema.primary_key else [f"{self._job_id}-{row:012d}" for row in rows]
-        return self._compiler.compile(
+        block = self._compiler.compile(
             columns,
             rows,
             partition=self.entity_uid,
@@ -213,6 +251,9 @@ class RowReader:
             before=before,
             after=after,
         )
+        if self._guarded and block.errors:
+            _show_cells_as_they_stand(block.errors, self._guarded, rows, cells)
+        return block
 
     def stamps(self, now: datetime) -> dict[str, str]:
         """The attributes that are written with every record, with their values as JSON."""
@@ -252,9 +293,10 @@ class RowReader:
             name, present = lane.field.name, [row for row, cells in filled.items() if index < len(cells)]
             cells = [filled[row][index] for row in present]
             if len(cells) > FEW_CELLS:
-                problems = lane.convert(cells).problems
+                problems = lane.convert([self._unguarded(index, cell) for cell in cells]).problems
             else:
-                problems = {at: found for at, cell in enumerate(cells) if (found := lane.field.check(cell)[1])}
+                checked = (lane.field.check(self._unguarded(index, cell))[1] for cell in cells)
+                problems = {at: found for at, found in enumerate(checked) if found}
             if name in self._schema.primary_key:
                 missing = lane.field.missing
                 problems |= {at: (MISSING_KEY,) for at, cell in enumerate(cells) if cell in missing or not cell.strip()}
@@ -303,6 +345,21 @@ def _raws(data: bytes, unverified: Mapping[int, Unverified], others: Callable[[i
         return others(row) if one is None else data[one.start : one.end].decode()
 
     return raw
+
+
+def _show_cells_as_they_stand(
+    errors: Mapping[int, list[RowError]], columns: Sequence[int], rows: Sequence[int], cells: Sequence[Sequence[str]]
+) -> None:
+    """Put the file's own texts into the errors of columns whose cells were changed before they were checked."""
+    changed = frozenset(columns)
+    for row, found in errors.items():
+        at = bisect_left(rows, row)
+        found[:] = [
+            error._replace(cell=cells[error.field_number - 1][at])
+            if error.field_number is not None and error.field_number - 1 in changed
+            else error
+            for error in found
+        ]
 
 
 class _LazyRaws:
