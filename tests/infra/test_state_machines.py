@@ -1,8 +1,9 @@
-"""The workflows: every state is reachable, and every failure ends the job as failed."""
+"""The workflows: every state is reachable, retries outlast an outage of an hour, and every failure ends the job."""
 
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -54,16 +55,95 @@ def test_placeholders_are_exactly_the_substitutions(name: str) -> None:
     assert set(re.findall(r"\$\{(\w+)\}", text)) == set(MACHINES[name]["DefinitionSubstitutions"])
 
 
+def retriers(name: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(state, rule) of every retry rule."""
+    for flow in flows(definition_of(name)):
+        for state_name, state in flow["States"].items():
+            yield from ((state_name, rule) for rule in state.get("Retry", []))
+
+
+def waits(rule: dict[str, Any]) -> list[float]:
+    """The longest wait before each retry; under full jitter a wait is uniform between 0 and this."""
+    assert rule["JitterStrategy"] == "FULL", (
+        "many jobs fail at the same moment: they must not come back at the same one"
+    )
+    longest, first, rate = rule["MaxDelaySeconds"], rule["IntervalSeconds"], rule["BackoffRate"]
+    return [min(longest, first * rate**number) for number in range(rule["MaxAttempts"])]
+
+
+def chance_of_less(rule: dict[str, Any], seconds: float) -> float:
+    """An upper bound of the probability that all waits of a rule together are shorter than this (Chernoff)."""
+
+    def exponent(s: float) -> float:
+        return s * seconds + sum(math.log(-math.expm1(-s * wait) / (s * wait)) for wait in waits(rule))
+
+    return math.exp(min(exponent(step / (20 * rule["MaxDelaySeconds"])) for step in range(1, 200)))
+
+
 @pytest.mark.parametrize("name", sorted(MACHINES))
 def test_every_step_is_repeated_whatever_its_error_and_outlasts_its_function(name: str) -> None:
     for flow in flows(definition_of(name)):
         for state in flow["States"].values():
             if state["Type"] == "Task":
                 assert state["TimeoutSeconds"] > LAMBDA_TIMEOUT_SECONDS
-                # A throttled account is no failing step: it waits much longer.
                 errors = [rule["ErrorEquals"] for rule in state["Retry"]]
-                assert errors == [["Lambda.TooManyRequestsException"], ["States.ALL"]]
-                assert all(rule["JitterStrategy"] == "FULL" and rule["BackoffRate"] > 1 for rule in state["Retry"])
+                assert errors == [
+                    ["Lambda.TooManyRequestsException"],
+                    ["States.Timeout", "Sandbox.Timedout"],
+                    ["States.ALL"],
+                ]
+            if "ItemReader" in state:  # the list of chunks is in S3, which may be down as anything else
+                assert [rule["ErrorEquals"] for rule in state["Retry"]] == [["States.ItemReaderFailed"]]
+
+
+@pytest.mark.parametrize("name", sorted(MACHINES))
+def test_the_retries_of_every_step_outlast_an_outage_of_an_hour(name: str) -> None:
+    """All but certainly, with full jitter: once in 10,000 times they may not."""
+    for state, rule in retriers(name):
+        match rule["ErrorEquals"][0]:
+            case "Lambda.TooManyRequestsException":  # a job waits for a free slot as long as its execution may run
+                assert chance_of_less(rule, definition_of(name)["TimeoutSeconds"]) < 1e-4, state
+            case "States.Timeout":  # each attempt has lasted as long as an invocation may
+                assert (1 + rule["MaxAttempts"]) * LAMBDA_TIMEOUT_SECONDS >= 3600, state
+            case _:
+                assert chance_of_less(rule, 3600) < 1e-4, state
+
+
+@pytest.mark.parametrize("name", sorted(MACHINES))
+def test_after_an_outage_of_an_hour_a_step_goes_on_within_two_minutes(name: str) -> None:
+    for state, rule in retriers(name):
+        if rule["ErrorEquals"][0] != "Lambda.TooManyRequestsException":
+            assert max(waits(rule)) <= 120, state
+            assert sum(waits(rule)) <= 3 * 3600, f"{state}: whoever waits for the job is told at last"
+
+
+def test_the_retries_of_parts_fit_into_the_history_of_their_execution() -> None:
+    """Step Functions ends an execution with 25,000 events; an attempt is three, and an inline Map has no history of
+    its own."""
+    for definition in map(definition_of, MACHINES):
+        for state in definition["States"].values():
+            if state["Type"] == "Map" and state["ItemProcessor"]["ProcessorConfig"]["Mode"] == "INLINE":
+                [task] = [each for each in state["ItemProcessor"]["States"].values() if each["Type"] == "Task"]
+                attempts = sum(rule["MaxAttempts"] for rule in task["Retry"])
+                assert 3 * attempts * state["MaxConcurrency"] < 25_000
+
+
+@pytest.mark.parametrize("name", sorted(MACHINES))
+def test_a_step_that_is_given_up_marks_the_job_failed(name: str) -> None:
+    """A step knows how often it was repeated, and says when a further attempt is of no use."""
+    definition = definition_of(name)
+    for flow in flows(definition):
+        for state in flow["States"].values():
+            if state["Type"] == "Task" and state["Parameters"]["step"] != "fail":
+                assert state["Parameters"]["attempt.$"] == "$$.State.RetryCount"
+                choices = flow["States"][state["Next"]]["Choices"]
+                [given_up] = [choice for choice in choices if choice.get("StringEquals") == "given-up"]
+                assert given_up["Variable"] == f"{state['ResultPath']}.outcome"
+                end = flow["States"][given_up["Next"]]
+                if flow is definition:
+                    assert (end["ResultPath"], end["Next"]) == ("$.error", "MarkFailed")
+                else:
+                    assert end["Type"] == "Fail"
 
 
 @pytest.mark.parametrize("name", sorted(MACHINES))
@@ -82,7 +162,7 @@ def test_every_step_but_the_plan_is_asked_again_for_more() -> None:
         for name, state in flow["States"].items():
             if state["Type"] == "Task" and state["Parameters"]["step"] != "plan":
                 assert (state["ResultSelector"], state["ResultPath"]) == ({"outcome.$": "$.outcome"}, "$.result")
-                [choice] = flow["States"][state["Next"]]["Choices"]
+                choice = flow["States"][state["Next"]]["Choices"][0]
                 assert choice == {"Variable": "$.result.outcome", "StringEquals": "more", "Next": name}
                 asked_again.add(state["Parameters"]["step"])
     assert asked_again == {"precheck", "deduplicate", "load", "finish", "fail"}
