@@ -8,6 +8,7 @@ from typing import Any
 from waybill.bootstrap import Services, services
 from waybill.errors import JobFailed, Superseded
 from waybill.exports.run import end_abandoned, fail_run
+from waybill.jobs.giving_up import GIVEN_UP, gives_up
 from waybill.telemetry import logger
 
 # With so much time left the file is delivered by the invocation that made it.
@@ -26,9 +27,11 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     except JobFailed as error:
         fail_run(services(), services().jobs.get(job_id), error.job_code, error.detail)
         result = {"outcome": "ended"}
-    except Exception:
+    except Exception as error:
         logger.exception("Step failed")
-        raise
+        if not gives_up(services(), event, error):
+            raise
+        result = {"outcome": GIVEN_UP}
     logger.info("Step done", extra={"outcome": result["outcome"]})
     return {"jobId": job_id, **result}
 

@@ -2,7 +2,7 @@
 they write; load; finish; and fail, where one of them failed for good.
 
 Final errors are data (`outcome`); only what is worth a retry is raised. The outcome `more` asks for another invocation,
-which continues where this one ran out of time.
+which continues where this one ran out of time; `given-up` asks for the step fail (`waybill.jobs.giving_up`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from waybill.imports.finish import finish_import
 from waybill.imports.load import load_chunk
 from waybill.imports.plan import plan_import
 from waybill.imports.precheck import precheck_chunk
+from waybill.jobs.giving_up import GIVEN_UP, TIMED_OUT, gives_up
 from waybill.telemetry import logger
 
 
@@ -36,9 +37,11 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         if job is not None and not job.is_terminal:
             raise  # another attempt has the chunk: only its ledger item may tell the finish about it
         return {"jobId": job_id, "outcome": "superseded"}
-    except Exception:
+    except Exception as error:
         logger.exception("Step failed")
-        raise
+        if not gives_up(services(), event, error):
+            raise
+        result = {"jobId": job_id, "outcome": GIVEN_UP}
     logger.info("Step done", extra=result)
     return result
 
@@ -63,7 +66,7 @@ def _load(event: dict[str, Any], remaining_seconds: Remaining) -> dict[str, Any]
 
 
 def _finish(event: dict[str, Any], remaining_seconds: Remaining) -> dict[str, Any]:
-    failure = "internal-error" if event["step"] == "fail" else None
+    failure = TIMED_OUT if event["step"] == "fail" else None
     job = finish_import(services(), event["jobId"], failure, remaining_seconds)
     if job is None:
         return {"jobId": event["jobId"], "outcome": "gone"}

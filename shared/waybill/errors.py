@@ -19,7 +19,8 @@
     Superseded                    this worker lost its chunk to a newer attempt, or the job ended: stop quietly
 
 Row errors are data (`waybill.entities.row_results.RowError`), not exceptions. Errors of AWS are defined in
-`waybill.aws`; a step that raises one fails, and the state machine retries it.
+`waybill.aws`. The state machine repeats a step that raises; for how long depends on whether a retry can help
+(`waybill.jobs.giving_up`).
 """
 
 from __future__ import annotations

@@ -33,6 +33,7 @@ def test_zilliant_client(api: Api) -> None:
         (Status.COMPLETED, None, "SUCCEEDED", False),
         (Status.FAILED, "empty-file", "FAILED", True),
         (Status.FAILED, "internal-error", "FAILED", False),
+        (Status.FAILED, "timed-out", "FAILED", False),
     ],
 )
 def test_zilliant_statuses(api: Api, status: Status, error_code: str | None, shown: str, client_error: bool) -> None:

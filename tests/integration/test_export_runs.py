@@ -16,7 +16,7 @@ import pytest
 from tests import builders
 from tests.api_builders import load_function
 from waybill.aws.bucket import Bucket, BucketRefused
-from waybill.aws.dynamodb import to_attributes
+from waybill.aws.dynamodb import DynamoDBError, to_attributes
 from waybill.aws.events import NotPublished
 from waybill.bootstrap import Services
 from waybill.entities.model import SHARDS, Target, partition
@@ -29,6 +29,7 @@ from waybill.exports.destinations.s3 import S3
 from waybill.exports.destinations.sftp import Sftp
 from waybill.exports.run import activate, fail_export, fail_run, relaunch_export, run_now, tick
 from waybill.ids import new_uuid
+from waybill.jobs.giving_up import UNEXPLAINED_RETRIES
 from waybill.jobs.model import Job, Process, Status
 from waybill.jobs.removals import removal_item
 from waybill.upkeep.announcements import publish_late
@@ -495,7 +496,7 @@ def test_a_step_that_fails_for_good_cleans_up_at_the_receiver_and_ends_the_run(
         delivering.fail_delivery(services, job.job_id, enough)
     assert discarded == [{"step": "swapping", "name": "contacts.csv"}]
     failed = services.jobs.get(job.job_id)
-    assert (failed.status, failed.error_code) == (Status.FAILED, "internal-error")
+    assert (failed.status, failed.error_code) == (Status.FAILED, "timed-out")
 
 
 def test_a_server_that_stalls_longer_than_a_lease_is_waited_for(
@@ -596,17 +597,40 @@ def test_recipients_get_the_report_once(services: Services, monkeypatch: pytest.
 # The function
 
 
+class Context:
+    function_name, memory_limit_in_mb, invoked_function_arn, aws_request_id = "f", 128, "arn", "id"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 900_000
+
+
+def test_a_run_waits_for_an_outage_and_tells_a_program_error_after_a_few_attempts(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = load_function("export_steps")
+    monkeypatch.setattr(app, "services", lambda: services)
+    job = run_now(services, activate(services, export_of(services, **PERIODIC), "alice", "a"), "alice", "a")
+    event = {"jobId": job.job_id, "step": "extract", "attempt": UNEXPLAINED_RETRIES}
+    causes = iter([DynamoDBError("NetworkError", "no route", retryable=True), KeyError("bug")])
+
+    def fail(*_: object) -> None:
+        services.jobs.begin(job.job_id)
+        raise next(causes)
+
+    monkeypatch.setattr(extraction, "extract", fail)
+    with pytest.raises(DynamoDBError):
+        app.handler(event, Context())
+    assert app.handler(event, Context()) == {"jobId": job.job_id, "outcome": "given-up"}
+    app.handler({"jobId": job.job_id, "step": "fail", "error": {"Error": "GivenUp"}}, Context())
+    failed = services.jobs.get(job.job_id)
+    assert (failed.status, failed.error_code) == (Status.FAILED, "internal-error")
+    assert relaunch_export(services, failed, "alice", "a").retry_of == job.job_id
+
+
 def test_the_steps_of_the_function(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     put_records(services, 2)
     app = load_function("export_steps")
     monkeypatch.setattr(app, "services", lambda: services)
-
-    class Context:
-        function_name, memory_limit_in_mb, invoked_function_arn, aws_request_id = "f", 128, "arn", "id"
-
-        def get_remaining_time_in_millis(self) -> int:
-            return 900_000
-
     job = run_now(services, activate(services, export_of(services, **PERIODIC), "alice", "a"), "alice", "a")
     # A small export is extracted and delivered by one invocation.
     event = {"step": "extract", "jobId": job.job_id}

@@ -128,6 +128,7 @@ def test_what_failed_was_not_delivered() -> None:
     [
         (failed("delivery-failed"), True),
         (failed("internal-error"), True),
+        (failed("timed-out"), True),
         (failed("no-permission"), True),
         (failed("window-too-old"), False),
         (failed("unknown-entity"), False),

@@ -42,6 +42,7 @@ _ADVICE = {
     ),
     "internal-error": _Advice("Relaunch the run. If it fails again, give the job's id to your administrator.", True),
     "no-permission": _Advice("Ask for the permission to export this entity, then relaunch the run.", True),
+    "timed-out": _Advice("The service was not available. Relaunch the run.", True),
     "unknown-entity": _Advice("The entity is gone: unschedule the export, or register the entity again.", False),
     "window-too-old": _Advice(
         "Deletions are kept for 30 days, and this window is older. Copy the export and activate the copy: it begins "

@@ -21,6 +21,7 @@ from waybill.exports.report import is_relaunchable
 from waybill.exports.schedule import latest_due, zone_of
 from waybill.ids import derived_uuid, new_uuid
 from waybill.jobs.executions import start_execution
+from waybill.jobs.giving_up import failure_code
 from waybill.jobs.model import Counts, Job, Process, Status, finished
 from waybill.telemetry import entry_failed
 
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 
 SCHEDULER = "schedule"
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+_FAILURES = {
+    "internal-error": "A step of the export failed repeatedly.",
+    "timed-out": "The service could not complete a step of the export for more than an hour. Relaunch the run.",
+}
 _NAMESPACE = "0d9a35a1-5f9c-5c8e-8d0c-0f7f35a4b2e6"
 
 
@@ -192,7 +197,8 @@ def fail_export(services: ExportServices, job_id: str) -> Job | None:
     if job.is_terminal:
         note_end(services, job)
         return job
-    return fail_run(services, job, "internal-error", "A step of the export failed repeatedly.")
+    code = failure_code(job)
+    return fail_run(services, job, code, _FAILURES[code])
 
 
 def end_abandoned(services: ExportServices, job_id: str) -> Job:

@@ -29,6 +29,7 @@ from waybill.imports.policy import Policy
 from waybill.imports.register import fail_import, start_next
 from waybill.imports.result_files import join_result_files
 from waybill.imports.row_reader import RowReader
+from waybill.jobs.giving_up import failure_code
 from waybill.jobs.leases import FINISH, WRITE_TIMEOUT_SECONDS, Heartbeat, lease_chunk
 from waybill.jobs.ledger import LedgerEntry
 from waybill.jobs.model import Counts, Job, Status, finished, job_prefix
@@ -42,7 +43,14 @@ _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 _MESSAGES = {
     "source-changed": "The file was overwritten or deleted while it was imported.",
     "rejected-rows": "{counts.rejected:,} of {counts.total:,} rows are bad, and all-or-nothing then imports none.",
-    "internal-error": "A step of the import failed repeatedly; relaunch the rows that were not imported.",
+    "internal-error": "A step of the import failed repeatedly; the rejects file lists the rows that were not imported.",
+    "timed-out": "A step of the import failed for more than an hour; the rejects file lists the rows that were not "
+    "imported.",
+}
+_UNPLANNED = {
+    "internal-error": "Waybill failed repeatedly to read the file. Nothing was imported; relaunch the import. If it "
+    "fails again, give the job's id to your administrator.",
+    "timed-out": "Waybill could not read the file for more than an hour. Nothing was imported; relaunch the import.",
 }
 
 
@@ -59,8 +67,8 @@ def finish_import(
     """End an import, as far as the time allows. Safe to run again at any point: it continues where it stopped.
 
     Args:
-        failure: a job code when a step has failed for good; the rows of chunks that are not loaded are then listed as
-            not processed.
+        failure: a job code when a step has failed for good, unless the job has noted one (`jobs.giving_up`); the rows
+            of chunks that are not loaded are then listed as not processed.
         remaining_seconds: until the invocation is ended from outside.
 
     Returns:
@@ -70,10 +78,11 @@ def finish_import(
     if job is None:
         return None
     if not job.is_terminal:
+        failure = failure and failure_code(job, failure)
         plan = read_plan(services, job_id)
         if plan is None or job.counts.total is None:
             code = failure or "internal-error"
-            return fail_import(services, job, [RowError.whole(None, code, _MESSAGES[code])])
+            return fail_import(services, job, [RowError.whole(None, code, _UNPLANNED[code])])
         try:
             job = _finish_planned(services, job, plan, failure, remaining_seconds)
         except OutOfTime:

@@ -43,7 +43,7 @@ MOVES: dict[Status, frozenset[Status]] = {
 }
 
 # Failures whose cause is the request or the file, not the service (Zilliant's clientErrorCallingService).
-SERVICE_FAILURES = frozenset({"internal-error", "delivery-failed"})
+SERVICE_FAILURES = frozenset({"internal-error", "timed-out", "delivery-failed"})
 
 
 @dataclass(frozen=True)
