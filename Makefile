@@ -13,7 +13,7 @@ PIP_INSTALL := -m pip install --quiet --no-deps --require-hashes
 LOCK := ../.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up native console reset test lint openapi screenshots bench bench-large build deploy lock clean
+.PHONY: help setup demo up native console reset test lint openapi screenshots bench bench-large soak build deploy lock clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ bench: native $(PEERS)/.done ## Run the benchmarks against Waybill's peers (at m
 
 bench-large: native ## Import and export a million rows on the embedded AWS, and 2 GB in bounded memory
 	@exec $(BIN)/python -m tests.bench.large
+
+soak: native $(VENV)/.dev ## Kill hundreds of step processes on the embedded AWS under mixed load, and count (about 10 minutes)
+	@exec $(BIN)/python -m tests.soak
 
 build: $(SAM)/.done console ## Build the console, functions and layer for AWS into .aws-sam/
 	@PATH="$(CURDIR)/$(SAM)/bin:$$PATH" sam build

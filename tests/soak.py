@@ -299,17 +299,6 @@ class Soak:
             rejected = {int(line["_row"]): line["_type"] for line in lines}
             if len(rejected) != len(lines):
                 raise Wrong(f"{what}: a row stands twice in the rejects file")
-            print(
-                what,
-                file.mode,
-                file.job_id,
-                job["status"],
-                job["counts"],
-                job["stopReason"],
-                job["submittedAt"],
-                job["startedAt"],
-                job["completedAt"],
-            )
         unprocessed = sum(kind == "stopped" for kind in rejected.values())
         counts = {
             "total": len(file.rows),
