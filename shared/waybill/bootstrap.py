@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from waybill.entities.repository import EntityRepository
     from waybill.exports.repository import ExportRepository
     from waybill.jobs.active import ActiveJobs
+    from waybill.jobs.checkups import Checkups
     from waybill.jobs.drops import Drops
     from waybill.jobs.duplicates import Duplicates
     from waybill.jobs.idempotency import IdempotencyKeys
@@ -165,7 +166,13 @@ class Services:
     def active_jobs(self) -> ActiveJobs:
         from waybill.jobs.active import ActiveJobs
 
-        return ActiveJobs(self.jobs_table, self.jobs.find_many)
+        return ActiveJobs(self.jobs_table, self.jobs.find)
+
+    @cached_property
+    def checkups(self) -> Checkups:
+        from waybill.jobs.checkups import Checkups
+
+        return Checkups(self.jobs_table, self.clock)
 
     @cached_property
     def drops(self) -> Drops:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Protocol
+
+HasTime = Callable[[], bool]
+"""Whether there is time for another piece of work; what is left is done later."""
 
 
 class Clock(Protocol):
@@ -31,3 +35,8 @@ class SystemClock:
 
 
 SYSTEM_CLOCK: Clock = SystemClock()
+
+
+def no_limit() -> bool:
+    """A `HasTime` that never runs out."""
+    return True

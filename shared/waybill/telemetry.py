@@ -35,3 +35,9 @@ def entry_failed(duty: str, **ids: str) -> None:
     """Report, from an `except`, an entry that a duty of the schedule could not handle; it goes on with the others."""
     logger.exception("An entry failed and is tried again later", extra={"duty": duty, **ids})
     count({"duty": duty}, EntriesFailed=1)
+
+
+def unreadable(kind: str, **ids: str) -> None:
+    """Report, from an `except`, a stored item that cannot be read; lists and duties go on with the others."""
+    logger.exception("A stored item cannot be read", extra={"kind": kind, **ids})
+    count({"kind": kind}, UnreadableItems=1)

@@ -15,6 +15,7 @@ from waybill.aws.files import NotDeleted
 from waybill.bootstrap import Services
 from waybill.jobs import outbox
 from waybill.jobs.model import Job
+from waybill.jobs.repository import record_key
 from waybill.upkeep import entity_deletion, recovery
 from waybill.upkeep.announcements import publish_late
 from waybill.upkeep.entity_deletion import delete_entity, erase_deleted
@@ -144,13 +145,35 @@ def test_a_job_that_cannot_be_recovered_does_not_keep_the_others(
     jobs = [start(services, s3, FILE, key=f"drop/{name}/x.csv") for name in ("contacts", "orders")]
     stop_executions(services)
     clock.forward(minutes=2)
-    first = services.active_jobs.all()[0].job_id
-    poisoned = failing_for(recovery.restart_execution, lambda _, job: job.job_id == first)
-    monkeypatch.setattr(recovery, "restart_execution", poisoned)
+    first = jobs[0].job_id
+    with monkeypatch.context() as patch:
+        poisoned = failing_for(recovery.restart_execution, lambda _, job: job.job_id == first)
+        patch.setattr(recovery, "restart_execution", poisoned)
+        assert recover_jobs(services) == 1
+    assert [services.jobs.get(job.job_id).restarts for job in jobs] == [0, 1]
+    assert recover_jobs(services) == 0  # its turn is later
+    clock.forward(minutes=3)
     assert recover_jobs(services) == 1
-    restarts = {job.job_id: services.jobs.get(job.job_id).restarts for job in jobs}
-    assert restarts.pop(first) == 0
-    assert list(restarts.values()) == [1]
+    assert services.jobs.get(first).restarts == 1
+
+
+@pytest.mark.parametrize("options", [{}, {"dry-run": "true"}])
+def test_a_job_that_cannot_be_read_does_not_keep_the_others(
+    services: Services, s3: Any, clock: builders.Clock, options: dict[str, str]
+) -> None:
+    bad, good = (start(services, s3, FILE, key=f"drop/{name}/x.csv", **options) for name in ("contacts", "orders"))
+    item = services.jobs_table.get(record_key(bad.job_id))
+    assert item is not None
+    services.jobs_table.put({**item, "status": "ODD"})
+    stop_executions(services)
+    clock.forward(minutes=2)
+    assert recover_jobs(services) == 1
+    assert services.jobs.get(good.job_id).restarts == 1
+    assert [job.job_id for job in services.jobs.page(10)[0]] == [good.job_id]
+    services.jobs_table.put(item)
+    clock.forward(minutes=3)
+    assert recover_jobs(services) == 1
+    assert services.jobs.get(bad.job_id).restarts == 1
 
 
 def test_an_entity_that_cannot_be_erased_does_not_keep_the_others(

@@ -11,11 +11,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from waybill.aws.dynamodb import DynamoDB, TransactionCanceled, backoff_seconds, from_attributes, to_attributes
+from waybill.aws.dynamodb import (
+    MAX_BATCH_PUTS,
+    DynamoDB,
+    DynamoDBError,
+    TransactionCanceled,
+    backoff_seconds,
+    from_attributes,
+    to_attributes,
+)
 from waybill.aws.expressions import Change, Condition, Placeholders
 from waybill.ids import new_token
 
 KEYS_PER_BATCH = 100
+#: How often a throttled table may leave writes of `put_many` and `delete_many` unprocessed.
+MAX_THROTTLED_BATCHES = 10
 
 Item = dict[str, Any]
 #: Partition key and sort key.
@@ -145,6 +155,14 @@ class Table:
         """
         self._dynamodb.call("DeleteItem", self._at(key, where))
 
+    def put_many(self, items: Sequence[Item]) -> None:
+        """Put items with different keys; a request for 25 of them."""
+        self._write_many([{"PutRequest": {"Item": to_attributes(item)}} for item in items])
+
+    def delete_many(self, keys: Sequence[Key]) -> None:
+        """Delete those of the items that exist; a request for 25 of them."""
+        self._write_many([{"DeleteRequest": self._key(key)} for key in dict.fromkeys(keys)])
+
     def put_action(self, item: Item, where: Condition | None = None) -> Action:
         return {"Put": self._put(item, where)}
 
@@ -177,9 +195,24 @@ class Table:
                 if not (error.retryable and rounds_left):
                     raise
 
+    def _write_many(self, requests: Sequence[dict[str, Any]]) -> None:
+        pending, failures = list(requests), 0
+        while pending:
+            batch = {self.name: pending[:MAX_BATCH_PUTS]}
+            answer = self._dynamodb.call("BatchWriteItem", {"RequestItems": batch})
+            unwritten = answer.get("UnprocessedItems", {}).get(self.name, [])
+            pending = unwritten + pending[MAX_BATCH_PUTS:]
+            if unwritten:
+                failures += 1
+                if failures == MAX_THROTTLED_BATCHES:
+                    raise DynamoDBError("UnprocessedItems", f"{len(pending)} writes were not taken", 200, True)
+                self._dynamodb.clock.sleep(backoff_seconds(failures, self._dynamodb.ids.fraction()))
+
+    def _key(self, key: Key) -> dict[str, Any]:
+        return {"Key": to_attributes(dict(zip(self._keys, key, strict=True)))}
+
     def _at(self, key: Key, where: Condition | None = None) -> dict[str, Any]:
-        request = {"TableName": self.name, "Key": to_attributes(dict(zip(self._keys, key, strict=True)))}
-        return request | _conditional(where)
+        return {"TableName": self.name} | self._key(key) | _conditional(where)
 
     def _put(self, item: Item, where: Condition | None) -> dict[str, Any]:
         return {"TableName": self.name, "Item": to_attributes(item)} | _conditional(where)

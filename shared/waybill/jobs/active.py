@@ -1,43 +1,45 @@
-"""The jobs that have not ended: recovery looks after them, and they keep their entity from being deleted.
+"""The jobs of each entity that have not ended, which keep it from being deleted.
 
-ACTIVE / {jobId}
+ACTIVE#{entityUid} / {jobId}
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from waybill.aws.table import Key, Table
 from waybill.jobs.model import Job
+
+PER_PAGE = 10
 
 
 class ActiveJobs:
     """
     Args:
-        find_jobs: the jobs with these ids that exist, in their order.
+        find_job: the job with this id, or None.
     """
 
-    def __init__(self, table: Table, find_jobs: Callable[[Sequence[str]], list[Job]]) -> None:
+    def __init__(self, table: Table, find_job: Callable[[str], Job | None]) -> None:
         self._table = table
-        self._find_jobs = find_jobs
-
-    def all(self) -> list[Job]:
-        """The jobs that have not ended, at most a megabyte of ids; removes entries of others that were left over."""
-        ids = [item["sk"] for item in self._table.query("ACTIVE").items]
-        jobs = [job for job in self._find_jobs(ids) if not job.is_terminal]
-        for job_id in set(ids) - {job.job_id for job in jobs}:
-            self._table.delete(active_key(job_id))
-        return jobs
+        self._find_job = find_job
 
     def has_any_of(self, entity_uid: str) -> bool:
-        """Whether a job of the entity has not ended. A Query, and a BatchGetItem for each hundred active jobs."""
-        return any(
-            job.entity_uid == entity_uid and not job.is_terminal
-            for items in self._table.pages("ACTIVE")
-            for job in self._find_jobs([item["sk"] for item in items])
-        )
+        """Whether a job of the entity has not ended; removes entries that were left over. A Query and a read, and two
+        requests for each entry that was left over."""
+        partition = _partition(entity_uid)
+        for items in self._table.pages(partition, limit=PER_PAGE):
+            for item in items:
+                job = self._find_job(item["sk"])
+                if job is not None and not job.is_terminal:
+                    return True
+                self._table.delete((partition, item["sk"]))
+        return False
 
 
-def active_key(job_id: str) -> Key:
+def active_key(job: Job) -> Key:
     """The key of a job's entry, which has no other attributes."""
-    return "ACTIVE", job_id
+    return _partition(job.entity_uid), job.job_id
+
+
+def _partition(entity_uid: str) -> str:
+    return f"ACTIVE#{entity_uid}"

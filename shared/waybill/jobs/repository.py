@@ -3,8 +3,9 @@
     JOB#{jobId} / JOB          the status record, as `items.job_item` makes it
     JOB#{jobId} / DEFINITION   the entity (or export) as it was when the job was registered
 
-What else belongs to a job has a module each: `ledger`, `queue`, `running`, `outbox`, `runs`, `active`, `removals`,
-`drops`. A registration, a beginning and an end change several of them in one transaction, which is put together here.
+What else belongs to a job has a module each: `ledger`, `queue`, `running`, `outbox`, `runs`, `active`, `checkups`,
+`removals`, `drops`. A registration, a beginning and an end change several of them in one transaction, which is put
+together here.
 
 Lists read the index `newest` (keys only, so that progress does not rewrite it) and then the records themselves.
 """
@@ -23,6 +24,7 @@ from waybill.aws.table import Action, Item, Key, Table
 from waybill.clock import Clock
 from waybill.errors import Conflict, EntityDeleted, Gone, NotFound, NotItsTurn, Superseded
 from waybill.jobs.active import active_key
+from waybill.jobs.checkups import first_item
 from waybill.jobs.cursors import decode_cursor, encode_cursor
 from waybill.jobs.items import LIST_KEY, camel, job_from_item, job_item
 from waybill.jobs.model import TERMINAL, Job, Process, Retention, Status
@@ -32,10 +34,12 @@ from waybill.jobs.queue import queue_key
 from waybill.jobs.removals import removal_item, removal_key
 from waybill.jobs.running import claim_action, release_action
 from waybill.jobs.runs import run_key
+from waybill.telemetry import unreadable
 from waybill.timestamps import from_epoch, parse_rfc3339, rfc3339
 
 #: How often a transaction that collides is sent, each time with the client's own retries.
 CONFLICT_ROUNDS = 5
+ADOPTED_PER_CALL = 100
 NEWEST = ("newest", ("listKey", "listSort"))
 
 NEW = Attr("pk").is_missing()
@@ -76,8 +80,15 @@ class JobRepository:
         return job
 
     def find_many(self, job_ids: Sequence[str]) -> list[Job]:
-        """Those of the jobs that have a record, in the order of their ids; a request for a hundred of them."""
-        return [job_from_item(item) for item in self._table.get_many([record_key(job_id) for job_id in job_ids])]
+        """Those of the jobs that have a record that can be read, in the order of their ids; a request for a hundred of
+        them."""
+        jobs = []
+        for item in self._table.get_many([record_key(job_id) for job_id in job_ids]):
+            try:
+                jobs.append(job_from_item(item))
+            except Exception:  # one that cannot be read must not hide the others
+                unreadable("job", jobId=_job_id(item["pk"]))
+        return jobs
 
     def live(self, job_ids: Sequence[str]) -> list[Job]:
         """As `find_many`, without jobs that have expired."""
@@ -162,11 +173,21 @@ class JobRepository:
         ]
         if job.status is Status.WAITING and job.takes_turns:
             actions.append(put(_keyed(queue_key(job))))
-        actions.append(put(removal_item(job) if job.is_terminal else _keyed(active_key(job.job_id))))
+        if job.is_terminal:
+            actions.append(put(removal_item(job)))
+        else:
+            actions += [put(_keyed(active_key(job))), put(first_item(job))]
         if job.export_id is not None:
             actions.append(put(_keyed(run_key(job.export_id, rfc3339(job.submitted_at), job.job_id))))
         actions.append(put(outbox_item(job, self._clock.now())))
         return actions
+
+    def adopt_active(self) -> None:
+        """List jobs that an earlier version registered (`ACTIVE / {jobId}`) as this one does, some at each call."""
+        ids = [item["sk"] for item in self._table.query("ACTIVE", limit=ADOPTED_PER_CALL).items]
+        jobs = [job for job in self.find_many(ids) if not job.is_terminal]
+        self._table.put_many([item for job in jobs for item in (_keyed(active_key(job)), first_item(job))])
+        self._table.delete_many([("ACTIVE", job_id) for job_id in ids])
 
     # Moving
 
@@ -310,7 +331,7 @@ class JobRepository:
         actions = [
             self._table.put_action(job_item(job), Attr("status").equals(expected)),
             self._table.put_action(removal_item(job)),
-            self._table.delete_action(active_key(job.job_id)),
+            self._table.delete_action(active_key(job)),
         ]
         if job.process is Process.IMPORT:
             actions.append(self._table.delete_action(queue_key(job)))

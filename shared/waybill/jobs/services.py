@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from waybill.entities.repository import EntityRepository
     from waybill.ids import Ids
     from waybill.jobs.active import ActiveJobs
+    from waybill.jobs.checkups import Checkups
     from waybill.jobs.drops import Drops
     from waybill.jobs.duplicates import Duplicates
     from waybill.jobs.idempotency import IdempotencyKeys
@@ -71,6 +72,8 @@ class Services(Protocol):
     def runs(self) -> Runs: ...
     @property
     def active_jobs(self) -> ActiveJobs: ...
+    @property
+    def checkups(self) -> Checkups: ...
     @property
     def drops(self) -> Drops: ...
     @property

@@ -6,25 +6,29 @@ again and continues from its plan and ledger. After MAX_RESTARTS it ends as fail
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from waybill.clock import HasTime, no_limit
 from waybill.exports.run import fail_export
 from waybill.imports.finish import finish_import
+from waybill.jobs.checkups import SILENCE, subject_of
 from waybill.jobs.executions import ensure_execution, restart_execution
-from waybill.jobs.model import Job, Process, Status
+from waybill.jobs.model import Job, Process
 from waybill.telemetry import entry_failed
 
 if TYPE_CHECKING:
+    from waybill.aws.table import Item
     from waybill.exports.services import ExportServices
 
-SILENCE_SECONDS = 60
 MAX_RESTARTS = 3
 # For ending jobs as failed; what is left then is done by the next call that finds the job silent.
-MAX_SECONDS = 600.0
+MAX_SECONDS = 300.0
+#: Checks of one minute, in pages of `checkups.PER_PAGE`.
+PAGES_PER_MINUTE = 50
 
 
-def recover_jobs(services: ExportServices) -> int:
+def recover_jobs(services: ExportServices, has_time: HasTime = no_limit) -> int:
     """Restart jobs whose execution died, and fail those that died too often. Of the waiting imports of an entity, only
     the next one has an execution.
 
@@ -32,32 +36,67 @@ def recover_jobs(services: ExportServices) -> int:
         The number of jobs restarted or failed.
     """
     ends, recovered = services.clock.monotonic() + MAX_SECONDS, 0
-    next_imports: dict[str, str | None] = {}
 
     def remaining_seconds() -> float:
         return ends - services.clock.monotonic()
 
-    def is_next(job: Job) -> bool:
-        if job.entity_uid not in next_imports:
-            is_free = services.running_imports.find(job.entity_uid) is None
-            head = services.queue.head(job.entity_uid) if is_free else None
-            next_imports[job.entity_uid] = None if head is None else head.job_id
-        return next_imports[job.entity_uid] == job.job_id
-
-    for job in services.active_jobs.all():
-        try:
-            if job.status is Status.WAITING and job.takes_turns and not is_next(job):
-                continue
-            recovered += _recover(services, job, remaining_seconds)
-        except Exception:  # a job that cannot be recovered must not keep the others
-            entry_failed("recovery", jobId=job.job_id)
+    services.jobs.adopt_active()
+    for _ in range(PAGES_PER_MINUTE):
+        entries = services.checkups.due()
+        if not entries or not has_time():
+            break
+        recovered += _check(services, entries, remaining_seconds, has_time)
     return recovered
+
+
+def _check(
+    services: ExportServices, entries: Sequence[Item], remaining_seconds: Callable[[], float], has_time: HasTime
+) -> int:
+    """Check on what the entries are about, as far as the time goes; returns the number of jobs restarted or failed."""
+    subjects: dict[str, list[Item]] = {}
+    for entry in entries:
+        subjects.setdefault(subject_of(entry), []).append(entry)
+    at_work = _jobs_at_work(services, entries)
+    recovered = 0
+    done: list[Item] = []
+    later: list[Item] = []
+    for subject, its_entries in subjects.items():
+        if not has_time():
+            break
+        entry = its_entries[-1]
+        try:
+            job = at_work.get(subject) or _job_of(services, entry)
+            if job is not None and not job.is_terminal:
+                was_restarted = _recover(services, job, remaining_seconds)
+                recovered += was_restarted
+                later.append(services.checkups.next_item(entry, job, was_restarted))
+        except Exception:  # what cannot be recovered must not keep the others
+            entry_failed("recovery", subject=subject)
+            later.append(services.checkups.retry_item(entry))
+        done += its_entries
+    services.checkups.replace(done, later)
+    return recovered
+
+
+def _jobs_at_work(services: ExportServices, entries: Sequence[Item]) -> dict[str, Job]:
+    """The running imports of entities, and jobs that take no turns, by the subjects of their entries; a request for a
+    hundred of each. Those that cannot be read are left out."""
+    uids = {entry["entityUid"] for entry in entries if "entityUid" in entry}
+    running = {uid: one.job_id for uid, one in services.running_imports.find_many(sorted(uids)).items()}
+    ids = running | {subject_of(entry): subject_of(entry) for entry in entries if "entityUid" not in entry}
+    jobs = {job.job_id: job for job in services.jobs.find_many(list(ids.values()))}
+    found = {subject: jobs[job_id] for subject, job_id in ids.items() if job_id in jobs}
+    return {subject: job for subject, job in found.items() if subject not in uids or not job.is_terminal}
+
+
+def _job_of(services: ExportServices, entry: Item) -> Job | None:
+    """The import of an entity that has its turn next, or the job itself; None when there is none."""
+    return services.queue.head(entry["entityUid"]) if "entityUid" in entry else services.jobs.find(subject_of(entry))
 
 
 def _recover(services: ExportServices, job: Job, remaining_seconds: Callable[[], float]) -> bool:
     """Restart or fail a job if its execution has died; whether it had."""
-    seen = job.heartbeat_at or job.submitted_at
-    if (services.clock.now() - seen).total_seconds() < SILENCE_SECONDS:
+    if services.clock.now() - (job.heartbeat_at or job.submitted_at) < SILENCE:
         return False
     if ensure_execution(services, job):
         return False
