@@ -451,9 +451,7 @@ class Server:
             raise Refusal("ResourceNotFoundException", "Requested resource not found")
         return table
 
-    def _outcome(
-        self, kind: str, body: Request, table: Table, key: Key, old: Item | None
-    ) -> tuple[bool, Item | None]:
+    def _outcome(self, kind: str, body: Request, table: Table, key: Key, old: Item | None) -> tuple[bool, Item | None]:
         """Whether the action's condition holds, and the item after it."""
         condition = _compiled(body, "ConditionExpression", expressions.condition)
         values = body.get("ExpressionAttributeValues", {})

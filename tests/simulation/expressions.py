@@ -1,7 +1,7 @@
 """DynamoDB's expressions over items in DynamoDB's JSON: parsed once for each text, then a closure.
 
-Grammar: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.OperatorsAndFunctions.html. What it
-does not know is an AssertionError: an expression that is not understood must never pass.
+Grammar: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.OperatorsAndFunctions.html. What
+it does not know is an AssertionError: an expression that is not understood must never pass.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cache
 from typing import Any
+
+from moto.dynamodb.parsing.reserved_keywords import ReservedKeywords
 
 Value = dict[str, Any]  # {"S": "…"}
 Item = dict[str, Value]
@@ -174,10 +176,16 @@ class _Parser:
         token = self.take()
         if not token.startswith("#"):
             assert re.fullmatch(r"[A-Za-z_]\w*", token), f"{token!r} is no name: {self.text!r}"
+            assert token.upper() not in _reserved(), f"{token} is a reserved word: {self.text!r}"
             return token
         assert token in self.names, f"{token} is not in ExpressionAttributeNames: {self.text!r}"
         self.used_names.add(token)
         return self.names[token]
+
+
+@cache
+def _reserved() -> frozenset[str]:
+    return frozenset(word.upper() for word in ReservedKeywords.get_reserved_keywords())
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -424,7 +432,9 @@ def _update_action(verb: str, path: Path, parser: _Parser) -> _Action:
         def action(old: Item, new: Item, values: Values) -> None:
             value = right(old, values)
             if value is None:
-                raise InvalidExpression("The provided expression refers to an attribute that does not exist in the item")
+                raise InvalidExpression(
+                    "The provided expression refers to an attribute that does not exist in the item"
+                )
             container, last = _container(new, path)
             container[last] = value
 

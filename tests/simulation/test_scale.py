@@ -11,8 +11,8 @@ import pytest
 
 from tests import builders
 from tests.scanning import scan_file
+from tests.simulation.loading import Faults, Tables, Timeline, VirtualFile, Wire
 from tests.simulation.test_workers import LIMIT_SECONDS, MACHINE, MAP
-from tests.simulation.world import Faults, Tables, Timeline, VirtualFile, Wire
 from waybill.aws.dynamodb import to_attributes
 from waybill.bootstrap import Services
 from waybill.imports.deadline import RESERVE_SECONDS

@@ -17,7 +17,7 @@ import pytest
 
 from tests import builders
 from tests.scanning import scan_file
-from tests.simulation.world import (
+from tests.simulation.loading import (
     Faults,
     Item,
     Killed,

@@ -36,15 +36,19 @@ class Task:
         name: for logs.
         result, error: what `work` returned or raised, once `is_over`.
         process: whatever the starter wants to know the running task by.
+        save: called when the task gives way; returns what restores its globals, of which a real process has its own.
     """
 
-    __slots__ = ("_end", "_greenlet", "_timeline", "_turn", "error", "is_over", "killed", "name", "process", "result")
+    __slots__ = (
+        "_end", "_greenlet", "_timeline", "_turn", "error", "is_over", "killed", "name", "process", "result", "save"
+    )  # fmt: skip
 
     def __init__(self, timeline: Timeline, name: str, process: Any) -> None:
         self.name, self.process = name, process
         self.killed = self.is_over = False
         self.result: Any = None
         self.error: BaseException | None = None
+        self.save: Callable[[], Callable[[], object]] | None = None
         self._timeline = timeline
         self._turn = 0  # a wake-up counts only if the task has not been woken by something else meanwhile
         self._end: Event | None = None
@@ -180,8 +184,8 @@ class Timeline:
         if self._failure is None:
             self._failure = error
 
-    def run(self, until: float = float("inf")) -> None:
-        """Let everything happen that is due until a moment, or until nothing is left to happen.
+    def run(self, until: float = float("inf"), task: Task | None = None) -> None:
+        """Let everything happen that is due until a moment, until a task is over, or until nothing is left to happen.
 
         Raises:
             BaseException: what an action raised, or the error of `fail`.
@@ -196,9 +200,11 @@ class Timeline:
             if moment > self.seconds:
                 self.seconds = moment
             action()
+            if task is not None and task.is_over:
+                break
         if self._failure is not None:
             raise self._failure
-        if until < float("inf"):
+        if until < float("inf") and task is None:
             self.seconds = max(self.seconds, until)
 
     @property
@@ -220,9 +226,12 @@ class Timeline:
         self._suspended.clear()
 
     def _suspend(self, task: Task) -> None:
+        restore = None if task.save is None else task.save()
         self.task = None
         self._hub.switch()
         self.task = task
+        if restore is not None:
+            restore()
 
     def _resume(self, task: Task, turn: int) -> None:
         if task._turn == turn and not task.is_over:

@@ -1,8 +1,8 @@
 """libcurl in virtual time: stands in for the module `pycurl` below the product's DynamoDB client.
 
-The client's own code runs: signatures, retries, timeouts, batches in flight. What it sends arrives at the `Server` after
-half of its time; the answers of requests in flight come in an order that the seed decides; a transaction holds its items
-from its arrival to its effect. A request that is on its way takes effect even if its sender dies.
+The client's own code runs: signatures, retries, timeouts, batches in flight. What it sends takes effect at the `Server`
+in the middle of its time; the answers of requests in flight come in an order that the seed decides; a transaction holds
+its items from its arrival to its effect. A request that is on its way takes effect even if its sender dies.
 
 waybill.aws.dynamodb.pycurl = Wire(timeline, calls, server).curl()
 """
@@ -105,9 +105,7 @@ class Wire:
             self.timeline.at(start + seconds / 2, lambda: self._take(operation, request, decision, task, end, answer))
         return stall
 
-    def _begin(
-        self, request: Any, decision: Decision, task: Task, end: float, answer: Callable[[Reply], None]
-    ) -> None:
+    def _begin(self, request: Any, decision: Decision, task: Task, end: float, answer: Callable[[Reply], None]) -> None:
         """A transaction arrives: its items are held until it takes effect."""
         collision = self.server.hold(request)
         if collision is not None:

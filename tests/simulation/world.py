@@ -1,396 +1,416 @@
-"""A small AWS in virtual time: the product's own steps run in it, seconds pass in microseconds, and nothing is random
-that a seed does not decide.
+"""Waybill in a simulated world: the product's own handlers, over AWS in memory, in virtual time.
 
-    Timeline       the clock; tasks are threads of which exactly one runs, until it sleeps
-    Wire           the client of the jobs table: real retries, over tables in memory; it can throttle, lose and collide
-    VirtualFile    a CSV of any size whose bytes are made when they are read
-    Store          S3 in memory, and the virtual file
+world = World(seed=7)
+with world.open():
+    world.add_entity()
+    world.drop("contacts", "a.csv", builders.contacts_csv(count=30))
+    world.tick_every_minute(until=600)
+    world.run(600)
+assert [job.status for job in world.jobs()] == [Status.COMPLETED]
+
+Every invocation of a function is a process of its own: its clients, its clock, its retries. Only what cannot change is
+shared between them (modules, compiled schemas). Replaced are boto3's session, `pycurl`, the identity provider, and what
+functions log.
+
+A seed and a `FaultPlan` decide all that happens. `World.log` tells it again.
 """
 
 from __future__ import annotations
 
-import heapq
-import io
-import itertools
 import json
+import os
 import random
-import re
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime, timedelta
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cache
+from types import ModuleType, SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
-import pycurl
+from aws_lambda_powertools.event_handler.api_gateway import BaseRouter
 
-from tests.builders import START
-from waybill.aws.dynamodb import ConditionFailed, DynamoDB, DynamoDBError, TransactionCanceled, network_error
-from waybill.aws.files import FileInfo, SourceChanged
+import waybill.aws.dynamodb
+import waybill.telemetry
+import waybill.upkeep.announcements
+from tests import builders
+from tests.api_builders import http_event, load_function
+from tests.simulation.aws import Aws
+from tests.simulation.calls import Calls, Process
+from tests.simulation.dynamodb import Server, Table, template_schemas
+from tests.simulation.faults import FaultPlan, LogEntry
+from tests.simulation.statemachine import Machine, Refuse, Resume, StateError
+from tests.simulation.timeline import Killed, Task, Timeline
+from tests.simulation.wire import Wire
+from waybill.bootstrap import Services
+from waybill.clock import Clock
+from waybill.entities.model import Entity
+from waybill.entities.permissions import Caller
+from waybill.jobs.model import Job
 
-Item = dict[str, Any]
-
-
-class Killed(BaseException):
-    """The task's process has died: nothing it would still do takes effect."""
-
-
-class Task:
-    def __init__(self, work: Callable[[], Any], deadline: float) -> None:
-        self.work, self.deadline = work, deadline
-        self.killed = False
-        self.result: Any = None
-        self.error: BaseException | None = None
-        self.on_end: Callable[[Task], None] = lambda task: None
-        self.turn = threading.Lock()
-        self.turn.acquire()
-
-
-class Timeline:
-    """A clock of virtual seconds. Earliest event first, ties in the order in which they were made."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-        self._events: list[tuple[float, int, Callable[[], None]]] = []
-        self._order = itertools.count()
-        self._main_turn = threading.Lock()
-        self._main_turn.acquire()
-        self._task: Task | None = None
-
-    def now(self) -> datetime:
-        return START + timedelta(seconds=self.seconds)
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-    def at(self, moment: float, action: Callable[[], None]) -> None:
-        heapq.heappush(self._events, (moment, next(self._order), action))
-
-    def start(self, work: Callable[[], Any], limit_seconds: float, on_end: Callable[[Task], None]) -> Task:
-        """Run `work` as a task; at its limit it is killed wherever it is."""
-        task = Task(work, self.seconds + limit_seconds)
-        task.on_end = on_end
-        threading.Thread(target=self._live, args=(task,), daemon=True).start()
-        self.at(self.seconds, lambda: self._resume(task))
-        return task
-
-    def sleep(self, seconds: float) -> None:
-        """Let time pass; outside of tasks it passes at once."""
-        task = self._task
-        if task is None:
-            self.seconds += seconds
-            return
-        wake = self.seconds + max(0.0, seconds)
-        if wake >= task.deadline:
-            wake, task.killed = max(self.seconds, task.deadline), True
-        self.at(wake, lambda: self._resume(task))
-        self._main_turn.release()
-        task.turn.acquire()
-        self.check_alive()
-
-    def check_alive(self) -> None:
-        if self._task is not None and self._task.killed:
-            raise Killed
-
-    def run(self) -> None:
-        while self._events:
-            moment, _, action = heapq.heappop(self._events)
-            self.seconds = max(self.seconds, moment)
-            action()
-
-    def _resume(self, task: Task) -> None:
-        self._task = task
-        task.turn.release()
-        self._main_turn.acquire()
-        self._task = None
-
-    def _live(self, task: Task) -> None:
-        task.turn.acquire()
-        try:
-            task.result = task.work()
-        except BaseException as error:
-            task.error = error
-        self.at(self.seconds, lambda: task.on_end(task))
-        self._main_turn.release()
+ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
+START_SECONDS = 0.1  # of an invocation
+ASYNC_WAITS = (60.0, 120.0)  # before the retries of an asynchronous invocation (AWS Lambda Developer Guide)
+FUNCTIONS = {
+    "start_import": "StartImportFunction",
+    "import_steps": "ImportStepsFunction",
+    "export_steps": "ExportStepsFunction",
+    "schedule": "ScheduleFunction",
+    "api": "ApiFunction",
+    "test_destination": "TestDestinationFunction",
+}
+ALICE = Caller("alice-subject", "alice", frozenset({"ops", "sales"}))
+ADMIN = Caller("admin-subject", "admin", frozenset({"admin"}))
 
 
-class Tables:
-    """The items of DynamoDB, in its own JSON, and the requests it received."""
-
-    def __init__(self) -> None:
-        self.items: dict[tuple[str, str], Item] = {}
-        self.locked_until: dict[tuple[str, str], float] = {}
-        self.tokens: set[str] = set()
-        self.calls: Counter[str] = Counter()
-        self.on_change: Callable[[Item | None, Item], None] = lambda old, new: None
-
-    def put(self, key: tuple[str, str], item: Item) -> None:
-        old = self.items.get(key)
-        self.items[key] = item
-        self.on_change(old, item)
+@cache
+def function(name: str) -> ModuleType:
+    """The module with the handler of a function."""
+    return load_function(name)
 
 
-class Faults:
-    """How often each fault occurs on the wire (by default never), and the source of all ids and randomness."""
-
-    def __init__(self, seed: int = 0, *, throttled: float = 0.0, lost_requests: float = 0.0, lost_replies: float = 0.0):
-        self.random = random.Random(seed)
-        self.throttled, self.lost_requests, self.lost_replies = throttled, lost_requests, lost_replies
-
-    def random_bytes(self, count: int) -> bytes:
-        return self.random.randbytes(count)
-
-    def fraction(self) -> float:
-        return self.random.random()
-
-    def happens(self, probability: float) -> bool:
-        return probability > 0 and self.random.random() < probability
+@cache
+def timeout_seconds(name: str) -> float:
+    properties = builders.template()["Resources"][FUNCTIONS[name]]["Properties"]
+    return float(properties["Timeout"])
 
 
-class Wire(DynamoDB):
-    """`DynamoDB` with its own retries; a request takes `latency_seconds`, a transaction holds its items meanwhile."""
-
-    latency_seconds, transaction_seconds = 0.005, 0.015
-
-    def __init__(self, tables: Tables, timeline: Timeline, faults: Faults, **options: Any) -> None:
-        super().__init__("us-east-1", "http://127.0.0.1:9", clock=timeline, ids=faults, **options)
-        self._tables, self._timeline, self._faults = tables, timeline, faults
-
-    def _call_once(self, operation: str, body: bytes) -> tuple[int, bytes]:
-        self._timeline.check_alive()
-        request = json.loads(body)
-        self._tables.calls[operation] += 1
-        if self._faults.happens(self._faults.throttled):
-            raise DynamoDBError("ThrottlingException", "", 400, retryable=True)
-        if self._faults.happens(self._faults.lost_requests):
-            self._time_out()
-        is_transaction = operation == "TransactWriteItems"
-        keys = [_key(action) for action in request["TransactItems"]] if is_transaction else [_key({"Update": request})]
-        if any(self._tables.locked_until.get(key, 0.0) > self._timeline.seconds for key in keys):
-            if is_transaction:
-                raise TransactionCanceled("", [{"Code": "TransactionConflict"}])
-            if operation in ("UpdateItem", "PutItem", "DeleteItem"):
-                raise DynamoDBError("TransactionConflictException", "", 400, retryable=True)
-        if is_transaction:
-            self._tables.locked_until |= dict.fromkeys(keys, self._timeline.seconds + self.transaction_seconds)
-        self._timeline.sleep(self.transaction_seconds if is_transaction else self.latency_seconds)
-        answer: dict[str, Any] = getattr(self, f"_{operation}")(request)
-        if self._faults.happens(self._faults.lost_replies):
-            self._time_out()
-        return 200, json.dumps(answer).encode()
-
-    def _time_out(self) -> None:
-        self._timeline.sleep(self.timeout_seconds)
-        raise network_error(pycurl.E_OPERATION_TIMEDOUT, "no answer in time")
-
-    def _GetItem(self, request: Item) -> Item:
-        item = self._tables.items.get(_key({"Get": request}))
-        return {} if item is None else {"Item": item}
-
-    def _DeleteItem(self, request: Item) -> Item:
-        self._tables.items.pop(_key({"Delete": request}), None)
-        return {}
-
-    def _PutItem(self, request: Item) -> Item:
-        self._tables.put(_key({"Put": request}), request["Item"])
-        return {}
-
-    def _UpdateItem(self, request: Item) -> Item:
-        key = _key({"Update": request})
-        if not _holds(request, self._tables.items.get(key)):
-            raise ConditionFailed("", None)
-        item = _updated(request, self._tables.items[key])
-        self._tables.put(key, item)
-        return {"Attributes": item}
-
-    def _Query(self, request: Item) -> Item:
-        values = request["ExpressionAttributeValues"]
-        pk, prefix = values[":pk"]["S"], values.get(":prefix", {"S": ""})["S"]
-        keys = sorted(key for key in self._tables.items if key[0] == pk and key[1].startswith(prefix))
-        return {"Items": [self._tables.items[key] for key in keys[: request.get("Limit")]]}
-
-    def _TransactWriteItems(self, request: Item) -> Item:
-        token = request["ClientRequestToken"]
-        if token in self._tables.tokens:
-            return {}
-        actions = request["TransactItems"]
-        found = [(self._tables.items.get(_key(action)), next(iter(action.values()))) for action in actions]
-        reasons = [{"Code": "None" if _holds(body, item) else "ConditionalCheckFailed"} for item, body in found]
-        if any(reason["Code"] != "None" for reason in reasons):
-            raise TransactionCanceled("", reasons)
-        for action in actions:
-            ((kind, body),) = action.items()
-            if kind == "Put":
-                self._tables.put(_key(action), body["Item"])
-            elif kind == "Update":
-                self._tables.put(_key(action), _updated(body, self._tables.items[_key(action)]))
-            else:
-                self._tables.items.pop(_key(action), None)
-        self._tables.tokens.add(token)
-        return {}
+@cache
+def machine(arn: str, file: str) -> Machine:
+    return Machine.read(arn, builders.ROOT / "infra" / file)
 
 
-def _key(action: Mapping[str, Any]) -> tuple[str, str]:
-    ((_, body),) = action.items()
-    key = body.get("Key") or body.get("Item") or {"pk": {"S": ""}, "sk": {"S": ""}}
-    return key["pk"]["S"], key["sk"]["S"]
+@dataclass(frozen=True)
+class Chances:
+    """How often the services around the functions do what they may do (0 to 1).
 
-
-def _find(item: Item | None, path: str, names: Mapping[str, str]) -> Any:
-    node: Any = {"M": item or {}}
-    for part in path.split("."):
-        node = None if node is None else node["M"].get(names.get(part, part))
-    return node
-
-
-def _holds(request: Mapping[str, Any], item: Item | None) -> bool:
-    """The conditions that the repository uses: alternatives of conjunctions, of equalities, IN and
-    attribute_not_exists."""
-    return any(_all_hold(terms, request, item) for terms in request.get("ConditionExpression", "").split(" OR "))
-
-
-def _all_hold(terms: str, request: Mapping[str, Any], item: Item | None) -> bool:
-    names, values = request.get("ExpressionAttributeNames", {}), request.get("ExpressionAttributeValues", {})
-    for term in filter(None, terms.split(" AND ")):
-        if match := re.fullmatch(r"attribute_not_exists\((\S+)\)", term):
-            holds = _find(item, match[1], names) is None
-        elif match := re.fullmatch(r"(\S+) IN \((.+)\)", term):
-            holds = _find(item, match[1], names) in [values[name] for name in match[2].split(", ")]
-        elif match := re.fullmatch(r"(\S+) = (:\S+)", term):
-            holds = _find(item, match[1], names) == values[match[2]]
-        else:
-            raise NotImplementedError(term)
-        if not holds:
-            return False
-    return True
-
-
-def _updated(request: Mapping[str, Any], item: Item) -> Item:
-    """The item after SET (values, if_not_exists), ADD and REMOVE."""
-    names, values = request.get("ExpressionAttributeNames", {}), request.get("ExpressionAttributeValues", {})
-    new: Item = {**item, "leases": {"M": dict(item["leases"]["M"])}, "options": item.get("options", {"M": {}})}
-    clauses = re.split(r"\b(SET|ADD|REMOVE) ", request["UpdateExpression"])[1:]
-    for verb, clause in zip(clauses[::2], clauses[1::2], strict=True):
-        for term in re.split(r", (?![^(]*\))", clause.strip()):
-            path, _, operand = term.partition(" = " if verb == "SET" else " ")
-            *parents, last = (names.get(part, part) for part in path.split("."))
-            target = new[parents[0]]["M"] if parents else new
-            if verb == "REMOVE":
-                target.pop(last, None)
-            elif verb == "ADD":
-                target[last] = {"N": str(int(target.get(last, {"N": "0"})["N"]) + int(values[operand]["N"]))}
-            elif match := re.fullmatch(r"if_not_exists\(\S+, (:\S+)\)", operand):
-                target.setdefault(last, values[match[1]])
-            else:
-                target[last] = values[operand]
-    return new
-
-
-class VirtualFile:
-    """A CSV of `rows` rows of WIDTH bytes each, the first of which is row 0 here.
-
-    Every `bad_every`-th row is bad; in the second half every `repeat_every`-th has the key of a row of the first half.
+    Attributes:
+        doubled, lost, late: events and ticks: twice, never, or minutes late.
+        short: invocations with little time, so that steps need several.
+        skewed: processes whose time of day is wrong, by up to `skew_seconds` either way.
     """
 
-    HEADER = b"contact_id,email,spend,joined,vip\n"
-    WIDTH = 120
-
-    def __init__(self, rows: int, *, bad_every: int = 0, repeat_every: int = 0, piece_bytes: int = 1 << 20) -> None:
-        self.rows, self.piece_bytes = rows, piece_bytes
-        self._bad_every, self._repeat_every = bad_every, repeat_every
-        self.size_bytes = len(self.HEADER) + rows * self.WIDTH
-
-    def is_bad(self, number: int) -> bool:
-        return self._bad_every > 0 and number % self._bad_every == 0
-
-    def key(self, number: int) -> int:
-        half = self.rows // 2
-        repeats = self._repeat_every > 0 and number >= half and number % self._repeat_every == 0
-        return number - half if repeats else number
-
-    def row(self, number: int) -> bytes:
-        spend = b"no-number." if self.is_bad(number) else b"0000007.50"
-        return b"c%038d,mailbox-of-%030d@example.com,%b,2026-01-31,yes\n" % (self.key(number), number, spend)
-
-    def bytes(self, start: int, end: int) -> bytes:
-        """The bytes `[start, end)`."""
-        head, end = self.HEADER[start:end], min(end, self.size_bytes)
-        first = max(0, start - len(self.HEADER)) // self.WIDTH
-        behind = max(0, -(-(end - len(self.HEADER)) // self.WIDTH))
-        skip = max(0, start - len(self.HEADER) - first * self.WIDTH)
-        body = b"".join(map(self.row, range(first, behind)))
-        return head + body[skip : skip + max(0, end - start - len(head))]
-
-    def stream(self, start: int = 0, end: int | None = None) -> io.RawIOBase:
-        return _Range(self, start, self.size_bytes if end is None else end)
+    doubled: float = 0.0
+    lost: float = 0.0
+    late: float = 0.0
+    short: float = 0.0
+    skewed: float = 0.0
+    skew_seconds: float = 3_600.0
 
 
-class _Range(io.RawIOBase):
-    def __init__(self, file: VirtualFile, start: int, end: int) -> None:
-        self._file, self._position, self._end = file, start, end
+class SeededIds:
+    """All ids and all chance of the product."""
 
-    def read(self, size: int = -1, /) -> bytes:
-        size = self._file.piece_bytes if size < 0 else min(size, self._file.piece_bytes)
-        data = self._file.bytes(self._position, min(self._position + size, self._end))
-        self._position += len(data)
-        return data
+    def __init__(self, seed: int) -> None:
+        source = random.Random(f"ids {seed}")
+        self.random_bytes, self.fraction = source.randbytes, source.random
 
 
-class Store:
-    """`Files` in memory; one key is the virtual file. A request takes `latency_seconds`."""
+class Invocation(Process):
+    """A process of the product: one invocation of one function."""
 
-    latency_seconds = 0.1  # AWS: "roughly 100 to 200 milliseconds" for the first byte of a small object
-
-    def __init__(self, source_key: str, source: VirtualFile, timeline: Timeline) -> None:
-        self.objects: dict[str, bytes] = {}
-        self.calls: Counter[str] = Counter()
-        self._source_key, self._source, self._timeline = source_key, source, timeline
-
-    def head(self, bucket: str, key: str) -> FileInfo | None:
-        self._count("HEAD")
-        return FileInfo(len(self.objects[key]), "etag", {}, "2026-01-31T09:30:00.000Z") if key in self.objects else None
-
-    def open(self, bucket: str, key: str, *, start: int = 0, end: int | None = None, etag: str | None = None) -> Any:
-        self._count("GET")
-        if key == self._source_key:
-            return self._source.stream(start, end)
-        if key not in self.objects:
-            raise SourceChanged(key)
-        return io.BytesIO(self.objects[key][start:end])
-
-    def read(self, bucket: str, key: str, start: int = 0, end: int | None = None) -> bytes:
-        data: bytes = self.open(bucket, key, start=start, end=end).read()
-        return data
-
-    def put(self, bucket: str, key: str, body: bytes, content_type: str = "") -> None:
-        self._count("PUT")
-        self.objects[key] = body
-
-    def writer(self, bucket: str, key: str, content_type: str = "") -> Any:
-        store = self
-
-        class Writer(io.BytesIO):
-            def close(self) -> None:
-                store.put(bucket, key, self.getvalue())
-
-            def abort(self) -> None:
-                pass
-
-        return Writer()
-
-    def delete(self, bucket: str, key: str) -> None:
-        self.objects.pop(key, None)
-
-    def delete_prefix(self, bucket: str, prefix: str) -> None:
-        for key in [key for key in self.objects if key.startswith(prefix)]:
-            del self.objects[key]
-
-    def _count(self, verb: str) -> None:
-        self._timeline.check_alive()
-        self._timeline.sleep(self.latency_seconds)
-        self.calls[verb] += 1
+    def __init__(self, invocation: str, services: Services) -> None:
+        super().__init__(invocation)
+        self.services = services
 
 
-def seconds_of_backoff(rule: Mapping[str, Any], chance: random.Random) -> Iterator[float]:
-    """The waits of a retrier of a state machine, full jitter (Amazon States Language, *Retrier*)."""
-    for attempt in range(rule["MaxAttempts"]):
-        yield chance.random() * min(rule["MaxDelaySeconds"], rule["IntervalSeconds"] * rule["BackoffRate"] ** attempt)
+@dataclass(frozen=True)
+class Answer:
+    """What the API answered."""
+
+    status: int
+    body: Any
+    headers: Mapping[str, str]
+
+
+class World:
+    """
+    Args:
+        settings: changes to those of `builders.settings`; files are cut into chunks of a few rows.
+    """
+
+    def __init__(
+        self, seed: int = 0, plan: FaultPlan | None = None, chances: Chances | None = None, **settings: Any
+    ) -> None:
+        self.seed = seed
+        self.settings = builders.settings("http://127.0.0.1:9", **{"chunk_bytes": 350, **settings})
+        self.timeline = Timeline(seed)
+        self.calls = Calls(self.timeline, plan or FaultPlan(), seed)
+        names = {"JobsTable": "jobs", "RecordsTable": "records", "CatalogTable": "catalog"}
+        schemas = {name: template_schemas()[logical] for logical, name in names.items()}
+        self.server = Server(schemas, self.timeline.monotonic)
+        self.wire = Wire(self.timeline, self.calls, self.server)
+        buckets = [self.settings.drop_bucket, self.settings.files_bucket, self.settings.transfer_bucket]
+        self.aws = Aws(self.timeline, self.calls, self._invoke_step, buckets, seed)
+        for arn, file in (
+            (self.settings.import_state_machine, "import.asl.json"),
+            (self.settings.export_state_machine, "export.asl.json"),
+        ):
+            self.aws.executions.machines[arn] = machine(arn, file)
+        self.aws.on_created = self._created
+        self.chance = random.Random(f"world {seed}")
+        self.chances = chances or Chances()
+        #: Entries that a duty could not handle, by duty; unexpected errors of processes; events that were given up.
+        self.reported: Counter[str] = Counter()
+        self.errors: list[tuple[str, BaseException]] = []
+        self.dead_letters: list[tuple[str, Any]] = []
+        self._ids = SeededIds(seed)
+        self._numbers: Counter[str] = Counter()
+        self._set_up = Services(self.settings, self.timeline, self._ids)
+
+    @contextmanager
+    def open(self) -> Iterator[World]:
+        """While it lasts, the product's code runs in this world."""
+        level = waybill.telemetry.logger.level
+        with ExitStack() as stack:
+            stack.enter_context(patch.dict(os.environ, ENVIRONMENT))
+            stack.enter_context(patch.object(waybill.aws.dynamodb, "pycurl", self.wire.curl()))
+            stack.enter_context(self.aws.patched())
+            for name in FUNCTIONS:
+                stack.enter_context(patch.object(function(name), "services", self._services))
+            verifier = SimpleNamespace(caller=_caller_of)
+            stack.enter_context(patch.object(function("api"), "verifier", lambda: verifier))
+            for module in (waybill.telemetry, waybill.upkeep.announcements):
+                stack.enter_context(patch.object(module, "count", self._count))
+            stack.callback(waybill.telemetry.logger.setLevel, level)
+            stack.callback(self.timeline.close)
+            waybill.telemetry.logger.setLevel("CRITICAL")
+            yield self
+
+    def run(self, until: float = float("inf")) -> None:
+        """Let virtual time pass, until a moment (seconds since the start)."""
+        self.timeline.run(until)
+
+    # What people and partners do
+
+    def add_entity(self, name: str = "contacts", **changes: Any) -> Entity:
+        """An entity in the catalogue, at once."""
+        permissions = {"view": ["sales"], "import": ["ops"], "export": ["ops"]}
+        entity = builders.entity(name, **{"permissions": permissions, **changes})
+        return self._set_up.entities.put(entity)
+
+    def drop(self, entity: str, file_name: str, data: bytes, **metadata: str) -> None:
+        """Put a file into the drop bucket; S3's event follows."""
+        options = {name.replace("_", "-"): value for name, value in metadata.items()}
+        self.aws.put(self.settings.drop_bucket, f"drop/{entity}/{file_name}", data, options)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        caller: Caller = ALICE,
+        headers: Mapping[str, str] | None = None,
+        then: Callable[[Answer | None], object] | None = None,
+    ) -> Task:
+        """Begin a request to the API.
+
+        Args:
+            then: called with the answer; None when the process died before it answered.
+        """
+        token = json.dumps([caller.subject, caller.name, sorted(caller.groups)])
+        event = http_event(method, path, token=token, body=body, headers=dict(headers or {}))
+
+        def ended(task: Task) -> None:
+            if then is not None:
+                then(None if task.error is not None else _answer(task.result))
+
+        name = f"api/{method} {path.removeprefix('/v1')}"
+        return self.invoke("api", event, name, ended)
+
+    def ask(self, method: str, path: str, body: Any = None, caller: Caller = ALICE, **headers: str) -> Answer:
+        """Send a request to the API and let time pass until it is answered."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        task = self.request(method, path, body, caller, named)
+        self.timeline.run(task=task)
+        if task.error is not None:
+            raise task.error
+        return _answer(task.result)
+
+    # What AWS does
+
+    def tick_every_minute(self, until: float) -> None:
+        """EventBridge's schedule."""
+        minute = 60.0 * (int(self.timeline.seconds // 60) + 1)
+        while minute <= until:
+            for delay in self._deliveries(late_seconds=50.0):
+                self.timeline.at(minute + delay, self.tick)
+            minute += 60.0
+
+    def tick(self) -> Task:
+        """One run of the schedule's function, now."""
+        event = {"version": "0", "detail-type": "Scheduled Event", "source": "aws.events", "detail": {}}
+        return self.invoke("schedule", event, "schedule")
+
+    def _created(self, detail: dict[str, Any]) -> None:
+        key = detail["object"]["key"]
+        if detail["bucket"]["name"] == self.settings.drop_bucket and key.startswith("drop/"):
+            event = builders.created_event(self._set_up, key, detail["object"]["etag"])
+            event["detail"] |= detail
+            for delay in self._deliveries(late_seconds=600.0):
+                self.timeline.at(self.timeline.seconds + 0.5 + delay, lambda: self.deliver(event))
+
+    def deliver(self, event: dict[str, Any], attempt: int = 0) -> None:
+        """Invoke StartImport with an event, asynchronously: two retries, then it is a dead letter."""
+
+        def ended(task: Task) -> None:
+            if task.error is None:
+                return
+            if attempt < len(ASYNC_WAITS):
+                self.timeline.at(self.timeline.seconds + ASYNC_WAITS[attempt], lambda: self.deliver(event, attempt + 1))
+            else:
+                self.dead_letters.append(("start_import", event))
+
+        self.invoke("start_import", event, "start_import", ended)
+
+    def _deliveries(self, late_seconds: float) -> list[float]:
+        """When an event comes: after how many seconds, once for each delivery."""
+        chances, random = self.chances, self.chance.random
+        if not (chances.lost or chances.doubled or chances.late):
+            return [0.0]
+        times = 0 if random() < chances.lost else 2 if random() < chances.doubled else 1
+        return [self.chance.uniform(0, late_seconds if random() < chances.late else 1.0) for _ in range(times)]
+
+    def invoke(
+        self,
+        name: str,
+        event: Any,
+        label: str,
+        then: Callable[[Task], object] | None = None,
+        limit: float | None = None,
+    ) -> Task:
+        """Start a process: one invocation of a function.
+
+        Args:
+            label: what it is for; its name in the log is this and a number.
+            then: called when it is over.
+            limit: seconds after which it is ended from outside; that of the template when left out.
+        """
+        self._numbers[label] += 1
+        limit = self._limit(name) if limit is None else limit
+        process = Invocation(f"{label}#{self._numbers[label]}", self._new_services())
+        ends = self.timeline.seconds + START_SECONDS + limit
+        context = LambdaContext(name, lambda: ends - self.timeline.seconds)
+        handler = function(name).handler
+
+        def work() -> Any:
+            return handler(event, context)
+
+        def ended(task: Task) -> None:
+            if task.error is not None and not isinstance(task.error, Killed):
+                self.errors.append((process.invocation, task.error))
+            if then is not None:
+                then(task)
+
+        task = self.timeline.start(work, START_SECONDS + limit, ended, name=process.invocation, process=process)
+        if name == "api":
+            task.save = _save_request
+        return task
+
+    def _limit(self, name: str) -> float:
+        """Some invocations have hardly more time than steps keep back for their end."""
+        limit = timeout_seconds(name)
+        if self.chances.short and limit > 60 and self.chance.random() < self.chances.short:
+            return self.chance.uniform(45.0, 46.0)
+        return limit
+
+    def _new_services(self) -> Services:
+        clock: Clock = self.timeline
+        if self.chances.skewed and self.chance.random() < self.chances.skewed:
+            clock = self.timeline.clock(self.chance.uniform(-1, 1) * self.chances.skew_seconds)
+        return Services(self.settings, clock, self._ids)
+
+    def _services(self) -> Services:
+        """The services of the running process."""
+        task = self.timeline.task
+        services: Services = self._set_up if task is None else task.process.services
+        return services
+
+    def _invoke_step(self, resource: str, payload: Any, resume: Resume, refuse: Refuse) -> None:
+        """A task of a state machine invokes its function."""
+        name = {"ImportStepsFunctionArn": "import_steps", "ExportStepsFunctionArn": "export_steps"}[resource]
+        place = payload.get("chunk", payload.get("part", ""))
+        label = f"{name}/{payload['step']}" + (f"/{place}" if place != "" else "")
+
+        def ended(task: Task) -> None:
+            if task.error is None:
+                resume(json.loads(json.dumps(task.result)))
+            elif isinstance(task.error, Killed):
+                refuse(StateError("Lambda.Unknown", "the process died"))
+            else:
+                refuse(StateError(type(task.error).__name__, str(task.error)))
+
+        self.timeline.at(
+            self.timeline.seconds + self.calls.latency(START_SECONDS),
+            lambda: self.invoke(name, json.loads(json.dumps(payload)), label, ended),
+        )
+
+    def _count(self, dimensions: dict[str, str], **metrics: int) -> None:
+        for name, number in metrics.items():
+            self.reported[f"{name} {' '.join(dimensions.values())}"] += number
+
+    # What there is
+
+    @property
+    def log(self) -> list[LogEntry]:
+        return self.calls.log
+
+    @property
+    def services(self) -> Services:
+        """Services without faults and without time, for tests and oracles."""
+        return self._set_up
+
+    def table(self, name: str) -> Table:
+        return self.server.tables[name]
+
+    def jobs(self) -> list[Job]:
+        """All jobs, in the order of their submission."""
+        from waybill.aws.dynamodb import from_attributes
+        from waybill.jobs.items import job_from_item
+
+        items = [item for item in self.table("jobs").items() if item["sk"]["S"] == "JOB"]
+        return sorted((job_from_item(from_attributes(item)) for item in items), key=lambda job: job.submitted_at)
+
+
+class LambdaContext:
+    """What Lambda tells an invocation about itself."""
+
+    memory_limit_in_mb = 1769
+    aws_request_id = "request"
+
+    def __init__(self, name: str, remaining_seconds: Callable[[], float]) -> None:
+        self.function_name = name
+        self.invoked_function_arn = f"arn:aws:lambda:us-east-1:123456789012:function:{name}"
+        self._remaining_seconds = remaining_seconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(self._remaining_seconds() * 1000)
+
+
+def _caller_of(authorization: str | None) -> Caller:
+    """The tokens of this world name their caller; how tokens are verified is tested elsewhere."""
+    subject, name, groups = json.loads((authorization or "").removeprefix("Bearer "))
+    return Caller(subject, name, frozenset(groups))
+
+
+def _answer(result: Mapping[str, Any]) -> Answer:
+    body = result.get("body") or ""
+    try:
+        content = json.loads(body)
+    except ValueError:
+        content = body
+    return Answer(result["statusCode"], content, result.get("headers") or {})
+
+
+def _save_request() -> Callable[[], None]:
+    """Powertools keeps the request in globals: on Lambda a process answers one at a time."""
+    app = function("api").app
+    event, context, kept = BaseRouter.current_event, BaseRouter.lambda_context, dict(app.context)
+
+    def restore() -> None:
+        BaseRouter.current_event, BaseRouter.lambda_context = event, context
+        app.context.clear()
+        app.context.update(kept)
+
+    return restore
