@@ -180,25 +180,75 @@ def test_what_a_dead_attempt_wrote_counts_when_nobody_goes_on(
     assert job.counts.imported == len(written) and written <= set(before)
 
 
-def test_a_job_that_nobody_works_on_is_restarted_and_ends_after_its_attempts(
+def recovered(services: Services, clock: builders.Clock, minutes: float) -> int:
+    """Every execution dies, and some time later the schedule looks."""
+    stop_executions(services)
+    clock.forward(minutes=minutes)
+    return recovery.recover_jobs(services)
+
+
+def test_a_job_whose_executions_die_is_restarted_for_an_hour_and_then_times_out(
     services: Services, s3: Any, clock: builders.Clock
 ) -> None:
     job = start(services, s3, builders.contacts_csv(count=3))
     plan_import(services, job.job_id)
     assert recovery.recover_jobs(services) == 0, "it was at work just now"
-    for restart in range(1, recovery.MAX_RESTARTS + 1):
-        clock.forward(seconds=61 * restart)
-        stop_executions(services)
-        assert recovery.recover_jobs(services) == 1
+    for restart in range(1, 8):
+        assert recovered(services, clock, 10) == 1
         assert f"{job.job_id}-{restart}" in executions(services)
         assert services.jobs.get(job.job_id).restarts == restart
-    clock.forward(seconds=600)
-    stop_executions(services)
-    assert recovery.recover_jobs(services) == 1
+    assert recovered(services, clock, 10) == 1
     job = services.jobs.get(job.job_id)
-    assert (job.status, job.error_code, counts(job)) == (Status.FAILED, "internal-error", (3, 0, 0, 3))
+    assert (job.status, job.error_code, counts(job)) == (Status.FAILED, "timed-out", (3, 0, 0, 3))
     assert len(rejects(services, job)) == 4
     assert recovery.recover_jobs(services) == 0
+
+
+def test_executions_that_die_one_after_the_other_within_minutes_end_no_job(
+    services: Services, s3: Any, clock: builders.Clock
+) -> None:
+    job = start(services, s3, builders.contacts_csv(count=3))
+    plan_import(services, job.job_id)
+    for _ in range(20):
+        assert recovered(services, clock, 1.1) == 1
+    assert run(services, job).status is Status.COMPLETED
+
+
+def test_a_job_that_comes_forward_between_its_restarts_is_never_given_up(
+    services: Services, s3: Any, clock: builders.Clock
+) -> None:
+    """Such as one that takes several days: an execution ends after 24 hours."""
+    job = start(services, s3, builders.contacts_csv(count=3))
+    for _ in range(5):
+        plan_import(services, job.job_id)
+        assert recovered(services, clock, 24 * 60) == 1
+    assert run(services, job).status is Status.COMPLETED
+
+
+def test_a_job_whose_last_step_outlasts_its_retries_is_taken_up_again(
+    services: Services, s3: Any, clock: builders.Clock
+) -> None:
+    """An outage of hours: the execution has failed in its step fail, and nobody has ended the job."""
+    job = start(services, s3, builders.contacts_csv(count=3))
+    plan_import(services, job.job_id)
+    assert recovered(services, clock, 5 * 60) == 1
+    assert run(services, job).status is Status.COMPLETED
+
+
+def test_an_import_that_hands_its_turn_back_is_not_nearer_to_its_end(
+    services: Services, s3: Any, clock: builders.Clock
+) -> None:
+    first = start(services, s3, builders.contacts_csv(count=1), key="drop/contacts/1.csv")
+    clock.forward(seconds=1)
+    second = start(services, s3, builders.contacts_csv(count=2), key="drop/contacts/2.csv")
+    assert recovered(services, clock, 2) == 1, "the first one's execution"
+    for _ in range(5):
+        plan_import(services, first.job_id)
+        assert plan_import(services, second.job_id)["outcome"] == "waiting"
+        clock.forward(hours=2)
+    run(services, first)
+    assert recovered(services, clock, 2) == 1
+    assert run(services, second).status is Status.COMPLETED
 
 
 def test_a_waiting_import_whose_execution_died_is_restarted(services: Services, s3: Any, clock: builders.Clock) -> None:
@@ -220,11 +270,9 @@ def test_a_waiting_import_whose_executions_always_die_fails_and_the_next_one_run
     first = start(services, s3, builders.contacts_csv(count=1), key="drop/contacts/1.csv")
     clock.forward(seconds=1)
     second = start(services, s3, builders.contacts_csv(count=2), key="drop/contacts/2.csv")
-    for _ in range(recovery.MAX_RESTARTS + 1):
-        stop_executions(services)
-        clock.forward(seconds=61)
-        assert recovery.recover_jobs(services) == 1
+    for _ in range(5):
+        assert recovered(services, clock, 20) == 1
     failed = services.jobs.get(first.job_id)
-    assert (failed.status, failed.error_code, counts(failed)) == (Status.FAILED, "internal-error", (0, 0, 0, 0))
+    assert (failed.status, failed.error_code, counts(failed)) == (Status.FAILED, "timed-out", (0, 0, 0, 0))
     assert second.job_id in executions(services)
     assert run(services, second).status is Status.COMPLETED

@@ -147,7 +147,7 @@ def test_a_job_that_cannot_be_recovered_does_not_keep_the_others(
     clock.forward(minutes=2)
     first = jobs[0].job_id
     with monkeypatch.context() as patch:
-        poisoned = failing_for(recovery.restart_execution, lambda _, job: job.job_id == first)
+        poisoned = failing_for(recovery.restart_execution, lambda _, job, since: job.job_id == first)
         patch.setattr(recovery, "restart_execution", poisoned)
         assert recover_jobs(services) == 1
     assert [services.jobs.get(job.job_id).restarts for job in jobs] == [0, 1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from waybill.errors import Superseded
@@ -23,16 +24,16 @@ def ensure_execution(services: Services, job: Job) -> bool:
     return start_execution(services, job) or services.workflow.is_running(machine, job.job_id, job.restarts)
 
 
-def restart_execution(services: Services, job: Job) -> None:
+def restart_execution(services: Services, job: Job, recovering_since: datetime) -> None:
     """Start a new execution for a job whose current one has died, unless another caller does so."""
     try:
-        start_execution(services, services.jobs.count_restart(job))
+        start_execution(services, services.jobs.count_restart(job, recovering_since))
     except Superseded:
         return
 
 
 def hand_back(services: Services, job_id: str) -> None:
-    """Give the next execution of a waiting job a name of its own: the current one is about to end."""
+    """Give the next execution of a waiting job a name of its own: the current one is about to end, as it should."""
     job = services.jobs.find(job_id)
     if job is not None and job.status is Status.WAITING:
         with suppress(Superseded):

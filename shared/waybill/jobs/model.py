@@ -119,7 +119,9 @@ class Job:
     window_from: datetime | None = None
     window_to: datetime | None = None
     retry_of: str | None = None
+    # executions before the current one, and since when recovery has restarted them (`upkeep.recovery`)
     restarts: int = 0
+    recovering_since: datetime | None = None
     expires_at: datetime | None = None
     files_expire_at: datetime | None = None
     has_error_log: bool = False

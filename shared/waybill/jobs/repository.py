@@ -305,14 +305,20 @@ class JobRepository:
             raise Conflict(f"A job that is {job.status} cannot be stopped.", job.allowed_actions()) from None
         return job_from_item(item)
 
-    def count_restart(self, job: Job) -> Job:
-        """Record that a job's execution is restarted.
+    def count_restart(self, job: Job, recovering_since: datetime | None = None) -> Job:
+        """Record that the job's next execution replaces the current one.
+
+        Args:
+            recovering_since: since when the job's executions have died; None when the current one ends as it should.
 
         Raises:
             Superseded: somebody else did so, or the job has ended.
         """
         is_unchanged = Attr("restarts").is_missing() | Attr("restarts").equals(job.restarts)
-        change = Change(sets={"restarts": job.restarts + 1})
+        if recovering_since is None:
+            change = Change(sets={"restarts": job.restarts + 1}, removes=["recoveringSince"])
+        else:
+            change = Change(sets={"restarts": job.restarts + 1, "recoveringSince": rfc3339(recovering_since)})
         try:
             return job_from_item(self._table.update(record_key(job.job_id), change, NOT_ENDED & is_unchanged))
         except ConditionFailed:

@@ -1,12 +1,15 @@
 """Recover jobs whose execution has died.
 
-An execution of the state machine retries its steps itself. It can still be aborted or lost; then the job is started
-again and continues from its plan and ledger. After MAX_RESTARTS it ends as failed, with every row accounted for.
+An execution repeats its steps itself. It can still be stopped, time out after a day, or fail when even its last step
+outlasts the retries; then the job is started again and continues from its plan and ledger. An outage may last, so that
+restarts are not counted: a job ends as `timed-out`, with every row accounted for, when it has been restarted for
+PATIENCE without a heartbeat since.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from waybill.clock import HasTime, no_limit
@@ -14,6 +17,7 @@ from waybill.exports.run import fail_export
 from waybill.imports.finish import finish_import
 from waybill.jobs.checkups import SILENCE, subject_of
 from waybill.jobs.executions import ensure_execution, restart_execution
+from waybill.jobs.giving_up import TIMED_OUT
 from waybill.jobs.model import Job, Process
 from waybill.telemetry import entry_failed
 
@@ -21,7 +25,7 @@ if TYPE_CHECKING:
     from waybill.aws.table import Item
     from waybill.exports.services import ExportServices
 
-MAX_RESTARTS = 3
+PATIENCE = timedelta(hours=1)
 # For ending jobs as failed; what is left then is done by the next call that finds the job silent.
 MAX_SECONDS = 300.0
 #: Checks of one minute, in pages of `checkups.PER_PAGE`.
@@ -29,8 +33,8 @@ PAGES_PER_MINUTE = 50
 
 
 def recover_jobs(services: ExportServices, has_time: HasTime = no_limit) -> int:
-    """Restart jobs whose execution died, and fail those that died too often. Of the waiting imports of an entity, only
-    the next one has an execution.
+    """Restart jobs whose execution has died, and fail those whose executions have died for too long. Of the waiting
+    imports of an entity, only the next one has an execution.
 
     Returns:
         The number of jobs restarted or failed.
@@ -96,14 +100,16 @@ def _job_of(services: ExportServices, entry: Item) -> Job | None:
 
 def _recover(services: ExportServices, job: Job, remaining_seconds: Callable[[], float]) -> bool:
     """Restart or fail a job if its execution has died; whether it had."""
-    if services.clock.now() - (job.heartbeat_at or job.submitted_at) < SILENCE:
+    now, seen = services.clock.now(), job.heartbeat_at or job.submitted_at
+    if now - seen < SILENCE or ensure_execution(services, job):
         return False
-    if ensure_execution(services, job):
-        return False
-    if job.restarts < MAX_RESTARTS:
-        restart_execution(services, job)
+    since = job.recovering_since
+    if since is None or since <= seen:
+        since = now
+    if now - since <= PATIENCE:
+        restart_execution(services, job, since)
     elif job.process is Process.IMPORT:
-        finish_import(services, job.job_id, "internal-error", remaining_seconds)
+        finish_import(services, job.job_id, TIMED_OUT, remaining_seconds)
     else:
         fail_export(services, job.job_id)
     return True
