@@ -11,6 +11,7 @@ from tests.importing import BAD_ROWS, counts, live, records, rejected_types, rej
 from waybill.aws.dynamodb import BatchWriter
 from waybill.bootstrap import Services
 from waybill.errors import Conflict
+from waybill.exports.report import is_relaunchable
 from waybill.imports.deduplicate import deduplicate_import
 from waybill.imports.finish import finish_import
 from waybill.imports.load import load_chunk
@@ -107,3 +108,23 @@ def test_there_is_nothing_to_relaunch_where_only_repeated_keys_are_left(services
         relaunch_import(services, job, "alice", "alice-id")
     with pytest.raises(Conflict):
         relaunch_import(services, drop(builders.contacts_csv(count=7)), "alice", "alice-id")
+    assert not is_relaunchable(job)
+
+
+@pytest.mark.parametrize("left", [1, 0])
+def test_rows_whose_text_is_gone_are_not_relaunched(services: Services, s3: Any, left: int) -> None:
+    object.__setattr__(services.settings, "chunk_bytes", 64)
+    data = builders.contacts_csv([{"contact_id": "bad", "email": "nobody"}] * left + [{"contact_id": "c"}] * 9)
+    job = start(services, s3, data)
+    plan_import(services, job.job_id)
+    load_chunk(services, job.job_id, 0)
+    s3.delete_object(Bucket=job.source_bucket, Key=job.source_key)
+    job = run(services, job)
+    assert (job.error_code, is_relaunchable(job)) == ("source-changed", left > 0)
+    assert job.counts.unprocessed == job.counts.lost > 0
+    if left:
+        child = run(services, relaunch_import(services, job, "alice", "alice-id"))
+        assert rejects(services, child)[1][1] == "type-error" and counts(child) == (1, 0, 1, 0)
+    else:
+        with pytest.raises(Conflict, match="text is gone"):
+            relaunch_import(services, job, "alice", "alice-id")

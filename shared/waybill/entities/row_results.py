@@ -9,6 +9,9 @@ from typing import NamedTuple, TypeVar
 
 _Value = TypeVar("_Value")
 
+#: The error of a row that another row of the file replaces.
+DUPLICATE_KEY = "duplicate-key"
+
 
 class RowError(NamedTuple):
     """One error of one row; the types are the contract's. `field_number` counts the file's columns from 1, None for
@@ -59,6 +62,11 @@ class RowBlock:
     def rejected_count(self) -> int:
         return len(self.errors) - self.unprocessed
 
+    @property
+    def repeated(self) -> int:
+        """Rejected rows that another row of the file replaces."""
+        return sum(errors[0].type == DUPLICATE_KEY for errors in self.errors.values())
+
     def rejected(self) -> Iterator[tuple[str, list[RowError]]]:
         """(row as it is in the file, its errors) of the bad and the unprocessed rows, in file order."""
         for row in sorted(self.errors):
@@ -85,10 +93,11 @@ class RowBlock:
             self.errors |= {row: [errors[row]] for row in taken}
 
     def row_of_error(self, count: int) -> int | None:
-        """The row number after the `count`-th bad row; None when there are fewer."""
-        bad = sorted(self.errors)
+        """The row number after the `count`-th bad row; None when there are fewer. A row that another one of the file
+        replaces is not bad."""
         if count <= 0:
-            return min([*bad[:1], *self.rows[:1]], default=None)
+            return min([*self.errors, *self.rows[:1]], default=None)
+        bad = sorted(row for row, errors in self.errors.items() if errors[0].type != DUPLICATE_KEY)
         return bad[count - 1] + 1 if len(bad) >= count else None
 
     def stop(self, end_row: int, lost: Container[int] = ()) -> None:

@@ -54,12 +54,10 @@ _OTHER_ADVICE = _Advice("Look at the report for details, correct the definition,
 
 
 def is_relaunchable(job: Job) -> bool:
-    """Whether a relaunch can help: an export that failed for a cause outside its definition, an import that left rows.
-
-    Whether rows of an import lost to a later row of their key shows only in the relaunch.
-    """
+    """Whether a relaunch can help: an export that failed for a cause outside its definition, an import that left rows
+    that can be imported."""
     if job.process is Process.IMPORT:
-        return job.is_terminal and job.has_rejects
+        return job.is_terminal and job.has_rejects and job.counts.importable > 0
     reason = (job.delivery or {}).get("reason")
     if job.status is Status.FAILED and reason is not None:
         return DeliveryFailed(reason, "").relaunchable

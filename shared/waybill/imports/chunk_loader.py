@@ -57,6 +57,8 @@ class _Tally:
     imported: int = 0
     rejected: int = 0
     unprocessed: int = 0
+    repeated: int = 0
+    lost: int = 0
     failure: str | None = None
     is_last: bool = True
 
@@ -118,6 +120,8 @@ def load_leased_chunk(
         next_byte=tally.next_byte,
         is_last=tally.is_last,
         failure=tally.failure,
+        repeated=tally.repeated,
+        lost=tally.lost,
     )
     return services.ledger.commit(job.job_id, entry, loader.lease)
 
@@ -140,7 +144,8 @@ class _Loader:
         self._heartbeat = Heartbeat(services, job, chunk.number, attempt)
         self._reader = reader_of(services, job, plan)
         self._handed_in = 0
-        self._progress: deque[tuple[int, int, int]] = deque()  # (row after a block, rows imported and rejected so far)
+        #: (row after a block, rows imported, rejected and repeated so far)
+        self._progress: deque[tuple[int, int, int, int]] = deque()
         self._refused: dict[int, RowError] = {}
         self._sink: Sink = NoSink()
 
@@ -164,7 +169,7 @@ class _Loader:
                 self._reader.reject_keys(block, losers)
                 if self._policy.refuses_all:
                     block.stop_all()
-                limit = self._limit_row(tally.rejected, block)
+                limit = self._limit_row(tally, block)
                 if limit is not None:
                     block.stop(limit)
                 self._handed_in = row + count if limit is None else limit
@@ -191,11 +196,11 @@ class _Loader:
 
     def _note_progress(self, tally: _Tally) -> None:
         """Report the progress up to the first row that may not be written: it holds even if the attempt dies."""
-        self._progress.append((self._handed_in, tally.imported, tally.rejected))
+        self._progress.append((self._handed_in, tally.imported, tally.rejected, tally.repeated))
         first_pending = min(self._sink.pending(), default=self._handed_in)
         while self._progress and self._progress[0][0] <= first_pending:
-            row, imported, rejected = self._progress.popleft()
-            self._heartbeat.note(imported + rejected, imported, rejected, row)
+            row, imported, rejected, repeated = self._progress.popleft()
+            self._heartbeat.note(imported + rejected, imported, rejected, row, repeated)
 
     def found_written(self) -> _Written:
         """What earlier attempts wrote, as far as is known."""
@@ -253,6 +258,7 @@ class _Loader:
         tally.imported += len(block.rows)
         tally.rejected += block.rejected_count
         tally.unprocessed += block.unprocessed
+        tally.repeated += block.repeated
         if self._plan.key_partitions and not self._policy.needs_precheck:
             digests.add(block.digests, block.rows)
 
@@ -265,14 +271,17 @@ class _Loader:
         if self._heartbeat.check().stop_reason is not None:
             raise _Stop
 
-    def _limit_row(self, rejected: int, block: RowBlock) -> int | None:
-        """The row after the one whose rejection reaches `maxErrors`; None while it is not reached."""
+    def _limit_row(self, tally: _Tally, block: RowBlock) -> int | None:
+        """The row after the one whose rejection reaches `maxErrors`; None while it is not reached.
+
+        Rows that another row of the file replaces do not count: without a precheck only the finish finds them.
+        """
         if self._policy.max_errors is None:
             return None
         job = self._heartbeat.job
         lease = job.leases.get(self._chunk.number)
-        elsewhere = job.rejected - (lease.rejected if lease else 0)
-        return block.row_of_error(self._policy.max_errors - elsewhere - rejected)
+        elsewhere = job.rejected - job.repeated - (lease.rejected - lease.repeated if lease else 0)
+        return block.row_of_error(self._policy.max_errors - elsewhere - (tally.rejected - tally.repeated))
 
     def _open_sink(self) -> Sink:
         settings, mode, before_send = self._services.settings, MODES[self._job.mode], self._before_send
@@ -296,6 +305,7 @@ class _Loader:
         for row in self._chunk.data_rows(tally.next_row):
             report.reject(cells, [RowError.whole(row, "source-changed", message)])
             tally.unprocessed += 1
+            tally.lost += 1
         tally.next_row, tally.next_byte = self._end_row, self._chunk.end
         tally.failure, tally.is_last = "source-changed", True
 

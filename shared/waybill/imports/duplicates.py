@@ -17,13 +17,12 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from waybill.aws.files import SourceChanged
-from waybill.entities.row_results import RowError
+from waybill.entities.row_results import DUPLICATE_KEY, RowError
 from waybill.imports import digests
 
 if TYPE_CHECKING:
     from waybill.aws.files import Files
 
-DUPLICATE_KEY = "duplicate-key"
 UNIQUE_ERROR = "unique-error"
 _PIECE_BYTES = 1024 * 1024
 _AFTER_ALL = 2**31  # a chunk number beyond any file's

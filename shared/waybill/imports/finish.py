@@ -122,6 +122,8 @@ def _finish_planned(
             imported=sum(entry.imported for entry in entries) - repeated,
             rejected=sum(entry.rejected for entry in entries) + repeated,
             unprocessed=sum(entry.unprocessed for entry in entries),
+            repeated=sum(entry.repeated for entry in entries) + repeated,
+            lost=sum(entry.lost for entry in entries),
         )
         has_rejects = bool(counts.rejected or counts.unprocessed)
         if has_rejects:

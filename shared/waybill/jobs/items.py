@@ -25,6 +25,7 @@ def camel(name: str) -> str:
     return head + "".join(part.capitalize() for part in rest)
 
 
+_COUNTS = [field.name for field in dataclasses.fields(Counts)]
 _FIELD_NAMES = [field.name for field in dataclasses.fields(Job)]
 
 
@@ -71,7 +72,7 @@ def job_from_item(item: Mapping[str, Any]) -> Job:
         process=Process(item["process"]),
         status=Status(item["status"]),
         outcome=None if outcome is None else Outcome(outcome),
-        counts=Counts(item.get("total"), item["imported"], item["rejected"], item["unprocessed"]),
+        counts=Counts(**{name: item[name] for name in _COUNTS if name in item}),
         leases={int(chunk): ChunkLease(**lease) for chunk, lease in item.get("leases", {}).items()},
         **values,
     )

@@ -50,11 +50,15 @@ class Heartbeat:
         self._lease_ends = services.clock.monotonic() + self.lease.until / 1000 - services.clock.now().timestamp()
         self._next = self._lease_ends - LEASE_SECONDS + HEARTBEAT_SECONDS
 
-    def note(self, processed: int, imported: int, rejected: int, row: int = 0) -> None:
-        """Note progress: how many of the rows before `row` were imported and rejected. An attempt that reads rows again
-        reports lower numbers at first; they change nothing."""
+    def note(self, processed: int, imported: int, rejected: int, row: int = 0, repeated: int = 0) -> None:
+        """Note progress: how many of the rows before `row` were imported and rejected, `repeated` among them.
+
+        An attempt that reads rows again reports lower numbers at first; they change nothing.
+        """
         if processed > self.lease.processed:
-            self.lease = replace(self.lease, processed=processed, imported=imported, rejected=rejected, row=row)
+            self.lease = replace(
+                self.lease, processed=processed, imported=imported, rejected=rejected, row=row, repeated=repeated
+            )
 
     def check(self) -> Job:
         """Send a heartbeat when one is due. Called before each request to the table.

@@ -32,7 +32,7 @@ class LedgerEntry:
 
     A chunk has one part, or several where an invocation ran out of time: each begins at the row and byte where the one
     before ended. `failure` is a job code where the source could not be read to the chunk's end. `cursor` is where the
-    next part of an export's chunk begins.
+    next part of an export's chunk begins. `repeated` and `lost` are as in `Counts`.
     """
 
     chunk: int
@@ -47,6 +47,8 @@ class LedgerEntry:
     is_last: bool
     failure: str | None = None
     cursor: str | None = None
+    repeated: int = 0
+    lost: int = 0
 
     @property
     def rows(self) -> int:
@@ -127,7 +129,7 @@ class Ledger:
         ahead = _progress_ahead(entry, lease)
         totals = Change(
             sets={} if ahead is None else {path: dataclasses.asdict(ahead)},
-            adds={"imported": entry.imported, "rejected": entry.rejected},
+            adds={"imported": entry.imported, "rejected": entry.rejected, "repeated": entry.repeated},
             removes=[path] if ahead is None else [],
         )
         actions = [
@@ -170,6 +172,7 @@ def _progress_ahead(entry: LedgerEntry, lease: ChunkLease | None) -> ChunkLease 
         max(0, lease.imported - entry.imported),
         max(0, lease.rejected - entry.rejected),
         row=lease.row,
+        repeated=max(0, lease.repeated - entry.repeated),
     )
 
 
@@ -179,5 +182,6 @@ def _item(job_id: str, entry: LedgerEntry) -> Item:
 
 
 def _from_item(item: Mapping[str, Any]) -> LedgerEntry:
-    values: dict[str, Any] = {field.name: item.get(field.name) for field in dataclasses.fields(LedgerEntry)}
-    return LedgerEntry(**values)
+    return LedgerEntry(
+        **{field.name: item[field.name] for field in dataclasses.fields(LedgerEntry) if field.name in item}
+    )

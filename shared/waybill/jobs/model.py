@@ -48,12 +48,23 @@ SERVICE_FAILURES = frozenset({"internal-error", "timed-out", "delivery-failed"})
 
 @dataclass(frozen=True)
 class Counts:
-    """Rows by fate. `total` is None until known. At a terminal status total = imported + rejected + unprocessed."""
+    """Rows by fate. `total` is None until known. At a terminal status total = imported + rejected + unprocessed.
+
+    Of the rejected rows, `repeated` ones lost to another row of their key (`duplicate-key`); of the unprocessed ones,
+    `lost` ones have no text, because the file was gone.
+    """
 
     total: int | None = None
     imported: int = 0
     rejected: int = 0
     unprocessed: int = 0
+    repeated: int = 0
+    lost: int = 0
+
+    @property
+    def importable(self) -> int:
+        """Rows that were left and that a relaunch can import."""
+        return self.rejected + self.unprocessed - self.repeated - self.lost
 
     def balances(self) -> bool:
         return self.total == self.imported + self.rejected + self.unprocessed
@@ -65,7 +76,7 @@ class ChunkLease:
     attempt may take it over (epoch milliseconds).
 
     `row` is the first row that is not known to be handled. The counts cover exactly the rows before it, which stay in
-    the table, or rejected, when the attempt dies.
+    the table, or rejected, when the attempt dies. `repeated` is as in `Counts`.
     """
 
     attempt: str
@@ -74,6 +85,7 @@ class ChunkLease:
     rejected: int = 0
     until: int = 0
     row: int = 0
+    repeated: int = 0
 
 
 @dataclass(frozen=True)
@@ -154,6 +166,11 @@ class Job:
     @property
     def rejected(self) -> int:
         return self.counts.rejected + sum(lease.rejected for lease in self.leases.values())
+
+    @property
+    def repeated(self) -> int:
+        """Of the rejected rows, those that another row of the file replaces, as far as a precheck has found them."""
+        return self.counts.repeated + sum(lease.repeated for lease in self.leases.values())
 
     def allowed_actions(self) -> list[str]:
         """What the status allows (contract section 4), in the words of the API's paths."""
