@@ -1,5 +1,5 @@
-"""Each minute: start exports that are due, remove what has expired, recover jobs whose execution has died, publish late
-changes of status, and erase what deleted entities had."""
+"""Each minute: start exports that are due, remove what has expired, recover jobs whose execution has died, import
+dropped objects whose event was lost, publish late changes of status, and erase what deleted entities had."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from waybill.exports.run import tick
 from waybill.telemetry import logger
 from waybill.upkeep.announcements import publish_late
 from waybill.upkeep.entity_deletion import erase_deleted
+from waybill.upkeep.lost_drops import start_lost_drops
 from waybill.upkeep.recovery import recover_jobs
 from waybill.upkeep.retention import remove_expired
 
@@ -20,6 +21,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
         "started": tick,
         "removed": remove_expired,
         "recovered": recover_jobs,
+        "dropsFound": start_lost_drops,
         "published": publish_late,
         "erased": erase_deleted,
     }

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from waybill.exports.repository import ExportRepository
     from waybill.jobs.active import ActiveJobs
     from waybill.jobs.checkups import Checkups
+    from waybill.jobs.drop_passes import DropPasses
     from waybill.jobs.drops import Drops
     from waybill.jobs.duplicates import Duplicates
     from waybill.jobs.idempotency import IdempotencyKeys
@@ -179,6 +180,12 @@ class Services:
         from waybill.jobs.drops import Drops
 
         return Drops(self.jobs_table, self.clock)
+
+    @cached_property
+    def drop_passes(self) -> DropPasses:
+        from waybill.jobs.drop_passes import DropPasses
+
+        return DropPasses(self.jobs_table)
 
     @cached_property
     def removals(self) -> Removals:

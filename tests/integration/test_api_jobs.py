@@ -167,7 +167,8 @@ def test_delete_takes_the_files_along(api: Api) -> None:
     assert source is not None
     job = api.add_finished(source_bucket="drop-bucket", source_key="drop/contacts/a.csv", source_etag=source.etag)
     table = api.services.jobs_table
-    table.transact([Drop("drop-bucket/drop/contacts/a.csv", "1", job.job_id, source.modified).action(table, NOW)])
+    drop = Drop("drop-bucket/drop/contacts/a.csv", source.etag, job.job_id, "1", source.modified)
+    table.transact(drop.actions(table, NOW))
     files.put("files-bucket", f"jobs/{job.job_id}/rejects.csv", b"x")
     assert api("DELETE", f"/jobs/{job.job_id}").status == 204
     assert api("GET", f"/jobs/{job.job_id}").status == 404

@@ -15,8 +15,9 @@ from waybill.aws.files import FileInfo, Files
 from waybill.bootstrap import Services
 from waybill.errors import Conflict
 from waybill.imports.start import start_drop
-from waybill.jobs.drops import MARK_SECONDS
+from waybill.jobs.drops import EVENT_SECONDS, MARK_SECONDS
 from waybill.jobs.model import Job, Status
+from waybill.jobs.removals import removal_item
 from waybill.upkeep.actions import delete_job
 from waybill.upkeep.retention import remove_expired
 
@@ -33,9 +34,12 @@ def is_there(services: Services) -> bool:
     return services.files.head(services.settings.drop_bucket, KEY) is not None
 
 
-def drop_records(services: Services) -> list[Any]:
+def kept_after_the_deletion(services: Services, clock: builders.Clock) -> int:
+    """For how many seconds the one drop record stays, which names no job."""
     items = services.dynamodb.call("Scan", {"TableName": services.settings.jobs_table})["Items"]
-    return [item for item in items if item["pk"]["S"].startswith("DROP#")]
+    (record,) = (item for item in items if item["pk"]["S"].startswith("DROP#"))
+    assert "jobId" not in record
+    return int(record["expiresAt"]["N"]) - int(clock.now().timestamp())
 
 
 def store_at(services: Services, monkeypatch: pytest.MonkeyPatch, modified: str) -> None:
@@ -79,14 +83,14 @@ def test_the_object_and_its_record_go_with_the_newest_job(
     newest = run(services, start(services, s3, FILE))
     end(services, clock, newest)
     assert not is_there(services)
-    assert drop_records(services) == []
+    assert kept_after_the_deletion(services, clock) == EVENT_SECONDS
 
 
 def test_a_file_that_was_refused_expires_with_its_job(services: Services, s3: Any, clock: builders.Clock) -> None:
     job = start(services, s3, b"x", key="drop/nobody/x.csv")
     expire(services, clock, job)
     assert services.files.head(services.settings.drop_bucket, "drop/nobody/x.csv") is None
-    assert drop_records(services) == []
+    assert kept_after_the_deletion(services, clock) == EVENT_SECONDS
 
 
 def test_an_object_whose_event_is_on_its_way_stays(
@@ -142,3 +146,47 @@ def test_a_deletion_that_fails_or_dies_does_not_keep_new_drops_waiting(
     newer = start(services, s3, FILE)
     assert newer.status is Status.WAITING
     assert counts(run(services, newer)) == (2, 2, 0, 0)
+
+
+@pytest.mark.parametrize("end", [expire, delete])
+def test_an_event_that_is_repeated_after_its_job_was_deleted_makes_no_other(
+    services: Services, s3: Any, clock: builders.Clock, end: Ending
+) -> None:
+    event = drop_object(services, s3, FILE)
+    job = start_drop(services, event["detail"])
+    assert job is not None
+    end(services, clock, run(services, job))
+    services.jobs.delete(removal_item(services.jobs.find(job.job_id) or job))
+    drop_object(services, s3, FILE)  # the same bytes again, whose event is on its way
+    assert start_drop(services, event["detail"]) is None
+    assert services.jobs.page(10) == ([], None)
+
+
+@pytest.mark.parametrize("data", [b"something else", FILE], ids=["other bytes", "same bytes"])
+def test_an_object_dropped_between_the_look_and_the_deletion_stays(
+    services: Services, s3: Any, monkeypatch: pytest.MonkeyPatch, data: bytes
+) -> None:
+    """S3 compares the content as it deletes. The same bytes are safe when they come before the look at their time."""
+    job = run(services, start(services, s3, FILE))
+    really_delete, really_head = services.files._s3.delete_object, services.files.head
+
+    def delete_object(Bucket: str, Key: str, IfMatch: str = "") -> None:  # as S3 does; moto ignores the condition
+        if IfMatch.strip('"') not in ("", (really_head(Bucket, Key) or job).etag):  # type: ignore[union-attr]
+            response = {"Error": {"Code": "PreconditionFailed"}, "ResponseMetadata": {"HTTPStatusCode": 412}}
+            raise services.files._s3.exceptions.ClientError(response, "DeleteObject")
+        really_delete(Bucket=Bucket, Key=Key)
+
+    def head(bucket: str, key: str) -> FileInfo | None:
+        if data == FILE:
+            drop_object(services, s3, data)
+            store_at(services, monkeypatch, "2099-01-01T00:00:00.000Z")
+            return services.files.head(bucket, key)
+        found = really_head(bucket, key)
+        drop_object(services, s3, data)
+        return found
+
+    monkeypatch.setattr(services.files._s3, "delete_object", delete_object)
+    with monkeypatch.context() as patch:
+        patch.setattr(services.files, "head", head)
+        delete_job(services, job)
+    assert s3.get_object(Bucket=services.settings.drop_bucket, Key=KEY)["Body"].read() == data

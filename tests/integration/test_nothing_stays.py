@@ -25,6 +25,7 @@ from waybill.jobs.uploads import Upload
 from waybill.timestamps import from_epoch
 from waybill.upkeep.actions import cancel_job, delete_job
 from waybill.upkeep.announcements import publish_late
+from waybill.upkeep.lost_drops import start_lost_drops
 from waybill.upkeep.recovery import recover_jobs
 from waybill.upkeep.retention import remove_expired
 
@@ -36,16 +37,20 @@ FAMILIES = {
     "RUNS#{exportId} / {submittedAt}#{jobId}": "retention, at the job's `expiresAt`",
     "SWEEP / {due}#{jobId}": "retention, when all of the job is removed",
     "ACTIVE / {jobId}": "the end of the job; recovery, where it was left over",
+    "CHECKUP / {due}#{jobId}": "the check that finds the job ended",
+    "CHECKUP / {due}#{entityUid}": "the check that finds the entity's queue empty",
     "QUEUE#{uid} / {submittedAt}#{jobId}": "the end of the job; the next look at the queue, where it was left over",
     "RUNNING#{uid} / IMPORT": "the end of the job",
     "OUTBOX / {jobId}#{status}": "its publication; TTL, a week after the change",
-    "DROP#{sha256 of the key} / LATEST": "retention, with the dropped object",
+    "DROP#{sha256 of the key} / LATEST": "TTL, 30 hours after the deletion of the object: its event may be repeated",
+    "DROP#{sha256 of the key} / SWEPT#{etag}": "TTL, after 30 hours: the event may come after all",
+    "DROPPASS / LATEST": "nobody: one item for the whole drop folder",
     "CONTENT#{uid} / {sha256}": "TTL, after 30 days in which the same file is recognised; digests and ids only",
     "UPLOAD#{uploadId} / UPLOAD": "TTL, at the upload's `expiresAt`",
     "IDEMPOTENCY#{hash of caller and key} / KEY": "TTL, after a day",
 }
-#: What outlives its job by its purpose: digests of contents, without names or rows.
-OUTLIVES = ("CONTENT#",)
+#: What outlives jobs by its purpose: digests of contents, and how far the sweep of the drop folder is.
+OUTLIVES = ("CONTENT#", "DROPPASS")
 
 
 def items(services: Services) -> list[dict[str, Any]]:
@@ -63,6 +68,7 @@ def duties(services: Services) -> None:
     recover_jobs(services)
     publish_late(services)
     remove_expired(services)
+    start_lost_drops(services)
 
 
 def left(services: Services) -> list[tuple[str, str]]:
@@ -102,7 +108,7 @@ def uploaded(services: Services, s3: Any) -> Job:
     services.uploads.add(upload)
     services.files.put(services.settings.files_bucket, key, builders.contacts_csv(count=1))
     claim = services.idempotency_keys.claim("alice", "k", {"uploadId": "u1"})
-    job = run(services, start_upload(services, upload, ImportOptions()))
+    job = run(services, start_upload(services, upload, ImportOptions(), new_uuid()))
     services.idempotency_keys.complete(claim, {"jobId": job.job_id})  # type: ignore[arg-type]
     return job
 

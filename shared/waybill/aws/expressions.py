@@ -73,6 +73,9 @@ class Attr:
     def equals(self, value: Any) -> Condition:
         return Condition(lambda places: f"{places.path(self.path)} = {places.value(value)}")
 
+    def is_below(self, value: Any) -> Condition:
+        return Condition(lambda places: f"{places.path(self.path)} < {places.value(value)}")
+
     def at_most(self, value: Any) -> Condition:
         return Condition(lambda places: f"{places.path(self.path)} <= {places.value(value)}")
 

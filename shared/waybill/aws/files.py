@@ -7,7 +7,7 @@ import urllib.parse
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from waybill.aws.bucket import Bucket
 from waybill.aws.clients import session
@@ -46,6 +46,14 @@ class FileInfo:
     size_bytes: int
     etag: str
     metadata: dict[str, str]
+    modified: str
+
+
+class Listed(NamedTuple):
+    """An object in a listing; `etag` and `modified` as `FileInfo` has them."""
+
+    key: str
+    etag: str
     modified: str
 
 
@@ -130,12 +138,37 @@ class Files:
         return writer
 
     def delete(self, bucket: str, key: str, etag: str | None = None, modified: str | None = None) -> None:
-        """Delete an object, with `etag` (and `modified`) only if it is still that version. No error when it is gone."""
-        if etag is not None:
+        """Delete an object, with `etag` only if its content is still that. No error when it is gone.
+
+        Args:
+            modified: of the only object that may be deleted. S3 compares the content in the deletion itself, but the
+                time only in a request before.
+        """
+        if modified is not None:
             info = self.head(bucket, key)
-            if info is None or info.etag != etag or modified not in (None, info.modified):
+            if info is None or info.modified != modified:
                 return
-        self._s3.delete_object(Bucket=bucket, Key=key)
+        condition: Any = {} if etag is None else {"IfMatch": f'"{etag}"'}
+        try:
+            self._s3.delete_object(Bucket=bucket, Key=key, **condition)
+        except self._s3.exceptions.ClientError as error:
+            if _status(error) not in (404, 412):
+                raise
+
+    def page(self, bucket: str, prefix: str, after: str | None = None) -> tuple[list[Listed], bool]:
+        """Up to 1,000 objects in the order of their keys, and whether more follow. One request.
+
+        Args:
+            prefix: of the keys.
+            after: the key before the first one.
+        """
+        start: Any = {} if after is None else {"StartAfter": after}
+        answer = self._s3.list_objects_v2(Bucket=bucket, Prefix=prefix, **start)
+        found = [
+            Listed(one["Key"], one["ETag"].strip('"'), rfc3339(one["LastModified"].replace(microsecond=0)))
+            for one in answer.get("Contents", [])
+        ]
+        return found, answer["IsTruncated"]
 
     def delete_prefix(self, bucket: str, prefix: str) -> None:
         """Delete every object whose key begins with `prefix`.

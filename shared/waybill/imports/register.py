@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from waybill.entities.model import Entity
     from waybill.imports.options import ImportOptions
     from waybill.imports.source_object import ObjectVersion
-    from waybill.jobs.drops import Drop
     from waybill.jobs.origins import Origin
     from waybill.jobs.services import Services
 
@@ -94,7 +93,7 @@ def start_next(services: Services, entity_uid: str) -> None:
         start_execution(services, job)
 
 
-def register_failed(services: Services, job: Job, code: str, message: str, drop: Drop | None = None) -> Job:
+def register_failed(services: Services, job: Job, code: str, message: str, drop: Origin | None = None) -> Job:
     """Store an import that ends before it starts; with `drop` the object is the job's and expires with it.
 
     Raises:

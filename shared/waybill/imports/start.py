@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from waybill.errors import Conflict, EntityDeleted, NotFound
@@ -10,10 +12,12 @@ from waybill.ids import derived_uuid
 from waybill.imports.options import ImportOptions, MetadataError, options_from_metadata
 from waybill.imports.register import new_import, register, register_failed, start_if_waiting
 from waybill.imports.source_object import ObjectVersion
-from waybill.jobs.drops import Drop
+from waybill.jobs.drops import Drop, SweptDrop, is_of
 from waybill.jobs.uploads import Upload, UploadOrigin
+from waybill.timestamps import parse_rfc3339
 
 if TYPE_CHECKING:
+    from waybill.aws.files import Listed
     from waybill.jobs.model import Job
     from waybill.jobs.services import Services
 
@@ -24,20 +28,28 @@ DROP_PREFIX = "drop/"
 DELETION_SECONDS = 30.0
 
 
-def start_drop(services: Services, detail: Mapping[str, Any]) -> Job | None:
+def file_of(key: str) -> tuple[str, str] | None:
+    """The entity and the file name in the key of a dropped object; None for a key that starts nothing."""
+    entity, _, file_name = key.removeprefix(DROP_PREFIX).partition("/")
+    return (entity, file_name) if key.startswith(DROP_PREFIX) and file_name and not key.endswith("/") else None
+
+
+def start_drop(services: Services, detail: Mapping[str, Any], created_at: datetime | None = None) -> Job | None:
     """Register the import of a dropped object.
 
     Args:
         detail: the `detail` of an EventBridge *Object Created* event (AWS, *Amazon S3 EventBridge events*). Keys are
             not URL-encoded there.
+        created_at: the event's `time`; None when it is not known.
 
     Returns:
-        The job, whether this call registered it or an earlier one did; None for a key that starts nothing.
+        The job, whether this call registered it or an earlier one did; None for a key that starts nothing, and for the
+        repeated event of a drop whose job was deleted.
     """
     bucket, dropped = detail["bucket"]["name"], detail["object"]
     key, etag, sequencer = dropped["key"], dropped["etag"].strip('"'), dropped.get("sequencer", "")
-    entity_name, _, file_name = key.removeprefix(DROP_PREFIX).partition("/")
-    if not key.startswith(DROP_PREFIX) or not file_name or key.endswith("/"):
+    names = file_of(key)
+    if names is None:
         return None
     job_id = derived_uuid(_NAMESPACE, bucket, key, etag, sequencer)
     known = services.jobs.find(job_id)
@@ -45,36 +57,64 @@ def start_drop(services: Services, detail: Mapping[str, Any]) -> Job | None:
         start_if_waiting(services, known)
         return known
     started_by = f"s3:{detail.get('requester', 'unknown')}"
-    job = new_import(services, job_id, entity_name, file_name, ObjectVersion(bucket, key, etag), started_by)
+    job = new_import(services, job_id, *names, ObjectVersion(bucket, key, etag), started_by)
+    drop = Drop(f"{bucket}/{key}", etag, job_id, sequencer)
     ends = services.clock.monotonic() + DELETION_SECONDS
     while True:
         info = services.files.head(bucket, key)
         if info is None or info.etag != etag:
             message = "The object was overwritten or deleted before its import began. Drop the file again."
-            return register_failed(services, job, "source-changed", message)
+            return _registered_before(services, job, drop, message)
+        is_current = created_at is not None and created_at >= parse_rfc3339(info.modified)
+        drop = replace(drop, modified=info.modified, is_current=is_current)
         try:
-            return _register_drop(
-                services, job, info.metadata, Drop(f"{bucket}/{key}", sequencer, job_id, info.modified)
-            )
-        except Conflict:  # a deletion has begun: of the entity, which may still be refused, or of the object before
+            return _register_newest(services, job, info.metadata, drop)
+        except Conflict as refused:
+            is_of_entity = isinstance(refused, EntityDeleted)
+            if not is_of_entity and (services.drops.has_newer(drop) or services.drops.find_job(drop) is not None):
+                message = "A newer object with this key was registered first, so this one is not imported."
+                return _registered_before(services, job, drop, message)
+            # A deletion has begun: of the entity, which may still be refused, or of the object before.
             if services.clock.monotonic() > ends:
                 raise
             services.clock.sleep(1.0)
 
 
-def _register_drop(services: Services, job: Job, metadata: Mapping[str, str], drop: Drop) -> Job:
-    try:
-        return _register_newest(services, job, metadata, drop)
-    except EntityDeleted:
-        raise
-    except Conflict:
-        if not services.drops.has_newer(drop):
-            raise
-        message = "A newer object with this key was registered first, so this one is not imported."
+def start_swept_drop(services: Services, bucket: str, found: Listed) -> Job | None:
+    """Register the import of a dropped object whose event was lost or is late. A listing does not say who dropped it.
+
+    Returns:
+        The job; None when the object is gone, was overwritten, or was registered meanwhile.
+
+    Raises:
+        Conflict: it is being deleted, its entity is, or another call registers it.
+    """
+    names, info = file_of(found.key), services.files.head(bucket, found.key)
+    if names is None or info is None or (info.etag, info.modified) != (found.etag, found.modified):
+        return None
+    key = f"{bucket}/{found.key}"
+    before = services.drops.latest([key]).get(key)
+    if is_of(before, found.etag, found.modified):
+        return None
+    job_id = derived_uuid(_NAMESPACE, bucket, found.key, found.etag, f"modified {found.modified}")
+    source = ObjectVersion(bucket, found.key, found.etag)
+    job = new_import(services, job_id, *names, source, "s3:unknown")
+    drop = SweptDrop(key, found.etag, job_id, found.modified, before)
+    return _register_newest(services, job, info.metadata, drop)
+
+
+def _registered_before(services: Services, job: Job, drop: Drop, message: str) -> Job | None:
+    """The job that the drop made before; where it made none, its import fails as `source-changed` with the message."""
+    job_id = services.drops.find_job(drop)
+    if job_id is None:
         return register_failed(services, job, "source-changed", message)
+    made = services.jobs.find(job_id)
+    if made is not None:
+        start_if_waiting(services, made)
+    return made
 
 
-def _register_newest(services: Services, job: Job, metadata: Mapping[str, str], drop: Drop) -> Job:
+def _register_newest(services: Services, job: Job, metadata: Mapping[str, str], drop: Drop | SweptDrop) -> Job:
     try:
         entity = services.entities.get(job.entity)
     except NotFound:

@@ -1,9 +1,20 @@
-"""Dropped files: of several events about one S3 key only a newer one may make an import, and the object belongs to it.
+"""Dropped files: each drop makes one job, whether its event comes once, twice, late or never, and the newest owns the
+object.
 
-    DROP#{sha256 of the key} / LATEST   of the newest event that made a job: sequencer, jobId, modified;
-                                        deletingSince? (epoch seconds) while that job's object is being deleted
+    DROP#{sha256 of the key} / LATEST        of the newest drop that made a job: sequencer, etag, modified, jobId;
+                                             deletingSince? (epoch seconds) while the object is being deleted; once it
+                                             is deleted expiresAt, and no jobId
+    DROP#{sha256 of the key} / SWEPT#{etag}  of the last drop with these bytes that the sweep found: jobId, modified,
+                                             expiresAt
 
-The same bytes under the same key have the same ETag, so that only this record tells whose object it is.
+The same bytes under the same key have the same ETag, so that only `LATEST` tells whose object it is.
+
+A drop is known by its event's sequencer. An object whose event was lost has none in a listing; the sweep knows it by
+ETag and time of storing (`modified`), and `LATEST` keeps the sequencer of the drop before. Should the event come after
+all, `SWEPT` tells its job: an event with this ETag is that of the swept drop, unless the object that is there now was
+stored later and the event is not older than that.
+
+Records outlive the object by EVENT_SECONDS: so long may an event be repeated.
 
 Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html, `sequencer`.
 """
@@ -11,53 +22,112 @@ Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-conte
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from waybill.aws.dynamodb import ConditionFailed
-from waybill.aws.expressions import Attr, Change
-from waybill.aws.table import Action, Key, Table
+from waybill.aws.expressions import Attr, Change, Condition
+from waybill.aws.table import Action, Item, Key, Table
 from waybill.clock import Clock
 
 #: A deletion takes two requests; a mark that is older belongs to one that died.
 MARK_SECONDS = 60
+#: EventBridge delivers an event for 24 hours, and Lambda retries it for 6.
+EVENT_SECONDS = 30 * 3_600
+
+NEW = Attr("pk").is_missing()
 
 
 @dataclass(frozen=True)
 class Drop:
-    """One S3 event.
+    """A dropped object as its event tells of it.
 
     Attributes:
         key: `{bucket}/{key}` of the object.
+        etag: without quotes.
+        job_id: the job that the drop makes.
         sequencer: orders events of a key (hexadecimal, compared after padding on the left).
-        job_id: the job that the event makes.
-        modified: `FileInfo.modified` of the object.
+        modified: `FileInfo.modified` of the object that is there.
+        is_current: whether the event is not older than that object.
     """
 
     key: str
-    sequencer: str
+    etag: str
     job_id: str
-    modified: str
-    refusal = "A newer version of this object is already registered."
+    sequencer: str
+    modified: str = ""
+    is_current: bool = False
+    refusal = "This object, or a newer version of it, is already registered."
 
     @property
     def order(self) -> str:
         return self.sequencer.rjust(64, "0")
 
-    def action(self, table: Table, now: datetime) -> Action:
-        """Notes the event; its condition is false when a newer one was noted, or while the object is being deleted."""
-        pk, sk = _key(self.key)
-        is_newer = Attr("pk").is_missing() | Attr("sequencer").at_most(self.order)
-        died = int(now.timestamp()) - MARK_SECONDS
-        is_left_alone = Attr("deletingSince").is_missing() | Attr("deletingSince").at_most(died)
-        item = {"pk": pk, "sk": sk, "sequencer": self.order, "jobId": self.job_id, "modified": self.modified}
-        return table.put_action(item, is_newer & is_left_alone)
+    def actions(self, table: Table, now: datetime) -> list[Action]:
+        """Notes the event. A condition is false when its drop or a newer one was noted, and while the object is being
+        deleted."""
+        item = _latest(self, self.order)
+        is_newer = NEW | Attr("sequencer").is_below(self.order)
+        is_not_swept = NEW | ~Attr("modified").equals(self.modified) if self.is_current else NEW
+        return [
+            table.put_action(item, is_newer & _is_left_alone(now)),
+            table.check_action(_swept_key(self.key, self.etag), is_not_swept),
+        ]
+
+
+@dataclass(frozen=True)
+class SweptDrop:
+    """A dropped object that the sweep has found, because its event was lost or is late.
+
+    Attributes:
+        key, etag, job_id, modified: as `Drop` has them.
+        before: `LATEST` of the key as it was read.
+    """
+
+    key: str
+    etag: str
+    job_id: str
+    modified: str
+    before: Item | None
+    refusal = "This object was registered or deleted meanwhile."
+
+    def actions(self, table: Table, now: datetime) -> list[Action]:
+        """Notes the drop; the condition is false when another one was noted since, and while the object is deleted."""
+        is_unchanged, order = NEW, ""
+        if self.before is not None:
+            order = str(self.before["sequencer"])
+            is_unchanged = Attr("sequencer").equals(order) & Attr("modified").equals(self.before["modified"])
+            is_unchanged &= Attr("etag").equals(self.before["etag"])
+        pk, sk = _swept_key(self.key, self.etag)
+        expires = int(now.timestamp()) + EVENT_SECONDS
+        return [
+            table.put_action(_latest(self, order), is_unchanged & _is_left_alone(now)),
+            table.put_action(
+                {"pk": pk, "sk": sk, "jobId": self.job_id, "modified": self.modified, "expiresAt": expires}
+            ),
+        ]
 
 
 class Drops:
     def __init__(self, table: Table, clock: Clock) -> None:
         self._table = table
         self._clock = clock
+
+    def latest(self, keys: Sequence[str]) -> dict[str, Item]:
+        """`LATEST` of those of the keys that have one; a request for a hundred of them."""
+        names = {_key(key)[0]: key for key in keys}
+        return {names[item["pk"]]: item for item in self._table.get_many([_key(key) for key in keys])}
+
+    def find_job(self, drop: Drop) -> str | None:
+        """The id of the job that was made of an event's drop, also when it was deleted; None when there was none."""
+        latest = self._table.get(_key(drop.key))
+        if latest is not None and latest["sequencer"] == drop.order:
+            return drop.job_id
+        swept = self._table.get(_swept_key(drop.key, drop.etag))
+        if swept is None or (drop.is_current and swept["modified"] != drop.modified):
+            return None
+        return str(swept["jobId"])
 
     def has_newer(self, drop: Drop) -> bool:
         """Whether a newer event of the key was noted."""
@@ -84,12 +154,34 @@ class Drops:
             return
 
     def end_deletion(self, key: str, job_id: str) -> None:
-        """Remove the record of a deleted object, unless it is a newer job's by now."""
+        """Note that the object is deleted, unless it is a newer job's by now."""
+        expires = int(self._clock.now().timestamp()) + EVENT_SECONDS
+        change = Change(sets={"expiresAt": expires}, removes=["jobId", "deletingSince"])
         try:
-            self._table.delete(_key(key), Attr("jobId").equals(job_id))
+            self._table.update(_key(key), change, Attr("jobId").equals(job_id))
         except ConditionFailed:
             return
 
 
+def is_of(latest: Item | None, etag: str, modified: str) -> bool:
+    """Whether `LATEST` is of this object."""
+    return latest is not None and (latest["etag"], latest["modified"]) == (etag, modified)
+
+
+def _latest(drop: Drop | SweptDrop, order: str) -> Item:
+    pk, sk = _key(drop.key)
+    return {"pk": pk, "sk": sk, "sequencer": order, "etag": drop.etag, "modified": drop.modified, "jobId": drop.job_id}
+
+
+def _is_left_alone(now: datetime) -> Condition:
+    """The object is not being deleted."""
+    died = int(now.timestamp()) - MARK_SECONDS
+    return Attr("deletingSince").is_missing() | Attr("deletingSince").at_most(died)
+
+
 def _key(key: str) -> Key:
     return f"DROP#{hashlib.sha256(key.encode()).hexdigest()}", "LATEST"
+
+
+def _swept_key(key: str, etag: str) -> Key:
+    return _key(key)[0], f"SWEPT#{etag}"

@@ -21,8 +21,8 @@ class Origin(Protocol):
     @property
     def refusal(self) -> str: ...
 
-    def action(self, table: Table, now: datetime) -> Action:
-        """Binds the origin to its job; the condition is false when it is not free."""
+    def actions(self, table: Table, now: datetime) -> list[Action]:
+        """Bind the origin to its job; a condition is false when it is not free."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,8 @@ class ParentOrigin:
     job_id: str
     refusal = "This job was deleted meanwhile, or another request was first. Read it and try again."
 
-    def action(self, table: Table, now: datetime) -> Action:
+    def actions(self, table: Table, now: datetime) -> list[Action]:
         latest = Attr(self.member)
         is_unchanged = latest.is_missing() if self.before is None else latest.equals(self.before)
-        return table.update_action(
-            self.parent, Change(sets={self.member: self.job_id}), Attr("pk").exists() & is_unchanged
-        )
+        change = Change(sets={self.member: self.job_id})
+        return [table.update_action(self.parent, change, Attr("pk").exists() & is_unchanged)]

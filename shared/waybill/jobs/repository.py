@@ -148,7 +148,7 @@ class JobRepository:
         """
         actions = self._registration(job, definition)
         if origin is not None:
-            actions.append(origin.action(self._table, self._clock.now()))
+            actions += origin.actions(self._table, self._clock.now())
         try:
             self._table.transact([*actions, *entity_checks], rounds=CONFLICT_ROUNDS)
         except TransactionCanceled as error:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from waybill.ids import Ids
     from waybill.jobs.active import ActiveJobs
     from waybill.jobs.checkups import Checkups
+    from waybill.jobs.drop_passes import DropPasses
     from waybill.jobs.drops import Drops
     from waybill.jobs.duplicates import Duplicates
     from waybill.jobs.idempotency import IdempotencyKeys
@@ -76,6 +77,8 @@ class Services(Protocol):
     def checkups(self) -> Checkups: ...
     @property
     def drops(self) -> Drops: ...
+    @property
+    def drop_passes(self) -> DropPasses: ...
     @property
     def removals(self) -> Removals: ...
     @property

@@ -59,9 +59,9 @@ class UploadOrigin:
     job_id: str
     refusal = "This upload was imported already. Upload the file again to import it once more."
 
-    def action(self, table: Table, now: datetime) -> Action:
+    def actions(self, table: Table, now: datetime) -> list[Action]:
         is_free = Attr("pk").exists() & Attr("jobId").is_missing()
-        return table.update_action(_key(self.upload_id), Change(sets={"jobId": self.job_id}), is_free)
+        return [table.update_action(_key(self.upload_id), Change(sets={"jobId": self.job_id}), is_free)]
 
 
 def _key(upload_id: str) -> Key:
