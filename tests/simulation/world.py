@@ -9,8 +9,8 @@ with world.open():
 assert [job.status for job in world.jobs()] == [Status.COMPLETED]
 
 Every invocation of a function is a process of its own: its clients, its clock, its retries. Only what cannot change is
-shared between them (modules, compiled schemas). Replaced are boto3's session, `pycurl`, the identity provider, and what
-functions log.
+shared between them (modules, compiled schemas). Replaced are boto3's session, `pycurl`, signatures, the identity
+provider, and what functions log.
 
 A seed and a `FaultPlan` decide all that happens. `World.log` tells it again.
 """
@@ -42,7 +42,7 @@ from tests.simulation.dynamodb import Server, Table, template_schemas
 from tests.simulation.faults import FaultPlan, LogEntry
 from tests.simulation.statemachine import Machine, Refuse, Resume, StateError
 from tests.simulation.timeline import Killed, Task, Timeline
-from tests.simulation.wire import Wire
+from tests.simulation.wire import Signer, Wire
 from waybill.bootstrap import Services
 from waybill.clock import Clock
 from waybill.entities.model import Entity
@@ -134,7 +134,9 @@ class World:
         self, seed: int = 0, plan: FaultPlan | None = None, chances: Chances | None = None, **settings: Any
     ) -> None:
         self.seed = seed
-        self.settings = builders.settings("http://127.0.0.1:9", **{"chunk_bytes": 350, **settings})
+        self.settings = builders.settings(
+            "http://127.0.0.1:9", **{"chunk_bytes": 350, "write_connections": 2, **settings}
+        )
         self.timeline = Timeline(seed)
         self.calls = Calls(self.timeline, plan or FaultPlan(), seed)
         names = {"JobsTable": "jobs", "RecordsTable": "records", "CatalogTable": "catalog"}
@@ -166,6 +168,7 @@ class World:
         with ExitStack() as stack:
             stack.enter_context(patch.dict(os.environ, ENVIRONMENT))
             stack.enter_context(patch.object(waybill.aws.dynamodb, "pycurl", self.wire.curl()))
+            stack.enter_context(patch.object(waybill.aws.dynamodb, "Signer", Signer))
             stack.enter_context(self.aws.patched())
             for name in FUNCTIONS:
                 stack.enter_context(patch.object(function(name), "services", self._services))

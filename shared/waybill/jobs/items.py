@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from waybill.jobs.model import ChunkLease, Counts, Job, Outcome, Process, Status
@@ -20,6 +21,7 @@ _TIMES = tuple(
 _NESTED = ("counts", "leases", "process", "status", "outcome")
 
 
+@cache
 def camel(name: str) -> str:
     head, *rest = name.split("_")
     return head + "".join(part.capitalize() for part in rest)
