@@ -20,9 +20,10 @@ from waybill.bootstrap import Services
 from waybill.clock import SYSTEM_CLOCK
 from waybill.entities.model import Entity
 from waybill.exports.compression import Compression
-from waybill.exports.definition import Definition, ExportType
+from waybill.exports.definition import Definition, Export, ExportStatus, ExportType
 from waybill.exports.rules import default_file_name
 from waybill.exports.schedule import check_schedule
+from waybill.ids import new_uuid
 from waybill.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -218,3 +219,13 @@ def export_definition(**members: Any) -> Definition:
     form, compression = given["format"], Compression(given["compression"])
     given.setdefault("fileName", default_file_name(given["entity"], form, compression))
     return Definition.from_document(given)
+
+
+def scheduled_export(services: Services, uid: str = "uid-contacts", **members: Any) -> Export:
+    """A full export of contacts that runs each day at 02:30, or what `members` make of it, as a stored export."""
+    daily = {"type": "PERIODIC_FULL", "schedule": {"time": "02:30", "timezone": "UTC"}, "destination": {"kind": "s3"}}
+    now = services.clock.now()
+    definition = export_definition(**daily | members)
+    export = Export(new_uuid(), definition, uid, ExportStatus.DRAFT, now, "alice", "a", "series")
+    services.exports.add(export)
+    return services.exports.schedule(export.export_id, now)

@@ -138,13 +138,14 @@ def test_a_start_that_broke_off_is_taken_up(
         tick(services)
     claimed = services.exports.get(export.export_id).running
     assert claimed is not None
-    if breaks == "register":  # a job whose execution was not started is seen to by `recover_jobs`, as any other
+    if breaks == "register":  # a job whose execution was not started is left to `recover_jobs`, as any other
+        clock.forward(minutes=2)
         tick(services)
     assert [job.job_id for job in services.runs.page(export.export_id, 10)[0]] == [claimed.job_id]
 
 
 def test_a_relaunch_whose_original_is_gone_does_not_lock_the_export(
-    services: Services, monkeypatch: pytest.MonkeyPatch
+    services: Services, clock: builders.Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     export = activate(services, export_of(services, **PERIODIC), "alice", "a")
     job = run_now(services, export, "alice", "a")
@@ -157,12 +158,15 @@ def test_a_relaunch_whose_original_is_gone_does_not_lock_the_export(
     with pytest.raises(NotFound):
         relaunch_export(services, failed, "alice", "a")
     assert services.exports.get(export.export_id).running is not None
+    clock.forward(minutes=1)
     tick(services)
     assert services.exports.get(export.export_id).running is None
     assert run_now(services, export, "alice", "a").status is Status.WAITING
 
 
-def test_an_end_that_broke_off_is_taken_up(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_end_that_broke_off_is_taken_up(
+    services: Services, clock: builders.Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     export = activate(services, export_of(services, **PERIODIC), "alice", "a")
     job = run_now(services, export, "alice", "a")
     with monkeypatch.context() as patch:
@@ -171,6 +175,7 @@ def test_an_end_that_broke_off_is_taken_up(services: Services, monkeypatch: pyte
             end(services, job)
     assert services.jobs.get(job.job_id).status is Status.COMPLETED
     assert services.exports.get(export.export_id).running is not None
+    clock.forward(minutes=1)
     tick(services)
     after = services.exports.get(export.export_id)
     assert after.running is None and after.last_run is not None and after.last_run["outcome"] == "SUCCESS"

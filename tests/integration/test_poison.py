@@ -11,8 +11,10 @@ import pytest
 from tests import builders
 from tests.importing import run, start, stop_executions
 from waybill.aws.events import NotPublished
+from waybill.aws.expressions import Change
 from waybill.aws.files import NotDeleted
 from waybill.bootstrap import Services
+from waybill.exports.run import tick
 from waybill.jobs import outbox
 from waybill.jobs.model import Job
 from waybill.jobs.repository import record_key
@@ -191,7 +193,17 @@ def test_an_entity_that_cannot_be_erased_does_not_keep_the_others(
     assert services.entities.deleted() == []
 
 
-def test_an_export_that_cannot_be_read_does_not_keep_the_others(services: Services) -> None:
-    services.catalog_table.put({"pk": "EXPORT", "sk": "zzz", "definition": "not JSON", "entityUid": "another"})
-    assert list(services.exports.all()) == []
-    assert services.exports.of_entity("uid-contacts") == []
+def test_an_export_that_cannot_be_read_does_not_keep_the_others(services: Services, clock: builders.Clock) -> None:
+    bad, good = (builders.scheduled_export(services) for _ in range(2))
+    item = services.catalog_table.get(("EXPORT", bad.export_id))
+    assert item is not None
+    services.catalog_table.put({**item, "definition": "not JSON"})
+    assert [export.export_id for export in services.exports.page(10)[0]] == [good.export_id]
+    clock.forward(days=1)
+    assert tick(services) == 1
+    assert services.exports.get(good.export_id).running is not None
+    assert tick(services) == 0  # its turn is later
+    services.catalog_table.update(("EXPORT", bad.export_id), Change(sets={"definition": item["definition"]}))
+    clock.forward(minutes=3)
+    assert tick(services) == 1
+    assert services.exports.get(bad.export_id).running is not None

@@ -78,6 +78,7 @@ class Table:
         consistent: bool = True,
         keys_only: bool = False,
         index: tuple[str, Key] | None = None,
+        where: Condition | None = None,
     ) -> Page:
         """Items of one partition in the order of their sort keys, at most a megabyte of them.
 
@@ -88,6 +89,7 @@ class Table:
             limit: the most items.
             keys_only: leave out all other attributes.
             index: name and keys of a global index; its reads are never consistent.
+            where: leave out items that do not satisfy it, after they were read.
         """
         partition_key, sort_key = self._keys if index is None else index[1]
         names, values, condition = {"#pk": partition_key}, {":pk": partition}, "#pk = :pk"
@@ -114,6 +116,11 @@ class Table:
             "ExclusiveStartKey": after and to_attributes(after),
         }
         request |= {name: value for name, value in optional.items() if value is not None}
+        if where is not None:
+            places = Placeholders()
+            request["FilterExpression"] = where.render(places)
+            for member, more in places.request().items():
+                request[member] = request[member] | more
         answer = self._dynamodb.call("Query", request)
         last = from_attributes(answer.get("LastEvaluatedKey", {}))
         return Page([from_attributes(item) for item in answer["Items"]], last or None)

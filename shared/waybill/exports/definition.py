@@ -215,7 +215,8 @@ class Export:
     `version` counts the edits. `series` is new when an edit makes an incremental export start over; `window_end` is
     where the last delivered window of the series ended. `handled_until`: the schedule up to here is done. `running` is
     the run that has not ended, `job_id` the latest one, `last_run` a summary that outlives its job. `failures`: failed
-    runs in a row. `message` says why the export paused itself. `revision` counts all changes; the repository keeps it.
+    runs in a row. `message` says why the export paused itself. The schedule attends to it at `due_at`, and `revision`
+    counts all changes; the repository keeps both.
     """
 
     export_id: str
@@ -235,16 +236,12 @@ class Export:
     failures: int = 0
     message: str | None = None
     revision: int = dataclasses.field(default=1, compare=False)
+    due_at: datetime | None = dataclasses.field(default=None, compare=False)
 
     @property
     def etag(self) -> str:
         """Names this state of the export (RFC 9110, section 8.8.3), without the quotes."""
         return f"{self.export_id}.{self.revision}"
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether it runs, or will: its entity cannot be deleted."""
-        return self.status in (ExportStatus.SCHEDULED, ExportStatus.IN_PROGRESS) or self.running is not None
 
     def allowed_actions(self) -> list[str]:
         actions = list(ALLOWED_ACTIONS[self.status])

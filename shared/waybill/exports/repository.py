@@ -1,21 +1,25 @@
 """Exports in the catalogue table, and their moves, each one conditional request.
 
-    EXPORT / {exportId}   definition, running and lastRun (JSON text), entity, entityUid, status, version, series, …
+    EXPORT / {exportId}          definition, running and lastRun (JSON text), entity, entityUid, status, dueAt?, …
+    DUE / {dueAt}#{exportId}     attempts?; changed in one transaction with `dueAt`
+    CHECKED / EXPORTS            after: the last export that `index_some` has read
 
-Ids grow with time (UUID version 7), so that the newest export comes first without an index.
+Ids grow with time (UUID version 7), so that the newest export comes first without an index. `DUE` lists what the
+schedule attends to, by time and without definitions: exports at their next run, and runs that have not ended.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
-from itertools import chain
+from datetime import datetime, timedelta
+from typing import NamedTuple
+from zoneinfo import ZoneInfoNotFoundError
 
 from waybill.aws.dynamodb import ConditionFailed, TransactionCanceled
-from waybill.aws.expressions import Attr, Condition
+from waybill.aws.expressions import Attr, Change, Condition
 from waybill.aws.table import Item, Key, Table
 from waybill.entities.repository import is_gone, still_there
 from waybill.errors import Conflict, EntityDeleted, NotFound, PreconditionFailed
@@ -28,11 +32,25 @@ from waybill.exports.definition import (
     Run,
     starts_over,
 )
+from waybill.exports.schedule import next_runs
 from waybill.ids import Ids, new_uuid
 from waybill.jobs.model import Job, Status
-from waybill.telemetry import entry_failed
+from waybill.telemetry import entry_failed, unreadable
 from waybill.timestamps import parse_rfc3339, rfc3339
 from waybill.wire.jobs import run_summary
+
+#: A run whose start was interrupted is resumed by the next minute.
+RESUME_AFTER = timedelta(seconds=30)
+DUE_PER_PAGE = 100
+INDEXED_PER_CALL = 100
+
+
+class Due(NamedTuple):
+    """An entry of `DUE`; `at` is its time as text, `attempts` how often the schedule failed to attend to it."""
+
+    export_id: str
+    at: str
+    attempts: int = 0
 
 
 class ExportRepository:
@@ -64,24 +82,78 @@ class ExportRepository:
         """Up to `limit` exports, newest first, after the id `after`, and the last id; None at the end."""
         after_key = None if after is None else {"pk": "EXPORT", "sk": after}
         page = self._table.query("EXPORT", newest_first=True, limit=limit, after=after_key)
-        return [_from_item(item) for item in page.items], None if page.last is None else page.last["sk"]
-
-    def all(self) -> Iterator[Export]:
-        """Every export that can be read, newest first; a request for each megabyte of definitions."""
-        for item in self._items():
+        exports = []
+        for item in page.items:
             try:
-                export = _from_item(item)
-            except Exception:  # one that cannot be read must not keep the others from their runs
-                entry_failed("exports", exportId=item["sk"])
+                exports.append(_from_item(item))
+            except Exception:  # one that cannot be read must not hide the others
+                unreadable("export", exportId=item["sk"])
+        return exports, None if page.last is None else page.last["sk"]
+
+    def has_busy(self, entity_uid: str) -> bool:
+        """Whether an export of the entity is scheduled or runs; a request for each megabyte of definitions."""
+        is_busy = Attr("status").is_in(ExportStatus.SCHEDULED, ExportStatus.IN_PROGRESS) | Attr("running").exists()
+        where = Attr("entityUid").equals(entity_uid) & is_busy
+        return any(self._table.pages("EXPORT", where=where))
+
+    def erase_of_entity(self, entity_uid: str) -> None:
+        """Delete the exports of a deleted entity, in any status; a request for each, and for each megabyte of
+        definitions."""
+        is_its = Attr("entityUid").equals(entity_uid)
+        for items in self._table.pages("EXPORT", where=is_its):
+            for item in items:
+                with suppress(ConditionFailed):  # it has another entity by now
+                    self._table.delete((item["pk"], item["sk"]), is_its)
+
+    # What the schedule attends to
+
+    def due(self, now: datetime) -> list[Due]:
+        """Up to DUE_PER_PAGE exports whose time has come, the longest due first."""
+        page = self._table.query("DUE", up_to=f"{rfc3339(now)}$", limit=DUE_PER_PAGE)  # "$" follows "#"
+        return [_due_from(item) for item in page.items]
+
+    def postpone(self, due: Due, until: datetime, attempts: int = 0) -> None:
+        """Attend to an export later, also to one that cannot be read; nothing changes if it has another time by now.
+
+        Args:
+            attempts: how often it has failed.
+        """
+        later = Due(due.export_id, rfc3339(until), attempts)
+        is_current = Attr("dueAt").equals(due.at)
+        actions = [
+            self._table.update_action(_key(due.export_id), Change(sets={"dueAt": later.at}), is_current),
+            self._table.delete_action(_due_key(due)),
+            self._table.put_action(_due_item(later)),
+        ]
+        try:
+            self._table.transact(actions)
+        except TransactionCanceled as error:
+            if error.retryable:
+                raise
+            self._remove_stale(due, Attr("pk").is_missing() | ~is_current)
+
+    def _remove_stale(self, due: Due, is_stale: Condition) -> None:
+        check = self._table.check_action(_key(due.export_id), is_stale)
+        with suppress(TransactionCanceled):
+            self._table.transact([check, self._table.delete_action(_due_key(due))])
+
+    def index_some(self) -> None:
+        """Put into `DUE` what belongs there and is not: what an earlier version scheduled. Each call reads
+        INDEXED_PER_CALL exports, and after the last one begins again with the first."""
+        position = self._table.get(("CHECKED", "EXPORTS")) or {}
+        after = {"pk": "EXPORT", "sk": position["after"]} if position.get("after") else None
+        page = self._table.query("EXPORT", limit=INDEXED_PER_CALL, after=after, consistent=False)
+        for item in page.items:
+            if "dueAt" in item or not ("running" in item or item.get("status") == ExportStatus.SCHEDULED):
                 continue
-            yield export
-
-    def _items(self) -> Iterator[Item]:
-        return chain.from_iterable(self._table.pages("EXPORT", newest_first=True))
-
-    def of_entity(self, entity_uid: str) -> list[Export]:
-        """All exports of one entity, newest first."""
-        return [_from_item(item) for item in self._items() if item["entityUid"] == entity_uid]
+            try:
+                export = self.get(item["sk"])
+                self._replace(export, export, checks_entity=False)
+            except Exception:
+                entry_failed("exports", exportId=item["sk"])
+        after_text = "" if page.last is None else page.last["sk"]
+        if after_text or after is not None:
+            self._table.put({"pk": "CHECKED", "sk": "EXPORTS", "after": after_text})
 
     def add(self, export: Export) -> None:
         """
@@ -170,11 +242,6 @@ class ExportRepository:
                 continue
             return
 
-    def erase(self, export: Export) -> None:
-        """Delete an export of a deleted entity in any status, unless it has another entity by now."""
-        with suppress(ConditionFailed):
-            self._table.delete(_key(export.export_id), Attr("entityUid").equals(export.entity_uid))
-
     # Runs
 
     def claim(self, export_id: str, run: Run, action: str) -> Export:
@@ -250,34 +317,48 @@ class ExportRepository:
             changed = change(export)
             if changed == export:
                 return export
-            changed = replace(changed, revision=export.revision + 1)
-            try:
-                self._put(changed, Attr("revision").equals(export.revision), checks_entity)
-            except ConditionFailed:
-                # Another writer was first: read again, unless that was this request, whose response was lost.
-                found = self.get(export_id)
-                if found != changed or found.revision != changed.revision:
-                    continue
-            return changed
+            if (stored := self._replace(export, changed, checks_entity)) is not None:
+                return stored
 
-    def _put(self, export: Export, where: Condition | None, checks_entity: bool) -> None:
+    def _replace(self, export: Export, changed: Export, checks_entity: bool) -> Export | None:
+        """Store an export as it was changed, and when it is due then; None when another writer was first."""
+        changed = replace(changed, revision=export.revision + 1, due_at=_due_at(changed))
+        try:
+            self._put(changed, Attr("revision").equals(export.revision), checks_entity, export.due_at)
+        except ConditionFailed:
+            # Another writer was first, unless that was this request, whose response was lost.
+            found = self.get(export.export_id)
+            if found != changed or found.revision != changed.revision:
+                return None
+        return changed
+
+    def _put(
+        self, export: Export, where: Condition | None, checks_entity: bool, due_before: datetime | None = None
+    ) -> None:
         """
         Args:
             checks_entity: not when the entity is gone, or going: for what keeps an entity from being deleted.
+            due_before: as it is in the table.
 
         Raises:
             ConditionFailed: that of the put.
             EntityDeleted
         """
-        if not checks_entity:
+        entity = export.definition.entity
+        actions = [self._table.put_action(_to_item(export), where)]
+        due, before = (None if at is None else Due(export.export_id, rfc3339(at)) for at in (export.due_at, due_before))
+        if due != before:
+            actions += [self._table.delete_action(_due_key(before))] if before else []
+            actions += [self._table.put_action(_due_item(due))] if due else []
+        if checks_entity:
+            actions += still_there(self._table, entity, export.entity_uid)
+        if len(actions) == 1:
             self._table.put(_to_item(export), where)
             return
-        entity = export.definition.entity
-        put = self._table.put_action(_to_item(export), where)
         try:
-            self._table.transact([put, *still_there(self._table, entity, export.entity_uid)])
+            self._table.transact(actions)
         except TransactionCanceled as error:
-            if is_gone(error):
+            if checks_entity and is_gone(error):
                 raise EntityDeleted(entity) from None
             if error.retryable:
                 raise
@@ -316,6 +397,33 @@ def export_not_found() -> NotFound:
     return NotFound("There is no export with this id.")
 
 
+def _due_at(export: Export) -> datetime | None:
+    """When the schedule attends to an export next: its run, to resume what was interrupted, else its next run."""
+    if export.running is not None:
+        return export.running.submitted_at + RESUME_AFTER
+    if export.status is not ExportStatus.SCHEDULED or export.handled_until is None:
+        return None
+    try:
+        return next(iter(next_runs(export.definition.schedule, export.handled_until, 1)), None)
+    except ZoneInfoNotFoundError:  # it is due at once, and the schedule reports it
+        return export.handled_until
+
+
+def _due_key(due: Due) -> Key:
+    return "DUE", f"{due.at}#{due.export_id}"
+
+
+def _due_item(due: Due) -> Item:
+    pk, sk = _due_key(due)
+    item = {"pk": pk, "sk": sk}
+    return {**item, "attempts": due.attempts} if due.attempts else item
+
+
+def _due_from(item: Item) -> Due:
+    at, _, export_id = item["sk"].partition("#")
+    return Due(export_id, at, int(item.get("attempts", 0)))
+
+
 def _key(export_id: str) -> Key:
     return "EXPORT", export_id
 
@@ -341,6 +449,7 @@ def _to_item(export: Export) -> Item:
         "failures": export.failures,
         "message": export.message,
         "revision": export.revision,
+        "dueAt": rfc3339(export.due_at),
     }
     return {name: value for name, value in item.items() if value is not None}
 
@@ -364,4 +473,5 @@ def _from_item(item: Item) -> Export:
         failures=item["failures"],
         message=item.get("message"),
         revision=item["revision"],
+        due_at=parse_rfc3339(item.get("dueAt")),
     )

@@ -9,9 +9,10 @@ Each step may be repeated: the next tick of the schedule resumes what was interr
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from waybill.clock import HasTime, no_limit
 from waybill.entities.model import Entity
 from waybill.errors import Conflict, NotFound, Superseded
 from waybill.exports.definition import Definition, Export, ExportStatus, Run
@@ -26,9 +27,16 @@ from waybill.jobs.model import Counts, Job, Process, Status, finished
 from waybill.telemetry import entry_failed
 
 if TYPE_CHECKING:
+    from waybill.exports.repository import Due
     from waybill.exports.services import ExportServices
 
 SCHEDULER = "schedule"
+#: Exports that one minute attends to, in pages of `repository.DUE_PER_PAGE`.
+PAGES_PER_MINUTE = 20
+#: Between two looks at a run that has not ended, whose job `upkeep.recovery` looks after.
+MIN_PAUSE, MAX_PAUSE = timedelta(minutes=1), timedelta(minutes=5)
+#: After attempts that failed again and again.
+MAX_DELAY = timedelta(hours=1)
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _FAILURES = {
     "internal-error": "A step of the export failed repeatedly.",
@@ -84,31 +92,52 @@ def relaunch_export(services: ExportServices, job: Job, started_by: str, started
         raise Conflict("The export of this run was deleted.", job.allowed_actions()) from None
 
 
-def tick(services: ExportServices) -> int:
+def tick(services: ExportServices, has_time: HasTime = no_limit) -> int:
     """Start the runs that are due, and resume what was interrupted. The schedule calls this each minute.
 
     Which exports are due is a function of definitions and time (`exports.schedule.latest_due`), and a run's id is a
-    function of the export and the moment that it is due: two ticks, even at once, start nothing twice.
+    function of the export and the moment that it is due: two ticks, even at once, start nothing twice. What is left
+    when the time is over is the first that the next minute attends to.
 
     Returns:
         The number of runs started.
     """
     started = 0
-    now = services.clock.now()
-    for export in services.exports.all():
-        try:
-            if export.running is not None:
-                _resume(services, export)
-            elif due := due_at(export, now):
-                name = f"{export.export_id}/{due.isoformat()}"
-                run = Run(derived_uuid(_NAMESPACE, name), now, SCHEDULER, occurrence=due)
-                launch(services, services.exports.claim(export.export_id, run, "schedule"))
-                started += 1
-        except (Conflict, NotFound):  # unscheduled, run or deleted since it was read
-            continue
-        except Exception:  # an export that cannot be started must not delay the others
-            entry_failed("exports", exportId=export.export_id)
+    services.exports.index_some()
+    for _ in range(PAGES_PER_MINUTE):
+        due = services.exports.due(services.clock.now())
+        for entry in due:
+            if not has_time():
+                return started
+            started += _attend(services, entry)
+        if not due:
+            break
     return started
+
+
+def _attend(services: ExportServices, due: Due) -> bool:
+    """Start the run of an export that is due, or resume its run; returns whether a run was started."""
+    now = services.clock.now()
+    try:
+        export = services.exports.get(due.export_id)
+        if export.running is not None:
+            if _resume(services, export):
+                pause = min(max(now - export.running.submitted_at, MIN_PAUSE), MAX_PAUSE)
+                services.exports.postpone(due, now + pause)
+        elif moment := due_at(export, now):
+            name = f"{export.export_id}/{moment.isoformat()}"
+            run = Run(derived_uuid(_NAMESPACE, name), now, SCHEDULER, occurrence=moment)
+            launch(services, services.exports.claim(export.export_id, run, "schedule"))
+            return True
+        else:  # the clock of the tick before was ahead, or a newer zone database moved the run
+            services.exports.postpone(due, now + MIN_PAUSE)
+    except (Conflict, NotFound):  # unscheduled, run or deleted since it was listed
+        services.exports.postpone(due, now + MIN_PAUSE)
+    except Exception:  # an export that cannot be started must not delay the others
+        entry_failed("exports", exportId=due.export_id)
+        attempts = due.attempts + 1
+        services.exports.postpone(due, now + min(timedelta(minutes=2 ** min(attempts, 6)), MAX_DELAY), attempts)
+    return False
 
 
 def due_at(export: Export, now: datetime) -> datetime | None:
@@ -227,13 +256,20 @@ def snapshot_of(services: ExportServices, job_id: str) -> tuple[Definition, Enti
     return Definition.from_document(snapshot["export"]), entity, snapshot
 
 
-def _resume(services: ExportServices, export: Export) -> None:
-    """Resume the run that the export holds: register it if it was not, and note its end if it has ended."""
+def _resume(services: ExportServices, export: Export) -> bool:
+    """Resume the run that the export holds: register it if it was not, and note its end if it has ended.
+
+    Returns:
+        Whether the run has not ended.
+    """
     job = None if export.running is None else services.jobs.find(export.running.job_id)
     if job is None:
         try:
             launch(services, export)
         except NotFound:  # the run that it repeats was deleted meanwhile
             services.exports.release(export)
+            return False
     elif job.is_terminal:
         note_end(services, job)
+        return False
+    return True

@@ -1,7 +1,7 @@
 """Delete an entity: it disappears at once, and what it had is erased step by step (contract, section 5).
 
     mark (nothing can be started from now on) → refuse while something runs → move from the catalogue to `DELETED`
-        → each minute: erase its exports, then its records, then the entry in `DELETED`
+        → each minute: erase its records, then its exports, then the entry in `DELETED`
 
 Its jobs are hidden at once, because no entity has both its name and its uid. They and their files expire like those of
 any job. Records in a target table stay: that table is not Waybill's.
@@ -44,7 +44,7 @@ def delete_entity(services: ExportServices, entity: Entity, etag: str | None = N
     try:
         if services.active_jobs.has_any_of(entity.uid):
             raise Conflict(f"A job of {entity.name} is waiting or in progress.")
-        if any(export.is_busy for export in services.exports.of_entity(entity.uid)):
+        if services.exports.has_busy(entity.uid):
             raise Conflict(f"An export of {entity.name} is scheduled or in progress.")
         services.entities.delete(entity, mark, etag)
     except WaybillError:
@@ -79,12 +79,11 @@ def erase_deleted(services: ExportServices) -> int:
 
 def _erase(services: ExportServices, uid: str, has_time: Callable[[], bool]) -> int:
     """Erase what one entity had, as far as the time goes; returns the number of records deleted."""
-    for export in services.exports.of_entity(uid):
-        services.exports.erase(export)
     table = Table(services.dynamodb, services.settings.records_table, ("_pk", "_sk"))
     with BatchWriter(services.dynamodb, table.name, connections=services.settings.write_connections) as writer:
         is_done = _erase_records(table, uid, writer, has_time)
     if is_done:
+        services.exports.erase_of_entity(uid)
         services.entities.forget(uid)
     return writer.acknowledged
 
