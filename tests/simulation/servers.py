@@ -57,6 +57,10 @@ class Servers:
         self._calls = calls
         self.directories: dict[str, Directory] = {}
 
+    def find(self, destination: Mapping[str, Any]) -> Directory:
+        """The directory that a definition names."""
+        return self.directory({"sftp": Sftp(), "ftps": Ftps()}[destination["kind"]], destination)
+
     def directory(self, kind: Sftp | Ftps, destination: Mapping[str, Any]) -> Directory:
         return self.directories.setdefault(kind.address(destination), Directory())
 

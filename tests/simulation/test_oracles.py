@@ -1,0 +1,420 @@
+"""Each oracle fails when its promise is broken: an oracle that cannot fail proves nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.builders import START
+from tests.simulation import oracles
+from tests.simulation.oracles import SCHEMA, Fold, Row, Sheet, Violation, Watch, expected_rejects
+from tests.simulation.servers import Servers
+from tests.simulation.world import World
+from waybill.aws.dynamodb import to_attributes
+from waybill.jobs.items import job_item
+from waybill.jobs.model import ChunkLease, Counts, Job, Outcome, Process, Status
+
+UID, KEY = "uid-contacts", "drop/contacts/a.csv"
+SOURCE = b"id,n,note\nk1,1,a\nk2,x,b\nk3,3,c\n"
+REJECTS = b"_row,_type,_reason,id,n,note\n3,type-error,no number,k2,x,b\n"
+
+
+class Scene:
+    """A world in which nothing runs: a test writes what the product would."""
+
+    def __init__(self) -> None:
+        self.world = World(1)
+        world = self.world
+        self.watch = Watch(world.server, world.aws, world.settings, world.timeline.monotonic, Servers(world.calls))
+        self.settings = world.settings
+        self.etag = self.put(self.settings.drop_bucket, KEY, SOURCE)
+
+    def put(self, bucket: str, key: str, data: bytes) -> str:
+        return self.world.aws.put(bucket, key, data).etag
+
+    def item(self, table: str, item: dict[str, Any]) -> None:
+        status, answer = self.world.server.handle("PutItem", {"TableName": table, "Item": to_attributes(item)})
+        assert status == 200, answer
+
+    def save(self, *jobs: Job) -> Job:
+        """Write a job's record, once for each of its states."""
+        for job in jobs:
+            self.item(self.settings.jobs_table, job_item(job))
+        return jobs[-1]
+
+    def record(self, key: str, by: str, **fields: str) -> None:
+        item: dict[str, Any] = {"_pk": f"{UID}#00", "_sk": key, "_at": 1, "_by": by, "id": key}
+        self.item(self.settings.records_table, item | fields)
+
+    def job(self, number: int = 1, status: Status = Status.WAITING, **changes: Any) -> Job:
+        values: dict[str, Any] = {
+            "job_id": f"job-{number}",
+            "process": Process.IMPORT,
+            "status": status,
+            "entity": "contacts",
+            "entity_uid": UID,
+            "file_name": "a.csv",
+            "submitted_at": START + timedelta(seconds=number),
+            "started_by": "alice",
+            "source_bucket": self.settings.drop_bucket,
+            "source_key": KEY,
+            "source_etag": self.etag,
+        }
+        if status is not Status.WAITING:
+            values["started_at"] = START + timedelta(seconds=number)
+        return Job(**{**values, **changes})
+
+    def ended(self, number: int = 1, **changes: Any) -> Job:
+        """A job that ended well: two rows imported, one rejected."""
+        values: dict[str, Any] = {
+            "counts": Counts(3, 2, 1),
+            "outcome": Outcome.PARTIAL_SUCCESS,
+            "completed_at": START,
+            "expires_at": START + timedelta(days=3),
+            "files_expire_at": START + timedelta(days=2),
+            "has_rejects": True,
+            "has_error_log": True,
+        }
+        return self.job(number, **{"status": Status.COMPLETED, **values, **changes})
+
+    def results(self, number: int = 1, rejects: bytes = REJECTS) -> None:
+        """The files and the records of such a job."""
+        for name in ("rejects.csv", "error-log.csv"):
+            self.put(self.settings.files_bucket, f"jobs/job-{number}/{name}", rejects)
+        for key, n, note in (("k1", "1", "a"), ("k3", "3", "c")):
+            self.record(key, f"job-{number}", n=n, note=note)
+
+    def run_import(self, number: int = 1, **changes: Any) -> Job:
+        """All that a good import writes."""
+        self.save(self.job(number), self.job(number, Status.IN_PROGRESS))
+        self.results(number)
+        return self.save(self.ended(number, **changes))
+
+    def announce(self, job_id: str, *statuses: str) -> None:
+        for status in statuses:
+            self.world.aws.events.append((0.0, {"Detail": json.dumps({"jobId": job_id, "status": status})}))
+
+    def run_export(self, number: int, data: bytes, name: str = "x.csv", **changes: Any) -> Job:
+        """A run that ended well, delivered to the transfer box."""
+        self.world.timeline.seconds += 1.0
+        key = f"jobs/job-{number}/export"
+        self.put(self.settings.files_bucket, key, data)
+        self.put(self.settings.transfer_bucket, f"in/{name}", data)
+        export = {"destination": {"kind": "s3", "prefix": "in"}, "filter": [], "includeDeleted": True}
+        document = json.dumps({"export": export, "series": "s"})
+        self.item(self.settings.jobs_table, {"pk": f"JOB#job-{number}", "sk": "DEFINITION", "document": document})
+        values: dict[str, Any] = {
+            "process": Process.EXPORT,
+            "extracted": {"key": key, "rows": 1, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()},
+            "file_name": name,
+            "counts": Counts(1, 1),
+            "has_rejects": False,
+            "has_error_log": False,
+            "source_key": None,
+        }
+        self.save(
+            self.job(number, process=Process.EXPORT), self.job(number, Status.IN_PROGRESS, process=Process.EXPORT)
+        )
+        return self.save(self.ended(number, **(values | changes)))
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+def test_a_world_in_which_all_went_well_passes_every_oracle(scene: Scene) -> None:
+    scene.run_import()
+    scene.announce("job-1", "WAITING", "IN_PROGRESS", "COMPLETED")
+    scene.run_export(2, b"id,n,note\nk1,1,a\nk3,3,c\n")
+    scene.announce("job-2", "WAITING", "IN_PROGRESS", "COMPLETED")
+    scene.watch.check_end()
+    scene.watch.check_retention()
+    every = {oracle.__name__ for oracle in (*oracles.AT_WRITE, *oracles.AT_DELETION, *oracles.AT_END)}
+    every |= {oracle.__name__ for oracle in oracles.AFTER_RETENTION}
+    assert set(scene.watch.checked) == every - {"live_source_is_kept"}
+    assert {broken[0].__name__ for broken in BROKEN} == every
+
+
+def canceled_after_it_began(scene: Scene) -> None:
+    scene.save(scene.job(), scene.job(status=Status.IN_PROGRESS), scene.job(status=Status.CANCELED, counts=Counts(0)))
+
+
+def counted_again_after_its_end(scene: Scene) -> None:
+    job = scene.run_import()
+    scene.save(replace(job, counts=Counts(3, 1, 2)))
+
+
+def deleted_while_it_ran(scene: Scene) -> None:
+    scene.save(scene.job(), scene.job(status=Status.IN_PROGRESS))
+    key = to_attributes({"pk": "JOB#job-1", "sk": "JOB"})
+    scene.world.server.handle("DeleteItem", {"TableName": scene.settings.jobs_table, "Key": key})
+
+
+def a_row_too_many(scene: Scene) -> None:
+    scene.run_import(counts=Counts(4, 2, 1))
+
+
+def progress_that_falls(scene: Scene) -> None:
+    scene.save(scene.job(), scene.job(status=Status.IN_PROGRESS, counts=Counts(3, 2)))
+    scene.save(scene.job(status=Status.IN_PROGRESS, counts=Counts(3, 1)))
+
+
+def no_rejects_file(scene: Scene) -> None:
+    scene.save(scene.job(), scene.job(status=Status.IN_PROGRESS), scene.ended(has_error_log=False))
+
+
+def a_rejects_file_without_the_row(scene: Scene) -> None:
+    scene.save(scene.job(), scene.job(status=Status.IN_PROGRESS))
+    scene.results(rejects=b"_row,_type,_reason,id,n,note\n")
+    scene.save(scene.ended())
+
+
+def an_export_with_another_digest(scene: Scene) -> None:
+    extracted = {"key": "jobs/job-1/export", "rows": 1, "bytes": 1, "sha256": "other"}
+    scene.run_export(1, b"id\n", extracted=extracted)
+
+
+def two_imports_at_once(scene: Scene) -> None:
+    for number in (1, 2):
+        scene.save(scene.job(number), scene.job(number, Status.IN_PROGRESS))
+
+
+def the_later_import_first(scene: Scene) -> None:
+    scene.save(scene.job(1))
+    scene.save(scene.job(2), scene.job(2, Status.IN_PROGRESS))
+    scene.save(scene.job(2, Status.FAILED, counts=Counts(0)))
+    scene.save(scene.job(1, Status.IN_PROGRESS))
+
+
+def a_lease_taken_over_too_early(scene: Scene) -> None:
+    until = int((START.timestamp() + 12) * 1000)
+    leases = [{0: ChunkLease(attempt, until=until)} for attempt in ("a", "b")]
+    scene.save(scene.job(), *(scene.job(status=Status.IN_PROGRESS, leases=lease) for lease in leases))
+
+
+def a_good_row_rejected(scene: Scene) -> None:
+    scene.save(scene.job(), scene.job(status=Status.IN_PROGRESS))
+    scene.results(rejects=REJECTS.replace(b"3,type-error", b"4,type-error"))
+    scene.save(scene.ended())
+
+
+def written_and_not_told(scene: Scene) -> None:
+    scene.record("k2", "job-1")
+    scene.run_import()
+
+
+def told_and_not_written(scene: Scene) -> None:
+    scene.save(scene.job(), scene.job(status=Status.IN_PROGRESS))
+    scene.put(scene.settings.files_bucket, "jobs/job-1/rejects.csv", REJECTS)
+    scene.put(scene.settings.files_bucket, "jobs/job-1/error-log.csv", REJECTS)
+    scene.save(scene.ended())
+
+
+def a_dry_run_that_writes(scene: Scene) -> None:
+    scene.save(scene.job(dry_run=True), scene.job(status=Status.IN_PROGRESS, dry_run=True))
+    scene.results()
+    scene.save(scene.ended(dry_run=True))
+
+
+def another_value_in_the_table(scene: Scene) -> None:
+    scene.save(scene.job(), scene.job(status=Status.IN_PROGRESS))
+    scene.results()
+    scene.record("k1", "job-1", n="7")
+    scene.save(scene.ended())
+
+
+def an_import_that_has_no_rows_and_wrote_one(scene: Scene) -> None:
+    scene.record("k1", "job-1")
+    scene.save(scene.job(), scene.job(status=Status.FAILED, counts=Counts(0)))
+
+
+def an_export_that_lacks_a_record(scene: Scene) -> None:
+    scene.run_import()
+    scene.run_export(2, b"id,n,note\nk1,1,a\n")
+
+
+def a_delivery_that_did_not_arrive(scene: Scene) -> None:
+    scene.run_export(1, b"id,n,note\n")
+    scene.world.aws.buckets[scene.settings.transfer_bucket].clear()
+    document = scene.watch.jobs["job-1"].job
+    oracles.exported_file_is_right(scene.watch, None, document)
+
+
+def the_source_of_a_waiting_import_deleted(scene: Scene) -> None:
+    scene.save(scene.job())
+    scene.world.aws.remove(scene.settings.drop_bucket, KEY)
+
+
+def the_source_of_the_newest_import_deleted(scene: Scene) -> None:
+    scene.run_import()
+    scene.world.aws.remove(scene.settings.drop_bucket, KEY)
+
+
+def an_import_that_waits_for_ever(scene: Scene) -> None:
+    scene.save(scene.job())
+    scene.watch.check_end()
+
+
+def an_import_that_ends_too_late(scene: Scene) -> None:
+    scene.save(scene.job())
+    scene.world.timeline.seconds = 4_000.0
+    scene.save(scene.job(status=Status.FAILED, counts=Counts(0)))
+    scene.watch.check_end()
+
+
+def an_entry_left_in_the_queue(scene: Scene) -> None:
+    scene.item(scene.settings.jobs_table, {"pk": f"QUEUE#{UID}", "sk": "1#job-1"})
+    scene.watch.check_end()
+
+
+def a_move_that_nobody_heard_of(scene: Scene) -> None:
+    scene.run_import()
+    scene.announce("job-1", "WAITING", "COMPLETED")
+    scene.watch.check_end()
+
+
+def a_move_that_never_was(scene: Scene) -> None:
+    scene.run_import()
+    scene.announce("job-1", "WAITING", "IN_PROGRESS", "COMPLETED", "FAILED")
+    scene.watch.check_end()
+
+
+def a_stop_forgotten(scene: Scene) -> None:
+    scene.run_import()
+    scene.announce("job-1", "WAITING", "IN_PROGRESS", "COMPLETED")
+    scene.watch.stops.add("job-1")
+    scene.watch.check_end()
+
+
+def increments(scene: Scene, *windows: tuple[int | None, int], rows: bytes = b"k1,1,a,false\nk3,3,c,false\n") -> None:
+    scene.run_import()
+    scene.announce("job-1", "WAITING", "IN_PROGRESS", "COMPLETED")
+    scene.world.timeline.seconds = 10.0
+    for number, (begin, end) in enumerate(windows, 2):
+        window = [None if moment is None else START + timedelta(seconds=moment) for moment in (begin, end)]
+        data = b"id,n,note,_deleted\n" + (rows if number == 2 else b"")
+        scene.run_export(number, data, f"x{number}.csv", window_from=window[0], window_to=window[1])
+        scene.announce(f"job-{number}", "WAITING", "IN_PROGRESS", "COMPLETED")
+    scene.watch.check_end()
+
+
+def a_gap_between_windows(scene: Scene) -> None:
+    increments(scene, (None, 5), (6, 9))
+
+
+def a_window_twice(scene: Scene) -> None:
+    increments(scene, (None, 5), (None, 9))
+
+
+def a_record_that_no_increment_has(scene: Scene) -> None:
+    increments(scene, (None, 9), rows=b"k1,1,a,false\n")
+
+
+def a_deletion_that_an_increment_makes_up(scene: Scene) -> None:
+    increments(scene, (None, 9), rows=b"k1,1,a,false\nk3,3,c,true\n")
+
+
+def a_file_that_outlives_its_job(scene: Scene) -> None:
+    scene.run_import()
+    scene.world.timeline.seconds = 3 * 86_400.0
+    scene.watch.check_retention()
+
+
+def a_dropped_object_that_outlives_its_job(scene: Scene) -> None:
+    scene.run_import()
+    scene.world.timeline.seconds = 3 * 86_400.0
+    for name in ("rejects.csv", "error-log.csv"):
+        scene.world.aws.remove(scene.settings.files_bucket, f"jobs/job-1/{name}")
+    scene.watch.check_retention()
+
+
+def a_detail_that_outlives_its_deleted_job(scene: Scene) -> None:
+    scene.run_import()
+    scene.item(scene.settings.jobs_table, {"pk": "JOB#job-1", "sk": "DEFINITION", "document": "{}"})
+    scene.watch.removed_by_people.add((scene.settings.drop_bucket, KEY))
+    scene.world.aws.remove(scene.settings.drop_bucket, KEY)
+    for name in ("rejects.csv", "error-log.csv"):
+        scene.world.aws.remove(scene.settings.files_bucket, f"jobs/job-1/{name}")
+    key = to_attributes({"pk": "JOB#job-1", "sk": "JOB"})
+    scene.world.server.handle("DeleteItem", {"TableName": scene.settings.jobs_table, "Key": key})
+    scene.watch.check_retention()
+
+
+BROKEN: list[tuple[Callable[..., object], Callable[[Scene], None]]] = [
+    (oracles.moves_follow_the_arrows, canceled_after_it_began),
+    (oracles.moves_follow_the_arrows, counted_again_after_its_end),
+    (oracles.moves_follow_the_arrows, deleted_while_it_ran),
+    (oracles.tally_balances, a_row_too_many),
+    (oracles.tally_balances, progress_that_falls),
+    (oracles.files_exist, no_rejects_file),
+    (oracles.files_exist, a_rejects_file_without_the_row),
+    (oracles.files_exist, an_export_with_another_digest),
+    (oracles.one_import_runs, two_imports_at_once),
+    (oracles.imports_take_effect_in_order, the_later_import_first),
+    (oracles.leases_are_held_once, a_lease_taken_over_too_early),
+    (oracles.rejects_are_the_right_ones, a_good_row_rejected),
+    (oracles.ended_import_is_exact, written_and_not_told),
+    (oracles.ended_import_is_exact, told_and_not_written),
+    (oracles.ended_import_is_exact, a_dry_run_that_writes),
+    (oracles.ended_import_is_exact, another_value_in_the_table),
+    (oracles.ended_import_is_exact, an_import_that_has_no_rows_and_wrote_one),
+    (oracles.exported_file_is_right, an_export_that_lacks_a_record),
+    (oracles.exported_file_is_right, a_delivery_that_did_not_arrive),
+    (oracles.live_source_is_kept, the_source_of_a_waiting_import_deleted),
+    (oracles.live_source_is_kept, the_source_of_the_newest_import_deleted),
+    (oracles.every_job_has_ended, an_import_that_waits_for_ever),
+    (oracles.every_job_has_ended, an_import_that_ends_too_late),
+    (oracles.nothing_is_under_way, an_entry_left_in_the_queue),
+    (oracles.every_move_is_announced, a_move_that_nobody_heard_of),
+    (oracles.every_move_is_announced, a_move_that_never_was),
+    (oracles.accepted_stops_are_kept, a_stop_forgotten),
+    (oracles.windows_are_contiguous, a_gap_between_windows),
+    (oracles.windows_are_contiguous, a_window_twice),
+    (oracles.increments_fold_to_the_table, a_record_that_no_increment_has),
+    (oracles.increments_fold_to_the_table, a_deletion_that_an_increment_makes_up),
+    (oracles.expired_files_are_gone, a_file_that_outlives_its_job),
+    (oracles.expired_files_are_gone, a_dropped_object_that_outlives_its_job),
+    (oracles.expired_files_are_gone, a_detail_that_outlives_its_deleted_job),
+]
+
+
+@pytest.mark.parametrize(("oracle", "broken"), BROKEN, ids=[broken.__name__ for _, broken in BROKEN])
+def test_an_oracle_sees_what_is_broken(
+    scene: Scene, oracle: Callable[..., object], broken: Callable[..., None]
+) -> None:
+    with pytest.raises(Violation) as caught:
+        broken(scene)
+    assert caught.value.oracle == oracle.__name__, caught.value
+
+
+def test_increments_that_fold_to_the_table_pass(scene: Scene) -> None:
+    increments(scene, (None, 5), (5, 9))
+
+
+def test_the_fold_knows_what_each_mode_does() -> None:
+    fold = Fold()
+    row = Row(2, {"id": "k1", "n": "1", "note": "a"})
+    fold.apply("upsert", ["id", "n", "note"], [row])
+    fold.apply("update", ["id", "n"], [Row(2, {"id": "k1", "n": ""})])
+    assert fold.records == {"k1": {"id": "k1", "note": "a"}}
+    fold.apply("upsert", ["id", "n"], [Row(2, {"id": "k1", "n": "2"})])
+    assert fold.records == {"k1": {"id": "k1", "n": "2"}}
+    fold.apply("delete", ["id"], [Row(2, {"id": "k1"})])
+    assert fold.records == {}
+
+
+def test_expected_rejects_follow_the_order_of_the_checks() -> None:
+    sheet = Sheet(b"id,n\nk1,1\nk1,x\n,1\n\nk1,2\nk2,3\n\n")
+    assert [row.number for row in sheet.rows] == [2, 3, 4, 5, 6, 7]
+    bad = {3: "type-error", 4: "missing-key", 5: "blank-row", 2: "duplicate-key"}
+    assert expected_rejects("upsert", sheet, {}) == bad
+    assert expected_rejects("insert", sheet, {"k1": {}}) == bad | {6: "exists"}
+    assert expected_rejects("update", sheet, {"k2": {}}) == bad | {6: "not-found"}
+    assert SCHEMA["primaryKey"] == ["id"]
