@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -29,26 +28,6 @@ from waybill.upkeep.lost_drops import start_lost_drops
 from waybill.upkeep.recovery import recover_jobs
 from waybill.upkeep.retention import remove_expired
 
-#: Who removes the items of each family of keys in the jobs table. A new family must be added here, with its owner.
-FAMILIES = {
-    "JOB#{jobId} / JOB": "TTL, at the job's `expiresAt`; retention, where TTL is late",
-    "JOB#{jobId} / DEFINITION": "retention, at the job's `expiresAt`",
-    "JOB#{jobId} / CHUNK#{chunk}#{part}": "retention, at the job's `expiresAt`",
-    "RUNS#{exportId} / {submittedAt}#{jobId}": "retention, at the job's `expiresAt`",
-    "SWEEP / {due}#{jobId}": "retention, when all of the job is removed",
-    "ACTIVE / {jobId}": "the end of the job; recovery, where it was left over",
-    "CHECKUP / {due}#{jobId}": "the check that finds the job ended",
-    "CHECKUP / {due}#{entityUid}": "the check that finds the entity's queue empty",
-    "QUEUE#{uid} / {submittedAt}#{jobId}": "the end of the job; the next look at the queue, where it was left over",
-    "RUNNING#{uid} / IMPORT": "the end of the job",
-    "OUTBOX / {jobId}#{status}": "its publication; TTL, a week after the change",
-    "DROP#{sha256 of the key} / LATEST": "TTL, 30 hours after the deletion of the object: its event may be repeated",
-    "DROP#{sha256 of the key} / SWEPT#{etag}": "TTL, after 30 hours: the event may come after all",
-    "DROPPASS / LATEST": "nobody: one item for the whole drop folder",
-    "CONTENT#{uid} / {sha256}": "TTL, after 30 days in which the same file is recognised; digests and ids only",
-    "UPLOAD#{uploadId} / UPLOAD": "TTL, at the upload's `expiresAt`",
-    "IDEMPOTENCY#{hash of caller and key} / KEY": "TTL, after a day",
-}
 #: What outlives jobs by its purpose: digests of contents, and how far the sweep of the drop folder is.
 OUTLIVES = ("CONTENT#", "DROPPASS")
 
@@ -139,13 +118,6 @@ def contacts(services: Services) -> Entity:
     entity = builders.entity()
     services.entities.put(entity)
     return entity
-
-
-def test_every_family_of_keys_has_somebody_who_removes_it() -> None:
-    written = set()
-    for path in (builders.ROOT / "shared" / "waybill" / "jobs").glob("*.py"):
-        written |= set(re.findall(r"^ {0,4}([A-Z]+(?:#\{[^}]*\})? / \S+)", path.read_text(), re.MULTILINE))
-    assert written == FAMILIES.keys()
 
 
 @pytest.mark.parametrize("is_ttl_late", [False, True], ids=["ttl first", "ttl late"])

@@ -54,6 +54,28 @@ CLOCK_AND_IDS = re.compile(
 )
 
 
+#: Who removes the items of each family of keys in the jobs table. A new family must be added here, with its owner.
+FAMILIES = {
+    "JOB#{jobId} / JOB": "TTL, at the job's `expiresAt`; retention, where TTL is late",
+    "JOB#{jobId} / DEFINITION": "retention, at the job's `expiresAt`",
+    "JOB#{jobId} / CHUNK#{chunk}#{part}": "retention, at the job's `expiresAt`",
+    "RUNS#{exportId} / {submittedAt}#{jobId}": "retention, at the job's `expiresAt`",
+    "SWEEP / {due}#{jobId}": "retention, when all of the job is removed",
+    "ACTIVE#{entityUid} / {jobId}": "the end of the job; recovery, where it was left over",
+    "CHECKUP / {due}#{jobId}": "the check that finds the job ended",
+    "CHECKUP / {due}#{entityUid}": "the check that finds the entity's queue empty",
+    "QUEUE#{uid} / {submittedAt}#{jobId}": "the end of the job; the next look at the queue, where it was left over",
+    "RUNNING#{uid} / IMPORT": "the end of the job",
+    "OUTBOX / {jobId}#{status}": "its publication; TTL, a week after the change",
+    "DROP#{sha256 of the key} / LATEST": "TTL, 30 hours after the deletion of the object: its event may be repeated",
+    "DROP#{sha256 of the key} / SWEPT#{etag}": "TTL, after 30 hours: the event may come after all",
+    "DROPPASS / LATEST": "nobody: one item for the whole drop folder",
+    "CONTENT#{uid} / {sha256}": "TTL, after 30 days in which the same file is recognised; digests and ids only",
+    "UPLOAD#{uploadId} / UPLOAD": "TTL, at the upload's `expiresAt`",
+    "IDEMPOTENCY#{hash of caller and key} / KEY": "TTL, after a day",
+}
+
+
 def package_of(module: str) -> str:
     return ".".join(module.split(".")[:2])
 
@@ -214,3 +236,11 @@ def test_the_readme_names_each_place_once_and_where_it_is() -> None:
     places = re.findall(r"`(\w[\w./-]*(?:/|\.\w+))`", section)
     assert [name for name in places if not (ROOT / name).exists()] == []
     assert len(places) > 20 and len(set(places)) == len(places)
+
+
+def test_every_family_of_keys_has_somebody_who_removes_it() -> None:
+    """`tests/integration/test_nothing_stays.py` runs jobs to their end and looks for what is left."""
+    written = set()
+    for path in (PACKAGE / "jobs").glob("*.py"):
+        written |= set(re.findall(r"^ {0,4}([A-Z]+(?:#\{[^}]*\})? / \S+)", path.read_text(), re.MULTILINE))
+    assert written == FAMILIES.keys()
