@@ -33,10 +33,11 @@ from tests import builders
 from tests.api_builders import make_job
 from waybill.aws.dynamodb import to_attributes
 from waybill.bootstrap import Services
+from waybill.errors import Conflict
 from waybill.exports import extract as extraction
 from waybill.exports import pages
 from waybill.exports.definition import Export, ExportStatus, ExportType
-from waybill.exports.run import end_run, fail_run, relaunch_export, run_now
+from waybill.exports.run import end_run, fail_run, later_delivery, relaunch_export, run_now
 from waybill.ids import new_uuid
 from waybill.jobs.model import Counts, Job, Status, finished
 
@@ -156,6 +157,10 @@ class Windows(RuleBasedStateMachine):
     @rule(data=st.data())
     def failed_run_is_relaunched(self, data: st.DataObject) -> None:
         job = self.services.jobs.get(self.failed.pop(data.draw(st.integers(0, len(self.failed) - 1))))
+        if later_delivery(self.services, job) is not None:
+            with pytest.raises(Conflict):
+                relaunch_export(self.services, job, "a", "a")
+            return
         self.run(data, relaunch_export(self.services, job, "a", "a"))
 
     def extract(self, data: st.DataObject, job: Job) -> Job:

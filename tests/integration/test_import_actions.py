@@ -8,7 +8,8 @@ import pytest
 
 from tests import builders
 from tests.importing import BAD_ROWS, counts, live, records, rejected_types, rejects, run, start
-from waybill.aws.dynamodb import BatchWriter
+from tests.lost_replies import ALL, lost_replies
+from waybill.aws.dynamodb import BatchWriter, DynamoDBError
 from waybill.bootstrap import Services
 from waybill.errors import Conflict
 from waybill.exports.report import is_relaunchable
@@ -18,8 +19,8 @@ from waybill.imports.load import load_chunk
 from waybill.imports.plan import plan_import
 from waybill.imports.precheck import precheck_chunk
 from waybill.imports.relaunch import relaunch_import
-from waybill.jobs.model import Status
-from waybill.upkeep.actions import cancel_job, stop_job
+from waybill.jobs.model import Job, Status, job_prefix
+from waybill.upkeep.actions import cancel_job, delete_job, stop_job
 
 
 @pytest.fixture(autouse=True)
@@ -128,3 +129,75 @@ def test_rows_whose_text_is_gone_are_not_relaunched(services: Services, s3: Any,
     else:
         with pytest.raises(Conflict, match="text is gone"):
             relaunch_import(services, job, "alice", "alice-id")
+
+
+def relaunchable(services: Services, drop: Any) -> Job:
+    """An ended import whose rejected rows are right now that the schema takes any e-mail."""
+    parent: Job = drop(builders.contacts_csv(BAD_ROWS, count=3))
+    schema = {**builders.CONTACTS_SCHEMA, "fields": [dict(field) for field in builders.CONTACTS_SCHEMA["fields"]]}  # type: ignore[attr-defined]
+    schema["fields"][1] = {"name": "email", "type": "string"}  # type: ignore[index]
+    services.entities.put(builders.entity(schema=schema))
+    return parent
+
+
+def test_a_second_relaunch_finds_the_child_that_has_not_ended(services: Services, drop: Any) -> None:
+    parent = relaunchable(services, drop)
+    child = relaunch_import(services, parent, "alice", "alice-id")
+    parent = services.jobs.get(parent.job_id)
+    assert relaunch_import(services, parent, "bob", "bob-id") == child
+    services.jobs.begin(child.job_id)
+    assert relaunch_import(services, parent, "bob", "bob-id").job_id == child.job_id
+
+
+def test_rows_are_relaunched_again_only_from_the_child_that_has_imported_some(services: Services, drop: Any) -> None:
+    parent = relaunchable(services, drop)
+    child = run(services, relaunch_import(services, parent, "alice", "alice-id"))
+    assert child.counts.imported and child.has_rejects
+    parent = services.jobs.get(parent.job_id)
+    with pytest.raises(Conflict, match=child.job_id):
+        relaunch_import(services, parent, "alice", "alice-id")
+    grandchild = relaunch_import(services, child, "alice", "alice-id")
+    assert grandchild.retry_of == child.job_id
+
+
+def test_a_relaunch_that_imported_nothing_or_was_deleted_can_be_repeated(services: Services, drop: Any) -> None:
+    parent = relaunchable(services, drop)
+    canceled = cancel_job(services, relaunch_import(services, parent, "alice", "alice-id"))
+    parent = services.jobs.get(parent.job_id)
+    child = run(services, relaunch_import(services, parent, "alice", "alice-id"))
+    assert (child.counts.imported, canceled.job_id != child.job_id) == (1, True)
+    delete_job(services, child)
+    parent = services.jobs.get(parent.job_id)
+    assert relaunch_import(services, parent, "alice", "alice-id").job_id != child.job_id
+
+
+def test_of_two_relaunches_at_once_one_makes_the_child(
+    services: Services, drop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parent = relaunchable(services, drop)
+    head, others = services.files.head, []
+
+    def head_after_another(bucket: str, key: str) -> Any:
+        if not others:
+            others.append(None)
+            others.append(relaunch_import(services, parent, "bob", "bob-id"))
+        return head(bucket, key)
+
+    monkeypatch.setattr(services.files, "head", head_after_another)
+    child = relaunch_import(services, parent, "alice", "alice-id", "00000000-0000-4000-8000-000000000001")
+    assert child == others[1]
+    assert services.jobs.page(10)[0] == [child, services.jobs.get(parent.job_id)]
+    loser = f"{job_prefix('00000000-0000-4000-8000-000000000001')}source"
+    assert head(services.settings.files_bucket, loser) is None
+
+
+def test_a_relaunch_whose_reply_is_lost_makes_one_child(services: Services, drop: Any) -> None:
+    parent = relaunchable(services, drop)
+    child_id = "00000000-0000-4000-8000-000000000001"
+    with lost_replies(services.dynamodb, "TransactWriteItems", ALL), pytest.raises(DynamoDBError):
+        relaunch_import(services, parent, "alice", "alice-id", child_id)
+    parent = services.jobs.get(parent.job_id)
+    assert relaunch_import(services, parent, "alice", "alice-id", child_id).job_id == child_id
+    assert relaunch_import(services, parent, "alice", "alice-id").job_id == child_id
+    assert run(services, services.jobs.get(child_id)).counts.imported == 1
+    assert relaunch_import(services, parent, "alice", "alice-id", child_id).is_terminal  # the first one's answer

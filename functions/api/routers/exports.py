@@ -21,14 +21,14 @@ from auth import (
 )
 from export_views import definition_view, export_view
 from request import Request, uuid_of
-from routing import DELETED, Answer, ApiRouter, accepted, ok
+from routing import DELETED, IDEMPOTENCY_KEY, Answer, ApiRouter, accepted, ok
 from views import accept, job_views
 from waybill.entities.model import Entity, Right
 from waybill.entities.permissions import may
 from waybill.errors import InvalidRequest, MalformedRequest, Unavailable
 from waybill.exports import wire
 from waybill.exports.definition import Definition, Export, ExportStatus, ExportType
-from waybill.ids import new_uuid, time_ordered_uuid
+from waybill.ids import new_uuid
 from waybill.jobs.model import Job
 from waybill.jobs.permissions import sees_job
 from waybill.timestamps import rfc3339
@@ -94,7 +94,11 @@ def _is_wanted(request: Request, query: ExportFilters, export: Export) -> bool:
     "Define an export",
     needs=EXPORT,
     answers={201: Answer("A draft.", wire.Export, _MADE)},
-    refusals={404: "There is no such entity.", 409: "The entity is being deleted."},
+    refusals={
+        404: "There is no such entity.",
+        409: "The entity is being deleted, or a request with the same key runs.",
+    },
+    headers=(IDEMPOTENCY_KEY,),
 )
 def create_export(request: Request, entity: Entity, body: ExportRequest) -> Response[str]:
     return _created(request, _of_caller(request, body), entity)
@@ -112,19 +116,17 @@ def _of_caller(request: Request, body: ExportRequest) -> Definition:
 
 
 def _created(request: Request, definition: Definition, entity: Entity) -> Response[str]:
-    now = request.services.clock.now()
     export = Export(
-        export_id=time_ordered_uuid(int(now.timestamp() * 1000), request.services.ids),
+        export_id=request.made_id,
         definition=definition,
         entity_uid=entity.uid,
         status=ExportStatus.DRAFT,
-        created_at=now,
+        created_at=request.services.clock.now(),
         created_by=request.caller.name,
         created_by_id=request.caller.subject,
         series=new_uuid(request.services.ids),
     )
-    request.services.exports.add(export)
-    return _shown(request, export, 201, {"Location": f"/v1/exports/{export.export_id}"})
+    return _shown(request, request.services.exports.add(export), 201, {"Location": f"/v1/exports/{export.export_id}"})
 
 
 def _shown(
@@ -216,6 +218,7 @@ def delete_export(request: Request, export: Export) -> Response[str]:
     needs=CHANGE_EXPORT,
     answers=ok("The export: SCHEDULED, or IN_PROGRESS.", wire.Export, "ETag"),
     refusals=_CUSTOM | _STATE | _FITS_NO_MORE,
+    headers=(IDEMPOTENCY_KEY,),
     operation_id="activateExport",
 )
 def activate(request: Request, export: Export, entity: Entity) -> Response[str]:
@@ -223,6 +226,8 @@ def activate(request: Request, export: Export, entity: Entity) -> Response[str]:
 
     # An earlier call may have been interrupted between the writes of the export and of its job: continue it.
     if export.running is None or request.services.jobs.find(export.running.job_id) is not None:
+        if request.is_repeat and export.status is not ExportStatus.DRAFT:
+            return _shown(request, export)
         export.check_allows("activate")
     _check_fit(request, export.definition, entity)
     active = run.activate(request.services, export, request.caller.name, request.caller.subject)
@@ -265,6 +270,7 @@ def unschedule(request: Request, export: Export, body: Unscheduling) -> Response
     needs=TAKE_OVER_EXPORT,
     answers={201: Answer("A draft with the new name.", wire.Export, _MADE)},
     refusals=_CUSTOM | _STATE,
+    headers=(IDEMPOTENCY_KEY,),
     operation_id="copyExport",
 )
 def copy(request: Request, export: Export, entity: Entity, body: Copy) -> Response[str]:
@@ -283,13 +289,16 @@ def copy(request: Request, export: Export, entity: Entity, body: Copy) -> Respon
     needs=CHANGE_EXPORT,
     answers=accepted("The job.", JobResource),
     refusals=_CUSTOM | _STATE | _FITS_NO_MORE,
+    headers=(IDEMPOTENCY_KEY,),
 )
 def run_export(request: Request, export: Export, entity: Entity) -> Response[str]:
     from waybill.exports import run
 
-    export.check_allows("run")
+    if export.running is None or export.running.job_id != request.made_id:
+        export.check_allows("run")
     _check_fit(request, export.definition, entity)
-    return accept(request, run.run_now(request.services, export, request.caller.name, request.caller.subject))
+    caller = request.caller
+    return accept(request, run.run_now(request.services, export, caller.name, caller.subject, request.made_id))
 
 
 @router.get(

@@ -19,7 +19,7 @@ from answers import (
 )
 from auth import CHANGE_JOB, DOWNLOAD, JOB, RELAUNCH_JOB, TOKEN, job_to_change
 from request import Request, uuid_of
-from routing import DELETED, Answer, ApiRouter, accepted, ok
+from routing import DELETED, IDEMPOTENCY_KEY, Answer, ApiRouter, accepted, ok
 from views import accept, files_expired, has_download, job_view, job_views
 from waybill.errors import Conflict, Gone, MalformedRequest, NotFound, WaybillError
 from waybill.jobs.model import Job, Process
@@ -166,23 +166,26 @@ def stop(request: Request, job: Job) -> Response[str]:
     ),
     refusals=_EXPIRED
     | {
-        409: "There is nothing to relaunch, or the job has not ended.",
+        409: "There is nothing to relaunch, the job has not ended, or it was relaunched; or a request with the same "
+        "key is running.",
         422: "The definition no longer suits the entity.",
     },
+    headers=(IDEMPOTENCY_KEY,),
+    description="While a child job has not ended, another relaunch answers that one.",
 )
 def relaunch(request: Request, job: Job) -> Response[str]:
     caller = request.caller
     if job.process is Process.EXPORT:
         from waybill.exports.run import relaunch_export
 
-        return accept(request, relaunch_export(request.services, job, caller.name, caller.subject))
+        return accept(request, relaunch_export(request.services, job, caller.name, caller.subject, request.made_id))
     from waybill.exports.report import is_relaunchable
     from waybill.imports.relaunch import relaunch_import
 
     if not is_relaunchable(job):
         raise Conflict("This job left nothing to relaunch.", job.allowed_actions())
     _check_files_live(request, job)
-    return accept(request, relaunch_import(request.services, job, caller.name, caller.subject))
+    return accept(request, relaunch_import(request.services, job, caller.name, caller.subject, request.made_id))
 
 
 @router.get(
@@ -283,14 +286,20 @@ def _check_files_live(request: Request, job: Job) -> None:
     refusals=_EXPIRED_JOB,
 )
 def get_report(request: Request, job: Job) -> Response[str]:
-    from waybill.exports.report import report_of, report_of_run
+    from waybill.exports.report import is_relaunchable, report_of, report_of_run
 
     shown = entity_shown(request.caller, job, request.find_entity(job.entity))
-    if job.process is Process.IMPORT:
-        return json_response(report_of(job, entity_shown=shown))
     services = request.services
+    if job.process is Process.IMPORT:
+        from waybill.imports.relaunch import standing_child
+
+        can_help = is_relaunchable(job) and standing_child(services, job) is None
+        return json_response(report_of(job, entity_shown=shown, relaunchable=can_help))
+    from waybill.exports.run import later_delivery
+
+    can_help = is_relaunchable(job) and later_delivery(services, job) is None
     snapshot = services.jobs.definition(job.job_id)
-    report = report_of_run(job, snapshot, services.settings, entity_shown=shown)
+    report = report_of_run(job, snapshot, services.settings, entity_shown=shown, relaunchable=can_help)
     if snapshot["export"]["type"] == "CUSTOM" and not request.caller.is_backoffice:
         return json_response(report)
     return json_response({**report, "definition": snapshot["export"]})

@@ -155,12 +155,20 @@ class ExportRepository:
         if after_text or after is not None:
             self._table.put({"pk": "CHECKED", "sk": "EXPORTS", "after": after_text})
 
-    def add(self, export: Export) -> None:
-        """
+    def add(self, export: Export) -> Export:
+        """Store a new export once.
+
+        Returns:
+            The export as stored: when an earlier call stored it, perhaps in a later state.
+
         Raises:
             EntityDeleted
         """
-        self._put(export, None, checks_entity=True)
+        try:
+            self._put(export, Attr("pk").is_missing(), checks_entity=True)
+        except ConditionFailed:
+            return self.get(export.export_id)
+        return export
 
     # Moves of a person
 
@@ -232,15 +240,17 @@ class ExportRepository:
             NotFound
             PreconditionFailed: it has another ETag.
         """
-        while True:
-            export = self.get(export_id)
+        export: Export | None = self.get(export_id)
+        while export is not None:
             export.check_allows("delete")
             _check_etag(export, etag)
             try:
                 self._table.delete(_key(export_id), Attr("revision").equals(export.revision))
             except ConditionFailed:
-                continue
-            return
+                # It was changed, or deleted: perhaps by this request, whose reply was lost.
+                export = self.find(export_id)
+            else:
+                return
 
     # Runs
 

@@ -37,6 +37,7 @@ PAGES_PER_MINUTE = 20
 MIN_PAUSE, MAX_PAUSE = timedelta(minutes=1), timedelta(minutes=5)
 #: After attempts that failed again and again.
 MAX_DELAY = timedelta(hours=1)
+RUNS_PER_PAGE = 100
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _FAILURES = {
     "internal-error": "A step of the export failed repeatedly.",
@@ -62,34 +63,85 @@ def activate(services: ExportServices, export: Export, started_by: str, started_
     return services.exports.get(export.export_id)
 
 
-def run_now(services: ExportServices, export: Export, started_by: str, started_by_id: str) -> Job:
+def run_now(
+    services: ExportServices, export: Export, started_by: str, started_by_id: str, run_id: str | None = None
+) -> Job:
     """Run a scheduled export now, as its schedule would.
+
+    Args:
+        run_id: for a caller that may repeat the call: a second one with this id finds the job.
 
     Raises:
         Conflict: it is not scheduled, or a run has not ended.
     """
-    run = Run(new_uuid(services.ids), services.clock.now(), started_by, started_by_id)
+    run_id = run_id or new_uuid(services.ids)
+    if (known := _registered(services, run_id)) is not None:
+        return known
+    run = Run(run_id, services.clock.now(), started_by, started_by_id)
     return launch(services, services.exports.claim(export.export_id, run, "run"))
 
 
-def relaunch_export(services: ExportServices, job: Job, started_by: str, started_by_id: str) -> Job:
+def relaunch_export(
+    services: ExportServices, job: Job, started_by: str, started_by_id: str, run_id: str | None = None
+) -> Job:
     """Repeat a failed run: the same rows and window, delivered to where the definition says now.
 
+    Args:
+        run_id: as for `run_now`.
+
+    Returns:
+        The job of the repeat; while an earlier repeat has not ended, that one.
+
     Raises:
-        Conflict: it did not fail, a repeat cannot help, or another run of the export has not ended.
+        Conflict: it did not fail, a repeat cannot help, another run of the export has not ended, or a later one has
+            delivered what this one should have.
     """
+    run_id = run_id or new_uuid(services.ids)
+    if (known := _registered(services, run_id)) is not None:
+        return known
     if not is_relaunchable(job) or job.export_id is None:
         why = "did not fail" if job.status is not Status.FAILED else f"failed as {job.error_code}: a repeat would too"
         raise Conflict(f"This run {why}.", job.allowed_actions())
     services.jobs.definition(job.job_id)  # raises NotFound when there is nothing to repeat
+    if (later := later_delivery(services, job)) is not None:
+        message = f"Job {later.job_id}, a later run of this export, has delivered what this run should have."
+        raise Conflict(message, job.allowed_actions())
     window = None if job.window_to is None else (job.window_from, job.window_to)
-    run = Run(
-        new_uuid(services.ids), services.clock.now(), started_by, started_by_id, retry_of=job.job_id, window=window
-    )
+    run = Run(run_id, services.clock.now(), started_by, started_by_id, retry_of=job.job_id, window=window)
     try:
-        return launch(services, services.exports.claim(job.export_id, run, "relaunch"))
+        export = services.exports.get(job.export_id)
+        if export.running is None or export.running.retry_of != job.job_id:
+            export = services.exports.claim(job.export_id, run, "relaunch")
+        return launch(services, export)
     except NotFound:
         raise Conflict("The export of this run was deleted.", job.allowed_actions()) from None
+
+
+def later_delivery(services: ExportServices, job: Job) -> Job | None:
+    """A run of the same export that was submitted after this one and has delivered its rows; None when there is none.
+    Reads the runs since then."""
+    cursor: str | None = None
+    while True:
+        runs, cursor = services.runs.page(str(job.export_id), RUNS_PER_PAGE, cursor)
+        later = [run for run in runs if run.submitted_at > job.submitted_at]
+        for run in later:
+            if run.status is Status.COMPLETED and _covers(run, job):
+                return run
+        if cursor is None or len(later) < len(runs):
+            return None
+
+
+def _covers(run: Job, job: Job) -> bool:
+    """Whether the window of a later run includes that of an earlier one, as far as they have windows."""
+    return job.window_to is None or (run.window_to is not None and run.window_to >= job.window_to)
+
+
+def _registered(services: ExportServices, run_id: str) -> Job | None:
+    """The job of a run that an earlier call registered, started if it was not."""
+    job = services.jobs.find(run_id)
+    if job is not None and not job.is_terminal:
+        start_execution(services, job)
+    return job
 
 
 def tick(services: ExportServices, has_time: HasTime = no_limit) -> int:

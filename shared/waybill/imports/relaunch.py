@@ -1,4 +1,8 @@
-"""Relaunch: a child job of the rows that an import rejected or did not process, from its rejects file."""
+"""Relaunch: a child job of the rows that an import rejected or did not process, from its rejects file.
+
+An import has one child at a time, so that a request that is repeated imports no row twice. Another child is possible
+once the latest one has imported nothing, or was deleted; what it left is otherwise the child's own to relaunch.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +15,11 @@ from waybill.ids import new_uuid
 from waybill.imports.job_files import rejects_key
 from waybill.imports.options import ImportOptions
 from waybill.imports.plan_document import ImportPlan, read_plan
-from waybill.imports.register import new_import, register
+from waybill.imports.register import new_import, register, start_if_waiting
 from waybill.imports.source_object import ObjectVersion
 from waybill.jobs.model import Job, job_prefix
+from waybill.jobs.origins import ParentOrigin
+from waybill.jobs.repository import record_key
 from waybill.tabular.recode import Recoded
 from waybill.tabular.records import raw_records, segments
 
@@ -24,13 +30,36 @@ if TYPE_CHECKING:
 _NOT_IMPORTABLE = (DUPLICATE_KEY, "source-changed")
 
 
-def relaunch_import(services: Services, job: Job, started_by: str, started_by_id: str) -> Job:
+def standing_child(services: Services, job: Job) -> Job | None:
+    """The child job that imports the rows of an import, or has imported some of them; None while they are left."""
+    child = None if job.relaunched_as is None else services.jobs.find(job.relaunched_as)
+    if child is None or child.has_expired(services.clock.now()):
+        return None
+    has_done_nothing = child.is_terminal and (child.dry_run or not child.counts.imported)
+    return None if has_done_nothing else child
+
+
+def relaunch_import(
+    services: Services, job: Job, started_by: str, started_by_id: str, child_id: str | None = None
+) -> Job:
     """Start a child job with the rejected and unprocessed rows of an ended import, except those of `_NOT_IMPORTABLE`.
 
+    Args:
+        child_id: for a caller that may repeat the call: a second one with this id finds the child.
+
+    Returns:
+        The child; while an earlier one has not ended, that one.
+
     Raises:
-        Conflict: there is nothing left to import.
+        Conflict: there is nothing left to import, or a child has imported some of it.
         NotFound: the entity is gone.
     """
+    child_id = child_id or new_uuid(services.ids)
+    if (known := services.jobs.find(child_id)) is not None:
+        start_if_waiting(services, known)
+        return known
+    if (child := standing_child(services, job)) is not None:
+        return _unfinished(services, job, child)
     plan = read_plan(services, job.job_id) if job.is_terminal and job.has_rejects else None
     if plan is None:
         raise Conflict("This job left no rows to import.", job.allowed_actions())
@@ -41,7 +70,6 @@ def relaunch_import(services: Services, job: Job, started_by: str, started_by_id
     entity = services.entities.get(job.entity)
     if entity.uid != job.entity_uid:
         raise NotFound("The entity of this job was deleted.")
-    child_id = new_uuid(services.ids)
     key = f"{job_prefix(child_id)}source"
     form = plan.rejects_format
     if job.counts.repeated or job.counts.lost:
@@ -57,7 +85,27 @@ def relaunch_import(services: Services, job: Job, started_by: str, started_by_id
     options = replace(options, encoding=form.encoding, dialect=dialect)
     source = ObjectVersion(bucket, key, info.etag)
     child = new_import(services, child_id, job.entity, job.file_name, source, started_by, started_by_id, job.job_id)
-    return register(services, child, entity, options, None)
+    origin = ParentOrigin(record_key(job.job_id), "relaunchedAs", job.relaunched_as, child_id)
+    try:
+        return register(services, child, entity, options, origin)
+    except Conflict:
+        services.files.delete_prefix(bucket, job_prefix(child_id))
+        winner = standing_child(services, services.jobs.get(job.job_id))
+        if winner is None:
+            raise
+        return _unfinished(services, job, winner)
+
+
+def _unfinished(services: Services, job: Job, child: Job) -> Job:
+    """
+    Raises:
+        Conflict: the child has ended.
+    """
+    if child.is_terminal:
+        message = f"This job was relaunched as job {child.job_id}. Relaunch that one for the rows that it left."
+        raise Conflict(message, job.allowed_actions())
+    start_if_waiting(services, child)
+    return child
 
 
 def _copy_importable(services: Services, plan: ImportPlan, source_key: str, key: str) -> None:

@@ -131,6 +131,8 @@ class Job:
     window_from: datetime | None = None
     window_to: datetime | None = None
     retry_of: str | None = None
+    # the latest job that imports the rows that this one left
+    relaunched_as: str | None = None
     # executions before the current one, and since when recovery has restarted them (`upkeep.recovery`)
     restarts: int = 0
     recovering_since: datetime | None = None

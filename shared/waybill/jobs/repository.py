@@ -302,6 +302,8 @@ class JobRepository:
             item = self._table.update(record_key(job_id), change, RUNNING & Attr("process").equals(Process.IMPORT))
         except ConditionFailed:
             job = self.get(job_id)
+            if job.stop_reason == reason:  # this request was heard, and its reply was lost
+                return job
             raise Conflict(f"A job that is {job.status} cannot be stopped.", job.allowed_actions()) from None
         return job_from_item(item)
 
