@@ -63,11 +63,11 @@ def put_entity(request: Request, name: str, body: EntityRequest) -> Response[str
 
         if has_records(services.dynamodb, services.settings.records_table, known):
             raise Conflict(f"{name} has records: its primaryKey cannot change.")
-    created = services.entities.put(entity, etag)
+    services.entities.put(entity, etag)
     headers = {"ETag": f'"{entity.etag}"'}
-    if created:
+    if known is None:
         headers["Location"] = f"/v1/entities/{name}"
-    return json_response(entity.to_resource(), 201 if created else 200, headers)
+    return json_response(entity.to_resource(), 201 if known is None else 200, headers)
 
 
 @router.delete(

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
 
-from waybill.aws.dynamodb import ConditionFailed, TransactionCanceled
+from waybill.aws.dynamodb import ConditionFailed, TransactionCanceled, from_attributes
 from waybill.aws.expressions import Attr, Condition
 from waybill.aws.table import Action, Item, Key, Table
 from waybill.entities.model import Entity
@@ -71,14 +71,11 @@ class EntityRepository:
             entities += more
         return entities
 
-    def put(self, entity: Entity, etag: str | None = None) -> bool:
+    def put(self, entity: Entity, etag: str | None = None) -> None:
         """Store the entity in place of the one with its uid, or as a new one.
 
         Args:
             etag: of the definition that it may replace; None for any.
-
-        Returns:
-            Whether it is new.
 
         Raises:
             Conflict: another call created or replaced the name meanwhile.
@@ -95,9 +92,11 @@ class EntityRepository:
             "document": json.dumps(entity.to_document()),
         }
         try:
-            return self._table.put(item, may_replace) is None
-        except ConditionFailed:
-            raise _changed(entity, etag) from None
+            self._table.put(item, may_replace)
+        except ConditionFailed as error:
+            # What is stored may be this very definition: the first reply was lost.
+            if error.item is None or from_attributes(error.item) != item:
+                raise _changed(entity, etag) from None
 
     def still_there(self, name: str, uid: str) -> _Actions:
         """Checks for a transaction that starts something on the entity; see `is_gone`."""
