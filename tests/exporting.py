@@ -18,7 +18,7 @@ from waybill.exports.definition import Definition, ExportType
 from waybill.exports.encoder import Item, RowEncoder
 from waybill.exports.file_writer import FileWriter, Written
 from waybill.imports.chunks import chunk_segments
-from waybill.imports.conversion import ConversionRequest, convert_file
+from waybill.imports.conversion import Conversion, ConversionRequest
 from waybill.imports.job_source import match_labels
 from waybill.imports.plan_document import ImportPlan
 from waybill.imports.row_reader import RowReader
@@ -170,7 +170,7 @@ def import_file(
         started_by="alice",
         options={"unescapeFormulas": unescape_formulas},
     )
-    found = convert_file(
+    conversion = Conversion(
         files,
         ConversionRequest(
             version=ObjectVersion("drop", name, None),
@@ -185,6 +185,7 @@ def import_file(
             is_whole_record=True,
         ),
     )
+    found = conversion.read()
     plan = ImportPlan(
         source=ObjectVersion("files", "source.csv", None) if found.is_converted else ObjectVersion("drop", name, None),
         labels=found.scan.labels,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests import builders
+from tests import builders, workbooks
 from tests.importing import (
     counts,
     drop_object,
@@ -183,6 +183,37 @@ def test_the_same_content_twice_is_noticed_and_can_be_refused(services: Services
     third = drop(builders.contacts_csv(count=2))
     assert (third.status, third.error_code) == (Status.FAILED, "duplicate-file")
     assert second.job_id in str(third.error_message)
+    assert third.duplicate_of == second.job_id
+
+
+@pytest.mark.parametrize("first", [{"dry-run": "true"}, {"mode": "insert"}, {"rows": "bad"}], ids=str)
+def test_only_what_was_imported_whole_and_in_the_same_mode_is_refused(
+    services: Services, drop: Any, first: dict[str, str]
+) -> None:
+    services.entities.put(builders.entity(refuse_duplicates=True))
+    bad = [{"contact_id": "bad", "email": "nobody"}] if first.pop("rows", None) else []
+    data = builders.contacts_csv(bad, count=2)
+    assert drop(data, **first).counts.imported == 2
+    again = drop(data)
+    assert (again.error_code, again.duplicate_of, again.counts.imported) == (None, None, 2)
+
+
+@pytest.mark.parametrize(
+    ("data", "detected"),
+    [
+        (b"\xef\xbb\xbfa;b\n1;2\n", {"encoding": "utf-8", "bom": True, "delimiter": ";", "headerRow": 1}),
+        (b'contact_id,email\n"1,2\n', {"encoding": "utf-8", "bom": False, "delimiter": ",", "headerRow": None}),
+        (b'{"a": 1}\n', {"encoding": "utf-8", "bom": False, "delimiter": None, "headerRow": None, "format": "jsonl"}),
+        (workbooks.xlsx([workbooks.row(workbooks.text("a"))]),
+         {"encoding": None, "bom": False, "delimiter": None, "headerRow": None, "format": "xlsx", "sheet": "Sheet1"}),
+    ],
+    ids=["header", "quote", "json", "workbook"],
+)  # fmt: skip
+def test_a_failed_job_shows_what_was_detected(
+    services: Services, drop: Any, data: bytes, detected: dict[str, Any]
+) -> None:
+    job = drop(data)
+    assert (job.status, job.detected) == (Status.FAILED, detected)
 
 
 def test_the_formula_guard_is_taken_off_when_asked_for(services: Services, s3: Any) -> None:

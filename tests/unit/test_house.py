@@ -70,7 +70,7 @@ FAMILIES = {
     "DROP#{sha256 of the key} / LATEST": "TTL, 30 hours after the deletion of the object: its event may be repeated",
     "DROP#{sha256 of the key} / SWEPT#{etag}": "TTL, after 30 hours: the event may come after all",
     "DROPPASS / LATEST": "nobody: one item for the whole drop folder",
-    "CONTENT#{uid} / {sha256}": "TTL, after 30 days in which the same file is recognised; digests and ids only",
+    "CONTENT#{uid} / {mode}#{sha256}": "TTL, after 30 days in which the same file is recognised; digests and ids only",
     "UPLOAD#{uploadId} / UPLOAD": "TTL, at the upload's `expiresAt`",
     "IDEMPOTENCY#{hash of caller and key} / KEY": "TTL, after a day",
 }

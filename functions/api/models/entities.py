@@ -107,7 +107,7 @@ class EntityRequest(Body):
     columns: dict[str, str] = Field(default_factory=dict)
     """Maps header names of files to fields; applied before the header is checked."""
     refuse_duplicates: bool = False
-    """Whether a file whose content was imported before fails with `duplicate-file`."""
+    """Whether a file whose content was imported before, whole and in the same mode, fails with `duplicate-file`."""
     target: TargetRequest | None = None
 
     @field_validator("name")

@@ -85,35 +85,36 @@ class ConversionRequest:
     is_whole_record: bool
 
 
-def convert_file(
-    files: Files, request: ConversionRequest, remaining_seconds: Remaining = whole_invocation
-) -> ConvertedFile:
-    """Read a file to its end.
-
-    Raises:
-        JobFailed: the file cannot be imported.
-        HeaderMismatch: the labels of a workbook or of JSON Lines do not fit the schema.
-        SourceChanged: the object is no longer the version of the request.
-        OutOfTime: reading the file takes longer than the invocation has.
-    """
-    return Conversion(files, request, remaining_seconds).read()
-
-
 class Conversion:
-    """Reads one file. The preview overrides where the table goes (`waybill.imports.preview`)."""
+    """Reads one file. The preview overrides where the table goes (`waybill.imports.preview`).
+
+    `detected` is what was found out about the file so far, also when reading it fails; None before its first bytes.
+    """
 
     _workbook_seconds: int | None = None  # of CPU time; None for the longest allowed
 
-    def __init__(self, files: Files, request: ConversionRequest, remaining_seconds: Remaining) -> None:
+    def __init__(
+        self, files: Files, request: ConversionRequest, remaining_seconds: Remaining = whole_invocation
+    ) -> None:
+        self.detected: dict[str, Any] | None = None
         self._files, self._request, self._remaining_seconds = files, request, remaining_seconds
         self._fields = [field.name for field in request.schema.fields]
 
     def read(self) -> ConvertedFile:
+        """Read the file to its end.
+
+        Raises:
+            JobFailed: the file cannot be imported.
+            HeaderMismatch: the labels of a workbook or of JSON Lines do not fit the schema.
+            SourceChanged: the object is no longer the version of the request.
+            OutOfTime: reading the file takes longer than the invocation has.
+        """
         hashing = Hashing(self._open())
         head = read_head(hashing)
         if not head:
             raise JobFailed("empty-file", "The file is empty.")
         found = self._read_kind(head, Pushback(head, hashing))
+        self.detected = found.detected
         while hashing.read(_BUFFER_BYTES):  # the hash is of the whole file
             pass
         return replace(found, sha256=hashing.hash.hexdigest())
@@ -182,10 +183,12 @@ class Conversion:
         text = form.decode(head)
         refuse_markup(text)
         detected: dict[str, Any] = {"compression": compression} if compression else {}
+        self._detect(encoding=form.encoding, bom=bool(form.bom), **detected)
         rest = Pushback(head[len(form.bom) :], stream)
         if is_json_lines(text, len(head) < HEAD_BYTES, self._request.file_name):
             return self._read_json_lines(rest, again, form, detected)
         dialect = table_dialect(self._request.dialect, text)
+        self._detect(encoding=form.encoding, bom=bool(form.bom), delimiter=dialect.delimiter, **detected)
         if form.is_cuttable and not compression:
             text_encoding = form.encoding
             scan = self._scan(rest, dialect, text_encoding, start=len(form.bom))
@@ -206,7 +209,11 @@ class Conversion:
             detected={**shown, "headerRow": scan.header_row, **detected},
         )
 
+    def _detect(self, **found: Any) -> None:
+        self.detected = {"encoding": None, "bom": False, "delimiter": None, "headerRow": None, **found}
+
     def _read_sheet(self, sheet: SheetRows, declared: Dialect, kind: str) -> ConvertedFile:
+        self._detect(format=kind, sheet=sheet.name)
         dialect = _plain_dialect(declared)
         texts = sheet_as_csv(sheet.rows, dialect, self._fields, self._sheet_writers)
         scan = self._convert(TextStream(texts), dialect, "utf-8")
@@ -222,6 +229,7 @@ class Conversion:
     ) -> ConvertedFile:
         from waybill.tabular import jsonlines
 
+        self._detect(format="jsonl", encoding=form.encoding, bom=bool(form.bom), **detected)
         names, array = jsonlines.find_names(jsonlines.read_lines(_utf8(stream, form), form.encoding))
         declared = declared_dialect(self._request.dialect)
         has_header = array is not None and self._is_header(array)

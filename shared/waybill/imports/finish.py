@@ -32,7 +32,7 @@ from waybill.imports.row_reader import RowReader
 from waybill.jobs.giving_up import failure_code
 from waybill.jobs.leases import FINISH, WRITE_TIMEOUT_SECONDS, Heartbeat, lease_chunk
 from waybill.jobs.ledger import LedgerEntry
-from waybill.jobs.model import Counts, Job, Status, finished, job_prefix
+from waybill.jobs.model import Counts, Job, Outcome, Status, finished, job_prefix
 
 if TYPE_CHECKING:
     from waybill.jobs.services import Services
@@ -147,7 +147,7 @@ def _finish_planned(
         has_error_log=has_rejects,
     )
     heartbeat.send()
-    if counts.imported and not job.dry_run and not failure:
+    if ended.outcome is Outcome.SUCCESS and not job.dry_run:
         services.duplicates.remember(job, plan.sha256)
     return services.jobs.finish(ended, Status.IN_PROGRESS)
 

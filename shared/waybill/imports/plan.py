@@ -8,9 +8,9 @@ from waybill.aws.files import SourceChanged
 from waybill.entities.header import HeaderMismatch
 from waybill.entities.model import Entity
 from waybill.entities.row_results import RowError
-from waybill.entities.schema import Schema, parse_schema
+from waybill.entities.schema import parse_schema
 from waybill.errors import JobFailed, NotItsTurn
-from waybill.imports.conversion import ConvertedFile, convert_file
+from waybill.imports.conversion import Conversion, ConvertedFile
 from waybill.imports.deadline import OutOfTime, Remaining, whole_invocation
 from waybill.imports.digests import partitions_for
 from waybill.imports.job_files import converted_key, plan_key
@@ -49,20 +49,21 @@ def plan_import(services: Services, job_id: str, remaining_seconds: Remaining = 
     if stored is not None:  # a restarted execution goes on with the chunks that the ledger knows
         return _planned(services, job, stored)
     entity = Entity.from_document(services.jobs.definition(job_id))
-    header_row = HEADER_ROW
+    schema = parse_schema(entity.schema)
+    conversion = Conversion(services.files, conversion_request(services, job, entity, schema), remaining_seconds)
+    header_row, duplicate_of = HEADER_ROW, None
     try:
-        schema = parse_schema(entity.schema)
-        found = _convert_file(services, job, entity, schema, remaining_seconds)
+        found = _read_file(conversion)
         header_row = found.scan.header_row or HEADER_ROW
         match_labels(schema, entity, job, found.scan.labels)
-        duplicate_of = _earlier_import(services, job, entity, found.sha256)
+        duplicate_of = _earlier_import(services, job, found.sha256)
+        if duplicate_of is not None and entity.refuse_duplicates:
+            raise JobFailed("duplicate-file", f"The same content was imported before, by job {duplicate_of}.")
     except HeaderMismatch as mismatch:
-        fail_import(services, job, header_errors(mismatch, header_row))
-        return {"jobId": job_id, "outcome": "failed"}
+        return _fail(services, job, header_errors(mismatch, header_row), conversion.detected)
     except JobFailed as failure:
         error = RowError.whole(failure.row_number, failure.job_code, failure.detail)
-        fail_import(services, job, [error])
-        return {"jobId": job_id, "outcome": "failed"}
+        return _fail(services, job, [error], conversion.detected, duplicate_of)
     bucket = services.settings.files_bucket
     plan = ImportPlan(
         source=ObjectVersion(bucket, converted_key(job_id), None) if found.is_converted else source_of(job),
@@ -93,11 +94,25 @@ def _planned(services: Services, job: Job, plan: ImportPlan) -> dict[str, Any]:
     }
 
 
-def _convert_file(
-    services: Services, job: Job, entity: Entity, schema: Schema, remaining_seconds: Remaining
-) -> ConvertedFile:
+def _fail(
+    services: Services,
+    job: Job,
+    errors: list[RowError],
+    detected: dict[str, Any] | None,
+    duplicate_of: str | None = None,
+) -> dict[str, Any]:
+    """End the job; it shows what was found out about the file, which often explains the failure."""
+    found: dict[str, Any] = {"detected": detected, "duplicate_of": duplicate_of}
+    found = {name: value for name, value in found.items() if value is not None}
+    if found:
+        job = services.jobs.set_once(job.job_id, **found)
+    fail_import(services, job, errors)
+    return {"jobId": job.job_id, "outcome": "failed"}
+
+
+def _read_file(conversion: Conversion) -> ConvertedFile:
     try:
-        return convert_file(services.files, conversion_request(services, job, entity, schema), remaining_seconds)
+        return conversion.read()
     except SourceChanged:
         raise JobFailed(
             "source-changed", "The file was overwritten or deleted before it was read. Send it again."
@@ -107,15 +122,7 @@ def _convert_file(
         raise JobFailed("too-large", message) from None
 
 
-def _earlier_import(services: Services, job: Job, entity: Entity, sha256: str) -> str | None:
-    """The job that imported the same bytes before.
-
-    Raises:
-        JobFailed: `duplicate-file`, where the entity refuses that.
-    """
-    earlier = services.duplicates.find(entity.uid, sha256)
-    if earlier == job.job_id or job.retry_of is not None:
-        return None
-    if earlier is not None and entity.refuse_duplicates:
-        raise JobFailed("duplicate-file", f"The same content was imported before, by job {earlier}.")
-    return earlier
+def _earlier_import(services: Services, job: Job, sha256: str) -> str | None:
+    """The other job that imported the same bytes before. A relaunch is of bytes that were not imported."""
+    earlier = services.duplicates.find(job.entity_uid, job.mode, sha256)
+    return None if earlier == job.job_id or job.retry_of is not None else earlier
