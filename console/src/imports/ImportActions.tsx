@@ -24,6 +24,7 @@ export function ImportActions({ job }: { job: Job }) {
     say("The rows that were not imported run again", <Name>{job.fileName}</Name>);
   };
   const hasRejects = job.links.rejects !== null;
+  const hasWholeFile = wasNotRead(job) && job.links.download !== null;
   const button = (text: string, run: () => Promise<void>) => (
     <Button
       key={text}
@@ -40,7 +41,12 @@ export function ImportActions({ job }: { job: Job }) {
       {job.allowedActions.includes("cancel") && button("Cancel", () => change("cancel"))}
       {job.allowedActions.includes("stop") && button("Stop importing", () => change("stop"))}
       {hasRejects && button("Download unimported rows", () => download(at`jobs/${job.jobId}/rejects`))}
-      {hasRejects && !job.dryRun && !isRunning(job) && button("Relaunch", relaunch)}
+      {(hasRejects || hasWholeFile) && !job.dryRun && !isRunning(job) && button("Relaunch", relaunch)}
     </SpaceBetween>
   );
+}
+
+/** Whether an outage or an error of the service ended the import before it read the file. */
+function wasNotRead({ status, counts, error }: Job) {
+  return status === "FAILED" && counts.total === 0 && (error?.code === "timed-out" || error?.code === "internal-error");
 }

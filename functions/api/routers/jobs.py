@@ -291,9 +291,7 @@ def get_report(request: Request, job: Job) -> Response[str]:
     shown = entity_shown(request.caller, job, request.find_entity(job.entity))
     services = request.services
     if job.process is Process.IMPORT:
-        from waybill.imports.relaunch import standing_child
-
-        can_help = is_relaunchable(job) and standing_child(services, job) is None
+        can_help = is_relaunchable(job) and _can_relaunch_import(request, job)
         return json_response(report_of(job, entity_shown=shown, relaunchable=can_help))
     from waybill.exports.run import later_delivery
 
@@ -303,3 +301,18 @@ def get_report(request: Request, job: Job) -> Response[str]:
     if snapshot["export"]["type"] == "CUSTOM" and not request.caller.is_backoffice:
         return json_response(report)
     return json_response({**report, "definition": snapshot["export"]})
+
+
+def _can_relaunch_import(request: Request, job: Job) -> bool:
+    """Whether what the job left is still there, and no child job has it."""
+    from waybill.imports.relaunch import standing_child, whole_file_owner
+    from waybill.jobs.giving_up import left_unread
+
+    if files_expired(request, job) or standing_child(request.services, job) is not None:
+        return False
+    try:
+        if left_unread(job):
+            whole_file_owner(request.services, job)
+    except Conflict:
+        return False
+    return True

@@ -17,6 +17,7 @@ from waybill.entities.text_formats import is_plain_email
 from waybill.errors import DeliveryFailed
 from waybill.exports.definition import MAX_RECIPIENTS
 from waybill.exports.destinations import kind_of
+from waybill.jobs.giving_up import left_unread
 from waybill.jobs.model import Job, Process, Status
 from waybill.timestamps import rfc3339
 from waybill.validation import Problems
@@ -55,9 +56,9 @@ _OTHER_ADVICE = _Advice("Look at the report for details, correct the definition,
 
 def is_relaunchable(job: Job) -> bool:
     """Whether a relaunch can help: an export that failed for a cause outside its definition, an import that left rows
-    that can be imported."""
+    that can be imported, or that failed before its file was read."""
     if job.process is Process.IMPORT:
-        return job.is_terminal and job.has_rejects and job.counts.importable > 0
+        return left_unread(job) or (job.is_terminal and job.has_rejects and job.counts.importable > 0)
     reason = (job.delivery or {}).get("reason")
     if job.status is Status.FAILED and reason is not None:
         return DeliveryFailed(reason, "").relaunchable

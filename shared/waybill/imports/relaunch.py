@@ -2,6 +2,10 @@
 
 An import has one child at a time, so that a request that is repeated imports no row twice. Another child is possible
 once the latest one has imported nothing, or was deleted; what it left is otherwise the child's own to relaunch.
+
+An import that an outage or a program error ended before its file was read is relaunched with the whole file. The child
+takes a dropped object over, which may be too large to copy, and gets a copy of any other file: either way the file
+expires with the child.
 """
 
 from __future__ import annotations
@@ -17,8 +21,10 @@ from waybill.imports.options import ImportOptions
 from waybill.imports.plan_document import ImportPlan, read_plan
 from waybill.imports.register import new_import, register, start_if_waiting
 from waybill.imports.source_object import ObjectVersion
+from waybill.jobs.drops import Handover
+from waybill.jobs.giving_up import left_unread
 from waybill.jobs.model import Job, job_prefix
-from waybill.jobs.origins import ParentOrigin
+from waybill.jobs.origins import Origin, ParentOrigin
 from waybill.jobs.repository import record_key
 from waybill.tabular.recode import Recoded
 from waybill.tabular.records import raw_records, segments
@@ -42,7 +48,8 @@ def standing_child(services: Services, job: Job) -> Job | None:
 def relaunch_import(
     services: Services, job: Job, started_by: str, started_by_id: str, child_id: str | None = None
 ) -> Job:
-    """Start a child job with the rejected and unprocessed rows of an ended import, except those of `_NOT_IMPORTABLE`.
+    """Start a child job with the rejected and unprocessed rows of an ended import, except those of `_NOT_IMPORTABLE`;
+    or with its whole file.
 
     Args:
         child_id: for a caller that may repeat the call: a second one with this id finds the child.
@@ -60,6 +67,62 @@ def relaunch_import(
         return known
     if (child := standing_child(services, job)) is not None:
         return _unfinished(services, job, child)
+    entity = services.entities.get(job.entity)
+    if entity.uid != job.entity_uid:
+        raise NotFound("The entity of this job was deleted.")
+    origin: Origin = ParentOrigin(record_key(job.job_id), "relaunchedAs", job.relaunched_as, child_id)
+    if left_unread(job):
+        owner = whole_file_owner(services, job)
+        source, options = _whole_file(services, job, child_id), ImportOptions.of(job)
+        if owner is not None:
+            origin = Handover(origin, f"{source.bucket}/{source.key}", owner, child_id)
+    else:
+        source, options = _left_rows(services, job, child_id)
+    child = new_import(services, child_id, job.entity, job.file_name, source, started_by, started_by_id, job.job_id)
+    try:
+        return register(services, child, entity, options, origin)
+    except Conflict:
+        services.files.delete_prefix(services.settings.files_bucket, job_prefix(child_id))
+        winner = standing_child(services, services.jobs.get(job.job_id))
+        if winner is None:
+            raise
+        return _unfinished(services, job, winner)
+
+
+def whole_file_owner(services: Services, job: Job) -> str | None:
+    """The job that owns the dropped object of an import that `left_unread`, itself or a child of it that did nothing;
+    None for any other file.
+
+    Raises:
+        Conflict: the file cannot be imported again; the message says why.
+    """
+    bucket, key = str(job.source_bucket), str(job.source_key)
+    info = services.files.head(bucket, key)
+    if info is None or info.etag != job.source_etag:
+        raise Conflict("The file of this job was overwritten or deleted. Send it again.", job.allowed_actions())
+    if bucket != services.settings.drop_bucket:
+        return None
+    owner = services.drops.owner(f"{bucket}/{key}")
+    if owner is None or owner not in (job.job_id, job.relaunched_as):
+        raise Conflict("The file of this job was sent again, and belongs to that import.", job.allowed_actions())
+    return owner
+
+
+def _whole_file(services: Services, job: Job, child_id: str) -> ObjectVersion:
+    source = ObjectVersion(str(job.source_bucket), str(job.source_key), job.source_etag)
+    if source.bucket == services.settings.drop_bucket:
+        return source
+    services.files.copy(source.bucket, source.key, key := f"{job_prefix(child_id)}source")
+    info = services.files.head(source.bucket, key)
+    return ObjectVersion(source.bucket, key, None if info is None else info.etag)
+
+
+def _left_rows(services: Services, job: Job, child_id: str) -> tuple[ObjectVersion, ImportOptions]:
+    """A file of the rows that a job left, and the options with which it is read.
+
+    Raises:
+        Conflict: there are none.
+    """
     plan = read_plan(services, job.job_id) if job.is_terminal and job.has_rejects else None
     if plan is None:
         raise Conflict("This job left no rows to import.", job.allowed_actions())
@@ -67,9 +130,6 @@ def relaunch_import(
     if not job.counts.importable:
         message = "This job left only rows that another row of the file replaced, or whose text is gone with the file."
         raise Conflict(message, job.allowed_actions())
-    entity = services.entities.get(job.entity)
-    if entity.uid != job.entity_uid:
-        raise NotFound("The entity of this job was deleted.")
     key = f"{job_prefix(child_id)}source"
     form = plan.rejects_format
     if job.counts.repeated or job.counts.lost:
@@ -82,18 +142,7 @@ def relaunch_import(
         raise Conflict(message, job.allowed_actions())
     options = ImportOptions.of(job)
     dialect = {**(options.dialect or {}), "delimiter": form.delimiter, "quoteChar": form.quote_char}
-    options = replace(options, encoding=form.encoding, dialect=dialect)
-    source = ObjectVersion(bucket, key, info.etag)
-    child = new_import(services, child_id, job.entity, job.file_name, source, started_by, started_by_id, job.job_id)
-    origin = ParentOrigin(record_key(job.job_id), "relaunchedAs", job.relaunched_as, child_id)
-    try:
-        return register(services, child, entity, options, origin)
-    except Conflict:
-        services.files.delete_prefix(bucket, job_prefix(child_id))
-        winner = standing_child(services, services.jobs.get(job.job_id))
-        if winner is None:
-            raise
-        return _unfinished(services, job, winner)
+    return ObjectVersion(bucket, key, info.etag), replace(options, encoding=form.encoding, dialect=dialect)
 
 
 def _unfinished(services: Services, job: Job, child: Job) -> Job:

@@ -7,7 +7,8 @@ object.
     DROP#{sha256 of the key} / SWEPT#{etag}  of the last drop with these bytes that the sweep found: jobId, modified,
                                              expiresAt
 
-The same bytes under the same key have the same ETag, so that only `LATEST` tells whose object it is.
+The same bytes under the same key have the same ETag, so that only `LATEST` tells whose object it is. A relaunch that
+imports the object again takes it over (`Handover`).
 
 A drop is known by its event's sequencer. An object whose event was lost has none in a listing; the sweep knows it by
 ETag and time of storing (`modified`), and `LATEST` keeps the sequencer of the drop before. Should the event come after
@@ -30,6 +31,7 @@ from waybill.aws.dynamodb import ConditionFailed
 from waybill.aws.expressions import Attr, Change, Condition
 from waybill.aws.table import Action, Item, Key, Table
 from waybill.clock import Clock
+from waybill.jobs.origins import Origin
 
 #: A deletion takes two requests; a mark that is older belongs to one that died.
 MARK_SECONDS = 60
@@ -109,6 +111,30 @@ class SweptDrop:
         ]
 
 
+@dataclass(frozen=True)
+class Handover:
+    """The object of an import passes to the job that imports it again, and expires with that job.
+
+    Attributes:
+        parent: what else the new job is made of.
+        key: `{bucket}/{key}` of the object.
+        owner: the job whose object it is.
+        job_id: the job that takes it over.
+    """
+
+    parent: Origin
+    key: str
+    owner: str
+    job_id: str
+    refusal = "The file of this job was sent again or is being deleted, or another request was first. Try again."
+
+    def actions(self, table: Table, now: datetime) -> list[Action]:
+        """Change the owner; the condition is false for another owner, and while the object is being deleted."""
+        is_owned = Attr("jobId").equals(self.owner) & _is_left_alone(now)
+        change = Change(sets={"jobId": self.job_id})
+        return [*self.parent.actions(table, now), table.update_action(_key(self.key), change, is_owned)]
+
+
 class Drops:
     def __init__(self, table: Table, clock: Clock) -> None:
         self._table = table
@@ -133,6 +159,11 @@ class Drops:
         """Whether a newer event of the key was noted."""
         item = self._table.get(_key(drop.key))
         return item is not None and item["sequencer"] > drop.order
+
+    def owner(self, key: str) -> str | None:
+        """The job whose object it is; None when no job is known, or the object is deleted."""
+        item = self._table.get(_key(key))
+        return None if item is None else item.get("jobId")
 
     def begin_deletion(self, key: str, job_id: str) -> str | None:
         """Keep new events of the key waiting while the job's object is deleted, for MARK_SECONDS at most.

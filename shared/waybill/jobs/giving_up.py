@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from waybill.aws.outages import is_outage
 from waybill.errors import LeaseHeld, Superseded
+from waybill.jobs.model import Job, Process, Status
 
 if TYPE_CHECKING:
-    from waybill.jobs.model import Job
     from waybill.jobs.services import Services
 
 UNEXPLAINED_RETRIES = 4
 GIVEN_UP = "given-up"
-TIMED_OUT = "timed-out"
+TIMED_OUT, INTERNAL_ERROR = "timed-out", "internal-error"
 _OPTION = "failure"
 
 
@@ -35,8 +35,14 @@ def gives_up(services: Services, event: Mapping[str, Any], error: Exception) -> 
     if is_passing or event["step"] == "fail" or event.get("attempt", 0) < UNEXPLAINED_RETRIES:
         return False
     with suppress(Superseded):
-        services.jobs.set_option_once(event["jobId"], _OPTION, "internal-error")
+        services.jobs.set_option_once(event["jobId"], _OPTION, INTERNAL_ERROR)
     return True
+
+
+def left_unread(job: Job) -> bool:
+    """Whether an import failed before its file was read, of an outage or a program error: the whole file is left."""
+    is_unread = job.process is Process.IMPORT and job.status is Status.FAILED and job.counts.total == 0
+    return is_unread and job.error_code in (TIMED_OUT, INTERNAL_ERROR)
 
 
 def failure_code(job: Job, otherwise: str = TIMED_OUT) -> str:
