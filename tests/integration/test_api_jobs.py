@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from datetime import timedelta
+from typing import Any
 
 from tests.api_builders import (
     ADMIN,
@@ -17,6 +18,8 @@ from tests.api_builders import (
     SALES,
     Api,
 )
+from tests.importing import drop_object, start
+from waybill.imports.start import start_drop
 from waybill.jobs.drops import Drop
 from waybill.jobs.model import Process, Status
 from waybill.jobs.removals import removal_item
@@ -74,6 +77,29 @@ def test_who_sees_which_job(api: Api) -> None:
     assert api("GET", "/jobs").json["items"][0]["entity"] == "(No permission)"
     assert api("GET", "/jobs", query={"entity": "contacts"}).json["items"] == []
     assert api("GET", path, ADMIN).json["entity"] == "contacts"
+
+
+def test_a_refused_file_is_seen_by_those_who_may_import_and_goes_with_the_entity(api: Api, s3: Any) -> None:
+    early = start(api.services, s3, b"x", key="drop/contacts/early.csv")
+    entity = api.put_contacts()
+    refused = start(api.services, s3, b"x", key="drop/contacts/a.csv", mode="nonsense")
+    gone = drop_object(api.services, s3, b"x", key="drop/contacts/b.csv")
+    s3.delete_object(Bucket="drop-bucket", Key="drop/contacts/b.csv")
+    changed = start_drop(api.services, gone["detail"])
+    assert changed is not None
+    assert [job.error_code for job in (early, refused, changed)] == ["unknown-entity", "source-error", "source-changed"]
+    assert (early.entity_uid, refused.entity_uid, changed.entity_uid) == ("", entity.uid, entity.uid)
+    for who, seen in ((OPS, 3), (ADMIN, 3), (SALES, 2), (BOB, 0)):
+        assert len(api("GET", "/jobs", who).json["items"]) == seen, who
+    assert api("GET", f"/jobs/{refused.job_id}", OPS).json["entity"] == "contacts"
+    assert api("GET", f"/jobs/{refused.job_id}/errors", OPS).json["items"][0]["type"] == "source-error"
+    assert api("GET", f"/jobs/{refused.job_id}", BOB).status == 404
+    assert api("DELETE", f"/jobs/{changed.job_id}", OPS).status == 204
+    assert api("DELETE", "/entities/contacts", ADMIN).status == 204
+    for who in (OPS, SALES):
+        assert api("GET", "/jobs", who).json["items"] == []
+    api.put_contacts()
+    assert [job["jobId"] for job in api("GET", "/jobs", OPS).json["items"]] == [early.job_id]
 
 
 def test_drop_for_an_unknown_entity_is_for_admins(api: Api) -> None:

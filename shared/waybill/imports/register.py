@@ -94,11 +94,15 @@ def start_next(services: Services, entity_uid: str) -> None:
 
 
 def register_failed(services: Services, job: Job, code: str, message: str, drop: Origin | None = None) -> Job:
-    """Store an import that ends before it starts; with `drop` the object is the job's and expires with it.
+    """Store an import that ends before it starts; with `drop` the object is the job's and expires with it. The job
+    belongs to the entity of its name, if there is one: who may import there sees why the file failed, and the job goes
+    with the entity.
 
     Raises:
         Conflict: as for `register`.
     """
+    entity = services.entities.find(job.entity)
+    job = replace(job, entity_uid="" if entity is None else entity.uid, refused=True)
     failed = _failed(services, job, [RowError.whole(None, code, message)])
     stored, _ = services.jobs.register(failed, {}, drop)
     return stored

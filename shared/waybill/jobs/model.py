@@ -105,6 +105,8 @@ class Job:
     started_by: str
     # subject of the token that started it; None for an S3 drop, whose permission is the bucket's
     started_by_id: str | None = None
+    #: Its file was refused before the import had a definition: no such entity, unusable options, an older object.
+    refused: bool = False
     source_bucket: str | None = None
     source_key: str | None = None
     source_etag: str | None = None

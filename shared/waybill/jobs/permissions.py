@@ -1,6 +1,7 @@
 """Who may see and change which jobs (contract, section 6, last paragraph). Pure.
 
-A caller sees their own jobs and those of entities that they may view.
+A caller sees their own jobs and those of entities that they may view; and a file that was refused before it became a
+job of its entity (`Job.refused`), if they may import into that entity.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ def is_hidden(job: Job, entity: Entity | None) -> bool:
 
     Args:
         entity: the one that has the job's entity name now. A job that never found its entity (`unknown-entity`) has no
-            uid.
+            uid; it is the only one of which the entity that now has the name may be a later one.
     """
     return bool(job.entity_uid) and (entity is None or entity.uid != job.entity_uid)
 
@@ -29,7 +30,9 @@ def is_hidden(job: Job, entity: Entity | None) -> bool:
 def sees_job(caller: Caller, job: Job, entity: Entity | None) -> bool:
     if is_hidden(job, entity):
         return False
-    return caller.is_admin or owns(caller, job) or _may_on_job(caller, job, entity, Right.VIEW)
+    if caller.is_admin or owns(caller, job) or _may_on_job(caller, job, entity, Right.VIEW):
+        return True
+    return job.refused and _may_on_job(caller, job, entity, Right.IMPORT)
 
 
 def may_change_job(caller: Caller, job: Job, entity: Entity | None) -> bool:
@@ -45,4 +48,5 @@ def entity_shown(caller: Caller, job: Job, entity: Entity | None) -> str:
 
 
 def _may_on_job(caller: Caller, job: Job, entity: Entity | None, right: Right) -> bool:
-    return bool(job.entity_uid) and entity is not None and may(caller, entity, right)
+    is_its_entity = bool(job.entity_uid) or (job.refused and right is Right.IMPORT)
+    return is_its_entity and entity is not None and may(caller, entity, right)
