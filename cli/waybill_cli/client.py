@@ -88,7 +88,8 @@ class Api:
         return decode(self.request("GET", path, query=query))
 
     def post(self, path: str, body: Any = None, *, once: bool = False) -> httpx.Response:
-        """POST a body. With `once`, repeating the request after a broken connection has no second effect."""
+        """POST a body. With `once`, for a route that honours `Idempotency-Key`, the request is repeated after a broken
+        connection, and has its effect once."""
         headers = {"Idempotency-Key": str(uuid.uuid4())} if once else None
         return self.request("POST", path, body=body, headers=headers)
 
@@ -180,7 +181,7 @@ class Api:
                 time.sleep(pause)
                 continue
             self._reached = True
-            busy = response.status_code in _BUSY if repeatable else response.status_code == 429
+            busy = _is_busy(response) if repeatable else response.status_code == 429
             if pause is None or not busy:
                 return response
             time.sleep(max(pause, retry_after_seconds(response) or 0))
@@ -197,6 +198,12 @@ class Api:
         else:
             where = f"{request.url.scheme}://{request.url.netloc.decode()}"
         return Unreachable(f"Cannot reach {where}: {reason}", "check the address and the network, then try again")
+
+
+def _is_busy(response: httpx.Response) -> bool:
+    """Whether the same request may succeed later; 409 with `Retry-After`: an earlier attempt has not ended."""
+    is_unfinished = response.status_code == 409 and "Retry-After" in response.headers
+    return response.status_code in _BUSY or is_unfinished
 
 
 def path_of(*parts: str) -> str:

@@ -25,7 +25,7 @@ def answer_once(request: Request, key: str, given: Any, work: Callable[[], Respo
     Raises:
         MalformedRequest: the key is not one.
         InvalidRequest: the key was used for another request.
-        Conflict: the first request is still running.
+        StillRunning: the first request has not been answered yet.
     """
     from waybill.jobs.idempotency import MAX_KEY, Claim
 

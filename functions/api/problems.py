@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from aws_lambda_powertools.event_handler.api_gateway import Response
 
-from waybill.errors import Conflict, InvalidRequest, MethodNotAllowed, Unauthorized, WaybillError
+from waybill.errors import Conflict, InvalidRequest, MethodNotAllowed, StillRunning, Unauthorized, WaybillError
 
 CONTENT_TYPE = "application/problem+json"
 _FRAGMENT = "/~!$&'()*+,;=:@?"  # what a fragment takes as it is (RFC 3986, section 3.5)
@@ -39,6 +39,8 @@ def problem(error: WaybillError, instance: str) -> Response[str]:
             ]
         case Conflict():
             document["allowedActions"] = list(error.allowed_actions)
+            if isinstance(error, StillRunning):
+                headers["Retry-After"] = str(error.retry_after_seconds)
         case MethodNotAllowed():
             headers["Allow"] = ", ".join(error.allow)
         case Unauthorized():

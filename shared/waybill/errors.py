@@ -7,7 +7,8 @@
     ├── NotFound           404    unknown, or the caller may not see it
     ├── MethodNotAllowed   405    carries the methods that are supported
     ├── Conflict           409    the state does not allow it; carries the actions that it allows
-    │   └── EntityDeleted  409    the entity was deleted, or is being deleted
+    │   ├── EntityDeleted  409    the entity was deleted, or is being deleted
+    │   └── StillRunning   409    an earlier attempt at the same request has not ended; says when to try again
     ├── Gone               410    expired, record still there
     ├── PreconditionFailed 412    `If-Match` names another version than the current one
     ├── TooLarge           413    body or file over a limit
@@ -76,6 +77,14 @@ class Conflict(WaybillError):
 class EntityDeleted(Conflict):
     def __init__(self, name: str) -> None:
         super().__init__(f"The entity {name} was deleted, or is being deleted.")
+
+
+class StillRunning(Conflict):
+    #: A few times this is longer than an attempt that died holds its key (`jobs.idempotency.LOCKED`).
+    retry_after_seconds = 15
+
+    def __init__(self) -> None:
+        super().__init__("The first request with this Idempotency-Key is still running. Try again in a minute.")
 
 
 class Gone(WaybillError):

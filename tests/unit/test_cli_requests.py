@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli_service import JOB_ID, Service, answer, problem, write_profile
+from tests.cli_service import EXPORT_ID, JOB_ID, Service, answer, export, job, problem, write_profile
 from waybill_cli.main import main
 
 pytestmark = pytest.mark.usefixtures("home")
@@ -65,10 +65,27 @@ def test_a_request_to_a_busy_service_is_repeated(stack: Service) -> None:
     assert main(["me"]) == 0
 
 
-def test_a_request_with_an_effect_is_not_repeated(stack: Service) -> None:
-    stack.routes[f"POST /v1/jobs/{JOB_ID}/relaunch"] = (503, {}, b"")
-    assert main(["relaunch", JOB_ID]) == 1
-    assert len(stack.sent("POST", f"/v1/jobs/{JOB_ID}/relaunch")) == 1
+def test_a_request_with_an_effect_is_not_repeated_without_a_key(stack: Service) -> None:
+    stack.routes[f"POST /v1/jobs/{JOB_ID}/cancel"] = (503, {}, b"")
+    assert main(["cancel", JOB_ID]) == 1
+    assert len(stack.sent("POST", f"/v1/jobs/{JOB_ID}/cancel")) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "path"),
+    [
+        (["relaunch", JOB_ID], f"/v1/jobs/{JOB_ID}/relaunch"),
+        (["exports", "run", EXPORT_ID], f"/v1/exports/{EXPORT_ID}/run"),
+        (["exports", "activate", EXPORT_ID], f"/v1/exports/{EXPORT_ID}/activate"),
+        (["exports", "copy", EXPORT_ID, "--name", "Copy"], f"/v1/exports/{EXPORT_ID}/copy"),
+    ],
+)
+def test_what_makes_something_is_repeated_with_its_key(stack: Service, arguments: list[str], path: str) -> None:
+    lost, unfinished = (503, {}, b""), (409, {"Retry-After": "0"}, b"{}")
+    stack.routes[f"POST {path}"] = [lost, unfinished, answer(job() | export())]
+    assert main(arguments) == 0
+    keys = {request.headers["idempotency-key"] for request in stack.sent("POST", path)}
+    assert (len(stack.sent("POST", path)), len(keys)) == (3, 1)
 
 
 @pytest.mark.parametrize(

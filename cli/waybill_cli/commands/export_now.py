@@ -36,8 +36,8 @@ def export_now(context: Context) -> int:
     options, out = context.options, context.out
     check_output(context)
     with Progress(f"Starting the export of {options.entity}"):
-        created = decode(context.api.post("/exports", _definition(options)))
-        activated = decode(context.api.post(path_of("exports", str(created["exportId"]), "activate")))
+        created = decode(context.api.post("/exports", _definition(options), once=True))
+        activated = decode(context.api.post(path_of("exports", str(created["exportId"]), "activate"), once=True))
         job_id = activated_job_id(context, activated)
     try:
         job = watch(context, context.api.request("GET", path_of("jobs", job_id)))

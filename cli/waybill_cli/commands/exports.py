@@ -95,7 +95,7 @@ def _row(export: dict[str, Any]) -> tuple[object, ...]:
 
 
 def create(context: Context) -> int:
-    export = decode(context.api.post("/exports", read_json(context.options.file)))
+    export = decode(context.api.post("/exports", read_json(context.options.file), once=True))
     return _done(context, "Created", export, [_activation(export, "start or schedule it")])
 
 
@@ -129,7 +129,7 @@ def show_definition(context: Context) -> int:
 
 def activate(context: Context) -> int:
     export_id = context.options.export_id
-    export = decode(context.api.post(path_of("exports", export_id, "activate")))
+    export = decode(context.api.post(path_of("exports", export_id, "activate"), once=True))
     if export["status"] == "SCHEDULED":
         return _scheduled(context, export)
     if context.options.watch:
@@ -178,7 +178,7 @@ def unschedule(context: Context) -> int:
 
 def copy(context: Context) -> int:
     body = {"name": context.options.name}
-    export = decode(context.api.post(path_of("exports", context.options.export_id, "copy"), body))
+    export = decode(context.api.post(path_of("exports", context.options.export_id, "copy"), body, once=True))
     return _done(context, "Copied to", export, [_activation(export, "start or schedule the copy")])
 
 
@@ -212,7 +212,7 @@ def delete(context: Context) -> int:
 
 
 def run(context: Context) -> int:
-    answer = context.api.post(path_of("exports", context.options.export_id, "run"))
+    answer = context.api.post(path_of("exports", context.options.export_id, "run"), once=True)
     return follow(context, answer, context.options.watch)
 
 

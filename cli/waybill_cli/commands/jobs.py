@@ -99,7 +99,7 @@ def _act(context: Context, action: str) -> int:
 
 
 def relaunch(context: Context) -> int:
-    answer = context.api.post(path_of("jobs", context.options.job_id, "relaunch"))
+    answer = context.api.post(path_of("jobs", context.options.job_id, "relaunch"), once=True)
     return follow(context, answer, context.options.watch)
 
 

@@ -27,7 +27,7 @@ from waybill.aws.dynamodb import ConditionFailed
 from waybill.aws.expressions import Attr, Change, Condition
 from waybill.aws.table import Item, Key, Table
 from waybill.clock import Clock
-from waybill.errors import Conflict, InvalidRequest
+from waybill.errors import InvalidRequest, StillRunning
 from waybill.ids import Ids, new_token, time_ordered_uuid
 
 MAX_KEY = 255
@@ -71,7 +71,7 @@ class IdempotencyKeys:
 
         Raises:
             InvalidRequest: the key was used for another request.
-            Conflict: the first request has not been answered yet.
+            StillRunning: the first request has not been answered yet.
         """
         now = self._clock.now()
         digest, fingerprint = _digest(subject, key), _fingerprint(request)
@@ -84,7 +84,7 @@ class IdempotencyKeys:
                 kept: dict[str, Any] = json.loads(earlier["answer"])
                 return kept
             if earlier["lockedUntil"] > now.timestamp():
-                raise _still_running()
+                raise StillRunning()
         made_id = earlier["madeId"] if earlier else time_ordered_uuid(int(now.timestamp() * 1000), self._ids)
         claim = Claim(digest, new_token(self._ids), made_id, is_repeat=earlier is not None)
         pk, sk = _key(digest)
@@ -101,7 +101,7 @@ class IdempotencyKeys:
             # The claim itself passes too: the reply to it may have been lost.
             self._table.put(item, _is_unchanged(found) | Attr("attempt").equals(claim.attempt))
         except ConditionFailed:
-            raise _still_running() from None
+            raise StillRunning() from None
         return claim
 
     def complete(self, claim: Claim, answer: Mapping[str, Any]) -> None:
@@ -127,10 +127,6 @@ def _is_unchanged(found: Item | None) -> Condition:
         return Attr("pk").is_missing()
     is_same = Attr("attempt").equals(found["attempt"])
     return is_same if "answer" in found else is_same & Attr("answer").is_missing()
-
-
-def _still_running() -> Conflict:
-    return Conflict("The first request with this Idempotency-Key is still running. Try again in a minute.")
 
 
 def _digest(subject: str, key: str) -> str:
