@@ -1,13 +1,18 @@
-"""The steps of the export state machine: extract (whole, or a part and its assembly), deliver; and fail."""
+"""The steps of the export state machine: extract (whole, or a part and its assembly), deliver; and fail.
+
+A step whose run has ended, or is gone, answers, whatever it found missing: the state machine repeats a call whose reply
+was lost.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
+from waybill.aws.outages import is_outage
 from waybill.bootstrap import Services, services
 from waybill.errors import JobFailed, Superseded
-from waybill.exports.run import end_abandoned, fail_run
+from waybill.exports.run import fail_run, note_if_over
 from waybill.jobs.giving_up import GIVEN_UP, gives_up
 from waybill.telemetry import logger
 
@@ -21,17 +26,19 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     logger.append_keys(jobId=job_id, step=step)
     try:
         result = _run(services(), step, event, lambda: context.get_remaining_time_in_millis() / 1000)
-    except Superseded:
-        end_abandoned(services(), job_id)
-        result = {"outcome": "ended"}
-    except JobFailed as error:
-        fail_run(services(), services().jobs.get(job_id), error.job_code, error.detail)
-        result = {"outcome": "ended"}
     except Exception as error:
-        logger.exception("Step failed")
-        if not gives_up(services(), event, error):
-            raise
-        result = {"outcome": GIVEN_UP}
+        if not is_outage(error) and note_if_over(services(), job_id):
+            result = {"outcome": "ended"}
+        elif isinstance(error, JobFailed):
+            fail_run(services(), services().jobs.get(job_id), error.job_code, error.detail)
+            result = {"outcome": "ended"}
+        elif isinstance(error, Superseded):
+            raise  # another attempt is at work
+        else:
+            logger.exception("Step failed")
+            if not gives_up(services(), event, error):
+                raise
+            result = {"outcome": GIVEN_UP}
     logger.info("Step done", extra={"outcome": result["outcome"]})
     return {"jobId": job_id, **result}
 

@@ -3,12 +3,16 @@ they write; load; finish; and fail, where one of them failed for good.
 
 Final errors are data (`outcome`); only what is worth a retry is raised. The outcome `more` asks for another invocation,
 which continues where this one ran out of time; `given-up` asks for the step fail (`waybill.jobs.giving_up`).
+
+A step whose job has ended, or is gone, answers, whatever it found missing: the state machine repeats a call whose reply
+was lost.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from waybill.aws.outages import is_outage
 from waybill.bootstrap import services
 from waybill.errors import Superseded
 from waybill.imports.deadline import Remaining
@@ -31,13 +35,12 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
     try:
         result = STEPS[step](event, remaining_seconds)
-    except Superseded as reason:
-        logger.info("Step superseded", extra={"reason": str(reason)})
-        job = services().jobs.find(job_id)
-        if job is not None and not job.is_terminal:
-            raise  # another attempt has the chunk: only its ledger item may tell the finish about it
-        return {"jobId": job_id, "outcome": "superseded"}
     except Exception as error:
+        if not is_outage(error) and services().jobs.is_over(job_id):
+            logger.info("Step superseded", extra={"reason": str(error)})
+            return {"jobId": job_id, "outcome": "superseded"}
+        if isinstance(error, Superseded):
+            raise  # another attempt has the chunk: only its ledger item may tell the finish about it
         logger.exception("Step failed")
         if not gives_up(services(), event, error):
             raise

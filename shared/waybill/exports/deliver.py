@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from waybill.errors import DeliveryFailed
+from waybill.errors import DeliveryFailed, Superseded
 from waybill.exports.definition import DELETED, Definition
 from waybill.exports.destinations import kind_of
 from waybill.exports.destinations.base import DeliveredKind, Delivery
@@ -42,7 +42,10 @@ def deliver(services: ExportServices, job_id: str, remaining_seconds: Callable[[
     definition, _, snapshot = snapshot_of(services, job_id)
     kind = kind_of(definition.destination)
     if not isinstance(kind, DeliveredKind):
-        _complete(services, services.jobs.get(job_id), has_download=True)
+        job = services.jobs.get(job_id)
+        if job.is_terminal:
+            raise Superseded(f"job {job_id} has ended")
+        _complete(services, job, has_download=True)
         return {"outcome": "ended"}
     delivery = _leased(services, job_id, definition, snapshot, remaining_seconds)
     try:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from waybill.clock import HasTime, no_limit
 from waybill.entities.model import Entity
-from waybill.errors import Conflict, NotFound, Superseded
+from waybill.errors import Conflict, NotFound
 from waybill.exports.definition import Definition, Export, ExportStatus, Run
 from waybill.exports.destinations import kind_of
 from waybill.exports.destinations.base import DeliveredKind
@@ -282,13 +282,14 @@ def fail_export(services: ExportServices, job_id: str) -> Job | None:
     return fail_run(services, job, code, _FAILURES[code])
 
 
-def end_abandoned(services: ExportServices, job_id: str) -> Job:
-    """The ended job, after a `Superseded`: another attempt or caller ended it first."""
+def note_if_over(services: ExportServices, job_id: str) -> bool:
+    """Whether a run has ended or is gone; its end is noted then, because who ended it may have died."""
     job = services.jobs.find(job_id)
-    if job is None or not job.is_terminal:
-        raise Superseded(f"job {job_id} belongs to another attempt")
-    note_end(services, job)
-    return job
+    if job is None:
+        return True
+    if job.is_terminal:
+        note_end(services, job)
+    return job.is_terminal
 
 
 def note_end(services: ExportServices, job: Job) -> None:

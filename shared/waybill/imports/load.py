@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from waybill.errors import Superseded
 from waybill.ids import new_token
 from waybill.imports.chunk_loader import load_leased_chunk
 from waybill.imports.deadline import Remaining, whole_invocation
@@ -35,6 +36,8 @@ def load_chunk(
         return parts[-1]
     plan = read_plan(services, job_id)
     if plan is None:
+        if services.jobs.is_over(job_id):
+            raise Superseded(f"job {job_id} has ended")
         raise LookupError(f"job {job_id} has no plan")
     attempt = new_token(services.ids)
     job = lease_chunk(services, job_id, number, attempt, remaining_seconds)

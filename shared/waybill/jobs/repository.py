@@ -79,6 +79,11 @@ class JobRepository:
             raise Gone("This job has expired.")
         return job
 
+    def is_over(self, job_id: str) -> bool:
+        """Whether the job has ended, or is gone."""
+        job = self.find(job_id)
+        return job is None or job.is_terminal
+
     def find_many(self, job_ids: Sequence[str]) -> list[Job]:
         """Those of the jobs that have a record that can be read, in the order of their ids; a request for a hundred of
         them."""
