@@ -13,7 +13,7 @@ PIP_INSTALL := -m pip install --quiet --no-deps --require-hashes
 LOCK := ../.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up native console reset test lint openapi screenshots bench bench-large soak build deploy lock clean
+.PHONY: help setup demo up native console reset test simulate lint openapi screenshots bench bench-large soak build deploy lock clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ reset: ## Delete the state of `make up`, for all ports
 
 test: $(VENV)/.dev $(SAM)/.done native ## Run all tests
 	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
+
+simulate: $(VENV)/.dev native ## Run histories of people and faults in a simulated world (N=10000; SEED= replays one)
+	@PYTHONHASHSEED=0 exec $(BIN)/python -m tests.simulation.simulate N=$(N) SEED=$(SEED)
 
 lint: $(VENV)/.dev ## Check style, types, the template and the console
 	@$(BIN)/ruff check

@@ -554,6 +554,7 @@ def live_source_is_kept(watch: Watch, bucket: str, key: str, etag: str) -> None:
         for seen in watch.jobs.values()
         if (seen.job.source_bucket, seen.job.source_key, seen.job.source_etag) == (bucket, key, etag)
         and not seen.is_deleted
+        and seen.job.error_code != "source-changed"  # its event came after that of the object that is there
     ]
     now = watch.aws.timeline.now()
     for job in owners:

@@ -1,0 +1,528 @@
+"""What people do in a simulated world, at random times, while things go wrong: one history for each seed.
+
+history = History(seed=123)
+history.run()              # raises Violation
+history.reached            # how often each kind of thing was reached
+print(history.schedule())  # the log of what people, faults and processes did
+
+A history consists of chapters: people act, for some minutes, while faults happen; what is under way ends; a last run of
+each incremental export; sometimes, days later, files expire.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from tests.simulation.faults import CELL_FAULTS, Failure, Fault, FaultPlan, Outage
+from tests.simulation.oracles import SCHEMA, Violation, Watch
+from tests.simulation.servers import Servers
+from tests.simulation.world import ADMIN, ALICE, Answer, Chances, World
+from waybill.jobs.model import Job, Process, Status
+
+MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
+SKEWS = (0.0, 0.4, HOUR)
+OUTAGES = {"15 s": 15.0, "10 min": 600.0, "1 h": HOUR, "24 h": DAY}
+SERVICES = ("dynamodb", "s3", "stepfunctions", "events", "sftp")
+MODES = ("upsert", "upsert", "upsert", "insert", "update", "delete")
+PERMISSIONS = {"view": ["sales"], "import": ["ops"], "export": ["ops"]}
+PARTNER = {
+    "kind": "sftp",
+    "host": "partner.example",
+    "directory": "/in",
+    "secretId": "partner",
+    "hostKey": "SHA256:" + "A" * 43,
+}
+SECRET = {"username": "waybill", "password": "p", "host": "partner.example", "entities": ["*"]}
+#: How long after the last fault everything has ended, with room for what waits in a queue behind it.
+REST_SECONDS = 2 * HOUR
+
+
+@dataclass(frozen=True)
+class Character:
+    """What kind of history a seed tells."""
+
+    minutes: float
+    actions: int
+    plan: FaultPlan
+    chances: Chances
+    poison: str | None
+    outage: str | None
+    expires: bool
+
+
+def character_of(dice: random.Random) -> Character:
+    """Most histories are short and meet a few faults; some are quiet; a few meet what lasts."""
+    minutes = dice.choice((0.2, 1, 1, 3, 8))
+    outage = dice.choices((None, *OUTAGES), (75, 15, 6, 3, 0.7))[0]
+    outages = []
+    if outage is not None:
+        start = dice.uniform(0, minutes * MINUTE)
+        services = frozenset() if dice.random() < 0.5 else frozenset({dice.choice(SERVICES)})
+        failure = dice.choice((Failure.UNAVAILABLE, Failure.NETWORK, Failure.INTERNAL))
+        outages.append(Outage(start, start + OUTAGES[outage], services, failure))
+    rates: dict[Fault, float] = {}
+    if dice.random() < 0.6:
+        kinds = dice.sample((*CELL_FAULTS, Fault.SLOW, Fault.UNPROCESSED), dice.choice((1, 2, 7)))
+        rates = dict.fromkeys(kinds, dice.choice((0.01, 0.03, 0.08)) / len(kinds))
+    skew = dice.choices(SKEWS, (80, 10, 10))[0]
+    may = dice.random() < 0.4
+    chances = Chances(
+        doubled=0.1 if may else 0.0,
+        late=0.1 if may else 0.0,
+        short=0.1 if dice.random() < 0.1 else 0.0,
+        skewed=0.5 if skew else 0.0,
+        skew_seconds=skew,
+    )
+    poison = dice.choice(("object", "plan", "announcement", "definition")) if dice.random() < 0.08 else None
+    plan = FaultPlan(outages=outages, rates=rates, until=minutes * MINUTE)
+    return Character(minutes, dice.choice((1, 2, 3, 5, 8)), plan, chances, poison, outage, dice.random() < 0.12)
+
+
+class History:
+    """One world, its people, and what they reached."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed, self.dice = seed, random.Random(f"history {seed}")
+        self.character = character = character_of(self.dice)
+        self.world = World(seed, character.plan, character.chances, mail_sender="us@example.com")
+        self.servers = Servers(self.world.calls)
+        self.reached: Counter[str] = Counter()
+        self.told: list[tuple[float, str]] = []
+        self.exports: list[str] = []
+        self.files = 0
+        world = self.world
+        self.watch = Watch(world.server, world.aws, world.settings, world.timeline.monotonic, self.servers)
+        self.watch.skew_seconds = character.chances.skew_seconds
+        world.aws.secrets["partner"] = json.dumps(SECRET)
+
+    # The chapters
+
+    def run(self) -> None:
+        """
+        Raises:
+            Violation: a promise is broken.
+        """
+        with self.world.open(), self.servers.patched():
+            self._begin()
+            self._live()
+            self._rest()
+            self._export_once_more()
+            self.watch.check_end()
+            if self.character.expires:
+                self._expire()
+                self.watch.check_retention()
+        self._note_coverage()
+
+    def _begin(self) -> None:
+        for name in ("contacts", "orders", "poisoned")[: 1 + (self.dice.random() < 0.3)]:
+            self.world.add_entity(name, schema=SCHEMA, permissions=PERMISSIONS)
+        if self.character.poison is not None:
+            self.world.add_entity("poisoned", schema=SCHEMA, permissions=PERMISSIONS)
+
+    def _live(self) -> None:
+        """People act while faults happen."""
+        world, end = self.world, self.character.minutes * MINUTE
+        acts = self._acts()
+        for _ in range(self.character.actions):
+            (act,) = self.dice.choices(list(acts), list(acts.values()))
+            self._later(self.dice.uniform(0, end), act)
+        self._later(0.0, self.drop)
+        if self.character.poison is not None:
+            self._poison(self.character.poison)
+        self.watch.last_fault = max(end, self.character.plan.last_moment)
+        world.run(self._ticks_until(end))
+
+    def _acts(self) -> dict[Callable[[], None], float]:
+        """What people do, and how often."""
+        return {
+            self.drop: 8,
+            self.drop_again: 2,
+            self.upload: 3,
+            self.stop: 5,
+            self.cancel: 2,
+            self.relaunch: 3,
+            self.delete_job: 2,
+            self.put_entity: 1,
+            self.delete_entity: 1,
+            self.export: 4,
+            self.run_export: 4,
+            self.unschedule: 1,
+            self.abort: 2,
+            self.take_away: 0.5,
+        }
+
+    def _later(self, moment: float, act: Callable[[], None]) -> None:
+        self.world.timeline.at(moment, act)
+
+    def _rest(self) -> None:
+        """Until everything has ended: nothing goes wrong any more."""
+        end = self.watch.last_fault + REST_SECONDS
+        while self.world.timeline.seconds < end and not self._is_at_rest():
+            self.world.run(self._ticks_until(self.world.timeline.seconds + MINUTE))
+
+    def _is_at_rest(self) -> bool:
+        if self.world.timeline.seconds < self.watch.last_fault or self.world.timeline._suspended:
+            return False
+        return not self.watch.under_way()
+
+    def _ticks_until(self, end: float) -> float:
+        """Schedule the ticks up to a moment, and half a minute in which the last one ends. While an outage lasts, those
+        in its middle are left out: they would only fail, one like the other."""
+        world = self.world
+        minute = MINUTE * (int(world.timeline.seconds // MINUTE) + 1)
+        while minute <= end:
+            if not self._is_in_the_middle_of_an_outage(minute):
+                for delay in world._deliveries(late_seconds=50.0):
+                    world.timeline.at(minute + delay, world.tick)
+            minute += MINUTE
+        return end + MINUTE / 2
+
+    def _is_in_the_middle_of_an_outage(self, moment: float) -> bool:
+        return any(
+            outage.start + 5 * MINUTE < moment < outage.end - 5 * MINUTE and (moment // MINUTE) % 60
+            for outage in self.character.plan.outages
+        )
+
+    def _export_once_more(self) -> None:
+        """A last run of each incremental export, so that its increments must fold to the table."""
+        for export_id in self.exports:
+            self._ask("POST", f"/v1/exports/{export_id}/run")
+        if self.exports:
+            self.world.run(self.world.timeline.seconds + 30.0)
+            self._rest()
+
+    def _expire(self) -> None:
+        """Days later: files expire, then jobs; DynamoDB's time to live deletes items."""
+        world = self.world
+        for _ in range(2):
+            world.run(world.timeline.seconds + 2 * DAY)
+            world.server.expire(world.timeline.now().timestamp())
+            self._ticks_until(world.timeline.seconds + 5 * MINUTE)
+            world.run(world.timeline.seconds + 2 * HOUR)
+        self.reached["expired"] += 1
+
+    # What people do
+
+    def drop(self) -> None:
+        entity, name = self.dice.choice(self._entities()), f"f{self.dice.randrange(4)}.csv"
+        data, options = self._file(), self._options()
+        self._tell(f"drop {entity}/{name} {len(data)} bytes {options}")
+        metadata = {"mode": options["mode"], "on-error": options["onError"]}
+        if options.get("dryRun"):
+            metadata["dry-run"] = "true"
+        self.world.drop(entity, name, data, **metadata)
+
+    def drop_again(self) -> None:
+        """The same bytes under the same key, while an import of them may be anywhere."""
+        objects = self.world.aws.buckets[self.world.settings.drop_bucket]
+        if objects:
+            key = self.dice.choice(sorted(objects))
+            found = objects[key]
+            self._tell(f"drop {key} again")
+            self.reached["dropped again"] += 1
+            _, entity, name = key.split("/")
+            self.world.drop(entity, name, found.data, **found.metadata)
+
+    def upload(self) -> None:
+        entity, data, options = self.dice.choice(self._entities()), self._file(), self._options()
+        self._tell(f"upload to {entity} {len(data)} bytes {options}")
+
+        def send(answer: Answer) -> None:
+            if answer.status == 201:
+                upload_id, key = answer.body["uploadId"], answer.body["fields"]["key"]
+                self.world.aws.put(self.world.settings.files_bucket, key, data)
+                self._ask(
+                    "POST", "/v1/imports", {"uploadId": upload_id, **options}, then=self._count("imported an upload")
+                )
+
+        self._ask("POST", "/v1/uploads", {"entity": entity, "fileName": "u.csv"}, then=send)
+
+    def stop(self) -> None:
+        """Stop an import: some people wait for the moment at which one is in progress."""
+        running = [job for job in self._jobs(Process.IMPORT) if job.status is Status.IN_PROGRESS]
+        if not running:
+            if self.world.timeline.seconds < self.character.minutes * MINUTE:
+                self._later(self.world.timeline.seconds + self.dice.uniform(0.1, 1.5), self.stop)
+            return
+        job = self.dice.choice(running)
+        step = self._step_of(job)
+
+        def accepted(answer: Answer) -> None:
+            if answer.status == 200:
+                self.watch.stops.add(job.job_id)
+                self.reached[f"stop accepted during {step}"] += 1
+            else:
+                self.reached[f"stop refused during {step}"] += 1
+
+        self._tell(f"stop {job.job_id} during {step}")
+        self._ask("POST", f"/v1/jobs/{job.job_id}/stop", then=accepted)
+
+    def cancel(self) -> None:
+        if job := self._pick(lambda job: job.status is Status.WAITING):
+            self._tell(f"cancel {job.job_id}")
+            self._ask("POST", f"/v1/jobs/{job.job_id}/cancel", then=self._count("canceled"))
+
+    def relaunch(self) -> None:
+        if job := self._pick(lambda job: job.is_terminal and (job.has_rejects or job.status is Status.FAILED)):
+            self._tell(f"relaunch {job.job_id}")
+            what = f"relaunched an {job.process}"
+            self._ask("POST", f"/v1/jobs/{job.job_id}/relaunch", then=self._count(what))
+
+    def delete_job(self) -> None:
+        if job := self._pick(lambda job: job.is_terminal):
+            self._tell(f"delete {job.job_id}")
+            self.watch.deleting.add(job.job_id)
+            self._ask("DELETE", f"/v1/jobs/{job.job_id}", then=self._count("deleted a job"))
+
+    def put_entity(self) -> None:
+        name = self.dice.choice(("contacts", "orders"))
+        body = {"schema": SCHEMA, "permissions": PERMISSIONS, "title": f"title {self.dice.randrange(9)}"}
+        self._tell(f"put {name}")
+        self._ask("PUT", f"/v1/entities/{name}", body, ADMIN, self._count("put an entity"))
+
+    def delete_entity(self) -> None:
+        name = self.dice.choice(("contacts", "orders"))
+        self._tell(f"delete entity {name}")
+        self._ask("DELETE", f"/v1/entities/{name}", None, ADMIN, self._count("deleted an entity"))
+
+    def export(self) -> None:
+        """Define an export and activate it."""
+        kind = self.dice.choice(("ONE_SHOT", "PERIODIC_FULL", "INCREMENTAL", "INCREMENTAL"))
+        body: dict[str, Any] = {"name": "out", "entity": self.dice.choice(self._entities()), "type": kind}
+        if kind != "ONE_SHOT":
+            minute = 30 + self.dice.randrange(1, 8)  # histories begin at half past nine
+            body["schedule"] = {"time": self.dice.choice(("02:30", f"09:{minute}")), "timezone": "UTC"}
+            body["destination"] = self.dice.choice(({"kind": "s3", "prefix": "in"}, PARTNER))
+            body["fileName"] = f"x{self.dice.randrange(1000)}_$yyyyMMdd$HHmm.csv"
+        if kind == "INCREMENTAL":
+            body["includeDeleted"] = self.dice.random() < 0.8
+        self._tell(f"export {body}")
+
+        def activate(answer: Answer) -> None:
+            if answer.status == 201:
+                export_id = answer.body["exportId"]
+                if kind != "ONE_SHOT":
+                    self.exports.append(export_id)
+                self._ask("POST", f"/v1/exports/{export_id}/activate", then=self._count(f"activated {kind}"))
+
+        self._ask("POST", "/v1/exports", body, then=activate)
+
+    def run_export(self) -> None:
+        if self.exports:
+            export_id = self.dice.choice(self.exports)
+            self._tell(f"run {export_id}")
+            self._ask("POST", f"/v1/exports/{export_id}/run", then=self._count("ran an export"))
+
+    def unschedule(self) -> None:
+        """Take an export out of its schedule, and back into it."""
+        if not self.exports:
+            return
+        export_id = self.dice.choice(self.exports)
+        self._tell(f"unschedule {export_id}")
+
+        def activate(answer: Answer) -> None:
+            if answer.status == 200:
+                self._ask("POST", f"/v1/exports/{export_id}/activate", then=self._count("activated again"))
+
+        self._ask("POST", f"/v1/exports/{export_id}/unschedule", {}, then=activate)
+
+    def abort(self) -> None:
+        """An operator stops an execution."""
+        if running := sorted(execution.arn for execution in self.world.aws.executions.running()):
+            arn = self.dice.choice(running)
+            self._tell(f"abort {arn.rpartition(':')[2]}")
+            self.reached["aborted an execution"] += 1
+            self.world.aws.executions.stop(arn)
+            self.watch.last_fault = max(self.watch.last_fault, self.world.timeline.seconds)
+
+    def take_away(self) -> None:
+        """A dropped object disappears."""
+        bucket = self.world.settings.drop_bucket
+        if objects := sorted(self.world.aws.buckets[bucket]):
+            key = self.dice.choice(objects)
+            self._tell(f"take away {key}")
+            self.reached["took a source away"] += 1
+            self.watch.removed_by_people.add((bucket, key))
+            self.world.aws.remove(bucket, key)
+
+    # Poison: in an entity of its own, because nothing else can wait for it
+
+    def _poison(self, kind: str) -> None:
+        world, watch = self.world, self.watch
+        world.drop("poisoned", "p.csv", b"id,n,note\nk1,1,a\n,2,b\n")
+        seen = watch.see
+
+        def see(before: Job | None, after: Job | None) -> None:
+            seen(before, after)
+            job = after or before
+            if job is not None and job.entity == "poisoned" and job.entity_uid and job.job_id not in watch.poisoned:
+                self.reached[f"poison: {kind}"] += 1
+                watch.poisoned |= {job.job_id, job.entity_uid}
+                self._spoil(kind, job)
+
+        watch.see = see  # type: ignore[method-assign]
+
+    def _spoil(self, kind: str, job: Job) -> None:
+        poison, table = self.world.aws.poison, self.world.table(self.world.settings.jobs_table)
+        if kind == "object":
+            poison.undeletable |= {f"jobs/{job.job_id}/rejects.csv", str(job.source_key)}
+        elif kind == "plan":
+            poison.unreadable.add(f"jobs/{job.job_id}/plan.json")
+        elif kind == "announcement":
+            poison.events = lambda entry: job.job_id in entry["Detail"]
+        else:
+            key = (f"JOB#{job.job_id}", "DEFINITION")
+            broken = {"pk": {"S": key[0]}, "sk": {"S": key[1]}, "document": {"S": "{broken"}}
+            self._later(self.world.timeline.seconds, lambda: table.store(key, broken))
+
+    # Parts of them
+
+    def _tell(self, what: str) -> None:
+        self.told.append((self.world.timeline.seconds, what))
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        caller: Any = ALICE,
+        then: Callable[[Answer], None] = lambda answer: None,
+    ) -> None:
+        """Send a request; who gets no answer, or an error of the server, repeats it some times with the same key."""
+        key = {"Idempotency-Key": f"key-{self.dice.getrandbits(64)}"} if method == "POST" else {}
+
+        def send(attempt: int) -> None:
+            self.world.request(method, path, body, caller, key, lambda answer: answered(answer, attempt))
+
+        def answered(answer: Answer | None, attempt: int) -> None:
+            if answer is not None and answer.status < 500 and answer.status != 429:
+                self._tell(f"{method} {path}: {answer.status}")
+                then(answer)
+            elif attempt < 6:
+                self.reached["repeated a request"] += 1
+                self._later(self.world.timeline.seconds + 2.0 * 3**attempt, lambda: send(attempt + 1))
+
+        send(0)
+
+    def _count(self, what: str) -> Callable[[Answer], None]:
+        def count(answer: Answer) -> None:
+            self.reached[what if answer.status < 300 else f"{what}: {answer.status}"] += 1
+
+        return count
+
+    def _entities(self) -> list[str]:
+        table = self.world.table(self.world.settings.catalog_table)
+        return [item["sk"]["S"] for item in table.query("ENTITY") if item["sk"]["S"] != "poisoned"] or ["contacts"]
+
+    def _jobs(self, *processes: Process) -> list[Job]:
+        """The jobs that people see, of these processes or of all."""
+        jobs = [seen.job for seen in self.watch.jobs.values() if not seen.is_deleted]
+        return [job for job in jobs if job.entity != "poisoned" and (not processes or job.process in processes)]
+
+    def _pick(self, wanted: Callable[[Job], bool]) -> Job | None:
+        jobs = [job for job in self._jobs() if wanted(job)]
+        return self.dice.choice(jobs) if jobs else None
+
+    def _step_of(self, job: Job) -> str:
+        paths = [run.path for run in self.world.aws.executions.running() if run.name.startswith(job.job_id)]
+        return paths[0][-1] if paths and paths[0] else "no step"
+
+    def _file(self) -> bytes:
+        """A CSV of SCHEMA with repeated keys, bad rows and blank ones; a few are no import at all."""
+        dice = self.dice
+        self.files += 1
+        kind = dice.random()
+        if kind < 0.02:
+            return b""
+        if kind < 0.04:
+            return b"id,n,note\n"
+        if kind < 0.06:
+            return b"id,unknown\nk1,x\n"
+        rows = [self._row(number) for number in range(dice.choice((1, 3, 8, 30)))]
+        return ("id,n,note\n" + "".join(f"{row}\n" for row in rows)).encode()
+
+    def _row(self, number: int) -> str:
+        fate, note = self.dice.random(), f"f{self.files}r{number}"
+        key = f"k{self.dice.randrange(12)}" if self.dice.random() < 0.4 else f"{note}"
+        if fate < 0.04:
+            return ""
+        if fate < 0.08:
+            return f",{number},{note}"
+        if fate < 0.12:
+            return f"{key},x{number},{note}"
+        return f"{key},{'' if fate < 0.2 else number},{note}"
+
+    def _options(self) -> dict[str, Any]:
+        dice = self.dice
+        on_error = dice.choices(("skip", "abort", "all-or-nothing"), (8, 2, 2))[0]
+        return {"mode": dice.choice(MODES), "onError": on_error, "dryRun": dice.random() < 0.1}
+
+    # What was reached
+
+    def _note_coverage(self) -> None:
+        reached, world = self.reached, self.world
+        for seen in self.watch.jobs.values():
+            job = seen.job
+            code = f" {job.error_code}" if job.error_code else ""
+            stop = f" {job.stop_reason}" if job.stop_reason else ""
+            reached[f"{job.process} {job.status}{code}{stop}"] += 1
+            reached[f"mode {job.mode}"] += job.process is Process.IMPORT
+            reached[f"restarted {job.restarts} times"] += job.restarts > 0
+            reached["dry run"] += job.dry_run
+            if job.counts.rejected:
+                reached["rows rejected"] += 1
+        for entry in world.log:
+            if entry.fault:
+                reached[f"fault: {entry.fault}"] += 1
+        reached[f"outage: {self.character.outage}"] += self.character.outage is not None
+        reached[f"skew: {self.character.chances.skew_seconds:g} s"] += 1
+        reached["doubled or late events"] += self.character.chances.doubled > 0
+        reached["short invocations"] += self.character.chances.short > 0
+        for delivery in self.watch.deliveries:
+            kind = self.watch.definition(delivery.job)["export"]["destination"]["kind"]
+            reached[f"delivered to {kind}"] += 1
+        for series in self.watch.increments().values():
+            reached["folded increments"] += len(series) > 1
+        for name, number in self.watch.checked.items():
+            reached[f"oracle {name}"] += number
+        for name in world.reported:
+            reached[f"reported: {name}"] += 1
+
+    def schedule(self) -> str:
+        """What happened, in its order: `·` people, else the calls of processes with their faults."""
+        lines: list[tuple[float, str]] = [(moment, f"{moment:12.3f} · {what}") for moment, what in self.told]
+        lines += [(entry.moment, str(entry)) for entry in self.world.log]
+        return "\n".join(line for _, line in sorted(lines, key=lambda pair: pair[0]))
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A history that broke a promise, or that ended in an error."""
+
+    seed: int
+    oracle: str
+    message: str
+
+
+def run_histories(seeds: Iterable[int]) -> tuple[Counter[str], list[Failed]]:
+    """Run a history for each seed; what was reached, and which failed."""
+    reached: Counter[str] = Counter()
+    failed: list[Failed] = []
+    for seed in seeds:
+        history = History(seed)
+        try:
+            history.run()
+        except Violation as violation:
+            failed.append(Failed(seed, violation.oracle, str(violation)))
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            failed.append(Failed(seed, type(error).__name__, repr(error)))
+        reached["histories"] += 1
+        reached.update({name: 1 for name, number in history.reached.items() if number})
+    return reached, failed

@@ -1,0 +1,151 @@
+"""Runs many histories, on all cores: on every commit ten thousand (`test_histories.py`), at night a million.
+
+    make simulate                        10,000 histories, from a seed of today
+    make simulate N=1000000 SEED=5       so many, from seed 5 on
+    make simulate SEED=123               replays one, and prints its schedule
+
+Every seed replays to the same log: hashes are not random (`PYTHONHASHSEED=0`), and nothing else is.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from tests.simulation.people import Failed, History, run_histories
+
+BLOCK = 50
+#: What histories must reach, at least so often in ten thousand: otherwise they prove less than they seem to.
+AT_LEAST = {
+    "import COMPLETED": 5_000,
+    "import COMPLETED MAX_ERRORS": 300,
+    "import COMPLETED USER": 500,
+    "import CANCELED": 100,
+    "import FAILED rejected-rows": 300,
+    "import FAILED source-changed": 50,
+    "import FAILED empty-file": 100,
+    "export COMPLETED": 1_000,
+    "export FAILED delivery-failed": 1,
+    "mode insert": 1_000,
+    "mode update": 1_000,
+    "mode delete": 1_000,
+    "dry run": 500,
+    "restarted 1 times": 100,
+    "stop accepted during Plan": 50,
+    "stop accepted during Load": 50,
+    "stop accepted during Precheck": 50,
+    "stop accepted during Deduplicate": 20,
+    "stop refused during Finish": 20,
+    "canceled": 100,
+    "relaunched an import": 300,
+    "deleted a job": 300,
+    "deleted an entity": 100,
+    "dropped again": 300,
+    "took a source away": 50,
+    "aborted an execution": 100,
+    "repeated a request": 100,
+    "folded increments": 100,
+    "delivered to s3": 100,
+    "delivered to sftp": 100,
+    "delivered to download": 100,
+    "expired": 300,
+    "outage: 15 s": 300,
+    "outage: 10 min": 100,
+    "outage: 1 h": 50,
+    "outage: 24 h": 10,
+    "skew: 3600 s": 300,
+    "doubled or late events": 1_000,
+    "short invocations": 300,
+    "poison: object": 30,
+    "poison: plan": 30,
+    "poison: announcement": 30,
+    "poison: definition": 30,
+    "fault: crash before": 300,
+    "fault: crash after": 300,
+    "fault: failing": 300,
+    "fault: took effect then failed": 300,
+    "fault: lost reply": 300,
+    "fault: slow": 300,
+    "fault: unprocessed": 50,
+}
+
+
+@dataclass
+class Result:
+    reached: Counter[str] = field(default_factory=Counter)
+    failed: list[Failed] = field(default_factory=list)
+
+    def too_seldom(self) -> dict[str, int]:
+        """What was reached too seldom, for the number of histories."""
+        share = self.reached["histories"] / 10_000
+        return {what: self.reached[what] for what, least in AT_LEAST.items() if self.reached[what] < int(least * share)}
+
+
+def simulate(first: int, count: int, processes: int | None = None, report: bool = False) -> Result:
+    """Run the histories of `count` seeds, from `first` on."""
+    result, started = Result(), time.monotonic()
+    blocks = [range(at, min(at + BLOCK, first + count)) for at in range(first, first + count, BLOCK)]
+    os.environ["PYTHONHASHSEED"] = "0"
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+        for reached, failed in pool.map(run_histories, blocks):
+            result.reached.update(reached)
+            result.failed += failed
+            if report:
+                _report(result, failed, time.monotonic() - started)
+    return result
+
+
+def _report(result: Result, failed: list[Failed], seconds: float) -> None:
+    for one in failed:
+        print(f"seed {one.seed}: {one.message[:500]}\n    make simulate SEED={one.seed}", flush=True)
+    done = result.reached["histories"]
+    if done % 1_000 < BLOCK:
+        print(f"{done:,} histories in {seconds:,.0f} s, {len(result.failed)} failed", flush=True)
+
+
+def tell(seed: int) -> bool:
+    """Run one history and print its schedule; whether it kept every promise."""
+    history = History(seed)
+    try:
+        history.run()
+    except AssertionError as violation:
+        verdict = str(violation)
+    else:
+        verdict = ""
+    print(history.schedule())
+    print(history.character)
+    print(f"seed {seed}: {verdict or 'every promise was kept'}")
+    return not verdict
+
+
+def coverage(result: Result) -> Iterator[str]:
+    """What was reached, and in how many of the histories."""
+    for what, number in sorted(result.reached.items()):
+        yield f"{number:>10,}  {what}"
+    for what, number in result.too_seldom().items():
+        yield f"too seldom: {what} ({number:,})"
+
+
+def main(arguments: list[str]) -> int:
+    given = dict(argument.partition("=")[::2] for argument in arguments)
+    first = int(given.get("SEED") or datetime.now(UTC).strftime("%y%m%d0000"))
+    count = int(given.get("N") or 10_000)
+    if given.get("SEED") and not given.get("N"):
+        return 0 if tell(first) else 1
+    result = simulate(first, count, report=True)
+    print("\n".join(coverage(result)))
+    if result.failed:
+        print("The first that failed:")
+        tell(result.failed[0].seed)
+    return 1 if result.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
