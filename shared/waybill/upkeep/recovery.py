@@ -45,40 +45,52 @@ def recover_jobs(services: ExportServices, has_time: HasTime = no_limit) -> int:
         return ends - services.clock.monotonic()
 
     services.jobs.adopt_active()
+    checked: set[str] = set()
     for _ in range(PAGES_PER_MINUTE):
         entries = services.checkups.due()
         if not entries or not has_time():
             break
-        recovered += _check(services, entries, remaining_seconds, has_time)
+        recovered += _check(services, entries, checked, remaining_seconds, has_time)
     return recovered
 
 
 def _check(
-    services: ExportServices, entries: Sequence[Item], remaining_seconds: Callable[[], float], has_time: HasTime
+    services: ExportServices,
+    entries: Sequence[Item],
+    checked: set[str],
+    remaining_seconds: Callable[[], float],
+    has_time: HasTime,
 ) -> int:
-    """Check on what the entries are about, as far as the time goes; returns the number of jobs restarted or failed."""
-    subjects: dict[str, list[Item]] = {}
-    for entry in entries:
-        subjects.setdefault(subject_of(entry), []).append(entry)
-    at_work = _jobs_at_work(services, entries)
-    recovered = 0
-    done: list[Item] = []
-    later: list[Item] = []
-    for subject, its_entries in subjects.items():
+    """Check on what the entries are about, as far as the time goes.
+
+    Args:
+        checked: what has its next entry since this minute began; this call adds to it.
+
+    Returns:
+        The number of jobs restarted or failed.
+    """
+    due = {subject_of(entry): entry for entry in entries if subject_of(entry) not in checked}
+    at_work = _jobs_at_work(services, list(due.values()))
+    recovered, ended = 0, set()
+    later: dict[str, Item] = {}
+    for subject, entry in due.items():
         if not has_time():
             break
-        entry = its_entries[-1]
         try:
             job = at_work.get(subject) or _job_of(services, entry)
-            if job is not None and not job.is_terminal:
-                was_restarted = _recover(services, job, remaining_seconds)
-                recovered += was_restarted
-                later.append(services.checkups.next_item(entry, job, was_restarted))
+            if job is None or job.is_terminal:
+                ended.add(subject)
+                continue
+            was_restarted = _recover(services, job, remaining_seconds)
+            recovered += was_restarted
+            later[subject] = services.checkups.next_item(entry, job, was_restarted)
         except Exception:  # what cannot be recovered must not keep the others
             entry_failed("recovery", subject=subject)
-            later.append(services.checkups.retry_item(entry))
-        done += its_entries
-    services.checkups.replace(done, later)
+            later[subject] = services.checkups.retry_item(entry)
+    checked.update(later)
+    services.checkups.replace(
+        [entry for entry in entries if subject_of(entry) in checked | ended], list(later.values())
+    )
     return recovered
 
 
