@@ -17,7 +17,7 @@ import boto3
 import yaml
 
 from waybill.bootstrap import Services
-from waybill.clock import SYSTEM_CLOCK
+from waybill.clock import SYSTEM_CLOCK, HasTime
 from waybill.entities.model import Entity
 from waybill.exports.compression import Compression
 from waybill.exports.definition import Definition, Export, ExportStatus, ExportType
@@ -66,6 +66,12 @@ class Clock:
         """Let time pass: it is later, and deadlines are nearer."""
         self.moment += timedelta(**delta)
         self._ahead += timedelta(**delta).total_seconds()
+
+
+def time_for(entries: int) -> HasTime:
+    """There is time for so many entries of a duty, and then no more."""
+    left = iter([True] * entries)
+    return lambda: next(left, False)
 
 
 class _TemplateLoader(yaml.SafeLoader):

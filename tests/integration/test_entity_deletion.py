@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -83,23 +84,31 @@ def test_records_and_exports_go_and_other_entities_keep_theirs(services: Service
     assert erase_deleted(services) == 0
 
 
-class SecondPerLook(builders.Clock):
-    """A second passes each time that somebody measures how much time is left."""
-
-    def monotonic(self) -> float:
-        self.forward(seconds=1)
-        return super().monotonic()
-
-
 def test_what_one_minute_leaves_the_next_one_deletes(services: Services, contacts: Entity) -> None:
     put_records(services, contacts, 130)
     delete_entity(services, contacts)
-    services.clock = SecondPerLook()
-    erased = [erase_deleted(services) for _ in range(3)]
+    erased = [erase_deleted(services, builders.time_for(40)) for _ in range(3)]
     assert sum(erased) == 130
     assert erased[0] < 130
     assert services.entities.deleted() == []
     assert records_left(services) == 0
+
+
+def test_an_entity_with_many_records_does_not_keep_the_others(
+    services: Services, contacts: Entity, clock: builders.Clock
+) -> None:
+    """Each minute begins with another entity."""
+    other = builders.entity("orders")
+    services.entities.put(other)
+    for entity in (contacts, other):
+        put_records(services, entity, 130)
+        delete_entity(services, entity)
+    for _ in range(2):
+        erase_deleted(services, builders.time_for(1))
+        clock.forward(minutes=1)
+    left = services.dynamodb.call("Scan", {"TableName": "records"})["Items"]
+    by_entity = Counter(item["_pk"]["S"].partition("#")[0] for item in left)
+    assert all(count < 130 for count in by_entity.values())
 
 
 def test_a_name_that_is_used_again_starts_empty(services: Services, contacts: Entity) -> None:

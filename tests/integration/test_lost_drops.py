@@ -230,19 +230,11 @@ def test_a_minute_lists_a_bounded_number_of_objects_and_the_next_goes_on(
     assert len(jobs(services)) == 12
 
 
-def test_a_minute_that_ends_within_a_page_goes_on_there(
-    services: Services, s3: Any, clock: builders.Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_minute_that_ends_within_a_page_goes_on_there(services: Services, s3: Any, clock: builders.Clock) -> None:
     for number in range(6):
         drop_object(services, s3, FILE, key=f"drop/contacts/{number}.csv")
-
-    def slowly(*arguments: Any) -> Job | None:
-        clock.forward(seconds=lost_drops.MAX_SECONDS / 2 + 1)
-        return start_swept_drop(*arguments)
-
-    monkeypatch.setattr(lost_drops, "start_swept_drop", slowly)
     clock.forward(minutes=3)
-    assert [start_lost_drops(services) for _ in range(4)] == [2, 2, 2, 0]
+    assert [start_lost_drops(services, builders.time_for(2)) for _ in range(4)] == [2, 2, 2, 0]
 
 
 def test_objects_that_were_looked_at_are_not_looked_up_again(

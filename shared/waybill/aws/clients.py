@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from boto3.session import Session
+    from botocore.config import Config
 
 
 @cache
@@ -23,6 +24,20 @@ def session() -> Session:
     core = botocore.session.get_session()
     core.get_component("data_loader").file_loader = ModelFiles()
     return Session(botocore_session=core)
+
+
+def limit_requests(seconds: float, attempts: int) -> None:
+    """Let clients that are made from here on wait for an answer so long, and send a request so often."""
+    from botocore.config import Config
+
+    config = Config(connect_timeout=5, read_timeout=seconds, retries={"total_max_attempts": attempts})
+    session()._session.set_default_client_config(config)
+
+
+def limits() -> Config | None:
+    """What `limit_requests` has set, for clients with a configuration of their own."""
+    config: Config | None = session()._session.get_default_client_config()
+    return config
 
 
 class ModelFiles:

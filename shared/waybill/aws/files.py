@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from waybill.aws.bucket import Bucket
-from waybill.aws.clients import session
+from waybill.aws.clients import limits, session
 from waybill.timestamps import rfc3339
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ class Files:
 
         # Version 4 signatures: older presigned URLs outlive their expiry on some endpoints.
         config = Config(signature_version="s3v4", retries={"mode": "standard", "max_attempts": 5}, read_timeout=60)
+        config = config.merge(limits() or config)
         return session().client("s3", region_name=self._region, endpoint_url=self._endpoint_url, config=config)
 
     def head(self, bucket: str, key: str) -> FileInfo | None:

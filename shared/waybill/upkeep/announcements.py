@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from waybill.aws.mail import MailRefused
+from waybill.clock import HasTime, no_limit
 from waybill.errors import NotFound
 from waybill.jobs.model import Job, Process, Status
 from waybill.telemetry import count, entry_failed, logger
@@ -52,9 +53,9 @@ def _count(job: Job) -> None:
             count(process, RowsImported=job.imported, RowsRejected=job.rejected)
 
 
-def publish_late(services: ExportServices) -> int:
+def publish_late(services: ExportServices, has_time: HasTime = no_limit) -> int:
     """Publish changes whose author died before publishing them; returns their number."""
-    return services.outbox.publish_late(LATE_SECONDS)
+    return services.outbox.publish_late(LATE_SECONDS, has_time)
 
 
 def _mail_report(services: ExportServices, job: Job) -> None:

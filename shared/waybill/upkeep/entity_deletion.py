@@ -10,11 +10,11 @@ any job. Records in a target table stay: that table is not Waybill's.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from waybill.aws.dynamodb import BatchWriter, to_attributes
 from waybill.aws.table import Table
+from waybill.clock import HasTime, no_limit
 from waybill.entities.model import SHARDS, partition
 from waybill.errors import Conflict, WaybillError
 from waybill.telemetry import entry_failed
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 #: A deletion is decided within one request of the API (29 seconds); a mark that is older belongs to one that died.
 MARK_SECONDS = 60
-#: What a minute spends on records, so that one minute's duties seldom overlap with the next.
-ERASE_SECONDS = 40.0
 PAGE_RECORDS = 1_000
 
 
@@ -52,7 +50,7 @@ def delete_entity(services: ExportServices, entity: Entity, etag: str | None = N
         raise
 
 
-def erase_deleted(services: ExportServices) -> int:
+def erase_deleted(services: ExportServices, has_time: HasTime = no_limit) -> int:
     """Erase what deleted entities had; the next minute continues where the time ran out.
 
     Returns:
@@ -62,12 +60,9 @@ def erase_deleted(services: ExportServices) -> int:
     for uid, mark, since in services.entities.marks():
         if now - since > MARK_SECONDS:
             services.entities.unmark(uid, mark)
-    ends, erased = services.clock.monotonic() + ERASE_SECONDS, 0
-
-    def has_time() -> bool:
-        return services.clock.monotonic() < ends
-
-    for uid in services.entities.deleted():
+    erased, uids = 0, services.entities.deleted()
+    first = int(now // 60) % len(uids) if uids else 0  # each minute another, so that a large one does not keep the rest
+    for uid in uids[first:] + uids[:first]:
         try:
             erased += _erase(services, uid, has_time)
         except Exception:  # an entity that cannot be erased must not keep the others
@@ -77,7 +72,7 @@ def erase_deleted(services: ExportServices) -> int:
     return erased
 
 
-def _erase(services: ExportServices, uid: str, has_time: Callable[[], bool]) -> int:
+def _erase(services: ExportServices, uid: str, has_time: HasTime) -> int:
     """Erase what one entity had, as far as the time goes; returns the number of records deleted."""
     table = Table(services.dynamodb, services.settings.records_table, ("_pk", "_sk"))
     with BatchWriter(services.dynamodb, table.name, connections=services.settings.write_connections) as writer:
@@ -88,7 +83,7 @@ def _erase(services: ExportServices, uid: str, has_time: Callable[[], bool]) -> 
     return writer.acknowledged
 
 
-def _erase_records(table: Table, uid: str, writer: BatchWriter, has_time: Callable[[], bool]) -> bool:
+def _erase_records(table: Table, uid: str, writer: BatchWriter, has_time: HasTime) -> bool:
     """Hand every record and tombstone of an entity to the writer; False when the time is up before."""
     for shard in range(SHARDS):
         for keys in table.pages(partition(uid, shard), keys_only=True, limit=PAGE_RECORDS):

@@ -15,6 +15,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from waybill.aws.files import Listed
+from waybill.clock import HasTime, no_limit
 from waybill.errors import Conflict
 from waybill.imports.start import DROP_PREFIX, file_of, start_swept_drop
 from waybill.jobs.drop_passes import DropPass
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from waybill.exports.services import ExportServices
 
 PAGES_PER_MINUTE = 20
-#: What a minute spends on registering what it finds.
-MAX_SECONDS = 30.0
 #: The least time from the beginning of one pass to that of the next.
 PASS_TIME = timedelta(minutes=4)
 #: So long an object waits for its event.
@@ -36,7 +35,7 @@ PATIENCE = timedelta(minutes=2)
 LATENESS = timedelta(hours=2)
 
 
-def start_lost_drops(services: ExportServices) -> int:
+def start_lost_drops(services: ExportServices, has_time: HasTime = no_limit) -> int:
     """Start imports of dropped objects whose event was lost.
 
     Returns:
@@ -45,11 +44,11 @@ def start_lost_drops(services: ExportServices) -> int:
     state = _current(services)
     if state is None:
         return 0
-    ends, started = services.clock.monotonic() + MAX_SECONDS, 0
+    started = 0
     for _ in range(PAGES_PER_MINUTE):
         page, more = services.files.page(services.settings.drop_bucket, DROP_PREFIX, state.after)
         lost = _lost(services, page, state.settled_before)
-        while lost and services.clock.monotonic() < ends:
+        while lost and has_time():
             found = lost.pop(0)
             is_settled, is_started = _start(services, found)
             started += is_started
@@ -57,7 +56,7 @@ def start_lost_drops(services: ExportServices) -> int:
         if lost:
             break
         state = replace(state, after=page[-1].key if page else state.after, is_over=not more)
-        if state.is_over or services.clock.monotonic() > ends:
+        if state.is_over or not has_time():
             break
     services.drop_passes.save(state)
     return started

@@ -11,26 +11,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from waybill.clock import HasTime, no_limit
 from waybill.telemetry import entry_failed
 
 if TYPE_CHECKING:
     from waybill.exports.services import ExportServices
 
 
-#: What a minute spends on removals, so that an outage of S3 leaves time for the other duties.
-REMOVE_SECONDS = 120.0
-
-
-def remove_expired(services: ExportServices) -> int:
+def remove_expired(services: ExportServices, has_time: HasTime = no_limit) -> int:
     """Remove what is due of ended jobs.
 
     Returns:
         The number of entries that were handled.
     """
-    ends, count = services.clock.monotonic() + REMOVE_SECONDS, 0
+    count = 0
     while due := services.removals.page():
         for entry in due:
-            if services.clock.monotonic() > ends:
+            if not has_time():
                 return count
             count += remove(services, entry)
     return count
