@@ -50,7 +50,14 @@ RUNNING = Job(
 
 def job(**changes: Any) -> dict[str, Any]:
     """The job of the API's documentation, as the API shows it."""
-    resource = job_resource(RUNNING, entity_shown="contacts", queue_position=None, links=NO_LINKS, now=STARTED)
+    resource = job_resource(
+        RUNNING,
+        entity_shown="contacts",
+        queue_position=None,
+        allowed_actions=RUNNING.allowed_actions(),
+        links=NO_LINKS,
+        now=STARTED,
+    )
     return {**json.loads(json.dumps(resource)), **changes}
 
 

@@ -15,9 +15,9 @@ from request import Request, is_uuid
 from waybill.bootstrap import services
 from waybill.entities.model import Entity, Right
 from waybill.entities.permissions import entity_not_found, may, require, require_admin, sees_entity
-from waybill.errors import Forbidden, Gone, NotFound
+from waybill.errors import Forbidden, Gone, NotFound, WaybillError
 from waybill.jobs.model import Job, Process
-from waybill.jobs.permissions import may_change_job, sees_job
+from waybill.jobs.permissions import has_right_to_download, may_change_job, sees_job
 
 if TYPE_CHECKING:
     from tokens import TokenVerifier
@@ -165,8 +165,24 @@ def _job_to_change(request: Request, path: Mapping[str, str], given: Any) -> Fou
 
 
 def _job_to_relaunch(request: Request, path: Mapping[str, str], given: Any) -> Found:
-    """A relaunch starts a new job, so that even the person who started the first one needs the right for it today."""
     job = job_to_change(request, path["job_id"])
+    _check_relaunch(request, job)
+    return {"job": job}
+
+
+def may_relaunch(request: Request, job: Job) -> bool:
+    """Whether a caller who sees the job has what a relaunch needs; the state may still forbid it."""
+    if not may_change_job(request.caller, job, request.find_entity(job.entity)):
+        return False
+    try:
+        _check_relaunch(request, job)
+    except WaybillError:
+        return False
+    return True
+
+
+def _check_relaunch(request: Request, job: Job) -> None:
+    """A relaunch starts a new job, so that even the person who started the first one needs the right for it today."""
     entity = request.find_entity(job.entity)
     if entity is not None:
         require(request.caller, entity, Right.EXPORT if job.process is Process.EXPORT else Right.IMPORT)
@@ -175,14 +191,13 @@ def _job_to_relaunch(request: Request, path: Mapping[str, str], given: Any) -> F
 
         if job.export_type in CUSTOM:
             require_backoffice(request)
-    return {"job": job}
 
 
 def _job_with_download(request: Request, path: Mapping[str, str], given: Any) -> Found:
     job = visible_job(request, path["job_id"])
     entity = request.find_entity(job.entity)
-    if job.process is Process.EXPORT and entity is not None:
-        require(request.caller, entity, Right.EXPORT)
+    if not has_right_to_download(request.caller, job, entity):
+        raise Forbidden(f"You may not export {job.entity}.")
     return {"job": job}
 
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from aws_lambda_powertools.event_handler.api_gateway import Response
 
 from answers import RETRY_AFTER_SECONDS, json_response
+from waybill.jobs.drops import is_live
 from waybill.jobs.model import Job, Process, Status
-from waybill.jobs.permissions import entity_shown
+from waybill.jobs.permissions import entity_shown, has_right_to_download, may_change_job
 from waybill.wire import jobs as wire
 
 if TYPE_CHECKING:
@@ -16,10 +17,23 @@ if TYPE_CHECKING:
 
 
 def job_views(request: Request, jobs: list[Job]) -> list[wire.Job]:
-    """Reads each entity, and the queue of each entity with waiting jobs, once."""
+    """Jobs with the actions and links that would succeed for the caller. Reads each entity, the queue of each entity
+    with waiting jobs, and the records of dropped objects once."""
     waiting = {job.entity_uid for job in jobs if _is_queued(job)}
     positions = {uid: request.services.queue.positions(uid) for uid in waiting}
-    return [_job_view(request, job, positions.get(job.entity_uid, {}).get(job.job_id)) for job in jobs]
+    dropped = {job.job_id: key for job in jobs if (key := _dropped_key(request, job)) is not None}
+    latest = request.services.drops.latest([*set(dropped.values())]) if dropped else {}
+
+    def has_source(job: Job) -> bool:
+        return job.job_id not in dropped or is_live(latest.get(dropped[job.job_id]), job.source_etag)
+
+    return [_job_view(request, job, positions.get(job.entity_uid, {}).get(job.job_id), has_source(job)) for job in jobs]
+
+
+def _dropped_key(request: Request, job: Job) -> str | None:
+    """`{bucket}/{key}` of the dropped object that the job could offer; None when there is none."""
+    is_dropped = job.source_bucket == request.services.settings.drop_bucket
+    return f"{job.source_bucket}/{job.source_key}" if is_dropped and may_download(request, job) else None
 
 
 def job_view(request: Request, job: Job) -> wire.Job:
@@ -36,12 +50,14 @@ def _is_queued(job: Job) -> bool:
     return job.status is Status.WAITING and job.process is Process.IMPORT and not job.dry_run
 
 
-def _job_view(request: Request, job: Job, position: int | None) -> wire.Job:
+def _job_view(request: Request, job: Job, position: int | None, has_source: bool) -> wire.Job:
+    entity = request.find_entity(job.entity)
     return wire.job_resource(
         job,
-        entity_shown=entity_shown(request.caller, job, request.find_entity(job.entity)),
+        entity_shown=entity_shown(request.caller, job, entity),
         queue_position=position,
-        links=_links(request, job),
+        allowed_actions=job.allowed_actions() if may_change_job(request.caller, job, entity) else [],
+        links=_links(request, job, has_source),
         now=request.services.clock.now(),
     )
 
@@ -57,11 +73,18 @@ def has_download(job: Job) -> bool:
     return job.source_key is not None and job.error_code != "source-changed"
 
 
-def _links(request: Request, job: Job) -> wire.JobLinks:
+def may_download(request: Request, job: Job) -> bool:
+    """Whether the job has a file to download that has not expired, and the caller the right to it."""
+    if files_expired(request, job) or not has_download(job):
+        return False
+    return has_right_to_download(request.caller, job, request.find_entity(job.entity))
+
+
+def _links(request: Request, job: Job, has_source: bool) -> wire.JobLinks:
     base = f"{request.base_url}/v1/jobs/{job.job_id}"
     live = not files_expired(request, job)
     return {
         "errorLog": f"{base}/error-log" if live and job.has_error_log else None,
         "rejects": f"{base}/rejects" if live and job.has_rejects else None,
-        "download": f"{base}/download" if live and has_download(job) else None,
+        "download": f"{base}/download" if has_source and may_download(request, job) else None,
     }

@@ -18,7 +18,7 @@ from tests.api_builders import (
     SALES,
     Api,
 )
-from tests.importing import drop_object, start
+from tests.importing import drop_object, run, start
 from waybill.imports.start import start_drop
 from waybill.jobs.drops import Drop
 from waybill.jobs.model import Process, Status
@@ -113,6 +113,42 @@ def test_looking_is_not_changing(api: Api) -> None:
     job = api.add_job()
     for method, action in [("POST", "/cancel"), ("POST", "/stop"), ("POST", "/relaunch"), ("DELETE", "")]:
         assert api(method, f"/jobs/{job.job_id}{action}", SALES).status == 403
+
+
+def test_only_what_would_succeed_is_offered(api: Api, s3: Any) -> None:
+    """Actions and the relaunch by the caller's rights, the file by what became of the dropped object."""
+    api.put_contacts()
+    drop = drop_object(api.services, s3, b"contact_id,email,spend,joined,vip\na,nobody,,,\nb,,,,\n")
+    job = start_drop(api.services, drop["detail"])
+    assert job is not None
+    job = run(api.services, job)
+    path = f"/jobs/{job.job_id}"
+    for who, actions, is_relaunchable in ((SALES, [], False), (ADMIN, ["delete"], True)):
+        for shown in (api("GET", path, who).json, *api("GET", "/jobs", who).json["items"]):
+            assert (shown["allowedActions"], shown["links"]["download"] is None) == (actions, False)
+        assert api("GET", f"{path}/report", who).json["relaunchable"] is is_relaunchable
+        assert api("GET", f"{path}/download", who).status == 303
+    newer = drop_object(api.services, s3, b"something else")
+    start_drop(api.services, newer["detail"])
+    assert [item["links"]["download"] is None for item in api("GET", "/jobs", ADMIN).json["items"]] == [False, True]
+    assert api("GET", path, ADMIN).json["links"]["download"] is None
+    assert api("GET", f"{path}/download", ADMIN).status == 404
+    api.later(hours=49)
+    assert api("GET", f"{path}/report", ADMIN).json["relaunchable"] is False
+    assert api("POST", f"{path}/relaunch", ADMIN).status == 410
+
+
+def test_the_files_of_exports_are_offered_to_those_who_may_export(api: Api) -> None:
+    api.put_contacts()
+    made = api("POST", "/exports", ADMIN, body=EXPORT).json["exportId"]
+    job = api.add_finished(process=Process.EXPORT, export_id=made, export_type="ONE_SHOT", has_download=True)
+    assert api("GET", f"/jobs/{job.job_id}").json["links"]["download"] is not None
+    api.put_contacts(permissions={"view": ["sales", "ops"], "import": ["ops"]})
+    shown = api("GET", f"/jobs/{job.job_id}").json
+    assert (shown["links"]["download"], shown["allowedActions"]) == (None, ["delete"])
+    assert api("GET", f"/jobs/{job.job_id}/download").status == 403
+    api.put_contacts(permissions={"export": ["sales"]})
+    assert api("GET", f"/jobs/{job.job_id}").json["entity"] == "contacts"
 
 
 def test_newest_first_and_stable_while_jobs_are_added(api: Api) -> None:

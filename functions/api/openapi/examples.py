@@ -32,7 +32,16 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "Detected": [{"encoding": "utf-8", "bom": False, "delimiter": ",", "headerRow": 1}],
     "Job": [
         json.loads(
-            json.dumps(job_resource(_JOB, entity_shown="contacts", queue_position=None, links=_LINKS, now=_BEGAN))
+            json.dumps(
+                job_resource(
+                    _JOB,
+                    entity_shown="contacts",
+                    queue_position=None,
+                    allowed_actions=_JOB.allowed_actions(),
+                    links=_LINKS,
+                    now=_BEGAN,
+                )
+            )
         )
     ],
     "Problem": [

@@ -17,7 +17,7 @@ from answers import (
     no_content,
     see_other,
 )
-from auth import CHANGE_JOB, DOWNLOAD, JOB, RELAUNCH_JOB, TOKEN, job_to_change
+from auth import CHANGE_JOB, DOWNLOAD, JOB, RELAUNCH_JOB, TOKEN, job_to_change, may_relaunch
 from request import Request, uuid_of
 from routing import DELETED, IDEMPOTENCY_KEY, Answer, ApiRouter, accepted, ok
 from views import accept, files_expired, has_download, job_view, job_views
@@ -291,16 +291,22 @@ def get_report(request: Request, job: Job) -> Response[str]:
     shown = entity_shown(request.caller, job, request.find_entity(job.entity))
     services = request.services
     if job.process is Process.IMPORT:
-        can_help = is_relaunchable(job) and _can_relaunch_import(request, job)
+        can_help = is_relaunchable(job) and may_relaunch(request, job) and _can_relaunch_import(request, job)
         return json_response(report_of(job, entity_shown=shown, relaunchable=can_help))
-    from waybill.exports.run import later_delivery
-
-    can_help = is_relaunchable(job) and later_delivery(services, job) is None
+    can_help = is_relaunchable(job) and may_relaunch(request, job) and _can_relaunch_export(request, job)
     snapshot = services.jobs.definition(job.job_id)
     report = report_of_run(job, snapshot, services.settings, entity_shown=shown, relaunchable=can_help)
     if snapshot["export"]["type"] == "CUSTOM" and not request.caller.is_backoffice:
         return json_response(report)
     return json_response({**report, "definition": snapshot["export"]})
+
+
+def _can_relaunch_export(request: Request, job: Job) -> bool:
+    """Whether the export is still there and idle, and no later run has delivered what this one should have."""
+    from waybill.exports.run import later_delivery
+
+    export = request.services.exports.find(str(job.export_id))
+    return export is not None and export.running is None and later_delivery(request.services, job) is None
 
 
 def _can_relaunch_import(request: Request, job: Job) -> bool:

@@ -194,6 +194,11 @@ class Drops:
             return
 
 
+def is_live(latest: Item | None, etag: str | None) -> bool:
+    """Whether the object with this ETag is still there, as far as `LATEST` of its key tells."""
+    return latest is not None and latest.get("jobId") is not None and latest["etag"] == etag
+
+
 def is_of(latest: Item | None, etag: str, modified: str) -> bool:
     """Whether `LATEST` is of this object."""
     return latest is not None and (latest["etag"], latest["modified"]) == (etag, modified)

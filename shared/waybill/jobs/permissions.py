@@ -41,9 +41,17 @@ def may_change_job(caller: Caller, job: Job, entity: Entity | None) -> bool:
     return caller.is_admin or owns(caller, job) or _may_on_job(caller, job, entity, right)
 
 
+def has_right_to_download(caller: Caller, job: Job, entity: Entity | None) -> bool:
+    """Whether a caller who sees the job may have its file: the source of any import, but records only by the right to
+    export them."""
+    return job.process is Process.IMPORT or caller.is_admin or _may_on_job(caller, job, entity, Right.EXPORT)
+
+
 def entity_shown(caller: Caller, job: Job, entity: Entity | None) -> str:
-    """The name of the job's entity, or `(No permission)` when the caller may neither view it nor add to it."""
-    visible = caller.is_admin or any(_may_on_job(caller, job, entity, right) for right in (Right.VIEW, Right.IMPORT))
+    """The name of the job's entity, or `(No permission)` when the caller may neither view it nor add to it, nor, for
+    the job of an export, export it."""
+    rights = [Right.VIEW, Right.IMPORT, *([Right.EXPORT] if job.process is Process.EXPORT else [])]
+    visible = caller.is_admin or any(_may_on_job(caller, job, entity, right) for right in rights)
     return job.entity if visible else NO_PERMISSION
 
 

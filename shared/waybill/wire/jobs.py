@@ -97,7 +97,7 @@ class Detected(TypedDict):
 
 
 class JobLinks(TypedDict):
-    """Absolute addresses of the job's files; null where there is no file."""
+    """Absolute addresses of the job's files; null where there is no file, or not for the caller."""
 
     errorLog: Uri | None
     rejects: Uri | None
@@ -108,6 +108,7 @@ class Job(JobEvent, RunSummary):
     """One run of an import or an export."""
 
     allowedActions: list[Annotated[str, Schema(enum=["cancel", "stop", "delete"])]]
+    """What the caller may do with the job now."""
     mode: Annotated[str, Schema(enum=[*MODES])]
     dryRun: bool
     onError: Annotated[str, Schema(enum=[*ON_ERROR])]
@@ -239,14 +240,24 @@ def job_event(job: model.Job, entity_shown: str | None = None) -> JobEvent:
 
 
 def job_resource(
-    job: model.Job, *, entity_shown: str, queue_position: int | None, links: JobLinks, now: datetime
+    job: model.Job,
+    *,
+    entity_shown: str,
+    queue_position: int | None,
+    allowed_actions: list[str],
+    links: JobLinks,
+    now: datetime,
 ) -> Job:
+    """
+    Args:
+        allowed_actions, links: those that would succeed for the reader.
+    """
     # Progress is measured when a worker reported it: between two reports the job and its ETag stay the same.
     measured_at = job.heartbeat_at or now
     return {
         **job_event(job, entity_shown),
         **run_summary(job),
-        "allowedActions": job.allowed_actions(),
+        "allowedActions": allowed_actions,
         "mode": job.mode,
         "dryRun": job.dry_run,
         "onError": job.on_error,
