@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from waybill.aws.dynamodb import ConditionFailed, TransactionCanceled, from_attributes, to_attributes
+from tests import builders
+from waybill.aws.dynamodb import ConditionFailed, DynamoDBError, TransactionCanceled, from_attributes, to_attributes
 from waybill.aws.expressions import Attr, Change, Condition
 from waybill.aws.table import Table, batch_get
 from waybill.bootstrap import Services
@@ -135,6 +136,26 @@ def test_a_throttled_batch_is_read_to_its_end(
     items = [from_attributes(item) for item in batch_get(services.dynamodb, "jobs", keys, ["sk", "value"])]
     assert sorted(items, key=str) == [{"sk": str(number), "value": number} for number in range(5)]
     assert len(pauses) == 2
+
+
+def test_a_batch_that_nobody_answers_is_given_up_for_the_retry_of_the_step(
+    services: Services, clock: builders.Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def throttled(operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        return {"Responses": {}, "UnprocessedKeys": request["RequestItems"]}
+
+    pauses: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        clock.forward(seconds=seconds)
+
+    monkeypatch.setattr(services.dynamodb, "call", throttled)
+    clock.on_sleep = sleep
+    with pytest.raises(DynamoDBError) as refused:
+        list(batch_get(services.dynamodb, "jobs", [to_attributes({"pk": "P", "sk": "1"})]))
+    assert refused.value.retryable and refused.value.code == "UnprocessedKeys"
+    assert 60 <= sum(pauses) < 70
 
 
 def test_a_transaction_is_applied_whole_once_or_not_at_all(services: Services, table: Table) -> None:

@@ -530,6 +530,22 @@ def test_an_outage_is_given_up_after_the_patience(played: PlayedDynamoDB) -> Non
     batch_writer.close()
 
 
+def test_an_outage_that_only_one_batch_meets_is_given_up_too(played: PlayedDynamoDB) -> None:
+    """The step's retry repeats it; the invocation does not spin until it is killed."""
+    pauses = Pauses()
+    played.plan = [(200, {"UnprocessedItems": {}}), *[THROTTLED] * 1000]
+    batch_writer = writer(played, pauses, connections=4, patience_seconds=30)
+    batch_writer.write(puts(25))
+    batch_writer.flush()
+    with pytest.raises(DynamoDBError) as refused:
+        batch_writer.write(puts(25, start=25), tags=range(25))
+        batch_writer.flush()
+    assert refused.value.retryable
+    assert 30 <= sum(pauses) < 45
+    assert sorted(batch_writer.unacknowledged()) == list(range(25))
+    batch_writer.close()
+
+
 def test_the_callers_own_pause_is_not_an_outage(played: PlayedDynamoDB) -> None:
     pauses = Pauses()
     with writer(played, pauses, connections=1, patience_seconds=30) as batch_writer:

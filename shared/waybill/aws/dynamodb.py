@@ -560,7 +560,7 @@ class BatchWriter:
     def _send(self, connection: _Connection, body: bytes) -> None:
         if self._before_send is not None:
             self._before_send()
-        if not self._in_flight and not self._paused:
+        if not (connection.failures or self._in_flight or self._paused):
             self._progress_at = self._clock.monotonic()  # the caller's own pauses are not the network's
         connection.received.clear()
         connection.body_bytes = len(body)

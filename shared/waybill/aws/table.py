@@ -26,6 +26,8 @@ from waybill.ids import new_token
 KEYS_PER_BATCH = 100
 #: How often a throttled table may leave writes of `put_many` and `delete_many` unprocessed.
 MAX_THROTTLED_BATCHES = 10
+#: How long `batch_get` asks a table that answers none of its keys.
+PATIENCE_SECONDS = 60.0
 
 Item = dict[str, Any]
 #: Partition key and sort key.
@@ -245,17 +247,25 @@ def batch_get(
     Args:
         keys: distinct, in DynamoDB's JSON, as the items are.
         attributes: the only ones to read; all when left out.
+
+    Raises:
+        DynamoDBError: retryable, when the table answered nothing at all for PATIENCE_SECONDS; or as `DynamoDB.call`.
     """
     names = {f"#n{number}": name for number, name in enumerate(attributes)}
     projection = {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names} if names else {}
-    pending, failures = list(keys), 0
+    pending, failures, progress_at = list(keys), 0, dynamodb.clock.monotonic()
     while pending:
         request = {table: {"Keys": pending[:KEYS_PER_BATCH], "ConsistentRead": True, **projection}}
         answer = dynamodb.call("BatchGetItem", {"RequestItems": request})
         items = answer["Responses"].get(table, [])
         yield from items
         unread = answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
+        is_progress = len(unread) < len(request[table]["Keys"])
         pending = unread + pending[KEYS_PER_BATCH:]
+        if is_progress:
+            failures, progress_at = 0, dynamodb.clock.monotonic()
+        elif dynamodb.clock.monotonic() - progress_at >= PATIENCE_SECONDS:
+            raise DynamoDBError("UnprocessedKeys", f"{len(unread)} keys were not read", 200, retryable=True)
         if unread:  # a throttled table: full jitter, growing while nothing at all is read
-            failures = 0 if items else failures + 1
+            failures += not is_progress
             dynamodb.clock.sleep(backoff_seconds(failures + 1, dynamodb.ids.fraction()))
