@@ -41,7 +41,7 @@ def machine_for(url: str) -> type[RuleBasedStateMachine]:
             self.job = Job(str(uuid.uuid4()), Process.IMPORT, Status.WAITING, "e", "uid", "f.csv", now, "alice")
             services.jobs.register(self.job, {})
             services.jobs.begin(self.job.job_id)
-            services.jobs.set_plan(self.job.job_id, CHUNKS * ROWS, {})
+            services.jobs.set_plan(self.job.job_id, CHUNKS * ROWS, CHUNKS, {})
             self.processed = 0
             self.owners: dict[int, str] = {}
             self.entries: dict[int, LedgerEntry] = {}

@@ -140,7 +140,7 @@ def test_the_whole_file_is_imported_within_the_figures(name: str, capacity: Call
     services.jobs.register(job, {})
     services.jobs.begin(job.job_id)
     chunks = chunks_of(FILE, CHUNK_BYTES)
-    services.jobs.set_plan(job.job_id, FILE.rows, {})
+    services.jobs.set_plan(job.job_id, FILE.rows, len(chunks), {})
 
     run = simulate(services, job, chunks, capacity)
 

@@ -112,7 +112,7 @@ class Import:
             planned.encoding, False, planned.sha256, planned.dialect, KEY_PARTITIONS,
         )  # fmt: skip
         self.store.put("files-bucket", plan_key(self.job.job_id), self.plan.to_json(self.job.job_id))
-        services.jobs.set_plan(self.job.job_id, planned.rows, planned.detected)
+        services.jobs.set_plan(self.job.job_id, planned.rows, len(planned.chunks), planned.detected)
         self.tables.on_change, self.faults = self._check_change, faults
 
     # The state machine's Map

@@ -26,6 +26,9 @@ class Placeholders:
         return ".".join(self.names.setdefault(name, f"#n{len(self.names)}") for name in path.split("."))
 
     def value(self, value: Any) -> str:
+        """The placeholder of a value, or the path of another attribute."""
+        if isinstance(value, Attr):
+            return self.path(value.path)
         placeholder = f":v{len(self.values)}"
         self.values[placeholder] = value
         return placeholder

@@ -255,12 +255,13 @@ def batch_get(
     projection = {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names} if names else {}
     pending, failures, progress_at = list(keys), 0, dynamodb.clock.monotonic()
     while pending:
-        request = {table: {"Keys": pending[:KEYS_PER_BATCH], "ConsistentRead": True, **projection}}
+        asked = pending[:KEYS_PER_BATCH]
+        request = {table: {"Keys": asked, "ConsistentRead": True, **projection}}
         answer = dynamodb.call("BatchGetItem", {"RequestItems": request})
         items = answer["Responses"].get(table, [])
         yield from items
         unread = answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
-        is_progress = len(unread) < len(request[table]["Keys"])
+        is_progress = len(unread) < len(asked)
         pending = unread + pending[KEYS_PER_BATCH:]
         if is_progress:
             failures, progress_at = 0, dynamodb.clock.monotonic()

@@ -258,7 +258,7 @@ def end_run(services: ExportServices, job: Job, status: Status, counts: Counts, 
         changes: of the job's fields.
     """
     ended = finished(job, status, counts, services.clock.now(), services.jobs.retention, **changes)
-    stored = services.jobs.finish(ended, job.status)
+    stored = services.jobs.finish(ended, job.status, also=changes)
     note_end(services, stored)
     return stored
 

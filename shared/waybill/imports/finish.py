@@ -31,7 +31,7 @@ from waybill.imports.result_files import join_result_files
 from waybill.imports.row_reader import RowReader
 from waybill.jobs.giving_up import failure_code
 from waybill.jobs.leases import FINISH, WRITE_TIMEOUT_SECONDS, Heartbeat, lease_chunk
-from waybill.jobs.ledger import LedgerEntry
+from waybill.jobs.ledger import LedgerEntry, owns
 from waybill.jobs.model import Counts, Job, Outcome, Status, finished, job_prefix
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def _finish_planned(
     heartbeat.send()
     if ended.outcome is Outcome.SUCCESS and not job.dry_run:
         services.duplicates.remember(job, plan.sha256)
-    return services.jobs.finish(ended, Status.IN_PROGRESS)
+    return services.jobs.finish(ended, Status.IN_PROGRESS, owns(FINISH, attempt))
 
 
 def _complete_ledger(

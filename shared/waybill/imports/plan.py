@@ -79,7 +79,7 @@ def plan_import(services: Services, job_id: str, remaining_seconds: Remaining = 
         format=found.format,
     )
     services.files.put(bucket, plan_key(job_id), plan.to_json(job_id), "application/json")
-    services.jobs.set_plan(job_id, found.scan.rows, found.detected, duplicate_of)
+    services.jobs.set_plan(job_id, found.scan.rows, len(plan.chunks), found.detected, duplicate_of)
     return _planned(services, job, plan)
 
 

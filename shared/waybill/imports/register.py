@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from waybill.aws.expressions import Attr
 from waybill.entities.row_results import RowError
 from waybill.imports.error_log import write_error_log
 from waybill.imports.policy import schema_options
@@ -109,8 +110,14 @@ def register_failed(services: Services, job: Job, code: str, message: str, drop:
 
 
 def fail_import(services: Services, job: Job, errors: list[RowError]) -> Job:
-    """End a job whose file cannot be imported: FAILED with nothing counted, and an error log."""
-    stored = services.jobs.finish(_failed(services, job, errors), job.status)
+    """End a job whose file cannot be imported: FAILED with nothing counted, and an error log.
+
+    Raises:
+        Superseded: the job was begun or planned since it was read.
+    """
+    total = Attr("total")
+    is_unplanned = total.is_missing() if job.counts.total is None else total.equals(job.counts.total)
+    stored = services.jobs.finish(_failed(services, job, errors), job.status, is_unplanned)
     start_next(services, job.entity_uid)
     return stored
 

@@ -3,8 +3,10 @@
     JOB#{jobId} / CHUNK#{chunk}#{part}   the members of `LedgerEntry`
 
 Counts never grow by ADD alone: after a lost reply the retry would count twice. They change only in the transaction that
-puts a ledger item which must not exist yet. While an attempt works on a chunk, the job's record holds its lease
-(`leases.{chunk}`), which also carries the progress.
+puts a ledger item which must not exist yet. With a chunk's last part that transaction also counts the chunk as loaded,
+which decides whether a Stop comes in time (`JobRepository.request_stop`).
+
+While an attempt works on a chunk, the job's record holds its lease (`leases.{chunk}`), which also carries the progress.
 """
 
 from __future__ import annotations
@@ -106,7 +108,7 @@ class Ledger:
             Superseded: another attempt owns the chunk, or the job has ended.
         """
         try:
-            return self._set_lease(self._heartbeats, job_id, chunk, lease, _owns(chunk, lease.attempt))
+            return self._set_lease(self._heartbeats, job_id, chunk, lease, owns(chunk, lease.attempt))
         except ConditionFailed:
             raise _superseded(job_id, chunk) from None
 
@@ -129,12 +131,17 @@ class Ledger:
         ahead = _progress_ahead(entry, lease)
         totals = Change(
             sets={} if ahead is None else {path: dataclasses.asdict(ahead)},
-            adds={"imported": entry.imported, "rejected": entry.rejected, "repeated": entry.repeated},
+            adds={
+                "imported": entry.imported,
+                "rejected": entry.rejected,
+                "repeated": entry.repeated,
+                "chunksLoaded": int(entry.is_last),
+            },
             removes=[path] if ahead is None else [],
         )
         actions = [
             self._table.put_action(_item(job_id, entry), NEW),
-            self._table.update_action(record_key(job_id), totals, _owns(entry.chunk, entry.attempt)),
+            self._table.update_action(record_key(job_id), totals, owns(entry.chunk, entry.attempt)),
         ]
         # The same token for the same attempt: a lost reply and a retry are one transaction.
         token = hashlib.sha256(f"{job_id}/{entry.chunk}/{entry.part}/{entry.attempt}".encode()).hexdigest()[:36]
@@ -154,7 +161,8 @@ class Ledger:
         return job_from_item(table.update(record_key(job_id), Change(sets=sets), where))
 
 
-def _owns(chunk: int, attempt: str) -> Condition:
+def owns(chunk: int, attempt: str) -> Condition:
+    """The job is in progress, and no other attempt has taken the chunk over."""
     return RUNNING & Attr(f"leases.{chunk}.attempt").equals(attempt)
 
 

@@ -92,7 +92,8 @@ class ChunkLease:
 class Job:
     """One run of an import or an export, as stored. Times are aware UTC datetimes.
 
-    `leases` holds the chunks in work by number; a finished chunk's rows are in `counts`, through its ledger item.
+    `leases` holds the chunks in work by number; a finished chunk's rows are in `counts`, through its ledger item, and
+    `chunks_loaded` counts it. `chunks` is how many the plan made.
     """
 
     job_id: str
@@ -116,6 +117,8 @@ class Job:
     outcome: Outcome | None = None
     counts: Counts = field(default_factory=Counts)
     leases: dict[int, ChunkLease] = field(default_factory=dict)
+    chunks: int | None = None
+    chunks_loaded: int = 0
     error_code: str | None = None
     error_message: str | None = None
     mode: str = "upsert"
@@ -176,12 +179,18 @@ class Job:
         """Of the rejected rows, those that another row of the file replaces, as far as a precheck has found them."""
         return self.counts.repeated + sum(lease.repeated for lease in self.leases.values())
 
+    @property
+    def is_loaded(self) -> bool:
+        """Whether every chunk is finished: what is left is to put the result together."""
+        return self.chunks is not None and self.chunks_loaded == self.chunks
+
     def allowed_actions(self) -> list[str]:
         """What the status allows (contract section 4), in the words of the API's paths."""
         if self.status is Status.WAITING:
             return ["cancel"] if self.process is Process.IMPORT else []
         if self.status is Status.IN_PROGRESS:
-            return ["stop"] if self.process is Process.IMPORT and self.stop_reason is None else []
+            may_stop = self.process is Process.IMPORT and self.stop_reason is None and not self.is_loaded
+            return ["stop"] if may_stop else []
         return ["delete"]
 
 

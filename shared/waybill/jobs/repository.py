@@ -1,5 +1,8 @@
 """Job records, and the moves between statuses, each one conditional request.
 
+A stored job is never put as a whole: workers, people and the schedule change it side by side, and a put would undo what
+the others did since it was read. Each method sets the attributes that it is about, on the conditions that it relied on.
+
     JOB#{jobId} / JOB          the status record, as `items.job_item` makes it
     JOB#{jobId} / DEFINITION   the entity (or export) as it was when the job was registered
 
@@ -13,13 +16,13 @@ Lists read the index `newest` (keys only, so that progress does not rewrite it) 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from waybill.aws.dynamodb import ConditionFailed, TransactionCanceled
-from waybill.aws.expressions import Attr, Change
+from waybill.aws.expressions import Attr, Change, Condition
 from waybill.aws.table import Action, Item, Key, Table
 from waybill.clock import Clock
 from waybill.errors import Conflict, EntityDeleted, Gone, NotFound, NotItsTurn, Superseded
@@ -47,6 +50,12 @@ WAITING = Attr("status").equals(Status.WAITING)
 RUNNING = Attr("status").equals(Status.IN_PROGRESS)
 ENDED = Attr("status").is_in(*sorted(TERMINAL))
 NOT_ENDED = Attr("status").is_in(Status.WAITING, Status.IN_PROGRESS)
+
+#: What every end sets; the rest of a job stays as it is stored.
+_ENDING = (
+    *("status", "outcome", "completedAt", "errorCode", "errorMessage", "expiresAt", "filesExpireAt", "leases"),
+    *("total", "imported", "rejected", "unprocessed", "repeated", "lost", "hasErrorLog", "hasRejects"),
+)
 
 
 class JobRepository:
@@ -239,13 +248,19 @@ class JobRepository:
         self._outbox.publish_new(begun)
         return begun
 
-    def set_plan(self, job_id: str, total: int, detected: Mapping[str, Any], duplicate_of: str | None = None) -> Job:
+    def set_plan(
+        self, job_id: str, total: int, chunks: int, detected: Mapping[str, Any], duplicate_of: str | None = None
+    ) -> Job:
         """Record what the plan found, once the rows are counted.
+
+        Args:
+            total: the number of rows.
+            chunks: the number of chunks that they are loaded in.
 
         Raises:
             Superseded: the job has ended.
         """
-        plan = {"total": total, "detected": dict(detected), "duplicateOf": duplicate_of}
+        plan = {"total": total, "chunks": chunks, "detected": dict(detected), "duplicateOf": duplicate_of}
         return self._change_running(job_id, Change(sets=plan))
 
     def set_once(self, job_id: str, **values: Any) -> Job:
@@ -297,19 +312,27 @@ class JobRepository:
             raise _ended(job_id) from None
 
     def request_stop(self, job_id: str, reason: str) -> Job:
-        """Ask the workers to stop; they see it with their next heartbeat.
+        """Ask the workers to stop; they see it with their next heartbeat. The first reason stays.
+
+        The finish reads the job after the last chunk is loaded, so a reason that is taken here is always in the ended
+        job.
 
         Raises:
-            Conflict: the job is not an import in progress.
+            Conflict: the job is not an import in progress, or every chunk is loaded.
         """
-        change = Change(defaults={"stopReason": reason})
+        is_loading = Attr("chunks").is_missing() | ~Attr("chunksLoaded").equals(Attr("chunks"))
+        may_stop = RUNNING & Attr("process").equals(Process.IMPORT) & is_loading
         try:
-            item = self._table.update(record_key(job_id), change, RUNNING & Attr("process").equals(Process.IMPORT))
+            item = self._table.update(record_key(job_id), Change(defaults={"stopReason": reason}), may_stop)
         except ConditionFailed:
             job = self.get(job_id)
             if job.stop_reason == reason:  # this request was heard, and its reply was lost
                 return job
-            raise Conflict(f"A job that is {job.status} cannot be stopped.", job.allowed_actions()) from None
+            if job.process is Process.IMPORT and job.status is Status.IN_PROGRESS:
+                message = "Every row of this import is processed; there is nothing left to stop."
+            else:
+                message = f"A job that is {job.status} cannot be stopped."
+            raise Conflict(message, job.allowed_actions()) from None
         return job_from_item(item)
 
     def count_restart(self, job: Job, recovering_since: datetime | None = None) -> Job:
@@ -331,18 +354,50 @@ class JobRepository:
         except ConditionFailed:
             raise Superseded(f"job {job.job_id} has ended, or is being recovered already") from None
 
-    def finish(self, job: Job, expected: Status) -> Job:
-        """Store a job at its terminal status, schedule the deletion of its files and leave the queue.
+    def finish(self, job: Job, expected: Status, where: Condition | None = None, also: Collection[str] = ()) -> Job:
+        """Store how a job ended, schedule the deletion of its files and leave the queue. A Stop that was accepted since
+        the job was read stays: the reason is in the ended job and in its announcement.
 
         Args:
             job: as `jobs.model.finished` made it.
             expected: the status it must still have.
+            where: what else must still hold, of what the caller relied on.
+            also: the names of other fields that the end sets.
 
         Returns:
             The job as stored: when another call ended it first, that one's.
+
+        Raises:
+            Superseded: the job has not ended, and `expected` or `where` does not hold.
         """
+        while True:
+            actions = self._end(job, expected, where, also)
+            try:
+                self._table.transact(actions, rounds=CONFLICT_ROUNDS)
+                break
+            except TransactionCanceled as error:
+                stored = self.find(job.job_id)
+                if stored is not None and stored.is_terminal:
+                    return stored
+                if stored is None or 0 not in error.failed_conditions:
+                    raise
+                if stored.stop_reason == job.stop_reason:
+                    raise Superseded(f"job {job.job_id} was changed meanwhile") from None
+                job = replace(job, stop_reason=stored.stop_reason)
+        if job.process is Process.IMPORT:
+            self._outbox.publish_new(job)  # an export's end is published once its definition knows of it
+        return job
+
+    def _end(self, job: Job, expected: Status, where: Condition | None, also: Collection[str]) -> list[Action]:
+        item, reason = job_item(job), Attr("stopReason")
+        names = {*_ENDING, *map(camel, also)}
+        change = Change(sets={name: value for name, value in item.items() if name in names})
+        is_unchanged = Attr("status").equals(expected)
+        is_unchanged &= reason.is_missing() if job.stop_reason is None else reason.equals(job.stop_reason)
+        if where is not None:
+            is_unchanged &= where
         actions = [
-            self._table.put_action(job_item(job), Attr("status").equals(expected)),
+            self._table.update_action(record_key(job.job_id), change, is_unchanged),
             self._table.put_action(removal_item(job)),
             self._table.delete_action(active_key(job)),
         ]
@@ -351,16 +406,7 @@ class JobRepository:
         if job.takes_turns and expected is Status.IN_PROGRESS:
             actions.append(release_action(self._table, job))
         actions.append(self._table.put_action(outbox_item(job, self._clock.now())))
-        try:
-            self._table.transact(actions, rounds=CONFLICT_ROUNDS)
-        except TransactionCanceled:
-            stored = self.find(job.job_id)
-            if stored is None or not stored.is_terminal:
-                raise
-            return stored
-        if job.process is Process.IMPORT:
-            self._outbox.publish_new(job)  # an export's end is published once its definition knows of it
-        return job
+        return actions
 
     def expire(self, job: Job) -> Item:
         """Record that an ended job is to be deleted: it has expired, and its entry among `removals` is due. One

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from waybill.aws.dynamodb import TransactionCanceled
-from waybill.errors import Conflict
+from waybill.errors import Conflict, Superseded
 from waybill.exports.run import note_end
 from waybill.imports.register import start_next
 from waybill.jobs.model import Counts, Job, Process, Status, finished
@@ -26,7 +25,7 @@ def cancel_job(services: ExportServices, job: Job) -> Job:
     ended = finished(job, Status.CANCELED, Counts(total=0), services.clock.now(), services.jobs.retention)
     try:
         stored = services.jobs.finish(ended, Status.WAITING)
-    except TransactionCanceled:
+    except Superseded:
         stored = services.jobs.get(job.job_id)
     if stored.status is not Status.CANCELED:
         raise Conflict(f"A job that is {stored.status} cannot be canceled.", stored.allowed_actions())
@@ -38,7 +37,7 @@ def stop_job(services: ExportServices, job: Job) -> Job:
     """Ask an import in progress to stop; its workers see it within seconds.
 
     Raises:
-        Conflict: the job is not an import in progress.
+        Conflict: the job is not an import in progress, or every chunk is loaded.
     """
     if job.process is not Process.IMPORT or job.status is not Status.IN_PROGRESS:
         raise Conflict(f"A job that is {job.status} cannot be stopped.", job.allowed_actions())
