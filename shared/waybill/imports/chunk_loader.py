@@ -17,8 +17,9 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
+from itertools import compress
 from typing import TYPE_CHECKING
 
 from waybill.aws.files import SourceChanged, Writer
@@ -30,6 +31,7 @@ from waybill.imports.job_files import checks_prefix, part_prefix
 from waybill.imports.modes import MODES
 from waybill.imports.plan_document import ImportPlan
 from waybill.imports.policy import Policy
+from waybill.imports.read_back import ReadBack, longest_gap
 from waybill.imports.rejects import ChunkRejects
 from waybill.imports.sinks import BatchSink, NoSink, Sink, conditional_sink
 from waybill.imports.target_sink import target_sink
@@ -65,11 +67,16 @@ class _Tally:
 
 @dataclass
 class _Written:
-    """What a stopped attempt wrote: every good row before `handed_in` that is neither in `lost` nor `refused`."""
+    """What was written of a stopped part: every good row before `handed_in` that is neither in `lost` nor `refused`.
+
+    `end_row` is set where the time was over before the table was asked for all rows: the rows from there on are left to
+    the next part.
+    """
 
     handed_in: int
     lost: set[int]
     refused: dict[int, RowError] = field(default_factory=dict)
+    end_row: int | None = None
 
 
 def load_leased_chunk(
@@ -86,7 +93,7 @@ def load_leased_chunk(
     """Load what `parts` left of a chunk, under a lease of `attempt`.
 
     Args:
-        skip: write nothing, and list the rows as stopped.
+        skip: write nothing, and list the rows as stopped; those that stand in the table count as imported.
 
     Raises:
         Superseded: a newer attempt owns the chunk, or the job has ended.
@@ -96,7 +103,7 @@ def load_leased_chunk(
     start = _Tally(begin.next_row if begin else chunk.first_row, begin.next_byte if begin else chunk.start)
     part = len(parts)
     prefix = part_prefix(job.job_id, chunk.number, part, attempt)
-    written: _Written | None = loader.found_written() if skip or job.stop_reason else None
+    written: _Written | None = loader.known_written() if skip or job.stop_reason else None
     if written is None:
         with closing(loader), _PartFiles(services.files, services.settings.files_bucket, prefix) as outputs:
             try:
@@ -105,6 +112,7 @@ def load_leased_chunk(
                 written = loader.stop()
                 outputs.discard()
     if written is not None:
+        written = loader.read_back(replace(start), written)
         # A second pass over the same rows, now that it is known which of them were written.
         with _PartFiles(services.files, services.settings.files_bucket, prefix) as outputs:
             tally, report = loader.list_stopped(replace(start), outputs, written)
@@ -202,12 +210,12 @@ class _Loader:
             row, imported, rejected, repeated = self._progress.popleft()
             self._heartbeat.note(imported + rejected, imported, rejected, row, repeated)
 
-    def found_written(self) -> _Written:
-        """What earlier attempts wrote, as far as is known."""
+    def known_written(self) -> _Written:
+        """What earlier attempts reported as written."""
         return _Written(self._heartbeat.lease.row, set())
 
     def stop(self) -> _Written:
-        """What had been written when the attempt stopped."""
+        """What is known to be written when the attempt stops."""
         lost, refused = self._sink.stop()
         known = self._heartbeat.lease.row  # an earlier attempt may have come further
         lost = {row for row in lost if row >= known}
@@ -216,6 +224,39 @@ class _Loader:
     def close(self) -> None:
         self._sink.close()
 
+    def read_back(self, tally: _Tally, known: _Written) -> _Written:
+        """Ask the table for the rows that are not known to be written: an attempt that died came further than it
+        reported, and a request whose reply was lost may have been applied."""
+        policy, asks_rest = self._policy, self._heartbeat.lease.attempts > 1
+        may_write = policy.writes and (self._job.options.get("deduplicated") or not policy.needs_precheck)
+        if not may_write or not (asks_rest or known.lost):
+            return known
+        losers = _read_losers(self._services, self._job, self._chunk.number) if policy.needs_precheck else {}
+        gap = longest_gap(self._services.settings.write_connections)
+        search = ReadBack(self._services.dynamodb, self._reader, self._job, gap, self._heartbeat.check)
+        first, end_row = min({known.handed_in, *known.lost}), None
+        with suppress(SourceChanged):
+            for segment, row, count in self._segments(tally):
+                self._heartbeat.check()
+                if row + count <= first:
+                    continue
+                if row >= known.handed_in and not asks_rest:
+                    break
+                block = self._reader.read(segment, row, count, self._services.clock.now(), BatchSink.wrapping)
+                self._reader.reject_keys(block, losers)
+                self._reader.reject_keys(block, known.refused)
+                unsure = [asks_rest if at >= known.handed_in else at in known.lost for at in block.rows]
+                rows, keys = list(compress(block.rows, unsure)), list(compress(block.keys, unsure))
+                search.ask(rows, keys, list(compress(block.texts, unsure)))
+                if search.is_over:
+                    break
+                if self._remaining_seconds() < RESERVE_SECONDS:
+                    end_row = tally.next_row
+                    break
+        handed_in = max(known.handed_in, search.end_row)
+        unasked = {row for row in known.lost if row >= tally.next_row}
+        return _Written(handed_in, search.missing | unasked, known.refused, end_row)
+
     def list_stopped(self, tally: _Tally, outputs: _PartFiles, written: _Written) -> tuple[_Tally, ChunkRejects]:
         """Report the rows of a stopped part: what was written counts, the rest is listed."""
         losers = _read_losers(self._services, self._job, self._chunk.number) if self._policy.needs_precheck else {}
@@ -223,20 +264,23 @@ class _Loader:
         digests = DigestFile(self._plan.key_partitions)
         try:
             for segment, row, count in self._segments(tally):
+                self._heartbeat.check()
                 if row >= written.handed_in:
                     for number, raw in self._reader.raw_rows(segment, row, count):
                         report.reject(raw, [stopped(number)])
                         tally.unprocessed += 1
-                    continue
-                block = self._reader.read(segment, row, count, self._services.clock.now(), None)
-                self._reader.reject_keys(block, losers)
-                self._reader.reject_keys(block, written.refused)
-                if self._policy.refuses_all:
-                    block.stop_all()
-                block.stop(written.handed_in, written.lost)
-                report.reject_all(block.rejected())
-                self._count(tally, block, digests)
-                self._heartbeat.check()
+                else:
+                    block = self._reader.read(segment, row, count, self._services.clock.now(), None)
+                    self._reader.reject_keys(block, losers)
+                    self._reader.reject_keys(block, written.refused)
+                    if self._policy.refuses_all:
+                        block.stop_all()
+                    block.stop(written.handed_in, written.lost)
+                    report.reject_all(block.rejected())
+                    self._count(tally, block, digests)
+                if written.end_row is not None and written.end_row <= tally.next_row < self._end_row:
+                    tally.is_last = False
+                    break
         except SourceChanged:
             self._list_lost_source(tally, report)
         outputs.put_details(report, digests if tally.imported else None)

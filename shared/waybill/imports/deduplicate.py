@@ -32,13 +32,15 @@ if TYPE_CHECKING:
 def deduplicate_import(services: Services, job_id: str, remaining_seconds: Remaining = whole_invocation) -> bool:
     """Decide which valid rows lose: earlier ones of a key, later ones of a unique value, those the table would refuse.
 
-    For all-or-nothing, a single bad row sets the job's option `refused`: then nothing is written.
+    For all-or-nothing, a single bad row sets the job's option `refused`: then nothing is written. Does nothing for a
+    job that is to stop already: no row is written, and none can lose.
 
     Returns:
         Whether all is decided. When the time runs out, what is done is saved, and the next invocation goes on there.
     """
     job, plan = services.jobs.get(job_id), read_plan(services, job_id)
-    if plan is None or job.status is not Status.IN_PROGRESS or job.options.get("deduplicated"):
+    is_needed = job.status is Status.IN_PROGRESS and not (job.stop_reason or job.options.get("deduplicated"))
+    if plan is None or not is_needed:
         return True
     reader = reader_of(services, job, plan)
     searches: list[DuplicateSearch] = []

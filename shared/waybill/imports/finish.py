@@ -163,14 +163,15 @@ def _complete_ledger(
     ledger = services.ledger.entries(job.job_id)
     for chunk in plan.chunks:
         parts = ledger.setdefault(chunk.number, [])
-        if not parts or not parts[-1].is_last:
+        while not parts or not parts[-1].is_last:
             check_time(remaining_seconds)
             attempt = new_token(services.ids)
             leased = lease_chunk(services, job.job_id, chunk.number, attempt)
             # Again: under the lease, nobody else adds to it.
             parts[:] = services.ledger.entries(job.job_id, chunk.number).get(chunk.number, [])
             if not parts or not parts[-1].is_last:
-                parts.append(load_leased_chunk(services, leased, plan, chunk, parts, attempt, skip=True))
+                part = load_leased_chunk(services, leased, plan, chunk, parts, attempt, remaining_seconds, skip=True)
+                parts.append(part)
     return ledger
 
 

@@ -36,14 +36,16 @@ def precheck_chunk(
 ) -> bool:
     """Validate a chunk without writing, and save what the deduplication needs to know about it.
 
-    Does nothing once the job is deduplicated: rows are being written then, and would be found in the table.
+    Does nothing once the job is deduplicated: rows are being written then, and would be found in the table. Nor does it
+    for a job that is to stop: nothing will be written.
 
     Returns:
         Whether the chunk is done. A slow table may take longer to answer than an invocation has; its answers so far are
         saved.
     """
     job, plan = services.jobs.get(job_id), read_plan(services, job_id)
-    if plan is None or job.status is not Status.IN_PROGRESS or job.options.get("deduplicated"):
+    is_needed = job.status is Status.IN_PROGRESS and not (job.stop_reason or job.options.get("deduplicated"))
+    if plan is None or not is_needed:
         return True
     reader = reader_of(services, job, plan)
     keys = DigestFile(max(1, plan.key_partitions))

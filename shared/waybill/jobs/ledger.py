@@ -91,7 +91,11 @@ class Ledger:
         now = self._clock.now().timestamp()
         if old is not None and old.attempt != attempt and old.until > now * 1000:
             raise LeaseHeld(old.until / 1000 - now)
-        lease = replace(old or ChunkLease(attempt), attempt=attempt, until=int((now + seconds) * 1000))
+        until = int((now + seconds) * 1000)
+        if old is None:
+            lease = ChunkLease(attempt, until=until)
+        else:
+            lease = replace(old, attempt=attempt, until=until, attempts=old.attempts + 1)
         path = f"leases.{chunk}"
         is_unchanged = Attr(path).is_missing() if old is None else Attr(path).equals(dataclasses.asdict(old))
         try:
@@ -118,8 +122,9 @@ class Ledger:
         `unprocessed` rows stay in the ledger only: the job shows them when it has ended.
 
         Args:
-            lease: the attempt's progress. Where an attempt before it had come further than this part does, the rest
-                stays with the chunk (not leased to anybody), so that the job's `processed` does not fall.
+            lease: the attempt's progress. Where an attempt before it may have come further than this part does, that
+                stays with the chunk (not leased to anybody): the job's `processed` does not fall, and the next attempt
+                knows that rows may be written.
 
         Returns:
             The entry that counts: this one, or the one that an earlier call wrote.
@@ -128,7 +133,7 @@ class Ledger:
             Superseded: another attempt owns the chunk, or the job has ended.
         """
         path = f"leases.{entry.chunk}"
-        ahead = _progress_ahead(entry, lease)
+        ahead = _left_by_others(entry, lease)
         totals = Change(
             sets={} if ahead is None else {path: dataclasses.asdict(ahead)},
             adds={
@@ -170,17 +175,21 @@ def _superseded(job_id: str, chunk: int) -> Superseded:
     return Superseded(f"chunk {chunk} of job {job_id} belongs to another attempt")
 
 
-def _progress_ahead(entry: LedgerEntry, lease: ChunkLease | None) -> ChunkLease | None:
-    """What an earlier attempt had done beyond this part; None when that is nothing, or the chunk is finished."""
-    if lease is None or entry.is_last or lease.processed <= entry.imported + entry.rejected:
+def _left_by_others(entry: LedgerEntry, lease: ChunkLease | None) -> ChunkLease | None:
+    """What earlier attempts have done beyond this part; None when that is nothing, or the chunk is finished."""
+    if lease is None or entry.is_last:
         return None
+    processed = lease.processed - entry.imported - entry.rejected
+    if processed <= 0:
+        return None if lease.attempts == 1 else ChunkLease(entry.attempt, attempts=lease.attempts)
     return ChunkLease(
         entry.attempt,
-        lease.processed - entry.imported - entry.rejected,
+        processed,
         max(0, lease.imported - entry.imported),
         max(0, lease.rejected - entry.rejected),
         row=lease.row,
         repeated=max(0, lease.repeated - entry.repeated),
+        attempts=lease.attempts,
     )
 
 

@@ -76,7 +76,8 @@ class ChunkLease:
     attempt may take it over (epoch milliseconds).
 
     `row` is the first row that is not known to be handled. The counts cover exactly the rows before it, which stay in
-    the table, or rejected, when the attempt dies. `repeated` is as in `Counts`.
+    the table, or rejected, when the attempt dies. `repeated` is as in `Counts`. `attempts` counts those that have worked
+    on the chunk: with more than one, rows may be written from `row` on.
     """
 
     attempt: str
@@ -86,6 +87,7 @@ class ChunkLease:
     until: int = 0
     row: int = 0
     repeated: int = 0
+    attempts: int = 1
 
 
 @dataclass(frozen=True)
