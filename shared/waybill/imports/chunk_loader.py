@@ -243,8 +243,8 @@ class _Loader:
                 if row >= known.handed_in and not asks_rest:
                     break
                 block = self._reader.read(segment, row, count, self._services.clock.now(), BatchSink.wrapping)
-                self._reader.reject_keys(block, losers)
-                self._reader.reject_keys(block, known.refused)
+                block.reject(losers)
+                block.reject(known.refused)
                 unsure = [asks_rest if at >= known.handed_in else at in known.lost for at in block.rows]
                 rows, keys = list(compress(block.rows, unsure)), list(compress(block.keys, unsure))
                 search.ask(rows, keys, list(compress(block.texts, unsure)))

@@ -76,8 +76,8 @@ class ChunkLease:
     attempt may take it over (epoch milliseconds).
 
     `row` is the first row that is not known to be handled. The counts cover exactly the rows before it, which stay in
-    the table, or rejected, when the attempt dies. `repeated` is as in `Counts`. `attempts` counts those that have worked
-    on the chunk: with more than one, rows may be written from `row` on.
+    the table, or rejected, when the attempt dies. `repeated` is as in `Counts`. `attempts` counts those that have
+    worked on the chunk: with more than one, rows may be written from `row` on.
     """
 
     attempt: str
