@@ -24,7 +24,7 @@ from waybill.errors import Conflict, DeliveryFailed, JobFailed, NotFound, Supers
 from waybill.exports import deliver as delivering
 from waybill.exports import extract as extraction
 from waybill.exports.definition import PAUSE_AFTER, Export, ExportStatus
-from waybill.exports.destinations.base import Delivery
+from waybill.exports.destinations.base import Delivery, SetAside
 from waybill.exports.destinations.s3 import S3
 from waybill.exports.destinations.sftp import Sftp
 from waybill.exports.run import activate, fail_export, fail_run, relaunch_export, run_now, tick
@@ -502,6 +502,35 @@ def test_a_step_that_fails_for_good_cleans_up_at_the_receiver_and_ends_the_run(
     assert discarded == [{"step": "swapping", "name": "contacts.csv"}]
     failed = services.jobs.get(job.job_id)
     assert (failed.status, failed.error_code) == (Status.FAILED, "timed-out")
+
+
+def test_an_old_file_that_an_ended_run_left_under_another_name_gets_it_back_by_the_next_run(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Recovery ends a run without connecting to its destination. What cannot be restored is tried again."""
+    restored: list[SetAside] = []
+    is_reachable = False
+
+    def restore(_: S3, services: Services, aside: SetAside) -> None:
+        if not is_reachable:
+            raise DeliveryFailed("timeout", "Nobody answered.")
+        restored.append(aside)
+
+    monkeypatch.setattr(S3, "leaves_aside", lambda _, progress: progress.get("step") == "swapping")
+    monkeypatch.setattr(S3, "restore", restore)
+    export = activate(services, export_of(services, **PERIODIC), "alice", "a")
+    ended = run_now(services, export, "alice", "a")
+    extraction.extract(services, ended.job_id, enough)
+    services.jobs.set_delivery(ended.job_id, {"step": "swapping", "name": "contacts.csv"})
+    fail_export(services, ended.job_id)
+    left = []
+    for is_reachable in (False, True, True):  # noqa: B007  `restore` reads it
+        job = end(services, run_now(services, export, "alice", "a"))
+        assert services.jobs.get(job.job_id).status is Status.COMPLETED
+        left.append(len(services.exports.get(export.export_id).set_aside))
+    assert left == [1, 0, 0]
+    destination = export.definition.destination
+    assert restored == [SetAside(ended.job_id, destination, ended.file_name, "contacts.csv")]
 
 
 def test_a_server_that_stalls_longer_than_a_lease_is_waited_for(

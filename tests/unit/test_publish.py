@@ -14,7 +14,7 @@ import pytest
 
 from waybill.errors import DeliveryFailed
 from waybill.exports.destinations.names import manifest_name, numbered, part_names
-from waybill.exports.destinations.publish import Publication, Source, Step, discard, publish
+from waybill.exports.destinations.publish import Publication, Source, Step, discard, publish, restore
 
 JOB = "0d9a35a1-5f9c-5c8e-8d0c-0f7f35a4b2e6"
 NAME = "contacts_20260131.csv.gz"
@@ -427,6 +427,48 @@ def test_the_old_file_stays_until_the_new_one_has_its_name(reason: str, replaces
             assert server.files.get(NAME) in (OLD, CONTENT), where
         assert deliver(MemoryConnection(server), state, replace=True) == NAME, where
         assert server.files[NAME] == CONTENT and server.files[manifest_name(NAME)] == manifest(NAME), where
+
+
+@pytest.mark.parametrize("has_other_name", [False, True])
+@pytest.mark.parametrize("reason", ["killed", "connection-lost"])
+def test_the_next_run_restores_the_old_file_of_one_that_ended_without_reaching_the_server(
+    reason: str, has_other_name: bool
+) -> None:
+    """Broken at every point of an exchange, and never cleaned up. File names may contain the date."""
+
+    def failure() -> BaseException:
+        return Crash() if reason == "killed" else DeliveryFailed(reason, "No.")
+
+    next_name, next_job = "next.csv" if has_other_name else NAME, JOB[::-1]
+    seen = set()
+    for number in range(count_replacing_points(replaces=False)):
+        server, state = with_old_file(replaces=False), State()
+        reach, _ = breaking_at(number, failure)
+        state.break_at = reach
+        with suppress(Crash, DeliveryFailed):
+            deliver(MemoryConnection(server, reach), state, replace=True)
+        if state.publication is None or state.publication.step is not Step.SWAPPING:
+            assert server.files[NAME] in (OLD, CONTENT)
+            continue
+        seen.add(NAME in server.files)
+        restore(MemoryConnection(server), NAME, JOB, state.publication.name)
+        assert server.files[NAME] in (OLD, CONTENT)
+        assert [name for name in server.files if name.startswith(".")] == []
+        arguments = {"replace": True, "remaining_seconds": lambda: 900.0}
+        source = Source(len(CONTENT), lambda offset: iter([CONTENT[offset:]]))
+        publish(MemoryConnection(server), next_name, next_job, source, manifest, State(), **arguments)  # type: ignore[arg-type]
+        assert server.files[next_name] == CONTENT
+        restore(MemoryConnection(server), NAME, JOB, state.publication.name)
+        assert server.files[NAME] in (OLD, CONTENT) and server.files[next_name] == CONTENT
+    assert seen == {True, False}, "the name was missing at one point at least"
+
+
+def test_restoring_tells_when_the_server_cannot_be_reached() -> None:
+    def refuse(_: str) -> None:
+        raise DeliveryFailed("connection-lost", "It broke off.")
+
+    with pytest.raises(DeliveryFailed):
+        restore(MemoryConnection(Server(), refuse), NAME, JOB, NAME)
 
 
 @pytest.mark.parametrize("reason", ["exists", "permission", "disk-full", "protocol"])

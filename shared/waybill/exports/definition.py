@@ -59,6 +59,9 @@ MAX_RECIPIENTS = 50
 DELETED = "_deleted"
 """Last column of an export that includes deletions."""
 
+MAX_SET_ASIDE = 5
+"""Old files that an export remembers to give their names back."""
+
 PAUSE_AFTER = 5
 """Failed runs in a row after which an export pauses itself."""
 
@@ -215,8 +218,9 @@ class Export:
     `version` counts the edits. `series` is new when an edit makes an incremental export start over; `window_end` is
     where the last delivered window of the series ended. `handled_until`: the schedule up to here is done. `running` is
     the run that has not ended, `job_id` the latest one, `last_run` a summary that outlives its job. `failures`: failed
-    runs in a row. `message` says why the export paused itself. The schedule attends to it at `due_at`, and `revision`
-    counts all changes; the repository keeps both.
+    runs in a row. `set_aside`: old files of receivers to which the next run gives their names back, each the members of
+    a `destinations.base.SetAside`. `message` says why the export paused itself. The schedule attends to it at
+    `due_at`, and `revision` counts all changes; the repository keeps both.
     """
 
     export_id: str
@@ -234,6 +238,7 @@ class Export:
     window_end: datetime | None = None
     handled_until: datetime | None = None
     failures: int = 0
+    set_aside: tuple[dict[str, Any], ...] = ()
     message: str | None = None
     revision: int = dataclasses.field(default=1, compare=False)
     due_at: datetime | None = dataclasses.field(default=None, compare=False)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from waybill.errors import DeliveryFailed, Superseded
 from waybill.exports.definition import DELETED, Definition
 from waybill.exports.destinations import kind_of
-from waybill.exports.destinations.base import DeliveredKind, Delivery
+from waybill.exports.destinations.base import DeliveredKind, Delivery, SetAside
 from waybill.exports.run import end_run, fail_export, fail_run, snapshot_of
 from waybill.ids import new_token
 from waybill.jobs.leases import LenientHeartbeat, lease_chunk
@@ -48,6 +48,7 @@ def deliver(services: ExportServices, job_id: str, remaining_seconds: Callable[[
         _complete(services, job, has_download=True)
         return {"outcome": "ended"}
     delivery = _leased(services, job_id, definition, snapshot, remaining_seconds)
+    _restore_old_files(delivery, snapshot.get("setAside", []))
     try:
         name = kind.deliver(delivery, remaining_seconds)
     except DeliveryFailed as error:
@@ -70,6 +71,21 @@ def fail_delivery(services: ExportServices, job_id: str, remaining_seconds: Call
             except Exception:  # the run must end all the same
                 logger.exception("Delivery not cleaned up")
     fail_export(services, job_id)
+
+
+def _restore_old_files(delivery: Delivery, set_aside: list[dict[str, Any]]) -> None:
+    """Give old files that earlier runs had to leave under another name their names back, as far as possible."""
+    restored: list[str] = delivery.progress.get("restored", [])
+    for aside in (SetAside(**each) for each in set_aside if each["job_id"] not in restored):
+        kind = kind_of(aside.destination)
+        try:
+            if isinstance(kind, DeliveredKind):
+                kind.restore(delivery.services, aside)
+        except Exception:  # the next run tries again; this one has a file of its own to deliver
+            logger.exception("An old file was not given its name back", extra={"jobId": aside.job_id})
+        else:
+            restored = [*restored, aside.job_id]
+            delivery.keep(restored=restored)
 
 
 def _leased(

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfoNotFoundError
 
 from waybill.aws.dynamodb import ConditionFailed, TransactionCanceled
@@ -24,6 +24,7 @@ from waybill.aws.table import Item, Key, Table
 from waybill.entities.repository import is_gone, still_there
 from waybill.errors import Conflict, EntityDeleted, NotFound, PreconditionFailed
 from waybill.exports.definition import (
+    MAX_SET_ASIDE,
     PAUSE_AFTER,
     Definition,
     Export,
@@ -298,13 +299,14 @@ class ExportRepository:
 
         self._move(export.export_id, change)
 
-    def note_end(self, job: Job, series: str) -> Export | None:
+    def note_end(self, job: Job, series: str, aside: dict[str, Any] | None) -> Export | None:
         """Note that a run has ended: its summary, how far its window was delivered, and whether the export continues.
         Calling it again changes nothing.
 
         Args:
             job: at its terminal status.
             series: of the windows, as the run began.
+            aside: an old file that the run has left under another name, for `Export.set_aside`.
 
         Returns:
             The export; None if it was deleted, or another run has replaced this one.
@@ -315,7 +317,7 @@ class ExportRepository:
             current = self.get(job.export_id)
             if current.running is None or current.running.job_id != job.job_id:
                 return None
-            return self._move(job.export_id, lambda export: _after(export, job, series))
+            return self._move(job.export_id, lambda export: _after(export, job, series, aside))
         except NotFound:
             return None
 
@@ -380,11 +382,14 @@ def _check_etag(export: Export, etag: str | None) -> None:
         raise PreconditionFailed("The export")
 
 
-def _after(export: Export, job: Job, series: str) -> Export:
+def _after(export: Export, job: Job, series: str, aside: dict[str, Any] | None) -> Export:
     """The export after the end of its run."""
     if export.running is None or export.running.job_id != job.job_id:
         return export
-    export = replace(export, running=None, last_run=run_summary(job))
+    restored = (job.delivery or {}).get("restored", [])
+    still_aside = [*(each for each in export.set_aside if each["job_id"] not in restored), *([aside] if aside else [])]
+    set_aside = tuple(still_aside[-MAX_SET_ASIDE:])
+    export = replace(export, running=None, last_run=run_summary(job), set_aside=set_aside)
     if not export.definition.is_periodic:
         # A relaunched run of a draft that was periodic once leaves it a draft.
         return replace(export, status=ExportStatus.FINISHED) if export.status is ExportStatus.IN_PROGRESS else export
@@ -457,6 +462,7 @@ def _to_item(export: Export) -> Item:
         "windowEnd": rfc3339(export.window_end),
         "handledUntil": rfc3339(export.handled_until),
         "failures": export.failures,
+        "setAside": json.dumps(export.set_aside) if export.set_aside else None,
         "message": export.message,
         "revision": export.revision,
         "dueAt": rfc3339(export.due_at),
@@ -481,6 +487,7 @@ def _from_item(item: Item) -> Export:
         window_end=parse_rfc3339(item.get("windowEnd")),
         handled_until=parse_rfc3339(item.get("handledUntil")),
         failures=item["failures"],
+        set_aside=tuple(json.loads(item.get("setAside", "[]"))),
         message=item.get("message"),
         revision=item["revision"],
         due_at=parse_rfc3339(item.get("dueAt")),

@@ -8,6 +8,7 @@ Each step may be repeated: the next tick of the schedule resumes what was interr
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from waybill.entities.model import Entity
 from waybill.errors import Conflict, NotFound
 from waybill.exports.definition import Definition, Export, ExportStatus, Run
 from waybill.exports.destinations import kind_of
-from waybill.exports.destinations.base import DeliveredKind
+from waybill.exports.destinations.base import DeliveredKind, SetAside
 from waybill.exports.report import is_relaunchable
 from waybill.exports.schedule import latest_due, zone_of
 from waybill.ids import derived_uuid, new_uuid
@@ -235,10 +236,11 @@ def launch(services: ExportServices, export: Export) -> Job:
         window_to=window_to,
         retry_of=run.retry_of,
     )
-    snapshot = {
+    snapshot: dict[str, Any] = {
         "export": {**definition.to_document(), "exportId": export.export_id, "version": export.version},
         "series": series,
         "entity": None if entity is None or entity.uid != entity_uid else entity.to_document(),
+        "setAside": list(export.set_aside),
     }
     job, _ = services.jobs.register(job, snapshot)
     if not job.is_terminal:
@@ -295,11 +297,20 @@ def note_if_over(services: ExportServices, job_id: str) -> bool:
 def note_end(services: ExportServices, job: Job) -> None:
     """Note on the export that its run has ended, then announce it."""
     try:
-        series = str(services.jobs.definition(job.job_id)["series"])
+        snapshot = services.jobs.definition(job.job_id)
     except NotFound:
-        series = ""
-    services.exports.note_end(job, series)
+        services.exports.note_end(job, "", None)
+    else:
+        services.exports.note_end(job, str(snapshot["series"]), _left_aside(job, snapshot["export"]["destination"]))
     services.outbox.publish(job)
+
+
+def _left_aside(job: Job, destination: dict[str, Any]) -> dict[str, Any] | None:
+    """The old file that a failed run may have left under another name, for `Export.set_aside`."""
+    kind, progress = kind_of(destination), job.delivery or {}
+    if job.status is not Status.FAILED or not isinstance(kind, DeliveredKind) or not kind.leaves_aside(progress):
+        return None
+    return dataclasses.asdict(SetAside(job.job_id, destination, job.file_name, progress["name"]))
 
 
 def snapshot_of(services: ExportServices, job_id: str) -> tuple[Definition, Entity | None, dict[str, Any]]:

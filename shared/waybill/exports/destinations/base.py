@@ -75,6 +75,23 @@ def line_schema(longest: int, description: str = "") -> dict[str, Any]:
     return {"type": "string", **described, "minLength": 1, "maxLength": longest, "pattern": LINE_PATTERN}
 
 
+@dataclass(frozen=True)
+class SetAside:
+    """A receiver's old file that may still have another name, because the run that replaced it ended in between.
+
+    Attributes:
+        job_id: the run.
+        destination: as the run had it.
+        file_name: of the run.
+        final_name: of the old file.
+    """
+
+    job_id: str
+    destination: Mapping[str, Any]
+    file_name: str
+    final_name: str
+
+
 @dataclass
 class Delivery:
     """One attempt at delivering the file of a run.
@@ -180,6 +197,17 @@ class DeliveredKind(DestinationKind):
 
     def discard(self, delivery: Delivery) -> None:
         """Delete what a delivery that failed for good has left, as far as possible."""
+
+    def leaves_aside(self, progress: Mapping[str, Any]) -> bool:
+        """Whether a delivery that ended with this progress may have left the receiver's old file under another name."""
+        return False
+
+    def restore(self, services: Services, aside: SetAside) -> None:
+        """Give an old file its name back.
+
+        Raises:
+            DeliveryFailed: that is not certain.
+        """
 
     @abstractmethod
     def test(

@@ -218,19 +218,38 @@ def discard(connection: ServerConnection, name: str, job_id: str, state: StateSt
     publication = state.load()
     with suppress(DeliveryFailed):
         if publication is not None and publication.step is Step.SWAPPING:
-            data, manifest = publication.name, manifest_name(publication.name)
-            for part, final_name in ((data_part, data), (manifest_part, manifest)):
-                # Without its temporary file, the new one has the name, or the receiver has collected it.
-                if connection.size(part) is None:
-                    _delete_backup(connection, backup_name(final_name, job_id))
-                else:
-                    _put_back(connection, final_name, backup_name(final_name, job_id))
+            _reverse_swap(connection, publication.name, (data_part, manifest_part), job_id)
         if publication is not None and publication.step is not Step.UPLOADING:
             if publication.step is Step.PUBLISHED or connection.size(data_part) is None:
                 return
             # Saved before the deletion: a temporary file that is gone would count as published.
             state.save(Publication(Step.UPLOADING, name))
         _delete_quietly(connection, data_part, manifest_part)
+
+
+def restore(connection: ServerConnection, name: str, job_id: str, final_name: str) -> None:
+    """As `discard`, for a run that ended while `swapping` when nobody could reach the server.
+
+    Args:
+        name: the data file's name, as for `publish`.
+        final_name: of the publication.
+
+    Raises:
+        DeliveryFailed: the old file may still have its backup name.
+    """
+    parts = part_names(name, job_id)
+    _reverse_swap(connection, final_name, parts, job_id)
+    _delete_quietly(connection, *parts)
+
+
+def _reverse_swap(connection: ServerConnection, data: str, parts: tuple[str, str], job_id: str) -> None:
+    """Give the old files their names back, where the new ones have not got them."""
+    for part, final_name in zip(parts, (data, manifest_name(data)), strict=True):
+        # Without its temporary file, the new one has the name, or the receiver has collected it.
+        if connection.size(part) is None:
+            _delete_backup(connection, backup_name(final_name, job_id))
+        else:
+            _put_back(connection, final_name, backup_name(final_name, job_id))
 
 
 _TEST_NAME = "waybill-test"

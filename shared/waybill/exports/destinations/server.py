@@ -13,6 +13,7 @@ from waybill.exports.destinations.base import (
     DeliveredKind,
     Delivery,
     Member,
+    SetAside,
     Timeouts,
     line_member,
     line_schema,
@@ -27,6 +28,7 @@ from waybill.exports.destinations.publish import (
     clean_up_test,
     discard,
     publish,
+    restore,
     test_directory,
 )
 from waybill.ids import new_uuid
@@ -127,6 +129,13 @@ class Server(DeliveredKind):
     def discard(self, delivery: Delivery) -> None:
         with suppress(DeliveryFailed), self._connected(delivery.services, delivery.destination) as connection:
             discard(connection, delivery.job.file_name, delivery.job.job_id, _StateInJob(delivery))
+
+    def leaves_aside(self, progress: Mapping[str, Any]) -> bool:
+        return progress.get("step") == Step.SWAPPING
+
+    def restore(self, services: Services, aside: SetAside) -> None:
+        with self._connected(services, aside.destination) as connection:
+            restore(connection, aside.file_name, aside.job_id, aside.final_name)
 
     def test(
         self, services: Services, destination: Mapping[str, Any], timeouts: Timeouts, begin: Callable[[str], None]
