@@ -33,6 +33,7 @@ from tests import builders
 from tests.api_builders import make_job
 from waybill.aws.dynamodb import to_attributes
 from waybill.bootstrap import Services
+from waybill.entities.records import TOMBSTONE_SECONDS
 from waybill.errors import Conflict
 from waybill.exports import extract as extraction
 from waybill.exports import pages
@@ -123,7 +124,7 @@ class Windows(RuleBasedStateMachine):
         item: dict[str, Any] = {"_pk": f"{self.entity.uid}#{KEYS.index(key) % SHARDS:02x}", "_sk": key, "_at": stamp}
         item["_by"] = "job"
         if value is None:
-            item["_gone"] = stamp // 1000 + 30 * 86_400
+            item["_gone"] = stamp // 1000 + TOMBSTONE_SECONDS
         else:
             item |= {"key": key, "value": value[0], "on": value[1]}
         table = self.services.settings.records_table
@@ -294,7 +295,11 @@ def test_what_was_delivered_folds_to_the_table(
     )
 
 
-def test_a_window_with_deletions_that_are_gone_is_refused(services: Services, clock: builders.Clock) -> None:
+@pytest.mark.parametrize(("age", "is_refused"), [(timedelta(days=30, seconds=60), True), (timedelta(days=30), False)])
+def test_a_window_with_deletions_that_are_gone_is_refused(
+    services: Services, clock: builders.Clock, age: timedelta, is_refused: bool
+) -> None:
+    assert timedelta(seconds=TOMBSTONE_SECONDS) > timedelta(days=30)
     entity = builders.entity()
     services.entities.put(entity)
     body = {
@@ -308,10 +313,13 @@ def test_a_window_with_deletions_that_are_gone_is_refused(services: Services, cl
     definition = builders.export_definition(**body)
     now = clock.now()
     export = Export(new_uuid(), definition, entity.uid, ExportStatus.DRAFT, now, "a", "a", "s")
-    export = replace(export, window_end=now - timedelta(days=31))
+    export = replace(export, window_end=now - age)
     services.exports.add(export)
     export = services.exports.schedule(export.export_id, now)
     job = run_now(services, export, "a", "a")
+    if not is_refused:
+        assert extraction.extract(services, job.job_id, enough)["outcome"] == "extracted"
+        return
     with pytest.raises(extraction.JobFailed, match="30 days") as refused:
         extraction.extract(services, job.job_id, enough)
     assert refused.value.job_code == "window-too-old"

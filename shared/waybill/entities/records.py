@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from waybill.aws.dynamodb import DynamoDB, DynamoDBError, to_attributes
@@ -14,8 +15,10 @@ if TYPE_CHECKING:
     from waybill.entities.fields import Field
     from waybill.entities.schema import Schema
 
-TOMBSTONE_SECONDS = 30 * 86_400
-"""How long a deletion is kept, so that exports of changes can report it."""
+GOOD_DELETIONS = timedelta(days=30)
+"""How far back exports of changes can report deletions."""
+TOMBSTONE_SECONDS = 31 * 86_400
+"""How long a deletion is kept: longer, so that a run which begins in time still reads all that it needs."""
 
 
 def record_page(

@@ -46,8 +46,8 @@ _ADVICE = {
     "timed-out": _Advice("The service was not available. Relaunch the run.", True),
     "unknown-entity": _Advice("The entity is gone: unschedule the export, or register the entity again.", False),
     "window-too-old": _Advice(
-        "Deletions are kept for 30 days, and this window is older. Copy the export and activate the copy: it begins "
-        "with all records.",
+        "Deletions can be reported for 30 days, and this window is older. Copy the export and activate the copy: it "
+        "begins with all records.",
         False,
     ),
 }

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from waybill.entities.model import Entity
-from waybill.entities.records import TOMBSTONE_SECONDS
+from waybill.entities.records import GOOD_DELETIONS
 from waybill.errors import JobFailed
 from waybill.exports.definition import Definition
 from waybill.jobs.model import Job
@@ -44,11 +44,12 @@ def choose_window(services: ExportServices, job: Job, definition: Definition, en
         if job.window_from is not None:
             window_to = max(job.window_from, window_to)
         job = services.jobs.set_once(job.job_id, window_to=window_to)
-    oldest = now - timedelta(seconds=TOMBSTONE_SECONDS - 3600)
-    if definition.has_changes and job.window_from is not None and job.window_from < oldest:
+    is_too_old = job.window_from is not None and job.window_from < now - GOOD_DELETIONS
+    if definition.has_changes and is_too_old:
         raise JobFailed(
             "window-too-old",
-            f"Deletions are kept 30 days, and the last delivered window ended on {rfc3339(job.window_from)}. "
+            "Deletions can be reported for 30 days, and the last delivered window ended on "
+            f"{rfc3339(job.window_from)}. "
             "Unschedule the export and change its fields or filter, or turn includeDeleted off and on, to start over.",
         )
     return job
