@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -34,6 +35,22 @@ def contacts(services: Services) -> None:
 def test_a_file_for_no_entity_fails_at_once(services: Services, s3: Any) -> None:
     job = start(services, s3, b"a\n1\n", key="drop/nobody/x.csv")
     assert (job.status, job.error_code, job.file_name) == (Status.FAILED, "unknown-entity", "x.csv")
+
+
+def test_submitted_is_the_moment_of_registration_also_for_a_caller_that_stalled(
+    services: Services, s3: Any, clock: builders.Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Imports take effect in the order of *Submitted*: one that stalled stands behind those registered meanwhile."""
+    find = services.entities.get
+
+    def stall(name: str) -> Any:
+        clock.forward(seconds=10)
+        return find(name)
+
+    event = drop_object(services, s3, builders.contacts_csv(count=1))
+    monkeypatch.setattr(services.entities, "get", stall)
+    job = start_drop(services, event["detail"])
+    assert job is not None and job.submitted_at == builders.START + timedelta(seconds=10)
 
 
 @pytest.mark.parametrize("key", ["drop/contacts/", "drop/contacts/folder/", "drop/contacts", "other/contacts/x.csv"])

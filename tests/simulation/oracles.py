@@ -55,6 +55,10 @@ TRANSIENT = ("ACTIVE", "OUTBOX", "QUEUE#", "RUNNING#", "DELETING", "REMOVAL")
 #: Jobs have ended so soon after the last fault, and expired files are gone.
 END_SECONDS = 3_600.0
 GRACE_SECONDS = 3_600.0
+#: A transaction that is retried through an outage may take so long.
+REGISTRATION_SECONDS = 60.0
+#: A dropped object is found within a quarter of an hour; the sweep that finds it may be a minute late.
+FOUND_SECONDS = 960.0
 
 
 class Violation(AssertionError):
@@ -208,6 +212,7 @@ class Watch:
         self.poisoned: set[str] = set()
         self.last_fault = self.skew_seconds = 0.0
         self.checked: Counter[str] = Counter()
+        self.puts: Counter[tuple[str, str, str]] = Counter()
         self._sources: dict[tuple[str, str, str], bytes] = {}
         self._etags: dict[tuple[str, str], str] = {}
         self._definitions: dict[str, dict[str, Any]] = {}
@@ -238,6 +243,7 @@ class Watch:
     def on_change(self, bucket: str, key: str, found: Object | None) -> None:
         if found is not None:
             self._sources[bucket, key, found.etag] = found.data
+            self.puts[bucket, key, found.etag] += 1
             self._etags[bucket, key] = found.etag
             return
         for oracle in AT_DELETION:
@@ -299,6 +305,23 @@ class Watch:
         ]
         left += [f"execution {run.name}" for run in self.aws.executions.running()]
         return [entry for entry in left if not self.is_poisoned(entry)]
+
+    def made_of_drops(self) -> Counter[tuple[str, str]]:
+        """How many jobs were made of each dropped object (key and ETag)."""
+        jobs = [seen.job for seen in self.jobs.values()]
+        dropped = [job for job in jobs if job.source_bucket == self.settings.drop_bucket and job.source_key]
+        return Counter((str(job.source_key), str(job.source_etag)) for job in dropped)
+
+    def drops_without_job(self) -> list[tuple[str, Object]]:
+        """The dropped objects that have not been registered."""
+        made = self.made_of_drops()
+        return [
+            (key, found)
+            for key, found in self.aws.buckets[self.settings.drop_bucket].items()
+            if key.removeprefix("drop/").partition("/")[2]
+            and (key, found.etag) not in made
+            and not self.is_poisoned(key)
+        ]
 
     def definition(self, job: Job) -> dict[str, Any]:
         """The snapshot that a run was registered with, also when it has been deleted."""
@@ -498,16 +521,29 @@ def rejects_are_the_right_ones(watch: Watch, old: Job | None, new: Job | None) -
 
 
 def imports_take_effect_in_order(watch: Watch, old: Job | None, new: Job | None) -> None:
-    """Section 3: imports into one entity take effect in the order of *Submitted*."""
+    """Section 3: imports into one entity take effect in the order of *Submitted*: none begins while one waits that was
+    registered before it, nor after one that was registered later."""
     if new is None or new.status is not Status.IN_PROGRESS or not new.takes_turns or watch.skew_seconds > 1.0:
         return
     if old is not None and old.status is Status.IN_PROGRESS:
         return
+    mine = watch.jobs[new.job_id].moves[0][0]
     for seen in watch.jobs.values():
-        other = seen.job
-        if other.takes_turns and other.entity_uid == new.entity_uid and other.started_at is not None:
-            is_later = other.submitted_at > new.submitted_at and other.job_id != new.job_id
-            _require(not is_later, imports_take_effect_in_order, f"{new.job_id} begins after {other.job_id}")
+        other, theirs = seen.job, seen.moves[0][0]
+        if other.job_id == new.job_id or not other.takes_turns or other.entity_uid != new.entity_uid:
+            continue
+        is_overtaken = other.status is Status.WAITING and other.submitted_at < new.submitted_at and theirs < mine
+        _require(not is_overtaken, imports_take_effect_in_order, f"{new.job_id} begins before {other.job_id}")
+        is_late = other.started_at is not None and other.submitted_at > new.submitted_at and theirs > mine
+        _require(not is_late, imports_take_effect_in_order, f"{new.job_id} begins after {other.job_id}")
+
+
+def submitted_is_the_registration(watch: Watch, old: Job | None, new: Job | None) -> None:
+    """Section 3: "*Submitted* is when Waybill registered the job", but for what its one transaction takes."""
+    if new is None or old is not None or new.process is not Process.IMPORT or watch.skew_seconds > 1.0:
+        return
+    late = (watch.aws.timeline.now() - new.submitted_at).total_seconds()
+    _require(late <= REGISTRATION_SECONDS, submitted_is_the_registration, f"{new.job_id} was registered {late} s later")
 
 
 def exported_file_is_right(watch: Watch, old: Job | None, new: Job | None) -> None:
@@ -534,6 +570,7 @@ AT_WRITE: list[Callable[[Watch, Job | None, Job | None], None]] = [
     files_exist,
     one_import_runs,
     imports_take_effect_in_order,
+    submitted_is_the_registration,
     leases_are_held_once,
     rejects_are_the_right_ones,
     ended_import_is_exact,
@@ -581,6 +618,18 @@ def every_job_has_ended(watch: Watch) -> None:
         assert seen.ended_at is not None
         late = seen.ended_at - max(watch.last_fault, seen.moves[0][0])
         _require(late <= END_SECONDS, every_job_has_ended, f"{seen.job.job_id} ended {late} s after the last fault")
+
+
+def every_drop_makes_one_job(watch: Watch) -> None:
+    """Section 3: "A dropped object whose event was lost is found by the sweep within 15 minutes and imported once"; an
+    object makes one job however often its events come."""
+    made, bucket = watch.made_of_drops(), watch.settings.drop_bucket
+    for key, found in watch.drops_without_job():
+        age = (watch.aws.timeline.now() - found.modified).total_seconds()
+        _require(age <= FOUND_SECONDS, every_drop_makes_one_job, f"{key} was never imported")
+    for (key, etag), number in made.items():
+        drops = watch.puts[bucket, key, etag]
+        _require(number <= drops, every_drop_makes_one_job, f"{key}: {number} jobs of {drops} drops")
 
 
 def nothing_is_under_way(watch: Watch) -> None:
@@ -667,6 +716,7 @@ def expired_files_are_gone(watch: Watch) -> None:
 
 AT_END: list[Callable[[Watch], None]] = [
     every_job_has_ended,
+    every_drop_makes_one_job,
     nothing_is_under_way,
     every_move_is_announced,
     accepted_stops_are_kept,

@@ -74,6 +74,7 @@ def character_of(dice: random.Random) -> Character:
     chances = Chances(
         doubled=0.1 if may else 0.0,
         late=0.1 if may else 0.0,
+        lost=0.1 if may else 0.0,
         short=0.1 if dice.random() < 0.1 else 0.0,
         skewed=0.5 if skew else 0.0,
         skew_seconds=skew,
@@ -168,7 +169,7 @@ class History:
     def _is_at_rest(self) -> bool:
         if self.world.timeline.seconds < self.watch.last_fault or self.world.timeline._suspended:
             return False
-        return not self.watch.under_way()
+        return not self.watch.under_way() and not self.watch.drops_without_job()
 
     def _ticks_until(self, end: float) -> float:
         """Schedule the ticks up to a moment, and half a minute in which the last one ends. While an outage lasts, those

@@ -63,12 +63,16 @@ def with_options(job: Job, entity: Entity, options: ImportOptions) -> Job:
 def register(services: Services, job: Job, entity: Entity, options: ImportOptions, origin: Origin | None) -> Job:
     """Store a new import with its entity's definition, and start it when its turn has come.
 
+    *Submitted* is this moment and not the one at which the caller began: an import whose caller stalled must not stand
+    before those that were registered and begun meanwhile.
+
     Raises:
         Conflict: as for `JobRepository.register`.
         EntityDeleted: the entity was, or is being, deleted.
     """
     checks = services.entities.still_there(entity.name, entity.uid)
-    job, _ = services.jobs.register(with_options(job, entity, options), entity.to_document(), origin, checks)
+    job = replace(with_options(job, entity, options), submitted_at=services.clock.now())
+    job, _ = services.jobs.register(job, entity.to_document(), origin, checks)
     start_if_waiting(services, job)
     return job
 
