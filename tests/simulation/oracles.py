@@ -314,14 +314,9 @@ class Watch:
 
     def drops_without_job(self) -> list[tuple[str, Object]]:
         """The dropped objects that have not been registered."""
-        made = self.made_of_drops()
-        return [
-            (key, found)
-            for key, found in self.aws.buckets[self.settings.drop_bucket].items()
-            if key.removeprefix("drop/").partition("/")[2]
-            and (key, found.etag) not in made
-            and not self.is_poisoned(key)
-        ]
+        made, objects = self.made_of_drops(), self.aws.buckets[self.settings.drop_bucket]
+        dropped = [key for key in objects if key.removeprefix("drop/").partition("/")[2] and not self.is_poisoned(key)]
+        return [(key, objects[key]) for key in dropped if (key, objects[key].etag) not in made]
 
     def definition(self, job: Job) -> dict[str, Any]:
         """The snapshot that a run was registered with, also when it has been deleted."""
