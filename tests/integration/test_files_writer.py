@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from typing import Any
 
 import pytest
 
@@ -39,3 +40,32 @@ def test_parts_that_grow_make_the_same_object(services: Services, monkeypatch: p
     writer.close()
     assert services.files.read(bucket, "large") == content
     assert len(writer.pause()["etags"]) < 25  # 50 without growing
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_an_upload_that_was_completed_although_the_reply_was_lost_is_complete(
+    services: Services, monkeypatch: pytest.MonkeyPatch, is_ours: bool
+) -> None:
+    monkeypatch.setattr(aws_files, "PART_BYTES", 1_000)
+    monkeypatch.setattr("moto.s3.models.S3_UPLOAD_PART_MIN_SIZE", 1)
+    bucket = services.settings.files_bucket
+    writer = services.files.writer(bucket, "large")
+    writer.write(b"x" * 1_000)
+    writer.write(b"y" * 1_000)
+    s3 = services.files._s3
+    complete = s3.complete_multipart_upload
+
+    def refuse_the_retry(**request: Any) -> None:
+        if is_ours:
+            complete(**request)
+        else:
+            services.files.put(bucket, "large", b"another")
+        raise s3.exceptions.NoSuchUpload({"Error": {"Code": "NoSuchUpload"}}, "CompleteMultipartUpload")  # type: ignore[typeddict-item]
+
+    monkeypatch.setattr(s3, "complete_multipart_upload", refuse_the_retry)
+    if is_ours:
+        writer.close()
+        assert services.files.read(bucket, "large") == b"x" * 1_000 + b"y" * 1_000
+    else:
+        with pytest.raises(s3.exceptions.NoSuchUpload):
+            writer.close()

@@ -11,6 +11,7 @@ from tests.builders import contacts_csv
 from tests.importing import BAD_ROWS, run
 from tests.lost_replies import lost_replies
 from waybill.aws.dynamodb import DynamoDBError
+from waybill.errors import Superseded
 from waybill.exports.run import end_run, fail_run
 from waybill.jobs.idempotency import IdempotencyKeys
 from waybill.jobs.model import Counts, Job, Status, finished
@@ -246,3 +247,13 @@ def test_a_stop_that_was_heard_was_accepted_although_the_reply_was_lost(
     answer = api("POST", f"/jobs/{job.job_id}/stop")
     assert (answer.status, answer.json.get("stopReason")) == (200, "USER"), answer.text
     assert api("POST", f"/jobs/{job.job_id}/stop").status == 409
+
+
+def test_a_job_is_restarted_although_the_reply_was_lost(api: Api) -> None:
+    job = api.services.jobs.begin(api.add_job().job_id)
+    with lost_replies(api.services.dynamodb, "UpdateItem"):
+        restarted = api.services.jobs.count_restart(job, api.now)
+    assert (restarted.restarts, restarted.recovering_since) == (job.restarts + 1, api.now)
+    api.services.jobs.count_restart(restarted, api.now)
+    with pytest.raises(Superseded):
+        api.services.jobs.count_restart(job, api.now)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -93,7 +94,7 @@ class Bucket:
                 Bucket=self.name, Key=key, Metadata=dict(metadata), ContentType=content_type
             )["UploadId"]
             try:
-                parts = []
+                etags = []
                 for number, start in enumerate(range(0, size, COPY_PART_BYTES), 1):
                     progress()
                     copied = self._s3.upload_part_copy(
@@ -104,13 +105,8 @@ class Bucket:
                         CopySource=source,
                         CopySourceRange=f"bytes={start}-{min(size, start + COPY_PART_BYTES) - 1}",
                     )
-                    parts.append({"PartNumber": number, "ETag": copied["CopyPartResult"]["ETag"]})
-                self._s3.complete_multipart_upload(
-                    Bucket=self.name,
-                    Key=key,
-                    UploadId=upload,
-                    MultipartUpload={"Parts": parts},  # type: ignore[typeddict-item]
-                )
+                    etags.append(copied["CopyPartResult"]["ETag"])
+                complete_upload(self._s3, self.name, key, upload, etags)
             except BaseException:
                 self._s3.abort_multipart_upload(Bucket=self.name, Key=key, UploadId=upload)
                 raise
@@ -130,3 +126,30 @@ class Bucket:
             if status in (400, 401, 403):
                 raise BucketRefused("permission", f"Waybill may not write to bucket {self.name} ({code}).") from None
             raise BucketRefused("unreachable", f"The bucket {self.name} did not answer ({code}).") from None
+
+
+def complete_upload(s3: S3Client, bucket: str, key: str, upload: str, etags: Sequence[str]) -> None:
+    """Make the object of a multipart upload visible. S3 forgets an upload that is completed, so that a retry after a
+    lost reply is refused; then the object tells.
+
+    Args:
+        upload: its id.
+        etags: of its parts, in order.
+    """
+    parts = [{"ETag": etag, "PartNumber": number} for number, etag in enumerate(etags, 1)]
+    try:
+        s3.complete_multipart_upload(
+            Bucket=bucket,
+            Key=key,
+            UploadId=upload,
+            MultipartUpload={"Parts": parts},  # type: ignore[typeddict-item]
+        )
+    except s3.exceptions.NoSuchUpload:
+        if s3.head_object(Bucket=bucket, Key=key)["ETag"].strip('"') != _etag_of(etags):
+            raise
+
+
+def _etag_of(etags: Sequence[str]) -> str:
+    """The ETag that S3 gives to an object of these parts."""
+    digests = b"".join(bytes.fromhex(etag.strip('"')) for etag in etags)
+    return f"{hashlib.md5(digests, usedforsecurity=False).hexdigest()}-{len(etags)}"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from waybill.aws.bucket import Bucket
+from waybill.aws.bucket import Bucket, complete_upload
 from waybill.aws.clients import limits, session
 from waybill.timestamps import rfc3339
 
@@ -279,12 +279,7 @@ class Writer:
             return
         if self._buffer:
             self._flush()
-        self._s3.complete_multipart_upload(
-            Bucket=self._bucket,
-            Key=self._key,
-            UploadId=self._upload_id,
-            MultipartUpload={"Parts": [{"ETag": etag, "PartNumber": n} for n, etag in enumerate(self._etags, 1)]},
-        )
+        complete_upload(self._s3, self._bucket, self._key, self._upload_id, self._etags)
 
     def pause(self) -> dict[str, Any]:
         """What `resume` needs, as JSON values; S3 keeps the parts until then."""

@@ -352,6 +352,10 @@ class JobRepository:
         try:
             return job_from_item(self._table.update(record_key(job.job_id), change, NOT_ENDED & is_unchanged))
         except ConditionFailed:
+            stored = self.find(job.job_id)
+            # Whoever counted it, perhaps this call, whose reply was lost: an execution is started once under its name.
+            if stored is not None and not stored.is_terminal and stored.restarts == job.restarts + 1:
+                return stored
             raise Superseded(f"job {job.job_id} has ended, or is being recovered already") from None
 
     def finish(self, job: Job, expected: Status, where: Condition | None = None, also: Collection[str] = ()) -> Job:
