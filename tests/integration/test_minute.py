@@ -17,14 +17,19 @@ from botocore.exceptions import ReadTimeoutError
 
 from tests import builders
 from tests.api_builders import load_function, make_job
-from tests.importing import start, stop_executions
+from tests.importing import executions, start, stop_executions
 from tests.simulation.dynamodb import Server, template_schemas
 from waybill.aws.dynamodb import DynamoDB, network_error, to_attributes
+from waybill.aws.expressions import Change
 from waybill.bootstrap import Services
-from waybill.jobs.model import Job, Status
+from waybill.errors import Conflict
+from waybill.exports import repository
+from waybill.exports.run import end_run, tick
+from waybill.jobs.model import Counts, Job, Status, finished
 from waybill.timestamps import rfc3339
 from waybill.upkeep.actions import cancel_job
 from waybill.upkeep.entity_deletion import delete_entity
+from waybill.upkeep.recovery import recover_jobs
 
 CONTEXT = ("function_name", "memory_limit_in_mb", "invoked_function_arn", "aws_request_id")
 
@@ -191,3 +196,132 @@ def test_a_service_that_hangs_keeps_nobody_else_waiting(
     assert {name for name in done if not is_done[name]} == set()
     timeout = builders.template()["Resources"]["ScheduleFunction"]["Properties"]["Timeout"]
     assert seconds < 0.75 * timeout
+
+
+# Exports that are due
+
+
+def due_entries(services: Services) -> list[str]:
+    """The ids of the exports that the schedule attends to, by time."""
+    return [item["sk"].partition("#")[2] for item in services.catalog_table.query("DUE").items]
+
+
+def test_a_backlog_is_taken_up_by_the_next_minute_the_longest_due_first(
+    services: Services, clock: builders.Clock
+) -> None:
+    services.entities.put(builders.entity())
+    times = ("02:32", "02:30", "02:31")
+    exports = [builders.scheduled_export(services, schedule={"time": time, "timezone": "UTC"}) for time in times]
+    clock.forward(days=1)
+    started = []
+    for _ in exports:
+        assert tick(services, builders.time_for(1)) == 1
+        started.append([services.exports.get(export.export_id).running is not None for export in exports])
+    assert started == [[False, True, False], [False, True, True], [True, True, True]]
+    assert tick(services) == 0
+
+
+@pytest.mark.parametrize("skew", [timedelta(0), timedelta(hours=1), timedelta(hours=-1)])
+def test_two_ticks_at_once_whose_clocks_differ_start_a_run_once(
+    services: Services, clock: builders.Clock, monkeypatch: pytest.MonkeyPatch, skew: timedelta
+) -> None:
+    """The second tick lists what is due before the first one claims it."""
+    services.entities.put(builders.entity())
+    export = builders.scheduled_export(services)
+    clock.moment = clock.moment.replace(hour=2, minute=30) + timedelta(days=1)
+    due = services.exports.due(clock.now())
+    assert tick(services) == 1
+    monkeypatch.setattr(services.exports, "due", lambda now: due)
+    clock.moment += skew
+    tick(services, builders.time_for(1))
+    monkeypatch.undo()
+    assert len(services.runs.page(export.export_id, 10)[0]) == 1
+    assert due_entries(services) == [export.export_id], "one entry, of the run"
+
+
+def test_an_export_leaves_the_list_when_it_is_unscheduled(services: Services, clock: builders.Clock) -> None:
+    services.entities.put(builders.entity())
+    export = builders.scheduled_export(services)
+    services.exports.unschedule(export.export_id)
+    assert due_entries(services) == []
+    services.exports.schedule(export.export_id, clock.now())
+    assert due_entries(services) == [export.export_id]
+    clock.forward(days=1)
+    assert tick(services) == 1
+    job = services.runs.page(export.export_id, 1)[0][0]
+    end_run(services, services.jobs.begin(job.job_id), Status.COMPLETED, Counts(0))
+    [item] = services.catalog_table.query("DUE").items
+    assert item["sk"] == f"2026-02-02T02:30:00.000Z#{export.export_id}"
+
+
+def test_an_entry_that_is_no_longer_true_is_removed(services: Services, clock: builders.Clock) -> None:
+    services.entities.put(builders.entity())
+    export = builders.scheduled_export(services)
+    for export_id in (export.export_id, "gone"):
+        services.catalog_table.put({"pk": "DUE", "sk": f"{rfc3339(clock.now())}#{export_id}"})
+    assert tick(services) == 0
+    assert due_entries(services) == [export.export_id]
+    assert services.exports.get(export.export_id).running is None
+
+
+@pytest.mark.parametrize("state", ["scheduled", "running"])
+def test_what_an_earlier_version_scheduled_is_taken_up(
+    services: Services, clock: builders.Clock, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    """Its definitions have no due time; each minute looks through some of them."""
+    monkeypatch.setattr(repository, "INDEXED_PER_CALL", 2)
+    services.entities.put(builders.entity())
+    exports = [builders.scheduled_export(services) for _ in range(5)]
+    if state == "running":
+        clock.forward(days=1)
+        monkeypatch.setattr(services.workflow, "start", lambda *_: False)
+        assert tick(services) == 5
+    for export in exports:
+        services.catalog_table.update(("EXPORT", export.export_id), Change(removes=["dueAt"]))
+    for item in services.catalog_table.query("DUE").items:
+        services.catalog_table.delete((item["pk"], item["sk"]))
+    for _ in range(3):
+        tick(services)
+    assert sorted(due_entries(services)) == sorted(export.export_id for export in exports)
+    clock.forward(days=2)
+    assert tick(services) == (5 if state == "scheduled" else 0)
+
+
+def test_jobs_that_an_earlier_version_registered_are_recovered(
+    services: Services, s3: Any, clock: builders.Clock
+) -> None:
+    """It listed them as `ACTIVE / {jobId}`, and they keep their entity too."""
+    entity = builders.entity()
+    services.entities.put(entity)
+    job = start(services, s3, b"x")
+    table = services.jobs_table
+    for pk in ("CHECKUP", f"ACTIVE#{entity.uid}"):
+        [item] = table.query(pk).items
+        table.delete((item["pk"], item["sk"]))
+    for job_id in (job.job_id, "gone"):
+        table.put({"pk": "ACTIVE", "sk": job_id})
+    stop_executions(services)
+    clock.forward(minutes=2)
+    assert recover_jobs(services) == 1
+    assert table.query("ACTIVE").items == []
+    with pytest.raises(Conflict):
+        delete_entity(services, entity)
+
+
+def test_an_entity_is_checked_until_its_queue_is_empty(services: Services, s3: Any, clock: builders.Clock) -> None:
+    """The execution of whichever import has its turn is restarted, also when that of the import before has ended
+    without starting it."""
+    services.entities.put(builders.entity())
+    jobs = []
+    for number in range(3):
+        jobs.append(start(services, s3, b"x", key=f"drop/contacts/{number}.csv"))
+        clock.forward(seconds=1)
+    for job in jobs:
+        clock.forward(minutes=6)
+        recover_jobs(services)
+        assert job.job_id in executions(services)
+        ended = finished(job, Status.CANCELED, Counts(0), clock.now(), services.jobs.retention)
+        services.jobs.finish(ended, Status.WAITING)  # and then its process died
+    clock.forward(minutes=6)
+    recover_jobs(services)
+    assert services.jobs_table.query("CHECKUP").items == []
