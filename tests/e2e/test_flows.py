@@ -197,7 +197,8 @@ def test_two_events_make_one_job(stack: LocalStack, admin: Client, s3: Any) -> N
     client = stack.clients("lambda")
     for _ in range(2):
         answer = client.invoke(
-            FunctionName=stack.deployed.resources["StartImportFunction"], Payload=json.dumps({"detail": detail})
+            FunctionName=stack.deployed.resources["StartImportFunction"],
+            Payload=json.dumps({"time": "2026-01-01T00:00:00Z", "detail": detail}),
         )
         assert "FunctionError" not in answer
     jobs = admin.get("/jobs", entity="twice", limit=100)["items"]

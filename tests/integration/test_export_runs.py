@@ -12,12 +12,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from botocore.client import BaseClient as S3Api
+from botocore.exceptions import ClientError
 
 from tests import builders
 from tests.api_builders import load_function
 from waybill.aws.bucket import Bucket, BucketRefused
 from waybill.aws.dynamodb import DynamoDBError, to_attributes
 from waybill.aws.events import NotPublished
+from waybill.aws.outages import is_outage
 from waybill.bootstrap import Services
 from waybill.entities.model import SHARDS, Target, partition
 from waybill.errors import Conflict, DeliveryFailed, JobFailed, NotFound, Superseded
@@ -460,6 +463,25 @@ def test_a_relaunch_of_an_earlier_definition_does_not_count_for_the_edited_one(s
     services.exports.schedule(export.export_id, services.clock.now())
     first = run_now(services, services.exports.get(export.export_id), "alice", "a")
     assert first.window_from is None and end(services, first).counts.imported == 3
+
+
+def test_a_delivery_waits_for_an_outage_of_s3(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The step fails, so that the state machine repeats it: the run does not end."""
+    job = run_now(services, activate(services, export_of(services, **PERIODIC), "alice", "a"), "alice", "a")
+    extraction.extract(services, job.job_id, enough)
+    with monkeypatch.context() as patch:
+        patch.setattr(S3Api, "_make_api_call", out_of_service)
+        with pytest.raises(BucketRefused) as raised:
+            delivering.deliver(services, job.job_id, enough)
+    assert is_outage(raised.value)
+    services.clock.forward(seconds=13)  # type: ignore[attr-defined]
+    assert delivering.deliver(services, job.job_id, enough) == {"outcome": "ended"}
+    assert services.jobs.get(job.job_id).status is Status.COMPLETED
+
+
+def out_of_service(*_: Any) -> Any:
+    answer: Any = {"Error": {"Code": "ServiceUnavailable"}, "ResponseMetadata": {"HTTPStatusCode": 503}}
+    raise ClientError(answer, "HeadObject")
 
 
 def test_a_passing_failure_is_retried_with_pauses_and_then_ends_the_run(

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from waybill.aws.clients import session
+from waybill.aws.outages import is_outage
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager.client import SecretsManagerClient
@@ -41,7 +42,7 @@ class Secrets:
         except ParamValidationError:
             raise SecretUnreadable("Secrets Manager does not accept its name") from None
         except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
+            if is_outage(error):
                 raise
             raise SecretUnreadable(error.response["Error"]["Code"]) from None
         try:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from waybill.aws.bucket import Bucket, BucketRefused
+from waybill.aws.outages import is_outage
 from waybill.errors import DeliveryFailed
 from waybill.exports.destinations.base import Allowed, DeliveredKind, Delivery, Member, Timeouts
 from waybill.exports.destinations.names import MAX_WAITING_FILES, manifest_name, numbered
@@ -55,7 +56,7 @@ class S3(DeliveredKind):
     def deliver(self, delivery: Delivery, remaining_seconds: Callable[[], float]) -> str:
         bucket, prefix = _opened(delivery.services, delivery.destination)
         source = delivery.services.settings.files_bucket
-        with _refusals():
+        with _refusals(waits_for_outages=True):
             name = _free_name(delivery, bucket, prefix)
             mark = {_MARK: delivery.job.job_id}
             bucket.copy_from(source, delivery.key, prefix + name, mark, delivery.heartbeat.send)
@@ -67,7 +68,7 @@ class S3(DeliveredKind):
     ) -> str:
         bucket, prefix = _opened(services, destination)
         key = f"{prefix}.waybill-test.{new_uuid(services.ids)}.part"
-        with _refusals():
+        with _refusals(waits_for_outages=False):
             begin("read the bucket")
             bucket.metadata(key)
             begin("begin an upload and abandon it")
@@ -94,8 +95,14 @@ def _free_name(delivery: Delivery, bucket: Bucket, prefix: str) -> str:
 
 
 @contextmanager
-def _refusals() -> Iterator[None]:
+def _refusals(*, waits_for_outages: bool) -> Iterator[None]:
+    """
+    Args:
+        waits_for_outages: lets an outage of S3 through: the state machine repeats the step until it is over.
+    """
     try:
         yield
     except BucketRefused as error:
+        if waits_for_outages and is_outage(error):
+            raise
         raise DeliveryFailed(error.reason, error.detail) from None
