@@ -702,3 +702,14 @@ def test_the_steps_of_the_function(services: Services, monkeypatch: pytest.Monke
     assert app.handler({"step": "extract", "jobId": job.job_id}, Context())["outcome"] == "ended"
     failed = services.jobs.get(job.job_id)
     assert (failed.status, failed.error_code) == (Status.FAILED, "window-too-old")
+
+
+def test_the_owner_of_an_export_is_who_activated_it_last(services: Services) -> None:
+    periodic = activate(services, export_of(services, **PERIODIC), "alice", "alice-id")
+    assert periodic.owner == ("alice-id", "alice")
+    services.exports.unschedule(periodic.export_id)
+    activate(services, services.exports.get(periodic.export_id), "bob", "bob-id")
+    assert services.exports.get(periodic.export_id).owner == ("bob-id", "bob")
+    end(services, run_now(services, services.exports.get(periodic.export_id), "carol", "carol-id"))
+    assert services.exports.get(periodic.export_id).owner == ("bob-id", "bob")
+    assert activate(services, export_of(services), "alice", "alice-id").owner == ("alice-id", "alice")

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from waybill.errors import Conflict
 from waybill.exports.compression import Compression
@@ -211,9 +211,16 @@ class Run:
         )
 
 
+class Owner(NamedTuple):
+    """Whom an export acts for: the subject of their tokens, and their name."""
+
+    subject: str
+    name: str
+
+
 @dataclass(frozen=True)
 class Export:
-    """A definition and its state.
+    """A definition and its state. Its `owner` is who activated it last; None before the first activation.
 
     `version` counts the edits. `series` is new when an edit makes an incremental export start over; `window_end` is
     where the last delivered window of the series ended. `handled_until`: the schedule up to here is done. `running` is
@@ -240,6 +247,7 @@ class Export:
     failures: int = 0
     set_aside: tuple[dict[str, Any], ...] = ()
     message: str | None = None
+    owner: Owner | None = None
     revision: int = dataclasses.field(default=1, compare=False)
     due_at: datetime | None = dataclasses.field(default=None, compare=False)
 

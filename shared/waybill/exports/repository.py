@@ -30,6 +30,7 @@ from waybill.exports.definition import (
     Export,
     ExportStatus,
     ExportType,
+    Owner,
     Run,
     starts_over,
 )
@@ -201,8 +202,11 @@ class ExportRepository:
 
         return self._move(export_id, change, checks_entity=True)
 
-    def schedule(self, export_id: str, now: datetime) -> Export:
+    def schedule(self, export_id: str, now: datetime, owner: Owner | None = None) -> Export:
         """DRAFT → SCHEDULED; runs that were due before now are not caught up.
+
+        Args:
+            owner: the new one; None leaves it as it is.
 
         Raises:
             Conflict, NotFound
@@ -210,7 +214,8 @@ class ExportRepository:
 
         def change(export: Export) -> Export:
             export.check_allows("activate")
-            return replace(export, status=ExportStatus.SCHEDULED, handled_until=now, failures=0, message=None)
+            active = replace(export, status=ExportStatus.SCHEDULED, handled_until=now, failures=0, message=None)
+            return replace(active, owner=owner or export.owner)
 
         return self._move(export_id, change, checks_entity=True)
 
@@ -286,6 +291,7 @@ class ExportRepository:
                 job_id=run.job_id,
                 handled_until=run.occurrence or export.handled_until,
                 message=None,
+                owner=Owner(str(run.started_by_id), run.started_by) if action == "activate" else export.owner,
             )
 
         # What is scheduled keeps its entity from being deleted already.
@@ -464,6 +470,7 @@ def _to_item(export: Export) -> Item:
         "failures": export.failures,
         "setAside": json.dumps(export.set_aside) if export.set_aside else None,
         "message": export.message,
+        "owner": None if export.owner is None else list(export.owner),
         "revision": export.revision,
         "dueAt": rfc3339(export.due_at),
     }
@@ -489,6 +496,7 @@ def _from_item(item: Item) -> Export:
         failures=item["failures"],
         set_aside=tuple(json.loads(item.get("setAside", "[]"))),
         message=item.get("message"),
+        owner=Owner(*item["owner"]) if "owner" in item else None,
         revision=item["revision"],
         due_at=parse_rfc3339(item.get("dueAt")),
     )

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from waybill.clock import HasTime, no_limit
 from waybill.entities.model import Entity
 from waybill.errors import Conflict, NotFound
-from waybill.exports.definition import Definition, Export, ExportStatus, Run
+from waybill.exports.definition import Definition, Export, ExportStatus, Owner, Run
 from waybill.exports.destinations import kind_of
 from waybill.exports.destinations.base import DeliveredKind, SetAside
 from waybill.exports.report import is_relaunchable
@@ -57,7 +57,7 @@ def activate(services: ExportServices, export: Export, started_by: str, started_
     now, schedule = services.clock.now(), export.definition.schedule
     is_later = schedule is not None and latest_due(schedule, _LONG_AGO, now) is None
     if export.definition.is_periodic or is_later:
-        return services.exports.schedule(export.export_id, now)
+        return services.exports.schedule(export.export_id, now, Owner(started_by_id, started_by))
     # The one run of a one-shot export has one id, so that a second activation finds it.
     run = Run(derived_uuid(_NAMESPACE, export.export_id), now, started_by, started_by_id)
     launch(services, services.exports.claim(export.export_id, run, "activate"))
