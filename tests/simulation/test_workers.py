@@ -298,10 +298,11 @@ def test_all_troubles_together_change_no_count(monkeypatch: pytest.MonkeyPatch) 
     check_result(run)
 
 
-@pytest.mark.parametrize(("reply_seconds", "may_send"), [(0.1, True), (8.9, True), (9.1, False), (11.9, False)])
-def test_after_a_slow_heartbeat_nothing_is_sent_that_could_outlast_the_lease(
+@pytest.mark.parametrize(("reply_seconds", "may_send"), [(0.1, True), (1.9, True), (2.1, False), (11.9, False)])
+def test_after_a_slow_heartbeat_nothing_is_sent_that_could_outlast_the_lease_or_a_stop(
     reply_seconds: float, may_send: bool
 ) -> None:
+    """A Stop accepted just after the heartbeat was evaluated must not meet a write 5 seconds later."""
     timeline = Timeline()
     now_ms = int(builders.START.timestamp() * 1000)
     job = Job("job", Process.IMPORT, Status.IN_PROGRESS, "e", "uid", "f.csv", builders.START, "alice")
@@ -316,6 +317,24 @@ def test_after_a_slow_heartbeat_nothing_is_sent_that_could_outlast_the_lease(
     timeline.sleep(2 * leases.HEARTBEAT_SECONDS)
     with nullcontext() if may_send else pytest.raises(Superseded):
         heartbeat.check()
+        assert reply_seconds + leases.WRITE_TIMEOUT_SECONDS <= 5.0
+
+
+def test_a_heartbeat_that_is_answered_late_once_is_sent_again() -> None:
+    timeline = Timeline()
+    until = int((builders.START.timestamp() + leases.LEASE_SECONDS) * 1000)
+    job = Job("job", Process.IMPORT, Status.IN_PROGRESS, "e", "uid", "f.csv", builders.START, "alice")
+    replies = iter([(2.5, None), (0.1, "USER")])
+
+    def answer(*_: object) -> Job:
+        seconds, reason = next(replies)
+        timeline.sleep(seconds)
+        return replace(job, stop_reason=reason)
+
+    services: Any = SimpleNamespace(clock=timeline, ledger=SimpleNamespace(heartbeat=answer))
+    heartbeat = leases.Heartbeat(services, replace(job, leases={0: ChunkLease("attempt", until=until)}), 0, "attempt")
+    timeline.sleep(2 * leases.HEARTBEAT_SECONDS)
+    assert heartbeat.check().stop_reason == "USER"
 
 
 def check_result(run: Import) -> None:

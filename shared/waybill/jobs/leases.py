@@ -1,8 +1,10 @@
 """Leases: one attempt at a time works on a chunk; the lease of an attempt that died is waited out.
 
 The holder sends a heartbeat each second: one conditional update of the job, which also carries the progress and brings
-back whether to stop. It writes nothing once its lease may be over. So the last request of an attempt that was taken
-over was sent before, and repeats its own chunk's values; its timeout is shorter than what was left of the lease.
+back whether to stop. It sends a request to the table only within MAX_AGE_SECONDS after it asked for the heartbeat that
+allows it, and the request ends within WRITE_TIMEOUT_SECONDS. Together these are the 5 seconds in which Stop takes
+effect (contract, section 4), and less than a lease: when an attempt takes over, the last request of the one before has
+ended.
 """
 
 from __future__ import annotations
@@ -19,8 +21,12 @@ if TYPE_CHECKING:
 
 LEASE_SECONDS = 12.0
 HEARTBEAT_SECONDS = 1.0
-# A request may be on its way for so long after its last check; Stop promises 5 seconds, and a lease is longer.
+# A request may be on its way for so long after its last check.
 WRITE_TIMEOUT_SECONDS = 3.0
+STOP_SECONDS = 5.0
+MAX_AGE_SECONDS = STOP_SECONDS - WRITE_TIMEOUT_SECONDS
+# Heartbeats that may come back too late, one after the other, before the attempt is given up.
+_LATE_HEARTBEATS = 5
 # Chunk number of the lease under which a job is put together at its end.
 FINISH = -1
 
@@ -61,18 +67,23 @@ class Heartbeat:
             )
 
     def check(self) -> Job:
-        """Send a heartbeat when one is due. Called before each request to the table.
+        """Send a heartbeat when one is due, and again while its answer comes too late to say that the job is not to
+        stop. Called before each request to the table.
 
         Returns:
             The job as last seen.
 
         Raises:
-            Superseded: another attempt owns the chunk, or the lease is over.
+            Superseded: another attempt owns the chunk, the lease is over, or the answers keep coming too late.
         """
-        job = self.job if self._clock.monotonic() < self._next else self.send()
-        if self._clock.monotonic() > self._lease_ends - WRITE_TIMEOUT_SECONDS:  # the heartbeat itself took too long
-            raise Superseded(f"the lease of chunk {self._chunk} is nearly over")
-        return job
+        if self._clock.monotonic() < self._next:
+            return self.job
+        for _ in range(_LATE_HEARTBEATS):
+            asked = self._clock.monotonic()
+            self.send()
+            if self._clock.monotonic() - asked <= MAX_AGE_SECONDS:
+                return self.job
+        raise Superseded(f"the heartbeats of chunk {self._chunk} are answered too late")
 
     def send(self) -> Job:
         """Send a heartbeat now; it prolongs the lease from the moment before it was sent.
