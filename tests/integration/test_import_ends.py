@@ -4,6 +4,8 @@ late is refused, and just the rows that stand in the table count as imported."""
 from __future__ import annotations
 
 import itertools
+import random
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -434,3 +436,48 @@ def test_in_a_target_table_the_rows_that_stand_count(
     assert len(standing) == 50
     assert job.counts.balances() and job.counts.imported == 50
     assert {f"o{row - 2}" for row in range(2, 102) if row not in listed(services, job)} == standing
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_died_before_the_end_rejects_and_table_are_the_file(
+    services: Services, s3: Any, clock: builders.Clock, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Repeated keys within and across chunks; workers that die, are repeated, or never begin; then a Stop or the end of
+    all retries. Each row says in its record which row it is."""
+    chance = random.Random(seed)
+    object.__setattr__(services.settings, "chunk_bytes", 450)
+    monkeypatch.setattr("waybill.aws.dynamodb.MAX_BATCH_PUTS", 3)
+    monkeypatch.setattr("waybill.tabular.records.segments.__defaults__", (0, 300))
+    keys = [f"c{chance.randrange(chance.choice((12, 60))):06d}" for _ in range(50)]
+    emails = [f"row{row}@example.com" if chance.random() < 0.9 else "bad" for row in range(2, 52)]
+    rows = [{"contact_id": key, "email": email} for key, email in zip(keys, emails, strict=True)]
+    job = planned(services, s3, builders.contacts_csv(rows))
+    sent: set[bytes] = set()
+    send = BatchWriter._send
+
+    def noted(writer: BatchWriter, connection: Any, body: bytes) -> None:
+        sent.update(re.findall(rb"row\d+@", body))
+        send(writer, connection, body)
+
+    monkeypatch.setattr(BatchWriter, "_send", noted)
+    chunks = job.chunks or 0
+    assert chunks >= 3
+    for chunk in chance.choices(range(chunks), k=2 * chunks):
+        if chunk in services.ledger.entries(job.job_id):
+            continue
+        if chance.random() < 0.7:
+            die_in(services, job, chunk, monkeypatch, chance.randrange(6))
+        else:
+            load_chunk(services, job.job_id, chunk)
+        clock.forward(seconds=13)
+    before = set(sent)
+    if services.jobs.get(job.job_id).is_loaded:
+        job = finish(services, job)
+    else:
+        job = give_up(services, job, chance.choice(ENDS), clock)
+    assert sent <= before, "a row is written for the first time after the end was decided"
+    imported = set(range(2, 52)) - listed(services, job)
+    assert job.counts.balances() and job.counts.imported == len(imported)
+    table = {key: item["email"]["S"] for key, item in records(services).items()}
+    assert table == {keys[row - 2]: emails[row - 2] for row in imported}
+    assert len(table) == len(imported), "one row of each key"
