@@ -14,7 +14,9 @@ from waybill.bootstrap import Services
 from waybill.errors import Conflict
 from waybill.exports.report import is_relaunchable
 from waybill.imports.deduplicate import deduplicate_import
+from waybill.imports.error_log import error_page
 from waybill.imports.finish import finish_import
+from waybill.imports.job_files import rejects_key
 from waybill.imports.load import load_chunk
 from waybill.imports.plan import plan_import
 from waybill.imports.precheck import precheck_chunk
@@ -110,6 +112,26 @@ def test_there_is_nothing_to_relaunch_where_only_repeated_keys_are_left(services
     with pytest.raises(Conflict):
         relaunch_import(services, drop(builders.contacts_csv(count=7)), "alice", "alice-id")
     assert not is_relaunchable(job)
+
+
+@pytest.mark.parametrize("options", [{}, {"dry-run": "true"}], ids=str)
+def test_a_child_job_and_a_rejects_file_sent_again_keep_the_numbers_of_the_original_rows(
+    services: Services, drop: Any, options: dict[str, str]
+) -> None:
+    rows = [{"contact_id": "x", "email": "nobody"}, {"contact_id": "twice", "email": "no"}, {"contact_id": "y"}]
+    rows += [{"contact_id": "twice", "email": "no"}, {"contact_id": "", "spend": "1"}]
+    parent = drop(builders.contacts_csv(rows, count=3), **options)
+    assert rejected_types(services, parent) == {5: "type-error", 6: "type-error", 8: "type-error", 9: "missing-key"}
+    schema = {**builders.CONTACTS_SCHEMA, "fields": [dict(field) for field in builders.CONTACTS_SCHEMA["fields"]]}  # type: ignore[attr-defined]
+    schema["fields"][1] = {"name": "email", "type": "string"}  # type: ignore[index]
+    services.entities.put(builders.entity(schema=schema))
+    data = services.files.read(services.settings.files_bucket, rejects_key(parent.job_id))
+    relaunched = run(services, relaunch_import(services, parent, "alice", "alice-id"))
+    for child in (relaunched, drop(data, **options)):
+        assert rejected_types(services, child) == {6: "duplicate-key", 9: "missing-key"}
+        items, _, _ = error_page(services.files, services.settings.files_bucket, child, 10, None)
+        assert [item["rowNumber"] for item in items] == [6, 9]
+        assert "Row 8" in items[0]["message"] and "Row 8" in rejects(services, child)[1][2]
 
 
 @pytest.mark.parametrize("left", [1, 0])

@@ -90,8 +90,11 @@ def _lost_before(searches: Sequence[DuplicateSearch], groups: Sequence[Sequence[
 def _key_search(
     services: Services, job: Job, plan: ImportPlan, reader: RowReader, remaining_seconds: Remaining
 ) -> DuplicateSearch:
+    form = plan.rejects_format
+
     def found(row: int, block: RowBlock, position: int) -> Found:
-        return Found(row, block.keys[position], *reader.key_place(block.raw(row)))
+        raw = block.raw(row)
+        return Found(row, form.row_number(row, raw), block.keys[position], *reader.key_place(raw))
 
     return _search(services, job, plan, reader, "keys", found, remaining_seconds)
 
@@ -99,8 +102,11 @@ def _key_search(
 def _unique_search(
     services: Services, job: Job, plan: ImportPlan, reader: RowReader, index: int, remaining_seconds: Remaining
 ) -> DuplicateSearch:
+    form = plan.rejects_format
+
     def found(row: int, block: RowBlock, position: int) -> Found:
-        return Found(row, *reader.unique_value(block.raw(row), index))
+        raw = block.raw(row)
+        return Found(row, form.row_number(row, raw), *reader.unique_value(raw, index))
 
     return _search(services, job, plan, reader, f"unique-{index}", found, remaining_seconds)
 

@@ -32,11 +32,13 @@ by_row = attrgetter("row")
 class Found(NamedTuple):
     """A row that was read again.
 
-    `value` is what is compared; `field_number`, `field_name` and `cell` say where it is in the file (`Place`). `text`
-    (the row's request) and `raw` (the row as in the file) are set where the caller writes rows.
+    `number` is that with which it is shown to people. `value` is what is compared; `field_number`, `field_name` and
+    `cell` say where it is in the file (`Place`). `text` (the row's request) and `raw` (the row as in the file) are set
+    where the caller writes rows.
     """
 
     row: int
+    number: int
     value: str
     field_number: int | None
     field_name: str | None
@@ -203,7 +205,7 @@ class DuplicateSearch:
 def earlier_rows(rows: Sequence[Found]) -> Iterator[Loser]:
     """The losers among the valid rows of one key: all but the last."""
     *earlier, winner = rows
-    message = f"Row {winner.row} has the same key and replaces this row."
+    message = f"Row {winner.number} has the same key and replaces this row."
     for found in earlier:
         yield Loser(found.error(DUPLICATE_KEY, message), found.raw)
 
@@ -212,5 +214,5 @@ def later_rows(rows: Sequence[Found], names: Sequence[str], gone: Container[int]
     """The losers among the valid rows of one unique value: all but the first. Rows in `gone` do not count."""
     left = [found for found in rows if found.row not in gone]
     for found in left[1:]:
-        message = f"Row {left[0].row} already has the same value of {', '.join(names)}."
+        message = f"Row {left[0].number} already has the same value of {', '.join(names)}."
         yield Loser(found.error(UNIQUE_ERROR, message))

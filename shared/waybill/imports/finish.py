@@ -183,7 +183,7 @@ def _search(
     tick: Callable[[], None],
 ) -> DuplicateSearch:
     """The search for imported rows with equal keys. Rows that were not written do not take part."""
-    bucket, reader = services.settings.files_bucket, reader_of(services, job, plan)
+    bucket, reader, form = services.settings.files_bucket, reader_of(services, job, plan), plan.rejects_format
 
     def key_reader(entry: LedgerEntry) -> RangeReader:
         key = part_prefix(job.job_id, entry.chunk, entry.part, entry.attempt) + "keys"
@@ -199,7 +199,8 @@ def _search(
             again = read_rows_again(services.files, plan, reader, wanted, first_chunk, _NO_TIME, tick)
             for chunk, row, block, at in again:
                 raw = block.raw(row)
-                yield chunk, Found(row, block.keys[at], *reader.key_place(raw), block.texts[at].decode(), raw)
+                place, text = reader.key_place(raw), block.texts[at].decode()
+                yield chunk, Found(row, form.row_number(row, raw), block.keys[at], *place, text, raw)
         except SourceChanged:
             raise _SourceGone from None
 

@@ -39,7 +39,8 @@ class Output(Protocol):
 class RejectsFormat:
     """How a rejects file is written: the source's delimiter, quote and encoding.
 
-    `strip_columns` says that the source is itself a rejects file, whose three leading columns are replaced.
+    `strip_columns` says that the source is itself a rejects file, whose three leading columns are replaced. Its rows
+    are shown with the numbers that they have in the original file, their `_row`.
     """
 
     delimiter: str
@@ -53,6 +54,22 @@ class RejectsFormat:
             raw = self._leading_columns.sub("", raw, count=1)
         head = self.delimiter.join((str(row), type, self._quoted(reason)))
         return f"{head}{self.delimiter}{raw}\n".encode(self.encoding, "replace")
+
+    def row_number(self, row: int, raw: str) -> int:
+        """The number with which a row is shown to people; a `_row` that is none is passed over.
+
+        Args:
+            row: its place in the source.
+        """
+        if not self.strip_columns:
+            return row
+        cell = raw.partition(self.delimiter)[0].strip(self.quote_char)
+        return int(cell) if re.fullmatch("[1-9][0-9]{0,17}", cell) else row
+
+    def shown(self, raw: str, errors: Sequence[RowError]) -> list[RowError]:
+        """The errors of a row under the number with which it is shown."""
+        number = self.row_number(errors[0].row_number or 0, raw)
+        return [error._replace(row_number=number) for error in errors]
 
     def rejected(self, raw: str, errors: Sequence[RowError]) -> bytes:
         """The line of a row with these errors, of which the first names its type."""
@@ -160,6 +177,8 @@ class ChunkRejects:
         rejects, log = [], []
         for raw, errors in rows:
             number = errors[0].row_number or 0
+            if self.format.strip_columns:
+                errors = self.format.shown(raw, errors)
             line = self.format.rejected(raw, errors)
             rejects.append(line)
             self._rows.append(number)

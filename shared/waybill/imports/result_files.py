@@ -98,10 +98,11 @@ def _put_part(
         content = {name: _pieces(services, bucket, prefix + name) for name in content}
     for loser in losers:
         summary.add(loser.error)
-    lines = [(loser.row, form.rejected(loser.raw, [loser.error])) for loser in losers]
+    shown = {loser.row: form.shown(loser.raw, [loser.error]) for loser in losers}
+    lines = [(loser.row, form.rejected(loser.raw, shown[loser.row])) for loser in losers]
     for piece in insert_rows(content["rejects"], index.rows, index.rejects_at, lines):
         rejects.write(piece)
-    lines = [(loser.row, error_log_line(loser.error)) for loser in losers]
+    lines = [(loser.row, error_log_line(shown[loser.row][0])) for loser in losers]
     for piece in insert_rows(content["errors"], index.rows, index.errors_at, lines):
         log.write(piece)
 
