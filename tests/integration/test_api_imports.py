@@ -62,7 +62,8 @@ def test_upload_and_import(api: Api) -> None:
         "encoding": "latin-1",
         "unescapeFormulas": False,
     }
-    assert api("POST", "/imports", body={"uploadId": upload_id}).status == 409
+    repeated = api("POST", "/imports", body={"uploadId": upload_id})
+    assert (repeated.status, job["jobId"] in repeated.json["detail"]) == (409, True)
 
 
 def test_a_look_at_an_upload_before_its_import(api: Api) -> None:

@@ -138,7 +138,8 @@ def start_upload(services: Services, upload: Upload, options: ImportOptions, job
     if upload.job_id is not None:
         own = services.jobs.find(job_id) if upload.job_id == job_id else None
         if own is None:
-            raise Conflict(origin.refusal)
+            again = "Upload the file again to import it once more."
+            raise Conflict(f"This upload was imported already, as job {upload.job_id}. {again}")
         start_if_waiting(services, own)
         return own
     entity = services.entities.get(upload.entity)
