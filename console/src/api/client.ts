@@ -17,6 +17,27 @@ export async function call<Result>(method: string, path: string, options: Option
   return (answer.status === 204 ? undefined : await answer.json()) as Result;
 }
 
+const PAUSES_MS = [500, 2000];
+
+/**
+ * Posts what makes something. Its key lets the request be sent again when its answer was lost: it has its effect once.
+ * @param key - of the request; a new one for each call when left out.
+ */
+export async function callOnce<Result>(
+  path: string,
+  { key = crypto.randomUUID(), ...options }: Pick<Options, "body" | "signal"> & { key?: string } = {},
+): Promise<Result> {
+  for (const pauseMs of PAUSES_MS) {
+    try {
+      return await call<Result>("POST", path, { ...options, headers: { "Idempotency-Key": key } });
+    } catch (error) {
+      if (!(error instanceof Problem) || !(error.isPassing || error.retryAfterMs)) throw error;
+      await new Promise((resolve) => setTimeout(resolve, error.retryAfterMs ?? pauseMs));
+    }
+  }
+  return call<Result>("POST", path, { ...options, headers: { "Idempotency-Key": key } });
+}
+
 async function send(method: string, path: string, { query = {}, body, headers, signal }: Options): Promise<Response> {
   const url = new URL(path, API);
   for (const [name, value] of Object.entries(query)) {

@@ -12,6 +12,8 @@ export class Problem extends Error {
     readonly detail: string,
     readonly members: ProblemMember[] = [],
     readonly allowedActions: string[] = [],
+    /** How long the API asks to wait before the same request is sent again. */
+    readonly retryAfterMs?: number,
   ) {
     super(`${title}: ${detail}`);
   }
@@ -39,6 +41,7 @@ export class Problem extends Error {
   }
 
   static async from(answer: Response): Promise<Problem> {
+    const seconds = Number(answer.headers.get("Retry-After"));
     const body = (await answer.json().catch(() => ({}))) as Partial<Record<string, unknown>>;
     return new Problem(
       answer.status,
@@ -46,6 +49,7 @@ export class Problem extends Error {
       typeof body.detail === "string" ? body.detail : "It gave no further reason.",
       Array.isArray(body.errors) ? (body.errors as ProblemMember[]) : [],
       Array.isArray(body.allowedActions) ? (body.allowedActions as string[]) : [],
+      seconds > 0 ? seconds * 1000 : undefined,
     );
   }
 

@@ -2,7 +2,7 @@ import FormField from "@cloudscape-design/components/form-field";
 import Input from "@cloudscape-design/components/input";
 import { useState } from "react";
 import { useNavigate } from "react-router";
-import { at, call } from "../api/client";
+import { at, callOnce } from "../api/client";
 import type { Export } from "../api/types";
 import { ConfirmDialog } from "../common/ConfirmDialog";
 
@@ -10,7 +10,7 @@ export function CopyDialog({ of, onClose }: { of: Export; onClose: () => void })
   const navigate = useNavigate();
   const [name, setName] = useState(`${of.name} (copy)`);
   const copy = async () => {
-    const made = await call<Export>("POST", at`exports/${of.exportId}/copy`, { body: { name } });
+    const made = await callOnce<Export>(at`exports/${of.exportId}/copy`, { body: { name } });
     await navigate(`/exports/${made.exportId}/edit`, { replace: true });
   };
   return (

@@ -7,7 +7,7 @@ import Tabs from "@cloudscape-design/components/tabs";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useEffectEvent, useState } from "react";
 import { useNavigate } from "react-router";
-import { at, call } from "../api/client";
+import { at, call, callOnce } from "../api/client";
 import type { Export, ExportStatus } from "../api/types";
 import { ConfirmDialog } from "../common/ConfirmDialog";
 import { Name } from "../common/Name";
@@ -53,12 +53,12 @@ export default function ManageExports() {
     onError: (error) => showProblem(error),
   });
   const activate = async () => {
-    const { status } = await call<Export>("POST", at`exports/${selectedId!}/activate`);
+    const { status } = await callOnce<Export>(at`exports/${selectedId!}/activate`);
     set({ tab: status });
     await done("The export was activated");
   };
   const run = async () => {
-    await call("POST", at`exports/${selectedId!}/run`);
+    await callOnce(at`exports/${selectedId!}/run`);
     await done("A run has started");
   };
   const remove = async () => {

@@ -9,7 +9,7 @@ import Select from "@cloudscape-design/components/select";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { at, call, pages } from "../api/client";
+import { at, call, callOnce, pages } from "../api/client";
 import { READ_ONCE } from "../api/queryClient";
 import type { Export, Job, Report } from "../api/types";
 import { formatBytes, formatCount, formatDuration } from "../common/format";
@@ -35,7 +35,7 @@ export function ReportDialog({ of, onClose }: { of: Export; onClose: () => void 
   });
   const relaunch = useMutation({
     mutationFn: async () => {
-      await call("POST", at`jobs/${jobId!}/relaunch`);
+      await callOnce(at`jobs/${jobId!}/relaunch`);
       say("The run was started again", <Name>{of.name}</Name>);
       onClose();
     },

@@ -1,7 +1,7 @@
 import Button from "@cloudscape-design/components/button";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { at, call } from "../api/client";
+import { at, call, callOnce } from "../api/client";
 import type { Job } from "../api/types";
 import { download } from "../common/download";
 import { Name } from "../common/Name";
@@ -20,7 +20,7 @@ export function ImportActions({ job }: { job: Job }) {
     putJob(queryClient, await call<Job>("POST", at`jobs/${job.jobId}/${verb}`));
   };
   const relaunch = async () => {
-    await call<Job>("POST", at`jobs/${job.jobId}/relaunch`);
+    await callOnce<Job>(at`jobs/${job.jobId}/relaunch`);
     say("The rows that were not imported run again", <Name>{job.fileName}</Name>);
   };
   const hasRejects = job.links.rejects !== null;

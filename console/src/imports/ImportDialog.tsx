@@ -82,7 +82,8 @@ export default function ImportDialog({ entityName, onClose }: Props) {
       upload.markUsed(sent);
       return result;
     } catch (error) {
-      if (USED_UP.includes(Problem.of(error).status)) upload.markUsed(sent);
+      const { status, retryAfterMs } = Problem.of(error); // with a wait: the first attempt is still running
+      if (USED_UP.includes(status) && !retryAfterMs) upload.markUsed(sent);
       throw error;
     }
   };

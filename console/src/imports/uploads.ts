@@ -1,5 +1,5 @@
 /** Sends a file, previews it and starts its import. */
-import { at, call } from "../api/client";
+import { at, call, callOnce } from "../api/client";
 import type { Entity, Job, Preview, Upload } from "../api/types";
 import { Problem, UNREACHABLE } from "../api/problem";
 
@@ -45,11 +45,7 @@ export function previewUpload(sent: SentFile, options: ReadOptions, signal: Abor
 }
 
 export function startImport(sent: SentFile, options: ImportOptions, signal: AbortSignal): Promise<Job> {
-  return call<Job>("POST", "imports", {
-    body: { uploadId: sent.uploadId, ...options },
-    headers: { "Idempotency-Key": sent.uploadId },
-    signal,
-  });
+  return callOnce<Job>("imports", { body: { uploadId: sent.uploadId, ...options }, key: sent.uploadId, signal });
 }
 
 /** Uses XMLHttpRequest because fetch does not report upload progress. */

@@ -5,7 +5,7 @@ import Wizard from "@cloudscape-design/components/wizard";
 import { useMutation } from "@tanstack/react-query";
 import { useState, type ReactNode } from "react";
 import { useNavigate, useParams, useSearchParams } from "react-router";
-import { at, call } from "../../api/client";
+import { at, call, callOnce } from "../../api/client";
 import { Problem } from "../../api/problem";
 import type { Definition, Entity, Export } from "../../api/types";
 import { useEntities } from "../../api/useEntities";
@@ -81,14 +81,14 @@ function Steps({ entities, edited, entityName }: StepsProps) {
     const body = bodyOf(draft, entity);
     const made = draftId
       ? await call<Export>("PUT", at`exports/${draftId}`, { body })
-      : await call<Export>("POST", "exports", { body });
+      : await callOnce<Export>("exports", { body });
     setDraftId(made.exportId);
     setSaved(made);
     // The address is now the draft's, so that reloading the page keeps it.
     await navigate(`/exports/${made.exportId}/edit?step=${SUMMARY + 1}`);
   };
   const activate = async () => {
-    const { status, name } = await call<Export>("POST", at`exports/${draftId!}/activate`);
+    const { status, name } = await callOnce<Export>(at`exports/${draftId!}/activate`);
     say("The export was activated", <Name>{name}</Name>);
     await toExports(status);
   };
