@@ -134,6 +134,27 @@ def test_a_child_job_and_a_rejects_file_sent_again_keep_the_numbers_of_the_origi
         assert "Row 8" in items[0]["message"] and "Row 8" in rejects(services, child)[1][2]
 
 
+def test_a_null_of_json_lines_stays_a_null_when_its_row_is_imported_again(services: Services, drop: Any) -> None:
+    """Also where no text of a cell means null."""
+
+    def put(type_of_n: str) -> None:
+        fields = [{"name": "id", "type": "integer", "constraints": {"required": True}}, {"name": "s"}]
+        fields += [{"name": "n", "type": type_of_n, "constraints": {"required": type_of_n == "integer"}}]
+        schema = {"fields": fields, "primaryKey": "id", "missingValues": []}
+        services.entities.put(builders.entity("things", schema=schema))
+
+    put("integer")
+    job = drop(b'{"id": 1, "s": null, "n": null}\n{"id": 2, "s": null, "n": "x"}\n', entity="things")
+    items, _, _ = error_page(services.files, services.settings.files_bucket, job, 10, None)
+    assert [(item["type"], item["cell"]) for item in items] == [("constraint-error", ""), ("type-error", "x")]
+    data = services.files.read(services.settings.files_bucket, rejects_key(job.job_id))
+    put("string")
+    for child in (run(services, relaunch_import(services, job, "alice", "alice-id")), drop(data, entity="things")):
+        assert counts(child) == (2, 2, 0, 0)
+        assert ["s" in record for record in records(services).values()] == [False, False]
+        assert {len(record) for record in records(services).values()} == {3, 4}
+
+
 @pytest.mark.parametrize("left", [1, 0])
 def test_rows_whose_text_is_gone_are_not_relaunched(services: Services, s3: Any, left: int) -> None:
     object.__setattr__(services.settings, "chunk_bytes", 64)

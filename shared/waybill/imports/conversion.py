@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from waybill.entities.header import HeaderMatch
+from waybill.entities.header import REJECTS_LABELS, HeaderMatch
 from waybill.entities.schema import Schema
 from waybill.errors import JobFailed
 from waybill.imports.cells import NULL_SYMBOL, json_writer, sheet_writer
@@ -197,6 +197,8 @@ class Conversion:
             table = rest if form.is_cuttable else Recoded(rest, form.encoding)
             scan = self._convert(table, dialect, text_encoding, source_encoding=form.encoding)
         shown = {"encoding": form.encoding, "bom": bool(form.bom), "delimiter": dialect.delimiter}
+        if tuple(scan.labels[:3]) == REJECTS_LABELS and dialect.null_sequence is None and self._has_null_symbol():
+            dialect = replace(dialect, null_sequence=NULL_SYMBOL)  # it may hold rows of JSON Lines
         return ConvertedFile(
             scan=scan,
             dialect=dialect,
@@ -208,6 +210,10 @@ class Conversion:
             sha256="",
             detected={**shown, "headerRow": scan.header_row, **detected},
         )
+
+    def _has_null_symbol(self) -> bool:
+        """Whether a field of the entity has no missing value as which a null of JSON could be written."""
+        return any(not field.missing_values for field in self._request.schema.fields)
 
     def _detect(self, **found: Any) -> None:
         self.detected = {"encoding": None, "bom": False, "delimiter": None, "headerRow": None, **found}

@@ -21,6 +21,7 @@ from waybill.entities.native_rows import NativeRows, Unverified, native_rows
 from waybill.entities.row_compiler import MISSING_KEY, RowCompiler, key_text
 from waybill.entities.row_results import RowBlock, RowError
 from waybill.entities.schema import Schema
+from waybill.imports.cells import NULL_SYMBOL
 from waybill.imports.modes import MODES
 from waybill.imports.sinks import BatchSink, Wrapping
 from waybill.jobs.model import Job
@@ -91,6 +92,15 @@ class RowReader:
             now: stamped on the records as the time of writing.
             wrapping: the text around each row's own that makes it a request; None when the texts are not needed.
         """
+        block = self._checked(segment, first_row, count, now, wrapping)
+        if block.errors and self._plan.dialect.null_sequence == NULL_SYMBOL:
+            for row, errors in block.errors.items():
+                block.errors[row] = [e._replace(cell="") if e.cell == NULL_SYMBOL else e for e in errors]
+        return block
+
+    def _checked(
+        self, segment: Segment, first_row: int, count: int, now: datetime, wrapping: Wrapping | None
+    ) -> RowBlock:
         native, data, dialect = self._native, segment.data, self._plan.dialect
         if native is not None and self._plan.text_encoding != "utf-8":
             data = data.decode(self._plan.text_encoding).encode()
