@@ -16,7 +16,7 @@ import hashlib
 import io
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -186,7 +186,9 @@ class Watch:
         now: virtual seconds.
 
     Attributes:
-        stops: jobs whose Stop was accepted.
+        stops: jobs whose Stop was answered 200.
+        stopped: when Stop took effect, by job.
+        stalls: whether a process may stall for longer than a lease between its last check and what it sends.
         removed_by_people: (bucket, key) of objects that people took away themselves.
         deleting: jobs whose deletion people asked for.
         last_fault: the moment of the last fault, stall or outage's end.
@@ -207,6 +209,8 @@ class Watch:
         self.folds: dict[str, Fold] = defaultdict(Fold)
         self.deliveries: list[Delivery] = []
         self.stops: set[str] = set()
+        self.stopped: dict[str, float] = {}
+        self.stalls = False
         self.removed_by_people: set[tuple[str, str]] = set()
         self.deleting: set[str] = set()
         self.poisoned: set[str] = set()
@@ -221,13 +225,18 @@ class Watch:
 
     def on_write(self, table: str, old: Item | None, new: Item | None, transaction: int | None) -> None:
         item = new or old
+        if table == self.settings.records_table and new is not None and self.stopped:
+            self._run(AT_RECORD, old, new)
         if table != self.settings.jobs_table or item is None or item["sk"] != {"S": "JOB"}:
             return
         before = None if old is None else job_from_item(from_attributes(old))
         after = None if new is None else job_from_item(from_attributes(new))
         self.see(before, after)
-        for oracle in AT_WRITE:
-            oracle(self, before, after)
+        self._run(AT_WRITE, before, after)
+
+    def _run(self, oracles: Iterable[Callable[..., None]], *seen: Any) -> None:
+        for oracle in oracles:
+            oracle(self, *seen)
             self.checked[oracle.__name__] += 1
 
     def see(self, before: Job | None, after: Job | None) -> None:
@@ -238,6 +247,8 @@ class Watch:
         seen = self.jobs.setdefault(after.job_id, Seen(after))
         if not seen.moves or seen.moves[-1][1] != after.status:
             seen.moves.append((self.now(), after.status))
+        if after.stop_reason == "USER":
+            self.stopped.setdefault(after.job_id, self.now())
         seen.job = after
 
     def on_change(self, bucket: str, key: str, found: Object | None) -> None:
@@ -246,22 +257,15 @@ class Watch:
             self.puts[bucket, key, found.etag] += 1
             self._etags[bucket, key] = found.etag
             return
-        for oracle in AT_DELETION:
-            oracle(self, bucket, key, self._etags[bucket, key])
-            self.checked[oracle.__name__] += 1
+        self._run(AT_DELETION, bucket, key, self._etags[bucket, key])
 
     def check_end(self) -> None:
         """All jobs have had their time to end."""
-        self._check(AT_END)
+        self._run(AT_END)
 
     def check_retention(self) -> None:
         """All files have had their time to expire."""
-        self._check(AFTER_RETENTION)
-
-    def _check(self, oracles: list[Callable[[Watch], None]]) -> None:
-        for oracle in oracles:
-            oracle(self)
-            self.checked[oracle.__name__] += 1
+        self._run(AFTER_RETENTION)
 
     # Views
 
@@ -571,6 +575,22 @@ AT_WRITE: list[Callable[[Watch, Job | None, Job | None], None]] = [
     ended_import_is_exact,
     exported_file_is_right,
 ]
+
+
+# At every write of a record, once a Stop was accepted
+
+
+def nothing_is_written_after_stop(watch: Watch, old: Item | None, new: Item) -> None:
+    """Section 4, *Stop*: "no row is written later than 5 s after Stop was accepted (the last row of a repeated key,
+    already counted, may be written once more)"."""
+    stopped = watch.stopped.get(new["_by"]["S"])
+    if stopped is None or watch.stalls or (old is not None and old["_by"] == new["_by"]):
+        return
+    late = watch.now() - stopped
+    _require(late <= 5.0, nothing_is_written_after_stop, f"{new['_sk']['S']} is written {late} s after Stop")
+
+
+AT_RECORD: list[Callable[[Watch, Item | None, Item], None]] = [nothing_is_written_after_stop]
 
 
 # When an object is deleted

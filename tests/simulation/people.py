@@ -11,6 +11,7 @@ each incremental export; sometimes, days later, files expire.
 
 from __future__ import annotations
 
+import gc
 import json
 import random
 from collections import Counter
@@ -81,7 +82,7 @@ def character_of(dice: random.Random) -> Character:
     )
     poison = dice.choice(("object", "plan", "announcement", "definition")) if dice.random() < 0.08 else None
     plan = FaultPlan(outages=outages, rates=rates, until=minutes * MINUTE)
-    return Character(minutes, dice.choice((1, 2, 3, 5, 8)), plan, chances, poison, outage, dice.random() < 0.12)
+    return Character(minutes, dice.choice((1, 1, 2, 4, 7)), plan, chances, poison, outage, dice.random() < 0.12)
 
 
 class History:
@@ -99,6 +100,7 @@ class History:
         world = self.world
         self.watch = Watch(world.server, world.aws, world.settings, world.timeline.monotonic, self.servers)
         self.watch.skew_seconds = character.chances.skew_seconds
+        self.watch.stalls = Fault.SLOW in character.plan.rates
         world.aws.secrets["partner"] = json.dumps(SECRET)
 
     # The chapters
@@ -133,6 +135,8 @@ class History:
             (act,) = self.dice.choices(list(acts), list(acts.values()))
             self._later(self.dice.uniform(0, end), act)
         self._later(0.0, self.drop)
+        if self.dice.random() < 0.05:
+            self._later(0.0, self.fill_the_partners_disk)
         if self.character.poison is not None:
             self._poison(self.character.poison)
         self.watch.last_fault = max(end, self.character.plan.last_moment)
@@ -351,6 +355,13 @@ class History:
             self.watch.removed_by_people.add((bucket, key))
             self.world.aws.remove(bucket, key)
 
+    def fill_the_partners_disk(self) -> None:
+        """The partner's server refuses every file."""
+        self._tell("the partner's disk is full")
+        self.reached["partner's disk full"] += 1
+        directory = self.servers.find(PARTNER)
+        directory.refuses = lambda request: "disk-full" if request.startswith("write") else None
+
     # Poison: in an entity of its own, because nothing else can wait for it
 
     def _poison(self, kind: str) -> None:
@@ -514,6 +525,7 @@ def run_histories(seeds: Iterable[int]) -> tuple[Counter[str], list[Failed]]:
     """Run a history for each seed; what was reached, and which failed."""
     reached: Counter[str] = Counter()
     failed: list[Failed] = []
+    gc.freeze()  # the product's modules: collections need not look at them each time
     for seed in seeds:
         history = History(seed)
         try:

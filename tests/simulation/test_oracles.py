@@ -136,9 +136,9 @@ def test_a_world_in_which_all_went_well_passes_every_oracle(scene: Scene) -> Non
     scene.announce("job-2", "WAITING", "IN_PROGRESS", "COMPLETED")
     scene.watch.check_end()
     scene.watch.check_retention()
-    every = {oracle.__name__ for oracle in (*oracles.AT_WRITE, *oracles.AT_DELETION, *oracles.AT_END)}
-    every |= {oracle.__name__ for oracle in oracles.AFTER_RETENTION}
-    assert set(scene.watch.checked) == every - {"live_source_is_kept"}
+    every = {oracle.__name__ for oracle in (*oracles.AT_WRITE, *oracles.AT_RECORD, *oracles.AT_DELETION)}
+    every |= {oracle.__name__ for oracle in (*oracles.AT_END, *oracles.AFTER_RETENTION)}
+    assert set(scene.watch.checked) == every - {"live_source_is_kept", "nothing_is_written_after_stop"}
     assert {broken[0].__name__ for broken in BROKEN} == every
 
 
@@ -261,6 +261,12 @@ def another_value_in_the_table(scene: Scene) -> None:
 def an_import_that_has_no_rows_and_wrote_one(scene: Scene) -> None:
     scene.record("k1", "job-1")
     scene.save(scene.job(), scene.job(status=Status.FAILED, counts=Counts(0)))
+
+
+def a_row_written_long_after_stop(scene: Scene) -> None:
+    scene.save(scene.job(), scene.job(status=Status.IN_PROGRESS, stop_reason="USER"))
+    scene.world.timeline.seconds = 5.5
+    scene.record("k1", "job-1")
 
 
 def an_export_that_lacks_a_record(scene: Scene) -> None:
@@ -397,6 +403,7 @@ BROKEN: list[tuple[Callable[..., object], Callable[[Scene], None]]] = [
     (oracles.ended_import_is_exact, a_dry_run_that_writes),
     (oracles.ended_import_is_exact, another_value_in_the_table),
     (oracles.ended_import_is_exact, an_import_that_has_no_rows_and_wrote_one),
+    (oracles.nothing_is_written_after_stop, a_row_written_long_after_stop),
     (oracles.exported_file_is_right, an_export_that_lacks_a_record),
     (oracles.exported_file_is_right, a_delivery_that_did_not_arrive),
     (oracles.live_source_is_kept, the_source_of_a_waiting_import_deleted),
