@@ -41,6 +41,7 @@ SCHEMA: dict[str, Any] = {
     "primaryKey": ["id"],
     "fieldsMatch": "subset",
 }
+FIELDS = [field["name"] for field in SCHEMA["fields"]]
 #: The contract's arrows (section 4), written out once more on purpose.
 ARROWS = {
     ("WAITING", "IN_PROGRESS"),
@@ -98,7 +99,7 @@ class Sheet:
     def __init__(self, data: bytes, is_rejects: bool = False) -> None:
         lines = list(csv.reader(io.StringIO(data.decode(), newline="")))
         self.header = lines[0] if lines else []
-        self.columns = [name for name in self.header if not name.startswith("_")]
+        self.columns = [name for name in self.header if name in FIELDS]
         while len(lines) > 1 and not any(lines[-1]):  # blank rows behind the last row do not count
             lines.pop()
         self.rows: list[Row] = []
