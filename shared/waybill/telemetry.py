@@ -7,8 +7,13 @@ function's answer.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
+
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+
+T = TypeVar("T")
 
 NAMESPACE = "Waybill"
 SERVICE = "waybill"
@@ -37,7 +42,15 @@ def entry_failed(duty: str, **ids: str) -> None:
     count({"duty": duty}, EntriesFailed=1)
 
 
-def unreadable(kind: str, **ids: str) -> None:
-    """Report, from an `except`, a stored item that cannot be read; lists and duties go on with the others."""
-    logger.exception("A stored item cannot be read", extra={"kind": kind, **ids})
-    count({"kind": kind}, UnreadableItems=1)
+def read_each(kind: str, items: Iterable[Mapping[str, Any]], read: Callable[[Any], T]) -> Iterator[T]:
+    """Read stored items; one that cannot be read is reported and left out, so that it does not hide the others."""
+    for item in items:
+        try:
+            value = read(item)
+        except Exception:
+            logger.exception(
+                "A stored item cannot be read", extra={"kind": kind, "key": f"{item['pk']} / {item['sk']}"}
+            )
+            count({"kind": kind}, UnreadableItems=1)
+        else:
+            yield value

@@ -209,3 +209,9 @@ def test_an_export_that_cannot_be_read_does_not_keep_the_others(services: Servic
     clock.forward(minutes=3)
     assert tick(services) == 1
     assert services.exports.get(bad.export_id).running is not None
+
+
+def test_an_entity_that_cannot_be_read_does_not_hide_the_others(services: Services) -> None:
+    services.catalog_table.put({"pk": "ENTITY", "sk": "contacts", "uid": "u", "document": "not JSON"})
+    assert [entity.name for entity in services.entities.page(10)[0]] == ["orders"]
+    assert list(services.entities.find_many(["contacts", "orders"])) == ["orders"]

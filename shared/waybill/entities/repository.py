@@ -22,6 +22,7 @@ from waybill.entities.model import Entity
 from waybill.entities.permissions import entity_not_found
 from waybill.errors import Conflict, PreconditionFailed, WaybillError
 from waybill.ids import Ids, new_token
+from waybill.telemetry import read_each
 
 # Inside the class, `list` is the method.
 _Entities = list[Entity]
@@ -45,7 +46,7 @@ class EntityRepository:
     def find_many(self, names: Iterable[str]) -> dict[str, Entity]:
         """Those of the names that exist, by name; one request for a hundred of them."""
         items = self._table.get_many([_key(name) for name in sorted(set(names))])
-        return {item["sk"]: _from_item(item) for item in items}
+        return {entity.name: entity for entity in read_each("entity", items, _from_item)}
 
     def get(self, name: str) -> Entity:
         """The entity.
@@ -61,7 +62,7 @@ class EntityRepository:
     def page(self, limit: int, after: str | None = None) -> tuple[_Entities, str | None]:
         """Up to `limit` entities by name, after the name `after`, and the last name; None at the end."""
         page = self._table.query("ENTITY", limit=limit, after=None if after is None else {"pk": "ENTITY", "sk": after})
-        return [_from_item(item) for item in page.items], None if page.last is None else page.last["sk"]
+        return list(read_each("entity", page.items, _from_item)), None if page.last is None else page.last["sk"]
 
     def list(self) -> _Entities:
         """All of them, by name."""

@@ -37,7 +37,7 @@ from waybill.exports.definition import (
 from waybill.exports.schedule import next_runs
 from waybill.ids import Ids, new_uuid
 from waybill.jobs.model import Job, Status
-from waybill.telemetry import entry_failed, unreadable
+from waybill.telemetry import entry_failed, read_each
 from waybill.timestamps import parse_rfc3339, rfc3339
 from waybill.wire.jobs import run_summary
 
@@ -84,12 +84,7 @@ class ExportRepository:
         """Up to `limit` exports, newest first, after the id `after`, and the last id; None at the end."""
         after_key = None if after is None else {"pk": "EXPORT", "sk": after}
         page = self._table.query("EXPORT", newest_first=True, limit=limit, after=after_key)
-        exports = []
-        for item in page.items:
-            try:
-                exports.append(_from_item(item))
-            except Exception:  # one that cannot be read must not hide the others
-                unreadable("export", exportId=item["sk"])
+        exports = list(read_each("export", page.items, _from_item))
         return exports, None if page.last is None else page.last["sk"]
 
     def has_busy(self, entity_uid: str) -> bool:

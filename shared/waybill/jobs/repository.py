@@ -37,7 +37,7 @@ from waybill.jobs.queue import queue_key
 from waybill.jobs.removals import removal_item, removal_key
 from waybill.jobs.running import claim_action, release_action
 from waybill.jobs.runs import run_key
-from waybill.telemetry import unreadable
+from waybill.telemetry import read_each
 from waybill.timestamps import from_epoch, parse_rfc3339, rfc3339
 
 #: How often a transaction that collides is sent, each time with the client's own retries.
@@ -96,13 +96,8 @@ class JobRepository:
     def find_many(self, job_ids: Sequence[str]) -> list[Job]:
         """Those of the jobs that have a record that can be read, in the order of their ids; a request for a hundred of
         them."""
-        jobs = []
-        for item in self._table.get_many([record_key(job_id) for job_id in job_ids]):
-            try:
-                jobs.append(job_from_item(item))
-            except Exception:  # one that cannot be read must not hide the others
-                unreadable("job", jobId=_job_id(item["pk"]))
-        return jobs
+        items = self._table.get_many([record_key(job_id) for job_id in job_ids])
+        return list(read_each("job", items, job_from_item))
 
     def live(self, job_ids: Sequence[str]) -> list[Job]:
         """As `find_many`, without jobs that have expired."""
