@@ -99,6 +99,18 @@ def test_roles_have_no_managed_policy_but_the_log(transformed: dict[str, Any]) -
         assert {str(arn).rpartition("/")[2].rstrip("'\"}]") for arn in attached} <= MANAGED_POLICIES, name
 
 
+@pytest.mark.parametrize("name", ["ImportStepsFunction", "ScheduleFunction"])
+def test_whoever_ends_an_import_may_read_back_and_write_its_records(name: str) -> None:
+    policy = RESOURCES[name]["Properties"]["Policies"][0]["Statement"]
+    (records,) = (statement for statement in policy if statement["Sid"] == "Records")
+    assert {"dynamodb:BatchGetItem", "dynamodb:BatchWriteItem"} <= set(records["Action"])
+    targets = RESOURCES["TargetTablesWritePolicy"]["Properties"]
+    assert {"Ref": f"{name}Role"} in targets["Roles"]
+    assert {"dynamodb:BatchGetItem", "dynamodb:BatchWriteItem"} <= set(
+        targets["PolicyDocument"]["Statement"][0]["Action"]
+    )
+
+
 def test_each_function_has_a_log_that_ends_and_steps_that_may_take_15_minutes() -> None:
     functions = of_type(RESOURCES, "AWS::Serverless::Function")
     assert set(functions) == {
