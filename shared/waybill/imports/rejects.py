@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from waybill.entities.row_results import RowError
-from waybill.tabular.formulas import guard
+from waybill.tabular.formulas import GUARD_FIRST, guard
 
 ERROR_LOG_COLUMNS = ("rowNumber", "fieldNumber", "fieldName", "type", "cell", "message")
 REJECTS_COLUMNS = ("_row", "_type", "_reason")
@@ -109,11 +109,14 @@ _LOG_LINE: Callable[[Iterable[Any]], str] = csv.writer(_Echo()).writerow
 
 def error_log_line(error: RowError) -> bytes:
     """One line of the error log, with its line break (RFC 4180: CR LF) and the formula guard around its texts."""
-    row, number, name, type, cell, message = error
-    if cell is not None and len(cell) > CELL_CAP:
+    _, _, name, _, cell, message = error
+    if cell and len(cell) > CELL_CAP:
         cell = cell[: CELL_CAP - 1] + "\u2026"
-    texts = (name and guard(name), type, cell and guard(cell), guard(message))
-    return _LOG_LINE((row, number, *texts)).encode("utf-8", "replace")
+        error = error._replace(cell=cell)
+    # Bad files have many errors, and few of them a text to guard.
+    if (cell and cell[0] in GUARD_FIRST) or (name and name[0] in GUARD_FIRST) or message[:1] in GUARD_FIRST:
+        error = error._replace(field_name=name and guard(name), cell=cell and guard(cell), message=guard(message))
+    return _LOG_LINE(error).encode("utf-8", "replace")
 
 
 ERROR_LOG_HEADER = (",".join(ERROR_LOG_COLUMNS) + "\r\n").encode()

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 
 _FORMULA = re.compile(r"'*[=+@\t\r-]")
+#: The characters that a text begins with where it may need the guard.
+GUARD_FIRST = "'=+@\t\r-"
 
 
 def guard(cell: str) -> str:

@@ -12,7 +12,6 @@ from waybill.entities.fieldtypes.attributes import CANONICAL_NUMBER, from_attrib
 from waybill.entities.fieldtypes.export_columns import Cells, TypedColumns
 from waybill.tabular.formulas import guard, unguard
 
-GUARD_FIRST = "'=+@\t\r-"
 CONTROLS = "".join(map(chr, range(32)))
 NUMBER = re.compile(CANONICAL_NUMBER)
 

@@ -13,14 +13,13 @@ from waybill.entities.fieldtypes.export_columns import Cells
 from waybill.exports.formats.base import Format
 from waybill.exports.formats.cells import (
     CONTROLS,
-    GUARD_FIRST,
     NUMBER,
     Care,
     framed,
     join_columns,
     nested_text,
 )
-from waybill.tabular.formulas import guard
+from waybill.tabular.formulas import GUARD_FIRST, guard
 
 if TYPE_CHECKING:
     from waybill.exports.definition import Definition

@@ -17,7 +17,6 @@ from waybill.exports.compression import Output, ZipStream
 from waybill.exports.formats.base import Format
 from waybill.exports.formats.cells import (
     CONTROLS,
-    GUARD_FIRST,
     NUMBER,
     Care,
     CellTooLong,
@@ -26,7 +25,7 @@ from waybill.exports.formats.cells import (
     nested_text,
     null_text,
 )
-from waybill.tabular.formulas import guard
+from waybill.tabular.formulas import GUARD_FIRST, guard
 from waybill.tabular.xlsx_sheet import MAX_ROWS
 
 if TYPE_CHECKING:
