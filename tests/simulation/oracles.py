@@ -90,13 +90,9 @@ class Row(NamedTuple):
 
 
 class Sheet:
-    """A CSV of SCHEMA.
+    """A CSV of SCHEMA; where it has a column `_row`, its rows bear those numbers (rejects, and what is made of them)."""
 
-    Args:
-        is_rejects: its rows bear the numbers of their source (`_row`).
-    """
-
-    def __init__(self, data: bytes, is_rejects: bool = False) -> None:
+    def __init__(self, data: bytes) -> None:
         lines = list(csv.reader(io.StringIO(data.decode(), newline="")))
         self.header = lines[0] if lines else []
         self.columns = [name for name in self.header if name in FIELDS]
@@ -106,7 +102,7 @@ class Sheet:
         self.types: dict[int, str] = {}
         for number, line in enumerate(lines[1:], 2):
             cells = dict(zip(self.header, line, strict=False))
-            number = int(cells["_row"]) if is_rejects else number
+            number = int(cells.get("_row") or number)
             self.types[number] = cells.get("_type", "")
             self.rows.append(Row(number, {name: cells.get(name, "") for name in self.columns}))
 
@@ -280,7 +276,7 @@ class Watch:
 
     def rejects(self, job: Job) -> Sheet | None:
         found = self.file(job, "rejects.csv")
-        return None if found is None else Sheet(found.data, is_rejects=True)
+        return None if found is None else Sheet(found.data)
 
     def records(self, entity_uid: str) -> Iterator[tuple[str, Item]]:
         """Key and item of each record of an entity, tombstones too."""
