@@ -90,7 +90,7 @@ class Row(NamedTuple):
 
 
 class Sheet:
-    """A CSV of SCHEMA; where it has a column `_row`, its rows bear those numbers (rejects, and what is made of them)."""
+    """A CSV of SCHEMA. Where it has a column `_row`, its rows bear those numbers: rejects, and files made of them."""
 
     def __init__(self, data: bytes) -> None:
         lines = list(csv.reader(io.StringIO(data.decode(), newline="")))
