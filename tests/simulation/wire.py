@@ -202,6 +202,8 @@ class Curl:
             self.timeout_seconds = value / 1000 if value else FOREVER
 
     def getinfo(self, info: int) -> int:
+        if info == pycurl.SIZE_UPLOAD_T:
+            return len(self.body)
         assert info == pycurl.RESPONSE_CODE
         return self.status
 

@@ -587,6 +587,29 @@ class Stopped(Exception):
     """What a caller raises when a person pressed Stop."""
 
 
+@pytest.mark.parametrize("connections", [1, 4])
+def test_a_request_that_the_caller_kept_from_being_sent_is_not_sent_after_its_time(
+    played: PlayedDynamoDB, connections: int
+) -> None:
+    """The caller was busy, or stalled, while the connection was still being made: what allowed the request then (a
+    lease, a job that is not to stop) may not hold any more."""
+    pauses, may_send = Pauses(), True
+
+    def check() -> None:
+        if not may_send:
+            raise Stopped
+
+    batch_writer = writer(played, pauses, connections=connections, timeout_seconds=3, before_send=check)
+    batch_writer.write(puts(100)[: 25 * connections], tags=range(25 * connections))
+    pauses.seconds += 10
+    may_send = False
+    with pytest.raises(Stopped):
+        batch_writer.flush()
+    batch_writer.close()
+    assert played.requests == []
+    assert sorted(batch_writer.unacknowledged()) == list(range(25 * connections))
+
+
 @pytest.mark.parametrize("allowed", [0, 1, 3])
 def test_a_caller_can_stop_before_any_request(played: PlayedDynamoDB, allowed: int) -> None:
     permitted = 0

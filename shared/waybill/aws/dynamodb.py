@@ -467,7 +467,9 @@ class BatchWriter:
             self._raise_earlier_error()
             while sent < len(puts):
                 sent += self._write_batch(puts[sent : sent + self._max_puts], tags[sent : sent + self._max_puts])
-            self._perform()  # once: with each request it would cost a fifth of all CPU
+            final = self._perform()  # once: with each request it would cost a fifth of all CPU
+            if final is not None:
+                raise final
         except BaseException as error:
             self._unsent += tags[sent:]
             self._stop(error)
@@ -571,9 +573,24 @@ class BatchWriter:
         self._in_flight_bytes += len(body)
         self._not_begun.append(connection)
 
-    def _perform(self) -> None:
+    def _perform(self) -> DynamoDBError | None:
+        """Lets libcurl go on with the transfers; returns an error that is final.
+
+        A request that is overdue and not sent whole is ended first, or it would be applied after the time for which
+        `before_send` allowed it: the caller, or the whole machine, had stalled.
+        """
+        final, now = None, self._clock.monotonic()
+        if self._in_flight and next(iter(self._in_flight)).due <= now:
+            for late in [connection for connection in self._in_flight if connection.due <= now]:
+                if late in self._not_begun or late.handle.getinfo(pycurl.SIZE_UPLOAD_T) < late.body_bytes:
+                    final = self._time_out(late) or final
         self._multi.perform()
         self._not_begun.clear()
+        return final
+
+    def _time_out(self, connection: _Connection) -> DynamoDBError | None:
+        timeout = network_error(pycurl.E_OPERATION_TIMEDOUT, "no answer in time")
+        return self._take_answer(self._end_transfer(connection.handle), timeout)
 
     def _resend_due(self) -> None:
         now = self._clock.monotonic()
@@ -611,8 +628,7 @@ class BatchWriter:
         Raises:
             DynamoDBError: one of them is final; the others are taken all the same.
         """
-        self._perform()
-        final: DynamoDBError | None = None
+        final = self._perform()
         left = 1
         while left:
             left, answered, failed = self._multi.info_read()
@@ -622,8 +638,7 @@ class BatchWriter:
                 final = self._take_answer(self._end_transfer(handle), network_error(number, message)) or final
         now = self._clock.monotonic()
         while self._in_flight and (late := next(iter(self._in_flight))).due <= now:
-            timeout = network_error(pycurl.E_OPERATION_TIMEDOUT, "no answer in time")
-            final = self._take_answer(self._end_transfer(late.handle), timeout) or final
+            final = self._time_out(late) or final
         if final is not None and self._error is None:
             raise final
 
