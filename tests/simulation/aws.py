@@ -133,7 +133,7 @@ class Aws:
         self.on_created: Callable[[dict[str, Any]], object] = lambda detail: None
         self.on_change: Callable[[str, str, Object | None], object] = lambda bucket, key, found: None
         self.invoke: Callable[[str, Any], tuple[Any, bool]] = lambda name, payload: (None, True)
-        self._sequence = itertools.count(1)
+        self._sequence, self._reads = itertools.count(1), itertools.count(1)
         kinds: tuple[type[Client], ...] = (S3, StepFunctions, EventBridge, Lambda, Ses, SecretsManager)
         self._clients = {kind.name: kind(self) for kind in kinds}
 
@@ -198,7 +198,9 @@ class Aws:
             else:
                 refuse(StateError("States.ItemReaderFailed", repr(task.error)))
 
-        self.timeline.start(read, on_end=end, name="states", process=Process(f"states/{family(key)}"))
+        self.timeline.start(
+            read, on_end=end, name="states", process=Process(f"states/{family(key)}#{next(self._reads)}")
+        )
 
 
 class Client:

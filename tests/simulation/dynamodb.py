@@ -181,7 +181,7 @@ class Server:
     def __init__(self, schemas: Mapping[str, Schema], now: Callable[[], float], page_items: int = 1_000) -> None:
         self.tables = {name: Table(name, schema) for name, schema in schemas.items()}
         self.on_write: OnWrite = lambda table, old, new, transaction: None
-        self._now, self._page_items = now, page_items
+        self._now, self.page_items = now, page_items
         self._held: set[tuple[str, Key]] = set()
         self._tokens: dict[str, tuple[float, bytes]] = {}
         self._in_progress: set[str] = set()
@@ -409,7 +409,7 @@ class Server:
         return self._page(request, items, table.schema.keys)
 
     def _page(self, request: Request, items: Iterable[Item], key_names: tuple[str, ...]) -> dict[str, Any]:
-        limit = min(request.get("Limit", self._page_items), self._page_items)
+        limit = min(request.get("Limit", self.page_items), self.page_items)
         if limit < 1:
             raise Refusal("ValidationException", "Limit must be at least 1")
         test = _compiled(request, "FilterExpression", expressions.condition)

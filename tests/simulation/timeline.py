@@ -77,7 +77,7 @@ class Timeline:
         self._until = float("inf")
         self._hub = getcurrent()
         self._failure: BaseException | None = None
-        self._suspended: set[Task] = set()
+        self.tasks: set[Task] = set()  # those that are not over
 
     def now(self) -> datetime:
         return START + timedelta(seconds=self.seconds)
@@ -132,7 +132,7 @@ class Timeline:
                 self.at(self.seconds, lambda: on_end(task))
 
         task._greenlet = greenlet(live)
-        self._suspended.add(task)
+        self.tasks.add(task)
         if limit_seconds < float("inf"):
             task._end = self.at(self.seconds + limit_seconds, task.kill)
         self.wake(task)
@@ -218,12 +218,12 @@ class Timeline:
         """Kill every task that still waits, so that none of them ends at the whim of the garbage collector."""
         self._failure, self._until = None, float("inf")
         self._events.clear()
-        for task in list(self._suspended):
+        for task in list(self.tasks):
             task.killed = True
             if task._greenlet:  # has begun
                 self._switch(task)
         self._events.clear()
-        self._suspended.clear()
+        self.tasks.clear()
 
     def _suspend(self, task: Task) -> None:
         restore = None if task.save is None else task.save()
@@ -244,7 +244,7 @@ class Timeline:
         task._greenlet.switch()
         self.task = None
         if task.is_over:
-            self._suspended.discard(task)
+            self.tasks.discard(task)
 
 
 class SkewedClock:

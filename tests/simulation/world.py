@@ -157,6 +157,7 @@ class World:
         self.reported: Counter[str] = Counter()
         self.errors: list[tuple[str, BaseException]] = []
         self.dead_letters: list[tuple[str, Any]] = []
+        self.events_on_their_way = 0
         self._ids = SeededIds(seed)
         self._numbers: Counter[str] = Counter()
         self._set_up = Services(self.settings, self.timeline, self._ids)
@@ -252,17 +253,19 @@ class World:
             event = builders.created_event(self._set_up, key, detail["object"]["etag"])
             event["detail"] |= detail
             for delay in self._deliveries(late_seconds=600.0):
+                self.events_on_their_way += 1
                 self.timeline.at(self.timeline.seconds + 0.5 + delay, lambda: self.deliver(event))
 
     def deliver(self, event: dict[str, Any], attempt: int = 0) -> None:
         """Invoke StartImport with an event, asynchronously: two retries, then it is a dead letter."""
 
         def ended(task: Task) -> None:
-            if task.error is None:
+            if task.error is not None and attempt < len(ASYNC_WAITS):
+                again = self.timeline.seconds + ASYNC_WAITS[attempt]
+                self.timeline.at(again, lambda: self.deliver(event, attempt + 1))
                 return
-            if attempt < len(ASYNC_WAITS):
-                self.timeline.at(self.timeline.seconds + ASYNC_WAITS[attempt], lambda: self.deliver(event, attempt + 1))
-            else:
+            self.events_on_their_way -= 1
+            if task.error is not None:
                 self.dead_letters.append(("start_import", event))
 
         self.invoke("start_import", event, "start_import", ended)

@@ -1,0 +1,477 @@
+"""Every fault at every call: each operation runs undisturbed, its log names its calls, and then each call meets each
+fault in a run of its own, which must come to the same end.
+
+    Scene    an operation, and what must be there before it
+    Stage    a world in which a scene runs, its people and its oracles
+
+    python -m tests.simulation.cells [SCENE [INVOCATION ORDINAL FAULT]]   runs all cells, those of a scene, or tells one
+
+A new call of the product stands in the log, so that its cells are run without anybody adding them.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any
+
+from tests.simulation.faults import CELL_FAULTS, Cell, Fault, FaultPlan, LogEntry, family
+from tests.simulation.oracles import SCHEMA, Watch
+from tests.simulation.servers import Servers
+from tests.simulation.world import ADMIN, ALICE, Answer, World
+from waybill.entities.permissions import Caller
+from waybill.jobs.model import Job, Status
+from waybill.jobs.model import Process as Kind
+
+MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
+PERMISSIONS = {"view": ["sales"], "import": ["ops"], "export": ["ops"]}
+#: After the last fault everything has ended within an hour (`oracles.END_SECONDS`); a queue takes a while longer.
+REST_SECONDS = 2 * HOUR
+SEED = 1
+DAILY = {"time": "02:30", "timezone": "UTC"}
+KEY = "SHA256:" + "A" * 43
+SFTP = {"kind": "sftp", "host": "partner.example", "directory": "/in", "secretId": "partner", "hostKey": KEY}
+FTPS = {"kind": "ftps", "host": "partner.example", "directory": "/in", "secretId": "partner"}
+SECRET = {"username": "waybill", "password": "p", "host": "partner.example", "entities": ["*"]}
+
+
+def rows(first: int, count: int, *more: str) -> bytes:
+    """A CSV of `oracles.SCHEMA`: good rows, then `more` lines."""
+    lines = [f"k{number},{number},note {number}" for number in range(first, first + count)]
+    return "\n".join(["id,n,note", *lines, *more, ""]).encode()
+
+
+BAD_FIRST = rows(0, 0, "k,none,not a number", *(f"k{number},{number}," for number in range(60)))
+FILE = rows(0, 26, "k3,30,again", "k99,none,not a number", ",5,no key")
+
+
+class Stage:
+    """A world in which a scene runs."""
+
+    def __init__(self, plan: FaultPlan, page_items: int = 1_000) -> None:
+        self.world = World(SEED, plan, mail_sender="us@example.com")
+        self.world.server.page_items = page_items
+        self.servers = Servers(self.world.calls)
+        world = self.world
+        self.watch = Watch(world.server, world.aws, world.settings, world.timeline.monotonic, self.servers)
+        world.aws.secrets["partner"] = json.dumps(SECRET)
+        self.answers: list[tuple[str, int]] = []
+        self.requests = self.pending = 0
+        self.begin = 0  # the first entry of the log that belongs to the scene's operation
+
+    def jobs(self, kind: Kind | None = None) -> list[Job]:
+        """The jobs that there are, in the order of their registration."""
+        return [s.job for s in self.watch.jobs.values() if not s.is_deleted and kind in (None, s.job.process)]
+
+    def add_entity(self, **changes: Any) -> None:
+        self.world.add_entity("contacts", **{"schema": SCHEMA, "permissions": PERMISSIONS, **changes})
+
+    def drop(self, data: bytes = FILE, name: str = "a.csv", **metadata: str) -> None:
+        self.world.drop("contacts", name, data, **metadata)
+
+    def imported(self, data: bytes = FILE, **metadata: str) -> Job:
+        """Import a file, to the end."""
+        self.drop(data, **metadata)
+        self.rest()
+        return self.jobs()[-1]
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        caller: Caller = ALICE,
+        then: Callable[[Answer], object] = lambda answer: None,
+    ) -> None:
+        """Send a request; who gets no answer or an error of the server repeats it, with the same key."""
+        self.requests += 1
+        headers = {"Idempotency-Key": f"key-{self.requests}"} if method == "POST" else {}
+
+        def send(attempt: int) -> None:
+            self.world.request(method, path, body, caller, headers, lambda answer: answered(answer, attempt))
+
+        def answered(answer: Answer | None, attempt: int) -> None:
+            if answer is not None and answer.status < 500:
+                self.answers.append((f"{method} {family(path)}", answer.status))
+                then(answer)
+            else:
+                assert attempt < 6, f"{method} {path} is never answered"
+                self.later(5.0, lambda: send(attempt + 1))
+
+        send(0)
+
+    def later(self, seconds: float, action: Callable[[], object]) -> None:
+        def act() -> None:
+            self.pending -= 1
+            action()
+
+        self.pending += 1
+        self.world.timeline.at(self.world.timeline.seconds + seconds, act)
+
+    def when(self, holds: Callable[[], bool], action: Callable[[], object]) -> None:
+        """Act as soon as something holds."""
+
+        def look() -> None:
+            if holds():
+                action()
+            elif not self.jobs() or not all(job.is_terminal for job in self.jobs()):
+                self.later(0.02, look)
+
+        look()
+
+    def is_running(self) -> bool:
+        """An import is planned and not yet ended."""
+        return any(job.status is Status.IN_PROGRESS and job.counts.total is not None for job in self.jobs())
+
+    def export(self, run: bool = False, **members: Any) -> None:
+        """Define an export and activate it; with `run` start it as well."""
+        body = {"name": "out", "entity": "contacts", "type": "ONE_SHOT", **members}
+
+        def activate(answer: Answer) -> None:
+            assert answer.status == 201, answer
+            export_id = answer.body["exportId"]
+            self.ask("POST", f"/v1/exports/{export_id}/activate", then=start if run else lambda answer: None)
+
+        def start(answer: Answer) -> None:
+            assert answer.status == 200, answer
+            self.ask("POST", f"/v1/exports/{answer.body['exportId']}/run")
+
+        self.ask("POST", "/v1/exports", body, then=activate)
+
+    def rest(self) -> None:
+        """Let time pass, with its ticks, until all has ended."""
+        world = self.world
+        end = world.timeline.seconds + REST_SECONDS
+        world.run(world.timeline.seconds + 10.0)
+        while world.timeline.seconds < end and not self.is_at_rest():
+            world.tick()
+            world.run(world.timeline.seconds + MINUTE)
+
+    def is_at_rest(self) -> bool:
+        world = self.world
+        is_busy = self.pending or world.timeline.tasks or world.events_on_their_way
+        return not (is_busy or self.watch.under_way())
+
+    def facts(self) -> dict[str, Any]:
+        """How the scene ended, without ids and times."""
+        jobs = sorted(
+            f"{job.process} {job.status} {job.error_code} {job.stop_reason} {job.counts} {job.mode} {job.has_rejects}"
+            for job in self.jobs()
+        )
+        objects = {f"{bucket}/{family(key)}" for bucket, found in self.world.aws.buckets.items() for key in found}
+        records = {
+            (key, json.dumps({name: value for name, value in item.items() if name not in ("_at", "_by", "_gone")}))
+            for key, item in self.all_records()
+        }
+        received = {address: directory.received() for address, directory in self.servers.directories.items()}
+        return {"jobs": jobs, "objects": objects, "records": records, "received": received}
+
+    def all_records(self) -> Iterator[tuple[str, Any]]:
+        for partition in self.world.table("records").partitions.values():
+            yield from partition.items.items()
+
+
+@dataclass(frozen=True)
+class Scene:
+    """An operation, and what must be there before it.
+
+    Attributes:
+        prepare: undisturbed.
+        act: begins the operation; it ends when the world is at rest.
+        is_certain: a fault may delay its end and not change it. A Stop, say, comes earlier or later.
+        page_items: of each answer of DynamoDB.
+    """
+
+    name: str
+    act: Callable[[Stage], object]
+    prepare: Callable[[Stage], object] = lambda stage: None
+    is_certain: bool = True
+    page_items: int = 1_000
+
+    def run(self, stage: Stage) -> Stage:
+        """
+        Raises:
+            AssertionError: a promise is broken.
+        """
+        with stage.world.open(), stage.servers.patched():
+            stage.add_entity()
+            self.prepare(stage)
+            stage.begin, stage.watch.last_fault = len(stage.world.log), stage.world.timeline.seconds
+            self.act(stage)
+            stage.rest()
+            stage.watch.check_end()
+        return stage
+
+    def calls(self) -> list[LogEntry]:
+        """Those of the operation, undisturbed."""
+        stage = calm(self)
+        return stage.world.log[stage.begin :]
+
+    def check(self, cells: Sequence[Cell], stage: Stage | None = None) -> Stage:
+        """Run the scene with these faults.
+
+        Raises:
+            AssertionError: a promise is broken, or the scene ends in another way than undisturbed.
+        """
+        stage = self.run(stage or Stage(FaultPlan(cells), self.page_items))
+        met = sum(bool(entry.fault) for entry in stage.world.log)
+        assert met, "the fault was not met: the run is not the undisturbed one"
+        if self.is_certain:
+            expected, found = calm(self).facts(), stage.facts()
+            for what in expected:
+                assert found[what] == expected[what], f"{what}: {found[what]}, undisturbed {expected[what]}"
+        return stage
+
+
+@cache
+def calm(scene: Scene) -> Stage:
+    """The scene undisturbed."""
+    stage = scene.run(Stage(FaultPlan(), scene.page_items))
+    assert not any(entry.fault for entry in stage.world.log)
+    return stage
+
+
+# The operations
+
+
+def _upload(stage: Stage) -> None:
+    def send(answer: Answer) -> None:
+        assert answer.status == 201, answer
+        stage.world.aws.put(stage.world.settings.files_bucket, answer.body["fields"]["key"], FILE)
+        stage.ask("POST", "/v1/imports", {"uploadId": answer.body["uploadId"]})
+
+    stage.ask("POST", "/v1/uploads", {"entity": "contacts", "fileName": "a.csv"}, then=send)
+
+
+def _stop(stage: Stage, midway: bool = False) -> None:
+    def accepted(answer: Answer) -> None:
+        if answer.status == 200:
+            stage.watch.stops.add(answer.body["jobId"])
+
+    def stop() -> None:
+        stage.ask("POST", f"/v1/jobs/{stage.jobs()[-1].job_id}/stop", then=accepted)
+
+    stage.drop(rows(0, 60))
+    stage.when(lambda: any(job.processed > 0 for job in stage.jobs()) if midway else stage.is_running(), stop)
+
+
+def _cancel(stage: Stage) -> None:
+    def is_waiting() -> bool:
+        return len(stage.jobs()) == 2 and stage.jobs()[-1].status is Status.WAITING and stage.is_running()
+
+    stage.drop()
+    stage.later(0.3, lambda: stage.drop(rows(10, 5), "b.csv"))
+    stage.when(is_waiting, lambda: stage.ask("POST", f"/v1/jobs/{stage.jobs()[-1].job_id}/cancel"))
+
+
+def _queue(stage: Stage) -> None:
+    stage.drop()
+    stage.later(0.1, lambda: stage.drop(rows(10, 5), "b.csv"))
+    stage.later(0.2, lambda: stage.drop(rows(12, 5), "c.csv", mode="update"))
+
+
+def _recover(stage: Stage) -> None:
+    """An operator stops the execution while chunks are loaded; nobody but recovery goes on."""
+
+    def stop() -> None:
+        for execution in stage.world.aws.executions.running():
+            stage.world.aws.executions.stop(execution.arn)
+
+    stage.drop(rows(0, 60))
+    stage.when(stage.is_running, lambda: stage.later(0.1, stop))
+
+
+def _recover_waiting(stage: Stage) -> None:
+    """The execution is stopped before it does anything."""
+
+    def stop() -> None:
+        for execution in stage.world.aws.executions.running():
+            stage.world.aws.executions.stop(execution.arn)
+
+    stage.drop()
+    stage.when(lambda: bool(stage.world.aws.executions.running()), stop)
+
+
+def _delete_entity(stage: Stage) -> None:
+    stage.ask("DELETE", "/v1/entities/contacts", caller=ADMIN)
+    stage.later(30.0, stage.world.tick)
+
+
+def _sweep(stage: Stage) -> None:
+    """Two days later the files expire."""
+    stage.world.run(stage.world.timeline.seconds + 2 * DAY + HOUR)
+    stage.watch.last_fault = stage.world.timeline.seconds
+    stage.world.tick()
+    stage.later(5 * MINUTE, stage.world.tick)
+    stage.later(10 * MINUTE, stage.world.tick)
+
+
+def _tick(stage: Stage) -> None:
+    """It is half past two: a daily export is due."""
+    morning = DAY - 7 * HOUR
+    stage.world.run(morning + 1.0)
+    stage.watch.last_fault = stage.world.timeline.seconds
+    stage.world.tick()
+    stage.later(MINUTE, stage.world.tick)
+
+
+def _prepared_daily(stage: Stage) -> None:
+    stage.imported()
+    stage.export(type="PERIODIC_FULL", schedule=DAILY, destination={"kind": "s3", "prefix": "in"})
+    stage.rest()
+
+
+def _prepared_increments(stage: Stage) -> None:
+    """One window has been delivered; since then records have come, changed and gone."""
+    stage.imported()
+    where = {"kind": "s3", "prefix": "in"}
+    stage.export(
+        run=True, type="INCREMENTAL", schedule=DAILY, destination=where, includeDeleted=True, fileName="x_$HHmmss.csv"
+    )
+    stage.rest()
+    stage.imported(rows(20, 10), name="b.csv")
+    stage.imported(rows(1, 3), name="c.csv", mode="delete")
+
+
+def _run_again(stage: Stage) -> None:
+    export_id = next(item["sk"]["S"] for item in stage.world.table("catalog").query("EXPORT"))
+    stage.ask("POST", f"/v1/exports/{export_id}/run")
+
+
+def _change_job(action: str) -> Callable[[Stage], None]:
+    def act(stage: Stage) -> None:
+        method = "DELETE" if action == "" else "POST"
+        stage.ask(method, f"/v1/jobs/{stage.jobs()[0].job_id}{action}")
+
+    return act
+
+
+def _deliver(destination: dict[str, Any]) -> Callable[[Stage], None]:
+    def act(stage: Stage) -> None:
+        stage.export(run=True, type="PERIODIC_FULL", schedule=DAILY, destination=destination, compression="none")
+
+    return act
+
+
+IMPORTS = [
+    Scene("drop", lambda stage: stage.drop()),
+    Scene("upload", _upload),
+    Scene("check", lambda stage: stage.drop(rows(0, 26), on_error="all-or-nothing")),
+    Scene("check finds bad rows", lambda stage: stage.drop(on_error="all-or-nothing")),
+    Scene("dry run", lambda stage: stage.drop(dry_run="true")),
+    Scene("insert", lambda stage: stage.drop(name="b.csv", mode="insert"), lambda s: s.imported(rows(5, 5))),
+    Scene("update", lambda stage: stage.drop(name="b.csv", mode="update"), lambda s: s.imported(rows(5, 5))),
+    Scene("delete records", lambda stage: stage.drop(name="b.csv", mode="delete"), lambda s: s.imported(rows(5, 9))),
+    Scene("abort", lambda stage: stage.drop(BAD_FIRST, on_error="abort"), is_certain=False),
+    Scene("queue", _queue),
+    Scene("stop", _stop, is_certain=False),
+    Scene("stop midway", partial(_stop, midway=True), is_certain=False),
+    Scene("cancel", _cancel, is_certain=False),
+    Scene("relaunch", _change_job("/relaunch"), lambda stage: stage.imported()),
+    Scene("delete a job", _change_job(""), lambda stage: stage.imported()),
+    Scene("delete an entity", _delete_entity, lambda stage: stage.imported()),
+    Scene("sweep", _sweep, lambda stage: stage.imported()),
+    Scene("recover", _recover),
+    Scene("recover a waiting import", _recover_waiting),
+]
+EXPORTS = [
+    Scene("export", lambda stage: stage.export(), lambda stage: stage.imported()),
+    Scene("export in 16 parts", lambda stage: stage.export(), lambda stage: stage.imported(), page_items=1),
+    Scene("tick", _tick, _prepared_daily),
+    Scene("next increment", _run_again, _prepared_increments),
+    Scene("deliver to S3", _deliver({"kind": "s3", "prefix": "in"}), lambda stage: stage.imported()),
+    Scene("deliver by SFTP", _deliver(SFTP), lambda stage: stage.imported()),
+    Scene("deliver by FTPS", _deliver(FTPS), lambda stage: stage.imported()),
+]
+SCENES = {scene.name: scene for scene in (*IMPORTS, *EXPORTS)}
+
+
+# Running them
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Cells that broke a promise."""
+
+    scene: str
+    cells: tuple[Cell, ...]
+    message: str
+
+    def __str__(self) -> str:
+        where = " and ".join(map(str, self.cells))
+        return f"{self.scene}: {where}: {self.message[:600]}"
+
+
+def sample(calls: Sequence[LogEntry], share: int = 1, turn: int = 0) -> Iterator[Cell]:
+    """The cells of an operation's calls.
+
+    Calls that do the same (the chunks of a file, the segments of a table) stand for each other: of each family, in each
+    kind of invocation, the first call gets all faults. Of the others every `share`-th cell is run; `turn` says which.
+    """
+    seen: set[tuple[str, str]] = set()
+    number = turn
+    for entry in calls:
+        kind = family(entry.invocation), entry.family
+        is_new = kind not in seen
+        seen.add(kind)
+        for fault in CELL_FAULTS:
+            number += 1
+            if is_new or number % share == 0:
+                yield Cell(entry.invocation, entry.ordinal, fault)
+
+
+def try_cells(scene: Scene, cells: Sequence[Cell]) -> Failed | None:
+    try:
+        scene.check(cells)
+    except AssertionError as error:
+        return Failed(scene.name, tuple(cells), str(error))
+    except Exception as error:
+        return Failed(scene.name, tuple(cells), repr(error))
+    return None
+
+
+def run_cells(scene: Scene, cells: Iterable[Cell]) -> list[Failed]:
+    """Those of the cells that break a promise."""
+    found = (try_cells(scene, (cell,)) for cell in cells)
+    return [failed for failed in found if failed is not None]
+
+
+def tell(scene: Scene, cells: Sequence[Cell]) -> None:
+    """Print what happens in a scene with these faults."""
+    stage = Stage(FaultPlan(cells), scene.page_items)
+    try:
+        scene.check(cells, stage)
+    finally:
+        for entry in stage.world.log[stage.begin :]:
+            print(entry)
+        for job in stage.jobs():
+            print(job.job_id, job.status, job.error_code, job.counts)
+        print(stage.answers)
+
+
+def main(arguments: list[str]) -> None:
+    if len(arguments) == 4:
+        scene, invocation, ordinal, fault = arguments
+        tell(SCENES[scene], [Cell(invocation, int(ordinal), Fault(fault))])
+        return
+    tally: Counter[str] = Counter()
+    for scene in [SCENES[name] for name in arguments] or SCENES.values():
+        started = time.process_time()
+        cells = list(sample(scene.calls()))
+        failed = run_cells(scene, cells)
+        tally.update(cells=len(cells), failed=len(failed))
+        seconds = time.process_time() - started
+        print(f"{scene.name}: {len(scene.calls())} calls, {len(cells)} cells, {len(failed)} failed, {seconds:.1f} s")
+        for one in failed[:5]:
+            print(f"    {one}", flush=True)
+    print(dict(tally))
+    sys.exit(bool(tally["failed"]))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
