@@ -42,7 +42,7 @@ test: $(VENV)/.dev $(SAM)/.done native ## Run all tests
 	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
 
 simulate: $(VENV)/.dev native ## Run histories of people and faults in a simulated world (N=10000; SEED= replays one)
-	@PYTHONHASHSEED=0 exec $(BIN)/python -m tests.simulation.simulate N=$(N) SEED=$(SEED)
+	@PYTHONHASHSEED=0 exec $(BIN)/python -m tests.simulation.simulate N=$(N) SEED=$(SEED) CELLS=$(CELLS) PAIRS=$(PAIRS)
 
 lint: $(VENV)/.dev ## Check style, types, the template and the console
 	@$(BIN)/ruff check

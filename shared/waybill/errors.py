@@ -83,8 +83,10 @@ class StillRunning(Conflict):
     #: A few times this is longer than an attempt that died holds its key (`jobs.idempotency.LOCKED`).
     retry_after_seconds = 15
 
-    def __init__(self) -> None:
-        super().__init__("The first request with this Idempotency-Key is still running. Try again in a minute.")
+    def __init__(
+        self, detail: str = "The first request with this Idempotency-Key is still running. Try again in a minute."
+    ) -> None:
+        super().__init__(detail)
 
 
 class Gone(WaybillError):

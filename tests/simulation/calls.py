@@ -114,7 +114,7 @@ class Calls:
         if fault is Fault.LOST_REPLY:
             raise CallFailed(Failure.TIMEOUT)
         if fault is Fault.EFFECT_THEN_FAILED:
-            raise CallFailed(Failure.INTERNAL)
+            raise CallFailed(decision.failure)
         if errors:
             raise errors[0]
         return answers[0]

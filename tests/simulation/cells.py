@@ -4,18 +4,23 @@ fault in a run of its own, which must come to the same end.
     Scene    an operation, and what must be there before it
     Stage    a world in which a scene runs, its people and its oracles
 
-    python -m tests.simulation.cells [SCENE [INVOCATION ORDINAL FAULT]]   runs all cells, those of a scene, or tells one
+    make simulate CELLS=all PAIRS=all                                    all cells, and all pairs of crashes
+    python -m tests.simulation.cells SCENE [INVOCATION ORDINAL FAULT]…   the cells of a scene; or tells what one does
 
 A new call of the product stands in the log, so that its cells are run without anybody adding them.
 """
 
 from __future__ import annotations
 
+import gc
 import json
+import multiprocessing
+import os
+import random
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
@@ -33,6 +38,7 @@ PERMISSIONS = {"view": ["sales"], "import": ["ops"], "export": ["ops"]}
 #: After the last fault everything has ended within an hour (`oracles.END_SECONDS`); a queue takes a while longer.
 REST_SECONDS = 2 * HOUR
 SEED = 1
+BLOCK = 40
 DAILY = {"time": "02:30", "timezone": "UTC"}
 KEY = "SHA256:" + "A" * 43
 SFTP = {"kind": "sftp", "host": "partner.example", "directory": "/in", "secretId": "partner", "hostKey": KEY}
@@ -50,11 +56,15 @@ BAD_FIRST = rows(0, 0, "k,none,not a number", *(f"k{number},{number}," for numbe
 FILE = rows(0, 26, "k3,30,again", "k99,none,not a number", ",5,no key")
 
 
+#: Folders of a job whose files are deleted at its end, or where that end died, with the job.
+TEMPORARY = ("chunks", "checks", "finish", "parts")
+
+
 class Stage:
     """A world in which a scene runs."""
 
     def __init__(self, plan: FaultPlan, page_items: int = 1_000) -> None:
-        self.world = World(SEED, plan, mail_sender="us@example.com")
+        self.world = World(SEED, plan, mail_sender="us@example.com", chunk_bytes=200)
         self.world.server.page_items = page_items
         self.servers = Servers(self.world.calls)
         world = self.world
@@ -96,11 +106,11 @@ class Stage:
             self.world.request(method, path, body, caller, headers, lambda answer: answered(answer, attempt))
 
         def answered(answer: Answer | None, attempt: int) -> None:
-            if answer is not None and answer.status < 500:
+            if answer is not None and answer.status < 500 and not is_unfinished(answer):
                 self.answers.append((f"{method} {family(path)}", answer.status))
                 then(answer)
             else:
-                assert attempt < 6, f"{method} {path} is never answered"
+                assert attempt < 60, f"{method} {path} is never answered"
                 self.later(5.0, lambda: send(attempt + 1))
 
         send(0)
@@ -123,6 +133,11 @@ class Stage:
                 self.later(0.02, look)
 
         look()
+
+    def tick_later(self) -> None:
+        """Duties go on with what they could not do at first, some minutes later."""
+        for minutes in (1, 3, 8):
+            self.later(minutes * MINUTE, self.world.tick)
 
     def is_running(self) -> bool:
         """An import is planned and not yet ended."""
@@ -163,17 +178,31 @@ class Stage:
             f"{job.process} {job.status} {job.error_code} {job.stop_reason} {job.counts} {job.mode} {job.has_rejects}"
             for job in self.jobs()
         )
-        objects = {f"{bucket}/{family(key)}" for bucket, found in self.world.aws.buckets.items() for key in found}
+        objects = {
+            f"{bucket}/{family(key)}"
+            for bucket, found in self.world.aws.buckets.items()
+            for key in found
+            if not any(f"/{folder}/" in key for folder in TEMPORARY)
+        }
         records = {
             (key, json.dumps({name: value for name, value in item.items() if name not in ("_at", "_by", "_gone")}))
             for key, item in self.all_records()
         }
-        received = {address: directory.received() for address, directory in self.servers.directories.items()}
+        received = {
+            (address, name, b"" if name.endswith(".json") else data)  # a manifest has times
+            for address, directory in self.servers.directories.items()
+            for name, data in directory.received().items()
+        }
         return {"jobs": jobs, "objects": objects, "records": records, "received": received}
 
     def all_records(self) -> Iterator[tuple[str, Any]]:
         for partition in self.world.table("records").partitions.values():
             yield from partition.items.items()
+
+
+def is_unfinished(answer: Answer) -> bool:
+    """Whether an earlier attempt of the request may still be at work."""
+    return answer.status == 409 and "Retry-After" in answer.headers
 
 
 @dataclass(frozen=True)
@@ -299,7 +328,7 @@ def _recover_waiting(stage: Stage) -> None:
 
 def _delete_entity(stage: Stage) -> None:
     stage.ask("DELETE", "/v1/entities/contacts", caller=ADMIN)
-    stage.later(30.0, stage.world.tick)
+    stage.tick_later()
 
 
 def _sweep(stage: Stage) -> None:
@@ -307,8 +336,7 @@ def _sweep(stage: Stage) -> None:
     stage.world.run(stage.world.timeline.seconds + 2 * DAY + HOUR)
     stage.watch.last_fault = stage.world.timeline.seconds
     stage.world.tick()
-    stage.later(5 * MINUTE, stage.world.tick)
-    stage.later(10 * MINUTE, stage.world.tick)
+    stage.tick_later()
 
 
 def _tick(stage: Stage) -> None:
@@ -317,7 +345,7 @@ def _tick(stage: Stage) -> None:
     stage.world.run(morning + 1.0)
     stage.watch.last_fault = stage.world.timeline.seconds
     stage.world.tick()
-    stage.later(MINUTE, stage.world.tick)
+    stage.tick_later()
 
 
 def _prepared_daily(stage: Stage) -> None:
@@ -347,6 +375,8 @@ def _change_job(action: str) -> Callable[[Stage], None]:
     def act(stage: Stage) -> None:
         method = "DELETE" if action == "" else "POST"
         stage.ask(method, f"/v1/jobs/{stage.jobs()[0].job_id}{action}")
+        if method == "DELETE":
+            stage.tick_later()  # what a deletion that died leaves is deleted by the sweep
 
     return act
 
@@ -368,7 +398,7 @@ IMPORTS = [
     Scene("update", lambda stage: stage.drop(name="b.csv", mode="update"), lambda s: s.imported(rows(5, 5))),
     Scene("delete records", lambda stage: stage.drop(name="b.csv", mode="delete"), lambda s: s.imported(rows(5, 9))),
     Scene("abort", lambda stage: stage.drop(BAD_FIRST, on_error="abort"), is_certain=False),
-    Scene("queue", _queue),
+    Scene("queue", _queue, is_certain=False),
     Scene("stop", _stop, is_certain=False),
     Scene("stop midway", partial(_stop, midway=True), is_certain=False),
     Scene("cancel", _cancel, is_certain=False),
@@ -403,42 +433,83 @@ class Failed:
     message: str
 
     def __str__(self) -> str:
-        where = " and ".join(map(str, self.cells))
-        return f"{self.scene}: {where}: {self.message[:600]}"
+        words = [self.scene, *(word for cell in self.cells for word in (cell.invocation, cell.ordinal, cell.fault))]
+        again = " ".join(f"'{word}'" for word in words)
+        return f"{self.message[:500]}\n    python -m tests.simulation.cells {again}"
 
 
-def sample(calls: Sequence[LogEntry], share: int = 1, turn: int = 0) -> Iterator[Cell]:
-    """The cells of an operation's calls.
+def plan(scenes: Iterable[Scene], share: int = 1, turn: int = 0) -> Iterator[tuple[str, Cell]]:
+    """The cells of the scenes' operations, with the scene's name.
 
-    Calls that do the same (the chunks of a file, the segments of a table) stand for each other: of each family, in each
-    kind of invocation, the first call gets all faults. Of the others every `share`-th cell is run; `turn` says which.
+    Calls that do the same (the chunks of a file, the segments of a table, the ticks of the schedule) stand for each
+    other: of each family, in each kind of invocation, the first call gets all faults. Of the others every `share`-th
+    cell is run; `turn` says which.
     """
     seen: set[tuple[str, str]] = set()
     number = turn
-    for entry in calls:
-        kind = family(entry.invocation), entry.family
-        is_new = kind not in seen
-        seen.add(kind)
-        for fault in CELL_FAULTS:
-            number += 1
-            if is_new or number % share == 0:
-                yield Cell(entry.invocation, entry.ordinal, fault)
+    for scene in scenes:
+        for entry in scene.calls():
+            kind = family(entry.invocation), entry.family
+            is_new = kind not in seen
+            seen.add(kind)
+            for fault in CELL_FAULTS:
+                number += 1
+                if is_new or number % share == 0:
+                    yield scene.name, Cell(entry.invocation, entry.ordinal, fault)
 
 
-def try_cells(scene: Scene, cells: Sequence[Cell]) -> Failed | None:
+CRASHES = (Fault.CRASH_BEFORE, Fault.CRASH_AFTER)
+
+
+def pairs_after(scene: Scene, first: Cell) -> list[tuple[str, tuple[Cell, Cell]]]:
+    """A crash, and each that can follow it."""
+    log = scene.run(Stage(FaultPlan([first]), scene.page_items)).world.log
+    met = next(position for position, entry in enumerate(log) if entry.fault)
+    later = [Cell(entry.invocation, entry.ordinal, crash) for entry in log[met + 1 :] for crash in CRASHES]
+    return [(scene.name, (first, second)) for second in later]
+
+
+def all_pairs(scene: Scene) -> Iterator[tuple[str, tuple[Cell, Cell]]]:
+    """Every two crashes of an operation."""
+    for entry in scene.calls():
+        for crash in CRASHES:
+            yield from pairs_after(scene, Cell(entry.invocation, entry.ordinal, crash))
+
+
+def some_pairs(count: int, dice: random.Random) -> Iterator[tuple[str, tuple[Cell, Cell]]]:
+    """So many of all pairs of crashes."""
+    for _ in range(count):
+        scene = dice.choice(list(SCENES.values()))
+        entry = dice.choice(scene.calls())
+        followers = pairs_after(scene, Cell(entry.invocation, entry.ordinal, dice.choice(CRASHES)))
+        if followers:
+            yield dice.choice(followers)
+
+
+def try_cells(name: str, cells: Sequence[Cell]) -> Failed | None:
+    """Run a scene with these faults; None when it keeps all promises."""
     try:
-        scene.check(cells)
-    except AssertionError as error:
-        return Failed(scene.name, tuple(cells), str(error))
+        SCENES[name].check(cells)
     except Exception as error:
-        return Failed(scene.name, tuple(cells), repr(error))
+        message = str(error) if isinstance(error, AssertionError) else repr(error)
+        return Failed(name, tuple(cells), message)
     return None
 
 
-def run_cells(scene: Scene, cells: Iterable[Cell]) -> list[Failed]:
-    """Those of the cells that break a promise."""
-    found = (try_cells(scene, (cell,)) for cell in cells)
-    return [failed for failed in found if failed is not None]
+def run_block(block: Sequence[tuple[str, Sequence[Cell]]]) -> list[Failed]:
+    """Those that break a promise."""
+    gc.collect()
+    gc.freeze()
+    return [failed for name, cells in block if (failed := try_cells(name, cells)) is not None]
+
+
+def run_cells(chosen: Iterable[tuple[str, Sequence[Cell]]]) -> tuple[int, list[Failed]]:
+    """Run cells, or pairs of them, on all cores; how many, and those that break a promise."""
+    os.environ["PYTHONHASHSEED"] = "0"
+    todo = list(chosen)
+    blocks = [todo[at : at + BLOCK] for at in range(0, len(todo), BLOCK)]
+    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
+        return len(todo), [failed for found in pool.map(run_block, blocks) for failed in found]
 
 
 def tell(scene: Scene, cells: Sequence[Cell]) -> None:
@@ -454,23 +525,29 @@ def tell(scene: Scene, cells: Sequence[Cell]) -> None:
         print(stage.answers)
 
 
-def main(arguments: list[str]) -> None:
-    if len(arguments) == 4:
-        scene, invocation, ordinal, fault = arguments
-        tell(SCENES[scene], [Cell(invocation, int(ordinal), Fault(fault))])
-        return
-    tally: Counter[str] = Counter()
-    for scene in [SCENES[name] for name in arguments] or SCENES.values():
-        started = time.process_time()
-        cells = list(sample(scene.calls()))
-        failed = run_cells(scene, cells)
-        tally.update(cells=len(cells), failed=len(failed))
-        seconds = time.process_time() - started
-        print(f"{scene.name}: {len(scene.calls())} calls, {len(cells)} cells, {len(failed)} failed, {seconds:.1f} s")
+def run_all(with_pairs: bool = False) -> bool:
+    """Run all cells, or all pairs of crashes; whether they keep all promises. Prints what it does."""
+    is_good = True
+    for scene in SCENES.values():
+        started = time.monotonic()
+        todo = all_pairs(scene) if with_pairs else ((name, (cell,)) for name, cell in plan([scene]))
+        count, failed = run_cells(todo)
+        is_good = is_good and not failed
+        what = "pairs" if with_pairs else "cells"
+        print(f"{scene.name}: {count:,} {what}, {len(failed)} failed, {time.monotonic() - started:.0f} s", flush=True)
         for one in failed[:5]:
             print(f"    {one}", flush=True)
-    print(dict(tally))
-    sys.exit(bool(tally["failed"]))
+    return is_good
+
+
+def main(arguments: list[str]) -> None:
+    scene, *words = arguments
+    parts = [words[at : at + 3] for at in range(0, len(words), 3)]
+    if parts:
+        tell(SCENES[scene], [Cell(invocation, int(ordinal), Fault(fault)) for invocation, ordinal, fault in parts])
+    else:
+        count, failed = run_cells((name, (cell,)) for name, cell in plan([SCENES[scene]]))
+        print(f"{count} cells, {len(failed)} failed", *failed, sep="\n")
 
 
 if __name__ == "__main__":

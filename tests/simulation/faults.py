@@ -48,6 +48,10 @@ class Failure(StrEnum):
     TIMEOUT = "timeout"  # no answer within the client's timeout
 
 
+#: Services whose errors are final: only their connections fail for a while.
+PARTNERS = ("sftp", "ftps")
+
+
 class CallFailed(Exception):
     """One attempt of a call failed in a way that clients may try again. The fakes of boto3's clients turn it into
     botocore's exceptions, after their own retries."""
@@ -188,9 +192,10 @@ class FaultPlan:
         )
         if fault is Fault.FAILING:
             self._failing.add(kind)
+        failure = Failure.NETWORK if entry.service in PARTNERS else Failure.INTERNAL
         if kind in self._failing:
-            return Decision(Fault.FAILING)
-        return fault and Decision(fault)
+            return Decision(Fault.FAILING, failure)
+        return fault and Decision(fault, failure)
 
     def _by_chance(self, random: Any) -> Decision:
         (fault,) = random.choices([fault for fault, _ in self._chances], [rate for _, rate in self._chances])

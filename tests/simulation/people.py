@@ -171,7 +171,7 @@ class History:
             self.world.run(self._ticks_until(self.world.timeline.seconds + MINUTE))
 
     def _is_at_rest(self) -> bool:
-        if self.world.timeline.seconds < self.watch.last_fault or self.world.timeline._suspended:
+        if self.world.timeline.seconds < self.watch.last_fault or self.world.timeline.tasks:
             return False
         return not self.watch.under_way() and not self.watch.drops_without_job()
 

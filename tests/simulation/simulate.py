@@ -3,6 +3,7 @@
     make simulate                        10,000 histories, from a seed of today
     make simulate N=1000000 SEED=5       so many, from seed 5 on
     make simulate SEED=123               replays one, and prints its schedule
+    make simulate CELLS=all PAIRS=all    every fault at every call instead (`cells`), and every pair of crashes
 
 Every seed replays to the same log: hashes are not random (`PYTHONHASHSEED=0`), and nothing else is.
 """
@@ -19,6 +20,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from tests.simulation.cells import run_all
 from tests.simulation.people import Failed, History, run_histories
 
 BLOCK = 50
@@ -135,6 +137,9 @@ def coverage(result: Result) -> Iterator[str]:
 
 def main(arguments: list[str]) -> int:
     given = dict(argument.partition("=")[::2] for argument in arguments)
+    if given.get("CELLS") or given.get("PAIRS"):
+        kinds = [with_pairs for with_pairs, name in ((False, "CELLS"), (True, "PAIRS")) if given.get(name)]
+        return 0 if all([run_all(with_pairs) for with_pairs in kinds]) else 1
     first = int(given.get("SEED") or datetime.now(UTC).strftime("%y%m%d0000"))
     count = int(given.get("N") or 10_000)
     if given.get("SEED") and not given.get("N"):

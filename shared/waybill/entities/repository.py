@@ -20,7 +20,7 @@ from waybill.aws.expressions import Attr, Condition
 from waybill.aws.table import Action, Item, Key, Table
 from waybill.entities.model import Entity
 from waybill.entities.permissions import entity_not_found
-from waybill.errors import Conflict, PreconditionFailed, WaybillError
+from waybill.errors import Conflict, PreconditionFailed, StillRunning, WaybillError
 from waybill.ids import Ids, new_token
 from waybill.telemetry import read_each
 
@@ -110,14 +110,14 @@ class EntityRepository:
             The mark, for `delete` or `unmark`.
 
         Raises:
-            Conflict: someone else is deleting it.
+            StillRunning: someone else is deleting it, or a deletion has died less than a minute ago.
         """
         mark = new_token(self._ids)
         item = {"pk": "DELETING", "sk": entity.uid, "mark": mark, "since": int(now.timestamp())}
         try:
             self._table.put(item, Attr("pk").is_missing() | Attr("mark").equals(mark))  # the latter after a lost reply
         except ConditionFailed:
-            raise Conflict(f"The entity {entity.name} is being deleted. Try again in a minute.") from None
+            raise StillRunning(f"The entity {entity.name} is being deleted. Try again in a minute.") from None
         return mark
 
     def unmark(self, uid: str, mark: str) -> None:

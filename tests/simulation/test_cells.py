@@ -1,0 +1,64 @@
+"""No single fault at any call changes how an operation ends, and no two crashes do.
+
+Every kind of call meets every fault on every commit. Of the calls that repeat a kind a share is run, another one each
+day, as of the pairs; `make simulate CELLS=all PAIRS=all` runs all of them.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.simulation.cells import SCENES, Stage, calm, plan, run_cells, some_pairs
+from waybill.jobs.model import Status
+
+SHARE = 40
+PAIRS = 200
+TODAY = datetime.now(UTC).date().toordinal()
+
+
+def steps(stage: Stage) -> set[str]:
+    """The kinds of invocations of a scene's operation."""
+    return {entry.invocation.partition("#")[0] for entry in stage.world.log[stage.begin :]}
+
+
+REACHED: dict[str, Callable[[Stage], object]] = {
+    "drop": lambda stage: len([step for step in steps(stage) if "/load/" in step]) > 1,
+    "upload": lambda stage: stage.answers[-1] == ("POST /v0/imports", 202),
+    "check": lambda stage: "import_steps/deduplicate" in steps(stage),
+    "check finds bad rows": lambda stage: stage.jobs()[0].error_code == "rejected-rows",
+    "abort": lambda stage: stage.jobs()[0].stop_reason == "MAX_ERRORS",
+    "queue": lambda stage: [job.status for job in stage.jobs()] == [Status.COMPLETED] * 3,
+    "stop": lambda stage: stage.jobs()[0].stop_reason == "USER" and stage.jobs()[0].counts.unprocessed == 60,
+    "cancel": lambda stage: stage.jobs()[-1].status is Status.CANCELED,
+    "relaunch": lambda stage: stage.jobs()[-1].retry_of == stage.jobs()[0].job_id,
+    "delete a job": lambda stage: not stage.jobs(),
+    "delete an entity": lambda stage: not list(stage.all_records()),
+    "sweep": lambda stage: not stage.world.aws.buckets[stage.world.settings.drop_bucket],
+    "recover": lambda stage: stage.jobs()[0].restarts == 1,
+    "recover a waiting import": lambda stage: stage.jobs()[0].restarts == 1,
+    "export in 16 parts": lambda stage: len([step for step in steps(stage) if "/extract-part/" in step]) == 16,
+    "tick": lambda stage: len(stage.jobs()) == 2,
+    "next increment": lambda stage: stage.jobs()[-1].window_from == stage.jobs()[1].window_to is not None,
+    "deliver by SFTP": lambda stage: len(stage.facts()["received"]) == 2,
+}
+
+
+@pytest.mark.parametrize("name", REACHED)
+def test_a_scene_reaches_what_it_is_about(name: str) -> None:
+    assert REACHED[name](calm(SCENES[name]))
+
+
+def test_no_fault_at_a_call_changes_how_an_operation_ends() -> None:
+    count, failed = run_cells((name, (cell,)) for name, cell in plan(SCENES.values(), SHARE, TODAY))
+    assert not failed, "\n".join(map(str, failed[:5]))
+    assert count > 1_500
+
+
+def test_no_two_crashes_change_how_an_operation_ends() -> None:
+    count, failed = run_cells(some_pairs(PAIRS, random.Random(TODAY)))
+    assert not failed, "\n".join(map(str, failed[:5]))
+    assert count > PAIRS * 0.9
