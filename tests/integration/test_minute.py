@@ -30,6 +30,7 @@ from waybill.timestamps import rfc3339
 from waybill.upkeep.actions import cancel_job
 from waybill.upkeep.entity_deletion import delete_entity
 from waybill.upkeep.recovery import recover_jobs
+from waybill.upkeep.retention import remove_expired
 
 CONTEXT = ("function_name", "memory_limit_in_mb", "invoked_function_arn", "aws_request_id")
 
@@ -306,6 +307,16 @@ def test_jobs_that_an_earlier_version_registered_are_recovered(
     assert table.query("ACTIVE").items == []
     with pytest.raises(Conflict):
         delete_entity(services, entity)
+
+
+def test_files_of_jobs_that_an_earlier_version_ended_are_removed(services: Services, clock: builders.Clock) -> None:
+    """Its entries say when the files are due, and nothing of the record."""
+    services.files.put(services.settings.files_bucket, "jobs/old/rejects.csv", b"x")
+    services.jobs_table.put({"pk": "SWEEP", "sk": f"{rfc3339(clock.now())}#old", "jobId": "old"})
+    clock.forward(minutes=1)
+    assert remove_expired(services) == 1
+    assert services.files.head(services.settings.files_bucket, "jobs/old/rejects.csv") is None
+    assert services.jobs_table.query("SWEEP").items == []
 
 
 def test_an_entity_is_checked_until_its_queue_is_empty(services: Services, s3: Any, clock: builders.Clock) -> None:

@@ -37,11 +37,11 @@ class Removals:
 
     def is_record_due(self, entry: Item) -> bool:
         """Whether the job's items are to be removed too, not only its files."""
-        return str(entry["recordDue"]) <= rfc3339(self._clock.now())
+        return "recordDue" in entry and str(entry["recordDue"]) <= rfc3339(self._clock.now())
 
     def complete(self, entry: Item) -> None:
         """Remove an entry whose work is done; one whose job has not expired becomes due again when it does."""
-        if self.is_record_due(entry):
+        if self.is_record_due(entry) or "recordDue" not in entry:  # an earlier version left the record to its TTL
             self._table.delete((entry["pk"], entry["sk"]))
         else:
             rest = {name: value for name, value in entry.items() if name != "attempts"}
