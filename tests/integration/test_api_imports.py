@@ -318,6 +318,7 @@ def test_a_registration_whose_reply_is_lost_makes_one_job(api: Api, has_key: boo
 
     with lost_replies(api.services.dynamodb, "TransactWriteItems"):
         assert api("POST", "/imports", **request()).status == 202
+    api.services.clock.forward(seconds=1)  # type: ignore[attr-defined]
     failing = request()
     with lost_replies(api.services.dynamodb, "TransactWriteItems", ALL):
         assert api("POST", "/imports", **failing).status == 500

@@ -22,6 +22,7 @@ from waybill.bootstrap import Services
 from waybill.imports.options import ImportOptions
 from waybill.imports.plan import plan_import
 from waybill.imports.start import start_drop
+from waybill.jobs.executions import start_execution
 from waybill.jobs.model import Status
 from waybill.upkeep import recovery
 from waybill.upkeep.announcements import publish_late
@@ -100,13 +101,35 @@ def test_imports_of_one_entity_run_in_order_of_submission(services: Services, s3
     assert executions(services) == {first.job_id, second.job_id}
 
 
+@pytest.mark.parametrize("late", [0, 1, 3600])
+def test_an_import_joins_behind_those_that_are_there_however_late_its_clock(
+    services: Services, s3: Any, clock: builders.Clock, late: int
+) -> None:
+    first = start(services, s3, builders.contacts_csv(count=1), key="drop/contacts/1.csv")
+    clock.forward(seconds=-late)
+    second = start(services, s3, builders.contacts_csv(count=2), key="drop/contacts/2.csv")
+    third = start(services, s3, builders.contacts_csv(count=3), key="drop/contacts/3.csv")
+    assert first.submitted_at < second.submitted_at < third.submitted_at
+    assert services.queue.positions(first.entity_uid) == {first.job_id: 1, second.job_id: 1, third.job_id: 2}
+    assert executions(services) == {first.job_id}
+    for job in (first, second, third):
+        assert run(services, job).status is Status.COMPLETED
+
+
+def test_a_dry_run_does_not_wait_for_its_place(services: Services, s3: Any, clock: builders.Clock) -> None:
+    start(services, s3, builders.contacts_csv(count=1), key="drop/contacts/1.csv")
+    clock.forward(seconds=-1)
+    job = start(services, s3, builders.contacts_csv(count=2), key="drop/contacts/2.csv", **{"dry-run": "true"})
+    assert job.submitted_at == clock.now()
+
+
 def test_of_two_imports_started_at_once_the_second_waits_until_the_first_has_ended(
     services: Services, s3: Any, clock: builders.Clock
 ) -> None:
-    """An import with an earlier time is registered after the other has started; both executions then run."""
+    """Both executions run, as when the queue is read between two ends."""
     first = start(services, s3, builders.contacts_csv(count=1), key="drop/contacts/1.csv")
-    clock.forward(seconds=-1)
     second = start(services, s3, builders.contacts_csv(count=2), key="drop/contacts/2.csv")
+    start_execution(services, second)
     assert executions(services) == {first.job_id, second.job_id}
     assert plan_import(services, first.job_id)["outcome"] == "planned"
     assert plan_import(services, second.job_id)["outcome"] == "waiting"

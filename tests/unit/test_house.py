@@ -65,6 +65,7 @@ FAMILIES = {
     "CHECKUP / {due}#{jobId}": "the check that finds the job ended",
     "CHECKUP / {due}#{entityUid}": "the check that finds the entity's queue empty",
     "QUEUE#{uid} / {submittedAt}#{jobId}": "the end of the job; the next look at the queue, where it was left over",
+    "ORDER#{uid} / LATEST": "TTL, a week after the entity's newest import",
     "RUNNING#{uid} / IMPORT": "the end of the job",
     "OUTBOX / {jobId}#{status}": "its publication; TTL, a week after the change",
     "DROP#{sha256 of the key} / LATEST": "TTL, 30 hours after the deletion of the object: its event may be repeated",

@@ -33,7 +33,7 @@ from waybill.jobs.items import LIST_KEY, camel, job_from_item, job_item
 from waybill.jobs.model import TERMINAL, Job, Process, Retention, Status
 from waybill.jobs.origins import Origin
 from waybill.jobs.outbox import Outbox, outbox_item
-from waybill.jobs.queue import queue_key
+from waybill.jobs.queue import after_newest, order_action, queue_key
 from waybill.jobs.removals import removal_item, removal_key
 from waybill.jobs.running import claim_action, release_action
 from waybill.jobs.runs import run_key
@@ -43,6 +43,8 @@ from waybill.timestamps import from_epoch, parse_rfc3339, rfc3339
 #: How often a transaction that collides is sent, each time with the client's own retries.
 CONFLICT_ROUNDS = 5
 ADOPTED_PER_CALL = 100
+#: Where a registration has the condition that the job joins its queue last.
+ORDER_POSITION = 1
 NEWEST = ("newest", ("listKey", "listSort"))
 
 NEW = Attr("pk").is_missing()
@@ -56,6 +58,10 @@ _ENDING = (
     *("status", "outcome", "completedAt", "errorCode", "errorMessage", "expiresAt", "filesExpireAt", "leases"),
     *("total", "imported", "rejected", "unprocessed", "repeated", "lost", "hasErrorLog", "hasRejects"),
 )
+
+
+class _Overtaken(Exception):
+    """An import of the same entity was registered since the job got its `submitted_at`."""
 
 
 class JobRepository:
@@ -141,9 +147,10 @@ class JobRepository:
         origin: Origin | None = None,
         entity_checks: Sequence[Action] = (),
     ) -> tuple[Job, bool]:
-        """Store a new job once; an import that waits also joins its entity's queue.
+        """Store a new job once; an import that waits also joins its entity's queue, behind all that joined before.
 
         Args:
+            job: of a job that joins a queue, `submitted_at` may be made later.
             origin: what the job is made of.
             entity_checks: `EntityRepository.still_there`, for a job that must not begin while its entity is deleted.
 
@@ -154,6 +161,21 @@ class JobRepository:
             Conflict: the origin is not free. For a drop: it is older than an event already registered for its key
                 (`Drops.has_newer`), or the object of such an event is being deleted.
             EntityDeleted: a check failed.
+        """
+        for _ in range(CONFLICT_ROUNDS):
+            try:
+                return self._register_once(job, definition, origin, entity_checks)
+            except _Overtaken:
+                job = replace(job, submitted_at=after_newest(self._table, job.entity_uid, self._clock.now()))
+        raise Conflict(f"Many imports into {job.entity} are being registered at once. Try again.")
+
+    def _register_once(
+        self, job: Job, definition: Mapping[str, Any], origin: Origin | None, entity_checks: Sequence[Action]
+    ) -> tuple[Job, bool]:
+        """As `register`.
+
+        Raises:
+            _Overtaken: an import with a later `submitted_at` is in the queue.
         """
         actions = self._registration(job, definition)
         if origin is not None:
@@ -168,6 +190,8 @@ class JobRepository:
                 raise
             if error.failed_conditions[-1] >= len(actions):
                 raise EntityDeleted(job.entity) from None
+            if _joins_queue(job) and error.failed_conditions == [ORDER_POSITION]:
+                raise _Overtaken from None
             if origin is None:
                 raise
             raise Conflict(origin.refusal) from None
@@ -180,8 +204,8 @@ class JobRepository:
             put(job_item(job), NEW),
             put({**_keyed(_definition_key(job.job_id)), "document": json.dumps(definition)}),
         ]
-        if job.status is Status.WAITING and job.takes_turns:
-            actions.append(put(_keyed(queue_key(job))))
+        if _joins_queue(job):
+            actions[ORDER_POSITION:ORDER_POSITION] = [order_action(self._table, job), put(_keyed(queue_key(job)))]
         if job.is_terminal:
             actions.append(put(removal_item(job)))
         else:
@@ -455,6 +479,10 @@ class JobRepository:
 
 def record_key(job_id: str) -> Key:
     return f"JOB#{job_id}", "JOB"
+
+
+def _joins_queue(job: Job) -> bool:
+    return job.status is Status.WAITING and job.takes_turns
 
 
 def _definition_key(job_id: str) -> Key:
