@@ -517,9 +517,9 @@ def rejects_are_the_right_ones(watch: Watch, old: Job | None, new: Job | None) -
 
 
 def imports_take_effect_in_order(watch: Watch, old: Job | None, new: Job | None) -> None:
-    """Section 3: imports into one entity take effect in the order of *Submitted*: none begins while one waits that was
-    registered before it, nor after one that was registered later."""
-    if new is None or new.status is not Status.IN_PROGRESS or not new.takes_turns or watch.skew_seconds > 1.0:
+    """Section 3: imports into one entity take effect in the order of *Submitted*, which is that of registration: none
+    begins while an earlier one waits, nor after a later one."""
+    if new is None or new.status is not Status.IN_PROGRESS or not new.takes_turns:
         return
     if old is not None and old.status is Status.IN_PROGRESS:
         return
@@ -528,10 +528,14 @@ def imports_take_effect_in_order(watch: Watch, old: Job | None, new: Job | None)
         other, theirs = seen.job, seen.moves[0][0]
         if other.job_id == new.job_id or not other.takes_turns or other.entity_uid != new.entity_uid:
             continue
-        is_overtaken = other.status is Status.WAITING and other.submitted_at < new.submitted_at and theirs < mine
+        is_earlier = other.submitted_at < new.submitted_at
+        is_overtaken = other.status is Status.WAITING and is_earlier
         _require(not is_overtaken, imports_take_effect_in_order, f"{new.job_id} begins before {other.job_id}")
-        is_late = other.started_at is not None and other.submitted_at > new.submitted_at and theirs > mine
+        is_late = other.started_at is not None and not is_earlier
         _require(not is_late, imports_take_effect_in_order, f"{new.job_id} begins after {other.job_id}")
+        if other.started_at is not None or other.status is Status.WAITING:
+            is_ordered = is_earlier == (theirs < mine) or theirs == mine
+            _require(is_ordered, imports_take_effect_in_order, f"{new.job_id} was registered before {other.job_id}")
 
 
 def submitted_is_the_registration(watch: Watch, old: Job | None, new: Job | None) -> None:
