@@ -19,6 +19,7 @@ from tests.api_builders import (
     Api,
 )
 from tests.importing import drop_object, run, start
+from waybill.aws.expressions import Attr, Change
 from waybill.imports.start import start_drop
 from waybill.jobs.drops import Drop
 from waybill.jobs.model import Process, Status
@@ -136,6 +137,16 @@ def test_only_what_would_succeed_is_offered(api: Api, s3: Any) -> None:
     api.later(hours=49)
     assert api("GET", f"{path}/report", ADMIN).json["relaunchable"] is False
     assert api("POST", f"{path}/relaunch", ADMIN).status == 410
+
+
+def test_a_drop_that_an_earlier_version_registered_does_not_hide_the_list(api: Api, s3: Any) -> None:
+    """Its record has no ETag, so that nobody knows whether the object is still that of the job."""
+    api.put_contacts()
+    drop = drop_object(api.services, s3, b"contact_id,email,spend,joined,vip\na,,,,\n")
+    start_drop(api.services, drop["detail"])
+    (latest,) = api.services.drops.latest(["drop-bucket/drop/contacts/contacts.csv"]).values()
+    api.services.jobs_table.update((latest["pk"], latest["sk"]), Change(removes=["etag"]), Attr("pk").exists())
+    assert [job["links"]["download"] for job in api("GET", "/jobs", ADMIN).json["items"]] == [None]
 
 
 def test_the_files_of_exports_are_offered_to_those_who_may_export(api: Api) -> None:

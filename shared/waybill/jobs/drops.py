@@ -196,7 +196,7 @@ class Drops:
 
 def is_live(latest: Item | None, etag: str | None) -> bool:
     """Whether the object with this ETag is still there, as far as `LATEST` of its key tells."""
-    return latest is not None and latest.get("jobId") is not None and latest["etag"] == etag
+    return latest is not None and latest.get("jobId") is not None and latest.get("etag") == etag
 
 
 def is_of(latest: Item | None, etag: str, modified: str) -> bool:
