@@ -189,6 +189,7 @@ class Watch:
         now: virtual seconds.
 
     Attributes:
+        asked: how often people asked for a relaunch, an import of an upload, and a run; repetitions do not count.
         stops: jobs whose Stop was answered 200.
         stopped: when Stop took effect, by job.
         stalls: whether a process may stall for longer than a lease between its last check and what it sends.
@@ -211,6 +212,7 @@ class Watch:
         self.jobs: dict[str, Seen] = {}
         self.folds: dict[str, Fold] = defaultdict(Fold)
         self.deliveries: list[Delivery] = []
+        self.asked: Counter[str] = Counter()
         self.stops: set[str] = set()
         self.stopped: dict[str, float] = {}
         self.stalls = False
@@ -679,6 +681,22 @@ def every_move_is_announced(watch: Watch) -> None:
     _require(not made_up, every_move_is_announced, f"announced and never made: {sorted(made_up)}")
 
 
+def repeated_requests_have_one_effect(watch: Watch) -> None:
+    """Section 6, `Idempotency-Key`: a request that is repeated because its answer was lost makes nothing twice: there
+    are no more imports of uploads, relaunches and runs than people asked for."""
+    made: Counter[str] = Counter()
+    for job in (seen.job for seen in watch.jobs.values()):
+        if job.retry_of is not None:
+            made["relaunch"] += 1
+        elif str(job.source_key).startswith("uploads/"):
+            made["imports"] += 1
+        elif job.export_id is not None and job.started_by != "schedule":
+            made["run"] += 1
+    for what, number in made.items():
+        told = f"{number} times {what}, asked for {watch.asked[what]}"
+        _require(number <= watch.asked[what], repeated_requests_have_one_effect, told)
+
+
 def accepted_stops_are_kept(watch: Watch) -> None:
     """Section 4: an import whose Stop was accepted ends with `stopReason`, COMPLETED unless it could not go on."""
     for job_id in watch.stops:
@@ -746,6 +764,7 @@ AT_END: list[Callable[[Watch], None]] = [
     every_drop_makes_one_job,
     nothing_is_under_way,
     every_move_is_announced,
+    repeated_requests_have_one_effect,
     accepted_stops_are_kept,
     windows_are_contiguous,
     increments_fold_to_the_table,

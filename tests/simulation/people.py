@@ -406,6 +406,8 @@ class History:
         then: Callable[[Answer], None] = lambda answer: None,
     ) -> None:
         """Send a request; who gets no answer, or an error of the server, repeats it some times with the same key."""
+        what = path.rpartition("/")[2].replace("activate", "run")  # an activation may run at once
+        self.watch.asked[what] += 1
         key = {"Idempotency-Key": f"key-{self.dice.getrandbits(64)}"} if method == "POST" else {}
 
         def send(attempt: int) -> None:

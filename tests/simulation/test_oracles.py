@@ -103,6 +103,7 @@ class Scene:
     def run_export(self, number: int, data: bytes, name: str = "x.csv", **changes: Any) -> Job:
         """A run that ended well, delivered to the transfer box."""
         self.world.timeline.seconds += 1.0
+        self.watch.asked["run"] += 1
         key = f"jobs/job-{number}/export"
         self.put(self.settings.files_bucket, key, data)
         self.put(self.settings.transfer_bucket, f"in/{name}", data)
@@ -320,6 +321,16 @@ def a_move_that_never_was(scene: Scene) -> None:
     scene.watch.check_end()
 
 
+def two_children_of_one_request(scene: Scene) -> None:
+    for number in (1, 2):
+        child = scene.job(number, retry_of="job-0")
+        scene.save(child, replace(child, status=Status.CANCELED, counts=Counts(0)))
+        scene.announce(f"job-{number}", "WAITING", "CANCELED")
+    scene.watch.asked["relaunch"] = 1
+    scene.watch.puts[scene.settings.drop_bucket, KEY, scene.etag] = 2
+    scene.watch.check_end()
+
+
 def a_stop_forgotten(scene: Scene) -> None:
     scene.run_import()
     scene.announce("job-1", "WAITING", "IN_PROGRESS", "COMPLETED")
@@ -413,6 +424,7 @@ BROKEN: list[tuple[Callable[..., object], Callable[[Scene], None]]] = [
     (oracles.nothing_is_under_way, an_entry_left_in_the_queue),
     (oracles.every_move_is_announced, a_move_that_nobody_heard_of),
     (oracles.every_move_is_announced, a_move_that_never_was),
+    (oracles.repeated_requests_have_one_effect, two_children_of_one_request),
     (oracles.accepted_stops_are_kept, a_stop_forgotten),
     (oracles.windows_are_contiguous, a_gap_between_windows),
     (oracles.windows_are_contiguous, a_window_twice),
