@@ -211,7 +211,7 @@ def test_a_job_whose_deletion_died_is_gone_for_everybody(
 
 
 def test_a_run_that_was_deleted_before_its_export_noted_its_end_is_not_run_again(
-    services: Services, s3: Any, monkeypatch: pytest.MonkeyPatch
+    services: Services, s3: Any, clock: builders.Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from waybill.exports import run as runs
 
@@ -219,6 +219,7 @@ def test_a_run_that_was_deleted_before_its_export_noted_its_end_is_not_run_again
         patch.setattr(runs, "note_end", lambda *_: None)
         job = exported(services, s3)
     delete_job(services, job)
+    clock.forward(minutes=5)
     assert runs.tick(services) == 0
     assert services.jobs.find(job.job_id) is None
     assert job.status is Status.COMPLETED
