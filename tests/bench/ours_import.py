@@ -151,7 +151,7 @@ class OneLedger:
 
 
 class NoDuplicates:
-    def find(self, entity_uid: str, sha256: str) -> str | None:
+    def find(self, entity_uid: str, mode: str, sha256: str) -> str | None:
         return None
 
 
