@@ -64,7 +64,7 @@ class Stage:
     """A world in which a scene runs."""
 
     def __init__(self, plan: FaultPlan, page_items: int = 1_000) -> None:
-        self.world = World(SEED, plan, mail_sender="us@example.com", chunk_bytes=200)
+        self.world = World(SEED, plan, mail_sender="us@example.com", chunk_bytes=200, block_bytes=100)
         self.world.server.page_items = page_items
         self.servers = Servers(self.world.calls)
         world = self.world

@@ -26,6 +26,7 @@ class Fault(StrEnum):
     LOST_REPLY = "lost reply"  # it takes effect, and no answer comes
     SLOW = "slow"  # it takes effect late: the process stalls before it sends
     UNPROCESSED = "unprocessed"  # a batch is taken in part
+    LATE = "late"  # it is on its way for seconds before it takes effect
 
 
 #: The faults of cells.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -11,8 +13,7 @@ import pytest
 
 from tests import builders
 from tests.scanning import scan_file
-from tests.simulation.loading import Faults, Tables, Timeline, VirtualFile, Wire
-from tests.simulation.test_workers import LIMIT_SECONDS, MACHINE, MAP
+from tests.simulation.world import World, timeout_seconds
 from waybill.aws.dynamodb import to_attributes
 from waybill.bootstrap import Services
 from waybill.imports.deadline import RESERVE_SECONDS
@@ -27,9 +28,35 @@ from waybill.tabular.detect import HEAD_BYTES
 from waybill.tabular.dialect import Dialect
 from waybill.tabular.scan import SCAN_BYTES, Chunk
 
+
+class VirtualFile:
+    """A CSV of `rows` rows of WIDTH bytes each, whose bytes are made when they are read; the first is row 0 here."""
+
+    HEADER = b"contact_id,email,spend,joined,vip\n"
+    WIDTH = 120
+
+    def __init__(self, rows: int) -> None:
+        self.rows = rows
+        self.size_bytes = len(self.HEADER) + rows * self.WIDTH
+
+    def row(self, number: int) -> bytes:
+        return b"c%038d,mailbox-of-%030d@example.com,0000007.50,2026-01-31,yes\n" % (number, number)
+
+    def bytes(self, start: int, end: int) -> bytes:
+        """The bytes `[start, end)`."""
+        head, end = self.HEADER[start:end], min(end, self.size_bytes)
+        first = max(0, start - len(self.HEADER)) // self.WIDTH
+        behind = max(0, -(-(end - len(self.HEADER)) // self.WIDTH))
+        skip = max(0, start - len(self.HEADER) - first * self.WIDTH)
+        body = b"".join(map(self.row, range(first, behind)))
+        return head + body[skip : skip + max(0, end - start - len(head))]
+
+
+MACHINE = json.loads((builders.ROOT / "infra/import.asl.json").read_text())
+LIMIT_SECONDS = timeout_seconds("import_steps")
 FILE = VirtualFile(100_000_000)
 CHUNK_BYTES = int(builders.template()["Parameters"]["ChunkBytes"]["Default"])
-WORKERS = int(MAP["MaxConcurrency"])
+WORKERS = int(MACHINE["States"]["LoadChunks"]["MaxConcurrency"])
 # What one worker writes when the table takes it: 16 connections, 25 rows each, 12 ms a request.
 ROWS_PER_WORKER_SECOND = 30_000
 START_SECONDS = 2.0  # cold start, plan, lease
@@ -52,7 +79,7 @@ def chunks_of(file: VirtualFile, chunk_bytes: int) -> list[Chunk]:
 
 def test_the_chunk_arithmetic_is_that_of_a_real_plan() -> None:
     small = VirtualFile(200_000)
-    planned = scan_file(small.stream(), {}, None, 4 * SCAN_BYTES)
+    planned = scan_file(io.BytesIO(small.bytes(0, small.size_bytes)), {}, None, 4 * SCAN_BYTES)
     assert chunks_of(small, 4 * SCAN_BYTES) == planned.chunks
     assert (planned.rows, planned.size_bytes) == (200_000, small.size_bytes)
 
@@ -133,22 +160,12 @@ def simulate(services: Services, job: Job, chunks: list[Chunk], capacity: Callab
 
 @pytest.mark.parametrize(("name", "capacity"), [("cold", cold_table), ("warm", warm_table)])
 def test_the_whole_file_is_imported_within_the_figures(name: str, capacity: Callable[[float], float]) -> None:
-    timeline, tables = Timeline(), Tables()
-    services = Services(builders.settings("http://127.0.0.1:9"), timeline)
-    services.__dict__["dynamodb"] = Wire(tables, timeline, Faults())
-    job = Job("job", Process.IMPORT, Status.WAITING, "e", "uid", "f.csv", services.clock.now(), "alice")
-    services.jobs.register(job, {})
-    services.jobs.begin(job.job_id)
-    chunks = chunks_of(FILE, CHUNK_BYTES)
-    services.jobs.set_plan(job.job_id, FILE.rows, len(chunks), {})
-
-    run = simulate(services, job, chunks, capacity)
-
-    ledger = services.ledger.entries(job.job_id)
+    world = World()
+    with world.open():
+        run, stored, ledger, chunks = load(world.services, capacity)
     assert sorted(ledger) == [chunk.number for chunk in chunks]
     for parts in ledger.values():
         assert parts[-1].is_last and [part.part for part in parts] == list(range(len(parts)))
-    stored = services.jobs.get(job.job_id)
     assert stored.counts.imported == FILE.rows and not stored.leases
     transitions = 6 + 3 * len(chunks) + 2 * (run.invocations - len(chunks))
     assert run.seconds < MACHINE["TimeoutSeconds"]
@@ -156,6 +173,19 @@ def test_the_whole_file_is_imported_within_the_figures(name: str, capacity: Call
     assert run.invocations == pytest.approx(figure("Invocations of load", name), rel=0.05)
     assert transitions == pytest.approx(figure("State transitions", name), rel=0.05)
     assert run.worker_seconds / HEARTBEAT_SECONDS == pytest.approx(figure("Heartbeats", name), rel=0.05)
+
+
+def load(
+    services: Services, capacity: Callable[[float], float]
+) -> tuple[Run, Job, dict[int, list[LedgerEntry]], list[Chunk]]:
+    """Load the whole file: the run, the job and its ledger after it, and its chunks."""
+    job = Job("job", Process.IMPORT, Status.WAITING, "e", "uid", "f.csv", services.clock.now(), "alice")
+    services.jobs.register(job, {})
+    services.jobs.begin(job.job_id)
+    chunks = chunks_of(FILE, CHUNK_BYTES)
+    services.jobs.set_plan(job.job_id, FILE.rows, len(chunks), {})
+    run = simulate(services, job, chunks, capacity)
+    return run, services.jobs.get(job.job_id), services.ledger.entries(job.job_id), chunks
 
 
 def test_sizes_stay_within_the_quotas() -> None:

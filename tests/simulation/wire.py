@@ -23,6 +23,7 @@ from tests.simulation.timeline import Task, Timeline
 
 REQUEST_SECONDS = 0.006
 TRANSACTION_SECONDS = 0.015
+LATE_SECONDS = 3.0  # on average; it takes effect after half of it, before or after the client has given up
 #: An attempt without an answer ends when the client's patience does; one without patience never.
 FOREVER = float("inf")
 
@@ -62,6 +63,7 @@ class Wire:
 
     def __init__(self, timeline: Timeline, calls: Calls, server: Server) -> None:
         self.timeline, self.server = timeline, server
+        self.sender: Task | None = None  # of the request that takes effect
         self._calls = calls
 
     def curl(self) -> SimpleNamespace:
@@ -93,6 +95,8 @@ class Wire:
         if decision.fault is Fault.SLOW:
             stall = decision.seconds
             start += stall
+        elif decision.fault is Fault.LATE:
+            seconds = self._calls.latency(LATE_SECONDS)
         if decision.fault is Fault.FAILING:
             failure = FAILURES[decision.failure]
             if failure is not None:
@@ -125,6 +129,7 @@ class Wire:
         answer: Callable[[Reply], None],
     ) -> None:
         """A request takes effect."""
+        self.sender = task
         if decision.fault is Fault.UNPROCESSED:
             reply = self._take_in_part(operation, request)
         else:

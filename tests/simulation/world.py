@@ -24,7 +24,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from types import ModuleType, SimpleNamespace
 from typing import Any
 from unittest.mock import patch
@@ -32,6 +32,7 @@ from unittest.mock import patch
 from aws_lambda_powertools.event_handler.api_gateway import BaseRouter
 
 import waybill.aws.dynamodb
+import waybill.imports.chunks
 import waybill.telemetry
 import waybill.upkeep.announcements
 from tests import builders
@@ -48,6 +49,7 @@ from waybill.clock import Clock
 from waybill.entities.model import Entity
 from waybill.entities.permissions import Caller
 from waybill.jobs.model import Job
+from waybill.tabular.records import BLOCK_BYTES, segments
 
 ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
 START_SECONDS = 0.1  # of an invocation
@@ -88,6 +90,7 @@ class Chances:
     Attributes:
         doubled, lost, late: events and ticks: twice, never, or minutes late.
         short: invocations with little time, so that steps need several.
+        orphaned: steps whose answer is lost: another attempt begins while the first goes on.
         skewed: processes whose time of day is wrong, by up to `skew_seconds` either way.
     """
 
@@ -95,6 +98,7 @@ class Chances:
     lost: float = 0.0
     late: float = 0.0
     short: float = 0.0
+    orphaned: float = 0.0
     skewed: float = 0.0
     skew_seconds: float = 3_600.0
 
@@ -127,13 +131,19 @@ class Answer:
 class World:
     """
     Args:
+        block_bytes: how much of a file steps read at once.
         settings: changes to those of `builders.settings`; files are cut into chunks of a few rows.
     """
 
     def __init__(
-        self, seed: int = 0, plan: FaultPlan | None = None, chances: Chances | None = None, **settings: Any
+        self,
+        seed: int = 0,
+        plan: FaultPlan | None = None,
+        chances: Chances | None = None,
+        block_bytes: int = BLOCK_BYTES,
+        **settings: Any,
     ) -> None:
-        self.seed = seed
+        self.seed, self.block_bytes = seed, block_bytes
         self.settings = builders.settings(
             "http://127.0.0.1:9", **{"chunk_bytes": 350, "write_connections": 2, **settings}
         )
@@ -170,6 +180,8 @@ class World:
             stack.enter_context(patch.dict(os.environ, ENVIRONMENT))
             stack.enter_context(patch.object(waybill.aws.dynamodb, "pycurl", self.wire.curl()))
             stack.enter_context(patch.object(waybill.aws.dynamodb, "Signer", Signer))
+            cut = partial(segments, block_bytes=self.block_bytes)
+            stack.enter_context(patch.object(waybill.imports.chunks, "segments", cut))
             stack.enter_context(self.aws.patched())
             for name in FUNCTIONS:
                 stack.enter_context(patch.object(function(name), "services", self._services))
@@ -347,10 +359,11 @@ class World:
             else:
                 refuse(StateError(type(task.error).__name__, str(task.error)))
 
-        self.timeline.at(
-            self.timeline.seconds + self.calls.latency(START_SECONDS),
-            lambda: self.invoke(name, json.loads(json.dumps(payload)), label, ended),
-        )
+        begins = self.timeline.seconds + self.calls.latency(START_SECONDS)
+        self.timeline.at(begins, lambda: self.invoke(name, json.loads(json.dumps(payload)), label, ended))
+        if self.chances.orphaned and self.chance.random() < self.chances.orphaned:
+            lost = StateError("Lambda.Unknown", "the answer was lost")
+            self.timeline.at(begins + self.chance.uniform(0.0, 10.0), lambda: refuse(lost))
 
     def _count(self, dimensions: dict[str, str], **metrics: int) -> None:
         for name, number in metrics.items():
