@@ -101,6 +101,15 @@ def test_who_may_do_what_with_an_entity(api: Api) -> None:
     assert api("GET", "/entities", BOB).json == {"items": [], "nextToken": None}
 
 
+def test_a_deletion_that_may_have_died_says_when_to_try_again(api: Api) -> None:
+    entity = api.put_contacts()
+    mark = api.services.entities.mark(entity, api.services.clock.now())
+    answer = api("DELETE", "/entities/contacts", ADMIN)
+    assert answer.status == 409 and answer.headers["Retry-After"].isdigit()
+    api.services.entities.unmark(entity.uid, mark)
+    assert api("DELETE", "/entities/contacts", ADMIN).status == 204
+
+
 def test_deleting_an_entity_hides_everything_of_it(api: Api) -> None:
     entity = api.put_contacts()
     job = api.add_finished()

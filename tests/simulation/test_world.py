@@ -70,7 +70,9 @@ def test_a_seed_tells_the_same_story_in_every_process() -> None:
     assert here == [str(entry) for entry in story(11, FaultPlan(rates=plan.rates, until=300.0), chances).log]
     assert here != [str(entry) for entry in story(12, FaultPlan(rates=plan.rates, until=300.0), chances).log]
     script = "from tests.simulation.test_world import *; print('\\n'.join(map(str, story(11, FaultPlan(rates="
-    script += "{fault: 0.01 for fault in Fault}, until=300.0), Chances(0.3, 0, 0.3, 0.3, 0.5)).log)))"
+    script += (
+        "{fault: 0.01 for fault in Fault}, until=300.0), Chances(doubled=0.3, late=0.3, short=0.3, skewed=0.5)).log)))"
+    )
     path = os.pathsep.join([str(builders.ROOT), str(builders.ROOT / "shared")])
     environment = {**os.environ, "PYTHONHASHSEED": "5", "PYTHONPATH": path}
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
