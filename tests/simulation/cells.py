@@ -43,6 +43,7 @@ DAILY = {"time": "02:30", "timezone": "UTC"}
 KEY = "SHA256:" + "A" * 43
 SFTP = {"kind": "sftp", "host": "partner.example", "directory": "/in", "secretId": "partner", "hostKey": KEY}
 FTPS = {"kind": "ftps", "host": "partner.example", "directory": "/in", "secretId": "partner"}
+REPORTS = "ops@example.com"
 SECRET = {"username": "waybill", "password": "p", "host": "partner.example", "entities": ["*"]}
 
 
@@ -100,6 +101,7 @@ class Stage:
     ) -> None:
         """Send a request; who gets no answer or an error of the server repeats it, with the same key."""
         self.requests += 1
+        self.watch.asked[path.rpartition("/")[2].replace("activate", "run")] += 1  # an activation may run at once
         headers = {"Idempotency-Key": f"key-{self.requests}"} if method == "POST" else {}
 
         def send(attempt: int) -> None:
@@ -133,6 +135,15 @@ class Stage:
                 self.later(0.02, look)
 
         look()
+
+    def export_id(self) -> str:
+        """The only export."""
+        (item,) = self.world.table("catalog").query("EXPORT")
+        return str(item["sk"]["S"])
+
+    def note_stop(self, answer: Answer) -> None:
+        if answer.status == 200:
+            self.watch.stops.add(answer.body["jobId"])
 
     def tick_later(self) -> None:
         """Duties go on with what they could not do at first, some minutes later."""
@@ -278,15 +289,38 @@ def _upload(stage: Stage) -> None:
 
 
 def _stop(stage: Stage, midway: bool = False) -> None:
-    def accepted(answer: Answer) -> None:
-        if answer.status == 200:
-            stage.watch.stops.add(answer.body["jobId"])
-
     def stop() -> None:
-        stage.ask("POST", f"/v1/jobs/{stage.jobs()[-1].job_id}/stop", then=accepted)
+        stage.ask("POST", f"/v1/jobs/{stage.jobs()[-1].job_id}/stop", then=stage.note_stop)
 
     stage.drop(rows(0, 60))
     stage.when(lambda: any(job.processed > 0 for job in stage.jobs()) if midway else stage.is_running(), stop)
+
+
+def _stop_the_check(stage: Stage) -> None:
+    stage.drop(rows(0, 60), on_error="all-or-nothing")
+    stage.when(
+        lambda: any("/precheck/" in entry.invocation for entry in stage.world.log[stage.begin :]),
+        lambda: stage.ask("POST", f"/v1/jobs/{stage.jobs()[-1].job_id}/stop", then=stage.note_stop),
+    )
+
+
+def _lose_the_event(stage: Stage) -> None:
+    """S3's event never comes: the sweep finds the object."""
+    deliver, stage.world.aws.on_created = stage.world.aws.on_created, lambda detail: None
+    stage.drop()
+    stage.world.aws.on_created = deliver
+    for minutes in range(1, 18):
+        stage.later(minutes * MINUTE, stage.world.tick)
+
+
+def _unschedule(stage: Stage) -> None:
+    export_id = stage.export_id()
+    stage.ask(
+        "POST",
+        f"/v1/exports/{export_id}/unschedule",
+        {},
+        then=lambda answer: stage.ask("POST", f"/v1/exports/{export_id}/activate"),
+    )
 
 
 def _cancel(stage: Stage) -> None:
@@ -367,8 +401,7 @@ def _prepared_increments(stage: Stage) -> None:
 
 
 def _run_again(stage: Stage) -> None:
-    export_id = next(item["sk"]["S"] for item in stage.world.table("catalog").query("EXPORT"))
-    stage.ask("POST", f"/v1/exports/{export_id}/run")
+    stage.ask("POST", f"/v1/exports/{stage.export_id()}/run")
 
 
 def _change_job(action: str) -> Callable[[Stage], None]:
@@ -383,7 +416,7 @@ def _change_job(action: str) -> Callable[[Stage], None]:
 
 def _deliver(destination: dict[str, Any]) -> Callable[[Stage], None]:
     def act(stage: Stage) -> None:
-        stage.export(run=True, type="PERIODIC_FULL", schedule=DAILY, destination=destination, compression="none")
+        stage.export(run=True, type="PERIODIC_FULL", schedule=DAILY, destination=destination, recipients=[REPORTS])
 
     return act
 
@@ -401,11 +434,13 @@ IMPORTS = [
     Scene("queue", _queue, is_certain=False),
     Scene("stop", _stop, is_certain=False),
     Scene("stop midway", partial(_stop, midway=True), is_certain=False),
+    Scene("stop the check", _stop_the_check, is_certain=False),
     Scene("cancel", _cancel, is_certain=False),
     Scene("relaunch", _change_job("/relaunch"), lambda stage: stage.imported()),
     Scene("delete a job", _change_job(""), lambda stage: stage.imported()),
     Scene("delete an entity", _delete_entity, lambda stage: stage.imported()),
     Scene("sweep", _sweep, lambda stage: stage.imported()),
+    Scene("lose the event", _lose_the_event),
     Scene("recover", _recover),
     Scene("recover a waiting import", _recover_waiting),
 ]
@@ -414,6 +449,7 @@ EXPORTS = [
     Scene("export in 16 parts", lambda stage: stage.export(), lambda stage: stage.imported(), page_items=1),
     Scene("tick", _tick, _prepared_daily),
     Scene("next increment", _run_again, _prepared_increments),
+    Scene("unschedule", _unschedule, _prepared_daily),
     Scene("deliver to S3", _deliver({"kind": "s3", "prefix": "in"}), lambda stage: stage.imported()),
     Scene("deliver by SFTP", _deliver(SFTP), lambda stage: stage.imported()),
     Scene("deliver by FTPS", _deliver(FTPS), lambda stage: stage.imported()),

@@ -33,6 +33,9 @@ REACHED: dict[str, Callable[[Stage], object]] = {
     "abort": lambda stage: stage.jobs()[0].stop_reason == "MAX_ERRORS",
     "queue": lambda stage: [job.status for job in stage.jobs()] == [Status.COMPLETED] * 3,
     "stop": lambda stage: stage.jobs()[0].stop_reason == "USER" and stage.jobs()[0].counts.unprocessed == 60,
+    "stop the check": lambda stage: stage.jobs()[0].stop_reason == "USER",
+    "lose the event": lambda stage: stage.jobs()[0].status is Status.COMPLETED,
+    "unschedule": lambda stage: stage.answers[-1][1] == 200 and "unschedule" in stage.answers[-2][0],
     "cancel": lambda stage: stage.jobs()[-1].status is Status.CANCELED,
     "relaunch": lambda stage: stage.jobs()[-1].retry_of == stage.jobs()[0].job_id,
     "delete a job": lambda stage: not stage.jobs(),
@@ -43,6 +46,7 @@ REACHED: dict[str, Callable[[Stage], object]] = {
     "export in 16 parts": lambda stage: len([step for step in steps(stage) if "/extract-part/" in step]) == 16,
     "tick": lambda stage: len(stage.jobs()) == 2,
     "next increment": lambda stage: stage.jobs()[-1].window_from == stage.jobs()[1].window_to is not None,
+    "deliver to S3": lambda stage: stage.world.aws.mails,
     "deliver by SFTP": lambda stage: len(stage.facts()["received"]) == 2,
 }
 
