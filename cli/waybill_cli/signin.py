@@ -122,13 +122,13 @@ class SignIn:
     def _initiate(self, flow: str, parameters: dict[str, str]) -> dict[str, Any]:
         """Call InitiateAuth and return its `AuthenticationResult`."""
         config = self._get_auth_config()
-        endpoint = config.get("endpoint")
-        if not endpoint and not str(config.get("issuer")).startswith("https://cognito-idp."):
+        endpoint, issuer = config.get("endpoint"), str(config.get("issuer"))
+        if not endpoint and not issuer.startswith("https://cognito-idp."):
             raise Failure(  # passwords are sent to a user pool only
-                f"Users of this service sign in at {config.get('issuer')}.",
+                f"Users of this service sign in at {issuer}.",
                 f"get a token there and set {TOKEN_VARIABLE} to it",
             )
-        url = f"{str(endpoint).rstrip('/')}/" if endpoint else f"https://cognito-idp.{config['region']}.amazonaws.com/"
+        url = f"{str(endpoint or issuer.rpartition('/')[0]).rstrip('/')}/"  # a pool's issuer is {host}/{pool}
         body = {"AuthFlow": flow, "ClientId": config["clientId"], "AuthParameters": parameters}
         headers = {"X-Amz-Target": _TARGET, "Content-Type": "application/x-amz-json-1.1"}
         try:

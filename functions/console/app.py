@@ -79,14 +79,11 @@ def _answer(status: int, body: bytes = b"", content_type: str = "text/plain", he
 
 def _security_headers() -> dict[str, str]:
     # Besides the API, its own address, the console talks to the user pool, and sends files to their bucket.
-    services = [os.environ.get("AWS_ENDPOINT_URL")]
-    if not services[0]:
-        region, bucket = os.environ["AWS_REGION"], os.environ["FILES_BUCKET"]
-        hosts = (f"cognito-idp.{region}", f"{bucket}.s3", f"{bucket}.s3.{region}")
-        services = [f"https://{host}.amazonaws.com" for host in hosts]
+    embedded = os.environ.get("AWS_ENDPOINT_URL")
+    services = embedded or f"https://{os.environ['USER_POOL_HOST']} https://{os.environ['FILES_HOST']}"
     policy = (
         "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self' data:; img-src 'self' data:; "
-        f"connect-src 'self' {' '.join(map(str, services))}; "
+        f"connect-src 'self' {services}; "
         "base-uri 'self'; form-action 'none'; frame-ancestors 'none'"
     )
     return {

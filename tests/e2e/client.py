@@ -25,7 +25,7 @@ class Client:
     def _sign_in(self, user: str) -> dict[str, Any]:
         found = self._http.get("/auth-config").json()
         answer = httpx.post(
-            found["endpoint"] or f"https://cognito-idp.{found['region']}.amazonaws.com/",
+            found["endpoint"] or found["issuer"].rpartition("/")[0],
             json={
                 "AuthFlow": "USER_PASSWORD_AUTH",
                 "ClientId": found["clientId"],

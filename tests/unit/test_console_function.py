@@ -29,8 +29,8 @@ def get(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Get:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     monkeypatch.setattr(module, "STATIC", static)
-    monkeypatch.setenv("AWS_REGION", "eu-west-1")
-    monkeypatch.setenv("FILES_BUCKET", "files")
+    monkeypatch.setenv("USER_POOL_HOST", "cognito-idp.eu-west-1.amazonaws.com")
+    monkeypatch.setenv("FILES_HOST", "files.s3.eu-west-1.amazonaws.com")
 
     def call(path: str, **headers: str) -> dict[str, Any]:
         event = {"rawPath": path, "headers": headers, "requestContext": {"apiId": "abc"}}
@@ -96,7 +96,6 @@ def test_nothing_from_elsewhere_runs_in_the_page(get: Get) -> None:
     assert policy["connect-src"].split() == [
         "'self'",
         "https://cognito-idp.eu-west-1.amazonaws.com",
-        "https://files.s3.amazonaws.com",
         "https://files.s3.eu-west-1.amazonaws.com",
     ]
     assert headers["x-content-type-options"] == "nosniff"

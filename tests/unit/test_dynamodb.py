@@ -396,14 +396,6 @@ def test_an_unknown_certificate_is_refused(tmp_path: Any, monkeypatch: pytest.Mo
         played.close()
 
 
-@pytest.mark.parametrize(
-    ("region", "host"),
-    [("eu-west-1", "dynamodb.eu-west-1.amazonaws.com"), ("cn-north-1", "dynamodb.cn-north-1.amazonaws.com.cn")],
-)
-def test_awss_own_address(region: str, host: str) -> None:
-    assert DynamoDB(region, credentials=lambda: Credentials("AK", "SK")).endpoint_url == f"https://{host}"
-
-
 @given(st.integers(1, 100_000), st.floats(0, 1, exclude_max=True))
 def test_a_pause_is_never_longer_than_the_cap(failures: int, random: float) -> None:
     assert 0 <= wire.backoff_seconds(failures, random) <= wire.BACKOFF_CAP_SECONDS

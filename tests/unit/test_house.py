@@ -245,3 +245,53 @@ def test_every_family_of_keys_has_somebody_who_removes_it() -> None:
     for path in (PACKAGE / "jobs").glob("*.py"):
         written |= set(re.findall(r"^ {0,4}([A-Z]+(?:#\{[^}]*\})? / \S+)", path.read_text(), re.MULTILINE))
     assert written == FAMILIES.keys()
+
+
+#: An ARN of one partition, or a host of one: what works in one partition only.
+ONE_PARTITION = re.compile(r"arn:aws[\w-]*:|[\w-]*amazonaws\.(com|eu)[.\w]*|amazoncognito\.com")
+#: The names of services in policies are the same in every partition.
+SERVICE = re.compile(r"Principal: (\{Service: )?[a-z]+\.amazonaws\.com\b")
+PRODUCT = (
+    "shared",
+    "functions",
+    "cli/waybill_cli",
+    "infra",
+    "console/src",
+    "template.yaml",
+    "samconfig.toml",
+    "Makefile",
+)
+SUFFIXES = {".py", ".yaml", ".json", ".toml", ".ts", ".tsx", ".html", ""}
+
+
+def of_one_partition(path: Path) -> list[str]:
+    text = SERVICE.sub("", path.read_text())
+    return [found[0] for found in ONE_PARTITION.finditer(text)]
+
+
+def product_files() -> list[Path]:
+    folders = [ROOT / name for name in PRODUCT]
+    found = [path for folder in folders for path in (folder.rglob("*") if folder.is_dir() else [folder])]
+    skipped = {"node_modules", "static", "__pycache__"}
+    return [one for one in found if one.is_file() and one.suffix in SUFFIXES and not skipped & {*one.parts}]
+
+
+def test_nothing_names_one_partition() -> None:
+    """`waybill.aws.partitions` says where a host comes from instead."""
+    files = product_files()
+    assert len(files) > 150
+    only = ROOT / "shared" / "waybill" / "aws" / "partitions.py"
+    named = {str(path.relative_to(ROOT)): of_one_partition(path) for path in files if path != only}
+    assert {name: found for name, found in named.items() if found} == {}
+
+
+def test_the_check_of_partitions_finds_every_spelling(tmp_path: Path) -> None:
+    source = tmp_path / "x.yaml"
+    source.write_text(
+        "arn:aws:s3:::a arn:aws-cn:s3:::a arn:${AWS::Partition}:s3:::a arn:*:s3:::a\n"
+        "https://cognito-idp.eu-west-1.amazonaws.com/ s3.cn-north-1.amazonaws.com.cn a.auth.x.amazoncognito.com\n"
+        "Principal: apigateway.amazonaws.com\nPrincipal: {Service: events.amazonaws.com}\n"
+    )
+    assert of_one_partition(source) == [
+        *("arn:aws:", "arn:aws-cn:", "amazonaws.com", "amazonaws.com.cn", "amazoncognito.com"),
+    ]

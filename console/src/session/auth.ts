@@ -12,7 +12,6 @@ export interface Session {
 interface AuthConfig {
   issuer: string;
   clientId: string;
-  region: string;
   endpoint: string | null;
 }
 
@@ -128,8 +127,11 @@ async function callPool(action: string, body: object): Promise<PoolAnswer> {
     config = undefined;
     throw error;
   });
-  const { clientId, endpoint, region } = await config;
-  const url = endpoint ? new URL("/", endpoint).href : `https://cognito-idp.${region}.amazonaws.com/`;
+  const { clientId, endpoint, issuer } = await config;
+  if (!endpoint && !issuer.startsWith("https://cognito-idp.")) {
+    throw new Problem(401, "Sign in elsewhere", `Users of this service sign in at ${issuer}.`); // no password leaves
+  }
+  const url = new URL("/", endpoint ?? issuer).href; // a pool's issuer is {host}/{pool}
   const answer = await fetch(url, {
     method: "POST",
     headers: {

@@ -25,6 +25,7 @@ from typing import Any, TypeVar
 
 import pycurl
 
+from waybill.aws.partitions import url_suffix
 from waybill.aws.sigv4 import CredentialsProvider, Headers, Signer
 from waybill.clock import SYSTEM_CLOCK, Clock
 from waybill.ids import SYSTEM_IDS, Ids, new_token
@@ -217,8 +218,7 @@ class DynamoDB:
         clock: Clock = SYSTEM_CLOCK,
         ids: Ids = SYSTEM_IDS,
     ) -> None:
-        domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
-        self.endpoint_url = (endpoint_url or f"https://dynamodb.{region}.{domain}").rstrip("/")
+        self.endpoint_url = (endpoint_url or f"https://dynamodb.{region}.{url_suffix(region)}").rstrip("/")
         self.timeout_seconds = timeout_seconds
         self._host = self.endpoint_url.partition("://")[2]
         self._signer = Signer(region, "dynamodb", credentials, clock)

@@ -7,7 +7,7 @@ import urllib.parse
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from waybill.aws.bucket import Bucket, complete_upload
 from waybill.aws.clients import limits, session
@@ -58,7 +58,11 @@ class Listed(NamedTuple):
 
 
 class Files:
-    """S3 objects by bucket and key. Errors of S3 that are not named here pass through."""
+    """S3 objects by bucket and key. Errors of S3 that are not named here pass through.
+
+    Requests and presigned addresses go to the bucket's own host in its region, `{bucket}.s3.{region}.{domain}`; with an
+    `endpoint_url`, to `{endpoint_url}/{bucket}`.
+    """
 
     def __init__(self, region: str, endpoint_url: str | None = None) -> None:
         self._region = region
@@ -68,8 +72,16 @@ class Files:
     def _s3(self) -> S3Client:
         from botocore.config import Config
 
-        # Version 4 signatures: older presigned URLs outlive their expiry on some endpoints.
-        config = Config(signature_version="s3v4", retries={"mode": "standard", "max_attempts": 5}, read_timeout=60)
+        # Version 4 signatures: older presigned URLs outlive their expiry on some endpoints. By default botocore
+        # presigns for us-east-1, which serves no region that opened after March 2019, and redirects to the others while
+        # a bucket is new; a browser follows no redirect of a preflight.
+        style: Literal["path", "virtual"] = "path" if self._endpoint_url else "virtual"
+        config = Config(
+            signature_version="s3v4",
+            retries={"mode": "standard", "max_attempts": 5},
+            read_timeout=60,
+            s3={"addressing_style": style, "us_east_1_regional_endpoint": "regional"},
+        )
         config = config.merge(limits() or config)
         return session().client("s3", region_name=self._region, endpoint_url=self._endpoint_url, config=config)
 
