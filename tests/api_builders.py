@@ -28,6 +28,8 @@ from waybill.entities.model import Entity
 from waybill.jobs.model import Counts, Job, Process, Retention, Status, finished
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+#: Source: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+LAMBDA_ANSWER_BYTES = 6_291_556
 AUDIENCE = "test-client"
 CONTACTS = {
     "title": "Contacts",
@@ -247,7 +249,9 @@ class Api:
 
     def __call__(self, method: str, path: str, who: dict[str, Any] | None = ALICE, **request: Any) -> Answer:
         token = None if who is None else self.issuer.token(**who)
-        answer = Answer(self.module.handler(http_event(method, f"/v1{path}", token=token, **request), None))
+        raw = self.module.handler(http_event(method, f"/v1{path}", token=token, **request), None)
+        assert len(json.dumps(raw, ensure_ascii=False).encode()) <= LAMBDA_ANSWER_BYTES
+        answer = Answer(raw)
         check_answer(method, f"/v1{path}", answer.status, answer.headers, answer.text)
         return answer
 

@@ -5,29 +5,47 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import json
-from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aws_lambda_powertools.event_handler.api_gateway import Response
 
 from waybill.errors import MalformedRequest
+from waybill.page_bytes import PageBytes, json_text
 
 if TYPE_CHECKING:
     from request import Request
 
 RETRY_AFTER_SECONDS = "2"
 
+_Item = TypeVar("_Item")
+
 
 def json_response(
     body: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response[str]:
     headers = {"Cache-Control": "no-store", **(headers or {})}
-    return Response(status, "application/json", json.dumps(body, separators=(",", ":")), headers)
+    return Response(status, "application/json", json_text(body), headers)
 
 
 def list_response(items: Sequence[Mapping[str, Any]], next_token: str | None, **more: Any) -> Response[str]:
     return json_response({"items": items, "nextToken": next_token, **more})
+
+
+def what_fits(items: Iterable[tuple[_Item, str]], next_token: str | None) -> tuple[list[_Item], str | None]:
+    """The first items of a page, as many as fit into an answer, and the token of the page after them.
+
+    Args:
+        items: each with the position after it in the list.
+        next_token: of the page after all items.
+    """
+    page, taken, position = PageBytes(), list[_Item](), ""
+    for item, after in items:
+        if not page.takes(item):
+            return taken, encode_cursor(position)
+        taken.append(item)
+        position = after
+    return taken, next_token
 
 
 def no_content() -> Response[str]:
@@ -40,7 +58,7 @@ def see_other(url: str) -> Response[str]:
 
 def if_changed(request: Request, resource: Mapping[str, Any], retry_after: str | None = None) -> Response[str]:
     """The resource with its ETag, or 304 when the caller has it already."""
-    body = json.dumps(resource, separators=(",", ":"))
+    body = json_text(resource)
     etag = f'"{hashlib.sha256(body.encode()).hexdigest()[:32]}"'
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
     if retry_after is not None:

@@ -40,6 +40,11 @@ def job_view(request: Request, job: Job) -> wire.Job:
     return job_views(request, [job])[0]
 
 
+def position_of(view: wire.Job) -> str:
+    """Where a job stands in the lists of jobs, as `jobs.cursors` has it."""
+    return f"{view['submittedAt']}#{view['jobId']}"
+
+
 def accept(request: Request, job: Job) -> Response[str]:
     """202 for work that has begun: where to ask, and when."""
     headers = {"Location": f"/v1/jobs/{job.job_id}", "Retry-After": RETRY_AFTER_SECONDS}

@@ -8,7 +8,7 @@ import Header from "@cloudscape-design/components/header";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import Table from "@cloudscape-design/components/table";
 import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { useHref, useNavigate, useParams } from "react-router";
 import { at, call } from "../api/client";
 import type { Page } from "../api/types";
@@ -48,6 +48,12 @@ function View({ name }: { name: string }) {
     placeholderData: keepPreviousData,
   });
   const rows = records.data?.pages.flatMap(({ items }) => items) ?? [];
+  const { hasNextPage, isFetching, isError, fetchNextPage } = records;
+  // After many deletions the first pages may be empty.
+  const readsOn = rows.length === 0 && hasNextPage && !isError;
+  useEffect(() => {
+    if (readsOn && !isFetching) void fetchNextPage();
+  }, [readsOn, isFetching, fetchNextPage]);
   const error = records.error ?? entityError;
 
   const importsPath = `/imports?entity=${encodeURIComponent(name)}`;
@@ -100,14 +106,14 @@ function View({ name }: { name: string }) {
       <Table
         variant="container"
         wrapLines
-        loading={!error && (!entity || (records.isFetching && rows.length === 0))}
+        loading={!error && (!entity || readsOn || (isFetching && rows.length === 0))}
         loadingText="Reading the records"
         items={rows}
         ariaLabels={{ tableLabel: `Records of ${name}` }}
         header={
           <Header
             variant="h1"
-            counter={`(${formatCount(rows.length)}${records.hasNextPage ? "+" : ""})`}
+            counter={`(${formatCount(rows.length)}${hasNextPage ? "+" : ""})`}
             description={entity?.title && entity.title !== name ? entity.title : undefined}
             actions={
               <SpaceBetween direction="horizontal" size="xs">
@@ -151,9 +157,9 @@ function View({ name }: { name: string }) {
           </Box>
         }
         footer={
-          records.hasNextPage && (
+          hasNextPage && (
             <Box textAlign="center">
-              <Button loading={records.isFetching} onClick={() => void records.fetchNextPage()}>
+              <Button loading={isFetching} onClick={() => void fetchNextPage()}>
                 Show more
               </Button>
             </Box>

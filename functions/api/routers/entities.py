@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.event_handler.api_gateway import Response
 
-from answers import bad_token, decode_cursor, encode_cursor, json_response, list_response, no_content
+from answers import bad_token, decode_cursor, encode_cursor, json_response, list_response, no_content, what_fits
 from auth import ADMIN, DELETE_ENTITY, ENTITY, TOKEN, VIEW
 from request import Request
 from routing import DELETED, Answer, ApiRouter, ok
@@ -28,8 +28,8 @@ def list_entities(request: Request, query: Paging) -> Response[str]:
     if after is not None and not NAME_PATTERN.fullmatch(after):
         raise bad_token()
     entities, last = request.services.entities.page(query.limit, after)
-    items = [entity.to_resource() for entity in entities if sees_entity(request.caller, entity)]
-    return list_response(items, encode_cursor(last))
+    visible = ((entity.to_resource(), entity.name) for entity in entities if sees_entity(request.caller, entity))
+    return list_response(*what_fits(visible, encode_cursor(last)))
 
 
 @router.get("/v1/entities/<name>", "Get an entity", needs=ENTITY, answers=ok("The entity.", wire.Entity, "ETag"))
@@ -91,6 +91,7 @@ def delete_entity(request: Request, entity: Entity) -> Response[str]:
     "Read records",
     needs=VIEW,
     answers=ok("Records in no particular order.", wire.RecordPage),
+    description="After many deletions a page may be shorter than `limit`, or empty, while `nextToken` is not null.",
 )
 def list_records(request: Request, entity: Entity, query: Paging) -> Response[str]:
     from waybill.entities.records import record_page

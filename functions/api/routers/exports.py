@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.event_handler.api_gateway import Response
 
-from answers import bad_token, decode_cursor, encode_cursor, json_response, list_response, matches, no_content
+from answers import (
+    bad_token,
+    decode_cursor,
+    encode_cursor,
+    json_response,
+    list_response,
+    matches,
+    no_content,
+    what_fits,
+)
 from auth import (
     CHANGE_EXPORT,
     EDIT_EXPORT,
@@ -22,7 +31,7 @@ from auth import (
 from export_views import definition_view, export_view
 from request import Request, uuid_of
 from routing import DELETED, IDEMPOTENCY_KEY, Answer, ApiRouter, accepted, ok
-from views import accept, job_views
+from views import accept, job_views, position_of
 from waybill.entities.model import Entity, Right
 from waybill.entities.permissions import may
 from waybill.errors import InvalidRequest, MalformedRequest, Unavailable
@@ -71,8 +80,9 @@ def list_exports(request: Request, query: ExportFilters) -> Response[str]:
             raise bad_token() from None
     exports, last = request.services.exports.page(query.limit, after)
     request.read_entities(export.definition.entity for export in exports)
-    items = [export_view(request, export) for export in exports if _is_wanted(request, query, export)]
-    return list_response(items, encode_cursor(last))
+    wanted = (export for export in exports if _is_wanted(request, query, export))
+    views = ((export_view(request, export), export.export_id) for export in wanted)
+    return list_response(*what_fits(views, encode_cursor(last)))
 
 
 def _is_wanted(request: Request, query: ExportFilters, export: Export) -> bool:
@@ -322,7 +332,8 @@ def get_definition(export: Export, entity: Entity) -> Response[str]:
 def list_runs(request: Request, export: Export, query: Paging) -> Response[str]:
     jobs, cursor = request.services.runs.page(export.export_id, query.limit, query.next_token)
     request.read_entities(job.entity for job in jobs)
-    return list_response(job_views(request, [job for job in jobs if _sees(request, job)]), cursor)
+    views = job_views(request, [job for job in jobs if _sees(request, job)])
+    return list_response(*what_fits(((view, position_of(view)) for view in views), cursor))
 
 
 def _sees(request: Request, job: Job) -> bool:

@@ -16,11 +16,12 @@ from answers import (
     matches,
     no_content,
     see_other,
+    what_fits,
 )
 from auth import CHANGE_JOB, DOWNLOAD, JOB, RELAUNCH_JOB, TOKEN, job_to_change, may_relaunch
 from request import Request, uuid_of
 from routing import DELETED, IDEMPOTENCY_KEY, Answer, ApiRouter, accepted, ok
-from views import accept, files_expired, has_download, job_view, job_views
+from views import accept, files_expired, has_download, job_view, job_views, position_of
 from waybill.errors import Conflict, Gone, MalformedRequest, NotFound, WaybillError
 from waybill.jobs.model import Job, Process
 from waybill.jobs.permissions import entity_shown, sees_job
@@ -70,8 +71,9 @@ def list_jobs(request: Request, query: JobFilters) -> Response[str]:
             and matches(query.q, (job.file_name, shown, job.started_by, job.job_id))
         )
 
-    items = job_views(request, [job for job in jobs if wanted(job)])
-    return if_changed(request, {"items": items, "nextToken": next_cursor})
+    views = job_views(request, [job for job in jobs if wanted(job)])
+    items, next_token = what_fits(((view, position_of(view)) for view in views), next_cursor)
+    return if_changed(request, {"items": items, "nextToken": next_token})
 
 
 @router.post(

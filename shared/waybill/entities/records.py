@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from waybill.aws.dynamodb import DynamoDB, DynamoDBError, to_attributes
 from waybill.entities.model import SHARDS, Entity, Target, partition
-from waybill.errors import MalformedRequest
+from waybill.errors import Conflict, MalformedRequest
+from waybill.page_bytes import PageBytes
 
 if TYPE_CHECKING:
     from waybill.entities.fields import Field
@@ -19,12 +20,18 @@ GOOD_DELETIONS = timedelta(days=30)
 """How far back exports of changes can report deletions."""
 TOMBSTONE_SECONDS = 31 * 86_400
 """How long a deletion is kept: longer, so that a run which begins in time still reads all that it needs."""
+MAX_QUERIES = 2 * SHARDS
+"""Of one request to the API, at most a second or two in all: each shard once, and as many again for tombstones."""
+MAX_SCANNED = 1_000
+"""The most items, tombstones above all, that one of these queries reads."""
 
 
 def record_page(
     dynamodb: DynamoDB, table: str, entity: Entity, schema: Schema, limit: int, cursor: str | None
 ) -> tuple[list[dict[str, Any]], str | None]:
     """Up to `limit` records (field → JSON value, None where absent), and the cursor to go on from.
+
+    A page is shorter when it is full by bytes, and after MAX_QUERIES requests: most of a table may be tombstones.
 
     Args:
         table: Waybill's own; an entity with a target table is read from there.
@@ -38,41 +45,64 @@ def record_page(
         return _target_page(dynamodb, entity.target, schema, limit, cursor)
     shard, key = _parse_cursor(cursor)
     items: list[dict[str, Any]] = []
-    while shard < SHARDS:
-        query = _shard_query(table, entity, shard)
-        query["Limit"] = limit - len(items)
+    page, scanned = PageBytes(), limit
+    for _ in range(MAX_QUERIES):
+        if shard == SHARDS:
+            return items, None
+        query = _shard_query(table, entity, shard) | {"Limit": scanned}
         if key:
             query["ExclusiveStartKey"] = to_attributes({"_pk": partition(entity.uid, shard), "_sk": key})
         answer = dynamodb.call("Query", query)
-        items += [_record(schema, item, own_table=True) for item in answer["Items"]]
+        for item in answer["Items"]:
+            record = _record(schema, item, own_table=True)
+            if len(items) == limit or not page.takes(record):
+                return items, f"{shard}:{key}"
+            items.append(record)
+            key = item["_sk"]["S"]
         last = answer.get("LastEvaluatedKey")
         shard, key = (shard + 1, "") if last is None else (shard, last["_sk"]["S"])
-        if len(items) == limit and shard < SHARDS:
-            return items, f"{shard}:{key}"
-    return items, None
+        if len(items) == limit:
+            break
+        if answer["ScannedCount"] > answer["Count"]:
+            scanned = min(scanned * 10, MAX_SCANNED)
+        elif scanned <= limit:
+            scanned = limit - len(items)
+    return items, f"{shard}:{key}" if shard < SHARDS else None
 
 
 def has_records(dynamodb: DynamoDB, table: str, entity: Entity) -> bool:
-    """Whether there is any record. In Waybill's own table that costs a request per shard until one is found."""
+    """Whether there is any record. In Waybill's own table that costs a request per shard until one is found.
+
+    Raises:
+        Conflict: nothing was found among so many tombstones that there may be more.
+    """
     if entity.target is not None:
         scan = {"TableName": entity.target.table, "Limit": 1, "ConsistentRead": True}
         return bool(dynamodb.call("Scan", scan)["Items"])
-    for shard in range(SHARDS):
-        query = _shard_query(table, entity, shard) | {"Select": "COUNT"}
-        while True:
-            answer = dynamodb.call("Query", query)
-            if answer["Count"]:
-                return True
-            if "LastEvaluatedKey" not in answer:
-                break
+    shard, query = 0, _shard_query(table, entity, 0) | {"Select": "COUNT"}
+    for _ in range(MAX_QUERIES):
+        answer = dynamodb.call("Query", query)
+        if answer["Count"]:
+            return True
+        if "LastEvaluatedKey" in answer:
             query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
-    return False
+            continue
+        shard += 1
+        if shard == SHARDS:
+            return False
+        query = _shard_query(table, entity, shard) | {"Select": "COUNT"}
+    days = TOMBSTONE_SECONDS // 86_400
+    raise Conflict(
+        f"So many records of {entity.name} were deleted within the last {days} days that Waybill cannot tell whether "
+        "there are others. Delete the entity and create it again, or wait until the deletions are forgotten."
+    )
 
 
 def _target_page(
     dynamodb: DynamoDB, target: Target, schema: Schema, limit: int, cursor: str | None
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """Other programs use a target table too: every item is a record, and attributes without a field are not shown."""
+    """Other programs use a target table too: every item is a record, and attributes without a field are not shown. The
+    primary key of the entity is the table's."""
     scan: dict[str, Any] = {"TableName": target.table, "Limit": limit, "ConsistentRead": True}
     if cursor is not None:
         scan["ExclusiveStartKey"] = _target_key(cursor)
@@ -83,7 +113,14 @@ def _target_page(
             raise
         raise MalformedRequest("nextToken was not issued by this list.") from None
     last = answer.get("LastEvaluatedKey")
-    records = [_record(schema, item, own_table=False) for item in answer["Items"]]
+    page, records = PageBytes(), list[dict[str, Any]]()
+    for number, item in enumerate(answer["Items"]):
+        record = _record(schema, item, own_table=False)
+        if not page.takes(record):
+            before = answer["Items"][number - 1]
+            last = {name: before[name] for name in schema.primary_key}
+            break
+        records.append(record)
     return records, None if last is None else json.dumps(last)
 
 

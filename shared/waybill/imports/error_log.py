@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Sequence
-from itertools import islice
+from itertools import accumulate, islice, takewhile
 from typing import Any
 
 from waybill.aws.files import Files
@@ -15,6 +15,7 @@ from waybill.errors import MalformedRequest
 from waybill.imports.job_files import error_log_key, summary_key
 from waybill.imports.rejects import ERROR_LOG_HEADER, Summary, error_log_line
 from waybill.jobs.model import Job
+from waybill.page_bytes import PageBytes
 from waybill.tabular.dialect import Dialect
 from waybill.tabular.formulas import unguard
 from waybill.tabular.records import cut
@@ -35,7 +36,7 @@ def write_error_log(files: Files, bucket: str, job_id: str, errors: Sequence[Row
 def error_page(
     files: Files, bucket: str, job: Job, limit: int, cursor: str | None
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], str | None]:
-    """One page of a job's errors.
+    """One page of a job's errors: up to `limit` of them, and as many as fit into an answer.
 
     Returns:
         (items, summary, next cursor): items as in `GET /jobs/{id}/errors`, the summary of the whole job. The cursor is
@@ -55,27 +56,29 @@ def error_page(
     size = info.size_bytes if info is not None else 0
     if not len(ERROR_LOG_HEADER) <= start <= size:
         raise MalformedRequest("nextToken was not issued by this list.")
-    data, items, used = b"", list[dict[str, Any]](), 0
-    end = start
-    while len(items) < limit and end < size:
+    summary = json.loads(files.read(bucket, summary_key(job.job_id)))
+    data, errors, end = b"", list[tuple[dict[str, Any], int]](), start
+    while len(errors) < limit and end < size:
         upper = min(size, end + _WINDOW_BYTES)
         data += files.read(bucket, key, end, upper)
         end = upper
         try:
-            items, used = _parse(data, limit, final=end == size)
+            errors = _parse(data, limit, final=end == size)
         except ValueError:  # the offset is inside a line
             raise MalformedRequest("nextToken was not issued by this list.") from None
-    summary = json.loads(files.read(bucket, summary_key(job.job_id)))
-    return items, summary, str(start + used) if start + used < size else None
+    page = PageBytes(summary)
+    taken = list(takewhile(lambda error: page.takes(error[0]), errors))
+    after = start + (taken[-1][1] if taken else 0)
+    return [item for item, _ in taken], summary, str(after) if after < size else None
 
 
-def _parse(data: bytes, limit: int, final: bool) -> tuple[list[dict[str, Any]], int]:
-    """(up to `limit` items from the whole lines of the log, the bytes that they take)."""
+def _parse(data: bytes, limit: int, final: bool) -> list[tuple[dict[str, Any], int]]:
+    """Up to `limit` items from the whole lines of the log, each with the bytes up to its end."""
     whole = data[: cut(data, Dialect(), final).end]
     lines = list(io.StringIO(whole.decode("utf-8"), newline=""))
+    ends = [0, *accumulate(len(line.encode()) for line in lines)]
     reader = csv.reader(lines)
-    items = [_item(row) for row in islice(reader, limit)]
-    return items, sum(len(line.encode()) for line in lines[: reader.line_num])
+    return [(_item(row), ends[reader.line_num]) for row in islice(reader, limit)]
 
 
 def _item(row: list[str]) -> dict[str, Any]:
