@@ -23,6 +23,7 @@ def stack_fixture(
     scope: Scope = "session",
     parameters: Mapping[str, str | int],
     auth: bool = False,
+    concurrency: int | None = None,
     before: Callable[[], None] = lambda: None,
 ) -> Any:
     """A running stack. `before` runs first, and may skip or fail the tests; the others are those of `local_stack`."""
@@ -30,7 +31,7 @@ def stack_fixture(
     @pytest.fixture(scope=scope)
     def stack() -> Iterator[LocalStack]:
         before()
-        with local_stack(parameters=parameters, auth=auth) as running:
+        with local_stack(parameters=parameters, auth=auth, concurrency=concurrency) as running:
             yield running
 
     return stack

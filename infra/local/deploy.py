@@ -9,6 +9,7 @@ import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,9 @@ def deploy(clients: Clients, parameters: Mapping[str, str | int]) -> Deployed:
     """
     template = load_template()
     suited = suit_policies(copy.deepcopy(template))
-    body = json.dumps(package(suited, lambda name, content: _upload_code(clients, name, content)))
+    values = {name: parameter.get("Default") for name, parameter in template["Parameters"].items()} | dict(parameters)
+    upload = partial(_upload_code, clients)
+    body = json.dumps(package(suited, upload, int(str(values["WorkersPerJob"]))))
     _create_or_update(clients, body, [{"ParameterKey": k, "ParameterValue": str(v)} for k, v in parameters.items()])
     cloudformation = clients("cloudformation")
     stack = cloudformation.describe_stacks(StackName=STACK_NAME)["Stacks"][0]
@@ -84,7 +87,6 @@ def deploy(clients: Clients, parameters: Mapping[str, str | int]) -> Deployed:
         for page in cloudformation.get_paginator("list_stack_resources").paginate(StackName=STACK_NAME)
         for resource in page["StackResourceSummaries"]
     }
-    values = {name: parameter.get("Default") for name, parameter in template["Parameters"].items()} | dict(parameters)
     _apply_what_is_left_out(clients, template, resources, values)
     _verify_sender(clients, str(values["MailSender"]))
     return Deployed({output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}, resources)

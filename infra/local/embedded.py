@@ -54,7 +54,9 @@ class EmbeddedAws:
         pid: its process id, which is also the id of its process group.
     """
 
-    def __init__(self, folder: Path, *, port: int, persist: bool, auth: bool = False) -> None:
+    def __init__(
+        self, folder: Path, *, port: int, persist: bool, auth: bool = False, concurrency: int | None = None
+    ) -> None:
         """Start the process and wait until it answers.
 
         Args:
@@ -62,6 +64,7 @@ class EmbeddedAws:
             port: the loopback port to listen on.
             persist: save the state on a graceful stop, and load it on the next start.
             auth: enforce IAM policies, signatures and the expiry of presigned addresses.
+            concurrency: invocations that the account may run at once; None for as many as the machine bears.
 
         Raises:
             LocalStackError: the port is taken, or the process ended or did not answer in time.
@@ -77,7 +80,7 @@ class EmbeddedAws:
             self._process = subprocess.Popen(  # noqa: S603
                 [sys.executable, "-m", "infra.local.embedded", str(os.getpid())],
                 cwd=ROOT,
-                env=_environment(folder, port, persist, auth) | {"TMPDIR": str(self._temporary)},
+                env=_environment(folder, port, persist, auth, concurrency) | {"TMPDIR": str(self._temporary)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -123,7 +126,7 @@ class EmbeddedAws:
         return lines[-1] if lines else f"see {self._log_path}"
 
 
-def _environment(folder: Path, port: int, persist: bool, auth: bool) -> dict[str, str]:
+def _environment(folder: Path, port: int, persist: bool, auth: bool, concurrency: int | None) -> dict[str, str]:
     """The complete environment of MiniStack and the functions, without the user's own AWS settings."""
     environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LC_ALL", "TZ") if name in os.environ}
     environment |= {
@@ -150,6 +153,8 @@ def _environment(folder: Path, port: int, persist: bool, auth: bool) -> dict[str
         }
     if auth:
         environment["AUTH"] = "true"
+    if concurrency is not None:
+        environment["LAMBDA_ACCOUNT_CONCURRENCY"] = str(concurrency)
     return environment
 
 

@@ -32,12 +32,13 @@ def load_template(path: Path = ROOT / "template.yaml") -> Template:
     return template
 
 
-def package(template: Template, upload: Upload) -> Template:
+def package(template: Template, upload: Upload, workers: int) -> Template:
     """Upload the files that the template names by path, and return a template for MiniStack with their addresses.
 
     Args:
         template: from `load_template`; changed in place.
         upload: stores a file. Names derive from the content, so that unchanged files are not replaced.
+        workers: that a Map state runs in parallel; MiniStack ignores `MaxConcurrencyPath`.
     """
     resources: dict[str, Any] = template["Resources"]
     for name, resource in list(resources.items()):
@@ -50,7 +51,7 @@ def package(template: Template, upload: Upload) -> Template:
                 code = ROOT / properties["ContentUri"] / "waybill"
                 properties["ContentUri"] = _upload_zip(upload, code, "python/waybill")
             case "AWS::Serverless::StateMachine":
-                properties["DefinitionUri"] = _upload_definition(upload, ROOT / properties["DefinitionUri"])
+                properties["DefinitionUri"] = _upload_definition(upload, ROOT / properties["DefinitionUri"], workers)
             case "AWS::S3::BucketPolicy":
                 del resources[name]  # it requires TLS; the embedded AWS uses plain HTTP, on loopback
     return template
@@ -109,11 +110,10 @@ def _upload_zip(upload: Upload, folder: Path, prefix: str = "") -> str:
     return upload(f"{hashlib.sha256(content).hexdigest()}.zip", content)
 
 
-def _upload_definition(upload: Upload, path: Path) -> str:
+def _upload_definition(upload: Upload, path: Path, workers: int) -> str:
     definition = json.loads(path.read_text(encoding="utf-8"))
     for state in definition["States"].values():
-        if "MaxConcurrency" in state:
-            # MiniStack: each concurrent invocation is a separate Python process on this machine.
-            state["MaxConcurrency"] = min(state["MaxConcurrency"], os.cpu_count() or 1)
+        if state.pop("MaxConcurrencyPath", None):
+            state["MaxConcurrency"] = workers
     content = json.dumps(definition).encode()
     return upload(f"{hashlib.sha256(content).hexdigest()}.json", content)

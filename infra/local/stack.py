@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 import time
 import urllib.error
@@ -20,6 +21,7 @@ API_TIMEOUT_SECONDS = 60.0
 LOCAL_PARAMETERS: Mapping[str, str | int] = {
     "MailSender": "waybill@example.com",
     "ApiSnapStart": "off",  # MiniStack takes no snapshots, and its versions with SnapStart are pending at first
+    "WorkersPerJob": min(4, os.cpu_count() or 1),  # each invocation is a separate Python process on this machine
 }
 
 
@@ -47,6 +49,7 @@ def local_stack(
     state: Path | None = None,
     parameters: Mapping[str, str | int] | None = None,
     auth: bool = False,
+    concurrency: int | None = None,
 ) -> Iterator[LocalStack]:
     """Start MiniStack, deploy Waybill to it and wait until the API responds; on exit, stop everything.
 
@@ -55,13 +58,16 @@ def local_stack(
         state: folder that keeps the state from one start to the next; without it nothing is kept.
         parameters: template parameters that differ from their defaults, as `{"ImportRetentionSeconds": 5}`.
         auth: enforce IAM policies, signatures and the expiry of presigned addresses.
+        concurrency: invocations that the account may run at once; None for as many as the machine bears.
 
     Raises:
         LocalStackError: it did not start; the message is one line.
     """
     with contextlib.ExitStack() as at_the_end:
         folder = state or Path(at_the_end.enter_context(tempfile.TemporaryDirectory(prefix="waybill-")))
-        aws = EmbeddedAws(folder, port=port or free_port(), persist=state is not None, auth=auth)
+        aws = EmbeddedAws(
+            folder, port=port or free_port(), persist=state is not None, auth=auth, concurrency=concurrency
+        )
         at_the_end.callback(aws.stop)
         clients = at_the_end.enter_context(contextlib.closing(Clients(aws.endpoint)))
         deployed = deploy(clients, {**LOCAL_PARAMETERS, **(parameters or {})})

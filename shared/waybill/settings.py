@@ -35,6 +35,7 @@ class Settings:
     chunk_bytes: int
     max_upload_bytes: int
     write_connections: int
+    workers_per_job: int
     allowed_forwarded_hosts: str
     target_tables: str
     allowed_private_hosts: str

@@ -13,7 +13,7 @@ from tests.simulation.statemachine import Execution, Executions, Machine, Refuse
 from tests.simulation.timeline import Timeline
 
 ARN = "arn:aws:states:us-east-1:123456789012:stateMachine:test"
-PLANNED = {"outcome": "planned", "needsPrecheck": True, "bucket": "files", "planKey": "plan.json"}
+PLANNED = {"outcome": "planned", "needsPrecheck": True, "bucket": "files", "planKey": "plan.json", "workers": 4}
 ANSWERS: dict[str, dict[str, Any]] = {
     "import": {
         "plan": PLANNED,
@@ -24,7 +24,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
         "fail": {"outcome": "FAILED"},
     },
     "export": {
-        "extract": {"outcome": "split", "parts": [0, 1, 2]},
+        "extract": {"outcome": "split", "parts": [0, 1, 2], "workers": 4},
         "extract-part": {"outcome": "extracted"},
         "assemble": {"outcome": "extracted"},
         "deliver": {"outcome": "ended"},

@@ -31,7 +31,7 @@ def of_type(resources: dict[str, Any], kind: str) -> dict[str, Any]:
 
 def transformed_with(bucket: str = "bucket") -> dict[str, Any]:
     """The resources that CloudFormation gets once SAM has had its turn."""
-    packaged = package(copy.deepcopy(TEMPLATE), lambda name, content: f"s3://{bucket}/{name}")
+    packaged = package(copy.deepcopy(TEMPLATE), lambda name, content: f"s3://{bucket}/{name}", 4)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_DEFAULT_REGION", REGION)
         template = transform(packaged, {}, SimpleNamespace(load=dict))

@@ -36,7 +36,7 @@ FIELDS: dict[str, set[str]] = {
     | _FLOW
     | _RESULT
     | _ERRORS
-    | {"Label", "ItemsPath", "ItemReader", "ItemSelector", "ItemProcessor", "MaxConcurrency"},
+    | {"Label", "ItemsPath", "ItemReader", "ItemSelector", "ItemProcessor", "MaxConcurrency", "MaxConcurrencyPath"},
     "Pass": _COMMON | _FLOW | {"ResultPath", "Result", "Parameters"},
     "Wait": _COMMON | _FLOW | {"Seconds", "SecondsPath"},
     "Choice": _COMMON | {"Choices", "Default"},
@@ -337,7 +337,12 @@ class Executions:
             chosen = state.get("ItemSelector")
             within = {**context, "Map": {"Item": place}}
             inputs.append((place, item if chosen is None else _template(chosen, document, within)))
-        limit = state.get("MaxConcurrency", 0) or (DISTRIBUTED_CONCURRENCY if is_distributed else INLINE_CONCURRENCY)
+        limit = state.get("MaxConcurrency", 0)
+        if "MaxConcurrencyPath" in state:
+            limit = _path(state["MaxConcurrencyPath"], document, context)
+            if not isinstance(limit, int) or limit < 0:
+                raise StateError("States.Runtime", f"{limit!r} is no number of items")
+        limit = limit or (DISTRIBUTED_CONCURRENCY if is_distributed else INLINE_CONCURRENCY)
         return (yield partial(self._side_by_side, run, state["ItemProcessor"], inputs, limit, is_distributed))
 
     def _reading(self, reader: Json, document: Json, context: Json) -> Effect:

@@ -48,7 +48,8 @@ def extract(services: ExportServices, job_id: str, remaining_seconds: Callable[[
     """Begin a run, and extract a small table whole.
 
     Returns:
-        {"outcome": "extracted"}, "more" (call again), or "split" with the numbers of the `parts` to extract.
+        {"outcome": "extracted"}, "more" (call again), or "split" with the numbers of the `parts` to extract, so
+        many of them in parallel as there are `workers`.
 
     Raises:
         JobFailed: the run is not possible; the job ends with its code.
@@ -72,7 +73,8 @@ def extract(services: ExportServices, job_id: str, remaining_seconds: Callable[[
         parts = PARTS if can_split and _is_large(services, Extraction(job, definition, entity, PARTS)) else 1
         job = services.jobs.set_option_once(job_id, "parts", parts)
     if job.options["parts"] > 1:
-        return {"outcome": "split", "parts": list(range(int(job.options["parts"])))}
+        numbers = list(range(int(job.options["parts"])))
+        return {"outcome": "split", "parts": numbers, "workers": services.settings.workers_per_job}
     if extract_part(services, job_id, 0, remaining_seconds) == "more" or remaining_seconds() < ASSEMBLY_SECONDS:
         return {"outcome": "more"}
     assemble(services, job_id, remaining_seconds)

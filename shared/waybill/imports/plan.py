@@ -91,6 +91,7 @@ def _planned(services: Services, job: Job, plan: ImportPlan) -> dict[str, Any]:
         "planKey": plan_key(job.job_id),
         "chunks": len(plan.chunks),
         "needsPrecheck": Policy.of(job).needs_precheck,
+        "workers": services.settings.workers_per_job,
     }
 
 
