@@ -145,7 +145,7 @@ class World:
     ) -> None:
         self.seed, self.block_bytes = seed, block_bytes
         self.settings = builders.settings(
-            "http://127.0.0.1:9", **{"chunk_bytes": 350, "write_connections": 2, **settings}
+            "http://127.0.0.1:9", **{"chunk_bytes": 350, "write_connections": 2, "workers_per_job": 16, **settings}
         )
         self.timeline = Timeline(seed)
         self.calls = Calls(self.timeline, plan or FaultPlan(), seed)
