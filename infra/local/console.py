@@ -98,13 +98,21 @@ def node_environment() -> dict[str, str]:
     return environment
 
 
-def _npm_run(script: str) -> None:
-    environment = node_environment()
-    lock, installed = SOURCE / "package-lock.json", SOURCE / "node_modules" / ".installed"
+def install_packages(folder: Path) -> None:
+    """Install what a folder's `package-lock.json` names into its `node_modules`, unless it is there already.
+
+    Raises:
+        ConsoleError: Node or a package could not be installed.
+    """
+    lock, installed = folder / "package-lock.json", folder / "node_modules" / ".installed"
     if not installed.exists() or installed.read_bytes() != lock.read_bytes():
-        _run(["npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"], environment)
+        _run(["npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"], node_environment(), folder)
         installed.write_bytes(lock.read_bytes())
-    _run(["npm", "run", "--silent", script], environment)
+
+
+def _npm_run(script: str) -> None:
+    install_packages(SOURCE)
+    _run(["npm", "run", "--silent", script], node_environment())
 
 
 def _has_node() -> bool:
@@ -128,9 +136,9 @@ def _node_from_pypi() -> Path:
     return folder
 
 
-def _run(command: list[str], environment: dict[str, str] | None = None) -> None:
+def _run(command: list[str], environment: dict[str, str] | None = None, folder: Path = SOURCE) -> None:
     done = subprocess.run(  # noqa: S603
-        command, cwd=SOURCE, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
     if done.returncode:
         raise ConsoleError(f"`{' '.join(command)}` ended with {done.returncode}\n{done.stdout[:LONGEST_OUTPUT]}")

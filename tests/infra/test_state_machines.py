@@ -1,15 +1,19 @@
-"""The workflows: every state is reachable, retries outlast an outage of an hour, and every failure ends the job."""
+"""The workflows: AWS accepts them, every state is reached, retries outlast an outage of an hour, every failure ends the
+job."""
 
 from __future__ import annotations
 
 import json
 import math
 import re
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from infra.local.console import install_packages, node_environment
 from infra.local.embedded import ROOT
 from infra.local.package import load_template
 from waybill.exports.extract import PARTS
@@ -48,6 +52,53 @@ def test_every_state_is_reached_and_every_target_exists(name: str) -> None:
             reached |= open_states
             open_states = set().union(*(targets(flow["States"][state]) for state in open_states)) - reached
         assert reached == set(flow["States"])
+
+
+@pytest.fixture(scope="module")
+def validator() -> list[str]:
+    """The command that reads a definition by the grammar of https://states-language.net: neither the embedded AWS nor
+    the simulator refuses what AWS would."""
+    folder = ROOT / "tests" / "infra" / "asl-validator"
+    install_packages(folder)
+    return [str(folder / "node_modules" / ".bin" / "asl-validator"), "--json-path"]
+
+
+def verdict(validator: list[str], path: Path, text: str) -> tuple[int, str]:
+    """(0 if the definition is valid, what the validator says of it)."""
+    for name, value in (("Partition", "aws"), ("Parameters", "")):
+        text = text.replace(f"${{{name}}}", value)
+    path.write_text(re.sub(r"\$\{\w+\}", "arn:aws:lambda:us-east-1:123456789012:function:steps", text))
+    done = subprocess.run(
+        [*validator, str(path)], env=node_environment(), capture_output=True, text=True, check=False, timeout=60
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", sorted(MACHINES))
+def test_aws_accepts_the_definition(name: str, validator: list[str], tmp_path: Path) -> None:
+    text = (ROOT / MACHINES[name]["DefinitionUri"]).read_text()
+    code, said = verdict(validator, tmp_path / "machine.json", text)
+    assert code == 0, said
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ('"MaxConcurrencyPath": "$.plan.workers"', '"MaxConcurrency": "4"'),
+        ('"BackoffRate": 2', '"BackoffRate": "2"'),
+        ('"LoadGivenUp"', '"PrecheckGivenUp"'),
+        ('"$$.State.RetryCount"', '"RetryCount"'),
+        ('"ExecutionType": "STANDARD"', '"ExecutionType": "SLOW"'),
+        ('"Next": "Finish"', '"Next": "Finnish"'),
+    ],
+)
+def test_the_validator_finds_what_aws_would_refuse(
+    right: str, wrong: str, validator: list[str], tmp_path: Path
+) -> None:
+    text = (ROOT / MACHINES["ImportStateMachine"]["DefinitionUri"]).read_text()
+    assert right in text
+    code, said = verdict(validator, tmp_path / "machine.json", text.replace(right, wrong))
+    assert code == 1, said
 
 
 @pytest.mark.parametrize("name", sorted(MACHINES))
