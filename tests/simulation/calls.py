@@ -14,6 +14,8 @@ from tests.simulation.faults import UNDISTURBED, CallFailed, Decision, Failure, 
 from tests.simulation.timeline import Killed, Timeline
 
 _Answer = TypeVar("_Answer")
+#: How long a request that is late is on its way, on average; it takes effect after half of it.
+LATE_SECONDS = 3.0
 
 
 class Process:
@@ -93,6 +95,8 @@ class Calls:
         seconds = self.latency(mean_seconds)
         if fault is Fault.SLOW:
             timeline.sleep(decision.seconds)
+        elif fault is Fault.LATE:
+            seconds = self.latency(LATE_SECONDS)
         elif fault is Fault.FAILING:
             timeline.sleep(timeout_seconds if decision.failure is Failure.TIMEOUT else seconds)
             raise CallFailed(decision.failure)

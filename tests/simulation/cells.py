@@ -37,6 +37,8 @@ MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
 PERMISSIONS = {"view": ["sales"], "import": ["ops"], "export": ["ops"]}
 #: After the last fault everything has ended within an hour (`oracles.END_SECONDS`); a queue takes a while longer.
 REST_SECONDS = 2 * HOUR
+#: The process stands still before the call, for longer than any lease; the call is late.
+STALLS = (Fault.SLOW, Fault.LATE)
 SEED = 1
 BLOCK = 40
 DAILY = {"time": "02:30", "timezone": "UTC"}
@@ -478,8 +480,8 @@ def plan(scenes: Iterable[Scene], share: int = 1, turn: int = 0) -> Iterator[tup
     """The cells of the scenes' operations, with the scene's name.
 
     Calls that do the same (the chunks of a file, the segments of a table, the ticks of the schedule) stand for each
-    other: of each family, in each kind of invocation, the first call gets all faults. Of the others every `share`-th
-    cell is run; `turn` says which.
+    other: of each family, in each kind of invocation, the first call gets all faults, and stalls too. Of the others
+    every `share`-th cell is run; `turn` says which.
     """
     seen: set[tuple[str, str]] = set()
     number = turn
@@ -488,9 +490,9 @@ def plan(scenes: Iterable[Scene], share: int = 1, turn: int = 0) -> Iterator[tup
             kind = family(entry.invocation), entry.family
             is_new = kind not in seen
             seen.add(kind)
-            for fault in CELL_FAULTS:
-                number += 1
-                if is_new or number % share == 0:
+            for fault in (*CELL_FAULTS, *STALLS):
+                number += fault in CELL_FAULTS
+                if is_new or (fault in CELL_FAULTS and number % share == 0):
                     yield scene.name, Cell(entry.invocation, entry.ordinal, fault)
 
 

@@ -196,7 +196,7 @@ class FaultPlan:
         failure = Failure.NETWORK if entry.service in PARTNERS else Failure.INTERNAL
         if kind in self._failing:
             return Decision(Fault.FAILING, failure)
-        return fault and Decision(fault, failure)
+        return fault and Decision(fault, failure, self.stall_seconds)
 
     def _by_chance(self, random: Any) -> Decision:
         (fault,) = random.choices([fault for fault, _ in self._chances], [rate for _, rate in self._chances])

@@ -16,14 +16,13 @@ from typing import Any, NamedTuple
 import msgspec
 import pycurl
 
-from tests.simulation.calls import Calls
+from tests.simulation.calls import LATE_SECONDS, Calls
 from tests.simulation.dynamodb import Server
 from tests.simulation.faults import Decision, Failure, Fault
 from tests.simulation.timeline import Task, Timeline
 
 REQUEST_SECONDS = 0.006
 TRANSACTION_SECONDS = 0.015
-LATE_SECONDS = 3.0  # on average; it takes effect after half of it, before or after the client has given up
 #: An attempt without an answer ends when the client's patience does; one without patience never.
 FOREVER = float("inf")
 
