@@ -22,8 +22,8 @@ from waybill.timestamps import rfc3339
 SILENCE = timedelta(seconds=60)
 #: Between two checks of a job that is silent although its execution is running.
 MAX_PAUSE = timedelta(minutes=5)
-#: After checks that failed again and again.
-MAX_DELAY = timedelta(hours=1)
+#: After checks that failed again and again. Short enough for jobs to end within an hour of an outage.
+MAX_DELAY = timedelta(minutes=15)
 PER_PAGE = 100
 
 
@@ -50,7 +50,7 @@ class Checkups:
     def retry_item(self, entry: Item) -> Item:
         """The entry that follows one whose check failed: in two minutes, then in twice the time, up to MAX_DELAY."""
         attempts = int(entry.get("attempts", 0)) + 1
-        delay = min(timedelta(minutes=2 ** min(attempts, 6)), MAX_DELAY)
+        delay = min(timedelta(minutes=2 ** min(attempts, 4)), MAX_DELAY)
         item = _item(self._clock.now() + delay, subject_of(entry), entry.get("entityUid"))
         return {**item, "attempts": attempts}
 
