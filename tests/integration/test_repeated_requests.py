@@ -103,15 +103,11 @@ def test_a_request_with_a_key_is_answered_once(api: Api, request_of: Any) -> Non
     assert made(api) == count
 
 
-@pytest.mark.parametrize("request_of", MAKING)
-def test_an_attempt_that_died_before_its_answer_was_kept_has_had_its_effect(
-    api: Api, request_of: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path, request = request_of(api)
+class Killed(BaseException):
+    """The function is gone."""
 
-    class Killed(BaseException):
-        """The function is gone."""
 
+def die_before_the_answer_is_kept(api: Api, path: str, monkeypatch: pytest.MonkeyPatch, **request: Any) -> None:
     def die(*_: Any) -> None:
         raise Killed
 
@@ -119,6 +115,14 @@ def test_an_attempt_that_died_before_its_answer_was_kept_has_had_its_effect(
         patch.setattr(IdempotencyKeys, "complete", die)
         with pytest.raises(Killed):
             api("POST", path, headers=KEY, **request)
+
+
+@pytest.mark.parametrize("request_of", MAKING)
+def test_an_attempt_that_died_before_its_answer_was_kept_has_had_its_effect(
+    api: Api, request_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, request = request_of(api)
+    die_before_the_answer_is_kept(api, path, monkeypatch, **request)
     count = made(api)
     assert api("POST", path, headers=KEY, **request).status == 409
     api.later(seconds=61)
@@ -126,6 +130,20 @@ def test_an_attempt_that_died_before_its_answer_was_kept_has_had_its_effect(
     assert again.status < 300, again.text
     assert made(api) == count
     assert api("POST", path, headers=KEY, **request).text == again.text
+
+
+def test_a_relaunch_that_died_before_its_answer_was_kept_finds_its_child_although_it_has_ended(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, _ = a_relaunched_import(api)
+    api.later(seconds=1)
+    die_before_the_answer_is_kept(api, path, monkeypatch)
+    child = api("GET", "/jobs").json["items"][0]["jobId"]
+    assert run(api.services, api.services.jobs.get(child)).is_terminal
+    api.later(seconds=61)
+    again = api("POST", path, headers=KEY)
+    assert (again.status, again.json["jobId"]) == (202, child)
+    assert len(api("GET", "/jobs").json["items"]) == 2
 
 
 @pytest.mark.parametrize("operation", ["PutItem", "TransactWriteItems"])
