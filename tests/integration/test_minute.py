@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pycurl
@@ -17,7 +17,7 @@ from botocore.exceptions import ReadTimeoutError
 
 from tests import builders
 from tests.api_builders import load_function, make_job
-from tests.importing import executions, start, stop_executions
+from tests.importing import drop_object, executions, start, stop_executions
 from tests.simulation.dynamodb import Server, template_schemas
 from waybill.aws.dynamodb import DynamoDB, network_error, to_attributes
 from waybill.aws.expressions import Change
@@ -336,3 +336,13 @@ def test_an_entity_is_checked_until_its_queue_is_empty(services: Services, s3: A
     clock.forward(minutes=6)
     recover_jobs(services)
     assert services.jobs_table.query("CHECKUP").items == []
+
+
+def test_the_minute_imports_an_object_whose_event_was_lost(
+    services: Services, s3: Any, clock: builders.Clock, minute: Any
+) -> None:
+    services.entities.put(builders.entity())
+    drop_object(services, s3, builders.contacts_csv(count=1))
+    clock.moment = datetime.now(UTC) + timedelta(minutes=3)  # moto stores objects at the real time
+    minute()
+    assert [job.file_name for job in services.jobs.page(10)[0]] == ["contacts.csv"]
