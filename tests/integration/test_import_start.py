@@ -24,6 +24,7 @@ from waybill.imports.plan import plan_import
 from waybill.imports.start import start_drop
 from waybill.jobs.executions import start_execution
 from waybill.jobs.model import Status
+from waybill.jobs.queue import queue_key
 from waybill.upkeep import recovery
 from waybill.upkeep.announcements import publish_late
 
@@ -98,6 +99,16 @@ def test_imports_of_one_entity_run_in_order_of_submission(services: Services, s3
     second = start(services, s3, builders.contacts_csv(count=1), key="drop/contacts/2.csv")
     assert executions(services) == {first.job_id}
     run(services, first)
+    assert executions(services) == {first.job_id, second.job_id}
+
+
+def test_an_entry_that_an_ended_import_left_in_the_queue_holds_nobody_up(services: Services, s3: Any) -> None:
+    first = start(services, s3, builders.contacts_csv(count=1), key="drop/contacts/1.csv")
+    run(services, first)
+    pk, sk = queue_key(first)
+    entry = {"pk": {"S": pk}, "sk": {"S": sk}}
+    services.dynamodb.call("PutItem", {"TableName": services.settings.jobs_table, "Item": entry})
+    second = start(services, s3, builders.contacts_csv(count=1), key="drop/contacts/2.csv")
     assert executions(services) == {first.job_id, second.job_id}
 
 
