@@ -185,3 +185,23 @@ def test_a_heartbeat_that_is_answered_late_once_is_sent_again() -> None:
     heartbeat = leases.Heartbeat(services, replace(job, leases={0: ChunkLease("attempt", until=until)}), 0, "attempt")
     timeline.sleep(2 * leases.HEARTBEAT_SECONDS)
     assert heartbeat.check().stop_reason == "USER"
+
+
+def test_between_heartbeats_no_request_is_sent_that_could_outlast_a_stop() -> None:
+    """A worker that asks again and again, and a Stop accepted just after a heartbeat."""
+    timeline, asked = Timeline(), [0.0]
+    until = int((builders.START.timestamp() + leases.LEASE_SECONDS) * 1000)
+    job = Job("job", Process.IMPORT, Status.IN_PROGRESS, "e", "uid", "f.csv", builders.START, "alice")
+    job = replace(job, leases={0: ChunkLease("attempt", until=until)})
+
+    def answer(*_: object) -> Job:
+        asked.append(timeline.monotonic())
+        return job
+
+    services: Any = SimpleNamespace(clock=timeline, ledger=SimpleNamespace(heartbeat=answer))
+    heartbeat = leases.Heartbeat(services, job, 0, "attempt")
+    for _ in range(200):
+        heartbeat.check()
+        assert timeline.monotonic() - asked[-1] + leases.WRITE_TIMEOUT_SECONDS <= 5.0
+        timeline.sleep(0.1)
+    assert len(asked) > 10
