@@ -13,7 +13,7 @@ PIP_INSTALL := -m pip install --quiet --no-deps --require-hashes
 LOCK := ../.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up native console reset test simulate lint openapi screenshots bench bench-large soak build deploy lock clean
+.PHONY: help setup demo up native console reset test simulate mutants lint openapi screenshots bench bench-large soak build deploy lock clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ test: $(VENV)/.dev $(SAM)/.done native ## Run all tests
 
 simulate: $(VENV)/.dev native ## Run histories of people and faults in a simulated world (N=10000; SEED= replays one)
 	@PYTHONHASHSEED=0 exec $(BIN)/python -m tests.simulation.simulate N=$(N) SEED=$(SEED) CELLS=$(CELLS) PAIRS=$(PAIRS)
+
+mutants: $(VENV)/.dev native ## Plant a bug for each safeguard, and see that the suite finds it (10 minutes; ONLY=)
+	@exec $(BIN)/python -m tests.mutants --only "$(ONLY)"
 
 lint: $(VENV)/.dev ## Check style, types, the template and the console
 	@$(BIN)/ruff check

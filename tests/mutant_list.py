@@ -1,0 +1,967 @@
+"""The planted bugs of `make mutants`: each undoes one safeguard, and names the tests that must notice it.
+
+A mutant replaces a text that its file has exactly once. When the code changes, change `before` and `after` with it, so
+that the same safeguard is undone; a mutant goes only with its safeguard. A new safeguard brings its mutant.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Mutant(NamedTuple):
+    """
+    Attributes:
+        promise: what users would lose.
+        path: of the file, from the project's folder.
+        before, after: the text that is replaced, and what replaces it.
+        tests: node ids of pytest; at least one of them fails with the bug.
+    """
+
+    name: str
+    promise: str
+    path: str
+    before: str
+    after: str
+    tests: tuple[str, ...]
+
+    def applied_to(self, text: str) -> str:
+        """The text with the bug.
+
+        Raises:
+            ValueError: `before` does not occur in it exactly once.
+        """
+        if (times := text.count(self.before)) != 1:
+            raise ValueError(f"{self.name}: the text to replace occurs {times} times in {self.path}")
+        return text.replace(self.before, self.after)
+
+
+#: Lost executions, and the queue of an entity's imports.
+QUEUE = (
+    Mutant(
+        "restart-under-the-same-name",
+        "An import whose execution died is restarted, and its entity's queue goes on.",
+        "shared/waybill/jobs/executions.py",
+        "services.workflow.start(_machine(services, job), job.job_id, job.restarts)",
+        "services.workflow.start(_machine(services, job), job.job_id, 0)",
+        ("tests/integration/test_import_crashes.py::test_a_waiting_import_whose_execution_died_is_restarted",),
+    ),
+    Mutant(
+        "restarts-are-counted",
+        "Executions that die one after the other do not end a job within minutes.",
+        "shared/waybill/upkeep/recovery.py",
+        "    if now - since <= PATIENCE:",
+        "    if job.restarts < 3:",
+        (
+            "tests/integration/test_import_crashes.py"
+            "::test_executions_that_die_one_after_the_other_within_minutes_end_no_job",
+        ),
+    ),
+    Mutant(
+        "running-jobs-are-not-checked",
+        "A job whose execution died while it ran is restarted.",
+        "shared/waybill/jobs/repository.py",
+        "actions += [put(_keyed(active_key(job))), put(first_item(job))]",
+        "actions += [put(_keyed(active_key(job)))]",
+        ("tests/integration/test_import_crashes.py::test_a_waiting_import_whose_execution_died_is_restarted",),
+    ),
+    Mutant(
+        "turn-is-not-handed-back",
+        "An import whose turn has not come yet begins once it has.",
+        "shared/waybill/jobs/executions.py",
+        "    if job is not None and job.status is Status.WAITING:",
+        "    if job is None:",
+        (
+            "tests/integration/test_import_start.py"
+            "::test_of_two_imports_started_at_once_the_second_waits_until_the_first_has_ended",
+        ),
+    ),
+    Mutant(
+        "begin-without-the-claim",
+        "Imports into one entity run one at a time.",
+        "shared/waybill/jobs/repository.py",
+        "        if job.takes_turns:\n            actions.append(claim_action(self._table, begun))\n",
+        "",
+        (
+            "tests/integration/test_import_start.py"
+            "::test_of_two_imports_started_at_once_the_second_waits_until_the_first_has_ended",
+        ),
+    ),
+    Mutant(
+        "claim-of-another-import-is-overwritten",
+        "Imports into one entity run one at a time.",
+        "shared/waybill/jobs/running.py",
+        '    return table.put_action(item, Attr("pk").is_missing())',
+        "    return table.put_action(item)",
+        (
+            "tests/integration/test_import_start.py"
+            "::test_of_two_imports_started_at_once_the_second_waits_until_the_first_has_ended",
+        ),
+    ),
+    Mutant(
+        "claim-is-not-released",
+        "When an import has ended, the next one of its entity begins.",
+        "shared/waybill/jobs/repository.py",
+        "if job.takes_turns and expected is Status.IN_PROGRESS:",
+        "if job.takes_turns and expected is Status.WAITING:",
+        ("tests/integration/test_import_start.py::test_imports_of_one_entity_run_in_order_of_submission",),
+    ),
+    Mutant(
+        "next-import-is-not-started",
+        "When an import has ended, the next one of its entity begins at once.",
+        "shared/waybill/imports/finish.py",
+        "    start_next(services, job.entity_uid)\n    return job",
+        "    return job",
+        ("tests/integration/test_import_start.py::test_imports_of_one_entity_run_in_order_of_submission",),
+    ),
+    Mutant(
+        "join-before-those-that-are-there",
+        "Imports of an entity take effect in the order in which they were registered.",
+        "shared/waybill/jobs/queue.py",
+        'Attr("pk").is_missing() | Attr("submittedAt").is_below(submitted_at))',
+        'Attr("pk").is_missing() | Attr("pk").exists())',
+        (
+            "tests/integration/test_import_start.py"
+            "::test_an_import_joins_behind_those_that_are_there_however_late_its_clock",
+        ),
+    ),
+    Mutant(
+        "submitted-when-the-caller-began",
+        "*Submitted* is the moment of registration, so that a slow caller does not overtake others.",
+        "shared/waybill/imports/register.py",
+        "replace(with_options(job, entity, options), submitted_at=services.clock.now())",
+        "with_options(job, entity, options)",
+        (
+            "tests/integration/test_import_start.py"
+            "::test_submitted_is_the_moment_of_registration_also_for_a_caller_that_stalled",
+        ),
+    ),
+    Mutant(
+        "ended-import-stays-at-the-head",
+        "An import that ended while its entry was left over does not hold up its entity's queue.",
+        "shared/waybill/jobs/queue.py",
+        '            self._table.delete((partition, items[0]["sk"]))\n',
+        "            return None\n",
+        (
+            "tests/integration/test_import_start.py"
+            "::test_an_entry_that_an_ended_import_left_in_the_queue_holds_nobody_up",
+        ),
+    ),
+)
+
+#: Dropped objects, uploads and requests that are repeated.
+ONCE = (
+    Mutant(
+        "dropped-object-deleted-without-asking-for-its-owner",
+        "A file that was dropped again stays until its own import has expired.",
+        "shared/waybill/upkeep/retention.py",
+        '    if entry["sourceBucket"] == services.settings.drop_bucket:',
+        "    if False:",
+        ("tests/integration/test_dropped_objects.py::test_the_end_of_an_older_job_leaves_the_object_to_the_newer_one",),
+    ),
+    Mutant(
+        "object-dropped-meanwhile-is-deleted",
+        "A file that is dropped while the one before is being deleted is imported.",
+        "shared/waybill/upkeep/retention.py",
+        'services.files.delete(bucket, key, entry.get("sourceEtag"), modified)',
+        'services.files.delete(bucket, key, entry.get("sourceEtag"))',
+        ("tests/integration/test_dropped_objects.py::test_an_object_dropped_between_the_look_and_the_deletion_stays",),
+    ),
+    Mutant(
+        "drop-is-registered-while-its-object-is-deleted",
+        "A file that is dropped while the one before is being deleted is imported.",
+        "shared/waybill/jobs/drops.py",
+        "            table.put_action(item, is_newer & _is_left_alone(now)),",
+        "            table.put_action(item, is_newer),",
+        ("tests/integration/test_dropped_objects.py::test_a_drop_during_the_deletion_waits_for_its_end",),
+    ),
+    Mutant(
+        "older-event-counts",
+        "Of two versions of a dropped file the newer one is imported, in whatever order their events come.",
+        "shared/waybill/jobs/drops.py",
+        'NEW | Attr("sequencer").is_below(self.order)',
+        'NEW | Attr("pk").exists()',
+        ("tests/integration/test_import_start.py::test_of_two_events_of_the_same_bytes_the_older_is_too_late",),
+    ),
+    Mutant(
+        "repeated-event-makes-another-job",
+        "A dropped file makes one job, however often its event comes.",
+        "shared/waybill/imports/start.py",
+        "derived_uuid(_NAMESPACE, bucket, key, etag, sequencer)",
+        "derived_uuid(_NAMESPACE, bucket, key, etag, sequencer, str(services.ids.fraction()))",
+        ("tests/integration/test_import_start.py::test_an_event_that_comes_twice_makes_one_job",),
+    ),
+    Mutant(
+        "late-event-of-a-swept-object-makes-another-job",
+        "A dropped file makes one job, also when its event comes after the sweep has found it.",
+        "shared/waybill/jobs/drops.py",
+        "            table.check_action(_swept_key(self.key, self.etag), is_not_swept),\n",
+        "",
+        (
+            "tests/integration/test_lost_drops.py"
+            "::test_the_late_event_of_a_swept_object_finds_its_job_although_a_newer_object_is_there",
+            "tests/integration/test_lost_drops.py::test_the_late_event_of_a_swept_object_finds_its_job",
+            "tests/integration/test_lost_drops.py"
+            "::test_the_sweep_registering_while_an_event_is_handled_makes_no_other_job",
+        ),
+    ),
+    Mutant(
+        "sweep-without-drops",
+        "A dropped file whose event was lost is imported within 15 minutes.",
+        "functions/schedule/app.py",
+        '    "dropsFound": start_lost_drops,\n',
+        "",
+        ("tests/integration/test_minute.py::test_the_minute_imports_an_object_whose_event_was_lost",),
+    ),
+    Mutant(
+        "relaunch-does-not-take-the-file-over",
+        "The file of a relaunched import stays until the relaunch has expired.",
+        "shared/waybill/imports/relaunch.py",
+        "        if owner is not None:\n",
+        "        if owner is None:\n",
+        (
+            "tests/integration/test_relaunch_whole_file.py"
+            "::test_the_file_stays_while_the_child_needs_it_and_goes_with_the_child",
+        ),
+    ),
+    Mutant(
+        "upload-makes-a-job-for-each-request",
+        "An upload makes one import, however many requests come at once.",
+        "shared/waybill/jobs/uploads.py",
+        'Attr("pk").exists() & Attr("jobId").is_missing()',
+        'Attr("pk").exists()',
+        ("tests/integration/test_api_imports.py::test_of_parallel_requests_for_one_upload_one_wins",),
+    ),
+    Mutant(
+        "child-with-a-random-id",
+        "A relaunch that is repeated after a lost reply makes one child, also when that has ended meanwhile.",
+        "functions/api/routers/jobs.py",
+        "relaunch_import(request.services, job, caller.name, caller.subject, request.made_id)",
+        "relaunch_import(request.services, job, caller.name, caller.subject)",
+        (
+            "tests/integration/test_repeated_requests.py"
+            "::test_a_relaunch_that_died_before_its_answer_was_kept_finds_its_child_although_it_has_ended",
+        ),
+    ),
+    Mutant(
+        "two-relaunches-at-once-make-two-children",
+        "An import has one relaunch at a time, so that no row is imported twice.",
+        "shared/waybill/jobs/origins.py",
+        'Attr("pk").exists() & is_unchanged)',
+        'Attr("pk").exists())',
+        ("tests/integration/test_import_actions.py::test_of_two_relaunches_at_once_one_makes_the_child",),
+    ),
+    Mutant(
+        "attempts-have-different-ids",
+        "A request that is repeated with its key, because the first attempt died, has its effect once.",
+        "shared/waybill/jobs/idempotency.py",
+        'made_id = earlier["madeId"] if earlier else time_ordered_uuid(',
+        "made_id = time_ordered_uuid(",
+        (
+            "tests/integration/test_repeated_requests.py"
+            "::test_an_attempt_that_died_before_its_answer_was_kept_has_had_its_effect",
+        ),
+    ),
+    Mutant(
+        "key-of-a-request-at-work-is-free",
+        "Of two requests with one key, sent at once, one has its effect.",
+        "shared/waybill/jobs/idempotency.py",
+        '            if earlier["lockedUntil"] > now.timestamp():\n                raise StillRunning()\n',
+        "",
+        ("tests/integration/test_api_imports.py::test_a_request_at_work_holds_its_key_and_a_dead_one_does_not",),
+    ),
+    Mutant(
+        "lost-reply-to-a-stop-is-a-refusal",
+        "A Stop whose reply was lost is not refused when it is sent again.",
+        "shared/waybill/jobs/repository.py",
+        "            if job.stop_reason == reason:  # this request was heard, and its reply was lost\n"
+        "                return job\n",
+        "",
+        (
+            "tests/integration/test_repeated_requests.py"
+            "::test_a_stop_that_was_heard_was_accepted_although_the_reply_was_lost",
+        ),
+    ),
+    Mutant(
+        "partial-import-refuses-the-same-file",
+        "A file that was imported in part can be sent again, also where duplicates are refused.",
+        "shared/waybill/imports/finish.py",
+        "    if ended.outcome is Outcome.SUCCESS and not job.dry_run:",
+        "    if not job.dry_run:",
+        ("tests/integration/test_import_start.py::test_only_what_was_imported_whole_and_in_the_same_mode_is_refused",),
+    ),
+)
+
+#: Rows: written and counted once, by whoever holds the chunk.
+ROWS = (
+    Mutant(
+        "takeover-without-waiting-for-the-lease",
+        "One worker at a time writes the rows of a chunk.",
+        "shared/waybill/jobs/ledger.py",
+        "if old is not None and old.attempt != attempt and old.until > now * 1000:",
+        "if old is not None and old.until < 0:",
+        ("tests/integration/test_job_ledger.py::test_chunks_count_once_whatever_happens",),
+    ),
+    Mutant(
+        "superseded-worker-commits",
+        "A worker that another one has replaced counts no rows.",
+        "shared/waybill/jobs/ledger.py",
+        '    return RUNNING & Attr(f"leases.{chunk}.attempt").equals(attempt)',
+        "    return RUNNING",
+        ("tests/integration/test_job_ledger.py::test_chunks_count_once_whatever_happens",),
+    ),
+    Mutant(
+        "counts-outside-the-transaction",
+        "Each row counts once, whenever a worker dies.",
+        "shared/waybill/jobs/ledger.py",
+        "            self._table.transact(actions, token, CONFLICT_ROUNDS)\n",
+        "            self._table.transact(actions[1:], token, CONFLICT_ROUNDS)\n"
+        "            self._table.transact(actions[:1], None, CONFLICT_ROUNDS)\n",
+        (
+            "tests/integration/test_import_crashes.py"
+            "::test_a_crash_after_any_write_of_a_load_changes_nothing_in_the_end",
+        ),
+    ),
+    Mutant(
+        "heartbeat-too-seldom",
+        "No row is written later than 5 seconds after a Stop was accepted.",
+        "shared/waybill/jobs/leases.py",
+        "HEARTBEAT_SECONDS = 1.0",
+        "HEARTBEAT_SECONDS = 5.0",
+        ("tests/simulation/test_loads.py::test_between_heartbeats_no_request_is_sent_that_could_outlast_a_stop",),
+    ),
+    Mutant(
+        "request-may-outlast-the-lease",
+        "No request of a worker that was replaced arrives at the table.",
+        "shared/waybill/jobs/leases.py",
+        "WRITE_TIMEOUT_SECONDS = 3.0",
+        "WRITE_TIMEOUT_SECONDS = 30.0",
+        (
+            "tests/simulation/test_loads.py"
+            "::test_after_a_slow_heartbeat_nothing_is_sent_that_could_outlast_the_lease_or_a_stop",
+        ),
+    ),
+    Mutant(
+        "late-heartbeat-allows-a-request",
+        "No row is written on the word of a heartbeat that was answered late.",
+        "shared/waybill/jobs/leases.py",
+        "            if self._clock.monotonic() - asked <= MAX_AGE_SECONDS:",
+        "            if self._clock.monotonic() - asked <= LEASE_SECONDS:",
+        (
+            "tests/simulation/test_loads.py"
+            "::test_after_a_slow_heartbeat_nothing_is_sent_that_could_outlast_the_lease_or_a_stop",
+        ),
+    ),
+    Mutant(
+        "stop-is-not-looked-at",
+        "A Stop ends an import within seconds.",
+        "shared/waybill/imports/chunk_loader.py",
+        "        if self._heartbeat.check().stop_reason is not None:\n",
+        "        if self._heartbeat.check().is_terminal:\n",
+        ("tests/integration/test_import_actions.py::test_stop_lists_the_rows_that_were_not_written",),
+    ),
+    Mutant(
+        "no-read-back",
+        "Rows that stand in the table count as imported, also when their worker died before a Stop.",
+        "shared/waybill/imports/chunk_loader.py",
+        "        if not may_write or not (asks_rest or known.lost):\n            return known\n",
+        "        return known\n",
+        ("tests/integration/test_import_ends.py::test_rows_that_a_dead_worker_wrote_count_as_imported",),
+    ),
+    Mutant(
+        "read-back-by-the-mark-alone",
+        "Of a repeated key just the row that stands in the table counts as imported.",
+        "shared/waybill/imports/read_back.py",
+        "        names = (request.keys() | item.keys()) - {self._time}\n",
+        '        names = {"_by"}\n',
+        ("tests/integration/test_import_ends.py::test_of_a_repeated_key_the_row_that_stands_counts",),
+    ),
+    Mutant(
+        "winners-are-not-written-again",
+        "Of the rows of one key the last one is what the table holds, whatever the number of workers.",
+        "shared/waybill/imports/finish.py",
+        "            write_winners(services, job, plan, search, heartbeat, tick)\n",
+        "            for groups in search.batches():\n"
+        "                search.done(loser for rows in groups for loser in earlier_rows(rows))\n",
+        ("tests/simulation/test_loads.py::test_no_trouble_changes_a_count[all]",),
+    ),
+    Mutant(
+        "winners-bear-an-old-time",
+        "Incremental exports find the rows that the end of an import has written.",
+        "shared/waybill/imports/finish.py",
+        "writer.write(_stamped(some, reader, services.clock.now()))",
+        "writer.write(_stamped(some, reader, _NO_TIME))",
+        ("tests/integration/test_import_time.py::test_winners_bear_the_time_at_which_they_were_written",),
+    ),
+    Mutant(
+        "source-is-read-without-its-etag",
+        "A file that is overwritten while it is imported is never mixed with the new one.",
+        "shared/waybill/imports/chunks.py",
+        "end=chunk.end, etag=source.etag)",
+        "end=chunk.end, etag=None)",
+        ("tests/integration/test_import_crashes.py::test_a_file_overwritten_between_plan_and_load_is_accounted_for",),
+    ),
+    Mutant(
+        "own-insert-is-exists",
+        "An insert that is sent twice because a reply was lost is no `exists`.",
+        "shared/waybill/imports/sinks.py",
+        "attribute_not_exists(#key) OR attribute_exists(#gone) OR #by = :job",
+        "attribute_not_exists(#key) OR attribute_exists(#gone)",
+        ("tests/integration/test_import_modes.py::test_an_attempt_that_meets_its_own_writes_counts_them_as_done",),
+    ),
+    Mutant(
+        "own-deletion-is-not-found",
+        "A deletion that is sent twice because a reply was lost is no `not-found`.",
+        "shared/waybill/imports/sinks.py",
+        "attribute_exists(#key) AND (attribute_not_exists(#gone) OR #by = :job)",
+        "attribute_exists(#key) AND attribute_not_exists(#gone)",
+        ("tests/integration/test_import_modes.py::test_an_attempt_that_meets_its_own_writes_counts_them_as_done",),
+    ),
+    Mutant(
+        "own-insert-into-a-target-table-is-exists",
+        "An insert into a target table that is sent twice is no `exists`.",
+        "shared/waybill/imports/target_sink.py",
+        "        if refusal.item is not None and self._content(ours) == self._content(refusal.item):\n",
+        "        if refusal.item is None:\n",
+        ("tests/integration/test_target_tables.py::test_an_attempt_that_meets_its_own_writes_counts_them_as_done",),
+    ),
+    Mutant(
+        "tombstone-is-a-record",
+        "A record that was deleted can be inserted again, and cannot be updated.",
+        "shared/waybill/imports/existence.py",
+        "    return {comparable(item, attributes) for item in items if not (own_table and _TOMBSTONE in item)}",
+        "    return {comparable(item, attributes) for item in items}",
+        ("tests/integration/test_import_modes.py::test_delete_needs_only_the_key_and_leaves_no_record",),
+    ),
+    Mutant(
+        "unprocessed-items-are-dropped",
+        "Rows that a throttled table did not take are sent again.",
+        "shared/waybill/aws/dynamodb.py",
+        'unprocessed = [put for puts in answer.get("UnprocessedItems", {}).values() for put in puts]',
+        "unprocessed = []",
+        ("tests/unit/test_dynamodb.py::test_only_the_unprocessed_are_sent_again",),
+    ),
+    Mutant(
+        "late-request-is-sent-after-a-stall",
+        "A request that a stall kept from being sent is not sent after its time.",
+        "shared/waybill/aws/dynamodb.py",
+        "                if late in self._not_begun or late.handle.getinfo(pycurl.SIZE_UPLOAD_T) < late.body_bytes:\n",
+        "                if late.failures < 0:\n",
+        (
+            "tests/unit/test_dynamodb.py"
+            "::test_a_request_that_the_caller_kept_from_being_sent_is_not_sent_after_its_time",
+        ),
+    ),
+    Mutant(
+        "transaction-without-one-token",
+        "A transaction whose reply was lost is applied once.",
+        "shared/waybill/aws/dynamodb.py",
+        '            request = {"ClientRequestToken": new_token(self.ids), **request}\n',
+        "            request = {**request}\n",
+        ("tests/unit/test_dynamodb.py::test_all_attempts_of_a_transaction_carry_one_token",),
+    ),
+    Mutant(
+        "abort-counts-repeated-keys",
+        "Rows that another row of the file replaces do not count for `maxErrors`, in no mode and no dry run.",
+        "shared/waybill/imports/chunk_loader.py",
+        "elsewhere - (tally.rejected - tally.repeated))",
+        "elsewhere - tally.rejected)",
+        ("tests/integration/test_import_modes.py::test_repeated_keys_do_not_count_for_abort",),
+    ),
+    Mutant(
+        "all-or-nothing-writes-good-rows",
+        "All-or-nothing writes nothing when one row is bad.",
+        "shared/waybill/imports/policy.py",
+        'writes=not job.dry_run and not job.options.get("refused"),',
+        "writes=not job.dry_run,",
+        ("tests/integration/test_import_modes.py::test_all_or_nothing_writes_nothing_for_one_bad_row",),
+    ),
+    Mutant(
+        "rows-are-numbered-from-the-header",
+        "Rows have the numbers that a spreadsheet shows.",
+        "shared/waybill/tabular/scan.py",
+        "                tally.next_row += records - segment.records\n",
+        "",
+        ("tests/unit/test_scan.py::test_chunks_hold_the_rows_of_a_sequential_read",),
+    ),
+    Mutant(
+        "bytes-that-do-not-decode-are-let-in",
+        "A file in another encoding is refused before anything is written.",
+        "shared/waybill/tabular/scan.py",
+        "            _check_decodes(segment, encoding, dialect, tally.next_row, source_encoding or encoding)\n",
+        "",
+        ("tests/unit/test_scan.py::test_a_file_that_cannot_be_imported_says_why_and_where",),
+    ),
+    Mutant(
+        "blank-tail-is-imported",
+        "Blank rows after the last filled one do not count.",
+        "shared/waybill/tabular/scan.py",
+        "    chunks = tally.without_blank_tail()\n",
+        "    chunks = tally.chunks\n",
+        ("tests/unit/test_scan.py::test_chunks_hold_the_rows_of_a_sequential_read",),
+    ),
+    Mutant(
+        "rows-without-text-are-relaunched",
+        "A relaunch imports no rows whose text is gone.",
+        "shared/waybill/imports/relaunch.py",
+        '_NOT_IMPORTABLE = (DUPLICATE_KEY, "source-changed")',
+        "_NOT_IMPORTABLE = (DUPLICATE_KEY,)",
+        ("tests/integration/test_import_actions.py::test_rows_whose_text_is_gone_are_not_relaunched",),
+    ),
+    Mutant(
+        "throttling-is-waited-for-without-end",
+        "A worker whose table takes nothing any more gives up, so that its step is repeated.",
+        "shared/waybill/aws/dynamodb.py",
+        "        if now - self._progress_at >= self._patience_seconds and connection.failures >= 4:\n",
+        "        if now - self._progress_at >= self._patience_seconds and connection.failures >= 999:\n",
+        ("tests/unit/test_dynamodb.py::test_an_outage_is_given_up_after_the_patience",),
+    ),
+    Mutant(
+        "pending-rows-are-reported-as-written",
+        "What a dead worker reported as written stands in the table.",
+        "shared/waybill/imports/chunk_loader.py",
+        "        first_pending = min(self._sink.pending(), default=self._handed_in)\n",
+        "        first_pending = self._handed_in\n",
+        ("tests/simulation/test_loads.py::test_no_trouble_changes_a_count",),
+    ),
+    Mutant(
+        "next-part-begins-with-the-chunk",
+        "A chunk that takes longer than an invocation goes on where it was.",
+        "shared/waybill/imports/chunk_loader.py",
+        "    start = _Tally(begin.next_row if begin else chunk.first_row, begin.next_byte if begin else chunk.start)\n",
+        "    start = _Tally(chunk.first_row, chunk.start)\n",
+        (
+            "tests/integration/test_import_time.py"
+            "::test_a_chunk_that_takes_longer_than_an_invocation_goes_on_in_the_next",
+        ),
+    ),
+)
+
+#: How jobs end, and who is told.
+ENDS = (
+    Mutant(
+        "finish-puts-the-whole-job",
+        "What people and workers changed while an import ended stays.",
+        "shared/waybill/jobs/repository.py",
+        "self._table.update_action(record_key(job.job_id), change, is_unchanged)",
+        "self._table.put_action(item, is_unchanged)",
+        ("tests/integration/test_import_ends.py::test_what_changed_since_the_job_was_read_is_not_undone_by_its_end",),
+    ),
+    Mutant(
+        "stop-is-accepted-after-the-last-chunk",
+        "A Stop that is accepted takes effect.",
+        "shared/waybill/jobs/repository.py",
+        'may_stop = RUNNING & Attr("process").equals(Process.IMPORT) & is_loading',
+        'may_stop = RUNNING & Attr("process").equals(Process.IMPORT)',
+        ("tests/integration/test_import_ends.py::test_stop_is_refused_once_every_chunk_is_loaded",),
+    ),
+    Mutant(
+        "replaced-finish-ends-the-job",
+        "A finish that another one has replaced does not end the job.",
+        "shared/waybill/imports/finish.py",
+        "services.jobs.finish(ended, Status.IN_PROGRESS, owns(FINISH, attempt))",
+        "services.jobs.finish(ended, Status.IN_PROGRESS)",
+        ("tests/integration/test_import_ends.py::test_a_finish_that_was_taken_over_does_not_end_the_job",),
+    ),
+    Mutant(
+        "cleanup-before-the-terminal-status",
+        "A finish that dies at any moment can run again: what it needs stays until the job has ended.",
+        "shared/waybill/imports/finish.py",
+        "    heartbeat.send()\n    if ended",
+        '    services.files.delete_prefix(services.settings.files_bucket, job_prefix(job.job_id) + "chunks/")\n'
+        "    heartbeat.send()\n    if ended",
+        ("tests/integration/test_import_time.py::test_a_finish_that_dies_after_a_pause_ends_as_an_unhurried_one",),
+    ),
+    Mutant(
+        "unbalanced-tally-ends-a-job",
+        "At the end every row is imported, rejected or unprocessed.",
+        "shared/waybill/jobs/model.py",
+        "    if not counts.balances():\n",
+        "    if counts.total is None:\n",
+        ("tests/unit/test_jobs.py::test_a_job_ends_only_when_its_tally_balances",),
+    ),
+    Mutant(
+        "ended-job-moves-on",
+        "A terminal status is final.",
+        "shared/waybill/jobs/model.py",
+        "    check_move(job.status, status)\n    if",
+        "    if",
+        ("tests/unit/test_jobs.py",),
+    ),
+    Mutant(
+        "four-attempts-at-the-plan",
+        "An outage of an hour ends no job.",
+        "infra/import.asl.json",
+        '"ResultPath": "$.plan",\n      "Retry": [\n',
+        '"ResultPath": "$.plan",\n      "Retry": [\n        {"ErrorEquals": ["States.TaskFailed"], '
+        '"IntervalSeconds": 2, "BackoffRate": 2, "MaxDelaySeconds": 120, "MaxAttempts": 4, '
+        '"JitterStrategy": "FULL"},\n',
+        ("tests/infra/test_state_machines.py::test_the_retries_of_every_step_outlast_an_outage_of_an_hour",),
+    ),
+    Mutant(
+        "outage-is-given-up",
+        "An outage ends no job as `internal-error`.",
+        "shared/waybill/jobs/giving_up.py",
+        "isinstance(error, LeaseHeld | Superseded) or is_outage(error)",
+        "isinstance(error, LeaseHeld | Superseded)",
+        ("tests/integration/test_giving_up.py::test_an_outage_is_repeated_however_often_it_was",),
+    ),
+    Mutant(
+        "program-error-is-repeated-for-hours",
+        "A failure that no outage explains is told within minutes.",
+        "shared/waybill/jobs/giving_up.py",
+        "UNEXPLAINED_RETRIES = 4",
+        "UNEXPLAINED_RETRIES = 90",
+        ("tests/integration/test_giving_up.py::test_a_program_error_is_told_after_a_few_attempts",),
+    ),
+    Mutant(
+        "unread-file-cannot-be-relaunched",
+        "An import that timed out before its file was read can be relaunched.",
+        "shared/waybill/jobs/giving_up.py",
+        "job.error_code in (TIMED_OUT, INTERNAL_ERROR)",
+        "job.error_code == INTERNAL_ERROR",
+        ("tests/integration/test_relaunch_whole_file.py::test_the_whole_file_is_imported_with_the_same_options",),
+    ),
+    Mutant(
+        "step-after-the-end-raises",
+        "A step of an export that is called again after the end answers as it did.",
+        "functions/export_steps/app.py",
+        "if not is_outage(error) and note_if_over(services(), job_id):",
+        "if False:",
+        ("tests/integration/test_repeated_steps.py::test_every_step_answers_after_the_end_and_changes_nothing",),
+    ),
+    Mutant(
+        "beginning-without-the-outbox",
+        "Each change of status is published, also when the bus refuses the event at first.",
+        "shared/waybill/jobs/repository.py",
+        "            self._table.put_action(outbox_item(begun, now)),\n",
+        "",
+        (
+            "tests/integration/test_import_start.py"
+            "::test_the_event_of_a_beginning_is_published_later_when_the_bus_refuses_it",
+        ),
+    ),
+    Mutant(
+        "refused-event-leaves-the-outbox",
+        "Each change of status is published, also when the bus refuses the event at first.",
+        "shared/waybill/jobs/outbox.py",
+        '        if self.send(job):\n            self._table.delete(("OUTBOX", _sort_key(job)))\n',
+        '        self.send(job)\n        self._table.delete(("OUTBOX", _sort_key(job)))\n',
+        ("tests/integration/test_export_runs.py::test_what_could_not_be_announced_is_announced_later",),
+    ),
+    Mutant(
+        "late-stop-is-not-announced",
+        "A Stop that is accepted while the last chunk is counted is in the ended job and in its event.",
+        "shared/waybill/jobs/repository.py",
+        "        is_unchanged &= reason.is_missing() if job.stop_reason is None else reason.equals(job.stop_reason)\n",
+        "",
+        (
+            "tests/integration/test_import_ends.py"
+            "::test_a_stop_while_a_file_is_planned_that_cannot_be_imported_stays_in_the_failed_job",
+        ),
+    ),
+)
+
+#: Duties of the schedule, and what jobs leave behind.
+UPKEEP = (
+    Mutant(
+        "poison-entry-ends-retention",
+        "A file that cannot be deleted does not keep those of other jobs.",
+        "shared/waybill/upkeep/retention.py",
+        '        entry_failed("retention", entry=entry["sk"])\n',
+        "        raise\n",
+        ("tests/integration/test_poison.py::test_files_that_cannot_be_deleted_do_not_keep_those_of_other_jobs",),
+    ),
+    Mutant(
+        "poison-entry-ends-recovery",
+        "A job that cannot be recovered does not keep others from being recovered.",
+        "shared/waybill/upkeep/recovery.py",
+        '            entry_failed("recovery", subject=subject)\n',
+        "            raise\n",
+        ("tests/integration/test_poison.py::test_a_job_that_cannot_be_recovered_does_not_keep_the_others",),
+    ),
+    Mutant(
+        "poison-entry-ends-announcements",
+        "An event that cannot be sent does not keep the others.",
+        "shared/waybill/jobs/outbox.py",
+        '            entry_failed("announcements", entry=item["sk"])\n',
+        "            raise\n",
+        ("tests/integration/test_poison.py::test_an_announcement_that_cannot_be_sent_does_not_keep_the_others",),
+    ),
+    Mutant(
+        "poison-export-ends-the-tick",
+        "An export that cannot be read does not keep others from being run.",
+        "shared/waybill/exports/run.py",
+        '        entry_failed("exports", exportId=due.export_id)\n',
+        "        raise\n",
+        ("tests/integration/test_poison.py::test_an_export_that_cannot_be_read_does_not_keep_the_others",),
+    ),
+    Mutant(
+        "poison-drop-ends-the-sweep",
+        "A dropped object that cannot be registered does not keep the others.",
+        "shared/waybill/upkeep/lost_drops.py",
+        '        entry_failed("lost drops", key=found.key)\n',
+        "        raise\n",
+        (
+            "tests/integration/test_lost_drops.py"
+            "::test_an_object_that_cannot_be_registered_keeps_no_other_and_is_tried_again",
+        ),
+    ),
+    Mutant(
+        "errors-of-a-batch-deletion-are-ignored",
+        "A file that S3 did not delete is deleted later.",
+        "shared/waybill/aws/files.py",
+        '            errors += answer.get("Errors", [])\n',
+        "            del answer\n",
+        ("tests/integration/test_poison.py::test_what_s3_refuses_within_a_batch_is_a_failure",),
+    ),
+    Mutant(
+        "definition-is-left-behind",
+        "Nothing of an expired job stays, recipients' addresses least of all.",
+        "shared/waybill/jobs/repository.py",
+        'for item in items if item["sk"] != record[1]])',
+        'for item in items if item["sk"] not in (record[1], "DEFINITION")])',
+        ("tests/integration/test_nothing_stays.py::test_nothing_of_an_expired_job_stays",),
+    ),
+    Mutant(
+        "deletion-is-completed-before-its-work",
+        "The deletion of a job is completed once it is accepted.",
+        "shared/waybill/upkeep/retention.py",
+        '    try:\n        if "filesDeleted" not in entry:',
+        '    services.removals.complete(entry)\n    try:\n        if "filesDeleted" not in entry:',
+        (
+            "tests/integration/test_nothing_stays.py"
+            "::test_a_deletion_that_died_anywhere_is_completed_although_nobody_repeats_it",
+        ),
+    ),
+    Mutant(
+        "files-go-before-their-time",
+        "The files of a job stay until they expire.",
+        "shared/waybill/jobs/removals.py",
+        'self._table.query("SWEEP", up_to=now, limit=PER_PAGE, consistent=False)',
+        'self._table.query("SWEEP", up_to="9" + now, limit=PER_PAGE, consistent=False)',
+        ("tests/integration/test_nothing_stays.py::test_the_files_go_before_the_record",),
+    ),
+    Mutant(
+        "retention-from-the-submission-alone",
+        "The record of a long import stays an hour at least after its end.",
+        "shared/waybill/jobs/model.py",
+        "max(job.submitted_at.timestamp() + self.import_seconds, completed + self.import_minimum_seconds)",
+        "job.submitted_at.timestamp() + self.import_seconds",
+        ("tests/unit/test_jobs.py::test_retention",),
+    ),
+    Mutant(
+        "due-time-does-not-move-with-the-activation",
+        "An export that is activated runs when it is due.",
+        "shared/waybill/exports/repository.py",
+        "            actions += [self._table.put_action(_due_item(due))] if due else []\n",
+        "",
+        ("tests/integration/test_export_runs.py::test_ticks_start_each_run_once_and_catch_up_once",),
+    ),
+    Mutant(
+        "every-job-is-checked-each-minute",
+        "A minute costs what is due, not what exists.",
+        "shared/waybill/jobs/checkups.py",
+        '"CHECKUP", up_to=rfc3339(self._clock.now()), limit=PER_PAGE)',
+        '"CHECKUP", limit=PER_PAGE)',
+        ("tests/integration/test_minute.py::test_a_minute_costs_what_is_due_and_not_what_exists",),
+    ),
+    Mutant(
+        "job-starts-while-its-entity-is-deleted",
+        "Nothing starts on an entity that is being deleted.",
+        "shared/waybill/entities/repository.py",
+        '        table.check_action(("DELETING", uid), Attr("pk").is_missing()),\n',
+        '        table.check_action(("DELETING", uid), Attr("pk").is_missing() | Attr("pk").exists()),\n',
+        ("tests/integration/test_entity_deletion.py::test_nothing_begins_on_an_entity_once_its_deletion_has_begun",),
+    ),
+    Mutant(
+        "poison-item-hides-a-list",
+        "An item that cannot be read does not hide the others from lists.",
+        "shared/waybill/telemetry.py",
+        '        except Exception:\n            logger.exception(\n                "A stored item cannot be read"',
+        '        except OSError:\n            logger.exception(\n                "A stored item cannot be read"',
+        ("tests/integration/test_poison.py::test_an_entity_that_cannot_be_read_does_not_hide_the_others",),
+    ),
+    Mutant(
+        "entity-of-a-running-job-is-deleted",
+        "An entity stays while one of its jobs has not ended.",
+        "shared/waybill/upkeep/entity_deletion.py",
+        "        if services.active_jobs.has_any_of(entity.uid):\n",
+        "        if not entity.uid:\n",
+        ("tests/integration/test_entity_deletion.py::test_an_import_that_has_not_ended_keeps_its_entity",),
+    ),
+)
+
+#: Exports: windows, runs and deliveries.
+EXPORTS = (
+    Mutant(
+        "horizon-ignores-the-running-import",
+        "Increments miss no record that an import was writing meanwhile.",
+        "shared/waybill/exports/window.py",
+        "window_to = min(now, _write_horizon(services, entity) or now)",
+        "window_to = now",
+        ("tests/integration/test_export_windows.py::test_what_was_delivered_folds_to_the_table",),
+    ),
+    Mutant(
+        "window-without-the-skew-of-clocks",
+        "Increments miss no record, also when the clock of an import is late.",
+        "shared/waybill/exports/window.py",
+        "            services.clock.sleep(SKEW_SECONDS)\n",
+        "",
+        ("tests/integration/test_export_windows.py::test_what_was_delivered_folds_to_the_table",),
+    ),
+    Mutant(
+        "window-moves-before-the-delivery",
+        "The rows of a run that failed are in the next increment.",
+        "shared/waybill/exports/repository.py",
+        "    if job.status is Status.COMPLETED:\n        window_end",
+        "    if job.window_to is not None:\n        window_end",
+        ("tests/integration/test_export_windows.py::test_what_was_delivered_folds_to_the_table",),
+    ),
+    Mutant(
+        "window-whose-deletions-are-gone",
+        "An increment that cannot know all deletions is refused.",
+        "shared/waybill/exports/window.py",
+        "    if definition.has_changes and is_too_old:\n",
+        "    if definition.has_changes and is_too_old and job.window_to is None:\n",
+        ("tests/integration/test_export_windows.py::test_a_window_with_deletions_that_are_gone_is_refused",),
+    ),
+    Mutant(
+        "two-runs-of-an-export-at-once",
+        "A run of an export waits for the one before.",
+        "shared/waybill/exports/repository.py",
+        '                raise Conflict("A run of this export is in progress.", export.allowed_actions())\n',
+        "                return replace(export, running=run, job_id=run.job_id)\n",
+        ("tests/integration/test_export_runs.py::test_a_run_waits_for_the_one_before",),
+    ),
+    Mutant(
+        "a-tick-names-its-run-by-chance",
+        "Two ticks at once start a run once.",
+        "shared/waybill/exports/run.py",
+        "Run(derived_uuid(_NAMESPACE, name), now, SCHEDULER, occurrence=moment)",
+        "Run(new_uuid(services.ids), now, SCHEDULER, occurrence=moment)",
+        (
+            "tests/integration/test_minute.py::test_two_ticks_at_once_whose_clocks_differ_start_a_run_once",
+            "tests/integration/test_export_runs.py::test_ticks_start_each_run_once_and_catch_up_once",
+        ),
+    ),
+    Mutant(
+        "missed-time-of-spring-is-left-out",
+        "A local time that does not exist on a day runs at the next valid minute.",
+        "shared/waybill/exports/schedule.py",
+        "    if _shown(moment, zone) == wanted:\n        return moment\n",
+        "    return moment\n",
+        ("tests/unit/test_export_schedule.py::test_next_runs",),
+    ),
+    Mutant(
+        "increment-covers-a-file-that-was-not-collected",
+        "A file of changes takes the next free name, so that none is lost.",
+        "shared/waybill/exports/deliver.py",
+        "replaces=not definition.is_incremental,",
+        "replaces=True,",
+        ("tests/integration/test_export_runs.py::test_increments_take_the_next_free_name_and_full_extracts_replace",),
+    ),
+    Mutant(
+        "old-file-is-deleted-first",
+        "The receiver has one whole good file at every moment.",
+        "shared/waybill/exports/destinations/publish.py",
+        "        connection.rename(final_name, backup, replace=False)\n",
+        "        connection.delete(final_name)\n",
+        ("tests/unit/test_publish.py::test_the_old_file_stays_until_the_new_one_has_its_name",),
+    ),
+    Mutant(
+        "old-file-does-not-get-its-name-back",
+        "After a refusal the receiver's old file has its name again.",
+        "shared/waybill/exports/destinations/publish.py",
+        "            if swaps:\n                _put_back(",
+        "            if not swaps:\n                _put_back(",
+        ("tests/unit/test_publish.py::test_a_refused_rename_gives_the_old_file_its_name_back_at_once",),
+    ),
+    Mutant(
+        "next-run-leaves-the-old-file-aside",
+        "If a run ends while the old file is aside, the next one puts it back.",
+        "shared/waybill/exports/deliver.py",
+        '    _restore_old_files(delivery, snapshot.get("setAside", []))\n',
+        "",
+        (
+            "tests/integration/test_export_runs.py"
+            "::test_an_old_file_that_an_ended_run_left_under_another_name_gets_it_back_by_the_next_run",
+        ),
+    ),
+    Mutant(
+        "manifest-before-the-data",
+        "A manifest describes a file that exists.",
+        "shared/waybill/exports/destinations/publish.py",
+        "    for part, final_name in zip(parts, names, strict=True):\n        is_data",
+        "    for part, final_name in zip(parts[::-1], names[::-1], strict=True):\n        is_data",
+        ("tests/unit/test_publish.py::test_a_delivery_places_data_then_manifest",),
+    ),
+    Mutant(
+        "short-file-is-published",
+        "A receiver never sees a final name with partial content.",
+        "shared/waybill/exports/destinations/publish.py",
+        "    _check_size(connection, part, source.size_bytes)\n    return True\n",
+        "    return True\n",
+        ("tests/unit/test_publish.py::test_a_server_that_keeps_less_than_it_took_is_told",),
+    ),
+    Mutant(
+        "part-of-a-killed-attempt-counts",
+        "A killed attempt leaves no trace in the exported file.",
+        "shared/waybill/exports/extract.py",
+        "parts/{part:04d}/{number:04d}-{attempt}",
+        "parts/{part:04d}/{number:04d}",
+        ("tests/integration/test_export_runs.py::test_a_killed_attempt_leaves_no_trace",),
+    ),
+    Mutant(
+        "rename-is-sent-twice",
+        "A receiver gets each file once, also when the reply to its rename was lost.",
+        "shared/waybill/exports/destinations/publish.py",
+        "        if connection.size(part) is None:\n            continue\n",
+        "",
+        (
+            "tests/unit/test_publish.py::test_a_failed_rename_that_may_have_happened_is_not_repeated",
+            "tests/unit/test_publish.py::test_broken_anywhere_twice_it_still_arrives_once",
+        ),
+    ),
+)
+
+#: Who may see and do what.
+PERMISSIONS = (
+    Mutant(
+        "refused-file-is-hidden",
+        "A file that was refused is seen by those who may import into its entity.",
+        "shared/waybill/jobs/permissions.py",
+        "    return job.refused and _may_on_job(caller, job, entity, Right.IMPORT)\n",
+        "    return False\n",
+        (
+            "tests/integration/test_api_jobs.py"
+            "::test_a_refused_file_is_seen_by_those_who_may_import_and_goes_with_the_entity",
+        ),
+    ),
+    Mutant(
+        "looking-is-changing",
+        "Who may only view an entity stops and deletes none of its jobs.",
+        "shared/waybill/jobs/permissions.py",
+        "Right.IMPORT if job.process is Process.IMPORT else Right.EXPORT",
+        "Right.VIEW",
+        ("tests/integration/test_api_jobs.py::test_looking_is_not_changing",),
+    ),
+    Mutant(
+        "viewers-download-exports",
+        "Records leave only with those who may export them.",
+        "shared/waybill/jobs/permissions.py",
+        "job.process is Process.IMPORT or caller.is_admin or _may_on_job(caller, job, entity, Right.EXPORT)",
+        "True",
+        ("tests/integration/test_api_jobs.py::test_the_files_of_exports_are_offered_to_those_who_may_export",),
+    ),
+    Mutant(
+        "jobs-of-a-deleted-entity-are-shown",
+        "Deleting an entity hides its jobs at once, also when the name is used again.",
+        "shared/waybill/jobs/permissions.py",
+        "    return bool(job.entity_uid) and (entity is None or entity.uid != job.entity_uid)\n",
+        "    return bool(job.entity_uid) and entity is None\n",
+        ("tests/integration/test_entity_deletion.py::test_a_name_that_is_used_again_starts_empty",),
+    ),
+)
+
+MUTANTS = (*QUEUE, *ONCE, *ROWS, *ENDS, *UPKEEP, *EXPORTS, *PERMISSIONS)
