@@ -41,7 +41,7 @@ reset: ## Delete the state of `make up`, for all ports
 test: $(VENV)/.dev $(SAM)/.done native ## Run all tests
 	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
 
-simulate: $(VENV)/.dev native ## Run histories of people and faults in a simulated world (N=10000; SEED= replays one)
+simulate: $(VENV)/.dev native ## Run histories in a simulated world (N=10000; SEED= replays one; CELLS=all PAIRS=all)
 	@PYTHONHASHSEED=0 exec $(BIN)/python -m tests.simulation.simulate N=$(N) SEED=$(SEED) CELLS=$(CELLS) PAIRS=$(PAIRS)
 
 mutants: $(VENV)/.dev native ## Plant a bug for each safeguard, and see that the suite finds it (10 minutes; ONLY=)

@@ -181,7 +181,7 @@ class FaultPlan:
             if is_out and outage.start <= entry.moment < outage.end:
                 return Decision(Fault.FAILING, outage.failure)
         if self._chances and entry.moment < self.until and random.random() < self._rate:
-            return self._by_chance(random)
+            return self._by_chance(random, entry.operation)
         if self._poison and any(pattern.search(entry.family) for pattern in self._poison):
             return Decision(Fault.FAILING)
         return UNDISTURBED
@@ -198,8 +198,10 @@ class FaultPlan:
             return Decision(Fault.FAILING, failure)
         return fault and Decision(fault, failure, self.stall_seconds)
 
-    def _by_chance(self, random: Any) -> Decision:
+    def _by_chance(self, random: Any, operation: str) -> Decision:
         (fault,) = random.choices([fault for fault, _ in self._chances], [rate for _, rate in self._chances])
+        if fault is Fault.UNPROCESSED and operation != "BatchWriteItem":
+            return UNDISTURBED
         failure = random.choice(list(Failure))
         return Decision(fault, failure, random.uniform(0, self.stall_seconds))
 

@@ -39,6 +39,7 @@ PARTNER = {
     "hostKey": "SHA256:" + "A" * 43,
 }
 SECRET = {"username": "waybill", "password": "p", "host": "partner.example", "entities": ["*"]}
+HISTORIES_PER_COLLECTION = 10
 #: How long after the last fault everything has ended, with room for what waits in a queue behind it.
 REST_SECONDS = 2 * HOUR
 
@@ -527,8 +528,12 @@ def run_histories(seeds: Iterable[int]) -> tuple[Counter[str], list[Failed]]:
     """Run a history for each seed; what was reached, and which failed."""
     reached: Counter[str] = Counter()
     failed: list[Failed] = []
-    gc.freeze()  # the product's modules: collections need not look at them each time
-    for seed in seeds:
+    gc.collect()
+    gc.freeze()  # what stays: collections need not look at it each time
+    gc.disable()
+    for number, seed in enumerate(seeds, 1):
+        if number % HISTORIES_PER_COLLECTION == 0:
+            gc.collect()
         history = History(seed)
         try:
             history.run()
@@ -540,4 +545,5 @@ def run_histories(seeds: Iterable[int]) -> tuple[Counter[str], list[Failed]]:
             failed.append(Failed(seed, type(error).__name__, repr(error)))
         reached["histories"] += 1
         reached.update({name: 1 for name, number in history.reached.items() if number})
+    gc.enable()
     return reached, failed

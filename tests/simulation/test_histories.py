@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.simulation.people import History, run_histories
+from tests.simulation.simulate import simulate
 
 
 def test_a_seed_replays_to_the_same_log() -> None:
@@ -13,3 +14,11 @@ def test_a_seed_replays_to_the_same_log() -> None:
     again = History(4)
     again.run()
     assert first.schedule() == again.schedule() and len(first.world.log) > 50
+
+
+def test_every_promise_holds_in_ten_thousand_histories() -> None:
+    """They reach what they are meant to reach: Stop at every step, each kind of failure, outages, poison."""
+    result = simulate(0, 10_000)
+    told = [f"{one.message[:500]}\n    make simulate SEED={one.seed}" for one in result.failed[:5]]
+    assert not result.failed, f"{len(result.failed)} failed\n" + "\n".join(told)
+    assert not result.too_seldom()
