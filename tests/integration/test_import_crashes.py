@@ -55,6 +55,20 @@ def test_a_file_overwritten_between_plan_and_load_is_accounted_for(services: Ser
     ]
 
 
+@pytest.mark.parametrize(("rows", "status"), [(builders.contacts_csv(count=3), "COMPLETED"), (b"", "FAILED")])
+def test_a_file_overwritten_between_load_and_finish_fails_where_it_is_needed_again(
+    services: Services, s3: Any, rows: bytes, status: str
+) -> None:
+    """Nobody can tell any more which row of a repeated key came last: the job must not look as if all went well."""
+    job = start(services, s3, rows or builders.contacts_csv([{"contact_id": "c000001"}], count=3))
+    plan_import(services, job.job_id)
+    load_chunk(services, job.job_id, 0)
+    drop_object(services, s3, b"something else")
+    finish_import(services, job.job_id)
+    job = services.jobs.get(job.job_id)
+    assert (job.status, job.error_code) == (status, "source-changed" if status == "FAILED" else None)
+
+
 def test_a_file_overwritten_before_its_precheck_ends_as_source_changed(services: Services, s3: Any) -> None:
     from waybill.aws.files import SourceChanged
 

@@ -479,7 +479,7 @@ def ended_import_is_exact(watch: Watch, old: Job | None, new: Job | None) -> Non
     jobs of its entity make of it, one after the other.
 
     Where the source is gone, what a dead worker has written cannot be read again, and more may be written than told
-    (docs/decisions/2026-11-28-rows-that-stand-are-imported.md, *Limits*).
+    (docs/decisions/2026-11-28-rows-that-stand-are-imported.md, *Limits*); any row of a repeated key may stand.
     """
     if new is None or not new.is_terminal or new.process is not Process.IMPORT or (old and old.is_terminal):
         return
@@ -498,18 +498,18 @@ def ended_import_is_exact(watch: Watch, old: Job | None, new: Job | None) -> Non
     imported = [row for row in sheet.rows if row.number not in set(listed)]
     _require(len(imported) == new.counts.imported, name, f"{new.job_id}: {new.counts}, {len(listed)} rows listed")
     keys = {row.cells["id"] for row in imported}
-    _require(len(keys) == len(imported), name, f"{new.job_id} imported a key twice")
+    is_gone = new.error_code == "source-changed"
+    _require(len(keys) == len(imported) or is_gone, name, f"{new.job_id} imported a key twice")
     marked = watch.marked(new)
     if new.dry_run:
         _require(not marked, name, f"the dry run {new.job_id} wrote {marked}")
         return
     told = f"{new.job_id} {new.status} {new.counts} ({new.mode}, {new.stop_reason}, {new.error_code})"
-    is_gone = new.error_code == "source-changed"
     _require(keys <= marked, name, f"{told}: told but not written {keys - marked}")
     _require(marked <= keys or is_gone, name, f"{told}: written but not told {marked - keys}")
     fold, live = watch.folds[new.entity_uid], watch.live(new.entity_uid)
     fold.apply(new.mode, sheet.columns, imported)
-    for key in marked - keys:
+    for key in marked if is_gone else ():
         fold.set(key, live.get(key))
     _require(live == fold.records, name, f"{told}: the table has {live}, its jobs make {fold.records}")
 

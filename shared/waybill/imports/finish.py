@@ -114,8 +114,8 @@ def _finish_planned(
     search = None if policy.needs_precheck or not plan.key_partitions else _search(services, job, plan, ledger, tick)
     entries = [entry for chunk in plan.chunks for entry in ledger[chunk.number]]
     try:
-        if search is not None:
-            write_winners(services, job, plan, search, heartbeat, tick)
+        if search is not None and not write_winners(services, job, plan, search, heartbeat, tick):
+            failure = "source-changed"
         repeated = sum(1 for _ in search.losers()) if search else 0
         counts = Counts(
             total=job.counts.total,
@@ -216,11 +216,15 @@ def write_winners(
     search: DuplicateSearch,
     heartbeat: Heartbeat,
     tick: Callable[[], None],
-) -> None:
+) -> bool:
     """Write the last valid row of each repeated key again.
 
     Chunks are loaded side by side and requests overtake each other, so nobody knows which row of a key came last.
     Written after everything else, the winners are what the table holds.
+
+    Returns:
+        False when the source is gone: then any of the rows of a repeated key may stand, and each of them counts as
+        imported.
 
     Raises:
         OutOfTime: the search can be saved.
@@ -244,7 +248,8 @@ def write_winners(
             search.done(loser for rows in groups for loser in earlier_rows(rows))
             tick()
     except _SourceGone:
-        pass  # What was written stays; without the source the other repeated keys cannot be found.
+        return False
+    return True
 
 
 def _stamped(texts: Sequence[str], reader: RowReader, now: datetime) -> list[bytes]:
