@@ -100,6 +100,8 @@ class Machine:
         self.definition = json.loads(text)
         _known(self.definition, {"Comment", "StartAt", "TimeoutSeconds", "States"})
         _check_states(self.definition)
+        names = list(_names(self.definition))
+        assert len(names) == len(set(names)), f"AWS refuses two states of one name: {names}"
 
     @classmethod
     def read(cls, arn: str, path: Path) -> Machine:
@@ -408,6 +410,13 @@ class Executions:
 
 def _known(document: Mapping[str, Any], known: Iterable[str]) -> None:
     assert document.keys() <= set(known), f"unknown: {sorted(document.keys() - set(known))}"
+
+
+def _names(machine: Json) -> Iterator[str]:
+    """The names of all states, those within Maps too."""
+    for name, state in machine["States"].items():
+        yield name
+        yield from _names(state.get("ItemProcessor", {"States": {}}))
 
 
 def _check_states(machine: Json) -> None:

@@ -280,6 +280,12 @@ def test_what_it_does_not_know_it_refuses(state: dict[str, Any]) -> None:
         run({"Work": state})
 
 
+def test_two_states_of_one_name_are_refused_also_within_a_map() -> None:
+    processor = {"ProcessorConfig": {"Mode": "INLINE"}, "StartAt": "Work", "States": {"Work": task()}}
+    with pytest.raises(AssertionError, match="one name"):
+        run({"Work": {"Type": "Map", "ItemProcessor": processor, "End": True}})
+
+
 @pytest.mark.parametrize("name", ["import", "export"])
 def test_it_knows_the_state_machines_of_the_service(name: str) -> None:
     machine = Machine.read(ARN, ROOT / "infra" / f"{name}.asl.json")
