@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from aws_lambda_powertools.event_handler.api_gateway import Response
 
 from waybill.errors import MalformedRequest
-from waybill.page_bytes import PageBytes, json_text
+from waybill.sizes import PageBytes, json_text
 
 if TYPE_CHECKING:
     from request import Request

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
+from itertools import takewhile
 from typing import Any
 from urllib.parse import quote
 
 from aws_lambda_powertools.event_handler.api_gateway import Response
 
 from waybill.errors import Conflict, InvalidRequest, MethodNotAllowed, StillRunning, Unauthorized, WaybillError
+from waybill.sizes import PageBytes, json_text
 
 CONTENT_TYPE = "application/problem+json"
 _FRAGMENT = "/~!$&'()*+,;=:@?"  # what a fragment takes as it is (RFC 3986, section 3.5)
@@ -34,9 +35,8 @@ def problem(error: WaybillError, instance: str) -> Response[str]:
     match error:
         case InvalidRequest():
             # As in the example of RFC 9457, section 3: a JSON Pointer as a URI fragment (RFC 6901, section 6).
-            document["errors"] = [
-                {"pointer": f"#{quote(path, _FRAGMENT)}", "detail": detail} for path, detail in error.problems
-            ]
+            problems = ({"pointer": f"#{quote(path, _FRAGMENT)}", "detail": detail} for path, detail in error.problems)
+            document["errors"] = list(takewhile(PageBytes(document).takes, problems))
         case Conflict():
             document["allowedActions"] = list(error.allowed_actions)
             if isinstance(error, StillRunning):
@@ -45,4 +45,4 @@ def problem(error: WaybillError, instance: str) -> Response[str]:
             headers["Allow"] = ", ".join(error.allow)
         case Unauthorized():
             headers["WWW-Authenticate"] = 'Bearer realm="waybill"'  # RFC 9110, section 11.6.1
-    return Response(error.status, CONTENT_TYPE, json.dumps(document), headers)
+    return Response(error.status, CONTENT_TYPE, json_text(document), headers)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tokens import TokenVerifier
 
 _UUID = re.compile(UUID_PATTERN)
-MAX_BODY_BYTES = 256 * 1024  # a definition has to fit into one DynamoDB item (400 KB)
+MAX_BODY_BYTES = 1024 * 1024  # four times the largest definition, whose client may indent it or escape its letters
 MAX_DEPTH = 30  # options of a job are stored as they are, and DynamoDB nests 32 levels
 
 
@@ -87,7 +87,7 @@ class Request(APIGatewayProxyEventV2):
         except ValueError:
             raise MalformedRequest("The body is not valid Base64.") from None
         if len(data) > MAX_BODY_BYTES:
-            raise TooLarge(f"The body is larger than {MAX_BODY_BYTES:,} bytes.")
+            raise TooLarge(f"The body has {len(data):,} bytes; the limit is {MAX_BODY_BYTES:,}.")
         return data
 
     def json(self) -> Any:

@@ -96,7 +96,7 @@ def test_malformed_bodies(api: Api) -> None:
 
 
 def test_body_that_is_too_large(api: Api) -> None:
-    assert api("POST", "/imports", body={"uploadId": "x" * 300_000}).status == 413
+    assert api("POST", "/imports", body={"uploadId": "x" * 1_100_000}).status == 413
 
 
 def test_base64_body(api: Api) -> None:

@@ -119,7 +119,7 @@ def test_a_key_is_not_changed_when_it_cannot_be_told_whether_there_are_records(
 
 def test_lists_of_long_definitions(api: Api) -> None:
     api.put_contacts()
-    columns = {f'Имя "{number}" {"ж" * 90}': "email" for number in range(400)}
+    columns = {f'Имя "{number}" {"ж" * 90}': "email" for number in range(900)}
     for number in range(40):
         api.put_contacts(f"e{number:02}", columns=columns)
     names = [each["name"] for page in all_pages(api, "/entities") for each in page]

@@ -30,7 +30,8 @@ LAYERS = (
     ("jobs",),
     ("entities",),
     ("tabular", "aws"),
-    ("native", "joined", "errors", "page_bytes", "settings", "telemetry", "clock", "ids", "timestamps", "validation"),
+    ("sizes",),
+    ("native", "joined", "errors", "settings", "telemetry", "clock", "ids", "timestamps", "validation"),
 )
 ROWS = {f"waybill.{name}": row for row, names in enumerate(LAYERS) for name in names}
 

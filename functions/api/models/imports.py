@@ -11,6 +11,7 @@ from models.base import Body, Line, Must, checked
 from waybill.entities.model import Entity, check_columns, check_dialect, check_encoding
 from waybill.imports.modes import DEFAULT_MODE, MODES, MODES_IN_WORDS
 from waybill.imports.options import MAX_ERRORS, ImportOptions, check_mode, check_on_error
+from waybill.sizes import MAX_OPTIONS_BYTES, check_size
 from waybill.wire.entities import Encoding, TableDialectDocument
 from waybill.wire.jobs import ON_ERROR
 from waybill.wire.schema import UUID_PATTERN
@@ -111,4 +112,10 @@ class ImportRequest(PreviewRequest):
         return checked(check_on_error, value, "/onError")
 
     def options(self) -> ImportOptions:
-        return replace(super().options(), on_error=self.on_error, max_errors=self.max_errors, dry_run=self.dry_run)
+        """
+        Raises:
+            TooLarge
+        """
+        options = replace(super().options(), on_error=self.on_error, max_errors=self.max_errors, dry_run=self.dry_run)
+        check_size("The options of the import", options.to_document(), MAX_OPTIONS_BYTES)
+        return options

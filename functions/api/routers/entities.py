@@ -14,6 +14,7 @@ from waybill.entities.model import NAME_PATTERN, Entity, check_name
 from waybill.entities.permissions import sees_entity
 from waybill.errors import Conflict
 from waybill.ids import new_uuid
+from waybill.sizes import MAX_ENTITY_BYTES, check_size
 from waybill.wire import entities as wire
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def get_entity(entity: Entity) -> Response[str]:
 @router.put(
     "/v1/entities/<name>",
     "Create or replace an entity",
+    description="Its definition, with all defaults filled in, has at most 256 KiB as JSON.",
     needs=ADMIN,
     answers={
         201: Answer("The entity is new.", wire.Entity, ("Location", "ETag")),
@@ -54,6 +56,7 @@ def put_entity(request: Request, name: str, body: EntityRequest) -> Response[str
     known = request.find_entity(name)
     etag = request.if_match(known.etag if known else None, f"The entity {name}")
     entity = body.to_entity(name, known.uid if known else new_uuid(services.ids))
+    check_size("The definition of the entity", entity.to_document(), MAX_ENTITY_BYTES)
     if entity.target is not None:
         from waybill.entities.targets import check_target
 

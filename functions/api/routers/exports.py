@@ -40,6 +40,7 @@ from waybill.exports.definition import Definition, Export, ExportStatus, ExportT
 from waybill.ids import new_uuid
 from waybill.jobs.model import Job
 from waybill.jobs.permissions import sees_job
+from waybill.sizes import MAX_EXPORT_BYTES, check_size
 from waybill.timestamps import rfc3339
 from waybill.wire.jobs import Job as JobResource
 from waybill.wire.jobs import JobPage
@@ -118,8 +119,10 @@ def _of_caller(request: Request, body: ExportRequest) -> Definition:
     """
     Raises:
         Forbidden: a custom flow, and the caller is not in the back office.
+        TooLarge
     """
     definition = body.to_definition()
+    check_size("The definition of the export", definition.to_document(), MAX_EXPORT_BYTES)
     if definition.is_custom:
         require_backoffice(request)
     return definition

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from waybill.aws.dynamodb import DynamoDB, DynamoDBError, to_attributes
 from waybill.entities.model import SHARDS, Entity, Target, partition
 from waybill.errors import Conflict, MalformedRequest
-from waybill.page_bytes import PageBytes
+from waybill.sizes import PageBytes
 
 if TYPE_CHECKING:
     from waybill.entities.fields import Field

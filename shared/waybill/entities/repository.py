@@ -22,6 +22,7 @@ from waybill.entities.model import Entity
 from waybill.entities.permissions import entity_not_found
 from waybill.errors import Conflict, PreconditionFailed, StillRunning, WaybillError
 from waybill.ids import Ids, new_token
+from waybill.sizes import json_text
 from waybill.telemetry import read_each
 
 # Inside the class, `list` is the method.
@@ -90,7 +91,7 @@ class EntityRepository:
             "sk": entity.name,
             "uid": entity.uid,
             "etag": entity.etag,
-            "document": json.dumps(entity.to_document()),
+            "document": json_text(entity.to_document()),
         }
         try:
             self._table.put(item, may_replace)

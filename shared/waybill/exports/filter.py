@@ -43,7 +43,7 @@ Item = Mapping[str, Attribute]
 """A record as DynamoDB gives it: attribute name → attribute value."""
 
 MAX_VALUES = 100
-MAX_CHARS = 50_000  # of the whole filter as JSON: a definition is one item of 400 KB
+MAX_CHARS = 50_000  # of the whole filter as JSON; the definition that it is part of has a limit, too
 
 _ORDERINGS: dict[str, Callable[[Any, Any], bool]] = {
     "lt": operator.lt,
@@ -74,7 +74,7 @@ def check_filter(value: object, schema: Schema, problems: Problems) -> tuple[dic
         problems.append(("/filter", f"must be a list of at most {MAX_CONDITIONS} conditions"))
         return ()
     try:
-        too_long = len(json.dumps(value)) > MAX_CHARS
+        too_long = len(json.dumps(value, ensure_ascii=False)) > MAX_CHARS
     except RecursionError:
         too_long = True
     if too_long:

@@ -37,6 +37,7 @@ from waybill.exports.definition import (
 from waybill.exports.schedule import next_runs
 from waybill.ids import Ids, new_uuid
 from waybill.jobs.model import Job, Status
+from waybill.sizes import json_text
 from waybill.telemetry import entry_failed, read_each
 from waybill.timestamps import parse_rfc3339, rfc3339
 from waybill.wire.jobs import run_summary
@@ -448,7 +449,7 @@ def _to_item(export: Export) -> Item:
     item = {
         "pk": "EXPORT",
         "sk": export.export_id,
-        "definition": json.dumps(export.definition.to_document()),
+        "definition": json_text(export.definition.to_document()),
         "entity": export.definition.entity,
         "entityUid": export.entity_uid,
         "status": export.status.value,
@@ -458,12 +459,12 @@ def _to_item(export: Export) -> Item:
         "series": export.series,
         "version": export.version,
         "jobId": export.job_id,
-        "lastRun": None if export.last_run is None else json.dumps(export.last_run),
-        "running": None if export.running is None else json.dumps(export.running.to_document()),
+        "lastRun": None if export.last_run is None else json_text(export.last_run),
+        "running": None if export.running is None else json_text(export.running.to_document()),
         "windowEnd": rfc3339(export.window_end),
         "handledUntil": rfc3339(export.handled_until),
         "failures": export.failures,
-        "setAside": json.dumps(export.set_aside) if export.set_aside else None,
+        "setAside": json_text(export.set_aside) if export.set_aside else None,
         "message": export.message,
         "owner": None if export.owner is None else list(export.owner),
         "revision": export.revision,

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 _BUFFER_BYTES = 1024 * 1024
 _ZIPPED_WORKBOOKS = {"xl/workbook.bin": "xlsb", "content.xml": "ods"}
+_MAX_SHEET_NAME = 255  # in `detected`; Excel allows 31
 _MAX_WORKBOOK_PART_BYTES = 256 * 1024**2
 
 
@@ -219,11 +220,12 @@ class Conversion:
         self.detected = {"encoding": None, "bom": False, "delimiter": None, "headerRow": None, **found}
 
     def _read_sheet(self, sheet: SheetRows, declared: Dialect, kind: str) -> ConvertedFile:
-        self._detect(format=kind, sheet=sheet.name)
+        name = sheet.name[:_MAX_SHEET_NAME]
+        self._detect(format=kind, sheet=name)
         dialect = _plain_dialect(declared)
         texts = sheet_as_csv(sheet.rows, dialect, self._fields, self._sheet_writers)
         scan = self._convert(TextStream(texts), dialect, "utf-8")
-        detected = {"format": kind, "sheet": sheet.name, "headerRow": scan.header_row}
+        detected = {"format": kind, "sheet": name, "headerRow": scan.header_row}
         return self._typed(scan, dialect, kind, detected)
 
     def _sheet_writers(self, labels: list[str]) -> list[Callable[[Any], str]]:

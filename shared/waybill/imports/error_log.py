@@ -15,7 +15,7 @@ from waybill.errors import MalformedRequest
 from waybill.imports.job_files import error_log_key, summary_key
 from waybill.imports.rejects import ERROR_LOG_HEADER, Summary, error_log_line
 from waybill.jobs.model import Job
-from waybill.page_bytes import PageBytes
+from waybill.sizes import PageBytes
 from waybill.tabular.dialect import Dialect
 from waybill.tabular.formulas import unguard
 from waybill.tabular.records import cut

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from waybill.clock import Clock
@@ -28,6 +29,7 @@ from waybill.imports.sinks import NoSink
 from waybill.imports.source_object import ObjectFile, ObjectVersion
 from waybill.jobs.model import Job
 from waybill.jobs.uploads import Upload
+from waybill.sizes import PageBytes
 from waybill.tabular.detect import TextFormat
 from waybill.tabular.dialect import Dialect
 from waybill.tabular.recode import Recoded
@@ -78,21 +80,22 @@ class Preview:
     is_whole: bool = True
 
     def to_resource(self) -> dict[str, Any]:
-        """The preview as the API answers it."""
+        """The preview as the API answers it, with as many rows as fit into an answer."""
         error = self.error
-        return {
+        shown: dict[str, Any] = {
             "detected": self.detected,
             "sheets": self.sheets,
             "labels": self.labels,
             "fields": self.fields,
-            "rows": [
-                {"rowNumber": row.number, "cells": row.cells, "errors": [_as_member(each) for each in row.errors]}
-                for row in self.rows
-            ],
             "headerErrors": [_as_member(each) for each in self.header_errors],
             "error": error and {"code": error.type, "message": error.message, "rowNumber": error.row_number},
             "isWhole": self.is_whole,
         }
+        rows = (
+            {"rowNumber": row.number, "cells": row.cells, "errors": [_as_member(each) for each in row.errors]}
+            for row in self.rows
+        )
+        return {**shown, "rows": list(takewhile(PageBytes(shown).takes, rows))}
 
 
 class _Cut(Exception):

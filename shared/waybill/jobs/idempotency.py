@@ -29,6 +29,7 @@ from waybill.aws.table import Item, Key, Table
 from waybill.clock import Clock
 from waybill.errors import InvalidRequest, StillRunning
 from waybill.ids import Ids, new_token, time_ordered_uuid
+from waybill.sizes import json_text
 
 MAX_KEY = 255
 KEPT = timedelta(days=1)
@@ -106,7 +107,7 @@ class IdempotencyKeys:
 
     def complete(self, claim: Claim, answer: Mapping[str, Any]) -> None:
         """Store the response (JSON values) for repeated requests."""
-        self._update(claim, "answer", json.dumps(answer))
+        self._update(claim, "answer", json_text(answer))
 
     def unlock(self, claim: Claim) -> None:
         """The attempt failed and nobody knows how far it got: the next one need not wait, but it takes over."""

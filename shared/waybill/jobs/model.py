@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from waybill.errors import Conflict
+from waybill.sizes import MAX_MESSAGE
 
 
 class Process(StrEnum):
@@ -270,6 +271,8 @@ def finished(job: Job, status: Status, counts: Counts, now: datetime, retention:
     if not counts.balances():
         raise ValueError(f"job {job.job_id}: {counts} does not balance")
     expires, files_expire = retention.expiry(job, now)
+    if "error_message" in changes:
+        changes["error_message"] = _shortened(changes["error_message"])
     return dataclasses.replace(
         job,
         status=status,
@@ -281,6 +284,11 @@ def finished(job: Job, status: Status, counts: Counts, now: datetime, retention:
         files_expire_at=files_expire,
         **changes,
     )
+
+
+def _shortened(message: str | None) -> str | None:
+    """A message that quotes a file may be as long as the file's cells; the job is an item of a table."""
+    return message if message is None or len(message) <= MAX_MESSAGE else message[: MAX_MESSAGE - 1] + "…"
 
 
 @dataclass(frozen=True)

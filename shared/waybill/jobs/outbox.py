@@ -21,6 +21,7 @@ from waybill.aws.table import Item, Table
 from waybill.clock import Clock, HasTime, no_limit
 from waybill.jobs.items import job_from_item, job_item
 from waybill.jobs.model import Job
+from waybill.sizes import json_text
 from waybill.telemetry import entry_failed
 from waybill.timestamps import from_epoch, rfc3339
 
@@ -98,7 +99,7 @@ def outbox_item(job: Job, now: datetime) -> Item:
         "pk": "OUTBOX",
         "sk": _sort_key(job),
         "since": since,
-        "job": json.dumps(job_item(job), default=str),
+        "job": json_text(job_item(job), default=str),
         "expiresAt": since + KEPT_SECONDS,
     }
 

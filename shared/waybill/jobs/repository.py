@@ -37,6 +37,7 @@ from waybill.jobs.queue import after_newest, order_action, queue_key
 from waybill.jobs.removals import removal_item, removal_key
 from waybill.jobs.running import claim_action, release_action
 from waybill.jobs.runs import run_key
+from waybill.sizes import json_text
 from waybill.telemetry import read_each
 from waybill.timestamps import from_epoch, parse_rfc3339, rfc3339
 
@@ -202,7 +203,7 @@ class JobRepository:
         put = self._table.put_action
         actions = [
             put(job_item(job), NEW),
-            put({**_keyed(_definition_key(job.job_id)), "document": json.dumps(definition)}),
+            put({**_keyed(_definition_key(job.job_id)), "document": json_text(definition)}),
         ]
         if _joins_queue(job):
             actions[ORDER_POSITION:ORDER_POSITION] = [order_action(self._table, job), put(_keyed(queue_key(job)))]

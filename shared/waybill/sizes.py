@@ -1,0 +1,79 @@
+"""How large things may be that users give, and what Waybill answers.
+
+DynamoDB takes items of 400 KB (409,600 bytes). Documents are stored in items as JSON text: an entity, and in the
+snapshot of a job the entity with the export. Options are stored in the job, and again in its outbox entry. Whatever
+could not be stored later is refused at the door, with its size and the limit (`check_size`). Text is stored as it is:
+escaped, a letter of Cyrillic takes three times its bytes.
+
+Lambda refuses an answer of more than 6,291,556 bytes, and the caller gets a 500. A list therefore ends its page by
+bytes as well as by count: whoever fills a page asks `PageBytes` before each item.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from waybill.errors import TooLarge
+
+#: Of an entity as JSON. With an export and what else a snapshot has, it fits into an item.
+MAX_ENTITY_BYTES = 256 * 1024
+#: Of the definition of an export as JSON.
+MAX_EXPORT_BYTES = 32 * 1024
+#: Of the options of an import as JSON.
+MAX_OPTIONS_BYTES = 64 * 1024
+#: Characters of a job's message. The error log has the whole of it.
+MAX_MESSAGE = 2_000
+#: Of an answer as Lambda counts it. One item more, or the rest of the envelope, stays below the limit.
+ANSWER_BYTES = 5_000_000
+
+
+def json_text(value: Any, default: Callable[[Any], Any] | None = None) -> str:
+    """JSON without spaces, and with text as it is: what is stored, and what the API sends."""
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=default)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # a lone surrogate, which has no UTF-8
+        return json.dumps(value, separators=(",", ":"), default=default)
+    return text
+
+
+def check_size(what: str, value: Any, limit: int) -> None:
+    """
+    Args:
+        what: begins a sentence.
+        value: JSON values.
+
+    Raises:
+        TooLarge: the value's JSON has more bytes than the limit.
+    """
+    size = len(json_text(value).encode())
+    if size > limit:
+        raise TooLarge(f"{what} has {size:,} bytes as JSON; the limit is {limit:,}.")
+
+
+def answer_bytes(text: str) -> int:
+    """The bytes that JSON text takes in Lambda's answer, where it is a string in a JSON document again."""
+    return len(text.encode()) + text.count('"') + text.count("\\")
+
+
+class PageBytes:
+    """The bytes of a page that is being filled.
+
+    Args:
+        beside: what the answer contains besides the items.
+    """
+
+    def __init__(self, beside: Any = None) -> None:
+        self._left = ANSWER_BYTES - answer_bytes(json_text(beside))
+        self._is_empty = True
+
+    def takes(self, item: Any) -> bool:
+        """Add an item if it fits. The first one always does: a page that has none would never end."""
+        size = answer_bytes(json_text(item)) + 1
+        if size > self._left and not self._is_empty:
+            return False
+        self._left -= size
+        self._is_empty = False
+        return True
