@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 from typing import Any
 
+import pytest
+
 from tests import builders
+from waybill.aws.dynamodb import BatchWriter
 from waybill.bootstrap import Services
 from waybill.imports.deduplicate import deduplicate_import
 from waybill.imports.finish import finish_import
@@ -33,16 +37,56 @@ def start(services: Services, s3: Any, data: bytes, **arguments: Any) -> Job:
 
 def run(services: Services, job: Job) -> Job:
     """Runs the steps of an import as the state machine does."""
-    planned = plan_import(services, job.job_id)
-    if planned["outcome"] == "planned":
-        if planned["needsPrecheck"]:
-            for chunk in range(planned["chunks"]):
-                precheck_chunk(services, job.job_id, chunk)
-            deduplicate_import(services, job.job_id)
-        for chunk in range(planned["chunks"]):
-            load_chunk(services, job.job_id, chunk)
-        finish_import(services, job.job_id)
+    job = prepared(services, job)
+    return job if job.is_terminal else load_and_finish(services, job)
+
+
+def planned(services: Services, s3: Any, data: bytes, **options: str) -> Job:
+    """An import whose chunks can be loaded."""
+    return prepared(services, start(services, s3, data, key="drop/contacts/x.csv", **options))
+
+
+def prepared(services: Services, job: Job) -> Job:
+    """Runs the steps of an import up to the load."""
+    plan = plan_import(services, job.job_id)
+    if plan["needsPrecheck"]:
+        for chunk in range(plan["chunks"]):
+            precheck_chunk(services, job.job_id, chunk)
+        deduplicate_import(services, job.job_id)
     return services.jobs.get(job.job_id)
+
+
+def load_and_finish(services: Services, job: Job) -> Job:
+    for chunk in range(services.jobs.get(job.job_id).chunks or 0):
+        load_chunk(services, job.job_id, chunk)
+    return finish(services, job)
+
+
+def finish(services: Services, job: Job, failure: str | None = None) -> Job:
+    finish_import(services, job.job_id, failure)
+    return services.jobs.get(job.job_id)
+
+
+def die_in(services: Services, job: Job, chunk: int, monkeypatch: pytest.MonkeyPatch, requests: int) -> None:
+    """Load a chunk in a worker that dies after so many requests to the table, at the latest before it commits."""
+    sent, send = itertools.count(), BatchWriter._send
+
+    def dying(writer: BatchWriter, *arguments: Any) -> None:
+        if next(sent) == requests:
+            while writer._in_flight:  # they arrive all the same, and nobody is told
+                writer._wait_for_network(1.0)
+                writer._collect()
+            raise Crash
+        send(writer, *arguments)
+
+    with monkeypatch.context() as patch, pytest.raises(Crash):
+        patch.setattr(BatchWriter, "_send", dying)
+        patch.setattr(services.ledger, "commit", lambda *_: (_ for _ in ()).throw(Crash))
+        load_chunk(services, job.job_id, chunk)
+
+
+def listed(services: Services, job: Job) -> set[int]:
+    return {int(row[0]) for row in rejects(services, job)[1:]}
 
 
 def executions(services: Services) -> set[str]:

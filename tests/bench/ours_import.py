@@ -236,8 +236,8 @@ def validate_file(services: Any) -> dict[str, Any]:
             digest_file.add(block.digests, block.rows)
         digest_files.append(digest_file.to_bytes())
     reads = [lambda start, end, data=data: data[start:end] for data in digest_files]
-    for rows in repeated_by_partition(reads, plan.key_partitions):
-        found += [(row, 0, "duplicate-key") for row in rows]
+    for groups in repeated_by_partition(reads, plan.key_partitions):
+        found += [(row, 0, "duplicate-key") for rows in groups for row in rows]
     return {"valid": good, "errors": sorted(found)}
 
 

@@ -17,7 +17,12 @@ from tests.importing import (
     BAD_ROWS,
     Crash,
     counts,
+    die_in,
+    finish,
+    listed,
     live,
+    load_and_finish,
+    planned,
     records,
     rejected_types,
     rejects,
@@ -28,7 +33,6 @@ from waybill.bootstrap import Services
 from waybill.entities.model import Target
 from waybill.errors import Conflict, Superseded
 from waybill.imports.deduplicate import deduplicate_import
-from waybill.imports.finish import finish_import
 from waybill.imports.load import load_chunk
 from waybill.imports.plan import plan_import
 from waybill.imports.precheck import precheck_chunk
@@ -43,57 +47,13 @@ def contacts(services: Services) -> None:
     services.entities.put(builders.entity())
 
 
-def planned(services: Services, s3: Any, data: bytes, **options: str) -> Job:
-    """An import whose chunks can be loaded."""
-    job = start(services, s3, data, key="drop/contacts/x.csv", **options)
-    plan = plan_import(services, job.job_id)
-    if plan["needsPrecheck"]:
-        for chunk in range(plan["chunks"]):
-            precheck_chunk(services, job.job_id, chunk)
-        deduplicate_import(services, job.job_id)
-    return services.jobs.get(job.job_id)
-
-
 def stop(services: Services, job: Job) -> Job:
     return stop_job(services, services.jobs.get(job.job_id))
-
-
-def load_and_finish(services: Services, job: Job) -> Job:
-    for chunk in range(services.jobs.get(job.job_id).chunks or 0):
-        load_chunk(services, job.job_id, chunk)
-    return finish(services, job)
-
-
-def finish(services: Services, job: Job, failure: str | None = None) -> Job:
-    finish_import(services, job.job_id, failure)
-    return services.jobs.get(job.job_id)
-
-
-def die_in(services: Services, job: Job, chunk: int, monkeypatch: pytest.MonkeyPatch, requests: int) -> None:
-    """Load a chunk in a worker that dies after so many requests to the table, at the latest before it commits."""
-    sent, send = itertools.count(), BatchWriter._send
-
-    def dying(writer: BatchWriter, *arguments: Any) -> None:
-        if next(sent) == requests:
-            while writer._in_flight:  # they arrive all the same, and nobody is told
-                writer._wait_for_network(1.0)
-                writer._collect()
-            raise Crash
-        send(writer, *arguments)
-
-    with monkeypatch.context() as patch, pytest.raises(Crash):
-        patch.setattr(BatchWriter, "_send", dying)
-        patch.setattr(services.ledger, "commit", lambda *_: (_ for _ in ()).throw(Crash))
-        load_chunk(services, job.job_id, chunk)
 
 
 def written_by(services: Services, job: Job) -> set[str]:
     """Keys of the records, and of the tombstones, that a job wrote."""
     return {key for key, item in records(services, without=()).items() if item["_by"]["S"] == job.job_id}
-
-
-def listed(services: Services, job: Job) -> set[int]:
-    return {int(row[0]) for row in rejects(services, job)[1:]}
 
 
 # Stop

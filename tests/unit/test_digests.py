@@ -23,8 +23,8 @@ def test_repeated_keys_are_found_across_chunks_and_partitions(chunks: list[list[
             rows_of.setdefault(key, []).append(number)
         files.append(digest_file.to_bytes())
     reads = [lambda start, end, data=data: data[start:end] for data in files]
-    found = [number for again in repeated_by_partition(reads, partitions) for number in again]
-    assert sorted(found) == sorted(number for rows in rows_of.values() if len(rows) > 1 for number in rows)
+    found = [rows for groups in repeated_by_partition(reads, partitions) for rows in groups]
+    assert sorted(found) == sorted(rows for rows in rows_of.values() if len(rows) > 1)
 
 
 @pytest.mark.parametrize(("rows", "partitions"), [(1, 1), (250_000, 1), (250_001, 2), (1_000_001, 8), (10**8, 512)])

@@ -11,6 +11,8 @@ _Value = TypeVar("_Value")
 
 #: The error of a row that another row of the file replaces.
 DUPLICATE_KEY = "duplicate-key"
+#: The error of a row whose text is gone with the file; and of a job with such rows.
+SOURCE_CHANGED = "source-changed"
 
 
 class RowError(NamedTuple):
@@ -101,9 +103,10 @@ class RowBlock:
         return bad[count - 1] + 1 if len(bad) >= count else None
 
     def stop(self, end_row: int, lost: Container[int] = ()) -> None:
-        """Makes the rows from `end_row` on unprocessed, and the good ones in `lost`."""
+        """Makes the rows from `end_row` on unprocessed, and the good ones in `lost`. Those that another row of the file
+        replaces stay rejected: they are not to be imported later."""
         taken = [row for row in self.rows if row >= end_row or row in lost]
-        taken += [row for row in self.errors if row >= end_row]
+        taken += [row for row, errors in self.errors.items() if row >= end_row and errors[0].type != DUPLICATE_KEY]
         self._keep(lambda row: row < end_row and row not in lost)
         self.errors |= {row: [stopped(row)] for row in taken}
         self.unprocessed += len(taken)

@@ -16,14 +16,14 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from itertools import compress
 from typing import TYPE_CHECKING
 
 from waybill.aws.files import SourceChanged, Writer
-from waybill.entities.row_results import RowBlock, RowError, stopped
+from waybill.entities.row_results import DUPLICATE_KEY, SOURCE_CHANGED, RowBlock, RowError, stopped
 from waybill.imports.chunks import chunk_segments, reader_of
 from waybill.imports.deadline import RESERVE_SECONDS, Remaining, whole_invocation
 from waybill.imports.digests import DigestFile
@@ -199,7 +199,7 @@ class _Loader:
         except SourceChanged:
             self._sink.flush()
             self._list_lost_source(tally, report)
-        outputs.put_details(report, digests if tally.imported else None)
+        outputs.put_details(report, keys=digests if tally.imported else None)
         return tally, report
 
     def _note_progress(self, tally: _Tally) -> None:
@@ -258,19 +258,26 @@ class _Loader:
         return _Written(handed_in, search.missing | unasked, known.refused, end_row)
 
     def list_stopped(self, tally: _Tally, outputs: _PartFiles, written: _Written) -> tuple[_Tally, ChunkRejects]:
-        """Report the rows of a stopped part: what was written counts, the rest is listed."""
+        """Report the rows of a stopped part: what was written counts, the rest is listed.
+
+        A relaunch imports what is listed as stopped, so a row that a later row of the file replaces must not be. Where
+        repeated keys were found before the load, such rows are rejected here. Otherwise the digests of the valid rows
+        that are left are kept, for the finish to compare them with those of all imported rows.
+        """
         losers = _read_losers(self._services, self._job, self._chunk.number) if self._policy.needs_precheck else {}
         report = ChunkRejects(self._plan.rejects_format, outputs.rejects, outputs.error_log)
-        digests = DigestFile(self._plan.key_partitions)
+        digests, left = DigestFile(self._plan.key_partitions), DigestFile(self._plan.key_partitions)
         try:
             for segment, row, count in self._segments(tally):
                 self._heartbeat.check()
-                if row >= written.handed_in:
-                    for number, raw in self._reader.raw_rows(segment, row, count):
-                        report.reject(raw, [stopped(number)])
-                        tally.unprocessed += 1
-                else:
+                is_rest = row >= written.handed_in
+                if not is_rest or self._is_searched:
                     block = self._reader.read(segment, row, count, self._services.clock.now(), None)
+                    is_left = [at >= written.handed_in or at in written.lost for at in block.rows]
+                    left.add(list(compress(block.digests, is_left)), list(compress(block.rows, is_left)))
+                if is_rest:
+                    self._list_rest(self._reader.raw_rows(segment, row, count), losers, tally, report)
+                else:
                     self._reader.reject_keys(block, losers)
                     self._reader.reject_keys(block, written.refused)
                     if self._policy.refuses_all:
@@ -278,13 +285,40 @@ class _Loader:
                     block.stop(written.handed_in, written.lost)
                     report.reject_all(block.rejected())
                     self._count(tally, block, digests)
-                if written.end_row is not None and written.end_row <= tally.next_row < self._end_row:
+                if tally.next_row < self._end_row and self._is_to_pause(tally.next_row, written):
                     tally.is_last = False
                     break
         except SourceChanged:
             self._list_lost_source(tally, report)
-        outputs.put_details(report, digests if tally.imported else None)
+        has_left = self._is_searched and tally.unprocessed > tally.lost
+        outputs.put_details(report, keys=digests if tally.imported else None, left=left if has_left else None)
         return tally, report
+
+    def _list_rest(
+        self, rows: Iterable[tuple[int, str]], losers: Mapping[int, RowError], tally: _Tally, report: ChunkRejects
+    ) -> None:
+        """List rows that nobody came to."""
+        for number, raw in rows:
+            loser = losers.get(number)
+            if loser is not None and loser.type == DUPLICATE_KEY:
+                report.reject(raw, [self._reader.at_key(loser, raw)])
+                tally.rejected += 1
+                tally.repeated += 1
+            else:
+                report.reject(raw, [stopped(number)])
+                tally.unprocessed += 1
+
+    def _is_to_pause(self, next_row: int, written: _Written) -> bool:
+        """Whether the list of a stopped part ends before a row: the table was not asked about what follows, or all rows
+        that were written are listed and the time is over."""
+        if written.end_row is not None and written.end_row <= next_row:
+            return True
+        return next_row >= written.handed_in and self._remaining_seconds() < RESERVE_SECONDS
+
+    @property
+    def _is_searched(self) -> bool:
+        """Whether the finish searches for repeated keys."""
+        return self._plan.key_partitions > 0 and not self._policy.needs_precheck
 
     @property
     def _end_row(self) -> int:
@@ -303,7 +337,7 @@ class _Loader:
         tally.rejected += block.rejected_count
         tally.unprocessed += block.unprocessed
         tally.repeated += block.repeated
-        if self._plan.key_partitions and not self._policy.needs_precheck:
+        if self._is_searched:
             digests.add(block.digests, block.rows)
 
     def _before_send(self) -> None:
@@ -344,14 +378,13 @@ class _Loader:
 
     def _list_lost_source(self, tally: _Tally, report: ChunkRejects) -> None:
         """List the remaining rows by number, with empty cells: their text is gone."""
-        cells = self._plan.dialect.delimiter * (len(self._plan.labels) - 1)
         message = "The file was overwritten or deleted while it was imported."
         for row in self._chunk.data_rows(tally.next_row):
-            report.reject(cells, [RowError.whole(row, "source-changed", message)])
+            report.reject(self._plan.empty_row, [RowError.whole(row, SOURCE_CHANGED, message)])
             tally.unprocessed += 1
             tally.lost += 1
         tally.next_row, tally.next_byte = self._end_row, self._chunk.end
-        tally.failure, tally.is_last = "source-changed", True
+        tally.failure, tally.is_last = SOURCE_CHANGED, True
 
 
 def _read_losers(services: Services, job: Job, chunk: int) -> dict[int, RowError]:
@@ -370,15 +403,21 @@ class _PartFiles:
         self.rejects = _LazyWriter(self, "rejects")
         self.error_log = _LazyWriter(self, "errors")
 
-    def put_details(self, report: ChunkRejects, digests: DigestFile | None) -> None:
-        """Write the files about the part as a whole. Nothing can be rejected afterwards."""
+    def put_details(self, report: ChunkRejects, *, keys: DigestFile | None, left: DigestFile | None = None) -> None:
+        """Write the files about the part as a whole. Nothing can be rejected afterwards.
+
+        Args:
+            keys, left: the digests of the imported rows, and of the valid ones that are listed as stopped.
+        """
         for output in (self.rejects, self.error_log):
             output.end(keep=True)  # first, so that their buffers are not in memory together with the digests
         if report.rows:
             self._put("index", report.index())
             self._put("summary", report.summary.to_json())
-        if digests is not None:
-            self._put("keys", digests.to_bytes())
+        if keys is not None:
+            self._put("keys", keys.to_bytes())
+        if left is not None:
+            self._put("left-keys", left.to_bytes())
 
     def discard(self) -> None:
         for output in (self.rejects, self.error_log):

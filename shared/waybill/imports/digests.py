@@ -1,8 +1,11 @@
 """Digest files: the digests of a chunk's keys, in which later steps find keys that are repeated in the file.
 
 A digest file holds, for each of P partitions (by the digest's low bits), the 64-bit digests of the chunk's valid rows
-and their row numbers. P grows with the file, so that one partition of all chunks together fits in memory. Rows with
-equal digests are unverified until their keys themselves are compared (`waybill.imports.duplicates`).
+and their row numbers. P grows with the file, so that one partition of all chunks together fits in memory.
+
+Equal digests are not equal keys: among a billion keys two have the same 64 bits by chance in one file of forty, and
+whoever wants to can make such keys, because xxh3 has no secret. Rows with equal digests are unverified until their keys
+themselves are compared (`waybill.imports.duplicates`), and nothing is rejected as a repeated key without that.
 
     uint32 count[P] | per partition: uint64 digest[count], uint64 row[count]      (little-endian)
 """
@@ -75,8 +78,8 @@ class DigestFile:
         return content
 
 
-def repeated_by_partition(reads: Sequence[RangeReader], partitions: int, first: int = 0) -> Iterator[list[int]]:
-    """Yields for each partition, from `first` on, the rows whose digest is repeated among all files, ascending.
+def repeated_by_partition(reads: Sequence[RangeReader], partitions: int, first: int = 0) -> Iterator[list[list[int]]]:
+    """Yields for each partition, from `first` on, the rows of each digest that is repeated among all files, ascending.
 
     Partitions follow each other in a file, so that one request a file reads as many as fit into memory.
     """
@@ -104,8 +107,8 @@ def _read_partitions(
     return parts
 
 
-def repeated(chunks: Iterable[tuple[array[int], array[int]]]) -> list[int]:
-    """The rows whose digest is repeated among all chunks, ascending."""
+def repeated(chunks: Iterable[tuple[array[int], array[int]]]) -> list[list[int]]:
+    """The rows of each digest that is repeated among all chunks, ascending."""
     pairs = list(chunks)
     digests = array("Q")
     for chunk_digests, _ in pairs:
@@ -118,9 +121,12 @@ def repeated(chunks: Iterable[tuple[array[int], array[int]]]) -> list[int]:
         if digest in seen:
             again.add(digest)
         seen.add(digest)
-    return sorted(
-        row for chunk_digests, rows in pairs for digest, row in zip(chunk_digests, rows, strict=True) if digest in again
-    )
+    groups: dict[int, list[int]] = {digest: [] for digest in again}
+    for chunk_digests, rows in pairs:
+        for digest, row in zip(chunk_digests, rows, strict=True):
+            if digest in again:
+                groups[digest].append(row)
+    return [sorted(rows) for rows in groups.values()]
 
 
 def _has_repeats(digests: array[int]) -> bool:

@@ -13,6 +13,7 @@ import heapq
 import json
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -34,7 +35,7 @@ class Found(NamedTuple):
 
     `number` is that with which it is shown to people. `value` is what is compared; `field_number`, `field_name` and
     `cell` say where it is in the file (`Place`). `text` (the row's request) and `raw` (the row as in the file) are set
-    where the caller writes rows.
+    where the caller writes rows. `is_left`: the row was not imported; the rejects of its part list it as stopped.
     """
 
     row: int
@@ -45,6 +46,7 @@ class Found(NamedTuple):
     cell: str | None
     text: str = ""
     raw: str = ""
+    is_left: bool = False
 
     def error(self, type: str, message: str) -> RowError:
         """The error of losing to another row."""
@@ -52,10 +54,11 @@ class Found(NamedTuple):
 
 
 class Loser(NamedTuple):
-    """A valid row that is not imported, because of another row."""
+    """A valid row that is not imported, because of another row. `raw` and `is_left` are as in `Found`."""
 
     error: RowError
     raw: str = ""
+    is_left: bool = False
 
     @property
     def row(self) -> int:
@@ -83,13 +86,13 @@ class _State:
     """Where a search is.
 
     `batch` is the number of finished batches and `partition` the next one to search. Of the current batch, `unverified`
-    are the rows, `chunk` is the first chunk in which they have not been read again (None while rows are gathered), and
-    `written` is the caller's progress.
+    are the rows of each repeated digest, `chunk` is the first chunk in which they have not been read again (None while
+    rows are gathered), and `written` is the caller's progress.
     """
 
     batch: int = 0
     partition: int = 0
-    unverified: list[int] = field(default_factory=list)
+    unverified: list[list[int]] = field(default_factory=list)
     chunk: int | None = None
     written: int = 0
 
@@ -132,6 +135,12 @@ class DuplicateSearch:
                 groups.setdefault(found.value, []).append(found)
             yield [rows for rows in groups.values() if len(rows) > 1]
 
+    def unread(self) -> Iterator[list[list[int]]]:
+        """Yields for each unfinished batch the rows that have equal digests, two or more in each list, ascending. For a
+        caller that cannot read them again; otherwise as `batches`."""
+        while self._gather():
+            yield self._state.unverified
+
     @property
     def written(self) -> int:
         """The caller's progress in the current batch; 0 when the batch begins."""
@@ -143,7 +152,7 @@ class DuplicateSearch:
 
     def done(self, losers: Iterable[Loser]) -> None:
         """Finish the current batch: save its losers."""
-        lines = ((*loser.error, loser.raw) for loser in sorted(losers, key=by_row))
+        lines = ((*loser.error, loser.raw, loser.is_left) for loser in sorted(losers, key=by_row))
         self._write(f"losers-{self._state.batch:04d}", lines)
         self._state = _State(self._state.batch + 1, self._state.partition)
         self._found = []
@@ -158,23 +167,26 @@ class DuplicateSearch:
         return heapq.merge(*map(self._batch_losers, range(self._state.batch)), key=by_row)
 
     def _batch_losers(self, batch: int) -> Iterator[Loser]:
-        for *error, raw in self._read(f"losers-{batch:04d}"):
-            yield Loser(RowError(*error), raw)
+        for *error, raw, is_left in self._read(f"losers-{batch:04d}"):
+            yield Loser(RowError(*error), raw, is_left)
 
     def _gather(self) -> bool:
         """Search partitions until a pass has enough unverified rows; False when none are left."""
         state = self._state
         if state.chunk is None:
-            while state.partition < self._partitions and len(state.unverified) < digests.UNVERIFIED_PER_PASS:
-                state.unverified += next(self._repeated)
+            rows = sum(map(len, state.unverified))
+            while state.partition < self._partitions and rows < digests.UNVERIFIED_PER_PASS:
+                groups = next(self._repeated)
+                state.unverified += groups
                 state.partition += 1
+                rows += sum(map(len, groups))
             state.chunk = 0
         return bool(state.unverified)
 
     def _read_again(self) -> None:
         """Read the unverified rows again; those of a chunk count only once all of them are read."""
         state, of_chunk = self._state, list[Found]()
-        for chunk, found in self._read_rows(frozenset(state.unverified), state.chunk or 0):
+        for chunk, found in self._read_rows(frozenset(chain.from_iterable(state.unverified)), state.chunk or 0):
             if chunk != state.chunk:
                 self._found += of_chunk
                 state.chunk, of_chunk = chunk, []
@@ -207,7 +219,7 @@ def earlier_rows(rows: Sequence[Found]) -> Iterator[Loser]:
     *earlier, winner = rows
     message = f"Row {winner.number} has the same key and replaces this row."
     for found in earlier:
-        yield Loser(found.error(DUPLICATE_KEY, message), found.raw)
+        yield Loser(found.error(DUPLICATE_KEY, message), found.raw, found.is_left)
 
 
 def later_rows(rows: Sequence[Found], names: Sequence[str], gone: Container[int]) -> Iterator[Loser]:

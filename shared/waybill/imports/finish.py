@@ -7,7 +7,9 @@ written last: it means that the files exist.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import chain
@@ -16,17 +18,18 @@ from typing import TYPE_CHECKING
 
 from waybill.aws.dynamodb import BatchWriter
 from waybill.aws.files import NotDeleted, SourceChanged
-from waybill.entities.row_results import RowError
+from waybill.entities.row_results import DUPLICATE_KEY, SOURCE_CHANGED, RowError
 from waybill.ids import new_token
 from waybill.imports.chunk_loader import load_leased_chunk
 from waybill.imports.chunks import read_rows_again, reader_of
 from waybill.imports.deadline import OutOfTime, Remaining, check_time, whole_invocation
 from waybill.imports.digests import RangeReader
-from waybill.imports.duplicates import DuplicateSearch, Found, earlier_rows
+from waybill.imports.duplicates import DuplicateSearch, Found, Loser, earlier_rows
 from waybill.imports.job_files import part_prefix
 from waybill.imports.plan_document import ImportPlan, read_plan
 from waybill.imports.policy import Policy
 from waybill.imports.register import fail_import, start_next
+from waybill.imports.rejects import RejectsIndex
 from waybill.imports.result_files import join_result_files
 from waybill.imports.row_reader import RowReader
 from waybill.jobs.giving_up import failure_code
@@ -41,7 +44,7 @@ WINNERS_PER_CHECK = 2_000
 # Stamped on rows that are read again; the time of writing replaces it in those that are written.
 _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 _MESSAGES = {
-    "source-changed": "The file was overwritten or deleted while it was imported.",
+    SOURCE_CHANGED: "The file was overwritten or deleted while it was imported.",
     "rejected-rows": "{counts.rejected:,} of {counts.total:,} rows are bad, and all-or-nothing then imports none.",
     "internal-error": "A step of the import failed repeatedly; the rejects file lists the rows that were not imported.",
     "timed-out": "A step of the import failed for more than an hour; the rejects file lists the rows that were not "
@@ -111,20 +114,15 @@ def _finish_planned(
         check_time(remaining_seconds)
 
     policy = Policy.of(job)
-    search = None if policy.needs_precheck or not plan.key_partitions else _search(services, job, plan, ledger, tick)
     entries = [entry for chunk in plan.chunks for entry in ledger[chunk.number]]
+    left = _RowsLeft(services, job, entries)
+    search = None
+    if plan.key_partitions and not policy.needs_precheck:
+        search = _search(services, job, plan, entries, left, tick)
     try:
-        if search is not None and not write_winners(services, job, plan, search, heartbeat, tick):
-            failure = "source-changed"
-        repeated = sum(1 for _ in search.losers()) if search else 0
-        counts = Counts(
-            total=job.counts.total,
-            imported=sum(entry.imported for entry in entries) - repeated,
-            rejected=sum(entry.rejected for entry in entries) + repeated,
-            unprocessed=sum(entry.unprocessed for entry in entries),
-            repeated=sum(entry.repeated for entry in entries) + repeated,
-            lost=sum(entry.lost for entry in entries),
-        )
+        if search is not None:
+            write_winners(services, job, plan, search, left, heartbeat, tick)
+        counts, lost_late = _counts(job, entries, search.losers() if search else ())
         has_rejects = bool(counts.rejected or counts.unprocessed)
         if has_rejects:
             join_result_files(services, job, plan, entries, search.losers() if search else iter(()), tick)
@@ -133,6 +131,8 @@ def _finish_planned(
             search.keep()
         raise
     failure = next((entry.failure for entry in entries if entry.failure), failure)  # a part knows the cause
+    if lost_late:
+        failure = SOURCE_CHANGED
     if policy.refuses_all:
         failure = "rejected-rows"
     ended = finished(
@@ -150,6 +150,26 @@ def _finish_planned(
     if ended.outcome is Outcome.SUCCESS and not job.dry_run:
         services.duplicates.remember(job, plan.sha256)
     return services.jobs.finish(ended, Status.IN_PROGRESS, owns(FINISH, attempt))
+
+
+def _counts(job: Job, entries: Sequence[LedgerEntry], losers: Iterable[Loser]) -> tuple[Counts, int]:
+    """(the job's rows by fate, how many of the losers are lost: `_unsettled`)."""
+    found = Counter((loser.error.type, loser.is_left) for loser in losers)
+    lost = found[SOURCE_CHANGED, False] + found[SOURCE_CHANGED, True]
+    left = found[DUPLICATE_KEY, True] + found[SOURCE_CHANGED, True]
+
+    def total(name: str) -> int:
+        return sum(getattr(entry, name) for entry in entries)
+
+    counts = Counts(
+        total=job.counts.total,
+        imported=total("imported") - found.total() + left,
+        rejected=total("rejected") + found.total(),
+        unprocessed=total("unprocessed") - left,
+        repeated=total("repeated") + found.total() - lost,
+        lost=total("lost") + lost,
+    )
+    return counts, lost
 
 
 def _complete_ledger(
@@ -179,14 +199,15 @@ def _search(
     services: Services,
     job: Job,
     plan: ImportPlan,
-    ledger: Mapping[int, Sequence[LedgerEntry]],
+    entries: Sequence[LedgerEntry],
+    left: _RowsLeft,
     tick: Callable[[], None],
 ) -> DuplicateSearch:
-    """The search for imported rows with equal keys. Rows that were not written do not take part."""
+    """The search for valid rows with equal keys, imported or left over."""
     bucket, reader, form = services.settings.files_bucket, reader_of(services, job, plan), plan.rejects_format
 
-    def key_reader(entry: LedgerEntry) -> RangeReader:
-        key = part_prefix(job.job_id, entry.chunk, entry.part, entry.attempt) + "keys"
+    def key_reader(entry: LedgerEntry, name: str) -> RangeReader:
+        key = part_prefix(job.job_id, entry.chunk, entry.part, entry.attempt) + name
 
         def read(start: int, end: int) -> bytes:
             tick()
@@ -200,11 +221,13 @@ def _search(
             for chunk, row, block, at in again:
                 raw = block.raw(row)
                 place, text = reader.key_place(raw), block.texts[at].decode()
-                yield chunk, Found(row, form.row_number(row, raw), block.keys[at], *place, text, raw)
+                yield chunk, Found(row, form.row_number(row, raw), block.keys[at], *place, text, raw, left.has(row))
         except SourceChanged:
             raise _SourceGone from None
 
-    reads = [key_reader(entry) for entry in chain.from_iterable(ledger.values()) if entry.imported]
+    reads = [key_reader(entry, "keys") for entry in entries if entry.imported]
+    if reads:  # only imported rows replace others
+        reads += [key_reader(entry, "left-keys") for entry in entries if entry.left]
     prefix = f"{job_prefix(job.job_id)}finish/keys/"
     return DuplicateSearch(services.files, bucket, prefix, reads, plan.key_partitions, read_rows)
 
@@ -214,24 +237,29 @@ def write_winners(
     job: Job,
     plan: ImportPlan,
     search: DuplicateSearch,
+    left: _RowsLeft,
     heartbeat: Heartbeat,
     tick: Callable[[], None],
-) -> bool:
-    """Write the last valid row of each repeated key again.
+) -> None:
+    """Write the last imported row of each repeated key again; the earlier rows lose, also those that are left over.
 
     Chunks are loaded side by side and requests overtake each other, so nobody knows which row of a key came last.
-    Written after everything else, the winners are what the table holds.
+    Written after everything else, the winners are what the table holds. A row that is left over before its winner is
+    rejected, because a relaunch would write it over the winner; one after it is left for the relaunch.
 
-    Returns:
-        False when the source is gone: then any of the rows of a repeated key may stand, and each of them counts as
-        imported.
+    When the file is gone, the winners that are not written yet cannot be, and nobody can tell which of their rows the
+    table holds: `_unsettled`.
+
+    Args:
+        left: the rows that are listed as stopped.
 
     Raises:
         OutOfTime: the search can be saved.
     """
     reader = reader_of(services, job, plan)
     try:
-        for groups in search.batches():
+        for found in search.batches():
+            groups = [rows for rows in map(_up_to_winner, found) if len(rows) > 1]
             winners = [rows[-1].text for rows in groups]
             with BatchWriter(
                 services.new_dynamodb(WRITE_TIMEOUT_SECONDS),
@@ -248,8 +276,63 @@ def write_winners(
             search.done(loser for rows in groups for loser in earlier_rows(rows))
             tick()
     except _SourceGone:
-        return False
-    return True
+        for unread in search.unread():
+            left_over = {row for row in sorted(chain.from_iterable(unread)) if left.has(row)}
+            search.done(loser for rows in unread for loser in _unsettled(rows, left_over, plan.empty_row))
+            tick()
+
+
+def _up_to_winner(rows: list[Found]) -> list[Found]:
+    """The rows of one key up to the last that was imported."""
+    last = max((at for at, found in enumerate(rows) if not found.is_left), default=-1)
+    return rows[: last + 1]
+
+
+def _unsettled(rows: Sequence[int], left: Container[int], raw: str) -> Iterator[Loser]:
+    """The losers among rows with equal digests, when the file is gone: all of which nobody can tell whether they stand.
+
+    Of several imported rows the table holds one, if their keys are equal, and whether they are is in the file only. So
+    none of them counts as imported. A single one stands. Rows that are left over before an imported one may be older
+    rows of its key, and are not for a relaunch.
+    """
+    imported = [row for row in rows if row not in left]
+    if not imported:
+        return
+    winner, only = imported[-1], len(imported) == 1
+    for row in rows:
+        if row > winner or (row == winner and only):
+            return
+        other = winner if row != winner else imported[-2]
+        message = (
+            f"The file was overwritten or deleted before this row and row {other} were compared. They seem to have the "
+            "same key, of which the table holds one row."
+        )
+        yield Loser(RowError.whole(row, SOURCE_CHANGED, message), raw, row in left)
+
+
+class _RowsLeft:
+    """The rows that the parts of a job list as stopped. Quick for rows that are asked for in ascending order.
+
+    Only for valid rows: of a job whose repeated keys were not found before the load, a part has no other valid rows in
+    its rejects.
+    """
+
+    def __init__(self, services: Services, job: Job, entries: Sequence[LedgerEntry]) -> None:
+        self._services, self._job, self._entries = services, job, entries
+        self._ends = [entry.next_row for entry in entries]
+        self._part, self._listed = -1, RejectsIndex.from_bytes(b"").rows
+
+    def has(self, row: int) -> bool:
+        part = bisect_right(self._ends, row)
+        if not self._entries[part].left:
+            return False
+        if part != self._part:
+            entry = self._entries[part]
+            key = part_prefix(self._job.job_id, entry.chunk, entry.part, entry.attempt) + "index"
+            data = self._services.files.read(self._services.settings.files_bucket, key)
+            self._part, self._listed = part, RejectsIndex.from_bytes(data).rows
+        at = bisect_left(self._listed, row)
+        return at < len(self._listed) and self._listed[at] == row
 
 
 def _stamped(texts: Sequence[str], reader: RowReader, now: datetime) -> list[bytes]:

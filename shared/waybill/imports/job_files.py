@@ -3,7 +3,7 @@
 jobs/{id}/plan.json                            the plan
 jobs/{id}/source.csv                           the source, where it was converted
 jobs/{id}/checks/…                             what the precheck and the deduplication found
-jobs/{id}/chunks/{chunk}/{attempt}/{part}/…    rejects, error log, index, summary and key digests of a part
+jobs/{id}/chunks/{chunk}/{attempt}/{part}/…    rejects, error log, index, summary of a part, digests of its keys
 jobs/{id}/finish/…                             how far the finish came
 jobs/{id}/rejects.csv, error-log.csv, summary.json
 """

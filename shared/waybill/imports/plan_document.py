@@ -66,6 +66,11 @@ class ImportPlan:
             return DialectRejects(delimiter, quote_char, self.encoding, strip, self.dialect)
         return RejectsFormat(delimiter, quote_char, self.encoding, strip)
 
+    @property
+    def empty_row(self) -> str:
+        """A row whose cells are empty, for the rejects file."""
+        return self.dialect.delimiter * (len(self.labels) - 1)
+
     def to_json(self, job_id: str) -> bytes:
         """The plan as a document whose `chunks` are the items of the state machine's maps."""
         document = asdict(self)

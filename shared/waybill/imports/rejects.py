@@ -1,7 +1,7 @@
 """The rejects file and the error log: written part by part, joined by the finish, read by the API.
 
 Each part of a chunk writes the lines of both files in their final form, and an index of where each row's lines begin,
-so that the finish can insert more rows (earlier ones of a repeated key) without parsing anything.
+so that the finish can insert or replace rows (earlier ones of a repeated key) without parsing anything.
 
     rejects file   _row,_type,_reason, then the record exactly as it stood, in the source's delimiter and encoding
     error log      rowNumber,fieldNumber,fieldName,type,cell,message      UTF-8 CSV, one line per error
@@ -129,6 +129,7 @@ class Summary:
         self._groups: dict[tuple[str, str | None], dict[str, Any]] = {}
 
     def add(self, error: RowError, count: int = 1) -> None:
+        """Count an error so many times; -1 takes back one that was counted."""
         self._add(error.type, error.field_name, count, error.cell)
 
     def _add(self, type: str, field_name: str | None, count: int, sample: str | None) -> None:
@@ -147,7 +148,8 @@ class Summary:
 
     def groups(self) -> list[dict[str, Any]]:
         """Most frequent first."""
-        return sorted(self._groups.values(), key=lambda group: -int(group["count"]))
+        found = [group for group in self._groups.values() if group["count"] > 0]
+        return sorted(found, key=lambda group: -int(group["count"]))
 
     def to_json(self) -> bytes:
         return json.dumps(self.groups(), ensure_ascii=False).encode("utf-8", "replace")
@@ -230,29 +232,47 @@ class RejectsIndex:
 def insert_rows(
     content: Iterator[bytes], rows: array[int], offsets: array[int], more: Sequence[tuple[int, bytes]]
 ) -> Iterator[bytes]:
-    """Yields a part's file with the lines of more rows inserted by row number.
+    """Yields a part's file with the lines of more rows inserted by row number, in place of those that the file has.
 
     Args:
         content: the file, in pieces.
         rows, offsets: its index, ascending.
-        more: (row number, lines), ascending; none of them is in the file.
+        more: (row number, lines), ascending.
     """
-    position, pending = 0, b""
+    pieces = _Pieces(content)
     for row, lines in more:
         at = bisect_left(rows, row)
-        stop = offsets[at] if at < len(rows) else None
-        while stop is None or position + len(pending) < stop:
-            yield pending
-            position += len(pending)
-            pending = next(content, b"")
-            if not pending:
-                break
-        if stop is not None:
-            yield pending[: stop - position]
-            position, pending = stop, pending[stop - position :]
+        yield from pieces.until(_offset(offsets, at))
+        if at < len(rows) and rows[at] == row:
+            for _ in pieces.until(_offset(offsets, at + 1)):
+                pass
         yield lines
-    yield pending
-    yield from content
+    yield from pieces.until(None)
+
+
+def _offset(offsets: array[int], at: int) -> int | None:
+    """Where the lines of a row begin; None behind the last row."""
+    return offsets[at] if at < len(offsets) else None
+
+
+class _Pieces:
+    """Cuts a file that comes in pieces at given places."""
+
+    def __init__(self, content: Iterator[bytes]) -> None:
+        self._content = content
+        self._position, self._pending = 0, b""
+
+    def until(self, stop: int | None) -> Iterator[bytes]:
+        """Yields what follows, up to the byte `stop`; None for all of it."""
+        while stop is None or self._position + len(self._pending) < stop:
+            yield self._pending
+            self._position += len(self._pending)
+            self._pending = next(self._content, b"")
+            if not self._pending:
+                return
+        size = stop - self._position
+        yield self._pending[:size]
+        self._position, self._pending = stop, self._pending[size:]
 
 
 def _little_endian(values: array[int]) -> bytes:

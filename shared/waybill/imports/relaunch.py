@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from waybill.entities.row_results import DUPLICATE_KEY
+from waybill.entities.row_results import DUPLICATE_KEY, SOURCE_CHANGED
 from waybill.errors import Conflict, NotFound
 from waybill.ids import new_uuid
 from waybill.imports.job_files import rejects_key
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from waybill.jobs.services import Services
 
 #: Another row of the file replaces the row, or its text is gone with the file.
-_NOT_IMPORTABLE = (DUPLICATE_KEY, "source-changed")
+_NOT_IMPORTABLE = (DUPLICATE_KEY, SOURCE_CHANGED)
 
 
 def standing_child(services: Services, job: Job) -> Job | None:

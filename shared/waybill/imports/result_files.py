@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from waybill.aws.files import SourceChanged, Writer
+from waybill.entities.row_results import stopped
 from waybill.imports.deadline import OutOfTime
 from waybill.imports.duplicates import Loser, LoserQueue
 from waybill.imports.job_files import error_log_key, part_prefix, rejects_key, summary_key
@@ -33,7 +34,7 @@ def join_result_files(
 
     Args:
         entries: the ledger's, in file order.
-        losers: rows that were imported, but lost to a later row of their key; ascending.
+        losers: rows that lost to a later row of their key after the parts were written; ascending.
         tick: called before each part; may raise OutOfTime.
 
     Raises:
@@ -88,7 +89,8 @@ def _put_part(
     log: Writer,
     summary: Summary,
 ) -> None:
-    """Write the rejected rows of a part, with its losers inserted in file order."""
+    """Write the rejected rows of a part, with its losers inserted in file order; those that it lists as stopped are
+    replaced."""
     bucket, prefix = services.settings.files_bucket, part_prefix(job.job_id, entry.chunk, entry.part, entry.attempt)
     index = RejectsIndex.from_bytes(b"")
     content: dict[str, Iterator[bytes]] = {"rejects": iter(()), "errors": iter(())}
@@ -98,6 +100,8 @@ def _put_part(
         content = {name: _pieces(services, bucket, prefix + name) for name in content}
     for loser in losers:
         summary.add(loser.error)
+        if loser.is_left:
+            summary.add(stopped(loser.row), -1)
     shown = {loser.row: form.shown(loser.raw, [loser.error]) for loser in losers}
     lines = [(loser.row, form.rejected(loser.raw, shown[loser.row])) for loser in losers]
     for piece in insert_rows(content["rejects"], index.rows, index.rejects_at, lines):

@@ -203,9 +203,10 @@ class RowReader:
         """Reject the good rows of a block that have an error of their key, which then says where the key is."""
         if errors:
             rows = [row for row in block.rows if row in errors]
-            block.reject({row: self._at_key(errors[row], block.raw(row)) for row in rows})
+            block.reject({row: self.at_key(errors[row], block.raw(row)) for row in rows})
 
-    def _at_key(self, error: RowError, raw: str) -> RowError:
+    def at_key(self, error: RowError, raw: str) -> RowError:
+        """The error of a row's key, saying where the key is."""
         if error.cell is not None:
             return error
         number, name, cell = self.key_place(raw)

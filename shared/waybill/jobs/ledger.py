@@ -56,6 +56,11 @@ class LedgerEntry:
     def rows(self) -> int:
         return self.imported + self.rejected + self.unprocessed
 
+    @property
+    def left(self) -> int:
+        """Rows that are listed as stopped."""
+        return self.unprocessed - self.lost
+
 
 class Ledger:
     """

@@ -51,8 +51,8 @@ SERVICE_FAILURES = frozenset({"internal-error", "timed-out", "delivery-failed"})
 class Counts:
     """Rows by fate. `total` is None until known. At a terminal status total = imported + rejected + unprocessed.
 
-    Of the rejected rows, `repeated` ones lost to another row of their key (`duplicate-key`); of the unprocessed ones,
-    `lost` ones have no text, because the file was gone.
+    Of the rejected rows, `repeated` ones lost to another row of their key (`duplicate-key`); of the rejected and the
+    unprocessed ones, `lost` ones have no text, because the file was gone.
     """
 
     total: int | None = None
