@@ -160,11 +160,15 @@ def expected_rejects(mode: str, sheet: Sheet, before: Mapping[str, Record]) -> d
 
 @dataclass
 class Seen:
-    """What became of one job."""
+    """What became of one job.
+
+    `last_rows` has for each key the last row of the file that an import, or one that it relaunches, has imported.
+    """
 
     job: Job
     moves: list[tuple[float, Status]] = field(default_factory=list)
     is_deleted: bool = False
+    last_rows: dict[str, int] = field(default_factory=dict)
 
     @property
     def ended_at(self) -> float | None:
@@ -478,8 +482,9 @@ def ended_import_is_exact(watch: Watch, old: Job | None, new: Job | None) -> Non
     imported, also after a crash". The rows that bear the job's mark are the imported ones, and the table is what the
     jobs of its entity make of it, one after the other.
 
-    Where the source is gone, what a dead worker has written cannot be read again, and more may be written than told
-    (docs/decisions/2026-11-28-rows-that-stand-are-imported.md, *Limits*); any row of a repeated key may stand.
+    Where the source is gone, what a dead worker has written cannot be read again, nor which row of a repeated key
+    stands: of the keys of the rows that are listed as `source-changed`, any row may stand
+    (docs/decisions/2026-11-28-rows-that-stand-are-imported.md, *Limits*).
     """
     if new is None or not new.is_terminal or new.process is not Process.IMPORT or (old and old.is_terminal):
         return
@@ -491,27 +496,54 @@ def ended_import_is_exact(watch: Watch, old: Job | None, new: Job | None) -> Non
     _require(sheet is not None, name, f"nobody has seen the source of {new.job_id}")
     assert sheet is not None
     rejects = watch.rejects(new)
-    listed = [] if rejects is None else rejects.numbers
+    listed, types = ([], {}) if rejects is None else (rejects.numbers, rejects.types)
     _require(len(set(listed)) == len(listed), name, f"{new.job_id} lists a row twice: {listed}")
     _require(set(listed) <= set(sheet.numbers), name, f"{new.job_id} lists rows that it has not: {listed}")
     _require(len(sheet.rows) == new.counts.total, name, f"{new.job_id} counts {new.counts} of {len(sheet.rows)} rows")
     imported = [row for row in sheet.rows if row.number not in set(listed)]
     _require(len(imported) == new.counts.imported, name, f"{new.job_id}: {new.counts}, {len(listed)} rows listed")
     keys = {row.cells["id"] for row in imported}
-    is_gone = new.error_code == "source-changed"
-    _require(len(keys) == len(imported) or is_gone, name, f"{new.job_id} imported a key twice")
+    _require(len(keys) == len(imported), name, f"{new.job_id} imported a key twice")
     marked = watch.marked(new)
     if new.dry_run:
         _require(not marked, name, f"the dry run {new.job_id} wrote {marked}")
         return
     told = f"{new.job_id} {new.status} {new.counts} ({new.mode}, {new.stop_reason}, {new.error_code})"
     _require(keys <= marked, name, f"{told}: told but not written {keys - marked}")
-    _require(marked <= keys or is_gone, name, f"{told}: written but not told {marked - keys}")
+    lost = {row.cells["id"] for row in sheet.rows if types.get(row.number) == "source-changed"}
+    _require(marked <= keys | lost, name, f"{told}: written but not told {marked - keys - lost}")
+    found = Counter(types.values())
+    counted = {"duplicate-key": new.counts.repeated, "source-changed": new.counts.lost}
+    _require(all(found[type] == counted[type] for type in counted), name, f"{told}: listed are {found}")
     fold, live = watch.folds[new.entity_uid], watch.live(new.entity_uid)
     fold.apply(new.mode, sheet.columns, imported)
-    for key in marked if is_gone else ():
+    for key in marked & lost:
         fold.set(key, live.get(key))
     _require(live == fold.records, name, f"{told}: the table has {live}, its jobs make {fold.records}")
+
+
+def the_last_row_of_a_key_stays(watch: Watch, old: Job | None, new: Job | None) -> None:
+    """Section 4, *Keys in a file*: "the last wins", also when an import was stopped and the rest is relaunched: what is
+    left for a relaunch has no later row that was imported, and no relaunch imports such a row."""
+    if new is None or not new.is_terminal or new.process is not Process.IMPORT or (old and old.is_terminal):
+        return
+    name, sheet, rejects = the_last_row_of_a_key_stays, watch.source(new), watch.rejects(new)
+    if not new.counts.total or sheet is None or new.dry_run:
+        return
+    types = {} if rejects is None else rejects.types
+    valid = [row for row in sheet.rows if row.problem(new.mode) is None]
+    parent = watch.jobs.get(str(new.retry_of))
+    last = {} if parent is None else dict(parent.last_rows)
+    for row in valid:
+        if row.number not in types:
+            is_last = row.number >= last.get(row.cells["id"], 0)
+            _require(is_last, name, f"{new.job_id} imports row {row.number} over row {last.get(row.cells['id'])}")
+            last[row.cells["id"]] = row.number
+    for row in valid:
+        if types.get(row.number) == "stopped":
+            is_last = row.number > last.get(row.cells["id"], 0)
+            _require(is_last, name, f"{new.job_id} leaves row {row.number} before row {last.get(row.cells['id'])}")
+    watch.jobs[new.job_id].last_rows = last
 
 
 def rejects_are_the_right_ones(watch: Watch, old: Job | None, new: Job | None) -> None:
@@ -586,6 +618,7 @@ AT_WRITE: list[Callable[[Watch, Job | None, Job | None], None]] = [
     submitted_is_the_registration,
     leases_are_held_once,
     rejects_are_the_right_ones,
+    the_last_row_of_a_key_stays,
     ended_import_is_exact,
     exported_file_is_right,
 ]

@@ -234,6 +234,35 @@ def a_good_row_rejected(scene: Scene) -> None:
     scene.save(scene.ended())
 
 
+def repeated(scene: Scene, type: bytes) -> None:
+    """A stopped import of two rows of one key, of which the earlier one is in the rejects file."""
+    scene.etag = scene.put(scene.settings.drop_bucket, KEY, b"id,n,note\nk1,0,z\nk1,1,a\nk3,3,c\n")
+    scene.save(scene.job(), scene.job(status=Status.IN_PROGRESS))
+    scene.results(rejects=b"_row,_type,_reason,id,n,note\n2," + type + b",why,k1,0,z\n")
+    counts = Counts(3, 2, 1, repeated=int(type == b"duplicate-key"))
+    scene.save(scene.ended(counts=counts, stop_reason="USER"))
+
+
+def an_older_row_left_for_a_relaunch(scene: Scene) -> None:
+    repeated(scene, b"stopped")
+
+
+def an_older_row_relaunched(scene: Scene) -> None:
+    repeated(scene, b"duplicate-key")
+    key = "jobs/job-2/source"
+    etag = scene.put(scene.settings.files_bucket, key, b"_row,_type,_reason,id,n,note\n2,stopped,why,k1,0,z\n")
+    of = {"retry_of": "job-1", "source_bucket": scene.settings.files_bucket, "source_key": key, "source_etag": etag}
+    scene.save(scene.job(2, **of), scene.job(2, Status.IN_PROGRESS, **of))
+    scene.record("k1", "job-2", n="0", note="z")
+    scene.save(scene.ended(2, counts=Counts(1, 1), has_rejects=False, has_error_log=False, **of))
+
+
+def a_repeated_key_that_is_not_counted(scene: Scene) -> None:
+    scene.save(scene.job(), scene.job(status=Status.IN_PROGRESS))
+    scene.results(rejects=REJECTS.replace(b"type-error", b"duplicate-key"))
+    scene.save(scene.ended(stop_reason="USER"))
+
+
 def written_and_not_told(scene: Scene) -> None:
     scene.record("k2", "job-1")
     scene.run_import()
@@ -409,6 +438,9 @@ BROKEN: list[tuple[Callable[..., object], Callable[[Scene], None]]] = [
     (oracles.every_drop_makes_one_job, two_jobs_of_one_drop),
     (oracles.leases_are_held_once, a_lease_taken_over_too_early),
     (oracles.rejects_are_the_right_ones, a_good_row_rejected),
+    (oracles.the_last_row_of_a_key_stays, an_older_row_left_for_a_relaunch),
+    (oracles.the_last_row_of_a_key_stays, an_older_row_relaunched),
+    (oracles.ended_import_is_exact, a_repeated_key_that_is_not_counted),
     (oracles.ended_import_is_exact, written_and_not_told),
     (oracles.ended_import_is_exact, told_and_not_written),
     (oracles.ended_import_is_exact, a_dry_run_that_writes),
