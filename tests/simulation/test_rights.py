@@ -1,0 +1,208 @@
+"""Each role may do what its function does, and nothing else: the calls of simulated operations, compared with the
+policies of `template.yaml` in both directions."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import cache
+from typing import Any, NamedTuple
+
+import pytest
+
+from infra.local.package import load_template
+from tests.simulation.cells import SCENES, Scene, Stage, calm
+from tests.simulation.faults import LogEntry
+from tests.simulation.people import History
+from tests.simulation.world import ADMIN
+
+RESOURCES = load_template()["Resources"]
+FUNCTIONS = {
+    "api": "ApiFunction",
+    "start_import": "StartImportFunction",
+    "import_steps": "ImportStepsFunction",
+    "export_steps": "ExportStepsFunction",
+    "schedule": "ScheduleFunction",
+}
+PLACES = {
+    "jobs": "JobsTable",
+    "records": "RecordsTable",
+    "catalog": "CatalogTable",
+    "drop-bucket": "DropBucket",
+    "files-bucket": "FilesBucket",
+    "transfer-bucket": "TransferBucket",
+}
+#: Requests whose right has another name, with the Service Authorization Reference as the source.
+S3_RIGHTS = {
+    "HeadObject": "GetObject",
+    "HeadBucket": "ListBucket",
+    "ListObjectsV2": "ListBucket",
+    "DeleteObjects": "DeleteObject",
+    "CopyObject": "PutObject",
+    "CreateMultipartUpload": "PutObject",
+    "UploadPart": "PutObject",
+    "UploadPartCopy": "PutObject",
+    "CompleteMultipartUpload": "PutObject",
+}
+OTHER_RIGHTS = {
+    "stepfunctions": "states",
+    "events": "events",
+    "lambda": "lambda",
+    "sesv2": "ses",
+    "secretsmanager": "secretsmanager",
+}
+
+
+class Right(NamedTuple):
+    """
+    Attributes:
+        place: a table, an index, a bucket or `bucket/folder` by logical name; empty for other services.
+    """
+
+    action: str
+    place: str = ""
+
+
+#: Rights that no operation below uses, with what does.
+RARE = {
+    ("ApiFunction", Right("s3:PutObject", "FilesBucket/uploads")): "who sends a file with a presigned form",
+    ("ApiFunction", Right("s3:AbortMultipartUpload", "FilesBucket/jobs")): "a relaunch of over 5 MB that fails",
+    ("ApiFunction", Right("lambda:InvokeFunction")): "connection tests",
+    ("ApiFunction", Right("s3:ListBucket", "DropBucket")): "S3 says of a missing object that it is missing",
+    ("StartImportFunction", Right("s3:ListBucket", "DropBucket")): "as above",
+    ("ImportStepsFunction", Right("s3:ListBucket", "DropBucket")): "as above",
+    ("ImportStepsFunction", Right("s3:AbortMultipartUpload", "FilesBucket/jobs")): "a result file of over 5 MB",
+    ("ExportStepsFunction", Right("s3:AbortMultipartUpload", "FilesBucket/jobs")): "a file of over 5 MB",
+    ("ExportStepsFunction", Right("s3:AbortMultipartUpload", "TransferBucket/*")): "a delivery of over 5 GiB",
+    ("ScheduleFunction", Right("dynamodb:UpdateItem", "CatalogTable")): "postpones an export that cannot run",
+    ("ScheduleFunction", Right("dynamodb:BatchGetItem", "RecordsTable")): "ends a job that died too often",
+    ("ScheduleFunction", Right("s3:GetObject", "FilesBucket/jobs")): "as above, for the job's plan",
+    ("ScheduleFunction", Right("s3:GetObject", "FilesBucket/uploads")): "as above, for the rows that were not loaded",
+    ("ScheduleFunction", Right("s3:PutObject", "FilesBucket/jobs")): "as above, for its result files",
+    ("ScheduleFunction", Right("s3:AbortMultipartUpload", "FilesBucket/jobs")): "as above, if they are over 5 MB",
+}
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def place_of(resource: Any) -> str:
+    """`JobsTable`, `JobsTable/index/newest`, `FilesBucket/jobs`; empty for what is no table and no bucket."""
+    if "Fn::GetAtt" in resource:
+        name = str(resource["Fn::GetAtt"][0])
+        return name if name in PLACES.values() else ""
+    found = re.fullmatch(r"\$\{(\w+)\.Arn\}/(.+)", str(resource.get("Fn::Sub", "")))
+    return f"{found[1]}/{found[2].removesuffix('/*')}" if found and found[1] in PLACES.values() else ""
+
+
+def rights_in(statements: list[dict[str, Any]]) -> Iterator[Right]:
+    for statement in statements:
+        for resource in listed(statement["Resource"]):
+            yield from (Right(action, place_of(resource)) for action in listed(statement["Action"]))
+
+
+@cache
+def own_rights(function: str) -> frozenset[Right]:
+    """What the function's own policy allows."""
+    (policy,) = RESOURCES[function]["Properties"]["Policies"]
+    return frozenset(rights_in(policy["Statement"]))
+
+
+def all_rights(function: str) -> set[Right]:
+    """With the policies that several functions share."""
+    shared = [each["Properties"] for each in RESOURCES.values() if each["Type"] == "AWS::IAM::Policy"]
+    statements = [
+        statement
+        for policy in shared
+        if {"Ref": f"{function}Role"} in policy["Roles"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Sid"] == "Reports"  # the others are for tables and buckets of parameters
+    ]
+    return {*own_rights(function), *rights_in(statements)}
+
+
+def needed(entry: LogEntry) -> Iterator[Right]:
+    """The rights that a call needs."""
+    if entry.service == "dynamodb":
+        yield from tables_needed(entry.operation, entry.detail)
+    elif entry.service == "s3":
+        bucket, _, key = entry.detail.partition("/")
+        right, folder = S3_RIGHTS.get(entry.operation, entry.operation), key.partition("/")[0]
+        if right == "ListBucket":
+            yield Right("s3:ListBucket", PLACES[bucket])
+        else:
+            yield Right(f"s3:{right}", f"{PLACES[bucket]}/{'*' if bucket == 'transfer-bucket' else folder}")
+    elif entry.service in OTHER_RIGHTS:
+        operation = "InvokeFunction" if entry.operation == "Invoke" else entry.operation
+        yield Right(f"{OTHER_RIGHTS[entry.service]}:{operation}")
+
+
+def tables_needed(operation: str, request: Any) -> Iterator[Right]:
+    if operation == "TransactWriteItems":
+        for action in request["TransactItems"]:
+            ((kind, body),) = action.items()
+            right = "ConditionCheckItem" if kind == "ConditionCheck" else f"{kind}Item"
+            yield Right(f"dynamodb:{right}", PLACES[body["TableName"]])
+    elif "RequestItems" in request:
+        yield from (Right(f"dynamodb:{operation}", PLACES[table]) for table in request["RequestItems"])
+    else:
+        index = f"/index/{request['IndexName']}" if "IndexName" in request else ""
+        yield Right(f"dynamodb:{operation}", PLACES[request["TableName"]] + index)
+
+
+def read_everything(stage: Stage) -> None:
+    """What screens show."""
+    stage.imported()
+    for path in ("/entities", "/entities/contacts", "/entities/contacts/records", "/jobs", "/exports", "/me"):
+        assert stage.world.ask("GET", f"/v1{path}", caller=ADMIN).status == 200
+    entity = stage.world.ask("GET", "/v1/entities/contacts", caller=ADMIN).body
+    changed = {"schema": entity["schema"], "permissions": entity["permissions"]}
+    assert stage.world.ask("PUT", "/v1/entities/contacts", changed, caller=ADMIN).status == 200
+
+
+def imported_upload(stage: Stage) -> None:
+    SCENES["upload"].act(stage)
+    stage.rest()
+
+
+def delete_job(stage: Stage) -> None:
+    stage.ask("DELETE", f"/v1/jobs/{stage.jobs()[0].job_id}")
+
+
+MORE = (
+    Scene("read everything", read_everything),
+    Scene("delete an uploaded import", delete_job, imported_upload),
+    Scene("drop for no entity", lambda stage: stage.world.drop("nobody", "a.csv", b"a\n1\n")),
+)
+
+
+@pytest.fixture(scope="module")
+def calls() -> dict[str, dict[Right, str]]:
+    """Function → each right that it needed, with a call that did: of every scene and of some troubled histories."""
+    logs = [entry for scene in (*SCENES.values(), *MORE) for entry in calm(scene).world.log]
+    for seed in range(20):
+        history = History(seed)
+        history.run()
+        logs += history.world.log
+    found: dict[str, dict[Right, str]] = defaultdict(dict)
+    for entry in logs:
+        function = FUNCTIONS.get(re.split("[/#]", entry.invocation)[0])
+        if function is not None:
+            found[function].update({right: str(entry) for right in needed(entry)})
+    return found
+
+
+@pytest.mark.parametrize("function", FUNCTIONS.values())
+def test_a_function_may_do_what_it_does(function: str, calls: dict[str, dict[Right, str]]) -> None:
+    allowed = all_rights(function)
+    assert {right: call for right, call in calls[function].items() if right not in allowed} == {}
+    assert len(calls[function]) > 8
+
+
+@pytest.mark.parametrize("function", FUNCTIONS.values())
+def test_a_function_may_do_nothing_that_it_does_not(function: str, calls: dict[str, dict[Right, str]]) -> None:
+    rare = {right for name, right in RARE if name == function}
+    assert sorted(own_rights(function) - calls[function].keys() - rare) == []
+    assert rare <= own_rights(function), "a reason for a right that it does not have"
