@@ -401,6 +401,50 @@ def test_a_pause_is_never_longer_than_the_cap(failures: int, random: float) -> N
     assert 0 <= wire.backoff_seconds(failures, random) <= wire.BACKOFF_CAP_SECONDS
 
 
+class NotedJitter(SystemIds):
+    """A different fraction each time, as chance would have it."""
+
+    def __init__(self) -> None:
+        self.fractions: list[float] = []
+
+    def fraction(self) -> float:
+        self.fractions.append((0.37 + 0.29 * len(self.fractions)) % 1)
+        return self.fractions[-1]
+
+
+def limits(failures: int) -> list[float]:
+    """The longest pause after each of so many failures in a row."""
+    return [min(wire.BACKOFF_CAP_SECONDS, wire.BACKOFF_BASE_SECONDS * 2**number) for number in range(failures)]
+
+
+def jittered(played: PlayedDynamoDB) -> tuple[DynamoDB, Pauses, NotedJitter]:
+    pauses, ids = Pauses(), NotedJitter()
+    options: dict[str, Any] = {"credentials": lambda: Credentials("AK", "SK"), "clock": pauses, "ids": ids}
+    return DynamoDB("us-east-1", played.url, **options), pauses, ids
+
+
+@pytest.mark.parametrize("failure", [THROTTLED, SERVER_ERROR], ids=["throttled", "server error"])
+def test_each_retry_of_a_call_waits_a_random_part_of_a_limit_that_doubles(
+    played: PlayedDynamoDB, failure: Answer
+) -> None:
+    """Callers that failed together do not come back together, neither at first nor later."""
+    dynamodb, pauses, ids = jittered(played)
+    played.plan = [failure] * 7
+    dynamodb.call("GetItem", {"TableName": "records"})
+    assert pauses == pytest.approx([part * most for part, most in zip(ids.fractions, limits(7), strict=True)])
+
+
+@pytest.mark.parametrize("refused", [THROTTLED, unprocessed(*range(25))], ids=["throttled", "unprocessed"])
+def test_each_retry_of_a_batch_waits_a_random_part_too(played: PlayedDynamoDB, refused: Any) -> None:
+    dynamodb, pauses, ids = jittered(played)
+    played.plan = [refused] * 9
+    with BatchWriter(dynamodb, "records", connections=1) as batch_writer:
+        batch_writer.write(puts(25))
+    expected = [part * most for part, most in zip(ids.fractions, limits(9), strict=True)]
+    assert sum(pauses) == pytest.approx(sum(expected), rel=0.01)  # long pauses are taken in pieces
+    assert len(played.items) == 25
+
+
 def test_start_up_needs_neither_boto3_nor_certifi() -> None:
     code = (
         "import sys; import waybill.aws.dynamodb as d; d.DynamoDB('us-east-1').new_handle();"
