@@ -26,6 +26,7 @@ def export_view(request: Request, export: Export) -> wire.Export:
         "version": export.version,
         "createdAt": rfc3339(export.created_at),
         "createdBy": export.created_by,
+        "owner": None if export.owner is None else export.owner.name,
         "allowedActions": _allowed_actions(request, export),
         "jobId": export.job_id,
         "isRunning": export.running is not None,

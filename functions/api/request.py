@@ -46,12 +46,16 @@ class Request(APIGatewayProxyEventV2):
 
     @cached_property
     def caller(self) -> Caller:
-        """The caller whom the token speaks for.
+        """The caller whom the token speaks for. The groups that an outside issuer gives them are noted, for jobs that
+        begin after the request (`waybill.jobs.rights`).
 
         Raises:
             Unauthorized: there is no valid token.
         """
-        return self._verifier().caller(self.headers.get("authorization"))
+        caller = self._verifier().caller(self.headers.get("authorization"))
+        if not self.services.settings.user_pool_id:
+            self.services.caller_groups.note(caller)
+        return caller
 
     @cached_property
     def made_id(self) -> str:

@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from waybill.aws.mail import Mailer
     from waybill.aws.secrets import Secrets
     from waybill.aws.table import Table
+    from waybill.aws.user_pool import UserPool
     from waybill.aws.workflow import Workflow
     from waybill.entities.repository import EntityRepository
     from waybill.exports.repository import ExportRepository
     from waybill.jobs.active import ActiveJobs
+    from waybill.jobs.caller_groups import CallerGroups
     from waybill.jobs.checkups import Checkups
     from waybill.jobs.drop_passes import DropPasses
     from waybill.jobs.drops import Drops
@@ -101,6 +103,12 @@ class Services:
         from waybill.aws.secrets import Secrets
 
         return Secrets(self.settings.aws_region, self.settings.aws_endpoint_url)
+
+    @cached_property
+    def user_pool(self) -> UserPool:
+        from waybill.aws.user_pool import UserPool
+
+        return UserPool(self.settings.aws_region, self.settings.aws_endpoint_url, self.settings.user_pool_id)
 
     # The families of items in the jobs table
 
@@ -210,6 +218,12 @@ class Services:
         from waybill.jobs.idempotency import IdempotencyKeys
 
         return IdempotencyKeys(self.jobs_table, self.clock, self.ids)
+
+    @cached_property
+    def caller_groups(self) -> CallerGroups:
+        from waybill.jobs.caller_groups import CallerGroups
+
+        return CallerGroups(self.jobs_table, self.clock, self.settings.owner_groups_max_age_days)
 
     # The catalogue
 

@@ -27,6 +27,8 @@ class Settings:
     test_destination_function: str
     oidc_issuer: str
     oidc_audience: str
+    user_pool_id: str  # empty with an outside issuer
+    owner_groups_max_age_days: int
     aws_region: str
     import_retention_seconds: int
     import_minimum_seconds: int

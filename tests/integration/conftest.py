@@ -105,6 +105,7 @@ def services(empty_moto_url: str, clock: builders.Clock) -> Iterator[Services]:
     wanted = builders.settings(empty_moto_url)
     builders.create_resources(empty_moto_url, wanted)
     built = Services(wanted, clock)
+    built.caller_groups = builders.TrustingGroups(built.jobs_table, clock, wanted.owner_groups_max_age_days)
     yield built
     built.dynamodb.close()
 

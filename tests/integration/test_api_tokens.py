@@ -33,7 +33,7 @@ def issuer() -> Iterator[Issuer]:
 def me(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
     """GET /v1/me with an Authorization header."""
     module = load_function("api")
-    services = Services(settings("http://127.0.0.1:9", oidc_issuer=issuer.url))
+    services = Services(settings("http://127.0.0.1:9", oidc_issuer=issuer.url, user_pool_id="us-east-1_test"))
     verifier = tokens.TokenVerifier.from_settings(services.settings)
     monkeypatch.setattr(module, "services", lambda: services)
     monkeypatch.setattr(module, "verifier", lambda: verifier)

@@ -1,5 +1,5 @@
 """AWS's other services in memory, behind objects that look like boto3's clients: S3, Step Functions, EventBridge,
-Lambda, SES and Secrets Manager. DynamoDB is in `dynamodb`, because the product speaks to it below boto3.
+Lambda, SES, Secrets Manager and Cognito. DynamoDB is in `dynamodb`, because the product speaks to it below boto3.
 
 Every attempt of every request passes `Calls.call`, which logs it and may let it fail. A client repeats what boto3's
 does (AWS SDKs and Tools Reference Guide, "Retry behavior") and raises errors of boto3's own classes.
@@ -36,10 +36,11 @@ from tests.simulation.statemachine import (
     StateError,
 )
 from tests.simulation.timeline import Task, Timeline
+from waybill.entities.permissions import Caller
 
 T = TypeVar("T")
 #: The modules of `waybill.aws` that make clients.
-USERS = ("files", "workflow", "events", "functions", "mail", "secrets")
+USERS = ("files", "workflow", "events", "functions", "mail", "secrets", "user_pool")
 MIN_PART_BYTES = 5 * 1024**2
 MAX_DELETED_AT_ONCE = 1_000
 ENDPOINT = "https://aws.test"
@@ -111,6 +112,7 @@ class Aws:
         events: the entries that EventBridge has taken, with the time.
         mails: (recipient, subject, text) in their order.
         secrets: name → JSON text.
+        users: of the user pool, by name.
         on_created: called with the detail of S3's *Object Created* event.
         on_change: called with bucket, key and the object, or None when it has been deleted.
         invoke: (function name, payload) → (result, whether the function failed), for Lambda's Invoke.
@@ -130,11 +132,12 @@ class Aws:
         self.events: list[tuple[float, Mapping[str, Any]]] = []
         self.mails: list[tuple[str, str, str]] = []
         self.secrets: dict[str, str] = {}
+        self.users: dict[str, Caller] = {}
         self.on_created: Callable[[dict[str, Any]], object] = lambda detail: None
         self.on_change: Callable[[str, str, Object | None], object] = lambda bucket, key, found: None
         self.invoke: Callable[[str, Any], tuple[Any, bool]] = lambda name, payload: (None, True)
         self._sequence, self._reads = itertools.count(1), itertools.count(1)
-        kinds: tuple[type[Client], ...] = (S3, StepFunctions, EventBridge, Lambda, Ses, SecretsManager)
+        kinds: tuple[type[Client], ...] = (S3, StepFunctions, EventBridge, Lambda, Ses, SecretsManager, Cognito)
         self._clients = {kind.name: kind(self) for kind in kinds}
 
     def client(self, service: str, **_: Any) -> Any:
@@ -588,3 +591,29 @@ class SecretsManager(Client):
             return {"SecretString": self._aws.secrets[SecretId]}
 
         return self._request("GetSecretValue", SecretId, effect)
+
+
+class Cognito(Client):
+    name = "cognito-idp"
+
+    class exceptions(Client.exceptions):
+        UserNotFoundException = type("UserNotFoundException", (ClientError,), {})
+
+    def _user(self, name: str, operation: str) -> Caller:
+        if name not in self._aws.users:
+            raise client_error("UserNotFoundException", 400, operation, self.exceptions.UserNotFoundException)
+        return self._aws.users[name]
+
+    def admin_get_user(self, *, UserPoolId: str, Username: str) -> dict[str, Any]:
+        def effect() -> dict[str, Any]:
+            subject = self._user(Username, "AdminGetUser").subject
+            return {"Enabled": True, "UserAttributes": [{"Name": "sub", "Value": subject}]}
+
+        return self._request("AdminGetUser", Username, effect)
+
+    def admin_list_groups_for_user(self, *, UserPoolId: str, Username: str) -> dict[str, Any]:
+        def effect() -> dict[str, Any]:
+            groups = self._user(Username, "AdminListGroupsForUser").groups
+            return {"Groups": [{"GroupName": name} for name in sorted(groups)]}
+
+        return self._request("AdminListGroupsForUser", Username, effect)

@@ -144,9 +144,8 @@ class World:
         **settings: Any,
     ) -> None:
         self.seed, self.block_bytes = seed, block_bytes
-        self.settings = builders.settings(
-            "http://127.0.0.1:9", **{"chunk_bytes": 350, "write_connections": 2, "workers_per_job": 16, **settings}
-        )
+        own = {"chunk_bytes": 350, "write_connections": 2, "workers_per_job": 16, "user_pool_id": "us-east-1_test"}
+        self.settings = builders.settings("http://127.0.0.1:9", **{**own, **settings})
         self.timeline = Timeline(seed)
         self.calls = Calls(self.timeline, plan or FaultPlan(), seed)
         names = {"JobsTable": "jobs", "RecordsTable": "records", "CatalogTable": "catalog"}
@@ -160,6 +159,7 @@ class World:
             (self.settings.export_state_machine, "export.asl.json"),
         ):
             self.aws.executions.machines[arn] = machine(arn, file)
+        self.aws.users = {user.name: user for user in (ALICE, ADMIN)}
         self.aws.on_created = self._created
         self.chance = random.Random(f"world {seed}")
         self.chances = chances or Chances()

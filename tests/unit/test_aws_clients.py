@@ -7,8 +7,10 @@ import pytest
 
 from waybill.aws.clients import ModelFiles
 
+SERVICES = ("cognito-idp", "events", "lambda", "s3", "secretsmanager", "sesv2", "stepfunctions")
 
-@pytest.mark.parametrize("service", ["events", "lambda", "s3", "secretsmanager", "sesv2", "stepfunctions"])
+
+@pytest.mark.parametrize("service", SERVICES)
 def test_models_are_those_that_botocore_reads(service: str) -> None:
     ours, botocores = botocore.loaders.Loader(), botocore.loaders.Loader()
     ours.file_loader = ModelFiles()  # not the session's loader: what it has read, clients have changed

@@ -75,6 +75,7 @@ FAMILIES = {
     "CONTENT#{uid} / {mode}#{sha256}": "TTL, after 30 days in which the same file is recognised; digests and ids only",
     "UPLOAD#{uploadId} / UPLOAD": "TTL, at the upload's `expiresAt`",
     "IDEMPOTENCY#{hash of caller and key} / KEY": "TTL, after a day",
+    "CALLER#{sha256 of the subject} / GROUPS": "TTL, at `OwnerGroupsMaxAgeDays` after the caller's last request",
 }
 
 

@@ -305,10 +305,12 @@ def get_report(request: Request, job: Job) -> Response[str]:
 
 def _can_relaunch_export(request: Request, job: Job) -> bool:
     """Whether the export is still there and idle, and no later run has delivered what this one should have."""
-    from waybill.exports.run import later_delivery
+    from waybill.exports.run import lacks_owner, later_delivery
 
     export = request.services.exports.find(str(job.export_id))
-    return export is not None and export.running is None and later_delivery(request.services, job) is None
+    if export is None or export.running is not None or lacks_owner(export, job):
+        return False
+    return later_delivery(request.services, job) is None
 
 
 def _can_relaunch_import(request: Request, job: Job) -> bool:

@@ -220,7 +220,8 @@ class Owner(NamedTuple):
 
 @dataclass(frozen=True)
 class Export:
-    """A definition and its state. Its `owner` is who activated it last; None before the first activation.
+    """A definition and its state. Its `owner` is who activated it last; None before the first activation. A one-shot is
+    also activated by a relaunch of its run.
 
     `version` counts the edits. `series` is new when an edit makes an incremental export start over; `window_end` is
     where the last delivered window of the series ended. `handled_until`: the schedule up to here is done. `running` is
@@ -255,6 +256,11 @@ class Export:
     def etag(self) -> str:
         """Names this state of the export (RFC 9110, section 8.8.3), without the quotes."""
         return f"{self.export_id}.{self.revision}"
+
+    @property
+    def acts_for(self) -> Owner:
+        """The owner; for an export that was activated before owners were noted, whoever created it."""
+        return self.owner or Owner(self.created_by_id, self.created_by)
 
     def allowed_actions(self) -> list[str]:
         actions = list(ALLOWED_ACTIONS[self.status])

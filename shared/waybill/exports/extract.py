@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from waybill.aws.files import NotDeleted
+from waybill.entities.model import Entity, Right
 from waybill.entities.schema import parse_schema
 from waybill.errors import JobFailed
 from waybill.exports.compression import CONTENT_TYPES
@@ -31,6 +32,7 @@ from waybill.ids import new_token
 from waybill.jobs.leases import FINISH, LenientHeartbeat, lease_chunk
 from waybill.jobs.ledger import LedgerEntry
 from waybill.jobs.model import Job, job_prefix
+from waybill.jobs.rights import NO_PERMISSION, still_may
 
 if TYPE_CHECKING:
     from waybill.exports.services import ExportServices
@@ -61,6 +63,8 @@ def extract(services: ExportServices, job_id: str, remaining_seconds: Callable[[
     definition, entity, _ = snapshot_of(services, job_id)
     if entity is None:
         raise JobFailed("unknown-entity", f"The entity {definition.entity} was deleted, or deleted and created again.")
+    if "parts" not in job.options:
+        _check_owner(services, job, entity)
     hosts = AllowedHosts.parse(f"{services.settings.allowed_private_hosts}, {_ANYWHERE}")
     if problems := check_fit(definition, entity, Allowed(hosts), sends_mail=True):
         member, problem = problems[0]
@@ -79,6 +83,17 @@ def extract(services: ExportServices, job_id: str, remaining_seconds: Callable[[
         return {"outcome": "more"}
     assemble(services, job_id, remaining_seconds)
     return {"outcome": "extracted"}
+
+
+def _check_owner(services: ExportServices, job: Job, entity: Entity) -> None:
+    """
+    Raises:
+        JobFailed: the export's owner may no longer export the entity.
+    """
+    owner = services.exports.get(str(job.export_id)).acts_for
+    if not still_may(services, owner.subject, owner.name, Right.EXPORT, entity.name, entity.uid):
+        message = f"{owner.name} activated this export and may no longer export {entity.name}."
+        raise JobFailed(NO_PERMISSION, f"{message} It runs again when somebody who may has activated it.")
 
 
 def extract_part(services: ExportServices, job_id: str, part: int, remaining_seconds: Callable[[], float]) -> str:

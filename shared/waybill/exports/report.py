@@ -42,7 +42,11 @@ _ADVICE = {
         "Check that the destination can be reached, knows the credentials, and has room; then relaunch the run.", True
     ),
     "internal-error": _Advice("Relaunch the run. If it fails again, give the job's id to your administrator.", True),
-    "no-permission": _Advice("Ask for the permission to export this entity, then relaunch the run.", True),
+    "no-permission": _Advice(
+        "Ask somebody who may export this entity to activate the export, then relaunch the run. The run of a one-shot "
+        "export is only relaunched.",
+        True,
+    ),
     "timed-out": _Advice("The service was not available. Relaunch the run.", True),
     "unknown-entity": _Advice("The entity is gone: unschedule the export, or register the entity again.", False),
     "window-too-old": _Advice(

@@ -37,6 +37,7 @@ from waybill.exports.definition import (
 from waybill.exports.schedule import next_runs
 from waybill.ids import Ids, new_uuid
 from waybill.jobs.model import Job, Status
+from waybill.jobs.rights import NO_PERMISSION
 from waybill.sizes import json_text
 from waybill.telemetry import entry_failed, read_each
 from waybill.timestamps import parse_rfc3339, rfc3339
@@ -280,6 +281,7 @@ class ExportRepository:
             status = export.status
             if not export.definition.is_periodic and action != "relaunch":
                 status = ExportStatus.IN_PROGRESS
+            changes_owner = action == "activate" or (action == "relaunch" and not export.definition.is_periodic)
             return replace(
                 export,
                 status=status,
@@ -287,7 +289,7 @@ class ExportRepository:
                 job_id=run.job_id,
                 handled_until=run.occurrence or export.handled_until,
                 message=None,
-                owner=Owner(str(run.started_by_id), run.started_by) if action == "activate" else export.owner,
+                owner=Owner(str(run.started_by_id), run.started_by) if changes_owner else export.owner,
             )
 
         # What is scheduled keeps its entity from being deleted already.
@@ -403,7 +405,11 @@ def _after(export: Export, job: Job, series: str, aside: dict[str, Any] | None) 
             window_end = job.window_to if window_end is None else max(window_end, job.window_to)
         return replace(export, failures=0, window_end=window_end)
     export = replace(export, failures=export.failures + 1)
-    if export.failures < PAUSE_AFTER or export.status is not ExportStatus.SCHEDULED:
+    if export.status is not ExportStatus.SCHEDULED:
+        return export
+    if job.error_code == NO_PERMISSION:
+        return replace(export, status=ExportStatus.DRAFT, message=f"Paused. {job.error_message}")
+    if export.failures < PAUSE_AFTER:
         return export
     reason = f"{job.error_code}: {job.error_message}"
     message = f"Paused after {export.failures} failed runs in a row; the last one: {reason}"

@@ -25,6 +25,7 @@ from waybill.ids import derived_uuid, new_uuid
 from waybill.jobs.executions import start_execution
 from waybill.jobs.giving_up import failure_code
 from waybill.jobs.model import Counts, Job, Process, Status, finished
+from waybill.jobs.rights import NO_PERMISSION
 from waybill.telemetry import entry_failed
 
 if TYPE_CHECKING:
@@ -111,11 +112,19 @@ def relaunch_export(
     run = Run(run_id, services.clock.now(), started_by, started_by_id, retry_of=job.job_id, window=window)
     try:
         export = services.exports.get(job.export_id)
+        if lacks_owner(export, job):
+            raise Conflict("Activate the export first: whoever did may no longer export.", job.allowed_actions())
         if export.running is None or export.running.retry_of != job.job_id:
             export = services.exports.claim(job.export_id, run, "relaunch")
         return launch(services, export)
     except NotFound:
         raise Conflict("The export of this run was deleted.", job.allowed_actions()) from None
+
+
+def lacks_owner(export: Export, job: Job) -> bool:
+    """Whether a run failed because the owner may no longer export, and nobody has activated the export since."""
+    is_paused = export.definition.is_periodic and export.status is ExportStatus.DRAFT
+    return is_paused and job.error_code == NO_PERMISSION
 
 
 def later_delivery(services: ExportServices, job: Job) -> Job | None:

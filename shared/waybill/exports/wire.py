@@ -85,6 +85,8 @@ class Standing(TypedDict):
     """Grows by one with each edit."""
     createdAt: Moment
     createdBy: str
+    owner: str | None
+    """Who activated it last: each run needs their right `export`. Null before the first activation."""
     allowedActions: list[_Action]
     jobId: Uuid | None
     """The latest run."""

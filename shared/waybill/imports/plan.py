@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from waybill.aws.files import SourceChanged
 from waybill.entities.header import HeaderMismatch
-from waybill.entities.model import Entity
+from waybill.entities.model import Entity, Right
 from waybill.entities.row_results import RowError
 from waybill.entities.schema import parse_schema
 from waybill.errors import JobFailed, NotItsTurn
@@ -21,6 +21,7 @@ from waybill.imports.register import fail_import
 from waybill.imports.source_object import ObjectVersion
 from waybill.jobs.executions import hand_back
 from waybill.jobs.model import Job
+from waybill.jobs.rights import NO_PERMISSION, still_may
 from waybill.tabular.scan import HEADER_ROW
 
 if TYPE_CHECKING:
@@ -48,6 +49,12 @@ def plan_import(services: Services, job_id: str, remaining_seconds: Remaining = 
     stored = read_plan(services, job_id) if job.counts.total is not None else None
     if stored is not None:  # a restarted execution goes on with the chunks that the ledger knows
         return _planned(services, job, stored)
+    if not _starter_still_may(services, job):
+        message = (
+            f"{job.started_by} started this import and may no longer import into {job.entity}, so nothing was read. "
+            "Somebody who may can relaunch it."
+        )
+        return _fail(services, job, [RowError.whole(None, NO_PERMISSION, message)], None)
     entity = Entity.from_document(services.jobs.definition(job_id))
     schema = parse_schema(entity.schema)
     conversion = Conversion(services.files, conversion_request(services, job, entity, schema), remaining_seconds)
@@ -81,6 +88,13 @@ def plan_import(services: Services, job_id: str, remaining_seconds: Remaining = 
     services.files.put(bucket, plan_key(job_id), plan.to_json(job_id), "application/json")
     services.jobs.set_plan(job_id, found.scan.rows, len(plan.chunks), found.detected, duplicate_of)
     return _planned(services, job, plan)
+
+
+def _starter_still_may(services: Services, job: Job) -> bool:
+    """True for a dropped object, which nobody started."""
+    if job.started_by_id is None:
+        return True
+    return still_may(services, job.started_by_id, job.started_by, Right.IMPORT, job.entity, job.entity_uid)
 
 
 def _planned(services: Services, job: Job, plan: ImportPlan) -> dict[str, Any]:

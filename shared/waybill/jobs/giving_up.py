@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from waybill.aws.outages import is_outage
 from waybill.errors import LeaseHeld, Superseded
 from waybill.jobs.model import Job, Process, Status
+from waybill.jobs.rights import NO_PERMISSION
 
 if TYPE_CHECKING:
     from waybill.jobs.services import Services
@@ -40,9 +41,10 @@ def gives_up(services: Services, event: Mapping[str, Any], error: Exception) -> 
 
 
 def left_unread(job: Job) -> bool:
-    """Whether an import failed before its file was read, of an outage or a program error: the whole file is left."""
+    """Whether an import failed before its file was read, of an outage, a program error or because whoever started it
+    had lost the right to: the whole file is left."""
     is_unread = job.process is Process.IMPORT and job.status is Status.FAILED and job.counts.total == 0
-    return is_unread and job.error_code in (TIMED_OUT, INTERNAL_ERROR)
+    return is_unread and job.error_code in (TIMED_OUT, INTERNAL_ERROR, NO_PERMISSION)
 
 
 def failure_code(job: Job, otherwise: str = TIMED_OUT) -> str:

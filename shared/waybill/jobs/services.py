@@ -11,11 +11,13 @@ if TYPE_CHECKING:
     from waybill.aws.functions import Functions
     from waybill.aws.mail import Mailer
     from waybill.aws.secrets import Secrets
+    from waybill.aws.user_pool import UserPool
     from waybill.aws.workflow import Workflow
     from waybill.clock import Clock
     from waybill.entities.repository import EntityRepository
     from waybill.ids import Ids
     from waybill.jobs.active import ActiveJobs
+    from waybill.jobs.caller_groups import CallerGroups
     from waybill.jobs.checkups import Checkups
     from waybill.jobs.drop_passes import DropPasses
     from waybill.jobs.drops import Drops
@@ -56,6 +58,8 @@ class Services(Protocol):
     def mailer(self) -> Mailer: ...
     @property
     def secrets(self) -> Secrets: ...
+    @property
+    def user_pool(self) -> UserPool: ...
 
     @property
     def entities(self) -> EntityRepository: ...
@@ -87,6 +91,8 @@ class Services(Protocol):
     def duplicates(self) -> Duplicates: ...
     @property
     def idempotency_keys(self) -> IdempotencyKeys: ...
+    @property
+    def caller_groups(self) -> CallerGroups: ...
 
     def new_dynamodb(self, timeout_seconds: float) -> DynamoDB:
         """A client of its own, for writes that must end within this time."""
