@@ -207,6 +207,29 @@ def test_a_one_shot_for_later_is_run_by_the_schedule(stack: LocalStack, admin: C
     assert alice.get(f"/exports/{export_id}")["status"] == "FINISHED"
 
 
+def test_a_run_asks_the_user_pool_what_its_owner_still_may(
+    stack: LocalStack, admin: Client, alice: Client, s3: Any
+) -> None:
+    put_contacts(admin, "rights")
+    imported(stack, admin, s3, "rights", contacts_csv(count=3))
+    export_id = made(alice, "rights", type="PERIODIC_FULL", schedule=DAILY, destination={"kind": "s3"})
+    assert ran(alice, export_id)["status"] == "COMPLETED"
+    cognito = stack.clients("cognito-idp")
+    group = {"UserPoolId": stack.deployed.outputs["UserPoolId"], "Username": "alice", "GroupName": "ops"}
+    others = {**group, "GroupName": "sales"}
+    for each in (group, others):
+        cognito.admin_remove_user_from_group(**each)
+    try:
+        assert ran(alice, export_id)["error"]["code"] == "no-permission", "her token lasts longer than her groups"
+    finally:
+        for each in (group, others):
+            cognito.admin_add_user_to_group(**each)
+    export = alice.get(f"/exports/{export_id}")
+    assert (export["status"], export["owner"]) == ("DRAFT", "alice")
+    assert alice.call("POST", f"/exports/{export_id}/activate").status_code == 200
+    assert ran(alice, export_id)["status"] == "COMPLETED"
+
+
 def test_a_partner_gets_each_change_once_by_sftp_and_people_their_report(
     stack: LocalStack, admin: Client, alice: Client, s3: Any, tmp_path: Path
 ) -> None:
