@@ -18,6 +18,7 @@ from waybill.entities.model import Entity, Right
 from waybill.entities.schema import parse_schema
 from waybill.errors import JobFailed
 from waybill.exports.compression import CONTENT_TYPES
+from waybill.exports.definition import Definition
 from waybill.exports.destinations.base import Allowed
 from waybill.exports.destinations.hosts import AllowedHosts
 from waybill.exports.encoder import RowEncoder
@@ -64,7 +65,7 @@ def extract(services: ExportServices, job_id: str, remaining_seconds: Callable[[
     if entity is None:
         raise JobFailed("unknown-entity", f"The entity {definition.entity} was deleted, or deleted and created again.")
     if "parts" not in job.options:
-        _check_owner(services, job, entity)
+        _check_owner(services, job, definition, entity)
     hosts = AllowedHosts.parse(f"{services.settings.allowed_private_hosts}, {_ANYWHERE}")
     if problems := check_fit(definition, entity, Allowed(hosts), sends_mail=True):
         member, problem = problems[0]
@@ -85,15 +86,16 @@ def extract(services: ExportServices, job_id: str, remaining_seconds: Callable[[
     return {"outcome": "extracted"}
 
 
-def _check_owner(services: ExportServices, job: Job, entity: Entity) -> None:
+def _check_owner(services: ExportServices, job: Job, definition: Definition, entity: Entity) -> None:
     """
     Raises:
         JobFailed: the export's owner may no longer export the entity.
     """
     owner = services.exports.get(str(job.export_id)).acts_for
     if not still_may(services, owner.subject, owner.name, Right.EXPORT, entity.name, entity.uid):
-        message = f"{owner.name} activated this export and may no longer export {entity.name}."
-        raise JobFailed(NO_PERMISSION, f"{message} It runs again when somebody who may has activated it.")
+        why = f"{owner.name} activated this export and may no longer export {entity.name}."
+        way_on = "activate" if definition.is_periodic else "relaunch"
+        raise JobFailed(NO_PERMISSION, f"{why} Somebody with that right can {way_on} it.")
 
 
 def extract_part(services: ExportServices, job_id: str, part: int, remaining_seconds: Callable[[], float]) -> str:
