@@ -252,7 +252,7 @@ class History:
         """Stop an import: some people wait for the moment at which one is in progress."""
         running = [job for job in self._jobs(Process.IMPORT) if job.status is Status.IN_PROGRESS]
         if not running:
-            if self.world.timeline.seconds < self.character.minutes * MINUTE:
+            if self._is_open():
                 self._later(self.world.timeline.seconds + self.dice.uniform(0.1, 1.5), self.stop)
             return
         job = self.dice.choice(running)
@@ -312,14 +312,19 @@ class History:
         def activate(answer: Answer) -> None:
             if answer.status == 201:
                 export_id = answer.body["exportId"]
+                self._ask("POST", f"/v1/exports/{export_id}/activate", then=self._count(f"activated {kind}"))
                 if kind != "ONE_SHOT":
                     self.exports.append(export_id)
-                self._ask("POST", f"/v1/exports/{export_id}/activate", then=self._count(f"activated {kind}"))
+                    self._later(self.world.timeline.seconds + self.dice.uniform(0.5, 5.0), self.run_export)
 
         self._ask("POST", "/v1/exports", body, then=activate)
 
     def run_export(self) -> None:
-        if self.exports:
+        """Run an export: some people do it just while an import is in progress, which is what windows are about."""
+        is_running = any(job.status is Status.IN_PROGRESS for job in self._jobs(Process.IMPORT))
+        if self.dice.random() < 0.9 and not is_running and self._is_open():
+            self._later(self.world.timeline.seconds + self.dice.uniform(0.1, 1.0), self.run_export)
+        elif self.exports:
             export_id = self.dice.choice(self.exports)
             self._tell(f"run {export_id}")
             self._ask("POST", f"/v1/exports/{export_id}/run", then=self._count("ran an export"))
@@ -394,6 +399,10 @@ class History:
             self._later(self.world.timeline.seconds, lambda: table.store(key, broken))
 
     # Parts of them
+
+    def _is_open(self) -> bool:
+        """Whether people still act."""
+        return self.world.timeline.seconds < self.character.minutes * MINUTE
 
     def _tell(self, what: str) -> None:
         self.told.append((self.world.timeline.seconds, what))
