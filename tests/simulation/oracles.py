@@ -283,6 +283,11 @@ class Watch:
         data = self._sources.get((str(job.source_bucket), str(job.source_key), str(job.source_etag)))
         return None if data is None else Sheet(data)
 
+    def has_source(self, job: Job) -> bool:
+        """Whether the object that the job was started with is still there; without it, rows cannot be read again."""
+        found = self.aws.buckets.get(str(job.source_bucket), {}).get(str(job.source_key))
+        return found is not None and found.etag == job.source_etag
+
     def file(self, job: Job, name: str) -> Object | None:
         return self.aws.buckets[self.settings.files_bucket].get(f"jobs/{job.job_id}/{name}")
 
@@ -423,7 +428,7 @@ def tally_balances(watch: Watch, old: Job | None, new: Job | None) -> None:
             _require(counts == Counts(total=0), tally_balances, f"canceled with {counts}")
     else:
         _require(counts.unprocessed == 0, tally_balances, f"{new.job_id} {new.status} {counts}")
-        if old is not None and new.process is Process.IMPORT:
+        if old is not None and new.process is Process.IMPORT and watch.has_source(new):
             _require(new.processed >= old.processed, tally_balances, f"processed {old.processed} → {new.processed}")
 
 
