@@ -220,6 +220,14 @@ def test_every_step_but_the_plan_is_asked_again_for_more() -> None:
     assert asked_again == {"precheck", "deduplicate", "load", "finish", "fail"}
 
 
+@pytest.mark.parametrize("name", sorted(MACHINES))
+def test_a_map_runs_as_many_items_in_parallel_as_the_parameter_says(name: str) -> None:
+    """The step before it puts the setting into the state: what SAM substitutes is a string, which AWS refuses here."""
+    maps = [state for state in definition_of(name)["States"].values() if state["Type"] == "Map"]
+    paths = {"ImportStateMachine": ["$.plan.workers"] * 2, "ExportStateMachine": ["$.result.workers"]}
+    assert [state.get("MaxConcurrencyPath") for state in maps] == paths[name]
+
+
 def test_chunks_are_read_from_s3_and_leave_no_result_in_the_payload() -> None:
     """A state's payload is limited to 256 KiB, a file's chunks are not."""
     maps = [state for state in definition_of("ImportStateMachine")["States"].values() if state["Type"] == "Map"]

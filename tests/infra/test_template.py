@@ -245,6 +245,18 @@ def test_a_parameter_with_another_value_publishes_a_version(transformed: dict[st
     assert len(read) > 10
 
 
+def test_an_account_of_ten_invocations_can_be_deployed_to_and_two_jobs_leave_some_for_the_api() -> None:
+    """Lambda refuses a deployment that reserves any of an account's last ten (`docs/scale.md`, *Small accounts*)."""
+    assert 2 * TEMPLATE["Parameters"]["WorkersPerJob"]["Default"] <= 8
+    assert TEMPLATE["Parameters"]["ApiReservedConcurrency"]["Default"] == 0
+    for name, function in of_type(RESOURCES, "AWS::Serverless::Function").items():
+        reserved = function["Properties"].get("ReservedConcurrentExecutions")
+        wanted = {"Fn::If": ["HasApiReservedConcurrency", {"Ref": "ApiReservedConcurrency"}, {"Ref": "AWS::NoValue"}]}
+        assert reserved == (wanted if name == "ApiFunction" else None), name
+    is_off = {"Fn::Equals": [{"Ref": "ApiReservedConcurrency"}, 0]}
+    assert TEMPLATE["Conditions"]["HasApiReservedConcurrency"] == {"Fn::Not": [is_off]}
+
+
 def test_the_console_may_do_nothing_but_write_its_log(transformed: dict[str, Any]) -> None:
     function = transformed["ConsoleFunction"]["Properties"]
     assert function["Environment"]["Variables"].keys() == {"USER_POOL_HOST", "FILES_HOST"}
