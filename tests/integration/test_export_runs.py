@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -33,6 +34,7 @@ from waybill.exports.destinations.sftp import Sftp
 from waybill.exports.run import activate, fail_export, fail_run, relaunch_export, run_now, tick
 from waybill.ids import new_uuid
 from waybill.jobs.giving_up import UNEXPLAINED_RETRIES
+from waybill.jobs.leases import LenientHeartbeat
 from waybill.jobs.model import Job, Process, Status
 from waybill.jobs.removals import removal_item
 from waybill.upkeep.announcements import publish_late
@@ -310,6 +312,31 @@ def test_a_killed_attempt_leaves_no_trace(services: Services, monkeypatch: pytes
         extraction.extract(services, job.job_id, enough)
     services.clock.forward(seconds=13)  # type: ignore[attr-defined]  # its lease is over
     assert end(services, job).counts.imported == 20
+
+
+def test_a_file_that_a_replaced_attempt_ends_late_is_not_the_one_that_counts(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_records(services, 20)
+    job = run_now(services, activate(services, export_of(services, **PERIODIC), "alice", "a"), "alice", "a")
+    send = LenientHeartbeat.send
+
+    def stall(heartbeat: LenientHeartbeat) -> Job:
+        """The first attempt stands still before it ends its file; another one takes over and finds more records."""
+        beaten = send(heartbeat)
+        monkeypatch.setattr(LenientHeartbeat, "send", send)
+        services.clock.forward(seconds=13)  # type: ignore[attr-defined]
+        put_records(services, 25)
+        assert extraction.extract_part(services, job.job_id, 0, enough) == "extracted"
+        return beaten
+
+    monkeypatch.setattr(LenientHeartbeat, "send", stall)
+    with suppress(Superseded):
+        extraction.extract(services, job.job_id, enough)
+    services.clock.forward(seconds=13)  # type: ignore[attr-defined]
+    assert end(services, job).counts.imported == 25
+    data = services.files.read(services.settings.transfer_bucket, "out/contacts_20260131.csv")
+    assert len(rows_in(data)) == 25
 
 
 def test_an_export_of_nothing_delivers_its_header(services: Services) -> None:

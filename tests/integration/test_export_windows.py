@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -295,13 +295,8 @@ def test_what_was_delivered_folds_to_the_table(
     )
 
 
-@pytest.mark.parametrize(("age", "is_refused"), [(timedelta(days=30, seconds=60), True), (timedelta(days=30), False)])
-def test_a_window_with_deletions_that_are_gone_is_refused(
-    services: Services, clock: builders.Clock, age: timedelta, is_refused: bool
-) -> None:
-    assert timedelta(seconds=TOMBSTONE_SECONDS) > timedelta(days=30)
-    entity = builders.entity()
-    services.entities.put(entity)
+def run_of_changes(services: Services, window_end: datetime | None = None) -> Job:
+    """A run of an incremental export whose last window ended there."""
     body = {
         "name": "changes",
         "entity": "contacts",
@@ -310,13 +305,51 @@ def test_a_window_with_deletions_that_are_gone_is_refused(
         "destination": {"kind": "s3"},
         "includeDeleted": True,
     }
-    definition = builders.export_definition(**body)
-    now = clock.now()
-    export = Export(new_uuid(), definition, entity.uid, ExportStatus.DRAFT, now, "a", "a", "s")
-    export = replace(export, window_end=now - age)
-    services.exports.add(export)
-    export = services.exports.schedule(export.export_id, now)
-    job = run_now(services, export, "a", "a")
+    definition, now = builders.export_definition(**body), services.clock.now()
+    export = Export(new_uuid(), definition, builders.entity().uid, ExportStatus.DRAFT, now, "a", "a", "s")
+    services.exports.add(replace(export, window_end=window_end))
+    return run_now(services, services.exports.schedule(export.export_id, now), "a", "a")
+
+
+def begun_import(services: Services) -> Job:
+    job = make_job(entity_uid=builders.entity().uid, submitted_at=services.clock.now())
+    services.jobs.register(job, {})
+    return services.jobs.begin(job.job_id)
+
+
+def window_to(services: Services, run: Job) -> datetime:
+    extraction.extract(services, run.job_id, enough)
+    end = services.jobs.get(run.job_id).window_to
+    assert end is not None
+    return end
+
+
+def test_a_window_ends_before_the_import_that_is_running(services: Services, clock: builders.Clock) -> None:
+    """Its writes bear times since it began, also those that are still on their way."""
+    services.entities.put(builders.entity())
+    started_at = begun_import(services).started_at
+    clock.forward(minutes=5)
+    assert started_at is not None and window_to(services, run_of_changes(services)) < started_at
+
+
+def test_an_import_that_begins_after_a_window_was_chosen_writes_behind_it_although_its_clock_is_late(
+    services: Services, clock: builders.Clock
+) -> None:
+    services.entities.put(builders.entity())
+    clock.on_sleep = lambda seconds: clock.forward(seconds=seconds)
+    end = window_to(services, run_of_changes(services))
+    clock.forward(seconds=-0.9)
+    started_at = begun_import(services).started_at
+    assert started_at is not None and started_at >= end
+
+
+@pytest.mark.parametrize(("age", "is_refused"), [(timedelta(days=30, seconds=60), True), (timedelta(days=30), False)])
+def test_a_window_with_deletions_that_are_gone_is_refused(
+    services: Services, clock: builders.Clock, age: timedelta, is_refused: bool
+) -> None:
+    assert timedelta(seconds=TOMBSTONE_SECONDS) > timedelta(days=30)
+    services.entities.put(builders.entity())
+    job = run_of_changes(services, clock.now() - age)
     if not is_refused:
         assert extraction.extract(services, job.job_id, enough)["outcome"] == "extracted"
         return
