@@ -118,6 +118,36 @@ def test_a_finish_that_was_taken_over_does_not_end_the_job(services: Services, s
     assert services.jobs.finish(ended, Status.IN_PROGRESS, owns(FINISH, "second")).is_terminal
 
 
+def test_a_finish_that_stalls_before_its_last_write_does_not_end_the_job_that_another_one_has(
+    services: Services, s3: Any, clock: builders.Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = planned(services, s3, builders.contacts_csv(count=3))
+    load_chunk(services, job.job_id, 0)
+
+    def stall(*_: object) -> None:
+        clock.forward(seconds=13)
+        services.ledger.lease(job.job_id, FINISH, "second", 10)
+
+    monkeypatch.setattr(services.duplicates, "remember", stall)
+    with pytest.raises(Superseded):
+        finish_import(services, job.job_id)
+    assert services.jobs.get(job.job_id).status is Status.IN_PROGRESS
+
+
+def test_a_finish_that_dies_before_its_last_write_runs_again(
+    services: Services, s3: Any, clock: builders.Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = planned(services, s3, builders.contacts_csv(BAD_ROWS, count=3))
+    load_chunk(services, job.job_id, 0)
+    with monkeypatch.context() as patch, pytest.raises(Crash):
+        patch.setattr(services.jobs, "finish", lambda *_: (_ for _ in ()).throw(Crash))
+        finish_import(services, job.job_id)
+    clock.forward(seconds=60)
+    ended = finish(services, job)
+    assert counts(ended) == (8, 3, 5, 0)
+    assert len(listed(services, job)) == 5
+
+
 def test_a_plan_that_failed_late_does_not_end_a_job_that_another_plan_began(services: Services, s3: Any) -> None:
     from waybill.entities.row_results import RowError
     from waybill.imports.register import fail_import
@@ -211,6 +241,32 @@ def test_rows_that_a_dead_worker_wrote_count_as_imported(
     job = give_up(services, job, end, clock)
     assert job.counts.balances() and job.counts.imported == len(standing)
     assert written_by(services, job) == standing, "nothing is written once it is given up"
+    assert {f"c{row - 2:06d}" for row in range(2, 302) if row not in listed(services, job)} == standing
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_rows_on_their_way_when_a_worker_dies_do_not_count_as_written(
+    services: Services, s3: Any, clock: builders.Clock, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second request never arrives, and heartbeats tell of those after it."""
+    monkeypatch.setattr("waybill.jobs.leases.HEARTBEAT_SECONDS", 0.0)
+    monkeypatch.setattr("waybill.tabular.records.segments.__defaults__", (0, 1000))
+    job = planned(services, s3, builders.contacts_csv(count=300))
+    sent, send = itertools.count(), BatchWriter._send
+
+    def losing(writer: BatchWriter, *arguments: Any) -> None:
+        number = next(sent)
+        if number == 12:
+            raise Crash
+        if number != 1:
+            send(writer, *arguments)
+
+    with monkeypatch.context() as patch, pytest.raises(Crash):
+        patch.setattr(BatchWriter, "_send", losing)
+        load_chunk(services, job.job_id, 0)
+    job = give_up(services, job, end, clock)
+    standing = written_by(services, job)
+    assert job.counts.imported == len(standing) > 0
     assert {f"c{row - 2:06d}" for row in range(2, 302) if row not in listed(services, job)} == standing
 
 

@@ -98,15 +98,21 @@ def test_abort_stops_at_the_row_that_reaches_the_limit(services: Services, drop:
     assert [types[row] for row in range(12, 37)] == ["type-error"] * 2 + ["stopped"] * 23
 
 
-@pytest.mark.parametrize("chunk_bytes", [64, 1 << 20])
+@pytest.mark.parametrize(("chunk_bytes", "block_bytes"), [(64, 64), (1 << 20, 64), (1 << 20, 1 << 20)])
 @pytest.mark.parametrize(
     "options", [{}, {"dry-run": "true"}, {"mode": "insert"}, {"mode": "insert", "dry-run": "true"}], ids=str
 )
 def test_repeated_keys_do_not_count_for_abort(
-    services: Services, drop: Any, options: dict[str, str], chunk_bytes: int
+    services: Services,
+    drop: Any,
+    options: dict[str, str],
+    chunk_bytes: int,
+    block_bytes: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Another row of the file replaces them: in each mode, in a dry run too, also in other chunks."""
+    """Another row of the file replaces them: in each mode, in a dry run too, also in other chunks and blocks."""
     object.__setattr__(services.settings, "chunk_bytes", chunk_bytes)
+    monkeypatch.setattr("waybill.tabular.records.segments.__defaults__", (0, block_bytes))
     rows = [{"contact_id": "twice"}] * 5 + [{"contact_id": "bad", "email": "nobody"}] * 2
     job = drop(builders.contacts_csv(rows, count=10), **{"on-error": "abort", "max-errors": "3"}, **options)
     assert (job.stop_reason, counts(job)) == (None, (17, 11, 6, 0))

@@ -120,6 +120,24 @@ def test_chunks_count_once_whatever_happens(moto_url: str) -> None:
     )
 
 
+def test_a_worker_that_was_replaced_counts_nothing(services: Services, clock: builders.Clock) -> None:
+    now = services.clock.now()
+    job = Job(str(uuid.uuid4()), Process.IMPORT, Status.WAITING, "e", "uid", "f.csv", now, "alice")
+    services.jobs.register(job, {})
+    services.jobs.begin(job.job_id)
+    services.jobs.set_plan(job.job_id, ROWS, 1, {})
+    services.ledger.lease(job.job_id, 0, "first", 10)
+    clock.forward(seconds=11)
+    services.ledger.lease(job.job_id, 0, "second", 10)
+    entry = LedgerEntry(0, 0, "first", ROWS, 0, 0, 0, ROWS, 0, True)
+    with pytest.raises(Superseded):
+        services.ledger.heartbeat(job.job_id, 0, ChunkLease("first", ROWS, ROWS))
+    with pytest.raises(Superseded):
+        services.ledger.commit(job.job_id, entry)
+    services.ledger.commit(job.job_id, replace(entry, attempt="second"))
+    assert services.jobs.get(job.job_id).counts.imported == ROWS
+
+
 def test_the_statuses_of_a_job_in_the_table(services: Services) -> None:
     now = services.clock.now()
     waiting: dict[str, Any] = {"process": Process.IMPORT, "status": Status.WAITING, "entity": "e", "entity_uid": "uid"}

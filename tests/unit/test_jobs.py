@@ -67,6 +67,8 @@ def test_only_the_moves_of_the_contract_are_allowed(current: Status, new: Status
 
 def test_a_terminal_status_is_final() -> None:
     assert {status for status, moves in MOVES.items() if not moves} == TERMINAL
+    with pytest.raises(Conflict):
+        finished(job(status=Status.COMPLETED), Status.FAILED, Counts(3, 3), START, RETENTION)
 
 
 @pytest.mark.parametrize(
