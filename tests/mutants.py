@@ -11,6 +11,7 @@ import argparse
 import os
 import queue
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -64,15 +65,23 @@ def run_tests(
         "--durations=12",
         *tests,
     ]
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
     try:
-        done = subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=timeout_seconds, check=False
-        )
+        output, _ = process.communicate(timeout=timeout_seconds)
     except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)  # with the workers of its own
+        process.communicate()
         return Ending.FAILED, "they hang"
     # The exit codes of pytest: 1 is "tests failed"; 2 and more are errors of collection or usage.
-    ending = {0: Ending.PASSED, 1: Ending.FAILED}.get(done.returncode, Ending.BROKEN)
-    return ending, f"{done.stdout[-3000:]}{done.stderr[-1000:]}"
+    return {0: Ending.PASSED, 1: Ending.FAILED}.get(process.returncode, Ending.BROKEN), output[-3000:]
 
 
 @contextmanager
