@@ -332,6 +332,15 @@ def test_a_window_ends_before_the_import_that_is_running(services: Services, clo
     assert started_at is not None and window_to(services, run_of_changes(services)) < started_at
 
 
+def test_the_rows_of_a_run_that_failed_are_in_the_next_one(services: Services) -> None:
+    services.entities.put(builders.entity())
+    run = run_of_changes(services)
+    assert window_to(services, run)
+    fail_run(services, services.jobs.get(run.job_id), "delivery-failed", "timeout: nobody answered")
+    export = services.exports.get(str(run.export_id))
+    assert (export.running, export.window_end) == (None, None)
+
+
 def test_an_import_that_begins_after_a_window_was_chosen_writes_behind_it_although_its_clock_is_late(
     services: Services, clock: builders.Clock
 ) -> None:
