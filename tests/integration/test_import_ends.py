@@ -130,7 +130,7 @@ def test_a_finish_that_stalls_before_its_last_write_does_not_end_the_job_that_an
 
     monkeypatch.setattr(services.duplicates, "remember", stall)
     with pytest.raises(Superseded):
-        finish_import(services, job.job_id)
+        finish(services, job)
     assert services.jobs.get(job.job_id).status is Status.IN_PROGRESS
 
 
@@ -141,7 +141,7 @@ def test_a_finish_that_dies_before_its_last_write_runs_again(
     load_chunk(services, job.job_id, 0)
     with monkeypatch.context() as patch, pytest.raises(Crash):
         patch.setattr(services.jobs, "finish", lambda *_: (_ for _ in ()).throw(Crash))
-        finish_import(services, job.job_id)
+        finish(services, job)
     clock.forward(seconds=60)
     ended = finish(services, job)
     assert counts(ended) == (8, 3, 5, 0)
