@@ -25,6 +25,7 @@ from waybill.jobs.model import (
     Status,
     check_move,
     finished,
+    job_prefix,
     message_of,
     outcome_of,
     remaining_seconds,
@@ -61,8 +62,17 @@ def test_only_the_moves_of_the_contract_are_allowed(current: Status, new: Status
     if (current, new) in allowed:
         check_move(current, new)
     else:
-        with pytest.raises(Conflict):
+        with pytest.raises(Conflict, match=rf"^A job that is {current} cannot become {new}\.$"):
             check_move(current, new)
+
+
+def test_an_end_is_one_of_the_moves_and_takes_what_it_found_along() -> None:
+    with pytest.raises(Conflict):
+        finished(job(Status.WAITING), Status.COMPLETED, Counts(0), START, RETENTION)
+    with pytest.raises(Conflict):
+        finished(job(), Status.CANCELED, Counts(0), START, RETENTION)
+    ended = finished(job(), Status.FAILED, Counts(0), START, RETENTION, error_code="empty-file")
+    assert ended.error_code == "empty-file" and ended.job_id == job().job_id
 
 
 def test_a_terminal_status_is_final() -> None:
@@ -103,8 +113,10 @@ def test_a_job_ends_only_when_its_tally_balances(
     if total == imported + rejected + unprocessed:
         ended = finished(job(leases={0: ChunkLease("a", 1, 1, 0)}), status, counts, START, RETENTION)
         assert ended.is_terminal and ended.processed == imported + rejected and ended.leases == {}
+        assert (ended.status, ended.counts, ended.completed_at) == (status, counts, START)
+        assert ended.outcome == outcome_of(status, counts)
     else:
-        with pytest.raises(ValueError, match="does not balance"):
+        with pytest.raises(ValueError, match=r"^job 3f0c6c0e.* does not balance$"):
             finished(job(), status, counts, START, RETENTION)
 
 
@@ -130,12 +142,26 @@ def test_retention(process: Process, ran: timedelta, expires: timedelta, files: 
         ({"status": Status.WAITING}, "Queued, waiting to start"),
         ({}, "Reading the file"),
         ({"counts": Counts(34033, 1180, 20)}, "1,200 of 34,033 rows processed"),
+        ({"counts": Counts(None, 1180, 20)}, "1,200 rows processed"),
+        ({"counts": Counts(9000, 1180), "stop_reason": "USER"}, "Stopping; 1,180 of 9,000 rows processed"),
+        ({"process": Process.EXPORT}, "Reading the table"),
+        ({"process": Process.EXPORT, "counts": Counts(None, 1180)}, "1,180 rows written"),
+        ({"process": Process.EXPORT, "counts": Counts(9000, 1180)}, "1,180 of 9,000 rows written"),
+        ({"process": Process.EXPORT, "extracted": {"rows": 4321}}, "4,321 rows written, delivering the file"),
         ({"status": Status.CANCELED}, "Canceled before it started"),
         ({"status": Status.FAILED, "error_code": "empty-file", "error_message": "No rows."}, "empty-file: No rows."),
         ({"status": Status.COMPLETED, "counts": Counts(3, 3)}, "3 rows imported"),
         (
             {"status": Status.COMPLETED, "counts": Counts(9, 3, 4, 2), "stop_reason": "USER"},
             "3 rows imported, 4 rejected because of errors, 2 not processed because the import was stopped",
+        ),
+        (
+            {"status": Status.COMPLETED, "counts": Counts(9000, 3000, 0, 6000), "stop_reason": "MAX_ERRORS"},
+            "3,000 rows imported, 6,000 not processed because an error limit was reached",
+        ),
+        (
+            {"status": Status.COMPLETED, "counts": Counts(9000, 3000, 6000)},
+            "3,000 rows imported, 6,000 rejected because of errors",
         ),
         ({"status": Status.COMPLETED, "counts": Counts(3, 3), "dry_run": True}, "3 rows would be imported"),
         ({"status": Status.COMPLETED, "counts": Counts(3, 3), "process": Process.EXPORT}, "3 rows exported"),
@@ -151,6 +177,77 @@ def test_rate_and_time_left_come_from_what_was_done() -> None:
     assert running.processed == 500
     assert rows_per_second(running, now) == 50.0
     assert remaining_seconds(running, now) == 10
+
+
+def test_no_rate_before_the_first_row_and_none_left_after_the_end() -> None:
+    now = START + timedelta(seconds=10)
+    assert rows_per_second(job(counts=Counts(1000, 300)), now) is None, "it has not begun"
+    assert rows_per_second(job(started_at=START), now) is None, "it has no row"
+    begun = job(started_at=START, counts=Counts(1000, 300))
+    assert rows_per_second(begun, START) is None and rows_per_second(begun, START - timedelta(seconds=1)) is None
+    assert rows_per_second(begun, START + timedelta(seconds=0.5)) == 600.0
+    assert rows_per_second(replace(begun, counts=Counts(1000, 1)), START + timedelta(seconds=3)) == 0.3
+    over = replace(begun, status=Status.COMPLETED, completed_at=now)
+    assert rows_per_second(over, START + timedelta(days=1)) == 30.0, "the rate of an ended job stays"
+    assert remaining_seconds(begun, now) == 23
+    assert remaining_seconds(over, now) is None
+    assert remaining_seconds(job(started_at=START), now) is None
+    assert remaining_seconds(replace(begun, counts=Counts(None, 300)), now) is None
+    assert remaining_seconds(replace(begun, counts=Counts(200, 300)), now) == 0, "never less than none"
+
+
+def test_progress_is_that_of_finished_chunks_and_of_those_in_work() -> None:
+    leases = {3: ChunkLease("a", 10, 7, 2, repeated=1), 4: ChunkLease("b", 5, 4, 1, repeated=1)}
+    running = job(counts=Counts(100, 30, 5, 0, 3), leases=leases)
+    assert (running.processed, running.imported, running.rejected, running.repeated) == (50, 41, 8, 5)
+
+
+def test_rows_that_a_relaunch_imports_are_those_with_a_text_and_a_chance() -> None:
+    assert Counts(100, 50, 30, 20, 7, 2).importable == 41
+    assert Counts(3, 3).importable == 0
+
+
+def test_a_job_is_new_without_rows_leases_or_files() -> None:
+    new = job()
+    assert new.counts == Counts(None, 0, 0, 0, 0, 0) and (new.processed, new.repeated) == (0, 0)
+    assert ChunkLease("a") == ChunkLease("a", 0, 0, 0, 0, 0, 0, 1)
+    assert Counts(None) == Counts(None, 0, 0, 0, 0, 0)
+    assert (new.chunks_loaded, new.restarts, new.mode, new.on_error) == (0, 0, "upsert", "skip")
+    flags = (new.refused, new.dry_run, new.has_error_log, new.has_rejects, new.has_download)
+    assert flags == (False,) * 5
+    assert job_prefix("a") == "jobs/a/"
+
+
+def test_what_a_status_allows() -> None:
+    export = {"process": Process.EXPORT}
+    assert job(Status.WAITING).allowed_actions() == ["cancel"]
+    assert job(Status.WAITING, **export).allowed_actions() == []
+    assert job().allowed_actions() == job(chunks=3, chunks_loaded=2).allowed_actions() == ["stop"]
+    for changes in (export, {"stop_reason": "USER"}, {"chunks": 3, "chunks_loaded": 3}):
+        assert job(**changes).allowed_actions() == []
+    assert {tuple(job(status).allowed_actions()) for status in TERMINAL} == {("delete",)}
+
+
+def test_imports_that_write_take_turns() -> None:
+    assert job().takes_turns
+    assert not job(dry_run=True).takes_turns and not job(process=Process.EXPORT).takes_turns
+    assert not job(process=Process.EXPORT, dry_run=True).takes_turns
+
+
+def test_a_job_has_expired_at_its_time() -> None:
+    assert not job().has_expired(START)
+    assert job(expires_at=START).has_expired(START)
+    assert not job(expires_at=START + timedelta(seconds=1)).has_expired(START)
+
+
+def test_expiries_are_whole_seconds() -> None:
+    """As they are stored, so that readers and retention agree."""
+    at = START + timedelta(seconds=0.7)
+    for process in Process:
+        ended = finished(job(process=process, submitted_at=at), Status.FAILED, Counts(0), at, RETENTION)
+        assert ended.expires_at is not None and ended.files_expire_at is not None
+        assert ended.expires_at.microsecond == ended.files_expire_at.microsecond == 0
+        assert ended.files_expire_at == START + timedelta(days=2)
 
 
 moments = st.datetimes(
