@@ -6,6 +6,7 @@ TEST_WORKERS ?= 3
 VENV := .venv
 SAM := .venv-sam
 PEERS := .venv-peers
+MUTMUT := .venv-mutmut
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # --no-deps: the lock files are complete, so pip has nothing to resolve.
@@ -13,7 +14,7 @@ PIP_INSTALL := -m pip install --quiet --no-deps --require-hashes
 LOCK := ../.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up native console reset test simulate mutants lint openapi screenshots bench bench-large soak build deploy lock clean
+.PHONY: help setup demo up native console reset test simulate mutants mutation lint openapi screenshots bench bench-large soak build deploy lock clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +47,9 @@ simulate: $(VENV)/.dev native ## Run histories in a simulated world (N=10000; SE
 
 mutants: $(VENV)/.dev native ## Plant a bug for each safeguard, and see that the suite finds it (10 minutes; ONLY=)
 	@exec $(BIN)/python -m tests.mutants --only "$(ONLY)"
+
+mutation: $(VENV)/.dev $(MUTMUT)/.done native ## Change code in thousands of small ways, and see what no test notices (5 minutes; ONLY=)
+	@PYTHONPATH=.:shared:cli exec nice $(BIN)/python -m tests.mutation.run $(MUTMUT)/bin/python ONLY=$(ONLY) LINE=$(LINE)
 
 lint: $(VENV)/.dev ## Check style, types, the template and the console
 	@$(BIN)/ruff check
@@ -81,13 +85,14 @@ lock: ## Update requirements/*.txt from requirements/*.in
 	@cd requirements && $(LOCK) -c dev.txt local.in -o local.txt
 	@cd requirements && $(LOCK) -c dev.txt layer.in -o layer.txt
 	@cd requirements && $(LOCK) -c dev.txt peers.in -o peers.txt
+	@cd requirements && $(LOCK) -c dev.txt mutation.in -o mutation.txt
 	@cd requirements && $(LOCK) sam.in -o sam.txt
 	@cd requirements && $(LOCK) console.in -o console.txt
 	@cd requirements && $(LOCK) zig.in -o zig.txt
-	@sed -i '/^    #   -c dev.txt$$/d' requirements/local.txt requirements/layer.txt requirements/peers.txt
+	@sed -i '/^    #   -c dev.txt$$/d' requirements/local.txt requirements/layer.txt requirements/peers.txt requirements/mutation.txt
 
 clean: ## Delete everything that was built or installed, except the state of `make up`
-	@rm -rf $(VENV) $(SAM) $(PEERS) shared/waybill/native/native.lib .venv-lock .venv-node .venv-zig console/node_modules functions/console/static .aws-sam build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) $(SAM) $(PEERS) $(MUTMUT) shared/waybill/native/native.lib .venv-lock .venv-node .venv-zig console/node_modules functions/console/static .aws-sam build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamp files: an environment is up to date if its stamp is newer than its lock file.
@@ -114,4 +119,9 @@ $(SAM)/.done: requirements/sam.txt
 $(PEERS)/.done: requirements/peers.txt
 	@$(PYTHON) -m venv $(PEERS)
 	@$(PEERS)/bin/python $(PIP_INSTALL) -r requirements/peers.txt
+	@touch $@
+
+$(MUTMUT)/.done: requirements/mutation.txt
+	@$(PYTHON) -m venv $(MUTMUT)
+	@$(MUTMUT)/bin/python $(PIP_INSTALL) -r requirements/mutation.txt
 	@touch $@

@@ -9,7 +9,7 @@ import pytest
 from infra.local.embedded import ROOT
 
 FOLDER = ROOT / "requirements"
-NAMES = ("layer", "local", "dev", "sam", "console")
+NAMES = ("layer", "local", "dev", "sam", "console", "mutation")
 
 
 def pins(name: str) -> dict[tuple[str, str], str]:
