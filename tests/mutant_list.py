@@ -509,6 +509,39 @@ ROWS = (
         ("tests/unit/test_scan.py::test_chunks_hold_the_rows_of_a_sequential_read",),
     ),
     Mutant(
+        "rows-left-over-are-not-compared",
+        "The relaunch of a stopped import writes no older row of a key over a newer one.",
+        "shared/waybill/imports/finish.py",
+        "    if reads:  # only",
+        "    if not reads:  # only",
+        (
+            "tests/integration/test_last_row_wins.py"
+            "::test_a_row_left_over_whose_key_a_later_row_imported_is_a_duplicate",
+        ),
+    ),
+    Mutant(
+        "losers-left-over-are-listed-as-stopped",
+        "That holds for modes whose repeated keys are found before the load, too.",
+        "shared/waybill/imports/chunk_loader.py",
+        "            if loser is not None and loser.type == DUPLICATE_KEY:\n",
+        "            if loser is not None and loser.type != DUPLICATE_KEY:\n",
+        (
+            "tests/integration/test_last_row_wins.py"
+            "::test_where_repeated_keys_were_found_before_the_load_the_rows_left_over_know_them",
+        ),
+    ),
+    Mutant(
+        "rows-that-nobody-can-compare-count",
+        "No row counts as imported of which it is not known whether it stands, because the file is gone.",
+        "shared/waybill/imports/finish.py",
+        "        for unread in search.unread():\n",
+        "        for unread in ():\n",
+        (
+            "tests/integration/test_last_row_wins.py"
+            "::test_a_repeated_key_of_a_file_that_is_gone_before_the_finish_does_not_count",
+        ),
+    ),
+    Mutant(
         "rows-without-text-are-relaunched",
         "A relaunch imports no rows whose text is gone.",
         "shared/waybill/imports/relaunch.py",

@@ -1,5 +1,9 @@
 """The finish step: write the winners of repeated keys again, join the result files, end the job.
 
+Of the valid rows of a key the last imported one wins (`write_winners`). What is left for a relaunch comes after it, so
+that the table is that of the whole file once everything is relaunched. No row counts as imported of which it is not
+known whether it stands.
+
 Everything here is derived from the plan and the ledger, so that a finish that died can run again. One that runs out of
 time saves its state under `jobs/{id}/finish/`, and the next invocation goes on from there. The terminal status is
 written last: it means that the files exist.

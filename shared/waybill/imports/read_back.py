@@ -12,7 +12,8 @@ A target table has no marks: there a row stands, too, when its record was the sa
 change nothing. So only chunks in which an attempt died are asked about rows that this attempt did not send.
 
 A row that stood until a later row of the chunk replaced it counts as imported, and the finish rejects it as
-`duplicate-key`; one that a row of another chunk replaced is listed as stopped.
+`duplicate-key`. One that a row of another chunk replaced is listed as stopped; the finish rejects it, too, if that row
+is a later one (`finish.write_winners`).
 
 Rows are sent in file order over a number of connections, so an attempt leaves gaps of a limited size behind it. After a
 longer stretch of keys without a trace of the job nothing more can follow, and the search is over.
