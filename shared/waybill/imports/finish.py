@@ -245,7 +245,7 @@ def write_winners(
     heartbeat: Heartbeat,
     tick: Callable[[], None],
 ) -> None:
-    """Write the last imported row of each repeated key again; the earlier rows lose, also those that are left over.
+    """Write the last of several imported rows of a key again; the earlier ones lose, also those that are left over.
 
     Chunks are loaded side by side and requests overtake each other, so nobody knows which row of a key came last.
     Written after everything else, the winners are what the table holds. A row that is left over before its winner is
@@ -262,9 +262,10 @@ def write_winners(
     """
     reader = reader_of(services, job, plan)
     try:
-        for found in search.batches():
-            groups = [rows for rows in map(_up_to_winner, found) if len(rows) > 1]
-            winners = [rows[-1].text for rows in groups]
+        for batch in search.batches():
+            groups = [rows for rows in map(_up_to_winner, batch) if len(rows) > 1]
+            # A single imported row stands.
+            winners = [rows[-1].text for rows in groups if sum(not found.is_left for found in rows) > 1]
             with BatchWriter(
                 services.new_dynamodb(WRITE_TIMEOUT_SECONDS),
                 reader.table,
