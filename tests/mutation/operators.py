@@ -71,6 +71,8 @@ class Mutants(cst.CSTVisitor):
 
 def is_left_out(node: cst.CSTNode) -> bool:
     """Annotations, decorators, imports, and the members of enumerations, which are the words of the contract."""
+    if isinstance(node, cst.If) and cst.Module([]).code_for_node(node.test) == "TYPE_CHECKING":
+        return True
     if isinstance(node, cst.ClassDef):
         return any("Enum" in cst.Module([]).code_for_node(base.value) for base in node.bases)
     return isinstance(node, cst.Annotation | cst.Decorator | cst.Import | cst.ImportFrom)

@@ -37,6 +37,9 @@ def plant(module: ModuleType, statement: Statement, behind: Iterable[Statement])
         if isinstance(later, ast.Assign | ast.AnnAssign) and changed & _mentioned(later):
             _execute(later, names)
             changed |= _targets(later)
+    for value in vars(module).values():
+        if hasattr(value, "cache_clear"):
+            value.cache_clear()
     for name in changed:
         _replace_everywhere(name, getattr(module, name), names[name])
 

@@ -117,6 +117,61 @@ def test_refused_with_one_problem_per_member(kind: str, given: object, where: li
     assert all(message for _, message in problems)
 
 
+ZONE = "is required and must be an IANA time zone, such as Europe/Brussels"
+TIME = "is required and must be a time from 00:00 to 23:59"
+LACKS = "is a time that the calendar lacks"
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "messages"),
+    [
+        ("INCREMENTAL", None, ["/schedule must be an object with time and timezone"]),
+        ("ONE_SHOT", "now", ["/schedule must be an object with at"]),
+        ("INCREMENTAL", {"days": []}, [
+            f"/schedule/time {TIME}",
+            f"/schedule/timezone {ZONE}",
+            "/schedule/days must be a list of at least one of mon, tue, wed, thu, fri, sat, sun"]),
+        ("INCREMENTAL", {**GOOD, "days": ["mon", "mon"]}, ["/schedule/days must name each day once"]),
+        ("ONE_SHOT", {"timezone": "CEST"}, [
+            "/schedule/at is required and must be a time such as 2026-01-31T09:30:00Z, or 2026-01-31T10:30 with a "
+            "timezone",
+            f"/schedule/timezone {ZONE}"]),
+        ("ONE_SHOT", {**AT, "at": "2026-01-31T09:30:00Z"},
+         ["/schedule/timezone has no meaning beside a time with an offset"]),
+        ("ONE_SHOT", {"at": "2026-02-30T09:30:00Z"}, [f"/schedule/at {LACKS}"]),
+        ("ONE_SHOT", {**AT, "at": "2026-02-30T09:30"}, [f"/schedule/at {LACKS}"]),
+    ],
+)  # fmt: skip
+def test_a_problem_says_what_is_wanted(kind: str, given: object, messages: list[str]) -> None:
+    problems: Problems = []
+    check_schedule(given, ExportType(kind), problems)
+    assert [f"{path} {message}" for path, message in problems] == messages
+
+
+@pytest.mark.parametrize(
+    ("zone", "wanted", "expected"),
+    [
+        # the local mean time of -00:44:30 ends at 00:00, when the clock shows 00:44:30
+        ("Africa/Monrovia", "00:10", "1972-01-07T00:45:00"),
+        ("Africa/Monrovia", "00:44", "1972-01-07T00:45:00"),
+        ("Africa/Monrovia", "00:45", "1972-01-07T00:45:00"),
+        # 02:00 to 03:00 is skipped
+        ("Europe/Brussels", "02:00", "2026-03-29T01:00:00"),
+        ("Europe/Brussels", "02:59", "2026-03-29T01:00:00"),
+        ("Europe/Brussels", "03:00", "2026-03-29T01:00:00"),
+        ("Europe/Brussels", "01:59", "2026-03-29T00:59:00"),
+        # 02:00 to 02:30 is skipped
+        ("Australia/Lord_Howe", "02:15", "2026-10-03T15:30:00"),
+    ],
+)
+def test_a_time_that_the_clock_skips_runs_at_the_next_valid_minute(zone: str, wanted: str, expected: str) -> None:
+    moment = datetime.fromisoformat(expected).replace(tzinfo=UTC)
+    before = moment - timedelta(hours=3)
+    assert next_runs(periodic(wanted, zone), before, 1) == [moment]
+    assert latest_due(periodic(wanted, zone), before, moment) == moment
+    assert latest_due(periodic(wanted, zone), before, moment - timedelta(seconds=1)) is None
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["mon", "UTC", "02:30"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),

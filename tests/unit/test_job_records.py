@@ -492,6 +492,21 @@ def test_a_cancel_comes_before_the_beginning_or_not_at_all(tables: JobTables) ->
     assert tables.jobs.get("a").status is Status.IN_PROGRESS
 
 
+def test_a_further_condition_of_an_end_does_not_replace_the_others(tables: JobTables) -> None:
+    waiting = tables.registered("a")
+    tables.jobs.begin("a")
+    with pytest.raises(Superseded):
+        tables.jobs.finish(ended(tables, waiting, Status.CANCELED), Status.WAITING, Attr("chunks").is_missing())
+    assert tables.jobs.get("a").status is Status.IN_PROGRESS
+
+
+def test_what_does_not_take_turns_ends_beside_the_running_import(tables: JobTables) -> None:
+    tables.begun("a")
+    assert finish(tables, tables.begun("dry", dry_run=True)).is_terminal
+    assert finish(tables, tables.begun("run", process=Process.EXPORT)).is_terminal
+    assert tables.item("RUNNING#uid", "IMPORT")["jobId"] == "a"
+
+
 def test_the_end_of_a_waiting_import_leaves_the_running_one_alone(tables: JobTables) -> None:
     tables.begun("a")
     finish(tables, tables.registered("b"), Status.CANCELED)

@@ -31,6 +31,7 @@ from waybill.jobs.model import (
     remaining_seconds,
     rows_per_second,
 )
+from waybill.sizes import MAX_MESSAGE
 
 RETENTION = Retention(259_200, 3_600, 172_800, 172_800)
 
@@ -73,6 +74,17 @@ def test_an_end_is_one_of_the_moves_and_takes_what_it_found_along() -> None:
         finished(job(), Status.CANCELED, Counts(0), START, RETENTION)
     ended = finished(job(), Status.FAILED, Counts(0), START, RETENTION, error_code="empty-file")
     assert ended.error_code == "empty-file" and ended.job_id == job().job_id
+
+
+def test_the_message_of_an_end_fits_into_the_record() -> None:
+    """A message may quote a cell of the file, and a job is one item of a table."""
+
+    def message(text: str | None) -> str | None:
+        return finished(job(), Status.FAILED, Counts(0), START, RETENTION, error_message=text).error_message
+
+    assert message(None) is None
+    assert message("x" * MAX_MESSAGE) == "x" * MAX_MESSAGE
+    assert message("x" * (MAX_MESSAGE + 1)) == "x" * (MAX_MESSAGE - 1) + "…"
 
 
 def test_a_terminal_status_is_final() -> None:
