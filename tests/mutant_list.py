@@ -58,8 +58,8 @@ QUEUE = (
         ),
     ),
     Mutant(
-        "running-jobs-are-not-checked",
-        "A job whose execution died while it ran is restarted.",
+        "jobs-are-never-checked",
+        "A job whose execution died is restarted.",
         "shared/waybill/jobs/repository.py",
         "actions += [put(_keyed(active_key(job))), put(first_item(job))]",
         "actions += [put(_keyed(active_key(job)))]",
