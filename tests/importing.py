@@ -49,7 +49,7 @@ def planned(services: Services, s3: Any, data: bytes, **options: str) -> Job:
 def prepared(services: Services, job: Job) -> Job:
     """Runs the steps of an import up to the load."""
     plan = plan_import(services, job.job_id)
-    if plan["needsPrecheck"]:
+    if plan.get("needsPrecheck"):  # a file that was refused has no chunks
         for chunk in range(plan["chunks"]):
             precheck_chunk(services, job.job_id, chunk)
         deduplicate_import(services, job.job_id)
