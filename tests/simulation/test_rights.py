@@ -51,6 +51,7 @@ OTHER_RIGHTS = {
     "lambda": "lambda",
     "sesv2": "ses",
     "secretsmanager": "secretsmanager",
+    "cognito-idp": "cognito-idp",
 }
 
 
