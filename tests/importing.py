@@ -89,6 +89,11 @@ def listed(services: Services, job: Job) -> set[int]:
     return {int(row[0]) for row in rejects(services, job)[1:]}
 
 
+def all_jobs(services: Services) -> list[Job]:
+    """All jobs that have not expired, newest first."""
+    return services.jobs.live(services.jobs.newest(100)[0])
+
+
 def executions(services: Services) -> set[str]:
     import boto3
 

@@ -59,8 +59,8 @@ def see_other(url: str) -> Response[str]:
 def if_changed(request: Request, resource: Mapping[str, Any], retry_after: str | None = None) -> Response[str]:
     """The resource with its ETag, or 304 when the caller has it already."""
     body = json_text(resource)
-    etag = f'"{hashlib.sha256(body.encode()).hexdigest()[:32]}"'
-    headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
+    etag = f'"{content_digest(body)}"'
+    headers = revalidated(etag)
     if retry_after is not None:
         headers["Retry-After"] = retry_after
     # RFC 9110, section 13.1.2: the comparison is weak.
@@ -68,6 +68,19 @@ def if_changed(request: Request, resource: Mapping[str, Any], retry_after: str |
     if etag in known or "*" in known:
         return Response(304, body="", headers=headers)
     return Response(200, "application/json", body, headers)
+
+
+def not_modified(etag: str) -> Response[str]:
+    return Response(304, body="", headers=revalidated(etag))
+
+
+def revalidated(etag: str) -> dict[str, str]:
+    """The headers of an answer that a client may keep, and asks about each time."""
+    return {"ETag": etag, "Cache-Control": "private, no-cache"}
+
+
+def content_digest(body: str) -> str:
+    return hashlib.sha256(body.encode()).hexdigest()[:32]
 
 
 def encode_cursor(position: str | None) -> str | None:

@@ -8,7 +8,7 @@ from aws_lambda_powertools.event_handler.api_gateway import Response
 
 from answers import RETRY_AFTER_SECONDS, json_response
 from waybill.jobs.drops import is_live
-from waybill.jobs.model import Job, Process, Status
+from waybill.jobs.model import Job, Process
 from waybill.jobs.permissions import entity_shown, has_right_to_download, may_change_job
 from waybill.wire import jobs as wire
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def job_views(request: Request, jobs: list[Job]) -> list[wire.Job]:
     """Jobs with the actions and links that would succeed for the caller. Reads each entity, the queue of each entity
     with waiting jobs, and the records of dropped objects once."""
-    waiting = {job.entity_uid for job in jobs if _is_queued(job)}
+    waiting = {job.entity_uid for job in jobs if job.is_queued}
     positions = {uid: request.services.queue.positions(uid) for uid in waiting}
     dropped = {job.job_id: key for job in jobs if (key := _dropped_key(request, job)) is not None}
     latest = request.services.drops.latest([*set(dropped.values())]) if dropped else {}
@@ -49,10 +49,6 @@ def accept(request: Request, job: Job) -> Response[str]:
     """202 for work that has begun: where to ask, and when."""
     headers = {"Location": f"/v1/jobs/{job.job_id}", "Retry-After": RETRY_AFTER_SECONDS}
     return json_response(job_view(request, job), 202, headers)
-
-
-def _is_queued(job: Job) -> bool:
-    return job.status is Status.WAITING and job.process is Process.IMPORT and not job.dry_run
 
 
 def _job_view(request: Request, job: Job, position: int | None, has_source: bool) -> wire.Job:

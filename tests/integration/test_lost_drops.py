@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests import builders
-from tests.importing import drop_object, run, start
+from tests.importing import all_jobs, drop_object, run, start
 from waybill.aws.files import Listed
 from waybill.bootstrap import Services
 from waybill.errors import Conflict
@@ -56,7 +56,7 @@ def stored_at(services: Services, monkeypatch: pytest.MonkeyPatch) -> Callable[[
 
 
 def jobs(services: Services) -> list[Job]:
-    return services.jobs.page(100)[0]
+    return all_jobs(services)
 
 
 def event_time(services: Services) -> datetime:

@@ -85,8 +85,9 @@ export async function read<Resource>(
   const answer = await send("GET", path, { query, signal, headers });
   const seconds = Number(answer.headers.get("Retry-After"));
   const retryAfterMs = seconds > 0 ? seconds * 1000 : undefined;
-  if (answer.status === 304 && known) return { ...known, retryAfterMs };
-  return { value: (await answer.json()) as Resource, etag: answer.headers.get("ETag") ?? undefined, retryAfterMs };
+  const etag = answer.headers.get("ETag") ?? known?.etag;
+  if (answer.status === 304 && known) return { ...known, etag, retryAfterMs }; // that of a list tells more each time
+  return { value: (await answer.json()) as Resource, etag, retryAfterMs };
 }
 
 /** Reads pages until there are `wanted` items: the API filters after it reads, so a page may be short or empty. */

@@ -32,7 +32,14 @@ it("is read again ten seconds after its last read, sooner when many jobs run or 
   const running = (count: number) =>
     Array.from({ length: count }, (_, number) => ({ ...job(number), status: "WAITING" }));
   const state = (count: number, error: Error | null = null) => ({
-    data: { items: running(count) as Job[], nextToken: null, etag: undefined, readAt: 1_000 },
+    data: {
+      items: running(count) as Job[],
+      nextToken: null,
+      etag: undefined,
+      isWhole: true,
+      wholeAt: 1_000,
+      readAt: 1_000,
+    },
     error,
     errorUpdatedAt: 5_000,
     fetchStatus: "idle",

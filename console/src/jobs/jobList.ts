@@ -6,9 +6,15 @@ export const MOST_FOLLOWED = 5; // with more running jobs than this, reading the
 const LIST_MS = 10_000; // shows what other users started
 const CROWDED_LIST_MS = 4_000;
 const AFTER_FAILURE_MS = 2_000;
+const LATER_PAGES_MS = 60_000;
 
 export interface JobList extends Page<Job> {
+  /** Of the first page. */
   etag: string | undefined;
+  /** Whether the first page alone has what the list begins with. */
+  isWhole: boolean;
+  /** When the later pages were read that it needs otherwise. */
+  wholeAt: number;
   /** When its newest jobs were read, in milliseconds. */
   readAt: number;
 }
@@ -34,6 +40,11 @@ export function withOlder<List extends Page<Job>>(known: List, older: Page<Job>)
     items: [...known.items, ...older.items.filter(({ jobId }) => !ids.has(jobId))],
     nextToken: older.nextToken,
   };
+}
+
+/** When the list is read without its ETag, which does not cover later pages. */
+export function readAgainAt({ isWhole, wholeAt }: JobList): number {
+  return isWhole ? Infinity : wholeAt + LATER_PAGES_MS;
 }
 
 /** Updates one job of the list. */

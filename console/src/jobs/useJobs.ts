@@ -5,10 +5,18 @@ import { Problem } from "../api/problem";
 import type { Job, Page } from "../api/types";
 import { showProblem } from "../common/notices";
 import { useIsHidden } from "../common/useIsHidden";
-import { isRunning, MOST_FOLLOWED, PAGE_SIZE, untilNextRead, withNewest, withOlder, type JobList } from "./jobList";
+import {
+  isRunning,
+  MOST_FOLLOWED,
+  PAGE_SIZE,
+  readAgainAt,
+  untilNextRead,
+  withNewest,
+  withOlder,
+  type JobList,
+} from "./jobList";
 import { followedJob } from "./useJob";
 
-const HIDDEN_MS = 60_000;
 const READ_AT_ONCE = 50;
 
 export interface JobFilter {
@@ -36,8 +44,7 @@ export function useJobs(filter: JobFilter): Jobs {
   const list = useQuery({
     queryKey,
     queryFn: ({ signal }) => readNewest(queryClient, queryKey, filter, signal),
-    refetchInterval: isHidden ? HIDDEN_MS : ({ state }) => untilNextRead(state, Date.now()),
-    refetchIntervalInBackground: true,
+    refetchInterval: isHidden ? false : ({ state }) => untilNextRead(state, Date.now()),
     refetchOnWindowFocus: "always",
     meta: { announce: "first" },
   });
@@ -75,18 +82,19 @@ async function readNewest(
   const known = () => queryClient.getQueryData<JobList>(queryKey);
   const before = known();
   const query = { limit: READ_AT_ONCE, ...filter };
-  const unchanged = before && { value: before as Page<Job>, etag: before.etag };
+  const mayBeUnchanged = before && readAgainAt(before) > Date.now();
+  const unchanged = mayBeUnchanged ? { value: before as Page<Job>, etag: before.etag } : undefined;
   const first = await read<Page<Job>>("jobs", unchanged, { query, signal });
   const readAt = Date.now();
   const now = known();
-  if (now && first.value === unchanged?.value) return { ...now, readAt };
+  if (now && first.value === unchanged?.value) return { ...now, etag: first.etag, readAt };
   let newest = first.value;
-  // The API filters after it reads: matches may be on later pages, which this ETag does not cover.
-  const isEnough = newest.nextToken === null || newest.items.length >= PAGE_SIZE;
-  if (!isEnough) {
+  // The API filters after it reads: matches may be on later pages.
+  const isWhole = newest.nextToken === null || newest.items.length >= PAGE_SIZE;
+  if (!isWhole) {
     const wanted = PAGE_SIZE - newest.items.length;
     const rest = await pages<Job>("jobs", { ...filter }, { wanted, from: newest.nextToken, signal });
     newest = { items: [...newest.items, ...rest.items], nextToken: rest.nextToken };
   }
-  return { ...withNewest(known(), newest), etag: isEnough ? first.etag : undefined, readAt };
+  return { ...withNewest(known(), newest), etag: first.etag, isWhole, wholeAt: readAt, readAt };
 }

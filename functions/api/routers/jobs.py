@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.event_handler.api_gateway import Response
 
 from answers import (
     RETRY_AFTER_SECONDS,
+    content_digest,
     decode_cursor,
     encode_cursor,
     if_changed,
@@ -15,16 +17,20 @@ from answers import (
     list_response,
     matches,
     no_content,
+    not_modified,
+    revalidated,
     see_other,
     what_fits,
 )
 from auth import CHANGE_JOB, DOWNLOAD, JOB, RELAUNCH_JOB, TOKEN, job_to_change, may_relaunch
+from list_tag import UNPROVEN, ListTag, list_digest, new_tag
 from request import Request, uuid_of
 from routing import DELETED, IDEMPOTENCY_KEY, Answer, ApiRouter, accepted, ok
 from views import accept, files_expired, has_download, job_view, job_views, position_of
 from waybill.errors import Conflict, Gone, MalformedRequest, NotFound, WaybillError
 from waybill.jobs.model import Job, Process
 from waybill.jobs.permissions import entity_shown, sees_job
+from waybill.sizes import json_text
 from waybill.wire import jobs as wire
 from waybill.wire.reports import Report
 
@@ -55,7 +61,14 @@ router = ApiRouter("Jobs")
     description="Filters apply after the read: a page may be shorter than `limit` while `nextToken` is not null.",
 )
 def list_jobs(request: Request, query: JobFilters) -> Response[str]:
-    jobs, next_cursor = request.services.jobs.page(query.limit, query.next_token)
+    job_ids, next_cursor = request.services.jobs.newest(query.limit, query.next_token)
+    known, digest = ListTag.of(request), ""
+    if known is not None:
+        digest = list_digest(request, job_ids, next_cursor)
+        if known.is_current(request, digest, job_ids):
+            return not_modified(str(known))
+    jobs = request.services.jobs.live(job_ids)
+    tag = UNPROVEN if known is None else new_tag(request, digest, job_ids, jobs)
     request.read_entities(job.entity for job in jobs)
 
     def wanted(job: Job) -> bool:
@@ -73,7 +86,11 @@ def list_jobs(request: Request, query: JobFilters) -> Response[str]:
 
     views = job_views(request, [job for job in jobs if wanted(job)])
     items, next_token = what_fits(((view, position_of(view)) for view in views), next_cursor)
-    return if_changed(request, {"items": items, "nextToken": next_token})
+    body = json_text({"items": items, "nextToken": next_token})
+    tag = replace(tag, content=content_digest(body))
+    if known is not None and known.content == tag.content:
+        return not_modified(str(tag))
+    return Response(200, "application/json", body, revalidated(str(tag)))
 
 
 @router.post(

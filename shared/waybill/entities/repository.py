@@ -3,6 +3,7 @@
     ENTITY   / {name}   uid, etag, document (JSON text: a definition comes back exactly as it was given)
     DELETING / {uid}    a deletion that has begun: nothing may be started on the entity
     DELETED  / {uid}    an entity that was deleted; its exports and records are still to be erased
+    REVISION / ENTITIES token: another after each change of the catalogue
 
 An operation that starts something on an entity does so in one transaction with `still_there`. A deletion writes its
 mark first and then checks what was started. So one of the two always notices the other.
@@ -25,6 +26,8 @@ from waybill.ids import Ids, new_token
 from waybill.sizes import json_text
 from waybill.telemetry import read_each
 
+_REVISION = ("REVISION", "ENTITIES")
+
 # Inside the class, `list` is the method.
 _Entities = list[Entity]
 _Uids = list[str]
@@ -34,7 +37,7 @@ _Actions = list[Action]
 
 
 class EntityRepository:
-    """Each method is one request, `list` one for each megabyte of definitions."""
+    """Each method is one request, `list` one for each megabyte of definitions; `put` and `delete` are two."""
 
     def __init__(self, table: Table, ids: Ids) -> None:
         self._table = table
@@ -99,6 +102,16 @@ class EntityRepository:
             # What is stored may be this very definition: the first reply was lost.
             if error.item is None or from_attributes(error.item) != item:
                 raise _changed(entity, etag) from None
+        self._revise()
+
+    def revision(self) -> str:
+        """Another text after each `put` and `delete`. One that dies before it has answered may leave the old one."""
+        item = self._table.get(_REVISION)
+        return "" if item is None else str(item["token"])
+
+    def _revise(self) -> None:
+        pk, sk = _REVISION
+        self._table.put({"pk": pk, "sk": sk, "token": new_token(self._ids)})
 
     def still_there(self, name: str, uid: str) -> _Actions:
         """Checks for a transaction that starts something on the entity; see `is_gone`."""
@@ -148,6 +161,7 @@ class EntityRepository:
             if error.failed_conditions:
                 raise _changed(entity, etag) from None
             raise
+        self._revise()
 
     def deleted(self) -> _Uids:
         """The uids of deleted entities that have something left to erase."""

@@ -159,6 +159,11 @@ class Job:
         """Whether it is one of the imports of its entity that run one at a time."""
         return self.process is Process.IMPORT and not self.dry_run
 
+    @property
+    def is_queued(self) -> bool:
+        """Whether it waits for its turn."""
+        return self.status is Status.WAITING and self.takes_turns
+
     def has_expired(self, now: datetime) -> bool:
         """Whether it counts as gone, although its record may still be there."""
         return self.expires_at is not None and self.expires_at <= now

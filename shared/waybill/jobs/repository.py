@@ -111,9 +111,8 @@ class JobRepository:
         now = self._clock.now()
         return [job for job in self.find_many(job_ids) if not job.has_expired(now)]
 
-    def page(self, limit: int, cursor: str | None = None) -> tuple[list[Job], str | None]:
-        """Up to `limit` jobs, newest first, and the cursor of the next page. Expired jobs are left out, so that a page
-        may be shorter. A Query, and a BatchGetItem for each hundred jobs.
+    def newest(self, limit: int, cursor: str | None = None) -> tuple[list[str], str | None]:
+        """The ids of up to `limit` jobs, newest first, expired ones among them, and the cursor of the next page.
 
         Raises:
             MalformedRequest: the cursor was not issued by this list.
@@ -124,8 +123,8 @@ class JobRepository:
             pk, sk = record_key(_job_id(sort))
             after = {"listKey": LIST_KEY, "listSort": sort, "pk": pk, "sk": sk}
         page = self._table.query(LIST_KEY, index=NEWEST, newest_first=True, limit=limit, after=after)
-        jobs = self.live([item["pk"].partition("#")[2] for item in page.items])
-        return jobs, None if page.last is None else encode_cursor(page.last["listSort"])
+        job_ids = [item["pk"].partition("#")[2] for item in page.items]
+        return job_ids, None if page.last is None else encode_cursor(page.last["listSort"])
 
     def definition(self, job_id: str) -> dict[str, Any]:
         """The entity or export document that the job started with.
@@ -191,7 +190,7 @@ class JobRepository:
                 raise
             if error.failed_conditions[-1] >= len(actions):
                 raise EntityDeleted(job.entity) from None
-            if _joins_queue(job) and error.failed_conditions == [ORDER_POSITION]:
+            if job.is_queued and error.failed_conditions == [ORDER_POSITION]:
                 raise _Overtaken from None
             if origin is None:
                 raise
@@ -205,7 +204,7 @@ class JobRepository:
             put(job_item(job), NEW),
             put({**_keyed(_definition_key(job.job_id)), "document": json_text(definition)}),
         ]
-        if _joins_queue(job):
+        if job.is_queued:
             actions[ORDER_POSITION:ORDER_POSITION] = [order_action(self._table, job), put(_keyed(queue_key(job)))]
         if job.is_terminal:
             actions.append(put(removal_item(job)))
@@ -480,10 +479,6 @@ class JobRepository:
 
 def record_key(job_id: str) -> Key:
     return f"JOB#{job_id}", "JOB"
-
-
-def _joins_queue(job: Job) -> bool:
-    return job.status is Status.WAITING and job.takes_turns
 
 
 def _definition_key(job_id: str) -> Key:
