@@ -62,7 +62,6 @@ def run_tests(
         "no:cacheprovider",
         "-n",
         str(workers),
-        "--durations=12",
         *tests,
     ]
     process = subprocess.Popen(
