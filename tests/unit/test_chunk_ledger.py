@@ -131,6 +131,7 @@ def test_a_part_counts_with_its_ledger_item_or_not_at_all(tables: JobTables) -> 
     assert (job(tables).leases, job(tables).chunks_loaded) == ({}, 0)
     assert tables.ledger.entries("a") == {1: [part]}
     assert part.rows == 10
+    assert entry(unprocessed=5, lost=2).left == 3, "those without a text are not listed as stopped"
     with pytest.raises(Superseded, match=r"^chunk 1 of job a belongs to another attempt$"):
         tables.ledger.commit("a", entry(part=1), held)
     assert job(tables).counts.imported == 7

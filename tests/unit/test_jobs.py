@@ -15,6 +15,7 @@ from waybill.errors import Conflict
 from waybill.jobs.items import job_from_item, job_item
 from waybill.jobs.model import (
     MOVES,
+    SERVICE_FAILURES,
     TERMINAL,
     ChunkLease,
     Counts,
@@ -227,7 +228,17 @@ def test_a_job_is_new_without_rows_leases_or_files() -> None:
     assert (new.chunks_loaded, new.restarts, new.mode, new.on_error) == (0, 0, "upsert", "skip")
     flags = (new.refused, new.dry_run, new.has_error_log, new.has_rejects, new.has_download)
     assert flags == (False,) * 5
+    assert (new.leases, new.options) == ({}, {})
+    known = {"leases", "options", "counts", "chunks_loaded", "restarts", "mode", "on_error"}
+    known |= {"refused", "dry_run", "has_error_log", "has_rejects", "has_download"}
+    given = {"job_id", "process", "status", "entity", "entity_uid", "file_name", "submitted_at", "started_by"}
+    assert all(value is None for name, value in vars(new).items() if name not in known | given)
     assert job_prefix("a") == "jobs/a/"
+
+
+def test_failures_that_are_the_services_not_the_files() -> None:
+    """What a client of Zilliant's API is told is its own fault, or ours."""
+    assert {"internal-error", "timed-out", "delivery-failed"} == SERVICE_FAILURES
 
 
 def test_what_a_status_allows() -> None:

@@ -173,6 +173,9 @@ def test_a_file_without_header_begins_with_a_row() -> None:
         (b'"i""d",n\r\n1,a\n', {}, (['i"d', "n"], '"i""d",n', 1)),
         (b"#c\nid,n\n1,a\n", {"comment_char": "#"}, (["id", "n"], "id,n", 2)),
         (b"x\n\nid,n\n1,a\n", {"header_rows": (3,)}, (["id", "n"], "id,n", 3)),
+        (b'"id",n\n1,a\n', {}, (["id", "n"], '"id",n', 1)),
+        (b"id,n \r\n1,a\n", {}, (["id", "n "], "id,n ", 1)),
+        (b"id,X\n1,a\n", {}, (["id", "X"], "id,X", 1)),
         (b"A,\nid,n\n1,a\n", {"header_rows": (1, 2)}, (["A id", "A n"], "A id,A n", 1)),
         (b"A,\n-\nid,n\n1,a\n", {"header_rows": (1, 3), "header_join": ","}, (["A,id", "A,n"], '"A,id","A,n"', 1)),
         (b"#id,n\n1,a\n", {"comment_char": "#", "header_rows": (1,)}, (["#id", "n"], "#id,n", 1)),
@@ -190,24 +193,33 @@ def test_the_header_of_a_rejects_file_is_that_of_the_file(
 
 
 @pytest.mark.parametrize(
-    ("data", "message"),
+    ("code", "data", "message"),
     [
-        (b"id\n", "The file has a header but no data rows."),
-        (b'id,n\n1,a\n2,"b\n3,c\n', "The quote that opens in row 3 is never closed."),
-        (b"id,n\n1,a\n" + b"2,\xff\n", "Row 3 is not valid utf-8."),
-        (b'id,n\n"1\n1",a\n2,\xff\n', "Row 3 is not valid utf-8."),
-        (b'id,n\n1,a\n"2\n\xff",b\n', "Row 3 is not valid utf-8."),
-        (b"id,\xff\n", "Row 1 is not valid utf-8."),
-        (b"id,n\n1," + b"x" * (RECORD_CAP_BYTES + 1) + b"\n", "Row 2 is longer than 16 MiB."),
+        ("empty-file", b"id\n", "The file has a header but no data rows."),
+        ("format-error", b'id,n\n1,a\n2,"b\n3,c\n', "The quote that opens in row 3 is never closed."),
+        ("encoding-error", b"id,n\n1,a\n" + b"2,\xff\n", "Row 3 is not valid utf-8."),
+        ("encoding-error", b'id,n\n"1\n1",a\n2,\xff\n', "Row 3 is not valid utf-8."),
+        ("encoding-error", b'id,n\n1,a\n"2\n\xff",b\n', "Row 3 is not valid utf-8."),
+        ("encoding-error", b"id,\xff\n", "Row 1 is not valid utf-8."),
+        ("row-too-long", b"id,n\n1," + b"x" * (RECORD_CAP_BYTES + 1) + b"\n", "Row 2 is longer than 16 MiB."),
     ],
 )
-def test_a_failure_names_the_row(data: bytes, message: str) -> None:
+def test_a_failure_names_the_row(code: str, data: bytes, message: str) -> None:
     for chunk_bytes in (1, 1 << 20) if len(data) < 1000 else (1 << 20,):
         with pytest.raises(JobFailed) as caught:
             table(data, chunk_bytes=chunk_bytes)
-        assert str(caught.value) == message
+        assert (caught.value.job_code, str(caught.value)) == (code, message)
         row = re.search(r"(?i)row (\d)", message)
         assert caught.value.row_number == (row and int(row[1]))
+
+
+def test_a_file_that_ends_before_its_header_says_so() -> None:
+    with pytest.raises(JobFailed, match=r"^The file ends before row 3, where the header should be") as caught:
+        table(b"id\n", Dialect(header_rows=(3,)))
+    assert caught.value.job_code == "blank-header"
+    with pytest.raises(JobFailed, match=r"^The file holds no rows") as caught:
+        table(b"", Dialect(header_rows=(3,)))
+    assert caught.value.job_code == "empty-file"
 
 
 def test_a_recoded_file_is_not_valid_in_its_own_encoding() -> None:
