@@ -85,8 +85,8 @@ def main(path: str) -> None:
     for index, statement in enumerate(module.body):
         visitor = Mutants()
         statement.visit(visitor)
-        begin = spans[statement].start
-        end = begin + spans[statement].length
+        end = spans[statement].start + spans[statement].length
+        begin = min(spans[part].start for part in (*getattr(statement, "decorators", ()), statement))
         for node, mutated in visitor.found:
             span = spans[node]
             if source[span.start : span.start + span.length].decode() == module.code_for_node(node).strip():

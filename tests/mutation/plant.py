@@ -88,7 +88,10 @@ def _graft(old: Any, new: Any) -> None:
 def _graft_class(old: type, new: type) -> None:
     for name, value in vars(new).items():
         if isinstance(value, FunctionType | property) or hasattr(value, "__wrapped__"):
-            _graft(vars(old)[name], value)
+            try:
+                _graft(vars(old)[name], value)
+            except ValueError:  # it has other free variables, as the `__init__` of a dataclass with other defaults
+                setattr(old, name, value)
         elif not name.startswith("__") or name == "__dataclass_fields__":
             with suppress(AttributeError):
                 setattr(old, name, value)

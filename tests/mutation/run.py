@@ -2,7 +2,7 @@
 
     make mutation                                    all modules
     make mutation ONLY=exports/schedule.py           one of them
-    make mutation ONLY=exports/schedule.py LINE=77   the mutants of one line
+    make mutation ONLY=exports/schedule.py LINE=77   the mutants of one line, with slow tests too
 
 `operators.py` makes the mutants. A pytest process per module collects the tests of TARGETS once and notes which test
 calls which function. Every mutant is then planted in a fork of this process, which runs the tests that call the mutated
@@ -40,7 +40,7 @@ GOAL = 0.9
 #: CPU seconds of a mutant beside those of its tests, and their factor; and how many times longer it may take by the
 #: clock, on a machine that is busy.
 SPARE_SECONDS, SLOWER, PATIENCE = 5, 3, 20
-#: A test that needs more CPU time is left out.
+#: A test that needs more CPU time is left out, unless for a single line.
 TOO_SLOW_SECONDS = 1
 MEMORY_BYTES = 3 * 2**30
 SURVIVED, KILLED = 0, 1
@@ -74,12 +74,13 @@ class Mutant(NamedTuple):
 class Runner:
     """A plugin of pytest: once the tests are collected, runs them for every mutant instead of once."""
 
-    def __init__(self, target: str, mutants: list[Mutant]) -> None:
+    def __init__(self, target: str, mutants: list[Mutant], too_slow_seconds: float) -> None:
         self.path = PACKAGE / target
         self.source = self.path.read_text()
         self.module = importlib.import_module("waybill." + target.removesuffix(".py").replace("/", "."))
         self.tree = ast.parse(self.source)
         self.mutants = mutants
+        self.too_slow_seconds = too_slow_seconds
         self._out = os.fdopen(os.dup(1), "w")
         self.survivors: list[Mutant] = []
         self.failures: list[str] = []
@@ -110,7 +111,7 @@ class Runner:
         os.dup2(nowhere, 1)
         os.dup2(nowhere, 2)
         self._note(session)
-        quick = (item for item in session.items if self._seconds(item) < TOO_SLOW_SECONDS)
+        quick = (item for item in session.items if self._seconds(item) < self.too_slow_seconds)
         self.items = sorted(quick, key=self._seconds)
         if not self.failures:
             gc.collect()
@@ -235,7 +236,7 @@ def _dumped(code: str) -> str:
 def run(target: str, python: str, line: str) -> bool:
     """Test one module, and print the survivors. Returns whether enough mutants were killed."""
     mutants = [mutant for mutant in mutants_of(target, python) if not line or mutant.line == int(line)]
-    runner = Runner(target, mutants)
+    runner = Runner(target, mutants, float("inf") if line else TOO_SLOW_SECONDS)
     begun = time.monotonic()
     options = ["-qq", "-s", "-p", "no:cacheprovider", "-p", "no:xdist", "--assert=plain", "--tb=native"]
     code = pytest.main([*options, *TARGETS[target]], plugins=[runner])
