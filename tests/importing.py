@@ -19,7 +19,7 @@ from waybill.imports.load import load_chunk
 from waybill.imports.plan import plan_import
 from waybill.imports.precheck import precheck_chunk
 from waybill.imports.start import start_drop
-from waybill.jobs.model import Job
+from waybill.jobs.model import Job, Status
 
 
 def drop_object(
@@ -38,7 +38,7 @@ def start(services: Services, s3: Any, data: bytes, **arguments: Any) -> Job:
 def run(services: Services, job: Job) -> Job:
     """Runs the steps of an import as the state machine does."""
     job = prepared(services, job)
-    return job if job.is_terminal else load_and_finish(services, job)
+    return load_and_finish(services, job) if job.status is Status.IN_PROGRESS else job
 
 
 def planned(services: Services, s3: Any, data: bytes, **options: str) -> Job:
