@@ -175,7 +175,7 @@ class Services:
     def active_jobs(self) -> ActiveJobs:
         from waybill.jobs.active import ActiveJobs
 
-        return ActiveJobs(self.jobs_table, self.jobs.find)
+        return ActiveJobs(self.jobs_table, self.jobs.find, self.jobs.find_many)
 
     @cached_property
     def checkups(self) -> Checkups:

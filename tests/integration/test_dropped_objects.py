@@ -18,7 +18,7 @@ from waybill.imports.start import start_drop
 from waybill.jobs.drops import EVENT_SECONDS, MARK_SECONDS
 from waybill.jobs.model import Job, Status
 from waybill.jobs.removals import removal_item
-from waybill.upkeep.actions import delete_job
+from waybill.upkeep.actions import cancel_job, delete_job
 from waybill.upkeep.retention import remove_expired
 
 KEY = "drop/contacts/contacts.csv"
@@ -73,6 +73,19 @@ def test_the_end_of_an_older_job_leaves_the_object_to_the_newer_one(
     newer = start(services, s3, FILE)
     end(services, clock, older)
     assert counts(run(services, newer)) == (2, 2, 0, 0)
+
+
+def test_an_object_that_an_older_job_still_reads_goes_when_that_has_ended(
+    services: Services, s3: Any, clock: builders.Clock
+) -> None:
+    """The same bytes were dropped twice, and the second job is canceled and deleted while the first one waits."""
+    older, newer = start(services, s3, FILE), start(services, s3, FILE)
+    delete_job(services, cancel_job(services, newer))
+    assert counts(run(services, older)) == (2, 2, 0, 0)
+    clock.forward(minutes=5)
+    remove_expired(services)
+    assert not is_there(services)
+    assert services.jobs.find(newer.job_id) is None
 
 
 @pytest.mark.parametrize("end", [expire, delete])

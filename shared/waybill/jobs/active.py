@@ -1,11 +1,11 @@
-"""The jobs of each entity that have not ended, which keep it from being deleted.
+"""The jobs of each entity that have not ended, which keep it, and the objects that they read, from being deleted.
 
 ACTIVE#{entityUid} / {jobId}
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from waybill.aws.table import Key, Table
 from waybill.jobs.model import Job
@@ -17,11 +17,18 @@ class ActiveJobs:
     """
     Args:
         find_job: the job with this id, or None.
+        find_jobs: those of the jobs with these ids that have a record.
     """
 
-    def __init__(self, table: Table, find_job: Callable[[str], Job | None]) -> None:
+    def __init__(
+        self,
+        table: Table,
+        find_job: Callable[[str], Job | None],
+        find_jobs: Callable[[Sequence[str]], list[Job]],
+    ) -> None:
         self._table = table
         self._find_job = find_job
+        self._find_jobs = find_jobs
 
     def has_any_of(self, entity_uid: str) -> bool:
         """Whether a job of the entity has not ended; removes entries that were left over. A Query and a read, and two
@@ -33,6 +40,15 @@ class ActiveJobs:
                 if job is not None and not job.is_terminal:
                     return True
                 self._table.delete((partition, item["sk"]))
+        return False
+
+    def any_reads(self, entity_uid: str, bucket: str, key: str) -> bool:
+        """Whether the object is the source of a job of the entity that has not ended. A Query, and a read for each
+        hundred of the jobs."""
+        for items in self._table.pages(_partition(entity_uid), keys_only=True, limit=100):
+            for job in self._find_jobs([item["sk"] for item in items]):
+                if not job.is_terminal and (job.source_bucket, job.source_key) == (bucket, key):
+                    return True
         return False
 
 

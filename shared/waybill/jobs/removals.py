@@ -1,7 +1,8 @@
 """What ended jobs leave behind, by the time at which retention removes it: the files first, then everything else.
 
     SWEEP / {due}#{jobId}   jobId, recordDue, filesDeleted?, attempts?
-                            of a job with a source: sourceBucket, sourceKey, sourceEtag; of a run: exportId, submittedAt
+                            of a job with a source: sourceBucket, sourceKey, sourceEtag, entityUid;
+                            of a run: exportId, submittedAt
 
 The entry of a job is put by the transaction that ends it, due at `filesExpireAt`. Once the files are deleted it becomes
 due again at `expiresAt` (`recordDue`), to remove the items of the job. It names all that is to be removed, because
@@ -72,6 +73,7 @@ def removal_item(job: Job) -> Item:
         "sourceBucket": job.source_bucket,
         "sourceKey": job.source_key,
         "sourceEtag": job.source_etag,
+        "entityUid": (job.source_key and job.entity_uid) or None,
         "exportId": job.export_id,
         "submittedAt": job.export_id and rfc3339(job.submitted_at),
     }

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from waybill.exports.services import ExportServices
 
 
+class _StillRead(Exception):
+    """The source is that of a job that has not ended."""
+
+
 def remove_expired(services: ExportServices, has_time: HasTime = no_limit) -> int:
     """Remove what is due of ended jobs.
 
@@ -46,8 +50,9 @@ def remove(services: ExportServices, entry: dict[str, Any]) -> bool:
             delete_job_files(services, entry)
         if services.removals.is_record_due(entry):
             services.jobs.delete(entry)
-    except Exception:
-        entry_failed("retention", entry=entry["sk"])
+    except Exception as error:
+        if not isinstance(error, _StillRead):
+            entry_failed("retention", entry=entry["sk"])
         services.removals.postpone(entry)
         return False
     services.removals.complete(entry)
@@ -60,6 +65,9 @@ def delete_job_files(services: ExportServices, entry: dict[str, Any]) -> None:
     Args:
         entry: jobId; for a job with a source also sourceBucket, sourceKey and sourceEtag. The source is deleted only
             if it is still the version that was imported, a dropped one only if no newer job of its key owns it.
+
+    Raises:
+        _StillRead: an older job, of the same bytes under the same key, has not ended.
     """
     services.files.delete_prefix(services.settings.files_bucket, f"jobs/{entry['jobId']}/")
     if "sourceKey" not in entry:
@@ -77,6 +85,9 @@ def _delete_dropped(services: ExportServices, entry: dict[str, Any]) -> None:
     if modified is None:
         return
     try:
+        # From here on no new job of the key is registered.
+        if services.active_jobs.any_reads(entry.get("entityUid", ""), bucket, key):
+            raise _StillRead
         # An object that was dropped since then, whose event is still on its way, has another time.
         services.files.delete(bucket, key, entry.get("sourceEtag"), modified)
     except Exception:
