@@ -12,7 +12,7 @@ from typing import Any
 from waybill.aws.outages import is_outage
 from waybill.bootstrap import Services, services
 from waybill.errors import JobFailed, Superseded
-from waybill.exports.run import fail_run, note_if_over
+from waybill.exports.run import fail_export, fail_run, note_if_over
 from waybill.jobs.giving_up import GIVEN_UP, gives_up
 from waybill.telemetry import logger
 
@@ -38,6 +38,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
             logger.exception("Step failed")
             if not gives_up(services(), event, error):
                 raise
+            if step == "fail":
+                fail_export(services(), job_id)
             result = {"outcome": GIVEN_UP}
     logger.info("Step done", extra={"outcome": result["outcome"]})
     return {"jobId": job_id, **result}

@@ -2,7 +2,8 @@
 they write; load; finish; and fail, where one of them failed for good.
 
 Final errors are data (`outcome`); only what is worth a retry is raised. The outcome `more` asks for another invocation,
-which continues where this one ran out of time; `given-up` asks for the step fail (`waybill.jobs.giving_up`).
+which continues where this one ran out of time; `given-up` asks for the step fail (`waybill.jobs.giving_up`), and where
+that gives up, the job has ended without it.
 
 A step whose job has ended, or is gone, answers, whatever it found missing: the state machine repeats a call whose reply
 was lost.
@@ -17,7 +18,7 @@ from waybill.bootstrap import services
 from waybill.errors import Superseded
 from waybill.imports.deadline import Remaining
 from waybill.imports.deduplicate import deduplicate_import
-from waybill.imports.finish import finish_import
+from waybill.imports.finish import abandon_import, finish_import
 from waybill.imports.load import load_chunk
 from waybill.imports.plan import plan_import
 from waybill.imports.precheck import precheck_chunk
@@ -44,6 +45,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         logger.exception("Step failed")
         if not gives_up(services(), event, error):
             raise
+        if step == "fail":
+            abandon_import(services(), job_id)
         result = {"jobId": job_id, "outcome": GIVEN_UP}
     logger.info("Step done", extra=result)
     return result

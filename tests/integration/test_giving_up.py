@@ -11,10 +11,12 @@ import pytest
 
 from tests import builders
 from tests.api_builders import load_function
-from tests.importing import counts, start
+from tests.importing import counts, executions, run, start
+from tests.integration.test_import_crashes import recovered
 from waybill.aws.dynamodb import DynamoDBError
 from waybill.bootstrap import Services
 from waybill.errors import LeaseHeld, Superseded
+from waybill.imports.job_files import plan_key
 from waybill.jobs.giving_up import UNEXPLAINED_RETRIES
 from waybill.jobs.model import Job, Status
 
@@ -95,13 +97,53 @@ def test_what_outlasts_the_retries_ends_as_timed_out(services: Services, s3: Any
     assert (job.status, job.error_code, counts(job)) == (Status.FAILED, "timed-out", (0, 0, 0, 0))
 
 
-def test_the_step_that_ends_a_job_is_never_given_up(
+def test_the_step_that_ends_a_job_waits_for_an_outage_however_long(
     services: Services, s3: Any, imports: ModuleType, step: Step, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = start(services, s3, builders.contacts_csv(count=3))
-    monkeypatch.setitem(imports.STEPS, "fail", failing(KeyError("bug")))
-    with pytest.raises(KeyError):
+    monkeypatch.setitem(imports.STEPS, "fail", failing(OUTAGES[0]))
+    with pytest.raises(DynamoDBError):
         step(job, "fail", error={"Error": "GivenUp"}, attempt=89)
+
+
+def unreadable_plan(services: Services, s3: Any, job: Job) -> None:
+    s3.put_object(Bucket=services.settings.files_bucket, Key=plan_key(job.job_id), Body=b'{"chunks": []}')
+
+
+def lost_parts(services: Services, s3: Any, job: Job) -> None:
+    services.files.delete_prefix(services.settings.files_bucket, f"jobs/{job.job_id}/chunks/")
+
+
+@pytest.mark.parametrize("poison", [unreadable_plan, lost_parts])
+def test_an_import_whose_notes_cannot_be_read_ends_and_lets_the_next_one_run(
+    services: Services, s3: Any, step: Step, clock: builders.Clock, poison: Callable[[Services, Any, Job], None]
+) -> None:
+    rows = [{"contact_id": "bad", "email": "nobody"}]
+    job = start(services, s3, builders.contacts_csv(rows, count=3), key="drop/contacts/1.csv")
+    following = start(services, s3, builders.contacts_csv(count=2), key="drop/contacts/2.csv")
+    step(job, "plan", attempt=0)
+    step(job, "load", chunk=0, attempt=0)
+    poison(services, s3, job)
+    with pytest.raises(Exception):  # noqa: B017  whatever it is
+        step(job, "fail", error={"Error": "GivenUp"}, attempt=0)
+    clock.forward(minutes=1)
+    step(job, "fail", error={"Error": "GivenUp"}, attempt=UNEXPLAINED_RETRIES)
+    ended = services.jobs.get(job.job_id)
+    assert (ended.status, ended.error_code, counts(ended)) == (Status.FAILED, "internal-error", (4, 3, 1, 0))
+    assert "3 of 4 rows" in str(ended.error_message) and ended.counts.importable == 0
+    assert following.job_id in executions(services)
+    assert counts(run(services, following)) == (2, 2, 0, 0)
+
+
+def test_recovery_ends_an_import_whose_notes_cannot_be_read(
+    services: Services, s3: Any, step: Step, clock: builders.Clock
+) -> None:
+    job = start(services, s3, builders.contacts_csv(count=3))
+    step(job, "plan", attempt=0)
+    unreadable_plan(services, s3, job)
+    for _ in range(8):
+        recovered(services, clock, 10)
+    assert services.jobs.get(job.job_id).status is Status.FAILED
 
 
 def test_each_failed_attempt_is_logged_with_its_cause(

@@ -15,6 +15,7 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
 from json.encoder import encode_basestring as quote
@@ -29,6 +30,7 @@ from waybill.imports.chunks import read_rows_again, reader_of
 from waybill.imports.deadline import OutOfTime, Remaining, check_time, whole_invocation
 from waybill.imports.digests import RangeReader
 from waybill.imports.duplicates import DuplicateSearch, Found, Loser, earlier_rows
+from waybill.imports.error_log import write_error_log
 from waybill.imports.job_files import part_prefix
 from waybill.imports.plan_document import ImportPlan, read_plan
 from waybill.imports.policy import Policy
@@ -36,7 +38,7 @@ from waybill.imports.register import fail_import, start_next
 from waybill.imports.rejects import RejectsIndex
 from waybill.imports.result_files import join_result_files
 from waybill.imports.row_reader import RowReader
-from waybill.jobs.giving_up import failure_code
+from waybill.jobs.giving_up import INTERNAL_ERROR, failure_code
 from waybill.jobs.leases import FINISH, WRITE_TIMEOUT_SECONDS, Heartbeat, lease_chunk
 from waybill.jobs.ledger import LedgerEntry, owns
 from waybill.jobs.model import Counts, Job, Outcome, Status, finished, job_prefix
@@ -59,6 +61,10 @@ _UNPLANNED = {
     "fails again, give the job's id to your administrator.",
     "timed-out": "Waybill could not read the file for more than an hour. Nothing was imported; relaunch the import.",
 }
+_ABANDONED = (
+    "Waybill cannot read what it noted about this import. {counts.imported:,} of {counts.total:,} rows were counted as "
+    "imported; which of the others are in the table is not known. Import the file again."
+)
 
 
 class _SourceGone(Exception):
@@ -99,6 +105,40 @@ def finish_import(
             services.files.delete_prefix(services.settings.files_bucket, job_prefix(job_id) + details)
     start_next(services, job.entity_uid)
     return job
+
+
+def abandon_import(services: Services, job_id: str) -> Job | None:
+    """End an import that `finish_import` cannot end, because what Waybill noted about it cannot be read: FAILED, with
+    the rows that were counted so far and without a rejects file.
+
+    Returns:
+        The job; None when it is gone.
+    """
+    job = services.jobs.find(job_id)
+    if job is None or job.is_terminal:
+        return job
+    total, counted = job.counts.total or 0, job.counts.imported + job.counts.rejected
+    if total == 0:
+        return fail_import(services, job, [RowError.whole(None, INTERNAL_ERROR, _UNPLANNED[INTERNAL_ERROR])])
+    left = total - counted
+    counts = replace(job.counts, unprocessed=left, lost=job.counts.rejected + left - job.counts.repeated)
+    message = _ABANDONED.format(counts=counts)
+    write_error_log(
+        services.files, services.settings.files_bucket, job_id, [RowError.whole(None, INTERNAL_ERROR, message)]
+    )
+    ended = finished(
+        job,
+        Status.FAILED,
+        counts,
+        services.clock.now(),
+        services.jobs.retention,
+        error_code=INTERNAL_ERROR,
+        error_message=message,
+        has_error_log=True,
+    )
+    stored = services.jobs.finish(ended, job.status)
+    start_next(services, job.entity_uid)
+    return stored
 
 
 def _finish_planned(

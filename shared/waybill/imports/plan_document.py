@@ -88,8 +88,10 @@ class ImportPlan:
             Chunk(number, start, end, first_row, rows, tuple(skipped))
             for number, (start, end, first_row, rows, skipped) in enumerate(document.pop("ranges"))
         ]
+        # A newer version may have written members that this one does not know, while it was deployed and taken back.
+        known = {name: value for name, value in document.items() if name in cls.__dataclass_fields__}
         dialect, source = Dialect.from_json(document["dialect"]), ObjectVersion(**document["source"])
-        return cls(**{**document, "chunks": chunks, "dialect": dialect, "source": source})
+        return cls(**{**known, "chunks": chunks, "dialect": dialect, "source": source})
 
 
 def read_plan(services: Services, job_id: str) -> ImportPlan | None:

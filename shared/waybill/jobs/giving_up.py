@@ -4,6 +4,9 @@ A step that raises is repeated by its state machine, for more than an hour (`doc
 passes. A fault of the program or a file that breaks it does not: an exception that no outage explains is raised a few
 times, in case its cause was a passing one all the same, and then ends the job as `internal-error`. What outlasts the
 retries ends as `timed-out`.
+
+The step `fail` that is given up, because what Waybill noted about the job cannot be read, ends it without counting
+(`imports.finish.abandon_import`): a job that never ends would hold up its entity for ever.
 """
 
 from __future__ import annotations
@@ -30,14 +33,18 @@ def gives_up(services: Services, event: Mapping[str, Any], error: Exception) -> 
     """Whether the step's error ends its job, which is then noted in the job; False when the step must be repeated.
 
     Args:
-        event: of the step; `attempt` is how often the state machine has repeated it. The step `fail` is never given up.
+        event: of the step; `attempt` is how often the state machine has repeated it.
     """
-    is_passing = isinstance(error, LeaseHeld | Superseded) or is_outage(error)
-    if is_passing or event["step"] == "fail" or event.get("attempt", 0) < UNEXPLAINED_RETRIES:
+    if passes(error) or event.get("attempt", 0) < UNEXPLAINED_RETRIES:
         return False
     with suppress(Superseded):
         services.jobs.set_option_once(event["jobId"], _OPTION, INTERNAL_ERROR)
     return True
+
+
+def passes(error: Exception) -> bool:
+    """Whether it helps to try again later: an outage, or another attempt that is at work."""
+    return isinstance(error, LeaseHeld | Superseded) or is_outage(error)
 
 
 def left_unread(job: Job) -> bool:

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 from waybill.clock import HasTime, no_limit
 from waybill.exports.run import fail_export
-from waybill.imports.finish import finish_import
+from waybill.imports.finish import abandon_import, finish_import
 from waybill.jobs.checkups import SILENCE, subject_of
 from waybill.jobs.executions import ensure_execution, restart_execution
-from waybill.jobs.giving_up import TIMED_OUT
+from waybill.jobs.giving_up import TIMED_OUT, passes
 from waybill.jobs.model import Job, Process
 from waybill.telemetry import entry_failed
 
@@ -121,7 +121,17 @@ def _recover(services: ExportServices, job: Job, remaining_seconds: Callable[[],
     if now - since <= PATIENCE:
         restart_execution(services, job, since)
     elif job.process is Process.IMPORT:
-        finish_import(services, job.job_id, TIMED_OUT, remaining_seconds)
+        _end_import(services, job, remaining_seconds)
     else:
         fail_export(services, job.job_id)
     return True
+
+
+def _end_import(services: ExportServices, job: Job, remaining_seconds: Callable[[], float]) -> None:
+    try:
+        finish_import(services, job.job_id, TIMED_OUT, remaining_seconds)
+    except Exception as error:
+        if passes(error):
+            raise
+        entry_failed("recovery", jobId=job.job_id)
+        abandon_import(services, job.job_id)
