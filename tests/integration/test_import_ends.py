@@ -184,6 +184,20 @@ def test_a_stop_while_a_file_is_planned_that_cannot_be_imported_stays_in_the_fai
     assert (failed.status, failed.error_code, failed.stop_reason) == (Status.FAILED, "empty-file", "USER")
 
 
+def test_a_stop_after_all_or_nothing_has_found_bad_rows_is_kept(services: Services, s3: Any) -> None:
+    """The import ends as stopped, as its person was told, and imports nothing."""
+    object.__setattr__(services.settings, "chunk_bytes", 200)
+    job = start(services, s3, builders.contacts_csv(BAD_ROWS, count=9), **{"on-error": "all-or-nothing"})
+    for chunk in range(plan_import(services, job.job_id)["chunks"]):
+        precheck_chunk(services, job.job_id, chunk)
+    assert deduplicate_import(services, job.job_id)
+    stop(services, job)
+    ended = load_and_finish(services, job)
+    assert (ended.status, ended.stop_reason, ended.error_code) == (Status.COMPLETED, "USER", None)
+    assert (ended.outcome, ended.counts.imported, records(services)) == (Outcome.FAILED, 0, {})
+    assert len(listed(services, ended)) == ended.counts.total
+
+
 @pytest.mark.parametrize("options", [{"mode": "insert"}, {"dry-run": "true"}, {"on-error": "all-or-nothing"}])
 @pytest.mark.parametrize("done", ["no precheck", "one precheck", "all prechecks"])
 def test_a_stop_during_the_checks_ends_without_checking_the_rest(

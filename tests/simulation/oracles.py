@@ -56,6 +56,8 @@ TRANSIENT = ("ACTIVE", "OUTBOX", "QUEUE#", "RUNNING#", "DELETING", "REMOVAL")
 #: Jobs have ended so soon after the last fault, and expired files are gone.
 END_SECONDS = 3_600.0
 GRACE_SECONDS = 3_600.0
+#: An outage of up to this length ends no job.
+OUTAGE_SECONDS = 3_600.0
 #: A transaction that is retried through an outage may take so long.
 REGISTRATION_SECONDS = 60.0
 #: A dropped object is found within a quarter of an hour; the sweep that finds it may be a minute late.
@@ -105,6 +107,10 @@ class Sheet:
             number = int(cells.get("_row") or number)
             self.types[number] = cells.get("_type", "")
             self.rows.append(Row(number, {name: cells.get(name, "") for name in self.columns}))
+
+    @property
+    def is_importable(self) -> bool:
+        return bool(self.rows) and set(self.header) <= {*FIELDS, "_row", "_type", "_reason"}
 
     @cached_property
     def numbers(self) -> list[int]:
@@ -199,6 +205,7 @@ class Watch:
         stalls: whether a process may stall for longer than a lease between its last check and what it sends.
         removed_by_people: (bucket, key) of objects that people took away themselves.
         deleting: jobs whose deletion people asked for.
+        checked: how many checks each oracle has made.
         last_fault: the moment of the last fault, stall or outage's end.
         skew_seconds: by how much the clocks of processes differ at most.
         poisoned: words in ids and keys of what may stay behind because it can never be handled.
@@ -246,7 +253,15 @@ class Watch:
     def _run(self, oracles: Iterable[Callable[..., None]], *seen: Any) -> None:
         for oracle in oracles:
             oracle(self, *seen)
-            self.checked[oracle.__name__] += 1
+
+    def require(self, holds: bool, oracle: Callable[..., object], message: object) -> None:
+        """
+        Raises:
+            Violation: the promise of the oracle is broken.
+        """
+        self.checked[oracle.__name__] += 1
+        if not holds:
+            raise Violation(oracle.__name__, str(message))
 
     def see(self, before: Job | None, after: Job | None) -> None:
         if after is None:
@@ -395,25 +410,20 @@ def _record(item: Item) -> Record:
     return {name: str(next(iter(value.values()))) for name, value in item.items() if not name.startswith("_")}
 
 
-def _require(holds: bool, oracle: Callable[..., object], message: object) -> None:
-    if not holds:
-        raise Violation(oracle.__name__, str(message))
-
-
 # At every write of a job
 
 
 def moves_follow_the_arrows(watch: Watch, old: Job | None, new: Job | None) -> None:
     """Section 4: "Statuses and the only moves between them"; an ended job keeps its outcome, counts and times."""
     if new is None:
-        _require(old is not None and old.is_terminal, moves_follow_the_arrows, f"{old} was deleted while it ran")
+        watch.require(old is not None and old.is_terminal, moves_follow_the_arrows, f"{old} was deleted while it ran")
     elif old is None:
-        _require(new.status in BEGINNINGS, moves_follow_the_arrows, f"{new.job_id} begins as {new.status}")
+        watch.require(new.status in BEGINNINGS, moves_follow_the_arrows, f"{new.job_id} begins as {new.status}")
     elif old.status != new.status:
-        _require((old.status, new.status) in ARROWS, moves_follow_the_arrows, f"{old.status} → {new.status}")
+        watch.require((old.status, new.status) in ARROWS, moves_follow_the_arrows, f"{old.status} → {new.status}")
     elif old.is_terminal:
         kept = [(job.outcome, job.counts, job.completed_at, job.error_code) for job in (old, new)]
-        _require(kept[0] == kept[1], moves_follow_the_arrows, f"{new.job_id} changed after its end: {kept}")
+        watch.require(kept[0] == kept[1], moves_follow_the_arrows, f"{new.job_id} changed after its end: {kept}")
 
 
 def tally_balances(watch: Watch, old: Job | None, new: Job | None) -> None:
@@ -423,13 +433,15 @@ def tally_balances(watch: Watch, old: Job | None, new: Job | None) -> None:
         return
     counts = new.counts
     if new.is_terminal:
-        _require(counts.balances(), tally_balances, f"{new.job_id} {new.status} {counts}")
+        watch.require(counts.balances(), tally_balances, f"{new.job_id} {new.status} {counts}")
         if new.status is Status.CANCELED:
-            _require(counts == Counts(total=0), tally_balances, f"canceled with {counts}")
+            watch.require(counts == Counts(total=0), tally_balances, f"canceled with {counts}")
     else:
-        _require(counts.unprocessed == 0, tally_balances, f"{new.job_id} {new.status} {counts}")
+        watch.require(counts.unprocessed == 0, tally_balances, f"{new.job_id} {new.status} {counts}")
         if old is not None and new.process is Process.IMPORT and watch.has_source(new):
-            _require(new.processed >= old.processed, tally_balances, f"processed {old.processed} → {new.processed}")
+            watch.require(
+                new.processed >= old.processed, tally_balances, f"processed {old.processed} → {new.processed}"
+            )
 
 
 def files_exist(watch: Watch, old: Job | None, new: Job | None) -> None:
@@ -439,22 +451,24 @@ def files_exist(watch: Watch, old: Job | None, new: Job | None) -> None:
         return
     if new.has_error_log:
         log = watch.file(new, "error-log.csv")
-        _require(log is not None, files_exist, f"{new.job_id} has no error log")
+        watch.require(log is not None, files_exist, f"{new.job_id} has no error log")
     if new.has_rejects:
         rejects = watch.rejects(new)
         left = new.counts.rejected + new.counts.unprocessed
-        _require(rejects is not None, files_exist, f"{new.job_id} has no rejects file")
-        _require(rejects is not None and len(rejects.rows) == left, files_exist, f"{new.job_id} lists not {left} rows")
+        watch.require(rejects is not None, files_exist, f"{new.job_id} has no rejects file")
+        watch.require(
+            rejects is not None and len(rejects.rows) == left, files_exist, f"{new.job_id} lists not {left} rows"
+        )
     elif new.process is Process.IMPORT:
         left = new.counts.rejected + new.counts.unprocessed
-        _require(left == 0, files_exist, f"{new.job_id} lists none of {left} rows")
+        watch.require(left == 0, files_exist, f"{new.job_id} lists none of {left} rows")
     if new.process is Process.EXPORT and new.status is Status.COMPLETED:
         assert new.extracted is not None
         found = watch.aws.buckets[watch.settings.files_bucket].get(str(new.extracted["key"]))
-        _require(found is not None, files_exist, f"{new.job_id} has no file")
+        watch.require(found is not None, files_exist, f"{new.job_id} has no file")
         assert found is not None
         digest = hashlib.sha256(found.data).hexdigest()
-        _require(digest == new.extracted["sha256"], files_exist, f"{new.job_id}: another digest")
+        watch.require(digest == new.extracted["sha256"], files_exist, f"{new.job_id}: another digest")
         watch.deliveries.append(Delivery(new, found.data))
 
 
@@ -467,7 +481,7 @@ def one_import_runs(watch: Watch, old: Job | None, new: Job | None) -> None:
         for seen in watch.jobs.values()
         if seen.job.status is Status.IN_PROGRESS and seen.job.takes_turns and seen.job.entity_uid == new.entity_uid
     ]
-    _require(running == [new.job_id], one_import_runs, f"{running} run at once")
+    watch.require(running == [new.job_id], one_import_runs, f"{running} run at once")
 
 
 def leases_are_held_once(watch: Watch, old: Job | None, new: Job | None) -> None:
@@ -479,7 +493,7 @@ def leases_are_held_once(watch: Watch, old: Job | None, new: Job | None) -> None
         held = old.leases.get(chunk)
         if held is not None and held.attempt != lease.attempt:
             early = (held.until - now) / 1000 - 2 * watch.skew_seconds
-            _require(early <= 0.001, leases_are_held_once, f"chunk {chunk} was taken over {early} s too early")
+            watch.require(early <= 0.001, leases_are_held_once, f"chunk {chunk} was taken over {early} s too early")
 
 
 def ended_import_is_exact(watch: Watch, old: Job | None, new: Job | None) -> None:
@@ -496,35 +510,37 @@ def ended_import_is_exact(watch: Watch, old: Job | None, new: Job | None) -> Non
     name, sheet = ended_import_is_exact, watch.source(new)
     if not new.counts.total:
         if new.takes_turns and new.entity_uid:
-            _require(not watch.marked(new), name, f"{new.job_id} counts no rows and wrote {watch.marked(new)}")
+            watch.require(not watch.marked(new), name, f"{new.job_id} counts no rows and wrote {watch.marked(new)}")
         return
-    _require(sheet is not None, name, f"nobody has seen the source of {new.job_id}")
+    watch.require(sheet is not None, name, f"nobody has seen the source of {new.job_id}")
     assert sheet is not None
     rejects = watch.rejects(new)
     listed, types = ([], {}) if rejects is None else (rejects.numbers, rejects.types)
-    _require(len(set(listed)) == len(listed), name, f"{new.job_id} lists a row twice: {listed}")
-    _require(set(listed) <= set(sheet.numbers), name, f"{new.job_id} lists rows that it has not: {listed}")
-    _require(len(sheet.rows) == new.counts.total, name, f"{new.job_id} counts {new.counts} of {len(sheet.rows)} rows")
+    watch.require(len(set(listed)) == len(listed), name, f"{new.job_id} lists a row twice: {listed}")
+    watch.require(set(listed) <= set(sheet.numbers), name, f"{new.job_id} lists rows that it has not: {listed}")
+    watch.require(
+        len(sheet.rows) == new.counts.total, name, f"{new.job_id} counts {new.counts} of {len(sheet.rows)} rows"
+    )
     imported = [row for row in sheet.rows if row.number not in set(listed)]
-    _require(len(imported) == new.counts.imported, name, f"{new.job_id}: {new.counts}, {len(listed)} rows listed")
+    watch.require(len(imported) == new.counts.imported, name, f"{new.job_id}: {new.counts}, {len(listed)} rows listed")
     keys = {row.cells["id"] for row in imported}
-    _require(len(keys) == len(imported), name, f"{new.job_id} imported a key twice")
+    watch.require(len(keys) == len(imported), name, f"{new.job_id} imported a key twice")
     marked = watch.marked(new)
     if new.dry_run:
-        _require(not marked, name, f"the dry run {new.job_id} wrote {marked}")
+        watch.require(not marked, name, f"the dry run {new.job_id} wrote {marked}")
         return
     told = f"{new.job_id} {new.status} {new.counts} ({new.mode}, {new.stop_reason}, {new.error_code})"
-    _require(keys <= marked, name, f"{told}: told but not written {keys - marked}")
+    watch.require(keys <= marked, name, f"{told}: told but not written {keys - marked}")
     lost = {row.cells["id"] for row in sheet.rows if types.get(row.number) == "source-changed"}
-    _require(marked <= keys | lost, name, f"{told}: written but not told {marked - keys - lost}")
+    watch.require(marked <= keys | lost, name, f"{told}: written but not told {marked - keys - lost}")
     found = Counter(types.values())
     counted = {"duplicate-key": new.counts.repeated, "source-changed": new.counts.lost}
-    _require(all(found[type] == counted[type] for type in counted), name, f"{told}: listed are {found}")
+    watch.require(all(found[type] == counted[type] for type in counted), name, f"{told}: listed are {found}")
     fold, live = watch.folds[new.entity_uid], watch.live(new.entity_uid)
     fold.apply(new.mode, sheet.columns, imported)
     for key in marked & lost:
         fold.set(key, live.get(key))
-    _require(live == fold.records, name, f"{told}: the table has {live}, its jobs make {fold.records}")
+    watch.require(live == fold.records, name, f"{told}: the table has {live}, its jobs make {fold.records}")
 
 
 def the_last_row_of_a_key_stays(watch: Watch, old: Job | None, new: Job | None) -> None:
@@ -542,12 +558,12 @@ def the_last_row_of_a_key_stays(watch: Watch, old: Job | None, new: Job | None) 
     for row in valid:
         if row.number not in types:
             is_last = row.number >= last.get(row.cells["id"], 0)
-            _require(is_last, name, f"{new.job_id} imports row {row.number} over row {last.get(row.cells['id'])}")
+            watch.require(is_last, name, f"{new.job_id} imports row {row.number} over row {last.get(row.cells['id'])}")
             last[row.cells["id"]] = row.number
     for row in valid:
         if types.get(row.number) == "stopped":
             is_last = row.number > last.get(row.cells["id"], 0)
-            _require(is_last, name, f"{new.job_id} leaves row {row.number} before row {last.get(row.cells['id'])}")
+            watch.require(is_last, name, f"{new.job_id} leaves row {row.number} before row {last.get(row.cells['id'])}")
     watch.jobs[new.job_id].last_rows = last
 
 
@@ -563,7 +579,7 @@ def rejects_are_the_right_ones(watch: Watch, old: Job | None, new: Job | None) -
     found = {} if rejects is None else rejects.types
     before = watch.folds[new.entity_uid].records  # not yet with this job's rows
     expected = expected_rejects(new.mode, sheet, before)
-    _require(found == expected, rejects_are_the_right_ones, f"{new.job_id}: {found}, expected {expected}")
+    watch.require(found == expected, rejects_are_the_right_ones, f"{new.job_id}: {found}, expected {expected}")
 
 
 def imports_take_effect_in_order(watch: Watch, old: Job | None, new: Job | None) -> None:
@@ -580,12 +596,14 @@ def imports_take_effect_in_order(watch: Watch, old: Job | None, new: Job | None)
             continue
         is_earlier = other.submitted_at < new.submitted_at
         is_overtaken = other.status is Status.WAITING and is_earlier
-        _require(not is_overtaken, imports_take_effect_in_order, f"{new.job_id} begins before {other.job_id}")
+        watch.require(not is_overtaken, imports_take_effect_in_order, f"{new.job_id} begins before {other.job_id}")
         is_late = other.started_at is not None and not is_earlier
-        _require(not is_late, imports_take_effect_in_order, f"{new.job_id} begins after {other.job_id}")
+        watch.require(not is_late, imports_take_effect_in_order, f"{new.job_id} begins after {other.job_id}")
         if other.started_at is not None or other.status is Status.WAITING:
             is_ordered = is_earlier == (theirs < mine) or theirs == mine
-            _require(is_ordered, imports_take_effect_in_order, f"{new.job_id} was registered before {other.job_id}")
+            watch.require(
+                is_ordered, imports_take_effect_in_order, f"{new.job_id} was registered before {other.job_id}"
+            )
 
 
 def submitted_is_the_registration(watch: Watch, old: Job | None, new: Job | None) -> None:
@@ -593,7 +611,9 @@ def submitted_is_the_registration(watch: Watch, old: Job | None, new: Job | None
     if new is None or old is not None or new.process is not Process.IMPORT or watch.skew_seconds > 1.0:
         return
     late = (watch.aws.timeline.now() - new.submitted_at).total_seconds()
-    _require(late <= REGISTRATION_SECONDS, submitted_is_the_registration, f"{new.job_id} was registered {late} s later")
+    watch.require(
+        late <= REGISTRATION_SECONDS, submitted_is_the_registration, f"{new.job_id} was registered {late} s later"
+    )
 
 
 def exported_file_is_right(watch: Watch, old: Job | None, new: Job | None) -> None:
@@ -607,11 +627,13 @@ def exported_file_is_right(watch: Watch, old: Job | None, new: Job | None) -> No
     export = watch.definition(new)["export"]
     if export["destination"]["kind"] != "download":
         arrived = watch.arrived(export["destination"], new.file_name)
-        _require(arrived == delivery.data, exported_file_is_right, f"{new.file_name} is not what arrived: {arrived!r}")
+        watch.require(
+            arrived == delivery.data, exported_file_is_right, f"{new.file_name} is not what arrived: {arrived!r}"
+        )
     if new.window_to is None and not export["filter"] and not watch.has_imported_since(new):
         rows = {row["id"]: {name: value for name, value in row.items() if value} for row in delivery.rows()}
         live = watch.live(new.entity_uid)
-        _require(rows == live, exported_file_is_right, f"{new.job_id} exports {rows}, the table has {live}")
+        watch.require(rows == live, exported_file_is_right, f"{new.job_id} exports {rows}, the table has {live}")
 
 
 AT_WRITE: list[Callable[[Watch, Job | None, Job | None], None]] = [
@@ -639,7 +661,7 @@ def nothing_is_written_after_stop(watch: Watch, old: Item | None, new: Item) -> 
     if stopped is None or watch.stalls or (old is not None and old["_by"] == new["_by"]):
         return
     late = watch.now() - stopped
-    _require(late <= 5.0, nothing_is_written_after_stop, f"{new['_sk']['S']} is written {late} s after Stop")
+    watch.require(late <= 5.0, nothing_is_written_after_stop, f"{new['_sk']['S']} is written {late} s after Stop")
 
 
 AT_RECORD: list[Callable[[Watch, Item | None, Item], None]] = [nothing_is_written_after_stop]
@@ -662,11 +684,11 @@ def live_source_is_kept(watch: Watch, bucket: str, key: str, etag: str) -> None:
     ]
     now = watch.aws.timeline.now()
     for job in owners:
-        _require(job.is_terminal, live_source_is_kept, f"the source of {job.job_id} ({job.status}) is deleted")
+        watch.require(job.is_terminal, live_source_is_kept, f"the source of {job.job_id} ({job.status}) is deleted")
     newest = owners[-1] if owners else None  # registered last, whatever the clocks said
     if newest is not None and newest.job_id not in watch.deleting and newest.files_expire_at is not None:
         left = (newest.files_expire_at - now).total_seconds() - watch.skew_seconds
-        _require(left <= 0, live_source_is_kept, f"the source of {newest.job_id} is deleted {left} s too early")
+        watch.require(left <= 0, live_source_is_kept, f"the source of {newest.job_id} is deleted {left} s too early")
 
 
 AT_DELETION: list[Callable[[Watch, str, str, str], None]] = [live_source_is_kept]
@@ -681,10 +703,12 @@ def every_job_has_ended(watch: Watch) -> None:
     for seen in watch.jobs.values():
         if seen.is_deleted or watch.is_poisoned(seen.job.job_id):
             continue
-        _require(seen.ended_at is not None, every_job_has_ended, f"{seen.job.job_id} is {seen.job.status}")
+        watch.require(seen.ended_at is not None, every_job_has_ended, f"{seen.job.job_id} is {seen.job.status}")
         assert seen.ended_at is not None
         late = seen.ended_at - max(watch.last_fault, seen.moves[0][0])
-        _require(late <= END_SECONDS, every_job_has_ended, f"{seen.job.job_id} ended {late} s after the last fault")
+        watch.require(
+            late <= END_SECONDS, every_job_has_ended, f"{seen.job.job_id} ended {late} s after the last fault"
+        )
 
 
 def every_drop_makes_one_job(watch: Watch) -> None:
@@ -693,16 +717,16 @@ def every_drop_makes_one_job(watch: Watch) -> None:
     made, bucket = watch.made_of_drops(), watch.settings.drop_bucket
     for key, found in watch.drops_without_job():
         age = (watch.aws.timeline.now() - found.modified).total_seconds()
-        _require(age <= FOUND_SECONDS, every_drop_makes_one_job, f"{key} was never imported")
+        watch.require(age <= FOUND_SECONDS, every_drop_makes_one_job, f"{key} was never imported")
     for (key, etag), number in made.items():
         drops = watch.puts[bucket, key, etag]
-        _require(number <= drops, every_drop_makes_one_job, f"{key}: {number} jobs of {drops} drops")
+        watch.require(number <= drops, every_drop_makes_one_job, f"{key}: {number} jobs of {drops} drops")
 
 
 def nothing_is_under_way(watch: Watch) -> None:
     """Queues, the list of active jobs, outbox, claims and marks are empty once all jobs have ended."""
     left = watch.under_way()
-    _require(not left, nothing_is_under_way, f"left: {left}")
+    watch.require(not left, nothing_is_under_way, f"left: {left}")
 
 
 def every_move_is_announced(watch: Watch) -> None:
@@ -714,9 +738,9 @@ def every_move_is_announced(watch: Watch) -> None:
         for _, status in seen.moves
         if not watch.is_poisoned(seen.job.job_id)
     }
-    _require(moves <= announced, every_move_is_announced, f"never announced: {sorted(moves - announced)}")
+    watch.require(moves <= announced, every_move_is_announced, f"never announced: {sorted(moves - announced)}")
     made_up = {event for event in announced - moves if not watch.is_poisoned(event[0])}
-    _require(not made_up, every_move_is_announced, f"announced and never made: {sorted(made_up)}")
+    watch.require(not made_up, every_move_is_announced, f"announced and never made: {sorted(made_up)}")
 
 
 def repeated_requests_have_one_effect(watch: Watch) -> None:
@@ -732,17 +756,31 @@ def repeated_requests_have_one_effect(watch: Watch) -> None:
             made["run"] += 1
     for what, number in made.items():
         told = f"{number} times {what}, asked for {watch.asked[what]}"
-        _require(number <= watch.asked[what], repeated_requests_have_one_effect, told)
+        watch.require(number <= watch.asked[what], repeated_requests_have_one_effect, told)
 
 
 def accepted_stops_are_kept(watch: Watch) -> None:
-    """Section 4: an import whose Stop was accepted ends with `stopReason`, COMPLETED unless it could not go on."""
+    """Section 4: an import whose Stop was accepted ends `COMPLETED` with `stopReason: "USER"`; `FAILED` only where it
+    could not end as stopped: its file cannot be imported or is gone, or an outage outlasted the retries."""
     for job_id in watch.stops:
         job = watch.jobs[job_id].job
         if job.is_terminal:
             told = f"{job_id} is {job.status} with {job.stop_reason}, {job.error_code}"
-            _require(job.stop_reason is not None, accepted_stops_are_kept, told)
-            _require(job.status is Status.COMPLETED or job.error_code is not None, accepted_stops_are_kept, told)
+            reason = "USER" if job_id in watch.stopped else "MAX_ERRORS"  # it had been stopped before
+            watch.require(job.stop_reason == reason, accepted_stops_are_kept, told)
+            is_kept = job.status is Status.COMPLETED or _has_cause(watch, job)
+            watch.require(is_kept, accepted_stops_are_kept, told)
+
+
+def _has_cause(watch: Watch, job: Job) -> bool:
+    """Whether the world explains the error of a stopped import that has failed."""
+    if job.error_code == "source-changed":
+        return not watch.has_source(job)
+    if job.error_code == "timed-out":
+        moves = watch.jobs[job.job_id].moves
+        return moves[-1][0] - moves[0][0] >= OUTAGE_SECONDS
+    sheet = watch.source(job)
+    return sheet is not None and not job.counts.total and not sheet.is_importable
 
 
 def windows_are_contiguous(watch: Watch) -> None:
@@ -752,7 +790,7 @@ def windows_are_contiguous(watch: Watch) -> None:
         for delivery in deliveries:
             job = delivery.job
             told = f"{series}: {job.window_from} to {job.window_to} after {end}"
-            _require(job.window_to is not None and job.window_from == end, windows_are_contiguous, told)
+            watch.require(job.window_to is not None and job.window_from == end, windows_are_contiguous, told)
             end = job.window_to
 
 
@@ -773,7 +811,7 @@ def increments_fold_to_the_table(watch: Watch) -> None:
                 else:
                     table[row["id"]] = {name: value for name, value in row.items() if value}
         live = watch.live(last.entity_uid)
-        _require(table == live, increments_fold_to_the_table, f"{series}: folded {table}, the table has {live}")
+        watch.require(table == live, increments_fold_to_the_table, f"{series}: folded {table}, the table has {live}")
 
 
 def expired_files_are_gone(watch: Watch) -> None:
@@ -788,13 +826,13 @@ def expired_files_are_gone(watch: Watch) -> None:
         if not expires or (expires > now - GRACE_SECONDS and not seen.is_deleted):
             continue
         keys = [key for key in watch.aws.buckets[watch.settings.files_bucket] if f"jobs/{job_id}/" in key]
-        _require(not keys, expired_files_are_gone, f"{job_id} has left {keys}")
+        watch.require(not keys, expired_files_are_gone, f"{job_id} has left {keys}")
         source = watch.aws.buckets.get(str(job.source_bucket), {}).get(str(job.source_key))
         is_there = source is not None and source.etag == job.source_etag and not watch.has_other_owner(job)
-        _require(not is_there, expired_files_are_gone, f"{job_id} has left its source {job.source_key}")
+        watch.require(not is_there, expired_files_are_gone, f"{job_id} has left its source {job.source_key}")
         if seen.is_deleted:
             left = [str(item["sk"]) for item in watch.server.tables[watch.settings.jobs_table].query(f"JOB#{job_id}")]
-            _require(not left, expired_files_are_gone, f"{job_id} has left {left}")
+            watch.require(not left, expired_files_are_gone, f"{job_id} has left {left}")
 
 
 AT_END: list[Callable[[Watch], None]] = [

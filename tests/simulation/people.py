@@ -513,7 +513,7 @@ class History:
         for series in self.watch.increments().values():
             reached["folded increments"] += len(series) > 1
         for name, number in self.watch.checked.items():
-            reached[f"oracle {name}"] += number
+            reached[f"checks: {name}"] += number
         for name in world.reported:
             reached[f"reported: {name}"] += 1
 
@@ -534,7 +534,7 @@ class Failed:
 
 
 def run_histories(seeds: Iterable[int]) -> tuple[Counter[str], list[Failed]]:
-    """Run a history for each seed; what was reached, and which failed."""
+    """Run a history for each seed; in how many each thing was reached, how many checks were made, and which failed."""
     reached: Counter[str] = Counter()
     failed: list[Failed] = []
     gc.collect()
@@ -553,6 +553,7 @@ def run_histories(seeds: Iterable[int]) -> tuple[Counter[str], list[Failed]]:
                 raise
             failed.append(Failed(seed, type(error).__name__, repr(error)))
         reached["histories"] += 1
-        reached.update({name: 1 for name, number in history.reached.items() if number})
+        for name, number in history.reached.items():
+            reached[name] += number if name.startswith("checks: ") else bool(number)
     gc.enable()
     return reached, failed

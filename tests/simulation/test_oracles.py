@@ -139,7 +139,18 @@ def test_a_world_in_which_all_went_well_passes_every_oracle(scene: Scene) -> Non
     scene.watch.check_retention()
     every = {oracle.__name__ for oracle in (*oracles.AT_WRITE, *oracles.AT_RECORD, *oracles.AT_DELETION)}
     every |= {oracle.__name__ for oracle in (*oracles.AT_END, *oracles.AFTER_RETENTION)}
-    assert set(scene.watch.checked) == every - {"live_source_is_kept", "nothing_is_written_after_stop"}
+    # What this world gives no occasion for: a second import, a relaunch, Stop, leases, increments, time that passes.
+    assert every - set(scene.watch.checked) == {
+        "accepted_stops_are_kept",
+        "expired_files_are_gone",
+        "imports_take_effect_in_order",
+        "increments_fold_to_the_table",
+        "leases_are_held_once",
+        "live_source_is_kept",
+        "nothing_is_written_after_stop",
+        "repeated_requests_have_one_effect",
+        "windows_are_contiguous",
+    }
     assert {broken[0].__name__ for broken in BROKEN} == every
 
 
@@ -367,6 +378,13 @@ def a_stop_forgotten(scene: Scene) -> None:
     scene.watch.check_end()
 
 
+def a_stop_that_ended_as_a_failure(scene: Scene) -> None:
+    scene.watch.stops.add("job-1")
+    scene.run_import(status=Status.FAILED, stop_reason="USER", error_code="internal-error")
+    scene.announce("job-1", "WAITING", "IN_PROGRESS", "FAILED")
+    scene.watch.check_end()
+
+
 def increments(scene: Scene, *windows: tuple[int | None, int], rows: bytes = b"k1,1,a,false\nk3,3,c,false\n") -> None:
     scene.run_import()
     scene.announce("job-1", "WAITING", "IN_PROGRESS", "COMPLETED")
@@ -458,6 +476,7 @@ BROKEN: list[tuple[Callable[..., object], Callable[[Scene], None]]] = [
     (oracles.every_move_is_announced, a_move_that_never_was),
     (oracles.repeated_requests_have_one_effect, two_children_of_one_request),
     (oracles.accepted_stops_are_kept, a_stop_forgotten),
+    (oracles.accepted_stops_are_kept, a_stop_that_ended_as_a_failure),
     (oracles.windows_are_contiguous, a_gap_between_windows),
     (oracles.windows_are_contiguous, a_window_twice),
     (oracles.increments_fold_to_the_table, a_record_that_no_increment_has),

@@ -177,7 +177,7 @@ def _finish_planned(
     failure = next((entry.failure for entry in entries if entry.failure), failure)  # a part knows the cause
     if lost_late:
         failure = SOURCE_CHANGED
-    if policy.refuses_all:
+    if policy.refuses_all and job.stop_reason != "USER":  # an accepted Stop is kept; either way no row is imported
         failure = "rejected-rows"
     ended = finished(
         job,
