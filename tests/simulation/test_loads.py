@@ -17,7 +17,7 @@ from tests import builders
 from tests.simulation.faults import Fault, FaultPlan, Outage
 from tests.simulation.oracles import SCHEMA, Violation, Watch
 from tests.simulation.timeline import Timeline
-from tests.simulation.world import Chances, World
+from tests.simulation.world import ADMIN, Answer, Chances, World
 from waybill.errors import Superseded
 from waybill.imports import digests
 from waybill.imports import plan as plan_step
@@ -66,6 +66,19 @@ class Load:
                 world.run(world.timeline.seconds + 60.0)
             world.run(world.timeline.seconds + 120.0)
             self.watch.check_end()
+
+    def stop_at(self, moment: float) -> None:
+        """Somebody stops the import at a moment of the run."""
+
+        def stop() -> None:
+            (job,) = self.world.jobs()
+            self.world.request("POST", f"/v1/jobs/{job.job_id}/stop", None, ADMIN, {}, self._answered)
+
+        self.world.timeline.at(moment, stop)
+
+    def _answered(self, answer: Answer | None) -> None:
+        assert answer is not None and answer.status == 200, answer
+        self.watch.stops.add(answer.body["jobId"])
 
     def see(self, table: str, old: Any, new: Any, transaction: int | None) -> None:
         sender = self.world.wire.sender
@@ -143,6 +156,34 @@ def test_the_finish_reads_each_file_of_keys_by_windows(monkeypatch: pytest.Monke
     files = len({detail for detail in gets if detail.endswith("keys")})
     details = 1 + (windows + 1) + 4  # counts; windows, the last of which is short; rejects, errors, their indexes
     assert files > 16 and len(gets) <= details * files + 2 * len(load.holders)
+
+
+# Stop
+
+
+def stopped_load(seed: int) -> Load:
+    """A load by one worker of whose batches the table takes a part, and a Stop while it writes."""
+    load = Load(seed, plan(unprocessed=0.8), Chances(), chunk_bytes=100_000)
+    load.stop_at(3.0)
+    load.run()
+    return load
+
+
+def test_no_row_is_written_later_than_5_seconds_after_a_stop() -> None:
+    checks = 0
+    for seed in range(3):
+        load = stopped_load(seed)
+        (job,) = load.world.jobs()
+        assert (job.status, job.stop_reason) == (Status.COMPLETED, "USER") and job.counts.unprocessed
+        checks += load.watch.checked["nothing_is_written_after_stop"]
+    assert checks > 50, "rows are on their way when Stop is accepted"
+
+
+def test_a_worker_that_asks_too_seldom_whether_to_stop_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leases, "HEARTBEAT_SECONDS", 8.0)
+    with pytest.raises(Violation, match="nothing_is_written_after_stop"):
+        for seed in range(3):
+            stopped_load(seed)
 
 
 # Heartbeats
