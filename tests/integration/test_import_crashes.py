@@ -292,3 +292,15 @@ def test_a_waiting_import_whose_executions_always_die_fails_and_the_next_one_run
     assert (failed.status, failed.error_code, counts(failed)) == (Status.FAILED, "timed-out", (0, 0, 0, 0))
     assert second.job_id in executions(services)
     assert run(services, second).status is Status.COMPLETED
+
+
+def test_a_heartbeat_from_a_fast_clock_delays_no_recovery(services: Services, s3: Any, clock: builders.Clock) -> None:
+    job = start(services, s3, builders.contacts_csv(count=3))
+    clock.forward(hours=1)
+    plan_import(services, job.job_id)
+    clock.forward(hours=-1)
+    clock.forward(minutes=2)
+    assert recovery.recover_jobs(services) == 0, "its execution is running"
+    assert recovered(services, clock, 6) == 1
+    assert f"{job.job_id}-1" in executions(services)
+    assert run(services, job).status is Status.COMPLETED

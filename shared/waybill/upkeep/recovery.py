@@ -4,6 +4,9 @@ An execution repeats its steps itself. It can still be stopped, time out after a
 outlasts the retries; then the job is started again and continues from its plan and ledger. An outage may last, so that
 restarts are not counted: a job ends as `timed-out`, with every row accounted for, when it has been restarted for
 PATIENCE without a heartbeat since.
+
+A heartbeat proves an execution alive only if its time is within SILENCE of now. One from further ahead comes from a
+fast clock and proves nothing: recovery then asks for the execution itself.
 """
 
 from __future__ import annotations
@@ -113,7 +116,7 @@ def _job_of(services: ExportServices, entry: Item) -> Job | None:
 def _recover(services: ExportServices, job: Job, remaining_seconds: Callable[[], float]) -> bool:
     """Restart or fail a job if its execution has died; whether it had."""
     now, seen = services.clock.now(), job.heartbeat_at or job.submitted_at
-    if now - seen < SILENCE or ensure_execution(services, job):
+    if abs(now - seen) < SILENCE or ensure_execution(services, job):
         return False
     since = job.recovering_since
     if since is None or since <= seen:
