@@ -37,6 +37,7 @@ from waybill.jobs.giving_up import UNEXPLAINED_RETRIES
 from waybill.jobs.leases import LenientHeartbeat
 from waybill.jobs.model import Job, Process, Status
 from waybill.jobs.removals import removal_item
+from waybill.upkeep.actions import delete_job
 from waybill.upkeep.announcements import publish_late
 
 PERIODIC = {
@@ -115,6 +116,38 @@ def test_ticks_start_each_run_once_and_catch_up_once(services: Services, clock: 
     assert [tick(services), tick(services)] == [1, 0]
     [caught_up] = services.runs.page(export.export_id, 10)[0]  # the first has expired
     assert caught_up.file_name == "contacts_20260403.csv"
+
+
+@pytest.mark.parametrize("meanwhile", ["nothing", "deleted", "activated again"])
+def test_a_tick_that_stalls_starts_no_run_that_has_ended(
+    services: Services, clock: builders.Clock, monkeypatch: pytest.MonkeyPatch, meanwhile: str
+) -> None:
+    export = activate(services, export_of(services, **PERIODIC), "alice", "a")
+    clock.forward(days=1)
+    ended: list[Job] = []
+    claim = services.exports.claim
+
+    def stall(*arguments: Any) -> Export:
+        with monkeypatch.context() as patch:
+            patch.setattr(services.exports, "claim", claim)
+            assert tick(services) == 1
+        [job] = services.runs.page(export.export_id, 10)[0]
+        ended.append(fail_run(services, services.jobs.begin(job.job_id), "delivery-failed", "refused"))
+        if meanwhile == "deleted":
+            delete_job(services, ended[0])
+        elif meanwhile == "activated again":
+            services.exports.unschedule(export.export_id)
+            activate(services, services.exports.get(export.export_id), "alice", "a")
+        return claim(*arguments)
+
+    monkeypatch.setattr(services.exports, "claim", stall)
+    assert tick(services) == 0
+    after = services.exports.get(export.export_id)
+    assert (after.running, after.failures) == (None, 0 if meanwhile == "activated again" else 1)
+    assert len(services.runs.page(export.export_id, 10)[0]) == (0 if meanwhile == "deleted" else 1)
+    clock.forward(days=1)
+    monkeypatch.setattr(services.exports, "claim", claim)
+    assert tick(services) == 1, "the next run is not lost"
 
 
 def test_a_run_waits_for_the_one_before(services: Services, clock: builders.Clock) -> None:

@@ -265,7 +265,8 @@ class ExportRepository:
             action: "activate", "run", "relaunch", or "schedule" for the schedule's own.
 
         Raises:
-            Conflict: the state does not allow it, or another run has not ended.
+            Conflict: the state does not allow it, another run has not ended, or the schedule's moment was handled
+                since the caller read the export.
             NotFound: it was deleted.
         """
 
@@ -276,7 +277,7 @@ class ExportRepository:
                 raise Conflict("A run of this export is in progress.", export.allowed_actions())
             if action in ("activate", "run"):
                 export.check_allows(action)
-            elif action == "schedule" and export.status is not ExportStatus.SCHEDULED:
+            elif action == "schedule" and not _awaits(export, run.occurrence):
                 raise export.conflict(action)
             status = export.status
             if not export.definition.is_periodic and action != "relaunch":
@@ -379,6 +380,13 @@ class ExportRepository:
             if error.retryable:
                 raise
             raise ConditionFailed(error.message, None) from None
+
+
+def _awaits(export: Export, moment: datetime | None) -> bool:
+    """Whether the schedule still has to handle this moment: a tick that stalls may claim it after its run has ended."""
+    handled = export.handled_until
+    is_handled = handled is not None and moment is not None and moment <= handled
+    return export.status is ExportStatus.SCHEDULED and not is_handled
 
 
 def _check_etag(export: Export, etag: str | None) -> None:
