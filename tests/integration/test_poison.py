@@ -215,3 +215,54 @@ def test_an_entity_that_cannot_be_read_does_not_hide_the_others(services: Servic
     services.catalog_table.put({"pk": "ENTITY", "sk": "contacts", "uid": "u", "document": "not JSON"})
     assert [entity.name for entity in services.entities.page(10)[0]] == ["orders"]
     assert list(services.entities.find_many(["contacts", "orders"])) == ["orders"]
+
+
+MALFORMED = {
+    "DUE": (tick, "catalog", {"sk": "2020-01-01T00:00:00.000Z"}),
+    "SWEEP": (remove_expired, "jobs", {"sk": "2020-01-01T00:00:00.000Z#ghost"}),
+    "OUTBOX": (publish_late, "jobs", {"sk": "ghost#WAITING"}),
+    "DELETING": (erase_deleted, "catalog", {"sk": "ghost"}),
+}
+
+
+def a_due_export(services: Services, s3: Any) -> Callable[[], bool]:
+    export = builders.scheduled_export(services)
+    return lambda: services.exports.get(export.export_id).running is not None
+
+
+def expired_files(services: Services, s3: Any) -> Callable[[], bool]:
+    job = run(services, start(services, s3, FILE))
+    services.files.put(services.settings.files_bucket, f"jobs/{job.job_id}/rejects.csv", b"x")
+    return lambda: files_of(services, s3, job) == []
+
+
+def an_announcement(services: Services, s3: Any) -> Callable[[], bool]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(services.events, "publish", failing_for(print, lambda *_: True))
+        start(services, s3, FILE)
+    return lambda: services.jobs_table.query("OUTBOX").items == []
+
+
+def a_stale_mark(services: Services, s3: Any) -> Callable[[], bool]:
+    services.entities.mark(services.entities.get("orders"), services.clock.now())
+    uid = services.entities.get("orders").uid
+    return lambda: uid not in [item["sk"] for item in services.entities.marks()]
+
+
+@pytest.mark.parametrize(
+    ("partition", "other"),
+    [("DUE", a_due_export), ("SWEEP", expired_files), ("OUTBOX", an_announcement), ("DELETING", a_stale_mark)],
+)
+def test_an_entry_that_lacks_members_is_reported_and_does_not_keep_the_others(
+    services: Services, s3: Any, clock: builders.Clock, caplog: pytest.LogCaptureFixture, partition: str, other: Any
+) -> None:
+    is_done = other(services, s3)
+    duty, table, entry = MALFORMED[partition]
+    for item in (entry, {"sk": f"0{entry['sk']}"}):  # each precedes the good one
+        getattr(services, f"{table}_table").put({"pk": partition, **item})
+    clock.forward(hours=49)
+    caplog.clear()
+    duty(services)
+    reported = [one for one in caplog.records if one.message == "An entry failed and is tried again later"]
+    assert len(reported) == 2
+    assert is_done()

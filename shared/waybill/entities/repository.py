@@ -31,7 +31,6 @@ _REVISION = ("REVISION", "ENTITIES")
 # Inside the class, `list` is the method.
 _Entities = list[Entity]
 _Uids = list[str]
-_Marks = list[tuple[str, str, int]]
 _Items = list[Item]
 _Actions = list[Action]
 
@@ -139,9 +138,9 @@ class EntityRepository:
         with suppress(ConditionFailed):
             self._table.delete(("DELETING", uid), Attr("mark").equals(mark))
 
-    def marks(self) -> _Marks:
-        """The deletions that have begun: (uid, mark, since when in epoch seconds)."""
-        return [(item["sk"], item["mark"], item["since"]) for item in self._items("DELETING")]
+    def marks(self) -> _Items:
+        """The deletions that have begun: sk (the entity's uid), mark, since (epoch seconds)."""
+        return self._items("DELETING")
 
     def delete(self, entity: Entity, mark: str, etag: str | None = None) -> None:
         """Take the entity out of the catalogue and note its uid, so that what it had can be erased.

@@ -107,9 +107,17 @@ class ExportRepository:
     # What the schedule attends to
 
     def due(self, now: datetime) -> list[Due]:
-        """Up to DUE_PER_PAGE exports whose time has come, the longest due first."""
+        """Up to DUE_PER_PAGE exports whose time has come, the longest due first. An entry that names no export is
+        reported and removed."""
         page = self._table.query("DUE", up_to=f"{rfc3339(now)}$", limit=DUE_PER_PAGE)  # "$" follows "#"
-        return [_due_from(item) for item in page.items]
+        found = []
+        for item in page.items:
+            try:
+                found.append(_due_from(item))
+            except ValueError:
+                entry_failed("exports", entry=item["sk"])
+                self._table.delete((item["pk"], item["sk"]))
+        return found
 
     def postpone(self, due: Due, until: datetime, attempts: int = 0) -> None:
         """Attend to an export later, also to one that cannot be read; nothing changes if it has another time by now.
@@ -452,6 +460,8 @@ def _due_item(due: Due) -> Item:
 
 def _due_from(item: Item) -> Due:
     at, _, export_id = item["sk"].partition("#")
+    if not export_id:
+        raise ValueError("the entry names no export")
     return Due(export_id, at, int(item.get("attempts", 0)))
 
 

@@ -70,7 +70,8 @@ class Outbox:
         now = self._clock.now()
         for items in self._table.pages("OUTBOX", limit=PER_PAGE):
             for item in items:
-                if (now - from_epoch(item["since"])).total_seconds() >= older_than_seconds:
+                # An entry without its time counts as old: publishing it fails, and reports it.
+                if (now - from_epoch(item.get("since", 0))).total_seconds() >= older_than_seconds:
                     yield item
         for items in self._table.pages("OUTBOX#FAILED", up_to=rfc3339(now), limit=PER_PAGE):
             yield from items

@@ -55,7 +55,8 @@ class Removals:
         self._move(entry, rfc3339(due), attempts=attempts)
 
     def _move(self, entry: Item, due: str, **changes: Any) -> None:
-        later = self._table.put_action({**entry, "sk": f"{due}#{entry['jobId']}", **changes})
+        name = entry["sk"].rpartition("#")[2]  # also of an entry that lacks its jobId
+        later = self._table.put_action({**entry, "sk": f"{due}#{name}", **changes})
         # When the entry is gone, somebody has asked for the job's deletion, which has an entry of its own.
         gone = self._table.delete_action((entry["pk"], entry["sk"]), Attr("pk").exists())
         with suppress(TransactionCanceled):

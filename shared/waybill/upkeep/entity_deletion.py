@@ -57,9 +57,7 @@ def erase_deleted(services: ExportServices, has_time: HasTime = no_limit) -> int
         The number of records deleted.
     """
     now = services.clock.now().timestamp()
-    for uid, mark, since in services.entities.marks():
-        if now - since > MARK_SECONDS:
-            services.entities.unmark(uid, mark)
+    _remove_stale_marks(services, now)
     erased, uids = 0, services.entities.deleted()
     first = int(now // 60) % len(uids) if uids else 0  # each minute another, so that a large one does not keep the rest
     for uid in uids[first:] + uids[:first]:
@@ -70,6 +68,15 @@ def erase_deleted(services: ExportServices, has_time: HasTime = no_limit) -> int
         if not has_time():
             break
     return erased
+
+
+def _remove_stale_marks(services: ExportServices, now: float) -> None:
+    for item in services.entities.marks():
+        try:
+            if now - item["since"] > MARK_SECONDS:
+                services.entities.unmark(item["sk"], item["mark"])
+        except Exception:  # a mark that cannot be read must not keep the others
+            entry_failed("entity deletion", entityUid=item["sk"])
 
 
 def _erase(services: ExportServices, uid: str, has_time: HasTime) -> int:
