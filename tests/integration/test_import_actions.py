@@ -11,7 +11,7 @@ from tests.importing import BAD_ROWS, all_jobs, counts, live, records, rejected_
 from tests.lost_replies import ALL, lost_replies
 from waybill.aws.dynamodb import BatchWriter, DynamoDBError
 from waybill.bootstrap import Services
-from waybill.errors import Conflict
+from waybill.errors import Conflict, NotFound
 from waybill.exports.report import is_relaunchable
 from waybill.imports.deduplicate import deduplicate_import
 from waybill.imports.error_log import error_page
@@ -232,6 +232,28 @@ def test_of_two_relaunches_at_once_one_makes_the_child(
     assert {job.job_id for job in all_jobs(services)} == {parent.job_id, child.job_id}
     loser = f"{job_prefix('00000000-0000-4000-8000-000000000001')}source"
     assert head(services.settings.files_bucket, loser) is None
+
+
+@pytest.mark.parametrize("meanwhile", ["deleted", "files lost"])
+@pytest.mark.parametrize("call", ["read", "copy", "open"])
+def test_a_relaunch_of_a_job_that_is_deleted_meanwhile_is_refused(
+    services: Services, drop: Any, monkeypatch: pytest.MonkeyPatch, call: str, meanwhile: str
+) -> None:
+    has_repeated_key = call == "open"  # the rejects file is then copied row by row
+    parent = drop(builders.contacts_csv(BAD_ROWS if has_repeated_key else BAD_ROWS[:2], count=3))
+    really = getattr(services.files, call)
+
+    def after_deletion(*arguments: Any, **named: Any) -> Any:
+        if meanwhile == "deleted":
+            delete_job(services, parent)
+        else:
+            services.files.delete_prefix(services.settings.files_bucket, job_prefix(parent.job_id))
+        return really(*arguments, **named)
+
+    monkeypatch.setattr(services.files, call, after_deletion)
+    with pytest.raises(NotFound if meanwhile == "deleted" else Conflict, match="job"):
+        relaunch_import(services, parent, "alice", "alice-id")
+    assert all_jobs(services) == ([] if meanwhile == "deleted" else [parent])
 
 
 def test_a_relaunch_whose_reply_is_lost_makes_one_child(services: Services, drop: Any) -> None:

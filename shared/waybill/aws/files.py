@@ -133,8 +133,17 @@ class Files:
         self._s3.put_object(Bucket=bucket, Key=key, Body=content, ContentType=content_type)
 
     def copy(self, bucket: str, source_key: str, key: str) -> None:
-        """Copy an object of up to 5 GiB within a bucket."""
-        self._s3.copy_object(Bucket=bucket, Key=key, CopySource={"Bucket": bucket, "Key": source_key})
+        """Copy an object of up to 5 GiB within a bucket.
+
+        Raises:
+            SourceChanged: the object is gone.
+        """
+        try:
+            self._s3.copy_object(Bucket=bucket, Key=key, CopySource={"Bucket": bucket, "Key": source_key})
+        except self._s3.exceptions.ClientError as error:
+            if _status(error) == 404:
+                raise SourceChanged(source_key) from None
+            raise
 
     def bucket(self, name: str) -> Bucket:
         """A bucket to deliver to."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from waybill.aws.files import SourceChanged
 from waybill.entities.row_results import DUPLICATE_KEY, SOURCE_CHANGED
 from waybill.errors import Conflict, NotFound
 from waybill.ids import new_uuid
@@ -59,7 +60,8 @@ def relaunch_import(
 
     Raises:
         Conflict: there is nothing left to import, or a child has imported some of it.
-        NotFound: the entity is gone.
+        Gone: the job has expired, or was deleted, since the caller read it.
+        NotFound: as for Gone, or the entity is gone.
     """
     child_id = child_id or new_uuid(services.ids)
     if (known := services.jobs.find(child_id)) is not None:
@@ -71,13 +73,17 @@ def relaunch_import(
     if entity.uid != job.entity_uid:
         raise NotFound("The entity of this job was deleted.")
     origin: Origin = ParentOrigin(record_key(job.job_id), "relaunchedAs", job.relaunched_as, child_id)
-    if left_unread(job):
-        owner = whole_file_owner(services, job)
-        source, options = _whole_file(services, job, child_id), ImportOptions.of(job)
-        if owner is not None:
-            origin = Handover(origin, f"{source.bucket}/{source.key}", owner, child_id)
-    else:
-        source, options = _left_rows(services, job, child_id)
+    try:
+        if left_unread(job):
+            owner = whole_file_owner(services, job)
+            source, options = _whole_file(services, job, child_id), ImportOptions.of(job)
+            if owner is not None:
+                origin = Handover(origin, f"{source.bucket}/{source.key}", owner, child_id)
+        else:
+            source, options = _left_rows(services, job, child_id)
+    except SourceChanged:
+        services.jobs.get(job.job_id)  # a deleted job takes its files with it: raises Gone or NotFound
+        raise Conflict("The files of this job are gone. Send the rows as a new file.", job.allowed_actions()) from None
     child = new_import(services, child_id, job.entity, job.file_name, source, started_by, started_by_id, job.job_id)
     try:
         return register(services, child, entity, options, origin)
