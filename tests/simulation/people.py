@@ -16,7 +16,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tests.simulation.faults import CELL_FAULTS, Failure, Fault, FaultPlan, Outage
@@ -40,6 +40,8 @@ PARTNER = {
 }
 SECRET = {"username": "waybill", "password": "p", "host": "partner.example", "entities": ["*"]}
 HISTORIES_PER_COLLECTION = 10
+#: In so many histories the table takes batches in part, and somebody stops the import of a long file.
+THROTTLED = 0.03
 #: How long after the last fault everything has ended, with room for what waits in a queue behind it.
 REST_SECONDS = 2 * HOUR
 
@@ -91,7 +93,11 @@ class History:
 
     def __init__(self, seed: int) -> None:
         self.seed, self.dice = seed, random.Random(f"history {seed}")
+        self.is_throttled = random.Random(f"throttled {seed}").random() < THROTTLED
         self.character = character = character_of(self.dice)
+        if self.is_throttled:
+            plan = FaultPlan(rates={Fault.UNPROCESSED: 0.8}, until=character.minutes * MINUTE)
+            self.character = character = replace(character, plan=plan, outage=None)
         self.world = World(seed, character.plan, character.chances, mail_sender="us@example.com")
         self.servers = Servers(self.world.calls)
         self.reached: Counter[str] = Counter()
@@ -136,8 +142,14 @@ class History:
             (act,) = self.dice.choices(list(acts), list(acts.values()))
             self._later(self.dice.uniform(0, end), act)
         self._later(0.0, self.drop)
+        if self.is_throttled:
+            self._later(0.0, self.drop_many_rows)
+            self._later(self.dice.uniform(2.0, 8.0), self.stop)
         if self.dice.random() < 0.05:
             self._later(0.0, self.fill_the_partners_disk)
+            self._later(self.dice.uniform(0, end), self.relaunch_run)
+            for _ in range(3):
+                self._later(self.dice.uniform(0, end / 2), self.export)
         if self.character.poison is not None:
             self._poison(self.character.poison)
         self.watch.last_fault = max(end, self.character.plan.last_moment)
@@ -223,6 +235,13 @@ class History:
             metadata["dry-run"] = "true"
         self.world.drop(entity, name, data, **metadata)
 
+    def drop_many_rows(self) -> None:
+        """A file that is still being written when somebody stops its import."""
+        self._tell("drop contacts/many.csv")
+        self.reached["loaded into a throttled table"] += 1
+        rows = "".join(f"m{number},{number},many\n" for number in range(400))
+        self.world.drop("contacts", "many.csv", f"id,n,note\n{rows}".encode())
+
     def drop_again(self) -> None:
         """The same bytes under the same key, while an import of them may be anywhere."""
         objects = self.world.aws.buckets[self.world.settings.drop_bucket]
@@ -275,14 +294,25 @@ class History:
 
     def relaunch(self) -> None:
         if job := self._pick(lambda job: job.is_terminal and (job.has_rejects or job.status is Status.FAILED)):
-            self._tell(f"relaunch {job.job_id}")
-            what = f"relaunched an {job.process}"
-            self._ask("POST", f"/v1/jobs/{job.job_id}/relaunch", then=self._count(what))
+            self._relaunch(job)
+
+    def relaunch_run(self) -> None:
+        """Relaunch a run that has failed: people wait for one."""
+        if job := self._pick(lambda job: job.process is Process.EXPORT and job.status is Status.FAILED):
+            self._relaunch(job)
+        elif self._is_open():
+            self._later(self.world.timeline.seconds + 1.0, self.relaunch_run)
+
+    def _relaunch(self, job: Job) -> None:
+        self._tell(f"relaunch {job.job_id}")
+        self._ask("POST", f"/v1/jobs/{job.job_id}/relaunch", then=self._count(f"relaunched an {job.process}"))
 
     def delete_job(self) -> None:
         if job := self._pick(lambda job: job.is_terminal):
             self._tell(f"delete {job.job_id}")
             self.watch.deleting.add(job.job_id)
+            if any(other.status is Status.IN_PROGRESS for other in self._jobs()):
+                self.reached["deleted a job while another ran"] += 1
             self._ask("DELETE", f"/v1/jobs/{job.job_id}", then=self._count("deleted a job"))
 
     def put_entity(self) -> None:

@@ -24,7 +24,8 @@ from tests.simulation.cells import run_all
 from tests.simulation.people import Failed, History, run_histories
 
 BLOCK = 50
-#: What histories must reach, at least so often in ten thousand: otherwise they prove less than they seem to.
+#: What histories must reach, at least so often in ten thousand, and how many checks each oracle must make: otherwise
+#: they prove less than they seem to.
 AT_LEAST = {
     "import COMPLETED": 5_000,
     "import COMPLETED MAX_ERRORS": 300,
@@ -47,7 +48,10 @@ AT_LEAST = {
     "stop refused during Finish": 20,
     "canceled": 100,
     "relaunched an import": 300,
+    "relaunched an export": 30,
     "deleted a job": 300,
+    "deleted a job while another ran": 30,
+    "loaded into a throttled table": 200,
     "deleted an entity": 100,
     "dropped again": 300,
     "took a source away": 50,
@@ -76,6 +80,28 @@ AT_LEAST = {
     "fault: lost reply": 300,
     "fault: slow": 300,
     "fault: unprocessed": 50,
+    "checks: accepted_stops_are_kept": 1_000,
+    "checks: ended_import_is_exact": 50_000,
+    "checks: every_drop_makes_one_job": 5_000,
+    "checks: every_job_has_ended": 15_000,
+    "checks: every_move_is_announced": 10_000,
+    "checks: expired_files_are_gone": 3_000,
+    "checks: exported_file_is_right": 2_000,
+    "checks: files_exist": 20_000,
+    "checks: imports_take_effect_in_order": 10_000,
+    "checks: increments_fold_to_the_table": 200,
+    "checks: leases_are_held_once": 1_000,
+    "checks: live_source_is_kept": 1_000,
+    "checks: moves_follow_the_arrows": 30_000,
+    "checks: nothing_is_under_way": 10_000,
+    "checks: nothing_is_written_after_stop": 1_000,
+    "checks: one_import_runs": 30_000,
+    "checks: rejects_are_the_right_ones": 4_000,
+    "checks: repeated_requests_have_one_effect": 1_500,
+    "checks: submitted_is_the_registration": 6_000,
+    "checks: tally_balances": 100_000,
+    "checks: the_last_row_of_a_key_stays": 30_000,
+    "checks: windows_are_contiguous": 700,
 }
 
 

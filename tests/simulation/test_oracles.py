@@ -15,6 +15,7 @@ from tests.builders import START
 from tests.simulation import oracles
 from tests.simulation.oracles import SCHEMA, Fold, Row, Sheet, Violation, Watch, expected_rejects
 from tests.simulation.servers import Servers
+from tests.simulation.simulate import AT_LEAST
 from tests.simulation.world import World
 from waybill.aws.dynamodb import to_attributes
 from waybill.jobs.items import job_item
@@ -152,6 +153,7 @@ def test_a_world_in_which_all_went_well_passes_every_oracle(scene: Scene) -> Non
         "windows_are_contiguous",
     }
     assert {broken[0].__name__ for broken in BROKEN} == every
+    assert {f"checks: {name}" for name in every} <= set(AT_LEAST), "histories must reach each of them"
 
 
 def canceled_after_it_began(scene: Scene) -> None:
