@@ -303,6 +303,10 @@ class Watch:
         found = self.aws.buckets.get(str(job.source_bucket), {}).get(str(job.source_key))
         return found is not None and found.etag == job.source_etag
 
+    def has_unreadable_plan(self, job: Job) -> bool:
+        """Whether the job's plan can never be read; its rows can then be neither imported nor listed."""
+        return f"jobs/{job.job_id}/plan.json" in self.aws.poison.unreadable
+
     def file(self, job: Job, name: str) -> Object | None:
         return self.aws.buckets[self.settings.files_bucket].get(f"jobs/{job.job_id}/{name}")
 
@@ -449,6 +453,10 @@ def files_exist(watch: Watch, old: Job | None, new: Job | None) -> None:
     with the digest that the job states."""
     if new is None or not new.is_terminal or (old is not None and old.is_terminal):
         return
+    if watch.has_unreadable_plan(new):
+        left = new.counts.unprocessed
+        watch.require(new.counts.lost == left, files_exist, f"{new.job_id} offers rows for a relaunch: {new.counts}")
+        return
     if new.has_error_log:
         log = watch.file(new, "error-log.csv")
         watch.require(log is not None, files_exist, f"{new.job_id} has no error log")
@@ -511,6 +519,8 @@ def ended_import_is_exact(watch: Watch, old: Job | None, new: Job | None) -> Non
     if not new.counts.total:
         if new.takes_turns and new.entity_uid:
             watch.require(not watch.marked(new), name, f"{new.job_id} counts no rows and wrote {watch.marked(new)}")
+        return
+    if watch.has_unreadable_plan(new):
         return
     watch.require(sheet is not None, name, f"nobody has seen the source of {new.job_id}")
     assert sheet is not None
