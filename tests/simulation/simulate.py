@@ -48,7 +48,7 @@ AT_LEAST = {
     "stop refused during Finish": 20,
     "canceled": 100,
     "relaunched an import": 300,
-    "relaunched an export": 30,
+    "relaunched an export": 80,
     "deleted a job": 300,
     "deleted a job while another ran": 30,
     "loaded into a throttled table": 200,
