@@ -27,7 +27,7 @@ from waybill.jobs.model import Job, Process, Status
 
 MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
 SKEWS = (0.0, 0.4, HOUR)
-OUTAGES = {"15 s": 15.0, "10 min": 600.0, "1 h": HOUR, "24 h": DAY}
+OUTAGES = {"15 s": 15.0, "10 min": 600.0, "1 h": HOUR, "24 h": DAY, "2 h": 2 * HOUR}
 SERVICES = ("dynamodb", "s3", "stepfunctions", "events", "sftp")
 MODES = ("upsert", "upsert", "upsert", "insert", "update", "delete")
 PERMISSIONS = {"view": ["sales"], "import": ["ops"], "export": ["ops"]}
@@ -62,7 +62,7 @@ class Character:
 def character_of(dice: random.Random) -> Character:
     """Most histories are short and meet a few faults; some are quiet; a few meet what lasts."""
     minutes = dice.choice((0.2, 1, 1, 3, 8))
-    outage = dice.choices((None, *OUTAGES), (75, 15, 6, 3, 0.7))[0]
+    outage = dice.choices((None, *OUTAGES), (75, 15, 6, 3, 0.7, 2))[0]
     outages = []
     if outage is not None:
         start = dice.uniform(0, minutes * MINUTE)
