@@ -479,7 +479,7 @@ def test_everything_arrives_in_batches_of_25(played: PlayedDynamoDB, count: int,
 
 
 def test_many_requests_are_on_their_way_at_once(played: PlayedDynamoDB) -> None:
-    played.plan = [0.2] * 8
+    played.plan = [1.0] * 8
     with writer(played, connections=8) as batch_writer:
         batch_writer.write(puts(200))
     assert played.most_waiting == played.connections == 8

@@ -552,6 +552,7 @@ def test_a_person_makes_an_ended_job_expire_at_once(tables: JobTables) -> None:
     due = at(61)
     assert entry == {
         "pk": "SWEEP", "sk": f"{due}#a", "jobId": "a", "recordDue": due, "sourceBucket": "drop", "sourceKey": "a.csv",
+        "entityUid": "uid",
     }  # fmt: skip
     assert [item for item in tables.items() if item["pk"] == "SWEEP"] == [entry], "its other entry is gone"
     expired = tables.jobs.find("a")
