@@ -112,6 +112,7 @@ def test_export_from_draft_to_download(api: Api) -> None:
         "nextRunAt": None,
         "windowEnd": None,
         "lastRun": None,
+        "owner": None,
         "message": None,
     }
     assert api("GET", f"{path}/definition").status == 409
