@@ -29,6 +29,7 @@ def test_links_into_the_console_and_the_back_button(visit: Visit, admin: Client)
     page.get_by_role("link", name="Status", exact=True).click()
     page.get_by_role("searchbox").fill("deep.csv")
     expect(page).to_have_url(re.compile("q=deep.csv"))
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")  # is drawn
     page.go_back()
     expect(page.get_by_role("searchbox")).to_have_value("")
     page.go_forward()
