@@ -3,10 +3,14 @@ PYTHON ?= python3
 PORT ?= 4566
 # One more than CI has cores, because flows on the embedded AWS spend half of their time waiting.
 TEST_WORKERS ?= 3
+# Of the names of secrets: the name of the stack and a slash, or its parameter SecretPrefix.
+PREFIX ?= waybill/
 VENV := .venv
 SAM := .venv-sam
 PEERS := .venv-peers
 MUTMUT := .venv-mutmut
+CHECKOV := .venv-checkov
+FUZZ := .venv-fuzz
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # --no-deps: the lock files are complete, so pip has nothing to resolve.
@@ -14,7 +18,7 @@ PIP_INSTALL := -m pip install --quiet --no-deps --require-hashes
 LOCK := ../.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up native console reset test simulate mutants mutation lint openapi screenshots bench bench-large soak build deploy lock clean
+.PHONY: help setup demo up native console reset test simulate mutants mutation lint openapi screenshots bench bench-large soak fuzz audit check-secrets build deploy lock clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,11 +55,13 @@ mutants: $(VENV)/.dev native ## Plant a bug for each safeguard, and see that the
 mutation: $(VENV)/.dev $(MUTMUT)/.done native ## Change code in thousands of small ways, and see what no test notices (5 minutes; ONLY=)
 	@PYTHONPATH=.:shared:cli exec nice $(BIN)/python -m tests.mutation.run $(MUTMUT)/bin/python ONLY=$(ONLY) LINE=$(LINE)
 
-lint: $(VENV)/.dev ## Check style, types, the template and the console
+lint: $(VENV)/.dev $(CHECKOV)/.done ## Check style, types and security of the code, the template and the console
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/mypy
+	@$(BIN)/bandit --quiet --configfile pyproject.toml --recursive shared functions cli infra --exclude "*/node_modules/*"
 	@$(BIN)/cfn-lint template.yaml
+	@$(CHECKOV)/bin/checkov --config-file infra/checkov.yaml
 	@$(BIN)/python -m infra.local.console --lint
 
 openapi: $(VENV)/.local ## Generate the API's description and reference (functions/api/openapi.json, docs.html)
@@ -64,7 +70,7 @@ openapi: $(VENV)/.local ## Generate the API's description and reference (functio
 screenshots: $(VENV)/.dev ## Take the README's screenshots of the console (docs/images/)
 	@$(BIN)/python -m tests.browser.screenshots
 
-bench: native $(PEERS)/.done ## Run the benchmarks against Waybill's peers (at most 12 minutes)
+bench: native $(VENV)/.dev $(PEERS)/.done ## Run the benchmarks against Waybill's peers (at most 12 minutes)
 	@exec $(BIN)/python -m tests.bench.run
 
 bench-large: native ## Import and export a million rows on the embedded AWS, and 2 GB in bounded memory
@@ -73,11 +79,25 @@ bench-large: native ## Import and export a million rows on the embedded AWS, and
 soak: native $(VENV)/.dev ## Kill hundreds of step processes on the embedded AWS under mixed load, and count (about 10 minutes)
 	@exec $(BIN)/python -m tests.soak
 
+fuzz: $(FUZZ)/.done ## Look for inputs that break the readers or the C library (MINUTES=10; ONLY=; KEEP=1 grows the corpus)
+	@PYTHONPATH=.:shared:functions/api exec $(FUZZ)/bin/python -m tests.fuzz.run --minutes "$(or $(MINUTES),10)" $(if $(ONLY),--only $(ONLY)) $(if $(KEEP),--keep)
+
+audit: $(VENV)/.local ## Look for known vulnerabilities of the packages in use, where that data can be reached
+	@$(BIN)/python -m infra.audit
+
+check-secrets: $(VENV)/.local ## List the secrets of deliveries that lack host or entities (PREFIX=; your AWS credentials)
+	@$(BIN)/python -m infra.check_secrets --prefix "$(PREFIX)"
+
 build: $(SAM)/.done console ## Build the console, functions and layer for AWS into .aws-sam/
 	@PATH="$(CURDIR)/$(SAM)/bin:$$PATH" sam build
 
-deploy: build ## Build and deploy to an AWS account (sam asks for the parameters)
-	@PATH="$(CURDIR)/$(SAM)/bin:$$PATH" sam deploy --guided
+# Handed over by the environment as they are: neither make nor a shell reads quotes, spaces and dollars in them. Make
+# itself does so with the variables of its command line.
+override PARAMETERS := $(value PARAMETERS)
+export PARAMETERS
+
+deploy: build $(VENV)/.local ## Deploy to an AWS account, make the first admin (STACK=, PARAMETERS=, ADMIN_EMAIL=, YES=1)
+	@exec $(BIN)/python -m infra.deploy
 
 lock: ## Update requirements/*.txt from requirements/*.in
 	@test -x .venv-lock/bin/uv || { $(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv; }
@@ -86,13 +106,15 @@ lock: ## Update requirements/*.txt from requirements/*.in
 	@cd requirements && $(LOCK) -c dev.txt layer.in -o layer.txt
 	@cd requirements && $(LOCK) -c dev.txt peers.in -o peers.txt
 	@cd requirements && $(LOCK) -c dev.txt mutation.in -o mutation.txt
+	@cd requirements && $(LOCK) -c dev.txt fuzz.in -o fuzz.txt
 	@cd requirements && $(LOCK) sam.in -o sam.txt
+	@cd requirements && $(LOCK) checkov.in -o checkov.txt
 	@cd requirements && $(LOCK) console.in -o console.txt
 	@cd requirements && $(LOCK) zig.in -o zig.txt
-	@sed -i '/^    #   -c dev.txt$$/d' requirements/local.txt requirements/layer.txt requirements/peers.txt requirements/mutation.txt
+	@sed -i '/^    #   -c dev.txt$$/d' requirements/local.txt requirements/layer.txt requirements/peers.txt requirements/mutation.txt requirements/fuzz.txt
 
 clean: ## Delete everything that was built or installed, except the state of `make up`
-	@rm -rf $(VENV) $(SAM) $(PEERS) $(MUTMUT) shared/waybill/native/native.lib .venv-lock .venv-node .venv-zig console/node_modules functions/console/static .aws-sam build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) $(SAM) $(PEERS) $(MUTMUT) $(CHECKOV) $(FUZZ) shared/waybill/native/native.lib .venv-lock .venv-audit .venv-node .venv-zig console/node_modules infra/compiler/node_modules tests/infra/asl-validator/node_modules tests/oidc-provider/node_modules tests/integration/dynalite/node_modules functions/console/static .aws-sam build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamp files: an environment is up to date if its stamp is newer than its lock file.
@@ -119,6 +141,17 @@ $(SAM)/.done: requirements/sam.txt
 $(PEERS)/.done: requirements/peers.txt
 	@$(PYTHON) -m venv $(PEERS)
 	@$(PEERS)/bin/python $(PIP_INSTALL) -r requirements/peers.txt
+	@touch $@
+
+# --no-compile: checkov uses few of its 100 packages.
+$(CHECKOV)/.done: requirements/checkov.txt
+	@$(PYTHON) -m venv $(CHECKOV)
+	@$(CHECKOV)/bin/python $(PIP_INSTALL) --no-compile -r requirements/checkov.txt
+	@touch $@
+
+$(FUZZ)/.done: requirements/fuzz.txt
+	@$(PYTHON) -m venv $(FUZZ)
+	@$(FUZZ)/bin/python $(PIP_INSTALL) -r requirements/fuzz.txt
 	@touch $@
 
 $(MUTMUT)/.done: requirements/mutation.txt

@@ -64,9 +64,9 @@ def zig_from_pypi() -> list[str]:
     python, done = ZIG_VENV / "bin" / "python", ZIG_VENV / ".done"
     lock = ROOT / "requirements" / "zig.txt"
     if not done.exists() or done.read_text() != lock.read_text():
-        subprocess.run([sys.executable, "-m", "venv", str(ZIG_VENV)], check=True)  # noqa: S603
+        subprocess.run([sys.executable, "-m", "venv", str(ZIG_VENV)], check=True)  # our own commands  # noqa: S603
         pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        subprocess.run([*pip, "--require-hashes", "-r", str(lock)], check=True)  # noqa: S603
+        subprocess.run([*pip, "--require-hashes", "-r", str(lock)], check=True)  # of a lock file  # noqa: S603
         done.write_text(lock.read_text())
     return [str(python), "-m", "ziglang", "cc"]
 
@@ -74,7 +74,7 @@ def zig_from_pypi() -> list[str]:
 def build(compiler: list[str], output: Path) -> int:
     unfinished = output.with_name(f"{output.name}.{os.getpid()}")
     command = [*compiler, *FLAGS, f'-DSOURCE="{source_hash()}"', "-o", str(unfinished), str(SOURCE)]
-    done = subprocess.run(command, check=False)  # noqa: S603
+    done = subprocess.run(command, check=False)  # CC is whoever builds's  # noqa: S603
     if done.returncode == 0:
         unfinished.replace(output)  # processes that have loaded the old library keep it
     return done.returncode

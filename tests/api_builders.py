@@ -7,7 +7,6 @@ import http.server
 import importlib
 import json
 import sys
-import threading
 import time
 import urllib.parse
 import uuid
@@ -23,9 +22,13 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.builders import CONTACTS_SCHEMA, ROOT
 from tests.described import check_answer
+from tests.loopback import loopback_server
 from waybill.bootstrap import Services
 from waybill.entities.model import Entity
+from waybill.imports.rejects import ERROR_LOG_HEADER
+from waybill.imports.rejects_reader import RejectsForm
 from waybill.jobs.model import Counts, Job, Process, Retention, Status, finished
+from waybill.tabular.dialect import Dialect
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 #: Source: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -50,10 +53,10 @@ PERIODIC: dict[str, Any] = {"type": "PERIODIC_FULL", "schedule": DAILY, "destina
 # fmt: off
 JOB_MEMBERS = {
     "jobId", "process", "status", "outcome", "entity", "fileName", "submittedAt", "startedAt", "completedAt",
-    "durationSeconds", "startedBy", "counts", "numberOfItems", "message", "error", "allowedActions", "mode",
+    "durationSeconds", "startedBy", "counts", "numberOfItems", "message", "error", "allowedActions", "mode", "blanks",
     "dryRun", "onError", "detected", "rowsPerSecond", "remainingSeconds", "queuePosition", "stopReason",
     "duplicateOf", "exportId", "windowFrom", "windowTo", "retryOf", "expiresAt", "filesExpireAt", "links",
-    "heartbeatAt",
+    "heartbeatAt", "warnings",
 }
 # fmt: on
 
@@ -84,6 +87,7 @@ def http_event(
     raw_query: str | None = None,
     headers: dict[str, str] | None = None,
     base64_body: bool = False,
+    domain: str = "a1b2c3d4e5.execute-api.us-east-1.amazonaws.com",
 ) -> dict[str, Any]:
     """A request as an HTTP API hands it to a function (payload format 2.0).
 
@@ -93,6 +97,7 @@ def http_event(
         body: text as it is; anything else as JSON; None for none.
         query: as the gateway decodes it: the values of a repeated parameter are joined with commas.
         raw_query: as it was sent, where that says more.
+        domain: under which the gateway was called.
     """
     text = body if isinstance(body, str) or body is None else json.dumps(body)
     event: dict[str, Any] = {
@@ -104,7 +109,7 @@ def http_event(
         "requestContext": {
             "accountId": "123456789012",
             "apiId": "a1b2c3d4e5",
-            "domainName": "a1b2c3d4e5.execute-api.us-east-1.amazonaws.com",
+            "domainName": domain,
             "domainPrefix": "a1b2c3d4e5",
             "http": {
                 "method": method,
@@ -197,19 +202,8 @@ class Issuer:
                 self.end_headers()
                 self.wfile.write(body)
 
-            def log_message(self, format: str, *args: Any) -> None:
-                pass
-
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-        thread.start()
-        self.url = f"http://127.0.0.1:{server.server_address[1]}"
-        try:
+        with loopback_server(Handler) as self.url:
             yield self
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
 
 
 class Answer:
@@ -275,7 +269,22 @@ class Api:
             running, Status.COMPLETED, counts, self.now + timedelta(seconds=2), self.services.jobs.retention
         )
         ended = replace(ended, has_error_log=True, has_rejects=True)
+        self._put_files(ended.job_id)
         return self.services.jobs.finish(ended, Status.IN_PROGRESS)
+
+    def _put_files(self, job_id: str) -> None:
+        """One rejected row, the third of its file."""
+        labels = [field["name"] for field in CONTACTS_SCHEMA["fields"]]  # type: ignore[attr-defined]
+        header = f"_row,_type,_reason,{','.join(labels)}\n"
+        form = RejectsForm(Dialect(header_rows=(1,)), "utf-8", False, labels, len(header))
+        files = {
+            "rejects.csv": f"{header}4,type-error,email: not an e-mail address,c3,nobody,,,\n".encode(),
+            "rejects.json": form.to_json(),
+            "error-log.csv": ERROR_LOG_HEADER + b"4,2,email,type-error,nobody,not an e-mail address\r\n",
+            "summary.json": b"[]",
+        }
+        for name, data in files.items():
+            self.services.files.put(self.services.settings.files_bucket, f"jobs/{job_id}/{name}", data)
 
     def upload(self, who: dict[str, Any] = ALICE, data: bytes | None = b"contact_id\n1\n") -> str:
         """An upload whose file was sent, unless `data` is None."""

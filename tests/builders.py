@@ -119,13 +119,21 @@ def settings(endpoint_url: str | None, **changes: Any) -> Settings:
         test_destination_function="waybill-test-destination",
         oidc_issuer="https://cognito-idp.us-east-1.amazonaws.com/us-east-1_test",
         oidc_audience="test-client",
+        oidc_client_id="test-client",
+        oidc_scope="openid profile email",
+        oidc_resource="",
         user_pool_id="",
+        password_sign_in="off",
+        machine_clients="",
         owner_groups_max_age_days=30,
         aws_region="us-east-1",
+        account_id="123456789012",
+        foreign_buckets="{}",
         import_retention_seconds=259_200,
         import_minimum_seconds=3_600,
         export_retention_seconds=172_800,
         files_retention_seconds=172_800,
+        audit_retention_days=400,
         chunk_bytes=32 * 1024 * 1024,
         max_upload_bytes=5 * 1024**3,
         write_connections=4,
@@ -134,6 +142,8 @@ def settings(endpoint_url: str | None, **changes: Any) -> Settings:
         target_tables="",
         allowed_private_hosts="",
         mail_sender="",
+        recipient_domains="",
+        mails_per_day=1_000,
         console_url="",
         aws_endpoint_url=endpoint_url,
     )
@@ -145,8 +155,8 @@ def _client(service: str, endpoint_url: str, region: str) -> Any:
     return boto3.client(service, endpoint_url=endpoint_url, region_name=region)
 
 
-def create_resources(endpoint_url: str, wanted: Settings) -> None:
-    """The tables of template.yaml, the buckets and state machines, under the names of the settings."""
+def create_tables(endpoint_url: str, wanted: Settings) -> None:
+    """The tables of template.yaml, under the names of the settings."""
     resources = template()["Resources"]
     dynamodb = _client("dynamodb", endpoint_url, wanted.aws_region)
     names = {"JobsTable": wanted.jobs_table, "RecordsTable": wanted.records_table, "CatalogTable": wanted.catalog_table}
@@ -154,6 +164,12 @@ def create_resources(endpoint_url: str, wanted: Settings) -> None:
         properties = resources[logical_id]["Properties"]
         kept = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
         dynamodb.create_table(TableName=name, **{key: properties[key] for key in kept if key in properties})
+        dynamodb.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 1})
+
+
+def create_resources(endpoint_url: str, wanted: Settings) -> None:
+    """The tables of template.yaml, the buckets and state machines, under the names of the settings."""
+    create_tables(endpoint_url, wanted)
     s3 = _client("s3", endpoint_url, wanted.aws_region)
     for bucket in (wanted.drop_bucket, wanted.files_bucket, wanted.transfer_bucket):
         s3.create_bucket(Bucket=bucket)

@@ -155,29 +155,65 @@ class Service:
         self.url = url
         self.requests: list[Request] = []
         self.sign_ins: list[dict[str, Any]] = []
+        self.grants: list[dict[str, str]] = []
         self.routes: dict[str, Route] = {
-            "GET /v1/auth-config": answer(
-                {"issuer": "https://cognito-idp.x/pool", "clientId": "client", "region": "us-east-1", "endpoint": url}
+            "GET /v1/auth-config": self.auth_config(),
+            "GET /metadata": answer(
+                {"issuer": "https://cognito-idp.x/pool", **self.issuer_endpoints("token", "authorize")}
             ),
             "POST /": self._initiate_auth,
+            "POST /token": self._give_token,
         }
+
+    def auth_config(self, **changes: Any) -> Answer:
+        """The answer of `GET /v1/auth-config`."""
+        config = {
+            "issuer": "https://cognito-idp.x/pool",
+            "clientId": "client",
+            "region": "us-east-1",
+            "endpoint": self.url,
+            "metadataUrl": f"{self.url}/metadata",
+            "scope": "openid",
+            "resource": None,
+            "passwordSignIn": True,
+        }
+        return answer({**config, **changes})
+
+    def issuer_endpoints(self, *names: str) -> dict[str, str]:
+        members = {"token": "token_endpoint", "authorize": "authorization_endpoint", "revoke": "revocation_endpoint"}
+        members["device"] = "device_authorization_endpoint"
+        return {members[name]: f"{self.url}/{name}" for name in names}
+
+    def _give_token(self, request: Request) -> Answer:
+        """The issuer's token endpoint. Refresh tokens are rotated: `refresh-alice`, then `refresh-alice+`."""
+        form = dict(urllib.parse.parse_qsl(request.body.decode()))
+        self.grants.append(form)
+        lifetime = {"token_type": "Bearer", "expires_in": 3600}
+        match form["grant_type"]:
+            case "refresh_token" if form["refresh_token"].startswith("refresh-"):
+                user = form["refresh_token"].removeprefix("refresh-").rstrip("+")
+                tokens = {
+                    "access_token": f"token-{user}-r{len(self.grants)}",
+                    "refresh_token": form["refresh_token"] + "+",
+                }
+            case "authorization_code" if form["code"] == "good":
+                tokens = {"access_token": "token-carol", "refresh_token": "refresh-carol"}
+            case "client_credentials":
+                tokens = {"access_token": f"token-program-{len(self.grants)}"}
+            case _:
+                return answer({"error": "invalid_grant", "error_description": "It has ended."}, 400)
+        return answer({**tokens, **lifetime})
 
     def _initiate_auth(self, request: Request) -> Answer:
         assert request.headers["x-amz-target"] == "AWSCognitoIdentityProviderService.InitiateAuth"
         assert "authorization" not in request.headers
         self.sign_ins.append(request.json)
         parameters = request.json["AuthParameters"]
-        if request.json["AuthFlow"] == "REFRESH_TOKEN_AUTH":
-            good, user = parameters["REFRESH_TOKEN"].startswith("refresh-"), parameters["REFRESH_TOKEN"][8:]
-        else:
-            user = parameters["USERNAME"]
-            good = USERS.get(user) == parameters["PASSWORD"]
-        if not good:
+        user = parameters["USERNAME"]
+        if USERS.get(user) != parameters["PASSWORD"]:
             return answer({"__type": "NotAuthorizedException", "message": "Incorrect username or password."}, 400)
         result = {"AccessToken": f"token-{user}-{len(self.sign_ins)}", "ExpiresIn": 3600}
-        if request.json["AuthFlow"] == "USER_PASSWORD_AUTH":
-            result["RefreshToken"] = f"refresh-{user}"
-        return answer({"AuthenticationResult": result})
+        return answer({"AuthenticationResult": {**result, "RefreshToken": f"refresh-{user}"}})
 
     def reply(self, request: Request) -> Answer:
         self.requests.append(request)
@@ -244,7 +280,7 @@ def stack(service: Service, home: Path) -> Service:
 
 
 def write_profile(url: str, *, refresh_token: str | None = "refresh-alice", expires_in: float = 3600) -> None:
-    profile_path().parent.mkdir(parents=True)
+    profile_path().parent.mkdir(parents=True, exist_ok=True)
     profile = {"apiUrl": url, "user": "alice", "token": "old", "refreshToken": refresh_token}
     profile_path().write_text(json.dumps({**profile, "expiresAt": time.time() + expires_in}))
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.builders import START
 from waybill.aws.files import FileInfo, Files
+from waybill.entities.expected import ExpectedTable
 from waybill.entities.model import Entity, Target
 from waybill.entities.row_compiler import attribute_name, key_text
 from waybill.entities.schema import parse_schema
@@ -20,7 +21,6 @@ from waybill.exports.file_writer import FileWriter, Written
 from waybill.imports.chunks import chunk_segments
 from waybill.imports.conversion import Conversion, ConversionRequest
 from waybill.imports.job_source import match_labels
-from waybill.imports.plan_document import ImportPlan
 from waybill.imports.row_reader import RowReader
 from waybill.imports.sinks import BatchSink
 from waybill.imports.source_object import ObjectVersion
@@ -170,6 +170,7 @@ def import_file(
         started_by="alice",
         options={"unescapeFormulas": unescape_formulas},
     )
+    match = partial(match_labels, schema, of, job)
     conversion = Conversion(
         files,
         ConversionRequest(
@@ -181,24 +182,14 @@ def import_file(
             chunk_bytes=32 * 1024 * 1024,
             schema=schema,
             renames={},
-            match=partial(match_labels, schema, of, job),
+            match=match,
             is_whole_record=True,
+            expected=ExpectedTable(schema, {}, match),
         ),
     )
     found = conversion.read()
-    plan = ImportPlan(
-        source=ObjectVersion("files", "source.csv", None) if found.is_converted else ObjectVersion("drop", name, None),
-        labels=found.scan.labels,
-        header=found.scan.header,
-        chunks=found.scan.chunks,
-        encoding=found.encoding,
-        bom=found.bom,
-        sha256=found.sha256,
-        dialect=found.dialect,
-        key_partitions=1,
-        text_encoding=found.text_encoding,
-        format=found.format,
-    )
+    source = ObjectVersion("files", "source.csv", None) if found.is_converted else ObjectVersion("drop", name, None)
+    plan = found.plan(source, 1)
     reader = RowReader(schema, match_labels(schema, of, job, plan.labels), plan, of, job, "records")
     items: list[dict[str, Any]] = []
     for chunk in plan.chunks:

@@ -14,12 +14,13 @@ import http.server
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import httpx
 
 from tests.api_builders import LAMBDA_ANSWER_BYTES
+from tests.loopback import loopback_server
 
 REQUEST_BYTES = 10 * 1024 * 1024
 SECONDS = 30.0
@@ -30,11 +31,20 @@ class Gateway:
     Args:
         target: the address of the embedded API, without `/v1`.
         rate: requests in any second that are let through; None for all.
+        seconds: that an answer may take.
+        now: in seconds, for `rate`.
     """
 
-    def __init__(self, target: str, rate: int | None = None) -> None:
+    def __init__(
+        self,
+        target: str,
+        rate: int | None = None,
+        seconds: float = SECONDS,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.target = target
         self.rate = rate
+        self._seconds, self._now = seconds, now
         self.url = ""
         #: The size of each answer, as Lambda counts it.
         self.answer_bytes: list[int] = []
@@ -47,7 +57,7 @@ class Gateway:
         if not self._lets_through():
             return httpx.Response(429, json={"message": "Too Many Requests"})
         try:
-            answer = httpx.request(method, self.target + path, headers=headers, content=body, timeout=SECONDS)
+            answer = httpx.request(method, self.target + path, headers=headers, content=body, timeout=self._seconds)
         except httpx.ReadTimeout:
             return httpx.Response(503, json={"message": "Service Unavailable"})
         size = lambda_bytes(answer)
@@ -56,7 +66,7 @@ class Gateway:
 
     def _lets_through(self) -> bool:
         with self._lock:
-            now = time.monotonic()
+            now = self._now()
             self._passed = [moment for moment in self._passed if moment > now - 1]
             if self.rate is not None and len(self._passed) >= self.rate:
                 return False
@@ -85,19 +95,8 @@ class Gateway:
 
             do_GET = do_POST = do_PUT = do_DELETE = _pass_on
 
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-        thread.start()
-        self.url = f"http://127.0.0.1:{server.server_address[1]}"
-        try:
+        with loopback_server(Handler) as self.url:
             yield self
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
 
 
 def lambda_bytes(answer: httpx.Response) -> int:

@@ -7,6 +7,7 @@ import io
 import itertools
 from typing import Any
 
+import boto3
 import pytest
 
 from tests import builders
@@ -111,7 +112,8 @@ def stop_executions(services: Services) -> None:
 
 
 def records(services: Services, *, without: tuple[str, ...] = ("_at", "_by")) -> dict[str, dict[str, Any]]:
-    items, request = [], {"TableName": services.settings.records_table}
+    # Small pages: moto takes seconds for one of a MiB, and on a busy machine longer than a request may.
+    items, request = [], {"TableName": services.settings.records_table, "Limit": 500}
     while True:
         answer = services.dynamodb.call("Scan", request)
         items += answer["Items"]
@@ -162,3 +164,14 @@ UNIQUE = {
     "primaryKey": "id",
     "uniqueKeys": [["a", "b"]],
 }
+
+
+def key_table(name: str, key: str, services: Services) -> Any:
+    """A table of somebody else, with a text as its key, as boto3's resource."""
+    client = boto3.resource("dynamodb", endpoint_url=services.settings.aws_endpoint_url, region_name="us-east-1")
+    return client.create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )

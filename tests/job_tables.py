@@ -85,7 +85,7 @@ class JobTables:
         self.heartbeats.server = self.memory.server
         self.ledger = Ledger(self.table, Table(cast(DynamoDB, self.heartbeats), "jobs"), self.jobs, self.clock)
 
-    def _send(self, job: Job) -> bool:
+    def _send(self, job: Job, done: set[str]) -> bool:
         self.sent.append(job)
         return self.can_send
 

@@ -61,8 +61,8 @@ QUEUE = (
         "jobs-are-never-checked",
         "A job whose execution died is restarted.",
         "shared/waybill/jobs/repository.py",
-        "actions += [put(_keyed(active_key(job))), put(first_item(job))]",
-        "actions += [put(_keyed(active_key(job)))]",
+        "            actions.append(put(first_item(job)))\n",
+        "",
         ("tests/integration/test_import_crashes.py::test_a_waiting_import_whose_execution_died_is_restarted",),
     ),
     Mutant(
@@ -80,7 +80,7 @@ QUEUE = (
         "begin-without-the-claim",
         "Imports into one entity run one at a time.",
         "shared/waybill/jobs/repository.py",
-        "        if job.takes_turns:\n            actions.append(claim_action(self._table, begun))\n",
+        "                turn.append(claim_action(self._table, begun))\n",
         "",
         (
             "tests/integration/test_import_start.py"
@@ -91,8 +91,8 @@ QUEUE = (
         "claim-of-another-import-is-overwritten",
         "Imports into one entity run one at a time.",
         "shared/waybill/jobs/running.py",
-        '    return table.put_action(item, Attr("pk").is_missing())',
-        "    return table.put_action(item)",
+        '"jobId": job.job_id, **times}, Attr("pk").is_missing())',
+        '"jobId": job.job_id, **times})',
         (
             "tests/integration/test_import_start.py"
             "::test_of_two_imports_started_at_once_the_second_waits_until_the_first_has_ended",
@@ -206,6 +206,28 @@ ONCE = (
         ),
     ),
     Mutant(
+        "deleted-job-is-noted-only-if-a-newer-one-is-there",
+        "The event of a deleted job that is repeated makes no other, also when the file is dropped again afterwards.",
+        "shared/waybill/upkeep/retention.py",
+        "    services.drops.note_gone(dropped, job_id)\n",
+        "    if services.drops.owner(dropped) != job_id:\n        services.drops.note_gone(dropped, job_id)\n",
+        (
+            "tests/integration/test_dropped_objects.py"
+            "::test_the_repeated_event_of_a_deleted_job_makes_no_other_although_a_newer_file_was_dropped",
+        ),
+    ),
+    Mutant(
+        "deleted-job-of-an-older-drop-is-forgotten",
+        "The event of a deleted job that is repeated makes no other, also when the file was dropped again.",
+        "shared/waybill/upkeep/retention.py",
+        "    services.drops.note_gone(dropped, job_id)\n",
+        "",
+        (
+            "tests/integration/test_dropped_objects.py"
+            "::test_the_repeated_event_of_a_deleted_job_makes_no_other_although_a_newer_file_was_dropped",
+        ),
+    ),
+    Mutant(
         "sweep-without-drops",
         "A dropped file whose event was lost is imported within 15 minutes.",
         "functions/schedule/app.py",
@@ -217,8 +239,8 @@ ONCE = (
         "relaunch-does-not-take-the-file-over",
         "The file of a relaunched import stays until the relaunch has expired.",
         "shared/waybill/imports/relaunch.py",
-        "        if owner is not None:\n",
-        "        if owner is None:\n",
+        "    if bucket != services.settings.drop_bucket:\n",
+        "    if bucket == services.settings.drop_bucket:\n",
         (
             "tests/integration/test_relaunch_whole_file.py"
             "::test_the_file_stays_while_the_child_needs_it_and_goes_with_the_child",
@@ -236,11 +258,38 @@ ONCE = (
         "child-with-a-random-id",
         "A relaunch that is repeated after a lost reply makes one child, also when that has ended meanwhile.",
         "functions/api/routers/jobs.py",
-        "relaunch_import(request.services, job, caller.name, caller.subject, request.made_id)",
-        "relaunch_import(request.services, job, caller.name, caller.subject)",
+        "        request.made_id,\n        corrections=",
+        "        corrections=",
         (
             "tests/integration/test_repeated_requests.py"
             "::test_a_relaunch_that_died_before_its_answer_was_kept_finds_its_child_although_it_has_ended",
+        ),
+    ),
+    Mutant(
+        "files-are-deleted-while-a-relaunch-waits",
+        "The rows that a relaunch is to import stay until it has them.",
+        "shared/waybill/upkeep/retention.py",
+        'if "exportId" not in entry and services.jobs.has_takers(entry["jobId"]):',
+        "if False:",
+        ("tests/integration/test_child_source.py::test_files_stay_until_the_relaunch_has_its_rows",),
+    ),
+    Mutant(
+        "corrected-rows-are-taken-again",
+        "Rows that were corrected and imported are imported by no later relaunch.",
+        "shared/waybill/imports/relaunch.py",
+        '{"correctedBy": [*takes.without, child_id]}',
+        '{"correctedBy": [child_id]}',
+        ("tests/integration/test_corrections.py::test_only_corrected_rows_can_be_taken_and_the_others_later",),
+    ),
+    Mutant(
+        "corrections-of-no-row-pass-in-silence",
+        "A correction that belongs to no row ends the relaunch before it writes.",
+        "shared/waybill/imports/row_selection.py",
+        "        if left:\n",
+        "        if False:\n",
+        (
+            "tests/integration/test_corrections.py"
+            "::test_corrections_of_rows_that_were_not_rejected_end_the_job_before_it_writes",
         ),
     ),
     Mutant(
@@ -263,6 +312,14 @@ ONCE = (
         ),
     ),
     Mutant(
+        "refused-repeat-frees-the-key",
+        "A request that is refused after its first attempt died does not have its effect twice when it is sent again.",
+        "functions/api/idempotency.py",
+        " and not claim.is_repeat:",
+        ":",
+        ("tests/integration/test_repeated_requests.py::test_a_refusal_after_an_attempt_that_died_frees_no_key",),
+    ),
+    Mutant(
         "key-of-a-request-at-work-is-free",
         "Of two requests with one key, sent at once, one has its effect.",
         "shared/waybill/jobs/idempotency.py",
@@ -271,16 +328,31 @@ ONCE = (
         ("tests/integration/test_api_imports.py::test_a_request_at_work_holds_its_key_and_a_dead_one_does_not",),
     ),
     Mutant(
+        "busy-queue-loses-a-drop",
+        "A file that is dropped while many imports into its entity are being registered is imported.",
+        "shared/waybill/imports/start.py",
+        "        except (Conflict, Unavailable) as refused:",
+        "        except Conflict as refused:",
+        ("tests/integration/test_import_start.py::test_a_drop_that_others_overtake_all_the_time_waits_until_fewer_do",),
+    ),
+    Mutant(
+        "busy-queue-is-a-conflict",
+        "Nobody is told that an upload was imported, or may not be, when only too many others are at it.",
+        "shared/waybill/jobs/repository.py",
+        "        raise Unavailable(message, BUSY_RETRY_SECONDS)",
+        "        raise Conflict(message)",
+        (
+            "tests/integration/test_api_imports.py"
+            "::test_an_import_that_others_overtake_all_the_time_is_told_when_to_try_again",
+        ),
+    ),
+    Mutant(
         "lost-reply-to-a-stop-is-a-refusal",
         "A Stop whose reply was lost is not refused when it is sent again.",
         "shared/waybill/jobs/repository.py",
-        "            if job.stop_reason == reason:  # this request was heard, and its reply was lost\n"
-        "                return job\n",
-        "",
-        (
-            "tests/integration/test_repeated_requests.py"
-            "::test_a_stop_that_was_heard_was_accepted_although_the_reply_was_lost",
-        ),
+        "            if is_stopping or job.stop_reason == reason:\n",
+        "            if not job:\n",
+        ("tests/integration/test_audit.py::test_what_changes_nothing_leaves_nothing",),
     ),
     Mutant(
         "partial-import-refuses-the-same-file",
@@ -320,6 +392,17 @@ ROWS = (
         (
             "tests/integration/test_import_crashes.py"
             "::test_a_crash_after_any_write_of_a_load_changes_nothing_in_the_end",
+        ),
+    ),
+    Mutant(
+        "processed-falls-when-rows-have-become-fewer",
+        "`processed` never falls while a job runs, also when an export reads its table again.",
+        "shared/waybill/jobs/ledger.py",
+        '        return ChunkLease("", processed) if processed > 0 else None\n',
+        "        return None\n",
+        (
+            "tests/unit/test_chunk_ledger.py"
+            "::test_processed_does_not_fall_when_a_chunk_has_fewer_rows_than_an_earlier_attempt_has_read",
         ),
     ),
     Mutant(
@@ -386,11 +469,13 @@ ROWS = (
     ),
     Mutant(
         "winners-bear-an-old-time",
-        "Incremental exports find the rows that the end of an import has written.",
+        "Incremental exports of a target table find the rows that the end of an import has written.",
         "shared/waybill/imports/finish.py",
         "writer.write(_stamped(some, reader, services.clock.now()))",
         "writer.write(_stamped(some, reader, _NO_TIME))",
-        ("tests/integration/test_import_time.py::test_winners_bear_the_time_at_which_they_were_written",),
+        (
+            "tests/integration/test_import_time.py::test_winners_in_a_target_table_bear_the_time_at_which_they_were_written",
+        ),
     ),
     Mutant(
         "source-is-read-without-its-etag",
@@ -420,9 +505,28 @@ ROWS = (
         "own-insert-into-a-target-table-is-exists",
         "An insert into a target table that is sent twice is no `exists`.",
         "shared/waybill/imports/target_sink.py",
-        "        if refusal.item is not None and self._content(ours) == self._content(refusal.item):\n",
-        "        if refusal.item is None:\n",
+        "        if self._content(ours) == self._content(refusal.item):\n",
+        "        if not ours:\n",
         ("tests/integration/test_target_tables.py::test_an_attempt_that_meets_its_own_writes_counts_them_as_done",),
+    ),
+    Mutant(
+        "record-that-grows-too-large-fails-the-job",
+        "A row that would make its stored record too large is rejected, and the rest of the file is imported.",
+        "shared/waybill/aws/dynamodb.py",
+        "                except (ConditionFailed, ItemTooLarge) as refusal:\n",
+        "                except ConditionFailed as refusal:\n",
+        (
+            "tests/integration/test_import_modes.py::test_a_record_that_would_grow_too_large_is_an_error_of_its_row",
+            "tests/integration/test_dynamodb_wire.py::test_an_update_that_makes_an_item_too_large_is_refused_alone",
+        ),
+    ),
+    Mutant(
+        "record-that-grows-too-large-is-not-found",
+        "A row that would make its stored record too large is told so.",
+        "shared/waybill/imports/sinks.py",
+        "RECORD_TOO_LARGE if isinstance(reasons[row], ItemTooLarge) else self._refusal",
+        "self._refusal",
+        ("tests/integration/test_import_modes.py::test_a_record_that_would_grow_too_large_is_an_error_of_its_row",),
     ),
     Mutant(
         "tombstone-is-a-record",
@@ -544,9 +648,9 @@ ROWS = (
     Mutant(
         "rows-without-text-are-relaunched",
         "A relaunch imports no rows whose text is gone.",
-        "shared/waybill/imports/relaunch.py",
-        "_NOT_IMPORTABLE = (DUPLICATE_KEY, SOURCE_CHANGED)",
-        "_NOT_IMPORTABLE = (DUPLICATE_KEY,)",
+        "shared/waybill/imports/row_selection.py",
+        "NOT_IMPORTABLE = (DUPLICATE_KEY, SOURCE_CHANGED)",
+        "NOT_IMPORTABLE = (DUPLICATE_KEY,)",
         ("tests/integration/test_import_actions.py::test_rows_whose_text_is_gone_are_not_relaunched",),
     ),
     Mutant(
@@ -597,6 +701,14 @@ ENDS = (
         ("tests/integration/test_import_ends.py::test_stop_is_refused_once_every_chunk_is_loaded",),
     ),
     Mutant(
+        "bad-rows-hide-a-stop",
+        "A Stop of an all-or-nothing import that is accepted is kept, also when bad rows were found.",
+        "shared/waybill/imports/finish.py",
+        '    if policy.refuses_all and job.stop_reason != "USER":',
+        "    if policy.refuses_all:",
+        ("tests/integration/test_import_ends.py::test_a_stop_after_all_or_nothing_has_found_bad_rows_is_kept",),
+    ),
+    Mutant(
         "replaced-finish-ends-the-job",
         "A finish that another one has replaced does not end the job.",
         "shared/waybill/imports/finish.py",
@@ -610,10 +722,51 @@ ENDS = (
         "cleanup-before-the-terminal-status",
         "A finish that dies at any moment can run again: what it needs stays until the job has ended.",
         "shared/waybill/imports/finish.py",
-        "    heartbeat.send()\n    if ended",
+        "    heartbeat.check()  # what is remembered",
         '    services.files.delete_prefix(services.settings.files_bucket, job_prefix(job.job_id) + "chunks/")\n'
-        "    heartbeat.send()\n    if ended",
+        "    heartbeat.check()  # what is remembered",
         ("tests/integration/test_import_ends.py::test_a_finish_that_dies_before_its_last_write_runs_again",),
+    ),
+    Mutant(
+        "small-file-ends-without-its-load",
+        "A file of one chunk is loaded as any other: each row is imported, or in the rejects file with its reason.",
+        "shared/waybill/imports/at_once.py",
+        '    for step in (*prechecks, "load", "finish"):\n',
+        '    for step in (*prechecks, "finish"):\n',
+        ("tests/integration/test_import_at_once.py::test_a_small_file_is_imported_by_the_step_that_plans_it",),
+    ),
+    Mutant(
+        "small-file-shares-the-retries-of-its-plan",
+        "Each step has the retries of its own state, so that two outages of an hour end no job.",
+        "shared/waybill/imports/at_once.py",
+        '            logger.exception("Step failed, its own state repeats it", extra={"failed": step})\n'
+        "            return planned\n",
+        "            raise\n",
+        ("tests/integration/test_import_at_once.py::test_what_fails_is_left_to_the_state_with_retries_of_its_own",),
+    ),
+    Mutant(
+        "small-file-is-left-half-done",
+        "What has no time left in the invocation of the plan goes on in the next.",
+        "shared/waybill/imports/at_once.py",
+        '        if answer["outcome"] == "more":\n            return planned\n',
+        "",
+        ("tests/integration/test_import_at_once.py::test_what_has_no_time_is_left_to_its_own_state",),
+    ),
+    Mutant(
+        "small-file-is-tried-again-at-once",
+        "What an invocation has died at is tried again step by step.",
+        "shared/waybill/imports/at_once.py",
+        ' or planned["chunks"] > 1 or planned["isResumed"]:',
+        ' or planned["chunks"] > 1:',
+        ("tests/integration/test_import_at_once.py::test_what_an_invocation_died_at_is_left_to_its_own_state",),
+    ),
+    Mutant(
+        "small-file-ignores-the-time",
+        "No step begins with too little time for it.",
+        "shared/waybill/imports/at_once.py",
+        "        if remaining_seconds() < LEAST_SECONDS:\n",
+        "        if remaining_seconds() < 0:\n",
+        ("tests/integration/test_import_at_once.py::test_with_little_time_left_the_plan_is_all",),
     ),
     Mutant(
         "unbalanced-tally-ends-a-job",
@@ -658,6 +811,25 @@ ENDS = (
         ("tests/integration/test_giving_up.py::test_a_program_error_is_told_after_a_few_attempts",),
     ),
     Mutant(
+        "abandoned-while-a-worker-writes",
+        "The next import of an entity begins once no request of the one before can be on its way.",
+        "shared/waybill/imports/abandon.py",
+        "    job = _take_leases(services, job, remaining_seconds)\n",
+        "",
+        ("tests/integration/test_giving_up.py::test_an_import_is_abandoned_once_no_worker_can_write_any_more",),
+    ),
+    Mutant(
+        "event-of-a-refused-file-is-lost",
+        "Each change of status is published, also that of a file whose entity does not exist.",
+        "shared/waybill/jobs/outbox.py",
+        "value != DEFAULTS.get(name)",
+        "value",
+        (
+            "tests/integration/test_import_start.py"
+            "::test_the_event_of_a_file_whose_entity_does_not_exist_is_published_later",
+        ),
+    ),
+    Mutant(
         "unread-file-cannot-be-relaunched",
         "An import that timed out before its file was read can be relaunched.",
         "shared/waybill/jobs/giving_up.py",
@@ -688,8 +860,8 @@ ENDS = (
         "refused-event-leaves-the-outbox",
         "Each change of status is published, also when the bus refuses the event at first.",
         "shared/waybill/jobs/outbox.py",
-        '        if self.send(job):\n            self._table.delete(("OUTBOX", _sort_key(job)))\n',
-        '        self.send(job)\n        self._table.delete(("OUTBOX", _sort_key(job)))\n',
+        "        if self.send(job, done):\n            self._table.delete(key)\n",
+        "        if self.send(job, done) or True:\n            self._table.delete(key)\n",
         ("tests/integration/test_export_runs.py::test_what_could_not_be_announced_is_announced_later",),
     ),
     Mutant(
@@ -708,8 +880,8 @@ UPKEEP = (
         "poison-entry-ends-retention",
         "A file that cannot be deleted does not keep those of other jobs.",
         "shared/waybill/upkeep/retention.py",
-        '        entry_failed("retention", entry=entry["sk"])\n',
-        "        raise\n",
+        '            entry_failed("retention", entry=entry["sk"])\n',
+        "            raise\n",
         ("tests/integration/test_poison.py::test_files_that_cannot_be_deleted_do_not_keep_those_of_other_jobs",),
     ),
     Mutant(
@@ -724,16 +896,16 @@ UPKEEP = (
         "poison-entry-ends-announcements",
         "An event that cannot be sent does not keep the others.",
         "shared/waybill/jobs/outbox.py",
-        '            entry_failed("announcements", entry=item["sk"])\n',
-        "            raise\n",
+        '            entry_failed("announcements", entry=item["sk"])\n        attempts',
+        "            raise\n        attempts",
         ("tests/integration/test_poison.py::test_an_announcement_that_cannot_be_sent_does_not_keep_the_others",),
     ),
     Mutant(
         "poison-export-ends-the-tick",
         "An export that cannot be read does not keep others from being run.",
         "shared/waybill/exports/run.py",
-        '        entry_failed("exports", exportId=due.export_id)\n',
-        "        raise\n",
+        '        entry_failed("exports", exportId=due.export_id)\n        attempts',
+        "        raise\n        attempts",
         ("tests/integration/test_poison.py::test_an_export_that_cannot_be_read_does_not_keep_the_others",),
     ),
     Mutant(
@@ -835,22 +1007,90 @@ UPKEEP = (
 #: Exports: windows, runs and deliveries.
 EXPORTS = (
     Mutant(
+        "bucket-of-anybody",
+        "A file goes to a bucket only if it belongs to the account that is expected.",
+        "shared/waybill/aws/bucket.py",
+        'self._at: Any = {"Bucket": name, "ExpectedBucketOwner": access.owner}',
+        'self._at: Any = {"Bucket": name}',
+        (
+            "tests/integration/test_foreign_buckets.py"
+            "::test_every_request_names_the_account_that_the_bucket_must_belong_to",
+        ),
+    ),
+    Mutant(
+        "role-without-external-id",
+        "A role of another account is assumed with the external id that its owner has set.",
+        "shared/waybill/aws/clients.py",
+        '**({"ExternalId": external_id} if external_id else {})',
+        "**({} if external_id else {})",
+        ("tests/integration/test_foreign_buckets.py::test_a_file_is_sent_with_the_role_of_the_bucket",),
+    ),
+    Mutant(
         "horizon-ignores-the-running-import",
         "Increments miss no record that an import was writing meanwhile.",
-        "shared/waybill/exports/window.py",
-        "window_to = min(now, _write_horizon(services, entity) or now)",
-        "window_to = now",
+        "shared/waybill/jobs/repository.py",
+        "end = earliest_from(self._clock.now(), horizon) if running is None else running.write_time",
+        "end = earliest_from(self._clock.now(), horizon)",
         ("tests/integration/test_export_windows.py::test_a_window_ends_before_the_import_that_is_running",),
     ),
     Mutant(
-        "window-without-the-skew-of-clocks",
-        "Increments miss no record, also when the clock of an import is late.",
-        "shared/waybill/exports/window.py",
-        "            services.clock.sleep(SKEW_SECONDS)\n",
-        "",
+        "window-ignores-the-horizon",
+        "Increments have the records of every import that has ended, also when its clock was ahead.",
+        "shared/waybill/jobs/repository.py",
+        "end = earliest_from(self._clock.now(), horizon) if running",
+        "end = earliest_from(self._clock.now(), None) if running",
         (
-            "tests/integration/test_export_windows.py::test_an_import_that_begins_after_a_window_was_chosen_writes_behind_it_although_its_clock_is_late",
+            "tests/integration/test_export_windows.py"
+            "::test_a_window_covers_an_import_that_has_ended_although_its_clock_was_ahead",
         ),
+    ),
+    Mutant(
+        "window-does-not-move-the-horizon",
+        "Increments miss no record, however late the clock of the next import.",
+        "shared/waybill/jobs/repository.py",
+        "            if running is None:\n                actions.append(",
+        "            if running is not None:\n                actions.append(",
+        (
+            "tests/integration/test_export_windows.py"
+            "::test_an_import_that_begins_after_a_window_was_chosen_writes_behind_it_however_late_its_clock",
+        ),
+    ),
+    Mutant(
+        "begin-ignores-the-horizon",
+        "Increments miss no record, however late the clock of the next import.",
+        "shared/waybill/jobs/repository.py",
+        "(write_time := earliest_from(now, horizon))",
+        "(write_time := now)",
+        (
+            "tests/integration/test_export_windows.py"
+            "::test_an_import_that_begins_after_a_window_was_chosen_writes_behind_it_however_late_its_clock",
+        ),
+    ),
+    Mutant(
+        "import-begins-while-a-window-is-chosen",
+        "Increments miss no record of an import that begins while their window is chosen.",
+        "shared/waybill/jobs/running.py",
+        '"writeTime": rfc3339(after)}, is_unchanged)',
+        '"writeTime": rfc3339(after)})',
+        ("tests/unit/test_job_records.py::test_an_import_that_begins_while_the_window_is_chosen_writes_behind_it",),
+    ),
+    Mutant(
+        "running-import-is-looked-up-before-the-horizon",
+        "Increments miss no record of an import that begins while their window is chosen.",
+        "shared/waybill/jobs/repository.py",
+        "            horizon = self._running.horizon(job.entity_uid)\n"
+        "            running = self._running.find(job.entity_uid)\n",
+        "            running = self._running.find(job.entity_uid)\n"
+        "            horizon = self._running.horizon(job.entity_uid)\n",
+        ("tests/unit/test_job_records.py::test_an_import_that_begins_between_the_two_looks_writes_behind_the_window",),
+    ),
+    Mutant(
+        "records-bear-the-time-of-the-worker",
+        "Increments miss no record, whatever the clocks of workers say.",
+        "shared/waybill/imports/row_reader.py",
+        "epoch_milliseconds(self._write_time or now)",
+        "epoch_milliseconds(now)",
+        ("tests/integration/test_import_modes.py::test_all_records_of_an_import_bear_its_write_time",),
     ),
     Mutant(
         "window-moves-before-the-delivery",
@@ -859,6 +1099,36 @@ EXPORTS = (
         "    if job.status is Status.COMPLETED:\n        window_end",
         "    if job.window_to is not None:\n        window_end",
         ("tests/integration/test_export_windows.py::test_the_rows_of_a_run_that_failed_are_in_the_next_one",),
+    ),
+    Mutant(
+        "stalled-relaunch-overlaps",
+        "Increments do not overlap, in whatever order failed runs are relaunched, also at once.",
+        "shared/waybill/exports/repository.py",
+        "            if run.window is not None and export.has_delivered(series, run.window[0]):",
+        "            if False:",
+        (
+            "tests/integration/test_repeated_requests.py"
+            "::test_a_relaunch_that_stalls_while_another_one_delivers_the_beginning_of_its_window_is_refused",
+        ),
+    ),
+    Mutant(
+        "relaunches-of-an-earlier-definition-overlap",
+        "Increments do not overlap, also those of a definition that was edited since.",
+        "shared/waybill/exports/run.py",
+        " and (_covers(run, job) or _overlaps(run, job)):",
+        " and _covers(run, job):",
+        ("tests/integration/test_repeated_requests.py::test_windows_of_an_earlier_definition_do_not_overlap_either",),
+    ),
+    Mutant(
+        "repeat-begins-where-the-new-series-does",
+        "A run of an earlier definition is repeated from where it began.",
+        "shared/waybill/exports/run.py",
+        "    window = (job.window_from, job.window_to) if is_increment(job) else None",
+        "    window = None if job.window_to is None else (job.window_from, job.window_to)",
+        (
+            "tests/integration/test_repeated_requests.py"
+            "::test_a_repeat_begins_where_its_run_did_although_its_end_was_not_chosen_and_the_export_starts_over",
+        ),
     ),
     Mutant(
         "window-whose-deletions-are-gone",
@@ -969,6 +1239,25 @@ EXPORTS = (
 #: Who may see and do what.
 PERMISSIONS = (
     Mutant(
+        "import-begins-without-asking-for-rights",
+        "A waiting import of somebody who has lost the right writes nothing.",
+        "shared/waybill/imports/plan.py",
+        "    if not _starter_still_may(services, job):\n",
+        "    if not job.job_id:\n",
+        (
+            "tests/integration/test_rights_at_run_time.py"
+            "::test_a_waiting_import_is_refused_once_its_starter_has_lost_the_right",
+        ),
+    ),
+    Mutant(
+        "run-begins-without-asking-for-rights",
+        "An export stops when its owner may no longer export.",
+        "shared/waybill/exports/extract.py",
+        "    if not still_may(services, owner.subject, owner.name, Right.EXPORT, entity.name, entity.uid):\n",
+        "    if not owner.subject:\n",
+        ("tests/integration/test_rights_at_run_time.py::test_a_schedule_stops_when_its_owner_may_no_longer_export",),
+    ),
+    Mutant(
         "refused-file-is-hidden",
         "A file that was refused is seen by those who may import into its entity.",
         "shared/waybill/jobs/permissions.py",
@@ -1007,4 +1296,204 @@ PERMISSIONS = (
     ),
 )
 
-MUTANTS = (*QUEUE, *ONCE, *ROWS, *ENDS, *UPKEEP, *EXPORTS, *PERMISSIONS)
+#: What those who may export an entity could do to others: use their credentials, replace their files, send mail.
+EXPORTERS = (
+    Mutant(
+        "a-secret-for-any-host",
+        "The credentials of a partner are sent to that partner's server only.",
+        "shared/waybill/exports/destinations/credentials.py",
+        """elif not is_for_server(secret["host"], host, port):""",
+        """elif False:""",
+        ("tests/integration/test_secrets.py::test_a_delivery_sends_a_foreign_secret_to_nobody",),
+    ),
+    Mutant(
+        "a-secret-for-any-entity",
+        "The credentials of a partner are used for the entities only that they were given for.",
+        "shared/waybill/exports/destinations/credentials.py",
+        """elif not {ALL_ENTITIES, entity} & set(secret["entities"]):""",
+        """elif False:""",
+        ("tests/integration/test_secrets.py::test_a_delivery_sends_a_foreign_secret_to_nobody",),
+    ),
+    Mutant(
+        "a-secret-is-not-looked-at-when-saved",
+        "A definition with a secret that is for something else is refused when it is saved.",
+        "functions/api/routers/exports.py",
+        """    _check_secret(request, definition.destination, entity)
+    return definition
+""",
+        """    return definition
+""",
+        (
+            "tests/integration/test_secrets.py"
+            "::test_a_foreign_secret_is_refused_in_the_same_words_when_it_is_saved_tested_and_delivered",
+        ),
+    ),
+    Mutant(
+        "an-export-replaces-what-others-wrote",
+        "An export replaces only objects that it wrote itself.",
+        "shared/waybill/exports/destinations/s3.py",
+        """        return found.metadata.get(_EXPORT) == delivery.job.export_id
+""",
+        """        return True
+""",
+        ("tests/integration/test_transfer_box.py::test_another_export_replaces_neither_file_nor_manifest",),
+    ),
+    Mutant(
+        "a-write-without-its-condition",
+        "An object that appears between the look and the write is not replaced.",
+        "shared/waybill/aws/bucket.py",
+        """    return {"IfNoneMatch": "*"} if replaces is None else {"IfMatch": replaces}
+""",
+        """    return {}
+""",
+        ("tests/integration/test_transfer_box.py::test_nothing_is_lost_that_appears_between_the_look_and_the_write",),
+    ),
+    Mutant(
+        "one-delayed-mail-delays-the-others",
+        "Each recipient gets the report although the mail to another one is delayed.",
+        "shared/waybill/upkeep/announcements.py",
+        "            delayed = error\n            continue\n",
+        "            raise\n",
+        ("tests/integration/test_mail_limits.py::test_a_delayed_mail_delays_no_other_and_repeats_none",),
+    ),
+    Mutant(
+        "who-has-the-report-is-forgotten",
+        "Nobody is mailed a report again because the mail to another one is delayed, nor is the event published again.",
+        "shared/waybill/jobs/outbox.py",
+        '        later |= {"done": sorted(done)} if done else {}\n',
+        "",
+        ("tests/integration/test_mail_limits.py::test_a_delayed_mail_delays_no_other_and_repeats_none",),
+    ),
+    Mutant(
+        "first-attempt-is-forgotten",
+        "Nobody is mailed a report again because the mail to another one was delayed at first.",
+        "shared/waybill/jobs/outbox.py",
+        '                self._table.update(key, Change(sets={"done": sorted(done)}), Attr("pk").exists())\n',
+        "                pass\n",
+        ("tests/integration/test_mail_limits.py::test_a_delayed_mail_delays_no_other_and_repeats_none",),
+    ),
+    Mutant(
+        "mail-to-any-domain",
+        "Reports are mailed only to the domains that the operator allows.",
+        "shared/waybill/upkeep/announcements.py",
+        "waiting.items() if may_mail(address, services.settings.mail_domains)}",
+        "waiting.items()}",
+        ("tests/integration/test_mail_limits.py::test_what_was_saved_before_is_mailed_to_the_domains_of_today_only",),
+    ),
+    Mutant(
+        "mail-without-a-limit",
+        "Nobody makes Waybill send any number of mails.",
+        "shared/waybill/jobs/daily_mails.py",
+        'has_room = Attr("sent").is_missing() | Attr("sent").is_below(self._limit)',
+        'has_room = Attr("sent").is_missing() | Attr("sent").exists()',
+        ("tests/integration/test_mail_limits.py::test_a_day_has_so_many_mails",),
+    ),
+    Mutant(
+        "viewers-read-definitions",
+        "Whoever may only view an entity is shown nothing of the definitions of its exports.",
+        "functions/api/routers/jobs.py",
+        "    if not knows_definition(request.caller, job, entity):\n",
+        "    if False:\n",
+        (
+            "tests/integration/test_who_sees_what.py"
+            "::test_each_word_of_a_definition_reaches_those_who_may_know_it_and_nobody_else",
+        ),
+    ),
+    Mutant(
+        "viewers-read-reasons",
+        "Whoever may only view an entity is not told which servers its exports go to.",
+        "shared/waybill/jobs/permissions.py",
+        "    return message if error_code is None or error_code in _TELLS_NOTHING else HIDDEN_REASON\n",
+        "    return message\n",
+        ("tests/integration/test_who_sees_what.py::test_what_a_viewer_is_told_of_a_failed_run",),
+    ),
+    Mutant(
+        "links-lead-where-a-header-says",
+        "Links lead to the service, whatever a request says in Host.",
+        "functions/api/request.py",
+        "named if _LOCAL_HOST.fullmatch(named) else endpoint.netloc",
+        "named or endpoint.netloc",
+        ("tests/integration/test_api_frame.py::test_no_header_decides_where_links_lead",),
+    ),
+    Mutant(
+        "a-run-is-repeated-for-another-entity",
+        "The rows of an entity go only where those who may export it say.",
+        "shared/waybill/exports/run.py",
+        "    return export.entity_uid != job.entity_uid\n",
+        "    return False\n",
+        (
+            "tests/integration/test_api_exports.py"
+            "::test_a_run_is_not_repeated_when_its_export_has_moved_to_another_entity",
+        ),
+    ),
+)
+
+#: Rows that name records.
+REFERENCES = (
+    Mutant(
+        "references-are-asked-for-before-the-load",
+        "A row that names a record which is not there is rejected.",
+        "shared/waybill/imports/policy.py",
+        'bool(job.options.get("unique") or job.options.get("foreignKeys"))',
+        'bool(job.options.get("unique"))',
+        ("tests/integration/test_foreign_keys.py::test_a_row_that_names_no_record_is_rejected_with_its_cell",),
+    ),
+    Mutant(
+        "rejected-rows-are-named",
+        "A row that names a rejected row of its file is not imported.",
+        "shared/waybill/imports/foreign_keys.py",
+        "        self._drop_dangling(providers, open_rows)\n",
+        "",
+        ("tests/integration/test_foreign_keys.py::test_the_rows_that_are_left_are_the_most_that_can_be",),
+    ),
+    Mutant(
+        "a-replaced-row-is-relaunched",
+        "No relaunch imports a row that a later row of its file has replaced, also when its record is there by then.",
+        "shared/waybill/imports/duplicates.py",
+        "    *earlier, winner = rows[: last + 1]\n",
+        "    *earlier, winner = [found for found in rows[: last + 1] if found.row not in dangling] or rows[:1]\n",
+        (
+            "tests/integration/test_foreign_keys.py"
+            "::test_a_row_that_names_nothing_yet_and_is_replaced_is_imported_by_no_relaunch",
+        ),
+    ),
+    Mutant(
+        "an-entity-that-others-name-goes",
+        "An entity is not deleted while another one refers to it.",
+        "shared/waybill/upkeep/entity_deletion.py",
+        "        if referring:\n",
+        "        if not services:\n",
+        ("tests/integration/test_foreign_keys.py::test_an_entity_that_others_name_stays_and_keeps_its_key",),
+    ),
+    Mutant(
+        "an-entity-is-named-while-it-goes",
+        "No entity refers to one that is deleted in the same moment.",
+        "shared/waybill/entities/repository.py",
+        "        checks = [check for other in named for check in self.still_there(other.name, other.uid)]\n",
+        "        checks: list[Action] = []\n",
+        ("tests/integration/test_foreign_keys.py::test_an_entity_that_is_deleted_meanwhile_is_not_named",),
+    ),
+)
+
+#: The audit trail.
+AUDIT = (
+    Mutant(
+        "entry-after-the-change",
+        "No change is without its entry in the audit trail.",
+        "shared/waybill/jobs/repository.py",
+        "                self._table.transact([*actions, *entry], rounds=CONFLICT_ROUNDS)\n",
+        "                self._table.transact(actions, rounds=CONFLICT_ROUNDS)\n"
+        "                entry and self._table.transact(entry)\n",
+        ("tests/integration/test_audit.py::test_whoever_dies_leaves_the_change_and_its_entry_or_neither[cancelJob]",),
+    ),
+    Mutant(
+        "stop-recorded-again",
+        "A Stop that is asked for twice is one entry in the audit trail.",
+        "shared/waybill/jobs/repository.py",
+        ' & is_loading & Attr("stopReason").is_missing()\n',
+        " & is_loading\n",
+        ("tests/integration/test_audit.py::test_what_changes_nothing_leaves_nothing",),
+    ),
+)
+
+MUTANTS = (*QUEUE, *ONCE, *ROWS, *ENDS, *UPKEEP, *EXPORTS, *PERMISSIONS, *EXPORTERS, *REFERENCES, *AUDIT)

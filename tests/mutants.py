@@ -89,8 +89,10 @@ def project_copies(count: int) -> Iterator[list[Path]]:
         folders = [Path(name) / str(number) for number in range(count)]
         for part, folder in product(COPIED, folders):
             folder.mkdir(exist_ok=True)
-            copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copyfile
-            copy(ROOT / part, folder / part)
+            if (ROOT / part).is_dir():
+                shutil.copytree(ROOT / part, folder / part, symlinks=True)  # programs of node find their files by them
+            else:
+                shutil.copyfile(ROOT / part, folder / part)
         yield folders
 
 

@@ -51,7 +51,7 @@ with warnings.catch_warnings():
 HOST = "localhost"
 ALLOWED = AllowedHosts.parse(HOST)
 USER, PASSWORD = "waybill", "p@ss wörd"
-SECRET = {"username": USER, "password": PASSWORD}
+SECRET = {"username": USER, "password": PASSWORD, "host": HOST, "entities": ["*"]}
 PATIENT = Timeouts(connect=5, login=10, request=10)
 HASTY = Timeouts(connect=0.5, login=0.5, request=0.5)
 

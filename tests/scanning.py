@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from waybill.errors import JobFailed
-from waybill.tabular.detect import table_dialect, text_format
+from waybill.tabular.detect_dialect import Expected, table_dialect
 from waybill.tabular.dialect import Dialect
+from waybill.tabular.encodings import text_format
 from waybill.tabular.records import Readable
 from waybill.tabular.scan import Chunk, Hashing, Pushback, read_head, scan_table
 
@@ -26,6 +27,7 @@ class ScannedFile:
     encoding: str
     dialect: Dialect
     detected: dict[str, Any]
+    warnings: Mapping[str, str]
 
 
 def scan_file(
@@ -34,6 +36,7 @@ def scan_file(
     declared_encoding: str | None,
     chunk_bytes: int,
     field_names: Sequence[str] = (),
+    expected: Expected | None = None,
 ) -> ScannedFile:
     """Scan a delimited text file directly.
 
@@ -43,6 +46,7 @@ def scan_file(
         declared_encoding: a Python codec name, or None to detect it.
         chunk_bytes: a chunk ends with the first block of records that brings it to this size.
         field_names: the labels of a file that is declared to have no header.
+        expected: what is known about the table, for the detection of its dialect.
 
     Raises:
         JobFailed: `empty-file`, `encoding-error` (also for what must be recoded before it can be cut), `format-error`,
@@ -56,7 +60,8 @@ def scan_file(
     found = text_format(head, declared_encoding)
     if not found.is_cuttable:
         raise JobFailed("encoding-error", f"Files in {found.encoding} cannot be cut as they stand.")
-    dialect = table_dialect(dialect_document, found.decode(head))
+    detected = table_dialect(dialect_document, found.decode(head), expected)
+    dialect = detected.dialect
     rest = Pushback(head[len(found.bom) :], hashing)
     scanned = scan_table(rest, dialect, found.encoding, chunk_bytes, start=len(found.bom), field_names=field_names)
     return ScannedFile(
@@ -74,4 +79,5 @@ def scan_file(
             "delimiter": dialect.delimiter,
             "headerRow": scanned.header_row,
         },
+        warnings=detected.warnings,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from xml.sax.saxutils import escape
 
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
@@ -45,14 +45,16 @@ def xlsx(
     formats: Iterable[str] = (),
     texts: Iterable[str] = (),
     is_1904: bool = False,
+    hidden: Collection[str] = (),
     parts: Mapping[str, str | bytes] | None = None,
 ) -> bytes:
     """A workbook of sheets of `row`s. Style 0 is General, style n the n-th of `formats`."""
     sheets = rows if isinstance(rows, Mapping) else {"Sheet1": rows}
     numbers = range(1, len(sheets) + 1)
-    codes = list(formats)
+    codes, states = list(formats), ("visible", "hidden")
     listed = "".join(
-        f'<sheet name="{escape(name)}" sheetId="{n}" r:id="rId{n}"/>' for n, name in zip(numbers, sheets, strict=True)
+        f'<sheet name="{escape(name)}" sheetId="{n}" state="{states[name in hidden]}" r:id="rId{n}"/>'
+        for n, name in zip(numbers, sheets, strict=True)
     )
     related = "".join(
         f'<Relationship Id="rId{n}" Type="{_OFFICE}/worksheet" Target="worksheets/sheet{n}.xml"/>' for n in numbers
@@ -84,28 +86,38 @@ def xlsx(
 
 def ods(rows: Iterable[Iterable[str]]) -> bytes:
     """An OpenDocument spreadsheet of text cells."""
-    names = "urn:oasis:names:tc:opendocument:xmlns"
-    lines = "".join(
-        "<table:table-row>"
-        + "".join(
-            f'<table:table-cell office:value-type="string"><text:p>{escape(cell)}</text:p></table:table-cell>'
-            if cell
-            else "<table:table-cell/>"
-            for cell in cells
+    return ods_of(
+        "".join(
+            "<table:table-row>"
+            + "".join(
+                f'<table:table-cell office:value-type="string"><text:p>{escape(cell)}</text:p></table:table-cell>'
+                if cell
+                else "<table:table-cell/>"
+                for cell in cells
+            )
+            + "</table:table-row>"
+            for cells in rows
         )
-        + "</table:table-row>"
-        for cells in rows
     )
+
+
+def ods_of(rows: str, *, before: str = "", styles: str = "", tables: str = "", manifest: str = "") -> bytes:
+    """An OpenDocument spreadsheet of one table with these rows, or of other tables."""
+    names = "urn:oasis:names:tc:opendocument:xmlns"
     kind = "application/vnd.oasis.opendocument.spreadsheet"
+    kinds = {"datastyle": "number", "drawing": "draw"}
+    known = ("office", "table", "text", "style", "datastyle", "drawing")
+    spaces = " ".join(f'xmlns:{kinds.get(name, name)}="{names}:{name}:1.0"' for name in known)
+    spaces += ' xmlns:calcext="urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0"'
+    tables = tables or f'<table:table table:name="Tabelle">{rows}</table:table>'
     return zipped(
         {
             "mimetype": kind,
-            "META-INF/manifest.xml": f'<manifest:manifest xmlns:manifest="{names}:manifest:1.0">'
+            "META-INF/manifest.xml": f'<manifest:manifest xmlns:manifest="{names}:manifest:1.0">{manifest}'
             f'<manifest:file-entry manifest:full-path="/" manifest:media-type="{kind}"/></manifest:manifest>',
-            "content.xml": f'<office:document-content xmlns:office="{names}:office:1.0" '
-            f'xmlns:table="{names}:table:1.0" '
-            f'xmlns:text="{names}:text:1.0"><office:body><office:spreadsheet><table:table table:name="Tabelle">{lines}'
-            "</table:table></office:spreadsheet></office:body></office:document-content>",
+            "content.xml": f"<office:document-content {spaces}>"
+            f"<office:automatic-styles>{styles}</office:automatic-styles><office:body><office:spreadsheet>"
+            f"{before}{tables}</office:spreadsheet></office:body></office:document-content>",
         }
     )
 
@@ -149,8 +161,8 @@ def xlsb(rows: Iterable[Iterable[str]]) -> bytes:
     )
 
 
-def xls(rows: Iterable[Iterable[str]]) -> bytes:
-    """An Excel 97 workbook of text cells (MS-XLS in MS-CFB)."""
+def xls(rows: Iterable[Iterable[str]], *, is_protected: bool = False) -> bytes:
+    """An Excel 97 workbook of text cells (MS-XLS in MS-CFB); a protected one says so, but is not encrypted."""
 
     def record(kind: int, data: bytes) -> bytes:
         return struct.pack("<HH", kind, len(data)) + data
@@ -167,6 +179,8 @@ def xls(rows: Iterable[Iterable[str]]) -> bytes:
     name = b"Old"
     end = record(0x000A, b"")
     globals_begin = record(0x0809, struct.pack("<HHHHII", 0x0600, 5, 0, 0, 0, 6)) + record(0x0042, b"\xb0\x04")
+    if is_protected:
+        globals_begin += record(0x002F, bytes(6))
     offset = len(globals_begin) + 4 + 8 + len(name) + len(end)
     bound = record(0x0085, struct.pack("<IBBBB", offset, 0, 0, len(name), 0) + name)
     sheet = record(0x0809, struct.pack("<HHHHII", 0x0600, 0x10, 0, 0, 0, 6)) + cells_of(rows) + end

@@ -7,6 +7,7 @@ import email.utils
 import io
 import os
 import re
+import sys
 import time
 import urllib.parse
 import uuid
@@ -25,7 +26,9 @@ PAGE_ITEMS = 100  # the most that the API returns at once
 TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 UPLOAD_TIMEOUT = httpx.Timeout(300.0, connect=10.0)  # S3 answers once it has stored the whole file
 BACKOFF_SECONDS = (0.5, 1.0, 2.0, 4.0)
-MAX_WAIT_SECONDS = 30.0
+#: A request that is to be sent again only later than that is not waited for. A minute has a new share of previews.
+MAX_WAIT_SECONDS = 60.0
+TOLD_FROM_SECONDS = 5.0
 _BUSY = frozenset({429, 502, 503, 504})
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
@@ -163,7 +166,7 @@ class Api:
         if not response.is_success:
             raise refusal(response)
         config = decode(response)
-        if not {"issuer", "clientId", "region"} <= config.keys():
+        if not {"issuer", "clientId", "metadataUrl", "scope"} <= config.keys():
             raise _not_waybill()
         return config
 
@@ -182,9 +185,12 @@ class Api:
                 continue
             self._reached = True
             busy = _is_busy(response) if repeatable else response.status_code == 429
-            if pause is None or not busy:
+            asked = retry_after_seconds(response) or 0
+            if pause is None or not busy or asked > MAX_WAIT_SECONDS:
                 return response
-            time.sleep(max(pause, retry_after_seconds(response) or 0))
+            if asked >= TOLD_FROM_SECONDS:
+                print(f"{refusal(response)} Trying again in {asked:.0f} s.", file=sys.stderr)
+            time.sleep(max(pause, asked))
         raise AssertionError("the last attempt returns or raises")
 
     def _unreachable(self, request: httpx.Request, error: Exception) -> Unreachable:
@@ -242,13 +248,13 @@ def refusal(response: httpx.Response) -> Refusal:
 
 
 def retry_after_seconds(response: httpx.Response) -> float | None:
-    """`Retry-After` (RFC 9110, section 10.2.3: seconds or a date), at most 30 seconds; None without the header."""
+    """`Retry-After` (RFC 9110, section 10.2.3: seconds or a date); None without the header."""
     text = response.headers.get("Retry-After", "")
     try:
         seconds = float(text) if text.isdigit() else email.utils.parsedate_to_datetime(text).timestamp() - time.time()
     except (ValueError, TypeError):
         return None
-    return min(max(seconds, 0.0), MAX_WAIT_SECONDS)
+    return max(seconds, 0.0)
 
 
 class _CountedFile(io.FileIO):

@@ -87,6 +87,10 @@ class Refusal(Failure):
         return self._problem
 
 
+def _wait(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} minutes"
+
+
 _COMMANDS = {"edit": "update"}  # actions whose command has another name
 
 
@@ -116,7 +120,7 @@ def _next_steps(status: int, problem: Mapping[str, Any], retry_after_seconds: fl
         case 400 | 422:
             return ["correct what is listed above and try again"]
         case 429 | 502 | 503 | 504:
-            return [f"try again in {retry_after_seconds or 30:.0f} s"]
+            return [f"try again in {_wait(retry_after_seconds or 30)}"]
         case _ if status >= 500:
             return ["try again; if the error persists, contact the operator of this service"]
     return []

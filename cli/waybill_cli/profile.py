@@ -7,11 +7,16 @@ import json
 import os
 import tempfile
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from waybill_cli.failures import UsageFailure
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 STACK_FILE = Path(".waybill") / "stack.json"
 DEFAULT_STACK_USER = "admin"
@@ -19,13 +24,21 @@ DEFAULT_STACK_USER = "admin"
 
 @dataclass(frozen=True)
 class Profile:
-    """What `waybill login` saves. `expires_at` is the expiry of `token`, in epoch seconds."""
+    """What `waybill login` saves: tokens, and never a password or secret.
+
+    Attributes:
+        expires_at: the expiry of `token`, in epoch seconds.
+        client_id: of a program that signs in as itself; None for a person.
+        secret_variable: the environment variable with its secret.
+    """
 
     api_url: str
     user: str
     token: str
     refresh_token: str | None
     expires_at: float
+    client_id: str | None = None
+    secret_variable: str | None = None
 
 
 @dataclass(frozen=True)
@@ -140,6 +153,8 @@ def load_profile() -> Profile | None:
             str(document["token"]),
             document["refreshToken"],
             float(document["expiresAt"]),
+            document.get("clientId"),
+            document.get("secretVariable"),
         )
     except FileNotFoundError:
         return None
@@ -155,7 +170,13 @@ def save_profile(profile: Profile) -> Path:
     """
     path = profile_path()
     values = asdict(profile)
-    names = {"api_url": "apiUrl", "refresh_token": "refreshToken", "expires_at": "expiresAt"}
+    names = {
+        "api_url": "apiUrl",
+        "refresh_token": "refreshToken",
+        "expires_at": "expiresAt",
+        "client_id": "clientId",
+        "secret_variable": "secretVariable",
+    }
     text = json.dumps({names.get(name, name): value for name, value in values.items()}, indent=2)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -171,6 +192,18 @@ def save_profile(profile: Profile) -> Path:
     except OSError as error:
         raise UsageFailure(f"Cannot write {path}: {error.strerror}.") from None
     return path
+
+
+@contextlib.contextmanager
+def renewing() -> Iterator[None]:
+    """Only one process at a time renews the saved tokens: an issuer that rotates refresh tokens takes the second use of
+    one for a theft, and ends the session."""
+    with contextlib.ExitStack() as held:
+        if fcntl is not None:
+            with contextlib.suppress(OSError):  # a folder that cannot be written holds no profile either
+                lock = held.enter_context(profile_path().with_suffix(".lock").open("w"))
+                fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def remove_profile() -> bool:

@@ -76,8 +76,8 @@ def show_end(out: Output, job: Job) -> None:
             parts += [f"{rows_text(counts[name])} {name}" for name in ("rejected", "unprocessed")]
         took = f", in {duration_text(job['durationSeconds'])}" if job.get("durationSeconds") is not None else ""
         out.line(f"{', '.join(parts)}{took}")
-    if job.get("duplicateOf"):
-        out.line(f"Job {job['duplicateOf']} imported the same content before.")
+    for warning in job.get("warnings", ()):
+        out.line(f"Warning ({warning['code']}): {warning['message']}")
     out.next_steps(next_steps(job))
 
 

@@ -1,4 +1,4 @@
-/** The sign-in form, or the frame around every screen and the routes to the screens. */
+/** The sign-in page, or the frame around every screen and the routes to the screens. */
 import AppLayout from "@cloudscape-design/components/app-layout";
 import Box from "@cloudscape-design/components/box";
 import SideNavigation from "@cloudscape-design/components/side-navigation";
@@ -11,8 +11,9 @@ import { createQueryClient } from "./api/queryClient";
 import { clearNotices, Notices } from "./common/notices";
 import { chooseTheme, type Theme } from "./common/theme";
 import { signOut, useSession } from "./session/auth";
-import { SignIn } from "./session/SignIn";
-import { useMe } from "./session/useMe";
+import { SessionEnded } from "./session/SessionEnded";
+import { SignIn, SignInReturn } from "./session/SignIn";
+import { isAdmin, useMe } from "./session/useMe";
 
 const ImportedFiles = lazy(() => import("./imports/ImportedFiles"));
 const Status = lazy(() => import("./status/Status"));
@@ -21,12 +22,22 @@ const ExportWizard = lazy(() => import("./exports/wizard/ExportWizard"));
 const Entities = lazy(() => import("./entities/Entities"));
 const EntityView = lazy(() => import("./entities/EntityView"));
 const SchemaEditor = lazy(() => import("./entities/SchemaEditor"));
+const AuditTrail = lazy(() => import("./audit/AuditTrail"));
 
 export const ROOT = new URL(".", document.baseURI).pathname.replace(/\/$/, "");
 
 export function App() {
-  const session = useSession();
-  return session ? <SignedIn key={session.user} /> : <SignIn />;
+  const { session, ended } = useSession();
+  const page = location.pathname.slice(ROOT.length);
+  if (page === "/signed-in") return <SignInReturn />;
+  if (page === "/sign-in") return <SignIn inWindow />;
+  if (!session) return <SignIn reason={ended} />;
+  return (
+    <>
+      <SignedIn key={session.subject} />
+      {ended && <SessionEnded user={session.user} reason={ended} />}
+    </>
+  );
 }
 
 const SCREENS = [
@@ -35,6 +46,7 @@ const SCREENS = [
   { text: "Manage exports", href: "/exports" },
   { text: "Entities", href: "/entities" },
 ];
+const FOR_ADMINS = [{ text: "Audit trail", href: "/audit" }];
 
 /** The cache belongs to one user: it begins and ends with the session. */
 function SignedIn() {
@@ -53,7 +65,7 @@ function Layout() {
   const { pathname } = useLocation();
   const me = useMe();
   const [navigationOpen, setNavigationOpen] = useState(window.innerWidth > 900);
-  const screen = SCREENS.find(({ href }) => pathname.startsWith(href));
+  const screen = [...SCREENS, ...FOR_ADMINS].find(({ href }) => pathname.startsWith(href));
 
   useEffect(() => clearNotices, []);
   useEffect(() => {
@@ -99,7 +111,7 @@ function Layout() {
               text: me.name,
               description: me.groups.length ? `Groups: ${me.groups.join(", ")}` : "In no group",
               items: [{ id: "sign-out", text: "Sign out" }],
-              onItemClick: signOut,
+              onItemClick: () => void signOut(),
             },
           ]}
         />
@@ -113,7 +125,11 @@ function Layout() {
           <SideNavigation
             header={{ text: "Waybill", href: `${ROOT}/imports` }}
             activeHref={ROOT + (screen?.href ?? "")}
-            items={SCREENS.map(({ text, href }) => ({ type: "link", text, href: ROOT + href }))}
+            items={(isAdmin(me) ? [...SCREENS, ...FOR_ADMINS] : SCREENS).map(({ text, href }) => ({
+              type: "link",
+              text,
+              href: ROOT + href,
+            }))}
             onFollow={(event) => {
               event.preventDefault();
               void navigate(event.detail.href.slice(ROOT.length));
@@ -135,6 +151,7 @@ function Layout() {
               <Route path="entities/new" element={<SchemaEditor />} />
               <Route path="entities/:name" element={<EntityView />} />
               <Route path="entities/:name/schema" element={<SchemaEditor />} />
+              <Route path="audit" element={<AuditTrail />} />
               <Route path="*" element={<Box variant="h1">This page does not exist</Box>} />
             </Routes>
           </Suspense>

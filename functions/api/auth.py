@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from request import Request, is_uuid
 from waybill.bootstrap import services
-from waybill.entities.model import Entity, Right
+from waybill.entities.model import NAME_PATTERN, Entity, Right
 from waybill.entities.permissions import entity_not_found, may, require, require_admin, sees_entity
 from waybill.errors import Forbidden, Gone, NotFound, WaybillError
 from waybill.jobs.model import Job, Process
@@ -54,6 +54,7 @@ def visible_entity(request: Request, name: str) -> Entity:
     entity = request.find_entity(name)
     if entity is None or not sees_entity(request.caller, entity):
         raise entity_not_found(name)
+    request.about["entity"] = name
     return entity
 
 
@@ -77,6 +78,7 @@ def visible_job(request: Request, job_id: str) -> Job:
         raise NotFound("There is no job with this id, or it has expired.")
     if job.has_expired(request.services.clock.now()):
         raise Gone("This job has expired.")
+    request.about |= {"entity": job.entity, "jobId": job_id, "exportId": job.export_id}
     return job
 
 
@@ -103,6 +105,7 @@ def own_upload(request: Request, upload_id: str) -> tuple[Upload, Entity]:
     upload = request.services.uploads.get(upload_id)
     if upload.started_by_id != request.caller.subject and not request.caller.is_admin:
         raise NotFound("There is no upload with this id, or it has expired.")
+    request.about["uploadId"] = upload_id
     entity = entity_with_right(request, upload.entity, Right.IMPORT)
     if upload.entity_uid not in (None, entity.uid):  # the name was deleted and is used again
         raise NotFound("There is no upload with this id, or it has expired.")
@@ -112,6 +115,8 @@ def own_upload(request: Request, upload_id: str) -> tuple[Upload, Entity]:
 
 
 def _admin(request: Request, path: Mapping[str, str], given: Any) -> Found:
+    if NAME_PATTERN.fullmatch(path.get("name", "")):
+        request.about["entity"] = path["name"]
     require_admin(request.caller)
     return {}
 
@@ -234,6 +239,7 @@ def _export(request: Request, path: Mapping[str, str], given: Any) -> Found:
         from waybill.exports.repository import export_not_found
 
         raise export_not_found()
+    request.about |= {"entity": entity.name, "exportId": export.export_id}
     return {"export": export, "entity": entity}
 
 

@@ -8,15 +8,19 @@ from request import Request
 from waybill.exports import wire
 from waybill.exports.definition import Export, ExportStatus, ExportType
 from waybill.exports.schedule import next_runs
+from waybill.jobs.permissions import HIDDEN_REASON, reason_shown
 from waybill.timestamps import rfc3339
+from waybill.wire.jobs import RunSummary
 
 
 def export_view(request: Request, export: Export) -> wire.Export:
     """An export's definition and state. Outside the back office, callers see only the state of a custom flow."""
     definition = export.definition
     shown = definition.to_document()
+    last_run, message = export.last_run, export.message
     if definition.type is ExportType.CUSTOM and not request.caller.is_backoffice:
         shown = {member: shown[member] for member in ("name", "entity", "type")}
+        last_run, message = _without_reasons(last_run, message)
     next_run = None
     if export.status is ExportStatus.SCHEDULED:
         next_run = next(iter(next_runs(definition.schedule, request.services.clock.now(), 1)), None)
@@ -32,10 +36,21 @@ def export_view(request: Request, export: Export) -> wire.Export:
         "isRunning": export.running is not None,
         "nextRunAt": rfc3339(next_run),
         "windowEnd": rfc3339(export.window_end),
-        "lastRun": export.last_run,
-        "message": export.message,
+        "lastRun": last_run,
+        "message": message,
     }
     return cast(wire.Export, {**shown, **standing})
+
+
+def _without_reasons(last_run: RunSummary | None, message: str | None) -> tuple[RunSummary | None, str | None]:
+    """The last run, and why the export paused itself, without what may tell of the definition."""
+    if last_run is None or last_run["error"] is None:
+        return last_run, message
+    code, reason = last_run["error"]["code"], last_run["error"]["message"]
+    shown = reason_shown(code, reason)
+    if message is not None and shown != reason:
+        message = f"Paused after failed runs. {HIDDEN_REASON}"
+    return {**last_run, "error": {"code": code, "message": shown}}, message
 
 
 def definition_view(export: Export, all_fields: list[str]) -> wire.ExportWithDefinition:

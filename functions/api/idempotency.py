@@ -39,7 +39,8 @@ def answer_once(request: Request, key: str, given: Any, work: Callable[[], Respo
     try:
         answer = work()
     except Exception as error:
-        if isinstance(error, WaybillError) and error.status < 500:
+        # What refuses a repeated request may have come after an attempt that had its effect.
+        if isinstance(error, WaybillError) and error.status < 500 and not claim.is_repeat:
             keys.release(claim)
         else:
             keys.unlock(claim)

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from aws_lambda_powertools.event_handler.api_gateway import Response
 
-from waybill.errors import Conflict, InvalidRequest, MethodNotAllowed, StillRunning, Unauthorized, WaybillError
+from waybill.errors import Conflict, InvalidRequest, MethodNotAllowed, Unauthorized, WaybillError
 from waybill.sizes import PageBytes, json_text
 
 CONTENT_TYPE = "application/problem+json"
@@ -39,10 +39,10 @@ def problem(error: WaybillError, instance: str) -> Response[str]:
             document["errors"] = list(takewhile(PageBytes(document).takes, problems))
         case Conflict():
             document["allowedActions"] = list(error.allowed_actions)
-            if isinstance(error, StillRunning):
-                headers["Retry-After"] = str(error.retry_after_seconds)
         case MethodNotAllowed():
             headers["Allow"] = ", ".join(error.allow)
         case Unauthorized():
             headers["WWW-Authenticate"] = 'Bearer realm="waybill"'  # RFC 9110, section 11.6.1
+    if error.retry_after_seconds is not None:
+        headers["Retry-After"] = str(error.retry_after_seconds)
     return Response(error.status, CONTENT_TYPE, json_text(document), headers)

@@ -17,12 +17,15 @@ from waybill.entities.model import NAME_PATTERN, Entity
 from waybill.entities.permissions import Caller
 from waybill.errors import InvalidRequest, MalformedRequest, PreconditionFailed, TooLarge
 from waybill.ids import time_ordered_uuid
+from waybill.jobs.machine_clients import is_machine
 from waybill.wire.schema import UUID_PATTERN
 
 if TYPE_CHECKING:
     from tokens import TokenVerifier
+    from waybill.jobs.audit import Act, Outcome
 
 _UUID = re.compile(UUID_PATTERN)
+_LOCAL_HOST = re.compile(r"(127\.0\.0\.1|\[::1\]|([A-Za-z0-9-]+\.)*localhost)(:[0-9]{1,5})?")
 MAX_BODY_BYTES = 1024 * 1024  # four times the largest definition, whose client may indent it or escape its letters
 MAX_DEPTH = 30  # options of a job are stored as they are, and DynamoDB nests 32 levels
 
@@ -35,6 +38,9 @@ class Request(APIGatewayProxyEventV2):
         self.services = services
         self._verifier = verifier
         self._entities: dict[str, Entity | None] = {}
+        #: What it is about, as the checks find it: members of an entry of the audit trail (`waybill.jobs.audit`).
+        self.about: dict[str, str | None] = {}
+        self.operation_id = ""
         #: Whether an earlier attempt with the same `Idempotency-Key` may have had its effect.
         self.is_repeat = False
 
@@ -53,9 +59,21 @@ class Request(APIGatewayProxyEventV2):
             Unauthorized: there is no valid token.
         """
         caller = self._verifier().caller(self.headers.get("authorization"))
-        if not self.services.settings.user_pool_id:
+        if not self.services.settings.user_pool_id and not is_machine(caller.subject):
             self.services.caller_groups.note(caller)
         return caller
+
+    @cached_property
+    def act(self) -> Act:
+        """What the caller does, for the audit trail."""
+        from waybill.jobs.audit import Act
+
+        address = self["requestContext"]["http"]["sourceIp"]
+        return Act(self.operation_id, self.caller.name, self.caller.subject, address)
+
+    def note(self, outcome: Outcome = "done") -> None:
+        """Put an entry of what changes nothing into the audit trail: a download, or a refusal."""
+        self.services.audit.put(self.act, outcome, **self.about)
 
     @cached_property
     def made_id(self) -> str:
@@ -146,13 +164,20 @@ class Request(APIGatewayProxyEventV2):
 
     @cached_property
     def base_url(self) -> str:
-        """The address that the caller used, without `/v1` and without a slash at the end."""
+        """The address that the caller used, without `/v1` and without a slash at the end.
+
+        It stands in links, so that no header decides where they lead: the gateway tells under which of its domains it
+        was called, and `X-Forwarded-Host` counts if it is listed. On the embedded AWS, whose gateway tells nothing,
+        `Host` counts if it is a name of this machine.
+        """
         settings = self.services.settings
         context = self["requestContext"]
-        host, stage = self.headers.get("host") or context["domainName"], context["stage"]
+        host, stage = context["domainName"], context["stage"]
         scheme, path = "https", "" if stage == "$default" else f"/{stage}"
         if settings.aws_endpoint_url:
-            scheme = urllib.parse.urlsplit(settings.aws_endpoint_url).scheme
+            endpoint = urllib.parse.urlsplit(settings.aws_endpoint_url)
+            named = self.headers.get("host") or ""
+            scheme, host = endpoint.scheme, named if _LOCAL_HOST.fullmatch(named) else endpoint.netloc
             if not host.startswith(f"{context['apiId']}."):  # addressed by path, the way of the embedded AWS
                 path = f"/_aws/execute-api/{context['apiId']}{path}"
         forwarded = (self.headers.get("x-forwarded-host") or "").strip()

@@ -21,6 +21,7 @@ ROUTERS = {
     "imports": "imports",
     "jobs": "jobs",
     "exports": "exports",
+    "audit": "audit",
     "EntityImport": "zilliant",
 }
 OTHERWISE = "about"

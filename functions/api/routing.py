@@ -22,7 +22,8 @@ from aws_lambda_powertools.event_handler.api_gateway import Response, Router
 from auth import NOTHING, Need
 from idempotency import answer_once
 from request import Request, check_takes_nothing, uuid_of
-from waybill.errors import MalformedRequest
+from waybill.errors import Forbidden, MalformedRequest
+from waybill.sizes import MAX_PREVIEWS, MAX_UNFINISHED_JOBS
 
 if TYPE_CHECKING:
     from models.base import Body
@@ -56,6 +57,8 @@ def accepted(description: str, shape: type) -> dict[int, Answer]:
 
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
+TOO_MANY_PREVIEWS = f"The caller has made {MAX_PREVIEWS} previews in this minute."
+TOO_MANY_JOBS = f"The caller has {MAX_UNFINISHED_JOBS} jobs that have not ended."
 DELETED = {204: Answer("It is deleted.")}
 
 
@@ -111,6 +114,14 @@ class Operation:
             WaybillError: the request is refused: 401, then 400, then 404 or 403, then 422.
         """
         request: Request = app.current_event
+        request.operation_id = self.id
+        try:
+            return self._answered(app, request, next_middleware)
+        except Forbidden:
+            request.note("refused")
+            raise
+
+    def _answered(self, app: Any, request: Request, next_middleware: Callable[..., Any]) -> Any:
         values, given = self._checked(request, app.context["_route_args"])
 
         def work() -> Any:

@@ -6,6 +6,9 @@
 A token is accepted when a key of the expected issuer signed it, it is meant for this service (`aud`, or Cognito's
 `client_id` in access tokens, which have no `aud`), it is an access or ID token where it says what it is (Cognito's
 `token_use`), and it is valid at this moment.
+
+A token that a client got for itself, without a person (`client_credentials`), speaks for that machine client, whose
+groups the setting MachineClients has (`waybill.jobs.machine_clients`); other clients are refused.
 """
 
 from __future__ import annotations
@@ -13,20 +16,23 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from issuer import is_user_pool, issuer_url, metadata_url
 from jws import PublicKey, Token, parse
 from waybill.aws.documents import DocumentUnavailable, get_json
 from waybill.clock import SYSTEM_CLOCK, Clock
 from waybill.entities.permissions import Caller
 from waybill.errors import Unauthorized, Unavailable
+from waybill.jobs import machine_clients
 from waybill.settings import Settings
 
 LEEWAY_SECONDS = 60
 REFETCH_SECONDS = 60  # an unknown key id asks the issuer at most this often
 RETRY_SECONDS = 5  # and while there are no keys at all
 MAX_AGE_SECONDS = 3600  # a key that the issuer took back stays good for at most this long
+API_SCOPE = "waybill/api"  # of the user pool's resource server; machine clients ask for it
 _FETCH_TIMEOUT_SECONDS = 5.0
 
 
@@ -104,14 +110,12 @@ def fetch_keys(settings: Settings) -> dict[str, Any]:
     Raises:
         DocumentUnavailable
     """
-    issuer = settings.oidc_issuer.rstrip("/")
+    issuer = issuer_url(settings)
     usual = f"{issuer}/.well-known/jwks.json"
-    if issuer.startswith("https://cognito-idp."):
-        if settings.aws_endpoint_url:
-            usual = f"{settings.aws_endpoint_url.rstrip('/')}/{issuer.rpartition('/')[2]}/.well-known/jwks.json"
+    if is_user_pool(settings):
         return get_json(usual, _FETCH_TIMEOUT_SECONDS)
     try:
-        metadata = get_json(f"{issuer}/.well-known/openid-configuration", _FETCH_TIMEOUT_SECONDS)
+        metadata = get_json(metadata_url(settings), _FETCH_TIMEOUT_SECONDS)
     except DocumentUnavailable as error:
         if error.status != 404:
             raise
@@ -125,17 +129,30 @@ def fetch_keys(settings: Settings) -> dict[str, Any]:
 
 
 class TokenVerifier:
-    """Turns the `Authorization` header into a caller."""
+    """Turns the `Authorization` header into a caller.
 
-    def __init__(self, issuer: str, audience: str, keys: KeySet, clock: Clock = SYSTEM_CLOCK) -> None:
+    Args:
+        machines: the groups of each machine client.
+    """
+
+    def __init__(
+        self,
+        issuer: str,
+        audience: str,
+        machines: Mapping[str, frozenset[str]],
+        keys: KeySet,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
         self._issuer = issuer
         self._audience = audience
+        self._machines = machines
         self._keys = keys
         self._clock = clock
 
     @classmethod
     def from_settings(cls, settings: Settings) -> TokenVerifier:
-        return cls(settings.oidc_issuer, settings.oidc_audience, KeySet(lambda: fetch_keys(settings)))
+        machines = machine_clients.parse(settings.machine_clients)
+        return cls(settings.oidc_issuer, settings.oidc_audience, machines, KeySet(lambda: fetch_keys(settings)))
 
     def caller(self, authorization: str | None) -> Caller:
         """Who the header's token speaks for.
@@ -151,7 +168,12 @@ class TokenVerifier:
             raise Unauthorized("The token is not valid.") from None
         self._check_signature(token)
         self._check_claims(token.claims)
-        return _caller(token.claims)
+        machine = self._machine(token.claims)
+        self._check_audience(token.claims, machine)
+        if machine is None:
+            return _person(token.claims)
+        name = machine_clients.PREFIX + machine
+        return Caller(subject=name, name=name, groups=self._machines[machine])
 
     def _check_signature(self, token: Token) -> None:
         key_id = token.header.get("kid")
@@ -173,11 +195,34 @@ class TokenVerifier:
         for claim in ("nbf", "iat"):
             if claim in claims and not (_is_time(claims[claim]) and claims[claim] <= now + LEEWAY_SECONDS):
                 raise Unauthorized("The token is not valid yet.")
+
+    def _machine(self, claims: dict[str, Any]) -> str | None:
+        """The machine client that the token speaks for; None for that of a person.
+
+        The subject of a token without a person is the client (RFC 9068, section 2.2), or something that MachineClients
+        names. A person's token is never taken for a machine's because the client that they used is one.
+        """
+        subject = claims["sub"]
+        if f"sub:{subject}" in self._machines:
+            return f"sub:{subject}"
+        for claim in ("client_id", "azp", "cid"):
+            client = claims.get(claim)
+            if isinstance(client, str) and subject in (client, f"{client}@clients"):  # the latter is Auth0's
+                if client not in self._machines:
+                    raise Unauthorized("This client is not one of the service's machine clients.")
+                return client
+        return None
+
+    def _check_audience(self, claims: dict[str, Any], machine: str | None) -> None:
+        # An identity provider signs other things with the same keys, refresh tokens among them. Cognito's ID tokens are
+        # meant for us by their `aud`, its access tokens by their `client_id`, and those of machine clients by a scope.
         audience = claims.get("aud", claims.get("client_id"))
         meant_for = audience if isinstance(audience, list) else [audience]
-        # An identity provider signs other things with the same keys, refresh tokens among them. Cognito's ID tokens are
-        # meant for us by their `aud`, its access tokens by their `client_id`.
-        if self._audience not in meant_for or claims.get("token_use", "access") not in ("access", "id"):
+        if machine is not None and "aud" not in claims and claims.get("token_use") == "access":
+            is_for_us = API_SCOPE in str(claims.get("scope")).split()
+        else:
+            is_for_us = self._audience in meant_for
+        if not is_for_us or claims.get("token_use", "access") not in ("access", "id"):
             raise Unauthorized("The token is not meant for this service.")
 
 
@@ -206,11 +251,19 @@ def _token(authorization: str | None) -> str:
     return token
 
 
-def _caller(claims: dict[str, Any]) -> Caller:
+def _person(claims: dict[str, Any]) -> Caller:
+    """
+    Raises:
+        Unauthorized: the subject is one that only machine clients have.
+    """
+    if machine_clients.is_machine(claims["sub"]):
+        raise Unauthorized("The token is not valid.")
     names = (claims.get(claim) for claim in ("username", "cognito:username", "preferred_username", "email", "sub"))
     return Caller(
         subject=claims["sub"],
-        name=next(name for name in names if isinstance(name, str) and name),
+        name=next(
+            name for name in names if isinstance(name, str) and name and not name.startswith(machine_clients.PREFIX)
+        ),
         groups=_groups(claims.get("cognito:groups", claims.get("groups"))),
     )
 

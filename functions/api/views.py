@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler.api_gateway import Response
 from answers import RETRY_AFTER_SECONDS, json_response
 from waybill.jobs.drops import is_live
 from waybill.jobs.model import Job, Process
-from waybill.jobs.permissions import entity_shown, has_right_to_download, may_change_job
+from waybill.jobs.permissions import as_seen, entity_shown, has_right_to_download, may_change_job
 from waybill.wire import jobs as wire
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def accept(request: Request, job: Job) -> Response[str]:
 def _job_view(request: Request, job: Job, position: int | None, has_source: bool) -> wire.Job:
     entity = request.find_entity(job.entity)
     return wire.job_resource(
-        job,
+        as_seen(request.caller, job, entity),
         entity_shown=entity_shown(request.caller, job, entity),
         queue_position=position,
         allowed_actions=job.allowed_actions() if may_change_job(request.caller, job, entity) else [],

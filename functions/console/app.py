@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from policy import page_policy
+
 STATIC = Path(__file__).with_name("static")
 HASHED = "assets/"  # the names in this folder change with their content
 ENCODINGS = {"br": ".br", "gzip": ".gz"}  # best first; the build writes them
@@ -50,7 +52,8 @@ def _files(folder: str) -> dict[str, Path]:
 def _page(path: Path, root: str) -> Answer:
     """index.html, for any screen of a console whose root is there."""
     page = path.read_text(encoding="utf-8").replace("<head>", f'<head>\n    <base href="{root}" />', 1)
-    return _answer(200, page.encode(), "text/html; charset=utf-8", {"cache-control": "no-cache"})
+    headers = {"cache-control": "no-cache", "content-security-policy": page_policy()}
+    return _answer(200, page.encode(), "text/html; charset=utf-8", headers)
 
 
 def _file(files: dict[str, Path], name: str, accepted: str) -> Answer:
@@ -71,24 +74,15 @@ def _file(files: dict[str, Path], name: str, accepted: str) -> Answer:
 def _answer(status: int, body: bytes = b"", content_type: str = "text/plain", headers: Answer | None = None) -> Answer:
     return {
         "statusCode": status,
-        "headers": {"content-type": content_type, **_security_headers(), **(headers or {})},
+        "headers": {"content-type": content_type, **_SECURITY_HEADERS, **(headers or {})},
         "body": base64.b64encode(body).decode(),
         "isBase64Encoded": True,
     }
 
 
-def _security_headers() -> dict[str, str]:
-    # Besides the API, its own address, the console talks to the user pool, and sends files to their bucket.
-    embedded = os.environ.get("AWS_ENDPOINT_URL")
-    services = embedded or f"https://{os.environ['USER_POOL_HOST']} https://{os.environ['FILES_HOST']}"
-    policy = (
-        "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self' data:; img-src 'self' data:; "
-        f"connect-src 'self' {services}; "
-        "base-uri 'self'; form-action 'none'; frame-ancestors 'none'"
-    )
-    return {
-        "content-security-policy": policy,
-        "x-content-type-options": "nosniff",
-        "referrer-policy": "no-referrer",
-        "cross-origin-opener-policy": "same-origin",
-    }
+_SECURITY_HEADERS = {
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",  # of files that are no page
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+}

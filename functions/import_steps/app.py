@@ -1,5 +1,6 @@
 """The steps of the import state machine: plan; precheck and deduplicate, for jobs that must know the whole file before
-they write; load; finish; and fail, where one of them failed for good.
+they write; load; finish; and fail, where one of them failed for good. A file of one chunk needs no invocation but that
+of its plan (`waybill.imports.at_once`).
 
 Final errors are data (`outcome`); only what is worth a retry is raised. The outcome `more` asks for another invocation,
 which continues where this one ran out of time; `given-up` asks for the step fail (`waybill.jobs.giving_up`), and where
@@ -15,14 +16,16 @@ from typing import Any
 
 from waybill.aws.outages import is_outage
 from waybill.bootstrap import services
-from waybill.errors import Superseded
+from waybill.errors import FileUnreadable, Superseded
+from waybill.imports.abandon import abandon_import
+from waybill.imports.at_once import import_at_once
 from waybill.imports.deadline import Remaining
 from waybill.imports.deduplicate import deduplicate_import
-from waybill.imports.finish import abandon_import, finish_import
+from waybill.imports.finish import finish_import
 from waybill.imports.load import load_chunk
 from waybill.imports.plan import plan_import
 from waybill.imports.precheck import precheck_chunk
-from waybill.jobs.giving_up import GIVEN_UP, TIMED_OUT, gives_up
+from waybill.jobs.giving_up import GIVEN_UP, INTERNAL_ERROR, SOURCE_ERROR, TIMED_OUT, gives_up
 from waybill.telemetry import logger
 
 
@@ -43,17 +46,20 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         if isinstance(error, Superseded):
             raise  # another attempt has the chunk: only its ledger item may tell the finish about it
         logger.exception("Step failed")
-        if not gives_up(services(), event, error):
+        if not gives_up(
+            services(), event, error, SOURCE_ERROR if isinstance(error, FileUnreadable) else INTERNAL_ERROR
+        ):
             raise
         if step == "fail":
-            abandon_import(services(), job_id)
+            abandon_import(services(), job_id, remaining_seconds=remaining_seconds)
         result = {"jobId": job_id, "outcome": GIVEN_UP}
     logger.info("Step done", extra=result)
     return result
 
 
 def _plan(event: dict[str, Any], remaining_seconds: Remaining) -> dict[str, Any]:
-    return plan_import(services(), event["jobId"], remaining_seconds)
+    planned = plan_import(services(), event["jobId"], remaining_seconds)
+    return import_at_once(STEPS, event, planned, remaining_seconds)
 
 
 def _precheck(event: dict[str, Any], remaining_seconds: Remaining) -> dict[str, Any]:

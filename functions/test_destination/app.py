@@ -1,11 +1,12 @@
-"""Test a destination of exports for the API, which has neither the libraries nor the right to read secrets."""
+"""Test a destination of exports, or only its secret, for the API, which has neither the libraries nor the right to read
+secrets."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from waybill.bootstrap import services
-from waybill.exports.connection_test import run_connection_test
+from waybill.exports.connection_test import check_secret, run_connection_test
 from waybill.exports.destinations import kind_of
 from waybill.telemetry import logger
 
@@ -15,6 +16,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     destination = event["destination"]
     address = kind_of(destination).address(kind_of(destination).with_defaults(destination, services().settings))
     logger.append_keys(startedBy=event["startedBy"], entity=event["entity"], kind=destination["kind"], address=address)
-    result = run_connection_test(services(), destination)
-    logger.info("Destination tested", extra={"code": result.code, "step": result.step})
+    test = check_secret if event["only"] == "secret" else run_connection_test
+    result = test(services(), destination, event["entity"])
+    logger.info("Destination tested", extra={"code": result.code, "step": result.step, "only": event["only"]})
     return result.to_document()

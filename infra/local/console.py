@@ -35,7 +35,7 @@ class ConsoleError(Exception):
 def main() -> int:
     """Build the console if its source has changed since the last build; 1 if that failed."""
     stamp = TARGET / ".content"
-    with _alone():  # two that ask at once build once
+    with _alone(SOURCE / "package.json"):  # two that ask at once build once
         content = content_hash()
         if stamp.exists() and stamp.read_text() == content:
             return 0
@@ -52,7 +52,7 @@ def main() -> int:
 def lint() -> int:
     """Check the console's source with ESLint and Prettier; 1 if they find something."""
     try:
-        with _alone():
+        with _alone(SOURCE / "package.json"):
             _npm_run("lint")
     except ConsoleError as error:
         print(error, file=sys.stderr)
@@ -61,9 +61,10 @@ def lint() -> int:
 
 
 @contextlib.contextmanager
-def _alone() -> Iterator[None]:
-    with (SOURCE / "package.json").open() as source:
-        fcntl.flock(source, fcntl.LOCK_EX)
+def _alone(file: Path) -> Iterator[None]:
+    """Hold the lock of a file, which ends with the process too."""
+    with file.open() as opened:
+        fcntl.flock(opened, fcntl.LOCK_EX)
         yield
 
 
@@ -101,13 +102,17 @@ def node_environment() -> dict[str, str]:
 def install_packages(folder: Path) -> None:
     """Install what a folder's `package-lock.json` names into its `node_modules`, unless it is there already.
 
+    Processes that ask at once, as the workers of a test run do, install once: the others wait.
+
     Raises:
         ConsoleError: Node or a package could not be installed.
     """
     lock, installed = folder / "package-lock.json", folder / "node_modules" / ".installed"
-    if not installed.exists() or installed.read_bytes() != lock.read_bytes():
-        _run(["npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"], node_environment(), folder)
-        installed.write_bytes(lock.read_bytes())
+    with _alone(lock):
+        if not installed.exists() or installed.read_bytes() != lock.read_bytes():
+            options = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]  # packages run no code here
+            _run(["npm", "ci", *options], node_environment(), folder)
+            installed.write_bytes(lock.read_bytes())
 
 
 def _npm_run(script: str) -> None:
@@ -118,7 +123,9 @@ def _npm_run(script: str) -> None:
 def _has_node() -> bool:
     if not (shutil.which("node") and shutil.which("npm")):
         return False
-    version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S607
+    # From the PATH of whoever builds, as it is meant.
+    command = ["node", "--version"]
+    version = subprocess.run(command, capture_output=True, text=True, check=False).stdout  # noqa: S603
     found = re.match(r"v(\d+)\.(\d+)\.", version)
     return found is not None and (int(found[1]), int(found[2])) >= MINIMUM_NODE
 
@@ -128,16 +135,17 @@ def _node_from_pypi() -> Path:
     folder = NODE_VENV / "bin"
     done = NODE_VENV / ".done"
     lock = ROOT / "requirements" / "console.txt"
-    if not done.exists() or done.read_text() != lock.read_text():
-        _run([sys.executable, "-m", "venv", str(NODE_VENV)])
-        pip = [str(folder / "python"), "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
-        _run([*pip, "-r", str(lock)])
-        done.write_text(lock.read_text())
+    with _alone(lock):
+        if not done.exists() or done.read_text() != lock.read_text():
+            _run([sys.executable, "-m", "venv", str(NODE_VENV)])
+            pip = [str(folder / "python"), "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
+            _run([*pip, "-r", str(lock)])
+            done.write_text(lock.read_text())
     return folder
 
 
 def _run(command: list[str], environment: dict[str, str] | None = None, folder: Path = SOURCE) -> None:
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(  # commands of this module, without a shell  # noqa: S603
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
     if done.returncode:

@@ -22,6 +22,7 @@ from infra.local.package import Template, load_template, package, suit_policies
 
 STACK_NAME = "waybill"
 CODE_BUCKET = "waybill-code"
+TEMPLATE_NAME = "template.json"
 USERS: dict[str, list[str]] = {"admin": ["admin"], "alice": ["ops", "sales"], "bob": []}
 """The users of the embedded AWS and their groups."""
 DEPLOY_TIMEOUT_SECONDS = 120.0
@@ -79,7 +80,8 @@ def deploy(clients: Clients, parameters: Mapping[str, str | int]) -> Deployed:
     values = {name: parameter.get("Default") for name, parameter in template["Parameters"].items()} | dict(parameters)
     upload = partial(_upload_code, clients)
     body = json.dumps(package(suited, upload, int(str(values["WorkersPerJob"]))))
-    _create_or_update(clients, body, [{"ParameterKey": k, "ParameterValue": str(v)} for k, v in parameters.items()])
+    _upload_code(clients, TEMPLATE_NAME, body.encode())
+    _create_or_update(clients, [{"ParameterKey": k, "ParameterValue": str(v)} for k, v in parameters.items()])
     cloudformation = clients("cloudformation")
     stack = cloudformation.describe_stacks(StackName=STACK_NAME)["Stacks"][0]
     resources = {
@@ -88,8 +90,10 @@ def deploy(clients: Clients, parameters: Mapping[str, str | int]) -> Deployed:
         for resource in page["StackResourceSummaries"]
     }
     _apply_what_is_left_out(clients, template, resources, values)
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+    _register_console(clients, outputs)
     _verify_sender(clients, str(values["MailSender"]))
-    return Deployed({output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}, resources)
+    return Deployed(outputs, resources)
 
 
 def ensure_users(clients: Clients, user_pool_id: str, store: Path) -> dict[str, str]:
@@ -130,11 +134,12 @@ def _upload_code(clients: Clients, name: str, content: bytes) -> str:
     return f"s3://{CODE_BUCKET}/{name}"
 
 
-def _create_or_update(clients: Clients, body: str, parameters: list[dict[str, str]]) -> None:
+def _create_or_update(clients: Clients, parameters: list[dict[str, str]]) -> None:
     cloudformation = clients("cloudformation")
     arguments = {
         "StackName": STACK_NAME,
-        "TemplateBody": body,
+        # A request takes 51,200 bytes of a template; from S3 it may have 1 MB, as `sam deploy` does it.
+        "TemplateURL": f"{clients.endpoint}/{CODE_BUCKET}/{TEMPLATE_NAME}",
         "Parameters": parameters,
         "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
     }
@@ -181,6 +186,25 @@ def _apply_what_is_left_out(
                 clients("s3").put_bucket_lifecycle_configuration(
                     Bucket=resources[name], LifecycleConfiguration={"Rules": rules}
                 )
+
+
+def console_url(endpoint: str, api_id: str) -> str:
+    """Where an API of the embedded AWS has the console. The template knows only the address that AWS would give it."""
+    return f"{endpoint}/_aws/execute-api/{api_id}/console/"
+
+
+def _register_console(clients: Clients, outputs: Mapping[str, str]) -> None:
+    """Let the managed login return to the console's address on this machine."""
+    cognito = clients("cognito-idp")
+    client_id = {"UserPoolId": outputs["UserPoolId"], "ClientId": outputs["UserPoolClientId"]}
+    client = cognito.describe_user_pool_client(**client_id)["UserPoolClient"]
+    address = console_url(clients.endpoint, outputs["ApiId"])
+    # MiniStack keeps what an update leaves out; on AWS it would get its default.
+    cognito.update_user_pool_client(
+        **client_id,
+        CallbackURLs=list(dict.fromkeys([*client["CallbackURLs"], f"{address}signed-in"])),
+        LogoutURLs=list(dict.fromkeys([*client["LogoutURLs"], address])),
+    )
 
 
 def _verify_sender(clients: Clients, sender: str) -> None:

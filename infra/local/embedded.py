@@ -77,7 +77,7 @@ class EmbeddedAws:
         shutil.rmtree(self._temporary, ignore_errors=True)  # left behind by one that was killed
         self._temporary.mkdir(parents=True)
         with self._log_path.open("wb") as log:
-            self._process = subprocess.Popen(  # noqa: S603
+            self._process = subprocess.Popen(  # this Python with our module  # noqa: S603
                 [sys.executable, "-m", "infra.local.embedded", str(os.getpid())],
                 cwd=ROOT,
                 env=_environment(folder, port, persist, auth, concurrency) | {"TMPDIR": str(self._temporary)},
@@ -138,7 +138,7 @@ def _environment(folder: Path, port: int, persist: bool, auth: bool, concurrency
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
         "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",  # the embedded AWS takes any
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",

@@ -68,7 +68,8 @@ def suit_policies(template: Template) -> Template:
         properties = resource.get("Properties", {})
         documents = [policy for policy in properties.get("Policies", []) if isinstance(policy, dict)]
         documents += [properties["PolicyDocument"]] if resource["Type"] == "AWS::IAM::Policy" else []
-        for statement in (statement for document in documents for statement in document["Statement"]):
+        documents = [document.get("PolicyDocument", document) for document in documents]  # a role's have names
+        for statement in (statement for document in documents for statement in document.get("Statement", [])):
             if statement["Action"] == ["events:PutEvents"]:
                 statement.pop("Condition", None)
             elif statement["Action"] == ["ses:SendEmail"]:

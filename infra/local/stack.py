@@ -13,14 +13,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra.local.deploy import Clients, Deployed, deploy, ensure_users
+from infra.local.deploy import Clients, Deployed, console_url, deploy, ensure_users
 from infra.local.embedded import REGION, EmbeddedAws, LocalStackError, free_port
 
 API_TIMEOUT_SECONDS = 60.0
 # Settings that an AWS account would have. MiniStack stores mails; GET /_ministack/ses/messages lists them.
 LOCAL_PARAMETERS: Mapping[str, str | int] = {
     "MailSender": "waybill@example.com",
+    "PasswordSignIn": "on",
+    "ManagedLoginVersion": 1,  # MiniStack has no styles for the pages of version 2
+    "AccessTokenMinutes": 1440,  # MiniStack leaves the groups out of a token that managed login renews
     "ApiSnapStart": "off",  # MiniStack takes no snapshots, and its versions with SnapStart are pending at first
+    "DeletionProtection": "off",  # `make reset` deletes everything
     "WorkersPerJob": min(4, os.cpu_count() or 1),  # each invocation is a separate Python process on this machine
 }
 
@@ -78,10 +82,10 @@ def local_stack(
 
 
 def _describe(endpoint: str, outputs: Mapping[str, str], users: dict[str, str]) -> dict[str, Any]:
-    api_url = f"{endpoint}/_aws/execute-api/{outputs['ApiId']}"
+    console = console_url(endpoint, outputs["ApiId"])
     return {
-        "apiUrl": api_url,
-        "consoleUrl": f"{api_url}/console/",
+        "apiUrl": console.removesuffix("/console/"),
+        "consoleUrl": console,
         "endpointUrl": endpoint,
         "region": REGION,
         "dropBucket": outputs["DropBucket"],

@@ -7,6 +7,7 @@ Environment:
     PORT: loopback port, default 4566. Each port has its own state, `.waybill/state-{port}/`.
     ALLOWED_PRIVATE_HOSTS: comma-separated private hosts and networks that exports may be delivered to; `127.0.0.1`
         allows a server on this machine.
+    MACHINE_CLIENTS: the template parameter MachineClients.
 """
 
 from __future__ import annotations
@@ -49,8 +50,11 @@ def _run(port: int) -> None:
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     if is_port_free(port):
         _remove_stack_file(port)  # left behind by a stack that was killed
-    allowed = os.environ.get("ALLOWED_PRIVATE_HOSTS", "")
-    with local_stack(port=port, state=state, parameters={"AllowedPrivateHosts": allowed}) as running:
+    parameters = {
+        "AllowedPrivateHosts": os.environ.get("ALLOWED_PRIVATE_HOSTS", ""),
+        "MachineClients": os.environ.get("MACHINE_CLIENTS") or "{}",
+    }
+    with local_stack(port=port, state=state, parameters=parameters) as running:
         _write_stack_file(running.stack)
         try:
             _say(running)

@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from waybill.entities.repository import EntityRepository
     from waybill.exports.repository import ExportRepository
     from waybill.jobs.active import ActiveJobs
+    from waybill.jobs.audit import AuditTrail
     from waybill.jobs.caller_groups import CallerGroups
     from waybill.jobs.checkups import Checkups
+    from waybill.jobs.daily_mails import DailyMails
     from waybill.jobs.drop_passes import DropPasses
     from waybill.jobs.drops import Drops
     from waybill.jobs.duplicates import Duplicates
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from waybill.jobs.model import Job
     from waybill.jobs.outbox import Outbox
     from waybill.jobs.queue import ImportQueue
+    from waybill.jobs.quotas import Previews, UnfinishedJobs
     from waybill.jobs.removals import Removals
     from waybill.jobs.repository import JobRepository
     from waybill.jobs.running import RunningImports
@@ -138,10 +141,10 @@ class Services:
 
         return Outbox(self.jobs_table, self.clock, self._publish)
 
-    def _publish(self, job: Job) -> bool:
+    def _publish(self, job: Job, done: set[str]) -> bool:
         from waybill.upkeep.announcements import publish
 
-        return publish(self, job)
+        return publish(self, job, done)
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -184,6 +187,12 @@ class Services:
         return Checkups(self.jobs_table, self.clock)
 
     @cached_property
+    def daily_mails(self) -> DailyMails:
+        from waybill.jobs.daily_mails import DailyMails
+
+        return DailyMails(self.jobs_table, self.clock, self.settings.mails_per_day)
+
+    @cached_property
     def drops(self) -> Drops:
         from waybill.jobs.drops import Drops
 
@@ -224,6 +233,24 @@ class Services:
         from waybill.jobs.caller_groups import CallerGroups
 
         return CallerGroups(self.jobs_table, self.clock, self.settings.owner_groups_max_age_days)
+
+    @cached_property
+    def unfinished_jobs(self) -> UnfinishedJobs:
+        from waybill.jobs.quotas import UnfinishedJobs
+
+        return UnfinishedJobs(self.jobs_table, self.clock)
+
+    @cached_property
+    def previews(self) -> Previews:
+        from waybill.jobs.quotas import Previews
+
+        return Previews(self.jobs_table, self.clock)
+
+    @cached_property
+    def audit(self) -> AuditTrail:
+        from waybill.jobs.audit import AuditTrail
+
+        return AuditTrail(self.jobs_table, self.clock, self.ids, self.settings.audit_retention_days)
 
     # The catalogue
 

@@ -8,14 +8,17 @@
     ├── MethodNotAllowed   405    carries the methods that are supported
     ├── Conflict           409    the state does not allow it; carries the actions that it allows
     │   ├── EntityDeleted  409    the entity was deleted, or is being deleted
+    │   ├── FileUnreadable 409    S3 has the file and refuses to hand it out; says why. Job code `source-error`
     │   └── StillRunning   409    an earlier attempt at the same request has not ended; says when to try again
     ├── Gone               410    expired, record still there
     ├── PreconditionFailed 412    `If-Match` names another version than the current one
     ├── TooLarge           413    body or file over a limit
     ├── InvalidRequest     422    well-formed, breaks a rule; carries one problem per member
-    ├── Unavailable        503    a service that the request needs does not respond
+    ├── TooManyRequests    429    more than one caller, or one entity, may have; says when to try again
+    ├── Unavailable        503    what the request needs does not respond, or is too busy; says when to try again
     ├── JobFailed                 ends a job as FAILED with a documented code (never worth a retry)
     └── DeliveryFailed     502    a destination did not accept the file; says whether a retry or a relaunch helps
+    ChecksFailed                  what a registration relies on has changed: its caller says what that was
     LeaseHeld                     another attempt may still be processing the chunk: wait
     Superseded                    this worker lost its chunk to a newer attempt, or the job ended: stop quietly
 
@@ -36,6 +39,8 @@ class WaybillError(Exception):
     code: ClassVar[str] = "internal-error"
     title: ClassVar[str] = "Internal error"
     status: ClassVar[int] = 500
+    #: When the same request may succeed; None where waiting alone does not help.
+    retry_after_seconds: int | None = None
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
@@ -79,6 +84,11 @@ class EntityDeleted(Conflict):
         super().__init__(f"The entity {name} was deleted, or is being deleted.")
 
 
+class FileUnreadable(Conflict):
+    """S3 has a file and refuses to hand it out: for its KMS key, a policy, or how it is stored. `detail` says why, and
+    what to do."""
+
+
 class StillRunning(Conflict):
     #: A few times this is longer than an attempt that died holds its key (`jobs.idempotency.LOCKED`).
     retry_after_seconds = 15
@@ -114,8 +124,20 @@ class InvalidRequest(WaybillError):
         self.problems = tuple(problems)
 
 
+class TooManyRequests(WaybillError):
+    code, title, status = "too-many-requests", "Too many requests", 429
+
+    def __init__(self, detail: str, retry_after_seconds: int) -> None:
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
+
+
 class Unavailable(WaybillError):
     code, title, status = "unavailable", "Not available just now", 503
+
+    def __init__(self, detail: str, retry_after_seconds: int = 60) -> None:
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class JobFailed(WaybillError):
@@ -159,12 +181,13 @@ class DeliveryFailed(WaybillError):
         "connection-lost": (True, True, "Check the server's log"),
         "disk-full": (False, True, "Free space on the server"),
         "auth": (False, True, "Correct the user name, password or key in the secret"),
-        "secret": (False, True, "Correct the secret"),
+        "secret": (False, True, "Correct the secret or the definition"),
         "host-key": (False, True, "Ask the operator for the server's host key and correct the definition"),
         "certificate": (False, True, "Have the certificate renewed, or give the caCertificate that signs it"),
         "host-refused": (False, True, "Use a public host, or ask the operator of this service to allow this one"),
         "permission": (False, True, "Grant the right to write there, and on a server to rename and delete"),
         "not-found": (False, True, "Create the directory or bucket, or correct the definition"),
+        "taken": (False, True, "Move it away, or give the export a file name or a prefix of its own"),
         "exists": (False, True, "Remove the older files"),
         "protocol": (False, False, "The server lacks something that a delivery needs: ask its operator"),
     }
@@ -174,6 +197,10 @@ class DeliveryFailed(WaybillError):
         self.retry_now, self.relaunchable, advice = self.REASONS[reason]
         self.remedy = f"{what} {advice}."
         super().__init__(f"{what} {advice}, then relaunch the export." if self.relaunchable else self.remedy)
+
+
+class ChecksFailed(Exception):
+    """A job was not registered, because one of its caller's checks was false."""
 
 
 class Superseded(Exception):

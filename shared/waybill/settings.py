@@ -27,13 +27,21 @@ class Settings:
     test_destination_function: str
     oidc_issuer: str
     oidc_audience: str
+    oidc_client_id: str  # with which people sign in
+    oidc_scope: str
+    oidc_resource: str
     user_pool_id: str  # empty with an outside issuer
+    password_sign_in: str  # on, off
+    machine_clients: str
     owner_groups_max_age_days: int
     aws_region: str
+    account_id: str
+    foreign_buckets: str  # JSON: {bucket: {owner?, roleArn?, externalId?, kmsKeyArn?}}
     import_retention_seconds: int
     import_minimum_seconds: int
     export_retention_seconds: int
     files_retention_seconds: int
+    audit_retention_days: int
     chunk_bytes: int
     max_upload_bytes: int
     write_connections: int
@@ -42,8 +50,18 @@ class Settings:
     target_tables: str
     allowed_private_hosts: str
     mail_sender: str
+    recipient_domains: str  # with commas between; empty for that of the sender
+    mails_per_day: int
     console_url: str
     aws_endpoint_url: str | None = None
+
+    @property
+    def mail_domains(self) -> frozenset[str]:
+        """The domains that reports are mailed to, in lower case; none when this deployment sends no mail."""
+        if not self.mail_sender:
+            return frozenset()
+        listed = {domain.strip().lower() for domain in self.recipient_domains.split(",")} - {""}
+        return frozenset(listed or {self.mail_sender.rpartition("@")[2].strip(" >").lower()})
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:

@@ -1,4 +1,4 @@
-"""How large things may be that users give, and what Waybill answers.
+"""How large things may be that users give, how many of them there may be, and what Waybill answers.
 
 DynamoDB takes items of 400 KB (409,600 bytes). Documents are stored in items as JSON text: an entity, and in the
 snapshot of a job the entity with the export. Options are stored in the job, and again in its outbox entry. Whatever
@@ -21,10 +21,16 @@ from waybill.errors import TooLarge
 MAX_ENTITY_BYTES = 256 * 1024
 #: Of the definition of an export as JSON.
 MAX_EXPORT_BYTES = 32 * 1024
+#: Of the members of a Table Dialect that nobody reads, as JSON.
+MAX_UNKNOWN_BYTES = 4 * 1024
 #: Of the options of an import as JSON.
 MAX_OPTIONS_BYTES = 64 * 1024
 #: Characters of a job's message. The error log has the whole of it.
 MAX_MESSAGE = 2_000
+#: Jobs of one caller that have not ended, and previews of one in a minute.
+MAX_UNFINISHED_JOBS, MAX_PREVIEWS = 100, 20
+#: Export definitions of one entity.
+MAX_EXPORTS = 500
 #: Of an answer as Lambda counts it. One item more, or the rest of the envelope, stays below the limit.
 ANSWER_BYTES = 5_000_000
 
@@ -51,6 +57,11 @@ def check_size(what: str, value: Any, limit: int) -> None:
     size = len(json_text(value).encode())
     if size > limit:
         raise TooLarge(f"{what} has {size:,} bytes as JSON; the limit is {limit:,}.")
+
+
+def is_larger(value: Any, limit: int) -> bool:
+    """Whether the value's JSON has more bytes than the limit."""
+    return len(json_text(value).encode()) > limit
 
 
 def answer_bytes(text: str) -> int:

@@ -7,6 +7,7 @@ function's answer.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -16,7 +17,7 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 T = TypeVar("T")
 
 NAMESPACE = "Waybill"
-SERVICE = "waybill"
+SERVICE = os.environ.get("POWERTOOLS_SERVICE_NAME", "waybill")  # the stack: two in one account can be told apart
 
 logger = Logger(service=SERVICE)
 

@@ -1,9 +1,14 @@
-"""Moments as text and numbers: RFC 3339 in the API and in items, epoch seconds where DynamoDB's TTL asks for them."""
+"""Moments as text and numbers: RFC 3339 in the API and in items, epoch seconds where DynamoDB's TTL asks for them.
+
+Text and `epoch_milliseconds` cut off what is below a millisecond, both in the same way.
+"""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import overload
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @overload
@@ -29,3 +34,8 @@ def parse_rfc3339(text: str | None) -> datetime | None:
 def from_epoch(seconds: float) -> datetime:
     """An aware UTC datetime."""
     return datetime.fromtimestamp(seconds, tz=UTC)
+
+
+def epoch_milliseconds(moment: datetime) -> int:
+    """Whole milliseconds since 1970, exactly: a float of seconds may come out one below."""
+    return (moment - _EPOCH) // timedelta(milliseconds=1)

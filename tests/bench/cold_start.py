@@ -87,6 +87,7 @@ def environment_of(endpoint: Endpoint, bearer: str) -> dict[str, str]:
         "AWS_ENDPOINT_URL": endpoint.url,
         "OIDC_ISSUER": ISSUER,
         "OIDC_AUDIENCE": AUDIENCE,
+        "MACHINE_CLIENTS": "{}",
         "BEARER": bearer,
     }
 

@@ -71,10 +71,10 @@ def _cells(file: Path) -> list[object]:
         return [json.loads(line) for line in file.read_bytes().splitlines()]
     from zipfile import ZipFile
 
-    from waybill.tabular.xlsx import read_sheet
+    from waybill.tabular.xlsx import XlsxWorkbook
 
     with ZipFile(file) as archive:
-        return [*read_sheet(archive, None, 1).rows]
+        return [*XlsxWorkbook(archive).rows(0)]
 
 
 def _memory(shop: Workshop, endpoint: Endpoint) -> Result:

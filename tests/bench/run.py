@@ -17,6 +17,7 @@ from tests.bench.cold_start import cold_start_benchmarks
 from tests.bench.exports import export_benchmarks
 from tests.bench.imports import Workshop, import_benchmarks
 from tests.bench.measure import ROOT, Failed, Result, table
+from tests.bench.small_file import small_file_benchmarks
 
 OUTPUT = ROOT / ".waybill" / "bench.json"
 
@@ -25,6 +26,7 @@ GROUPS: dict[str, Callable[[Workshop], Iterator[Result]]] = {
     "import": import_benchmarks,
     "export": export_benchmarks,
     "cold-start": cold_start_benchmarks,
+    "small-file": small_file_benchmarks,
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,10 +11,12 @@ from collections.abc import Iterator
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from tests import builders
 from tests.bench import cold_start
 from tests.bench.exports import check_same_rows
 from tests.bench.imports import Workshop
 from tests.bench.measure import Endpoint, Program, Result, null_dynamodb, table
+from tests.bench.small_file import CALLS_GOAL, INVOCATIONS_GOAL, bill_of
 
 ROWS = 600
 
@@ -98,3 +101,24 @@ def test_a_missed_goal_shows_in_the_table_and_in_the_document() -> None:
         "holds": False,
     }
     assert " NO " in table([slow])
+
+
+@pytest.mark.parametrize("options", [{}, {"mode": "insert"}, {"on_error": "all-or-nothing"}], ids=str)
+def test_a_small_file_is_imported_in_two_invocations(options: dict[str, str]) -> None:
+    bill = bill_of(builders.contacts_csv(count=100), **options)
+    assert (bill.invocations, bill.transitions) == ({"start_import": 1, "import_steps/plan": 1}, 3)
+
+
+def test_a_small_file_takes_what_docs_scale_says() -> None:
+    bill = bill_of(builders.contacts_csv(count=100))
+    counted = {
+        "invocations": bill.invocations.total(),
+        "state transitions": bill.transitions,
+        "calls of AWS, without the batches of rows": bill.calls.total(),
+        "write units, without those of the rows": bill.units.total(),
+    }
+    text = (builders.ROOT / "docs/scale.md").read_text()
+    shown = re.findall(r"(?m)^\| ([^|]+) \| \d+ \| (\d+) \|$", text)
+    assert {name: int(figure) for name, figure in shown if name in counted} == counted
+    assert f"| {bill.units.total()} write units |" in text
+    assert bill.invocations.total() <= INVOCATIONS_GOAL and bill.calls.total() <= CALLS_GOAL

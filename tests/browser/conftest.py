@@ -38,7 +38,8 @@ bob = client_fixture("bob")
 
 
 @pytest.fixture(scope="session")
-def browser(stack: LocalStack) -> Iterator[Browser]:
+def browser() -> Iterator[Browser]:
+    need_browser_and_console()
     with sync_playwright() as playwright:
         running = chromium.launch(playwright)
         yield running

@@ -57,5 +57,12 @@ def delivered(stack: LocalStack, prefix: str) -> dict[str, list[str]]:
     }
 
 
+def open_tab(page: Page, name: str) -> None:
+    """Show another tab of the list. The address changes a moment later, and only then the rows."""
+    tab = page.get_by_role("tab", name=name)
+    tab.click()
+    expect(tab).to_have_attribute("aria-selected", "true")
+
+
 def select(page: Page, name: str) -> None:
     page.get_by_role("row").filter(has_text=name).get_by_role("radio").check(force=True)

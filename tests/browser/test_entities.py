@@ -55,6 +55,20 @@ def test_a_table_schema_is_pasted_corrected_where_it_is_wrong_and_saved(visit: V
     assert flaws(page) == []
 
 
+def test_fields_say_in_words_what_they_clean_and_refer_to(visit: Visit, admin: Client) -> None:
+    admin.put_entity("countries", schema={"fields": [{"name": "code"}], "primaryKey": "code"})
+    country = {"name": "country", "clean": ["trim", "upper"], "values": {"UK": "GB"}, "default": "BE"}
+    keys = [{"fields": "country", "reference": {"resource": "countries", "fields": "code"}}]
+    schema = {"fields": [{"name": "id"}, country], "primaryKey": "id", "foreignKeys": keys}
+    admin.put_entity("worded", schema=schema, permissions={"view": ["sales"]})
+    page = visit("entities/worded/schema", user="alice")
+    row = page.get_by_role("row").filter(has_text="country")
+    for words in ("must name a record of countries", "letters become upper case", "“UK” is read as “GB”"):
+        expect(row.get_by_text(words)).to_be_visible()
+    expect(row.get_by_text("a missing value is read as “BE”")).to_be_visible()
+    assert flaws(page) == []
+
+
 def test_text_that_is_not_json_is_not_sent(visit: Visit, admin: Client) -> None:
     page = visit("entities/new")
     page.get_by_label("Name").fill("unsaid")

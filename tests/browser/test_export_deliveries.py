@@ -15,9 +15,9 @@ from infra.local.stack import LocalStack
 from tests.browser.axe import flaws
 from tests.browser.builders import CONTACTS, contacts_csv, start_import
 from tests.browser.chromium import Visit
-from tests.browser.exports_screen import choose, delivered, go_on, select, wizard
+from tests.browser.exports_screen import choose, delivered, go_on, open_tab, select, wizard
 from tests.e2e.client import Client
-from tests.partner_servers import PASSWORD, USER, host_key_line, sftp_server
+from tests.partner_servers import SECRET, host_key_line, sftp_server
 
 
 def mails(stack: LocalStack, recipient: str) -> list[dict[str, Any]]:
@@ -76,7 +76,7 @@ def test_a5_a15_a17_each_run_sends_what_is_new_and_people_a_report(
     assert len(files[first["fileName"]]) == 4
     assert sorted(files[second["fileName"]]) == ["1,new@example.com,8", "9,p9@example.com,1", "id,email,spend"]
 
-    page.get_by_role("tab", name="Finished").click()
+    open_tab(page, "Finished")
     select(page, "a5 changes")
     page.get_by_role("button", name="View report").click()
     dialog = page.get_by_role("dialog")
@@ -91,7 +91,7 @@ def test_a5_a15_a17_each_run_sends_what_is_new_and_people_a_report(
     for recipient in ("a17@example.com", "a17b@example.com"):
         found = mails(stack, recipient)
         assert len(found) == 2
-        assert all("a5 changes" in mail["Subject"] for mail in found)
+        assert all(mail["Subject"].startswith("Waybill: export of a5 ") for mail in found)
         text = json.dumps(found)
         assert first["fileName"] in text and second["fileName"] in text
 
@@ -102,7 +102,8 @@ def test_a15_a16_a_destination_is_tested_mended_and_the_failed_run_relaunched(
     admin.put_entity("a15", **CONTACTS)
     admin.wait(start_import(admin, "a15", "in.csv", contacts_csv(5)))
     secrets = stack.clients("secretsmanager")
-    secrets.create_secret(Name="waybill/a15", SecretString=json.dumps({"username": USER, "password": "wrong"}))
+    secret = SECRET | {"host": "127.0.0.1", "entities": ["a15"]}
+    secrets.create_secret(Name="waybill/a15", SecretString=json.dumps(secret | {"password": "wrong"}))
     key = asyncssh.generate_private_key("ssh-ed25519")
     with sftp_server(tmp_path, [key]) as server:
         page = visit("exports")
@@ -142,7 +143,7 @@ def test_a15_a16_a_destination_is_tested_mended_and_the_failed_run_relaunched(
         failed = admin.wait(admin.find_job(entity="a15", process="export")["jobId"])
         assert failed["error"]["message"].startswith("auth: ")
 
-        page.get_by_role("tab", name="Finished").click()
+        open_tab(page, "Finished")
         select(page, "a15 out")
         expect(page.get_by_role("button", name="Download")).to_be_disabled()
         page.get_by_role("button", name="View report").click()
@@ -151,9 +152,7 @@ def test_a15_a16_a_destination_is_tested_mended_and_the_failed_run_relaunched(
         for label in ("Status", "Start", "End", "Duration", "File name", "Rows exported"):
             expect(dialog.get_by_text(label, exact=True)).to_be_visible()
         assert flaws(page) == []
-        secrets.put_secret_value(
-            SecretId="waybill/a15", SecretString=json.dumps({"username": USER, "password": PASSWORD})
-        )
+        secrets.put_secret_value(SecretId="waybill/a15", SecretString=json.dumps(secret))
         dialog.get_by_role("button", name="Relaunch").click()
         expect(page.get_by_text("The run was started again")).to_be_visible()
         child = admin.wait(admin.find_job(entity="a15", process="export", status="COMPLETED")["jobId"])

@@ -90,6 +90,43 @@ def test_k1_columns_that_the_entity_does_not_take_are_named_before_the_import(
     expect(page.get_by_role("row").filter(has_text="k1c")).to_contain_text('extra-label: Label "note"')
 
 
+def test_a_file_that_lacks_fields_is_proposed_to_merge_and_keeps_them(
+    visit: Visit, admin: Client, tmp_path: Path
+) -> None:
+    admin.put_entity("k1m", **CONTACTS)
+    path = tmp_path / "people.csv"
+    path.write_text("id,email,spend\n1,a@example.com,5\n")
+    page = visit("imports")
+    choose_file(page, path, "k1m")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("Records that exist are replaced: an empty cell empties its field.")).to_be_visible()
+    dialog.get_by_role("button", name="Start import").click()
+    expect(dialog).to_be_hidden()
+    admin.wait(admin.find_job(entity="k1m")["jobId"])
+    path.write_text("id,email\n1,new@example.com\n2,\n")
+    choose_file(page, path, "k1m")
+    mode = dialog.get_by_role("button", name="Mode")
+    expect(mode).to_contain_text("Add or change")
+    expect(dialog.get_by_text("In records that exist, spend stays as before; an empty cell empties")).to_be_visible()
+    mode.click()
+    page.get_by_role("option", name="Add or replace").click()
+    expect(dialog.get_by_text("spend of records that exist will be emptied")).to_be_visible()
+    mode.click()
+    page.get_by_role("option", name="Add or change").click()
+    dialog.get_by_role("button", name="Empty cells").click()
+    page.get_by_role("option", name="Leave the field as it is").click()
+    assert flaws(page) == []
+    dialog.get_by_role("button", name="Start import").click()
+    expect(dialog).to_be_hidden()
+    job = admin.wait(admin.find_job(entity="k1m")["jobId"])
+    assert (job["mode"], job["blanks"], job["warnings"]) == ("merge", "keep", [])
+    records = admin.get("/entities/k1m/records")["items"]
+    assert sorted(records, key=lambda record: record["id"]) == [
+        {"id": 1, "email": "new@example.com", "spend": 5},
+        {"id": 2, "email": None, "spend": None},
+    ]
+
+
 def test_k1_a_sheet_of_an_excel_file_is_chosen_previewed_tested_in_a_dry_run_and_imported(
     visit: Visit, admin: Client, tmp_path: Path
 ) -> None:
@@ -207,6 +244,7 @@ def test_k3_the_list_refreshes_by_itself_and_cheaply(visit: Visit, admin: Client
     page.evaluate("Object.defineProperty(document, 'hidden', {configurable: true, get: () => true})")
     page.evaluate("Object.defineProperty(document, 'visibilityState', {configurable: true, get: () => 'hidden'})")
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    page.wait_for_timeout(1_000)  # what was asked before is answered
     asked.clear()
     page.clock.run_for(600_000)
     assert asked == []

@@ -12,6 +12,13 @@ from tests.browser.chromium import Visit
 from tests.browser.exports_screen import PERIODIC, create, select
 from tests.e2e.client import Client
 
+#: Nothing comes in between: the pause in typing, after which it is written into the address, is not over.
+TYPE_AND_GO_BACK = """(box, text) => {
+    Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, "value").set.call(box, text);
+    box.dispatchEvent(new Event("input", {bubbles: true}));
+    history.back();
+}"""
+
 
 def test_links_into_the_console_and_the_back_button(visit: Visit, admin: Client) -> None:
     admin.put_entity("deep", **CONTACTS)
@@ -29,9 +36,14 @@ def test_links_into_the_console_and_the_back_button(visit: Visit, admin: Client)
     page.get_by_role("link", name="Status", exact=True).click()
     page.get_by_role("searchbox").fill("deep.csv")
     expect(page).to_have_url(re.compile("q=deep.csv"))
-    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")  # is drawn
-    page.go_back()
+    page.go_back()  # perhaps before the address is drawn
     expect(page.get_by_role("searchbox")).to_have_value("")
+    page.go_forward()
+    expect(page.get_by_role("searchbox")).to_have_value("deep.csv")
+    page.get_by_role("searchbox").evaluate(TYPE_AND_GO_BACK, "deep.csv and more")
+    expect(page.get_by_role("searchbox")).to_have_value("")
+    page.wait_for_timeout(600)  # twice the pause after which typing is written
+    expect(page).not_to_have_url(re.compile("q="))
     page.go_forward()
     expect(page.get_by_role("searchbox")).to_have_value("deep.csv")
     page.evaluate("history.pushState(null, '', 'nowhere'); dispatchEvent(new PopStateEvent('popstate'))")

@@ -12,7 +12,7 @@ from infra.local.stack import LocalStack
 from tests.browser.axe import flaws
 from tests.browser.builders import CONTACTS, contacts_csv, start_import
 from tests.browser.chromium import Visit
-from tests.browser.exports_screen import PERIODIC, choose, create, delivered, go_on, select, wizard
+from tests.browser.exports_screen import PERIODIC, choose, create, delivered, go_on, open_tab, select, wizard
 from tests.e2e.client import Client
 
 
@@ -45,7 +45,7 @@ def test_a1_a3_a14_the_wizard_makes_an_export_that_is_downloaded(visit: Visit, a
     assert flaws(page) == []
     page.get_by_role("button", name="Activate").click()
     expect(page.get_by_text("The export was activated")).to_be_visible()
-    page.get_by_role("tab", name="Finished").click()
+    open_tab(page, "Finished")
     expect(page.get_by_role("row").filter(has_text="A1 <b>export</b>")).to_contain_text("Completed")
     select(page, "A1 <b>export</b>")
     with page.expect_download() as download:
@@ -127,7 +127,7 @@ def test_a9_a11_copies_and_definitions_of_what_is_scheduled_running_and_finished
     # Nobody listens on this port: a run that is tried again, for a minute.
     server = {"kind": "sftp", "host": "127.0.0.1", "port": 9, "directory": "/in", "secretId": "waybill/a9"}
     key = {"hostKey": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJ0Zr0vHqvyAC3HgFjLNT3uLmYyqx6QgCMvnXIzG5lN"}
-    secret = json.dumps({"username": "u", "password": "never shown"})
+    secret = json.dumps({"username": "u", "password": "never shown", "host": "127.0.0.1", "entities": ["a9"]})
     secrets = stack.clients("secretsmanager")
     secrets.create_secret(Name="waybill/a9", SecretString=secret)
     create(admin, "a9 running", "a9", activate=True, destination=server | key)
@@ -138,7 +138,7 @@ def test_a9_a11_copies_and_definitions_of_what_is_scheduled_running_and_finished
         ("Finished", "a9 finished", ["Download", "id"]),
         ("Scheduled", "a9 scheduled", ["Every day at 02:30 (Europe/Brussels)", "a9@example.com"]),
     ]:
-        page.get_by_role("tab", name=tab).click()
+        open_tab(page, tab)
         select(page, name)
         page.get_by_role("button", name="View definition").click()
         for text in texts:
@@ -206,7 +206,7 @@ def test_a4_a11_a12_a13_a_schedule_runs_is_viewed_and_paused(visit: Visit, stack
     page.get_by_role("button", name="Run now").click()
     expect(page.get_by_text("A run has started")).to_be_visible()
     admin.wait(admin.find_job(entity="a12", process="export")["jobId"])
-    page.get_by_role("tab", name="Finished").click()
+    open_tab(page, "Finished")
     expect(page.get_by_role("row").filter(has_text="a12 nightly")).to_contain_text("Completed")
     [(name, lines)] = delivered(stack, "a12").items()
     assert name.startswith("a12_20") and lines[0] == "id,email,spend"
@@ -216,7 +216,7 @@ def test_a4_a11_a12_a13_a_schedule_runs_is_viewed_and_paused(visit: Visit, stack
         button = page.get_by_role("button", name=name, exact=True)
         expect(button).to_be_enabled() if is_possible else expect(button).to_be_disabled()
     expect(page.get_by_role("button", name="Delete")).to_have_count(0)
-    page.get_by_role("tab", name="Scheduled").click()
+    open_tab(page, "Scheduled")
     select(page, "a12 nightly")
     for name in ("Delete", "Edit"):
         expect(page.get_by_role("button", name=name)).to_have_count(0)
@@ -239,7 +239,7 @@ def test_a6_a7_what_the_back_office_set_up(visit: Visit, admin: Client, alice: C
     select(page, "a6 flow")
     for name in ("View definition", "Unschedule", "Run now", "Copy"):
         expect(page.get_by_role("button", name=name, exact=True)).to_be_disabled()
-    page.get_by_role("tab", name="Finished").click()
+    open_tab(page, "Finished")
     select(page, "a6 flow")
     for name in ("Download", "View definition", "Copy"):
         expect(page.get_by_role("button", name=name, exact=True)).to_be_disabled()
@@ -247,7 +247,7 @@ def test_a6_a7_what_the_back_office_set_up(visit: Visit, admin: Client, alice: C
     page.get_by_role("button", name="View report").click()
     expect(dialog.get_by_text("Completed", exact=True)).to_be_visible()
     dialog.get_by_role("button", name="Close").last.click()
-    page.get_by_role("tab", name="Scheduled").click()
+    open_tab(page, "Scheduled")
     select(page, "a7 flow")
     page.get_by_role("button", name="View definition").click()
     for value in ("id, email, spend", "Transfer box, a7", "ops@example.com"):
@@ -259,7 +259,7 @@ def test_a6_a7_what_the_back_office_set_up(visit: Visit, admin: Client, alice: C
     expect(page.get_by_role("radio", name="Incremental custom")).to_have_count(0)
     page.get_by_role("button", name="Keep as draft").click()
     expect(page.get_by_role("row").filter(has_text="a7 flow (copy)")).to_contain_text("Incremental")
-    page.get_by_role("tab", name="Scheduled").click()
+    open_tab(page, "Scheduled")
     select(page, "a7 flow")
     page.get_by_role("button", name="Unschedule").click()
     expect(dialog.get_by_text("This cannot be undone")).to_be_visible()

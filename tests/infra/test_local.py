@@ -50,6 +50,24 @@ def test_unchanged_code_makes_the_same_zip_file(tmp_path: Path) -> None:
     assert zip_folder(folder) != first
 
 
+def test_two_that_install_packages_at_once_install_them_once(tmp_path: Path) -> None:
+    """The workers of a test run do; `npm ci` begins by removing what another has half installed."""
+    folder, programs = tmp_path / "folder", tmp_path / "bin"
+    folder.mkdir()
+    programs.mkdir()
+    (folder / "package-lock.json").write_text("{}")
+    (programs / "node").write_text("#!/bin/sh\necho v99.0.0\n")
+    (programs / "npm").write_text("#!/bin/sh\nsleep 0.5\nmkdir node_modules && echo installed >>installed\n")
+    for program in programs.iterdir():
+        program.chmod(0o755)
+    environment = os.environ | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+    script = "import sys, pathlib, infra.local.console as c; c.install_packages(pathlib.Path(sys.argv[1]))"
+    command = [sys.executable, "-c", script, str(folder)]
+    at_once = [subprocess.Popen(command, cwd=ROOT, env=environment) for _ in range(3)]
+    assert [process.wait(timeout=60) for process in at_once] == [0, 0, 0]
+    assert (folder / "installed").read_text() == "installed\n"
+
+
 def test_make_help_lists_every_target() -> None:
     text = (ROOT / "Makefile").read_text()
     [phony] = [line.removeprefix(".PHONY: ").split() for line in text.splitlines() if line.startswith(".PHONY:")]

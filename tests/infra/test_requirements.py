@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
 
 import pytest
 
 from infra.local.embedded import ROOT
 
 FOLDER = ROOT / "requirements"
-NAMES = ("layer", "local", "dev", "sam", "console", "mutation")
+NAMES = ("layer", "local", "dev", "sam", "console", "mutation", "checkov", "fuzz")
 
 
 def pins(name: str) -> dict[tuple[str, str], str]:
@@ -34,3 +36,16 @@ def test_every_requirement_is_pinned_and_hashed(name: str) -> None:
     assert len(blocks) == len(pins(name))
     assert all("--hash=sha256:" in block for block in blocks)
     assert "://" not in text
+
+
+def test_packages_of_node_run_no_code_when_they_are_installed() -> None:
+    """Also where somebody types `npm ci`; all versions are locked with their hashes."""
+    listed = subprocess.run(
+        ["git", "ls-files", "*package-lock.json"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    locks = [ROOT / line for line in listed.stdout.splitlines()]
+    assert len(locks) >= 5
+    for lock in locks:
+        assert "ignore-scripts=true" in lock.with_name(".npmrc").read_text().splitlines()
+        packages = json.loads(lock.read_text())["packages"]
+        assert all(package.get("integrity", "").startswith("sha") for name, package in packages.items() if name), lock

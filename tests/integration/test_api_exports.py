@@ -336,6 +336,26 @@ def test_reports_and_relaunches_of_custom_flows_belong_to_the_back_office(api: A
     assert api("POST", f"/jobs/{jobs['INCREMENTAL']}/relaunch").status == 202
 
 
+def test_a_run_is_not_repeated_when_its_export_has_moved_to_another_entity(api: Api) -> None:
+    """Whoever may export the other entity would have the rows of this one sent to a destination of theirs."""
+    api.put_contacts()
+    api.put_contacts("orders", permissions={"view": ["sales"], "export": ["ops"]})
+    path = f"/exports/{api('POST', '/exports', body=EXPORT | PERIODIC).json['exportId']}"
+    assert api("POST", f"{path}/activate").status == 200
+    job = api.services.jobs.begin(api("POST", f"{path}/run").json["jobId"])
+    fail_run(api.services, job, "delivery-failed", "timeout: nobody answered")
+    assert api("GET", f"/jobs/{job.job_id}/report").json["relaunchable"]
+    assert api("POST", f"{path}/unschedule").status == 200
+    moved = EXPORT | PERIODIC | {"entity": "orders", "destination": {"kind": "s3", "prefix": "mine"}}
+    assert api("PUT", path, body=moved).status == 200
+    assert api("GET", f"/jobs/{job.job_id}/report").json["relaunchable"] is False
+    refused = api("POST", f"/jobs/{job.job_id}/relaunch")
+    assert refused.status == 409 and "of another entity now" in refused.json["detail"]
+    assert api.services.exports.get(path.rpartition("/")[2]).running is None
+    assert api("PUT", path, body=EXPORT | PERIODIC).status == 200  # back again
+    assert api("POST", f"/jobs/{job.job_id}/relaunch").status == 202
+
+
 def test_who_sees_which_export(api: Api) -> None:
     api.put_contacts()
     assert api("POST", "/exports", SALES, body=EXPORT).status == 403

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -32,7 +33,11 @@ def test_public_routes_need_no_token(api: Api) -> None:
         "issuer": settings.oidc_issuer,
         "clientId": AUDIENCE,
         "region": "us-east-1",
-        "endpoint": settings.aws_endpoint_url,
+        "endpoint": None,
+        "metadataUrl": f"{settings.oidc_issuer}/.well-known/openid-configuration",
+        "scope": "openid profile email",
+        "resource": None,
+        "passwordSignIn": False,
     }
 
 
@@ -126,7 +131,14 @@ def test_unexpected_errors_say_nothing_internal(
 
 
 def test_malformed_paging(api: Api) -> None:
-    for query in ({"limit": "0"}, {"limit": "101"}, {"limit": "x"}, {"limit": "²"}, {"nextToken": "%"}):
+    for query in (
+        {"limit": "0"},
+        {"limit": "101"},
+        {"limit": "x"},
+        {"limit": "²"},
+        {"nextToken": "%"},
+        {"nextToken": "A" * 20_000},
+    ):
         for path in ("/jobs", "/entities", "/exports"):
             assert api("GET", path, query=query).status == 400, (path, query)
 
@@ -143,6 +155,45 @@ def test_addresses_follow_the_request(api: Api) -> None:
     assert log_of(host="a1b2c3d4e5.execute-api.localhost:4566") == "http://a1b2c3d4e5.execute-api.localhost:4566"
     assert log_of(**{"x-forwarded-host": "evil.example"}).startswith("http://127.0.0.1")
     assert log_of(**{"x-forwarded-host": "api.example.com"}).startswith("https://api.example.com")
+
+
+def test_links_and_the_description_have_the_domain_that_was_called(api: Api) -> None:
+    """A domain of one's own is the one that the gateway names, without a stage in the path."""
+    api.put_contacts()
+    job = api.add_finished()
+    api("GET", f"/jobs/{job.job_id}")  # connects to the endpoint that AWS does not have
+    api.services.settings = replace(api.services.settings, aws_endpoint_url=None)
+    link = api("GET", f"/jobs/{job.job_id}", domain="waybill.example.com").json["links"]["errorLog"]
+    assert link == f"https://waybill.example.com/v1/jobs/{job.job_id}/error-log"
+    assert api("GET", "/openapi.json", domain="waybill.example.com").json["servers"] == [
+        {"url": "https://waybill.example.com"}
+    ]
+
+
+FOREIGN_HOSTS = ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "localhost@evil.example", ""]
+FOREIGN_HOSTS += [
+    "127.0.0.1:80@evil.example",
+    "localhost/evil.example?",
+    "evil.example#localhost",
+    "evil.example:localhost",
+]
+
+
+def test_no_header_decides_where_links_lead(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The attack: a `Host` of one's own, in answers that others are shown from a cache or a log."""
+    api.put_contacts()
+    job = api.add_finished()
+    path = f"/jobs/{job.job_id}"
+    endpoint = str(api.services.settings.aws_endpoint_url)
+    for host in FOREIGN_HOSTS:
+        answer = api("GET", path, headers={"host": host})
+        assert answer.json["links"]["errorLog"].startswith(f"{endpoint}/_aws/execute-api/a1b2c3d4e5/v1/"), host
+        assert "evil" not in answer.text
+    monkeypatch.setattr(api.services, "settings", replace(api.services.settings, aws_endpoint_url=None))
+    for host in [*FOREIGN_HOSTS, "localhost", "127.0.0.1:4566"]:
+        answer = api("GET", path, headers={"host": host})
+        own = "https://a1b2c3d4e5.execute-api.us-east-1.amazonaws.com/v1/"
+        assert answer.json["links"]["errorLog"].startswith(own), host
 
 
 def test_unknown_ids(api: Api) -> None:

@@ -24,6 +24,7 @@ from tests.api_builders import (
 )
 from tests.lost_replies import ALL, lost_replies
 from waybill.aws.dynamodb import to_attributes
+from waybill.jobs import repository
 
 
 def test_an_upload_is_for_the_entity_that_it_was_made_for(api: Api) -> None:
@@ -77,7 +78,8 @@ def test_a_look_at_an_upload_before_its_import(api: Api) -> None:
     assert answer.json["labels"] == ["Id", "vip"]
     assert answer.json["fields"] == ["contact_id", "vip"]
     assert [error["fieldName"] for error in answer.json["rows"][0]["errors"]] == ["vip"]
-    answer = api("POST", path, OPS, body={"columns": {"Id": "no_field"}, "dryRun": True, "mode": "merge"})
+    assert answer.json["warnings"] == []
+    answer = api("POST", path, OPS, body={"columns": {"Id": "no_field"}, "dryRun": True, "mode": "blend"})
     assert (answer.status, sorted(answer.pointers)) == (422, ["#/columns/Id", "#/dryRun", "#/mode"])
     assert api("POST", path, ALICE, body={}).status == 404
     assert api("POST", "/uploads/x/preview", OPS, body={}).status == 400
@@ -120,6 +122,9 @@ def test_who_may_import(api: Api) -> None:
 
 WRONG_OPTIONS: list[tuple[dict[str, Any], str]] = [
     ({"mode": "replace"}, "#/mode"),
+    ({"mode": "merge", "blanks": "ignore"}, "#/blanks"),
+    ({"mode": "merge", "blanks": ["keep"]}, "#/blanks"),
+    ({"blanks": "keep"}, "#/blanks"),
     ({"onError": "cry"}, "#/onError"),
     ({"onError": ["skip"]}, "#/onError"),
     ({"maxErrors": 0}, "#/maxErrors"),
@@ -146,7 +151,8 @@ def test_wrong_import_options(api: Api) -> None:
 @pytest.mark.parametrize(
     ("options", "shown"),
     [
-        ({"mode": "delete"}, {"mode": "delete"}),
+        ({"mode": "delete"}, {"mode": "delete", "blanks": "clear"}),
+        ({"mode": "merge", "blanks": "keep"}, {"mode": "merge", "blanks": "keep"}),
         ({"onError": "abort", "maxErrors": 3}, {"onError": "abort"}),
         ({"dryRun": True}, {"dryRun": True}),
         ({"unescapeFormulas": True}, {"mode": "upsert"}),
@@ -209,6 +215,25 @@ def test_a_key_that_is_none(api: Api) -> None:
     for key in ("", "a b", "ключ", "x" * 256, "a\nb"):
         assert api("POST", "/imports", **keyed(upload_id, key)).status == 400, key
     assert api("POST", "/imports", **keyed(upload_id, '"8e03978e-40d5-43dd-bc93-6894a57f9324"')).status == 202
+
+
+@pytest.mark.parametrize("path", ["/imports", "/EntityImport/{}/import"])
+def test_an_import_that_others_overtake_all_the_time_is_told_when_to_try_again(
+    api: Api, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """409 would say that the upload was imported already."""
+    api.put_contacts()
+    assert api("POST", "/imports", body={"uploadId": api.upload()}).status == 202
+    upload_id = api.upload()
+    request: dict[str, Any] = {"headers": {"idempotency-key": "k-1"}}
+    request |= {"body": {"uploadId": upload_id}} if path == "/imports" else {}
+    path = path.format(upload_id)
+    with monkeypatch.context() as patch:
+        patch.setattr(repository, "after_newest", lambda table, entity_uid, now: now)
+        answer = api("POST", path, **request)
+    assert (answer.status, answer.headers.get("Retry-After")) == (503, "2"), answer.text
+    assert api("POST", path, **request).status in (201, 202)
+    assert len(api("GET", "/jobs").json["items"]) == 2
 
 
 def test_a_request_at_work_holds_its_key_and_a_dead_one_does_not(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

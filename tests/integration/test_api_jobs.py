@@ -271,11 +271,14 @@ JOB_ROUTES = [
     ("POST", "/stop"),
     ("POST", "/relaunch"),
     ("GET", "/errors"),
+    ("GET", "/rejected-rows"),
+    ("POST", "/rejected-rows/check"),
     ("GET", "/error-log"),
     ("GET", "/rejects"),
     ("GET", "/download"),
     ("GET", "/report"),
 ]
+BODIES = {"/rejected-rows/check": {"rows": [{"rowNumber": 4, "cells": {"contact_id": "c3"}}]}}
 
 
 def test_every_route_of_a_job_is_tested_here(api: Api) -> None:
@@ -289,21 +292,22 @@ def test_expired_is_gone_at_once(api: Api) -> None:
     job = api.add_finished()
     api.later(hours=49)  # the files go first
     assert api("GET", f"/jobs/{job.job_id}").json["links"] == {"errorLog": None, "rejects": None, "download": None}
-    for file in ("errors", "error-log", "rejects", "download"):
+    for file in ("errors", "rejected-rows", "error-log", "rejects", "download"):
         assert api("GET", f"/jobs/{job.job_id}/{file}").status == 410, file
     assert api("POST", f"/jobs/{job.job_id}/relaunch").status == 410
     assert api("GET", f"/jobs/{job.job_id}/report").status == 200
     api.later(hours=24)
     for who, status in ((ALICE, 410), (BOB, 404)):  # what was never for his eyes has not expired for him either
         for method, action in JOB_ROUTES:
-            assert api(method, f"/jobs/{job.job_id}{action}", who).status == status, (method, action)
+            answer = api(method, f"/jobs/{job.job_id}{action}", who, body=BODIES.get(action))
+            assert answer.status == status, (method, action)
     failed = api("POST", "/jobs/delete", body={"jobIds": [job.job_id]}).json["failed"]
     assert [entry["status"] for entry in failed] == [410]
     assert api("GET", "/jobs").json["items"] == []
     assert api("GET", f"/EntityImport/{job.job_id}/status").status == 404
     api.services.jobs.delete(removal_item(job))  # as DynamoDB's TTL does one day
     for method, action in JOB_ROUTES:
-        assert api(method, f"/jobs/{job.job_id}{action}").status == 404, (method, action)
+        assert api(method, f"/jobs/{job.job_id}{action}", body=BODIES.get(action)).status == 404, (method, action)
 
 
 def test_pages_stay_stable_while_jobs_come_and_go(api: Api) -> None:

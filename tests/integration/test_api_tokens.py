@@ -18,6 +18,7 @@ from tests.api_builders import AUDIENCE, Issuer, http_event, load_function
 from tests.builders import settings
 from waybill.aws.documents import DocumentUnavailable, get_json
 from waybill.bootstrap import Services
+from waybill.jobs import machine_clients
 
 tokens = load_function("api", "tokens")
 jws = load_function("api", "jws")
@@ -33,7 +34,16 @@ def issuer() -> Iterator[Issuer]:
 def me(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
     """GET /v1/me with an Authorization header."""
     module = load_function("api")
-    services = Services(settings("http://127.0.0.1:9", oidc_issuer=issuer.url, user_pool_id="us-east-1_test"))
+    services = Services(
+        settings(
+            "http://127.0.0.1:9",
+            oidc_issuer=issuer.url,
+            user_pool_id="us-east-1_test",
+            machine_clients='{"nightly": ["ops"], "sub:c0ffee": ["sales"]}',
+        )
+    )
+    # What is left to the caller is kept in a table, which knows nothing of them.
+    monkeypatch.setattr(services.dynamodb, "call", lambda operation, request: {})
     verifier = tokens.TokenVerifier.from_settings(services.settings)
     monkeypatch.setattr(module, "services", lambda: services)
     monkeypatch.setattr(module, "verifier", lambda: verifier)
@@ -53,7 +63,8 @@ def oauth(answer: Any) -> str:
 def test_bearer_token_says_who_i_am_and_my_groups(issuer: Issuer, me: Callable[..., dict[str, Any]]) -> None:
     answer = me(f"Bearer {issuer.token('alice', ('sales', 'ops'))}")
     assert answer["statusCode"] == 200
-    assert json.loads(answer["body"]) == {"name": "alice", "subject": "alice-subject", "groups": ["ops", "sales"]}
+    said = json.loads(answer["body"])
+    assert (said["name"], said["subject"], said["groups"]) == ("alice", "alice-subject", ["ops", "sales"])
 
 
 @pytest.mark.parametrize(
@@ -350,6 +361,82 @@ def test_shapes_of_groups(
     given = jws.parse(issuer.token(**{"cognito:groups": None})).claims | claims
     answer = me(f"Bearer {jwt.encode(given, issuer.key, 'RS256', {'kid': issuer.key_id})}")
     assert (answer["statusCode"], json.loads(answer["body"])["groups"]) == (200, groups)
+
+
+# Machine clients
+
+# As Cognito writes what `client_credentials` gives: no audience, no user name, no groups.
+COGNITO_MACHINE: dict[str, Any] = {
+    "sub": "nightly",
+    "client_id": "nightly",
+    "scope": "other/read waybill/api",
+    "username": None,
+    "cognito:groups": None,
+}
+OUTSIDE: dict[str, Any] = {"token_use": None, "username": None, "cognito:groups": None, "aud": AUDIENCE}
+
+
+@pytest.mark.parametrize(
+    ("claims", "name", "groups"),
+    [
+        (COGNITO_MACHINE, "client:nightly", ["ops"]),
+        (OUTSIDE | {"sub": "nightly", "client_id": "nightly"}, "client:nightly", ["ops"]),  # RFC 9068
+        (OUTSIDE | {"sub": "nightly@clients", "client_id": None, "azp": "nightly"}, "client:nightly", ["ops"]),  # Auth0
+        (OUTSIDE | {"sub": "nightly", "client_id": None, "cid": "nightly"}, "client:nightly", ["ops"]),  # Okta
+        (OUTSIDE | {"sub": "c0ffee", "client_id": None, "azp": "b1b2"}, "client:sub:c0ffee", ["sales"]),  # Keycloak
+    ],
+    ids=["Cognito", "RFC 9068", "Auth0", "Okta", "by subject"],
+)
+def test_a_program_speaks_for_itself_with_the_groups_that_the_parameter_gives_it(
+    issuer: Issuer, me: Callable[..., dict[str, Any]], claims: dict[str, Any], name: str, groups: list[str]
+) -> None:
+    answer = me(f"Bearer {issuer.token(**claims)}")
+    assert answer["statusCode"] == 200, answer["body"]
+    said = json.loads(answer["body"])
+    assert (said["name"], said["subject"], said["groups"]) == (name, name, groups)
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        COGNITO_MACHINE | {"sub": "unknown", "client_id": "unknown"},
+        COGNITO_MACHINE | {"cognito:groups": ["admin"], "sub": "unknown", "client_id": "unknown"},
+        COGNITO_MACHINE | {"scope": "other/read"},  # a token for another service, which it could send on to this one
+        COGNITO_MACHINE | {"scope": None},
+        COGNITO_MACHINE | {"token_use": "id"},
+        COGNITO_MACHINE | {"iss": "https://somebody.else.example"},
+        OUTSIDE | {"sub": "nightly", "client_id": "nightly", "aud": "other"},
+        OUTSIDE | {"sub": "nightly", "client_id": "nightly", "aud": None},
+        OUTSIDE | {"sub": "unknown", "azp": "unknown", "client_id": None},
+    ],
+    ids=str,
+)
+def test_other_programs_and_tokens_for_other_services_are_refused(
+    issuer: Issuer, me: Callable[..., dict[str, Any]], claims: dict[str, Any]
+) -> None:
+    assert me(f"Bearer {issuer.token(**claims)}")["statusCode"] == 401
+
+
+def test_nobody_gets_a_programs_groups_by_using_its_client_or_its_name(
+    issuer: Issuer, me: Callable[..., dict[str, Any]]
+) -> None:
+    for claims in (
+        {"client_id": None, "azp": "nightly", "aud": AUDIENCE},
+        {"username": "client:nightly"},
+        {"username": "nightly"},
+    ):
+        person = json.loads(me(f"Bearer {issuer.token('eve', **claims)}")["body"])
+        assert (person["subject"], person["groups"]) == ("eve-subject", []), claims
+        assert not person["name"].startswith("client:")
+    for subject in ("client:nightly", "sub:c0ffee", "client:sub:c0ffee"):
+        answer = me(f"Bearer {issuer.token('eve', sub=subject)}")
+        assert answer["statusCode"] == 401 or json.loads(answer["body"])["groups"] == [], subject
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"a": "ops"}', '{"a": [1]}', '{"a": [""]}', '"a"'])
+def test_a_map_of_machine_clients_that_is_none_is_refused_whole(text: str) -> None:
+    with pytest.raises(ValueError):
+        machine_clients.parse(text)
 
 
 # Where the keys are

@@ -35,9 +35,9 @@ def is_there(services: Services) -> bool:
 
 
 def kept_after_the_deletion(services: Services, clock: builders.Clock) -> int:
-    """For how many seconds the one drop record stays, which names no job."""
+    """For how many seconds the record of the newest drop stays, which names no job."""
     items = services.dynamodb.call("Scan", {"TableName": services.settings.jobs_table})["Items"]
-    (record,) = (item for item in items if item["pk"]["S"].startswith("DROP#"))
+    (record,) = (item for item in items if item["pk"]["S"].startswith("DROP#") and item["sk"]["S"] == "LATEST")
     assert "jobId" not in record
     return int(record["expiresAt"]["N"]) - int(clock.now().timestamp())
 
@@ -173,6 +173,27 @@ def test_an_event_that_is_repeated_after_its_job_was_deleted_makes_no_other(
     drop_object(services, s3, FILE)  # the same bytes again, whose event is on its way
     assert start_drop(services, event["detail"]) is None
     assert all_jobs(services) == []
+
+
+@pytest.mark.parametrize("newer_bytes", [FILE, b"id,email,age,vip\n5,e@example.com,5,true\n"], ids=["same", "other"])
+@pytest.mark.parametrize("order", ["delete, drop", "drop, delete", "delete, drop, delete it", "drop, delete both"])
+def test_the_repeated_event_of_a_deleted_job_makes_no_other_although_a_newer_file_was_dropped(
+    services: Services, s3: Any, order: str, newer_bytes: bytes
+) -> None:
+    """The file may have been dropped again before or after the deletion, and the newer job be deleted, too."""
+    event = drop_object(services, s3, FILE)["detail"]
+    started = start_drop(services, event)
+    assert started is not None
+    older = run(services, started)
+    if order.startswith("delete"):
+        delete_job(services, older)
+    newer = run(services, start(services, s3, newer_bytes))
+    if order.startswith("drop"):
+        delete_job(services, older)
+    if order.endswith(("it", "both")):
+        delete_job(services, newer)
+    assert start_drop(services, event) is None
+    assert older.job_id not in {job.job_id for job in all_jobs(services)}
 
 
 @pytest.mark.parametrize("data", [b"something else", FILE], ids=["other bytes", "same bytes"])

@@ -11,9 +11,11 @@ import pytest
 
 from waybill.aws.dynamodb import (
     BatchWriter,
+    ConditionalWriter,
     ConditionFailed,
     DynamoDB,
     DynamoDBError,
+    ItemTooLarge,
     TransactionCanceled,
     from_attributes,
     to_attributes,
@@ -23,25 +25,57 @@ from waybill.aws.sigv4 import Credentials
 TABLE = "records"
 
 
+NEW_TABLE = {
+    "TableName": TABLE,
+    "BillingMode": "PAY_PER_REQUEST",
+    "KeySchema": [
+        {"AttributeName": "pk", "KeyType": "HASH"},
+        {"AttributeName": "sk", "KeyType": "RANGE"},
+    ],
+    "AttributeDefinitions": [
+        {"AttributeName": "pk", "AttributeType": "S"},
+        {"AttributeName": "sk", "AttributeType": "S"},
+    ],
+}
+
+
+def wire(url: str) -> DynamoDB:
+    return DynamoDB("us-east-1", url, credentials=lambda: Credentials("testing", "testing"))
+
+
 @pytest.fixture
 def dynamodb(empty_moto_url: str) -> Iterator[DynamoDB]:
-    client = DynamoDB("us-east-1", empty_moto_url, credentials=lambda: Credentials("testing", "testing"))
-    client.call(
-        "CreateTable",
-        {
-            "TableName": TABLE,
-            "BillingMode": "PAY_PER_REQUEST",
-            "KeySchema": [
-                {"AttributeName": "pk", "KeyType": "HASH"},
-                {"AttributeName": "sk", "KeyType": "RANGE"},
-            ],
-            "AttributeDefinitions": [
-                {"AttributeName": "pk", "AttributeType": "S"},
-                {"AttributeName": "sk", "AttributeType": "S"},
-            ],
-        },
-    )
+    client = wire(empty_moto_url)
+    client.call("CreateTable", NEW_TABLE)
     yield client
+    client.close()
+
+
+def test_an_update_that_makes_an_item_too_large_is_refused_alone(dynalite_url: str) -> None:
+    """On dynalite: moto adds what a field had to what it gets, and would refuse what is sent again as well."""
+    client, table = wire(dynalite_url), "grown"
+    client.call("CreateTable", {**NEW_TABLE, "TableName": table})
+
+    def update(sk: str, field: str, size: int) -> bytes:
+        request = {
+            "TableName": table,
+            "Key": to_attributes({"pk": "p", "sk": sk}),
+            "UpdateExpression": "SET #f = :f",
+            "ExpressionAttributeNames": {"#f": field},
+            "ExpressionAttributeValues": {":f": {"S": "x" * size}},
+        }
+        return json.dumps(request).encode()
+
+    with ConditionalWriter(client, "UpdateItem", connections=2) as writer:
+        writer.write([update("large", "a", 350_000), update("small", "a", 1)])
+        writer.flush()
+        for _ in range(2):  # whatever is sent again has the same answer
+            writer.write(
+                [update("large", "a", 350_000), update("large", "b", 200_000), update("small", "b", 2)], [1, 2, 3]
+            )
+            writer.flush()
+            assert [(tag, type(reason)) for tag, reason in writer.take_refused()] == [(2, ItemTooLarge)]
+    assert writer.acknowledged == 6 and not writer.unacknowledged()
     client.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -171,7 +172,7 @@ def test_nothing_begins_on_an_entity_once_its_deletion_has_begun(services: Servi
         error_code="delivery-failed",
         error_message="timeout",
     )
-    kept = {"pk": f"JOB#{failed.job_id}", "sk": "DEFINITION", "document": "{}"}
+    kept = {"pk": f"JOB#{failed.job_id}", "sk": "DEFINITION", "document": json.dumps({"series": draft.series})}
     table = services.settings.jobs_table
     services.dynamodb.call("PutItem", {"TableName": table, "Item": to_attributes(kept)})
     starts: list[Callable[[], object]] = [

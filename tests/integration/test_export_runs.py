@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -31,7 +32,7 @@ from waybill.exports.definition import PAUSE_AFTER, Export, ExportStatus
 from waybill.exports.destinations.base import Delivery, SetAside
 from waybill.exports.destinations.s3 import S3
 from waybill.exports.destinations.sftp import Sftp
-from waybill.exports.run import activate, fail_export, fail_run, relaunch_export, run_now, tick
+from waybill.exports.run import activate, fail_export, fail_run, launch, relaunch_export, run_now, tick
 from waybill.ids import new_uuid
 from waybill.jobs.giving_up import UNEXPLAINED_RETRIES
 from waybill.jobs.leases import LenientHeartbeat
@@ -148,6 +149,99 @@ def test_a_tick_that_stalls_starts_no_run_that_has_ended(
     clock.forward(days=1)
     monkeypatch.setattr(services.exports, "claim", claim)
     assert tick(services) == 1, "the next run is not lost"
+
+
+STARTS: dict[str, Callable[[Services, Export], object]] = {
+    "activate": lambda services, export: activate(services, export, "alice", "a"),
+    "run": lambda services, export: run_now(services, export, "alice", "a"),
+    "tick": lambda services, _: tick(services),
+    "relaunch": lambda services, _: relaunch_export(services, newest_run(services), "alice", "a"),
+}
+
+
+def newest_run(services: Services) -> Job:
+    [export] = services.exports.page(1)[0]
+    return services.runs.page(export.export_id, 1)[0][0]
+
+
+def end_and_delete(services: Services, export: Export) -> None:
+    """Another caller registers the run; it ends, and its job is deleted."""
+    job = launch(services, services.exports.get(export.export_id))
+    delete_job(services, end(services, job))
+
+
+def unschedule(services: Services, export: Export) -> None:
+    services.exports.unschedule(export.export_id)
+
+
+def unschedule_and_edit(services: Services, export: Export) -> None:
+    unschedule(services, export)
+    services.exports.edit(export.export_id, replace(export.definition, name="Edited"), export.entity_uid)
+
+
+@pytest.mark.parametrize(
+    ("start", "meanwhile"),
+    [
+        *((start, end_and_delete) for start in STARTS),
+        *((start, change) for start in ("run", "tick") for change in (unschedule, unschedule_and_edit)),
+    ],
+)
+def test_a_start_that_stalls_before_its_job_is_registered_repeats_no_run(
+    services: Services, clock: builders.Clock, monkeypatch: pytest.MonkeyPatch, start: str, meanwhile: Any
+) -> None:
+    members = {} if start == "activate" else PERIODIC
+    export = export_of(services, **members)
+    if start != "activate":
+        export = activate(services, export, "alice", "a")
+    if start == "relaunch":
+        job = run_now(services, export, "alice", "a")
+        fail_run(services, services.jobs.begin(job.job_id), "delivery-failed", "timeout: nobody answered")
+    if start == "tick":
+        clock.forward(days=1)
+    register = services.jobs.register
+
+    def stall(*arguments: Any) -> Any:
+        monkeypatch.setattr(services.jobs, "register", register)
+        meanwhile(services, export)
+        return register(*arguments)
+
+    monkeypatch.setattr(services.jobs, "register", stall)
+    if start == "tick":
+        assert tick(services) == 0
+    else:
+        with pytest.raises(Conflict, match=r"has ended already|was unscheduled"):
+            STARTS[start](services, export)
+    after = services.exports.get(export.export_id)
+    assert after.running is None
+    assert [job.job_id for job in services.runs.page(export.export_id, 10)[0] if not job.is_terminal] == []
+    if meanwhile is not end_and_delete:
+        again = activate(services, after, "alice", "a")
+        assert run_now(services, again, "alice", "a").status is Status.WAITING
+
+
+def test_a_start_that_stalls_while_its_export_is_changed_runs_the_export_as_it_is(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export = activate(services, export_of(services, **PERIODIC), "alice", "a")
+    register = services.jobs.register
+
+    def stall(*arguments: Any) -> Any:
+        monkeypatch.setattr(services.jobs, "register", register)
+        unschedule_and_edit(services, export)
+        activate(services, services.exports.get(export.export_id), "alice", "a")
+        return register(*arguments)
+
+    monkeypatch.setattr(services.jobs, "register", stall)
+    job = run_now(services, export, "alice", "a")
+    assert services.jobs.definition(job.job_id)["export"]["name"] == "Edited"
+
+
+def test_a_run_that_is_asked_for_again_after_its_job_was_deleted_is_not_repeated(services: Services) -> None:
+    export = activate(services, export_of(services, **PERIODIC), "alice", "a")
+    run_id = new_uuid()
+    delete_job(services, end(services, run_now(services, export, "alice", "a", run_id)))
+    with pytest.raises(Conflict, match="has ended already"):
+        run_now(services, export, "alice", "a", run_id)
 
 
 def test_a_run_waits_for_the_one_before(services: Services, clock: builders.Clock) -> None:
@@ -586,6 +680,38 @@ def test_a_step_that_fails_for_good_cleans_up_at_the_receiver_and_ends_the_run(
     assert (failed.status, failed.error_code) == (Status.FAILED, "timed-out")
 
 
+@pytest.mark.parametrize("definition", [None, "not JSON", "{}"])
+@pytest.mark.parametrize("is_delivering", [False, True])
+def test_a_run_whose_definition_cannot_be_read_ends_and_the_next_one_starts(
+    services: Services,
+    clock: builders.Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    definition: str | None,
+    is_delivering: bool,
+) -> None:
+    app = load_function("export_steps")
+    monkeypatch.setattr(app, "services", lambda: services)
+    export = activate(services, export_of(services, **PERIODIC), "alice", "a")
+    job = run_now(services, export, "alice", "a")
+    services.jobs.begin(job.job_id)
+    if is_delivering:
+        services.jobs.set_delivery(job.job_id, {"step": "swapping", "name": "contacts.csv"})
+    key = (f"JOB#{job.job_id}", "DEFINITION")
+    if definition is None:
+        services.jobs_table.delete(key)
+    else:
+        services.jobs_table.put({"pk": key[0], "sk": key[1], "document": definition})
+    event = {"jobId": job.job_id, "step": "extract", "attempt": UNEXPLAINED_RETRIES}
+    assert app.handler(event, Context())["outcome"] == "given-up"
+    event = {"jobId": job.job_id, "step": "fail", "error": {"Error": "GivenUp"}, "attempt": 0}
+    assert app.handler(event, Context())["outcome"] == "ended"
+    failed = services.jobs.get(job.job_id)
+    assert (failed.status, failed.error_code) == (Status.FAILED, "internal-error")
+    assert services.exports.get(export.export_id).running is None
+    clock.forward(days=1)
+    assert tick(services) == 1
+
+
 def test_an_old_file_that_an_ended_run_left_under_another_name_gets_it_back_by_the_next_run(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -612,7 +738,7 @@ def test_an_old_file_that_an_ended_run_left_under_another_name_gets_it_back_by_t
         left.append(len(services.exports.get(export.export_id).set_aside))
     assert left == [1, 0, 0]
     destination = export.definition.destination
-    assert restored == [SetAside(ended.job_id, destination, ended.file_name, "contacts.csv")]
+    assert restored == [SetAside(ended.job_id, destination, ended.file_name, "contacts.csv", "contacts")]
 
 
 def test_a_server_that_stalls_longer_than_a_lease_is_waited_for(
@@ -622,7 +748,7 @@ def test_a_server_that_stalls_longer_than_a_lease_is_waited_for(
     taken_over = False
 
     def slow_copy(*arguments: Any) -> None:
-        progress = arguments[-1]
+        progress = arguments[6]
         services.clock.forward(seconds=30)  # type: ignore[attr-defined]
         if taken_over:
             services.ledger.lease(job.job_id, -2, "another", 12)
@@ -632,7 +758,8 @@ def test_a_server_that_stalls_longer_than_a_lease_is_waited_for(
     job = run_now(services, activate(services, export_of(services, **PERIODIC), "alice", "a"), "alice", "a")
     assert end(services, job).status is Status.COMPLETED
     taken_over = True
-    job = run_now(services, activate(services, export_of(services, **PERIODIC), "alice", "a"), "alice", "a")
+    other = PERIODIC | {"fileName": "other.csv"}
+    job = run_now(services, activate(services, export_of(services, **other), "alice", "a"), "alice", "a")
     with pytest.raises((Superseded, DeliveryFailed)) as stopped:
         end(services, job)
     assert stopped.type is Superseded
@@ -648,7 +775,7 @@ def test_a_server_that_is_silent_for_longer_than_a_lease_is_retried(
         raise DeliveryFailed("timeout", "sftp.example.com stopped answering.")
 
     real_sleep = threading.Event().wait
-    monkeypatch.setattr(services.secrets, "get", lambda _: {})
+    monkeypatch.setattr(services.secrets, "get", lambda _: {"host": "sftp.example.com", "entities": ["*"]})
     monkeypatch.setattr(Sftp, "connect", silent)
     server = {"kind": "sftp", "host": "sftp.example.com", "directory": "/in", "secretId": "waybill/partner"}
     body = PERIODIC | {"destination": server | {"hostKey": f"SHA256:{'A' * 43}"}}
@@ -700,14 +827,16 @@ def test_what_could_not_be_announced_is_announced_later(
 
 def test_recipients_get_the_report_once(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     mails: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(services, "settings", replace(services.settings, mail_sender="waybill@example.com"))
     monkeypatch.setattr(services.mailer, "send", lambda *mail: mails.append(mail))
     body = PERIODIC | {"recipients": ["ops@example.com", "data@example.com"]}
     job = run_now(services, activate(services, export_of(services, **body), "alice", "a"), "alice", "a")
     end(services, job)
     tick(services)
-    [(recipients, subject, text, html)] = mails
-    assert recipients == ["ops@example.com", "data@example.com"]
-    assert "out" in subject and "contacts_20260131.csv" in text and "contacts_20260131.csv" in html
+    assert [recipient for recipient, *_ in mails] == ["ops@example.com", "data@example.com"]
+    _, subject, text, html = mails[0]
+    assert subject == f"Waybill: export of contacts completed, 0 rows ({job.job_id[:8]})"
+    assert "contacts_20260131.csv" in text and "contacts_20260131.csv" in html
 
 
 # The function

@@ -1,8 +1,9 @@
 """Incremental exports neither miss nor repeat a change for good: what was delivered folds to the table.
 
-A state machine (hypothesis) interleaves imports, whose writes are stamped early and applied late by workers whose
-clocks differ, with runs that read the table while that goes on, fail, and are relaunched. The code under test is the
-product's, on moto; the writes of imports are the test's own, so that they can be as late as an import's may be.
+A state machine (hypothesis) interleaves imports, whose writes are applied late, with runs that read the table while
+that goes on, fail, and are relaunched. The clocks of all processes differ by up to an hour either way. The code under
+test is the product's, on moto; the writes of imports are the test's own, so that they can be as late as an import's may
+be.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ from waybill.exports.definition import Export, ExportStatus, ExportType
 from waybill.exports.run import end_run, fail_run, later_delivery, relaunch_export, run_now
 from waybill.ids import new_uuid
 from waybill.jobs.model import Counts, Job, Status, finished
+from waybill.timestamps import epoch_milliseconds
 
 SHARDS = 2
 # More prove more: WAYBILL_EXAMPLES=100 takes some minutes.
@@ -54,8 +56,8 @@ SCHEMA = {
     ],
     "primaryKey": "key",
 }
-# Half of what the product allows for: two clocks may be off in different directions.
-skews = st.integers(-450, 450)
+# Of a clock, in milliseconds.
+skews = st.integers(-3_000, 3_000) | st.integers(-3_600_000, 3_600_000)
 
 
 def enough() -> float:
@@ -91,7 +93,7 @@ class Windows(RuleBasedStateMachine):
         self.table: dict[str, tuple[str, bool] | None] = {}  # what a reader sees; None is a tombstone
         self.received: dict[str, tuple[str, bool]] = {}
         self.importing: Job | None = None
-        self.in_flight: list[tuple[str, tuple[str, bool] | None, int]] = []
+        self.in_flight: list[tuple[str, tuple[str, bool] | None]] = []
         self.failed: list[str] = []
         self.meanwhile: Any = None
 
@@ -110,17 +112,18 @@ class Windows(RuleBasedStateMachine):
             self.importing = self.services.jobs.begin(job.job_id)
 
     @precondition(lambda self: self.importing is not None)
-    @rule(key=st.sampled_from(KEYS), value=st.none() | st.tuples(st.sampled_from("abc"), st.booleans()), skew=skews)
-    def write_is_stamped(self, key: str, value: tuple[str, bool] | None, skew: int) -> None:
-        if any(waiting == key for waiting, _, _ in self.in_flight):
+    @rule(key=st.sampled_from(KEYS), value=st.none() | st.tuples(st.sampled_from("abc"), st.booleans()))
+    def write_is_sent(self, key: str, value: tuple[str, bool] | None) -> None:
+        if any(waiting == key for waiting, _ in self.in_flight):
             return  # an import writes a key once at a time
-        with self.skewed(skew):
-            self.in_flight.append((key, value, round(self.clock.now().timestamp() * 1000)))
+        self.in_flight.append((key, value))
 
     @precondition(lambda self: self.in_flight)
     @rule(data=st.data())
     def write_is_applied(self, data: st.DataObject) -> None:
-        key, value, stamp = self.in_flight.pop(data.draw(st.integers(0, len(self.in_flight) - 1)))
+        key, value = self.in_flight.pop(data.draw(st.integers(0, len(self.in_flight) - 1)))
+        assert self.importing is not None and self.importing.write_time is not None
+        stamp = epoch_milliseconds(self.importing.write_time)
         item: dict[str, Any] = {"_pk": f"{self.entity.uid}#{KEYS.index(key) % SHARDS:02x}", "_sk": key, "_at": stamp}
         item["_by"] = "job"
         if value is None:
@@ -142,29 +145,29 @@ class Windows(RuleBasedStateMachine):
 
     # Exports
 
-    @rule(data=st.data())
-    def export_runs(self, data: st.DataObject) -> None:
-        self.run(data, run_now(self.services, self.export, "a", "a"))
+    @rule(data=st.data(), skew=skews)
+    def export_runs(self, data: st.DataObject, skew: int) -> None:
+        self.run(data, run_now(self.services, self.export, "a", "a"), skew)
 
-    @rule(data=st.data(), is_read=st.booleans())
-    def export_fails(self, data: st.DataObject, is_read: bool) -> None:
+    @rule(data=st.data(), is_read=st.booleans(), skew=skews)
+    def export_fails(self, data: st.DataObject, is_read: bool, skew: int) -> None:
         job = run_now(self.services, self.export, "a", "a")
-        job = self.extract(data, job) if is_read else self.services.jobs.begin(job.job_id)
+        job = self.extract(data, job, skew) if is_read else self.services.jobs.begin(job.job_id)
         self.failed.append(fail_run(self.services, job, "delivery-failed", "timeout").job_id)
         if self.services.exports.get(self.export.export_id).status is ExportStatus.DRAFT:  # it paused itself
             self.services.exports.schedule(self.export.export_id, self.clock.now())
 
     @precondition(lambda self: self.failed)
-    @rule(data=st.data())
-    def failed_run_is_relaunched(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), skew=skews)
+    def failed_run_is_relaunched(self, data: st.DataObject, skew: int) -> None:
         job = self.services.jobs.get(self.failed.pop(data.draw(st.integers(0, len(self.failed) - 1))))
         if later_delivery(self.services, job) is not None:
             with pytest.raises(Conflict):
                 relaunch_export(self.services, job, "a", "a")
             return
-        self.run(data, relaunch_export(self.services, job, "a", "a"))
+        self.run(data, relaunch_export(self.services, job, "a", "a"), skew)
 
-    def extract(self, data: st.DataObject, job: Job) -> Job:
+    def extract(self, data: st.DataObject, job: Job, skew: int = 0) -> Job:
         """Extract a run while other things go on."""
 
         def meanwhile() -> None:
@@ -175,7 +178,7 @@ class Windows(RuleBasedStateMachine):
                 return
             for _ in range(data.draw(st.integers(0, 2))):
                 value = data.draw(st.none() | st.tuples(st.sampled_from("abc"), st.booleans()))
-                self.write_is_stamped(data.draw(st.sampled_from(KEYS)), value, data.draw(skews))
+                self.write_is_sent(data.draw(st.sampled_from(KEYS)), value)
             if self.in_flight:
                 self.write_is_applied(data)
             elif data.draw(st.booleans()):
@@ -183,13 +186,14 @@ class Windows(RuleBasedStateMachine):
 
         self.meanwhile = meanwhile
         try:
-            assert extraction.extract(self.services, job.job_id, enough)["outcome"] == "extracted"
+            with self.skewed(skew):
+                assert extraction.extract(self.services, job.job_id, enough)["outcome"] == "extracted"
         finally:
             self.meanwhile = None
         return self.services.jobs.get(job.job_id)
 
-    def run(self, data: st.DataObject, job: Job) -> None:
-        job = self.extract(data, job)
+    def run(self, data: st.DataObject, job: Job, skew: int = 0) -> None:
+        job = self.extract(data, job, skew)
         assert job.extracted is not None
         count = int(job.extracted["rows"])
         end_run(self.services, job, Status.COMPLETED, Counts(count, count))  # as if it were delivered
@@ -263,25 +267,28 @@ def test_what_was_delivered_folds_to_the_table(
 
     def pause() -> None:
         machine = current[0]
-        if getattr(machine, "meanwhile", None) is not None:
-            machine.meanwhile()
-
-    def sleep(seconds: float) -> None:
-        pause()
-        clock.moment += timedelta(seconds=seconds)
-        pause()
+        meanwhile = getattr(machine, "meanwhile", None)
+        if meanwhile is not None:
+            machine.meanwhile = None  # what happens meanwhile is not interrupted itself
+            meanwhile()
+            machine.meanwhile = meanwhile
 
     call_bytes = services.dynamodb.call_bytes
+    transact = services.jobs_table.transact
 
     def read(operation: str, request: dict[str, Any]) -> bytes:
         pause()
         return call_bytes(operation, request)
 
+    def choose(*arguments: Any, **options: Any) -> None:
+        pause()
+        transact(*arguments, **options)
+
     monkeypatch.setattr(Machine, "__init__", remember)
-    clock.on_sleep = sleep
     monkeypatch.setattr(pages, "SEGMENTS", SHARDS)
     monkeypatch.setattr(services.dynamodb, "call_bytes", read)
-    monkeypatch.setattr(services.outbox, "send", lambda job: True)
+    monkeypatch.setattr(services.jobs_table, "transact", choose)
+    monkeypatch.setattr(services.outbox, "send", lambda job, done: True)
     run_state_machine_as_test(
         Machine,
         settings=settings(
@@ -325,11 +332,11 @@ def window_to(services: Services, run: Job) -> datetime:
 
 
 def test_a_window_ends_before_the_import_that_is_running(services: Services, clock: builders.Clock) -> None:
-    """Its writes bear times since it began, also those that are still on their way."""
+    """Its writes bear one time, also those that are still on their way, and a window does not include its end."""
     services.entities.put(builders.entity())
-    started_at = begun_import(services).started_at
+    write_time = begun_import(services).write_time
     clock.forward(minutes=5)
-    assert started_at is not None and window_to(services, run_of_changes(services)) < started_at
+    assert window_to(services, run_of_changes(services)) == write_time
 
 
 def test_the_rows_of_a_run_that_failed_are_in_the_next_one(services: Services) -> None:
@@ -341,15 +348,33 @@ def test_the_rows_of_a_run_that_failed_are_in_the_next_one(services: Services) -
     assert (export.running, export.window_end) == (None, None)
 
 
-def test_an_import_that_begins_after_a_window_was_chosen_writes_behind_it_although_its_clock_is_late(
+@pytest.mark.parametrize("seconds", [0, -0.9, -3, -3600])
+def test_an_import_that_begins_after_a_window_was_chosen_writes_behind_it_however_late_its_clock(
+    services: Services, clock: builders.Clock, seconds: float
+) -> None:
+    services.entities.put(builders.entity())
+    end = window_to(services, run_of_changes(services))
+    clock.forward(seconds=seconds)
+    write_time = begun_import(services).write_time
+    assert write_time is not None and write_time >= end
+
+
+def test_a_window_is_chosen_without_waiting(services: Services, clock: builders.Clock) -> None:
+    services.entities.put(builders.entity())
+    before = clock.now()
+    assert window_to(services, run_of_changes(services)) == before == clock.now()
+
+
+def test_a_window_covers_an_import_that_has_ended_although_its_clock_was_ahead(
     services: Services, clock: builders.Clock
 ) -> None:
     services.entities.put(builders.entity())
-    clock.on_sleep = lambda seconds: clock.forward(seconds=seconds)
-    end = window_to(services, run_of_changes(services))
-    clock.forward(seconds=-0.9)
-    started_at = begun_import(services).started_at
-    assert started_at is not None and started_at >= end
+    clock.forward(hours=1)
+    begun = begun_import(services)
+    retention = services.jobs.retention
+    services.jobs.finish(finished(begun, Status.COMPLETED, Counts(0), clock.now(), retention), Status.IN_PROGRESS)
+    clock.forward(hours=-1)
+    assert begun.write_time is not None and window_to(services, run_of_changes(services)) > begun.write_time
 
 
 @pytest.mark.parametrize(("age", "is_refused"), [(timedelta(days=30, seconds=60), True), (timedelta(days=30), False)])

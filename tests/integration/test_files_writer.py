@@ -42,10 +42,12 @@ def test_parts_that_grow_make_the_same_object(services: Services, monkeypatch: p
     assert len(writer.pause()["etags"]) < 25  # 50 without growing
 
 
+@pytest.mark.parametrize("has_kms_key", [False, True])
 @pytest.mark.parametrize("is_ours", [True, False])
 def test_an_upload_that_was_completed_although_the_reply_was_lost_is_complete(
-    services: Services, monkeypatch: pytest.MonkeyPatch, is_ours: bool
+    services: Services, monkeypatch: pytest.MonkeyPatch, is_ours: bool, has_kms_key: bool
 ) -> None:
+    """With a KMS key an object's ETag is no digest of its content (Amazon S3 API Reference, *Object*)."""
     monkeypatch.setattr(aws_files, "PART_BYTES", 1_000)
     monkeypatch.setattr("moto.s3.models.S3_UPLOAD_PART_MIN_SIZE", 1)
     bucket = services.settings.files_bucket
@@ -62,6 +64,15 @@ def test_an_upload_that_was_completed_although_the_reply_was_lost_is_complete(
             services.files.put(bucket, "large", b"another")
         raise s3.exceptions.NoSuchUpload({"Error": {"Code": "NoSuchUpload"}}, "CompleteMultipartUpload")  # type: ignore[typeddict-item]
 
+    head = s3.head_object
+
+    def with_kms_key(**request: Any) -> dict[str, Any]:
+        answer = head(**request)
+        parts = answer["ETag"].strip('"').partition("-")[2]
+        return {**answer, "ServerSideEncryption": "aws:kms", "ETag": f'"{"0" * 32}{parts and "-"}{parts}"'}
+
+    if has_kms_key:
+        monkeypatch.setattr(s3, "head_object", with_kms_key)
     monkeypatch.setattr(s3, "complete_multipart_upload", refuse_the_retry)
     if is_ours:
         writer.close()

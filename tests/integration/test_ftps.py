@@ -111,7 +111,7 @@ def test_a_server_without_tls_gets_no_password(tmp_path: Path, shown: Certificat
     ],
 )
 def test_what_a_reply_means(answer: str, command: str, reason: str) -> None:
-    assert ftps_connection._failure("ftp.example.com", command, answer).reason == reason
+    assert ftps_connection._failure("ftp.example.com", command, answer, answer).reason == reason
 
 
 @pytest.mark.parametrize("fault", [servers.stall, servers.half_close])

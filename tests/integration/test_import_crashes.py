@@ -304,3 +304,11 @@ def test_a_heartbeat_from_a_fast_clock_delays_no_recovery(services: Services, s3
     assert recovered(services, clock, 6) == 1
     assert f"{job.job_id}-1" in executions(services)
     assert run(services, job).status is Status.COMPLETED
+
+
+def test_a_registration_by_a_fast_clock_delays_no_recovery(services: Services, s3: Any, clock: builders.Clock) -> None:
+    clock.forward(hours=1)
+    job = start(services, s3, builders.contacts_csv(count=3))
+    clock.forward(hours=-1)
+    assert recovered(services, clock, 2) == 1
+    assert f"{job.job_id}-1" in executions(services)

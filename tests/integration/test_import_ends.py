@@ -19,6 +19,7 @@ from tests.importing import (
     counts,
     die_in,
     finish,
+    key_table,
     listed,
     live,
     load_and_finish,
@@ -97,7 +98,7 @@ def test_what_changed_since_the_job_was_read_is_not_undone_by_its_end(services: 
     services.jobs.set_option(job.job_id, "parts", 7)
     ended = finished(read, Status.FAILED, Counts(0), services.clock.now(), services.jobs.retention, error_code="x")
     announced: list[Job] = []
-    services.outbox.send = lambda job: announced.append(job) or True
+    services.outbox.send = lambda job, done: announced.append(job) or True
     assert services.jobs.finish(ended, Status.IN_PROGRESS).stop_reason == "USER"
     stored = services.jobs.get(job.job_id)
     assert (stored.status, stored.stop_reason, stored.restarts) == (Status.FAILED, "USER", 1)
@@ -234,7 +235,7 @@ def give_up(services: Services, job: Job, end: str, clock: builders.Clock) -> Jo
 
 
 @pytest.mark.parametrize("end", ENDS)
-@pytest.mark.parametrize("mode", ["upsert", "insert", "update", "delete"])
+@pytest.mark.parametrize("mode", ["upsert", "insert", "merge", "update", "delete"])
 def test_rows_that_a_dead_worker_wrote_count_as_imported(
     services: Services,
     s3: Any,
@@ -438,19 +439,11 @@ ORDERS = {
 
 
 @pytest.mark.parametrize("end", ENDS)
-@pytest.mark.parametrize("mode", ["upsert", "insert", "update", "delete"])
+@pytest.mark.parametrize("mode", ["upsert", "insert", "merge", "update", "delete"])
 def test_in_a_target_table_the_rows_that_stand_count(
     services: Services, s3: Any, clock: builders.Clock, mode: str, end: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import boto3
-
-    client = boto3.resource("dynamodb", endpoint_url=services.settings.aws_endpoint_url, region_name="us-east-1")
-    table = client.create_table(
-        TableName="theirs",
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
+    table = key_table("theirs", "id", services)
     services.entities.put(builders.entity(schema=ORDERS, target=Target("theirs", "modified_at")))
     if mode != "insert":
         with table.batch_writer() as batch:

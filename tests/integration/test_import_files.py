@@ -66,6 +66,15 @@ FILES: dict[str, tuple[str, bytes, dict[str, Any]]] = {
     ),
     "zip": ("c.zip", workbooks.zipped({"c.csv": table()}), {"compression": "zip", "delimiter": ","}),
     "zip named csv": ("c.csv", workbooks.zipped({"c.csv": table(), "__MACOSX/._c.csv": b"\0"}), {"compression": "zip"}),
+    "zip of a folder": (
+        "c.zip",
+        workbooks.zipped({"out/c.csv": table(), "out/.DS_Store": "x"}),
+        {"compression": "zip", "entry": "out/c.csv"},
+    ),
+    "xlsx in gzip": ("c.xlsx.gz", gzip.compress(xlsx()), {"format": "xlsx", "compression": "gzip", "sheet": "Sheet1"}),
+    "xlsx in zip": ("c.zip", workbooks.zipped({"c.xlsx": xlsx()}), {"format": "xlsx", "compression": "zip"}),
+    "ods in zip": ("c.zip", workbooks.zipped({"c.ods": workbooks.ods(sheet())}), {"format": "ods"}),
+    "xls in gzip": ("c.gz", gzip.compress(workbooks.xls(sheet())), {"format": "xls", "compression": "gzip"}),
     "xlsx": ("c.xlsx", xlsx(), {"format": "xlsx", "sheet": "Sheet1", "delimiter": None}),
     "xls": ("c.xls", workbooks.xls(sheet()), {"format": "xls", "sheet": "Old"}),
     "xlsb": ("c.xlsb", workbooks.xlsb(sheet()), {"format": "xlsb", "sheet": "Binary"}),
@@ -265,6 +274,33 @@ def test_json_values_become_what_the_fields_declare(services: Services, s3: Any)
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("member", [None, "result.rows"])
+def test_an_array_of_objects_is_numbered_by_its_items(services: Services, s3: Any, member: str | None) -> None:
+    items = [dict(zip(HEADER, row, strict=True)) for row in ROWS if row]
+    document = items if member is None else {"count": 4, "result": {"rows": items, "next": None}}
+    services.entities.put(builders.entity(dialect={"property": member} if member else {}))
+    job = run(services, start(services, s3, json.dumps(document, indent=2).encode(), key="drop/contacts/c.json"))
+    assert (job.error_message, job.detected and job.detected["format"]) == (None, "json")
+    assert rejected_types(services, job) == {2: "type-error", 3: "type-error"}
+    assert sorted(records(services)) == GOOD
+
+
+def test_a_bad_first_line_of_json_is_a_row_like_any_other(services: Services, s3: Any) -> None:
+    lines = ['{"contact_id":"1","email":"A', *(json.dumps(dict(zip(HEADER, row, strict=True))) for row in ROWS if row)]
+    job = run(services, start(services, s3, "\n".join(lines).encode(), key="drop/contacts/c.csv"))
+    assert rejected_types(services, job) == {1: "format-error", 3: "type-error", 4: "type-error"}
+    assert rejects(services, job)[1][3] == f"{lines[0]}!"
+    assert sorted(records(services)) == GOOD
+
+
+def test_records_behind_separators_are_rows(services: Services, s3: Any) -> None:
+    texts = [f"\x1e{json.dumps(dict(zip(HEADER, row, strict=True)))}\n" for row in ROWS if row]
+    texts.insert(1, '\x1e{"contact_id": "cut')
+    job = run(services, start(services, s3, "".join(texts).encode(), key="drop/contacts/c.json-seq"))
+    assert rejected_types(services, job) == {2: "format-error", 3: "type-error", 4: "type-error"}
+    assert sorted(records(services)) == GOOD
+
+
 def test_json_arrays_go_by_position_or_by_a_header(services: Services, s3: Any) -> None:
     job = run(services, start(services, s3, b'["a", null, 1, null, true]\n["b"]\n', key="drop/contacts/a.jsonl"))
     assert (job.counts.imported, rejected_types(services, job)) == (1, {2: "missing-cell"})
@@ -292,6 +328,8 @@ def test_an_update_by_json_lines_changes_only_what_it_names(services: Services, 
         ({"sheetName": "second", "sheetNumber": 1}, "second", None),
         ({"sheetName": "third"}, None, "source-error"),
         ({"sheetNumber": 3}, None, "source-error"),
+        ({"sheetName": ["second", "first"]}, "second, first", None),
+        ({"sheetName": "*"}, "first, second", None),
     ],
 )
 def test_the_sheet_is_chosen_by_the_dialect(
@@ -303,6 +341,28 @@ def test_the_sheet_is_chosen_by_the_dialect(
     job = run(services, start(services, s3, data, key="drop/contacts/c.xlsx"))
     assert job.error_code == code
     assert (job.detected or {}).get("sheet") == sheet
+
+
+@pytest.mark.parametrize(("entry", "key"), [("a.csv", "a"), ("2026/b_*", "b"), ("nothing.csv", None), (None, None)])
+def test_the_file_of_an_archive_is_chosen_by_the_dialect(
+    services: Services, s3: Any, entry: str | None, key: str | None
+) -> None:
+    files = {f"2026/{name}": f"{','.join(HEADER)}\n{name[0]},,,,\n" for name in ("a.csv", "b_1.csv")}
+    options = {"dialect": json.dumps({"entry": entry})} if entry else {}
+    job = run(services, start(services, s3, workbooks.zipped(files), key="drop/contacts/c.zip", **options))
+    assert sorted(records(services)) == ([key] if key else [])
+    if key is None:
+        assert job.error_code == ("source-error" if entry else "compression-error")
+        assert "2026/a.csv" in str(job.error_message)
+
+
+@pytest.mark.parametrize("data", [
+    gzip.compress(gzip.compress(b"a")), gzip.compress(workbooks.zipped({"a.csv": "a"})),
+    workbooks.zipped({"a.zip": workbooks.zipped({"a.csv": "a"})}), workbooks.zipped({"a.gz": gzip.compress(b"a")}),
+], ids=["gzip in gzip", "zip in gzip", "zip in zip", "gzip in zip"])  # fmt: skip
+def test_an_archive_in_an_archive_is_refused(services: Services, s3: Any, data: bytes) -> None:
+    job = run(services, start(services, s3, data, key="drop/contacts/c.zip"))
+    assert (job.error_code, "another archive" in str(job.error_message)) == ("compression-error", True)
 
 
 def test_headers_and_comments_of_a_sheet(services: Services, s3: Any) -> None:

@@ -117,6 +117,19 @@ def test_cells_of_a_workbook_are_shown_as_the_import_reads_them(services: Servic
     assert seen.error.type == "source-error"
 
 
+def test_the_sheets_are_chosen_as_by_the_import(services: Services) -> None:
+    text, row = workbooks.text, workbooks.row
+    bad = row(text("1"), text("a@example.com"), text("much"), text(""), text("yes"))
+    sheets = {"Notes": [row(text("none"))], "A": [row(*map(text, HEADER)), bad], "B": [row(*map(text, HEADER)), bad]}
+    data = workbooks.xlsx(sheets)
+    seen, job = compare(services, "book.xlsx", data)
+    assert (seen.detected or {})["sheet"] == "A"
+    assert [*seen.warnings] == ["sheet-chosen"] == [warning["code"] for warning in job.warnings]
+    seen, job = compare(services, "book.xlsx", data, dialect={"sheetName": ["B", "A"]})
+    assert [row.number for row in seen.rows] == [2, 4]
+    assert seen.rows[1].errors[0].message.startswith('Sheet "A", row 2: ')
+
+
 def test_the_sheets_of_other_workbooks_are_named(services: Services) -> None:
     for kind, sheet in (("xls", "Old"), ("xlsb", "Binary"), ("ods", "Tabelle")):
         name, data, _ = FILES[kind]
@@ -227,3 +240,71 @@ def test_a_bomb_is_not_unpacked(services: Services) -> None:
     seen = preview(services, uploaded(services, "c.xlsx", workbooks.xlsx([], parts=sheet)))
     assert seen.error is not None
     assert "200 times its size" in seen.error.message
+
+
+PREAMBLE = [["Account", "123"], [], HEADER]
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_a_header_below_a_preamble_is_found_and_told(services: Services, kind: str) -> None:
+    rows = [*PREAMBLE, ["0001", "a@example.com", "7.5", "2026-01-31", "yes"], ["Total", "", "", "no date", ""]]
+    text = "".join(";".join(row) + "\n" for row in rows).encode()
+    data = workbooks.xlsx([workbooks.row(*map(workbooks.text, row)) for row in rows]) if kind == "xlsx" else text
+    seen, job = compare(services, f"c.{kind}", data)
+    assert job.detected is not None
+    assert job.detected["headerRow"] == 3
+    assert [warning["code"] for warning in job.warnings] == list(seen.warnings) == ["header-row-guessed"]
+    assert [(row.number, bool(row.errors)) for row in seen.rows] == [(4, False), (5, True)]
+    assert sorted(records(services)) == ["0001"]
+
+
+@pytest.mark.parametrize(
+    ("data", "detected"),
+    [
+        (b"id;name\n1;a\n", {"encoding": "utf-8", "delimiter": ";", "headerRow": 1}),
+        (b'contact_id;email;spend;joined;vip\n1;"a\n', {"encoding": "utf-8", "delimiter": ";"}),
+        (b"PK\3\4", {"encoding": None, "delimiter": None}),
+    ],
+)
+def test_a_file_that_fails_shows_what_was_detected(services: Services, data: bytes, detected: dict[str, Any]) -> None:
+    seen, job = compare(services, "c.csv", data)
+    assert job.status is Status.FAILED
+    for shown in (job.detected, seen.detected):
+        assert shown is not None
+        assert {member: shown[member] for member in detected} == detected
+
+
+@pytest.mark.parametrize("kind", ["csv", "utf-16", "gzip", "jsonl"])
+def test_the_end_mark_of_dos_is_no_row(services: Services, kind: str) -> None:
+    name, data, _ = {**FILES, **JSON_FILES}[kind]
+    encoding = "utf-16-le" if kind == "utf-16" else "utf-8"
+    mark = "\r\n\x1a\x1a".encode(encoding)
+    data = gzip.compress(gzip.decompress(data) + mark) if kind == "gzip" else data + mark
+    seen, job = compare(services, name, data)
+    assert (job.counts.total, job.counts.rejected) == (5, 3)
+    assert [bool(row.errors) for row in seen.rows] == [False, True, True, True, False]
+
+
+@pytest.mark.parametrize("form", ["array", "member", "sequence"])
+def test_json_of_every_form_is_previewed(services: Services, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(previewing, "SHOWN_BYTES", 4000)
+    items = [{"contact_id": f"{n:06d}", "email": "a@example.com", "spend": 1, "joined": None} for n in range(90)]
+    texts = {
+        "array": json.dumps(items),
+        "member": json.dumps({"total": 90, "rows": items}),
+        "sequence": "".join(f"\x1e{json.dumps(item)}\n" for item in items),
+    }
+    options = {"dialect": {"property": "rows"}} if form == "member" else {}
+    seen, job = compare(services, "c.json", texts[form].encode(), **options)
+    assert (job.counts.total, job.counts.imported) == (90, 90)
+    assert [row.number for row in seen.rows] == list(range(1, SHOWN_ROWS + 1))
+    assert not seen.is_whole
+
+
+@pytest.mark.parametrize("tail", [b",,,,", b"\n" * 900, b'"",,,,\r', (b'"",' * 30 + b"\r") * 900])
+def test_blank_rows_at_the_end_of_a_file_are_not_shown(services: Services, tail: bytes) -> None:
+    """Also where the fast path does not read them."""
+    for options in ({}, {"unescape_formulas": True}):
+        seen, job = compare(services, "tail.csv", builders.contacts_csv(count=2) + tail, **options)
+        assert [row.number for row in seen.rows] == [2, 3]
+        assert job.counts.imported == 2

@@ -23,6 +23,7 @@ from waybill.bootstrap import Services
 from waybill.imports.options import ImportOptions
 from waybill.imports.plan import plan_import
 from waybill.imports.start import start_drop
+from waybill.jobs import repository
 from waybill.jobs.executions import start_execution
 from waybill.jobs.model import Status
 from waybill.jobs.queue import queue_key
@@ -54,6 +55,18 @@ def test_submitted_is_the_moment_of_registration_also_for_a_caller_that_stalled(
     monkeypatch.setattr(services.entities, "get", stall)
     job = start_drop(services, event["detail"])
     assert job is not None and job.submitted_at == builders.START + timedelta(seconds=10)
+
+
+def test_a_drop_that_others_overtake_all_the_time_waits_until_fewer_do(
+    services: Services, s3: Any, clock: builders.Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(services, s3, builders.contacts_csv(count=1), key="drop/contacts/a.csv")
+    event = drop_object(services, s3, builders.contacts_csv(count=1), key="drop/contacts/b.csv")
+    really = repository.after_newest
+    monkeypatch.setattr(repository, "after_newest", lambda table, entity_uid, now: now)
+    clock.on_sleep = lambda seconds: monkeypatch.setattr(repository, "after_newest", really)
+    job = start_drop(services, event["detail"])
+    assert job is not None and job.status is Status.WAITING
 
 
 @pytest.mark.parametrize("key", ["drop/contacts/", "drop/contacts/folder/", "drop/contacts", "other/contacts/x.csv"])
@@ -178,6 +191,26 @@ def test_the_event_of_a_beginning_is_published_later_when_the_bus_refuses_it(
     assert published == ["IN_PROGRESS"]
     run(services, job)
     assert published == ["IN_PROGRESS", "COMPLETED"]
+
+
+def test_the_event_of_a_file_whose_entity_does_not_exist_is_published_later(
+    services: Services, s3: Any, clock: builders.Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published: list[tuple[str, str]] = []
+    is_down = True
+
+    def publish(detail_type: str, detail: dict[str, Any], resources: list[str]) -> None:
+        if is_down:
+            raise NotPublished
+        published.append((detail["jobId"], detail["status"]))
+
+    monkeypatch.setattr(services.events, "publish", publish)
+    job = start(services, s3, b"a\n1\n", key="drop/nobody/x.csv")
+    assert (job.status, job.error_code, job.entity_uid) == (Status.FAILED, "unknown-entity", "")
+    is_down = False
+    clock.forward(seconds=61)
+    assert publish_late(services) == 1
+    assert published == [(job.job_id, "FAILED")]
 
 
 def test_a_dry_run_runs_beside_an_import(services: Services, s3: Any, clock: builders.Clock) -> None:

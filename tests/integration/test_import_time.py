@@ -16,6 +16,7 @@ from tests.importing import (
     UNIQUE,
     Crash,
     counts,
+    key_table,
     rejected_types,
     rejects,
     run,
@@ -24,6 +25,7 @@ from tests.importing import (
 from waybill.aws.dynamodb import BatchWriter, DynamoDB
 from waybill.aws.files import Files, Writer
 from waybill.bootstrap import Services
+from waybill.entities.model import Target
 from waybill.imports.deduplicate import deduplicate_import
 from waybill.imports.finish import finish_import
 from waybill.imports.job_files import error_log_key, rejects_key, summary_key
@@ -31,6 +33,7 @@ from waybill.imports.load import load_chunk
 from waybill.imports.plan import plan_import
 from waybill.imports.precheck import precheck_chunk
 from waybill.jobs.model import Job, Status, job_prefix
+from waybill.timestamps import rfc3339
 
 
 @pytest.fixture(autouse=True)
@@ -106,16 +109,20 @@ def test_a_finish_that_runs_out_of_time_goes_on_where_it_was(
     assert max(reread) == 1, "what is put together is not read again"
 
 
-def test_winners_bear_the_time_at_which_they_were_written(services: Services, s3: Any, clock: builders.Clock) -> None:
+def test_winners_in_a_target_table_bear_the_time_at_which_they_were_written(
+    services: Services, s3: Any, clock: builders.Clock
+) -> None:
     """Incremental exports would miss records with the time of an earlier invocation."""
+    table = key_table("theirs", "contact_id", services)
+    services.entities.put(builders.entity(target=Target("theirs", "modified_at")))
     job = loaded(services, start(services, s3, repeating_rows()))
     loaded_at = clock.now()
     while not services.jobs.get(job.job_id).is_terminal:
         clock.forward(seconds=900)
         finish_import(services, job.job_id, remaining_seconds=checks(16))
-    winners = [item for item in stored(services).values() if item["email"]["S"].startswith("again")]
+    winners = [item for item in table.scan()["Items"] if item["email"].startswith("again")]
     assert len(winners) == 30
-    assert all(int(item["_at"]["N"]) > loaded_at.timestamp() * 1000 for item in winners)
+    assert all(item["modified_at"] > rfc3339(loaded_at) for item in winners)
 
 
 @pytest.mark.parametrize("survived", range(1, 40, 6))

@@ -22,13 +22,16 @@ from tests.importing import (
     rejected_types,
     rejects,
     run,
+    start,
 )
 from waybill.bootstrap import Services
+from waybill.entities.row_results import RowBlock
 from waybill.imports.duplicates import DuplicateSearch
 from waybill.imports.error_log import error_page
 from waybill.imports.finish import finish_import
 from waybill.imports.load import load_chunk
 from waybill.imports.relaunch import relaunch_import
+from waybill.imports.row_reader import RowReader
 from waybill.jobs.model import Job, Status
 from waybill.upkeep.actions import stop_job
 
@@ -373,3 +376,44 @@ def test_a_row_left_over_of_a_file_that_is_gone_is_not_relaunched_over_a_later_o
     assert not {20, 21, 22, 23, 24} & types.keys() and types[7] == types[40] == "stopped"
     relaunched(services, job)
     assert standing(services) == last_rows(keys)
+
+
+@pytest.mark.parametrize(
+    ("options", "unique"),
+    [
+        ({}, []),
+        ({"mode": "insert"}, []),
+        ({"on-error": "all-or-nothing"}, [["email"]]),
+        ({"dry-run": "true"}, [["email"]]),
+    ],
+    ids=str,
+)
+def test_values_with_equal_digests_are_told_apart(
+    services: Services, s3: Any, monkeypatch: pytest.MonkeyPatch, options: dict[str, str], unique: list[list[str]]
+) -> None:
+    """Digests have no secret, so that somebody may choose keys that share one."""
+    for name in ("contacts", "orders"):
+        schema = {**builders.CONTACTS_SCHEMA, **({"uniqueKeys": unique} if unique else {})}
+        services.entities.put(builders.entity(name, schema=schema))
+    keys = [1, 2, 3, 2, 4, 1, *range(10, 40), 3]
+
+    def ended(entity: str) -> Job:
+        job = start(services, s3, numbered(keys), key=f"drop/{entity}/x.csv", **options)
+        return load_and_finish(services, prepared(services, job))
+
+    read = RowReader.read
+
+    def colliding(*arguments: Any) -> RowBlock:
+        block = read(*arguments)
+        block.digests = [7 for _ in block.digests]
+        block.unique = [[value if value is None else 7 for value in values] for values in block.unique]
+        return block
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RowReader, "read", colliding)
+        job = ended("contacts")
+    if job.status is Status.COMPLETED and not job.dry_run:
+        assert standing(services) == last_rows(keys)
+    other = ended("orders")
+    assert (job.status, job.counts) == (other.status, other.counts)
+    assert rejected_types(services, job) == rejected_types(services, other)

@@ -13,7 +13,7 @@ from tests import builders
 from tests.importing import all_jobs, drop_object, run, start
 from waybill.aws.files import Listed
 from waybill.bootstrap import Services
-from waybill.errors import Conflict
+from waybill.errors import Conflict, Unavailable
 from waybill.imports.start import start_drop, start_swept_drop
 from waybill.jobs.model import Job, Status
 from waybill.timestamps import parse_rfc3339, rfc3339
@@ -264,7 +264,7 @@ def test_objects_that_were_looked_at_are_not_looked_up_again(
     assert start_lost_drops(services) == 1, "its time is that of the upload's beginning"
 
 
-@pytest.mark.parametrize("failure", [RuntimeError, Conflict], ids=["fails", "is being deleted"])
+@pytest.mark.parametrize("failure", [RuntimeError, Conflict, Unavailable], ids=["fails", "is being deleted", "busy"])
 def test_an_object_that_cannot_be_registered_keeps_no_other_and_is_tried_again(
     services: Services, s3: Any, clock: builders.Clock, monkeypatch: pytest.MonkeyPatch, failure: type[Exception]
 ) -> None:
@@ -301,3 +301,15 @@ def test_two_minutes_at_once_lose_nothing(
     monkeypatch.setattr(services.files, "page", page)
     assert start_lost_drops(services) == 0
     assert len(jobs(services)) == 1
+
+
+def test_a_position_in_the_drop_folder_that_cannot_be_read_begins_anew(
+    services: Services, s3: Any, clock: builders.Clock
+) -> None:
+    services.jobs_table.put({"pk": "DROPPASS", "sk": "LATEST", "beganAt": 5})
+    drop_object(services, s3, FILE)
+    clock.forward(minutes=5)
+    assert start_lost_drops(services) == 1
+    clock.forward(minutes=5)
+    assert start_lost_drops(services) == 0
+    assert services.drop_passes.latest() is not None

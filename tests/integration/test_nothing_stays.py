@@ -28,8 +28,9 @@ from waybill.upkeep.lost_drops import start_lost_drops
 from waybill.upkeep.recovery import recover_jobs
 from waybill.upkeep.retention import remove_expired
 
-#: What outlives jobs by its purpose: digests of contents, and how far the sweep of the drop folder is.
-OUTLIVES = ("CONTENT#", "DROPPASS")
+#: What outlives jobs by its purpose: digests of contents, the write time after which the next import of an entity
+#: begins, how far the sweep of the drop folder is, and the audit trail (`test_audit.py`).
+OUTLIVES = ("CONTENT#", "HORIZON#", "DROPPASS", "AUDIT#")
 
 
 def items(services: Services) -> list[dict[str, Any]]:
@@ -201,7 +202,7 @@ def test_a_job_whose_deletion_died_is_gone_for_everybody(
 ) -> None:
     job = imported(services, s3)
 
-    def die(*_: Any) -> None:
+    def die(*_: Any, **__: Any) -> None:
         raise Crash
 
     with monkeypatch.context() as patch, pytest.raises(Crash):
@@ -223,3 +224,15 @@ def test_a_run_that_was_deleted_before_its_export_noted_its_end_is_not_run_again
     assert runs.tick(services) == 0
     assert services.jobs.find(job.job_id) is None
     assert job.status is Status.COMPLETED
+
+
+def test_a_deletion_that_takes_longer_than_a_request_may_is_completed_later(
+    services: Services, s3: Any, clock: builders.Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = imported(services, s3)
+    monkeypatch.setattr("waybill.upkeep.actions.DELETION_SECONDS", 0.0)
+    delete_job(services, job)
+    assert all_jobs(services) == [] and services.jobs.find(job.job_id) is not None
+    clock.forward(minutes=3)
+    remove_expired(services)
+    assert services.jobs.find(job.job_id) is None

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from decimal import Decimal
+from itertools import product
 from typing import Any
 
 import pytest
 
 from tests import builders
 from tests.importing import all_jobs, run, start, stop_executions
+from waybill.aws.dynamodb import TransactionCanceled
 from waybill.aws.events import NotPublished
 from waybill.aws.expressions import Change
 from waybill.aws.files import NotDeleted
+from waybill.aws.table import Item
 from waybill.bootstrap import Services
 from waybill.exports.run import tick
 from waybill.jobs import outbox
@@ -266,3 +270,93 @@ def test_an_entry_that_lacks_members_is_reported_and_does_not_keep_the_others(
     reported = [one for one in caplog.records if one.message == "An entry failed and is tried again later"]
     assert len(reported) == 2
     assert is_done()
+
+
+#: Values that no duty writes, for any member of an entry.
+ODD = ("many", -1, 10**30, Decimal("0.5"), None, True, ["2020-01-01T00:00:00.000Z"], {"jobId": "x"}, b"x", {"x"}, "")
+
+
+def odd_entries(partition: str, sk: str, /, **members: Any) -> list[Item]:
+    """An entry for each odd value of each member; `members` are as they should be. All precede what is really due."""
+    return [
+        {"pk": partition, "sk": sk.format(f"2020-01-01T00:00:00.{number:03}Z"), **members, member: odd}
+        for number, (member, odd) in enumerate(product(members, ODD))
+    ]
+
+
+def a_silent_job(services: Services, s3: Any) -> Callable[[], bool]:
+    job = start(services, s3, FILE, key="drop/orders/x.csv")
+    stop_executions(services)
+    return lambda: services.jobs.get(job.job_id).restarts == 1
+
+
+A_RECORD = {"recordDue": "2020-01-01T00:00:00.000Z", "jobId": "x", "exportId": "x", "submittedAt": "x"}
+A_SOURCE = {"sourceBucket": "drop-bucket", "sourceKey": "drop/x/y", "sourceEtag": "x", "entityUid": "x"}
+
+
+@pytest.mark.parametrize(
+    ("duty", "other", "entries"),
+    [
+        (tick, a_due_export, odd_entries("DUE", "{}#unread", attempts=0)),
+        (
+            remove_expired,
+            expired_files,
+            odd_entries("SWEEP", "{}#x", **A_RECORD, **A_SOURCE, filesDeleted=True, attempts=0),
+        ),
+        (publish_late, an_announcement, odd_entries("OUTBOX", "!{}#WAITING", since=0, job="{}", attempts=0)),
+        (publish_late, an_announcement, odd_entries("OUTBOX#FAILED", "{}#x#WAITING", job="{}", attempts=0)),
+        (recover_jobs, a_silent_job, odd_entries("CHECKUP", "{}#unread", entityUid="x", attempts=0)),
+        (recover_jobs, a_silent_job, odd_entries("CHECKUP", "{}#unread", attempts=0)),
+        (erase_deleted, a_stale_mark, odd_entries("DELETING", "!{}", since=0, mark="x")),
+        (erase_deleted, a_stale_mark, odd_entries("DELETED", "!{}", name="x")),
+    ],
+    ids=["due", "removals", "outbox", "outbox-failed", "checkups-of-entities", "checkups", "marks", "deleted"],
+)
+def test_an_entry_with_an_odd_value_does_not_keep_the_others(
+    services: Services, s3: Any, clock: builders.Clock, duty: Any, other: Any, entries: list[Item]
+) -> None:
+    is_done = other(services, s3)
+    table = services.catalog_table if entries[0]["pk"] in ("DUE", "DELETING", "DELETED") else services.jobs_table
+    unread_job = {"pk": "JOB#unread", "sk": "JOB", "status": "ODD"}
+    services.jobs_table.put_many([unread_job, {"pk": "RUNNING#x", "sk": "IMPORT", "jobId": 5}])
+    services.catalog_table.put({"pk": "EXPORT", "sk": "unread", "definition": "not JSON", "dueAt": "x"})
+    table.put_many(entries)
+    clock.forward(hours=49)
+    duty(services)
+    assert is_done()
+    clock.forward(hours=1)
+    duty(services)  # what was kept of them
+
+
+def test_an_export_with_an_odd_number_of_attempts_is_attended_to_again(services: Services, clock: Any) -> None:
+    export = builders.scheduled_export(services)
+    [due] = services.catalog_table.query("DUE").items
+    services.catalog_table.put({**due, "attempts": "many"})
+    clock.forward(days=1)
+    assert tick(services) == 1
+    assert services.exports.get(export.export_id).running is not None
+
+
+@pytest.mark.parametrize("code", ["TransactionConflict", "ThrottlingError"])
+def test_an_entry_that_cannot_be_postponed_does_not_keep_the_others(
+    services: Services, s3: Any, clock: builders.Clock, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    bad, good = (builders.scheduled_export(services) for _ in range(2))
+    services.catalog_table.update(("EXPORT", bad.export_id), Change(sets={"definition": "not JSON"}))
+    jobs = [run(services, start(services, s3, FILE, key=f"drop/contacts/{name}.csv")) for name in "ab"]
+    for job in jobs:
+        services.files.put(services.settings.files_bucket, f"jobs/{job.job_id}/rejects.csv", b"x")
+    poison = {bad.export_id, jobs[0].job_id}
+    really = services.dynamodb.call
+
+    def call(operation: str, request: Any) -> Any:
+        if operation == "TransactWriteItems" and any(name in json.dumps(request) for name in poison):
+            raise TransactionCanceled("collision", [{"Code": code}, {"Code": "None"}])
+        return really(operation, request)
+
+    monkeypatch.setattr(services.dynamodb, "call", call)
+    clock.forward(days=2, hours=1)
+    assert tick(services) == 1
+    assert services.exports.get(good.export_id).running is not None
+    remove_expired(services)
+    assert files_of(services, s3, jobs[1]) == []

@@ -211,6 +211,22 @@ def test_a_pool_that_does_not_answer_refuses_nobody(
     assert run_of(pooled, export).status is Status.COMPLETED
 
 
+def test_the_export_of_a_machine_client_needs_what_the_parameter_gives_it(
+    pooled: Services, pool: Pool, step: Any, s3: Any
+) -> None:
+    export = activate(pooled, draft(pooled, **PERIODIC), "client:nightly", "client:nightly")
+    pool.add("client:nightly", "ops")  # a person of that name changes nothing
+    for clients, expected in (('{"nightly": ["ops"]}', Status.COMPLETED), ('{"nightly": []}', Status.FAILED)):
+        pooled.settings = replace(pooled.settings, machine_clients=clients)
+        step(run_now(pooled, pooled.exports.get(export.export_id), "oscar", "oscar-id"))
+        assert run_of(pooled, export).status is expected
+    assert run_of(pooled, export).error_code == "no-permission"
+    activate(pooled, pooled.exports.get(export.export_id), "client:nightly", "client:nightly")
+    pooled.settings = replace(pooled.settings, machine_clients="{}")
+    step(run_now(pooled, pooled.exports.get(export.export_id), "oscar", "oscar-id"))
+    assert run_of(pooled, export).error_code == "no-permission"
+
+
 def test_a_user_may_be_in_many_groups(pooled: Services, pool: Pool) -> None:
     many = [f"group-{number:02}" for number in range(70)]
     for group in many:

@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
 
 from tests.api_builders import ADMIN, EXPORT, Api, http_event
+from tests.loopback import loopback_server
 from tests.schemathesis import run_schemathesis
 
 
@@ -55,16 +55,8 @@ def serving(handler: Any) -> Iterator[str]:
             self.wfile.write(content)
             self.close_connection = True
 
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Gateway)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with loopback_server(Gateway, HTTPServer) as address:
+        yield address
 
 
 @pytest.mark.slow

@@ -132,6 +132,10 @@ def test_a_server_that_does_not_replace_keeps_its_file(serve: Serve) -> None:
         assert connection.read("old", 10) == b"old"
 
 
+# Python's wrap_socket leaves the socket to the garbage collector when the peer has reset the connection by then.
+@pytest.mark.filterwarnings(
+    r"ignore:Exception ignored in. <ssl.SSLSocket .*laddr=[^=]*>:pytest.PytestUnraisableExceptionWarning"
+)
 @pytest.mark.parametrize("replaces", [True, False])
 @pytest.mark.parametrize("refusal", [*servers.SFTP_REFUSALS, *servers.CUTS])
 def test_a_refusal_leaves_the_receiver_with_one_whole_file(
@@ -146,7 +150,7 @@ def test_a_refusal_leaves_the_receiver_with_one_whole_file(
             for path in partner.folder.iterdir():
                 path.unlink()
             (partner.folder / name).write_bytes(old)
-            (partner.folder / f"{name}.manifest.json").write_bytes(b'{"jobId": "another"}')
+            (partner.folder / f"{name}.manifest.json").write_bytes(b"[" * 60_000)
             return servers.Kept()
 
         asked: list[str] = []
@@ -201,7 +205,6 @@ def test_a_wrong_password_is_refused(partner: Partner) -> None:
         {"username": "two\nlines", "password": PASSWORD},
         {"username": USER, "password": "p\r\nSITE"},
         {"username": USER, "privateKey": "no key"},
-        ["list"],
     ],
 )
 def test_a_malformed_secret_connects_to_nobody(partner: Partner, secret: Any) -> None:

@@ -11,7 +11,7 @@ import asyncssh
 import pytest
 
 from tests import partner_servers as servers
-from tests.partner_servers import HASTY, HOST, PASSWORD, SECRET, USER, Faults, Partner, refused, sftp_partner, write
+from tests.partner_servers import HASTY, PASSWORD, SECRET, USER, Faults, Partner, refused, sftp_partner, write
 from waybill.errors import DeliveryFailed
 from waybill.exports.destinations.credentials import Credentials
 
@@ -172,9 +172,7 @@ def test_a_hole_that_a_cut_leaves_is_filled(
 
 
 def test_the_secret_is_not_shown() -> None:
-    shown = repr(
-        Credentials.from_secret(SECRET | {"privateKey": "KEY", "passphrase": "PASS"}, HOST, needs_password=False)
-    )
+    shown = repr(Credentials.from_secret(SECRET | {"privateKey": "KEY", "passphrase": "PASS"}, needs_password=False))
     assert PASSWORD not in shown and "KEY" not in shown and "PASS" not in shown
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import unicodedata
 import uuid
@@ -25,6 +26,16 @@ def nested(levels: int) -> Any:
 @pytest.mark.parametrize("body", ['{"uploadId": "x", "uploadId": "y"}', '{"dialect": {"a": 1, "a": 1}}', "{}garbage"])
 def test_bodies_that_two_readers_would_read_differently(api: Api, body: str) -> None:
     assert api("POST", "/imports", body=body).status == 400
+
+
+@pytest.mark.parametrize("position", [f"2026#{'a' * 3_000}", f"0:{'k' * 2_000}", "64:k", "[" * 9_000, "\x00"])
+def test_a_place_in_a_list_that_nobody_was_told(api: Api, position: str) -> None:
+    """Whatever DynamoDB would refuse as a key too."""
+    api.put_contacts()
+    export = api("POST", "/exports", OPS, body=EXPORT).json["exportId"]
+    token = base64.urlsafe_b64encode(position.encode()).decode().rstrip("=")
+    for path in ("/jobs", "/entities/contacts/records", f"/exports/{export}/jobs"):
+        assert api("GET", path, ADMIN, query={"nextToken": token}).status == 400, path
 
 
 def test_depth(api: Api) -> None:

@@ -1,12 +1,20 @@
-"""The table class on moto: what repositories read is what they wrote, and conditions mean what they say."""
+"""The table class, on moto and on dynalite: repositories read what they wrote, and conditions mean what they say.
+
+dynalite validates requests as AWS does, where moto is more lenient; transactions, which it lacks, are for moto alone.
+The requests of all other tests that use moto are validated by it too (`tests.strict_dynamodb`).
+"""
 
 from __future__ import annotations
 
+import json
+import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests import builders
+from tests.strict_dynamodb import SecondOpinion
 from waybill.aws.dynamodb import ConditionFailed, DynamoDBError, TransactionCanceled, from_attributes, to_attributes
 from waybill.aws.expressions import Attr, Change, Condition
 from waybill.aws.table import Table, batch_get
@@ -16,9 +24,18 @@ from waybill.bootstrap import Services
 RESERVED = {"status": "new", "name": "x", "total": 1, "process": "IMPORT", "values": [1], "size": {"count": 2}}
 
 
-@pytest.fixture
-def table(services: Services) -> Table:
-    return services.jobs_table
+@pytest.fixture(params=["moto", "dynalite"])
+def table(request: pytest.FixtureRequest, clock: builders.Clock) -> Iterator[Table]:
+    if request.param == "moto":
+        yield request.getfixturevalue("services").jobs_table
+        return
+    url = request.getfixturevalue("dynalite_url")
+    names = {name: f"{name}-{uuid.uuid4()}" for name in ("jobs_table", "records_table", "catalog_table")}
+    wanted = builders.settings(url, **names)
+    builders.create_tables(url, wanted)
+    services = Services(wanted, clock)
+    yield services.jobs_table
+    services.dynamodb.close()
 
 
 def put(table: Table, sort_key: str, **attributes: Any) -> None:
@@ -82,10 +99,25 @@ def test_conditions_let_pass_what_they_say(table: Table, condition: Condition, h
         table.delete(("P", "S"), condition)
         assert table.get(("P", "S")) is None
     else:
-        with pytest.raises(ConditionFailed) as failed:
+        with pytest.raises(ConditionFailed):
             table.put({"pk": "P", "sk": "S"}, condition)
-        assert from_attributes(failed.value.item or {}) == {"pk": "P", "sk": "S", **RESERVED}
-        assert table.get(("P", "S")) is not None
+        assert table.get(("P", "S")) == {"pk": "P", "sk": "S", **RESERVED}
+
+
+def test_a_condition_that_fails_returns_the_item(services: Services) -> None:
+    """dynalite knows no `ReturnValuesOnConditionCheckFailure`."""
+    put(services.jobs_table, "S", **RESERVED)
+    with pytest.raises(ConditionFailed) as failed:
+        services.jobs_table.put({"pk": "P", "sk": "S"}, Attr("user").exists())
+    assert from_attributes(failed.value.item or {}) == {"pk": "P", "sk": "S", **RESERVED}
+
+
+@pytest.mark.parametrize("item", [{"sk": ""}, {"sk": "S", "text": "x" * 410_000}], ids=["key", "size"])
+def test_what_aws_refuses_is_an_error_that_no_retry_mends(table: Table, item: dict[str, Any]) -> None:
+    """Keys of no characters, and items of more than 400 KB."""
+    with pytest.raises(DynamoDBError) as refused:
+        table.put({"pk": "P", **item})
+    assert (refused.value.code, refused.value.retryable) == ("ValidationException", False)
 
 
 def sort_keys(items: list[dict[str, Any]]) -> list[str]:
@@ -117,11 +149,9 @@ def test_many_items_are_read_in_the_order_asked_for(table: Table) -> None:
     assert table.get_many([]) == []
 
 
-def test_a_throttled_batch_is_read_to_its_end(
-    services: Services, table: Table, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_throttled_batch_is_read_to_its_end(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(5):
-        put(table, str(number), value=number)
+        put(services.jobs_table, str(number), value=number)
     call, pauses = services.dynamodb.call, []
 
     def throttled(operation: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -158,8 +188,8 @@ def test_a_batch_that_nobody_answers_is_given_up_for_the_retry_of_the_step(
     assert 60 <= sum(pauses) < 70
 
 
-def test_a_transaction_is_applied_whole_once_or_not_at_all(services: Services, table: Table) -> None:
-    catalog = services.catalog_table
+def test_a_transaction_is_applied_whole_once_or_not_at_all(services: Services) -> None:
+    table, catalog = services.jobs_table, services.catalog_table
     put(table, "total", count=1, leases={"3": "mine"})
     put(table, "old")
     catalog.put({"pk": "C", "sk": "S", "uid": "1"})
@@ -178,3 +208,21 @@ def test_a_transaction_is_applied_whole_once_or_not_at_all(services: Services, t
     assert sort_keys(table.query("P").items) == ["old", "total"]
     table.transact(actions("1"))
     assert table.query("P").items == [{"pk": "P", "sk": "new"}, {"pk": "P", "sk": "total", "count": 3, "leases": {}}]
+
+
+@pytest.mark.parametrize("operation", ["UpdateItem", "TransactWriteItems"])
+def test_a_request_that_only_moto_takes_fails_its_test(
+    services: Services, second_opinion: SecondOpinion, operation: str
+) -> None:
+    """The fixture `services` asks for what dynalite refused."""
+    update: dict[str, Any] = {
+        "TableName": services.settings.jobs_table,
+        "Key": {"pk": {"S": "P"}, "sk": {"S": operation}},
+        "UpdateExpression": f"SET status = :status REMOVE of{operation}",  # a reserved word
+        "ExpressionAttributeValues": {":status": {"S": "new"}},
+    }
+    request = update if operation == "UpdateItem" else {"TransactItems": [{"Update": update}]}
+    second_opinion.see(f"DynamoDB_20120810.{operation}", json.dumps(request).encode())
+    (refused,) = second_opinion.refused
+    assert "reserved keyword: status" in refused
+    second_opinion.refused.clear()

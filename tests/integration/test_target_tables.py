@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -17,7 +18,7 @@ from waybill.entities.model import Target
 from waybill.entities.records import has_records, record_page
 from waybill.entities.schema import parse_schema
 from waybill.entities.targets import check_target
-from waybill.errors import InvalidRequest, MalformedRequest
+from waybill.errors import InvalidRequest, MalformedRequest, Unavailable
 from waybill.imports.deduplicate import deduplicate_import
 from waybill.imports.finish import finish_import
 from waybill.imports.load import load_chunk
@@ -131,6 +132,31 @@ def test_update_changes_only_the_columns_of_the_file(services: Services, drop: A
     }
 
 
+@pytest.mark.parametrize("modified_attribute", ["modified_at", None])
+def test_merge_changes_and_creates_and_can_keep_what_is_blank(
+    services: Services, drop: Any, theirs: Theirs, modified_attribute: str | None
+) -> None:
+    entity = services.entities.get("orders")
+    services.entities.put(replace(entity, target=Target(TABLE, modified_attribute)))
+    theirs.put("eu", 1, price=1, _note="note", theirs="kept")
+    theirs.put("eu", 2, price=1)
+    job = drop("region,number,price\neu,1,99\neu,2,\neu,3,\neu,4,4\n", mode="merge", blanks="keep")
+    stamp = {"modified_at": "2026-01-31T09:30:01.000Z"} if modified_attribute else {}
+    expected = {
+        ("eu", 1): {"price": 99, "_note": "note", "theirs": "kept", **stamp},
+        ("eu", 2): {"price": 1, **stamp},
+        ("eu", 4): {"price": 4, **stamp},
+    }
+    if modified_attribute:
+        expected["eu", 3] = stamp
+        assert counts(job) == (4, 4, 0, 0)
+    else:  # DynamoDB makes no item of an update that sets nothing
+        assert rejected_types(services, job) == {3: "constraint-error", 4: "constraint-error"}
+    assert theirs.items(without=("region", "number")) == expected
+    drop("region,number,price,_note\neu,1,,x\n", mode="merge")
+    assert "price" not in theirs.items()["eu", 1]
+
+
 def test_delete_needs_only_the_key_and_really_deletes(services: Services, drop: Any, theirs: Theirs) -> None:
     for number in (1, 2, 3):
         theirs.put("eu", number, price=number)
@@ -142,7 +168,7 @@ def test_delete_needs_only_the_key_and_really_deletes(services: Services, drop: 
 
 
 @pytest.mark.parametrize("chunk_bytes", [1, 1 << 20])
-@pytest.mark.parametrize("mode", ["insert", "update", "delete"])
+@pytest.mark.parametrize("mode", ["insert", "merge", "update", "delete"])
 def test_an_attempt_that_meets_its_own_writes_counts_them_as_done(
     services: Services, s3: Any, clock: builders.Clock, theirs: Theirs, mode: str, chunk_bytes: int
 ) -> None:
@@ -152,7 +178,7 @@ def test_an_attempt_that_meets_its_own_writes_counts_them_as_done(
         theirs.put("eu", number)
     rows = HEADER + "".join(f'eu,{number},n,{number}.50,"[1.0, {{""a"": null}}]"\n' for number in range(15))
     job = start(services, s3, rows.encode(), key="drop/orders/x.csv", mode=mode)
-    expected = {"insert": (15, 10, 5, 0)}.get(mode, (15, 5, 10, 0))
+    expected = {"insert": (15, 10, 5, 0), "merge": (15, 15, 0, 0)}.get(mode, (15, 5, 10, 0))
     planned = plan_import(services, job.job_id)
     original = services.ledger.commit
     for attempt in range(2):
@@ -171,7 +197,19 @@ def test_an_attempt_that_meets_its_own_writes_counts_them_as_done(
         clock.forward(seconds=60)
     finish_import(services, job.job_id)
     assert counts(services.jobs.get(job.job_id)) == expected
-    assert len(theirs.items()) == {"insert": 20, "update": 10, "delete": 5}[mode]
+    assert len(theirs.items()) == {"insert": 20, "merge": 20, "update": 10, "delete": 5}[mode]
+
+
+@pytest.mark.parametrize("mode", ["merge", "update"])
+def test_a_record_that_would_grow_too_large_is_an_error_of_its_row(
+    services: Services, drop: Any, theirs: Theirs, mode: str
+) -> None:
+    theirs.put("eu", 1, price=1)
+    theirs.put("eu", 2, of_theirs="x" * 300_000)
+    job = drop(f"region,number,_note\neu,1,new\neu,2,{'y' * 200_000}\n", mode=mode)
+    assert (job.status, counts(job)) == (Status.COMPLETED, (2, 1, 1, 0))
+    assert rejected_types(services, job) == {3: "record-too-large"}
+    assert theirs.items()["eu", 1]["_note"] == "new" and "_note" not in theirs.items()["eu", 2]
 
 
 @pytest.mark.parametrize(("mode", "outcome"), [("insert", "exists"), ("update", "not-found"), ("delete", None)])
@@ -237,7 +275,11 @@ def test_records_are_read_page_by_page(services: Services, theirs: Theirs) -> No
     assert next(item for item in seen if item["number"] == 3) == expected
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "[]", '{"a":1}'])
+CURSORS = ["", "x", "[]", '{"a":1}', "[" * 100_000, '{"region":' * 50_000, '{"region": {"S": "eu"}}']
+CURSORS += ['{"region": {"L": []}, "number": {"N": "3"}}', '{"region": {"S": "eu", "N": "1"}, "number": {"N": "3"}}']
+
+
+@pytest.mark.parametrize("cursor", CURSORS)
 def test_a_cursor_of_nobodys_is_refused(services: Services, theirs: Theirs, cursor: str) -> None:
     with pytest.raises(MalformedRequest):
         record_page(services.dynamodb, "records", ENTITY, parse_schema(SCHEMA), 10, cursor)
@@ -282,3 +324,24 @@ def test_an_insert_that_meets_another_record_is_refused_by_the_table_itself(serv
         services.dynamodb.call("PutItem", request)
     assert isinstance(refused.value, ConditionFailed) and refused.value.item is not None
     assert refused.value.item["price"] == {"N": "5"}
+
+
+def test_a_table_whose_key_may_not_be_used_is_named_to_whoever_asks(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(operation: str, request: dict[str, Any]) -> Any:
+        resource = f"arn:aws:dynamodb:us-east-1:123456789012:table/{request['TableName']}"
+        message = f"User: arn:aws:sts::1:assumed-role/r/f is not authorized to perform: {operation} on: {resource}"
+        raise DynamoDBError("AccessDeniedException", message, 400)
+
+    monkeypatch.setattr(services.dynamodb, "call", refused)
+    target = ENTITY.target
+    assert target is not None
+    asking: list[Callable[[], object]] = [
+        lambda: check_target(services.dynamodb, ENTITY, target),
+        lambda: has_records(services.dynamodb, "records", ENTITY),
+        lambda: record_page(services.dynamodb, "records", ENTITY, parse_schema(ENTITY.schema), 10, None),
+    ]
+    for ask in asking:
+        with pytest.raises(Unavailable, match=f"table/{TABLE} .*OtherKmsKeyArns"):
+            ask()

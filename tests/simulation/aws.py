@@ -52,6 +52,10 @@ ANSWERS = {
 }
 
 
+def _no_functions(name: str, payload: Any, ended: Callable[[Task], object]) -> Task:
+    raise client_error("ResourceNotFoundException", 404, "Invoke")
+
+
 def client_error(code: str, status: int, operation: str, kind: type[ClientError] = ClientError) -> ClientError:
     answer: Any = {"Error": {"Code": code, "Message": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
     return kind(answer, operation)
@@ -115,7 +119,7 @@ class Aws:
         users: of the user pool, by name.
         on_created: called with the detail of S3's *Object Created* event.
         on_change: called with bucket, key and the object, or None when it has been deleted.
-        invoke: (function name, payload) → (result, whether the function failed), for Lambda's Invoke.
+        invoke: (function name, payload, called at its end) → the task, for Lambda's Invoke.
     """
 
     page_keys, min_part_bytes = 1_000, MIN_PART_BYTES
@@ -135,7 +139,7 @@ class Aws:
         self.users: dict[str, Caller] = {}
         self.on_created: Callable[[dict[str, Any]], object] = lambda detail: None
         self.on_change: Callable[[str, str, Object | None], object] = lambda bucket, key, found: None
-        self.invoke: Callable[[str, Any], tuple[Any, bool]] = lambda name, payload: (None, True)
+        self.invoke: Callable[[str, Any, Callable[[Task], object]], Task] = _no_functions
         self._sequence, self._reads = itertools.count(1), itertools.count(1)
         kinds: tuple[type[Client], ...] = (S3, StepFunctions, EventBridge, Lambda, Ses, SecretsManager, Cognito)
         self._clients = {kind.name: kind(self) for kind in kinds}
@@ -255,18 +259,24 @@ class S3(Client):
             raise client_error("PreconditionFailed", 412, operation)
         return found
 
-    def head_bucket(self, *, Bucket: str) -> dict[str, Any]:
+    def head_bucket(self, *, Bucket: str, ExpectedBucketOwner: str = "") -> dict[str, Any]:
         def effect() -> dict[str, Any]:
             self._bucket(Bucket, "HeadBucket")
             return {}
 
         return self._request("HeadBucket", Bucket, effect)
 
-    def head_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:
+    def head_object(self, *, Bucket: str, Key: str, ExpectedBucketOwner: str = "") -> dict[str, Any]:
         return self._request("HeadObject", f"{Bucket}/{Key}", lambda: self._object(Bucket, Key, "HeadObject").head())
 
     def get_object(
-        self, *, Bucket: str, Key: str, Range: str | None = None, IfMatch: str | None = None
+        self,
+        *,
+        Bucket: str,
+        Key: str,
+        Range: str | None = None,
+        IfMatch: str | None = None,
+        ExpectedBucketOwner: str = "",
     ) -> dict[str, Any]:
         def effect() -> dict[str, Any]:
             found = self._object(Bucket, Key, "GetObject", IfMatch)
@@ -287,15 +297,24 @@ class S3(Client):
         Metadata: Mapping[str, str] | None = None,
         IfNoneMatch: str | None = None,
         IfMatch: str | None = None,
+        ExpectedBucketOwner: str = "",
     ) -> dict[str, Any]:
         def effect() -> dict[str, Any]:
-            found = self._bucket(Bucket, "PutObject").get(Key)
-            assert IfNoneMatch in (None, "*")
-            if (IfNoneMatch and found) or (IfMatch and (found is None or IfMatch.strip('"') != found.etag)):
-                raise client_error("PreconditionFailed", 412, "PutObject")
+            self._check_replaceable(Bucket, Key, "PutObject", IfNoneMatch, IfMatch)
             return {"ETag": f'"{self._aws.put(Bucket, Key, bytes(Body), Metadata, ContentType).etag}"'}
 
         return self._request("PutObject", f"{Bucket}/{Key}", effect)
+
+    def _check_replaceable(
+        self, bucket: str, key: str, operation: str, if_none_match: str | None, if_match: str | None
+    ) -> None:
+        """Source: Amazon S3 User Guide, "How to prevent object overwrites with conditional writes"."""
+        found = self._bucket(bucket, operation).get(key)
+        assert if_none_match in (None, "*")
+        if if_match and found is None:
+            raise client_error("NoSuchKey", 404, operation)
+        if (if_none_match and found) or (if_match and found and if_match.strip('"') != found.etag):
+            raise client_error("PreconditionFailed", 412, operation)
 
     def copy_object(
         self,
@@ -307,6 +326,8 @@ class S3(Client):
         Metadata: Mapping[str, str] | None = None,
         ContentType: str | None = None,
         CopySourceIfMatch: str | None = None,
+        ExpectedBucketOwner: str = "",
+        ExpectedSourceBucketOwner: str = "",
     ) -> dict[str, Any]:
         def effect() -> dict[str, Any]:
             self._bucket(Bucket, "CopyObject")
@@ -397,6 +418,7 @@ class S3(Client):
         Key: str,
         ContentType: str = "binary/octet-stream",
         Metadata: Mapping[str, str] | None = None,
+        ExpectedBucketOwner: str = "",
     ) -> dict[str, Any]:
         def effect() -> dict[str, Any]:
             self._bucket(Bucket, "CreateMultipartUpload")
@@ -432,11 +454,14 @@ class S3(Client):
         PartNumber: int,
         CopySource: Mapping[str, str],
         CopySourceRange: str,
+        ExpectedBucketOwner: str = "",
+        ExpectedSourceBucketOwner: str = "",
+        CopySourceIfMatch: str | None = None,
     ) -> dict[str, Any]:
         place = f"{Bucket}/{Key}"
 
         def effect() -> dict[str, Any]:
-            source = self._object(CopySource["Bucket"], CopySource["Key"], "UploadPartCopy")
+            source = self._object(CopySource["Bucket"], CopySource["Key"], "UploadPartCopy", CopySourceIfMatch)
             data = _range(source.data, CopySourceRange)
             self._upload(UploadId, place, "UploadPartCopy").parts[PartNumber] = data
             return {"CopyPartResult": {"ETag": f'"{hashlib.md5(data).hexdigest()}"'}}
@@ -444,12 +469,21 @@ class S3(Client):
         return self._request("UploadPartCopy", place, effect)
 
     def complete_multipart_upload(
-        self, *, Bucket: str, Key: str, UploadId: str, MultipartUpload: Mapping[str, Any]
+        self,
+        *,
+        Bucket: str,
+        Key: str,
+        UploadId: str,
+        MultipartUpload: Mapping[str, Any],
+        IfNoneMatch: str | None = None,
+        IfMatch: str | None = None,
+        ExpectedBucketOwner: str = "",
     ) -> dict[str, Any]:
         place = f"{Bucket}/{Key}"
 
         def effect() -> dict[str, Any]:
             upload = self._upload(UploadId, place, "CompleteMultipartUpload")
+            self._check_replaceable(Bucket, Key, "CompleteMultipartUpload", IfNoneMatch, IfMatch)
             wanted = MultipartUpload["Parts"]
             numbers = [part["PartNumber"] for part in wanted]
             digests = {number: hashlib.md5(upload.parts[number]) for number in numbers if number in upload.parts}
@@ -470,13 +504,27 @@ class S3(Client):
 
         return self._request("CompleteMultipartUpload", place, effect)
 
-    def abort_multipart_upload(self, *, Bucket: str, Key: str, UploadId: str) -> dict[str, Any]:
+    def abort_multipart_upload(
+        self, *, Bucket: str, Key: str, UploadId: str, ExpectedBucketOwner: str = ""
+    ) -> dict[str, Any]:
         def effect() -> dict[str, Any]:
             self._upload(UploadId, f"{Bucket}/{Key}", "AbortMultipartUpload")
             del self._aws.uploads[UploadId]
             return {}
 
         return self._request("AbortMultipartUpload", f"{Bucket}/{Key}", effect)
+
+    def list_multipart_uploads(self, *, Bucket: str, Prefix: str) -> dict[str, Any]:
+        def effect() -> dict[str, Any]:
+            self._bucket(Bucket, "ListMultipartUploads")
+            found = {
+                upload_id: upload.key.removeprefix(f"{Bucket}/")
+                for upload_id, upload in self._aws.uploads.items()
+                if upload.key.startswith(f"{Bucket}/{Prefix}")
+            }
+            return {"Uploads": [{"Key": key, "UploadId": upload_id} for upload_id, key in found.items()]}
+
+        return self._request("ListMultipartUploads", f"{Bucket}/{Prefix}", effect)
 
     # Signing asks nobody.
 
@@ -557,12 +605,19 @@ class Lambda(Client):
     name, attempts, timeout_seconds = "lambda", 1, 26.0
 
     def invoke(self, *, FunctionName: str, Payload: bytes) -> dict[str, Any]:
-        def effect() -> dict[str, Any]:
-            result, has_failed = self._aws.invoke(FunctionName, json.loads(Payload))
-            answer: dict[str, Any] = {"StatusCode": 200, "Payload": io.BytesIO(json.dumps(result).encode())}
-            return answer | {"FunctionError": "Unhandled"} if has_failed else answer
+        timeline, waiting = self._aws.timeline, False
 
-        return self._request("Invoke", FunctionName, effect)
+        def ended(_: Task) -> None:
+            if waiting and caller is not None:
+                timeline.wake(caller)
+
+        caller = timeline.task
+        task = self._request("Invoke", FunctionName, lambda: self._aws.invoke(FunctionName, json.loads(Payload), ended))
+        waiting = not task.is_over
+        if waiting:
+            timeline.wait()
+        answer: dict[str, Any] = {"StatusCode": 200, "Payload": io.BytesIO(json.dumps(task.result).encode())}
+        return answer | {"FunctionError": "Unhandled"} if task.error is not None else answer
 
 
 class Ses(Client):

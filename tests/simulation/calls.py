@@ -95,7 +95,7 @@ class Calls:
         seconds = self.latency(mean_seconds)
         if fault is Fault.SLOW:
             timeline.sleep(decision.seconds)
-        elif fault is Fault.LATE:
+        elif fault in (Fault.LATE, Fault.LEFT_BEHIND):
             seconds = self.latency(LATE_SECONDS)
         elif fault is Fault.FAILING:
             timeline.sleep(timeout_seconds if decision.failure is Failure.TIMEOUT else seconds)
@@ -114,6 +114,8 @@ class Calls:
                 task.kill()
 
         timeline.at(timeline.seconds + seconds / 2, happen)
+        if fault is Fault.LEFT_BEHIND:
+            task.kill()
         timeline.sleep(timeout_seconds if fault is Fault.LOST_REPLY else seconds)
         if fault is Fault.LOST_REPLY:
             raise CallFailed(Failure.TIMEOUT)

@@ -26,7 +26,8 @@ from functools import cache, partial
 from typing import Any
 
 from tests.simulation.faults import CELL_FAULTS, Cell, Fault, FaultPlan, LogEntry, family
-from tests.simulation.oracles import SCHEMA, Watch
+from tests.simulation.oracles import Watch
+from tests.simulation.oracles.sheets import SCHEMA
 from tests.simulation.servers import Servers
 from tests.simulation.world import ADMIN, ALICE, Answer, World
 from waybill.entities.permissions import Caller
@@ -41,6 +42,7 @@ REST_SECONDS = 2 * HOUR
 STALLS = (Fault.SLOW, Fault.LATE)
 SEED = 1
 BLOCK = 40
+ONE_CHUNK = 1_000_000
 DAILY = {"time": "02:30", "timezone": "UTC"}
 KEY = "SHA256:" + "A" * 43
 SFTP = {"kind": "sftp", "host": "partner.example", "directory": "/in", "secretId": "partner", "hostKey": KEY}
@@ -66,8 +68,8 @@ TEMPORARY = ("chunks", "checks", "finish", "parts")
 class Stage:
     """A world in which a scene runs."""
 
-    def __init__(self, plan: FaultPlan, page_items: int = 1_000) -> None:
-        self.world = World(SEED, plan, mail_sender="us@example.com", chunk_bytes=200, block_bytes=100)
+    def __init__(self, plan: FaultPlan, page_items: int = 1_000, chunk_bytes: int = 200) -> None:
+        self.world = World(SEED, plan, mail_sender="us@example.com", chunk_bytes=chunk_bytes, block_bytes=100)
         self.world.server.page_items = page_items
         self.servers = Servers(self.world.calls)
         world = self.world
@@ -227,6 +229,7 @@ class Scene:
         act: begins the operation; it ends when the world is at rest.
         is_certain: a fault may delay its end and not change it. A Stop, say, comes earlier or later.
         page_items: of each answer of DynamoDB.
+        chunk_bytes: of files; ONE_CHUNK for imports in one invocation.
     """
 
     name: str
@@ -234,6 +237,11 @@ class Scene:
     prepare: Callable[[Stage], object] = lambda stage: None
     is_certain: bool = True
     page_items: int = 1_000
+    chunk_bytes: int = 200
+
+    def stage(self, cells: Sequence[Cell] = ()) -> Stage:
+        """A world in which it runs, with these faults."""
+        return Stage(FaultPlan(cells), self.page_items, self.chunk_bytes)
 
     def run(self, stage: Stage) -> Stage:
         """
@@ -260,7 +268,7 @@ class Scene:
         Raises:
             AssertionError: a promise is broken, or the scene ends in another way than undisturbed.
         """
-        stage = self.run(stage or Stage(FaultPlan(cells), self.page_items))
+        stage = self.run(stage or self.stage(cells))
         met = sum(bool(entry.fault) for entry in stage.world.log)
         assert met, "the fault was not met: the run is not the undisturbed one"
         if self.is_certain:
@@ -273,7 +281,7 @@ class Scene:
 @cache
 def calm(scene: Scene) -> Stage:
     """The scene undisturbed."""
-    stage = scene.run(Stage(FaultPlan(), scene.page_items))
+    stage = scene.run(scene.stage())
     assert not any(entry.fault for entry in stage.world.log)
     return stage
 
@@ -290,12 +298,14 @@ def _upload(stage: Stage) -> None:
     stage.ask("POST", "/v1/uploads", {"entity": "contacts", "fileName": "a.csv"}, then=send)
 
 
-def _stop(stage: Stage, midway: bool = False) -> None:
+def _stop(stage: Stage, holds: Callable[[Job], bool]) -> None:
+    """Stop an import in progress as soon as something holds of it."""
+
     def stop() -> None:
         stage.ask("POST", f"/v1/jobs/{stage.jobs()[-1].job_id}/stop", then=stage.note_stop)
 
     stage.drop(rows(0, 60))
-    stage.when(lambda: any(job.processed > 0 for job in stage.jobs()) if midway else stage.is_running(), stop)
+    stage.when(lambda: any(job.status is Status.IN_PROGRESS and holds(job) for job in stage.jobs()), stop)
 
 
 def _stop_the_check(stage: Stage) -> None:
@@ -416,6 +426,13 @@ def _change_job(action: str) -> Callable[[Stage], None]:
     return act
 
 
+def _correct_rows(stage: Stage) -> None:
+    """Two of the rejected rows of FILE: one that is not a number, one without a key."""
+    corrections = [{"rowNumber": 29, "cells": {"n": "99"}}, {"rowNumber": 30, "cells": {"id": "k5b"}}]
+    body = {"corrections": corrections, "only": "corrected"}
+    stage.ask("POST", f"/v1/jobs/{stage.jobs()[0].job_id}/relaunch", body)
+
+
 def _deliver(destination: dict[str, Any]) -> Callable[[Stage], None]:
     def act(stage: Stage) -> None:
         stage.export(run=True, type="PERIODIC_FULL", schedule=DAILY, destination=destination, recipients=[REPORTS])
@@ -423,22 +440,39 @@ def _deliver(destination: dict[str, Any]) -> Callable[[Stage], None]:
     return act
 
 
+def _some_records(stage: Stage) -> None:
+    """Some of those that FILE names; one of them has been deleted."""
+    stage.imported(rows(5, 5))
+    stage.imported(rows(5, 1), name="c.csv", mode="delete")
+
+
 IMPORTS = [
     Scene("drop", lambda stage: stage.drop()),
     Scene("upload", _upload),
-    Scene("check", lambda stage: stage.drop(rows(0, 26), on_error="all-or-nothing")),
+    Scene("check", lambda stage: stage.drop(rows(0, 60), on_error="all-or-nothing")),
     Scene("check finds bad rows", lambda stage: stage.drop(on_error="all-or-nothing")),
     Scene("dry run", lambda stage: stage.drop(dry_run="true")),
     Scene("insert", lambda stage: stage.drop(name="b.csv", mode="insert"), lambda s: s.imported(rows(5, 5))),
+    Scene("merge", lambda stage: stage.drop(name="b.csv", mode="merge", blanks="keep"), _some_records),
     Scene("update", lambda stage: stage.drop(name="b.csv", mode="update"), lambda s: s.imported(rows(5, 5))),
     Scene("delete records", lambda stage: stage.drop(name="b.csv", mode="delete"), lambda s: s.imported(rows(5, 9))),
     Scene("abort", lambda stage: stage.drop(BAD_FIRST, on_error="abort"), is_certain=False),
     Scene("queue", _queue, is_certain=False),
-    Scene("stop", _stop, is_certain=False),
-    Scene("stop midway", partial(_stop, midway=True), is_certain=False),
+    Scene("stop", partial(_stop, holds=lambda job: job.counts.total is not None), is_certain=False),
+    Scene("stop midway", partial(_stop, holds=lambda job: job.processed > 0), is_certain=False),
     Scene("stop the check", _stop_the_check, is_certain=False),
+    Scene("small file", lambda stage: stage.drop(), chunk_bytes=ONE_CHUNK),
+    Scene("check a small file", lambda stage: stage.drop(on_error="all-or-nothing"), chunk_bytes=ONE_CHUNK),
+    Scene(
+        "insert a small file",
+        lambda stage: stage.drop(name="b.csv", mode="insert"),
+        lambda stage: stage.imported(rows(5, 5)),
+        chunk_bytes=ONE_CHUNK,
+    ),
+    Scene("stop a small file", partial(_stop, holds=lambda job: True), is_certain=False, chunk_bytes=ONE_CHUNK),
     Scene("cancel", _cancel, is_certain=False),
     Scene("relaunch", _change_job("/relaunch"), lambda stage: stage.imported()),
+    Scene("correct rows", _correct_rows, lambda stage: stage.imported()),
     Scene("delete a job", _change_job(""), lambda stage: stage.imported()),
     Scene("delete an entity", _delete_entity, lambda stage: stage.imported()),
     Scene("sweep", _sweep, lambda stage: stage.imported()),
@@ -501,7 +535,7 @@ CRASHES = (Fault.CRASH_BEFORE, Fault.CRASH_AFTER)
 
 def pairs_after(scene: Scene, first: Cell) -> list[tuple[str, tuple[Cell, Cell]]]:
     """A crash, and each that can follow it."""
-    log = scene.run(Stage(FaultPlan([first]), scene.page_items)).world.log
+    log = scene.run(scene.stage([first])).world.log
     met = next(position for position, entry in enumerate(log) if entry.fault)
     later = [Cell(entry.invocation, entry.ordinal, crash) for entry in log[met + 1 :] for crash in CRASHES]
     return [(scene.name, (first, second)) for second in later]
@@ -552,7 +586,7 @@ def run_cells(chosen: Iterable[tuple[str, Sequence[Cell]]]) -> tuple[int, list[F
 
 def tell(scene: Scene, cells: Sequence[Cell]) -> None:
     """Print what happens in a scene with these faults."""
-    stage = Stage(FaultPlan(cells), scene.page_items)
+    stage = scene.stage(cells)
     try:
         scene.check(cells, stage)
     finally:

@@ -469,7 +469,7 @@ class Server:
             if any(path[0] in table.schema.keys for path in change.paths):
                 raise Refusal("ValidationException", "Cannot update attribute: this attribute is part of the key")
             new = change.run(base, values)
-            _check_size(new)
+            _check_size(new, "to update ")
             return True, new
         assert kind in ("Delete", "ConditionCheck"), kind
         return True, None
@@ -599,13 +599,16 @@ def _hash(name: str) -> int:
     return zlib.crc32(name.encode())
 
 
-def _check_size(item: Item) -> None:
+def _check_size(item: Item, what: str = "") -> None:
     """
+    Args:
+        what: DynamoDB has another sentence for updates.
+
     Raises:
         Refusal: it is larger than DynamoDB's limit.
     """
     if len(_encode(item)) > MAX_ITEM_BYTES // 2 and item_bytes(item) > MAX_ITEM_BYTES:
-        raise Refusal("ValidationException", "Item size has exceeded the maximum allowed size")
+        raise Refusal("ValidationException", f"Item size {what}has exceeded the maximum allowed size")
 
 
 def item_bytes(item: Item) -> int:

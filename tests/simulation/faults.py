@@ -27,6 +27,7 @@ class Fault(StrEnum):
     SLOW = "slow"  # it takes effect late: the process stalls before it sends
     UNPROCESSED = "unprocessed"  # a batch is taken in part
     LATE = "late"  # it is on its way for seconds before it takes effect
+    LEFT_BEHIND = "left behind"  # the process dies, and it takes effect seconds later
 
 
 #: The faults of cells.

@@ -20,16 +20,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tests.simulation.faults import CELL_FAULTS, Failure, Fault, FaultPlan, Outage
-from tests.simulation.oracles import SCHEMA, Violation, Watch
+from tests.simulation.oracles import Watch
+from tests.simulation.oracles.sheets import NAMING_SCHEMA, SCHEMA
+from tests.simulation.oracles.sight import Violation
 from tests.simulation.servers import Servers
 from tests.simulation.world import ADMIN, ALICE, Answer, Chances, World
 from waybill.jobs.model import Job, Process, Status
 
 MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
-SKEWS = (0.0, 0.4, HOUR)
+SKEWS = (0.0, 0.4, 3.0, HOUR)
 OUTAGES = {"15 s": 15.0, "10 min": 600.0, "1 h": HOUR, "24 h": DAY, "2 h": 2 * HOUR}
 SERVICES = ("dynamodb", "s3", "stepfunctions", "events", "sftp")
-MODES = ("upsert", "upsert", "upsert", "insert", "update", "delete")
+MODES = ("upsert", "upsert", "upsert", "insert", "merge", "merge", "update", "delete")
 PERMISSIONS = {"view": ["sales"], "import": ["ops"], "export": ["ops"]}
 PARTNER = {
     "kind": "sftp",
@@ -42,6 +44,8 @@ SECRET = {"username": "waybill", "password": "p", "host": "partner.example", "en
 HISTORIES_PER_COLLECTION = 10
 #: In so many histories the table takes batches in part, and somebody stops the import of a long file.
 THROTTLED = 0.03
+#: In so many histories the rows of files name records of their own entity.
+NAMING = 0.15
 #: How long after the last fault everything has ended, with room for what waits in a queue behind it.
 REST_SECONDS = 2 * HOUR
 
@@ -71,15 +75,17 @@ def character_of(dice: random.Random) -> Character:
         outages.append(Outage(start, start + OUTAGES[outage], services, failure))
     rates: dict[Fault, float] = {}
     if dice.random() < 0.6:
-        kinds = dice.sample((*CELL_FAULTS, Fault.SLOW, Fault.UNPROCESSED), dice.choice((1, 2, 7)))
+        possible = (*CELL_FAULTS, Fault.SLOW, Fault.UNPROCESSED, Fault.LATE, Fault.LEFT_BEHIND)
+        kinds = dice.sample(possible, dice.choice((1, 2, len(possible))))
         rates = dict.fromkeys(kinds, dice.choice((0.01, 0.03, 0.08)) / len(kinds))
-    skew = dice.choices(SKEWS, (80, 10, 10))[0]
+    skew = dice.choices(SKEWS, (75, 5, 10, 10))[0]
     may = dice.random() < 0.4
     chances = Chances(
         doubled=0.1 if may else 0.0,
         late=0.1 if may else 0.0,
         lost=0.1 if may else 0.0,
         short=0.1 if dice.random() < 0.1 else 0.0,
+        orphaned=0.1 if dice.random() < 0.1 else 0.0,
         skewed=0.5 if skew else 0.0,
         skew_seconds=skew,
     )
@@ -93,6 +99,8 @@ class History:
 
     def __init__(self, seed: int) -> None:
         self.seed, self.dice = seed, random.Random(f"history {seed}")
+        self.names_records = random.Random(f"naming {seed}").random() < NAMING
+        self.schema = NAMING_SCHEMA if self.names_records else SCHEMA
         self.is_throttled = random.Random(f"throttled {seed}").random() < THROTTLED
         self.character = character = character_of(self.dice)
         if self.is_throttled:
@@ -107,6 +115,8 @@ class History:
         world = self.world
         self.watch = Watch(world.server, world.aws, world.settings, world.timeline.monotonic, self.servers)
         self.watch.skew_seconds = character.chances.skew_seconds
+        self.watch.names_records = self.names_records
+        self.watch.has_short_invocations = character.chances.short > 0
         self.watch.stalls = Fault.SLOW in character.plan.rates
         world.aws.secrets["partner"] = json.dumps(SECRET)
 
@@ -130,9 +140,9 @@ class History:
 
     def _begin(self) -> None:
         for name in ("contacts", "orders", "poisoned")[: 1 + (self.dice.random() < 0.3)]:
-            self.world.add_entity(name, schema=SCHEMA, permissions=PERMISSIONS)
+            self.world.add_entity(name, schema=self.schema, permissions=PERMISSIONS)
         if self.character.poison is not None:
-            self.world.add_entity("poisoned", schema=SCHEMA, permissions=PERMISSIONS)
+            self.world.add_entity("poisoned", schema=self.schema, permissions=PERMISSIONS)
 
     def _live(self) -> None:
         """People act while faults happen."""
@@ -150,6 +160,8 @@ class History:
             self._later(self.dice.uniform(0, end), self.relaunch_run)
             for _ in range(3):
                 self._later(self.dice.uniform(0, end / 2), self.export)
+                self._later(self.dice.uniform(end / 4, end / 2), self.run_export)
+            self._later(self.dice.uniform(end / 2, end), self.empty_the_partners_disk)
         if self.character.poison is not None:
             self._poison(self.character.poison)
         self.watch.last_fault = max(end, self.character.plan.last_moment)
@@ -228,9 +240,12 @@ class History:
 
     def drop(self) -> None:
         entity, name = self.dice.choice(self._entities()), f"f{self.dice.randrange(4)}.csv"
-        data, options = self._file(), self._options()
+        options = self._options()
+        data = self._file(options["mode"])
         self._tell(f"drop {entity}/{name} {len(data)} bytes {options}")
         metadata = {"mode": options["mode"], "on-error": options["onError"]}
+        if "blanks" in options:
+            metadata["blanks"] = options["blanks"]
         if options.get("dryRun"):
             metadata["dry-run"] = "true"
         self.world.drop(entity, name, data, **metadata)
@@ -239,7 +254,8 @@ class History:
         """A file that is still being written when somebody stops its import."""
         self._tell("drop contacts/many.csv")
         self.reached["loaded into a throttled table"] += 1
-        rows = "".join(f"m{number},{number},many\n" for number in range(400))
+        note = "" if self.names_records else "many"
+        rows = "".join(f"m{number},{number},{note}\n" for number in range(400))
         self.world.drop("contacts", "many.csv", f"id,n,note\n{rows}".encode())
 
     def drop_again(self) -> None:
@@ -254,7 +270,8 @@ class History:
             self.world.drop(entity, name, found.data, **found.metadata)
 
     def upload(self) -> None:
-        entity, data, options = self.dice.choice(self._entities()), self._file(), self._options()
+        entity, options = self.dice.choice(self._entities()), self._options()
+        data = self._file(options["mode"])
         self._tell(f"upload to {entity} {len(data)} bytes {options}")
 
         def send(answer: Answer) -> None:
@@ -304,8 +321,23 @@ class History:
             self._later(self.world.timeline.seconds + 1.0, self.relaunch_run)
 
     def _relaunch(self, job: Job) -> None:
-        self._tell(f"relaunch {job.job_id}")
-        self._ask("POST", f"/v1/jobs/{job.job_id}/relaunch", then=self._count(f"relaunched an {job.process}"))
+        body = self._corrections(job)
+        what = "corrected rows of an" if body else "relaunched an"
+        self._tell(f"relaunch {job.job_id} {body or ''}")
+        self._ask("POST", f"/v1/jobs/{job.job_id}/relaunch", body, then=self._count(f"{what} {job.process}"))
+
+    def _corrections(self, job: Job) -> dict[str, Any] | None:
+        """Some of the rejected rows, made good with keys that no other row has; None for the rows as they are."""
+        rejects = self.watch.rejects(job)
+        if rejects is None or self.dice.random() < 0.6:
+            return None
+        rows = sorted(self.dice.sample(sorted(set(rejects.numbers)), min(3, len(set(rejects.numbers)))))
+        good = {"id": "", "n": "7"}
+        cells = {name: text for name, text in good.items() if name in rejects.columns}
+        corrections = [
+            {"rowNumber": row, "cells": {**cells, "id": f"fixed{row}-{self.dice.randrange(10**6)}"}} for row in rows
+        ]
+        return {"corrections": corrections, "only": self.dice.choice(("corrected", "all"))}
 
     def delete_job(self) -> None:
         if job := self._pick(lambda job: job.is_terminal):
@@ -317,7 +349,7 @@ class History:
 
     def put_entity(self) -> None:
         name = self.dice.choice(("contacts", "orders"))
-        body = {"schema": SCHEMA, "permissions": PERMISSIONS, "title": f"title {self.dice.randrange(9)}"}
+        body = {"schema": self.schema, "permissions": PERMISSIONS, "title": f"title {self.dice.randrange(9)}"}
         self._tell(f"put {name}")
         self._ask("PUT", f"/v1/entities/{name}", body, ADMIN, self._count("put an entity"))
 
@@ -397,6 +429,13 @@ class History:
         self.reached["partner's disk full"] += 1
         directory = self.servers.find(PARTNER)
         directory.refuses = lambda request: "disk-full" if request.startswith("write") else None
+
+    def empty_the_partners_disk(self) -> None:
+        """It has room again: some failed runs are relaunched, in any order."""
+        self._tell("the partner's disk has room")
+        self.servers.find(PARTNER).refuses = lambda request: None
+        for _ in range(self.dice.randrange(5)):
+            self._later(self.world.timeline.seconds + self.dice.uniform(0.0, 20.0), self.relaunch_run)
 
     # Poison: in an entity of its own, because nothing else can wait for it
 
@@ -486,8 +525,9 @@ class History:
         paths = [run.path for run in self.world.aws.executions.running() if run.name.startswith(job.job_id)]
         return paths[0][-1] if paths and paths[0] else "no step"
 
-    def _file(self) -> bytes:
-        """A CSV of SCHEMA with repeated keys, bad rows and blank ones; a few are no import at all."""
+    def _file(self, mode: str) -> bytes:
+        """A CSV with repeated keys, bad rows and blank ones; a few are no import at all. Some that need not have every
+        field lack one."""
         dice = self.dice
         self.files += 1
         kind = dice.random()
@@ -498,11 +538,16 @@ class History:
         if kind < 0.06:
             return b"id,unknown\nk1,x\n"
         rows = [self._row(number) for number in range(dice.choice((1, 3, 8, 30)))]
-        return ("id,n,note\n" + "".join(f"{row}\n" for row in rows)).encode()
+        header = "id,n,note"
+        if mode in ("merge", "update") and kind < 0.4:
+            header, rows = "id,n", [row.rpartition(",")[0] for row in rows]
+        return (f"{header}\n" + "".join(f"{row}\n" for row in rows)).encode()
 
     def _row(self, number: int) -> str:
         fate, note = self.dice.random(), f"f{self.files}r{number}"
         key = f"k{self.dice.randrange(12)}" if self.dice.random() < 0.4 else f"{note}"
+        if self.names_records:
+            note = self.dice.choice(("", "", f"k{self.dice.randrange(14)}", f"f{self.files}r{self.dice.randrange(12)}"))
         if fate < 0.04:
             return ""
         if fate < 0.08:
@@ -514,7 +559,10 @@ class History:
     def _options(self) -> dict[str, Any]:
         dice = self.dice
         on_error = dice.choices(("skip", "abort", "all-or-nothing"), (8, 2, 2))[0]
-        return {"mode": dice.choice(MODES), "onError": on_error, "dryRun": dice.random() < 0.1}
+        options = {"mode": dice.choice(MODES), "onError": on_error, "dryRun": dice.random() < 0.1}
+        if options["mode"] in ("merge", "update"):
+            options["blanks"] = dice.choice(("clear", "keep"))
+        return options
 
     # What was reached
 
@@ -536,12 +584,15 @@ class History:
         reached[f"outage: {self.character.outage}"] += self.character.outage is not None
         reached[f"skew: {self.character.chances.skew_seconds:g} s"] += 1
         reached["doubled or late events"] += self.character.chances.doubled > 0
+        reached["rows that name records"] += self.names_records
         reached["short invocations"] += self.character.chances.short > 0
+        reached["steps whose answer was lost"] += self.world.orphans
         for delivery in self.watch.deliveries:
             kind = self.watch.definition(delivery.job)["export"]["destination"]["kind"]
             reached[f"delivered to {kind}"] += 1
         for series in self.watch.increments().values():
             reached["folded increments"] += len(series) > 1
+            reached["relaunched increments"] += any(delivery.job.retry_of is not None for delivery in series)
         for name, number in self.watch.checked.items():
             reached[f"checks: {name}"] += number
         for name in world.reported:

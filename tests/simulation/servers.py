@@ -62,7 +62,8 @@ class Servers:
         return self.directory({"sftp": Sftp(), "ftps": Ftps()}[destination["kind"]], destination)
 
     def directory(self, kind: Sftp | Ftps, destination: Mapping[str, Any]) -> Directory:
-        return self.directories.setdefault(kind.address(destination), Directory())
+        with_port = {"port": kind.default_port, **destination}
+        return self.directories.setdefault(kind.address(with_port), Directory())
 
     @contextmanager
     def patched(self) -> Iterator[None]:

@@ -14,7 +14,7 @@ from tests.simulation.calls import Calls, Process
 from tests.simulation.faults import Fault, FaultPlan, Outage
 from tests.simulation.statemachine import Machine
 from tests.simulation.timeline import Task, Timeline
-from waybill.aws.bucket import BucketRefused
+from waybill.aws.bucket import BucketAccess, BucketRefused
 from waybill.aws.events import Events, NotPublished
 from waybill.aws.files import Files, NotDeleted, SourceChanged
 from waybill.aws.mail import MailDelayed, Mailer, MailRefused
@@ -127,12 +127,13 @@ def test_a_delivery_copies_with_metadata_and_says_what_was_refused(bench: Bench)
     bench.aws.put("b", "k", b"data")
 
     def work() -> None:
-        target = bench.files.bucket("other")
-        target.copy_from("b", "k", "out", {"job-id": "j"}, lambda: None)
-        assert target.metadata("out") == {"job-id": "j"} and target.metadata("none") is None
+        target = bench.files.bucket("other", BucketAccess("123456789012"))
+        target.copy_from("b", "k", "123456789012", "out", {"job-id": "j"}, lambda: None)
+        found = target.find("out")
+        assert found is not None and found.metadata == {"job-id": "j"} and target.find("none") is None
         target.abandon_upload("x")
         with pytest.raises(BucketRefused, match="no bucket"):
-            bench.files.bucket("nowhere").put("k", b"", "text/csv")
+            bench.files.bucket("nowhere", BucketAccess("123456789012")).put("k", b"", "text/csv", {})
 
     bench.run(work)
 
@@ -165,9 +166,9 @@ def test_events_mails_and_secrets(bench: Bench) -> None:
 
     def work() -> None:
         Events("us-east-1").publish("Changed", {"a": 1}, [])
-        Mailer("us-east-1", None, "us@example.com").send(["a@example.com"], "s", "text", "html")
+        Mailer("us-east-1", None, "us@example.com").send("a@example.com", "s", "text", "html")
         with pytest.raises(MailRefused):
-            Mailer("us-east-1", None, "us@example.com").send(["gone@example.com"], "s", "text", "html")
+            Mailer("us-east-1", None, "us@example.com").send("gone@example.com", "s", "text", "html")
         assert Secrets("us-east-1").get("partner") == {"username": "u"}
         with pytest.raises(SecretUnreadable):
             Secrets("us-east-1").get("other")
@@ -189,7 +190,7 @@ def test_a_client_tries_again_as_boto3_does_and_then_raises_its_errors() -> None
     assert len(bench.calls.log) > 2 and len(bench.aws.events) == 1
     with pytest.raises(MailDelayed):
         Bench(FaultPlan(outages=[Outage(0, 999)])).run(
-            lambda: Mailer("us-east-1", None, "us@example.com").send(["a@example.com"], "s", "t", "h")
+            lambda: Mailer("us-east-1", None, "us@example.com").send("a@example.com", "s", "t", "h")
         )
 
 

@@ -51,6 +51,8 @@ def test_an_undisturbed_run_logs_its_calls() -> None:
         (Fault.EFFECT_THEN_FAILED, ["0", "1", "2"], ["0", Failure.INTERNAL, "2"]),
         (Fault.LOST_REPLY, ["0", "1", "2"], ["0", Failure.TIMEOUT, "2"]),
         (Fault.SLOW, ["0", "1", "2"], ["0", "1", "2"]),
+        (Fault.LATE, ["0", "1", "2"], ["0", "1", "2"]),
+        (Fault.LEFT_BEHIND, ["0", "1"], Killed),
     ],
 )
 def test_a_fault_befalls_its_call(fault: Fault, effects: list[str], answers: Any) -> None:

@@ -34,10 +34,19 @@ REACHED: dict[str, Callable[[Stage], object]] = {
     "queue": lambda stage: [job.status for job in stage.jobs()] == [Status.COMPLETED] * 3,
     "stop": lambda stage: stage.jobs()[0].stop_reason == "USER" and stage.jobs()[0].counts.unprocessed == 60,
     "stop the check": lambda stage: stage.jobs()[0].stop_reason == "USER",
+    "small file": lambda stage: steps(stage) == {"start_import", "import_steps/plan"},
+    "check a small file": lambda stage: (
+        steps(stage) == {"start_import", "import_steps/plan"} and stage.jobs()[0].error_code == "rejected-rows"
+    ),
+    "insert a small file": lambda stage: steps(stage) == {"start_import", "import_steps/plan"},
+    "stop a small file": lambda stage: (
+        len(steps(stage)) == 3 and stage.jobs()[0].stop_reason == "USER" and stage.jobs()[0].counts.unprocessed == 60
+    ),
     "lose the event": lambda stage: stage.jobs()[0].status is Status.COMPLETED,
     "unschedule": lambda stage: stage.answers[-1][1] == 200 and "unschedule" in stage.answers[-2][0],
     "cancel": lambda stage: stage.jobs()[-1].status is Status.CANCELED,
     "relaunch": lambda stage: stage.jobs()[-1].retry_of == stage.jobs()[0].job_id,
+    "correct rows": lambda stage: stage.jobs()[-1].counts.imported == 2,
     "delete a job": lambda stage: not stage.jobs(),
     "delete an entity": lambda stage: not list(stage.all_records()),
     "sweep": lambda stage: not stage.world.aws.buckets[stage.world.settings.drop_bucket],

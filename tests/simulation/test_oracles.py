@@ -13,7 +13,9 @@ import pytest
 
 from tests.builders import START
 from tests.simulation import oracles
-from tests.simulation.oracles import SCHEMA, Fold, Row, Sheet, Violation, Watch, expected_rejects
+from tests.simulation.oracles import Watch, exports, imports, jobs, objects
+from tests.simulation.oracles.sheets import SCHEMA, Fold, Row, Sheet, expected_rejects
+from tests.simulation.oracles.sight import Violation
 from tests.simulation.servers import Servers
 from tests.simulation.simulate import AT_LEAST
 from tests.simulation.world import World
@@ -31,6 +33,7 @@ class Scene:
 
     def __init__(self) -> None:
         self.world = World(1)
+        self.entries = 0
         world = self.world
         self.watch = Watch(world.server, world.aws, world.settings, world.timeline.monotonic, Servers(world.calls))
         self.settings = world.settings
@@ -44,10 +47,22 @@ class Scene:
         assert status == 200, answer
 
     def save(self, *jobs: Job) -> Job:
-        """Write a job's record, once for each of its states."""
+        """Write a job's record, once for each of its states, and the entries of the audit trail."""
         for job in jobs:
+            seen = self.watch.jobs.get(job.job_id)
+            if seen is None:
+                self.entry(job.job_id, "dropFile")
+            if job.status is Status.CANCELED and (seen is None or seen.job.status is not Status.CANCELED):
+                self.entry(job.job_id, "cancelJob")
+            if job.stop_reason == "USER" and job.job_id not in self.watch.stopped:
+                self.entry(job.job_id, "stopJob")
             self.item(self.settings.jobs_table, job_item(job))
         return jobs[-1]
+
+    def entry(self, job_id: str, action: str) -> None:
+        self.entries += 1
+        item = {"pk": "AUDIT#2026-03", "sk": str(self.entries), "action": action, "jobId": job_id}
+        self.item(self.settings.jobs_table, item)
 
     def record(self, key: str, by: str, **fields: str) -> None:
         item: dict[str, Any] = {"_pk": f"{UID}#00", "_sk": key, "_at": 1, "_by": by, "id": key}
@@ -148,6 +163,7 @@ def test_a_world_in_which_all_went_well_passes_every_oracle(scene: Scene) -> Non
         "increments_fold_to_the_table",
         "leases_are_held_once",
         "live_source_is_kept",
+        "no_write_is_behind_a_window",
         "nothing_is_written_after_stop",
         "repeated_requests_have_one_effect",
         "windows_are_contiguous",
@@ -321,7 +337,7 @@ def a_delivery_that_did_not_arrive(scene: Scene) -> None:
     scene.run_export(1, b"id,n,note\n")
     scene.world.aws.buckets[scene.settings.transfer_bucket].clear()
     document = scene.watch.jobs["job-1"].job
-    oracles.exported_file_is_right(scene.watch, None, document)
+    exports.exported_file_is_right(scene.watch, None, document)
 
 
 def the_source_of_a_waiting_import_deleted(scene: Scene) -> None:
@@ -360,6 +376,20 @@ def a_move_that_nobody_heard_of(scene: Scene) -> None:
 def a_move_that_never_was(scene: Scene) -> None:
     scene.run_import()
     scene.announce("job-1", "WAITING", "IN_PROGRESS", "COMPLETED", "FAILED")
+    scene.watch.check_end()
+
+
+def a_start_recorded_twice(scene: Scene) -> None:
+    scene.run_import()
+    scene.announce("job-1", "WAITING", "IN_PROGRESS", "COMPLETED")
+    scene.entry("job-1", "createImport")
+    scene.watch.check_end()
+
+
+def a_stop_that_nobody_recorded(scene: Scene) -> None:
+    scene.watch.stopped["job-1"] = 0.0
+    scene.run_import()
+    scene.announce("job-1", "WAITING", "IN_PROGRESS", "COMPLETED")
     scene.watch.check_end()
 
 
@@ -415,6 +445,11 @@ def a_deletion_that_an_increment_makes_up(scene: Scene) -> None:
     increments(scene, (None, 9), rows=b"k1,1,a,false\nk3,3,c,true\n")
 
 
+def a_record_written_behind_a_window(scene: Scene) -> None:
+    scene.run_export(2, b"id,n,note,_deleted\n", window_to=START)
+    scene.record("k9", "job-1", n="1")
+
+
 def a_file_that_outlives_its_job(scene: Scene) -> None:
     scene.run_import()
     scene.world.timeline.seconds = 3 * 86_400.0
@@ -442,50 +477,53 @@ def a_detail_that_outlives_its_deleted_job(scene: Scene) -> None:
 
 
 BROKEN: list[tuple[Callable[..., object], Callable[[Scene], None]]] = [
-    (oracles.moves_follow_the_arrows, canceled_after_it_began),
-    (oracles.moves_follow_the_arrows, counted_again_after_its_end),
-    (oracles.moves_follow_the_arrows, deleted_while_it_ran),
-    (oracles.tally_balances, a_row_too_many),
-    (oracles.tally_balances, progress_that_falls),
-    (oracles.files_exist, no_rejects_file),
-    (oracles.files_exist, a_rejects_file_without_the_row),
-    (oracles.files_exist, an_export_with_another_digest),
-    (oracles.one_import_runs, two_imports_at_once),
-    (oracles.imports_take_effect_in_order, the_later_import_first),
-    (oracles.imports_take_effect_in_order, the_earlier_import_last),
-    (oracles.submitted_is_the_registration, a_time_long_before_the_registration),
-    (oracles.every_drop_makes_one_job, a_drop_that_nobody_finds),
-    (oracles.every_drop_makes_one_job, two_jobs_of_one_drop),
-    (oracles.leases_are_held_once, a_lease_taken_over_too_early),
-    (oracles.rejects_are_the_right_ones, a_good_row_rejected),
-    (oracles.the_last_row_of_a_key_stays, an_older_row_left_for_a_relaunch),
-    (oracles.the_last_row_of_a_key_stays, an_older_row_relaunched),
-    (oracles.ended_import_is_exact, a_repeated_key_that_is_not_counted),
-    (oracles.ended_import_is_exact, written_and_not_told),
-    (oracles.ended_import_is_exact, told_and_not_written),
-    (oracles.ended_import_is_exact, a_dry_run_that_writes),
-    (oracles.ended_import_is_exact, another_value_in_the_table),
-    (oracles.ended_import_is_exact, an_import_that_has_no_rows_and_wrote_one),
-    (oracles.nothing_is_written_after_stop, a_row_written_long_after_stop),
-    (oracles.exported_file_is_right, an_export_that_lacks_a_record),
-    (oracles.exported_file_is_right, a_delivery_that_did_not_arrive),
-    (oracles.live_source_is_kept, the_source_of_a_waiting_import_deleted),
-    (oracles.live_source_is_kept, the_source_of_the_newest_import_deleted),
-    (oracles.every_job_has_ended, an_import_that_waits_for_ever),
-    (oracles.every_job_has_ended, an_import_that_ends_too_late),
-    (oracles.nothing_is_under_way, an_entry_left_in_the_queue),
-    (oracles.every_move_is_announced, a_move_that_nobody_heard_of),
-    (oracles.every_move_is_announced, a_move_that_never_was),
-    (oracles.repeated_requests_have_one_effect, two_children_of_one_request),
-    (oracles.accepted_stops_are_kept, a_stop_forgotten),
-    (oracles.accepted_stops_are_kept, a_stop_that_ended_as_a_failure),
-    (oracles.windows_are_contiguous, a_gap_between_windows),
-    (oracles.windows_are_contiguous, a_window_twice),
-    (oracles.increments_fold_to_the_table, a_record_that_no_increment_has),
-    (oracles.increments_fold_to_the_table, a_deletion_that_an_increment_makes_up),
-    (oracles.expired_files_are_gone, a_file_that_outlives_its_job),
-    (oracles.expired_files_are_gone, a_dropped_object_that_outlives_its_job),
-    (oracles.expired_files_are_gone, a_detail_that_outlives_its_deleted_job),
+    (jobs.moves_follow_the_arrows, canceled_after_it_began),
+    (jobs.moves_follow_the_arrows, counted_again_after_its_end),
+    (jobs.moves_follow_the_arrows, deleted_while_it_ran),
+    (jobs.tally_balances, a_row_too_many),
+    (jobs.tally_balances, progress_that_falls),
+    (jobs.files_exist, no_rejects_file),
+    (jobs.files_exist, a_rejects_file_without_the_row),
+    (jobs.files_exist, an_export_with_another_digest),
+    (imports.one_import_runs, two_imports_at_once),
+    (imports.imports_take_effect_in_order, the_later_import_first),
+    (imports.imports_take_effect_in_order, the_earlier_import_last),
+    (imports.submitted_is_the_registration, a_time_long_before_the_registration),
+    (objects.every_drop_makes_one_job, a_drop_that_nobody_finds),
+    (objects.every_drop_makes_one_job, two_jobs_of_one_drop),
+    (jobs.leases_are_held_once, a_lease_taken_over_too_early),
+    (imports.rejects_are_the_right_ones, a_good_row_rejected),
+    (imports.the_last_row_of_a_key_stays, an_older_row_left_for_a_relaunch),
+    (imports.the_last_row_of_a_key_stays, an_older_row_relaunched),
+    (imports.ended_import_is_exact, a_repeated_key_that_is_not_counted),
+    (imports.ended_import_is_exact, written_and_not_told),
+    (imports.ended_import_is_exact, told_and_not_written),
+    (imports.ended_import_is_exact, a_dry_run_that_writes),
+    (imports.ended_import_is_exact, another_value_in_the_table),
+    (imports.ended_import_is_exact, an_import_that_has_no_rows_and_wrote_one),
+    (imports.nothing_is_written_after_stop, a_row_written_long_after_stop),
+    (exports.no_write_is_behind_a_window, a_record_written_behind_a_window),
+    (exports.exported_file_is_right, an_export_that_lacks_a_record),
+    (exports.exported_file_is_right, a_delivery_that_did_not_arrive),
+    (objects.live_source_is_kept, the_source_of_a_waiting_import_deleted),
+    (objects.live_source_is_kept, the_source_of_the_newest_import_deleted),
+    (jobs.every_job_has_ended, an_import_that_waits_for_ever),
+    (jobs.every_job_has_ended, an_import_that_ends_too_late),
+    (jobs.nothing_is_under_way, an_entry_left_in_the_queue),
+    (jobs.every_move_is_announced, a_move_that_nobody_heard_of),
+    (jobs.every_move_is_announced, a_move_that_never_was),
+    (jobs.every_move_of_a_person_is_recorded, a_start_recorded_twice),
+    (jobs.every_move_of_a_person_is_recorded, a_stop_that_nobody_recorded),
+    (jobs.repeated_requests_have_one_effect, two_children_of_one_request),
+    (jobs.accepted_stops_are_kept, a_stop_forgotten),
+    (jobs.accepted_stops_are_kept, a_stop_that_ended_as_a_failure),
+    (exports.windows_are_contiguous, a_gap_between_windows),
+    (exports.windows_are_contiguous, a_window_twice),
+    (exports.increments_fold_to_the_table, a_record_that_no_increment_has),
+    (exports.increments_fold_to_the_table, a_deletion_that_an_increment_makes_up),
+    (objects.expired_files_are_gone, a_file_that_outlives_its_job),
+    (objects.expired_files_are_gone, a_dropped_object_that_outlives_its_job),
+    (objects.expired_files_are_gone, a_detail_that_outlives_its_deleted_job),
 ]
 
 
@@ -522,3 +560,14 @@ def test_expected_rejects_follow_the_order_of_the_checks() -> None:
     assert expected_rejects("insert", sheet, {"k1": {}}) == bad | {6: "exists"}
     assert expected_rejects("update", sheet, {"k2": {}}) == bad | {6: "not-found"}
     assert SCHEMA["primaryKey"] == ["id"]
+    naming = Sheet(b"id,note\na,b\nb,c\nc,d\nd,x\ne,e\ne,y\nf,y\nf,e\n")
+    gone = {
+        2: "foreign-key",
+        3: "foreign-key",
+        4: "foreign-key",
+        5: "foreign-key",
+        7: "foreign-key",
+        8: "duplicate-key",
+    }
+    assert expected_rejects("upsert", naming, {}, names_records=True) == gone
+    assert expected_rejects("upsert", naming, {"x": {}}, names_records=True) == {7: "foreign-key", 8: "duplicate-key"}

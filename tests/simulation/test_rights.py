@@ -38,6 +38,7 @@ S3_RIGHTS = {
     "HeadObject": "GetObject",
     "HeadBucket": "ListBucket",
     "ListObjectsV2": "ListBucket",
+    "ListMultipartUploads": "ListBucketMultipartUploads",
     "DeleteObjects": "DeleteObject",
     "CopyObject": "PutObject",
     "CreateMultipartUpload": "PutObject",
@@ -68,14 +69,15 @@ class Right(NamedTuple):
 #: Rights that no operation below uses, with what does.
 RARE = {
     ("ApiFunction", Right("s3:PutObject", "FilesBucket/uploads")): "who sends a file with a presigned form",
-    ("ApiFunction", Right("s3:AbortMultipartUpload", "FilesBucket/jobs")): "a relaunch of over 5 MB that fails",
-    ("ApiFunction", Right("lambda:InvokeFunction")): "connection tests",
+    ("ApiFunction", Right("s3:AbortMultipartUpload", "FilesBucket/jobs")): "the deletion of a job whose step has died",
     ("ApiFunction", Right("s3:ListBucket", "DropBucket")): "S3 says of a missing object that it is missing",
     ("StartImportFunction", Right("s3:ListBucket", "DropBucket")): "as above",
     ("ImportStepsFunction", Right("s3:ListBucket", "DropBucket")): "as above",
     ("ImportStepsFunction", Right("s3:AbortMultipartUpload", "FilesBucket/jobs")): "a result file of over 5 MB",
     ("ExportStepsFunction", Right("s3:AbortMultipartUpload", "FilesBucket/jobs")): "a file of over 5 MB",
     ("ExportStepsFunction", Right("s3:AbortMultipartUpload", "TransferBucket/*")): "a delivery of over 5 GiB",
+    ("ExportStepsFunction", Right("dynamodb:UpdateItem", "CatalogTable")): "counts an export of an earlier version",
+    ("ScheduleFunction", Right("s3:DeleteObject", "FilesBucket/uploads")): "deletes an uploaded file that has expired",
     ("ScheduleFunction", Right("dynamodb:UpdateItem", "CatalogTable")): "postpones an export that cannot run",
     ("ScheduleFunction", Right("dynamodb:BatchGetItem", "RecordsTable")): "ends a job that died too often",
     ("ScheduleFunction", Right("s3:GetObject", "FilesBucket/jobs")): "as above, for the job's plan",
@@ -107,8 +109,11 @@ def rights_in(statements: list[dict[str, Any]]) -> Iterator[Right]:
 @cache
 def own_rights(function: str) -> frozenset[Right]:
     """What the function's own policy allows."""
-    (policy,) = RESOURCES[function]["Properties"]["Policies"]
-    return frozenset(rights_in(policy["Statement"]))
+    properties = RESOURCES[function]["Properties"]
+    if "Role" in properties:
+        properties = RESOURCES[f"{function}Role"]["Properties"]
+    (policy,) = (policy for policy in properties["Policies"] if "Fn::If" not in policy)
+    return frozenset(rights_in(policy.get("PolicyDocument", policy)["Statement"]))
 
 
 def all_rights(function: str) -> set[Right]:
@@ -131,8 +136,8 @@ def needed(entry: LogEntry) -> Iterator[Right]:
     elif entry.service == "s3":
         bucket, _, key = entry.detail.partition("/")
         right, folder = S3_RIGHTS.get(entry.operation, entry.operation), key.partition("/")[0]
-        if right == "ListBucket":
-            yield Right("s3:ListBucket", PLACES[bucket])
+        if right.startswith("ListBucket"):
+            yield Right(f"s3:{right}", PLACES[bucket])
         else:
             yield Right(f"s3:{right}", f"{PLACES[bucket]}/{'*' if bucket == 'transfer-bucket' else folder}")
     elif entry.service in OTHER_RIGHTS:
@@ -163,6 +168,23 @@ def read_everything(stage: Stage) -> None:
     assert stage.world.ask("PUT", "/v1/entities/contacts", changed, caller=ADMIN).status == 200
 
 
+def name_records_of_another_entity(stage: Stage) -> None:
+    """A preview and an import of rows that name the records of the entity before."""
+    stage.imported()
+    world = stage.world
+    keys = [{"fields": "note", "reference": {"resource": "contacts", "fields": "id"}}]
+    schema = {"fields": [{"name": "id"}, {"name": "note"}], "primaryKey": "id", "foreignKeys": keys}
+    assert world.ask("PUT", "/v1/entities/cities", {"schema": schema}, caller=ADMIN).status == 201
+    upload = world.ask("POST", "/v1/uploads", {"entity": "cities", "fileName": "c.csv"}, caller=ADMIN).body
+    world.aws.put(world.settings.files_bucket, upload["fields"]["key"], b"id,note\n1,k1\n")
+    path = f"/v1/uploads/{upload['uploadId']}/preview"
+    seen = world.ask("POST", path, {}, caller=ADMIN).body["rows"]
+    assert [row["errors"] for row in seen] == [[]]
+    world.drop("cities", "c.csv", b"id,note\n1,k1\n")
+    stage.rest()
+    assert stage.jobs()[-1].counts.imported == 1
+
+
 def imported_upload(stage: Stage) -> None:
     SCENES["upload"].act(stage)
     stage.rest()
@@ -174,6 +196,7 @@ def delete_job(stage: Stage) -> None:
 
 MORE = (
     Scene("read everything", read_everything),
+    Scene("name records of another entity", name_records_of_another_entity),
     Scene("delete an uploaded import", delete_job, imported_upload),
     Scene("drop for no entity", lambda stage: stage.world.drop("nobody", "a.csv", b"a\n1\n")),
 )
@@ -207,3 +230,43 @@ def test_a_function_may_do_nothing_that_it_does_not(function: str, calls: dict[s
     rare = {right for name, right in RARE if name == function}
     assert sorted(own_rights(function) - calls[function].keys() - rare) == []
     assert rare <= own_rights(function), "a reason for a right that it does not have"
+
+
+#: What functions do on target tables, and not on Waybill's own table of records.
+ON_TARGETS_ONLY = {
+    "ApiFunction": {"dynamodb:Scan": "a page of records", "dynamodb:DescribeTable": "an entity is saved"},
+    "ImportStepsFunction": {"dynamodb:DeleteItem": "mode delete; own records leave a tombstone"},
+    "ExportStepsFunction": {"dynamodb:Scan": "an export's pages"},
+    "ScheduleFunction": {},
+}
+
+
+def shared_actions(function: str, prefix: str) -> set[str]:
+    """What the shared policies whose names begin like this allow a function."""
+    return {
+        action
+        for name, resource in RESOURCES.items()
+        if name.startswith(prefix) and {"Ref": f"{function}Role"} in resource["Properties"]["Roles"]
+        for statement in resource["Properties"]["PolicyDocument"]["Statement"]
+        for action in listed(statement["Action"])
+    }
+
+
+@pytest.mark.parametrize("function", FUNCTIONS.values())
+def test_a_function_may_do_on_target_tables_what_it_does_on_its_own(function: str) -> None:
+    """The simulator has no target tables: what it does on the table of records, compared above, is the measure."""
+    own = {right.action for right in own_rights(function) if right.place == "RecordsTable"}
+    assert shared_actions(function, "TargetTables") - own == set(ON_TARGETS_ONLY.get(function, {}))
+
+
+@pytest.mark.parametrize("function", ["ExportStepsFunction", "TestDestinationFunction"])
+def test_a_function_may_do_in_destination_buckets_what_it_does_in_the_transfer_box(function: str) -> None:
+    own = {right.action for right in own_rights(function) if right.place.startswith("TransferBucket")}
+    assert shared_actions(function, "DestinationBuckets") == own
+
+
+def test_no_function_has_rights_on_buckets_and_tables_that_are_not_its_own_except_these() -> None:
+    for function in (*FUNCTIONS.values(), "TestDestinationFunction"):
+        assert bool(shared_actions(function, "TargetTables")) == (function in ON_TARGETS_ONLY), function
+        delivers = function in {"ExportStepsFunction", "TestDestinationFunction"}
+        assert bool(shared_actions(function, "DestinationBuckets")) == delivers, function

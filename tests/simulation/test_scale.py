@@ -24,8 +24,8 @@ from waybill.jobs.items import job_item
 from waybill.jobs.leases import HEARTBEAT_SECONDS
 from waybill.jobs.ledger import LedgerEntry
 from waybill.jobs.model import ChunkLease, Job, Process, Status
-from waybill.tabular.detect import HEAD_BYTES
 from waybill.tabular.dialect import Dialect
+from waybill.tabular.encodings import HEAD_BYTES
 from waybill.tabular.scan import SCAN_BYTES, Chunk
 
 

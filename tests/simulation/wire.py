@@ -94,7 +94,7 @@ class Wire:
         if decision.fault is Fault.SLOW:
             stall = decision.seconds
             start += stall
-        elif decision.fault is Fault.LATE:
+        elif decision.fault in (Fault.LATE, Fault.LEFT_BEHIND):
             seconds = self._calls.latency(LATE_SECONDS)
         if decision.fault is Fault.FAILING:
             failure = FAILURES[decision.failure]
@@ -106,6 +106,8 @@ class Wire:
             self.timeline.at(start + seconds / 4, lambda: self._begin(request, decision, task, end, answer))
         else:
             self.timeline.at(start + seconds / 2, lambda: self._take(operation, request, decision, task, end, answer))
+        if decision.fault is Fault.LEFT_BEHIND:
+            task.kill()
         return stall
 
     def _begin(self, request: Any, decision: Decision, task: Task, end: float, answer: Callable[[Reply], None]) -> None:

@@ -160,6 +160,7 @@ class World:
         ):
             self.aws.executions.machines[arn] = machine(arn, file)
         self.aws.users = {user.name: user for user in (ALICE, ADMIN)}
+        self.aws.invoke = self._invoke_function
         self.aws.on_created = self._created
         self.chance = random.Random(f"world {seed}")
         self.chances = chances or Chances()
@@ -167,7 +168,7 @@ class World:
         self.reported: Counter[str] = Counter()
         self.errors: list[tuple[str, BaseException]] = []
         self.dead_letters: list[tuple[str, Any]] = []
-        self.events_on_their_way = 0
+        self.events_on_their_way = self.orphans = 0
         self._ids = SeededIds(seed)
         self._numbers: Counter[str] = Counter()
         self._set_up = Services(self.settings, self.timeline, self._ids)
@@ -362,8 +363,14 @@ class World:
         begins = self.timeline.seconds + self.calls.latency(START_SECONDS)
         self.timeline.at(begins, lambda: self.invoke(name, json.loads(json.dumps(payload)), label, ended))
         if self.chances.orphaned and self.chance.random() < self.chances.orphaned:
+            self.orphans += 1
             lost = StateError("Lambda.Unknown", "the answer was lost")
             self.timeline.at(begins + self.chance.uniform(0.0, 10.0), lambda: refuse(lost))
+
+    def _invoke_function(self, name: str, event: Any, ended: Callable[[Task], object]) -> Task:
+        """A function invokes another one, and waits for its answer."""
+        assert name == self.settings.test_destination_function
+        return self.invoke("test_destination", event, "test_destination", ended)
 
     def _count(self, dimensions: dict[str, str], **metrics: int) -> None:
         for name, number in metrics.items():

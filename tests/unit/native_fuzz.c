@@ -30,11 +30,12 @@ static struct span text(const char *of) { return (struct span){(const uint8_t *)
 int main(int count, char **arguments) {
     static const char *pieces[] = {"\"", "\r", "\n", ",", "\xff", "\xed\xa0\x80", "\x01", "", "\"\"", "\\", "|", "@", "\xc3\xa9",
                                    "\xf0\x9f\x98\x80", "1", "-0", "12.50", "0.", "a@b.cc", "true", "2024-02-29", "2023-02-29",
-                                   "2024-02-29T12:00:00Z", "NA", "\t", " ", "x"};
+                                   "2024-02-29T12:00:00Z", "NA", "\t", " ", "x", "X"};
     enum { COUNT = sizeof pieces / sizeof *pieces, FIRST_TAME = 8 };
     if (count < 3) return 2;
     state = strtoull(arguments[1], NULL, 10);
     struct span missing[2] = {text(""), text("NA")};
+    struct word values[2] = {{text(""), text("2024-02-29")}, {text("x"), text("d\xc3\xa9" "faut x\xc3\xa9")}};
     struct word words[2] = {{text("true"), text("true")}, {text("x"), text("\\u0078")}};
     uint8_t steps[3 * 128] = {0}, accepting[3] = {0, 0, 1};
     for (int digit = '0'; digit <= '9'; digit++) steps[128 + digit] = steps[256 + digit] = 2;
@@ -60,8 +61,9 @@ int main(int count, char **arguments) {
         free(draft);
         struct column *columns = exactly(width * sizeof *columns);
         for (size_t index = 0; index < width; index++) {
-            columns[index] = (struct column){.kind = (int32_t)(next(2) ? next(10) : TEXT), .flags = next(2) ? 0 : (uint32_t)next(64) & ~(uint32_t)KEY,
+            columns[index] = (struct column){.kind = (int32_t)(next(2) ? next(10) : TEXT), .flags = next(2) ? 0 : (uint32_t)next(2048) & ~(uint32_t)KEY,
                 .opening = text("\"f\":{\"S\":\""), .closing = text("\"}"), .missing = missing, .missing_count = next(2) ? 0 : next(3),
+                .values = values, .value_count = next(2) ? 0 : 2, .fallback = next(3) ? (struct span){NULL, 0} : text("12.50"), .longest_value = 11,
                 .words = words, .word_count = 2, .automaton = steps, .accepting = accepting, .fewest = next(2),
                 .most = 2 + next(30), .least = -5, .greatest = 12, .greatest_scale = 1, .least_text = text("2000-01-01T00:00:00"),
                 .greatest_text = text("2024-12-31T00:00:00")};
@@ -81,7 +83,7 @@ int main(int count, char **arguments) {
         output.keys = exactly(output.keys_room);
         output.rows = exactly(8 * records), output.key_ends = exactly(4 * records), output.text_ends = exactly(4 * records);
         output.digests = exactly(8 * records), output.unverified = exactly(output.unverified_room * sizeof *output.unverified);
-        output.cells = exactly(width * sizeof *output.cells), output.unquoted = exactly(size);
+        output.cells = exactly(width * sizeof *output.cells), output.unquoted = exactly(2 * size);
         if (waybill_load_rows(&table, data, size, records, 2, &output) == 0) {
             good += output.good, unverified += output.unverified_count;
             if (output.texts != NULL) add(output.texts, output.texts_size);

@@ -240,9 +240,26 @@ def test_what_earlier_attempts_did_beyond_a_part_stays_known(
     assert lease(tables, "next").attempts == (1 if left is None else left.attempts + 1), "it is leased to nobody"
 
 
-def test_nothing_is_left_over_of_a_finished_chunk(tables: JobTables) -> None:
-    held = replace(lease(tables), processed=25, attempts=2)
+@pytest.mark.parametrize("processed", [0, 8, 9])
+def test_nothing_is_left_over_of_a_finished_chunk(tables: JobTables, processed: int) -> None:
+    held = replace(lease(tables), processed=processed, attempts=2)
     tables.ledger.commit("a", entry(is_last=True), held)
+    assert job(tables).leases == {} and job(tables).processed == 9
+
+
+def test_processed_does_not_fall_when_a_chunk_has_fewer_rows_than_an_earlier_attempt_has_read(
+    tables: JobTables,
+) -> None:
+    """An export reads the table as it is by then."""
+    held = replace(lease(tables), processed=25, imported=20, rejected=5, attempts=2)
+    tables.ledger.heartbeat("a", 1, held)
+    assert job(tables).processed == 25
+    tables.ledger.commit("a", entry(is_last=True), held)
+    assert job(tables).processed == 25
+    assert (job(tables).imported, job(tables).rejected) == (7, 2), "what counts is what was written"
+    with pytest.raises(Superseded):
+        tables.ledger.heartbeat("a", 1, held)
+    end(tables)
     assert job(tables).leases == {}
 
 

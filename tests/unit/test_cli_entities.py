@@ -30,6 +30,28 @@ def test_entities_are_listed_put_and_shown(stack: Service, home: Path, capsys: p
     assert "Created contacts" in capsys.readouterr().out
 
 
+def test_fields_are_told_in_words(stack: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    sex = {"name": "sex", "clean": ["trim", "lower"], "values": {"m": "male"}, "default": "unknown"}
+    day = {"name": "day", "type": "date", "format": "%d/%m/%Y", "constraints": {"required": True}}
+    keys = [
+        {"fields": ["sex", "day"], "reference": {"resource": "days", "fields": ["a", "b"]}},
+        {"fields": "day", "reference": {"fields": "day"}},
+    ]
+    schema = {"fields": [sex, day], "primaryKey": ["day"], "foreignKeys": keys}
+    stack.routes["GET /v1/entities/contacts"] = answer({"name": "contacts", "schema": schema})
+    assert main(["entities", "fields", "contacts"]) == 0
+    _, first, second = (" ".join(line.split()) for line in capsys.readouterr().out.splitlines())
+    assert first == (
+        "sex any must name a record of days, with day trim; lower; 'm' is read as 'male'; a missing value is read as "
+        "'unknown'"
+    )
+    assert second == (
+        "day date, %d/%m/%Y the key; required; must name a record of days, with sex; must name a record of this entity"
+    )
+    assert main(["--json", "entities", "fields", "contacts"]) == 0
+    assert json.loads(capsys.readouterr().out)["items"][1]["rules"][:2] == ["the key", "required"]
+
+
 def test_an_entity_file_that_is_not_json_is_a_usage_error(stack: Service, home: Path) -> None:
     (home / "e.json").write_text("{")
     assert main(["entities", "put", "contacts", "e.json"]) == 2

@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 
 import pytest
 
-from tests.cli_service import EXPORT_ID, JOB_ID, Service, answer, export, job, problem, write_profile
+from tests.cli_service import (
+    EXPORT_ID,
+    JOB_ID,
+    USERS,
+    Answer,
+    Request,
+    Service,
+    answer,
+    export,
+    job,
+    problem,
+    write_profile,
+)
+from tests.gateway import Gateway
 from waybill_cli.main import main
 
 pytestmark = pytest.mark.usefixtures("home")
@@ -65,6 +79,80 @@ def test_a_request_to_a_busy_service_is_repeated(stack: Service) -> None:
     assert main(["me"]) == 0
 
 
+def test_somebody_who_asked_too_much_is_told_and_waits_as_long_as_the_api_says(
+    stack: Service, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr("waybill_cli.client.time.sleep", waits.append)
+    title, detail = "Too many requests", "You have 100 jobs that have not ended."
+
+    def refused(seconds: int) -> tuple[int, dict[str, str], bytes]:
+        status, headers, body = problem(429, title, detail)
+        return status, headers | {"Retry-After": str(seconds)}, body
+
+    path = f"/v1/jobs/{JOB_ID}/relaunch"
+    stack.routes[f"POST {path}"] = [refused(30), refused(1), answer(job())]
+    assert main(["relaunch", JOB_ID]) == 0
+    told = f"{title}: {detail} Trying again in 30 s."
+    assert (waits, told in capsys.readouterr().err) == ([30.0, 1.0], True)
+
+    stack.routes[f"POST {path}"] = refused(3600)
+    assert main(["relaunch", JOB_ID]) == 1
+    assert len(stack.sent("POST", path)) == 4 and "try again in 60 minutes" in capsys.readouterr().err
+
+
+def test_a_gateway_that_lets_few_requests_through_is_waited_for(
+    stack: Service, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """AWS's gateway says 429 without `Retry-After`, before the API has seen anything: all requests are repeated."""
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += 60 * seconds  # the pauses of these tests are short
+
+    monkeypatch.setattr("waybill_cli.client.time.sleep", sleep)
+    stack.routes["GET /v1/me"] = answer({"name": "alice", "groups": []})
+    stack.routes[f"POST /v1/jobs/{JOB_ID}/cancel"] = answer(job())
+    with Gateway(stack.url, rate=1, now=lambda: now[0]).serving() as gateway:
+        use_gateway(home, gateway)
+        for command in (["me"], ["cancel", JOB_ID], ["me"]):
+            assert main(command) == 0
+    assert now[0] > 1.0
+    assert len(stack.sent("POST", f"/v1/jobs/{JOB_ID}/cancel")) == 1
+
+
+def test_a_gateway_that_gives_up_a_slow_answer_is_asked_again_where_that_is_safe(stack: Service, home: Path) -> None:
+    """After 30 s (here 1 s) AWS's gateway says 503 while the API goes on: what has an effect is not repeated."""
+    is_over = threading.Event()
+
+    def late(_: Request) -> Answer:
+        is_over.wait(60)
+        return answer(job())
+
+    me = answer({"name": "alice", "groups": []})
+    slow: list[Request] = []
+    stack.routes["GET /v1/me"] = lambda request: me if slow or slow.append(request) else late(request)
+    stack.routes[f"POST /v1/jobs/{JOB_ID}/cancel"] = late
+    with Gateway(stack.url, seconds=1.0).serving() as gateway:
+        use_gateway(home, gateway)
+        assert main(["me"]) == 0
+        assert main(["cancel", JOB_ID]) == 1
+        is_over.set()
+    assert len(stack.sent("POST", f"/v1/jobs/{JOB_ID}/cancel")) == 1
+
+
+def use_gateway(home: Path, gateway: Gateway) -> None:
+    (home / ".waybill" / "stack.json").write_text(json.dumps({"apiUrl": gateway.url, "users": USERS}))
+
+
+def test_me_says_what_is_left(stack: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    limits = {"unfinishedJobs": {"limit": 100, "left": 97}, "previewsPerMinute": {"limit": 20, "left": 0}}
+    stack.routes["GET /v1/me"] = answer({"name": "admin", "groups": [], "limits": limits})
+    assert main(["me"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "jobs left 97 of 100" in out and "previews left 0 of 20" in out
+
+
 def test_a_request_with_an_effect_is_not_repeated_without_a_key(stack: Service) -> None:
     stack.routes[f"POST /v1/jobs/{JOB_ID}/cancel"] = (503, {}, b"")
     assert main(["cancel", JOB_ID]) == 1
@@ -94,7 +182,7 @@ def test_what_makes_something_is_repeated_with_its_key(stack: Service, arguments
         [],
         ["nonsense"],
         ["import", "f.csv"],
-        ["import", "f.csv", "--entity", "e", "--mode", "merge"],
+        ["import", "f.csv", "--entity", "e", "--mode", "blend"],
         ["import", "f.csv", "--entity", "e", "--max-errors", "0"],
         ["import", "f.csv", "--entity", "e", "--dialect", "{"],
         ["import", "f.csv", "--entity", "e", "--columns", "[]"],

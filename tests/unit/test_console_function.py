@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from infra.local.embedded import ROOT
+from tests.api_builders import load_function
 
 Get = Callable[..., dict[str, Any]]
+SIGN_IN = "https://waybill-1a2b.auth.eu-west-1.amazoncognito.com"
+METADATA = {"token_endpoint": f"{SIGN_IN}/oauth2/token", "revocation_endpoint": f"{SIGN_IN}/oauth2/revoke"}
 
 
 @pytest.fixture
@@ -24,12 +25,11 @@ def get(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Get:
     for name in ("a-1.js", "a-1.js.br", "a-1.js.gz"):
         (static / "assets" / name).write_text(name)
     (tmp_path / "app.py").write_text("secret")
-    spec = importlib.util.spec_from_file_location("console_app", ROOT / "functions" / "console" / "app.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_function("console")
+    policy = vars(module)["page_policy"].__globals__
     monkeypatch.setattr(module, "STATIC", static)
-    monkeypatch.setenv("USER_POOL_HOST", "cognito-idp.eu-west-1.amazonaws.com")
+    monkeypatch.setenv("OIDC_ISSUER", "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_abc")
+    monkeypatch.setitem(policy, "_metadata", lambda issuer: METADATA)
     monkeypatch.setenv("FILES_HOST", "files.s3.eu-west-1.amazonaws.com")
 
     def call(path: str, **headers: str) -> dict[str, Any]:
@@ -38,6 +38,7 @@ def get(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Get:
         answer["body"] = base64.b64decode(answer["body"]).decode()
         return answer
 
+    call.policy = policy  # type: ignore[attr-defined]
     return call
 
 
@@ -97,6 +98,40 @@ def test_nothing_from_elsewhere_runs_in_the_page(get: Get) -> None:
         "'self'",
         "https://cognito-idp.eu-west-1.amazonaws.com",
         "https://files.s3.eu-west-1.amazonaws.com",
+        SIGN_IN,
     ]
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "no-referrer"
+
+
+def connects(answer: dict[str, Any]) -> list[str]:
+    policy = answer["headers"]["content-security-policy"]
+    return next(part for part in policy.split("; ") if part.startswith("connect-src")).split()[2:]
+
+
+@pytest.mark.parametrize(
+    ("document", "origins"),
+    [
+        ({"token_endpoint": "https://tokens.example.com:8443/t"}, ["https://tokens.example.com:8443"]),
+        ({"token_endpoint": "https://a.example; script-src *", "revocation_endpoint": "javascript:alert(1)"}, []),
+        (None, []),
+    ],
+    ids=["elsewhere", "no address", "an outage"],
+)
+def test_the_page_may_call_where_the_issuer_says_that_it_gives_out_tokens(
+    get: Get, monkeypatch: pytest.MonkeyPatch, document: dict[str, Any] | None, origins: list[str]
+) -> None:
+    def metadata(issuer: str) -> dict[str, Any]:
+        if document is None:
+            raise OSError
+        return document
+
+    monkeypatch.setenv("OIDC_ISSUER", "https://login.example.com/tenant")
+    monkeypatch.setitem(get.policy, "_metadata", metadata)  # type: ignore[attr-defined]
+    expected = ["https://login.example.com", "https://files.s3.eu-west-1.amazonaws.com", *origins]
+    assert sorted(connects(get("/console/"))) == sorted(expected)
+
+
+def test_the_embedded_aws_is_the_issuer_too(get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    assert connects(get("/console/")) == ["http://127.0.0.1:1"]

@@ -11,6 +11,8 @@ from tests import partner_servers as servers
 from waybill.errors import DeliveryFailed
 from waybill.exports.destinations import check_destination
 from waybill.exports.destinations.base import Allowed
+from waybill.exports.destinations.connection import quoted
+from waybill.exports.destinations.credentials import Credentials
 from waybill.exports.destinations.host_keys import HostKey
 from waybill.exports.destinations.hosts import AllowedHosts
 
@@ -124,3 +126,9 @@ def test_every_failure_says_what_to_do() -> None:
         assert (error.retry_now, error.relaunchable) == (retry_now, relaunchable)
         assert relaunchable or not retry_now
         assert str(error).startswith("It broke. ") and str(error).endswith(".")
+
+
+def test_the_words_of_a_server_are_shown_without_the_secrets_that_it_was_sent() -> None:
+    credentials = Credentials("acme", "pass word", "a key", "phrase")
+    assert quoted("421 Too many:\r\n PASS pass word, phrase", credentials) == "“421 Too many: PASS …, …”"
+    assert quoted("no secret", Credentials("acme", None, "a key")) == "“no secret”"

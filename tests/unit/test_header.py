@@ -83,6 +83,50 @@ def test_white_space_around_a_label_has_no_meaning() -> None:
     assert caught.value.errors[0].type == "duplicate-label"
 
 
+@pytest.mark.parametrize(
+    "label",
+    [
+        "Zo\u00e9 A",
+        "Zoe\u0301 A",
+        "\ufeffZo\u00e9 A",
+        "Zo\u00e9\u200b A",
+        "Zo\u00e9\u00a0A",
+        "\u200eZo\u00e9\u202fA ",
+        "Zo\u00e9 \u00adA",
+    ],
+)
+def test_what_nobody_sees_of_a_label_has_no_meaning(label: str) -> None:
+    assert pairs(match("equal", ["id", label], names=["id", "Zo\u00e9 A"])) == [(0, "id"), (1, "Zo\u00e9 A")]
+    assert pairs(match("subset", ["id", "name", label], names=["id", "name"], columns={"Zo\u00e9 A": "name2"}))[0] == (
+        0,
+        "id",
+    )
+    assert pairs(match("equal", ["id", label], columns={"Zoe\u0301 A": "name"}, names=["id", "name"]))[1] == (1, "name")
+
+
+def test_names_that_look_the_same_are_told_apart_by_their_characters() -> None:
+    names = ["id", "a b", "a\u00a0b"]
+    assert pairs(match("equal", ["id", "a\u00a0b", "a b"], names=names)) == [(0, "id"), (1, "a\u00a0b"), (2, "a b")]
+    with pytest.raises(HeaderMismatch):
+        match("subset", ["id", "a\u2009b"], names=names)
+
+
+@pytest.mark.parametrize(
+    ("label", "told"),
+    [
+        ("n\u0430me", 'looks like "name" but has U+0430'),
+        ("\u0440rice\u200b", "U+200B"),
+        ("na\u200bm", "U+200B"),
+        ("nam\u00e9", None),
+    ],
+)
+def test_a_label_that_only_looks_right_shows_its_code_points(label: str, told: str | None) -> None:
+    with pytest.raises(HeaderMismatch) as caught:
+        match("equal", ["id", label, "mail"])
+    message = next(error.message for error in caught.value.errors if error.cell == label)
+    assert "U+" not in message if told is None else told in message
+
+
 def test_a_rejects_file_imports_as_it_is() -> None:
     found = match("exact", ["_row", "_type", "_reason", "id", "name", "mail"])
     assert pairs(found) == [(3, "id"), (4, "name"), (5, "mail")]
@@ -106,4 +150,15 @@ def test_update_and_delete_need_only_the_key(fields_match: str) -> None:
     assert pairs(match(fields_match, ["id"], mode="delete")) == [(0, "id")]
     with pytest.raises(HeaderMismatch) as caught:
         match(fields_match, ["mail"], mode="update")
+    assert [error.type for error in caught.value.errors] == ["missing-label"]
+
+
+@pytest.mark.parametrize("fields_match", ["exact", "equal", "subset", "superset", "partial"])
+def test_merge_needs_what_a_new_record_must_have(fields_match: str) -> None:
+    """It may create the record."""
+    found = match(fields_match, ["name", "id"], mode="merge")
+    assert pairs(found) == [(0, "name"), (1, "id")]
+    assert [field.name for field in found.absent] == ["mail"]
+    with pytest.raises(HeaderMismatch) as caught:
+        match(fields_match, ["id", "mail"], mode="merge")
     assert [error.type for error in caught.value.errors] == ["missing-label"]

@@ -37,7 +37,7 @@ ROWS = {f"waybill.{name}": row for row, names in enumerate(LAYERS) for name in n
 
 # These must be pure; others are when their docstring says so. What they may load besides the standard library:
 PURE = ("jobs.model", "jobs.items", "jobs.permissions", "entities.fieldtypes", "entities.fields", "entities.schema")
-PURE_THIRD_PARTY = {"pydantic_core", "python_calamine", "xxhash"}
+PURE_THIRD_PARTY = {"pydantic_core", "webencodings", "xlrd", "xxhash"}
 # fmt: off
 DOES_IO = {
     "asyncio", "ftplib", "http", "multiprocessing", "os", "pathlib", "queue", "random", "secrets", "select", "shutil",
@@ -46,7 +46,7 @@ DOES_IO = {
 }
 # fmt: on
 #: Old workbooks are converted by a process of their own, whose memory ends with it.
-MAY_DO_IO = {"waybill.tabular.workbooks": {"os", "signal", "subprocess", "tempfile"}, "waybill.native": {"pathlib"}}
+MAY_DO_IO = {"waybill.tabular.xls": {"os", "signal", "subprocess", "tempfile"}, "waybill.native": {"pathlib"}}
 
 CLOCK_AND_IDS = re.compile(
     r"time\.(time|monotonic|perf_counter|process_time)(_ns)?|time\.sleep|asyncio\.sleep"
@@ -60,21 +60,29 @@ FAMILIES = {
     "JOB#{jobId} / JOB": "TTL, at the job's `expiresAt`; retention, where TTL is late",
     "JOB#{jobId} / DEFINITION": "retention, at the job's `expiresAt`",
     "JOB#{jobId} / CHUNK#{chunk}#{part}": "retention, at the job's `expiresAt`",
+    "JOB#{jobId} / CORRECTIONS#{part}": "retention, at the job's `expiresAt`",
+    "JOB#{jobId} / TAKER#{takerId}": "retention, at the job's `expiresAt`",
     "RUNS#{exportId} / {submittedAt}#{jobId}": "retention, at the job's `expiresAt`",
     "SWEEP / {due}#{jobId}": "retention, when all of the job is removed",
-    "ACTIVE#{entityUid} / {jobId}": "the end of the job; recovery, where it was left over",
+    "ACTIVE#{entityUid} / {jobId}": "the end of the job; the deletion of its entity, where it was left over",
     "CHECKUP / {due}#{jobId}": "the check that finds the job ended",
     "CHECKUP / {due}#{entityUid}": "the check that finds the entity's queue empty",
     "QUEUE#{uid} / {submittedAt}#{jobId}": "the end of the job; the next look at the queue, where it was left over",
     "ORDER#{uid} / LATEST": "TTL, a week after the entity's newest import",
     "RUNNING#{uid} / IMPORT": "the end of the job",
+    "HORIZON#{uid} / NEXT": "the deletion of the entity",
     "OUTBOX / {jobId}#{status}": "its publication; TTL, a week after the change",
     "DROP#{sha256 of the key} / LATEST": "TTL, 30 hours after the deletion of the object: its event may be repeated",
     "DROP#{sha256 of the key} / SWEPT#{etag}": "TTL, after 30 hours: the event may come after all",
+    "DROP#{sha256 of the key} / GONE#{jobId}": "TTL, after 30 hours, in which the event may be repeated",
     "DROPPASS / LATEST": "nobody: one item for the whole drop folder",
     "CONTENT#{uid} / {mode}#{sha256}": "TTL, after 30 days in which the same file is recognised; digests and ids only",
     "UPLOAD#{uploadId} / UPLOAD": "TTL, at the upload's `expiresAt`",
     "IDEMPOTENCY#{hash of caller and key} / KEY": "TTL, after a day",
+    "MAILS#{day} / SENT": "TTL, a week after the day's last mail",
+    "CALLER#{sha256 of the subject} / JOBS": "TTL, a week after the caller's last job began or ended",
+    "CALLER#{sha256 of the subject} / PREVIEWS#{minute}": "TTL, after an hour",
+    "AUDIT#{month} / {time}#{token}": "TTL, after `AuditRetentionDays`: entries outlive what they tell of",
     "CALLER#{sha256 of the subject} / GROUPS": "TTL, at `OwnerGroupsMaxAgeDays` after the caller's last request",
 }
 

@@ -32,13 +32,14 @@ def job_with(options: ImportOptions, entity: Entity | None = None) -> Job:
     [
         ("upsert", False, None, True),
         ("insert", True, EXISTS, True),
+        ("merge", False, None, True),
         ("update", True, NOT_FOUND, False),
         ("delete", True, NOT_FOUND, False),
     ],
 )
 def test_a_mode_says_what_it_needs(mode: str, asks_table: bool, refusal: Refusal | None, without_key: bool) -> None:
     policy = Policy.of(job_with(ImportOptions(mode=mode)))
-    assert (policy.checks_existence, policy.needs_precheck) == (asks_table, asks_table)
+    assert (policy.checks_existence, policy.needs_precheck) == (asks_table, mode != "upsert")
     if refusal is not None:
         assert MODES[mode].refusal == refusal
     problems: list[tuple[str, str]] = []
@@ -48,7 +49,7 @@ def test_a_mode_says_what_it_needs(mode: str, asks_table: bool, refusal: Refusal
 
 
 def test_every_mode_has_its_case_above() -> None:
-    assert list(MODES) == ["upsert", "insert", "update", "delete"]
+    assert list(MODES) == ["upsert", "insert", "merge", "update", "delete"]
 
 
 @pytest.mark.parametrize(
@@ -65,9 +66,20 @@ def test_a_unique_field_makes_an_upsert_check_the_whole_file() -> None:
     assert Policy.of(job_with(ImportOptions(), entity)).needs_precheck
 
 
+def test_a_foreign_key_makes_an_import_check_the_whole_file_but_not_a_deletion() -> None:
+    keys = [{"fields": "boss", "reference": {"resource": "", "fields": "id"}}]
+    schema = {"fields": [{"name": "id"}, {"name": "boss"}], "primaryKey": "id", "foreignKeys": keys}
+    upsert, delete = (
+        job_with(ImportOptions(mode=mode), builders.entity(schema=schema)) for mode in ("upsert", "delete")
+    )
+    assert Policy.of(upsert).needs_precheck
+    assert [bool(job.options.get("foreignKeys")) for job in (upsert, delete)] == [True, False]
+
+
 def test_metadata_sets_what_a_request_sets() -> None:
     metadata = {
-        "mode": "insert",
+        "mode": "merge",
+        "blanks": "keep",
         "on-error": "abort",
         "max-errors": "007",
         "dry-run": "true",
@@ -77,7 +89,7 @@ def test_metadata_sets_what_a_request_sets() -> None:
         "author": "somebody",
     }
     assert options_from_metadata(metadata, KEY) == ImportOptions(
-        "insert", "abort", 7, True, "latin-1", {"delimiter": ";"}, {"E-mail": "email"}
+        "merge", "abort", 7, True, "latin-1", {"delimiter": ";"}, {"E-mail": "email"}, blanks="keep"
     )
     assert options_from_metadata({}, KEY) == ImportOptions()
 
@@ -86,6 +98,9 @@ def test_metadata_sets_what_a_request_sets() -> None:
     ("metadata", "message"),
     [
         ({"mode": "wipe"}, f"mode must be one of {', '.join(MODES)}"),
+        ({"mode": "merge", "blanks": "ignore"}, "blanks must be one of clear, keep"),
+        ({"blanks": "keep"}, "blanks keep needs the mode merge or update"),
+        ({"mode": "delete", "blanks": "keep"}, "blanks keep needs the mode merge or update"),
         ({"on-error": "ignore"}, "on-error must be one of skip, abort, all-or-nothing"),
         ({"max-errors": "0"}, "max-errors must be a whole number from 1 to 2147483647"),
         ({"max-errors": "2147483648"}, "max-errors must be a whole number from 1 to 2147483647"),
@@ -107,7 +122,9 @@ def test_metadata_cannot_ask_for_a_mode_that_needs_a_key() -> None:
 
 
 def test_a_job_gives_its_options_back() -> None:
-    options = ImportOptions("update", "abort", 3, True, "latin-1", {"delimiter": ";"}, {"E-mail": "email"}, True)
+    options = ImportOptions(
+        "update", "abort", 3, True, "latin-1", {"delimiter": ";"}, {"E-mail": "email"}, True, "keep"
+    )
     assert ImportOptions.of(job_with(options)) == options
 
 

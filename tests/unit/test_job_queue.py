@@ -82,18 +82,24 @@ def test_the_running_import_is_known_by_its_entity(tables: JobTables) -> None:
     begun = tables.begun("a")
     other = tables.begun("b", entity_uid="other")
     assert begun.started_at is not None and other.started_at is not None
-    mine, others = RunningImport("a", begun.started_at), RunningImport("b", other.started_at)
+    assert begun.write_time is not None and other.write_time is not None
+    mine = RunningImport("a", begun.started_at, begun.write_time)
+    others = RunningImport("b", other.started_at, other.write_time)
     assert tables.running.find("uid") == mine
     assert tables.running.find_many(["other", "nobody's", "uid"]) == {"uid": mine, "other": others}
 
 
 def test_an_entity_is_claimed_by_one_import_and_released_by_the_same(tables: JobTables) -> None:
-    first, second = (new_job(name, started_at=START) for name in "ab")
+    first, second = (new_job(name, started_at=START, write_time=START) for name in "ab")
     tables.table.transact([claim_action(tables.table, first)])
     for refused in (claim_action(tables.table, second), release_action(tables.table, second)):
         with pytest.raises(TransactionCanceled):
             tables.table.transact([refused])
-    assert tables.item("RUNNING#uid", "IMPORT") == {"jobId": "a", "startedAt": "2026-01-31T09:30:00.000Z"}
+    assert tables.item("RUNNING#uid", "IMPORT") == {
+        "jobId": "a",
+        "startedAt": "2026-01-31T09:30:00.000Z",
+        "writeTime": "2026-01-31T09:30:00.000Z",
+    }
     with pytest.raises(TransactionCanceled):
         tables.table.transact([claim_action(tables.table, first)])
     tables.table.transact([claim_action(tables.table, replace(second, entity_uid="other"))])

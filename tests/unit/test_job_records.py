@@ -15,7 +15,16 @@ from tests.job_tables import JobTables, collision, new_job
 from waybill.aws.dynamodb import TransactionCanceled, to_attributes
 from waybill.aws.expressions import Attr, Change
 from waybill.aws.table import Action, Table
-from waybill.errors import Conflict, EntityDeleted, Gone, MalformedRequest, NotFound, NotItsTurn, Superseded
+from waybill.errors import (
+    ChecksFailed,
+    Conflict,
+    Gone,
+    MalformedRequest,
+    NotFound,
+    NotItsTurn,
+    Superseded,
+    Unavailable,
+)
 from waybill.jobs.model import Counts, Job, Process, Status, finished
 from waybill.jobs.repository import CONFLICT_ROUNDS, record_key
 
@@ -116,7 +125,6 @@ def test_a_waiting_import_has_everything_that_finds_it_again(tables: JobTables) 
         "JOB#a / DEFINITION",
         f"QUEUE#uid / {at(1)}#a",
         "ORDER#uid / LATEST",
-        "ACTIVE#uid / a",
         f"CHECKUP / {at(61)}#a",
         "OUTBOX / a#WAITING",
     }
@@ -157,7 +165,8 @@ def test_an_import_joins_behind_those_that_are_there_however_late_its_clock(tabl
     assert other.submitted_at == START, "another entity's imports have an order of their own"
 
 
-def test_an_import_that_others_overtake_all_the_time_is_refused(tables: JobTables) -> None:
+def test_an_import_that_others_overtake_all_the_time_is_told_when_to_try_again(tables: JobTables) -> None:
+    """No conflict: the state allows it."""
     rounds = []
 
     def overtake() -> None:
@@ -166,8 +175,10 @@ def test_an_import_that_others_overtake_all_the_time_is_refused(tables: JobTable
         tables.memory.meanwhile = overtake
 
     tables.memory.meanwhile = overtake
-    with pytest.raises(Conflict, match=r"^Many imports into contacts are being registered at once\. Try again\.$"):
+    message = r"^Many imports into contacts are being registered at once\. Try again in a moment\.$"
+    with pytest.raises(Unavailable, match=message) as raised:
         tables.jobs.register(new_job("a"), {})
+    assert (raised.value.status, raised.value.retry_after_seconds) == (503, 2)
     assert len(rounds) == CONFLICT_ROUNDS and "JOB#a / JOB" not in tables.all_keys()
 
 
@@ -201,10 +212,10 @@ def test_an_import_whose_origin_is_taken_is_not_taken_for_one_that_is_overtaken(
         tables.jobs.register(new_job("b"), {}, Once())
 
 
-def test_no_job_begins_for_an_entity_that_is_being_deleted(tables: JobTables) -> None:
+def test_no_job_is_stored_whose_check_is_false(tables: JobTables) -> None:
     check = tables.table.check_action(("ENTITY", "uid"), Attr("pk").exists())
     for origin in (None, Once()):
-        with pytest.raises(EntityDeleted, match="contacts"):
+        with pytest.raises(ChecksFailed):
             tables.jobs.register(new_job("a"), {}, origin, [check])
     assert tables.items() == [] and tables.sent == []
     tables.table.put({"pk": "ENTITY", "sk": "uid"})
@@ -230,7 +241,7 @@ def test_a_condition_that_nobody_explains_is_an_error(tables: JobTables) -> None
 
 
 def test_jobs_of_an_earlier_version_become_active_as_those_of_this_one(tables: JobTables) -> None:
-    jobs = [tables.registered("a"), tables.registered("b"), tables.registered("over", dry_run=True)]
+    jobs = [tables.registered("a"), tables.registered("b", dry_run=True), tables.registered("over", dry_run=True)]
     finish(tables, jobs[2], Status.CANCELED)
     for job in jobs:
         tables.table.put({"pk": "ACTIVE", "sk": job.job_id})
@@ -241,7 +252,7 @@ def test_jobs_of_an_earlier_version_become_active_as_those_of_this_one(tables: J
     tables.jobs.adopt_active()
     assert tables.memory.requests[0][1]["Limit"] == 100, "some at each call, so that a minute is never full of it"
     active = {key for key in tables.all_keys() if key.startswith(("ACTIVE", "CHECKUP"))}
-    assert active == {"ACTIVE#uid / a", "ACTIVE#uid / b", f"CHECKUP / {at(61)}#a", f"CHECKUP / {at(62)}#b"}
+    assert active == {"ACTIVE#uid / b", f"CHECKUP / {at(61)}#a", f"CHECKUP / {at(62)}#b"}
 
 
 def test_a_registration_that_is_repeated_changes_nothing(tables: JobTables) -> None:
@@ -262,10 +273,10 @@ def test_a_job_begins_once_and_claims_its_entity(tables: JobTables) -> None:
     now = tables.clock.now()
     tables.memory.requests.clear()
     begun = tables.jobs.begin("a")
-    assert tables.memory.operations() == ["GetItem", "TransactWriteItems", "DeleteItem"]
-    assert begun == replace(job, status=Status.IN_PROGRESS, started_at=now, heartbeat_at=now)
+    assert tables.memory.operations() == ["GetItem", "GetItem", "TransactWriteItems", "DeleteItem"]
+    assert begun == replace(job, status=Status.IN_PROGRESS, started_at=now, heartbeat_at=now, write_time=now)
     assert tables.jobs.get("a") == begun
-    assert tables.item("RUNNING#uid", "IMPORT") == {"jobId": "a", "startedAt": at(10)}
+    assert tables.item("RUNNING#uid", "IMPORT") == {"jobId": "a", "startedAt": at(10), "writeTime": at(10)}
     assert tables.sent == [job, begun] and not any(key.startswith("OUTBOX") for key in tables.all_keys())
 
 
@@ -323,6 +334,162 @@ def test_a_begin_that_meets_another_transaction_is_sent_again(tables: JobTables)
         tables.jobs.begin("a")
     tables.memory.refusals = [collision(3)] * (CONFLICT_ROUNDS - 1)
     assert tables.jobs.begin("a").status is Status.IN_PROGRESS
+
+
+# Write times and windows
+
+HOUR = timedelta(hours=1)
+MILLISECOND = timedelta(milliseconds=1)
+
+
+def test_the_records_of_an_import_bear_a_later_time_than_those_of_the_one_before(tables: JobTables) -> None:
+    """Whatever the clocks of the two say."""
+    tables.clock.forward(seconds=3600)
+    first = tables.begun("a")
+    finish(tables, first)
+    tables.clock.forward(seconds=-3600)
+    second = tables.begun("b")
+    assert first.write_time is not None and second.write_time == first.write_time + MILLISECOND
+    assert second.started_at == tables.clock.now(), "what people see is its own clock's"
+    finish(tables, second)
+    tables.clock.forward(seconds=7200)
+    third = tables.begun("c")
+    assert third.write_time == tables.clock.now()
+    assert tables.begun("else", entity_uid="other").write_time == tables.clock.now()
+
+
+def test_dry_runs_and_exports_have_no_write_time(tables: JobTables) -> None:
+    assert tables.begun("dry", dry_run=True).write_time is None
+    assert tables.begun("run", process=Process.EXPORT).write_time is None
+    assert not any(key.startswith("HORIZON") for key in tables.all_keys())
+
+
+def window(tables: JobTables, job_id: str, **changes: Any) -> datetime:
+    """Where the window of a new run ends."""
+    run = tables.begun(job_id, process=Process.EXPORT, export_id="export", **changes)
+    end = tables.jobs.set_window_end(run).window_to
+    assert end is not None and tables.jobs.get(job_id).window_to == end
+    return end
+
+
+def test_a_window_ends_now_and_an_import_that_begins_later_writes_behind_it(tables: JobTables) -> None:
+    end = window(tables, "run")
+    assert end == tables.clock.now()
+    tables.clock.forward(seconds=-3600)
+    begun = tables.begun("a")
+    assert begun.write_time == end, "a window does not include its last moment"
+
+
+def test_a_window_ends_where_the_running_import_writes(tables: JobTables) -> None:
+    begun = tables.begun("a")
+    tables.clock.forward(seconds=3600)
+    tables.memory.requests.clear()
+    assert window(tables, "run") == begun.write_time
+    tables.clock.forward(seconds=-7200)
+    assert window(tables, "late") == begun.write_time
+
+
+def test_a_window_covers_every_import_that_has_ended(tables: JobTables) -> None:
+    """Also one whose clock was ahead, so that its records do not come an hour late."""
+    tables.clock.forward(seconds=3600)
+    begun = tables.begun("a")
+    finish(tables, begun)
+    tables.clock.forward(seconds=-3600)
+    assert begun.write_time is not None and window(tables, "run") == begun.write_time + MILLISECOND
+
+
+def test_a_window_never_ends_before_it_begins(tables: JobTables) -> None:
+    assert window(tables, "run", window_from=START + HOUR) == START + HOUR
+    tables.clock.forward(seconds=60)
+    assert tables.begun("a").write_time == START + HOUR
+
+
+def test_an_import_that_begins_while_the_window_is_chosen_writes_behind_it(tables: JobTables) -> None:
+    run = tables.begun("run", process=Process.EXPORT)
+    tables.registered("a")
+    tables.clock.forward(seconds=5)
+    tables.memory.meanwhile = lambda: tables.jobs.begin("a")
+    end = tables.jobs.set_window_end(run).window_to
+    assert end == tables.jobs.get("a").write_time
+
+
+def test_an_import_that_runs_while_the_window_is_chosen_is_covered(tables: JobTables) -> None:
+    run = tables.begun("run", process=Process.EXPORT)
+    tables.registered("a")
+    tables.memory.meanwhile = lambda: finish(tables, tables.jobs.begin("a"))
+    end, write_time = tables.jobs.set_window_end(run).window_to, tables.jobs.get("a").write_time
+    assert end is not None and write_time is not None and end > write_time
+
+
+def test_an_import_that_begins_between_the_two_looks_writes_behind_the_window(
+    tables: JobTables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tables.begun("run", process=Process.EXPORT)
+    tables.registered("a")
+    call = tables.memory.call
+
+    def begin_then(operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        answer = call(operation, request)
+        if operation == "GetItem" and request["Key"]["pk"]["S"].startswith(("HORIZON", "RUNNING")):
+            monkeypatch.undo()
+            tables.jobs.begin("a")
+        return answer
+
+    monkeypatch.setattr(tables.memory, "call", begin_then)
+    end, write_time = tables.jobs.set_window_end(run).window_to, tables.jobs.get("a").write_time
+    assert end is not None and write_time is not None and end <= write_time
+
+
+def test_a_window_that_is_chosen_while_an_import_begins_ends_before_its_writes(tables: JobTables) -> None:
+    run = tables.begun("run", process=Process.EXPORT)
+    tables.registered("a")
+    tables.clock.forward(seconds=5)
+
+    def choose() -> None:
+        tables.clock.forward(seconds=60)
+        tables.jobs.set_window_end(run)
+        tables.clock.forward(seconds=-60)
+
+    tables.memory.meanwhile = choose
+    assert tables.jobs.begin("a").write_time == tables.jobs.get("run").window_to
+
+
+def test_the_end_of_a_window_is_chosen_once(tables: JobTables) -> None:
+    run = tables.begun("run", process=Process.EXPORT)
+    tables.memory.meanwhile = lambda: tables.jobs.set_window_end(run)
+    first = tables.jobs.set_window_end(run)
+    tables.clock.forward(seconds=60)
+    assert tables.jobs.set_window_end(run) == first == tables.jobs.set_window_end(first)
+
+
+def test_a_run_that_has_ended_chooses_no_window_and_leaves_nothing_behind(tables: JobTables) -> None:
+    run = tables.begun("run", process=Process.EXPORT)
+    finish(tables, run)
+    with pytest.raises(Superseded, match=r"^job run has ended$"):
+        tables.jobs.set_window_end(run)
+    assert not any(key.startswith("HORIZON") for key in tables.all_keys())
+
+
+def test_a_window_that_meets_another_transaction_is_chosen_again(tables: JobTables) -> None:
+    run = tables.begun("run", process=Process.EXPORT)
+    tables.memory.refusals = [collision(2)] * CONFLICT_ROUNDS
+    with pytest.raises(TransactionCanceled):
+        tables.jobs.set_window_end(run)
+    assert tables.jobs.set_window_end(run).window_to == tables.clock.now()
+
+
+def test_an_import_that_an_earlier_version_began_counts_from_its_start(tables: JobTables) -> None:
+    begun = tables.begun("a")
+    tables.table.put({"pk": "RUNNING#uid", "sk": "IMPORT", "jobId": "a", "startedAt": at(1)})
+    tables.table.delete(("HORIZON#uid", "NEXT"))
+    tables.clock.forward(seconds=60)
+    assert window(tables, "run") == begun.started_at
+
+
+def test_nothing_is_known_of_the_times_of_an_entity_that_is_gone(tables: JobTables) -> None:
+    finish(tables, tables.begun("a"))
+    tables.running.forget("uid")
+    assert tables.running.horizon("uid") is None
 
 
 # While it runs
@@ -460,6 +627,7 @@ def test_an_end_is_one_step_with_everything_that_follows_from_it(tables: JobTabl
         "JOB#a / JOB",
         "JOB#a / DEFINITION",
         "ORDER#uid / LATEST",
+        "HORIZON#uid / NEXT",
         f"CHECKUP / {at(61)}#a",
         f"SWEEP / {files_due.isoformat(timespec='milliseconds')[:-6]}Z#a",
     }

@@ -25,7 +25,7 @@ __all__ = ["played"]
 
 def ledger_of(played: PlayedDynamoDB, pauses: Pauses | None = None) -> Ledger:
     table, clock = Table(client(played, pauses), "jobs"), Clock()
-    outbox = Outbox(table, clock, lambda job: True)
+    outbox = Outbox(table, clock, lambda job, done: True)
     return Ledger(table, table, JobRepository(table, outbox, Retention(1, 1, 1, 1), clock), clock)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -32,6 +33,7 @@ from waybill.jobs.model import (
     remaining_seconds,
     rows_per_second,
 )
+from waybill.jobs.outbox import outbox_item
 from waybill.sizes import MAX_MESSAGE
 
 RETENTION = Retention(259_200, 3_600, 172_800, 172_800)
@@ -228,8 +230,8 @@ def test_a_job_is_new_without_rows_leases_or_files() -> None:
     assert (new.chunks_loaded, new.restarts, new.mode, new.on_error) == (0, 0, "upsert", "skip")
     flags = (new.refused, new.dry_run, new.has_error_log, new.has_rejects, new.has_download)
     assert flags == (False,) * 5
-    assert (new.leases, new.options) == ({}, {})
-    known = {"leases", "options", "counts", "chunks_loaded", "restarts", "mode", "on_error"}
+    assert (new.leases, new.options, new.warnings) == ({}, {}, [])
+    known = {"leases", "options", "warnings", "counts", "chunks_loaded", "restarts", "mode", "on_error"}
     known |= {"refused", "dry_run", "has_error_log", "has_rejects", "has_download"}
     given = {"job_id", "process", "status", "entity", "entity_uid", "file_name", "submitted_at", "started_by"}
     assert all(value is None for name, value in vars(new).items() if name not in known | given)
@@ -285,6 +287,12 @@ moments = st.datetimes(
         replace,
         st.just(job()),
         status=st.sampled_from(Status),
+        entity_uid=st.sampled_from(["", "uid"]),
+        refused=st.booleans(),
+        chunks=st.none() | st.integers(0, 9),
+        corrected_by=st.none() | st.just([]),
+        error_message=st.none() | st.just(""),
+        write_time=st.none() | moments,
         outcome=st.none() | st.sampled_from(Outcome),
         started_at=st.none() | moments,
         completed_at=st.none() | moments,
@@ -301,3 +309,4 @@ moments = st.datetimes(
 )
 def test_a_job_is_stored_and_read_back_as_it_was(stored: Job) -> None:
     assert job_from_item(job_item(stored)) == stored
+    assert job_from_item(json.loads(outbox_item(stored, START)["job"])) == stored, "as it is published late"

@@ -83,3 +83,28 @@ def test_every_region_has_the_domain_of_its_partition() -> None:
     regions = {name: suffix for name, suffix in REGIONS.items() if not name.endswith("-global")}
     assert len(regions) > 30
     assert {name: url_suffix(name) for name in regions} == regions
+
+
+@pytest.mark.parametrize(
+    ("name", "saved_as"),
+    [
+        ("ж" * 500 + ".csv.gz", "ж" * 124 + ".csv.gz"),
+        ("ж" * 500 + ".rejects.csv", "ж" * 121 + ".rejects.csv"),
+        ("ж" * 500, "ж" * 127),
+        ("\U0001f600" * 250 + "." + "x" * 20, "\U0001f600" * 63),
+        ("ж" * 125 + ".csv", "ж" * 125 + ".csv"),
+    ],
+    ids=["extensions", "rejects", "no-extension", "long-extension", "short"],
+)
+def test_an_address_stays_short_whatever_the_files_name(
+    monkeypatch: pytest.MonkeyPatch, name: str, saved_as: str
+) -> None:
+    """The gateway passes 10,240 bytes of headers. A session token has about 1,000 characters, here all of them
+    encoded; a key has at most 1,024 bytes."""
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "+" * 1_004)
+    key = "drop/contacts/" + "ж" * 505
+    assert len(key.encode()) == 1_024
+    address = Files("eu-south-2").presign_get(BUCKET, key, name, 300)
+    assert len(address) < 8_000
+    disposition = urllib.parse.parse_qs(urllib.parse.urlsplit(address).query)["response-content-disposition"][0]
+    assert urllib.parse.unquote(disposition.partition("filename*=UTF-8''")[2]) == saved_as

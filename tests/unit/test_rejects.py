@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from waybill.entities.row_results import RowError
+from waybill.imports.error_log import error_item
 from waybill.imports.rejects import (
     ChunkRejects,
     RejectsFormat,
@@ -87,3 +90,21 @@ def test_the_summary_groups_by_type_and_field() -> None:
 def test_a_very_long_cell_is_shortened_in_the_log() -> None:
     (row,) = csv.reader([error_log_line(RowError(2, 1, "a", "type-error", "x" * 5000, "m")).decode()])
     assert len(row[4]) == 1000 and row[4].endswith("\u2026")
+
+
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "'=1", "''@x", '=HYPERLINK("http://x")']
+)
+def test_nothing_in_an_error_log_is_a_formula(text: str) -> None:
+    """The attack: a cell, a header or a message that begins as a formula, opened in a spreadsheet."""
+    for error in (
+        RowError(2, 1, "id", "type-error", text, "wrong"),
+        RowError(2, 1, text, "type-error", "x", "wrong"),
+        RowError(1, 1, None, "extra-label", text, text),
+        RowError(2, None, text, "duplicate-key", text, text),
+    ):
+        ((number, place, *texts),) = csv.reader(io.StringIO(error_log_line(error).decode(), newline=""))
+        assert (number, place) == (str(error.row_number), "" if error.field_number is None else "1")
+        assert not any(re.match("[=+@\t\r-]", each) for each in texts)
+        shown = error_item([number, place, *texts])  # as the API shows it, without the guard
+        assert (shown["fieldName"], shown["cell"], shown["message"]) == (error.field_name, error.cell, error.message)

@@ -77,6 +77,25 @@ def test_nulls_are_absent_and_bad_rows_do_not_shift_the_good_ones() -> None:
     ]
 
 
+def test_cleaned_cells_make_keys_and_values_while_errors_show_the_cell_as_it_stood() -> None:
+    schema = {
+        "fields": [
+            {"name": "id", "clean": ["trim", "upper"]},
+            {"name": "n", "type": "integer", "clean": ["trim"], "default": "0", "constraints": {"unique": True}},
+        ],
+        "primaryKey": "id",
+    }
+    rows = [[" a", "1"], ["A ", " 1 "], ["b", " x "], ["  ", "2"], [" ", ""], ["c", ""]]
+    block = compiled(compiler(schema), rows, partition="u")
+    assert [(item["_sk"]["S"], item["n"]["N"]) for item in items(block)] == [("A", "1"), ("A", "1"), ("C", "0")]
+    assert block.digests[0] == block.digests[1] and block.unique[0][0] == block.unique[0][1]
+    assert [(error.row_number, error.type, error.cell) for error in errors(block)] == [
+        (2, "type-error", " x "),
+        (3, "missing-key", "  "),
+        (4, "blank-row", None),
+    ]
+
+
 def test_rows_and_errors_have_the_numbers_of_the_file() -> None:
     columns = [["a", "b", "c", ""], ["", "x", "3", ""], ["true"] * 3 + [""], [""] * 4]
     block = compiler(CONTACTS).compile(columns, [7, 9, 12, 13])
@@ -236,6 +255,52 @@ def test_update_sets_what_the_file_has_and_removes_its_nulls() -> None:
     }
     assert values == {"_at": {"N": "1"}, "100%": {"S": "x"}, "id": {"S": "a"}}
     assert [names[name] for name in removes.split(",")] == ["__age"]
+
+
+@pytest.mark.parametrize("own_table", [True, False])
+def test_merge_makes_a_record_and_can_leave_fields_as_they_stand(own_table: bool) -> None:
+    """Over a tombstone too; names that no expression uses would be refused."""
+    schema = parse_schema(CONTACTS)
+    match = match_header(schema, ["100%", "id", "_age"], required="key")
+    merge = RowCompiler(schema, match, shape="update", creates=True, keeps_blanks=True, own_table=own_table)
+    rows = [["", "a", ""], ["", "b", "7"]]
+    block = compiled(merge, rows, partition="u", before="{", after="}")
+    *empty, full = (json.loads(text) for text in block.texts)
+    if own_table:
+        assert (empty[0]["UpdateExpression"], empty[0]["Key"]["_sk"]) == ("SET #B=:B REMOVE #gone", {"S": "a"})
+        assert empty[0]["ExpressionAttributeNames"] == {"#gone": "_gone", "#B": "id"}
+        assert full["UpdateExpression"] == "SET #B=:B,#C=:C REMOVE #gone"
+    else:
+        assert [error.type for error in errors(block)] == ["constraint-error"], "it would make no item"
+        assert full["ExpressionAttributeNames"] == {"#B": "_age"}
+    assert "ConditionExpression" not in full
+
+
+def test_an_update_of_more_fields_than_an_expression_holds_is_an_error_of_its_row() -> None:
+    """DynamoDB refuses expressions of more than 4,096 bytes; emulators take them. One that is removed takes half."""
+    names = [f"f{number}" for number in range(1_000)]
+    schema = parse_schema(
+        {"fields": [{"name": "id", "type": "string"}, *({"name": n} for n in names)], "primaryKey": ["id"]}
+    )
+    merge = RowCompiler(schema, match_header(schema, ["id", *names], required="key"), shape="update", creates=True)
+    stamps = {"_at": '{"N":"1"}', "_by": '{"S":"j"}'}
+    rows = [["a", *["1"] * 1_000], ["b", *["1"] * 500, *[""] * 500], ["c", *["1"] * 2, *[""] * 998]]
+    rows += [["d", *["1"] * 490, *[""] * 10]]
+    few = RowCompiler(schema, match_header(schema, ["id", *names[:500]], required="key"), shape="update", creates=True)
+    block = compiled(merge, rows[:3], partition="u", stamps=stamps, before="{", after="}")
+    fits = compiled(few, [row[:501] for row in rows[3:]], partition="u", stamps=stamps, before="{", after="}")
+    assert [(error.row_number, error.type) for error in errors(block)] == [
+        (0, "record-too-large"),
+        (1, "record-too-large"),
+    ]
+    assert "1,001 fields" in errors(block)[0].message
+    (request,) = map(json.loads, fits.texts)
+    assert len(request["UpdateExpression"]) <= 4_096
+    assert (
+        len(set(request["ExpressionAttributeNames"])) == len(set(request["ExpressionAttributeNames"].values())) == 504
+    )
+    given = request["ExpressionAttributeValues"]
+    assert len(given) == 493 and request["UpdateExpression"].count("=") == 493
 
 
 def test_without_rows_the_block_is_empty() -> None:

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from tests.scanning import ScannedFile, scan_file
 from waybill.errors import JobFailed
-from waybill.tabular.detect import HEAD_BYTES
 from waybill.tabular.dialect import Dialect
+from waybill.tabular.encodings import HEAD_BYTES
 from waybill.tabular.records import RECORD_CAP_BYTES, parse_rows, segments
-from waybill.tabular.scan import Chunk, Hashing, Pushback, Scan, read_head, record_text, scan_table
+from waybill.tabular.scan import Chunk, Hashing, Pushback, Scan, WithoutEndMark, read_head, record_text, scan_table
 
 cells = st.text(st.sampled_from('ab,"\n\r é'), max_size=6)
 tables = st.lists(st.lists(cells, min_size=1, max_size=4), min_size=1, max_size=12)
@@ -283,3 +283,18 @@ def test_what_is_read_is_hashed_and_counted() -> None:
 )
 def test_cells_become_one_record_of_the_dialect(cells: list[str], dialect: dict[str, Any], text: str) -> None:
     assert record_text(cells, Dialect(**dialect)) == text
+
+
+@given(
+    st.text(st.sampled_from("a\n\r\x1a"), max_size=12),
+    st.sampled_from(["", "\x1a", "\x1a\r\n", "\x1a\x1a\n\x1a"]),
+    st.integers(1, 5),
+)
+def test_only_the_mark_at_the_end_of_a_text_is_left_out(text: str, mark: str, size: int) -> None:
+    stream = WithoutEndMark(io.BytesIO(f"{text}x\n{mark}".encode()))
+    assert b"".join(iter(lambda: stream.read(size), b"")) == f"{text}x\n".encode()
+
+
+def test_a_file_of_end_marks_is_not_held_in_memory() -> None:
+    stream = WithoutEndMark(io.BytesIO(b"a\n" + b"\x1a" * 200_000))
+    assert len(b"".join(iter(lambda: stream.read(1000), b""))) > 100_000

@@ -40,6 +40,15 @@ ACCEPTED: list[tuple[dict[str, Any], str, str]] = [
     ({"type": "integer", "groupChar": "."}, "1.234", "1234"),
     ({"type": "integer", "bareNumber": False}, "EUR 95", "95"),
     ({"type": "integer", "bareNumber": False}, "-95%", "-95"),
+    ({"type": "integer", "bareNumber": False}, "($ 95 )", "-95"),
+    *[({"type": "number", "bareNumber": False}, cell, "-9.5") for cell in ("-$9.5", "\u2212€ 9.5", "$-9.5", "- 9.5", "9.5-", "9.5\u2212", "9.5- EUR", "9.5 EUR-", "(9.5)", "(9.50 EUR)", "EUR (9.5)", "(9.5) EUR")],
+    *[({"type": "number", "decimalChar": ",", "groupChar": " "}, f"10{space}237,65", "10237.65") for space in " \u00a0\u2009\u202f"],
+    ({"type": "integer", "groupChar": "\u202f"}, "1 000\u00a0000", "1000000"),
+    ({"type": "number"}, "\u22120.5", "-0.5"),
+    ({"type": "integer"}, "\u22125", "-5"),
+    ({"type": "year", "format": "any"}, "2024", "2024"),
+    ({"type": "yearmonth", "format": "any"}, "2024-01", "2024-01"),
+    ({"type": "integer", "format": "any"}, "7", "7"),
     ({"type": "number"}, "7.50", "7.5"),
     ({"type": "number"}, "-.5", "-0.5"),
     ({"type": "number"}, "\t1.5 ", "1.5"),
@@ -50,6 +59,7 @@ ACCEPTED: list[tuple[dict[str, Any], str, str]] = [
     ({"type": "number"}, "123456789012345678.901234567890123456789", "123456789012345678.901234567890123456789"[:40]),
     ({"type": "number", "decimalChar": ",", "groupChar": "."}, "1.234,50", "1234.5"),
     ({"type": "number", "bareNumber": False}, "approx. 95.5 km", "95.5"),
+    ({"type": "number", "bareNumber": False}, "(EUR) 95.5 km-h (net)", "95.5"),
     ({"type": "boolean"}, "TRUE", "true"),
     ({"type": "boolean", "trueValues": ["yes"], "falseValues": ["no"]}, "no", "false"),
     ({"type": "date"}, "2024-02-29", "2024-02-29"),
@@ -107,7 +117,7 @@ REFUSED: list[tuple[dict[str, Any], list[str]]] = [
     ({"type": "string"}, ["half \ud83d"]),
     ({"type": "integer"}, ["1.0", "1e3", "1 0", " ", "1_000", "١٢", "", "--1", "9" * 39, "1,000", "0x1", "１"]),
     ({"type": "integer", "groupChar": ","}, ["1,,2", ",1", "1,"]),
-    ({"type": "integer", "bareNumber": False}, ["-€95", "95-", "1 2", "٣95", "x"]),
+    ({"type": "integer", "bareNumber": False}, ["--95", "95--", "-95-", "(-95)", "+95-", "EUR - 95", "95 - EUR", "95-pack", "\u201395", "95\u2013", "five (95)", "1 2", "٣95", "x"]),
     ({"type": "number"}, ["NaN", "INF", "-INF", "inf", "1.2.3", ".", "1 .5", "1,5", "1e200", "1e-131", "1.5e", "٣", "1_0", "9" * 39]),
     ({"type": "number", "decimalChar": ","}, ["1.5"]),
     ({"type": "boolean"}, ["yes", "tRUE", " true", ""]),
@@ -257,6 +267,27 @@ def test_unknown_properties_are_kept() -> None:
     assert schema.fields[0].document["x-colour"] == "red"
 
 
+@pytest.mark.parametrize(
+    ("members", "cell", "value"),
+    [
+        ({"clean": ["trim"]}, "\u00a0 a  b\t", "a  b"),
+        ({"clean": ["collapse"]}, " a \u2003 b\n", " a b "),
+        ({"clean": ["nfc"]}, "Zoe\u0308", "Zoë"),
+        ({"clean": ["upper", "collapse", "trim"]}, "  straße  1 ", "STRASSE 1"),
+        ({"clean": ["lower", "trim"], "values": {"m": "male"}}, " M", "male"),
+        ({"values": {"M": "male"}}, "M ", "M "),
+        ({"values": {"-": ""}}, "-", None),
+        ({"values": {"-": ""}, "default": "none"}, "-", "none"),
+        ({"clean": ["trim"], "default": "none"}, "  ", "none"),
+        ({"missingValues": ["NA"], "default": ""}, "NA", ""),
+        ({"type": "integer", "values": {"one": "1"}, "default": "0"}, "one", 1),
+        ({"type": "integer", "default": "0", "constraints": {"required": True}}, "", 0),
+    ],
+)
+def test_cells_are_cleaned_as_the_field_declares(members: dict[str, Any], cell: str, value: Any) -> None:
+    assert field(**members).check(cell) == (value, ())
+
+
 def test_keys_and_unique_sets() -> None:
     schema = parse_schema(
         {
@@ -307,6 +338,14 @@ def test_keys_and_unique_sets() -> None:
         ({"fields": [{"name": "a", "type": "string", "constraints": {"pattern": "(a{1000}){1000}"}}]}, "/fields/0/constraints/pattern"),
         ({"fields": [{"name": "a", "type": "string", "constraints": {"pattern": 5}}]}, "/fields/0/constraints/pattern"),
         ({"fields": [{"name": "a", "type": "object", "constraints": {"jsonSchema": {"unevaluatedItems": False}}}]}, "/fields/0/constraints/jsonSchema"),
+        ({"fields": [{"name": "a", "clean": "trim"}]}, "/fields/0/clean"),
+        ({"fields": [{"name": "a", "clean": ["strip"]}]}, "/fields/0/clean"),
+        ({"fields": [{"name": "a", "clean": ["upper", "lower"]}]}, "/fields/0/clean"),
+        ({"fields": [{"name": "a", "values": {"M": 1}}]}, "/fields/0/values"),
+        ({"fields": [{"name": "a", "clean": ["lower"], "values": {"M/F": "both"}}]}, "/fields/0/values/M~1F"),
+        ({"fields": [{"name": "a", "type": "integer", "default": "many"}]}, "/fields/0/default"),
+        ({"fields": [{"name": "a", "default": 1}]}, "/fields/0/default"),
+        ({"fields": [{"name": "a", "default": ""}]}, "/fields/0/default"),
         ({"fields": [{"name": "a"}], "missingValues": "NA"}, "/missingValues"),
         ({"fields": [{"name": "a"}], "missingValues": [{"label": "x"}]}, "/missingValues"),
         ({"fields": [{"name": "a", "missingValues": [1]}]}, "/fields/0/missingValues"),
@@ -316,7 +355,9 @@ def test_keys_and_unique_sets() -> None:
         ({"fields": [{"name": "a"}], "uniqueKeys": []}, "/uniqueKeys"),
         ({"fields": [{"name": "a"}], "uniqueKeys": [["x"]]}, "/uniqueKeys/0/0"),
         ({"fields": [{"name": "a"}], "fieldsMatch": "loose"}, "/fieldsMatch"),
-        ({"fields": [{"name": "a"}], "foreignKeys": [{"fields": "a", "reference": {}}]}, "/foreignKeys"),
+        ({"fields": [{"name": "a"}], "foreignKeys": [{"fields": "a", "reference": {}}]}, "/foreignKeys/0/reference/fields"),
+        ({"fields": [{"name": "a"}], "foreignKeys": {"fields": "a"}}, "/foreignKeys"),
+        ({"fields": [{"name": "a", "type": "list"}], "foreignKeys": [{"fields": "a", "reference": {"fields": "a"}}]}, "/foreignKeys/0/fields/0"),
     ],
 )  # fmt: skip
 def test_a_rule_that_cannot_be_kept_is_refused_with_its_place(document: Any, path: str) -> None:
@@ -331,3 +372,33 @@ def test_all_problems_are_listed_at_once() -> None:
 def test_a_pattern_cannot_stall_the_import() -> None:
     subject = field(type="string", constraints={"pattern": "(a+)+b"})
     assert subject.check("a" * 50_000)[1]
+
+
+def test_references_that_double_at_each_level_are_checked_at_once() -> None:
+    doubling = {f"level{n}": {"allOf": [{"$ref": f"#/$defs/level{n + 1}"}] * 2} for n in range(60)}
+    tree = {"oneOf": [{"type": "integer"}, *({"type": "array", "items": {"$ref": "#"}, "minItems": n} for n in (0, 9))]}
+    nested = "[" * 30 + "1" + "]" * 30
+    for schema in (
+        {"$ref": "#/$defs/level0", "$defs": {**doubling, "level60": {"type": "array"}}},
+        {"items": {"$ref": "#/$defs/level0"}, "$defs": {**doubling, "level60": {"type": ["array", "integer"]}}},
+        tree,
+    ):
+        assert field(type="array", constraints={"jsonSchema": schema}).check(nested)[1] == ()
+
+
+def test_a_cell_that_takes_too_many_steps_is_a_row_error() -> None:
+    """Not a wrong "does not fit", and no minutes of work: neither schema nor cell is large."""
+    subject = field(type="array", constraints={"jsonSchema": {"items": {"anyOf": [{"const": n} for n in range(500)]}}})
+    value, found = subject.check(f"[{','.join(['499'] * 3_000)}]")
+    message = "takes too many steps to check against the JSON schema of the field"
+    assert found == (("constraint-error", message),) and len(value) == 3_000
+    assert subject.check("[499, 0]")[1] == ()
+
+
+def test_large_cells_of_ordinary_schemas_are_checked_whole() -> None:
+    person = {"type": "object", "properties": {"n": {"type": "integer", "minimum": 0}, "s": {"enum": ["a", "b"]}}}
+    schema = {"items": {**person, "required": ["n"], "additionalProperties": False}, "uniqueItems": True}
+    subject = field(type="array", constraints={"jsonSchema": schema})
+    people = [f'{{"n":{n},"s":"a"}}' for n in range(5_000)]
+    assert subject.check(f"[{','.join(people)}]")[1] == ()
+    assert "does not fit" in subject.check(f"[{','.join([*people, '{}'])}]")[1][0].message

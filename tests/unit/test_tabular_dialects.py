@@ -199,6 +199,7 @@ def test_a_record_that_is_written_reads_back(cells: list[str], dialect: Dialect)
         ({"skipInitialSpace": True, "delimiter": " "}, "skipInitialSpace"),
         ({"sheetNumber": 0}, "sheetNumber"),
         ({"sheetName": ""}, "sheetName"),
+        ({"property": 1}, "property"),
     ],
 )
 def test_what_cannot_be_used_is_refused_by_name(document: dict[str, Any], member: str) -> None:
@@ -211,9 +212,7 @@ def test_what_cannot_be_used_is_refused_by_name(document: dict[str, Any], member
 
 
 def test_members_of_other_formats_and_unknown_ones_are_ignored() -> None:
-    known = Dialect.from_document(
-        {"property": "rows", "itemType": "array", "table": "t", "x-mine": [1], "$schema": "s"}
-    )
+    known = Dialect.from_document({"itemType": "array", "table": "t", "x-mine": [1], "$schema": "s"})
     assert known == Dialect()
     assert Dialect.from_json({**known.__dict__, "comment_rows": []}) == known
 

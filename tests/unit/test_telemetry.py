@@ -44,7 +44,7 @@ def test_a_line_follows_the_embedded_metric_format(capsys: pytest.CaptureFixture
 
 
 def announced(job: Job) -> None:
-    publish(SimpleNamespace(events=SimpleNamespace(publish=lambda *_: None)), job)  # type: ignore[arg-type]
+    publish(SimpleNamespace(events=SimpleNamespace(publish=lambda *_: None)), job, set())  # type: ignore[arg-type]
 
 
 def test_jobs_and_their_rows_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
@@ -77,5 +77,5 @@ def test_a_change_that_is_published_again_is_counted_once(capsys: pytest.Capture
 
     services = SimpleNamespace(events=SimpleNamespace(publish=publish_event))
     ended = make_job(status=Status.COMPLETED, outcome=Outcome.SUCCESS, counts=Counts(3, 3))
-    assert [publish(services, ended) for _ in range(3)] == [False, False, True]  # type: ignore[arg-type]
+    assert [publish(services, ended, set()) for _ in range(3)] == [False, False, True]  # type: ignore[arg-type]
     assert sum("RowsImported" in line for line in lines(capsys)) == 1

@@ -13,11 +13,13 @@ from waybill_cli.failures import Interrupted, UsageFailure
 from waybill_cli.output import Progress
 from waybill_cli.watch import follow
 
-MODES = ("upsert", "insert", "update", "delete")
+MODES = ("upsert", "insert", "merge", "update", "delete")
+BLANKS = ("clear", "keep")
 ON_ERROR = ("skip", "abort", "all-or-nothing")
 # options of the command line → members of POST /v1/imports
 MEMBERS = {
     "mode": "mode",
+    "blanks": "blanks",
     "on_error": "onError",
     "max_errors": "maxErrors",
     "dry_run": "dryRun",
@@ -34,6 +36,8 @@ def add_commands(commands: Commands) -> None:
     parser.add_argument("--entity", required=True, metavar="E", help="the entity to import into")
     add_watch(parser)
     parser.add_argument("--mode", choices=MODES, help="what to do with each row (default upsert)")
+    text = "what a missing value does in merge and update: clear the field, or keep it (default clear)"
+    parser.add_argument("--blanks", choices=BLANKS, help=text)
     parser.add_argument("--on-error", choices=ON_ERROR, help="what to do when rows are rejected (default skip)")
     parser.add_argument("--max-errors", type=positive, metavar="N", help="abort once N rows are rejected (default 1)")
     parser.add_argument("--dry-run", action="store_true", default=None, help="only check the file, write nothing")

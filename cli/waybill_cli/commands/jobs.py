@@ -7,6 +7,7 @@ from typing import Any
 from waybill_cli.client import decode, path_of
 from waybill_cli.commandline import Commands, add_limit, add_watch, positive
 from waybill_cli.context import Context
+from waybill_cli.corrections import read_corrections
 from waybill_cli.output import Progress, rows_text
 from waybill_cli.show import show_end, show_jobs, show_report
 from waybill_cli.watch import follow
@@ -36,6 +37,16 @@ def add_commands(commands: Commands) -> None:
             add_watch(parser)
         elif name == "errors":
             parser.add_argument("--limit", type=positive, metavar="N", help="show at most N (default: all)")
+    parser = commands.add("fix", fix, "import rejected rows of a job, corrected")
+    parser.add_argument("job_id", metavar="ID")
+    parser.add_argument(
+        "--rows",
+        metavar="F",
+        required=True,
+        help="a CSV with the column _row and the corrected columns, such as the edited rejects file",
+    )
+    parser.add_argument("--only-corrected", action="store_true", help="leave the other rejected rows for later")
+    add_watch(parser)
     parser = commands.add("delete", delete, "delete finished jobs with their files")
     parser.add_argument("job_ids", metavar="ID", nargs="+")
 
@@ -100,6 +111,14 @@ def _act(context: Context, action: str) -> int:
 
 def relaunch(context: Context) -> int:
     answer = context.api.post(path_of("jobs", context.options.job_id, "relaunch"), once=True)
+    return follow(context, answer, context.options.watch)
+
+
+def fix(context: Context) -> int:
+    """Relaunch a job with the corrections of a file."""
+    corrections = read_corrections(context.options.rows)
+    body = {"corrections": corrections, "only": "corrected" if context.options.only_corrected else "all"}
+    answer = context.api.post(path_of("jobs", context.options.job_id, "relaunch"), body, once=True)
     return follow(context, answer, context.options.watch)
 
 

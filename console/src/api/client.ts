@@ -1,5 +1,5 @@
 /** Calls of the HTTP API. */
-import { API, accessToken, signOut } from "../session/auth";
+import { API, accessToken, refused, replacement } from "../session/auth";
 import type { Page } from "./types";
 import { Problem, UNREACHABLE } from "./problem";
 
@@ -18,6 +18,8 @@ export async function call<Result>(method: string, path: string, options: Option
 }
 
 const PAUSES_MS = [500, 2000];
+/** A longer wait than this is told instead. */
+const LONGEST_PAUSE_MS = 20_000;
 
 /**
  * Posts what makes something. Its key lets the request be sent again when its answer was lost: it has its effect once.
@@ -32,6 +34,7 @@ export async function callOnce<Result>(
       return await call<Result>("POST", path, { ...options, headers: { "Idempotency-Key": key } });
     } catch (error) {
       if (!(error instanceof Problem) || !(error.isPassing || error.retryAfterMs)) throw error;
+      if ((error.retryAfterMs ?? 0) > LONGEST_PAUSE_MS) throw error;
       await new Promise((resolve) => setTimeout(resolve, error.retryAfterMs ?? pauseMs));
     }
   }
@@ -43,22 +46,31 @@ async function send(method: string, path: string, { query = {}, body, headers, s
   for (const [name, value] of Object.entries(query)) {
     if (value !== null && value !== undefined && value !== "") url.searchParams.set(name, String(value));
   }
+  const fetchWith = (token: string) =>
+    fetch(url, {
+      method,
+      signal,
+      cache: "no-store",
+      headers: {
+        Authorization: `Bearer ${token}`,
+        ...(body === undefined ? {} : { "Content-Type": "application/json" }),
+        ...headers,
+      },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    }).catch((error: unknown) => {
+      throw signal?.aborted ? error : UNREACHABLE;
+    });
   const token = await accessToken();
-  const answer = await fetch(url, {
-    method,
-    signal,
-    cache: "no-store",
-    headers: {
-      Authorization: `Bearer ${token}`,
-      ...(body === undefined ? {} : { "Content-Type": "application/json" }),
-      ...headers,
-    },
-    body: body === undefined ? undefined : JSON.stringify(body),
-  }).catch((error: unknown) => {
-    throw signal?.aborted ? error : UNREACHABLE;
-  });
+  let answer = await fetchWith(token);
+  if (answer.status === 401) {
+    const renewed = await replacement(token);
+    answer = await fetchWith(renewed);
+    if (answer.status === 401) {
+      refused(renewed, (await Problem.from(answer)).detail);
+      answer = await fetchWith(await accessToken()); // of whoever signs in again
+    }
+  }
   if (answer.ok || answer.status === 304) return answer;
-  if (answer.status === 401) signOut();
   throw await Problem.from(answer);
 }
 

@@ -32,6 +32,7 @@ export class Problem extends Error {
     if (this.status === 412) return "Someone else has changed it: reload the page to see its current state.";
     if (this.status === 413) return "Send something smaller.";
     if (this.status === 400 || this.status === 422) return "Correct what is named here, then try again.";
+    if (this.status === 429 && this.retryAfterMs) return `Try again in ${spoken(this.retryAfterMs / 1000)}.`;
     return "Try again in a moment.";
   }
 
@@ -61,6 +62,11 @@ export class Problem extends Error {
       error instanceof Error ? error.message : String(error),
     );
   }
+}
+
+function spoken(seconds: number): string {
+  if (seconds >= 120) return `${Math.ceil(seconds / 60)} minutes`;
+  return seconds === 1 ? "a second" : `${seconds} seconds`;
 }
 
 /** Whether the user stopped the request, or left the screen that sent it. */

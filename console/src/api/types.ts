@@ -22,6 +22,8 @@ export type Right = keyof Entity["permissions"];
 /** What `PUT /entities/{name}` takes. */
 export type EntityDocument = Schemas["EntityRequest"];
 
+export type AuditEntry = Schemas["AuditEntry"];
+export type AuthConfig = Schemas["AuthConfig"];
 export type Me = Schemas["Me"];
 export type Upload = Schemas["Upload"];
 /** What the API finds in a file. */

@@ -17,6 +17,16 @@ export function useSearchText(inAddress: string, write: (text: string) => void):
     setWritten(text);
     write(text);
   });
+  const forgetTyping = useEffectEvent(() => {
+    setWritten(null);
+    setText(inAddress);
+  });
+  useEffect(() => {
+    // Back may come before the address that was written is drawn, or while the timer runs: what is typed is given up.
+    const onBack = () => forgetTyping();
+    window.addEventListener("popstate", onBack);
+    return () => window.removeEventListener("popstate", onBack);
+  }, []);
   useEffect(() => {
     if (text === inAddress) return;
     const timer = setTimeout(() => writeText(), TYPING_MS);

@@ -19,6 +19,7 @@ import type { Entity, EntityDocument } from "../api/types";
 import { say } from "../common/notices";
 import { ProblemAlert } from "../common/ProblemAlert";
 import { isAdmin, useMe } from "../session/useMe";
+import { FieldsTable } from "./FieldsTable";
 import { locate, type Place } from "./jsonPointer";
 
 const EXAMPLE: EntityDocument = {
@@ -155,7 +156,7 @@ function Editor({ known, entity, readError }: Props) {
                 </ul>
               )
             }
-            description="A Table Schema as `schema` (fields, primaryKey, missingValues, …), with title, database, dataType, dialect, encoding, permissions, columns, refuseDuplicates and target; or a bare Table Schema."
+            description="A Table Schema as `schema` (fields, primaryKey, foreignKeys, missingValues, …), with title, database, dataType, dialect, encoding, permissions, columns, refuseDuplicates and target; or a bare Table Schema."
           >
             <div ref={box} className="code">
               <Textarea
@@ -170,10 +171,21 @@ function Editor({ known, entity, readError }: Props) {
               />
             </div>
           </FormField>
+          <FieldsTable schema={schemaIn(text)} />
         </SpaceBetween>
       </Container>
     </Form>
   );
+}
+
+/** The Table Schema in a definition, or the text itself where it is a bare one; undefined while it is no JSON. */
+function schemaIn(text: string): unknown {
+  try {
+    const document = JSON.parse(text) as { schema?: unknown } | null;
+    return typeof document === "object" && document !== null && "fields" in document ? document : document?.schema;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The document without the entity's name, which is in the address. */

@@ -124,9 +124,16 @@ const CREATED_BY: Column = {
   cell: (item) => <Name>{item.createdBy}</Name>,
 };
 
+const OWNER: Column = {
+  id: "owner",
+  header: "Owner",
+  minWidth: 110,
+  cell: (item) => <Name>{item.owner ?? item.createdBy}</Name>,
+};
+
 function columns(status: ExportStatus): Column[] {
   const runs = status === "SCHEDULED" ? [NEXT_RUN] : status === "FINISHED" ? [LAST_RUN] : [];
-  return [NAME, ENTITY, TYPE, ...runs, DESTINATION, CREATED_BY];
+  return [NAME, ENTITY, TYPE, ...runs, DESTINATION, status === "DRAFT" ? CREATED_BY : OWNER];
 }
 
 function NameCell({ item }: { item: Export }) {

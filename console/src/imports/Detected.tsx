@@ -2,6 +2,7 @@ import Box from "@cloudscape-design/components/box";
 import ColumnLayout from "@cloudscape-design/components/column-layout";
 import FormField from "@cloudscape-design/components/form-field";
 import Select, { type SelectProps } from "@cloudscape-design/components/select";
+import StatusIndicator from "@cloudscape-design/components/status-indicator";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import type { Preview } from "../api/types";
 import { option, selectedOption } from "../common/options";
@@ -44,6 +45,11 @@ export function Detected({ preview, reading, disabled, onReading }: Props) {
   return (
     <SpaceBetween size="xs">
       {facts.length > 0 && <Box variant="small">Detected: {facts.join(", ")}</Box>}
+      {preview.warnings.map(({ code, message }) => (
+        <StatusIndicator key={code} type="warning" wrapText>
+          {message}
+        </StatusIndicator>
+      ))}
       {preview.sheets ? (
         <FormField label="Sheet">
           <Select

@@ -1,4 +1,4 @@
-/** Import from file: entity and file, preview, options, start. */
+/** Import from file: entity and file, mode and policy, preview, options, start. */
 import Alert from "@cloudscape-design/components/alert";
 import Box from "@cloudscape-design/components/box";
 import Button from "@cloudscape-design/components/button";
@@ -26,7 +26,8 @@ import { may, useMe } from "../session/useMe";
 import { primaryKey, proposeColumns, renamed } from "./columnMapping";
 import type { Reading } from "./Detected";
 import { DryRun } from "./DryRun";
-import { DEFAULT_SETTINGS, ImportOptions, type Settings } from "./ImportOptions";
+import { effectOf, hidesLacking, proposedMode } from "./effect";
+import { blanksOf, DEFAULT_SETTINGS, ImportOptions, ImportPolicy, type Settings } from "./ImportOptions";
 import { Preview } from "./Preview";
 import { startImport, type ReadOptions, type SentFile } from "./uploads";
 import { usePreview } from "./usePreview";
@@ -52,11 +53,18 @@ export default function ImportDialog({ entityName, onClose }: Props) {
   const open = (entities.data ?? []).filter((entity) => may(me, "import", entity));
   const isOnly = entityName === null && open.length === 1;
   const entity = open.find((known) => known.name === name) ?? (isOnly ? open[0] : undefined);
-  const options = readOptions(settings, reading, columns, entity);
+  const isRead = entity !== undefined && columns.labels.length > 0;
+  const proposed = isRead ? proposedMode(columns.mapping, entity, columns.hidesLacking) : "upsert";
+  const mode = settings.mode ?? proposed;
+  const options = readOptions(mode, settings, reading, columns, entity);
   const upload = usePreview(entity, file, options);
   const { preview } = upload;
   if (preview && entity && JSON.stringify(preview.labels) !== JSON.stringify(columns.labels)) {
-    setColumns({ labels: preview.labels, mapping: proposeColumns(preview.labels, entity) });
+    setColumns({
+      labels: preview.labels,
+      mapping: proposeColumns(preview.labels, entity),
+      hidesLacking: hidesLacking(preview),
+    });
   }
 
   const sending = useRef<AbortController | null>(null);
@@ -185,6 +193,14 @@ export default function ImportDialog({ entityName, onClose }: Props) {
         {upload.isBusy && upload.sent === null && !preview && (
           <StatusIndicator type="loading">Reading the preview</StatusIndicator>
         )}
+        <ImportPolicy
+          settings={settings}
+          mode={mode}
+          hasKey={entity === undefined || primaryKey(entity.schema).length > 0}
+          effect={isRead ? effectOf(mode, settings.blanks, columns.mapping, entity) : null}
+          disabled={isBusy}
+          change={changeSettings}
+        />
         {entity && preview && (
           <Preview
             preview={preview}
@@ -192,18 +208,11 @@ export default function ImportDialog({ entityName, onClose }: Props) {
             mapping={columns.mapping}
             reading={reading}
             disabled={isBusy}
-            onMap={(index, field) =>
-              setColumns(({ labels, mapping }) => ({ labels, mapping: replaced(mapping, index, field) }))
-            }
+            onMap={(index, field) => setColumns((old) => ({ ...old, mapping: replaced(old.mapping, index, field) }))}
             onReading={setReading}
           />
         )}
-        <ImportOptions
-          settings={settings}
-          hasKey={entity === undefined || primaryKey(entity.schema).length > 0}
-          disabled={isBusy}
-          change={changeSettings}
-        />
+        <ImportOptions settings={settings} disabled={isBusy} change={changeSettings} />
         <div ref={end} />
         {upload.sent !== null && (
           <ProgressBar
@@ -223,16 +232,19 @@ export default function ImportDialog({ entityName, onClose }: Props) {
 interface Columns {
   labels: string[];
   mapping: (string | null)[];
+  /** The file lacks fields that have a column nevertheless. */
+  hidesLacking: boolean;
 }
 
 function replaced<Item>(items: Item[], index: number, item: Item): Item[] {
   return items.map((known, at) => (at === index ? item : known));
 }
 
-const NO_COLUMNS: Columns = { labels: [], mapping: [] };
+const NO_COLUMNS: Columns = { labels: [], mapping: [], hidesLacking: false };
 
 function readOptions(
-  { mode, unescapeFormulas }: Settings,
+  mode: string,
+  settings: Settings,
   { encoding, delimiter, sheet }: Reading,
   { labels, mapping }: Columns,
   entity: Entity | undefined,
@@ -240,7 +252,8 @@ function readOptions(
   const columns = entity ? renamed(labels, mapping, entity) : {};
   return {
     mode,
-    unescapeFormulas,
+    ...blanksOf(mode, settings),
+    unescapeFormulas: settings.unescapeFormulas,
     ...(encoding && { encoding }),
     ...(delimiter && { dialect: { delimiter } }),
     ...(sheet && { dialect: { sheetName: sheet } }),

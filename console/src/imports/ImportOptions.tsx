@@ -1,4 +1,6 @@
-/** How a file is imported: mode, bad rows, dry run. */
+/** How a file is imported: mode, empty cells, bad rows; and dry run. */
+import Alert from "@cloudscape-design/components/alert";
+import Box from "@cloudscape-design/components/box";
 import Checkbox from "@cloudscape-design/components/checkbox";
 import ColumnLayout from "@cloudscape-design/components/column-layout";
 import FormField from "@cloudscape-design/components/form-field";
@@ -6,14 +8,21 @@ import Input from "@cloudscape-design/components/input";
 import Select from "@cloudscape-design/components/select";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import { selectedOption } from "../common/options";
+import type { Effect } from "./effect";
 
 const MODES = [
   { value: "upsert", label: "Add or replace", description: "Records with a known key are replaced as a whole" },
   { value: "insert", label: "Add only", description: "A row whose key exists is rejected" },
+  { value: "merge", label: "Add or change", description: "Changes the file's columns; other fields stay as they are" },
   { value: "update", label: "Change only", description: "Changes the file's columns; unknown keys are rejected" },
   { value: "delete", label: "Delete", description: "Deletes the records whose keys are in the file" },
 ];
-const NEED_A_KEY = ["update", "delete"];
+const NEED_A_KEY = ["merge", "update", "delete"];
+const KEEP_FIELDS = ["merge", "update"];
+const BLANKS = [
+  { value: "clear", label: "Empty the field" },
+  { value: "keep", label: "Leave the field as it is" },
+];
 const POLICIES = [
   { value: "skip", label: "Leave bad rows out", description: "They go to the rejects file, with the reasons" },
   { value: "abort", label: "Stop at bad rows", description: "What was imported until then stays" },
@@ -21,7 +30,9 @@ const POLICIES = [
 ];
 
 export interface Settings {
-  mode: string;
+  /** Null until somebody chooses: then it is the one that the file needs. */
+  mode: string | null;
+  blanks: string;
   onError: string;
   maxErrors: string;
   dryRun: boolean;
@@ -29,23 +40,35 @@ export interface Settings {
 }
 
 export const DEFAULT_SETTINGS: Settings = {
-  mode: "upsert",
+  mode: null,
+  blanks: "clear",
   onError: "skip",
   maxErrors: "1",
   dryRun: false,
   unescapeFormulas: false,
 };
 
+/** What an empty cell does, where the mode leaves that open. */
+export function blanksOf(mode: string, { blanks }: Settings): { blanks?: string } {
+  return KEEP_FIELDS.includes(mode) ? { blanks } : {};
+}
+
 interface Props {
   settings: Settings;
-  hasKey: boolean;
   disabled: boolean;
   change: (changes: Partial<Settings>) => void;
 }
 
-export function ImportOptions({ settings, hasKey, disabled, change }: Props) {
+interface PolicyProps extends Props {
+  mode: string;
+  hasKey: boolean;
+  /** Null while it is not known. */
+  effect: Effect | null;
+}
+
+export function ImportPolicy({ settings, mode, hasKey, effect, disabled, change }: PolicyProps) {
   return (
-    <SpaceBetween size="l">
+    <SpaceBetween size="s">
       <ColumnLayout columns={2}>
         <FormField
           label="Mode"
@@ -53,11 +76,21 @@ export function ImportOptions({ settings, hasKey, disabled, change }: Props) {
         >
           <Select
             options={MODES.map((known) => ({ ...known, disabled: !hasKey && NEED_A_KEY.includes(known.value) }))}
-            selectedOption={selectedOption(MODES, settings.mode)}
+            selectedOption={selectedOption(MODES, mode)}
             disabled={disabled}
             onChange={({ detail }) => change({ mode: detail.selectedOption.value! })}
           />
         </FormField>
+        {KEEP_FIELDS.includes(mode) && (
+          <FormField label="Empty cells">
+            <Select
+              options={BLANKS}
+              selectedOption={selectedOption(BLANKS, settings.blanks)}
+              disabled={disabled}
+              onChange={({ detail }) => change({ blanks: detail.selectedOption.value! })}
+            />
+          </FormField>
+        )}
         <FormField label="Rows with errors">
           <Select
             options={POLICIES}
@@ -77,24 +110,39 @@ export function ImportOptions({ settings, hasKey, disabled, change }: Props) {
           </FormField>
         )}
       </ColumnLayout>
-      <SpaceBetween size="xs">
-        <Checkbox
-          checked={settings.dryRun}
-          disabled={disabled}
-          description="Checks every row and writes nothing"
-          onChange={({ detail }) => change({ dryRun: detail.checked })}
-        >
-          Dry run
-        </Checkbox>
-        <Checkbox
-          checked={settings.unescapeFormulas}
-          disabled={disabled}
-          description="For files that an export guarded against formulas"
-          onChange={({ detail }) => change({ unescapeFormulas: detail.checked })}
-        >
-          Remove the formula guard ( ' )
-        </Checkbox>
-      </SpaceBetween>
+      {effect &&
+        (effect.loses ? (
+          <Alert type="warning">
+            <bdi>{effect.text}</bdi>
+          </Alert>
+        ) : (
+          <Box color="text-body-secondary">
+            <bdi>{effect.text}</bdi>
+          </Box>
+        ))}
+    </SpaceBetween>
+  );
+}
+
+export function ImportOptions({ settings, disabled, change }: Props) {
+  return (
+    <SpaceBetween size="xs">
+      <Checkbox
+        checked={settings.dryRun}
+        disabled={disabled}
+        description="Checks every row and writes nothing"
+        onChange={({ detail }) => change({ dryRun: detail.checked })}
+      >
+        Dry run
+      </Checkbox>
+      <Checkbox
+        checked={settings.unescapeFormulas}
+        disabled={disabled}
+        description="For files that an export guarded against formulas"
+        onChange={({ detail }) => change({ unescapeFormulas: detail.checked })}
+      >
+        Remove the formula guard ( ' )
+      </Checkbox>
     </SpaceBetween>
   );
 }

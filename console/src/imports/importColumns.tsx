@@ -3,6 +3,7 @@ import Badge from "@cloudscape-design/components/badge";
 import Box from "@cloudscape-design/components/box";
 import Link from "@cloudscape-design/components/link";
 import ProgressBar from "@cloudscape-design/components/progress-bar";
+import StatusIndicator from "@cloudscape-design/components/status-indicator";
 import type { TableProps } from "@cloudscape-design/components/table";
 import type { Job } from "../api/types";
 import { formatCount, formatDuration } from "../common/format";
@@ -91,6 +92,13 @@ function Message({ job, showErrors }: { job: Job; showErrors: (jobId: string) =>
           </Box>
         </div>
       )}
+      {job.warnings
+        .filter(({ code }) => code !== "duplicate-content")
+        .map(({ code, message }) => (
+          <StatusIndicator key={code} type="warning" wrapText>
+            {message}
+          </StatusIndicator>
+        ))}
       {(job.status === "FAILED" || counts.rejected > 0) && (
         <div>
           <Link variant="secondary" onFollow={() => showErrors(job.jobId)} ariaLabel={`All errors: ${job.fileName}`}>

@@ -6,6 +6,7 @@ import { Problem, UNREACHABLE } from "../api/problem";
 /** How the file is read. */
 export interface ReadOptions {
   mode: string;
+  blanks?: string;
   unescapeFormulas: boolean;
   encoding?: string;
   dialect?: Record<string, unknown>;

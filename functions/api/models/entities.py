@@ -102,7 +102,7 @@ class EntityRequest(Body):
     )
     dialect: wire.TableDialectDocument | None = None
     encoding: wire.Encoding | None = None
-    """A text encoding that Python knows; detected when left out."""
+    """The label of a text encoding, as the WHATWG Encoding Standard knows it; detected when left out."""
     permissions: PermissionsRequest = Field(default_factory=lambda: PermissionsRequest.model_validate({}))
     columns: dict[str, str] = Field(default_factory=dict)
     """Maps header names of files to fields; applied before the header is checked."""

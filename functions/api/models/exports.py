@@ -182,7 +182,7 @@ class ExportRequest(Body):
     @field_validator("recipients", mode="wrap")
     @classmethod
     def _are_recipients(cls, value: Any, _: Any, info: ValidationInfo) -> Any:
-        return list(checked(_rules().check_recipients, value, bool(_settings(info).mail_sender)))
+        return list(checked(_rules().check_recipients, value, _settings(info).mail_domains))
 
     @field_validator("include_deleted")
     @classmethod

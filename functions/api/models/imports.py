@@ -10,10 +10,10 @@ from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 from models.base import Body, Line, Must, checked
 from waybill.entities.model import Entity, check_columns, check_dialect, check_encoding
 from waybill.imports.modes import DEFAULT_MODE, MODES, MODES_IN_WORDS
-from waybill.imports.options import MAX_ERRORS, ImportOptions, check_mode, check_on_error
+from waybill.imports.options import MAX_ERRORS, ImportOptions, check_blanks, check_mode, check_on_error
 from waybill.sizes import MAX_OPTIONS_BYTES, check_size
 from waybill.wire.entities import Encoding, TableDialectDocument
-from waybill.wire.jobs import ON_ERROR
+from waybill.wire.jobs import BLANKS, ON_ERROR
 from waybill.wire.schema import UUID_PATTERN
 
 MAX_FILE_NAME = 255
@@ -40,8 +40,10 @@ class PreviewRequest(Body):
     )
 
     mode: str = Field(DEFAULT_MODE, json_schema_extra={"enum": [*MODES]}, description=MODES_IN_WORDS)
+    blanks: str = Field("clear", json_schema_extra={"enum": [*BLANKS]})
+    """Of the modes merge and update: whether a missing value clears its field, or keeps it as it stands."""
     encoding: Encoding | None = None
-    """A text encoding that Python knows; detected when left out."""
+    """The label of a text encoding, as the WHATWG Encoding Standard knows it; detected when left out."""
     dialect: TableDialectDocument | None = None
     columns: dict[str, str] | None = None
     """Header names of files, and the fields that they mean; applied before the header is checked."""
@@ -53,6 +55,11 @@ class PreviewRequest(Body):
     def _is_mode(cls, value: Any, _: Any, info: ValidationInfo) -> Any:
         entity = _entity(info)
         return checked(check_mode, value, entity.primary_key if entity else ("a key",), "/mode")
+
+    @field_validator("blanks", mode="wrap")
+    @classmethod
+    def _are_blanks(cls, value: Any, _: Any, info: ValidationInfo) -> Any:
+        return checked(check_blanks, value, info.data.get("mode"), "/blanks")
 
     @field_validator("encoding", mode="wrap")
     @classmethod
@@ -77,6 +84,7 @@ class PreviewRequest(Body):
             dialect=self.dialect,
             columns=self.columns,
             unescape_formulas=self.unescape_formulas,
+            blanks=self.blanks,
         )
 
 

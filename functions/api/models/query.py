@@ -24,6 +24,8 @@ from models.base import broken
 from waybill.errors import MalformedRequest
 
 DEFAULT_LIMIT, MAX_LIMIT = 20, 100
+MAX_TOKEN = 16_384
+"""Characters of a `nextToken`; the longest holds the key of an item, of 3 KB, with its letters escaped."""
 
 
 class Query(BaseModel):
@@ -62,6 +64,12 @@ def _text(given: str) -> str | None:
     return given or None
 
 
+def _token(text: str) -> str | None:
+    if len(text) > MAX_TOKEN:
+        raise broken("was not issued by this list")
+    return text or None
+
+
 class Paging(Query):
     """A page of a list."""
 
@@ -69,9 +77,7 @@ class Paging(Query):
         int, PlainValidator(_limit), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MAX_LIMIT})
     ] = DEFAULT_LIMIT
     """Length of a page."""
-    next_token: Annotated[
-        str | None, BeforeValidator(lambda text: text or None), WithJsonSchema({"type": "string"})
-    ] = None
+    next_token: Annotated[str | None, BeforeValidator(_token), WithJsonSchema({"type": "string"})] = None
     """Of the page before."""
 
 

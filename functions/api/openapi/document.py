@@ -33,8 +33,13 @@ _MEANINGS: dict[str, str] = {
     "gone": "The job or its files have expired. Later the response will be 404.",
     "precondition-failed": "Somebody changed the definition after you read it, so that it no longer has the `ETag` of "
     "`If-Match`. Read it again.",
+    "too-many-requests": "You have as many unfinished jobs, or made as many previews in this minute, as one caller "
+    "may (`GET /v1/me` says what is left), or the entity has as many exports as it may. Send the request again after "
+    "`Retry-After` seconds. While all callers together ask too much, the gateway answers 429 without a problem "
+    "document.",
     "unavailable": "The identity provider, which is needed to verify your token, or another part of the service "
-    "does not respond. Try again later.",
+    "does not respond, or more imports into one entity are being registered at once than it keeps up with. Send the "
+    "request again after `Retry-After` seconds.",
     "too-large": "The body is larger than the API accepts. Send files to the form of `POST /v1/uploads`.",
     "invalid-request": "The body is valid JSON, but breaks a rule. `errors` lists each invalid member and the rule; "
     "unknown members are invalid too.",
@@ -56,7 +61,7 @@ _HEADERS: dict[str, Json] = {
     "Allow": {"description": "The methods that the resource supports.", "schema": {"type": "string"}},
     "WWW-Authenticate": {"description": "RFC 9110, section 11.6.1.", "schema": {"type": "string"}},
 }
-_REFUSAL_HEADERS = {401: ("WWW-Authenticate",), 405: ("Allow",)}
+_REFUSAL_HEADERS = {401: ("WWW-Authenticate",), 405: ("Allow",), 429: ("Retry-After",), 503: ("Retry-After",)}
 _REQUEST_HEADERS: dict[str, Json] = {
     "If-None-Match": {
         "description": "An `ETag` that you already have: while it is current, the response is 304.",

@@ -8,13 +8,15 @@ from typing import Annotated, Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
+from waybill.entities.cleaning import STEPS
 from waybill.entities.fieldtypes import TYPES
-from waybill.entities.schema import FIELDS_MATCH, MAX_FIELDS
+from waybill.entities.schema import FIELDS_MATCH, MAX_FIELDS, MAX_FOREIGN_KEYS
 from waybill.exports.destinations import DELIVERED, DESTINATIONS
 from waybill.exports.filter import MAX_VALUES, OPS
 from waybill.exports.formats import FORMATS
 from waybill.exports.schedule import DAYS, TIME
 from waybill.exports.wire import ExportWithDefinition
+from waybill.tabular.dialect import MAX_ENTRY_CHARS, MAX_SHEETS
 from waybill.wire.schema import Natural, Ordinal, Schema, configured
 
 _Character = Annotated[str, Schema(minLength=1, maxLength=1)]
@@ -56,6 +58,12 @@ class FieldDescriptor(TypedDict):
     """Of type `boolean`: a list of texts."""
     falseValues: NotRequired[Any]
     """Of type `boolean`: a list of texts."""
+    clean: NotRequired[list[Annotated[str, Schema(enum=list(STEPS))]]]
+    """How its cells are cleaned before they are read, always in this order; of `upper` and `lower` only one."""
+    values: NotRequired[dict[str, str]]
+    """Whole cells, as `clean` leaves them, and the text that is read in place of each."""
+    default: NotRequired[str]
+    """The cell that is read in place of a missing value."""
     constraints: NotRequired[Constraints]
 
 
@@ -68,15 +76,36 @@ class MissingValue(TypedDict):
 
 
 @configured(extra="allow")
+class ForeignKeyReference(TypedDict):
+    """`resource` is the name of an entity, or empty for the entity itself; `fields` is its whole primary key."""
+
+    resource: NotRequired[str]
+    fields: _OneOrMany
+
+
+@configured(extra="allow")
+class ForeignKey(TypedDict):
+    """Fields whose values name a record: a row that names none is rejected as `foreign-key`."""
+
+    fields: _OneOrMany
+    reference: ForeignKeyReference
+
+
+@configured(extra="allow")
 class TableSchema(TypedDict):
-    """A Table Schema (Data Package v2, https://datapackage.org/standard/table-schema/). `foreignKeys` are refused;
-    properties that the standard does not know are kept."""
+    """A Table Schema (Data Package v2, https://datapackage.org/standard/table-schema/); properties that the standard
+    does not know are kept."""
 
     fields: Annotated[list[FieldDescriptor], Schema(minItems=1, maxItems=MAX_FIELDS)]
     primaryKey: NotRequired[_OneOrMany]
     uniqueKeys: NotRequired[Annotated[list[_OneOrMany], Schema(minItems=1)]]
+    foreignKeys: NotRequired[Annotated[list[ForeignKey], Schema(maxItems=MAX_FOREIGN_KEYS)]]
     missingValues: NotRequired[Annotated[list[str] | list[MissingValue], Schema(default=[""])]]
     fieldsMatch: NotRequired[Annotated[_FieldsMatch | list[_FieldsMatch], Schema(default="exact")]]
+
+
+_SheetName = Annotated[str, Schema(minLength=1)]
+_SheetNames = Annotated[list[_SheetName], Schema(minItems=1, maxItems=MAX_SHEETS, uniqueItems=True)]
 
 
 @configured(extra="allow")
@@ -96,8 +125,13 @@ class TableDialect(TypedDict, total=False):
     commentRows: list[Ordinal] | None
     commentChar: Annotated[str, Schema(minLength=1)] | None
     nullSequence: str | None
-    sheetName: Annotated[str, Schema(minLength=1)] | None
+    property: Annotated[str, Schema(minLength=1)] | None
+    """The member of a JSON object that has the array of rows; names of members in members are joined by dots."""
+    sheetName: _SheetName | _SheetNames | None
+    """Beyond the standard, several sheets may be named, and `*` means every visible worksheet whose header fits."""
     sheetNumber: Ordinal | None
+    entry: Annotated[str, Schema(minLength=1, maxLength=MAX_ENTRY_CHARS)] | None
+    """Not of the standard: which file of a zip file, by its path or name or a pattern of one."""
 
 
 _Zone = Annotated[str, Schema(description="An IANA time zone.", examples=["Europe/Brussels"])]

@@ -12,6 +12,7 @@ from aws_lambda_powertools.event_handler.api_gateway import Response
 
 from answers import json_response
 from auth import NOTHING, TOKEN
+from issuer import metadata_url
 from request import Request
 from routing import Answer, ApiRouter, ok
 from waybill.wire import about as wire
@@ -68,23 +69,31 @@ def _file(name: str) -> str:
     "/v1/auth-config",
     "Where to sign in",
     needs=NOTHING,
-    answers=ok(
-        "The issuer of tokens. `endpoint` is where the user pool answers, null where that is AWS.", wire.AuthConfig
-    ),
+    answers=ok("The issuer of tokens, and what a client of it needs to know to sign somebody in.", wire.AuthConfig),
 )
 def get_auth_config(request: Request) -> Response[str]:
     settings = request.services.settings
     config: wire.AuthConfig = {
         "issuer": settings.oidc_issuer,
-        "clientId": settings.oidc_audience,
+        "clientId": settings.oidc_client_id,
         "region": settings.aws_region,
-        "endpoint": settings.aws_endpoint_url,
+        "endpoint": settings.aws_endpoint_url if settings.user_pool_id else None,
+        "metadataUrl": metadata_url(settings),
+        "scope": settings.oidc_scope,
+        "resource": settings.oidc_resource or None,
+        "passwordSignIn": bool(settings.user_pool_id) and settings.password_sign_in == "on",  # noqa: S105
     }
     return json_response(config)
 
 
-@router.get("/v1/me", "Get the caller", needs=TOKEN, answers=ok("Name and groups.", wire.Me))
+@router.get("/v1/me", "Get the caller", needs=TOKEN, answers=ok("Name, groups and what is left.", wire.Me))
 def get_me(request: Request) -> Response[str]:
-    caller = request.caller
-    me: wire.Me = {"name": caller.name, "subject": caller.subject, "groups": sorted(caller.groups)}
+    from waybill.sizes import MAX_PREVIEWS, MAX_UNFINISHED_JOBS
+
+    services, caller = request.services, request.caller
+    limits: wire.Limits = {
+        "unfinishedJobs": {"limit": MAX_UNFINISHED_JOBS, "left": services.unfinished_jobs.left(caller.subject)},
+        "previewsPerMinute": {"limit": MAX_PREVIEWS, "left": services.previews.left(caller.subject)},
+    }
+    me: wire.Me = {"name": caller.name, "subject": caller.subject, "groups": sorted(caller.groups), "limits": limits}
     return json_response(me)

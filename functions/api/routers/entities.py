@@ -12,13 +12,14 @@ from request import Request
 from routing import DELETED, Answer, ApiRouter, ok
 from waybill.entities.model import NAME_PATTERN, Entity, check_name
 from waybill.entities.permissions import sees_entity
-from waybill.errors import Conflict
+from waybill.errors import Conflict, InvalidRequest
 from waybill.ids import new_uuid
 from waybill.sizes import MAX_ENTITY_BYTES, check_size
 from waybill.wire import entities as wire
 
 if TYPE_CHECKING:
     from models.entities import EntityRequest, Paging
+    from waybill.jobs.services import Services
 
 router = ApiRouter("Entities")
 
@@ -47,7 +48,10 @@ def get_entity(entity: Entity) -> Response[str]:
         201: Answer("The entity is new.", wire.Entity, ("Location", "ETag")),
         200: Answer("It replaces the entity of this name.", wire.Entity, ("ETag",)),
     },
-    refusals={409: "`primaryKey` cannot change while the entity has records; or another request changed the entity."},
+    refusals={
+        409: "`primaryKey` cannot change while the entity has records, or a foreign key of another entity names it; or "
+        "another request changed the entity, or deleted one that it refers to."
+    },
     headers=("If-Match",),
 )
 def put_entity(request: Request, name: str, body: EntityRequest) -> Response[str]:
@@ -66,11 +70,42 @@ def put_entity(request: Request, name: str, body: EntityRequest) -> Response[str
 
         if has_records(services.dynamodb, services.settings.records_table, known):
             raise Conflict(f"{name} has records: its primaryKey cannot change.")
-    services.entities.put(entity, etag)
+    if etag is not None or known is None or known.etag != entity.etag:  # else it is there already
+        entry = services.audit.entry(request.act, entity=name)
+        services.entities.put(entity, etag, _named(services, known, entity), entry)
     headers = {"ETag": f'"{entity.etag}"'}
     if known is None:
         headers["Location"] = f"/v1/entities/{name}"
     return json_response(entity.to_resource(), 201 if known is None else 200, headers)
+
+
+def _named(services: Services, known: Entity | None, entity: Entity) -> list[Entity]:
+    """The other entities that the foreign keys of a definition name.
+
+    Raises:
+        InvalidRequest: there is no such entity, or the foreign key is not of its primary key.
+        Conflict: a foreign key of another entity would no longer fit.
+    """
+    names = entity.references
+    changes_key = known is not None and _key_types(known) != _key_types(entity)
+    if not (names or changes_key or entity.schema.get("foreignKeys")):
+        return []
+    from waybill.entities.references import check_references, still_fits
+
+    found = services.entities.find_many(names)
+    problems = check_references(entity, found)
+    if problems:
+        raise InvalidRequest("A foreign key does not fit the entity that it names.", problems)
+    for other in services.entities.list() if changes_key else ():
+        if entity.name in other.references and not still_fits(other, entity):
+            raise Conflict(f"A foreign key of {other.name} names {entity.name}: its primary key cannot change.")
+    return list(found.values())
+
+
+def _key_types(entity: Entity) -> dict[str, str]:
+    """Names and types of the fields of the primary key."""
+    fields = entity.schema["fields"]
+    return {field["name"]: field.get("type", "any") for field in fields if field["name"] in entity.primary_key}
 
 
 @router.delete(
@@ -78,14 +113,14 @@ def put_entity(request: Request, name: str, body: EntityRequest) -> Response[str
     "Delete an entity with its records and jobs",
     needs=DELETE_ENTITY,
     answers=DELETED,
-    refusals={409: "A job is running, or an export is scheduled."},
+    refusals={409: "A job is running, an export is scheduled, or a foreign key of another entity names it."},
     headers=("If-Match",),
     description="Its jobs disappear at once; a background job deletes its records. The name can be used again.",
 )
 def delete_entity(request: Request, entity: Entity) -> Response[str]:
     from waybill.upkeep.entity_deletion import delete_entity as delete
 
-    delete(request.services, entity, request.if_match(entity.etag, f"The entity {entity.name}"))
+    delete(request.services, entity, request.if_match(entity.etag, f"The entity {entity.name}"), request.act)
     return no_content()
 
 

@@ -30,7 +30,7 @@ from auth import (
 )
 from export_views import definition_view, export_view
 from request import Request, uuid_of
-from routing import DELETED, IDEMPOTENCY_KEY, Answer, ApiRouter, accepted, ok
+from routing import DELETED, IDEMPOTENCY_KEY, TOO_MANY_JOBS, Answer, ApiRouter, accepted, ok
 from views import accept, job_views, position_of
 from waybill.entities.model import Entity, Right
 from waybill.entities.permissions import may
@@ -40,7 +40,7 @@ from waybill.exports.definition import Definition, Export, ExportStatus, ExportT
 from waybill.ids import new_uuid
 from waybill.jobs.model import Job
 from waybill.jobs.permissions import sees_job
-from waybill.sizes import MAX_EXPORT_BYTES, check_size
+from waybill.sizes import MAX_EXPORT_BYTES, MAX_EXPORTS, check_size
 from waybill.timestamps import rfc3339
 from waybill.wire.jobs import Job as JobResource
 from waybill.wire.jobs import JobPage
@@ -55,11 +55,14 @@ if TYPE_CHECKING:
         ScheduleToPreview,
         Unscheduling,
     )
+    from waybill.aws.table import Action
 
 PREVIEWED_RUNS = 5
+_BROKEN = "The definition of the export breaks a rule."
 _STATE = {409: "The status does not allow it; `allowedActions` lists what it allows."}
 _CUSTOM = {403: "It is a custom flow, which only the back office may change."}
 _FITS_NO_MORE = {422: "The definition no longer suits the entity."}
+_TOO_MANY = {429: f"The entity has {MAX_EXPORTS} exports."}
 _MADE = ("Location", "ETag")
 
 router = ApiRouter("Exports")
@@ -108,23 +111,27 @@ def _is_wanted(request: Request, query: ExportFilters, export: Export) -> bool:
     refusals={
         404: "There is no such entity.",
         409: "The entity is being deleted, or a request with the same key runs.",
-    },
+    }
+    | _TOO_MANY,
     headers=(IDEMPOTENCY_KEY,),
 )
 def create_export(request: Request, entity: Entity, body: ExportRequest) -> Response[str]:
-    return _created(request, _of_caller(request, body), entity)
+    return _created(request, _of_caller(request, body, entity), entity)
 
 
-def _of_caller(request: Request, body: ExportRequest) -> Definition:
+def _of_caller(request: Request, body: ExportRequest, entity: Entity) -> Definition:
     """
     Raises:
         Forbidden: a custom flow, and the caller is not in the back office.
+        InvalidRequest: its secret is not for this.
         TooLarge
+        Unavailable
     """
     definition = body.to_definition()
     check_size("The definition of the export", definition.to_document(), MAX_EXPORT_BYTES)
     if definition.is_custom:
         require_backoffice(request)
+    _check_secret(request, definition.destination, entity)
     return definition
 
 
@@ -139,7 +146,13 @@ def _created(request: Request, definition: Definition, entity: Entity) -> Respon
         created_by_id=request.caller.subject,
         series=new_uuid(request.services.ids),
     )
-    return _shown(request, request.services.exports.add(export), 201, {"Location": f"/v1/exports/{export.export_id}"})
+    entry = _entry(request, export.export_id, entity)
+    added = request.services.exports.add(export, entry)
+    return _shown(request, added, 201, {"Location": f"/v1/exports/{export.export_id}"})
+
+
+def _entry(request: Request, export_id: str, entity: Entity) -> list[Action]:
+    return request.services.audit.entry(request.act, entity=entity.name, exportId=export_id)
 
 
 def _shown(
@@ -158,15 +171,44 @@ def _shown(
     "renames it, and deletes it. In a bucket, begins an upload and aborts it. Takes up to 25 seconds.",
 )
 def test_destination(request: Request, entity: Entity, body: DestinationToTest) -> Response[str]:
-    """Ask the function that may read secrets whether a file can be delivered there."""
+    request.note()
+    return json_response(_tested(request, body.destination, entity))
+
+
+def _tested(
+    request: Request, destination: Mapping[str, Any], entity: Entity, only: str | None = None
+) -> wire.DestinationTest:
+    """Ask the function that may read secrets whether a file can be delivered there.
+
+    Args:
+        only: "secret" to look at no more than the secret.
+
+    Raises:
+        Unavailable
+    """
     from waybill.aws.functions import NoAnswer
 
-    event = {"destination": body.destination, "entity": entity.name, "startedBy": request.caller.name}
-    services = request.services
+    services, who = request.services, request.caller.name
+    event = {"destination": destination, "entity": entity.name, "startedBy": who, "only": only}
     try:
-        return json_response(services.functions.ask(services.settings.test_destination_function, event))
+        result: wire.DestinationTest = services.functions.ask(services.settings.test_destination_function, event)
     except NoAnswer:
         raise Unavailable("The destination cannot be tested at the moment. Try again later.") from None
+    return result
+
+
+def _check_secret(request: Request, destination: Mapping[str, Any], entity: Entity) -> None:
+    """Refuse a destination whose secret is not for its server and for the entity, in the words of a delivery.
+
+    Raises:
+        InvalidRequest, Unavailable
+    """
+    from waybill.exports.destinations import kind_of
+
+    if kind_of(destination).needs_secret:
+        result = _tested(request, destination, entity, only="secret")
+        if not result["ok"]:
+            raise InvalidRequest(_BROKEN, [("/destination/secretId", result["detail"])])
 
 
 @router.post(
@@ -202,12 +244,13 @@ def get_export(request: Request, export: Export) -> Response[str]:
     "Edit a draft",
     needs=EDIT_EXPORT,
     answers=ok("The export.", wire.Export, "ETag"),
-    refusals=_CUSTOM | _STATE,
+    refusals=_CUSTOM | _STATE | _TOO_MANY,
     headers=("If-Match",),
 )
 def put_export(request: Request, export: Export, entity: Entity, body: ExportRequest) -> Response[str]:
     etag = request.if_match(export.etag, "The export")
-    edited = request.services.exports.edit(export.export_id, _of_caller(request, body), entity.uid, etag)
+    definition, entry = _of_caller(request, body, entity), _entry(request, export.export_id, entity)
+    edited = request.services.exports.edit(export.export_id, definition, entity.uid, etag, entry)
     return _shown(request, edited)
 
 
@@ -219,9 +262,10 @@ def put_export(request: Request, export: Export, entity: Entity, body: ExportReq
     refusals=_CUSTOM | _STATE,
     headers=("If-Match",),
 )
-def delete_export(request: Request, export: Export) -> Response[str]:
+def delete_export(request: Request, export: Export, entity: Entity) -> Response[str]:
     export.check_allows("delete")
-    request.services.exports.delete(export.export_id, request.if_match(export.etag, "The export"))
+    etag, entry = request.if_match(export.etag, "The export"), _entry(request, export.export_id, entity)
+    request.services.exports.delete(export.export_id, etag, entry)
     return no_content()
 
 
@@ -230,7 +274,7 @@ def delete_export(request: Request, export: Export) -> Response[str]:
     "Activate a draft: schedule it, or run it now",
     needs=CHANGE_EXPORT,
     answers=ok("The export: SCHEDULED, or IN_PROGRESS.", wire.Export, "ETag"),
-    refusals=_CUSTOM | _STATE | _FITS_NO_MORE,
+    refusals=_CUSTOM | _STATE | _FITS_NO_MORE | {429: TOO_MANY_JOBS},
     headers=(IDEMPOTENCY_KEY,),
     operation_id="activateExport",
 )
@@ -243,7 +287,7 @@ def activate(request: Request, export: Export, entity: Entity) -> Response[str]:
             return _shown(request, export)
         export.check_allows("activate")
     _check_fit(request, export.definition, entity)
-    active = run.activate(request.services, export, request.caller.name, request.caller.subject)
+    active = run.activate(request.services, export, request.caller.name, request.caller.subject, request.act)
     return _shown(request, active)
 
 
@@ -257,8 +301,8 @@ def _check_fit(request: Request, definition: Definition, entity: Entity) -> None
     from waybill.exports.rules import check_fit
 
     settings = request.services.settings
-    if problems := check_fit(definition, entity, Allowed.of(settings), sends_mail=bool(settings.mail_sender)):
-        raise InvalidRequest("The definition of the export breaks a rule.", problems)
+    if problems := check_fit(definition, entity, Allowed.of(settings), settings.mail_domains):
+        raise InvalidRequest(_BROKEN, problems)
 
 
 @router.post(
@@ -269,12 +313,13 @@ def _check_fit(request: Request, definition: Definition, entity: Entity) -> None
     refusals=_CUSTOM | _STATE,
     operation_id="unscheduleExport",
 )
-def unschedule(request: Request, export: Export, body: Unscheduling) -> Response[str]:
+def unschedule(request: Request, export: Export, entity: Entity, body: Unscheduling) -> Response[str]:
     export.check_allows("unschedule")
     if export.definition.type is ExportType.INCREMENTAL_CUSTOM and not body.confirm:
         irreversible = "must be true: this turns the custom flow into a standard export for good"
         raise InvalidRequest(body.refusal, [("/confirm", irreversible)])
-    return _shown(request, request.services.exports.unschedule(export.export_id))
+    entry = _entry(request, export.export_id, entity)
+    return _shown(request, request.services.exports.unschedule(export.export_id, entry))
 
 
 @router.post(
@@ -282,7 +327,7 @@ def unschedule(request: Request, export: Export, body: Unscheduling) -> Response
     "Copy an export",
     needs=TAKE_OVER_EXPORT,
     answers={201: Answer("A draft with the new name.", wire.Export, _MADE)},
-    refusals=_CUSTOM | _STATE,
+    refusals=_CUSTOM | _STATE | _TOO_MANY,
     headers=(IDEMPOTENCY_KEY,),
     operation_id="copyExport",
 )
@@ -293,6 +338,7 @@ def copy(request: Request, export: Export, entity: Entity, body: Copy) -> Respon
     kind = ExportType.INCREMENTAL if kind is ExportType.INCREMENTAL_CUSTOM else kind
     definition = replace(export.definition, name=body.name, type=kind)
     _check_fit(request, definition, entity)
+    _check_secret(request, definition.destination, entity)
     return _created(request, definition, entity)
 
 
@@ -301,7 +347,7 @@ def copy(request: Request, export: Export, entity: Entity, body: Copy) -> Respon
     "Run a scheduled export now",
     needs=CHANGE_EXPORT,
     answers=accepted("The job.", JobResource),
-    refusals=_CUSTOM | _STATE | _FITS_NO_MORE,
+    refusals=_CUSTOM | _STATE | _FITS_NO_MORE | {429: TOO_MANY_JOBS},
     headers=(IDEMPOTENCY_KEY,),
 )
 def run_export(request: Request, export: Export, entity: Entity) -> Response[str]:
@@ -310,8 +356,8 @@ def run_export(request: Request, export: Export, entity: Entity) -> Response[str
     if export.running is None or export.running.job_id != request.made_id:
         export.check_allows("run")
     _check_fit(request, export.definition, entity)
-    caller = request.caller
-    return accept(request, run.run_now(request.services, export, caller.name, caller.subject, request.made_id))
+    caller, made_id, act = request.caller, request.made_id, request.act
+    return accept(request, run.run_now(request.services, export, caller.name, caller.subject, made_id, act))
 
 
 @router.get(

@@ -10,7 +10,7 @@ from aws_lambda_powertools.event_handler.api_gateway import Response
 from answers import json_response
 from auth import IMPORT, UPLOAD, UPLOAD_IN_BODY
 from request import Request
-from routing import IDEMPOTENCY_KEY, Answer, ApiRouter, accepted, ok
+from routing import IDEMPOTENCY_KEY, TOO_MANY_JOBS, TOO_MANY_PREVIEWS, Answer, ApiRouter, accepted, ok
 from views import accept
 from waybill.entities.model import Entity
 from waybill.errors import Conflict
@@ -50,7 +50,7 @@ def create_upload(request: Request, entity: Entity, body: UploadRequest) -> Resp
         # Longer than the form: sending a large file may take most of an hour once it has begun.
         expires_at=now + timedelta(seconds=settings.files_retention_seconds),
     )
-    services.uploads.add(upload)
+    services.uploads.add(upload, services.audit.entry(request.act, entity=entity.name, uploadId=upload_id))
     url, fields = services.files.presign_post(
         settings.files_bucket, upload.key, settings.max_upload_bytes, FORM_SECONDS
     )
@@ -64,7 +64,8 @@ def create_upload(request: Request, entity: Entity, body: UploadRequest) -> Resp
     "Preview the beginning of the file that was sent",
     needs=UPLOAD,
     answers=ok("How an import with these options would read the beginning of the file.", wire.ImportPreview),
-    refusals={404: "There is no such upload.", 409: "The file has not been sent yet.", 410: "The upload has expired."},
+    refusals={404: "There is no such upload.", 409: "The file has not been sent yet.", 410: "The upload has expired."}
+    | {429: TOO_MANY_PREVIEWS},
     description="Starts nothing; the upload can be imported afterwards. The same code reads the file as in an import. "
     "For a text file, compressed or not, the first MiB is enough: to preview a large one, send its first two MiB as an "
     "upload of their own. Rows are checked one by one; an import with `dryRun` also compares them with each other "
@@ -75,6 +76,7 @@ def preview_upload(request: Request, upload: Upload, entity: Entity, body: Previ
     from waybill.imports.preview import preview_file
 
     services = request.services
+    services.previews.take(request.caller.subject)
     info = services.files.head(services.settings.files_bucket, upload.key)
     if info is None:
         raise Conflict("The file is not uploaded yet. Send it to the form's url first.")
@@ -94,10 +96,11 @@ def preview_upload(request: Request, upload: Upload, entity: Entity, body: Previ
         404: "There is no such upload.",
         409: "The file has not been sent yet or was already imported; or a request with the same key is running.",
         410: "The upload has expired.",
+        429: TOO_MANY_JOBS,
     },
     headers=(IDEMPOTENCY_KEY,),
 )
 def create_import(request: Request, upload: Upload, body: ImportRequest) -> Response[str]:
     from waybill.imports.start import start_upload
 
-    return accept(request, start_upload(request.services, upload, body.options(), request.made_id))
+    return accept(request, start_upload(request.services, upload, body.options(), request.made_id, request.act))

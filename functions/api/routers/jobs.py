@@ -25,17 +25,17 @@ from answers import (
 from auth import CHANGE_JOB, DOWNLOAD, JOB, RELAUNCH_JOB, TOKEN, job_to_change, may_relaunch
 from list_tag import UNPROVEN, ListTag, list_digest, new_tag
 from request import Request, uuid_of
-from routing import DELETED, IDEMPOTENCY_KEY, Answer, ApiRouter, accepted, ok
+from routing import DELETED, IDEMPOTENCY_KEY, TOO_MANY_JOBS, Answer, ApiRouter, accepted, ok
 from views import accept, files_expired, has_download, job_view, job_views, position_of
-from waybill.errors import Conflict, Gone, MalformedRequest, NotFound, WaybillError
+from waybill.errors import Conflict, Forbidden, Gone, InvalidRequest, MalformedRequest, NotFound, WaybillError
 from waybill.jobs.model import Job, Process
-from waybill.jobs.permissions import entity_shown, sees_job
+from waybill.jobs.permissions import as_seen, entity_shown, knows_definition, knows_export, sees_job
 from waybill.sizes import json_text
 from waybill.wire import jobs as wire
 from waybill.wire.reports import Report
 
 if TYPE_CHECKING:
-    from models.jobs import FileLink, JobFilters, JobsToDelete, Paging
+    from models.jobs import FileLink, JobFilters, JobsToDelete, Paging, RejectedRows, RelaunchRequest, RowsToCheck
 
 LINK_SECONDS = 300
 _LINK = {
@@ -107,10 +107,12 @@ def delete_many(request: Request, body: JobsToDelete) -> Response[str]:
     failed: list[wire.FailedDeletion] = []
     for job_id in dict.fromkeys(body.job_ids):
         try:
-            delete_job(request.services, job_to_change(request, uuid_of("job_id", job_id)))
+            delete_job(request.services, job_to_change(request, uuid_of("job_id", job_id)), request.act)
         except MalformedRequest:
             failed.append({"jobId": job_id, "status": 404, "detail": "This is not the id of a job."})
         except WaybillError as error:
+            if isinstance(error, Forbidden):
+                request.note("refused")
             failed.append({"jobId": job_id, "status": error.status, "detail": error.detail})
         else:
             deleted.append(job_id)
@@ -143,7 +145,7 @@ def get_job(request: Request, job: Job) -> Response[str]:
 def delete_one(request: Request, job: Job) -> Response[str]:
     from waybill.upkeep.actions import delete_job
 
-    delete_job(request.services, job)
+    delete_job(request.services, job, request.act)
     return no_content()
 
 
@@ -158,7 +160,7 @@ def delete_one(request: Request, job: Job) -> Response[str]:
 def cancel(request: Request, job: Job) -> Response[str]:
     from waybill.upkeep.actions import cancel_job
 
-    return json_response(job_view(request, cancel_job(request.services, job)))
+    return json_response(job_view(request, cancel_job(request.services, job, request.act)))
 
 
 @router.post(
@@ -172,7 +174,7 @@ def cancel(request: Request, job: Job) -> Response[str]:
 def stop(request: Request, job: Job) -> Response[str]:
     from waybill.upkeep.actions import stop_job
 
-    return json_response(job_view(request, stop_job(request.services, job)))
+    return json_response(job_view(request, stop_job(request.services, job, request.act)))
 
 
 @router.post(
@@ -187,24 +189,41 @@ def stop(request: Request, job: Job) -> Response[str]:
     | {
         409: "There is nothing to relaunch, the job has not ended, or it was relaunched; or a request with the same "
         "key is running.",
-        422: "The definition no longer suits the entity.",
+        422: "The definition no longer suits the entity; or the corrections name a row twice, or a column that the "
+        "file lacks.",
+        429: TOO_MANY_JOBS,
     },
     headers=(IDEMPOTENCY_KEY,),
-    description="While a child job has not ended, another relaunch answers that one.",
+    description="While a child job has not ended, another relaunch answers that one, or 409 where either has "
+    "corrections. Rows of corrections that the job did not reject end the child as `source-error`, before it writes.",
 )
-def relaunch(request: Request, job: Job) -> Response[str]:
+def relaunch(request: Request, job: Job, body: RelaunchRequest) -> Response[str]:
     caller = request.caller
     if job.process is Process.EXPORT:
         from waybill.exports.run import relaunch_export
 
-        return accept(request, relaunch_export(request.services, job, caller.name, caller.subject, request.made_id))
+        if body.corrections:
+            message = "The relaunch of an export takes no corrections."
+            raise InvalidRequest(message, [("/corrections", "only rows of an import can be corrected")])
+        made_id, act = request.made_id, request.act
+        return accept(request, relaunch_export(request.services, job, caller.name, caller.subject, made_id, act))
     from waybill.exports.report import is_relaunchable
     from waybill.imports.relaunch import relaunch_import
 
-    if not is_relaunchable(job):
+    if not is_relaunchable(job) and not (body.corrections and job.has_rejects):
         raise Conflict("This job left nothing to relaunch.", job.allowed_actions())
     _check_files_live(request, job)
-    return accept(request, relaunch_import(request.services, job, caller.name, caller.subject, request.made_id))
+    child = relaunch_import(
+        request.services,
+        job,
+        caller.name,
+        caller.subject,
+        request.made_id,
+        corrections=body.by_row(),
+        only_corrected=body.only == "corrected",
+        act=request.act,
+    )
+    return accept(request, child)
 
 
 @router.get(
@@ -221,6 +240,52 @@ def list_errors(request: Request, job: Job, query: Paging) -> Response[str]:
     files, bucket = request.services.files, request.services.settings.files_bucket
     items, summary, last = error_page(files, bucket, job, query.limit, decode_cursor(query.next_token))
     return list_response(items, encode_cursor(last), summary=summary)
+
+
+@router.get(
+    "/v1/jobs/<job_id>/rejected-rows",
+    "List the rows that were not imported",
+    needs=JOB,
+    answers=ok(
+        "A page of rows, by their order in the file, with what is needed to correct them.", wire.RejectedRowPage
+    ),
+    refusals=_EXPIRED | {409: "The next row is too long to be shown."},
+    description="Errors are those of the error log. A page reads up to 4 MiB of the job's files: with a filter it may "
+    "be empty while `nextToken` is not null.",
+)
+def list_rejected_rows(request: Request, job: Job, query: RejectedRows) -> Response[str]:
+    from waybill.imports.rejected_rows import Wanted, fields_of, rejected_page
+    from waybill.imports.rejects_reader import read_rejects_form
+
+    _check_files_live(request, job)
+    if not job.has_rejects:
+        return list_response([], None, labels=[], fields=[])
+    form = read_rejects_form(request.services, job.job_id)
+    if form is None:
+        raise Gone("The files of this job have expired.")
+    beside = {"labels": form.labels, "fields": fields_of(form, job, request.find_entity(job.entity))}
+    wanted, cursor = Wanted(query.type, query.field_name), decode_cursor(query.next_token)
+    items, last = rejected_page(request.services, job, form, query.limit, cursor, wanted, beside)
+    return list_response(items, encode_cursor(last), **beside)
+
+
+@router.post(
+    "/v1/jobs/<job_id>/rejected-rows/check",
+    "Check rejected rows as they would be corrected",
+    operation_id="checkRejectedRows",
+    needs=RELAUNCH_JOB,
+    answers=ok("What is wrong with each row, as a relaunch would find it.", wire.CheckedRows),
+    refusals=_EXPIRED
+    | {409: "The job left no rows, or its file no longer fits the entity.", 422: "A label is unknown."},
+    description="Rows are checked one by one, as `POST /uploads/{id}/preview` does; nothing is written. Whether a key "
+    "is repeated or exists already, only the relaunch finds out.",
+)
+def check_rejected_rows(request: Request, job: Job, body: RowsToCheck) -> Response[str]:
+    from waybill.imports.check_rows import check_rows
+
+    _check_files_live(request, job)
+    rows = {row.row_number: row.cells for row in body.rows}
+    return json_response({"items": check_rows(request.services, job, rows)})
 
 
 @router.get("/v1/jobs/<job_id>/error-log", "Download the error log", needs=JOB, answers=_LINK, refusals=_EXPIRED)
@@ -288,6 +353,7 @@ def _download(
         exists = info is not None and info.etag == etag
     if not exists:
         raise NotFound(f"This job has no {what}.")
+    request.note()
     url = services.files.presign_get(bucket, key, file_name, LINK_SECONDS)
     return json_response({"url": url}) if query.as_ else see_other(url)
 
@@ -301,45 +367,52 @@ def _check_files_live(request: Request, job: Job) -> None:
     "/v1/jobs/<job_id>/report",
     "Get the report of a job",
     needs=JOB,
-    answers=ok("The report; of a run of an export with the definition that it ran with.", Report),
+    answers=ok("The report; of a run of an export with the definition that it ran with, if you may see that.", Report),
     refusals=_EXPIRED_JOB,
 )
 def get_report(request: Request, job: Job) -> Response[str]:
     from waybill.exports.report import is_relaunchable, report_of, report_of_run
 
-    shown = entity_shown(request.caller, job, request.find_entity(job.entity))
+    entity = request.find_entity(job.entity)
+    shown = entity_shown(request.caller, job, entity)
     services = request.services
     if job.process is Process.IMPORT:
         can_help = is_relaunchable(job) and may_relaunch(request, job) and _can_relaunch_import(request, job)
         return json_response(report_of(job, entity_shown=shown, relaunchable=can_help))
-    can_help = is_relaunchable(job) and may_relaunch(request, job) and _can_relaunch_export(request, job)
     snapshot = services.jobs.definition(job.job_id)
-    report = report_of_run(job, snapshot, services.settings, entity_shown=shown, relaunchable=can_help)
-    if snapshot["export"]["type"] == "CUSTOM" and not request.caller.is_backoffice:
+    can_help = is_relaunchable(job) and may_relaunch(request, job)
+    can_help = can_help and _can_relaunch_export(request, job, str(snapshot["series"]))
+    seen = as_seen(request.caller, job, entity)
+    report = report_of_run(seen, snapshot, services.settings, entity_shown=shown, relaunchable=can_help)
+    if not knows_export(request.caller, job, entity):
+        report["name"] = None
+    if not knows_definition(request.caller, job, entity):
+        report["delivered"] = None
         return json_response(report)
     return json_response({**report, "definition": snapshot["export"]})
 
 
-def _can_relaunch_export(request: Request, job: Job) -> bool:
-    """Whether the export is still there and idle, and no later run has delivered what this one should have."""
-    from waybill.exports.run import lacks_owner, later_delivery
+def _can_relaunch_export(request: Request, job: Job, series: str) -> bool:
+    """Whether the export is still there and idle, and no later run has delivered what this one should have, nor the
+    beginning of its window."""
+    from waybill.exports.run import has_moved, is_increment, lacks_owner, later_delivery
 
     export = request.services.exports.find(str(job.export_id))
-    if export is None or export.running is not None or lacks_owner(export, job):
+    if export is None or export.running is not None or has_moved(export, job) or lacks_owner(export, job):
+        return False
+    if is_increment(job) and export.has_delivered(series, job.window_from):
         return False
     return later_delivery(request.services, job) is None
 
 
 def _can_relaunch_import(request: Request, job: Job) -> bool:
     """Whether what the job left is still there, and no child job has it."""
-    from waybill.imports.relaunch import standing_child, whole_file_owner
-    from waybill.jobs.giving_up import left_unread
+    from waybill.imports.relaunch import standing_child, what_is_left
 
     if files_expired(request, job) or standing_child(request.services, job) is not None:
         return False
     try:
-        if left_unread(job):
-            whole_file_owner(request.services, job)
-    except Conflict:
+        what_is_left(request.services, job)
+    except (Conflict, NotFound, Gone):
         return False
     return True

@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler.api_gateway import Response
 from answers import json_response
 from auth import ZILLIANT_JOB, ZILLIANT_UPLOAD
 from request import Request
-from routing import IDEMPOTENCY_KEY, Answer, ApiRouter, ok
+from routing import IDEMPOTENCY_KEY, TOO_MANY_JOBS, Answer, ApiRouter, ok
 from waybill.jobs.model import SERVICE_FAILURES, Job, Status
 from waybill.jobs.uploads import Upload
 from waybill.wire import zilliant as wire
@@ -34,6 +34,7 @@ router = ApiRouter("Zilliant")
     refusals={
         404: "There is no such upload, or it has expired.",
         409: "The file has not been sent yet or was already imported; or a request with the same key is running.",
+        429: TOO_MANY_JOBS,
     },
     headers=(IDEMPOTENCY_KEY,),
 )
@@ -41,7 +42,7 @@ def start_import(request: Request, upload: Upload) -> Response[str]:
     from waybill.imports.options import ImportOptions
     from waybill.imports.start import start_upload
 
-    job = start_upload(request.services, upload, ImportOptions(), request.made_id)
+    job = start_upload(request.services, upload, ImportOptions(), request.made_id, request.act)
     return json_response({"importId": job.job_id}, 201)
 
 

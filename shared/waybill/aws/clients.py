@@ -7,22 +7,48 @@ from __future__ import annotations
 
 import gzip
 import json
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from boto3.session import Session
     from botocore.config import Config
+    from botocore.session import Session as BotocoreSession
 
 
 @cache
 def session() -> Session:
-    import botocore.session
     from boto3.session import Session
+
+    return Session(botocore_session=_core())
+
+
+def _core() -> BotocoreSession:
+    import botocore.session
 
     core = botocore.session.get_session()
     core.get_component("data_loader").file_loader = ModelFiles()
+    return core
+
+
+def assumed_session(role_arn: str, external_id: str | None, region: str, endpoint_url: str | None) -> Session:
+    """A session with the credentials of a role, which it gets with the first request and renews before they expire.
+
+    Requests raise botocore's ClientError of the operation `AssumeRole` where the role may not be assumed.
+    """
+    from boto3.session import Session
+    from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
+
+    core, own = _core(), session()._session
+    source = own.get_credentials()
+    if source is None:
+        raise LookupError("no AWS credentials")
+    arguments = {"RoleSessionName": "waybill", **({"ExternalId": external_id} if external_id else {})}
+    fetcher = AssumeRoleCredentialFetcher(
+        partial(own.create_client, region_name=region, endpoint_url=endpoint_url), source, role_arn, arguments
+    )
+    core._credentials = DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")  # type: ignore[attr-defined]
     return Session(botocore_session=core)
 
 

@@ -6,6 +6,7 @@ between threads.
 
     DynamoDBError                 what AWS or the network refused
     ├── ConditionFailed           a condition was false; `item` is the item that it met, when asked for
+    ├── ItemTooLarge              the item that a write would leave is larger than DynamoDB's 400 KB
     └── TransactionCanceled       `reasons`: one dict per action of the transaction
 
 Protocol: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.LowLevelAPI.html, retries:
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
@@ -58,6 +60,9 @@ _RETRYABLE = _THROTTLED | {
 }
 #: Reasons that cancel a transaction although nothing is wrong with it; "None" is an action that had no part in it.
 _RETRYABLE_REASONS = _THROTTLED | {"None", "ProvisionedThroughputExceeded", "TransactionConflict"}
+_REFUSED = re.compile(r"(?<=:)table/[\w.-]+|arn:[\w-]+:kms:[\w-]+:[0-9]+:key/[\w-]+")
+#: Of PutItem and of UpdateItem: a ValidationException has no other mark of its cause than its sentence.
+_TOO_LARGE = re.compile(r"Item size (to update )?has exceeded the maximum allowed size")
 #: libcurl errors that another attempt cannot cure: the address or the certificates are wrong.
 _FINAL_CURL_ERRORS = frozenset(
     {
@@ -87,6 +92,20 @@ class DynamoDBError(Exception):
         self.retryable = retryable
 
 
+def why_refused(error: Exception) -> str | None:
+    """What to tell people where DynamoDB lets nobody use a table, for lack of a right to it or to its KMS key. None for
+    other errors."""
+    if not isinstance(error, DynamoDBError) or error.retryable:
+        return None
+    if error.code != "AccessDeniedException" and "kms" not in error.code.lower():
+        return None
+    found = _REFUSED.search(error.message)
+    return (
+        f"DynamoDB does not let Waybill use the {found[0] if found else 'table'} ({error.code}). Ask the operator of "
+        "Waybill to allow the table (TargetTables) and its KMS key (OtherKmsKeyArns, and the policy of the key)."
+    )
+
+
 class ConditionFailed(DynamoDBError):
     """The condition of a write was false.
 
@@ -97,6 +116,10 @@ class ConditionFailed(DynamoDBError):
     def __init__(self, message: str, item: dict[str, Any] | None, status: int = 400) -> None:
         super().__init__("ConditionalCheckFailedException", message, status)
         self.item = item
+
+
+class ItemTooLarge(DynamoDBError):
+    """The item would be larger than 400 KB: of an update, with what it has already."""
 
 
 class TransactionCanceled(DynamoDBError):
@@ -353,7 +376,7 @@ def decode_answer(status: int, body: bytes) -> dict[str, Any]:
     """The answer's JSON object.
 
     Raises:
-        ConditionFailed, TransactionCanceled, DynamoDBError: it is an error, or no JSON.
+        ConditionFailed, ItemTooLarge, TransactionCanceled, DynamoDBError: it is an error, or no JSON.
     """
     try:
         answer = json.loads(body)
@@ -371,6 +394,8 @@ def decode_answer(status: int, body: bytes) -> dict[str, Any]:
         raise ConditionFailed(message, answer.get("Item"), status)
     if code == "TransactionCanceledException":
         raise TransactionCanceled(message, answer.get("CancellationReasons") or [], status)
+    if code == "ValidationException" and _TOO_LARGE.match(message):
+        raise ItemTooLarge(code, message, status)
     raise DynamoDBError(code, message, status, status >= 500 or status == 429 or code in _RETRYABLE)
 
 
@@ -662,7 +687,7 @@ class BatchWriter:
                 try:
                     answer = decode_answer(connection.handle.getinfo(pycurl.RESPONSE_CODE), body)
                     unprocessed = [put for puts in answer.get("UnprocessedItems", {}).values() for put in puts]
-                except ConditionFailed as refusal:
+                except (ConditionFailed, ItemTooLarge) as refusal:
                     error = self._refuse(connection, refusal)
                     unprocessed, sent = [], 0
                 except DynamoDBError as refusal:
@@ -686,8 +711,8 @@ class BatchWriter:
         self._paused.append(connection)
         return None
 
-    def _refuse(self, connection: _Connection, refusal: ConditionFailed) -> DynamoDBError | None:
-        """A batch has no conditions: should one fail all the same, it is an error."""
+    def _refuse(self, connection: _Connection, refusal: ConditionFailed | ItemTooLarge) -> DynamoDBError | None:
+        """A batch has no conditions, and no word on which of its items is too large: it is an error."""
         return refusal
 
     def _acknowledge(self, connection: _Connection, count: int) -> None:
@@ -699,9 +724,9 @@ class BatchWriter:
 class ConditionalWriter(BatchWriter):
     """Writes records one conditional request each, many at once, as `BatchWriter` does otherwise.
 
-    `write` takes whole request bodies of `operation`. A request whose condition was false is no error: its tag goes to
-    `refused`. The condition must let pass what an earlier attempt of the same write left, because any request may be
-    sent twice.
+    `write` takes whole request bodies of `operation`. A request whose condition was false, or that would make an item
+    too large, is no error: its tag and the reason go to `refused`. The condition must let pass what an earlier attempt
+    of the same write left, because any request may be sent twice.
 
     Args:
         operation: `PutItem`, `UpdateItem` or `DeleteItem`.
@@ -709,19 +734,19 @@ class ConditionalWriter(BatchWriter):
 
     def __init__(self, dynamodb: DynamoDB, operation: str, **options: Any) -> None:
         super().__init__(dynamodb, "", **options)
-        self.refused: list[Any] = []
+        self.refused: list[tuple[Any, ConditionFailed | ItemTooLarge]] = []
         self._operation, self._max_puts = operation, 1
 
-    def take_refused(self) -> list[Any]:
-        """The tags refused since the last call."""
+    def take_refused(self) -> list[tuple[Any, ConditionFailed | ItemTooLarge]]:
+        """The tags refused since the last call, and why each was."""
         refused, self.refused = self.refused, []
         return refused
 
     def _body(self, puts: Sequence[bytes]) -> bytes:
         return puts[0]
 
-    def _refuse(self, connection: _Connection, refusal: ConditionFailed) -> DynamoDBError | None:
-        self.refused.append(connection.tags[0])
+    def _refuse(self, connection: _Connection, refusal: ConditionFailed | ItemTooLarge) -> DynamoDBError | None:
+        self.refused.append((connection.tags[0], refusal))
         self._progress_at = self._clock.monotonic()
         return None
 

@@ -88,6 +88,10 @@ class Attr:
 
         return Condition(render)
 
+    def has_fewer_than(self, elements: int) -> Condition:
+        """Of a set; a missing one has no size, and the condition is false."""
+        return Condition(lambda places: f"size({places.path(self.path)}) < {places.value(elements)}")
+
     def exists(self) -> Condition:
         return Condition(lambda places: f"attribute_exists({places.path(self.path)})")
 
@@ -102,13 +106,15 @@ class Change:
     Attributes:
         sets: the new values.
         defaults: values for attributes that have none yet.
-        adds: numbers to add; an attribute without a value counts from 0.
+        adds: numbers to add, an attribute without a value counting from 0; or elements to add to a set.
+        deletes: elements to take out of a set; one that becomes empty is removed.
         removes: attributes to take away.
     """
 
     sets: Mapping[str, Any] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
-    adds: Mapping[str, int] = field(default_factory=dict)
+    adds: Mapping[str, int | frozenset[str]] = field(default_factory=dict)
+    deletes: Mapping[str, frozenset[str]] = field(default_factory=dict)
     removes: Sequence[str] = ()
 
     def render(self, places: Placeholders) -> str:
@@ -116,5 +122,7 @@ class Change:
         sets = [f"{path(name)} = {value(new)}" for name, new in self.sets.items()]
         sets += [f"{path(name)} = if_not_exists({path(name)}, {value(new)})" for name, new in self.defaults.items()]
         adds = [f"{path(name)} {value(number)}" for name, number in self.adds.items()]
-        clauses = {"SET": sets, "ADD": adds, "REMOVE": [path(name) for name in self.removes]}
+        deletes = [f"{path(name)} {value(elements)}" for name, elements in self.deletes.items()]
+        removes = [path(name) for name in self.removes]
+        clauses = {"SET": sets, "ADD": adds, "DELETE": deletes, "REMOVE": removes}
         return " ".join(f"{verb} {', '.join(terms)}" for verb, terms in clauses.items() if terms)

@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import base64
+import re
 import urllib.parse
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
-from waybill.aws.bucket import Bucket, complete_upload
-from waybill.aws.clients import limits, session
+from waybill.aws.bucket import COPY_PART_BYTES, Bucket, BucketAccess, complete_upload
+from waybill.aws.clients import assumed_session, limits, session
+from waybill.aws.outages import is_outage
+from waybill.clock import HasTime, no_limit
+from waybill.errors import FileUnreadable
 from waybill.timestamps import rfc3339
 
 if TYPE_CHECKING:
+    from boto3.session import Session
     from mypy_boto3_s3.client import S3Client
+    from mypy_boto3_s3.type_defs import CopySourceTypeDef
 
 PART_BYTES = 5 * 1024 * 1024  # S3's least for a part: two writers at once stay small
 MAX_OBJECT_BYTES = 5 * 10**12
 # An upload has 10,000 parts at most. Those of up to 6.5 GB stay at PART_BYTES; from then on each part is a 1,250th of
 # what stands before it (10 MB at 12 GB, 60 MB at 75 GB), so that 10,000 of them hold more than MAX_OBJECT_BYTES.
 _PART_SHARE = 1_250
+_MAX_NAME_BYTES = 255  # of ext4, APFS and most others
+_EXTENSIONS = re.compile(r"(\.[A-Za-z0-9]{1,10}){1,2}\Z")
+_KMS_KEY = re.compile(r"arn:[\w-]+:kms:[\w-]+:[0-9]+:key/[\w-]+")
 
 
 class SourceChanged(Exception):
@@ -29,6 +39,10 @@ class SourceChanged(Exception):
 
 class NotDeleted(Exception):
     """S3 refused to delete an object."""
+
+
+class UploadGone(Exception):
+    """The upload that a writer resumed was completed or aborted: what it wrote must be written anew."""
 
 
 class ByteStream(Protocol):
@@ -67,9 +81,13 @@ class Files:
     def __init__(self, region: str, endpoint_url: str | None = None) -> None:
         self._region = region
         self._endpoint_url = endpoint_url
+        self._assumed: dict[tuple[str, str | None], S3Client] = {}
 
     @cached_property
     def _s3(self) -> S3Client:
+        return self._client(session())
+
+    def _client(self, session: Session) -> S3Client:
         from botocore.config import Config
 
         # Version 4 signatures: older presigned URLs outlive their expiry on some endpoints. By default botocore
@@ -83,15 +101,20 @@ class Files:
             s3={"addressing_style": style, "us_east_1_regional_endpoint": "regional"},
         )
         config = config.merge(limits() or config)
-        return session().client("s3", region_name=self._region, endpoint_url=self._endpoint_url, config=config)
+        return session.client("s3", region_name=self._region, endpoint_url=self._endpoint_url, config=config)
 
     def head(self, bucket: str, key: str) -> FileInfo | None:
-        """What S3 says of the object; None when there is none."""
+        """What S3 says of the object; None when there is none.
+
+        Raises:
+            FileUnreadable
+        """
         try:
             answer = self._s3.head_object(Bucket=bucket, Key=key)
         except self._s3.exceptions.ClientError as error:
             if _status(error) == 404:
                 return None
+            self.get_range(bucket, key, 0, 1, None)  # a refused HEAD has no body, so that only GET says why
             raise
         modified = rfc3339(answer["LastModified"])
         return FileInfo(answer["ContentLength"], answer["ETag"].strip('"'), answer.get("Metadata", {}), modified)
@@ -101,6 +124,7 @@ class Files:
 
         Raises (also while reading):
             SourceChanged: the object is gone, or its ETag is not `etag`.
+            FileUnreadable
         """
         return Source(self, bucket, key, start, end, etag)
 
@@ -108,7 +132,7 @@ class Files:
         """One GET of `[start, end)`.
 
         Raises:
-            SourceChanged: as for `open`.
+            SourceChanged, FileUnreadable: as for `open`.
         """
         request: dict[str, Any] = {"Bucket": bucket, "Key": key}
         if start or end is not None:
@@ -120,7 +144,43 @@ class Files:
         except self._s3.exceptions.ClientError as error:
             if _status(error) in (404, 412):
                 raise SourceChanged(key) from None
-            raise
+            reason = None if is_outage(error) else self._why_unreadable(bucket, key, error.response["Error"])
+            if reason is None:
+                raise
+            raise FileUnreadable(reason) from None
+
+    def _why_unreadable(self, bucket: str, key: str, refusal: Any) -> str | None:
+        """Why S3 refuses a GET, and what to do; None where the cause is not the object, its key or a policy.
+
+        Source: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html; codes of KMS come as `KMS.{code}`.
+        """
+        code, found = refusal["Code"], _KMS_KEY.search(refusal.get("Message", ""))
+        kms_key = found and found[0]
+        if code == "AccessDenied" and kms_key is None:
+            with suppress(self._s3.exceptions.ClientError):
+                kms_key = self._s3.head_object(Bucket=bucket, Key=key).get("SSEKMSKeyId")
+        if code == "AccessDenied" and kms_key is not None:
+            return (
+                f"The file is encrypted with the KMS key {kms_key}, which Waybill may not use. Ask the operator of "
+                "Waybill to allow it (OtherKmsKeyArns, and the policy of the key), or encrypt the file with another "
+                "key; then send it again."
+            )
+        if code.startswith("KMS."):
+            return (
+                f"The KMS key that the file is encrypted with cannot be used ({kms_key or 'unknown'}, "
+                f"{code.removeprefix('KMS.')}). Enable the key, or encrypt the file with another one; then send it "
+                "again."
+            )
+        if code in ("AccessDenied", "AllAccessDisabled"):
+            return (
+                f"S3 does not let Waybill read the file ({code}). Ask the operator of Waybill to correct the policy of "
+                "the bucket; then send the file again."
+            )
+        if code == "InvalidObjectState":
+            return "The file is archived. Send it again in a storage class that can be read at once, such as STANDARD."
+        if code == "InvalidRequest" and "Server Side Encryption" in refusal.get("Message", ""):
+            return "The file is encrypted with a key that only its sender has (SSE-C). Send it again without that key."
+        return None
 
     def read(self, bucket: str, key: str, start: int = 0, end: int | None = None) -> bytes:
         """The bytes `[start, end)` at once."""
@@ -132,22 +192,29 @@ class Files:
         content: Any = body  # botocore takes both
         self._s3.put_object(Bucket=bucket, Key=key, Body=content, ContentType=content_type)
 
-    def copy(self, bucket: str, source_key: str, key: str) -> None:
-        """Copy an object of up to 5 GiB within a bucket.
+    def copy(self, bucket: str, source_key: str, key: str, etag: str) -> None:
+        """Copy an object of up to COPY_PART_BYTES within a bucket, on S3's side. `Writer.copy_part` copies larger ones.
 
         Raises:
-            SourceChanged: the object is gone.
+            SourceChanged: the object is gone, or its ETag is not `etag`.
         """
+        source: CopySourceTypeDef = {"Bucket": bucket, "Key": source_key}
         try:
-            self._s3.copy_object(Bucket=bucket, Key=key, CopySource={"Bucket": bucket, "Key": source_key})
+            self._s3.copy_object(Bucket=bucket, Key=key, CopySource=source, CopySourceIfMatch=f'"{etag}"')
         except self._s3.exceptions.ClientError as error:
-            if _status(error) == 404:
+            if _status(error) in (404, 412):
                 raise SourceChanged(source_key) from None
             raise
 
-    def bucket(self, name: str) -> Bucket:
+    def bucket(self, name: str, access: BucketAccess) -> Bucket:
         """A bucket to deliver to."""
-        return Bucket(self._s3, name)
+        if access.role_arn is None:
+            return Bucket(self._s3, name, access)
+        role = access.role_arn, access.external_id
+        if role not in self._assumed:  # with the role's credentials, which botocore renews before they expire
+            session = assumed_session(*role, self._region, self._endpoint_url)
+            self._assumed[role] = self._client(session)
+        return Bucket(self._assumed[role], name, access)
 
     def writer(self, bucket: str, key: str, content_type: str = "application/octet-stream") -> Writer:
         """A writer of an object of any size; nothing is visible before `close`."""
@@ -167,7 +234,10 @@ class Files:
                 time only in a request before.
         """
         if modified is not None:
-            info = self.head(bucket, key)
+            try:
+                info: FileInfo | Listed | None = self.head(bucket, key)
+            except FileUnreadable:
+                info = self.find_listed(bucket, key)
             if info is None or info.modified != modified:
                 return
         condition: Any = {} if etag is None else {"IfMatch": f'"{etag}"'}
@@ -192,27 +262,59 @@ class Files:
         ]
         return found, answer["IsTruncated"]
 
-    def delete_prefix(self, bucket: str, prefix: str) -> None:
-        """Delete every object whose key begins with `prefix`.
+    def find_listed(self, bucket: str, key: str) -> Listed | None:
+        """The object as the listing has it, also when it is unreadable; None when there is none."""
+        found, _ = self.page(bucket, key)  # keys come in order, so that the prefix itself is the first
+        return found[0] if found and found[0].key == key else None
+
+    def delete_prefix(
+        self, bucket: str, prefix: str, folders: tuple[str, ...] = ("",), has_time: HasTime = no_limit
+    ) -> bool:
+        """Delete every object whose key begins with `prefix` and one of `folders`, a thousand at a time. S3 bills a
+        listing like a write, so that the folders share one.
+
+        Returns:
+            Whether the time sufficed for all.
 
         Raises:
             NotDeleted: S3 refused some of them; the others are deleted.
         """
         errors = []
+        wanted = tuple(prefix + folder for folder in folders)
         for keys in self._pages(bucket, prefix):
-            objects: Any = [{"Key": key} for key in keys]
+            if not has_time():
+                return False
+            objects: Any = [{"Key": key} for key in keys if key.startswith(wanted)]
+            if not objects:
+                continue
             answer = self._s3.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
             errors += answer.get("Errors", [])
         if errors:
             raise NotDeleted(f"{len(errors)} objects, among them {errors[0].get('Key')}: {errors[0].get('Code')}")
+        return True
 
     def _pages(self, bucket: str, prefix: str) -> Iterator[list[str]]:
         for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
             if keys := [found["Key"] for found in page.get("Contents", [])]:
                 yield keys
 
+    def abort_uploads(self, bucket: str, prefix: str) -> None:
+        """Abort uploads in parts that writers left unfinished, of all keys that begin with `prefix`."""
+        found = self._s3.list_multipart_uploads(Bucket=bucket, Prefix=prefix)
+        for upload in found.get("Uploads", []):
+            try:
+                self._s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+            except self._s3.exceptions.ClientError as error:
+                if _status(error) != 404:
+                    raise
+
     def presign_get(self, bucket: str, key: str, file_name: str, seconds: int) -> str:
-        """A URL that downloads the object under `file_name` (RFC 6266, any characters) for `seconds`."""
+        """A URL that downloads the object under `file_name` (RFC 6266, any characters) for `seconds`.
+
+        A longer name than file systems take is cut: it is in the address twice, and once encoded doubly, while API
+        Gateway passes 10,240 bytes of headers (*Quotas for configuring and running an HTTP API*).
+        """
+        file_name = _short_name(file_name)
         plain = "".join(c if c.isascii() and (c.isalnum() or c in "._- ") else "_" for c in file_name)
         disposition = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{urllib.parse.quote(file_name, safe='')}"
         return self._s3.generate_presigned_url(
@@ -227,6 +329,16 @@ class Files:
             bucket, key, Conditions=[["content-length-range", 0, max_bytes]], ExpiresIn=seconds
         )
         return form["url"], form["fields"]
+
+
+def _short_name(file_name: str) -> str:
+    """The name in at most 255 bytes of UTF-8; of a longer one the end of the stem is left out, before `.csv.gz`."""
+    if len(file_name.encode()) <= _MAX_NAME_BYTES:
+        return file_name
+    found = _EXTENSIONS.search(file_name)
+    extensions = found[0] if found else ""
+    stem = file_name.removesuffix(extensions).encode()[: _MAX_NAME_BYTES - len(extensions)]
+    return stem.decode(errors="ignore") + extensions
 
 
 class Source:
@@ -275,21 +387,65 @@ class Writer:
         if len(self._buffer) >= part_bytes(self.size_bytes):
             self._flush()
 
-    def _flush(self) -> None:
+    def copy_part(self, source_key: str, size_bytes: int, etag: str) -> None:
+        """Add the next COPY_PART_BYTES of another object of the bucket, on S3's side; only where nothing else is
+        written. What is copied so far is `self.size_bytes`.
+
+        Args:
+            size_bytes: of the whole object.
+            etag: of the object.
+
+        Raises:
+            SourceChanged: the object is gone, or its ETag is not `etag`.
+            UploadGone
+        """
+        start, end = self.size_bytes, min(size_bytes, self.size_bytes + COPY_PART_BYTES)
+        try:
+            copied = self._s3.upload_part_copy(
+                Bucket=self._bucket,
+                Key=self._key,
+                UploadId=self._upload(),
+                PartNumber=len(self._etags) + 1,
+                CopySource={"Bucket": self._bucket, "Key": source_key},
+                CopySourceRange=f"bytes={start}-{end - 1}",
+                CopySourceIfMatch=f'"{etag}"',
+            )
+        except self._s3.exceptions.ClientError as error:
+            self._explain(error)
+            if _status(error) in (404, 412):
+                raise SourceChanged(source_key) from None
+            raise
+        self._etags.append(copied["CopyPartResult"]["ETag"])
+        self.size_bytes = end
+
+    def _upload(self) -> str:
+        """The id of the upload, which begins with the first call."""
         if self._upload_id is None:
             answer = self._s3.create_multipart_upload(
                 Bucket=self._bucket, Key=self._key, ContentType=self._content_type
             )
             self._upload_id = answer["UploadId"]
-        part = self._s3.upload_part(
-            Bucket=self._bucket,
-            Key=self._key,
-            UploadId=self._upload_id,
-            PartNumber=len(self._etags) + 1,
-            Body=self._buffer,  # type: ignore[arg-type]  # a bytearray, which botocore takes without a copy
-        )
+        return self._upload_id
+
+    def _flush(self) -> None:
+        try:
+            part = self._s3.upload_part(
+                Bucket=self._bucket,
+                Key=self._key,
+                UploadId=self._upload(),
+                PartNumber=len(self._etags) + 1,
+                Body=self._buffer,  # type: ignore[arg-type]  # a bytearray, which botocore takes without a copy
+            )
+        except self._s3.exceptions.ClientError as error:
+            self._explain(error)
+            raise
         self._etags.append(part["ETag"])
         self._buffer = bytearray()
+
+    @staticmethod
+    def _explain(error: Any) -> None:
+        if error.response["Error"]["Code"] == "NoSuchUpload":
+            raise UploadGone from None
 
     def close(self) -> None:
         """Make the object visible, whole."""
@@ -300,7 +456,7 @@ class Writer:
             return
         if self._buffer:
             self._flush()
-        complete_upload(self._s3, self._bucket, self._key, self._upload_id, self._etags)
+        complete_upload(self._s3, self._bucket, self._key, self._upload_id, self._etags, self.size_bytes)
 
     def pause(self) -> dict[str, Any]:
         """What `resume` needs, as JSON values; S3 keeps the parts until then."""

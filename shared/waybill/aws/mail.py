@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,10 @@ class MailDelayed(Exception):
     """SES did not take the mail now; worth another attempt later."""
 
 
+class MailUnreachable(MailDelayed):
+    """SES does not respond: it would take no other mail either."""
+
+
 class Mailer:
     """
     Args:
@@ -35,36 +38,29 @@ class Mailer:
     def _ses(self) -> SESV2Client:
         return session().client("sesv2", region_name=self._region, endpoint_url=self._endpoint_url)
 
-    def send(self, recipients: Sequence[str], subject: str, text: str, html: str) -> None:
-        """Send one mail to each recipient, who does not see the others.
+    def send(self, recipient: str, subject: str, text: str, html: str) -> None:
+        """Send a mail to one recipient.
 
         Raises:
             MailRefused: another attempt cannot help.
             MailDelayed: another attempt may.
+            MailUnreachable: another attempt may, but not at once.
         """
         from botocore.exceptions import BotoCoreError, ClientError
 
         if not self._sender:
             raise MailRefused("this deployment has no sender (parameter MailSender)")
-        content = {
-            "Simple": {
-                "Subject": {"Data": subject, "Charset": "UTF-8"},
-                "Body": {"Text": {"Data": text, "Charset": "UTF-8"}, "Html": {"Data": html, "Charset": "UTF-8"}},
-            }
-        }
-        refused = []
-        for recipient in recipients:
-            try:
-                self._ses.send_email(
-                    FromEmailAddress=self._sender,
-                    Destination={"ToAddresses": [recipient]},
-                    Content=content,  # type: ignore[arg-type]
-                )
-            except BotoCoreError as error:
-                raise MailDelayed(type(error).__name__) from error
-            except ClientError as error:
-                if error.response["ResponseMetadata"]["HTTPStatusCode"] in (429, 500, 503):
-                    raise MailDelayed(error.response["Error"]["Code"]) from error
-                refused.append(error.response["Error"]["Code"])
-        if refused:
-            raise MailRefused(f"{len(refused)} of {len(recipients)}: {', '.join(sorted(set(refused)))}")
+        body = {"Text": {"Data": text, "Charset": "UTF-8"}, "Html": {"Data": html, "Charset": "UTF-8"}}
+        try:
+            self._ses.send_email(
+                FromEmailAddress=self._sender,
+                Destination={"ToAddresses": [recipient]},
+                Content={"Simple": {"Subject": {"Data": subject, "Charset": "UTF-8"}, "Body": body}},  # type: ignore[typeddict-item]
+            )
+        except BotoCoreError as error:
+            raise MailUnreachable(type(error).__name__) from error
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] in (429, 500, 503):
+                raise MailDelayed(code) from error
+            raise MailRefused(code) from error

@@ -47,7 +47,7 @@ class Secrets:
             raise SecretUnreadable(error.response["Error"]["Code"]) from None
         try:
             value = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             value = None
         if not isinstance(value, dict):
             raise SecretUnreadable("it is not a JSON object")

@@ -74,6 +74,7 @@ class Table:
         *,
         prefix: str = "",
         up_to: str | None = None,
+        above: str | None = None,
         after: Item | None = None,
         limit: int | None = None,
         newest_first: bool = False,
@@ -87,6 +88,7 @@ class Table:
         Args:
             prefix: of the sort keys.
             up_to: the greatest sort key (without a prefix).
+            above: a text that all sort keys follow (without a prefix or `up_to`).
             after: the key of the item before the first one, as `Page.last`.
             limit: the most items.
             keys_only: leave out all other attributes.
@@ -101,7 +103,10 @@ class Table:
         elif up_to is not None:
             condition += " AND #sk <= :until"
             values[":until"] = up_to
-        if prefix or keys_only or up_to is not None:
+        elif above is not None:
+            condition += " AND #sk > :above"
+            values[":above"] = above
+        if prefix or keys_only or up_to is not None or above is not None:
             names["#sk"] = sort_key
         request: dict[str, Any] = {
             "TableName": self.name,

@@ -5,6 +5,8 @@ whole column or gives up; then `unverified` names the cells that the lane does n
 `Field.check`, which is the rule. A lane may leave good cells unverified, but what it approves must be what
 `Field.check` accepts, with the same text: the tests compare them.
 
+Where a field cleans its cells, lanes work on what `cleaned` made of them.
+
 A lane also gets the cells as one UTF-8 text, each in a frame of two NULs (`data`, see `frame`): one pass over its bytes
 answers what would take a thousand small calls. A column with a NUL in a cell goes to `Field.check` as a whole.
 """
@@ -78,6 +80,7 @@ class Lane:
         self._few: dict[str, str] | None = {}  # the texts of all good cells while they are few; None: they are many
         self._blocks_learnt_from = 0
         self._bad: dict[str, tuple[Problem, ...]] = {}  # bad cells repeat: "n/a", "unknown", 0000-00-00
+        self._cleaned: dict[str, str] = {}
         # Three NULs in a row: an empty cell beside another one.
         self._missing = [b"\0%b\0" % value.encode() if value else b"\0\0\0" for value in field.missing_values]
         self.opening, self.closing = {
@@ -85,6 +88,27 @@ class Lane:
             "N": ('{"N":"', '"}'),
             "BOOL": ('{"BOOL":', "}"),
         }.get(self.kind.storage, ("", ""))
+
+    def cleaned(self, cells: Sequence[str]) -> tuple[Sequence[str], Sequence[int] | None]:
+        """(what is read of these cells, the positions of the missing values among them that a default stands for; None
+        where the field has no default)."""
+        cleaning = self.field.cleaning
+        if cleaning is None:
+            return cells, None
+        known = self._cleaned
+        for cell in set(cells).difference(known):
+            if len(known) >= CACHED_CELLS:
+                known.clear()
+            if len(cell) <= CACHED_CELL_CHARS:
+                known[cell] = cleaning.clean(cell)
+        texts = [known[cell] if cell in known else cleaning.clean(cell) for cell in cells]
+        if cleaning.default is None:
+            return texts, None
+        missing = self.field.missing
+        replaced = [position for position, text in enumerate(texts) if text in missing]
+        for position in replaced:
+            texts[position] = cleaning.default
+        return texts, replaced
 
     def fast(self, cells: Sequence[str], data: bytes) -> Sequence[str] | None:
         """The texts of all cells if the lane approves each of them."""
@@ -105,8 +129,8 @@ class Lane:
         return [self.kind.identity(self.kind.parse(cell)) for cell in cells]
 
     def check(self, cell: str) -> tuple[str, tuple[Problem, ...]]:
-        """The rule: text and problems of one cell. The text of a bad or missing cell has no meaning."""
-        value, problems = self.field.check(cell)
+        """The rule: text and problems of one cleaned cell. The text of a bad or missing cell has no meaning."""
+        value, problems = self.field.check_text(cell)
         return ("" if problems or value is None else self.text(value)), problems
 
     def text(self, value: Any) -> str:
@@ -114,7 +138,7 @@ class Lane:
         return encode_basestring(stored)[1:-1] if self.kind.storage == "S" else stored
 
     def convert(self, cells: Sequence[str]) -> Converted:
-        """Checks one block of the column's cells."""
+        """Checks one block of the column's cells, cleaned already."""
         if self._few:
             try:
                 return Converted(list(map(self._few.__getitem__, cells)), self._nulls_among(cells, self._few), {})

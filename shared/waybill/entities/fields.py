@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from .cells import CONSTRAINT_ERROR, TYPE_ERROR, Checked, Constraint, Problem
+from .cleaning import Cleaning
 from .fieldtypes import FieldType, Unreadable
 
 SHOWN_CHARS = 200  # of a long pattern or list in a message
@@ -28,6 +29,7 @@ class Field:
     unique: bool
     constraints: tuple[Constraint, ...]
     document: Mapping[str, Any]
+    cleaning: Cleaning | None = None
 
     @property
     def type(self) -> str:
@@ -54,8 +56,19 @@ class Field:
     def type_problem(self) -> Problem:
         return Problem(TYPE_ERROR, f"not {self.kind.noun}")
 
+    def read(self, cell: str) -> str:
+        """The text that is checked for a cell: cleaned as declared, the default in the place of a missing value."""
+        if self.cleaning is None:
+            return cell
+        cell = self.cleaning.clean(cell)
+        return self.cleaning.default if self.cleaning.default is not None and cell in self.missing else cell
+
     def check(self, cell: str) -> Checked:
-        """Reads one cell as the standard says: missing values, then the type, then every constraint."""
+        """Reads one cell as it is in the file."""
+        return self.check_text(self.read(cell))
+
+    def check_text(self, cell: str) -> Checked:
+        """Reads a cell's text as the standard says: missing values, then the type, then every constraint."""
         if cell in self.missing:
             return None, ((self.required_problem,) if self.required else ())
         try:
@@ -64,7 +77,7 @@ class Field:
             return None, (Problem(TYPE_ERROR, f"{self.type_problem.message}: {error}"),)
         except ValueError:  # the standard library's reasons are not worth showing
             return None, (self.type_problem,)
-        return value, tuple([rule.problem for rule in self.constraints if not rule.holds(value)])
+        return value, tuple([problem for rule in self.constraints if (problem := rule.problem_of(value))])
 
 
 def listed(values: Iterable[Any]) -> str:

@@ -2,19 +2,28 @@
 
 Only keywords that are really checked are accepted, beside annotations: a schema that asks for more is refused when the
 entity is saved, never checked in part. https://json-schema.org/draft/2020-12/json-schema-validation
+
+References can make a schema of a few lines take exponential time. So each check has a budget of steps, in proportion to
+the size of its cell, and what a reference says about a value is found out once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+from .cells import TooComplex
 from .fieldtypes.attributes import is_number, json_text
 from .patterns import Pattern
 
-Test = Callable[[Any], bool]
+#: Steps that a check may take: any schema has the first, and the cell adds the second for each of its values. A step is
+#: a keyword that is applied, a member or item that is visited, or TEXT_PER_STEP characters: some 0.3 to 1 µs. A schema
+#: without references takes a step or two for each of its keywords that concern a value.
+BASE_STEPS = 20_000
+STEPS_PER_VALUE = 50
+TEXT_PER_STEP = 16
 
 _ANNOTATIONS = frozenset(
     [
@@ -38,7 +47,38 @@ _ANNOTATIONS = frozenset(
         "else",
     ]
 )
-_TYPES: dict[str, Test] = {
+
+
+class _Check:
+    """The check of one cell: the steps that it may still take, and what is known of its values."""
+
+    def __init__(self, value: Any) -> None:
+        self.steps = BASE_STEPS + STEPS_PER_VALUE * _size(value)
+        #: By reference and identity of the value, which lives as long as the check.
+        self.known: dict[tuple[str, int], bool] = {}
+        self._texts: dict[int, str] = {}
+
+    def take(self, steps: int) -> None:
+        """
+        Raises:
+            TooComplex: the budget is spent.
+        """
+        self.steps -= steps
+        if self.steps < 0:
+            raise TooComplex("takes too many steps to check against the JSON schema of the field")
+
+    def text(self, value: Any) -> str:
+        """The one text of a value, by which values are compared."""
+        text = self._texts.get(id(value))
+        if text is None:
+            text = self._texts[id(value)] = json_text(value)
+            self.take(1 + len(text) // TEXT_PER_STEP)
+        return text
+
+
+Test = Callable[[Any, _Check], bool]
+
+_TYPES: dict[str, Callable[[Any], bool]] = {
     "null": lambda value: value is None,
     "boolean": lambda value: isinstance(value, bool),
     "object": lambda value: isinstance(value, dict),
@@ -49,8 +89,9 @@ _TYPES: dict[str, Test] = {
 }
 
 
-def compile_json_schema(schema: Any) -> Test:
-    """Compiles a schema to a test of exact JSON values (`attributes.load_json`).
+def compile_json_schema(schema: Any) -> Callable[[Any], bool]:
+    """Compiles a schema to a test of exact JSON values (`attributes.load_json`), which raises TooComplex where a value
+    takes more steps than its budget has.
 
     Raises:
         ValueError: it is not a JSON Schema, or uses a keyword that is not supported.
@@ -64,7 +105,7 @@ def compile_json_schema(schema: Any) -> Test:
 
     def holds(value: Any) -> bool:
         try:
-            return test(value)
+            return test(value, _Check(value))
         except RecursionError:  # `{"$ref": "#"}`: nothing can conform
             return False
 
@@ -78,7 +119,7 @@ class _Compiler:
 
     def compile(self, schema: Any) -> Test:
         if isinstance(schema, bool):
-            return lambda value: schema
+            return lambda value, check: schema
         if not isinstance(schema, Mapping):
             raise ValueError("a schema must be an object, true or false")
         tests: list[Test] = []
@@ -92,11 +133,24 @@ class _Compiler:
                 tests.append(rule(given, schema))
             except (TypeError, AttributeError, ArithmeticError):
                 raise ValueError(f"the keyword {keyword} has a value of the wrong type") from None
-        return lambda value: all(test(value) for test in tests)
+        steps = 1 + len(tests)
+
+        def holds(value: Any, check: _Check) -> bool:
+            check.take(steps)
+            return all(test(value, check) for test in tests)
+
+        return holds
 
     def _ref(self, given: str, schema: Any) -> Test:
         if given not in self.references:
-            self.references[given] = lambda value: resolved[0](value)
+
+            def holds(value: Any, check: _Check) -> bool:
+                key = given, id(value)
+                if key not in check.known:
+                    check.known[key] = resolved[0](value, check)
+                return check.known[key]
+
+            self.references[given] = holds
             resolved = [self.compile(self._resolve(given))]
         return self.references[given]
 
@@ -116,11 +170,11 @@ class _Compiler:
         names = [given] if isinstance(given, str) else list(given)
         if not names or any(name not in _TYPES for name in names):
             raise ValueError("type must be a JSON type or a list of them")
-        return lambda value: any(_TYPES[name](value) for name in names)
+        return lambda value, check: any(_TYPES[name](value) for name in names)
 
     def _enum(self, given: Any, schema: Any) -> Test:
         allowed = {json_text(entry) for entry in given}
-        return lambda value: json_text(value) in allowed
+        return lambda value, check: check.text(value) in allowed
 
     def _const(self, given: Any, schema: Any) -> Test:
         return self._enum([given], schema)
@@ -147,109 +201,127 @@ class _Compiler:
 
     def _minLength(self, given: Any, schema: Any) -> Test:
         least = _count(given)
-        return lambda value: not isinstance(value, str) or len(value) >= least
+        return lambda value, check: not isinstance(value, str) or len(value) >= least
 
     def _maxLength(self, given: Any, schema: Any) -> Test:
         most = _count(given)
-        return lambda value: not isinstance(value, str) or len(value) <= most
+        return lambda value, check: not isinstance(value, str) or len(value) <= most
 
     def _pattern(self, given: Any, schema: Any) -> Test:
         pattern = Pattern(f"(?s:.*)(?:{given})(?s:.*)")  # JSON Schema patterns are not anchored
-        return lambda value: not isinstance(value, str) or pattern.matches(value)
+
+        def holds(value: Any, check: _Check) -> bool:
+            if not isinstance(value, str):
+                return True
+            check.take(1 + len(value) // TEXT_PER_STEP)
+            return pattern.matches(value)
+
+        return holds
 
     def _items(self, given: Any, schema: Any) -> Test:
         test, skip = self.compile(given), len(schema.get("prefixItems", ()))
-        return lambda value: not isinstance(value, list) or all(map(test, value[skip:]))
+        return lambda value, check: (
+            not isinstance(value, list) or all(test(item, check) for item in _visited(value[skip:], check))
+        )
 
     def _prefixItems(self, given: Any, schema: Any) -> Test:
         tests = [self.compile(entry) for entry in given]
-        return lambda value: (
-            not isinstance(value, list) or all(test(item) for test, item in zip(tests, value, strict=False))
+        return lambda value, check: (
+            not isinstance(value, list)
+            or all(test(item, check) for test, item in zip(tests, _visited(value, check), strict=False))
         )
 
     def _contains(self, given: Any, schema: Any) -> Test:
         test = self.compile(given)
-        return lambda value: not isinstance(value, list) or any(map(test, value))
+        return lambda value, check: (
+            not isinstance(value, list) or any(test(item, check) for item in _visited(value, check))
+        )
 
     def _minItems(self, given: Any, schema: Any) -> Test:
         least = _count(given)
-        return lambda value: not isinstance(value, list) or len(value) >= least
+        return lambda value, check: not isinstance(value, list) or len(value) >= least
 
     def _maxItems(self, given: Any, schema: Any) -> Test:
         most = _count(given)
-        return lambda value: not isinstance(value, list) or len(value) <= most
+        return lambda value, check: not isinstance(value, list) or len(value) <= most
 
     def _uniqueItems(self, given: bool, schema: Any) -> Test:
-        return lambda value: not (given and isinstance(value, list)) or len(set(map(json_text, value))) == len(value)
+        return lambda value, check: (
+            not (given and isinstance(value, list))
+            or len({check.text(item) for item in _visited(value, check)}) == len(value)
+        )
 
     def _properties(self, given: Any, schema: Any) -> Test:
         tests = {name: self.compile(member) for name, member in given.items()}
-        return lambda value: (
-            not isinstance(value, dict) or all(test(value[name]) for name, test in tests.items() if name in value)
+        return lambda value, check: (
+            not isinstance(value, dict)
+            or all(test(value[name], check) for name, test in tests.items() if name in value)
         )
 
     def _patternProperties(self, given: Any, schema: Any) -> Test:
         tests = [(self._pattern(pattern, schema), self.compile(member)) for pattern, member in given.items()]
-        return lambda value: (
+        return lambda value, check: (
             not isinstance(value, dict)
-            or all(test(member) for name, member in value.items() for fits, test in tests if fits(name))
+            or all(test(member, check) for name, member in value.items() for fits, test in tests if fits(name, check))
         )
 
     def _additionalProperties(self, given: Any, schema: Any) -> Test:
         test, named = self.compile(given), frozenset(schema.get("properties", ()))
         patterns = [self._pattern(pattern, schema) for pattern in schema.get("patternProperties", ())]
-        return lambda value: (
+        return lambda value, check: (
             not isinstance(value, dict)
             or all(
-                test(member)
-                for name, member in value.items()
-                if name not in named and not any(fits(name) for fits in patterns)
+                test(member, check)
+                for name, member in _visited(value.items(), check)
+                if name not in named and not any(fits(name, check) for fits in patterns)
             )
         )
 
     def _propertyNames(self, given: Any, schema: Any) -> Test:
         test = self.compile(given)
-        return lambda value: not isinstance(value, dict) or all(map(test, value))
+        return lambda value, check: (
+            not isinstance(value, dict) or all(test(name, check) for name in _visited(value, check))
+        )
 
     def _required(self, given: Any, schema: Any) -> Test:
         names = _names(given)
-        return lambda value: not isinstance(value, dict) or all(name in value for name in names)
+        return lambda value, check: not isinstance(value, dict) or all(name in value for name in names)
 
     def _dependentRequired(self, given: Any, schema: Any) -> Test:
         needs = {name: _names(names) for name, names in given.items()}
-        return lambda value: (
+        return lambda value, check: (
             not isinstance(value, dict)
             or all(need in value for name, names in needs.items() if name in value for need in names)
         )
 
     def _minProperties(self, given: Any, schema: Any) -> Test:
         least = _count(given)
-        return lambda value: not isinstance(value, dict) or len(value) >= least
+        return lambda value, check: not isinstance(value, dict) or len(value) >= least
 
     def _maxProperties(self, given: Any, schema: Any) -> Test:
         most = _count(given)
-        return lambda value: not isinstance(value, dict) or len(value) <= most
+        return lambda value, check: not isinstance(value, dict) or len(value) <= most
 
     def _allOf(self, given: Any, schema: Any) -> Test:
         tests = [self.compile(entry) for entry in given]
-        return lambda value: all(test(value) for test in tests)
+        return lambda value, check: all(test(value, check) for test in tests)
 
     def _anyOf(self, given: Any, schema: Any) -> Test:
         tests = [self.compile(entry) for entry in given]
-        return lambda value: any(test(value) for test in tests)
+        return lambda value, check: any(test(value, check) for test in tests)
 
     def _oneOf(self, given: Any, schema: Any) -> Test:
         tests = [self.compile(entry) for entry in given]
-        return lambda value: sum(test(value) for test in tests) == 1
+        return lambda value, check: sum(test(value, check) for test in tests) == 1
 
     def _not(self, given: Any, schema: Any) -> Test:
         test = self.compile(given)
-        return lambda value: not test(value)
+        return lambda value, check: not test(value, check)
 
     def _if(self, given: Any, schema: Any) -> Test:
         test = self.compile(given)
         then, otherwise = self.compile(schema.get("then", True)), self.compile(schema.get("else", True))
-        return lambda value: then(value) if test(value) else otherwise(value)
+        return lambda value, check: then(value, check) if test(value, check) else otherwise(value, check)
 
 
 _KEYWORDS = frozenset(
@@ -289,8 +361,22 @@ _KEYWORDS = frozenset(
 )
 
 
-def _for_numbers(test: Test) -> Test:
-    return lambda value: not is_number(value) or test(value)
+def _for_numbers(test: Callable[[Any], bool]) -> Test:
+    return lambda value, check: not is_number(value) or test(value)
+
+
+def _visited(values: Collection[Any], check: _Check) -> Collection[Any]:
+    check.take(len(values))
+    return values
+
+
+def _size(value: Any) -> int:
+    """The number of values in a value, long texts counting as several."""
+    if isinstance(value, dict):
+        return 1 + sum(map(_size, value)) + sum(map(_size, value.values()))
+    if isinstance(value, list):
+        return 1 + sum(map(_size, value))
+    return 1 + len(value) // TEXT_PER_STEP if isinstance(value, str) else 1
 
 
 def _number(given: Any) -> Decimal:

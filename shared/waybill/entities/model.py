@@ -17,6 +17,7 @@ from enum import StrEnum
 from typing import Any
 
 from waybill.errors import InvalidRequest
+from waybill.sizes import MAX_UNKNOWN_BYTES, is_larger
 from waybill.validation import Problems, pointer_token
 
 SHARDS = 64
@@ -88,6 +89,12 @@ class Entity:
         return (key,) if isinstance(key, str) else tuple(key)
 
     @property
+    def references(self) -> set[str]:
+        """The names of other entities whose records its foreign keys name."""
+        keys = self.schema.get("foreignKeys") or []
+        return {key["reference"].get("resource") or self.name for key in keys} - {self.name}
+
+    @property
     def etag(self) -> str:
         """Names this definition of this entity (RFC 9110, section 8.8.3), without the quotes."""
         return hashlib.sha256(json.dumps(self.to_document(), sort_keys=True).encode()).hexdigest()[:32]
@@ -143,32 +150,37 @@ def check_name(name: str) -> None:
 
 
 def check_encoding(value: object, path: str, problems: Problems) -> str | None:
-    """The name of a text encoding that Python knows."""
+    """The label of a text encoding (`waybill.tabular.encodings`)."""
     if value is None:
         return None
+    from waybill.tabular.encodings import UnknownEncoding, codec_of
+
     try:
         if not isinstance(value, str):
-            raise LookupError
-        "a".encode(value)
-    except (LookupError, ValueError):  # ValueError: NUL in the name, or the codec `undefined`
+            raise UnknownEncoding
+        codec_of(value)
+    except UnknownEncoding:
         problems.append((path, "must be the name of a known text encoding, such as utf-8"))
         return None
     return value
 
 
 def check_dialect(value: object, path: str, problems: Problems) -> dict[str, Any] | None:
-    """A Table Dialect; properties that the standard does not name are kept."""
+    """A Table Dialect; properties that the standard does not name are kept, up to MAX_UNKNOWN_BYTES."""
     if value is None:
         return None
     if not isinstance(value, dict):
         problems.append((path, "must be an object (a Table Dialect)"))
         return None
-    from waybill.tabular.dialect import Dialect, DialectError
+    from waybill.tabular.dialect import MEMBERS, Dialect, DialectError
 
     try:
         Dialect.from_document(value)
     except DialectError as error:
         problems.extend((f"{path}/{member}", message) for member, message in error.problems)
+    unknown = {name: member for name, member in value.items() if name not in MEMBERS}
+    if is_larger(unknown, MAX_UNKNOWN_BYTES):
+        problems.append((path, f"must have at most {MAX_UNKNOWN_BYTES:,} bytes of members that no Table Dialect has"))
     return value
 
 

@@ -21,11 +21,12 @@ from waybill.tabular.dialect import Dialect
 
 from .automaton import automaton_of
 from .cells import Problem
+from .cleaning import Cleaning
 from .columns import CACHED_BAD_CELLS, CACHED_CELL_CHARS, Lane, make_column
 from .fields import Field
 from .fieldtypes.native_kind import NativeKind
 from .header import HeaderMatch
-from .row_compiler import MISSING_KEY, attribute_name
+from .row_compiler import MISSING_KEY, attribute_name, is_keyless
 from .row_results import RowBlock
 from .schema import Schema
 
@@ -94,6 +95,7 @@ class NativeRows:
             key_count=len(keys),
         )
         self._constant_bytes = sum(map(_constant_bytes, columns))
+        self._value_bytes = sum(column.longest_value for column in columns)
         self._buffers: dict[str, ctypes.Array[Any]] = {}
 
     def load(
@@ -133,9 +135,9 @@ class NativeRows:
             output.texts_room = records * constant + 2 * len(data)
             output.texts = self._buffer("texts", output.texts_room)
             output.text_ends = self._buffer("text_ends", records * 4)
-        output.keys_room = len(data) + records * (len(encoded[-1]) + 13) + native.MAX_KEY_BYTES
+        output.keys_room = len(data) + records * (len(encoded[-1]) + 13 + self._value_bytes) + native.MAX_KEY_BYTES
         output.keys = self._buffer("keys", output.keys_room)
-        output.unquoted = self._buffer("unquoted", len(data))
+        output.unquoted = self._buffer("unquoted", 2 * len(data))
         output.rows = self._buffer("rows", records * 8)
         output.key_ends = self._buffer("key_ends", records * 4)
         output.digests = self._buffer("digests", records * 8)
@@ -172,8 +174,7 @@ class NativeRows:
         found = self._bad.get(key)
         if found is None:
             field = self._fields[column]
-            is_keyless = column in self._keys and (cell in field.missing or not cell.strip())
-            found = (MISSING_KEY,) if is_keyless else field.check(cell)[1]
+            found = (MISSING_KEY,) if column in self._keys and is_keyless(field, cell) else field.check(cell)[1]
             if len(self._bad) >= CACHED_BAD_CELLS:
                 self._bad.clear()
             if len(cell) <= CACHED_CELL_CHARS:
@@ -195,7 +196,7 @@ def _numbers(typecode: str, address: int, size_bytes: int) -> array[int]:
 def _constant_bytes(column: Column) -> int:
     """The most that a column adds to a request beside the text of its cell."""
     longest = max((word.text.size for word in column.words[: column.word_count]), default=0)
-    return int(column.opening.size + column.closing.size + 1 + longest)
+    return int(column.opening.size + column.closing.size + 1 + longest + 2 * column.longest_value)
 
 
 class _Keys(Sequence[str]):
@@ -226,13 +227,24 @@ def _column(field: Field, own_table: bool, is_key: bool, kept: list[object]) -> 
         return None
     lane = make_column(field)
     spans = (Span * len(missing))(*map(Span.of, missing))
+    cleaning = field.cleaning or Cleaning()
+    given = [cleaning.default or "", *cleaning.values.values()]
+    if not all(map(_is_plain, given)) or not all(map(str.isprintable, cleaning.values)):
+        return None
+    values = _words({cell: text.encode() for cell, text in cleaning.values.items()}, kept)
     column = Column(
         kind=native.KINDS.index(rule.name),
-        flags=native.REQUIRED * field.required | native.KEY * is_key,
+        flags=native.REQUIRED * field.required
+        | native.KEY * is_key
+        | sum(native.STEPS[step] for step in cleaning.steps),
         opening=Span.of(f"{quote(attribute_name(field, own_table))}:{lane.opening}".encode()),
         closing=Span.of(lane.closing.encode()),
         missing=spans,
         missing_count=len(missing),
+        values=values,
+        value_count=len(values),
+        fallback=Span() if cleaning.default is None else Span.of(cleaning.default.encode()),
+        longest_value=max(len(text.encode()) for text in given),
         fewest=rule.fewest,
         most=MANY if rule.most is None else rule.most,
     )
@@ -267,16 +279,26 @@ def _set_bounds(column: Column, rule: NativeKind) -> None:
 
 def _set_words(column: Column, field: Field, lane: Lane, rule: NativeKind, kept: list[object]) -> bool:
     """Sets the cells of an enumeration that the rule accepts; False where there are none, or too many to list."""
-    words = []
+    words = {}
     for cell in set(rule.cells) - field.missing if len(rule.cells) <= MAX_WORDS else ():
         text, problems = lane.check(cell)
         if not problems and cell.isprintable():
-            words.append((cell.encode(), text.encode()))
-    words.sort(key=lambda word: (len(word[0]), word[0]))
+            words[cell] = text.encode()
+    column.words, column.word_count = _words(words, kept), len(words)
+    return bool(words)
+
+
+def _words(texts: Mapping[str, bytes], kept: list[object]) -> ctypes.Array[Word]:
+    """Cells and what stands for each, in the library's order."""
+    words = sorted(((cell.encode(), text) for cell, text in texts.items()), key=lambda word: (len(word[0]), word[0]))
     entries = (Word * len(words))(*(Word(Span.of(cell), Span.of(text)) for cell, text in words))
     kept += [words, entries]
-    column.words, column.word_count = entries, len(words)
-    return bool(words)
+    return entries
+
+
+def _is_plain(text: str) -> bool:
+    """Whether the text stands in JSON as it is."""
+    return text.isprintable() and not {'"', "\\"} & set(text)
 
 
 def _set_automaton(column: Column, pattern: str, kept: list[object]) -> bool:

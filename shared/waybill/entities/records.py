@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from waybill.aws.dynamodb import DynamoDB, DynamoDBError, to_attributes
 from waybill.entities.model import SHARDS, Entity, Target, partition
+from waybill.entities.targets import refusals_told
 from waybill.errors import Conflict, MalformedRequest
 from waybill.sizes import PageBytes
 
@@ -22,6 +23,7 @@ TOMBSTONE_SECONDS = 31 * 86_400
 """How long a deletion is kept: longer, so that a run which begins in time still reads all that it needs."""
 MAX_QUERIES = 2 * SHARDS
 """Of one request to the API, at most a second or two in all: each shard once, and as many again for tombstones."""
+_MAX_KEY_BYTES = 1024  # of a sort key, by DynamoDB
 MAX_SCANNED = 1_000
 """The most items, tombstones above all, that one of these queries reads."""
 
@@ -78,7 +80,8 @@ def has_records(dynamodb: DynamoDB, table: str, entity: Entity) -> bool:
     """
     if entity.target is not None:
         scan = {"TableName": entity.target.table, "Limit": 1, "ConsistentRead": True}
-        return bool(dynamodb.call("Scan", scan)["Items"])
+        with refusals_told():
+            return bool(dynamodb.call("Scan", scan)["Items"])
     shard, query = 0, _shard_query(table, entity, 0) | {"Select": "COUNT"}
     for _ in range(MAX_QUERIES):
         answer = dynamodb.call("Query", query)
@@ -105,9 +108,10 @@ def _target_page(
     primary key of the entity is the table's."""
     scan: dict[str, Any] = {"TableName": target.table, "Limit": limit, "ConsistentRead": True}
     if cursor is not None:
-        scan["ExclusiveStartKey"] = _target_key(cursor)
+        scan["ExclusiveStartKey"] = _target_key(cursor, schema.primary_key)
     try:
-        answer = dynamodb.call("Scan", scan)
+        with refusals_told():
+            answer = dynamodb.call("Scan", scan)
     except DynamoDBError as error:
         if cursor is None or error.code != "ValidationException":
             raise
@@ -124,14 +128,22 @@ def _target_page(
     return records, None if last is None else json.dumps(last)
 
 
-def _target_key(cursor: str) -> dict[str, Any]:
+def _target_key(cursor: str, names: Sequence[str]) -> dict[str, Any]:
+    """The key of an item, as DynamoDB takes it: `{"id": {"S": "…"}}`."""
     try:
         key = json.loads(cursor)
-    except ValueError:
+    except (ValueError, RecursionError):
         key = None
-    if not isinstance(key, dict) or not all(isinstance(value, dict) for value in key.values()):
+    if not isinstance(key, dict) or key.keys() != set(names) or not all(map(_is_key_value, key.values())):
         raise MalformedRequest("nextToken was not issued by this list.")
     return key
+
+
+def _is_key_value(value: object) -> bool:
+    if not isinstance(value, dict) or len(value) != 1:
+        return False
+    ((kind, content),) = value.items()
+    return kind in ("S", "N", "B") and isinstance(content, str)
 
 
 def _record(schema: Schema, item: Mapping[str, Any], own_table: bool) -> dict[str, Any]:
@@ -163,6 +175,6 @@ def _parse_cursor(cursor: str | None) -> tuple[int, str]:
     if cursor is None:
         return 0, ""
     shard, colon, key = cursor.partition(":")
-    if not colon or shard not in map(str, range(SHARDS)):
+    if not colon or shard not in map(str, range(SHARDS)) or len(key.encode()) > _MAX_KEY_BYTES:
         raise MalformedRequest("nextToken was not issued by this list.")
     return int(shard), key

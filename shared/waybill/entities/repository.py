@@ -12,11 +12,11 @@ mark first and then checks what was started. So one of the two always notices th
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 
-from waybill.aws.dynamodb import ConditionFailed, TransactionCanceled, from_attributes
+from waybill.aws.dynamodb import ConditionFailed, TransactionCanceled
 from waybill.aws.expressions import Attr, Condition
 from waybill.aws.table import Action, Item, Key, Table
 from waybill.entities.model import Entity
@@ -27,6 +27,8 @@ from waybill.sizes import json_text
 from waybill.telemetry import read_each
 
 _REVISION = ("REVISION", "ENTITIES")
+#: How often a transaction that collides is sent, each time with the client's own retries.
+CONFLICT_ROUNDS = 5
 
 # Inside the class, `list` is the method.
 _Entities = list[Entity]
@@ -75,14 +77,22 @@ class EntityRepository:
             entities += more
         return entities
 
-    def put(self, entity: Entity, etag: str | None = None) -> None:
+    def put(
+        self,
+        entity: Entity,
+        etag: str | None = None,
+        named: Iterable[Entity] = (),
+        entry: Sequence[Action] = (),
+    ) -> None:
         """Store the entity in place of the one with its uid, or as a new one.
 
         Args:
             etag: of the definition that it may replace; None for any.
+            named: the other entities that its foreign keys name.
+            entry: `AuditTrail.entry` of whoever does it; here and in `delete`.
 
         Raises:
-            Conflict: another call created or replaced the name meanwhile.
+            Conflict: another call created or replaced the name meanwhile, or one of `named` is, or is being, deleted.
             PreconditionFailed: it has another ETag.
         """
         may_replace = _is_unchanged(entity, etag)
@@ -95,11 +105,17 @@ class EntityRepository:
             "etag": entity.etag,
             "document": json_text(entity.to_document()),
         }
+        checks = [check for other in named for check in self.still_there(other.name, other.uid)]
         try:
-            self._table.put(item, may_replace)
-        except ConditionFailed as error:
+            put = self._table.put_action(item, may_replace)
+            self._table.transact([put, *entry, *checks], rounds=CONFLICT_ROUNDS)
+        except TransactionCanceled as error:
+            if is_gone(error, len(checks)):
+                raise Conflict(f"An entity that {entity.name} refers to was deleted in the meantime.") from None
+            if not error.failed_conditions:
+                raise
             # What is stored may be this very definition: the first reply was lost.
-            if error.item is None or from_attributes(error.item) != item:
+            if self._table.get(_key(entity.name)) != item:
                 raise _changed(entity, etag) from None
         self._revise()
 
@@ -142,7 +158,7 @@ class EntityRepository:
         """The deletions that have begun: sk (the entity's uid), mark, since (epoch seconds)."""
         return self._items("DELETING")
 
-    def delete(self, entity: Entity, mark: str, etag: str | None = None) -> None:
+    def delete(self, entity: Entity, mark: str, etag: str | None = None, entry: Sequence[Action] = ()) -> None:
         """Take the entity out of the catalogue and note its uid, so that what it had can be erased.
 
         Raises:
@@ -153,6 +169,7 @@ class EntityRepository:
             self._table.delete_action(_key(entity.name), _is_unchanged(entity, etag)),
             self._table.delete_action(("DELETING", entity.uid), Attr("mark").equals(mark)),
             self._table.put_action({"pk": "DELETED", "sk": entity.uid, "name": entity.name}),
+            *entry,
         ]
         try:
             self._table.transact(actions)

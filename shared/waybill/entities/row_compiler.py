@@ -26,18 +26,33 @@ from .row_results import RowBlock, RowError
 from .schema import Schema
 
 MAX_KEY_BYTES = 1_024
+#: Of DynamoDB's expressions: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+MAX_EXPRESSION_BYTES = 4_096
+#: The key attributes of Waybill's own table.
+RECORD_KEY = ("_pk", "_sk")
 MISSING_KEY = Problem("missing-key", "the primary key is missing")
+BARE_KEY = Problem(
+    "constraint-error",
+    "The row has nothing but its key. In a table without a modifiedAttribute a merge needs a value to write.",
+)
 BLANK_ROW = Problem("blank-row", "The row is blank.")
 
 Shape = Literal["put", "update", "delete"]
 
 _SHARD = [f"{shard:02x}" for shard in range(SHARDS)]
 _ONE_CHAR_BYTES = 4  # of UTF-8, at most
+_MANY_COLUMNS = 400  # an update of fewer has a short expression
 
 
 def attribute_name(of: CheckedField, own_table: bool = True) -> str:
     """The attribute of a field. Only in Waybill's own table are there names to stay clear of."""
     return of.attribute if own_table else of.name
+
+
+def is_keyless(field: CheckedField, cell: str) -> bool:
+    """Whether a cell of the primary key is null or blank."""
+    text = field.read(cell)
+    return text in field.missing or not text.strip()
 
 
 def key_text(identities: Sequence[str]) -> str:
@@ -55,15 +70,29 @@ class RowCompiler:
             (other columns are not read).
         own_table: Waybill's records table; else a table of the entity's own, whose key attributes are the fields of
             the primary key.
+        creates: an update makes the record where there is none; else it is conditional on the record.
+        keeps_blanks: a missing value leaves the field of an update as it stands; else it removes the field.
     """
 
-    def __init__(self, schema: Schema, header: HeaderMatch, *, shape: Shape = "put", own_table: bool = True) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        header: HeaderMatch,
+        *,
+        shape: Shape = "put",
+        own_table: bool = True,
+        creates: bool = False,
+        keeps_blanks: bool = False,
+    ) -> None:
         self.schema = schema
         self.own_table = own_table
         self.shape = shape
+        self._creates, self._keeps_blanks = creates, keeps_blanks
         key = set(schema.primary_key)
         wanted = [column for column in header.columns if shape != "delete" or column.field.name in key]
         self._columns = [_Column(column.position, make_column(column.field)) for column in wanted]
+        #: Of the columns that are read.
+        self.positions = [column.position for column in wanted]
         self._others = [index for index in header.ignored if header.labels[index] not in REJECTS_LABELS]
         by_name = {column.lane.field.name: column for column in self._columns}
         self._key = [by_name[name] for name in schema.primary_key]
@@ -94,7 +123,8 @@ class RowCompiler:
             before, after: put around each text. The text between is, by shape:
                 put: the members of the item;
                 delete: the members of the key;
-                update: `"Key":…,"UpdateExpression":…,"ExpressionAttributeNames":…,"ExpressionAttributeValues":…`.
+                update: `"Key":…,"UpdateExpression":…,"ExpressionAttributeNames":…,"ExpressionAttributeValues":…`, each
+                    of the last three only where there is anything to say.
             keys: the key texts, one a row, for a schema without a primary key.
         """
         if not numbers:
@@ -102,9 +132,9 @@ class RowCompiler:
         block, outputs = self._check(columns, numbers, keys)
         if block.keys:
             texts = self._render(block, outputs, partition, stamps or {}, before, after)
-            large = self._large_items(block, texts, before, after)
+            large = self._large_items(block, texts, before, after) | self._long_updates(block, texts, before, after)
             block.texts = list(map(str.encode, texts))
-            block.reject(large)
+            block.reject(large | self._bare_keys(block, outputs, stamps or {}))
         return block
 
     def _check(
@@ -140,9 +170,9 @@ class RowCompiler:
 
     def _blank_rows(self, columns: Sequence[Sequence[str]], outputs: list[_Output]) -> set[int]:
         """Positions of the rows with only missing values in their fields, and nothing at all in the other columns."""
-        if self.shape == "delete" or not all(output.nulls for output in outputs):
+        if self.shape == "delete" or not all(output.blanks for output in outputs):
             return set()
-        blank = set(outputs[0].nulls).intersection(*[output.nulls for output in outputs[1:]])
+        blank = set(outputs[0].blanks).intersection(*[output.blanks for output in outputs[1:]])
         return {position for position in blank if not any(columns[index][position] for index in self._others)}
 
     def _add_keys(self, block: RowBlock, outputs: list[_Output]) -> None:
@@ -218,18 +248,25 @@ class RowCompiler:
     def _update_texts(
         self, block: RowBlock, outputs: list[_Output], partition: str, stamps: Mapping[str, str]
     ) -> list[str]:
-        """One UpdateItem a row: SET the fields with a value, REMOVE those without."""
+        """One UpdateItem a row: SET the fields with a value, REMOVE those without (or leave them as they stand)."""
         key_columns = () if self.own_table else self._key
         written = [output for output in outputs if output.column not in key_columns]
-        names = {"#k": "_pk" if self.own_table else self._key[0].lane.field.name}
-        condition = "attribute_exists(#k)"
-        if self.own_table:  # the tombstone of a deleted record does not count
-            names["#gone"], condition = "_gone", f"{condition} AND attribute_not_exists(#gone)"
+        names, conditions, always_removed = dict[str, str](), list[str](), list[str]()
+        if not self._creates:
+            names["#k"] = "_pk" if self.own_table else self._key[0].lane.field.name
+            conditions.append("attribute_exists(#k)")
+        if self.own_table:  # a tombstone is no record, and has no fields: one can take its place
+            names["#gone"] = "_gone"
+            if self._creates:
+                always_removed.append("#gone")
+            else:
+                conditions.append("attribute_not_exists(#gone)")
         names |= {f"#s{number}": name for number, name in enumerate(stamps)}
-        names |= {
-            f"#f{number}": attribute_name(output.column.lane.field, self.own_table)
-            for number, output in enumerate(written)
-        }
+        shorts = [_short(number) for number in range(len(written))]
+        fields = [
+            f"{quote(f'#{short}')}:{quote(attribute_name(output.column.lane.field, self.own_table))}"
+            for short, output in zip(shorts, written, strict=True)
+        ]
         if self.own_table:
             key_texts = _join(["{", *self._own_key(block, partition), "}"])
         else:
@@ -238,30 +275,43 @@ class RowCompiler:
                 output = next(output for output in outputs if output.column is column)
                 parts += output.members("," if number else "", False)
             key_texts = _join([*parts, "}"])
-        common = ",".join(f"{quote(short)}:{quote(name)}" for short, name in names.items())
+        common = [f"{quote(short)}:{quote(name)}" for short, name in names.items()]
+        condition = f',"ConditionExpression":"{" AND ".join(conditions)}"' if conditions else ""
         texts = []
         values = [output.attribute_values() for output in written]
         for position, key in enumerate(key_texts):
             sets = [f"#s{number}=:s{number}" for number in range(len(stamps))]
             given = [f'":s{number}":{value}' for number, value in enumerate(stamps.values())]
-            removes = []
-            for number, column_values in enumerate(values):
+            removes = always_removed.copy()
+            used = common.copy()
+            for short, field, column_values in zip(shorts, fields, values, strict=True):
                 value = column_values[position]
                 if value:
-                    sets.append(f"#f{number}=:f{number}")
-                    given.append(f'":f{number}":{value}')
+                    sets.append(f"#{short}=:{short}")
+                    given.append(f'":{short}":{value}')
+                elif self._keeps_blanks:
+                    continue
                 else:
-                    removes.append(f"#f{number}")
+                    removes.append(f"#{short}")
+                used.append(field)
             expression = " ".join(
                 [*(["SET " + ",".join(sets)] if sets else []), *(["REMOVE " + ",".join(removes)] if removes else [])]
             )
-            update = f'"UpdateExpression":"{expression}",' if expression else ""
-            holders = f'"ExpressionAttributeValues":{{{",".join(given)}}},' if given else ""
-            texts.append(
-                f'"Key":{key},"ConditionExpression":"{condition}",{update}{holders}'
-                f'"ExpressionAttributeNames":{{{common}}}'
-            )
+            update = f',"UpdateExpression":"{expression}"' if expression else ""
+            holders = f',"ExpressionAttributeValues":{{{",".join(given)}}}' if given else ""
+            # DynamoDB refuses a name that no expression uses, and an empty list of names.
+            named = f',"ExpressionAttributeNames":{{{",".join(used)}}}' if used else ""
+            texts.append(f'"Key":{key}{condition}{update}{holders}{named}')
         return texts
+
+    def _bare_keys(self, block: RowBlock, outputs: list[_Output], stamps: Mapping[str, str]) -> dict[int, RowError]:
+        """Rows that could not make the record where there is none: an update that sets nothing makes no item."""
+        if not self._creates or self.own_table or stamps:
+            return {}
+        bare = set(range(len(block.rows))).intersection(
+            *[output.nulls for output in outputs if not output.column.is_key]
+        )
+        return {block.rows[position]: RowError.whole(block.rows[position], *BARE_KEY) for position in bare}
 
     def _large_items(self, block: RowBlock, texts: list[str], before: str, after: str) -> dict[int, RowError]:
         """DynamoDB holds items of up to 400 KB; only a text near that is worth counting exactly."""
@@ -277,6 +327,34 @@ class RowCompiler:
                     large[row] = RowError.whole(row, "record-too-large", message)
         return large
 
+    def _long_updates(self, block: RowBlock, texts: list[str], before: str, after: str) -> dict[int, RowError]:
+        """DynamoDB takes update expressions of up to 4 KB, which is some 500 fields."""
+        if self.shape != "update" or len(self._columns) < _MANY_COLUMNS:
+            return {}
+        long: dict[int, RowError] = {}
+        for row, text in zip(block.rows, texts, strict=True):
+            request = json.loads(f"{{{text[len(before) : len(text) - len(after)]}}}")
+            size = len(request.get("UpdateExpression", ""))
+            if size > MAX_EXPRESSION_BYTES:
+                fields = sum(short[1].isupper() for short in request["ExpressionAttributeNames"])
+                message = (
+                    f"the row changes {fields:,} fields: an update of so many takes {size:,} bytes, more than "
+                    f"{MAX_EXPRESSION_BYTES:,}. Import fewer columns at a time"
+                )
+                long[row] = RowError.whole(row, "record-too-large", message)
+        return long
+
+
+def _short(number: int) -> str:
+    """The name of a field in an update's expression: A, B, … Z, AA, …, as short as can be. The other names begin with a
+    small letter."""
+    first, rest = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+    name = ""
+    while number >= len(first):
+        number, digit = divmod(number - len(first), len(rest))
+        name = rest[digit] + name
+    return first[number] + name
+
 
 class _Column:
     """A column of the file with its lane; `is_compared` when its values make keys or must be unique."""
@@ -289,25 +367,31 @@ class _Column:
 
 
 class _Output:
-    """A column's cells of one block: as they came, and, after `keep`, of the good rows only."""
+    """A column's cells of one block: as they came, and, after `keep`, of the good rows only.
 
-    __slots__ = ("cells", "column", "converted", "nulls", "texts")
+    `cells` are as in the file and `read` as they are cleaned; `blanks` are the positions of missing values, also
+    where a default stands for them.
+    """
+
+    __slots__ = ("blanks", "cells", "column", "converted", "nulls", "read", "texts")
 
     def __init__(self, column: _Column, cells: Sequence[str]) -> None:
         self.column = column
         self.cells = cells
-        self.converted: Converted = column.lane.convert(cells)
+        self.read, replaced = column.lane.cleaned(cells)
+        self.converted: Converted = column.lane.convert(self.read)
         self.texts = self.converted.texts
         self.nulls = self.converted.nulls
+        self.blanks = self.nulls if replaced is None else replaced
 
     def find_missing_keys(self) -> None:
         """A null or blank key cell is `missing-key`, and nothing else."""
         missing = set(self.nulls)
         if self.column.lane.may_be_blank:
-            if any(map(str.isspace, self.cells)) or "" in self.cells:
-                missing.update(position for position, cell in enumerate(self.cells) if not cell.strip())
+            if any(map(str.isspace, self.read)) or "" in self.read:
+                missing.update(position for position, cell in enumerate(self.read) if not cell.strip())
         else:
-            missing.update(position for position in self.converted.problems if not self.cells[position].strip())
+            missing.update(position for position in self.converted.problems if not self.read[position].strip())
         for position in missing:
             self.converted.problems[position] = (MISSING_KEY,)
 
@@ -324,7 +408,9 @@ class _Output:
 
     def keep(self, good: Sequence[bool]) -> None:
         if self.column.is_compared:
+            is_cleaned = self.read is not self.cells
             self.cells = tuple(compress(self.cells, good))
+            self.read = tuple(compress(self.read, good)) if is_cleaned else self.cells
         self.texts = list(compress(self.texts, good))
         if self.nulls:
             missing = set(self.nulls)
@@ -334,11 +420,11 @@ class _Output:
     def identities(self) -> Sequence[str]:
         """What keys and uniqueness compare; that of a null has no meaning."""
         if not self.nulls:
-            return self.column.lane.identities(self.cells, self.texts)
+            return self.column.lane.identities(self.read, self.texts)
         missing = set(self.nulls)
-        present = [position not in missing for position in range(len(self.cells))]
+        present = [position not in missing for position in range(len(self.read))]
         found = iter(
-            self.column.lane.identities(list(compress(self.cells, present)), list(compress(self.texts, present)))
+            self.column.lane.identities(list(compress(self.read, present)), list(compress(self.texts, present)))
         )
         return [next(found) if is_present else "" for is_present in present]
 
@@ -404,7 +490,7 @@ def _item_bytes(request: dict[str, Any], shape: Shape) -> int:
     """Size of the item that a request writes; of an update what it brings (DynamoDB itself knows the rest)."""
     item = request
     if shape == "update":
-        names: dict[str, str] = request["ExpressionAttributeNames"]
+        names: dict[str, str] = request.get("ExpressionAttributeNames", {})
         written = request.get("ExpressionAttributeValues", {}).items()
         item = {names["#" + short[1:]]: value for short, value in written} | request["Key"]
     return sum(len(name.encode()) + attribute_bytes(value) for name, value in item.items())

@@ -11,6 +11,8 @@ _Value = TypeVar("_Value")
 
 #: The error of a row that another row of the file replaces.
 DUPLICATE_KEY = "duplicate-key"
+#: The error of a row that names a record which is not there.
+FOREIGN_KEY = "foreign-key"
 #: The error of a row whose text is gone with the file; and of a job with such rows.
 SOURCE_CHANGED = "source-changed"
 
@@ -90,9 +92,12 @@ class RowBlock:
     def reject(self, errors: Mapping[int, RowError]) -> None:
         """Moves these rows from the good ones to the bad ones; others are ignored."""
         if errors:
-            taken = [row for row in self.rows if row in errors]
-            self._keep(lambda row: row not in errors)
-            self.errors |= {row: [errors[row]] for row in taken}
+            self.reject_all({row: [errors[row]] for row in self.rows if row in errors})
+
+    def reject_all(self, errors: Mapping[int, list[RowError]]) -> None:
+        """Moves these rows, all of them good ones, to the bad ones with all their errors."""
+        self._keep(lambda row: row not in errors)
+        self.errors |= errors
 
     def row_of_error(self, count: int) -> int | None:
         """The row number after the `count`-th bad row; None when there are fewer. A row that another one of the file

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
+
+from waybill.validation import pointer_token
 
 from .cells import CONSTRAINT_ERROR, Constraint, Problem
+from .cleaning import MAX_VALUES, STEPS, Cleaning
 from .fields import Field, listed, shortened
 from .fieldtypes import TYPES, FieldType
 from .fieldtypes.base import SIZED
@@ -20,6 +23,7 @@ from .patterns import Pattern
 
 MAX_FIELDS = 2_000
 MAX_PROBLEMS = 100
+MAX_FOREIGN_KEYS = 20
 FIELDS_MATCH = ("exact", "equal", "subset", "superset", "partial")
 
 _MISSING = object()
@@ -39,11 +43,21 @@ class SchemaError(Exception):
         self.problems = list(problems)
 
 
+class ForeignKey(NamedTuple):
+    """Fields whose values together name a record: of the entity `resource`, or, where that is empty, of the schema's
+    own. `referenced` are the fields of its primary key, in the order of `names`."""
+
+    names: tuple[str, ...]
+    resource: str
+    referenced: tuple[str, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Schema:
     """A compiled Table Schema; `document` is what was given, unknown properties included.
 
     `unique_sets` are the sets of fields whose values must not repeat: each `unique` field, then each of `uniqueKeys`.
+    Whether `foreign_keys` fit the entities that they name is for `waybill.entities.references` to say.
     """
 
     fields: tuple[Field, ...]
@@ -52,6 +66,7 @@ class Schema:
     fields_match: str
     missing_values: tuple[str, ...]
     document: Mapping[str, Any]
+    foreign_keys: tuple[ForeignKey, ...] = ()
 
     @cached_property
     def by_name(self) -> dict[str, Field]:
@@ -98,11 +113,11 @@ class _SchemaCompiler:
             fields_match = fields_match[0]  # as the first v2 profile had it
         if fields_match not in FIELDS_MATCH:
             self.refuse("/fieldsMatch", f"must be one of {', '.join(FIELDS_MATCH)}")
-        if document.get("foreignKeys"):
-            self.refuse("/foreignKeys", "foreign keys are not supported: an entity cannot refer to another")
+        foreign_keys = self.foreign_keys(document, {field.name: field for field in fields})
         if self.problems:
             raise SchemaError(self.problems)
-        return Schema(fields, primary_key, tuple(dict.fromkeys(unique_sets)), fields_match, missing_values, document)
+        unique = tuple(dict.fromkeys(unique_sets))
+        return Schema(fields, primary_key, unique, fields_match, missing_values, document, foreign_keys)
 
     def fields(self, document: Mapping[str, Any], missing_values: tuple[str, ...]) -> tuple[Field, ...]:
         given = document.get("fields")
@@ -144,7 +159,37 @@ class _SchemaCompiler:
         if kind is None:
             return None
         required, unique, constraints = self.constraints(descriptor, path, kind)
-        return Field(name, kind, missing_values, required, unique, constraints, descriptor)
+        field = Field(name, kind, missing_values, required, unique, constraints, descriptor)
+        cleaning = self.cleaning(descriptor, path, field)
+        return field if cleaning is None else replace(field, cleaning=cleaning)
+
+    def cleaning(self, descriptor: Mapping[str, Any], path: str, field: Field) -> Cleaning | None:
+        """`clean`, `values` and `default` of a field, which is otherwise complete."""
+        if descriptor.keys().isdisjoint(("clean", "values", "default")):
+            return None
+        given = descriptor.get("clean", [])
+        steps = tuple(name for name in STEPS if name in given) if _is_text_list(given) else ()
+        if not _is_text_list(given) or len(steps) < len(given):
+            self.refuse(f"{path}/clean", f"must be a list of {', '.join(STEPS)}, each once")
+        elif {"upper", "lower"} <= set(steps):
+            self.refuse(f"{path}/clean", "cannot have both upper and lower")
+        cleaning = Cleaning(steps)
+        values = descriptor.get("values", {})
+        if not isinstance(values, Mapping) or not all(isinstance(text, str) for text in values.values()):
+            self.refuse(f"{path}/values", "must be an object of cells and the texts that stand for them")
+            values = {}
+        if len(values) > MAX_VALUES:
+            self.refuse(f"{path}/values", f"must be at most {MAX_VALUES:,} cells")
+        for cell in values:
+            if cleaning.stepped(cell) != cell:
+                place = f"{path}/values/{pointer_token(cell)}"
+                self.refuse(place, f"no cell is ever like this: clean makes it {shortened(cleaning.stepped(cell))!r}")
+        default = descriptor.get("default")
+        if default is not None and (
+            not isinstance(default, str) or default in field.missing or field.check_text(default)[1]
+        ):
+            self.refuse(f"{path}/default", "must be the text of a cell that the field accepts, and no missing value")
+        return Cleaning(steps, dict(values), default)
 
     def kind(self, descriptor: Mapping[str, Any], path: str) -> FieldType | None:
         name = descriptor.get("type", "any")
@@ -290,7 +335,7 @@ class _SchemaCompiler:
 
     def key(self, given: Any, path: str, names: set[str]) -> tuple[str, ...]:
         """A key: one name or a list of names, all of them fields."""
-        listed = [given] if isinstance(given, str) else given
+        listed = _listed(given)
         if not _is_text_list(listed):
             self.refuse(path, "must be a field name or a list of field names")
             return ()
@@ -316,9 +361,43 @@ class _SchemaCompiler:
                 keys.append(self.key(key, f"/uniqueKeys/{position}", names))
         return keys
 
+    def foreign_keys(self, document: Mapping[str, Any], fields: Mapping[str, Field]) -> tuple[ForeignKey, ...]:
+        given = document.get("foreignKeys") or []
+        if not isinstance(given, list) or len(given) > MAX_FOREIGN_KEYS:
+            self.refuse("/foreignKeys", f"must be a list of at most {MAX_FOREIGN_KEYS} foreign keys")
+            return ()
+        keys = [self.foreign_key(key, f"/foreignKeys/{position}", fields) for position, key in enumerate(given)]
+        return tuple(key for key in keys if key is not None)
+
+    def foreign_key(self, given: Any, path: str, fields: Mapping[str, Field]) -> ForeignKey | None:
+        reference = given.get("reference") if isinstance(given, Mapping) else None
+        if not isinstance(reference, Mapping):
+            self.refuse(path, 'must have "fields", and a "reference" with "resource" and "fields"')
+            return None
+        names = self.key(given.get("fields"), f"{path}/fields", set(fields))
+        referenced = _listed(reference.get("fields"))
+        resource = reference.get("resource", "")
+        for position, name in enumerate(names):
+            if name in fields and fields[name].kind.storage == "":
+                self.refuse(f"{path}/fields/{position}", f"a field of type {fields[name].type} names no record")
+        if not isinstance(resource, str):
+            self.refuse(f"{path}/reference/resource", "must be the name of an entity, or empty for the entity itself")
+        elif not _is_text_list(referenced) or len(set(referenced)) < len(referenced):
+            self.refuse(f"{path}/reference/fields", "must be a field name or a list of field names, each once")
+        elif not names or len(referenced) != len(names):
+            self.refuse(f"{path}/reference/fields", "must be as many fields as those of the foreign key, at least one")
+        else:
+            return ForeignKey(names, resource, tuple(referenced))
+        return None
+
 
 def _problem(message: str) -> Problem:
     return Problem(CONSTRAINT_ERROR, message)
+
+
+def _listed(given: Any) -> Any:
+    """A key as a list: the standard lets one name stand for itself."""
+    return [given] if isinstance(given, str) else given
 
 
 def _is_text_list(given: Any) -> bool:

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from waybill.aws.dynamodb import DynamoDB, DynamoDBError
+from waybill.aws.dynamodb import DynamoDB, DynamoDBError, why_refused
 from waybill.entities.model import Entity, Target
 from waybill.entities.schema import Schema, parse_schema
-from waybill.errors import InvalidRequest
+from waybill.errors import InvalidRequest, Unavailable
 from waybill.validation import Problems
+
+
+@contextmanager
+def refusals_told() -> Iterator[None]:
+    """
+    Raises:
+        Unavailable: DynamoDB does not let the table or its KMS key be used; the message says so.
+    """
+    try:
+        yield
+    except DynamoDBError as error:
+        reason = why_refused(error)
+        if reason is None:
+            raise
+        raise Unavailable(reason) from None
 
 
 def check_target(dynamodb: DynamoDB, entity: Entity, target: Target) -> None:
@@ -16,9 +33,11 @@ def check_target(dynamodb: DynamoDB, entity: Entity, target: Target) -> None:
 
     Raises:
         InvalidRequest: there is no such table, or its key is not the entity's.
+        Unavailable: as for `refusals_told`.
     """
     try:
-        table = dynamodb.call("DescribeTable", {"TableName": target.table})["Table"]
+        with refusals_told():
+            table = dynamodb.call("DescribeTable", {"TableName": target.table})["Table"]
     except DynamoDBError as error:
         if error.code != "ResourceNotFoundException":
             raise

@@ -42,22 +42,25 @@ class Result:
 
 
 def run_connection_test(
-    services: Services, destination: Mapping[str, Any], timeouts: Timeouts = TIMEOUTS, seconds: float = SECONDS
+    services: Services,
+    destination: Mapping[str, Any],
+    entity: str,
+    timeouts: Timeouts = TIMEOUTS,
+    seconds: float = SECONDS,
 ) -> Result:
     """Test a checked destination of a kind that files are sent to.
 
     Args:
+        entity: whose records would be delivered.
         seconds: limit of the whole test.
     """
-    kind = kind_of(destination)
-    if not isinstance(kind, DeliveredKind):
-        raise TypeError(f"nothing is delivered to {destination['kind']}")
+    kind = _delivered_kind(destination)
     steps = ["begin"]
     outcomes: queue.SimpleQueue[str | Exception] = queue.SimpleQueue()
 
     def attempt() -> None:
         try:
-            outcomes.put(kind.test(services, destination, timeouts, steps.append))
+            outcomes.put(kind.test(services, destination, entity, timeouts, steps.append))
         except Exception as error:
             outcomes.put(error)
 
@@ -72,3 +75,19 @@ def run_connection_test(
     if isinstance(outcome, Exception):
         raise outcome
     return Result(None, outcome, steps[-1])
+
+
+def check_secret(services: Services, destination: Mapping[str, Any], entity: str) -> Result:
+    """Only the first step of a test: whether there is a usable secret for the destination and the entity."""
+    try:
+        _delivered_kind(destination).check_secret(services, destination, entity)
+    except DeliveryFailed as error:
+        return Result(error.reason, error.remedy, "read the secret")
+    return Result(None, "The secret can be used.", "read the secret")
+
+
+def _delivered_kind(destination: Mapping[str, Any]) -> DeliveredKind:
+    kind = kind_of(destination)
+    if not isinstance(kind, DeliveredKind):
+        raise TypeError(f"nothing is delivered to {destination['kind']}")
+    return kind

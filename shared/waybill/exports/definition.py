@@ -228,7 +228,8 @@ class Export:
     the run that has not ended, `job_id` the latest one, `last_run` a summary that outlives its job. `failures`: failed
     runs in a row. `set_aside`: old files of receivers to which the next run gives their names back, each the members of
     a `destinations.base.SetAside`. `message` says why the export paused itself. The schedule attends to it at
-    `due_at`, and `revision` counts all changes; the repository keeps both.
+    `due_at`, `revision` counts all changes, and `is_counted` says that it is among those of its entity; the repository
+    keeps the three.
     """
 
     export_id: str
@@ -251,6 +252,7 @@ class Export:
     owner: Owner | None = None
     revision: int = dataclasses.field(default=1, compare=False)
     due_at: datetime | None = dataclasses.field(default=None, compare=False)
+    is_counted: bool = dataclasses.field(default=False, compare=False)
 
     @property
     def etag(self) -> str:
@@ -261,6 +263,12 @@ class Export:
     def acts_for(self) -> Owner:
         """The owner; for an export that was activated before owners were noted, whoever created it."""
         return self.owner or Owner(self.created_by_id, self.created_by)
+
+    def has_delivered(self, series: str, window_from: datetime | None) -> bool:
+        """Whether what was delivered of a series of windows reaches behind the beginning of one of them."""
+        if series != self.series or self.window_end is None:
+            return False
+        return window_from is None or window_from < self.window_end
 
     def allowed_actions(self) -> list[str]:
         actions = list(ALLOWED_ACTIONS[self.status])

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from waybill.aws.outages import is_outage
 from waybill.errors import DeliveryFailed, Superseded
 from waybill.exports.definition import DELETED, Definition
 from waybill.exports.destinations import kind_of
@@ -63,20 +64,33 @@ def fail_delivery(services: ExportServices, job_id: str, remaining_seconds: Call
     """End a run whose step failed permanently; a delivery that was under way first cleans up at the receiver."""
     job = services.jobs.find(job_id)
     if job is not None and not job.is_terminal and job.delivery:
-        definition, _, snapshot = snapshot_of(services, job_id)
-        kind = kind_of(definition.destination)
-        if isinstance(kind, DeliveredKind):
-            try:
-                kind.discard(_leased(services, job_id, definition, snapshot, remaining_seconds))
-            except Exception:  # the run must end all the same
-                logger.exception("Delivery not cleaned up")
+        _clean_up(services, job_id, remaining_seconds)
     fail_export(services, job_id)
+
+
+def _clean_up(services: ExportServices, job_id: str, remaining_seconds: Callable[[], float]) -> None:
+    """As far as it can be done: the run must end all the same, also one whose definition cannot be read."""
+    try:
+        definition, _, snapshot = snapshot_of(services, job_id)
+    except Exception as error:
+        if is_outage(error):
+            raise
+        logger.exception("The definition of a run cannot be read")
+        return
+    kind = kind_of(definition.destination)
+    if isinstance(kind, DeliveredKind):
+        try:
+            kind.discard(_leased(services, job_id, definition, snapshot, remaining_seconds))
+        except Exception:
+            logger.exception("Delivery not cleaned up")
 
 
 def _restore_old_files(delivery: Delivery, set_aside: list[dict[str, Any]]) -> None:
     """Give old files that earlier runs had to leave under another name their names back, as far as possible."""
     restored: list[str] = delivery.progress.get("restored", [])
-    for aside in (SetAside(**each) for each in set_aside if each["job_id"] not in restored):
+    for aside in (
+        SetAside(**{"entity": delivery.job.entity, **each}) for each in set_aside if each["job_id"] not in restored
+    ):
         kind = kind_of(aside.destination)
         try:
             if isinstance(kind, DeliveredKind):
@@ -108,7 +122,7 @@ def _leased(
 
 
 def _complete(services: ExportServices, job: Job, **changes: Any) -> None:
-    assert job.extracted is not None  # noqa: S101  a run is delivered after it is extracted
+    assert job.extracted is not None  # delivered after it is extracted  # noqa: S101
     rows = int(job.extracted["rows"])
     end_run(services, job, Status.COMPLETED, Counts(rows, rows), **changes)
 
@@ -136,7 +150,7 @@ def manifest(job: Job, definition: Definition, snapshot: dict[str, Any], name: s
         name: the file's final name.
     """
     file = job.extracted
-    assert file is not None  # noqa: S101  a run is delivered after it is extracted
+    assert file is not None  # delivered after it is extracted  # noqa: S101
     document = {
         "jobId": job.job_id,
         "exportId": job.export_id,

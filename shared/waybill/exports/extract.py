@@ -67,7 +67,7 @@ def extract(services: ExportServices, job_id: str, remaining_seconds: Callable[[
     if "parts" not in job.options:
         _check_owner(services, job, definition, entity)
     hosts = AllowedHosts.parse(f"{services.settings.allowed_private_hosts}, {_ANYWHERE}")
-    if problems := check_fit(definition, entity, Allowed(hosts), sends_mail=True):
+    if problems := check_fit(definition, entity, Allowed(hosts), mail_domains=None):
         member, problem = problems[0]
         raise JobFailed(
             "invalid-definition", f"The definition no longer suits the entity: {member} {problem}. Edit it."
@@ -115,7 +115,7 @@ def extract_part(services: ExportServices, job_id: str, part: int, remaining_sec
     if done and done[-1].is_last:
         return "extracted"
     definition, entity, _ = snapshot_of(services, job_id)
-    assert entity is not None  # noqa: S101  `extract` checks it
+    assert entity is not None  # `extract` checks it  # noqa: S101
     run = Extraction(job, definition, entity, int(job.options["parts"]))
     encoder = _encoder(run)
     heartbeat = LenientHeartbeat(services, job, part, attempt)
@@ -174,7 +174,7 @@ def assemble(services: ExportServices, job_id: str, remaining_seconds: Callable[
     job = lease_chunk(services, job_id, FINISH, attempt)
     heartbeat = LenientHeartbeat(services, job, FINISH, attempt)
     definition, entity, _ = snapshot_of(services, job_id)
-    assert entity is not None  # noqa: S101  `extract` checks it
+    assert entity is not None  # `extract` checks it  # noqa: S101
     bucket, key = services.settings.files_bucket, f"{job_prefix(job_id)}export-{attempt}"
     content_type = CONTENT_TYPES.get(definition.compression, FORMATS[definition.format].content_type)
     output = services.files.writer(bucket, key, content_type)

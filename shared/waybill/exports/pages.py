@@ -9,7 +9,7 @@ from typing import Any
 from waybill.entities.model import SHARDS, Entity, partition
 from waybill.exports.definition import Definition
 from waybill.jobs.model import Job
-from waybill.timestamps import rfc3339
+from waybill.timestamps import epoch_milliseconds, rfc3339
 
 SEGMENTS = SHARDS
 """The partitions of an entity in Waybill's own table; a large target table is scanned in as many segments."""
@@ -76,7 +76,7 @@ def _own_window(run: Extraction, names: dict[str, str], values: dict[str, Any]) 
         conditions.append("attribute_not_exists(#gone)")
     for edge, comparison, moment in (("from", ">=", run.job.window_from), ("to", "<", run.job.window_to)):
         if run.definition.is_incremental and moment is not None:
-            names["#at"], values[f":{edge}"] = "_at", {"N": str(_milliseconds(moment))}
+            names["#at"], values[f":{edge}"] = "_at", {"N": str(epoch_milliseconds(moment))}
             conditions.append(f"#at {comparison} :{edge}")
     return " AND ".join(conditions)
 
@@ -109,13 +109,9 @@ _SECONDS_LIMIT = {"N": "100000000000"}
 
 
 def _stamps(edge: str, moment: datetime) -> dict[str, Any]:
-    milliseconds = _milliseconds(moment)
+    milliseconds = epoch_milliseconds(moment)
     return {
         f":{edge}Text": {"S": str(rfc3339(moment))},
         f":{edge}Seconds": {"N": f"{milliseconds // 1000}.{milliseconds % 1000:03d}"},
         f":{edge}Milliseconds": {"N": str(milliseconds)},
     }
-
-
-def _milliseconds(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -27,8 +27,6 @@ from waybill.wire.reports import JobDelivery, JobReport
 if TYPE_CHECKING:
     from waybill.settings import Settings
 
-MAX_SUBJECT = 200
-_MAX_NAME_IN_SUBJECT = 100
 _MAX_MESSAGE = 1_000
 
 
@@ -128,7 +126,7 @@ def _delivered(destination: Mapping[str, Any], file_name: str) -> JobDelivery:
 
 
 class Mail(NamedTuple):
-    """An e-mail; `text` and `html` say the same. `subject` is one line of at most 200 characters."""
+    """An e-mail; `text` and `html` say the same. `subject` is one line without words of an exporter."""
 
     subject: str
     text: str
@@ -145,12 +143,11 @@ def mail_of(report: JobReport, *, console_url: str | None = None, next_run: date
     """
     name = report["name"] or report["entity"]
     failed = report["status"] == Status.FAILED
-    short = name if len(name) <= _MAX_NAME_IN_SUBJECT else name[: _MAX_NAME_IN_SUBJECT - 1] + "…"
     result = f"failed ({report['error']['code']})" if failed and report["error"] else str(report["status"]).lower()
     if not failed and report["numberOfItems"] is not None:
         result += f", {_rows(report['numberOfItems'])}"
-    # `=?` begins an encoded word (RFC 2047): a name must not be decoded into something else.
-    subject = f"Waybill: {_line(short)} {_line(result)}".replace("=?", "= ?")[:MAX_SUBJECT]
+    # Nothing that an exporter writes freely: the export's name is in the body.
+    subject = f"Waybill: export of {report['entity']} {result} ({report['jobId'][:8]})"
     opening = f"The export {_line(name)} has {_line(result)}."
     lines = [(label, _line(value)) for label, value in _lines(report, next_run) if value is not None]
     width = max(len(label) for label, _ in lines) + 2
@@ -254,6 +251,11 @@ def _line(text: str) -> str:
     if any(unicodedata.bidirectional(character) in ("R", "AL", "AN") for character in line):
         return f"\u2068{line}\u2069"
     return line
+
+
+def may_mail(address: str, mail_domains: Collection[str]) -> bool:
+    """Whether it is an address, of one of these domains (in lower case)."""
+    return is_plain_email(address) and address.rpartition("@")[2].lower() in mail_domains
 
 
 def check_recipients(value: object, problems: Problems) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
     EXPORT / {exportId}          definition, running and lastRun (JSON text), entity, entityUid, status, dueAt?, …
     DUE / {dueAt}#{exportId}     attempts?; changed in one transaction with `dueAt`
     CHECKED / EXPORTS            after: the last export that `index_some` has read
+    EXPORTS#{entityUid} / ALL    exports: the ids of an entity's exports, a set; changed in one transaction with them
 
 Ids grow with time (UUID version 7), so that the newest export comes first without an index. `DUE` lists what the
 schedule attends to, by time and without definitions: exports at their next run, and runs that have not ended.
@@ -11,7 +12,7 @@ schedule attends to, by time and without definitions: exports at their next run,
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -20,9 +21,9 @@ from zoneinfo import ZoneInfoNotFoundError
 
 from waybill.aws.dynamodb import ConditionFailed, TransactionCanceled
 from waybill.aws.expressions import Attr, Change, Condition
-from waybill.aws.table import Item, Key, Table
+from waybill.aws.table import Action, Item, Key, Table
 from waybill.entities.repository import is_gone, still_there
-from waybill.errors import Conflict, EntityDeleted, NotFound, PreconditionFailed
+from waybill.errors import Conflict, EntityDeleted, NotFound, PreconditionFailed, TooManyRequests
 from waybill.exports.definition import (
     MAX_SET_ASIDE,
     PAUSE_AFTER,
@@ -36,15 +37,18 @@ from waybill.exports.definition import (
 )
 from waybill.exports.schedule import next_runs
 from waybill.ids import Ids, new_uuid
+from waybill.jobs.attempts import attempts_of
 from waybill.jobs.model import Job, Status
 from waybill.jobs.rights import NO_PERMISSION
-from waybill.sizes import json_text
+from waybill.sizes import MAX_EXPORTS, json_text
 from waybill.telemetry import entry_failed, read_each
 from waybill.timestamps import parse_rfc3339, rfc3339
 from waybill.wire.jobs import run_summary
 
 #: A run whose start was interrupted is resumed by the next minute.
 RESUME_AFTER = timedelta(seconds=30)
+#: Of an entity that has as many: somebody has to delete some.
+EXPORTS_RETRY_SECONDS = 3600
 DUE_PER_PAGE = 100
 INDEXED_PER_CALL = 100
 
@@ -103,6 +107,7 @@ class ExportRepository:
             for item in items:
                 with suppress(ConditionFailed):  # it has another entity by now
                     self._table.delete((item["pk"], item["sk"]), is_its)
+        self._table.delete(_count_key(entity_uid))
 
     # What the schedule attends to
 
@@ -145,13 +150,14 @@ class ExportRepository:
             self._table.transact([check, self._table.delete_action(_due_key(due))])
 
     def index_some(self) -> None:
-        """Put into `DUE` what belongs there and is not: what an earlier version scheduled. Each call reads
+        """Put into `DUE`, and count, what belongs there and is not: what an earlier version stored. Each call reads
         INDEXED_PER_CALL exports, and after the last one begins again with the first."""
-        position = self._table.get(("CHECKED", "EXPORTS")) or {}
-        after = {"pk": "EXPORT", "sk": position["after"]} if position.get("after") else None
+        position = (self._table.get(("CHECKED", "EXPORTS")) or {}).get("after")
+        after = {"pk": "EXPORT", "sk": position} if position and isinstance(position, str) else None
         page = self._table.query("EXPORT", limit=INDEXED_PER_CALL, after=after, consistent=False)
         for item in page.items:
-            if "dueAt" in item or not ("running" in item or item.get("status") == ExportStatus.SCHEDULED):
+            is_due = "running" in item or item.get("status") == ExportStatus.SCHEDULED
+            if "isCounted" in item and ("dueAt" in item or not is_due):
                 continue
             try:
                 export = self.get(item["sk"])
@@ -162,24 +168,36 @@ class ExportRepository:
         if after_text or after is not None:
             self._table.put({"pk": "CHECKED", "sk": "EXPORTS", "after": after_text})
 
-    def add(self, export: Export) -> Export:
+    def add(self, export: Export, entry: Sequence[Action] = ()) -> Export:
         """Store a new export once.
+
+        Args:
+            entry: `AuditTrail.entry` of whoever does it; here and in the other moves of a person.
 
         Returns:
             The export as stored: when an earlier call stored it, perhaps in a later state.
 
         Raises:
             EntityDeleted
+            TooManyRequests: the entity has as many exports as it may have.
         """
+        export = replace(export, is_counted=True)
         try:
-            self._put(export, Attr("pk").is_missing(), checks_entity=True)
+            self._put(export, Attr("pk").is_missing(), checks_entity=True, entry=entry)
         except ConditionFailed:
             return self.get(export.export_id)
         return export
 
     # Moves of a person
 
-    def edit(self, export_id: str, definition: Definition, entity_uid: str, etag: str | None = None) -> Export:
+    def edit(
+        self,
+        export_id: str,
+        definition: Definition,
+        entity_uid: str,
+        etag: str | None = None,
+        entry: Sequence[Action] = (),
+    ) -> Export:
         """Give a draft another definition.
 
         Args:
@@ -190,6 +208,7 @@ class ExportRepository:
             EntityDeleted
             NotFound: it was deleted.
             PreconditionFailed: it has another ETag.
+            TooManyRequests: the other entity has as many exports as it may have.
         """
 
         def change(export: Export) -> Export:
@@ -205,9 +224,11 @@ class ExportRepository:
                 window_end=None if restarts else export.window_end,
             )
 
-        return self._move(export_id, change, checks_entity=True)
+        return self._move(export_id, change, checks_entity=True, entry=entry)
 
-    def schedule(self, export_id: str, now: datetime, owner: Owner | None = None) -> Export:
+    def schedule(
+        self, export_id: str, now: datetime, owner: Owner | None = None, entry: Sequence[Action] = ()
+    ) -> Export:
         """DRAFT → SCHEDULED; runs that were due before now are not caught up.
 
         Args:
@@ -222,9 +243,9 @@ class ExportRepository:
             active = replace(export, status=ExportStatus.SCHEDULED, handled_until=now, failures=0, message=None)
             return replace(active, owner=owner or export.owner)
 
-        return self._move(export_id, change, checks_entity=True)
+        return self._move(export_id, change, checks_entity=True, entry=entry)
 
-    def unschedule(self, export_id: str) -> Export:
+    def unschedule(self, export_id: str, entry: Sequence[Action] = ()) -> Export:
         """SCHEDULED → DRAFT; an incremental custom export becomes a standard one for good. The window is kept.
 
         Raises:
@@ -238,9 +259,9 @@ class ExportRepository:
                 definition = replace(definition, type=ExportType.INCREMENTAL)
             return replace(export, status=ExportStatus.DRAFT, definition=definition)
 
-        return self._move(export_id, change)
+        return self._move(export_id, change, entry=entry)
 
-    def delete(self, export_id: str, etag: str | None = None) -> None:
+    def delete(self, export_id: str, etag: str | None = None, entry: Sequence[Action] = ()) -> None:
         """Delete a draft.
 
         Args:
@@ -256,7 +277,7 @@ class ExportRepository:
             export.check_allows("delete")
             _check_etag(export, etag)
             try:
-                self._table.delete(_key(export_id), Attr("revision").equals(export.revision))
+                self._delete(export, entry)
             except ConditionFailed:
                 # It was changed, or deleted: perhaps by this request, whose reply was lost.
                 export = self.find(export_id)
@@ -265,16 +286,17 @@ class ExportRepository:
 
     # Runs
 
-    def claim(self, export_id: str, run: Run, action: str) -> Export:
+    def claim(self, export_id: str, run: Run, action: str, entry: Sequence[Action] = (), series: str = "") -> Export:
         """Note a run before its job is registered; a one-shot export is then IN_PROGRESS. Again with the same run it
         changes nothing.
 
         Args:
             action: "activate", "run", "relaunch", or "schedule" for the schedule's own.
+            series: of the window that the run repeats.
 
         Raises:
-            Conflict: the state does not allow it, another run has not ended, or the schedule's moment was handled
-                since the caller read the export.
+            Conflict: the state does not allow it, another run has not ended, the schedule's moment was handled since
+                the caller read the export, or the window that the run repeats was delivered, in part at least.
             NotFound: it was deleted.
         """
 
@@ -287,6 +309,11 @@ class ExportRepository:
                 export.check_allows(action)
             elif action == "schedule" and not _awaits(export, run.occurrence):
                 raise export.conflict(action)
+            if export.job_id == run.job_id:  # the request was repeated after its run had ended
+                raise run_has_ended(export)
+            if run.window is not None and export.has_delivered(series, run.window[0]):
+                message = "A later run has delivered the beginning of this run's window; the next run has the rest."
+                raise Conflict(message, export.allowed_actions())
             status = export.status
             if not export.definition.is_periodic and action != "relaunch":
                 status = ExportStatus.IN_PROGRESS
@@ -302,7 +329,11 @@ class ExportRepository:
             )
 
         # What is scheduled keeps its entity from being deleted already.
-        return self._move(export_id, change, checks_entity=action in ("activate", "relaunch"))
+        return self._move(export_id, change, checks_entity=action in ("activate", "relaunch"), entry=entry)
+
+    def is_unchanged(self, export: Export) -> list[Action]:
+        """A check for the transaction that registers a run: the export still holds it, as it was read."""
+        return [self._table.check_action(_key(export.export_id), Attr("revision").equals(export.revision))]
 
     def release(self, export: Export) -> None:
         """Forget a run that the export holds and that can never have a job."""
@@ -336,20 +367,28 @@ class ExportRepository:
 
     # Parts of requests
 
-    def _move(self, export_id: str, change: Callable[[Export], Export], checks_entity: bool = False) -> Export:
+    def _move(
+        self,
+        export_id: str,
+        change: Callable[[Export], Export],
+        checks_entity: bool = False,
+        entry: Sequence[Action] = (),
+    ) -> Export:
         while True:
             export = self.get(export_id)
             changed = change(export)
             if changed == export:
                 return export
-            if (stored := self._replace(export, changed, checks_entity)) is not None:
+            if (stored := self._replace(export, changed, checks_entity, entry)) is not None:
                 return stored
 
-    def _replace(self, export: Export, changed: Export, checks_entity: bool) -> Export | None:
+    def _replace(
+        self, export: Export, changed: Export, checks_entity: bool, entry: Sequence[Action] = ()
+    ) -> Export | None:
         """Store an export as it was changed, and when it is due then; None when another writer was first."""
-        changed = replace(changed, revision=export.revision + 1, due_at=_due_at(changed))
+        changed = replace(changed, revision=export.revision + 1, due_at=_due_at(changed), is_counted=True)
         try:
-            self._put(changed, Attr("revision").equals(export.revision), checks_entity, export.due_at)
+            self._put(changed, Attr("revision").equals(export.revision), checks_entity, export, entry)
         except ConditionFailed:
             # Another writer was first, unless that was this request, whose response was lost.
             found = self.get(export.export_id)
@@ -357,24 +396,57 @@ class ExportRepository:
                 return None
         return changed
 
+    def _delete(self, export: Export, entry: Sequence[Action]) -> None:
+        where = Attr("revision").equals(export.revision)
+        actions = [self._table.delete_action(_key(export.export_id), where), self._count_off(export), *entry]
+        try:
+            self._table.transact(actions)
+        except TransactionCanceled as error:
+            if error.retryable:
+                raise
+            raise ConditionFailed(error.message, None) from None
+
+    def _count(self, export: Export, is_limited: bool) -> Action:
+        has_room = Attr("exports").is_missing() | Attr("exports").has_fewer_than(MAX_EXPORTS)
+        change = Change(adds={"exports": frozenset([export.export_id])})
+        return self._table.update_action(_count_key(export.entity_uid), change, has_room if is_limited else None)
+
+    def _count_off(self, export: Export) -> Action:
+        change = Change(deletes={"exports": frozenset([export.export_id])})
+        return self._table.update_action(_count_key(export.entity_uid), change)
+
     def _put(
-        self, export: Export, where: Condition | None, checks_entity: bool, due_before: datetime | None = None
+        self,
+        export: Export,
+        where: Condition | None,
+        checks_entity: bool,
+        before: Export | None = None,
+        entry: Sequence[Action] = (),
     ) -> None:
         """
         Args:
             checks_entity: not when the entity is gone, or going: for what keeps an entity from being deleted.
-            due_before: as it is in the table.
+            before: as it is in the table.
 
         Raises:
             ConditionFailed: that of the put.
             EntityDeleted
+            TooManyRequests: it would be one too many of its entity.
         """
         entity = export.definition.entity
         actions = [self._table.put_action(_to_item(export), where)]
-        due, before = (None if at is None else Due(export.export_id, rfc3339(at)) for at in (export.due_at, due_before))
-        if due != before:
-            actions += [self._table.delete_action(_due_key(before))] if before else []
+        times = (export.due_at, None if before is None else before.due_at)
+        due, due_before = (None if at is None else Due(export.export_id, rfc3339(at)) for at in times)
+        if due != due_before:
+            actions += [self._table.delete_action(_due_key(due_before))] if due_before else []
             actions += [self._table.put_action(_due_item(due))] if due else []
+        count_position = len(actions)
+        if before is None or before.entity_uid != export.entity_uid:
+            actions.append(self._count(export, is_limited=True))
+            actions += [self._count_off(before)] if before is not None else []
+        elif not before.is_counted:  # an earlier version stored it
+            actions.append(self._count(export, is_limited=False))
+        actions += entry
         if checks_entity:
             actions += still_there(self._table, entity, export.entity_uid)
         if len(actions) == 1:
@@ -387,6 +459,8 @@ class ExportRepository:
                 raise EntityDeleted(entity) from None
             if error.retryable:
                 raise
+            if error.failed_conditions == [count_position]:
+                raise too_many_exports(entity) from None
             raise ConditionFailed(error.message, None) from None
 
 
@@ -432,6 +506,15 @@ def _after(export: Export, job: Job, series: str, aside: dict[str, Any] | None) 
     return replace(export, status=ExportStatus.DRAFT, message=message)
 
 
+def run_has_ended(export: Export) -> Conflict:
+    return Conflict("The run of this export has ended already.", export.allowed_actions())
+
+
+def too_many_exports(entity: str) -> TooManyRequests:
+    message = f"{entity} has {MAX_EXPORTS} exports, which is the most that an entity may have. Delete some first."
+    return TooManyRequests(message, EXPORTS_RETRY_SECONDS)
+
+
 def export_not_found() -> NotFound:
     return NotFound("There is no export with this id.")
 
@@ -462,11 +545,15 @@ def _due_from(item: Item) -> Due:
     at, _, export_id = item["sk"].partition("#")
     if not export_id:
         raise ValueError("the entry names no export")
-    return Due(export_id, at, int(item.get("attempts", 0)))
+    return Due(export_id, at, attempts_of(item))
 
 
 def _key(export_id: str) -> Key:
     return "EXPORT", export_id
+
+
+def _count_key(entity_uid: str) -> Key:
+    return f"EXPORTS#{entity_uid}", "ALL"
 
 
 def _to_item(export: Export) -> Item:
@@ -493,6 +580,7 @@ def _to_item(export: Export) -> Item:
         "owner": None if export.owner is None else list(export.owner),
         "revision": export.revision,
         "dueAt": rfc3339(export.due_at),
+        "isCounted": export.is_counted or None,
     }
     return {name: value for name, value in item.items() if value is not None}
 
@@ -519,4 +607,5 @@ def _from_item(item: Item) -> Export:
         owner=Owner(*item["owner"]) if "owner" in item else None,
         revision=item["revision"],
         due_at=parse_rfc3339(item.get("dueAt")),
+        is_counted=item.get("isCounted", False),
     )

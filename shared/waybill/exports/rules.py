@@ -7,6 +7,7 @@ from typing import Any
 
 from waybill.entities.model import Entity
 from waybill.entities.schema import parse_schema
+from waybill.entities.text_formats import is_plain_email
 from waybill.exports.compression import EXTENSIONS, Compression
 from waybill.exports.definition import (
     DATE_PATTERN,
@@ -23,18 +24,26 @@ from waybill.exports.destinations.base import Allowed
 from waybill.exports.filter import check_filter
 from waybill.exports.formats import FORMATS
 from waybill.exports.report import check_recipients as check_addresses
+from waybill.exports.report import may_mail
 from waybill.exports.schedule import check_schedule
 from waybill.validation import Problems, is_line
 
 
-def check_fit(definition: Definition, entity: Entity, allowed: Allowed, *, sends_mail: bool) -> Problems:
-    """What no longer suits the entity or this deployment in a definition that was good when it was saved."""
+def check_fit(
+    definition: Definition, entity: Entity, allowed: Allowed, mail_domains: Collection[str] | None
+) -> Problems:
+    """What no longer suits the entity or this deployment in a definition that was good when it was saved.
+
+    Args:
+        mail_domains: as for `check_recipients`; None when recipients do not matter.
+    """
     problems: Problems = []
     check_fields(None if definition.fields is None else list(definition.fields), entity, problems)
     check_conditions(list(definition.filter), entity, problems)
     check_schedule(definition.schedule, definition.type, problems)
     check_export_destination(definition.destination, definition.type, allowed, problems)
-    check_recipients(list(definition.recipients), sends_mail, problems)
+    if mail_domains is not None:
+        check_recipients(list(definition.recipients), mail_domains, problems)
     check_type(definition.type, entity, problems)
     if definition.include_deleted:
         check_deletions(definition.type, definition.fields, entity, problems)
@@ -114,11 +123,22 @@ def check_delivery(
     return value
 
 
-def check_recipients(value: object, sends_mail: bool, problems: Problems) -> tuple[str, ...]:
-    """The member `recipients` of a definition. A null member counts as left out."""
+def check_recipients(value: object, mail_domains: Collection[str], problems: Problems) -> tuple[str, ...]:
+    """The member `recipients` of a definition. A null member counts as left out.
+
+    Args:
+        mail_domains: those that mail may go to, in lower case; empty when this deployment sends none.
+    """
     recipients = check_addresses(value, problems)
-    if recipients and not sends_mail:
+    if recipients and not mail_domains:
         problems.append(("/recipients", "must be empty: this deployment sends no mail (parameter MailSender)"))
+        return recipients
+    domains = ", ".join(sorted(mail_domains))
+    problems.extend(
+        (f"/recipients/{position}", f"must be an address of {domains} (parameter RecipientDomains)")
+        for position, address in enumerate(recipients)
+        if isinstance(address, str) and is_plain_email(address) and not may_mail(address, mail_domains)
+    )
     return recipients
 
 
@@ -137,6 +157,7 @@ READING_PROPERTIES = (
     "sheetNumber",
     "sheetName",
     "table",
+    "entry",
 )
 
 

@@ -15,21 +15,24 @@ from typing import TYPE_CHECKING, Any
 
 from waybill.clock import HasTime, no_limit
 from waybill.entities.model import Entity
-from waybill.errors import Conflict, NotFound
-from waybill.exports.definition import Definition, Export, ExportStatus, Owner, Run
+from waybill.errors import ChecksFailed, Conflict, NotFound
+from waybill.exports.definition import INCREMENTAL, Definition, Export, ExportStatus, Owner, Run
 from waybill.exports.destinations import kind_of
 from waybill.exports.destinations.base import DeliveredKind, SetAside
 from waybill.exports.report import is_relaunchable
+from waybill.exports.repository import Due, run_has_ended
 from waybill.exports.schedule import latest_due, zone_of
 from waybill.ids import derived_uuid, new_uuid
+from waybill.jobs.attempts import pause_after
+from waybill.jobs.audit import RUN_SCHEDULE, Act
 from waybill.jobs.executions import start_execution
-from waybill.jobs.giving_up import failure_code
+from waybill.jobs.giving_up import failure_code, failure_reason, passes
 from waybill.jobs.model import Counts, Job, Process, Status, finished
 from waybill.jobs.rights import NO_PERMISSION
-from waybill.telemetry import entry_failed
+from waybill.telemetry import entry_failed, logger
 
 if TYPE_CHECKING:
-    from waybill.exports.repository import Due
+    from waybill.aws.table import Action
     from waybill.exports.services import ExportServices
 
 SCHEDULER = "schedule"
@@ -48,25 +51,39 @@ _FAILURES = {
 _NAMESPACE = "0d9a35a1-5f9c-5c8e-8d0c-0f7f35a4b2e6"
 
 
-def activate(services: ExportServices, export: Export, started_by: str, started_by_id: str) -> Export:
+def activate(
+    services: ExportServices, export: Export, started_by: str, started_by_id: str, act: Act | None = None
+) -> Export:
     """Schedule a draft, or run it at once: a one-shot export whose time is not in the future.
+
+    Args:
+        act: for the audit trail, of whoever does it; here and below.
 
     Raises:
         Conflict: it is not a draft.
         NotFound: it, or its entity, is gone.
+        TooManyRequests: the caller has too many unfinished jobs.
     """
     now, schedule = services.clock.now(), export.definition.schedule
     is_later = schedule is not None and latest_due(schedule, _LONG_AGO, now) is None
     if export.definition.is_periodic or is_later:
-        return services.exports.schedule(export.export_id, now, Owner(started_by_id, started_by))
+        owner = Owner(started_by_id, started_by)
+        return services.exports.schedule(export.export_id, now, owner, _entry(services, act, export))
     # The one run of a one-shot export has one id, so that a second activation finds it.
     run = Run(derived_uuid(_NAMESPACE, export.export_id), now, started_by, started_by_id)
-    launch(services, services.exports.claim(export.export_id, run, "activate"))
+    if export.running is None:
+        services.unfinished_jobs.check(started_by_id)
+    _claim_and_launch(services, export, run, "activate", act)
     return services.exports.get(export.export_id)
 
 
 def run_now(
-    services: ExportServices, export: Export, started_by: str, started_by_id: str, run_id: str | None = None
+    services: ExportServices,
+    export: Export,
+    started_by: str,
+    started_by_id: str,
+    run_id: str | None = None,
+    act: Act | None = None,
 ) -> Job:
     """Run a scheduled export now, as its schedule would.
 
@@ -75,16 +92,24 @@ def run_now(
 
     Raises:
         Conflict: it is not scheduled, or a run has not ended.
+        TooManyRequests: the caller has too many unfinished jobs.
     """
     run_id = run_id or new_uuid(services.ids)
     if (known := _registered(services, run_id)) is not None:
         return known
+    if export.running is None:
+        services.unfinished_jobs.check(started_by_id)
     run = Run(run_id, services.clock.now(), started_by, started_by_id)
-    return launch(services, services.exports.claim(export.export_id, run, "run"))
+    return _claim_and_launch(services, export, run, "run", act)
 
 
 def relaunch_export(
-    services: ExportServices, job: Job, started_by: str, started_by_id: str, run_id: str | None = None
+    services: ExportServices,
+    job: Job,
+    started_by: str,
+    started_by_id: str,
+    run_id: str | None = None,
+    act: Act | None = None,
 ) -> Job:
     """Repeat a failed run: the same rows and window, delivered to where the definition says now.
 
@@ -96,7 +121,8 @@ def relaunch_export(
 
     Raises:
         Conflict: it did not fail, a repeat cannot help, another run of the export has not ended, or a later one has
-            delivered what this one should have.
+            delivered what this one should have, or the beginning of its window.
+        TooManyRequests: the caller has too many unfinished jobs.
     """
     run_id = run_id or new_uuid(services.ids)
     if (known := _registered(services, run_id)) is not None:
@@ -104,21 +130,31 @@ def relaunch_export(
     if not is_relaunchable(job) or job.export_id is None:
         why = "did not fail" if job.status is not Status.FAILED else f"failed as {job.error_code}: a repeat would too"
         raise Conflict(f"This run {why}.", job.allowed_actions())
-    services.jobs.definition(job.job_id)  # raises NotFound when there is nothing to repeat
+    series = str(services.jobs.definition(job.job_id)["series"])  # raises NotFound when there is nothing to repeat
     if (later := later_delivery(services, job)) is not None:
-        message = f"Job {later.job_id}, a later run of this export, has delivered what this run should have."
-        raise Conflict(message, job.allowed_actions())
-    window = None if job.window_to is None else (job.window_from, job.window_to)
+        message = f"Job {later.job_id}, a later run of this export, has delivered what this run should have"
+        rest = "." if _covers(later, job) else " in part; the next run has the rest."
+        raise Conflict(message + rest, job.allowed_actions())
+    window = (job.window_from, job.window_to) if is_increment(job) else None
     run = Run(run_id, services.clock.now(), started_by, started_by_id, retry_of=job.job_id, window=window)
     try:
         export = services.exports.get(job.export_id)
+        if has_moved(export, job):
+            raise Conflict("The export is of another entity now: this run cannot be repeated.", job.allowed_actions())
         if lacks_owner(export, job):
             raise Conflict("Activate the export first: whoever did may no longer export.", job.allowed_actions())
         if export.running is None or export.running.retry_of != job.job_id:
-            export = services.exports.claim(job.export_id, run, "relaunch")
+            services.unfinished_jobs.check(started_by_id)
+            return _claim_and_launch(services, export, run, "relaunch", act, series)
         return launch(services, export)
     except NotFound:
         raise Conflict("The export of this run was deleted.", job.allowed_actions()) from None
+
+
+def has_moved(export: Export, job: Job) -> bool:
+    """Whether the export belongs to another entity than when the run began: those who may export that one decide over
+    its destination, and no longer those of the run's."""
+    return export.entity_uid != job.entity_uid
 
 
 def lacks_owner(export: Export, job: Job) -> bool:
@@ -127,15 +163,20 @@ def lacks_owner(export: Export, job: Job) -> bool:
     return is_paused and job.error_code == NO_PERMISSION
 
 
+def is_increment(job: Job) -> bool:
+    """Whether a run has a window, also if it failed before the end of that was chosen."""
+    return job.window_to is not None or job.export_type in INCREMENTAL
+
+
 def later_delivery(services: ExportServices, job: Job) -> Job | None:
-    """A run of the same export that was submitted after this one and has delivered its rows; None when there is none.
-    Reads the runs since then."""
+    """A run of the same export that was submitted after this one and has delivered its rows, or some of its window;
+    None when there is none. Reads the runs since then."""
     cursor: str | None = None
     while True:
         runs, cursor = services.runs.page(str(job.export_id), RUNS_PER_PAGE, cursor)
         later = [run for run in runs if run.submitted_at > job.submitted_at]
         for run in later:
-            if run.status is Status.COMPLETED and _covers(run, job):
+            if run.status is Status.COMPLETED and (_covers(run, job) or _overlaps(run, job)):
                 return run
         if cursor is None or len(later) < len(runs):
             return None
@@ -144,6 +185,15 @@ def later_delivery(services: ExportServices, job: Job) -> Job | None:
 def _covers(run: Job, job: Job) -> bool:
     """Whether the window of a later run includes that of an earlier one, as far as they have windows."""
     return job.window_to is None or (run.window_to is not None and run.window_to >= job.window_to)
+
+
+def _overlaps(run: Job, job: Job) -> bool:
+    """Whether two increments share some of their windows. Then the earlier one is not repeated: windows are delivered
+    one behind the other, and the next run begins where the last delivered one ended."""
+    if run.window_to is None or job.window_to is None:
+        return False
+    begins_before = run.window_from is None or run.window_from < job.window_to
+    return begins_before and (job.window_from is None or job.window_from < run.window_to)
 
 
 def _registered(services: ExportServices, run_id: str) -> Job | None:
@@ -164,13 +214,14 @@ def tick(services: ExportServices, has_time: HasTime = no_limit) -> int:
     Returns:
         The number of runs started.
     """
-    started = 0
+    started, attended = 0, set[Due]()
     services.exports.index_some()
     for _ in range(PAGES_PER_MINUTE):
-        due = services.exports.due(services.clock.now())
+        due = [entry for entry in services.exports.due(services.clock.now()) if entry not in attended]
         for entry in due:
             if not has_time():
                 return started
+            attended.add(entry)
             started += _attend(services, entry)
         if not due:
             break
@@ -185,21 +236,28 @@ def _attend(services: ExportServices, due: Due) -> bool:
         if export.running is not None:
             if _resume(services, export):
                 pause = min(max(now - export.running.submitted_at, MIN_PAUSE), MAX_PAUSE)
-                services.exports.postpone(due, now + pause)
+                _postpone(services, due, now + pause)
         elif moment := due_at(export, now):
             name = f"{export.export_id}/{moment.isoformat()}"
             run = Run(derived_uuid(_NAMESPACE, name), now, SCHEDULER, occurrence=moment)
-            launch(services, services.exports.claim(export.export_id, run, "schedule"))
+            _claim_and_launch(services, export, run, "schedule", Act(RUN_SCHEDULE, SCHEDULER))
             return True
         else:  # the clock of the tick before was ahead, or a newer zone database moved the run
-            services.exports.postpone(due, now + MIN_PAUSE)
+            _postpone(services, due, now + MIN_PAUSE)
     except (Conflict, NotFound):  # unscheduled, run or deleted since it was listed
-        services.exports.postpone(due, now + MIN_PAUSE)
+        _postpone(services, due, now + MIN_PAUSE)
     except Exception:  # an export that cannot be started must not delay the others
         entry_failed("exports", exportId=due.export_id)
         attempts = due.attempts + 1
-        services.exports.postpone(due, now + min(timedelta(minutes=2 ** min(attempts, 6)), MAX_DELAY), attempts)
+        _postpone(services, due, now + pause_after(attempts, MAX_DELAY), attempts)
     return False
+
+
+def _postpone(services: ExportServices, due: Due, until: datetime, attempts: int = 0) -> None:
+    try:
+        services.exports.postpone(due, until, attempts)
+    except Exception:  # it stays due, and must not delay the others
+        entry_failed("exports", exportId=due.export_id)
 
 
 def due_at(export: Export, now: datetime) -> datetime | None:
@@ -210,15 +268,56 @@ def due_at(export: Export, now: datetime) -> datetime | None:
     return latest_due(schedule, handled, now)
 
 
+def _entry(services: ExportServices, act: Act | None, export: Export, run: Run | None = None) -> list[Action]:
+    job_id, parent_id = (None, None) if run is None else (run.job_id, run.retry_of)
+    entity, export_id = export.definition.entity, export.export_id
+    return services.audit.entry(act, entity=entity, exportId=export_id, jobId=job_id, parentJobId=parent_id)
+
+
+def _claim_and_launch(
+    services: ExportServices, export: Export, run: Run, action: str, act: Act | None, series: str = ""
+) -> Job:
+    """The job of a run that begins. Its entry in the audit trail is that of the claim: whoever dies after that, the
+    schedule goes on."""
+    entry = _entry(services, act, export, run)
+    return launch(services, services.exports.claim(export.export_id, run, action, entry, series))
+
+
 def launch(services: ExportServices, export: Export) -> Job:
     """Register and start the run that the export holds. A second call finds the same job.
 
+    A caller may stall at any moment. The job is therefore registered on condition that the export is as it was read:
+    else a run would be repeated that has ended and whose job is deleted, or one of an export that was unscheduled.
+
     Raises:
-        NotFound: the entity is gone.
+        Conflict: the run has ended, or the export was unscheduled before it began.
+        NotFound: the export, or the run that is repeated, was deleted.
     """
     run = export.running
-    if run is None:
-        raise Conflict("The run of this export has ended already.", export.allowed_actions())
+    while run is not None and export.running is not None and export.running.job_id == run.job_id:
+        if export.definition.is_periodic and export.status is ExportStatus.DRAFT and run.retry_of is None:
+            if (known := _registered(services, run.job_id)) is not None:
+                return known
+            services.exports.release(export)
+            raise Conflict("The export was unscheduled before its run began.", export.allowed_actions())
+        job, snapshot = _new_job(services, export, run)
+        try:
+            job, _ = services.jobs.register(job, snapshot, None, services.exports.is_unchanged(export))
+        except ChecksFailed:
+            export = services.exports.get(export.export_id)
+            continue
+        if not job.is_terminal:
+            start_execution(services, job)
+        return job
+    raise run_has_ended(export)
+
+
+def _new_job(services: ExportServices, export: Export, run: Run) -> tuple[Job, dict[str, Any]]:
+    """The job of a run, and the snapshot that it works from.
+
+    Raises:
+        NotFound: the run that it repeats was deleted.
+    """
     definition, entity_uid, series = export.definition, export.entity_uid, export.series
     if run.retry_of is not None:  # the export may have been edited since
         before = services.jobs.definition(run.retry_of)
@@ -251,10 +350,7 @@ def launch(services: ExportServices, export: Export) -> Job:
         "entity": None if entity is None or entity.uid != entity_uid else entity.to_document(),
         "setAside": list(export.set_aside),
     }
-    job, _ = services.jobs.register(job, snapshot)
-    if not job.is_terminal:
-        start_execution(services, job)
-    return job
+    return job, snapshot
 
 
 def file_name_of(definition: Definition, moment: datetime) -> str:
@@ -290,7 +386,7 @@ def fail_export(services: ExportServices, job_id: str) -> Job | None:
         note_end(services, job)
         return job
     code = failure_code(job)
-    return fail_run(services, job, code, _FAILURES[code])
+    return fail_run(services, job, code, _FAILURES[code] + failure_reason(job))
 
 
 def note_if_over(services: ExportServices, job_id: str) -> bool:
@@ -304,13 +400,20 @@ def note_if_over(services: ExportServices, job_id: str) -> bool:
 
 
 def note_end(services: ExportServices, job: Job) -> None:
-    """Note on the export that its run has ended, then announce it."""
+    """Note on the export that its run has ended, then announce it. A run whose definition is gone, or cannot be read,
+    moves no window."""
+    series, aside = "", None
     try:
         snapshot = services.jobs.definition(job.job_id)
+        aside = _left_aside(job, snapshot["export"]["destination"])
+        series = str(snapshot["series"])
     except NotFound:
-        services.exports.note_end(job, "", None)
-    else:
-        services.exports.note_end(job, str(snapshot["series"]), _left_aside(job, snapshot["export"]["destination"]))
+        pass
+    except Exception as error:
+        if passes(error):
+            raise
+        logger.exception("The definition of a run cannot be read")
+    services.exports.note_end(job, series, aside)
     services.outbox.publish(job)
 
 
@@ -319,7 +422,7 @@ def _left_aside(job: Job, destination: dict[str, Any]) -> dict[str, Any] | None:
     kind, progress = kind_of(destination), job.delivery or {}
     if job.status is not Status.FAILED or not isinstance(kind, DeliveredKind) or not kind.leaves_aside(progress):
         return None
-    return dataclasses.asdict(SetAside(job.job_id, destination, job.file_name, progress["name"]))
+    return dataclasses.asdict(SetAside(job.job_id, destination, job.file_name, progress["name"], job.entity))
 
 
 def snapshot_of(services: ExportServices, job_id: str) -> tuple[Definition, Entity | None, dict[str, Any]]:

@@ -12,10 +12,12 @@ from typing import Any
 from waybill.entities.fields import Field
 from waybill.entities.fieldtypes import TYPES, FieldType
 from waybill.tabular.jsonlines import NumberText, json_text
-from waybill.tabular.sheets import Digits
+from waybill.tabular.sheets import Digits, NoValue
 
 # Carries a JSON null for a field without missing values, unless the dialect has a null sequence.
 NULL_SYMBOL = "\u2400"
+# Stands before the text of a workbook's cell that has no value, where the field would take the text for one.
+NO_VALUE_MARK = "\u241a"
 
 Writer = Callable[[Any], str]
 
@@ -30,7 +32,7 @@ def sheet_writer(field: Field | None) -> Writer:
         if value is None:
             return empty
         if isinstance(value, str):
-            return value
+            return _without_value(value, field) if isinstance(value, NoValue) else value
         if isinstance(value, bool):
             return kind.cell_of_boolean(value, str(value).upper())
         if isinstance(value, float):
@@ -38,6 +40,26 @@ def sheet_writer(field: Field | None) -> Writer:
         return kind.cell_of_moment(value)
 
     return write
+
+
+def _without_value(text: NoValue, field: Field | None) -> str:
+    """The cell of a value that is none: text that the field refuses, with a mark where needed. The mark also has the
+    message say what is wrong with a formula."""
+    if field is None or (not text.startswith("=") and any(one.type == "type-error" for one in field.check(text)[1])):
+        return str(text)
+    return NO_VALUE_MARK + text
+
+
+def no_value_message(cell: str) -> str | None:
+    """What is wrong with a cell that has no value; None for any other cell."""
+    if not cell.startswith(NO_VALUE_MARK):
+        return None
+    if cell.startswith(NO_VALUE_MARK + "="):
+        return (
+            "The formula has no saved value. Open the workbook in a spreadsheet program, which calculates it, save it "
+            "and send it again."
+        )
+    return "The cell is marked as a number or a logical value and holds none."
 
 
 def json_writer(field: Field | None, null_sequence: str) -> Writer:

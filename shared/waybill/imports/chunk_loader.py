@@ -20,13 +20,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from itertools import compress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from waybill.aws.files import SourceChanged, Writer
+from waybill.entities.records import TOMBSTONE_SECONDS
 from waybill.entities.row_results import DUPLICATE_KEY, SOURCE_CHANGED, RowBlock, RowError, stopped
+from waybill.errors import FileUnreadable
 from waybill.imports.chunks import chunk_segments, reader_of
 from waybill.imports.deadline import RESERVE_SECONDS, Remaining, whole_invocation
 from waybill.imports.digests import DigestFile
+from waybill.imports.foreign_keys import OPTION, from_pairs
 from waybill.imports.job_files import checks_prefix, part_prefix
 from waybill.imports.modes import MODES
 from waybill.imports.plan_document import ImportPlan
@@ -43,6 +46,7 @@ from waybill.tabular.scan import Chunk
 
 if TYPE_CHECKING:
     from waybill.aws.files import Files
+    from waybill.imports.row_reader import RowReader
     from waybill.jobs.services import Services
 
 
@@ -98,7 +102,7 @@ def load_leased_chunk(
     Raises:
         Superseded: a newer attempt owns the chunk, or the job has ended.
     """
-    loader = _Loader(services, job, plan, chunk, attempt, remaining_seconds)
+    loader = _Loader(services, job, plan, chunk, attempt, remaining_seconds, gives_up=skip)
     begin = parts[-1] if parts else None
     start = _Tally(begin.next_row if begin else chunk.first_row, begin.next_byte if begin else chunk.start)
     part = len(parts)
@@ -145,8 +149,12 @@ class _Loader:
         chunk: Chunk,
         attempt: str,
         remaining_seconds: Remaining,
+        *,
+        gives_up: bool,
     ) -> None:
         self._services, self._job, self._plan, self._chunk = services, job, plan, chunk
+        # What ends the reading of the file for good. A key or a policy may be corrected while the step is repeated.
+        self._losses = (SourceChanged, FileUnreadable) if gives_up else (SourceChanged,)
         self._remaining_seconds = remaining_seconds
         self._policy = Policy.of(job)
         self._heartbeat = Heartbeat(services, job, chunk.number, attempt)
@@ -167,21 +175,21 @@ class _Loader:
         Raises:
             _Stop: the job is to stop; `stop` says what was written.
         """
-        losers = _read_losers(self._services, self._job, self._chunk.number) if self._policy.needs_precheck else {}
+        losers = self._losers()
         report = ChunkRejects(self._plan.rejects_format, outputs.rejects, outputs.error_log)
-        digests = DigestFile(self._plan.key_partitions)
+        digests, first_row = DigestFile(self._plan.key_partitions), tally.next_row
         self._sink = self._open_sink()
         try:
             for segment, row, count in self._segments(tally):
                 block = self._reader.read(segment, row, count, self._services.clock.now(), self._sink.wrapping)
-                self._reader.reject_keys(block, losers)
+                losers.reject_from(block, self._reader)
                 if self._policy.refuses_all:
                     block.stop_all()
                 limit = self._limit_row(tally, block)
                 if limit is not None:
                     block.stop(limit)
                 self._handed_in = row + count if limit is None else limit
-                self._sink.write(block.rows, block.texts, block.digests)
+                self._sink.write(block)
                 refused = self._sink.refused()
                 self._reader.reject_keys(block, refused)
                 self._refused |= refused
@@ -196,11 +204,28 @@ class _Loader:
                     tally.is_last = False
                     break
             self._sink.flush()
-        except SourceChanged:
+        except SourceChanged as error:
             self._sink.flush()
-            self._list_lost_source(tally, report)
+            self._list_lost_source(tally, report, error)
+        except FileUnreadable:
+            if tally.next_row == first_row:
+                raise
+            self._sink.flush()
+            tally.is_last = False  # what was read counts, whatever comes of the rest
         outputs.put_details(report, keys=digests if tally.imported else None)
         return tally, report
+
+    def _losers(self) -> _Losers:
+        """A job in which the deduplication failed writes nothing, so it needs none."""
+        if not (self._policy.needs_precheck and self._job.options.get("deduplicated")):
+            return _Losers({}, {})
+        files, bucket = self._services.files, self._services.settings.files_bucket
+        prefix = checks_prefix(self._job.job_id, self._chunk.number)
+        of_keys = {row: RowError(row, *rest) for row, *rest in json.loads(files.read(bucket, prefix + "losers"))}
+        has_references = self._job.options.get(OPTION)
+        return _Losers(
+            of_keys, from_pairs(json.loads(files.read(bucket, prefix + "dangling"))) if has_references else {}
+        )
 
     def _note_progress(self, tally: _Tally) -> None:
         """Report the progress up to the first row that may not be written: it holds even if the attempt dies."""
@@ -231,11 +256,11 @@ class _Loader:
         may_write = policy.writes and (self._job.options.get("deduplicated") or not policy.needs_precheck)
         if not may_write or not (asks_rest or known.lost):
             return known
-        losers = _read_losers(self._services, self._job, self._chunk.number) if policy.needs_precheck else {}
+        losers = self._losers()
         gap = longest_gap(self._services.settings.write_connections)
         search = ReadBack(self._services.dynamodb, self._reader, self._job, gap, self._heartbeat.check)
         first, end_row = min({known.handed_in, *known.lost}), None
-        with suppress(SourceChanged):
+        with suppress(*self._losses):
             for segment, row, count in self._segments(tally):
                 self._heartbeat.check()
                 if row + count <= first:
@@ -243,7 +268,7 @@ class _Loader:
                 if row >= known.handed_in and not asks_rest:
                     break
                 block = self._reader.read(segment, row, count, self._services.clock.now(), BatchSink.wrapping)
-                block.reject(losers)
+                losers.reject_from(block, self._reader)
                 block.reject(known.refused)
                 unsure = [asks_rest if at >= known.handed_in else at in known.lost for at in block.rows]
                 rows, keys = list(compress(block.rows, unsure)), list(compress(block.keys, unsure))
@@ -264,7 +289,7 @@ class _Loader:
         repeated keys were found before the load, such rows are rejected here. Otherwise the digests of the valid rows
         that are left are kept, for the finish to compare them with those of all imported rows.
         """
-        losers = _read_losers(self._services, self._job, self._chunk.number) if self._policy.needs_precheck else {}
+        losers = self._losers()
         report = ChunkRejects(self._plan.rejects_format, outputs.rejects, outputs.error_log)
         digests, left = DigestFile(self._plan.key_partitions), DigestFile(self._plan.key_partitions)
         try:
@@ -276,9 +301,9 @@ class _Loader:
                     is_left = [at >= written.handed_in or at in written.lost for at in block.rows]
                     left.add(list(compress(block.digests, is_left)), list(compress(block.rows, is_left)))
                 if is_rest:
-                    self._list_rest(self._reader.raw_rows(segment, row, count), losers, tally, report)
+                    self._list_rest(self._reader.raw_rows(segment, row, count), losers.of_keys, tally, report)
                 else:
-                    self._reader.reject_keys(block, losers)
+                    losers.reject_from(block, self._reader)
                     self._reader.reject_keys(block, written.refused)
                     if self._policy.refuses_all:
                         block.stop_all()
@@ -288,8 +313,8 @@ class _Loader:
                 if tally.next_row < self._end_row and self._is_to_pause(tally.next_row, written):
                     tally.is_last = False
                     break
-        except SourceChanged:
-            self._list_lost_source(tally, report)
+        except self._losses as error:
+            self._list_lost_source(tally, report, error)
         has_left = self._is_searched and tally.unprocessed > tally.lost
         outputs.put_details(report, keys=digests if tally.imported else None, left=left if has_left else None)
         return tally, report
@@ -371,28 +396,41 @@ class _Loader:
         if (target := self._reader.target) is not None:
             key_attribute = self._reader.key_attributes[0]
             return target_sink(mode, dynamodb, target, key_attribute, settings.write_connections, before_send)
-        now_seconds = int(self._services.clock.now().timestamp())
+        now = self._services.clock.now()
         return conditional_sink(
-            mode, dynamodb, self._reader.table, self._job.job_id, now_seconds, settings.write_connections, before_send
+            mode,
+            dynamodb,
+            self._reader.table,
+            self._job.job_id,
+            self._reader.stamps(now),
+            int(now.timestamp()) + TOMBSTONE_SECONDS,
+            settings.write_connections,
+            before_send,
         )
 
-    def _list_lost_source(self, tally: _Tally, report: ChunkRejects) -> None:
-        """List the remaining rows by number, with empty cells: their text is gone."""
+    def _list_lost_source(self, tally: _Tally, report: ChunkRejects, error: Exception) -> None:
+        """List the remaining rows by number, with empty cells: their text is gone, or cannot be read any more."""
         message = "The file was overwritten or deleted while it was imported."
+        if isinstance(error, FileUnreadable):
+            message = f"The file could not be read any more. {error.detail}"
         for row in self._chunk.data_rows(tally.next_row):
             report.reject(self._plan.empty_row, [RowError.whole(row, SOURCE_CHANGED, message)])
             tally.unprocessed += 1
             tally.lost += 1
         tally.next_row, tally.next_byte = self._end_row, self._chunk.end
-        tally.failure, tally.is_last = SOURCE_CHANGED, True
+        tally.failure, tally.is_last = "source-error" if isinstance(error, FileUnreadable) else SOURCE_CHANGED, True
 
 
-def _read_losers(services: Services, job: Job, chunk: int) -> dict[int, RowError]:
-    """The rows of a chunk that the deduplication rejects. A job in which it failed writes nothing, so it needs none."""
-    if not job.options.get("deduplicated"):
-        return {}
-    data = services.files.read(services.settings.files_bucket, checks_prefix(job.job_id, chunk) + "losers")
-    return {row: RowError(row, *rest) for row, *rest in json.loads(data)}
+class _Losers(NamedTuple):
+    """The rows of a chunk that the deduplication rejects: for their keys and unique values, and for the records that
+    they name (foreign keys as bits)."""
+
+    of_keys: dict[int, RowError]
+    dangling: dict[int, int]
+
+    def reject_from(self, block: RowBlock, reader: RowReader) -> None:
+        reader.reject_keys(block, self.of_keys)
+        reader.reject_dangling(block, self.dangling)
 
 
 class _PartFiles:

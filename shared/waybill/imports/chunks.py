@@ -65,7 +65,7 @@ def read_rows_again(
     """The wanted rows, read again: (chunk number, row, its block, its place among the block's good rows).
 
     Args:
-        now: stamped on the records as the time of writing.
+        now: stamped on the records of a target table as the time of writing.
         on_segment: called before each segment, to keep the caller's lease and check its time.
 
     Raises (while iterating):

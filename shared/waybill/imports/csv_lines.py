@@ -3,15 +3,39 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from functools import partial
+from typing import Any, NamedTuple
 
+from waybill.entities.header import HeaderMatch, HeaderMismatch
+from waybill.errors import JobFailed
 from waybill.imports.cells import json_writer, sheet_writer
 from waybill.tabular.dialect import Dialect
 from waybill.tabular.labels import LabelReader
+from waybill.tabular.sheets import bad_workbook
 
 _STREAM_CHARS = 64 * 1024
 _BLANK = "\n"
+# Begins the lines that are no rows, of sheets that follow another one: a comment that no text of a cell begins with.
+NOT_A_ROW = "\x02\x03\x02\x03"
+# Each blank row is rejected, and one cell in the last row of a sheet makes a million of them.
+MAX_BLANK_ROWS = 50_000
+MAX_BLANK_SHARE = 10
+
+
+class SheetTable(NamedTuple):
+    """A sheet as it is read; of several, the dialect has a `comment_char`."""
+
+    name: str
+    dialect: Dialect
+    rows: Iterator[tuple[int, list[Any]]]
+
+
+class SheetLines(NamedTuple):
+    """What the lines of a sheet end with: the number of its last row, and its labels, None without a header."""
+
+    last_row: int
+    labels: list[str] | None
 
 
 def sheet_as_csv(
@@ -19,36 +43,126 @@ def sheet_as_csv(
     dialect: Dialect,
     field_names: Sequence[str],
     writers_for: Callable[[list[str]], list[Callable[[Any], str]]],
-) -> Iterator[str]:
-    """The rows of a sheet, which may leave some out, as lines of CSV."""
+    order_of: Callable[[list[str]], list[int | None]] | None = None,
+) -> Generator[str, None, SheetLines]:
+    """The rows of a sheet, which may leave some out, as lines of CSV.
+
+    Args:
+        order_of: of a sheet whose rows follow those of another: labels → its columns, in the order of the other's. The
+            lines up to its header are comments.
+
+    Raises (while iterating):
+        JobFailed: `format-error`, it has many blank rows between few others.
+    """
     as_shown = sheet_writer(None)
     reader = LabelReader(dialect, field_names)
     line = _line_writer()
+    not_a_row = f"{dialect.comment_char}{_BLANK}"
     writers: list[Callable[[Any], str]] | None = None
+    order: list[int | None] | None = None
     next_row = 1
+    blank_rows = filled_rows = 0
     for number, values in rows:
+        width = len(reader.labels) if reader.is_done else 0
+        # An empty text behind the last label says no more than an empty cell.
+        while values and (values[-1] is None or (values[-1] == "" and len(values) > width)):
+            values.pop()
+        if not values and reader.is_done:  # as one that is left out: whether it counts depends on what follows
+            continue
+        filled_rows += bool(values)
         while not reader.is_done and next_row < number:
             reader.take(next_row, [])
             next_row += 1
-            yield _BLANK
+            yield not_a_row if order_of else _BLANK
         if number > next_row:
+            blank_rows += number - next_row
+            if blank_rows > MAX_BLANK_ROWS and blank_rows > MAX_BLANK_SHARE * filled_rows:
+                reason = f"over {MAX_BLANK_ROWS:,} of its rows are blank, most of them; delete the rows without cells"
+                raise bad_workbook(reason, number)
             yield _BLANK * (number - next_row)
         next_row = number + 1
-        while values and values[-1] is None:
-            values.pop()
         first = as_shown(values[0]) if values else ""
         if dialect.comment_char and first.startswith(dialect.comment_char):
             if not reader.is_done:
                 reader.take(number, [*map(as_shown, values)], is_comment=True)
-            yield dialect.comment_char + _BLANK
+            yield not_a_row
         elif not reader.is_done:
             cells = [*map(as_shown, values)]
             reader.take(number, cells)
-            yield line(cells)
+            yield not_a_row if order_of else line(cells)
         else:
             if writers is None:
-                writers = writers_for(reader.labels)
-            yield line(_sheet_cells(values, writers, as_shown)) if values else _BLANK
+                writers, order = writers_for(reader.labels), order_of(reader.labels) if order_of else None
+            cells = _sheet_cells(values, writers, as_shown)
+            if order is not None:
+                cells = ["" if at is None else cells[at] for at in order] + cells[len(writers) :]
+            yield line(cells)
+    return SheetLines(next_row - 1, reader.labels if reader.is_done else None)
+
+
+def labels_of(rows: Sequence[tuple[int, list[Any]]], dialect: Dialect, field_names: Sequence[str]) -> list[str] | None:
+    """The labels of a sheet that begins with these rows; None where the header is further down.
+
+    Raises:
+        JobFailed: the header cannot be one.
+    """
+    lines = sheet_as_csv(iter(rows), dialect, field_names, lambda labels: [str] * len(labels))
+    while True:
+        try:
+            next(lines)
+        except StopIteration as end:
+            found: SheetLines = end.value
+            return found.labels
+
+
+class SheetsAsCsv:
+    """The rows of one sheet or several as lines of CSV, as if they were one sheet with the header of the first.
+
+    `begun` has the number of the first row of each sheet, with its name.
+    """
+
+    def __init__(self, field_names: Sequence[str], match: Callable[[list[str]], HeaderMatch]) -> None:
+        self._field_names, self._match = field_names, match
+        self.begun: list[tuple[int, str]] = []
+
+    def lines(self, sheets: Iterable[SheetTable]) -> Iterator[str]:
+        """
+        Raises (while iterating):
+            JobFailed: a header does not fit, or not that of the first sheet.
+            HeaderMismatch: that of the first sheet does not fit.
+        """
+        first_row = 1
+        labels: list[str] | None = None
+        for name, dialect, rows in sheets:
+            self.begun.append((first_row, name))
+            order_of = None if labels is None else partial(self._order, name, labels)
+            ended = yield from sheet_as_csv(rows, dialect, self._field_names, self._writers, order_of)
+            if labels is None and ended.labels is None:
+                return  # the scan says what is missing
+            labels = labels or ended.labels
+            first_row += ended.last_row
+
+    def _writers(self, labels: list[str]) -> list[Callable[[Any], str]]:
+        fields = {column.position: column.field for column in self._match(labels).columns}
+        return [sheet_writer(fields.get(position)) for position in range(len(labels))]
+
+    def _order(self, name: str, first_labels: list[str], labels: list[str]) -> list[int | None]:
+        try:
+            first, own = self._match(first_labels), self._match(labels)
+        except HeaderMismatch as mismatch:
+            raise JobFailed(
+                mismatch.errors[0].type, f'The header of sheet "{name}" does not fit: {mismatch}.'
+            ) from None
+        fields = {column.field.name: column.position for column in own.columns}
+        expected = {column.position: column.field.name for column in first.columns}
+        if set(expected.values()) != fields.keys():
+            what = f'The header of sheet "{name}" has other fields than that of sheet "{self.begun[0][1]}".'
+            raise JobFailed("incorrect-label", f"{what} Sheets that are imported together need the same ones.")
+        others = {labels[position]: position for position in reversed(own.ignored)}
+        return [
+            fields[expected[position]] if position in expected else others.get(label)
+            for position, label in enumerate(first_labels)
+        ]
 
 
 def _sheet_cells(values: list[Any], writers: list[Callable[[Any], str]], as_shown: Callable[[Any], str]) -> list[str]:

@@ -214,9 +214,15 @@ class DuplicateSearch:
             yield from map(json.loads, lines)
 
 
-def earlier_rows(rows: Sequence[Found]) -> Iterator[Loser]:
-    """The losers among the valid rows of one key: all but the last."""
-    *earlier, winner = rows
+def earlier_rows(rows: Sequence[Found], dangling: Container[int] = ()) -> Iterator[Loser]:
+    """The losers among the valid rows of one key: all before the last.
+
+    Args:
+        dangling: rows that name no record. They replace no other row; but one that another row replaces must not be
+            imported later, when the record is there.
+    """
+    last = max((at for at, found in enumerate(rows) if found.row not in dangling), default=0)
+    *earlier, winner = rows[: last + 1]
     message = f"Row {winner.number} has the same key and replaces this row."
     for found in earlier:
         yield Loser(found.error(DUPLICATE_KEY, message), found.raw, found.is_left)

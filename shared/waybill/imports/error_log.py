@@ -78,10 +78,11 @@ def _parse(data: bytes, limit: int, final: bool) -> list[tuple[dict[str, Any], i
     lines = list(io.StringIO(whole.decode("utf-8"), newline=""))
     ends = [0, *accumulate(len(line.encode()) for line in lines)]
     reader = csv.reader(lines)
-    return [(_item(row), ends[reader.line_num]) for row in islice(reader, limit)]
+    return [(error_item(row), ends[reader.line_num]) for row in islice(reader, limit)]
 
 
-def _item(row: list[str]) -> dict[str, Any]:
+def error_item(row: list[str]) -> dict[str, Any]:
+    """A line of the log, by its cells, as the API shows it."""
     number, field_number, name, error_type, cell, message = row
     return {
         "rowNumber": int(number) if number else None,

@@ -15,7 +15,6 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
 from json.encoder import encode_basestring as quote
@@ -24,21 +23,22 @@ from typing import TYPE_CHECKING
 from waybill.aws.dynamodb import BatchWriter
 from waybill.aws.files import NotDeleted, SourceChanged
 from waybill.entities.row_results import DUPLICATE_KEY, SOURCE_CHANGED, RowError
+from waybill.errors import FileUnreadable
 from waybill.ids import new_token
+from waybill.imports.abandon import abandon_import
 from waybill.imports.chunk_loader import load_leased_chunk
 from waybill.imports.chunks import read_rows_again, reader_of
 from waybill.imports.deadline import OutOfTime, Remaining, check_time, whole_invocation
 from waybill.imports.digests import RangeReader
 from waybill.imports.duplicates import DuplicateSearch, Found, Loser, earlier_rows
-from waybill.imports.error_log import write_error_log
 from waybill.imports.job_files import part_prefix
 from waybill.imports.plan_document import ImportPlan, read_plan
 from waybill.imports.policy import Policy
-from waybill.imports.register import fail_import, start_next
+from waybill.imports.register import start_next
 from waybill.imports.rejects import RejectsIndex
 from waybill.imports.result_files import join_result_files
 from waybill.imports.row_reader import RowReader
-from waybill.jobs.giving_up import INTERNAL_ERROR, failure_code
+from waybill.jobs.giving_up import INTERNAL_ERROR, failure_code, failure_reason
 from waybill.jobs.leases import FINISH, WRITE_TIMEOUT_SECONDS, Heartbeat, lease_chunk
 from waybill.jobs.ledger import LedgerEntry, owns
 from waybill.jobs.model import Counts, Job, Outcome, Status, finished, job_prefix
@@ -47,28 +47,25 @@ if TYPE_CHECKING:
     from waybill.jobs.services import Services
 
 WINNERS_PER_CHECK = 2_000
-# Stamped on rows that are read again; the time of writing replaces it in those that are written.
+#: The folders of a job's files that nobody needs once it has ended.
+_DETAILS = ("chunks/", "checks/", "finish/")
+# Stamped on rows of a target table that are read again; the time of writing replaces it in those that are written.
 _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 _MESSAGES = {
     SOURCE_CHANGED: "The file was overwritten or deleted while it was imported.",
+    "source-error": "The file could not be read any more while it was imported; the rejects file lists the rows that "
+    "were not imported, and the error log says why.",
     "rejected-rows": "{counts.rejected:,} of {counts.total:,} rows are bad, and all-or-nothing then imports none.",
+    "too-large": "The rows of the file name more than a million records of their own entity that are not in the table. "
+    "Import the file in parts, the records that are named first.",
     "internal-error": "A step of the import failed repeatedly; the rejects file lists the rows that were not imported.",
     "timed-out": "A step of the import failed for more than an hour; the rejects file lists the rows that were not "
     "imported.",
 }
-_UNPLANNED = {
-    "internal-error": "Waybill failed repeatedly to read the file. Nothing was imported; relaunch the import. If it "
-    "fails again, give the job's id to your administrator.",
-    "timed-out": "Waybill could not read the file for more than an hour. Nothing was imported; relaunch the import.",
-}
-_ABANDONED = (
-    "Waybill cannot read what it noted about this import. {counts.imported:,} of {counts.total:,} rows were counted as "
-    "imported; which of the others are in the table is not known. Import the file again."
-)
 
 
 class _SourceGone(Exception):
-    """The file is no longer the one that was planned."""
+    """The file is no longer the one that was planned, or the job is given up because it cannot be read."""
 
 
 def finish_import(
@@ -93,52 +90,19 @@ def finish_import(
     if not job.is_terminal:
         failure = failure and failure_code(job, failure)
         plan = read_plan(services, job_id)
-        if plan is None or job.counts.total is None:
-            code = failure or "internal-error"
-            return fail_import(services, job, [RowError.whole(None, code, _UNPLANNED[code])])
+        if job.counts.total is None:
+            return abandon_import(services, job_id, failure or INTERNAL_ERROR, remaining_seconds)
+        if plan is None:  # it was deleted; no outage explains that
+            return abandon_import(services, job_id, remaining_seconds=remaining_seconds)
         try:
             job = _finish_planned(services, job, plan, failure, remaining_seconds)
         except OutOfTime:
             return job
-    for details in ("chunks/", "checks/", "finish/"):
+    if job.chunks != 1:  # of one chunk they are small, and S3 bills the listing
         with suppress(NotDeleted):  # retention deletes all files of the job
-            services.files.delete_prefix(services.settings.files_bucket, job_prefix(job_id) + details)
+            services.files.delete_prefix(services.settings.files_bucket, job_prefix(job_id), _DETAILS)
     start_next(services, job.entity_uid)
     return job
-
-
-def abandon_import(services: Services, job_id: str) -> Job | None:
-    """End an import that `finish_import` cannot end, because what Waybill noted about it cannot be read: FAILED, with
-    the rows that were counted so far and without a rejects file.
-
-    Returns:
-        The job; None when it is gone.
-    """
-    job = services.jobs.find(job_id)
-    if job is None or job.is_terminal:
-        return job
-    total, counted = job.counts.total or 0, job.counts.imported + job.counts.rejected
-    if total == 0:
-        return fail_import(services, job, [RowError.whole(None, INTERNAL_ERROR, _UNPLANNED[INTERNAL_ERROR])])
-    left = total - counted
-    counts = replace(job.counts, unprocessed=left, lost=job.counts.rejected + left - job.counts.repeated)
-    message = _ABANDONED.format(counts=counts)
-    write_error_log(
-        services.files, services.settings.files_bucket, job_id, [RowError.whole(None, INTERNAL_ERROR, message)]
-    )
-    ended = finished(
-        job,
-        Status.FAILED,
-        counts,
-        services.clock.now(),
-        services.jobs.retention,
-        error_code=INTERNAL_ERROR,
-        error_message=message,
-        has_error_log=True,
-    )
-    stored = services.jobs.finish(ended, job.status)
-    start_next(services, job.entity_uid)
-    return stored
 
 
 def _finish_planned(
@@ -162,10 +126,12 @@ def _finish_planned(
     left = _RowsLeft(services, job, entries)
     search = None
     if plan.key_partitions and not policy.needs_precheck:
-        search = _search(services, job, plan, entries, left, tick)
+        losses = (SourceChanged, FileUnreadable) if failure else (SourceChanged,)
+        reader = reader_of(services, job, plan)
+        search = _search(services, job, plan, reader, entries, left, tick, losses)
     try:
         if search is not None:
-            write_winners(services, job, plan, search, left, heartbeat, tick)
+            write_winners(services, plan, reader, search, left, heartbeat, tick)
         counts, lost_late = _counts(job, entries, search.losers() if search else ())
         has_rejects = bool(counts.rejected or counts.unprocessed)
         if has_rejects:
@@ -175,7 +141,7 @@ def _finish_planned(
             search.keep()
         raise
     failure = next((entry.failure for entry in entries if entry.failure), failure)  # a part knows the cause
-    if lost_late:
+    if lost_late and failure != "source-error":
         failure = SOURCE_CHANGED
     if policy.refuses_all and job.stop_reason != "USER":  # an accepted Stop is kept; either way no row is imported
         failure = "rejected-rows"
@@ -186,11 +152,11 @@ def _finish_planned(
         services.clock.now(),
         services.jobs.retention,
         error_code=failure,
-        error_message=_MESSAGES[failure].format(counts=counts) if failure else None,
+        error_message=_MESSAGES[failure].format(counts=counts) + failure_reason(job) if failure else None,
         has_rejects=has_rejects,
         has_error_log=has_rejects,
     )
-    heartbeat.send()
+    heartbeat.check()  # what is remembered is no other attempt's
     if ended.outcome is Outcome.SUCCESS and not job.dry_run:
         services.duplicates.remember(job, plan.sha256)
     return services.jobs.finish(ended, Status.IN_PROGRESS, owns(FINISH, attempt))
@@ -243,12 +209,18 @@ def _search(
     services: Services,
     job: Job,
     plan: ImportPlan,
+    reader: RowReader,
     entries: Sequence[LedgerEntry],
     left: _RowsLeft,
     tick: Callable[[], None],
+    losses: tuple[type[Exception], ...],
 ) -> DuplicateSearch:
-    """The search for valid rows with equal keys, imported or left over."""
-    bucket, reader, form = services.settings.files_bucket, reader_of(services, job, plan), plan.rejects_format
+    """The search for valid rows with equal keys, imported or left over.
+
+    Args:
+        losses: what ends the reading of the file for good.
+    """
+    bucket, form = services.settings.files_bucket, plan.rejects_format
 
     def key_reader(entry: LedgerEntry, name: str) -> RangeReader:
         key = part_prefix(job.job_id, entry.chunk, entry.part, entry.attempt) + name
@@ -266,7 +238,7 @@ def _search(
                 raw = block.raw(row)
                 place, text = reader.key_place(raw), block.texts[at].decode()
                 yield chunk, Found(row, form.row_number(row, raw), block.keys[at], *place, text, raw, left.has(row))
-        except SourceChanged:
+        except losses:
             raise _SourceGone from None
 
     reads = [key_reader(entry, "keys") for entry in entries if entry.imported]
@@ -278,8 +250,8 @@ def _search(
 
 def write_winners(
     services: Services,
-    job: Job,
     plan: ImportPlan,
+    reader: RowReader,
     search: DuplicateSearch,
     left: _RowsLeft,
     heartbeat: Heartbeat,
@@ -300,7 +272,6 @@ def write_winners(
     Raises:
         OutOfTime: the search can be saved.
     """
-    reader = reader_of(services, job, plan)
     try:
         for batch in search.batches():
             groups = [rows for rows in map(_up_to_winner, batch) if len(rows) > 1]
@@ -381,7 +352,7 @@ class _RowsLeft:
 
 
 def _stamped(texts: Sequence[str], reader: RowReader, now: datetime) -> list[bytes]:
-    """The requests with the time at which they are sent, by which incremental exports find records."""
+    """The requests with the time at which they are sent, where the table is a target."""
     old, new = reader.stamps(_NO_TIME), reader.stamps(now)
     changes = [(f"{quote(name)}:{old[name]}", f"{quote(name)}:{new[name]}") for name in old if old[name] != new[name]]
     for before, after in changes:

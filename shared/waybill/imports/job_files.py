@@ -6,6 +6,9 @@ jobs/{id}/checks/…                             what the precheck and the dedup
 jobs/{id}/chunks/{chunk}/{attempt}/{part}/…    rejects, error log, index, summary of a part, digests of its keys
 jobs/{id}/finish/…                             how far the finish came
 jobs/{id}/rejects.csv, error-log.csv, summary.json
+jobs/{id}/rejects.json                         how the rejects file is read
+jobs/{id}/source/{attempt}                     the source of a relaunched import, made of the files of the job before
+jobs/{id}/taking.json                          how far that came
 """
 
 from __future__ import annotations
@@ -34,6 +37,19 @@ def part_prefix(job_id: str, chunk: int, part: int, attempt: str) -> str:
 
 def rejects_key(job_id: str) -> str:
     return f"{job_prefix(job_id)}rejects.csv"
+
+
+def rejects_form_key(job_id: str) -> str:
+    return f"{job_prefix(job_id)}rejects.json"
+
+
+def made_source_prefix(job_id: str) -> str:
+    """Prefix of the source that attempts make of the files of the job before."""
+    return f"{job_prefix(job_id)}source/"
+
+
+def taking_key(job_id: str) -> str:
+    return f"{job_prefix(job_id)}taking.json"
 
 
 def error_log_key(job_id: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from waybill.entities.expected import ExpectedTable
 from waybill.entities.header import HeaderMatch, HeaderMismatch, match_header
 from waybill.entities.row_results import RowError
 from waybill.imports.conversion import ConversionRequest
@@ -13,10 +14,15 @@ from waybill.imports.modes import MODES
 from waybill.imports.source_object import ObjectVersion
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from waybill.entities.model import Entity
     from waybill.entities.schema import Schema
     from waybill.jobs.model import Job
     from waybill.jobs.services import Services
+
+FIELDS_CLEARED = "fields-cleared"
+_SHOWN_FIELDS = 10
 
 
 def source_of(job: Job) -> ObjectVersion:
@@ -26,6 +32,7 @@ def source_of(job: Job) -> ObjectVersion:
 
 def conversion_request(services: Services, job: Job, entity: Entity, schema: Schema) -> ConversionRequest:
     """How to read a job's file. The job's own options come before the entity's."""
+    match = partial(match_labels, schema, entity, job)
     return ConversionRequest(
         version=source_of(job),
         file_name=job.file_name or "",
@@ -35,9 +42,21 @@ def conversion_request(services: Services, job: Job, entity: Entity, schema: Sch
         chunk_bytes=services.settings.chunk_bytes,
         schema=schema,
         renames=renames_of(entity, job),
-        match=partial(match_labels, schema, entity, job),
+        match=match,
         is_whole_record=MODES[job.mode].shape == "put",
+        expected=ExpectedTable(schema, renames_of(entity, job), match),
+        words=expected_words(entity, job),
     )
+
+
+def expected_words(entity: Entity, job: Job) -> set[str]:
+    """Labels and values that the entity's files may contain: evidence of the encoding of one."""
+    words = set(renames_of(entity, job))
+    for field in entity.schema["fields"]:
+        values = [field["name"], *(field.get("constraints") or {}).get("enum", ())]
+        values += [*field.get("trueValues", ()), *field.get("falseValues", ()), *field.get("values", ())]
+        words.update(value for value in values if isinstance(value, str))
+    return words
 
 
 def match_labels(schema: Schema, entity: Entity, job: Job, labels: list[str]) -> HeaderMatch:
@@ -47,6 +66,25 @@ def match_labels(schema: Schema, entity: Entity, job: Job, labels: list[str]) ->
         HeaderMismatch: the header does not fit the schema.
     """
     return match_header(schema, labels, renames_of(entity, job), required=MODES[job.mode].labels)
+
+
+def cleared_fields(job: Job, match: HeaderMatch, unnamed: Sequence[str]) -> dict[str, str]:
+    """The warning `fields-cleared`, by its code: whole records replace those that exist, and the file lacks fields.
+
+    Args:
+        unnamed: fields that have a label, but no value in any line (`ConvertedFile.unnamed`).
+    """
+    names = [*(field.name for field in match.absent), *unnamed]
+    if not names or not MODES[job.mode].clears_absent:
+        return {}
+    shown = ", ".join(names[:_SHOWN_FIELDS])
+    shown = f"{shown} and {len(names) - _SHOWN_FIELDS} more" if len(names) > _SHOWN_FIELDS else shown
+    may = "would lose" if job.dry_run else "may have lost"
+    message = (
+        f"The file lacks these fields: {shown}. The mode {job.mode} writes whole records, so those that existed {may} "
+        "their values there. The mode merge leaves them as they stand."
+    )
+    return {FIELDS_CLEARED: message}
 
 
 def header_errors(mismatch: HeaderMismatch, row: int) -> list[RowError]:

@@ -39,6 +39,7 @@ class Mode:
             requirement the precheck asks the table for every key.
         labels: the labels that a header needs; see `waybill.entities.header.match_header`.
         needs_primary_key: whether only an entity with a primary key can be imported in this mode.
+        creates: whether an update makes the record where there is none.
     """
 
     name: str
@@ -47,6 +48,12 @@ class Mode:
     requires: Literal["present", "absent"] | None = None
     labels: RequiredLabels = "schema"
     needs_primary_key: bool = False
+    creates: bool = False
+
+    @property
+    def clears_absent(self) -> bool:
+        """Whether fields that the file lacks are lost in records that exist: whole records replace them."""
+        return self.shape == "put" and self.requires != "absent"
 
     @property
     def is_batched(self) -> bool:
@@ -55,7 +62,10 @@ class Mode:
 
     @property
     def is_update(self) -> bool:
-        """Whether a row is an update of some attributes (UpdateItem); its text then brings its own condition."""
+        """Whether a row is an update of some attributes (UpdateItem); its text then brings its own condition, if any.
+
+        Only such a row can leave a field as it stands, so only here does `blanks` have a meaning.
+        """
         return self.shape == "update"
 
     @property
@@ -75,6 +85,13 @@ MODES: dict[str, Mode] = {
     for mode in (
         Mode("upsert", "writes the whole record, new or not"),
         Mode("insert", "writes the whole record where there is none", requires="absent"),
+        Mode(
+            "merge",
+            "changes the file's columns, and creates the record where there is none",
+            shape="update",
+            labels="required",
+            creates=True,
+        ),
         Mode(
             "update",
             "changes the file's columns of records that exist",

@@ -14,7 +14,7 @@ from waybill.entities.model import check_columns, check_dialect, check_encoding
 from waybill.imports.modes import DEFAULT_MODE, MODES
 from waybill.tabular.dialect import MEMBERS as DIALECT_MEMBERS
 from waybill.validation import Problems
-from waybill.wire.jobs import ON_ERROR
+from waybill.wire.jobs import BLANKS, ON_ERROR
 
 if TYPE_CHECKING:
     from waybill.jobs.model import Job
@@ -34,6 +34,7 @@ class ImportOptions:
     dialect: Mapping[str, Any] | None = None
     columns: Mapping[str, str] | None = None
     unescape_formulas: bool = False
+    blanks: str = "clear"
 
     @classmethod
     def of(cls, job: Job) -> ImportOptions:
@@ -47,6 +48,7 @@ class ImportOptions:
             dialect=job.options.get("dialect"),
             columns=job.options.get("columns"),
             unescape_formulas=bool(job.options.get("unescapeFormulas")),
+            blanks=job.blanks,
         )
 
     def to_document(self) -> dict[str, Any]:
@@ -61,6 +63,7 @@ class ImportOptions:
             "dialect": None if given is None else {name: given[name] for name in given if name in DIALECT_MEMBERS},
             "columns": None if self.columns is None else dict(self.columns),
             "unescapeFormulas": self.unescape_formulas,
+            "blanks": self.blanks if MODES[self.mode].is_update else None,
         }
         return {name: value for name, value in values.items() if value is not None}
 
@@ -73,6 +76,18 @@ def check_mode(value: object, primary_key: Sequence[str], path: str, problems: P
     if problem := MODES[value].problem_with(primary_key):
         problems.append((path, problem))
     return value
+
+
+def check_blanks(value: object, mode: object, path: str, problems: Problems) -> str:
+    """What a missing value does. To keep fields is refused in modes that write whole records, or none: they cannot."""
+    if value not in BLANKS:
+        problems.append((path, f"must be one of {', '.join(BLANKS)}"))
+        return BLANKS[0]
+    known = MODES.get(mode) if isinstance(mode, str) else None
+    if value == "keep" and known is not None and not known.is_update:
+        able = " or ".join(each.name for each in MODES.values() if each.is_update)
+        problems.append((path, f"keep needs the mode {able}"))
+    return str(value)
 
 
 def check_on_error(value: object, path: str, problems: Problems) -> str:
@@ -111,6 +126,7 @@ def options_from_metadata(metadata: Mapping[str, str], primary_key: Sequence[str
         encoding=check_encoding(metadata.get("encoding"), "encoding", problems),
         dialect=check_dialect(_json(metadata, "dialect", problems), "dialect", problems),
         columns=_columns(metadata, problems),
+        blanks=check_blanks(metadata.get("blanks", "clear"), metadata.get("mode", DEFAULT_MODE), "blanks", problems),
     )
     for name, problem in problems:
         raise MetadataError(f"Object metadata: {name} {problem}.")

@@ -9,12 +9,13 @@ from waybill.entities.header import HeaderMismatch
 from waybill.entities.model import Entity, Right
 from waybill.entities.row_results import RowError
 from waybill.entities.schema import parse_schema
-from waybill.errors import JobFailed, NotItsTurn
+from waybill.errors import FileUnreadable, JobFailed, NotItsTurn
+from waybill.imports.child_source import take_source
 from waybill.imports.conversion import Conversion, ConvertedFile
 from waybill.imports.deadline import OutOfTime, Remaining, whole_invocation
 from waybill.imports.digests import partitions_for
 from waybill.imports.job_files import converted_key, plan_key
-from waybill.imports.job_source import conversion_request, header_errors, match_labels, source_of
+from waybill.imports.job_source import cleared_fields, conversion_request, header_errors, match_labels, source_of
 from waybill.imports.plan_document import ImportPlan, read_plan
 from waybill.imports.policy import Policy
 from waybill.imports.register import fail_import
@@ -36,7 +37,8 @@ def plan_import(services: Services, job_id: str, remaining_seconds: Remaining = 
 
     Returns:
         `{"outcome": "planned", "bucket", "planKey", …}`, `{"outcome": "failed"}`, or
-        `{"outcome": "waiting"}` while another import of the entity is running.
+        `{"outcome": "waiting"}` while another import of the entity is running, or `{"outcome": "more"}` where the
+        source of a relaunch took its time: the next invocation goes on.
 
     Raises:
         Superseded: the job has ended.
@@ -48,13 +50,20 @@ def plan_import(services: Services, job_id: str, remaining_seconds: Remaining = 
         return {"jobId": job_id, "outcome": "waiting"}
     stored = read_plan(services, job_id) if job.counts.total is not None else None
     if stored is not None:  # a restarted execution goes on with the chunks that the ledger knows
-        return _planned(services, job, stored)
+        return {**_planned(services, job, stored), "isResumed": True}
     if not _starter_still_may(services, job):
         message = (
             f"{job.started_by} started this import and may no longer import into {job.entity}, so nothing was read. "
             "Somebody who may can relaunch it."
         )
         return _fail(services, job, [RowError.whole(None, NO_PERMISSION, message)], None)
+    try:
+        ready = take_source(services, job, remaining_seconds)
+    except JobFailed as failure:
+        return _fail(services, job, [RowError.whole(failure.row_number, failure.job_code, failure.detail)], None)
+    if ready is None:
+        return {"jobId": job_id, "outcome": "more"}
+    job = ready
     entity = Entity.from_document(services.jobs.definition(job_id))
     schema = parse_schema(entity.schema)
     conversion = Conversion(services.files, conversion_request(services, job, entity, schema), remaining_seconds)
@@ -62,7 +71,7 @@ def plan_import(services: Services, job_id: str, remaining_seconds: Remaining = 
     try:
         found = _read_file(conversion)
         header_row = found.scan.header_row or HEADER_ROW
-        match_labels(schema, entity, job, found.scan.labels)
+        match = match_labels(schema, entity, job, found.scan.labels)
         duplicate_of = _earlier_import(services, job, found.sha256)
         if duplicate_of is not None and entity.refuse_duplicates:
             raise JobFailed("duplicate-file", f"The same content was imported before, by job {duplicate_of}.")
@@ -72,21 +81,13 @@ def plan_import(services: Services, job_id: str, remaining_seconds: Remaining = 
         error = RowError.whole(failure.row_number, failure.job_code, failure.detail)
         return _fail(services, job, [error], conversion.detected, duplicate_of)
     bucket = services.settings.files_bucket
-    plan = ImportPlan(
-        source=ObjectVersion(bucket, converted_key(job_id), None) if found.is_converted else source_of(job),
-        labels=found.scan.labels,
-        header=found.scan.header,
-        chunks=found.scan.chunks,
-        encoding=found.encoding,
-        bom=found.bom,
-        sha256=found.sha256,
-        dialect=found.dialect,
-        key_partitions=partitions_for(found.scan.rows) if schema.primary_key else 0,
-        text_encoding=found.text_encoding,
-        format=found.format,
-    )
+    source = ObjectVersion(bucket, converted_key(job_id), None) if found.is_converted else source_of(job)
+    plan = found.plan(source, partitions_for(found.scan.rows) if schema.primary_key else 0)
     services.files.put(bucket, plan_key(job_id), plan.to_json(job_id), "application/json")
-    services.jobs.set_plan(job_id, found.scan.rows, len(plan.chunks), found.detected, duplicate_of)
+    warnings = _warnings(found, duplicate_of, cleared_fields(job, match, found.unnamed))
+    services.jobs.set_plan(
+        job_id, found.scan.rows, len(plan.chunks), found.detected, duplicate_of, plan.first_row, warnings
+    )
     return _planned(services, job, plan)
 
 
@@ -97,6 +98,13 @@ def _starter_still_may(services: Services, job: Job) -> bool:
     return still_may(services, job.started_by_id, job.started_by, Right.IMPORT, job.entity, job.entity_uid)
 
 
+def _warnings(found: ConvertedFile, duplicate_of: str | None, cleared: dict[str, str]) -> list[dict[str, str]]:
+    warnings = {**found.warnings, **cleared}
+    if duplicate_of is not None:
+        warnings["duplicate-content"] = f"The same content was imported before, by job {duplicate_of}."
+    return [{"code": code, "message": message} for code, message in warnings.items()]
+
+
 def _planned(services: Services, job: Job, plan: ImportPlan) -> dict[str, Any]:
     return {
         "jobId": job.job_id,
@@ -104,6 +112,7 @@ def _planned(services: Services, job: Job, plan: ImportPlan) -> dict[str, Any]:
         "bucket": services.settings.files_bucket,
         "planKey": plan_key(job.job_id),
         "chunks": len(plan.chunks),
+        "isResumed": False,
         "needsPrecheck": Policy.of(job).needs_precheck,
         "workers": services.settings.workers_per_job,
     }
@@ -132,6 +141,8 @@ def _read_file(conversion: Conversion) -> ConvertedFile:
         raise JobFailed(
             "source-changed", "The file was overwritten or deleted before it was read. Send it again."
         ) from None
+    except FileUnreadable as refused:
+        raise JobFailed("source-error", refused.detail) from None
     except OutOfTime:
         message = "The file takes longer to read than one step may. Send it in parts, or as plain UTF-8 text."
         raise JobFailed("too-large", message) from None

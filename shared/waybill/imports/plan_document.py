@@ -7,6 +7,7 @@ import re
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
+from waybill.aws.files import SourceChanged
 from waybill.imports.job_files import plan_key
 from waybill.imports.rejects import RejectsFormat
 from waybill.imports.source_object import ObjectVersion
@@ -43,6 +44,7 @@ class ImportPlan:
         encoding, bom: of the rejects file.
         key_partitions: of the digest files; 0 for an entity without primary key, where no key can be repeated.
         format: the kind of the original file, such as `csv` or `jsonl`.
+        sheets: (number of the first row, name) of the sheets of a workbook, where several are imported.
     """
 
     source: ObjectVersion
@@ -57,14 +59,28 @@ class ImportPlan:
     key_partitions: int
     text_encoding: str = "utf-8"
     format: str = "csv"
+    sheets: tuple[tuple[int, str], ...] = ()
 
     @property
     def rejects_format(self) -> RejectsFormat:
         strip = tuple(self.labels[:3]) == ("_row", "_type", "_reason")
         delimiter, quote_char = self.dialect.delimiter, self.dialect.quote_char
         if self.dialect.escape_char or not self.dialect.double_quote:
-            return DialectRejects(delimiter, quote_char, self.encoding, strip, self.dialect)
-        return RejectsFormat(delimiter, quote_char, self.encoding, strip)
+            return DialectRejects(delimiter, quote_char, self.encoding, strip, dialect=self.dialect)
+        return RejectsFormat(delimiter, quote_char, self.encoding, strip, self.sheets)
+
+    @property
+    def may_lack_values(self) -> bool:
+        """Whether cells may be marked as those of a workbook that have no value (`waybill.imports.cells`)."""
+        return self.format not in ("csv", "jsonl") or self.rejects_format.strip_columns
+
+    @property
+    def first_row(self) -> int | None:
+        """The number of the first row; None where the rows are not numbered one after the other: where comments are in
+        between, or the file is a rejects file, whose rows have the numbers of another one."""
+        if self.rejects_format.strip_columns or any(chunk.skipped for chunk in self.chunks):
+            return None
+        return self.chunks[0].first_row
 
     @property
     def empty_row(self) -> str:
@@ -91,11 +107,14 @@ class ImportPlan:
         # A newer version may have written members that this one does not know, while it was deployed and taken back.
         known = {name: value for name, value in document.items() if name in cls.__dataclass_fields__}
         dialect, source = Dialect.from_json(document["dialect"]), ObjectVersion(**document["source"])
+        known["sheets"] = tuple((row, name) for row, name in known.get("sheets", ()))
         return cls(**{**known, "chunks": chunks, "dialect": dialect, "source": source})
 
 
 def read_plan(services: Services, job_id: str) -> ImportPlan | None:
     """The stored plan; None when the job has none."""
-    if services.files.head(services.settings.files_bucket, plan_key(job_id)) is None:
+    try:
+        data = services.files.read(services.settings.files_bucket, plan_key(job_id))
+    except SourceChanged:
         return None
-    return ImportPlan.from_json(services.files.read(services.settings.files_bucket, plan_key(job_id)))
+    return ImportPlan.from_json(data)

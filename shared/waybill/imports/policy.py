@@ -16,8 +16,8 @@ class Policy:
 
     Attributes:
         needs_precheck: check the whole file before anything is written, because the outcome of a row depends on other
-            rows in a way that cannot be repaired afterwards. A plain upsert needs no such pass: the finish writes the
-            winners of repeated keys again.
+            rows, or on other records, in a way that cannot be repaired afterwards. A plain upsert needs no such pass:
+            the finish writes the winners of repeated keys again.
         checks_existence: the precheck asks the table for the keys that the mode requires to be there, or not to be.
             What was there before the job is then known, however often a part of the job is repeated.
         writes: records are written.
@@ -34,8 +34,9 @@ class Policy:
     @classmethod
     def of(cls, job: Job) -> Policy:
         mode, all_or_nothing = MODES[job.mode], job.on_error == "all-or-nothing"
+        by_schema = bool(job.options.get("unique") or job.options.get("foreignKeys"))
         return cls(
-            needs_precheck=all_or_nothing or job.dry_run or not mode.is_batched or bool(job.options.get("unique")),
+            needs_precheck=all_or_nothing or job.dry_run or not mode.is_batched or by_schema,
             checks_existence=mode.requires is not None,
             writes=not job.dry_run and not job.options.get("refused"),
             refuses_all=bool(job.options.get("refused")),
@@ -43,7 +44,9 @@ class Policy:
         )
 
 
-def schema_options(schema: Mapping[str, Any]) -> dict[str, bool]:
-    """The job options that depend on a Table Schema document: whether values must be unique."""
+def schema_options(schema: Mapping[str, Any], mode: str) -> dict[str, bool]:
+    """The job options that depend on a Table Schema document: whether values must be unique, and whether rows must name
+    records that are there. A deletion reads the key only."""
     unique = any((field.get("constraints") or {}).get("unique") for field in schema["fields"])
-    return {"unique": True} if unique or schema.get("uniqueKeys") else {}
+    options = {"unique": True} if unique or schema.get("uniqueKeys") else {}
+    return options | ({"foreignKeys": True} if schema.get("foreignKeys") and MODES[mode].shape != "delete" else {})

@@ -7,31 +7,35 @@ its rows; of a workbook what comes before the first rows of the sheet. The time 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from waybill.clock import Clock
 from waybill.entities.header import HeaderMatch, HeaderMismatch, likely_match
 from waybill.entities.model import Entity
-from waybill.entities.row_results import RowError
+from waybill.entities.row_results import RowBlock, RowError
 from waybill.entities.schema import Schema, parse_schema
-from waybill.errors import JobFailed
+from waybill.errors import FileUnreadable, JobFailed
 from waybill.imports.conversion import Conversion, ConversionRequest, ConvertedFile
 from waybill.imports.deadline import RESERVE_SECONDS, OutOfTime, Remaining, Timed, check_time
-from waybill.imports.job_source import conversion_request, header_errors, match_labels, renames_of
+from waybill.imports.foreign_keys import OPTION, OwnFiles, OwnReferences, References, has_new_rows
+from waybill.imports.job_source import cleared_fields, conversion_request, header_errors, match_labels, renames_of
 from waybill.imports.options import ImportOptions
-from waybill.imports.plan_document import ImportPlan
 from waybill.imports.register import new_import, with_options
+from waybill.imports.rejects import told_by_sheet
 from waybill.imports.row_reader import RowReader
 from waybill.imports.sinks import NoSink
 from waybill.imports.source_object import ObjectFile, ObjectVersion
 from waybill.jobs.model import Job
 from waybill.jobs.uploads import Upload
 from waybill.sizes import PageBytes
-from waybill.tabular.detect import TextFormat
 from waybill.tabular.dialect import Dialect
+from waybill.tabular.encodings import TextFormat
+from waybill.tabular.jsontext import JsonForm
 from waybill.tabular.recode import Recoded
 from waybill.tabular.records import Readable, RecordTooLong, Segment, UnclosedQuote, parse_rows, segments
 from waybill.tabular.scan import HEADER_ROW, Pushback, Scan, read_head, scan_table
@@ -40,7 +44,7 @@ from waybill.wire.imports import SHOWN_ROWS
 if TYPE_CHECKING:
     from waybill.aws.files import Files
     from waybill.jobs.services import Services
-    from waybill.tabular.sheets import SheetRows
+    from waybill.tabular.sheets import Workbook
 
 SHOWN_BYTES = 512 * 1024
 SHOWN_ERRORS = 20  # of one row
@@ -77,6 +81,7 @@ class Preview:
     rows: list[SeenRow] = field(default_factory=list)
     header_errors: list[RowError] = field(default_factory=list)
     error: RowError | None = None
+    warnings: Mapping[str, str] = field(default_factory=dict)
     is_whole: bool = True
 
     def to_resource(self) -> dict[str, Any]:
@@ -89,6 +94,7 @@ class Preview:
             "fields": self.fields,
             "headerErrors": [_as_member(each) for each in self.header_errors],
             "error": error and {"code": error.type, "message": error.message, "rowNumber": error.row_number},
+            "warnings": [{"code": code, "message": message} for code, message in self.warnings.items()],
             "isWhole": self.is_whole,
         }
         rows = (
@@ -129,11 +135,13 @@ def preview_file(services: Services, upload: Upload, entity: Entity, options: Im
         found = conversion.read()
     except JobFailed as failure:
         error = RowError.whole(failure.row_number, failure.job_code, failure.detail)
-        return Preview(sheets=conversion.sheets, error=error)
+        return Preview(conversion.detected, conversion.sheets, error=error)
+    except FileUnreadable as refused:
+        return Preview(error=RowError.whole(None, "source-error", refused.detail))
     except (_NothingToShow, OutOfTime, TimeoutError) as reason:
         message = str(reason) if isinstance(reason, _NothingToShow) else _TOO_SLOW
         error = RowError.whole(None, "too-large", message)
-        return Preview(sheets=conversion.sheets, error=error, is_whole=False)
+        return Preview(conversion.detected, conversion.sheets, error=error, is_whole=False)
     labels = found.scan.labels
     by_position = {column.position: column.field.name for column in likely(labels).columns}
     errors: list[RowError] = []
@@ -147,9 +155,10 @@ def preview_file(services: Services, upload: Upload, entity: Entity, options: Im
         sheets=conversion.sheets,
         labels=labels,
         fields=[by_position.get(position) for position in range(len(labels))],
-        rows=_rows(services, job, entity, schema, found, conversion.table, match),
+        rows=_rows(services, job, entity, schema, found, conversion.table, match, conversion.is_whole),
         header_errors=errors,
         error=errors[0] if errors else None,
+        warnings={**found.warnings, **(cleared_fields(job, match, found.unnamed) if match else {})},
         is_whole=conversion.is_whole,
     )
 
@@ -162,37 +171,48 @@ def _rows(
     found: ConvertedFile,
     table: bytes,
     match: HeaderMatch | None,
+    is_whole: bool,
 ) -> list[SeenRow]:
-    plan = ImportPlan(
-        source=ObjectVersion("", "", None),
-        labels=found.scan.labels,
-        header=found.scan.header,
-        chunks=found.scan.chunks,
-        encoding=found.encoding,
-        bom=found.bom,
-        sha256="",
-        dialect=found.dialect,
-        key_partitions=0,
-        text_encoding=found.text_encoding,
-        format=found.format,
-    )
+    plan = found.plan(ObjectVersion("", "", None), 0)
     reader = RowReader(schema, match, plan, entity, job, services.settings.records_table) if match else None
-    seen: list[SeenRow] = []
+    references = References(services, reader) if reader and job.options.get(OPTION) else None
+    seen: list[tuple[int, list[str]]] = []
+    errors: dict[int, list[RowError]] = {}
+    own, blocks = OwnFiles(), list[RowBlock]()
+    for segment, row, count, numbers in _segments(found, table):
+        left = SHOWN_ROWS - len(seen)
+        cells = parse_rows(segment, segment.data.decode(found.text_encoding), found.dialect).cells
+        seen += [(number, [_shown(cell) for cell in cells[number - row]]) for number in numbers[:left]]
+        if reader is not None:
+            block = reader.read(segment, row, count, services.clock.now(), NoSink.wrapping)
+            if references is not None:
+                asked = references.check(block, numbers[left] if left < len(numbers) else None)
+                reader.reject_dangling(block, asked.dangling)
+                own.add(references, block, asked.open)
+                blocks.append(block)
+            errors |= block.errors
+        if left < len(numbers):
+            break
+    else:
+        if reader is not None and is_whole:  # else a record that is named may be in the rest of the file
+            dangling = OwnReferences(own.pieces, has_new_rows(job)).dangling()
+            for block in blocks:
+                reader.reject_dangling(block, dangling)
+                errors |= block.errors
+    told = {number: told_by_sheet(errors.get(number, [])[:SHOWN_ERRORS], plan.sheets) for number, _ in seen}
+    return [SeenRow(number, cells, told[number]) for number, cells in seen]
+
+
+def _segments(found: ConvertedFile, table: bytes) -> Iterator[tuple[Segment, int, int, list[int]]]:
+    """(segment, its first row, how many of its records are rows of the table, the numbers of the data rows)."""
     for chunk in found.scan.chunks:
         row = chunk.first_row
         for segment in segments(io.BytesIO(table[chunk.start : chunk.end]), found.dialect, chunk.start, _BLOCK_BYTES):
             count = min(segment.records, chunk.first_row + chunk.rows - row)
-            cells = parse_rows(segment, segment.data.decode(found.text_encoding), found.dialect).cells
-            errors = reader.read(segment, row, count, services.clock.now(), NoSink.wrapping).errors if reader else {}
-            for number in chunk.data_rows(row):
-                if number >= row + count:
-                    break
-                shown = [_shown(cell) for cell in cells[number - row]]
-                seen.append(SeenRow(number, shown, errors.get(number, [])[:SHOWN_ERRORS]))
-                if len(seen) == SHOWN_ROWS:
-                    return seen
+            if count == 0:  # only blank rows follow
+                break
+            yield segment, row, count, list(takewhile(partial(operator.gt, row + count), chunk.data_rows(row)))
             row += count
-    return seen
 
 
 def _as_member(error: RowError) -> dict[str, Any]:
@@ -212,6 +232,7 @@ class _PreviewConversion(Conversion):
     """Reads the beginning of a table into `table`, instead of scanning or converting all of it."""
 
     _workbook_seconds = 6  # of CPU time; the API's function has little more than half a core
+    _reads_all = False
 
     def __init__(
         self, files: Files, request: ConversionRequest, match: Callable[[list[str]], HeaderMatch], clock: Clock
@@ -219,6 +240,7 @@ class _PreviewConversion(Conversion):
         ends = clock.monotonic() + SECONDS
         # Timed streams keep back a reserve, which a preview does not need.
         super().__init__(files, replace(request, match=match), lambda: RESERVE_SECONDS + ends - clock.monotonic())
+        self._strict_match = request.match
         self.table = b""
         self.sheets: list[str] | None = None
         self.is_whole = True
@@ -233,22 +255,27 @@ class _PreviewConversion(Conversion):
     def _open_file(self) -> io.BufferedReader:
         return _TimedFile(ObjectFile(self._files, self._request.version), self._remaining_seconds)
 
-    def _read_sheet(self, sheet: SheetRows, declared: Dialect, kind: str) -> ConvertedFile:
-        self.sheets = sheet.names
-        return super()._read_sheet(sheet, declared, kind)
+    def _read_sheets(self, book: Workbook, declared: Dialect, kind: str) -> ConvertedFile:
+        self.sheets = [tab.name for tab in book.tabs if tab.is_worksheet]
+        return super()._read_sheets(book, declared, kind)
 
-    def _read_json_lines(
-        self, stream: Readable, again: Callable[[], Readable], form: TextFormat, detected: dict[str, Any]
+    def _read_json(
+        self, stream: Readable, again: Callable[[], Readable], form: TextFormat, kind: JsonForm
     ) -> ConvertedFile:
         text = stream if form.encoding == "utf-8" else Recoded(stream, form.encoding)
         beginning = read_head(text, SHOWN_BYTES + 1)
         if len(beginning) > SHOWN_BYTES:
             self.is_whole = False
-            beginning = beginning[: beginning.rfind(b"\n") + 1]
-            if not beginning:
-                raise _NothingToShow(_TOO_LONG)
+            self._is_cut = True
+            if kind == "lines":
+                beginning = beginning[: beginning.rfind(b"\n") + 1]
         as_utf8 = replace(form, encoding="utf-8", bom=b"")
-        found = super()._read_json_lines(io.BytesIO(beginning), lambda: io.BytesIO(beginning), as_utf8, detected)
+        try:
+            found = super()._read_json(io.BytesIO(beginning), lambda: io.BytesIO(beginning), as_utf8, kind)
+        except JobFailed as failure:
+            if self._is_cut and failure.job_code == "empty-file":
+                raise _NothingToShow(_TOO_LONG) from None
+            raise
         return replace(found, detected={**found.detected, "encoding": form.encoding, "bom": bool(form.bom)})
 
     def _convert(self, stream: Readable, dialect: Dialect, encoding: str, **options: Any) -> Scan:

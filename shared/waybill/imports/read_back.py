@@ -126,7 +126,7 @@ class ReadBack:
     def _changes(self, update: _Item) -> Iterator[tuple[str, Any]]:
         """The attributes that an update leaves behind (None: absent), but the time (`row_compiler` renders it)."""
         values = update.get("ExpressionAttributeValues", {})
-        for short, name in update["ExpressionAttributeNames"].items():
+        for short, name in update.get("ExpressionAttributeNames", {}).items():
             if short != "#k" and name != self._time:
                 yield name, values.get(f":{short[1:]}")
 

@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING
 
 from waybill.aws.expressions import Attr
 from waybill.entities.row_results import RowError
+from waybill.errors import ChecksFailed, EntityDeleted
 from waybill.imports.error_log import write_error_log
 from waybill.imports.policy import schema_options
 from waybill.jobs.executions import start_execution
 from waybill.jobs.model import Counts, Job, Process, Status, finished
 
 if TYPE_CHECKING:
+    from waybill.aws.expressions import Condition
+    from waybill.aws.table import Action
     from waybill.entities.model import Entity
     from waybill.imports.options import ImportOptions
     from waybill.imports.source_object import ObjectVersion
+    from waybill.jobs.audit import Act, Outcome
     from waybill.jobs.origins import Origin
     from waybill.jobs.services import Services
 
@@ -25,12 +29,16 @@ def new_import(
     job_id: str,
     entity: str,
     file_name: str,
-    source: ObjectVersion,
+    source: ObjectVersion | None,
     started_by: str,
     started_by_id: str | None = None,
     retry_of: str | None = None,
 ) -> Job:
-    """A waiting import, before `register` gives it the entity's uid and the options."""
+    """A waiting import, before `register` gives it the entity's uid and the options.
+
+    Args:
+        source: None where its plan step makes one, in the files bucket.
+    """
     return Job(
         job_id=job_id,
         process=Process.IMPORT,
@@ -41,9 +49,9 @@ def new_import(
         submitted_at=services.clock.now(),
         started_by=started_by,
         started_by_id=started_by_id,
-        source_bucket=source.bucket,
-        source_key=source.key,
-        source_etag=source.etag,
+        source_bucket=services.settings.files_bucket if source is None else source.bucket,
+        source_key=None if source is None else source.key,
+        source_etag=None if source is None else source.etag,
         retry_of=retry_of,
     )
 
@@ -56,12 +64,22 @@ def with_options(job: Job, entity: Entity, options: ImportOptions) -> Job:
         mode=options.mode,
         on_error=options.on_error,
         dry_run=options.dry_run,
-        options={**options.to_document(), **schema_options(entity.schema)},
+        options={**options.to_document(), **schema_options(entity.schema, options.mode)},
     )
 
 
-def register(services: Services, job: Job, entity: Entity, options: ImportOptions, origin: Origin | None) -> Job:
+def register(
+    services: Services,
+    job: Job,
+    entity: Entity,
+    options: ImportOptions,
+    origin: Origin | None,
+    act: Act | None = None,
+) -> Job:
     """Store a new import with its entity's definition, and start it when its turn has come.
+
+    Args:
+        act: for the audit trail, of whoever starts it.
 
     *Submitted* is this moment and not the one at which the caller began: an import whose caller stalled must not stand
     before those that were registered and begun meanwhile.
@@ -72,9 +90,18 @@ def register(services: Services, job: Job, entity: Entity, options: ImportOption
     """
     checks = services.entities.still_there(entity.name, entity.uid)
     job = replace(with_options(job, entity, options), submitted_at=services.clock.now())
-    job, _ = services.jobs.register(job, entity.to_document(), origin, checks)
+    try:
+        entry = _entry(services, job, act)
+        job, _ = services.jobs.register(job, entity.to_document(), origin, checks, entry)
+    except ChecksFailed:
+        raise EntityDeleted(entity.name) from None
     start_if_waiting(services, job)
     return job
+
+
+def _entry(services: Services, job: Job, act: Act | None) -> list[Action]:
+    outcome: Outcome = "failed" if job.is_terminal else "done"
+    return services.audit.entry(act, outcome, entity=job.entity, jobId=job.job_id, parentJobId=job.retry_of)
 
 
 def start_if_waiting(services: Services, job: Job) -> None:
@@ -98,7 +125,9 @@ def start_next(services: Services, entity_uid: str) -> None:
         start_execution(services, job)
 
 
-def register_failed(services: Services, job: Job, code: str, message: str, drop: Origin | None = None) -> Job:
+def register_failed(
+    services: Services, job: Job, code: str, message: str, drop: Origin | None = None, act: Act | None = None
+) -> Job:
     """Store an import that ends before it starts; with `drop` the object is the job's and expires with it. The job
     belongs to the entity of its name, if there is one: who may import there sees why the file failed, and the job goes
     with the entity.
@@ -108,34 +137,58 @@ def register_failed(services: Services, job: Job, code: str, message: str, drop:
     """
     entity = services.entities.find(job.entity)
     job = replace(job, entity_uid="" if entity is None else entity.uid, refused=True)
-    failed = _failed(services, job, [RowError.whole(None, code, message)])
-    stored, _ = services.jobs.register(failed, {}, drop)
+    error = RowError.whole(None, code, message)
+    write_error_log(services.files, services.settings.files_bucket, job.job_id, [error])
+    failed = _failed(services, job, error)
+    stored, _ = services.jobs.register(failed, {}, drop, entry=_entry(services, failed, act))
     return stored
 
 
-def fail_import(services: Services, job: Job, errors: list[RowError]) -> Job:
-    """End a job whose file cannot be imported: FAILED with nothing counted, and an error log.
+#: Of a file that could not be read.
+NOTHING = Counts(total=0)
+
+
+def fail_import(
+    services: Services,
+    job: Job,
+    errors: list[RowError],
+    counts: Counts = NOTHING,
+    *,
+    has_rejects: bool = False,
+    where: Condition | None = None,
+) -> Job:
+    """End a job whose file cannot be imported, or not to its end, as FAILED. The first error is the job's.
+
+    Args:
+        counts: of its rows.
+        has_rejects: the rejects file and the error log are written; else the error log is that of `errors`.
+        where: what else must hold.
 
     Raises:
-        Superseded: the job was begun or planned since it was read.
+        Superseded: the job was begun or planned since it was read, rows were counted, or `where` does not hold.
     """
+    is_unchanged = Attr("imported").equals(job.counts.imported) & Attr("rejected").equals(job.counts.rejected)
     total = Attr("total")
-    is_unplanned = total.is_missing() if job.counts.total is None else total.equals(job.counts.total)
-    stored = services.jobs.finish(_failed(services, job, errors), job.status, is_unplanned)
+    is_unchanged &= total.is_missing() if job.counts.total is None else total.equals(job.counts.total)
+    if where is not None:
+        is_unchanged &= where
+    if not has_rejects:
+        write_error_log(services.files, services.settings.files_bucket, job.job_id, errors)
+    stored = services.jobs.finish(_failed(services, job, errors[0], counts, has_rejects), job.status, is_unchanged)
     start_next(services, job.entity_uid)
     return stored
 
 
-def _failed(services: Services, job: Job, errors: list[RowError]) -> Job:
-    """The job as it ends; its error log is written. The first error is the job's."""
-    write_error_log(services.files, services.settings.files_bucket, job.job_id, errors)
+def _failed(services: Services, job: Job, error: RowError, counts: Counts = NOTHING, has_rejects: bool = False) -> Job:
+    """The job as it ends; its error log is written."""
     return finished(
         job,
         Status.FAILED,
-        Counts(total=0),
+        counts,
         services.clock.now(),
         services.jobs.retention,
-        error_code=errors[0].type,
-        error_message=errors[0].message,
+        error_code=error.type,
+        error_message=error.message,
         has_error_log=True,
+        has_rejects=has_rejects,
     )

@@ -17,9 +17,10 @@ import json
 import re
 import sys
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, Protocol
 
 from waybill.entities.row_results import RowError
@@ -40,13 +41,15 @@ class RejectsFormat:
     """How a rejects file is written: the source's delimiter, quote and encoding.
 
     `strip_columns` says that the source is itself a rejects file, whose three leading columns are replaced. Its rows
-    are shown with the numbers that they have in the original file, their `_row`.
+    are shown with the numbers that they have in the original file, their `_row`. `sheets` are (number of the first row,
+    name) of the sheets of a workbook, where several are imported.
     """
 
     delimiter: str
     quote_char: str | None
     encoding: str
     strip_columns: bool = False
+    sheets: tuple[tuple[int, str], ...] = ()
 
     def line(self, row: int | str, type: str, reason: str, raw: str) -> bytes:
         """One line, with its line break."""
@@ -67,9 +70,9 @@ class RejectsFormat:
         return int(cell) if re.fullmatch("[1-9][0-9]{0,17}", cell) else row
 
     def shown(self, raw: str, errors: Sequence[RowError]) -> list[RowError]:
-        """The errors of a row under the number with which it is shown."""
+        """The errors of a row under the number with which it is shown, and told by its sheet."""
         number = self.row_number(errors[0].row_number or 0, raw)
-        return [error._replace(row_number=number) for error in errors]
+        return told_by_sheet([error._replace(row_number=number) for error in errors], self.sheets)
 
     def rejected(self, raw: str, errors: Sequence[RowError]) -> bytes:
         """The line of a row with these errors, of which the first names its type."""
@@ -95,6 +98,18 @@ class RejectsFormat:
         delimiter, quote = re.escape(self.delimiter), re.escape(self.quote_char or "\0")
         cell = f"(?:{quote}(?:[^{quote}]|{quote}{quote})*{quote}|[^{delimiter}]*)"
         return re.compile(f"^{cell}{delimiter}{cell}{delimiter}{cell}(?:{delimiter}|$)")
+
+
+def told_by_sheet(errors: Sequence[RowError], sheets: Sequence[tuple[int, str]]) -> list[RowError]:
+    """The errors, with their sheet and the row there in front of their messages, where a job has several sheets."""
+    if not sheets:
+        return list(errors)
+    told = []
+    for error in errors:
+        first_row, name = sheets[bisect_right(sheets, error.row_number or 0, key=itemgetter(0)) - 1]
+        place = f'Sheet "{name}", row {(error.row_number or 0) - first_row + 1}: '
+        told.append(error._replace(message=place + error.message))
+    return told
 
 
 class _Echo:
@@ -182,7 +197,7 @@ class ChunkRejects:
         rejects, log = [], []
         for raw, errors in rows:
             number = errors[0].row_number or 0
-            if self.format.strip_columns:
+            if self.format.strip_columns or self.format.sheets:
                 errors = self.format.shown(raw, errors)
             line = self.format.rejected(raw, errors)
             rejects.append(line)

@@ -10,9 +10,10 @@ from waybill.aws.files import SourceChanged, Writer
 from waybill.entities.row_results import stopped
 from waybill.imports.deadline import OutOfTime
 from waybill.imports.duplicates import Loser, LoserQueue
-from waybill.imports.job_files import error_log_key, part_prefix, rejects_key, summary_key
+from waybill.imports.job_files import error_log_key, part_prefix, rejects_form_key, rejects_key, summary_key
 from waybill.imports.plan_document import ImportPlan
 from waybill.imports.rejects import ERROR_LOG_HEADER, RejectsFormat, RejectsIndex, Summary, error_log_line, insert_rows
+from waybill.imports.rejects_reader import RejectsForm
 from waybill.jobs.ledger import LedgerEntry
 from waybill.jobs.model import Job, job_prefix
 
@@ -73,6 +74,7 @@ def join_result_files(
         state = {"entries": done, "summary": summary.groups(), "outputs": [rejects.pause(), log.pause()]}
         files.put(bucket, state_key, json.dumps(state).encode())
         raise
+    files.put(bucket, rejects_form_key(job.job_id), RejectsForm.of(plan).to_json(), "application/json")
     files.delete(bucket, state_key)  # a completed upload cannot be resumed
     rejects.close()
     log.close()

@@ -14,21 +14,23 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
+from waybill.entities.cells import Problem
 from waybill.entities.columns import Lane, make_column
 from waybill.entities.header import Column, HeaderMatch
 from waybill.entities.model import Entity
 from waybill.entities.native_rows import NativeRows, Unverified, native_rows
-from waybill.entities.row_compiler import MISSING_KEY, RowCompiler, key_text
-from waybill.entities.row_results import RowBlock, RowError
+from waybill.entities.references import is_own
+from waybill.entities.row_compiler import MISSING_KEY, RECORD_KEY, RowCompiler, is_keyless, key_text
+from waybill.entities.row_results import FOREIGN_KEY, RowBlock, RowError
 from waybill.entities.schema import Schema
-from waybill.imports.cells import NULL_SYMBOL
+from waybill.imports.cells import NO_VALUE_MARK, NULL_SYMBOL, no_value_message
 from waybill.imports.modes import MODES
 from waybill.imports.sinks import BatchSink, Wrapping
 from waybill.jobs.model import Job
 from waybill.native import WHOLE
 from waybill.tabular.formulas import unguard
 from waybill.tabular.records import Rows, Segment, comment_records, parse_columns, parse_rows, raw_records
-from waybill.timestamps import rfc3339
+from waybill.timestamps import epoch_milliseconds, rfc3339
 
 if TYPE_CHECKING:
     from waybill.imports.plan_document import ImportPlan
@@ -39,7 +41,7 @@ _DEFAULT_WRAPPING = BatchSink.wrapping
 ROW_CAP_BYTES = 1024 * 1024
 _NONE: frozenset[int] = frozenset()
 _STRAY = "The row has a quote inside an unquoted cell, text after a closing quote, or a NUL character."
-_STRAY_IN_JSON_LINES = "The line is not a JSON value like the others, repeats a name, or contains a NUL character."
+_STRAY_IN_JSON_LINES = "This is not a JSON value like the others, repeats a name, or contains a NUL character."
 
 
 class Place(NamedTuple):
@@ -58,21 +60,25 @@ class RowReader:
         self, schema: Schema, match: HeaderMatch, plan: ImportPlan, entity: Entity, job: Job, records_table: str
     ) -> None:
         own_table = entity.target is None
+        self.entity = entity
         self.table = records_table if entity.target is None else entity.target.table
         self.entity_uid = entity.uid
         if plan.dialect.null_sequence is not None:
             schema, match = _with_null(schema, match, plan.dialect.null_sequence)
-        self._schema = schema
+        self.schema = schema
         self._match = match
         self._plan = plan
-        self._job_id = job.job_id
+        self._job_id, self._write_time = job.job_id, job.write_time
         self.target = entity.target
         # The key attributes of the table that is written.
-        self.key_attributes = ("_pk", "_sk") if own_table else schema.primary_key
+        self.key_attributes = RECORD_KEY if own_table else schema.primary_key
         self._modified_attribute = None if entity.target is None else entity.target.modified_attribute
         self._own_table = own_table
-        shape = MODES[job.mode].shape
-        self._compiler = RowCompiler(schema, match, shape=shape, own_table=own_table)
+        mode, keeps_blanks = MODES[job.mode], job.blanks == "keep"
+        shape = mode.shape
+        self._compiler = RowCompiler(
+            schema, match, shape=shape, own_table=own_table, creates=mode.creates, keeps_blanks=keeps_blanks
+        )
         self.unique_sets = self._compiler.unique_sets
         self._width = len(match.labels)
         self._native = None
@@ -80,6 +86,7 @@ class RowReader:
         self._guarded = guarded if job.options.get("unescapeFormulas") else []
         # The leading columns of a rejects file are not part of the row.
         self._first_own_cell = 3 if plan.rejects_format.strip_columns else 0
+        self._mark = NO_VALUE_MARK.encode(plan.text_encoding, "ignore") if plan.may_lack_values else b""
         reads_as_it_stands = not (self._guarded or self._first_own_cell or plan.dialect.comment_rows)
         if reads_as_it_stands and shape == "put":
             self._names = {position: field.name for position, field in match.columns}
@@ -89,10 +96,13 @@ class RowReader:
         """Check the first `count` records of a segment, the first of which is row `first_row`.
 
         Args:
-            now: stamped on the records as the time of writing.
+            now: stamped on the records of a target table as the time of writing.
             wrapping: the text around each row's own that makes it a request; None when the texts are not needed.
         """
         block = self._checked(segment, first_row, count, now, wrapping)
+        if block.errors and self._mark and self._mark in segment.data:
+            for row, errors in block.errors.items():
+                block.errors[row] = [e._replace(cell=e.cell and e.cell.removeprefix(NO_VALUE_MARK)) for e in errors]
         if block.errors and self._plan.dialect.null_sequence == NULL_SYMBOL:
             for row, errors in block.errors.items():
                 block.errors[row] = [e._replace(cell="") if e.cell == NULL_SYMBOL else e for e in errors]
@@ -102,6 +112,8 @@ class RowReader:
         self, segment: Segment, first_row: int, count: int, now: datetime, wrapping: Wrapping | None
     ) -> RowBlock:
         native, data, dialect = self._native, segment.data, self._plan.dialect
+        if self._mark and self._mark in data:
+            native = None
         if native is not None and self._plan.text_encoding != "utf-8":
             data = data.decode(self._plan.text_encoding).encode()
         loaded = None
@@ -161,7 +173,8 @@ class RowReader:
         skipped = self._skipped_by_number(first_row, count)
         errors = self._too_long(segment, first_row, count)
         records = None
-        if not (self._first_own_cell or skipped or errors):
+        has_marks = bool(self._mark) and self._mark in segment.data
+        if not (self._first_own_cell or skipped or errors or has_marks):
             records = parse_columns(segment, text, self._plan.dialect, self._width, count)
         if records is not None:
             columns = records.cells
@@ -171,7 +184,7 @@ class RowReader:
         else:
             parsed = parse_rows(segment, text, self._plan.dialect)
             skipped |= parsed.comments
-            errors |= self._check_structure(parsed, rows, skipped, errors)
+            errors |= self._check_structure(parsed, rows, skipped, errors, has_marks)
             good = [index for index, row in enumerate(rows) if row not in errors and index not in skipped]
             rows = [rows[index] for index in good]
             columns = [list(column) for column in zip(*(parsed.cells[index] for index in good), strict=True)]
@@ -193,7 +206,7 @@ class RowReader:
 
     def key_place(self, raw: str) -> Place:
         """Where the primary key of a good row is, given the row as in the file."""
-        found = self._cells_of(raw, self._schema.primary_key)
+        found = self._cells_of(raw, self.schema.primary_key)
         if len(found) != 1:
             return Place(None, None, key_text([cell for _, cell in found]) if found else None)
         [(column, cell)] = found
@@ -211,6 +224,54 @@ class RowReader:
             return error
         number, name, cell = self.key_place(raw)
         return error._replace(field_number=number, field_name=name, cell=cell)
+
+    def columns_of(self, names: Sequence[str]) -> list[Column | None]:
+        """The columns of these fields, None for each that the file lacks."""
+        by_name = {column.field.name: column for column in self._match.columns}
+        return [by_name.get(name) for name in names]
+
+    def cells_of_rows(self, raws: Sequence[str], columns: Sequence[Column]) -> list[tuple[str, ...]]:
+        """The cells that good rows have in these columns, as they are read."""
+        positions = [column.position for column in columns]
+        rows = csv.reader(raws, **self._plan.dialect.reader_options())
+        if not self._guarded and len(positions) == 1:
+            [position] = positions
+            return [(cells[position],) for cells in rows]
+        return [tuple([self._unguarded(position, cells[position]) for position in positions]) for cells in rows]
+
+    def reject_dangling(self, block: RowBlock, dangling: Mapping[int, int]) -> None:
+        """Reject the good rows of a block that name records which are not there.
+
+        Args:
+            dangling: by row, the foreign keys that do, as bits.
+        """
+        found = [row for row in block.rows if row in dangling] if dangling else []
+        if found:
+            block.reject_all({row: self._dangling_errors(row, block.raw(row), dangling[row]) for row in found})
+
+    def _dangling_errors(self, row: int, raw: str, bits: int) -> list[RowError]:
+        cells = next(csv.reader([raw], **self._plan.dialect.reader_options()))
+        by_name = {column.field.name: column for column in self._match.columns}
+        errors = []
+        for number, key in enumerate(self.schema.foreign_keys):
+            if not bits >> number & 1:
+                continue
+            columns = [by_name[name] for name in key.names if name in by_name]
+            texts = ["" if cells[column.position] == NULL_SYMBOL else cells[column.position] for column in columns]
+            whole = len(columns) == len(key.names) and not any(
+                column.field.read(self._unguarded(column.position, cells[column.position])) in column.field.missing
+                for column in columns
+            )
+            if not whole:
+                message = f"A part of the key is missing that names a record of {key.resource or self.entity.name}."
+            elif is_own(key, self.entity):
+                message = f"Neither {self.entity.name} nor the file has a record with this key."
+            else:
+                message = f"{key.resource} has no record with this key."
+            at, only = min(column.position for column in columns), len(key.names) == 1
+            place = Place(at + 1 if only else None, key.names[0] if only else None, key_text(texts))
+            errors.append((at, RowError(row, place.field_number, place.field_name, FOREIGN_KEY, place.cell, message)))
+        return [error for _, error in sorted(errors, key=lambda found: found[0])]
 
     def _cells_of(self, raw: str, names: Sequence[str]) -> list[tuple[Column, str]]:
         """The columns of these fields with the cells that a row has there."""
@@ -252,7 +313,7 @@ class RowReader:
             cells, columns = columns, list(columns)
             for index in self._guarded:
                 columns[index] = list(map(unguard, columns[index]))
-        keys = None if self._schema.primary_key else [f"{self._job_id}-{row:012d}" for row in rows]
+        keys = None if self.schema.primary_key else [f"{self._job_id}-{row:012d}" for row in rows]
         block = self._compiler.compile(
             columns,
             rows,
@@ -267,19 +328,25 @@ class RowReader:
         return block
 
     def stamps(self, now: datetime) -> dict[str, str]:
-        """The attributes that are written with every record, with their values as JSON."""
+        """The attributes that are written with every record, with their values as JSON.
+
+        Args:
+            now: the time of writing in a target table. In Waybill's own, all records of a job bear its `write_time`.
+        """
         if self._own_table:
-            return {"_at": f'{{"N":"{int(now.timestamp() * 1000)}"}}', "_by": f'{{"S":"{self._job_id}"}}'}
+            at = epoch_milliseconds(self._write_time or now)
+            return {"_at": f'{{"N":"{at}"}}', "_by": f'{{"S":"{self._job_id}"}}'}
         return {self._modified_attribute: f'{{"S":"{rfc3339(now)}"}}'} if self._modified_attribute else {}
 
     def _check_structure(
-        self, parsed: Rows, rows: Sequence[int], skipped: Container[int], known: Container[int]
+        self, parsed: Rows, rows: Sequence[int], skipped: Container[int], known: Container[int], has_marks: bool
     ) -> dict[int, list[RowError]]:
         """Errors of rows whose cells cannot be separated or do not match the header, by row number.
 
         Args:
             skipped: indexes of comments.
             known: numbers of rows that have an error already.
+            has_marks: there are cells of a workbook that have no value.
         """
         errors: dict[int, list[RowError]] = {}
         uneven: dict[int, list[str]] = {}
@@ -289,12 +356,16 @@ class RowReader:
             if index in parsed.stray:
                 message = _STRAY_IN_JSON_LINES if self._plan.format == "jsonl" else _STRAY
                 errors[row] = [RowError.whole(row, "format-error", message)]
-            elif len(cells) != self._width or not any(cells[self._first_own_cell :]):
+            elif (
+                len(cells) != self._width
+                or not any(cells[self._first_own_cell :])
+                or (has_marks and any(no_value_message(cells[index]) for index in self._compiler.positions))
+            ):
                 uneven[row] = cells
         return errors | self._uneven(uneven)
 
     def _uneven(self, rows: Mapping[int, list[str]]) -> dict[int, list[RowError]]:
-        """The errors of blank rows and of rows with too few or too many cells, by row number.
+        """The errors of blank rows, and of rows with too few or too many cells or cells without a value, by row number.
 
         The errors of cells come first, then one for each missing or extra cell.
         """
@@ -304,14 +375,17 @@ class RowReader:
             name, present = lane.field.name, [row for row, cells in filled.items() if index < len(cells)]
             cells = [filled[row][index] for row in present]
             if len(cells) > FEW_CELLS:
-                problems = lane.convert([self._unguarded(index, cell) for cell in cells]).problems
+                problems = lane.convert(lane.cleaned([self._unguarded(index, cell) for cell in cells])[0]).problems
             else:
                 checked = (lane.field.check(self._unguarded(index, cell))[1] for cell in cells)
                 problems = {at: found for at, found in enumerate(checked) if found}
-            if name in self._schema.primary_key:
-                missing = lane.field.missing
-                problems |= {at: (MISSING_KEY,) for at, cell in enumerate(cells) if cell in missing or not cell.strip()}
-            for at, found in problems.items():
+            if name in self.schema.primary_key:
+                keyless = (is_keyless(lane.field, self._unguarded(index, cell)) for cell in cells)
+                problems |= {at: (MISSING_KEY,) for at, found in enumerate(keyless) if found}
+            for at, cell in enumerate(cells if self._mark else ()):
+                if message := no_value_message(cell):
+                    problems[at] = (Problem("type-error", message),)
+            for at, found in sorted(problems.items()):
                 row = present[at]
                 errors[row] += (RowError(row, index + 1, name, one.type, cells[at], one.message) for one in found)
         names = {index: lane.field.name for index, lane in self._lanes}

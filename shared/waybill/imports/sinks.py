@@ -7,13 +7,18 @@ be sent again with the same result: a put writes the whole row, and conditions a
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple, Protocol
 
-from waybill.aws.dynamodb import BatchWriter, ConditionalWriter, DynamoDB
-from waybill.entities.records import TOMBSTONE_SECONDS
-from waybill.entities.row_results import RowError
+from waybill.aws.dynamodb import BatchWriter, ConditionalWriter, DynamoDB, ItemTooLarge
+from waybill.entities.fieldtypes.attributes import MAX_ITEM_BYTES
+from waybill.entities.row_results import RowBlock, RowError
 from waybill.imports.modes import Mode, Refusal
+
+#: Of rows that fit by themselves: the rest is what the stored record has in other fields.
+RECORD_TOO_LARGE = Refusal(
+    "record-too-large", f"With this row's values the stored record would have more than {MAX_ITEM_BYTES:,} bytes."
+)
 
 
 class Wrapping(NamedTuple):
@@ -29,7 +34,9 @@ class Sink(Protocol):
         """None for a sink that does not need the texts."""
         ...
 
-    def write(self, rows: Sequence[int], texts: Sequence[bytes], digests: Sequence[int]) -> None: ...
+    def write(self, block: RowBlock) -> None:
+        """Hand in the good rows of a block."""
+        ...
 
     def refused(self) -> dict[int, RowError]:
         """The rows refused so far and their errors; waits for what is on its way where refusals are possible."""
@@ -61,12 +68,13 @@ class BatchSink:
         self._writer = BatchWriter(dynamodb, table, connections=connections, before_send=before_send)
         self._stand_ins: dict[int, int] = {}
 
-    def write(self, rows: Sequence[int], texts: Sequence[bytes], digests: Sequence[int]) -> None:
-        if len(set(digests)) < len(digests):
+    def write(self, block: RowBlock) -> None:
+        rows, texts = block.rows, block.texts
+        if len(set(block.digests)) < len(block.digests):  # perhaps equal keys; only the keys themselves tell
             # Only the last of equal keys: DynamoDB refuses a batch that names a key twice.
-            last = dict(zip(digests, zip(rows, texts, strict=True), strict=True))
+            last = dict(zip(block.keys, zip(rows, texts, strict=True), strict=True))
             self._stand_ins |= {
-                row: last[digest][0] for row, digest in zip(rows, digests, strict=True) if last[digest][0] != row
+                row: last[key][0] for row, key in zip(rows, block.keys, strict=True) if last[key][0] != row
             }
             rows, texts = [row for row, _ in last.values()], [text for _, text in last.values()]
         self._writer.write(texts, rows)
@@ -96,15 +104,19 @@ class ConditionalSink:
         self.wrapping = wrapping
         self._writer, self._refusal = writer, refusal
 
-    def write(self, rows: Sequence[int], texts: Sequence[bytes], digests: Sequence[int]) -> None:
-        self._writer.write(texts, rows)
+    def write(self, block: RowBlock) -> None:
+        self._writer.write(block.texts, block.rows)
 
     def refused(self) -> dict[int, RowError]:
         self._writer.flush()
         return self._take_refused()
 
     def _take_refused(self) -> dict[int, RowError]:
-        return {row: RowError.whole(row, *self._refusal) for row in sorted(self._writer.take_refused())}
+        reasons = dict(self._writer.take_refused())
+        return {
+            row: RowError.whole(row, *(RECORD_TOO_LARGE if isinstance(reasons[row], ItemTooLarge) else self._refusal))
+            for row in sorted(reasons)
+        }
 
     def flush(self) -> None:
         self._writer.flush()
@@ -125,7 +137,7 @@ class NoSink:
 
     wrapping: None = None
 
-    def write(self, rows: Sequence[int], texts: Sequence[bytes], digests: Sequence[int]) -> None:
+    def write(self, block: RowBlock) -> None:
         return
 
     def refused(self) -> dict[int, RowError]:
@@ -154,13 +166,18 @@ def conditional_sink(
     dynamodb: DynamoDB,
     table: str,
     job_id: str,
-    now_seconds: int,
+    stamps: Mapping[str, str],
+    expires: int,
     connections: int,
     before_send: Callable[[], None],
 ) -> ConditionalSink:
     """The sink of a mode that is not batched, on Waybill's own table.
 
     A deletion leaves a tombstone, in which exports see it. `_gone`, its expiry, is the table's TTL attribute.
+
+    Args:
+        stamps: as `RowReader.stamps` makes them.
+        expires: when tombstones go, in epoch seconds.
     """
     names = {"#key": "_pk", "#gone": "_gone", "#by": "_by"}
     values = {":job": {"S": job_id}}
@@ -169,14 +186,12 @@ def conditional_sink(
     else:
         condition = _IS_ABSENT if mode.requires == "absent" else _IS_THERE
         operation = "PutItem"
-        stamps = ""
+        tombstone = ""
         if mode.shape == "delete":
-            stamps = (
-                f',"_at":{{"N":"{now_seconds * 1000}"}},"_by":{{"S":{json.dumps(job_id)}}}'
-                f',"_gone":{{"N":"{now_seconds + TOMBSTONE_SECONDS}"}}'
-            )
+            attributes = {**stamps, "_gone": f'{{"N":"{expires}"}}'}
+            tombstone = "".join(f",{json.dumps(name)}:{value}" for name, value in attributes.items())
         after = (
-            f'{stamps}}},"ConditionExpression":{json.dumps(condition)},"ExpressionAttributeNames":{json.dumps(names)}'
+            f'{tombstone}}},"ConditionExpression":{json.dumps(condition)},"ExpressionAttributeNames":{json.dumps(names)}'
             f',"ExpressionAttributeValues":{json.dumps(values)}}}'
         )
         wrapping = Wrapping(f'{{"TableName":{json.dumps(table)},"Item":{{', after)

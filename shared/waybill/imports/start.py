@@ -7,17 +7,18 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from waybill.errors import Conflict, EntityDeleted, NotFound
+from waybill.errors import Conflict, EntityDeleted, FileUnreadable, NotFound, Unavailable
 from waybill.ids import derived_uuid
 from waybill.imports.options import ImportOptions, MetadataError, options_from_metadata
 from waybill.imports.register import new_import, register, register_failed, start_if_waiting
 from waybill.imports.source_object import ObjectVersion
+from waybill.jobs.audit import DROP_FILE, Act
 from waybill.jobs.drops import Drop, SweptDrop, is_of
 from waybill.jobs.uploads import Upload, UploadOrigin
 from waybill.timestamps import parse_rfc3339
 
 if TYPE_CHECKING:
-    from waybill.aws.files import Listed
+    from waybill.aws.files import FileInfo, Listed
     from waybill.jobs.model import Job
     from waybill.jobs.services import Services
 
@@ -61,20 +62,21 @@ def start_drop(services: Services, detail: Mapping[str, Any], created_at: dateti
     drop = Drop(f"{bucket}/{key}", etag, job_id, sequencer)
     ends = services.clock.monotonic() + DELETION_SECONDS
     while True:
-        info = services.files.head(bucket, key)
+        info, metadata = _look(services, bucket, key)
         if info is None or info.etag != etag:
             message = "The object was overwritten or deleted before its import began. Drop the file again."
             return _registered_before(services, job, drop, message)
         is_current = created_at is not None and created_at >= parse_rfc3339(info.modified)
         drop = replace(drop, modified=info.modified, is_current=is_current)
         try:
-            return _register_newest(services, job, info.metadata, drop)
-        except Conflict as refused:
+            return _register_newest(services, job, metadata, drop)
+        except (Conflict, Unavailable) as refused:
             is_of_entity = isinstance(refused, EntityDeleted)
             if not is_of_entity and (services.drops.has_newer(drop) or services.drops.find_job(drop) is not None):
                 message = "A newer object with this key was registered first, so this one is not imported."
                 return _registered_before(services, job, drop, message)
-            # A deletion has begun: of the entity, which may still be refused, or of the object before.
+            # A deletion has begun, of the entity, which may still be refused, or of the object before; or too many
+            # imports into the entity are being registered at once.
             if services.clock.monotonic() > ends:
                 raise
             services.clock.sleep(1.0)
@@ -88,8 +90,9 @@ def start_swept_drop(services: Services, bucket: str, found: Listed) -> Job | No
 
     Raises:
         Conflict: it is being deleted, its entity is, or another call registers it.
+        Unavailable: too many imports into the entity are being registered at once.
     """
-    names, info = file_of(found.key), services.files.head(bucket, found.key)
+    names, (info, metadata) = file_of(found.key), _look(services, bucket, found.key)
     if names is None or info is None or (info.etag, info.modified) != (found.etag, found.modified):
         return None
     key = f"{bucket}/{found.key}"
@@ -100,35 +103,56 @@ def start_swept_drop(services: Services, bucket: str, found: Listed) -> Job | No
     source = ObjectVersion(bucket, found.key, found.etag)
     job = new_import(services, job_id, *names, source, "s3:unknown")
     drop = SweptDrop(key, found.etag, job_id, found.modified, before)
-    return _register_newest(services, job, info.metadata, drop)
+    return _register_newest(services, job, metadata, drop)
+
+
+def _look(
+    services: Services, bucket: str, key: str
+) -> tuple[FileInfo | Listed | None, Mapping[str, str] | FileUnreadable]:
+    """(the object, or None when there is none; its metadata, or why it is unreadable)."""
+    try:
+        info = services.files.head(bucket, key)
+    except FileUnreadable as refused:
+        return services.files.find_listed(bucket, key), refused
+    return info, {} if info is None else info.metadata
 
 
 def _registered_before(services: Services, job: Job, drop: Drop, message: str) -> Job | None:
     """The job that the drop made before; where it made none, its import fails as `source-changed` with the message."""
     job_id = services.drops.find_job(drop)
     if job_id is None:
-        return register_failed(services, job, "source-changed", message)
+        return register_failed(services, job, "source-changed", message, act=Act(DROP_FILE, job.started_by))
     made = services.jobs.find(job_id)
     if made is not None:
         start_if_waiting(services, made)
     return made
 
 
-def _register_newest(services: Services, job: Job, metadata: Mapping[str, str], drop: Drop | SweptDrop) -> Job:
+def _register_newest(
+    services: Services, job: Job, metadata: Mapping[str, str] | FileUnreadable, drop: Drop | SweptDrop
+) -> Job:
+    act = Act(DROP_FILE, job.started_by)
+    if isinstance(metadata, FileUnreadable):
+        return register_failed(services, job, "source-error", metadata.detail, drop, act)
     try:
         entity = services.entities.get(job.entity)
     except NotFound:
         message = f"There is no entity named {job.entity!r}. Create it, then drop the file again."
-        return register_failed(services, job, "unknown-entity", message, drop)
+        return register_failed(services, job, "unknown-entity", message, drop, act)
     try:
         options = options_from_metadata(metadata, entity.primary_key)
     except MetadataError as error:
-        return register_failed(services, job, "source-error", str(error), drop)
-    return register(services, job, entity, options, drop)
+        return register_failed(services, job, "source-error", str(error), drop, act)
+    return register(services, job, entity, options, drop, act)
 
 
-def start_upload(services: Services, upload: Upload, options: ImportOptions, job_id: str) -> Job:
+def start_upload(
+    services: Services, upload: Upload, options: ImportOptions, job_id: str, act: Act | None = None
+) -> Job:
     """Register the import of an uploaded file, once per upload. A second call with the same id finds the job.
+
+    Args:
+        act: for the audit trail, of whoever starts it.
 
     Raises:
         NotFound: the entity is gone.
@@ -151,4 +175,4 @@ def start_upload(services: Services, upload: Upload, options: ImportOptions, job
         raise Conflict("The file is not uploaded yet. Send it to the form's url first.")
     source = ObjectVersion(bucket, upload.key, info.etag)
     job = new_import(services, job_id, upload.entity, upload.file_name, source, upload.started_by, upload.started_by_id)
-    return register(services, job, entity, options, origin)
+    return register(services, job, entity, options, origin, act)

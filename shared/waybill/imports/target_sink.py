@@ -17,7 +17,14 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from waybill.aws.dynamodb import ConditionalWriter, ConditionFailed, DynamoDB, DynamoDBError, from_attributes
+from waybill.aws.dynamodb import (
+    ConditionalWriter,
+    ConditionFailed,
+    DynamoDB,
+    DynamoDBError,
+    ItemTooLarge,
+    from_attributes,
+)
 from waybill.entities.model import Target
 from waybill.imports.modes import Mode
 from waybill.imports.sinks import ConditionalSink, Wrapping
@@ -60,9 +67,11 @@ class _InsertWriter(ConditionalWriter):
         super().__init__(dynamodb, "PutItem", **options)
         self._modified_attribute = modified_attribute
 
-    def _refuse(self, connection: Any, refusal: ConditionFailed) -> DynamoDBError | None:
+    def _refuse(self, connection: Any, refusal: ConditionFailed | ItemTooLarge) -> DynamoDBError | None:
+        if isinstance(refusal, ItemTooLarge) or refusal.item is None:
+            return super()._refuse(connection, refusal)
         ours = json.loads(connection.puts[0])["Item"]
-        if refusal.item is not None and self._content(ours) == self._content(refusal.item):
+        if self._content(ours) == self._content(refusal.item):
             self._acknowledge(connection, 1)
             return None
         return super()._refuse(connection, refusal)

@@ -1,14 +1,17 @@
 """The jobs of each entity that have not ended, which keep it, and the objects that they read, from being deleted.
 
-ACTIVE#{entityUid} / {jobId}
+ACTIVE#{entityUid} / {jobId}     of a job that takes no turns
+
+An import that takes turns has none: it stands in its entity's queue until it has ended (`waybill.jobs.queue`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from waybill.aws.table import Key, Table
 from waybill.jobs.model import Job
+from waybill.jobs.queue import queue_partition, queued_id
 
 PER_PAGE = 10
 
@@ -31,25 +34,31 @@ class ActiveJobs:
         self._find_jobs = find_jobs
 
     def has_any_of(self, entity_uid: str) -> bool:
-        """Whether a job of the entity has not ended; removes entries that were left over. A Query and a read, and two
-        requests for each entry that was left over."""
-        partition = _partition(entity_uid)
-        for items in self._table.pages(partition, limit=PER_PAGE):
-            for item in items:
-                job = self._find_job(item["sk"])
+        """Whether a job of the entity has not ended; removes entries that were left over. Two Queries and a read, and
+        two requests for each entry that was left over."""
+        for entries in self._pages(entity_uid, PER_PAGE):
+            for key, job_id in entries:
+                job = self._find_job(job_id)
                 if job is not None and not job.is_terminal:
                     return True
-                self._table.delete((partition, item["sk"]))
+                self._table.delete(key)
         return False
 
     def any_reads(self, entity_uid: str, bucket: str, key: str) -> bool:
-        """Whether the object is the source of a job of the entity that has not ended. A Query, and a read for each
+        """Whether the object is the source of a job of the entity that has not ended. Two Queries, and a read for each
         hundred of the jobs."""
-        for items in self._table.pages(_partition(entity_uid), keys_only=True, limit=100):
-            for job in self._find_jobs([item["sk"] for item in items]):
+        for entries in self._pages(entity_uid, limit=100):
+            for job in self._find_jobs([job_id for _, job_id in entries]):
                 if not job.is_terminal and (job.source_bucket, job.source_key) == (bucket, key):
                     return True
         return False
+
+    def _pages(self, entity_uid: str, limit: int) -> Iterator[list[tuple[Key, str]]]:
+        """The keys of entries with the ids of their jobs, a page at a time."""
+        for items in self._table.pages(queue_partition(entity_uid), keys_only=True, limit=limit):
+            yield [((item["pk"], item["sk"]), queued_id(item)) for item in items]
+        for items in self._table.pages(_partition(entity_uid), keys_only=True, limit=limit):
+            yield [((item["pk"], item["sk"]), item["sk"]) for item in items]
 
 
 def active_key(job: Job) -> Key:

@@ -57,5 +57,10 @@ class CallerGroups:
         return frozenset(item["groups"])
 
 
+def caller_partition(subject: str) -> str:
+    """The partition key of what is kept of a caller."""
+    return f"CALLER#{hashlib.sha256(subject.encode()).hexdigest()}"
+
+
 def _key(subject: str) -> Key:
-    return f"CALLER#{hashlib.sha256(subject.encode()).hexdigest()}", "GROUPS"
+    return caller_partition(subject), "GROUPS"

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 
 from waybill.aws.table import Item, Table
 from waybill.clock import Clock
+from waybill.jobs.attempts import attempts_of, pause_after
 from waybill.jobs.model import Job
 from waybill.timestamps import rfc3339
 
@@ -24,6 +25,8 @@ SILENCE = timedelta(seconds=60)
 MAX_PAUSE = timedelta(minutes=5)
 #: After checks that failed again and again. Short enough for jobs to end within an hour of an outage.
 MAX_DELAY = timedelta(minutes=15)
+#: No entry is put further ahead. One that is has its time from a clock that is ahead, and must not wait for it.
+FURTHEST = MAX_DELAY + SILENCE
 PER_PAGE = 100
 
 
@@ -33,8 +36,10 @@ class Checkups:
         self._clock = clock
 
     def due(self) -> list[Item]:
-        """Up to PER_PAGE entries whose time has come, the longest due first."""
-        return self._table.query("CHECKUP", up_to=rfc3339(self._clock.now()), limit=PER_PAGE).items
+        """Up to PER_PAGE entries whose time has come, the longest due first; after the last of them those that a clock
+        has put which is far ahead."""
+        found = self._table.query("CHECKUP", up_to=rfc3339(self._clock.now()), limit=PER_PAGE).items
+        return found or self._table.query("CHECKUP", above=rfc3339(self._clock.now() + FURTHEST), limit=PER_PAGE).items
 
     def replace(self, done: Sequence[Item], later: Sequence[Item]) -> None:
         """Put the next entries, then remove those that are done; a request for 25 of them."""
@@ -45,13 +50,13 @@ class Checkups:
         """The entry that follows this one: when the job may have become silent; the later, the longer it is silent."""
         now, seen = self._clock.now(), job.heartbeat_at or job.submitted_at
         pause = SILENCE if was_restarted else max(now - seen, seen + SILENCE - now)
-        return _item(now + min(pause, MAX_PAUSE), subject_of(entry), entry.get("entityUid"))
+        return _item(now + min(pause, MAX_PAUSE), subject_of(entry), entity_uid_of(entry))
 
     def retry_item(self, entry: Item) -> Item:
         """The entry that follows one whose check failed: in two minutes, then in twice the time, up to MAX_DELAY."""
-        attempts = int(entry.get("attempts", 0)) + 1
-        delay = min(timedelta(minutes=2 ** min(attempts, 4)), MAX_DELAY)
-        item = _item(self._clock.now() + delay, subject_of(entry), entry.get("entityUid"))
+        attempts = attempts_of(entry) + 1
+        due = self._clock.now() + pause_after(attempts, MAX_DELAY)
+        item = _item(due, subject_of(entry), entity_uid_of(entry))
         return {**item, "attempts": attempts}
 
 
@@ -62,7 +67,13 @@ def first_item(job: Job) -> Item:
 
 def subject_of(entry: Item) -> str:
     """What an entry is about: the uid of the entity whose imports take turns, or the id of any other job."""
-    return str(entry.get("entityUid") or entry["sk"].partition("#")[2])
+    return entity_uid_of(entry) or str(entry["sk"]).partition("#")[2]
+
+
+def entity_uid_of(entry: Item) -> str | None:
+    """The entity of an entry that is about imports that take turns, else None."""
+    uid = entry.get("entityUid")
+    return uid if isinstance(uid, str) and uid else None
 
 
 def _item(due: datetime, name: str, entity_uid: str | None) -> Item:

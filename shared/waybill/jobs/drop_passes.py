@@ -12,7 +12,8 @@ from datetime import datetime
 
 from waybill.aws.dynamodb import ConditionFailed
 from waybill.aws.expressions import Attr
-from waybill.aws.table import Table
+from waybill.aws.table import Item, Table
+from waybill.telemetry import entry_failed
 from waybill.timestamps import parse_rfc3339, rfc3339
 
 _KEY = ("DROPPASS", "LATEST")
@@ -42,18 +43,17 @@ class DropPasses:
         self._table = table
 
     def latest(self) -> DropPass | None:
-        """The pass that is going on, or else the last one; None before the first."""
+        """The pass that is going on, or else the last one; None before the first, and where it cannot be read: its
+        item is reported and removed, and the drop folder listed from the beginning."""
         item = self._table.get(_KEY)
         if item is None:
             return None
-        return DropPass(
-            parse_rfc3339(item["beganAt"]),
-            item["isOver"],
-            item["isClean"],
-            item["settledBefore"],
-            item.get("after"),
-            item["revision"],
-        )
+        try:
+            return _from_item(item)
+        except Exception:
+            entry_failed("lost drops", entry=_KEY[1])
+            self._table.delete(_KEY)
+            return None
 
     def save(self, state: DropPass) -> bool:
         """Save a state that follows on `latest`; False when another call was first, which did the same work."""
@@ -74,3 +74,15 @@ class DropPasses:
         except ConditionFailed:
             return False
         return True
+
+
+def _from_item(item: Item) -> DropPass:
+    after = item.get("after")
+    return DropPass(
+        parse_rfc3339(item["beganAt"]),
+        item["isOver"],
+        item["isClean"],
+        str(item["settledBefore"]),
+        None if after is None else str(after),
+        int(item["revision"]),
+    )

@@ -6,6 +6,8 @@ object.
                                              is deleted expiresAt, and no jobId
     DROP#{sha256 of the key} / SWEPT#{etag}  of the last drop with these bytes that the sweep found: jobId, modified,
                                              expiresAt
+    DROP#{sha256 of the key} / GONE#{jobId}  of a drop whose job is deleted, because `LATEST` is a newer one's or may
+                                             become so: expiresAt
 
 The same bytes under the same key have the same ETag, so that only `LATEST` tells whose object it is. A relaunch that
 imports the object again takes it over (`Handover`).
@@ -151,9 +153,9 @@ class Drops:
         if latest is not None and latest["sequencer"] == drop.order:
             return drop.job_id
         swept = self._table.get(_swept_key(drop.key, drop.etag))
-        if swept is None or (drop.is_current and swept["modified"] != drop.modified):
-            return None
-        return str(swept["jobId"])
+        if swept is not None and (not drop.is_current or swept["modified"] == drop.modified):
+            return str(swept["jobId"])
+        return None if self._table.get(_gone_key(drop.key, drop.job_id)) is None else drop.job_id
 
     def has_newer(self, drop: Drop) -> bool:
         """Whether a newer event of the key was noted."""
@@ -184,6 +186,12 @@ class Drops:
         except ConditionFailed:
             return
 
+    def note_gone(self, key: str, job_id: str) -> None:
+        """Note that a job is deleted: its event may be repeated, and `LATEST` be of a newer drop by then."""
+        pk, sk = _gone_key(key, job_id)
+        expires = int(self._clock.now().timestamp()) + EVENT_SECONDS
+        self._table.put({"pk": pk, "sk": sk, "expiresAt": expires})
+
     def end_deletion(self, key: str, job_id: str) -> None:
         """Note that the object is deleted, unless it is a newer job's by now."""
         expires = int(self._clock.now().timestamp()) + EVENT_SECONDS
@@ -201,7 +209,7 @@ def is_live(latest: Item | None, etag: str | None) -> bool:
 
 def is_of(latest: Item | None, etag: str, modified: str) -> bool:
     """Whether `LATEST` is of this object."""
-    return latest is not None and (latest["etag"], latest["modified"]) == (etag, modified)
+    return latest is not None and (latest.get("etag"), latest.get("modified")) == (etag, modified)
 
 
 def _latest(drop: Drop | SweptDrop, order: str) -> Item:
@@ -221,3 +229,7 @@ def _key(key: str) -> Key:
 
 def _swept_key(key: str, etag: str) -> Key:
     return _key(key)[0], f"SWEPT#{etag}"
+
+
+def _gone_key(key: str, job_id: str) -> Key:
+    return _key(key)[0], f"GONE#{job_id}"

@@ -4,8 +4,9 @@
                                                  expiresAt
 
     claim → (the request's work) → complete: the answer is kept, and given again for a day
-                                 → release:  the request was refused and had no effect; the key is free again
-            (neither: it died)   → once `lockedUntil` has passed, the same request takes over
+                                 → release:  the first attempt was refused and had no effect; the key is free again
+                                 → unlock:   it failed, or refused what an attempt before it may have done
+            (none: it died)      → once `lockedUntil` has passed, the same request takes over
 
 An attempt that takes over may find what the one before it made: it bears the id that all attempts share, `made_id`.
 
@@ -110,11 +111,11 @@ class IdempotencyKeys:
         self._update(claim, "answer", json_text(answer))
 
     def unlock(self, claim: Claim) -> None:
-        """The attempt failed and nobody knows how far it got: the next one need not wait, but it takes over."""
+        """Nobody knows how far the attempt got, or one before it: the next one need not wait, but it takes over."""
         self._update(claim, "lockedUntil", 0)
 
     def release(self, claim: Claim) -> None:
-        """Forget a key whose request was refused, so that it can be sent again, corrected or not."""
+        """Forget a key whose first attempt was refused, so that it can be used again, corrected or not."""
         with suppress(ConditionFailed):  # another attempt took over
             self._table.delete(_key(claim.digest), Attr("attempt").equals(claim.attempt))
 

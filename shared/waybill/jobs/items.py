@@ -28,6 +28,12 @@ def camel(name: str) -> str:
 
 
 _COUNTS = [field.name for field in dataclasses.fields(Counts)]
+#: The members that `job_from_item` can do without, and the values that it then takes: none of a field without default.
+DEFAULTS = {
+    camel(field.name): field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+    for field in (*dataclasses.fields(Job), *dataclasses.fields(Counts))
+    if (field.default, field.default_factory) != (dataclasses.MISSING, dataclasses.MISSING)
+}
 _FIELD_NAMES = [field.name for field in dataclasses.fields(Job)]
 
 

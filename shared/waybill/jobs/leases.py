@@ -27,8 +27,10 @@ STOP_SECONDS = 5.0
 MAX_AGE_SECONDS = STOP_SECONDS - WRITE_TIMEOUT_SECONDS
 # Heartbeats that may come back too late, one after the other, before the attempt is given up.
 _LATE_HEARTBEATS = 5
-# Chunk number of the lease under which a job is put together at its end.
+# Chunk numbers of the lease under which a job is put together at its end, and of that under which the source of a
+# relaunched import is made.
 FINISH = -1
+SOURCE = -2
 
 
 def lease_chunk(

@@ -14,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -110,6 +111,11 @@ class Ledger:
                 raise LeaseHeld(1.0) from None
             raise Superseded(f"job {job_id} is no longer in progress") from None
 
+    def release(self, job_id: str, chunk: int, attempt: str) -> None:
+        """End an attempt's lease, so that the next one need not wait it out; none if another attempt has it."""
+        with suppress(ConditionFailed):
+            self._table.update(record_key(job_id), Change(removes=[f"leases.{chunk}"]), owns(chunk, attempt))
+
     def heartbeat(self, job_id: str, chunk: int, lease: ChunkLease) -> Job:
         """Report a chunk's progress and learn whether to go on: the answer shows `stop_reason`.
 
@@ -129,7 +135,7 @@ class Ledger:
         Args:
             lease: the attempt's progress. Where an attempt before it may have come further than this part does, that
                 stays with the chunk (not leased to anybody): the job's `processed` does not fall, and the next attempt
-                knows that rows may be written.
+                knows that rows may be written. An export that reads a table again may find fewer rows there.
 
         Returns:
             The entry that counts: this one, or the one that an earlier call wrote.
@@ -181,10 +187,12 @@ def _superseded(job_id: str, chunk: int) -> Superseded:
 
 
 def _left_by_others(entry: LedgerEntry, lease: ChunkLease | None) -> ChunkLease | None:
-    """What earlier attempts have done beyond this part; None when that is nothing, or the chunk is finished."""
-    if lease is None or entry.is_last:
+    """What earlier attempts have done beyond this part; None when that is nothing."""
+    if lease is None:
         return None
     processed = lease.processed - entry.imported - entry.rejected
+    if entry.is_last:  # its rows have become fewer; nobody's lease keeps `processed` where it was
+        return ChunkLease("", processed) if processed > 0 else None
     if processed <= 0:
         return None if lease.attempts == 1 else ChunkLease(entry.attempt, attempts=lease.attempts)
     return ChunkLease(

@@ -117,6 +117,8 @@ class Job:
     started_at: datetime | None = None
     completed_at: datetime | None = None
     heartbeat_at: datetime | None = None
+    # what the records that it writes to Waybill's own table bear (`jobs.running`); None for dry runs and exports
+    write_time: datetime | None = None
     outcome: Outcome | None = None
     counts: Counts = field(default_factory=Counts)
     leases: dict[int, ChunkLease] = field(default_factory=dict)
@@ -129,6 +131,8 @@ class Job:
     on_error: str = "skip"
     options: dict[str, Any] = field(default_factory=dict)
     detected: dict[str, Any] | None = None
+    # what a careful person would want to know: each a code and a message
+    warnings: list[dict[str, str]] = field(default_factory=list)
     stop_reason: str | None = None
     duplicate_of: str | None = None
     export_id: str | None = None
@@ -139,8 +143,12 @@ class Job:
     window_from: datetime | None = None
     window_to: datetime | None = None
     retry_of: str | None = None
-    # the latest job that imports the rows that this one left
+    # what the plan step of a relaunched import makes its source of (`imports.child_source`); until then it has no
+    # `source_key`. None where the source was there at the registration
+    takes: dict[str, Any] | None = None
+    # the latest job that imports the rows that this one left, and those that imported some of them, corrected
     relaunched_as: str | None = None
+    corrected_by: list[str] | None = None
     # executions before the current one, and since when recovery has restarted them (`upkeep.recovery`)
     restarts: int = 0
     recovering_since: datetime | None = None
@@ -153,6 +161,11 @@ class Job:
     @property
     def is_terminal(self) -> bool:
         return self.status in TERMINAL
+
+    @property
+    def blanks(self) -> str:
+        """What a missing value does to the field of a record that stays: `clear` or `keep`."""
+        return str(self.options.get("blanks", "clear"))
 
     @property
     def takes_turns(self) -> bool:

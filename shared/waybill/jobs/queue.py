@@ -34,9 +34,9 @@ class ImportQueue:
     def head(self, entity_uid: str) -> Job | None:
         """The oldest import of an entity that has not ended, or None; removes the entries of those that have. Two
         requests, and three for each entry removed."""
-        partition = _partition(entity_uid)
+        partition = queue_partition(entity_uid)
         while items := self._table.query(partition, limit=1).items:
-            job = self._find_job(_job_id(items[0]))
+            job = self._find_job(queued_id(items[0]))
             if job is not None and not job.is_terminal:
                 return job
             self._table.delete((partition, items[0]["sk"]))
@@ -44,13 +44,13 @@ class ImportQueue:
 
     def positions(self, entity_uid: str) -> dict[str, int]:
         """Job id → position among an entity's waiting imports, 1 for the next; the first megabyte of them."""
-        items = self._table.query(_partition(entity_uid), keys_only=True, consistent=False).items
-        return {_job_id(item): max(1, index) for index, item in enumerate(items)}  # the head is running
+        items = self._table.query(queue_partition(entity_uid), keys_only=True, consistent=False).items
+        return {queued_id(item): max(1, index) for index, item in enumerate(items)}  # the head is running
 
 
 def queue_key(job: Job) -> Key:
     """The key of an import's entry, which has no other attributes."""
-    return _partition(job.entity_uid), f"{rfc3339(job.submitted_at)}#{job.job_id}"
+    return queue_partition(job.entity_uid), f"{rfc3339(job.submitted_at)}#{job.job_id}"
 
 
 def order_action(table: Table, job: Job) -> Action:
@@ -72,9 +72,11 @@ def _order_key(entity_uid: str) -> Key:
     return f"ORDER#{entity_uid}", "LATEST"
 
 
-def _partition(entity_uid: str) -> str:
+def queue_partition(entity_uid: str) -> str:
+    """The partition key of the entries of an entity's imports."""
     return f"QUEUE#{entity_uid}"
 
 
-def _job_id(item: Item) -> str:
+def queued_id(item: Item) -> str:
+    """The id of the import that has an entry."""
     return str(item["sk"]).partition("#")[2]

@@ -19,8 +19,9 @@ from waybill.aws.dynamodb import TransactionCanceled
 from waybill.aws.expressions import Attr
 from waybill.aws.table import Item, Key, Table
 from waybill.clock import Clock
+from waybill.jobs.attempts import attempts_of, pause_after
 from waybill.jobs.model import Job
-from waybill.timestamps import rfc3339
+from waybill.timestamps import parse_rfc3339, rfc3339
 
 PER_PAGE = 100
 MAX_DELAY = timedelta(days=1)
@@ -37,8 +38,12 @@ class Removals:
         return self._table.query("SWEEP", up_to=now, limit=PER_PAGE, consistent=False).items
 
     def is_record_due(self, entry: Item) -> bool:
-        """Whether the job's items are to be removed too, not only its files."""
-        return "recordDue" in entry and str(entry["recordDue"]) <= rfc3339(self._clock.now())
+        """Whether the job's items are to be removed too, not only its files.
+
+        Raises:
+            ValueError: the entry does not say when.
+        """
+        return "recordDue" in entry and parse_rfc3339(str(entry["recordDue"])) <= self._clock.now()
 
     def complete(self, entry: Item) -> None:
         """Remove an entry whose work is done; one whose job has not expired becomes due again when it does."""
@@ -48,10 +53,10 @@ class Removals:
             rest = {name: value for name, value in entry.items() if name != "attempts"}
             self._move(rest, entry["recordDue"], filesDeleted=True)
 
-    def postpone(self, entry: Item) -> None:
-        """Make an entry that failed due again in two minutes, then in twice the time, up to MAX_DELAY."""
-        attempts = int(entry.get("attempts", 0)) + 1
-        due = self._clock.now() + min(timedelta(minutes=2 ** min(attempts, 16)), MAX_DELAY)
+    def postpone(self, entry: Item, at_most: timedelta = MAX_DELAY) -> None:
+        """Make an entry that failed due again in two minutes, then in twice the time, up to `at_most`."""
+        attempts = attempts_of(entry) + 1
+        due = self._clock.now() + pause_after(attempts, at_most)
         self._move(entry, rfc3339(due), attempts=attempts)
 
     def _move(self, entry: Item, due: str, **changes: Any) -> None:

@@ -24,18 +24,20 @@ from typing import Any
 from waybill.aws.dynamodb import ConditionFailed, TransactionCanceled
 from waybill.aws.expressions import Attr, Change, Condition
 from waybill.aws.table import Action, Item, Key, Table
-from waybill.clock import Clock
-from waybill.errors import Conflict, EntityDeleted, Gone, NotFound, NotItsTurn, Superseded
+from waybill.clock import Clock, HasTime, no_limit
+from waybill.errors import ChecksFailed, Conflict, Gone, NotFound, NotItsTurn, Superseded, Unavailable
 from waybill.jobs.active import active_key
 from waybill.jobs.checkups import first_item
+from waybill.jobs.corrections import PREFIX, Corrections, unpacked
 from waybill.jobs.cursors import decode_cursor, encode_cursor
 from waybill.jobs.items import LIST_KEY, camel, job_from_item, job_item
 from waybill.jobs.model import TERMINAL, Job, Process, Retention, Status
-from waybill.jobs.origins import Origin
+from waybill.jobs.origins import TAKER, Origin
 from waybill.jobs.outbox import Outbox, outbox_item
 from waybill.jobs.queue import after_newest, order_action, queue_key
+from waybill.jobs.quotas import UnfinishedJobs, too_many_jobs
 from waybill.jobs.removals import removal_item, removal_key
-from waybill.jobs.running import claim_action, release_action
+from waybill.jobs.running import STEP, RunningImports, claim_action, earliest_from, horizon_action, release_action
 from waybill.jobs.runs import run_key
 from waybill.sizes import json_text
 from waybill.telemetry import read_each
@@ -43,9 +45,15 @@ from waybill.timestamps import from_epoch, parse_rfc3339, rfc3339
 
 #: How often a transaction that collides is sent, each time with the client's own retries.
 CONFLICT_ROUNDS = 5
+#: Of a registration that others overtook each time.
+BUSY_RETRY_SECONDS = 2
 ADOPTED_PER_CALL = 100
+#: Items of a job between two looks at the time.
+DELETED_AT_ONCE = 500
 #: Where a registration has the condition that the job joins its queue last.
 ORDER_POSITION = 1
+#: Where a beginning has the condition that no other import of the entity is running.
+CLAIM_POSITION = 2
 NEWEST = ("newest", ("listKey", "listSort"))
 
 NEW = Attr("pk").is_missing()
@@ -72,6 +80,8 @@ class JobRepository:
         self._table = table
         self._outbox = outbox
         self._clock = clock
+        self._running = RunningImports(table)
+        self._unfinished = UnfinishedJobs(table, clock)
         self.retention = retention
 
     # Reading
@@ -138,6 +148,29 @@ class JobRepository:
         document: dict[str, Any] = json.loads(item["document"])
         return document
 
+    def has_takers(self, job_id: str) -> bool:
+        """Whether a job that has not ended is still to make its source of this one's files, or without the rows that
+        this one corrected. A query, and a read of the jobs that were registered to; both twice for a relaunch of
+        corrected rows, whose owner of the files has the takers."""
+        if self._takers(job_id):
+            return True
+        job = self.find(job_id)
+        takes = (job.takes if job is not None else None) or {}
+        if not takes.get("only_corrected"):
+            return False
+        return any(job_id in (taker.takes or {}).get("without", ()) for taker in self._takers(takes["job_id"]))
+
+    def _takers(self, owner_id: str) -> list[Job]:
+        """The jobs that are still to make their source of the files of a job."""
+        pages = self._table.pages(record_key(owner_id)[0], prefix=TAKER, keys_only=True)
+        takers = [item["sk"].removeprefix(TAKER) for items in pages for item in items]
+        return [taker for taker in self.find_many(takers) if taker.source_key is None and not taker.is_terminal]
+
+    def corrections(self, job_id: str) -> Corrections:
+        """The corrections that a relaunch was registered with. A query, or two."""
+        pages = self._table.pages(record_key(job_id)[0], prefix=PREFIX)
+        return unpacked(item for items in pages for item in items)
+
     # Registering
 
     def register(
@@ -145,14 +178,16 @@ class JobRepository:
         job: Job,
         definition: Mapping[str, Any],
         origin: Origin | None = None,
-        entity_checks: Sequence[Action] = (),
+        checks: Sequence[Action] = (),
+        entry: Sequence[Action] = (),
     ) -> tuple[Job, bool]:
         """Store a new job once; an import that waits also joins its entity's queue, behind all that joined before.
 
         Args:
             job: of a job that joins a queue, `submitted_at` may be made later.
             origin: what the job is made of.
-            entity_checks: `EntityRepository.still_there`, for a job that must not begin while its entity is deleted.
+            checks: what must still hold when the job is stored, such as `EntityRepository.still_there`.
+            entry: `AuditTrail.entry` of whoever starts it; here and in the other methods.
 
         Returns:
             The job as stored, and whether this call stored it (False: it was there already).
@@ -160,17 +195,25 @@ class JobRepository:
         Raises:
             Conflict: the origin is not free. For a drop: it is older than an event already registered for its key
                 (`Drops.has_newer`), or the object of such an event is being deleted.
-            EntityDeleted: a check failed.
+            ChecksFailed: a check was false, and the job is not there.
+            TooManyRequests: its caller has too many unfinished jobs.
+            Unavailable: so many imports join the same queue that this one was overtaken each time.
         """
         for _ in range(CONFLICT_ROUNDS):
             try:
-                return self._register_once(job, definition, origin, entity_checks)
+                return self._register_once(job, definition, origin, checks, entry)
             except _Overtaken:
                 job = replace(job, submitted_at=after_newest(self._table, job.entity_uid, self._clock.now()))
-        raise Conflict(f"Many imports into {job.entity} are being registered at once. Try again.")
+        message = f"Many imports into {job.entity} are being registered at once. Try again in a moment."
+        raise Unavailable(message, BUSY_RETRY_SECONDS)
 
     def _register_once(
-        self, job: Job, definition: Mapping[str, Any], origin: Origin | None, entity_checks: Sequence[Action]
+        self,
+        job: Job,
+        definition: Mapping[str, Any],
+        origin: Origin | None,
+        checks: Sequence[Action],
+        entry: Sequence[Action],
     ) -> tuple[Job, bool]:
         """As `register`.
 
@@ -178,10 +221,14 @@ class JobRepository:
             _Overtaken: an import with a later `submitted_at` is in the queue.
         """
         actions = self._registration(job, definition)
+        quota_position = len(actions)
+        if (joins := self._unfinished.join_action(job)) is not None:
+            actions.append(joins)
         if origin is not None:
             actions += origin.actions(self._table, self._clock.now())
+        actions += entry
         try:
-            self._table.transact([*actions, *entity_checks], rounds=CONFLICT_ROUNDS)
+            self._table.transact([*actions, *checks], rounds=CONFLICT_ROUNDS)
         except TransactionCanceled as error:
             stored = self.find(job.job_id)
             if stored is not None:
@@ -189,7 +236,9 @@ class JobRepository:
             if not error.failed_conditions:
                 raise
             if error.failed_conditions[-1] >= len(actions):
-                raise EntityDeleted(job.entity) from None
+                raise ChecksFailed from None
+            if joins is not None and quota_position in error.failed_conditions:
+                raise too_many_jobs() from None
             if job.is_queued and error.failed_conditions == [ORDER_POSITION]:
                 raise _Overtaken from None
             if origin is None:
@@ -209,7 +258,9 @@ class JobRepository:
         if job.is_terminal:
             actions.append(put(removal_item(job)))
         else:
-            actions += [put(_keyed(active_key(job))), put(first_item(job))]
+            actions.append(put(first_item(job)))
+            if not job.is_queued:
+                actions.append(put(_keyed(active_key(job))))
         if job.export_id is not None:
             actions.append(put(_keyed(run_key(job.export_id, rfc3339(job.submitted_at), job.job_id))))
         actions.append(put(outbox_item(job, self._clock.now())))
@@ -219,7 +270,8 @@ class JobRepository:
         """List jobs that an earlier version registered (`ACTIVE / {jobId}`) as this one does, some at each call."""
         ids = [item["sk"] for item in self._table.query("ACTIVE", limit=ADOPTED_PER_CALL).items]
         jobs = [job for job in self.find_many(ids) if not job.is_terminal]
-        self._table.put_many([item for job in jobs for item in (_keyed(active_key(job)), first_item(job))])
+        active = [_keyed(active_key(job)) for job in jobs if not job.takes_turns]
+        self._table.put_many([*active, *map(first_item, jobs)])
         self._table.delete_many([("ACTIVE", job_id) for job_id in ids])
 
     # Moving
@@ -246,40 +298,68 @@ class JobRepository:
         Raises:
             NotItsTurn: another import of the entity is running.
         """
-        text = rfc3339(self._clock.now())
-        now = parse_rfc3339(text)
-        begun = replace(job, status=Status.IN_PROGRESS, heartbeat_at=now, started_at=now)
-        change = Change(sets={"status": Status.IN_PROGRESS, "heartbeatAt": text, "startedAt": text})
-        actions = [
-            self._table.update_action(record_key(job.job_id), change, WAITING),
-            self._table.put_action(outbox_item(begun, now)),
-        ]
-        if job.takes_turns:
-            actions.append(claim_action(self._table, begun))
-        try:
-            self._table.transact(actions, rounds=CONFLICT_ROUNDS)
-        except TransactionCanceled as error:
-            if not error.failed_conditions:
-                raise
-            if 0 in error.failed_conditions:
-                return None
-            raise NotItsTurn(f"job {job.job_id} waits for another import of its entity") from None
+        while True:
+            now = parse_rfc3339(rfc3339(self._clock.now()))
+            begun = replace(job, status=Status.IN_PROGRESS, heartbeat_at=now, started_at=now)
+            turn: list[Action] = []
+            if job.takes_turns:
+                horizon = self._running.horizon(job.entity_uid)
+                begun = replace(begun, write_time=(write_time := earliest_from(now, horizon)))
+                turn.append(claim_action(self._table, begun))
+                turn.append(horizon_action(self._table, job.entity_uid, horizon, write_time + STEP))
+            try:
+                self._table.transact([*self._beginning(begun, now), *turn], rounds=CONFLICT_ROUNDS)
+                break
+            except TransactionCanceled as error:
+                if not error.failed_conditions:
+                    raise
+                if 0 in error.failed_conditions:
+                    return None
+                if CLAIM_POSITION in error.failed_conditions:
+                    raise NotItsTurn(f"job {job.job_id} waits for another import of its entity") from None
+                # The end of a window was chosen since the horizon was read.
         self._outbox.publish_new(begun)
         return begun
 
+    def _beginning(self, begun: Job, now: datetime) -> list[Action]:
+        item = job_item(begun)
+        names = ("status", "heartbeatAt", "startedAt", "writeTime")
+        change = Change(sets={name: item[name] for name in names if name in item})
+        return [
+            self._table.update_action(record_key(begun.job_id), change, WAITING),
+            self._table.put_action(outbox_item(begun, now)),
+        ]
+
     def set_plan(
-        self, job_id: str, total: int, chunks: int, detected: Mapping[str, Any], duplicate_of: str | None = None
+        self,
+        job_id: str,
+        total: int,
+        chunks: int,
+        detected: Mapping[str, Any],
+        duplicate_of: str | None = None,
+        first_row: int | None = None,
+        warnings: Sequence[Mapping[str, str]] = (),
     ) -> Job:
         """Record what the plan found, once the rows are counted.
 
         Args:
             total: the number of rows.
             chunks: the number of chunks that they are loaded in.
+            first_row: the number of the first row, if the others follow it without a gap.
+            warnings: each a code and a message.
 
         Raises:
             Superseded: the job has ended.
         """
-        plan = {"total": total, "chunks": chunks, "detected": dict(detected), "duplicateOf": duplicate_of}
+        plan: dict[str, Any] = {
+            "total": total,
+            "chunks": chunks,
+            "detected": dict(detected),
+            "duplicateOf": duplicate_of,
+            "warnings": [dict(each) for each in warnings],
+        }
+        if first_row is not None:
+            plan["options.firstRow"] = first_row
         return self._change_running(job_id, Change(sets=plan))
 
     def set_once(self, job_id: str, **values: Any) -> Job:
@@ -298,6 +378,57 @@ class JobRepository:
             camel(name): rfc3339(value) if isinstance(value, datetime) else value for name, value in values.items()
         }
         return self._change_running(job_id, Change(defaults=stored))
+
+    def set_window_end(self, job: Job) -> Job:
+        """Choose, once, where the window of write times of a run ends: behind those of all imports that have ended, and
+        not behind that of the running import, nor of any that begins later. Two reads and a transaction.
+
+        Returns:
+            The job, with the end that counts.
+
+        Raises:
+            Superseded: the job has ended.
+        """
+        while job.window_to is None:
+            # The horizon first: an import that begins after this moves it.
+            horizon = self._running.horizon(job.entity_uid)
+            running = self._running.find(job.entity_uid)
+            end = earliest_from(self._clock.now(), horizon) if running is None else running.write_time
+            if job.window_from is not None:
+                end = max(job.window_from, end)
+            where = RUNNING & Attr("windowTo").is_missing()
+            change = Change(sets={"windowTo": rfc3339(end)})
+            actions = [self._table.update_action(record_key(job.job_id), change, where)]
+            if running is None:
+                actions.append(horizon_action(self._table, job.entity_uid, horizon, end))
+            try:
+                self._table.transact(actions, rounds=CONFLICT_ROUNDS)
+            except TransactionCanceled as error:
+                if not error.failed_conditions:
+                    raise
+            stored = self.find(job.job_id)
+            if stored is None or stored.is_terminal:
+                raise _ended(job.job_id)
+            job = stored
+        return job
+
+    def set_source(
+        self, job_id: str, key: str, etag: str, options: Mapping[str, Any], importable: int, where: Condition
+    ) -> Job:
+        """Record the source that a step has made of another job's files.
+
+        Args:
+            key, etag: of the object in the files bucket.
+            options: of the job that say how it is read.
+            importable: rows in it that the other job counts as importable.
+            where: what must still hold.
+
+        Raises:
+            Superseded: it does not, or the job has ended.
+        """
+        sets = {"sourceKey": key, "sourceEtag": etag, "takes.importable": importable}
+        sets |= {f"options.{name}": value for name, value in options.items()}
+        return self._change_running(job_id, Change(sets=sets), where)
 
     def set_delivery(self, job_id: str, delivery: Mapping[str, Any]) -> Job:
         """Keep how far the delivery of a run is.
@@ -324,13 +455,13 @@ class JobRepository:
         """
         return self._change_running(job_id, Change(sets={f"options.{name}": value}))
 
-    def _change_running(self, job_id: str, change: Change) -> Job:
+    def _change_running(self, job_id: str, change: Change, where: Condition = RUNNING) -> Job:
         try:
-            return job_from_item(self._table.update(record_key(job_id), change, RUNNING))
+            return job_from_item(self._table.update(record_key(job_id), change, where))
         except ConditionFailed:
             raise _ended(job_id) from None
 
-    def request_stop(self, job_id: str, reason: str) -> Job:
+    def request_stop(self, job_id: str, reason: str, entry: Sequence[Action] = ()) -> Job:
         """Ask the workers to stop; they see it with their next heartbeat. The first reason stays.
 
         The finish reads the job after the last chunk is loaded, so a reason that is taken here is always in the ended
@@ -340,19 +471,26 @@ class JobRepository:
             Conflict: the job is not an import in progress, or every chunk is loaded.
         """
         is_loading = Attr("chunks").is_missing() | ~Attr("chunksLoaded").equals(Attr("chunks"))
-        may_stop = RUNNING & Attr("process").equals(Process.IMPORT) & is_loading
+        may_stop = RUNNING & Attr("process").equals(Process.IMPORT) & is_loading & Attr("stopReason").is_missing()
+        stop = record_key(job_id), Change(sets={"stopReason": reason}), may_stop
         try:
-            item = self._table.update(record_key(job_id), Change(defaults={"stopReason": reason}), may_stop)
-        except ConditionFailed:
+            if not entry:
+                return job_from_item(self._table.update(*stop))
+            self._table.transact([self._table.update_action(*stop), *entry], rounds=CONFLICT_ROUNDS)
+            return self.get(job_id)
+        except (ConditionFailed, TransactionCanceled) as error:
+            if isinstance(error, TransactionCanceled) and not error.failed_conditions:
+                raise
             job = self.get(job_id)
-            if job.stop_reason == reason:  # this request was heard, and its reply was lost
+            # It stops already: for this request, whose reply was lost, or for another.
+            is_stopping = job.stop_reason is not None and not job.is_terminal and not job.is_loaded
+            if is_stopping or job.stop_reason == reason:
                 return job
             if job.process is Process.IMPORT and job.status is Status.IN_PROGRESS:
                 message = "Every row of this import is processed; there is nothing left to stop."
             else:
                 message = f"A job that is {job.status} cannot be stopped."
             raise Conflict(message, job.allowed_actions()) from None
-        return job_from_item(item)
 
     def count_restart(self, job: Job, recovering_since: datetime | None = None) -> Job:
         """Record that the job's next execution replaces the current one.
@@ -377,7 +515,14 @@ class JobRepository:
                 return stored
             raise Superseded(f"job {job.job_id} has ended, or is being recovered already") from None
 
-    def finish(self, job: Job, expected: Status, where: Condition | None = None, also: Collection[str] = ()) -> Job:
+    def finish(
+        self,
+        job: Job,
+        expected: Status,
+        where: Condition | None = None,
+        also: Collection[str] = (),
+        entry: Sequence[Action] = (),
+    ) -> Job:
         """Store how a job ended, schedule the deletion of its files and leave the queue. A Stop that was accepted since
         the job was read stays: the reason is in the ended job and in its announcement.
 
@@ -396,7 +541,7 @@ class JobRepository:
         while True:
             actions = self._end(job, expected, where, also)
             try:
-                self._table.transact(actions, rounds=CONFLICT_ROUNDS)
+                self._table.transact([*actions, *entry], rounds=CONFLICT_ROUNDS)
                 break
             except TransactionCanceled as error:
                 stored = self.find(job.job_id)
@@ -422,36 +567,39 @@ class JobRepository:
         actions = [
             self._table.update_action(record_key(job.job_id), change, is_unchanged),
             self._table.put_action(removal_item(job)),
-            self._table.delete_action(active_key(job)),
+            self._table.delete_action(queue_key(job) if job.takes_turns else active_key(job)),
         ]
-        if job.process is Process.IMPORT:
-            actions.append(self._table.delete_action(queue_key(job)))
         if job.takes_turns and expected is Status.IN_PROGRESS:
             actions.append(release_action(self._table, job))
+        if (leaves := self._unfinished.leave_action(job)) is not None:
+            actions.append(leaves)
         actions.append(self._table.put_action(outbox_item(job, self._clock.now())))
         return actions
 
-    def expire(self, job: Job) -> Item:
+    def expire(self, job: Job, entry: Sequence[Action] = ()) -> Item:
         """Record that an ended job is to be deleted: it has expired, and its entry among `removals` is due. One
         transaction, after which retention completes the deletion if the caller dies.
 
         Returns:
-            The entry.
+            Its entry among `removals`.
 
         Raises:
             Conflict: the job has not ended.
-            NotFound: it was deleted.
+            Gone, NotFound: it was deleted.
         """
         now = from_epoch(int(self._clock.now().timestamp()))
         expired = replace(job, expires_at=now, files_expire_at=now)
-        entry = removal_item(expired)
+        removal = removal_item(expired)
         seconds = int(now.timestamp())
+        at = Attr("expiresAt")
+        is_unchanged = at.is_missing() if job.expires_at is None else at.equals(int(job.expires_at.timestamp()))
         change = Change(sets={"expiresAt": seconds, "filesExpireAt": seconds})
-        before = {removal_key(job, due) for due in (job.files_expire_at, job.expires_at)} - {(entry["pk"], entry["sk"])}
+        before = {removal_key(job, due) for due in (job.files_expire_at, job.expires_at)} - {removal_key(expired, now)}
         actions = [
-            self._table.update_action(record_key(job.job_id), change, ENDED),
-            self._table.put_action(entry),
+            self._table.update_action(record_key(job.job_id), change, ENDED & is_unchanged),
+            self._table.put_action(removal),
             *map(self._table.delete_action, sorted(before)),
+            *entry,
         ]
         try:
             self._table.transact(actions, rounds=CONFLICT_ROUNDS)
@@ -460,21 +608,27 @@ class JobRepository:
                 raise
             job = self.get(job.job_id)
             raise Conflict(f"A job that is {job.status} cannot be deleted.", job.allowed_actions()) from None
-        return entry
+        return removal
 
-    def delete(self, entry: Item) -> None:
+    def delete(self, entry: Item, has_time: HasTime = no_limit) -> bool:
         """Delete the items of a job: definition, ledger, its entry among the runs of its export and, last, the record;
         a request for 25 of them. Calling it again completes a deletion that died.
 
         Args:
             entry: of the job among `removals`.
+
+        Returns:
+            Whether the time sufficed for all.
         """
         record = record_key(entry["jobId"])
-        for items in self._table.pages(record[0], keys_only=True):
+        for items in self._table.pages(record[0], keys_only=True, limit=DELETED_AT_ONCE):
+            if not has_time():
+                return False
             self._table.delete_many([(item["pk"], item["sk"]) for item in items if item["sk"] != record[1]])
         if "exportId" in entry:
             self._table.delete(run_key(entry["exportId"], entry["submittedAt"], entry["jobId"]))
         self._table.delete(record)
+        return True
 
 
 def record_key(job_id: str) -> Key:

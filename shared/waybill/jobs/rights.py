@@ -2,7 +2,8 @@
 
 An export acts for its owner, an import through the API for whoever started it. The import of a dropped object acts for
 nobody: write access to the bucket was its permission. Groups are those in the user pool at this moment, or with an
-outside issuer those of the last request (`caller_groups`); permissions are those of the entity at this moment.
+outside issuer those of the last request (`caller_groups`); those of a machine client are in the parameter
+MachineClients. Permissions are those of the entity at this moment.
 
 A pool or table that does not answer is an outage, which the step's retries outlast, and never a refusal.
 """
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from waybill.entities.model import Right
 from waybill.entities.permissions import Caller, may
+from waybill.jobs import machine_clients
 
 if TYPE_CHECKING:
     from waybill.jobs.services import Services
@@ -21,7 +23,7 @@ NO_PERMISSION = "no-permission"
 
 
 def still_may(services: Services, subject: str, name: str, right: Right, entity: str, entity_uid: str) -> bool:
-    """Whether a person has a right on an entity now; False when the entity is gone.
+    """Whether a person or a machine client has a right on an entity now; False when the entity is gone.
 
     Args:
         subject, name: of their tokens.
@@ -30,7 +32,9 @@ def still_may(services: Services, subject: str, name: str, right: Right, entity:
     found = services.entities.find(entity)
     if found is None or found.uid != entity_uid:
         return False
-    if services.settings.user_pool_id:
+    if machine_clients.is_machine(subject):
+        groups = machine_clients.groups_of(services.settings.machine_clients, subject)
+    elif services.settings.user_pool_id:
         groups = services.user_pool.groups(subject, name)
     else:
         groups = services.caller_groups.groups(subject)

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from waybill.entities.repository import EntityRepository
     from waybill.ids import Ids
     from waybill.jobs.active import ActiveJobs
+    from waybill.jobs.audit import AuditTrail
     from waybill.jobs.caller_groups import CallerGroups
     from waybill.jobs.checkups import Checkups
+    from waybill.jobs.daily_mails import DailyMails
     from waybill.jobs.drop_passes import DropPasses
     from waybill.jobs.drops import Drops
     from waybill.jobs.duplicates import Duplicates
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from waybill.jobs.ledger import Ledger
     from waybill.jobs.outbox import Outbox
     from waybill.jobs.queue import ImportQueue
+    from waybill.jobs.quotas import UnfinishedJobs
     from waybill.jobs.removals import Removals
     from waybill.jobs.repository import JobRepository
     from waybill.jobs.running import RunningImports
@@ -82,6 +85,8 @@ class Services(Protocol):
     @property
     def drops(self) -> Drops: ...
     @property
+    def daily_mails(self) -> DailyMails: ...
+    @property
     def drop_passes(self) -> DropPasses: ...
     @property
     def removals(self) -> Removals: ...
@@ -93,6 +98,10 @@ class Services(Protocol):
     def idempotency_keys(self) -> IdempotencyKeys: ...
     @property
     def caller_groups(self) -> CallerGroups: ...
+    @property
+    def unfinished_jobs(self) -> UnfinishedJobs: ...
+    @property
+    def audit(self) -> AuditTrail: ...
 
     def new_dynamodb(self, timeout_seconds: float) -> DynamoDB:
         """A client of its own, for writes that must end within this time."""

@@ -6,6 +6,7 @@ UPLOAD#{uploadId} / UPLOAD   the members of `Upload`
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -36,8 +37,13 @@ class Uploads:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def add(self, upload: Upload) -> None:
-        self._table.put(_item(upload))
+    def add(self, upload: Upload, entry: Sequence[Action] = ()) -> None:
+        """Store a new upload.
+
+        Args:
+            entry: `AuditTrail.entry` of whoever sends the file.
+        """
+        self._table.transact([self._table.put_action(_item(upload)), *entry])
 
     def get(self, upload_id: str) -> Upload:
         """The upload, also when it has expired.

@@ -31,6 +31,7 @@ SOURCE = Path(__file__).with_name("native.c")
 
 KINDS = ("ignored", "text", "digits", "words", "automaton", "email", "integer", "number", "date", "datetime")
 REQUIRED, KEY, HAS_LEAST, HAS_MOST, OPEN_LEAST, OPEN_MOST = (1 << bit for bit in range(6))
+STEPS = {step: 64 << bit for bit, step in enumerate(("trim", "collapse", "nfc", "upper", "lower"))}
 WHOLE = 2**32 - 1
 MAX_KEY_BYTES = 240
 
@@ -57,6 +58,10 @@ class Column(Structure):
         ("closing", Span),
         ("missing", POINTER(Span)),
         ("missing_count", c_size_t),
+        ("values", POINTER(Word)),
+        ("value_count", c_size_t),
+        ("fallback", Span),
+        ("longest_value", c_size_t),
         ("words", POINTER(Word)),
         ("word_count", c_size_t),
         ("automaton", c_char_p),
@@ -91,7 +96,7 @@ class Table(Structure):
 
 
 class Cell(Structure):
-    _fields_ = (("text", Span), ("stored", Span), ("marks", c_uint32))
+    _fields_ = (("text", Span), ("read", Span), ("stored", Span), ("marks", c_uint32))
 
 
 class Unverified(Structure):

@@ -24,7 +24,8 @@
 #define WHOLE UINT32_MAX
 
 enum kind { IGNORED, TEXT, DIGITS, WORDS, AUTOMATON, EMAIL, INTEGER, NUMBER, DATE, DATETIME, KINDS };
-enum flag { REQUIRED = 1, KEY = 2, HAS_LEAST = 4, HAS_MOST = 8, OPEN_LEAST = 16, OPEN_MOST = 32 };
+enum flag { REQUIRED = 1, KEY = 2, HAS_LEAST = 4, HAS_MOST = 8, OPEN_LEAST = 16, OPEN_MOST = 32,
+            TRIM = 64, COLLAPSE = 128, NFC = 256, UPPER = 512, LOWER = 1024 };
 
 struct span {
     const uint8_t *at;
@@ -43,6 +44,10 @@ struct column {
     struct span opening, closing;
     const struct span *missing;
     size_t missing_count;
+    const struct word *values; /* cells that others stand for, ordered as `words` are */
+    size_t value_count;
+    struct span fallback; /* stands for a missing value; `at` NULL where nothing does */
+    size_t longest_value; /* of `values` and `fallback`, which need no escape in JSON, in bytes */
     const struct word *words; /* by size, then by bytes */
     size_t word_count;
     const uint8_t *automaton; /* [state][byte < 128] -> state; 0 is the failure, 1 the start */
@@ -63,9 +68,9 @@ struct table {
     struct span head, middle, tail, end; /* head SHARD middle KEY tail members end; without `is_own` head members end */
 };
 
-/* A cell as it is in the file, and what is stored for it: `at` NULL for a missing value. */
+/* A cell as it is in the file, as it is read once it is cleaned, and what is stored for it: `at` NULL for a missing value. */
 struct cell {
-    struct span text, stored;
+    struct span text, read, stored;
     uint32_t marks;
 };
 
@@ -88,7 +93,7 @@ struct output {
     struct unverified *unverified;
     size_t unverified_room, unverified_count;
     struct cell *cells; /* scratch, `width` of them */
-    uint8_t *unquoted;  /* scratch, as long as the data */
+    uint8_t *unquoted;  /* scratch for cells without their quotes and for cleaned ones, twice as long as the data */
 };
 
 enum mark { STOP = 1, ESCAPED = 2, HIGH = 4, NUL = 8 };
@@ -101,7 +106,8 @@ const size_t *waybill_layout(void) {
         sizeof(struct word), offsetof(struct word, cell), offsetof(struct word, text),
         sizeof(struct column), offsetof(struct column, kind), offsetof(struct column, flags),
             offsetof(struct column, opening), offsetof(struct column, closing), offsetof(struct column, missing),
-            offsetof(struct column, missing_count), offsetof(struct column, words), offsetof(struct column, word_count),
+            offsetof(struct column, missing_count), offsetof(struct column, values), offsetof(struct column, value_count),
+            offsetof(struct column, fallback), offsetof(struct column, longest_value), offsetof(struct column, words), offsetof(struct column, word_count),
             offsetof(struct column, automaton), offsetof(struct column, accepting), offsetof(struct column, fewest),
             offsetof(struct column, most), offsetof(struct column, least), offsetof(struct column, greatest),
             offsetof(struct column, least_scale), offsetof(struct column, greatest_scale),
@@ -111,7 +117,7 @@ const size_t *waybill_layout(void) {
             offsetof(struct table, is_own), offsetof(struct table, keys), offsetof(struct table, key_count),
             offsetof(struct table, key_prefix), offsetof(struct table, head), offsetof(struct table, middle),
             offsetof(struct table, tail), offsetof(struct table, end),
-        sizeof(struct cell), offsetof(struct cell, text), offsetof(struct cell, stored), offsetof(struct cell, marks),
+        sizeof(struct cell), offsetof(struct cell, text), offsetof(struct cell, read), offsetof(struct cell, stored), offsetof(struct cell, marks),
         sizeof(struct unverified), offsetof(struct unverified, record), offsetof(struct unverified, start),
             offsetof(struct unverified, end), offsetof(struct unverified, column),
             offsetof(struct unverified, cell_start), offsetof(struct unverified, cell_end),
@@ -262,7 +268,7 @@ static ptrdiff_t read_record(const struct table *table, const uint8_t *marks, co
     const uint8_t *at = *from;
     size_t width = table->width, count = 0;
     for (;;) {
-        struct cell cell = {{at, 0}, {NULL, 0}, 0};
+        struct cell cell = {{at, 0}, {NULL, 0}, {NULL, 0}, 0};
         if (table->has_quote && at < data_end && *at == table->quote) {
             const uint8_t *start = ++at;
             uint8_t *copy = NULL;
@@ -413,12 +419,12 @@ static int fits_automaton(const struct column *column, struct span cell) {
 }
 
 /* The cells of words are few and of few sizes: a binary search. */
-static const struct word *find_word(const struct column *column, struct span cell) {
-    size_t low = 0, high = column->word_count;
+static const struct word *find_word(const struct word *words, size_t count, struct span cell) {
+    size_t low = 0, high = count;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        int order = compared(column->words[middle].cell, cell);
-        if (order == 0) return &column->words[middle];
+        int order = compared(words[middle].cell, cell);
+        if (order == 0) return &words[middle];
         if (order < 0) low = middle + 1;
         else high = middle;
     }
@@ -497,7 +503,7 @@ static int keeps_times(const struct column *column, struct span cell, size_t siz
 /* What is stored for a cell that is not missing; `at` NULL where the cell is not approved. */
 static struct span checked(const struct column *column, const struct cell *cell) {
     static const struct span none = {NULL, 0};
-    struct span text = cell->text;
+    struct span text = cell->read;
     ptrdiff_t size = (ptrdiff_t)text.size;
     if (cell->marks & HIGH) {
         if (column->kind != TEXT && column->kind != WORDS) return none;
@@ -515,7 +521,7 @@ static struct span checked(const struct column *column, const struct cell *cell)
         if (column->kind == EMAIL && !is_email(text)) return none;
         return text;
     case WORDS: {
-        const struct word *word = find_word(column, text);
+        const struct word *word = find_word(column->words, column->word_count, text);
         return word == NULL ? none : word->text;
     }
     case INTEGER:
@@ -580,7 +586,7 @@ static size_t make_key(const struct table *table, const struct cell *cells, uint
     size_t size = 0;
     for (size_t part = 0; part < table->key_count; part++) {
         const struct cell *cell = &cells[table->keys[part]];
-        struct span text = cell->text;
+        struct span text = cell->read;
         if (!equal(cell->stored, text) || size + text.size + 1 > MAX_KEY_BYTES) return 0;
         for (size_t byte = 0; byte < text.size && table->key_count > 1; byte++)
             if (text.at[byte] == '|' || text.at[byte] == '\\') return 0;
@@ -608,9 +614,58 @@ static int is_missing(const struct column *column, struct span text) {
     return 0;
 }
 
-/* Sets `stored` of each cell. Returns how many cells are not approved, -1 where the record is to be judged as a whole.
+/* White space of ASCII, as Python has it. */
+static int is_space(uint8_t byte) { return byte == ' ' || (byte >= 9 && byte <= 13) || (byte >= 28 && byte <= 31); }
+
+/* Another text is read in the place of a cell. */
+static void stand_in(struct cell *cell, struct span text) {
+    cell->read = text;
+    cell->marks &= ~(uint32_t)HIGH;
+    for (size_t byte = 0; byte < text.size; byte++) cell->marks |= text.at[byte] >= 0x80 ? HIGH : 0u;
+}
+
+/* Sets `read` of a cell: what `clean` and `values` of its field make of it. What is written anew goes to `*scratch`, at
+ * most as many bytes as the cell has. Returns 0 where only the rule can tell: letters beyond ASCII have cases and forms of
+ * their own, and there is white space among them. */
+static int is_cleaned(const struct column *column, struct cell *cell, uint8_t **scratch) {
+    const uint8_t *at = cell->text.at, *end = at + cell->text.size;
+    uint32_t rewrites = column->flags & (COLLAPSE | UPPER | LOWER);
+    if (column->flags & TRIM) {
+        while (at < end && is_space(*at)) at++;
+        while (at < end && is_space(end[-1])) end--;
+    }
+    if (cell->marks & HIGH) {
+        if (rewrites || column->flags & NFC) return 0;
+        if (column->flags & TRIM && at < end && (*at >= 0x80 || end[-1] >= 0x80)) return 0;
+    }
+    cell->read = (struct span){at, (size_t)(end - at)};
+    if (rewrites) {
+        uint8_t *copy = *scratch, *out = copy;
+        for (int after_space = 0; at < end; at++) {
+            uint8_t it = *at;
+            if (column->flags & COLLAPSE && is_space(it)) {
+                if (!after_space) *out++ = ' ';
+                after_space = 1;
+                continue;
+            }
+            after_space = 0;
+            if (column->flags & UPPER && it >= 'a' && it <= 'z') it = (uint8_t)(it - 32);
+            if (column->flags & LOWER && it >= 'A' && it <= 'Z') it = (uint8_t)(it + 32);
+            *out++ = it;
+        }
+        cell->read = (struct span){copy, (size_t)(out - copy)};
+        *scratch = out;
+    }
+    if (column->value_count) {
+        const struct word *word = find_word(column->values, column->value_count, cell->read);
+        if (word != NULL) stand_in(cell, word->text);
+    }
+    return 1;
+}
+
+/* Sets `read` and `stored` of each cell. Returns how many cells are not approved, -1 where the record is to be judged as a whole.
  * Such a cell has `stored.at` NULL and a `stored.size` of 1. */
-static ptrdiff_t check_cells(const struct table *table, struct cell *cells) {
+static ptrdiff_t check_cells(const struct table *table, struct cell *cells, uint8_t *scratch) {
     ptrdiff_t unverified_cells = 0;
     int is_blank = 1, is_empty = 1;
     for (size_t index = 0; index < table->width; index++) {
@@ -619,9 +674,18 @@ static ptrdiff_t check_cells(const struct table *table, struct cell *cells) {
         if (cell->marks & NUL) return -1;
         is_empty &= cell->text.size == 0;
         if (column->kind == IGNORED) continue;
-        int absent = is_missing(column, cell->text);
+        if (!is_cleaned(column, cell, &scratch)) {
+            cell->stored.size = 1;
+            unverified_cells++;
+            continue;
+        }
+        int absent = is_missing(column, cell->read);
         is_blank &= absent;
-        if (!absent && (!(column->flags & KEY) || is_visible(cell->text))) cell->stored = checked(column, cell);
+        if (absent && column->fallback.at != NULL) {
+            stand_in(cell, column->fallback);
+            absent = 0;
+        }
+        if (!absent && (!(column->flags & KEY) || is_visible(cell->read))) cell->stored = checked(column, cell);
         if (cell->stored.at == NULL && (!absent || column->flags & (REQUIRED | KEY))) {
             cell->stored.size = 1;
             unverified_cells++;
@@ -665,7 +729,7 @@ static size_t constant_bytes(const struct table *table) {
         size_t longest = 0;
         for (size_t word = 0; word < column->word_count; word++)
             if (column->words[word].text.size > longest) longest = column->words[word].text.size;
-        sum += 1 + column->opening.size + column->closing.size + longest;
+        sum += 1 + column->opening.size + column->closing.size + longest + 2 * column->longest_value;
     }
     return sum;
 }
@@ -700,7 +764,7 @@ static void name_unverified(const struct table *table, const struct cell *cells,
  *
  * Returns 0 on success; -1 where a quote is not where RFC 4180 allows it or the records end early, -2 where `output` has
  * no room: then the output has no meaning. There must be room for `records` rows, digests, ends and
- * unverified records, for `width` cells, and for `size` unquoted bytes. */
+ * unverified records, for `width` cells, and for twice `size` scratch bytes. */
 int waybill_load_rows(const struct table *table, const uint8_t *data, size_t size, size_t records, uint64_t first_row,
                       struct output *output) {
     uint8_t marks[256];
@@ -719,7 +783,7 @@ int waybill_load_rows(const struct table *table, const uint8_t *data, size_t siz
         uint32_t key_marks = 0;
         if (output->keys_room - output->keys_size < MAX_KEY_BYTES) return -2;
         ptrdiff_t unverified_cells = -1;
-        if ((size_t)count == table->width && length <= MAX_RECORD_BYTES) unverified_cells = check_cells(table, output->cells);
+        if ((size_t)count == table->width && length <= MAX_RECORD_BYTES) unverified_cells = check_cells(table, output->cells, unquoted);
         int has_key = unverified_cells >= 0;
         for (size_t part = 0; has_key && part < table->key_count; part++)
             has_key = output->cells[table->keys[part]].stored.at != NULL;

@@ -8,8 +8,9 @@ from __future__ import annotations
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from typing import Protocol
 
 from waybill.errors import JobFailed
@@ -20,6 +21,8 @@ MAX_INFLATED_BYTES = 5 * 1024**3
 MAX_RATIO = 500
 RATIO_COUNTS_FROM_BYTES = 64 * 1024**2
 MAX_ENTRIES = 2_000
+# Writers that append end with an empty member now and then; each costs as much as many bytes.
+MAX_EMPTY_MEMBERS = 1_000
 MAX_DIRECTORY_BYTES = 1024**2
 _BLOCK_BYTES = 64 * 1024
 _INFLATED_BLOCK_BYTES = 1024 * 1024
@@ -73,6 +76,7 @@ class Gunzip:
         self._inflater = zlib.decompressobj(wbits=31)
         self._pending = b""
         self._ended = False
+        self._empty_members = self._member_bytes = 0
 
     def read(self, size: int = -1, /) -> bytes:
         """
@@ -92,6 +96,7 @@ class Gunzip:
             if not (self._pending or data or self._inflater.eof):
                 raise JobFailed("compression-error", "The gzip file ends too early.")
             self._pending = self._inflater.unconsumed_tail
+            self._member_bytes += len(data)
             if data:
                 self._meter.add(len(data), self._taken_bytes)
                 return data
@@ -113,6 +118,11 @@ class Gunzip:
             return False
         if not b"\x1f\x8b".startswith(self._pending[:2]) and not self._pending.startswith(b"\x1f\x8b"):
             raise JobFailed("compression-error", "Other bytes follow the end of the gzip file.")
+        self._empty_members += not self._member_bytes
+        if self._empty_members > MAX_EMPTY_MEMBERS:
+            what = f"The gzip file has more than {MAX_EMPTY_MEMBERS:,} members without content."
+            raise JobFailed("compression-error", what)
+        self._member_bytes = 0
         self._inflater = zlib.decompressobj(wbits=31)
         return True
 
@@ -164,22 +174,59 @@ def _directory(file: Seekable) -> tuple[int, int]:
     return entries, directory_bytes
 
 
-def only_file(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
-    """The one file of a zip file, not counting what macOS adds.
+def chosen_file(archive: zipfile.ZipFile, entry: str | None = None) -> zipfile.ZipInfo:
+    """The file of a zip file that is meant: the only one, in whatever folder, but for what Finder and Explorer add.
+
+    Args:
+        entry: its path, or a pattern (`*`, `?`, `[…]`) of its path or of its name.
 
     Raises:
-        JobFailed: `compression-error`.
+        JobFailed: `compression-error`; `source-error` where `entry` names no file, or several.
     """
-    files = [info for info in archive.infolist() if not info.filename.startswith("__MACOSX/")]
-    if len(files) != 1:
-        count = f"{len(files)} entries" if files else "no file"
-        raise JobFailed("compression-error", f"The zip file holds {count}; it must hold one file and no folder.")
-    (info,) = files
-    if "/" in info.filename or "\\" in info.filename or info.is_dir():
-        raise JobFailed("compression-error", "The file in the zip file is in a folder; it must be at the top level.")
+    files: dict[str, zipfile.ZipInfo] = {}
+    for info in archive.infolist():
+        path = info.filename.replace("\\", "/")
+        if path.endswith("/") or _is_added(path):  # `is_dir` fails for a file without a name
+            continue
+        if path in files:
+            raise JobFailed("compression-error", f'The zip file holds "{path}" twice.')
+        files[path] = info
+    if entry is None:
+        if len(files) > 1:
+            what = (
+                f"The zip file holds {len(files)} files: {_listed(files)}. Say which one with `entry` in the dialect."
+            )
+            raise JobFailed("compression-error", what)
+        found = list(files)
+    else:
+        found = [entry] if entry in files else [path for path in files if _fits(path, entry)]
+        if len(found) != 1:
+            what = f"{len(found)} files that fit" if found else "no file that fits"
+            raise JobFailed("source-error", f'The zip file holds {what} "{entry}": {_listed(found or files)}.')
+    if not found:
+        raise JobFailed("compression-error", "The zip file holds no file.")
+    info = files[found[0]]
     _check_entry(info)
     check_size(info.file_size, info.compress_size)
     return info
+
+
+_MAX_LISTED = 5
+
+
+def _is_added(path: str) -> bool:
+    """Whether a program that packs folders has added a file of its own."""
+    folders, name = path.split("/")[:-1], path.rpartition("/")[2]
+    return "__MACOSX" in folders or name.startswith("._") or name.lower() in (".ds_store", "thumbs.db", "desktop.ini")
+
+
+def _fits(path: str, pattern: str) -> bool:
+    return fnmatchcase(path, pattern) or fnmatchcase(path.rpartition("/")[2], pattern)
+
+
+def _listed(paths: Collection[str]) -> str:
+    shown = ", ".join(list(paths)[:_MAX_LISTED])
+    return f"{shown} and {len(paths) - _MAX_LISTED} more" if len(paths) > _MAX_LISTED else shown or "nothing"
 
 
 def _check_entry(info: zipfile.ZipInfo) -> None:

@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+MAX_ENTRY_CHARS = 255
+MAX_SHEETS = 100
+# As a sheet name: every visible worksheet.
+EVERY_SHEET = "*"
 _LINE_TERMINATORS = ("\n", "\r\n", "\r")
 
 
@@ -26,7 +30,8 @@ class Dialect:
     Delimiter, quote and escape are one ASCII character each; `quote_char` None means no quoting. `header_rows` are the
     declared ones: None takes the first row that is not a comment, an empty tuple says that there is no header. A
     comment is a line that begins with `comment_char` where a record would begin, whatever quotes it holds, or a row of
-    `comment_rows`. A cell equal to `null_sequence` is null.
+    `comment_rows`. A cell equal to `null_sequence` is null. `sheet_names` may be several, or (EVERY_SHEET,), which the
+    standard does not know, and neither does it know `entry`: which file of an archive is meant.
     """
 
     delimiter: str = ","
@@ -39,8 +44,10 @@ class Dialect:
     comment_char: str | None = None
     comment_rows: tuple[int, ...] = ()
     null_sequence: str | None = None
-    sheet_name: str | None = None
-    sheet_number: int = 1
+    json_member: str | None = None
+    sheet_names: tuple[str, ...] | None = None
+    sheet_number: int | None = None
+    entry: str | None = None
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any], detected_delimiter: str = ",") -> Dialect:
@@ -56,7 +63,7 @@ class Dialect:
         ]
         if problems:
             raise DialectError(problems)
-        rows = document.get("headerRows")
+        rows, names = document.get("headerRows"), document.get("sheetName")
         dialect = cls(
             delimiter=_given(document, "delimiter", detected_delimiter),
             # null turns quoting off; an absent member does not.
@@ -69,21 +76,25 @@ class Dialect:
             comment_char=document.get("commentChar"),
             comment_rows=tuple(sorted(set(document.get("commentRows") or ()))),
             null_sequence=document.get("nullSequence"),
-            sheet_name=document.get("sheetName"),
-            sheet_number=_given(document, "sheetNumber", 1),
+            json_member=document.get("property"),
+            sheet_names=(names,) if isinstance(names, str) else None if names is None else tuple(names),
+            sheet_number=document.get("sheetNumber"),
+            entry=document.get("entry"),
         )
-        problems = dialect._contradictions()
+        problems = dialect.contradictions()
         if problems:
             raise DialectError(problems)
         return dialect
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Dialect:
-        """The dialect from the JSON form of its `dataclasses.asdict`."""
+        """The dialect from the JSON form of its `dataclasses.asdict`, without members of a newer version."""
+        document = {name: value for name, value in document.items() if name in cls.__dataclass_fields__}
         tuples = {name: tuple(value) for name, value in document.items() if isinstance(value, list)}
         return cls(**{**document, **tuples})
 
-    def _contradictions(self) -> list[tuple[str, str]]:
+    def contradictions(self) -> list[tuple[str, str]]:
+        """(member, what is wrong with it) of members that cannot be used together."""
         problems = []
         if self.quote_char == self.delimiter:
             problems.append(("quoteChar", "must differ from the delimiter"))
@@ -144,6 +155,11 @@ def _are_rows(value: object) -> bool:
     return isinstance(value, list) and len(value) <= 10_000 and all(map(_is_row, value))
 
 
+def _are_names(value: list[Any]) -> bool:
+    are_texts = all(_is_text(name) and name for name in value)
+    return are_texts and 0 < len(value) == len(set(value)) <= MAX_SHEETS
+
+
 def _is_flag(value: object) -> bool:
     return isinstance(value, bool)
 
@@ -174,8 +190,16 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
         "must be ASCII characters without a line break",
     ),
     "nullSequence": (_is_text, "must be a text"),
-    "sheetName": (lambda value: _is_text(value) and bool(value), "must be a text"),
+    "property": (lambda value: _is_text(value) and bool(value), "must be a text"),
+    "sheetName": (
+        lambda value: _are_names(value) if isinstance(value, list) else _is_text(value) and bool(value),
+        f"must be a text, or a list of up to {MAX_SHEETS} different texts",
+    ),
     "sheetNumber": (_is_row, "must be a whole number, 1 or more"),
+    "entry": (
+        lambda value: _is_text(value) and 0 < len(value) <= MAX_ENTRY_CHARS,
+        f"must be the name of a file in an archive, or a pattern, of at most {MAX_ENTRY_CHARS} characters",
+    ),
 }
 
 MEMBERS = frozenset(_RULES)

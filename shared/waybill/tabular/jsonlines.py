@@ -38,18 +38,30 @@ def read_lines(stream: Readable, encoding: str) -> Iterator[tuple[int, str]]:
         lines = (carry + block).split(b"\n")
         carry = lines.pop() if block else b""
         if len(carry) > RECORD_CAP_BYTES:
-            row, size = number + len(lines) + 1, RECORD_CAP_BYTES // 2**20
-            raise JobFailed("row-too-long", f"Row {row} is longer than {size} MiB.", row)
+            raise too_long(number + len(lines) + 1)
         if not block and not lines[-1]:
             lines.pop()
         for line in lines:
             number += 1
-            try:
-                yield number, line.decode()
-            except UnicodeDecodeError:
-                raise JobFailed("encoding-error", f"Row {number} is not valid {encoding}.", number) from None
+            yield number, decoded(line, number, encoding)
         if not block:
             return
+
+
+def decoded(record: bytes, row: int, encoding: str) -> str:
+    """The text of a record in UTF-8; `encoding` is that of the file, for the message.
+
+    Raises:
+        JobFailed: `encoding-error`.
+    """
+    try:
+        return record.decode()
+    except UnicodeDecodeError:
+        raise JobFailed("encoding-error", f"Row {row} is not valid {encoding}.", row) from None
+
+
+def too_long(row: int) -> JobFailed:
+    return JobFailed("row-too-long", f"Row {row} is longer than {RECORD_CAP_BYTES // 2**20} MiB.", row)
 
 
 def parse_line(text: str) -> dict[str, Any] | list[Any] | None:
@@ -86,37 +98,40 @@ def find_names(lines: Iterator[tuple[int, str]]) -> tuple[list[str], list[Any] |
     """Read a file to its end.
 
     Returns:
-        The names in its objects, in order of their first occurrence; and the value of the first line that is not blank,
-        where that is an array.
+        The names in its objects, in order of their first occurrence; and the value of the first record, where that is
+        an array.
 
     Raises:
-        JobFailed: `format-error`, the file is not JSON Lines, or has too many names; and what `read_lines` raises.
+        JobFailed: `format-error`, none of it is a record, its arrays begin with what is none, or it has too many names;
+            and what the lines raise.
     """
     names: dict[str, None] = {}
     first: list[Any] | None = None
-    is_first = True
+    is_first, first_bad = True, None
     for number, text in lines:
         try:
             value = parse_line(text)
         except BadLine:
-            if is_first:
-                raise JobFailed(
-                    "format-error", "The file is JSON, but not JSON Lines: one object or array a line.", number
-                ) from None
+            first_bad = first_bad or number
             continue
         if value is None:
             continue
         if is_first and isinstance(value, list):
-            if value and all(isinstance(item, dict | list) for item in value):
-                raise JobFailed(
-                    "format-error", "The file is one JSON array; write it as JSON Lines, one object a line.", number
-                )
+            if first_bad is not None:
+                message = f"Row {first_bad} is no JSON value. It may be the header of the arrays that follow."
+                raise JobFailed("format-error", message, first_bad)
             first = value
         is_first = False
         if isinstance(value, dict) and not names.keys() >= value.keys():
             names.update(dict.fromkeys(value))
             if len(names) > MAX_LABELS:
                 raise JobFailed("format-error", f"The objects have more than {MAX_LABELS:,} different names.", number)
+    if first_bad is not None and is_first:
+        message = (
+            "The file is JSON, but neither JSON Lines, with one object or array a line, nor an array of objects. If an "
+            "object has the array in a member, declare its name as `property` in the dialect."
+        )
+        raise JobFailed("format-error", message, first_bad)
     if is_first:
         raise JobFailed("empty-file", "The file holds no rows.")
     return list(names), first

@@ -297,7 +297,7 @@ def parse_rows(segment: Segment, text: str, dialect: Dialect) -> Rows:
     stray: set[int] = set()
     if not segment.structural:
         raws = enumerate(raw_records(segment, text, dialect))
-        stray.update(i for i, raw in raws if i not in comments and not _is_structural(raw, dialect))
+        stray.update(i for i, raw in raws if i not in comments and not is_structural(raw, dialect))
     if "\0" in text:
         stray.update(i for i, row in enumerate(cells) if any("\0" in cell for cell in row))
     return Rows(cells, frozenset(stray), comments)
@@ -379,7 +379,7 @@ def _without_line_break(line: str) -> str:
     return line[:-1] if line.endswith("\r") else line
 
 
-def _is_structural(raw: str, dialect: Dialect) -> bool:
+def is_structural(raw: str, dialect: Dialect) -> bool:
     """Whether every quote of one record opens, closes, or is doubled (or escaped) inside a quoted field."""
     if not dialect.quote_char or dialect.quote_char not in raw:
         return True

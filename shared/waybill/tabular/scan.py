@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from waybill.errors import JobFailed
-from waybill.tabular.detect import HEAD_BYTES
 from waybill.tabular.dialect import Dialect
+from waybill.tabular.encodings import HEAD_BYTES, decode
 from waybill.tabular.labels import LabelReader
 from waybill.tabular.records import (
     RECORD_CAP_BYTES,
@@ -30,6 +30,7 @@ from waybill.tabular.records import (
 
 SCAN_BYTES = 96 * 1024  # as for BLOCK_BYTES
 HEADER_ROW = 1
+_MAX_END_MARK = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,35 @@ class Pushback:
             size = len(self._head)
         data, self._head = self._head[:size], self._head[size:]
         return data
+
+
+class WithoutEndMark:
+    """A text without the mark at its end: Ctrl-Z (1A hexadecimal), with which CP/M and DOS ended texts, once or as
+    often as it took to fill a block, and the line breaks in between."""
+
+    def __init__(self, stream: Readable) -> None:
+        self._stream = stream
+        self._held = b""
+
+    def read(self, size: int = -1, /) -> bytes:
+        while block := self._stream.read(size):
+            data = self._held + block
+            end = _end_mark(data)
+            if len(data) - end > _MAX_END_MARK:  # too much of it to be a mark
+                end = len(data)
+            data, self._held = data[:end], data[end:]
+            if data:
+                return data
+        return b""
+
+
+def _end_mark(data: bytes) -> int:
+    """Where the mark at the end of a text begins; the size of the text where it has none."""
+    if data[-1:] not in (b"\x1a", b"\n", b"\r"):
+        return len(data)
+    text = data.rstrip(b"\x1a\r\n")
+    mark = data.find(b"\x1a", len(text))
+    return len(data) if mark < 0 else mark
 
 
 def read_head(stream: Readable, size: int = HEAD_BYTES) -> bytes:
@@ -263,7 +293,7 @@ def record_text(cells: Sequence[str], dialect: Dialect) -> str:
 
 def _check_decodes(segment: Segment, encoding: str, dialect: Dialect, first_row: int, shown_encoding: str) -> None:
     try:
-        segment.data.decode(encoding)
+        decode(segment.data, encoding)
     except UnicodeDecodeError as error:
         row = first_row + _records_before(segment, error.start, dialect)
         raise JobFailed("encoding-error", f"Row {row} is not valid {shown_encoding}.", row) from None

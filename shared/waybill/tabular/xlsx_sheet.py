@@ -7,23 +7,29 @@ from math import isfinite
 
 from waybill.errors import JobFailed
 from waybill.tabular.records import RECORD_CAP_BYTES
-from waybill.tabular.sheets import Digits, Value, bad_workbook
-from waybill.tabular.xlsx_formats import GENERAL, Format, iso_date, serial_value
+from waybill.tabular.sheets import NoValue, Value, bad_workbook
+from waybill.tabular.xlsx_formats import GENERAL, Format, iso_date, typed_number
 from waybill.tabular.xlsx_texts import Texts
-from waybill.tabular.xlsx_xml import Splitter, new_parser, unescaped
+from waybill.tabular.xlsx_xml import OwnNames, Splitter, new_parser, unescaped
 
 MAX_ROWS = 1_048_576
 MAX_COLUMNS = 16_384
+# Cells that are left out before others are filled up: one in the last column makes 16,384.
+MAX_GAP_CELLS, MAX_GAP_SHARE = 10_000_000, 100
 
 
 _ATTRIBUTES = r'(?: [\w:.-]+="[^"<&]*")*+'
 _CELL = (
     r'<c(?: r="([A-Z]+)[0-9]+")?(?: s="([0-9]+)")?(?: t="([a-zA-Z]+)")?'
-    rf"(?:/>|>(?:<f{_ATTRIBUTES}(?:/>|>[^<]*</f>))?"
+    # A formula without a value is for the parser.
+    rf"(?:/>|>(?:<f{_ATTRIBUTES}(?:/>|>[^<]*</f>)(?=<v>[^<\s]))?"
     r'(?:<v>([^<&]*)</v>|<is><t(?: xml:space="preserve")?>([^<&]*)</t></is>)?</c>)'
 )
 _PLAIN_ROW = re.compile(rf"\s*<row({_ATTRIBUTES})>")
 _SPLIT_CELLS = re.compile(_CELL).split
+_NUMBER = re.compile(r"\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\s*", re.ASCII).fullmatch
+_PLAIN_NUMBER = re.compile(r"-?[0-9]{1,17}(?:\.[0-9]{1,17})?", re.ASCII).fullmatch
+_BOOLEANS: dict[str, Value] = {"1": True, "0": False, "true": True, "false": False}
 _ROW_NUMBER = re.compile(r' r="([0-9]+)"').search
 
 
@@ -33,14 +39,17 @@ class Shortcut:
     def __init__(self, parser: SheetParser) -> None:
         self._parser = parser
         self._split = Splitter(b"</row>", parser.parser)
+        self._is_over = False
 
     def feed(self, data: bytes, final: bool) -> None:
         for item in self._split.take(data, final):
-            head = _PLAIN_ROW.match(item)
+            head = None if self._is_over else _PLAIN_ROW.match(item)
             # The text between cells, then the five groups of a cell, repeatedly.
             parts: list[str | None] = _SPLIT_CELLS(item[head.end() : -len("</row>")]) if head else ["?"]
             if head is None or any(parts[::6]):
                 self._split.parse(item)
+                # What follows the rows is of another kind, and a declared namespace changes what names mean.
+                self._is_over = self._is_over or "</sheetData" in item or "xmlns" in item
             else:
                 number = _ROW_NUMBER(head[1])
                 self._parser.take_row(int(number[1]) if number else None, parts)
@@ -52,11 +61,16 @@ class SheetParser:
     def __init__(self, formats: list[Format], texts: Texts, is_1904: bool) -> None:
         self.rows: list[tuple[int, list[Value]]] = []
         self._formats, self._texts, self._is_1904 = formats, texts, is_1904
-        self._row = self._chars = 0
+        self._row = self._chars = self._gap_cells = self._gaps_before = self._filled_cells = 0
         self._cells: list[Value] = []
         self._type, self._style = "n", 0
-        self._parts: list[str] = []
-        self._is_value = self._is_guide = self._is_inline = False
+        # The texts of the cell's `v`, of its `is` and of its `f`; None where it has none.
+        self._value_parts: list[str] | None = None
+        self._inline_parts: list[str] | None = None
+        self._formula_parts: list[str] | None = None
+        self._parts: list[str] | None = None  # the one of them that is being read
+        self._is_guide = False
+        self._own = OwnNames()
         self._columns: dict[str, int] = {}
         self._letters = _Letters()
         # The styles that show a number as it is, as sheets name them.
@@ -70,14 +84,18 @@ class SheetParser:
         self.parser.CharacterDataHandler = self._text
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
-        if ":" in name:
-            name = name.rpartition(":")[2]
+        name = self._own(name)
         if name == "c":
             self._begin_cell(attributes)
         elif name == "v":
-            self._is_value = True
+            self._parts = self._value_parts = []
+        elif name == "f":
+            self._parts = self._formula_parts = []
+        elif name == "is":
+            self._inline_parts = []
         elif name == "t":
-            self._is_value, self._type, self._is_inline = not self._is_guide, "inlineStr", True
+            if not self._is_guide:
+                self._inline_parts = self._parts = self._inline_parts or []
         elif name == "row":
             self._begin_row(int(attributes["r"]) if "r" in attributes else None)
         elif name == "rPh":
@@ -98,7 +116,7 @@ class SheetParser:
                 values.append(None if inline is None else unescaped(inline))
             elif kind == "s" and value.isdigit() and int(value) < len(texts):
                 values.append(texts[int(value)])
-            elif kind is None and style in plain and value.isascii() and value[-1].isdigit():
+            elif kind is None and style in plain and _PLAIN_NUMBER(value):
                 values.append(float(value))
             else:
                 self._type, self._style = kind or "n", int(style or 0)
@@ -114,6 +132,8 @@ class SheetParser:
     def _end_row(self) -> None:
         if len(self._cells) > MAX_COLUMNS:
             raise bad_workbook(f"it has more than {MAX_COLUMNS:,} columns", self._row)
+        self._filled_cells += len(self._cells) - self._gap_cells + self._gaps_before
+        self._gaps_before = self._gap_cells
         if self._cells:
             self.rows.append((self._row, self._cells))
 
@@ -121,13 +141,17 @@ class SheetParser:
         place = attributes.get("r")
         if place is not None:
             self._skip_to(self._place(place.rstrip("0123456789")))
-        self._type, self._is_inline = attributes.get("t", "n"), False
+        self._type = attributes.get("t", "n")
+        self._value_parts = self._inline_parts = self._formula_parts = None
         self._style = int(attributes.get("s", "0"))
 
     def _skip_to(self, column: int) -> None:
         gap = column - len(self._cells)
         if gap < 0 or column >= MAX_COLUMNS:
             raise bad_workbook("its cells are out of order", self._row)
+        self._gap_cells += gap
+        if self._gap_cells > MAX_GAP_CELLS and self._gap_cells > MAX_GAP_SHARE * self._filled_cells:
+            raise bad_workbook("hardly any of its columns have cells; delete those without", self._row)
         self._cells += [None] * gap
 
     def _place(self, letters: str) -> int:
@@ -143,28 +167,32 @@ class SheetParser:
         return column
 
     def _text(self, data: str) -> None:
-        if self._is_value:
+        if self._parts is not None:
             self._parts.append(data)
             self._chars += len(data)
             if self._chars > RECORD_CAP_BYTES:
                 raise JobFailed("row-too-long", f"Row {self._row} is longer than 16 MiB.", self._row)
 
     def _end(self, name: str) -> None:
-        if ":" in name:
-            name = name.rpartition(":")[2]
-        if name == "v" or name == "t":
-            self._is_value = False
+        name = self._own(name)
+        if name in ("v", "t", "f"):
+            self._parts = None
         elif name == "c":
-            parts = self._parts
-            if parts:
-                self._cells.append(self._value("".join(parts)))
-                parts.clear()
-            else:
-                self._cells.append("" if self._is_inline else None)
+            self._cells.append(self._cell())
         elif name == "row":
             self._end_row()
         elif name == "rPh":
             self._is_guide = False
+
+    def _cell(self) -> Value:
+        """The value of the cell that ends: that of its `v`, or the text of its `is` (ECMA-376 part 1, 18.3.1.4)."""
+        inline, value = self._inline_parts, "".join(self._value_parts or ())
+        if inline is not None and (self._type == "inlineStr" or not value):
+            return unescaped("".join(inline))
+        is_saved = self._value_parts is not None if self._type == "str" else bool(value.strip())
+        if self._formula_parts is not None and not is_saved:
+            return NoValue("=" + "".join(self._formula_parts))
+        return self._value(value) if value else None
 
     def _value(self, text: str) -> Value:
         kind = self._type
@@ -178,7 +206,7 @@ class SheetParser:
                     self._numbers[text, self._style] = known
             return known
         if kind == "b":
-            return text.strip() in ("1", "true")
+            return _BOOLEANS.get(text.strip(), NoValue(text))
         if kind == "d":
             return iso_date(text)
         return unescaped(text)  # str, inlineStr, and e: the error's name
@@ -190,17 +218,13 @@ class SheetParser:
         return self._texts[index]
 
     def _number(self, text: str) -> Value:
+        if not _NUMBER(text):
+            return NoValue(text) if text.strip() else None
         value = float(text)
         if not isfinite(value):
-            raise ValueError
+            return NoValue(text)
         form = self._formats[self._style] if 0 <= self._style < len(self._formats) else GENERAL
-        if form.kind:
-            return serial_value(value, form.kind, self._is_1904)
-        if form.zeros and value == int(value):
-            digits = Digits(value)
-            digits.width = form.zeros
-            return digits
-        return value
+        return typed_number(value, form, self._is_1904)
 
 
 class _Letters:

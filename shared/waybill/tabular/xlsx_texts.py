@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 
 from waybill.tabular.sheets import bad_workbook
-from waybill.tabular.xlsx_xml import Splitter, new_parser, unescaped
+from waybill.tabular.xlsx_xml import OwnNames, Splitter, new_parser, unescaped
 
 MAX_SHARED_TEXTS = 4_000_000
 
@@ -37,6 +37,7 @@ class TextParser:
         self._texts = texts
         self._parts: list[str] = []
         self._is_text = self._is_guide = False
+        self._own = OwnNames()
         self._parser = new_parser()
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
@@ -51,14 +52,14 @@ class TextParser:
                 self._split.parse(item)
 
     def _start(self, name: str, _: dict[str, str]) -> None:
-        tag = name.rpartition(":")[2]
+        tag = self._own(name)
         if tag == "t":
             self._is_text = not self._is_guide
         elif tag == "rPh":
             self._is_guide = True
 
     def _end(self, name: str) -> None:
-        tag = name.rpartition(":")[2]
+        tag = self._own(name)
         if tag == "t":
             self._is_text = False
         elif tag == "rPh":

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterator
 from xml.parsers import expat
 
-from waybill.tabular.sheets import bad_workbook
+from waybill.tabular.sheets import BLOCK_BYTES, bad_workbook
 
-BLOCK_BYTES = 64 * 1024
+#: What `Parse` raises for XML that is broken, or in an encoding that nobody knows.
+BROKEN_XML = (expat.ExpatError, LookupError)
 
 
 def _refuse_declaration(*_: object) -> None:
@@ -16,7 +18,8 @@ def _refuse_declaration(*_: object) -> None:
 
 
 def new_parser() -> expat.XMLParserType:
-    parser = expat.ParserCreate()
+    """A parser that names elements and attributes `{namespace} {local name}` where they have a namespace."""
+    parser = expat.ParserCreate(namespace_separator=" ")
     parser.buffer_text = True
     parser.buffer_size = 64 * 1024
     parser.StartDoctypeDeclHandler = _refuse_declaration
@@ -24,12 +27,60 @@ def new_parser() -> expat.XMLParserType:
     return parser
 
 
+class OwnNames:
+    """The local names of elements in the namespace of the root element. Other namespaces, of extensions, use the same
+    names for other things (ECMA-376 part 3)."""
+
+    def __init__(self) -> None:
+        self._root: str | None = None
+        self._known: dict[str, str] = {}
+
+    def __call__(self, name: str) -> str:
+        """The local name; the empty text for an element of another namespace."""
+        known = self._known.get(name)
+        if known is not None:
+            return known
+        namespace, _, local = name.rpartition(" ")
+        if self._root is None:
+            self._root = namespace
+        if len(self._known) > _MAX_KNOWN_NAMES:
+            self._known.clear()
+        self._known[name] = known = local if namespace == self._root else ""
+        return known
+
+
+_MAX_KNOWN_NAMES = 1_000
 _ESCAPE = re.compile("_x((?![Dd][89A-Fa-f])[0-9A-Fa-f]{4})_")
 
 
 def unescaped(text: str) -> str:
     """Text with `_x000D_` and the like as the characters they stand for (ECMA-376 part 1, 22.9.2.19)."""
     return _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text) if "_x" in text else text
+
+
+def relations_in(data: bytes, folder: str) -> dict[str, tuple[str, str]]:
+    """Relation id → (kind, path of the part), of a part in this folder (ECMA-376 part 2, 6.5).
+
+    Raises:
+        JobFailed: `format-error`.
+    """
+    found: dict[str, tuple[str, str]] = {}
+    own = OwnNames()
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        if own(name) == "Relationship" and attributes.get("TargetMode") != "External":
+            target = attributes.get("Target", "").replace("\\", "/")
+            target = target.lstrip("/") if target.startswith("/") else posixpath.join(folder, target)
+            kind = attributes.get("Type", "").rpartition("/")[2]
+            found[attributes.get("Id", str(len(found)))] = (kind, posixpath.normpath(target))
+
+    parser = new_parser()
+    parser.StartElementHandler = start
+    try:
+        parser.Parse(data, True)
+    except (*BROKEN_XML, ValueError):
+        raise bad_workbook("its XML is broken") from None
+    return found
 
 
 class Splitter:

@@ -11,11 +11,19 @@ from waybill.jobs.model import Counts, Job, Process, Status, finished
 from waybill.upkeep.retention import remove
 
 if TYPE_CHECKING:
+    from waybill.aws.table import Action
     from waybill.exports.services import ExportServices
+    from waybill.jobs.audit import Act
+
+#: Of a request, which may take 29.
+DELETION_SECONDS = 5.0
 
 
-def cancel_job(services: ExportServices, job: Job) -> Job:
+def cancel_job(services: ExportServices, job: Job, act: Act | None = None) -> Job:
     """WAITING → CANCELED.
+
+    Args:
+        act: for the audit trail, of whoever does it; here and below.
 
     Raises:
         Conflict: the job is not a waiting import.
@@ -24,7 +32,7 @@ def cancel_job(services: ExportServices, job: Job) -> Job:
         raise Conflict(f"A job that is {job.status} cannot be canceled.", job.allowed_actions())
     ended = finished(job, Status.CANCELED, Counts(total=0), services.clock.now(), services.jobs.retention)
     try:
-        stored = services.jobs.finish(ended, Status.WAITING)
+        stored = services.jobs.finish(ended, Status.WAITING, entry=_entry(services, act, job))
     except Superseded:
         stored = services.jobs.get(job.job_id)
     if stored.status is not Status.CANCELED:
@@ -33,7 +41,7 @@ def cancel_job(services: ExportServices, job: Job) -> Job:
     return stored
 
 
-def stop_job(services: ExportServices, job: Job) -> Job:
+def stop_job(services: ExportServices, job: Job, act: Act | None = None) -> Job:
     """Ask an import in progress to stop; its workers see it within seconds.
 
     Raises:
@@ -41,18 +49,25 @@ def stop_job(services: ExportServices, job: Job) -> Job:
     """
     if job.process is not Process.IMPORT or job.status is not Status.IN_PROGRESS:
         raise Conflict(f"A job that is {job.status} cannot be stopped.", job.allowed_actions())
-    return services.jobs.request_stop(job.job_id, "USER")
+    return services.jobs.request_stop(job.job_id, "USER", _entry(services, act, job))
 
 
-def delete_job(services: ExportServices, job: Job) -> None:
-    """Delete an ended job with its files. The job is gone at once; retention completes what fails or dies here.
+def delete_job(services: ExportServices, job: Job, act: Act | None = None) -> None:
+    """Delete an ended job with its files. The job is gone at once; retention completes what fails, dies or takes longer
+    here: a large import has left an item for each of its chunks.
 
     Raises:
         Conflict: the job has not ended.
-        NotFound: it was deleted.
+        Gone, NotFound: it was deleted.
     """
     if not job.is_terminal:
         raise Conflict(f"A job that is {job.status} cannot be deleted.", job.allowed_actions())
     if job.process is Process.EXPORT:
         note_end(services, job)  # an export whose run has no job starts it again
-    remove(services, services.jobs.expire(job))
+    ends = services.clock.monotonic() + DELETION_SECONDS
+    removal = services.jobs.expire(job, _entry(services, act, job))
+    remove(services, removal, lambda: services.clock.monotonic() < ends)
+
+
+def _entry(services: ExportServices, act: Act | None, job: Job) -> list[Action]:
+    return services.audit.entry(act, entity=job.entity, jobId=job.job_id, exportId=job.export_id)

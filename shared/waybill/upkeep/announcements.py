@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from waybill.aws.mail import MailRefused
+from waybill.aws.mail import MailDelayed, MailRefused, MailUnreachable
 from waybill.clock import HasTime, no_limit
 from waybill.errors import NotFound
 from waybill.jobs.model import Job, Process, Status
@@ -16,21 +16,25 @@ if TYPE_CHECKING:
     from waybill.exports.services import ExportServices
 
 DETAIL_TYPE = "Job Status Changed"
+EVENT = "event"
 LATE_SECONDS = 60.0
 
 
-def publish(services: ExportServices, job: Job) -> bool:
+def publish(services: ExportServices, job: Job, done: set[str]) -> bool:
     """Publish a job's status and mail the report of a run that has ended. Neither may fail the job.
 
+    Args:
+        done: parts that earlier attempts have published, which are left out: `event`, and `mail` with a recipient's
+            position in the definition. Those of this attempt are added.
+
     Returns:
-        False when it must be tried again. An event or a mail may then go out a second time, but none is lost.
+        False when it must be tried again. What an attempt published that died before it was noted goes out a second
+        time, but nothing is lost.
     """
     is_published = True
-    steps: list[Callable[[], None]] = [
-        lambda: services.events.publish(DETAIL_TYPE, job_event(job), [f"waybill:job:{job.job_id}"])
-    ]
+    steps: list[Callable[[], None]] = [lambda: _publish_event(services, job, done)]
     if job.process is Process.EXPORT and job.is_terminal:
-        steps.append(lambda: _mail_report(services, job))
+        steps.append(lambda: _mail_report(services, job, done))
     for step in steps:
         try:
             step()
@@ -58,24 +62,63 @@ def publish_late(services: ExportServices, has_time: HasTime = no_limit) -> int:
     return services.outbox.publish_late(LATE_SECONDS, has_time)
 
 
-def _mail_report(services: ExportServices, job: Job) -> None:
+def _publish_event(services: ExportServices, job: Job, done: set[str]) -> None:
+    if EVENT not in done:
+        services.events.publish(DETAIL_TYPE, job_event(job), [f"waybill:job:{job.job_id}"])
+        done.add(EVENT)
+
+
+def _mail_report(services: ExportServices, job: Job, done: set[str]) -> None:
+    """Mail the report to each recipient who is not done with; one whose mail is delayed keeps no other from theirs.
+
+    Raises:
+        MailDelayed: SES did not take the mail to somebody now.
+    """
     try:
         snapshot = services.jobs.definition(job.job_id)
     except NotFound:  # deleted in the meantime: its report is not wanted
         return
-    recipients = snapshot["export"]["recipients"]
-    if not recipients:
+    recipients = {f"mail {position}": address for position, address in enumerate(snapshot["export"]["recipients"])}
+    waiting = {part: address for part, address in recipients.items() if part not in done}
+    if not waiting:
         return
-    from waybill.exports.report import mail_of, report_of_run
+    from waybill.exports.report import mail_of, may_mail, report_of_run
     from waybill.exports.schedule import next_runs
 
     export = services.exports.find(job.export_id) if job.export_id else None
     next_run = None
     if export is not None and export.status == "SCHEDULED":
         next_run = next(iter(next_runs(export.definition.schedule, services.clock.now(), 1)), None)
+    allowed = {part: address for part, address in waiting.items() if may_mail(address, services.settings.mail_domains)}
+    if foreign := waiting.keys() - allowed.keys():
+        _withheld(job, len(foreign), "their domains are not among RecipientDomains")
+        done |= foreign
     report = report_of_run(job, snapshot, services.settings)
     mail = mail_of(report, console_url=services.settings.console_url or None, next_run=next_run)
-    try:
-        services.mailer.send(recipients, mail.subject, mail.text, mail.html)
-    except MailRefused:
-        logger.error("A report could not be mailed", extra={"jobId": job.job_id}, exc_info=True)
+    delayed: MailDelayed | None = None
+    over: set[str] = set()
+    for part, recipient in allowed.items():
+        if over or not services.daily_mails.take():
+            over.add(part)
+            continue
+        try:
+            services.mailer.send(recipient, mail.subject, mail.text, mail.html)
+        except MailDelayed as error:
+            services.daily_mails.give_back()
+            if isinstance(error, MailUnreachable):
+                raise
+            delayed = error
+            continue
+        except MailRefused:
+            logger.error("A report could not be mailed", extra={"jobId": job.job_id}, exc_info=True)
+        done.add(part)
+    if over:
+        _withheld(job, len(over), "MailsPerDay were sent on this day")
+        done |= over
+    if delayed is not None:
+        raise delayed
+
+
+def _withheld(job: Job, mails: int, reason: str) -> None:
+    logger.warning("Mails withheld", extra={"jobId": job.job_id, "mails": mails, "reason": reason})
+    count({"process": str(job.process)}, MailsWithheld=mails)

@@ -22,20 +22,23 @@ from waybill.telemetry import entry_failed
 if TYPE_CHECKING:
     from waybill.entities.model import Entity
     from waybill.exports.services import ExportServices
+    from waybill.jobs.audit import Act
 
 #: A deletion is decided within one request of the API (29 seconds); a mark that is older belongs to one that died.
 MARK_SECONDS = 60
 PAGE_RECORDS = 1_000
 
 
-def delete_entity(services: ExportServices, entity: Entity, etag: str | None = None) -> None:
+def delete_entity(services: ExportServices, entity: Entity, etag: str | None = None, act: Act | None = None) -> None:
     """Take an entity out of the catalogue.
 
     Args:
         etag: of the only definition that may be deleted; None for any.
+        act: for the audit trail, of whoever does it.
 
     Raises:
-        Conflict: a job of it has not ended, an export of it is scheduled or runs, or it was changed meanwhile.
+        Conflict: a job of it has not ended, an export of it is scheduled or runs, a foreign key of another entity names
+            it, or it was changed meanwhile.
         PreconditionFailed: it has another ETag.
     """
     mark = services.entities.mark(entity, services.clock.now())
@@ -44,7 +47,10 @@ def delete_entity(services: ExportServices, entity: Entity, etag: str | None = N
             raise Conflict(f"A job of {entity.name} is waiting or in progress.")
         if services.exports.has_busy(entity.uid):
             raise Conflict(f"An export of {entity.name} is scheduled or in progress.")
-        services.entities.delete(entity, mark, etag)
+        referring = [other.name for other in services.entities.list() if entity.name in other.references]
+        if referring:
+            raise Conflict(f"A foreign key of {referring[0]} names {entity.name}.")
+        services.entities.delete(entity, mark, etag, services.audit.entry(act, entity=entity.name))
     except WaybillError:
         services.entities.unmark(entity.uid, mark)
         raise
@@ -86,6 +92,7 @@ def _erase(services: ExportServices, uid: str, has_time: HasTime) -> int:
         is_done = _erase_records(table, uid, writer, has_time)
     if is_done:
         services.exports.erase_of_entity(uid)
+        services.running_imports.forget(uid)
         services.entities.forget(uid)
     return writer.acknowledged
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from waybill.aws.files import Listed
 from waybill.clock import HasTime, no_limit
-from waybill.errors import Conflict
+from waybill.errors import Conflict, Unavailable
 from waybill.imports.start import DROP_PREFIX, file_of, start_swept_drop
 from waybill.jobs.drop_passes import DropPass
 from waybill.jobs.drops import is_of
@@ -93,7 +93,7 @@ def _start(services: ExportServices, found: Listed) -> tuple[bool, bool]:
     """Whether the object needs no other look, and whether its import was started."""
     try:
         job = start_swept_drop(services, services.settings.drop_bucket, found)
-    except Conflict:
+    except (Conflict, Unavailable):
         return False, False
     except Exception:  # an object that cannot be registered must not keep the others
         entry_failed("lost drops", key=found.key)

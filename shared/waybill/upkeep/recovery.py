@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 
 from waybill.clock import HasTime, no_limit
 from waybill.exports.run import fail_export
-from waybill.imports.finish import abandon_import, finish_import
-from waybill.jobs.checkups import SILENCE, subject_of
+from waybill.imports.abandon import abandon_import
+from waybill.imports.finish import finish_import
+from waybill.jobs.checkups import SILENCE, entity_uid_of, subject_of
 from waybill.jobs.executions import ensure_execution, restart_execution
 from waybill.jobs.giving_up import TIMED_OUT, passes
 from waybill.jobs.model import Job, Process
@@ -100,9 +101,9 @@ def _check(
 def _jobs_at_work(services: ExportServices, entries: Sequence[Item]) -> dict[str, Job]:
     """The running imports of entities, and jobs that take no turns, by the subjects of their entries; a request for a
     hundred of each. Those that cannot be read are left out."""
-    uids = {entry["entityUid"] for entry in entries if "entityUid" in entry}
+    uids = {uid for uid in map(entity_uid_of, entries) if uid}
     running = {uid: one.job_id for uid, one in services.running_imports.find_many(sorted(uids)).items()}
-    ids = running | {subject_of(entry): subject_of(entry) for entry in entries if "entityUid" not in entry}
+    ids = running | {subject_of(entry): subject_of(entry) for entry in entries if not entity_uid_of(entry)}
     jobs = {job.job_id: job for job in services.jobs.find_many(list(ids.values()))}
     found = {subject: jobs[job_id] for subject, job_id in ids.items() if job_id in jobs}
     return {subject: job for subject, job in found.items() if subject not in uids or not job.is_terminal}
@@ -110,7 +111,8 @@ def _jobs_at_work(services: ExportServices, entries: Sequence[Item]) -> dict[str
 
 def _job_of(services: ExportServices, entry: Item) -> Job | None:
     """The import of an entity that has its turn next, or the job itself; None when there is none."""
-    return services.queue.head(entry["entityUid"]) if "entityUid" in entry else services.jobs.find(subject_of(entry))
+    uid = entity_uid_of(entry)
+    return services.queue.head(uid) if uid else services.jobs.find(subject_of(entry))
 
 
 def _recover(services: ExportServices, job: Job, remaining_seconds: Callable[[], float]) -> bool:
@@ -137,4 +139,4 @@ def _end_import(services: ExportServices, job: Job, remaining_seconds: Callable[
         if passes(error):
             raise
         entry_failed("recovery", jobId=job.job_id)
-        abandon_import(services, job.job_id)
+        abandon_import(services, job.job_id, remaining_seconds=remaining_seconds)

@@ -9,17 +9,23 @@ minute completes one that died. Drop records go by TTL (`waybill.jobs.drops`).
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from waybill.clock import HasTime, no_limit
+from waybill.jobs.model import job_prefix
 from waybill.telemetry import entry_failed
 
 if TYPE_CHECKING:
     from waybill.exports.services import ExportServices
 
 
-class _StillRead(Exception):
-    """The source is that of a job that has not ended."""
+#: How long after a job needs files no longer they are deleted at the latest.
+RELEASED = timedelta(minutes=4)
+
+
+class _Later(Exception):
+    """A job that has not ended needs the files, or the time did not suffice."""
 
 
 def remove_expired(services: ExportServices, has_time: HasTime = no_limit) -> int:
@@ -28,38 +34,49 @@ def remove_expired(services: ExportServices, has_time: HasTime = no_limit) -> in
     Returns:
         The number of entries that were handled.
     """
-    count = 0
-    while due := services.removals.page():
+    count, handled = 0, set[str]()
+    while due := [entry for entry in services.removals.page() if entry["sk"] not in handled]:
         for entry in due:
             if not has_time():
                 return count
+            handled.add(entry["sk"])
             count += remove(services, entry)
     return count
 
 
-def remove(services: ExportServices, entry: dict[str, Any]) -> bool:
+def remove(services: ExportServices, entry: dict[str, Any], has_time: HasTime = no_limit) -> bool:
     """Remove what is due of one job; False when that failed and is tried again later.
 
     An entry is completed only after its work, so that the next call completes one that died.
 
     Args:
         entry: of the job among `Services.removals`.
+        has_time: for another part of it; a large import has left many items.
     """
     try:
         if "filesDeleted" not in entry:
-            delete_job_files(services, entry)
-        if services.removals.is_record_due(entry):
-            services.jobs.delete(entry)
+            delete_job_files(services, entry, has_time)
+        if services.removals.is_record_due(entry) and not services.jobs.delete(entry, has_time):
+            raise _Later
+        services.removals.complete(entry)
     except Exception as error:
-        if not isinstance(error, _StillRead):
+        if isinstance(error, _Later):
+            _postpone(services, entry, at_most=RELEASED)
+        else:
             entry_failed("retention", entry=entry["sk"])
-        services.removals.postpone(entry)
+            _postpone(services, entry)
         return False
-    services.removals.complete(entry)
     return True
 
 
-def delete_job_files(services: ExportServices, entry: dict[str, Any]) -> None:
+def _postpone(services: ExportServices, entry: dict[str, Any], **limit: timedelta) -> None:
+    try:
+        services.removals.postpone(entry, **limit)
+    except Exception:  # it stays due, and must not keep the others
+        entry_failed("retention", entry=entry["sk"])
+
+
+def delete_job_files(services: ExportServices, entry: dict[str, Any], has_time: HasTime = no_limit) -> None:
     """Delete a job's files.
 
     Args:
@@ -67,9 +84,15 @@ def delete_job_files(services: ExportServices, entry: dict[str, Any]) -> None:
             if it is still the version that was imported, a dropped one only if no newer job of its key owns it.
 
     Raises:
-        _StillRead: an older job, of the same bytes under the same key, has not ended.
+        _Later: an older job, of the same bytes under the same key, has not ended; a relaunch has not made its source of
+            the files yet; or the time did not suffice.
     """
-    services.files.delete_prefix(services.settings.files_bucket, f"jobs/{entry['jobId']}/")
+    if "exportId" not in entry and services.jobs.has_takers(entry["jobId"]):
+        raise _Later
+    bucket, prefix = services.settings.files_bucket, job_prefix(entry["jobId"])
+    services.files.abort_uploads(bucket, prefix)  # of steps that died
+    if not services.files.delete_prefix(bucket, prefix, has_time=has_time):
+        raise _Later
     if "sourceKey" not in entry:
         return
     if entry["sourceBucket"] == services.settings.drop_bucket:
@@ -81,13 +104,14 @@ def delete_job_files(services: ExportServices, entry: dict[str, Any]) -> None:
 def _delete_dropped(services: ExportServices, entry: dict[str, Any]) -> None:
     bucket, key, job_id = entry["sourceBucket"], entry["sourceKey"], entry["jobId"]
     dropped = f"{bucket}/{key}"
+    services.drops.note_gone(dropped, job_id)
     modified = services.drops.begin_deletion(dropped, job_id)
     if modified is None:
         return
     try:
         # From here on no new job of the key is registered.
         if services.active_jobs.any_reads(entry.get("entityUid", ""), bucket, key):
-            raise _StillRead
+            raise _Later
         # An object that was dropped since then, whose event is still on its way, has another time.
         services.files.delete(bucket, key, entry.get("sourceEtag"), modified)
     except Exception:

@@ -20,13 +20,36 @@ class AuthConfig(TypedDict):
     clientId: str
     region: str
     endpoint: Uri | None
-    """Where the user pool answers; null where that is AWS's own address."""
+    """Where the user pool answers; null where that is AWS's own address, and with an outside issuer."""
+    metadataUrl: Uri
+    """The issuer's metadata (OpenID Connect Discovery 1.0): where to sign in and to get tokens."""
+    scope: str
+    """What to ask for when a person signs in."""
+    resource: str | None
+    """What to send as `resource` (RFC 8707) with each request for a token; null for nothing."""
+    passwordSignIn: bool
+    """Whether the user pool takes a user name and password of this client (InitiateAuth)."""
+
+
+class Limit(TypedDict):
+    limit: Annotated[int, Schema(minimum=0)]
+    left: Annotated[int, Schema(minimum=0)]
+    """How many more the caller may have now."""
+
+
+class Limits(TypedDict):
+    """What one caller may have; beyond it the answer is 429."""
+
+    unfinishedJobs: Limit
+    """Jobs that the caller has started and that have not ended, dry runs included."""
+    previewsPerMinute: Limit
 
 
 class Me(TypedDict):
     name: str
     subject: str
     groups: list[str]
+    limits: Limits
 
 
 class WrongMember(TypedDict):

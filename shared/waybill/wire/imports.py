@@ -6,7 +6,7 @@ from typing import Annotated
 
 from typing_extensions import TypedDict
 
-from waybill.wire.jobs import Detected
+from waybill.wire.jobs import Detected, JobWarning
 from waybill.wire.schema import Moment, Ordinal, Schema, Uri, Uuid
 
 SHOWN_ROWS = 20
@@ -67,5 +67,7 @@ class ImportPreview(TypedDict):
     headerErrors: list[PreviewError]
     """Everything that is wrong with the header."""
     error: PreviewFailure | None
+    warnings: list[JobWarning]
+    """As of the job that an import of the file would make."""
     isWhole: bool
     """The preview has read the whole file."""

@@ -12,7 +12,8 @@ from waybill.jobs.model import Outcome, Process, Status, message_of, remaining_s
 from waybill.timestamps import rfc3339
 from waybill.wire.schema import Moment, Natural, NextToken, Ordinal, Schema, Seconds, Uri, Uuid
 
-MODES = ("upsert", "insert", "update", "delete")
+MODES = ("upsert", "insert", "merge", "update", "delete")
+BLANKS = ("clear", "keep")
 ON_ERROR = ("skip", "abort", "all-or-nothing")
 
 
@@ -77,6 +78,21 @@ class JobEvent(Work):
     message: Annotated[str, Schema(examples=["1,200 of 34,033 rows processed"])]
 
 
+class JobWarning(TypedDict):
+    """What a careful person would want to know about a job that went well: each guess and each side effect."""
+
+    code: Annotated[str, Schema(examples=["encoding-guessed"])]
+    message: str
+
+
+class ImportedSheet(TypedDict):
+    """One of several sheets of a workbook."""
+
+    name: str
+    firstRow: Ordinal
+    """The number that its row 1 has in this job: rows are numbered on from the sheet before."""
+
+
 class Detected(TypedDict):
     """What was found out about a file."""
 
@@ -88,12 +104,20 @@ class Detected(TypedDict):
     """Null unless the file is a text with delimiters."""
     headerRow: Ordinal | None
     """Null for a file without a header."""
+    quoteChar: NotRequired[str]
+    """Left out where it is the double quote."""
+    escapeChar: NotRequired[str]
+    skipInitialSpace: NotRequired[bool]
     format: NotRequired[Annotated[str, Schema(examples=["xlsx", "jsonl"])]]
     """Left out for a text with delimiters."""
     sheet: NotRequired[str]
-    """Of a workbook."""
+    """Of a workbook; several, joined by commas."""
+    sheets: NotRequired[list[ImportedSheet]]
+    """Where several were imported."""
     compression: NotRequired[Annotated[str, Schema(examples=["gzip"])]]
     """Of a compressed file."""
+    entry: NotRequired[Annotated[str, Schema(examples=["orders/march.csv"])]]
+    """The path of the file in a zip file."""
 
 
 class JobLinks(TypedDict):
@@ -110,6 +134,8 @@ class Job(JobEvent, RunSummary):
     allowedActions: list[Annotated[str, Schema(enum=["cancel", "stop", "delete"])]]
     """What the caller may do with the job now."""
     mode: Annotated[str, Schema(enum=[*MODES])]
+    blanks: Annotated[str, Schema(enum=[*BLANKS])]
+    """Of the modes merge and update: whether a missing value clears its field, or keeps it as it stands."""
     dryRun: bool
     onError: Annotated[str, Schema(enum=[*ON_ERROR])]
     detected: Detected | None
@@ -122,6 +148,7 @@ class Job(JobEvent, RunSummary):
     """An earlier job that imported the same content."""
     retryOf: Uuid | None
     """The job that this one relaunches."""
+    warnings: list[JobWarning]
     expiresAt: Moment | None
     """When the job expires; null while it runs."""
     filesExpireAt: Moment | None
@@ -176,6 +203,50 @@ class ErrorCount(TypedDict):
     fieldName: str | None
     count: Ordinal
     sample: str | None
+
+
+class CellError(TypedDict):
+    """One error of a rejected row."""
+
+    fieldNumber: Ordinal | None
+    fieldName: str | None
+    type: Annotated[str, Schema(examples=["type-error"])]
+    cell: str
+    message: str
+
+
+class RejectedRow(TypedDict):
+    """A row that was not imported."""
+
+    rowNumber: Ordinal
+    """Of the original file."""
+    cells: dict[str, str]
+    """Texts by label, as they stand in the rejects file. A row that ends before a column has no cell of it."""
+    isWhole: bool
+    """False where long cells are shown shortened; a correction leaves those that it does not name as they are."""
+    errors: list[CellError]
+    """By column; up to 200 of them."""
+
+
+class RejectedRowPage(TypedDict):
+    items: list[RejectedRow]
+    """With a filter perhaps none, although more follow."""
+    nextToken: NextToken
+    labels: list[str]
+    """Of the file, in their order: what corrections name their cells by."""
+    fields: list[str | None]
+    """For each label the name of its field, by the entity's definition now; null where it has none."""
+
+
+class CheckedRow(TypedDict):
+    """What an import would find wrong with a row, by itself."""
+
+    rowNumber: Ordinal
+    errors: list[CellError]
+
+
+class CheckedRows(TypedDict):
+    items: list[CheckedRow]
 
 
 class RowErrorPage(TypedDict):
@@ -259,6 +330,7 @@ def job_resource(
         **run_summary(job),
         "allowedActions": allowed_actions,
         "mode": job.mode,
+        "blanks": job.blanks,
         "dryRun": job.dry_run,
         "onError": job.on_error,
         "detected": cast(Detected | None, job.detected),
@@ -268,6 +340,7 @@ def job_resource(
         "stopReason": job.stop_reason,
         "duplicateOf": job.duplicate_of,
         "retryOf": job.retry_of,
+        "warnings": cast(list[JobWarning], job.warnings),
         "expiresAt": rfc3339(job.expires_at),
         "filesExpireAt": rfc3339(job.files_expire_at),
         "heartbeatAt": rfc3339(job.heartbeat_at),

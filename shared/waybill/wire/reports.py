@@ -23,8 +23,9 @@ class JobReport(Work, RunSummary):
     """The result of a job, as e-mails report it."""
 
     name: str | None
-    """The name of the export."""
+    """The name of the export; null for callers who may not export the entity."""
     delivered: JobDelivery | None
+    """Null, too, for callers who may not see the definition."""
     bytes: Natural | None
     sha256: str | None
     relaunchable: bool

@@ -23,7 +23,7 @@ export function ServerFields({ destination, change, children }: FieldsProps & { 
       <TextField
         label="Secret"
         value={destination.secretId}
-        help="Name of the secret with the credentials"
+        help="Name of a secret that is for this host and entity"
         onChange={(secretId) => change({ secretId })}
       />
       {children}

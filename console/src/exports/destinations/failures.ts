@@ -13,6 +13,7 @@ export const FAILURE_LABELS: Record<DeliveryFailure, string> = {
   "host-refused": "This host may not be delivered to",
   permission: "Writing there is not permitted",
   "not-found": "The directory or bucket is not there",
+  taken: "A file of this name is not this export's",
   exists: "Too many older files wait there",
   protocol: "The server lacks something that a delivery needs",
 };

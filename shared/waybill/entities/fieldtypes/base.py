@@ -76,6 +76,8 @@ class FieldType:
     units: ClassVar[str] = "characters"
 
     def __init__(self, format: str = "default") -> None:
+        if format == "any" and self.formats == ("default",):  # descriptors of older tools have it in fields of any type
+            format = "default"
         if self.formats and format not in self.formats:
             some = len(self.formats) > 2
             words = ("one of " + ", ".join(self.formats)) if some else " or ".join(self.formats)

@@ -94,8 +94,8 @@ class DurationType(FieldType):
     def cell_of_moment(self, value: datetime | time | timedelta) -> str:
         if not isinstance(value, timedelta):
             return super().cell_of_moment(value)
-        seconds, fraction = seconds_and_fraction(value)
-        return f"PT{seconds}{fraction}S"
+        seconds, fraction = seconds_and_fraction(abs(value))
+        return f"{'-' if value < timedelta() else ''}PT{seconds}{fraction}S"
 
     def filter_key(self, op: str) -> Callable[[Any], Any]:
         # Equality and the partial order are each of their own: a year is 12 months, a month no number of days.

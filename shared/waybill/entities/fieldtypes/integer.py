@@ -11,7 +11,7 @@ from operator import not_
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..columns import CacheLane, Lane, hold_at_both_ends, positions_where, with_out_of_bounds
-from .attributes import NUMBER_DIGITS, NUMBER_TEXT_CHARS, Attribute, Unreadable, number_text
+from .attributes import NUMBER_DIGITS, Attribute, number_text
 from .base import Property
 from .export_columns import ExportLane, TypedColumns, canonical_numbers
 from .number import BARE_NUMBER, GROUP_CHAR, NumberType
@@ -37,15 +37,7 @@ class IntegerType(NumberType):
         self.plain = not group_char and bare_number
 
     def _core(self) -> str:
-        return f"[+-]?{self._digits()}"
-
-    def _plain_text(self, cell: str) -> str:
-        if len(cell) > NUMBER_TEXT_CHARS:
-            raise Unreadable("too long")
-        match = self._grammar.fullmatch(cell.strip())
-        if match is None:
-            raise ValueError
-        return match[1].replace(self.group_char, "") if self.group_char else match[1]
+        return rf"[+\-\u2212]?{self._digits()}"
 
     def _checked(self, text: str) -> Any:
         value = super()._checked(text)

@@ -17,15 +17,23 @@ if TYPE_CHECKING:
     from ..cells import CheckedField
 
 GROUP_CHAR = Property("group_char", text_problem)
+_SPACES = "[ \\u00a0\\u2000-\\u200a\\u202f\\u205f\\u3000]"  # Unicode's category Zs, without that of Ogham
+_DASHES = r"\-\u2212\u2010-\u2015\ufe58\ufe63\uff0d"
+_CURRENCY = re.compile(rf"[A-Z]{{3}}|[^\w\s{_DASHES}]?")
+#: `- EUR`, and `5-`, `5- EUR`, `5 EUR-` behind the number.
+_LEADING_MINUS = re.compile(rf"[-\u2212][^{_DASHES}]*")
+_TRAILING_MINUS = re.compile(rf"\s*[-\u2212]|[-\u2212]\s[^{_DASHES}]*|[^{_DASHES}]*[^\s{_DASHES}][-\u2212]")
+_STRAY_DASH = re.compile(rf"\s*[{_DASHES}].*|.*[{_DASHES}]", re.DOTALL)
 BARE_NUMBER = Property("bare_number", flag_problem)
 
 
 class NumberType(FieldType):
     """XML Schema decimal with an optional exponent; NaN and INF are refused, DynamoDB cannot hold them. White space
-    around it is dropped, as XML Schema does.
+    around it is dropped, as XML Schema does. The minus sign U+2212 is one.
 
-    `decimal_char` and `group_char` as in the standard; a group character is allowed between digits only. With
-    `bare_number` false, text around the number is dropped, but for a minus that is not right before the number.
+    `decimal_char` and `group_char` as in the standard; a group character is allowed between digits only, and one that
+    is a space stands for every space. With `bare_number` false, text around the number is dropped; it may make the
+    number negative (`_is_negative`).
     """
 
     name: ClassVar[str] = "number"
@@ -49,18 +57,19 @@ class NumberType(FieldType):
             raise ValueError("decimalChar must not be empty nor equal groupChar")
         self.decimal_char, self.group_char, self.bare_number = decimal_char, group_char, bare_number
         self.plain = decimal_char == "." and not group_char and bare_number
+        self._group = _SPACES if re.fullmatch(_SPACES, group_char) else re.escape(group_char)
         self._grammar = re.compile(self._wrap(self._core()))
 
     def _core(self) -> str:
         digits = self._digits()
         point = re.escape(self.decimal_char)
-        return rf"[+-]?(?:{digits}(?:{point}[0-9]*)?|{point}[0-9]+)(?:[eE][+-]?[0-9]+)?"
+        return rf"[+\-\u2212]?(?:{digits}(?:{point}[0-9]*)?|{point}[0-9]+)(?:[eE][+-]?[0-9]+)?"
 
     def _digits(self) -> str:
-        return rf"[0-9]+(?:{re.escape(self.group_char)}[0-9]+)*" if self.group_char else "[0-9]+"
+        return f"[0-9]+(?:{self._group}[0-9]+)*" if self.group_char else "[0-9]+"
 
     def _wrap(self, core: str) -> str:
-        return f"({core})" if self.bare_number else rf"[^\d-]*?({core})(?!\s*-\s*\Z)[^\d]*"
+        return f"({core})" if self.bare_number else rf"([^\d]*?)({core})([^\d]*)"
 
     def _plain_text(self, cell: str) -> str:
         if len(cell) > NUMBER_TEXT_CHARS:
@@ -68,10 +77,15 @@ class NumberType(FieldType):
         match = self._grammar.fullmatch(cell.strip())
         if match is None:
             raise ValueError
-        text = match[1]
+        if self.bare_number:
+            text = match[1]
+        else:
+            before, text, after = match.groups()
+            if _is_negative(before, text, after):
+                text = "-" + text.lstrip("-\u2212")
         if self.group_char:
-            text = text.replace(self.group_char, "")
-        return text.replace(self.decimal_char, ".")
+            text = re.sub(self._group, "", text)
+        return text.replace("\u2212", "-").replace(self.decimal_char, ".")
 
     def parse(self, cell: str) -> Any:
         return self._checked(self._plain_text(cell))
@@ -115,6 +129,28 @@ class NumberType(FieldType):
 
     def filter_reader(self, op: str) -> Callable[[Attribute], Any]:
         return lambda attribute: Decimal(attribute["N"])
+
+
+def _is_negative(before: str, number: str, after: str) -> bool:
+    """Whether a number with text around it is negative: `-5 EUR`, `-$5`, `$-5`, `5-`, `5- EUR`, `5 EUR-`, `(5)`,
+    `(5 EUR)`, `EUR (5)`.
+
+    Raises:
+        Unreadable: it may be negative or not: `5-pack`, `5 - x`, `five (5)`, `(-5)`, and `5` behind a dash.
+    """
+    before, after = before.strip(), after.rstrip()
+    is_enclosed = "(" in before.rpartition(")")[2] and ")" in after.partition("(")[0]
+    if is_enclosed:
+        left, _, before = before.rpartition("(")
+        after, _, right = after.partition(")")
+        if not _CURRENCY.fullmatch(left.strip() + right.strip()):
+            raise Unreadable("parentheses make it negative only where at most a currency stands around them")
+    leads, trails = _LEADING_MINUS.fullmatch(before), _TRAILING_MINUS.fullmatch(after)
+    is_odd = (not leads and re.search(f"[{_DASHES}]", before)) or (not trails and _STRAY_DASH.fullmatch(after))
+    signs = [is_enclosed, bool(leads), number[0] in "-\u2212", bool(trails)]
+    if is_odd or sum(signs) > 1 or (number[0] == "+" and any(signs)):
+        raise Unreadable("a minus must stand right before or behind the number, or at an end of the text")
+    return any(signs)
 
 
 class NumberLane(Lane):

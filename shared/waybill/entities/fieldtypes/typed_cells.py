@@ -8,9 +8,10 @@ from datetime import datetime, time, timedelta
 def moment_text(value: datetime | time | timedelta) -> str:
     """ISO 8601, a midnight as its day; elapsed time as hours, minutes and seconds."""
     if isinstance(value, timedelta):
-        seconds, fraction = seconds_and_fraction(value)
+        sign = "-" if value < timedelta() else ""
+        seconds, fraction = seconds_and_fraction(abs(value))
         minutes, second = divmod(seconds, 60)
-        return f"{minutes // 60:02d}:{minutes % 60:02d}:{second:02d}{fraction}"
+        return f"{sign}{minutes // 60:02d}:{minutes % 60:02d}:{second:02d}{fraction}"
     if isinstance(value, time):
         return clock_text(value)
     return value.date().isoformat() if value.time() == time() else datetime_text(value)

@@ -84,12 +84,14 @@ class SetAside:
         destination: as the run had it.
         file_name: of the run.
         final_name: of the old file.
+        entity: that the run exported.
     """
 
     job_id: str
     destination: Mapping[str, Any]
     file_name: str
     final_name: str
+    entity: str
 
 
 @dataclass
@@ -143,7 +145,7 @@ class Delivery:
 
     @property
     def _file(self) -> dict[str, Any]:
-        assert self.job.extracted is not None  # noqa: S101  a run is delivered after it is extracted
+        assert self.job.extracted is not None  # delivered after it is extracted  # noqa: S101
         return self.job.extracted
 
 
@@ -152,6 +154,8 @@ class DestinationKind(ABC):
 
     members: ClassVar[dict[str, Member]] = {}
     """The settings besides `kind`."""
+    needs_secret: ClassVar[bool] = False
+    """Whether the settings name a secret."""
 
     def check(self, destination: Mapping[str, Any], allowed: Allowed, path: str) -> Problems:
         """Everything that is wrong with the settings, as (JSON Pointer, problem). Connects to nothing."""
@@ -183,6 +187,13 @@ class DestinationKind(ABC):
 class DeliveredKind(DestinationKind):
     """A kind of destination that files are sent to."""
 
+    def check_secret(self, services: Services, destination: Mapping[str, Any], entity: str) -> None:
+        """Look whether there is a usable secret for the destination and the entity. Connects to no server.
+
+        Raises:
+            DeliveryFailed: `secret`.
+        """
+
     @abstractmethod
     def deliver(self, delivery: Delivery, remaining_seconds: Callable[[], float]) -> str | None:
         """Deliver the file and its manifest, resuming what an earlier attempt began. The receiver never sees part of a
@@ -211,11 +222,17 @@ class DeliveredKind(DestinationKind):
 
     @abstractmethod
     def test(
-        self, services: Services, destination: Mapping[str, Any], timeouts: Timeouts, begin: Callable[[str], None]
+        self,
+        services: Services,
+        destination: Mapping[str, Any],
+        entity: str,
+        timeouts: Timeouts,
+        begin: Callable[[str], None],
     ) -> str:
         """Do what a delivery does, and leave nothing.
 
         Args:
+            entity: whose records would be delivered.
             begin: gets the name of each step before it begins.
 
         Returns:

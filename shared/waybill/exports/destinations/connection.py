@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
+
+if TYPE_CHECKING:
+    from waybill.exports.destinations.credentials import Credentials
 
 
 class ServerConnection(Protocol):
@@ -43,8 +46,10 @@ class ServerConnection(Protocol):
         """Delete; a file that does not exist is fine."""
 
 
-def quoted(text: str) -> str:
-    """A server's own words, fit for a message: one short printable line."""
+def quoted(text: str, credentials: Credentials) -> str:
+    """A server's own words, fit for a message: one short printable line, without the secrets that it was sent."""
+    for secret in (credentials.password, credentials.passphrase):
+        text = text.replace(secret, "…") if secret else text
     line = "".join(character if character.isprintable() else " " for character in text)
     return f"“{' '.join(line.split())[:160]}”"
 

@@ -35,6 +35,7 @@ class Ftps(Server):
         )
     }
     scheme = "ftps"
+    default_port = 21
     needs_password = True
 
     def open(

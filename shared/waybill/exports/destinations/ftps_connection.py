@@ -5,7 +5,7 @@ Explicit TLS, or implicit TLS on port 990. Both connections are encrypted and ve
 
 from __future__ import annotations
 
-import ftplib
+import ftplib  # under TLS only, see above  # nosec B402
 import ssl
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -21,7 +21,6 @@ from waybill.exports.destinations.connection import quoted, says_disk_full
 from waybill.exports.destinations.credentials import Credentials
 from waybill.exports.destinations.hosts import AllowedHosts, connect
 
-DEFAULT_PORT = 21
 IMPLICIT_TLS_PORT = 990
 _BLOCK_BYTES = 256 * 1024
 _GOODBYE_SECONDS = 1.0
@@ -37,15 +36,16 @@ class FtpsConnection:
         self, destination: Mapping[str, Any], credentials: Credentials, allowed: AllowedHosts, timeouts: Timeouts
     ) -> None:
         self._host = str(destination["host"])
-        port = int(destination.get("port", DEFAULT_PORT))
+        port = int(destination["port"])
         context = _tls_context(destination.get("caCertificate"))
+        self._credentials = credentials
         self._is_open = True
         self._ftp = _Control(self._host, context, connect(self._host, port, allowed, timeouts.connect))
         try:
             with self._answers("AUTH TLS"):
                 self._ftp.greet(timeouts.login, is_implicit=port == IMPLICIT_TLS_PORT)
             with self._answers("PASS"):
-                self._log_in(credentials)
+                self._log_in()
                 self._ftp.prot_p()
                 self._ftp.voidcmd("TYPE I")
                 with suppress(ftplib.Error):  # RFC 2640 makes it the default; some servers need the command
@@ -111,11 +111,11 @@ class FtpsConnection:
             try:
                 self._ftp.rename(old, new)
             except ftplib.error_perm as error:
-                is_full = _failure(self._host, "RNTO", str(error)).reason == "disk-full"
+                is_full = self._failure("RNTO", error).reason == "disk-full"
                 # 550 has many meanings; as long as the old file has its name, it may be the reason.
                 if is_full or self.size(new) is None or self.size(old) is None:
                     raise
-                raise DeliveryFailed("exists", f"{self._host} does not replace the file {new}.") from error
+                raise DeliveryFailed("exists", f"{self._host} does not replace the file {new}.") from None
 
     def read(self, name: str, limit: int) -> bytes | None:
         size = self.size(name)
@@ -134,11 +134,12 @@ class FtpsConnection:
                 if self.size(name) is not None:
                     raise
 
-    def _log_in(self, credentials: Credentials) -> None:
+    def _log_in(self) -> None:
+        user, password = self._credentials.username, str(self._credentials.password)
         try:
-            self._ftp.login(credentials.username, str(credentials.password), secure=False)  # TLS is on already
-        except (ftplib.error_perm, ftplib.error_reply) as error:  # error_reply: wants an account (RFC 959, ACCT)
-            raise DeliveryFailed("auth", f"{self._host} refused the user name or password.") from error
+            self._ftp.login(user, password, secure=False)  # TLS is on already
+        except (ftplib.error_perm, ftplib.error_reply):  # error_reply: wants an account (RFC 959, ACCT)
+            raise DeliveryFailed("auth", f"{self._host} refused the user name or password.") from None
 
     def _send(self, data: ssl.SSLSocket, block: bytes) -> None:
         """Send a block; when the server ends the data connection, read the reason from the control connection."""
@@ -158,10 +159,10 @@ class FtpsConnection:
         try:
             yield
         except (ftplib.error_perm, ftplib.error_temp) as error:
-            failure = _failure(self._host, command, str(error))
+            failure = self._failure(command, error)
             if failure.reason == "connection-lost":
                 self._close()
-            raise failure from error
+            raise failure from None  # a log must not have the words unquoted
         except ssl.SSLCertVerificationError as error:
             self._close()
             what = f"The certificate of {self._host} is not trusted: {error.verify_message.rstrip('.')}."
@@ -181,7 +182,11 @@ class FtpsConnection:
             raise DeliveryFailed("connection-lost", f"The connection to {self._host} broke off.") from error
         except (ftplib.error_reply, ftplib.error_proto, ValueError) as error:  # ValueError: a size that is no number
             self._close()
-            raise DeliveryFailed("protocol", f"{self._host} answered {quoted(str(error))} to {command}.") from error
+            said = quoted(str(error), self._credentials)
+            raise DeliveryFailed("protocol", f"{self._host} answered {said} to {command}.") from None
+
+    def _failure(self, command: str, error: ftplib.Error) -> DeliveryFailed:
+        return _failure(self._host, command, str(error), quoted(str(error), self._credentials))
 
     def _close(self) -> None:
         self._is_open = False
@@ -217,16 +222,16 @@ class _Control(ftplib.FTP_TLS):
         """
         peer = cast(socket, self.sock).getpeername()
         try:
-            return str(peer[0]), ftplib.parse229(self.sendcmd("EPSV"), peer)[1]  # noqa: S321 (over TLS)
+            return str(peer[0]), ftplib.parse229(self.sendcmd("EPSV"), peer)[1]  # over TLS  # noqa: S321
         except ftplib.error_perm:
-            return str(peer[0]), ftplib.parse227(self.sendcmd("PASV"))[1]  # noqa: S321 (over TLS)
+            return str(peer[0]), ftplib.parse227(self.sendcmd("PASV"))[1]  # over TLS  # noqa: S321
 
     def ntransfercmd(self, cmd: str, rest: int | str | None = None) -> tuple[ssl.SSLSocket, int | None]:
         """As the base, but resuming the control connection's TLS session.
 
         Many servers demand it, as the proof that both connections are the same client's (RFC 4217, section 10.2).
         """
-        plain, size = ftplib.FTP.ntransfercmd(self, cmd, rest)  # noqa: S321 (over TLS)
+        plain, size = ftplib.FTP.ntransfercmd(self, cmd, rest)  # over TLS  # noqa: S321
         control = cast(ssl.SSLSocket, self.sock)
         try:
             return self.context.wrap_socket(plain, server_hostname=self.host, session=control.session), size
@@ -262,10 +267,10 @@ def _end_tls(data: ssl.SSLSocket) -> None:
         data.unwrap()
 
 
-def _failure(host: str, command: str, answer: str) -> DeliveryFailed:
+def _failure(host: str, command: str, answer: str, shown: str) -> DeliveryFailed:
     """What an error reply means (RFC 959, section 4.2); 550 has many meanings."""
     code, words = answer[:3], answer.lower()
-    said = f"{host} answered {quoted(answer)} to {command}."
+    said = f"{host} answered {shown} to {command}."
     if code in ("452", "552") or says_disk_full(words):
         return DeliveryFailed("disk-full", said)
     if code in ("430", "530", "532") and command != "AUTH TLS":

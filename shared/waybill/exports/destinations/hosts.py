@@ -27,6 +27,8 @@ _LABEL = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)")
 _NUMERIC_LABEL = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")  # RFC 4291, section 2.4: all that is assigned so far
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052; what DNS64 answers
+# Python's codec is IDNA 2003, which makes other names of these than IDNA 2008: ß becomes ss (UTS 46, section 7).
+_NOT_IDNA_2003 = set("ßẞς\u200c\u200d")
 _NAMES_OF_THIS_HOST = ("localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback")
 
 
@@ -115,6 +117,20 @@ def refused_literal(host: str, allowed: AllowedHosts) -> str | None:
     return None if address is None or _is_permitted(address, allowed) else _refusal(address)
 
 
+def is_for_server(binding: object, host: str, port: int) -> bool:
+    """Whether `binding`, a host as an operator wrote it, perhaps with `:port`, means this host, and this port.
+
+    Case, a dot at the end, the spelling of an address and the script of a name (IDNA) make no difference.
+    """
+    if not isinstance(binding, str):
+        return False
+    name, _, digits = binding.strip().rpartition(":")
+    if re.fullmatch("[0-9]{1,5}", digits) and (":" not in name or name.endswith("]")) and name:
+        return int(digits) == port and is_for_server(name, host, port)
+    spelling = _spelling(binding)
+    return spelling is not None and spelling == _spelling(host)
+
+
 def resolve(
     host: str, port: int, allowed: AllowedHosts, timeout_seconds: float, lookup: Lookup = socket.getaddrinfo
 ) -> list[Address]:
@@ -172,6 +188,21 @@ def connect(
 def _plain(host: str) -> str:
     """Lower case, without brackets and the dot at the end."""
     return host.strip().removeprefix("[").removesuffix("]").removesuffix(".").lower()
+
+
+def _spelling(host: str) -> str | None:
+    """The one spelling of a host by which hosts are compared; None for what can be no host."""
+    plain = _plain(host)
+    try:
+        return str(ipaddress.ip_address(plain))
+    except ValueError:
+        pass
+    if _NOT_IDNA_2003 & set(plain):
+        return None
+    try:
+        return plain.encode("idna").decode().lower()
+    except UnicodeError:
+        return None
 
 
 def _literal(host: str) -> IpAddress | None:

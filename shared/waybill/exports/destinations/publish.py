@@ -307,7 +307,7 @@ def _is_of_job(connection: ServerConnection, name: str, job_id: str) -> bool:
         if error.reason in _UNCLEAR:
             raise
         return False  # the directory may be write-only
-    except ValueError:
+    except (ValueError, RecursionError):  # not a manifest of ours
         return False
     return isinstance(document, dict) and document.get("jobId") == job_id
 

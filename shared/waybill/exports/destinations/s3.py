@@ -1,13 +1,22 @@
-"""A bucket of Amazon S3, perhaps of another account: S3 copies the file, which appears whole or not at all."""
+"""A bucket of Amazon S3, perhaps of another account: the file appears whole or not at all.
+
+A run writes only where there is nothing, or where its export has written before: each object bears the export's id, and
+S3 compares the object that the run has looked at with the one that it would replace (conditional requests). Another
+export, or whoever else writes there at the same moment, loses nothing.
+
+Where a role is assumed for the bucket, the file is sent in parts instead of copied: the role may not read Waybill's
+files, and a copy has the rights of one side only.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from waybill.aws.bucket import Bucket, BucketRefused
+from waybill.aws.bucket import Bucket, BucketAccess, BucketRefused, Found, KeyTaken
 from waybill.aws.outages import is_outage
 from waybill.errors import DeliveryFailed
 from waybill.exports.destinations.base import Allowed, DeliveredKind, Delivery, Member, Timeouts
@@ -20,10 +29,15 @@ if TYPE_CHECKING:
     from waybill.settings import Settings
 
 MAX_PREFIX_BYTES = 500
+PART_BYTES = 16 * 1024**2
+RESERVE_SECONDS = 60.0
 # General purpose buckets (Amazon S3 User Guide, "Bucket naming rules").
 _BUCKET = re.compile(r"(?!xn--|sthree-)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-_MARK = "waybill-job"
-"""Metadata of a delivered object: the run that delivered it."""
+_JOB, _EXPORT = "waybill-job", "waybill-export"
+"""Metadata of a delivered object and of its manifest: the run that wrote it, and the export."""
+_RACES = 5
+"""How often a delivery looks again because somebody else has written meanwhile."""
+_MAX_MANIFEST_BYTES = 1024**2
 
 
 def _check_bucket(value: object, allowed: Allowed) -> str | None:
@@ -53,24 +67,39 @@ class S3(DeliveredKind):
         parts = [destination.get("bucket") or "", str(destination.get("prefix") or "").strip("/"), file_name]
         return "s3://" + "/".join(part for part in parts if part)
 
-    def deliver(self, delivery: Delivery, remaining_seconds: Callable[[], float]) -> str:
+    def deliver(self, delivery: Delivery, remaining_seconds: Callable[[], float]) -> str | None:
         bucket, prefix = _opened(delivery.services, delivery.destination)
-        source = delivery.services.settings.files_bucket
+        marks = {_JOB: delivery.job.job_id, _EXPORT: str(delivery.job.export_id)}
         with _refusals(waits_for_outages=True):
-            name = _free_name(delivery, bucket, prefix)
-            mark = {_MARK: delivery.job.job_id}
-            bucket.copy_from(source, delivery.key, prefix + name, mark, delivery.heartbeat.send)
-            bucket.put(prefix + manifest_name(name), delivery.manifest(name), "application/json")
-        return name
+            for _ in range(_RACES):
+                place = _place(delivery, bucket, prefix)
+                try:
+                    if not _write(delivery, bucket, prefix, place, marks, remaining_seconds):
+                        return None
+                except KeyTaken:
+                    continue
+                return place.name
+        raise _taken(bucket, prefix + delivery.job.file_name, "is written to by others at the same time")
+
+    def discard(self, delivery: Delivery) -> None:
+        upload = delivery.progress.get("upload")
+        if upload is not None:
+            with suppress(BucketRefused):  # the parts of an upload are no file; S3 deletes them by the bucket's rule
+                _opened(delivery.services, delivery.destination)[0].abort_upload(upload["key"], upload["id"])
 
     def test(
-        self, services: Services, destination: Mapping[str, Any], timeouts: Timeouts, begin: Callable[[str], None]
+        self,
+        services: Services,
+        destination: Mapping[str, Any],
+        entity: str,
+        timeouts: Timeouts,
+        begin: Callable[[str], None],
     ) -> str:
         bucket, prefix = _opened(services, destination)
         key = f"{prefix}.waybill-test.{new_uuid(services.ids)}.part"
         with _refusals(waits_for_outages=False):
             begin("read the bucket")
-            bucket.metadata(key)
+            bucket.find(key)
             begin("begin an upload and abandon it")
             bucket.abandon_upload(key)
         return f"Waybill can write to the bucket {bucket.name}."
@@ -80,18 +109,152 @@ def _opened(services: Services, destination: Mapping[str, Any]) -> tuple[Bucket,
     """The bucket, and the prefix: empty or ending in a slash."""
     prefix = destination.get("prefix", "")
     prefix += "/" if prefix and not prefix.endswith("/") else ""
-    return services.files.bucket(destination.get("bucket") or services.settings.transfer_bucket), prefix
+    name = destination.get("bucket") or services.settings.transfer_bucket
+    return services.files.bucket(name, access_to(services.settings, name)), prefix
 
 
-def _free_name(delivery: Delivery, bucket: Bucket, prefix: str) -> str:
-    """A name that is free, or that an earlier attempt of this run has used."""
+def access_to(settings: Settings, bucket: str) -> BucketAccess:
+    """How a bucket is reached, by the parameter `ForeignBuckets`. One that is not listed must be this account's."""
+    listed = json.loads(settings.foreign_buckets).get(bucket, {})
+    return BucketAccess(
+        owner=listed.get("owner") or settings.account_id,
+        role_arn=listed.get("roleArn"),
+        external_id=listed.get("externalId"),
+        kms_key_arn=listed.get("kmsKeyArn"),
+    )
+
+
+def _write(
+    delivery: Delivery,
+    bucket: Bucket,
+    prefix: str,
+    place: _Place,
+    marks: Mapping[str, str],
+    remaining_seconds: Callable[[], float],
+) -> bool:
+    """Write the file and its manifest. False when time ran out, and the next call goes on.
+
+    Raises:
+        KeyTaken: somebody else has written there meanwhile.
+    """
+    key, settings = prefix + place.name, delivery.services.settings
+    if not bucket.has_own_role:
+        source, owner, replaces = settings.files_bucket, settings.account_id, _etag(place.file)
+        bucket.copy_from(source, delivery.key, owner, key, marks, delivery.heartbeat.send, replaces)
+    elif not _send(delivery, bucket, key, place.file, marks, remaining_seconds):
+        return False
+    content = delivery.manifest(place.name)
+    bucket.put(prefix + manifest_name(place.name), content, "application/json", marks, _etag(place.manifest))
+    return True
+
+
+def _send(
+    delivery: Delivery,
+    bucket: Bucket,
+    key: str,
+    before: Found | None,
+    marks: Mapping[str, str],
+    remaining_seconds: Callable[[], float],
+) -> bool:
+    """Send the file in parts, going on after those that an earlier call has sent. False when time ran out."""
+    if before is not None and before.metadata.get(_JOB) == delivery.job.job_id:
+        return True  # an earlier attempt completed it and died
+    size, upload = delivery.size_bytes, delivery.progress.get("upload") or {}
+    sent = bucket.parts(key, upload["id"]) if upload.get("key") == key else None
+    if sent is None:
+        upload, sent = {"key": key, "id": bucket.begin_upload(key, marks, "application/octet-stream")}, []
+        delivery.keep(upload=upload)
+    etags, at, part_bytes = [etag for etag, _ in sent], sum(bytes_ for _, bytes_ in sent), _part_bytes(size)
+    pending = bytearray()
+    for block in delivery.read(at) if at < size else ():
+        pending += block
+        at += len(block)
+        if len(pending) < part_bytes and at < size:
+            continue
+        delivery.heartbeat.send()
+        etags.append(bucket.put_part(key, upload["id"], len(etags) + 1, bytes(pending)))
+        pending.clear()
+        if at < size and remaining_seconds() < RESERVE_SECONDS:
+            return False
+    if not etags:  # an upload has one part at least
+        etags.append(bucket.put_part(key, upload["id"], 1, b""))
+    bucket.end_upload(key, upload["id"], etags, size, _etag(before))
+    return True
+
+
+def _part_bytes(size: int) -> int:
+    """How large the parts of a file are: an upload has 10,000 of them at most."""
+    return max(PART_BYTES, -(-size // 9_000))
+
+
+class _Place(NamedTuple):
+    """A name that a run may write to, and what is there now."""
+
+    name: str
+    file: Found | None
+    manifest: Found | None
+
+
+def _place(delivery: Delivery, bucket: Bucket, prefix: str) -> _Place:
+    """Where the run may write: for a full extract its one name, else the next free name, or the one that an earlier
+    attempt of this run has used.
+
+    Raises:
+        DeliveryFailed: `taken`, `exists`.
+    """
     file_name = delivery.job.file_name
     for number in range(1, MAX_WAITING_FILES):
         name = numbered(file_name, number)
-        metadata = bucket.metadata(prefix + name)
-        if delivery.replaces or metadata is None or metadata.get(_MARK) == delivery.job.job_id:
-            return name
+        place = _Place(name, bucket.find(prefix + name), bucket.find(prefix + manifest_name(name)))
+        has_file, has_manifest = _is_own(place.file, delivery), _is_own(place.manifest, delivery)
+        if delivery.replaces:
+            is_old = not has_manifest and _is_older_manifest(place, delivery, bucket, prefix)
+            has_file, has_manifest = has_file or _is_older_file(place.file, delivery, is_old), has_manifest or is_old
+        if has_file and has_manifest:
+            return place
+        if delivery.replaces:
+            key = prefix + (name if not has_file else manifest_name(name))
+            raise _taken(bucket, key, "was not written by this export")
     raise DeliveryFailed("exists", f"{MAX_WAITING_FILES:,} files with names like {file_name} are waiting.")
+
+
+def _is_own(found: Found | None, delivery: Delivery) -> bool:
+    """Whether there is nothing, or what the run may replace."""
+    if found is None:
+        return True
+    if delivery.replaces:
+        return found.metadata.get(_EXPORT) == delivery.job.export_id
+    return found.metadata.get(_JOB) == delivery.job.job_id
+
+
+def _is_older_manifest(place: _Place, delivery: Delivery, bucket: Bucket, prefix: str) -> bool:
+    """Whether this export wrote the manifest when objects did not bear its id yet: the text has it."""
+    manifest = place.manifest
+    if manifest is None or manifest.metadata:
+        return False
+    try:
+        written = json.loads(bucket.read(prefix + manifest_name(place.name), manifest.etag, _MAX_MANIFEST_BYTES))
+    except (KeyTaken, ValueError, RecursionError):
+        return False
+    return isinstance(written, dict) and written.get("exportId") == delivery.job.export_id
+
+
+def _is_older_file(file: Found | None, delivery: Delivery, is_beside_manifest: bool) -> bool:
+    """Whether this export wrote the file at that time: its manifest is beside it, or the run is still known."""
+    if file is None or _EXPORT in file.metadata or _JOB not in file.metadata:
+        return False
+    if is_beside_manifest:
+        return True
+    run = delivery.services.jobs.find(file.metadata[_JOB])
+    return run is not None and run.export_id == delivery.job.export_id
+
+
+def _etag(found: Found | None) -> str | None:
+    return None if found is None else found.etag
+
+
+def _taken(bucket: Bucket, key: str, why: str) -> DeliveryFailed:
+    return DeliveryFailed("taken", f"The object {key} in the bucket {bucket.name} {why}.")
 
 
 @contextmanager

@@ -72,7 +72,9 @@ class Server(DeliveredKind):
             MAX_SECRET_ID, "The secret in Secrets Manager that holds user name and password or key.", required=True
         ),
     }
+    needs_secret = True
     scheme: ClassVar[str]
+    default_port: ClassVar[int]
     needs_password: ClassVar[bool]
 
     @abstractmethod
@@ -80,6 +82,9 @@ class Server(DeliveredKind):
         self, destination: Mapping[str, Any], credentials: Credentials, hosts: AllowedHosts, timeouts: Timeouts
     ) -> ServerConnection:
         """Connect, log in and go to the directory.
+
+        Args:
+            destination: with its port.
 
         Raises:
             DeliveryFailed: for any reason but `exists`.
@@ -100,8 +105,15 @@ class Server(DeliveredKind):
         Raises:
             DeliveryFailed: for any reason but `exists`.
         """
-        host = str(destination["host"])
-        return self.open(destination, Credentials.from_secret(secret, host, self.needs_password), hosts, timeouts)
+        credentials = Credentials.from_secret(secret, self.needs_password)
+        return self.open({"port": self.default_port, **destination}, credentials, hosts, timeouts)
+
+    def check_secret(self, services: Services, destination: Mapping[str, Any], entity: str) -> None:
+        Credentials.from_secret(self._secret(services, destination, entity), self.needs_password)
+
+    def _secret(self, services: Services, destination: Mapping[str, Any], entity: str) -> Mapping[str, Any]:
+        port = int(destination.get("port", self.default_port))
+        return read_secret(services, destination["secretId"], destination["host"], port, entity)
 
     def address(self, destination: Mapping[str, Any], file_name: str = "") -> str:
         port = f":{destination['port']}" if destination.get("port") else ""
@@ -113,7 +125,7 @@ class Server(DeliveredKind):
         def check_lease(_: int) -> None:
             delivery.heartbeat.check()
 
-        with self._connected(delivery.services, delivery.destination) as connection:
+        with self._connected(delivery.services, delivery.destination, delivery.job.entity) as connection:
             return publish(
                 connection,
                 delivery.job.file_name,
@@ -127,22 +139,28 @@ class Server(DeliveredKind):
             )
 
     def discard(self, delivery: Delivery) -> None:
-        with suppress(DeliveryFailed), self._connected(delivery.services, delivery.destination) as connection:
-            discard(connection, delivery.job.file_name, delivery.job.job_id, _StateInJob(delivery))
+        job = delivery.job
+        with suppress(DeliveryFailed), self._connected(delivery.services, delivery.destination, job.entity) as server:
+            discard(server, job.file_name, job.job_id, _StateInJob(delivery))
 
     def leaves_aside(self, progress: Mapping[str, Any]) -> bool:
         return progress.get("step") == Step.SWAPPING
 
     def restore(self, services: Services, aside: SetAside) -> None:
-        with self._connected(services, aside.destination) as connection:
+        with self._connected(services, aside.destination, aside.entity) as connection:
             restore(connection, aside.file_name, aside.job_id, aside.final_name)
 
     def test(
-        self, services: Services, destination: Mapping[str, Any], timeouts: Timeouts, begin: Callable[[str], None]
+        self,
+        services: Services,
+        destination: Mapping[str, Any],
+        entity: str,
+        timeouts: Timeouts,
+        begin: Callable[[str], None],
     ) -> str:
         test_id = new_uuid(services.ids)
         begin("read the secret")
-        secret = read_secret(services, destination["secretId"])
+        secret = self._secret(services, destination, entity)
         hosts = Allowed.of(services.settings).hosts
         begin("connect and log in")
         connection = self.connect(destination, secret, hosts, timeouts)
@@ -156,8 +174,8 @@ class Server(DeliveredKind):
             raise
         return f"A file was written to {destination['directory']} on {destination['host']}, renamed, and deleted again."
 
-    def _connected(self, services: Services, destination: Mapping[str, Any]) -> ServerConnection:
-        secret = read_secret(services, destination["secretId"])
+    def _connected(self, services: Services, destination: Mapping[str, Any], entity: str) -> ServerConnection:
+        secret = self._secret(services, destination, entity)
         return self.connect(destination, secret, Allowed.of(services.settings).hosts)
 
 

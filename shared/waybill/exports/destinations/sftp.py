@@ -35,6 +35,7 @@ class Sftp(Server):
         )
     }
     scheme = "sftp"
+    default_port = 22
     needs_password = False
 
     def open(

@@ -29,7 +29,6 @@ asyncssh.set_log_level("WARNING")  # it logs hosts and user names at INFO
 
 _T = TypeVar("_T")
 
-_DEFAULT_PORT = 22
 _IN_FLIGHT_BYTES = 2 * 1024 * 1024
 _BLOCK_BYTES = 32 * 1024  # every server takes as much in one request (draft, section 3)
 _LARGE_BLOCK_BYTES = 255 * 1024  # OpenSSH's limit; larger blocks gain nothing
@@ -62,9 +61,9 @@ class SftpConnection:
         self, destination: Mapping[str, Any], credentials: Credentials, allowed: AllowedHosts, timeouts: Timeouts
     ) -> None:
         self._host = str(destination["host"])
-        self._port = int(destination.get("port", _DEFAULT_PORT))
+        self._port = int(destination["port"])
         self._directory = str(destination["directory"]).rstrip("/")
-        self._timeouts = timeouts
+        self._credentials, self._timeouts = credentials, timeouts
         self._connection: asyncssh.SSHClientConnection | None = None
         keys = _client_keys(credentials)
         self._loop = asyncio.new_event_loop()
@@ -146,14 +145,14 @@ class SftpConnection:
                 except asyncssh.SFTPError as error:
                     is_unclear = isinstance(error, (asyncssh.SFTPConnectionLost, asyncssh.SFTPNoConnection))
                     if not is_unclear and self._wait(self._sftp.lexists(target)):
-                        raise DeliveryFailed("exists", f"{self._host} has a file {new} already.") from error
+                        raise DeliveryFailed("exists", f"{self._host} has a file {new} already.") from None
                     raise
                 return
             try:
                 self._replace(source, target)
             except (asyncssh.SFTPFailure, asyncssh.SFTPFileAlreadyExists) as error:
                 if not says_disk_full(error.reason) and self._wait(self._sftp.lexists(target)):
-                    raise DeliveryFailed("exists", f"{self._host} does not replace the file {new}.") from error
+                    raise DeliveryFailed("exists", f"{self._host} does not replace the file {new}.") from None
                 raise
 
     def _replace(self, source: str, target: str) -> None:
@@ -194,8 +193,8 @@ class SftpConnection:
             try:
                 with self._answers(""):
                     return self._wait(self._ssh(sock, guest, types, credentials, keys), self._timeouts.login)
-            except asyncssh.PermissionDenied as error:
-                raise DeliveryFailed("auth", f"{self._host} refused the user name, password or key.") from error
+            except asyncssh.PermissionDenied:
+                raise DeliveryFailed("auth", f"{self._host} refused the user name, password or key.") from None
             except asyncssh.KeyExchangeFailed as error:
                 raise DeliveryFailed("protocol", f"{self._host} has no algorithm in common with us.") from error
             except asyncssh.HostKeyNotVerifiable as error:
@@ -261,7 +260,7 @@ class SftpConnection:
             failure = self._failure(error, name)
             if failure.reason == "connection-lost":
                 self._close()
-            raise failure from error
+            raise failure from None  # a log must not have the words unquoted
         except (asyncssh.PermissionDenied, asyncssh.HostKeyNotVerifiable, asyncssh.KeyExchangeFailed):
             raise
         except TimeoutError as error:
@@ -272,7 +271,8 @@ class SftpConnection:
             raise DeliveryFailed("connection-lost", f"The connection to {self._host} broke off.") from error
         except asyncssh.Error as error:  # no SSH, no SFTP subsystem, or nonsense
             self._close()
-            raise DeliveryFailed("protocol", f"{self._host} does not speak SFTP: {quoted(error.reason)}.") from error
+            said = quoted(error.reason, self._credentials)
+            raise DeliveryFailed("protocol", f"{self._host} does not speak SFTP: {said}.") from None
 
     def _failure(self, error: asyncssh.SFTPError, name: str) -> DeliveryFailed:
         reason = next((reason for kind, reason in _REASONS if isinstance(error, kind)), "protocol")
@@ -281,7 +281,7 @@ class SftpConnection:
         if reason == "connection-lost":
             return DeliveryFailed(reason, f"The connection to {self._host} broke off.")
         about = f" to {name}" if name else ""
-        return DeliveryFailed(reason, f"{self._host} answered {quoted(error.reason)}{about}.")
+        return DeliveryFailed(reason, f"{self._host} answered {quoted(error.reason, self._credentials)}{about}.")
 
     def _has_no_space(self, error: asyncssh.SFTPError) -> bool:
         """Ask for the free space: version 3 has no code for a full disk, and OpenSSH says only "Failure"."""

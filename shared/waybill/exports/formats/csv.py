@@ -11,7 +11,7 @@ from waybill.entities.fieldtypes import Attribute
 from waybill.entities.fieldtypes.export_columns import Cells
 from waybill.exports.formats.base import Format
 from waybill.exports.formats.cells import Care, framed, nested_text, null_text
-from waybill.tabular.detect import DELIMITERS, RARE_DELIMITERS
+from waybill.tabular.detect_dialect import DELIMITERS, RARE_DELIMITERS
 from waybill.tabular.formulas import GUARD_FIRST, guard
 
 if TYPE_CHECKING:

@@ -1,0 +1,67 @@
+"""Exports: the file of a run, and the windows of increments."""
+
+from __future__ import annotations
+
+from tests.simulation.oracles.sheets import Record
+from tests.simulation.oracles.sight import Item, Sight
+from waybill.jobs.model import Job, Process, Status
+
+
+def exported_file_is_right(watch: Sight, old: Job | None, new: Job | None) -> None:
+    """Section 7: what a run exported has arrived whole where its definition says; a full extract of a table that nobody
+    imported into meanwhile is that table."""
+    if new is None or new.process is not Process.EXPORT or new.status is not Status.COMPLETED:
+        return
+    if old is not None and old.is_terminal:
+        return
+    delivery = watch.deliveries[-1]
+    export = watch.definition(new)["export"]
+    if export["destination"]["kind"] != "download":
+        arrived = watch.arrived(export["destination"], new.file_name)
+        watch.require(
+            arrived == delivery.data, exported_file_is_right, f"{new.file_name} is not what arrived: {arrived!r}"
+        )
+    if new.window_to is None and not export["filter"] and not watch.has_imported_since(new):
+        rows = {row["id"]: {name: value for name, value in row.items() if value} for row in delivery.rows()}
+        live = watch.live(new.entity_uid)
+        watch.require(rows == live, exported_file_is_right, f"{new.job_id} exports {rows}, the table has {live}")
+
+
+def no_write_is_behind_a_window(watch: Sight, old: Item | None, new: Item) -> None:
+    """Section 7, *Incremental*: "`windowTo` lies behind every write still in flight": what is written once a window is
+    chosen belongs to a later one, whatever the clocks say. What stands there already may be written again."""
+    end = watch.window_ends.get(new["_pk"]["S"].partition("#")[0])
+    if end is None or old == new:
+        return
+    at = int(new["_at"]["N"])
+    watch.require(at >= end, no_write_is_behind_a_window, f"{new['_sk']['S']} is written {end - at} ms behind a window")
+
+
+def windows_are_contiguous(watch: Sight) -> None:
+    """Section 7, *Incremental*: the first window takes everything; each begins where the last delivered one ended."""
+    for series, deliveries in watch.increments().items():
+        end = None
+        for delivery in deliveries:
+            job = delivery.job
+            told = f"{series}: {job.window_from} to {job.window_to} after {end}"
+            watch.require(job.window_to is not None and job.window_from == end, windows_are_contiguous, told)
+            end = job.window_to
+
+
+def increments_fold_to_the_table(watch: Sight) -> None:
+    """Section 7, *Incremental*: "`inc₁ … incₙ` fold to the table", for series whose last window ended after the last
+    import."""
+    for series, deliveries in watch.increments().items():
+        last = deliveries[-1].job
+        is_whole = watch.definition(last)["export"]["includeDeleted"]
+        if not is_whole or watch.has_imported_since(last):
+            continue
+        table: dict[str, Record] = {}
+        for delivery in deliveries:
+            for row in delivery.rows():
+                if row.pop("_deleted", "") == "true":
+                    table.pop(row["id"], None)
+                else:
+                    table[row["id"]] = {name: value for name, value in row.items() if value}
+        live = watch.live(last.entity_uid)
+        watch.require(table == live, increments_fold_to_the_table, f"{series}: folded {table}, the table has {live}")
