@@ -15,7 +15,7 @@ from problems import problem
 from request import Request
 from resolver import Api
 from waybill.bootstrap import services
-from waybill.errors import WaybillError
+from waybill.errors import Unavailable, WaybillError
 
 app = Api(lambda event: Request(event, services(), verifier))
 operations = app.operations
@@ -29,9 +29,12 @@ def refuse(error: WaybillError) -> Response[str]:
 
 
 def fail(error: Exception) -> Response[str]:
+    from waybill.aws.outages import is_outage
     from waybill.telemetry import logger
 
     logger.error("A request failed", path=app.current_event.path, exc_info=error)
+    if is_outage(error):
+        return refuse(Unavailable("A service that Waybill needs does not respond. Send the request again in a minute."))
     return refuse(WaybillError("Something went wrong on our side. Try again later."))
 
 

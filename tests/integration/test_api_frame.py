@@ -20,6 +20,7 @@ from tests.api_builders import (
     load_function,
 )
 from tests.builders import ROOT
+from waybill.aws.dynamodb import DynamoDBError, TransactionCanceled
 from waybill.jobs.model import Job, Status
 
 
@@ -128,6 +129,24 @@ def test_unexpected_errors_say_nothing_internal(
     logged = [record for record in caplog.records if record.levelname == "ERROR"]
     assert [record.getMessage() for record in logged] == ["A request failed"]
     assert "secret" in str(logged[0].exc_info)
+
+
+@pytest.mark.parametrize(
+    "outage",
+    [
+        TransactionCanceled("collided", [{"Code": "TransactionConflict"}], 400),
+        DynamoDBError("InternalServerError", "it failed", 500, retryable=True),
+        ConnectionError("reset by peer"),
+    ],
+)
+def test_an_outage_asks_for_another_attempt(api: Api, monkeypatch: pytest.MonkeyPatch, outage: Exception) -> None:
+    def out(*given: Any) -> None:
+        raise outage
+
+    monkeypatch.setattr(api.services.jobs, "find", out)
+    answer = api("GET", f"/jobs/{uuid.uuid4()}")
+    assert (answer.status, answer.json["type"]) == (503, "urn:waybill:problem:unavailable")
+    assert answer.headers["Retry-After"] == "60"
 
 
 def test_malformed_paging(api: Api) -> None:

@@ -346,7 +346,8 @@ def test_a_registration_whose_reply_is_lost_makes_one_job(api: Api, has_key: boo
     api.services.clock.forward(seconds=1)  # type: ignore[attr-defined]
     failing = request()
     with lost_replies(api.services.dynamodb, "TransactWriteItems", ALL):
-        assert api("POST", "/imports", **failing).status == 500
+        refused = api("POST", "/imports", **failing)
+        assert (refused.status, refused.headers["Retry-After"]) == (503, "60")
     assert len(api("GET", "/jobs").json["items"]) == 2
     again = api("POST", "/imports", **failing)
     assert again.status == (202 if has_key else 409)
