@@ -29,7 +29,7 @@ demo: $(VENV)/.local ## Import and export a real file on the embedded AWS, and v
 	@$(BIN)/python -m infra.native --if-possible
 	@exec $(BIN)/python -m infra.local.demo
 
-up: $(VENV)/.local ## Run the stack with the console on the embedded AWS until Ctrl-C; PORT= (4566), state in .waybill/
+up: .port-is-free $(VENV)/.local ## Run the stack with the console on the embedded AWS until Ctrl-C (PORT=4566; DATA=none)
 	@$(BIN)/python -m infra.native --if-possible
 	@$(BIN)/python -m infra.local.console || echo "continuing without the console" >&2
 	@PORT=$(PORT) exec $(BIN)/python -m infra.local.up
@@ -41,7 +41,7 @@ console: $(VENV)/.local ## Build the web console into functions/console/static/ 
 	@$(BIN)/python -m infra.local.console
 
 reset: ## Delete the state of `make up`, for all ports
-	@rm -rf .waybill/state-* .waybill/stack.json
+	@rm -rf .waybill/state-* .waybill/stack*.json
 
 test: $(VENV)/.dev $(SAM)/.done native ## Run all tests
 	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
@@ -116,6 +116,10 @@ lock: ## Update requirements/*.txt from requirements/*.in
 clean: ## Delete everything that was built or installed, except the state of `make up`
 	@rm -rf $(VENV) $(SAM) $(PEERS) $(MUTMUT) $(CHECKOV) $(FUZZ) shared/waybill/native/native.lib .venv-lock .venv-audit .venv-node .venv-zig console/node_modules infra/compiler/node_modules tests/infra/asl-validator/node_modules tests/oidc-provider/node_modules tests/integration/dynalite/node_modules functions/console/static .aws-sam build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A file that is never made: `make up` tells of a busy port before it builds anything.
+.port-is-free:
+	@PORT=$(PORT) $(PYTHON) -m infra.local.claim
 
 # Stamp files: an environment is up to date if its stamp is newer than its lock file.
 $(VENV)/.python:

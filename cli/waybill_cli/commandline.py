@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 DEFAULT_LIMIT = 20
+LAST = "last"
 
 
 class Commands:
@@ -50,6 +51,10 @@ def common_options() -> argparse.ArgumentParser:
     options.add_argument("--user", default=argparse.SUPPRESS, metavar="U", help="act as this user")
     options.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
     return parser
+
+
+def add_job(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("job_id", metavar="ID", help=f"the job, or {LAST} for the newest one that you started")
 
 
 def add_limit(parser: argparse.ArgumentParser, *, with_all: bool = False) -> None:

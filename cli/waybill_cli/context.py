@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from waybill_cli.client import Api
+from waybill_cli.client import Api, path_of
+from waybill_cli.commandline import LAST
+from waybill_cli.failures import UsageFailure
 from waybill_cli.output import Output, Progress
 
 Options = argparse.Namespace
@@ -18,6 +20,22 @@ class Context:
     api: Api
     out: Output
     options: Options
+
+    def job_path(self, *parts: str) -> str:
+        """The path of the job that a command names, or of something of that job.
+
+        Raises:
+            UsageFailure: `last`, and the caller has started no job that is still there.
+        """
+        job_id: str = self.options.job_id
+        return path_of("jobs", self._last_job_id() if job_id == LAST else job_id, *parts)
+
+    def _last_job_id(self) -> str:
+        user = self.api.get("/me")["name"]
+        for page in self.api.pages("/jobs", 1, startedBy=user):
+            for job in page["items"]:
+                return str(job["jobId"])
+        raise UsageFailure(f"{user} has started no job that is still there.", "list jobs with `waybill jobs`")
 
     def read_list(
         self,

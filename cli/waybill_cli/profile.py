@@ -18,7 +18,8 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-STACK_FILE = Path(".waybill") / "stack.json"
+STACK_FOLDER = Path(".waybill")
+STACK_FILE = STACK_FOLDER / "stack.json"
 DEFAULT_STACK_USER = "admin"
 
 
@@ -79,6 +80,7 @@ def find_connection(api_url: str | None) -> Connection:
     profile, stack = load_profile(), find_stack(Path.cwd())
     if api_url is not None:
         address, source = normal_url(api_url), "given as --api-url"
+        stack = next((other for other in _stacks(Path.cwd()) if other.api_url == address), None)
     elif profile is not None:
         address, source = profile.api_url, f"saved in {profile_path()}"
     elif stack is not None:
@@ -122,13 +124,25 @@ def find_stack(folder: Path) -> Stack | None:
     for parent in (folder, *folder.parents):
         path = parent / STACK_FILE
         if path.is_file():
-            try:
-                document = json.loads(path.read_text(encoding="utf-8"))
-                users = {str(name): str(password) for name, password in document.get("users", {}).items()}
-                return Stack(normal_url(document["apiUrl"]), users, path)
-            except (OSError, ValueError, KeyError, AttributeError, TypeError):
-                raise UsageFailure(f"Cannot read {path}.", "start the local stack again with `make up`") from None
+            return _read_stack(path)
     return None
+
+
+def _stacks(folder: Path) -> Iterator[Stack]:
+    """All local stacks of `folder` or the nearest parent folder that has some: each port has its own file."""
+    for parent in (folder, *folder.parents):
+        if (parent / STACK_FOLDER).is_dir():
+            yield from map(_read_stack, sorted((parent / STACK_FOLDER).glob("stack*.json")))
+            return
+
+
+def _read_stack(path: Path) -> Stack:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        users = {str(name): str(password) for name, password in document.get("users", {}).items()}
+        return Stack(normal_url(document["apiUrl"]), users, path)
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        raise UsageFailure(f"Cannot read {path}.", "start the local stack again with `make up`") from None
 
 
 def profile_path() -> Path:

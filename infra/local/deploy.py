@@ -17,7 +17,8 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from infra.local.embedded import REGION, LocalStackError
+from infra.local.claim import LocalStackError
+from infra.local.embedded import REGION
 from infra.local.package import Template, load_template, package, suit_policies
 
 STACK_NAME = "waybill"

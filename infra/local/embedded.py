@@ -10,40 +10,22 @@ import ctypes
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from pathlib import Path
 
-HOST = "127.0.0.1"
+from infra.local.claim import HOST, LocalStackError, check_port
+
 REGION = "us-east-1"
 START_TIMEOUT_SECONDS = 60.0
+LOAD_TIMEOUT_SECONDS = 600.0  # with a state of millions of records
 STOP_TIMEOUT_SECONDS = 30.0
+SAVE_TIMEOUT_SECONDS = 600.0  # 1.2 million records took more than 30 s
+_NOT_SAVED = ("failed to save", "error getting state")  # what MiniStack logs, and goes on
 ROOT = Path(__file__).resolve().parents[2]
-
-
-class LocalStackError(Exception):
-    """The local stack cannot run; the message is one line for the person who started it."""
-
-
-def is_port_free(port: int) -> bool:
-    """Return whether a server could listen on this loopback port now."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return False
-        return True
-
-
-def free_port() -> int:
-    """Return a loopback port that is currently free."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+COMMAND = [sys.executable, "-m", "infra.local.embedded"]
 
 
 class EmbeddedAws:
@@ -55,7 +37,14 @@ class EmbeddedAws:
     """
 
     def __init__(
-        self, folder: Path, *, port: int, persist: bool, auth: bool = False, concurrency: int | None = None
+        self,
+        folder: Path,
+        *,
+        port: int,
+        persist: bool,
+        auth: bool = False,
+        concurrency: int | None = None,
+        claim: int | None = None,
     ) -> None:
         """Start the process and wait until it answers.
 
@@ -65,12 +54,14 @@ class EmbeddedAws:
             persist: save the state on a graceful stop, and load it on the next start.
             auth: enforce IAM policies, signatures and the expiry of presigned addresses.
             concurrency: invocations that the account may run at once; None for as many as the machine bears.
+            claim: the descriptor of a lock that the process holds until it has exited.
 
         Raises:
             LocalStackError: the port is taken, or the process ended or did not answer in time.
         """
-        if not is_port_free(port):
-            raise LocalStackError(f"port {port} is in use; choose another one with PORT=")
+        check_port(port)
+        self._persist = persist
+        self._state = folder / "aws"
         self.endpoint = f"http://{HOST}:{port}"
         self._log_path = folder / "ministack.log"
         self._temporary = folder / "tmp"  # above all the unpacked code of functions
@@ -78,17 +69,20 @@ class EmbeddedAws:
         self._temporary.mkdir(parents=True)
         with self._log_path.open("wb") as log:
             self._process = subprocess.Popen(  # this Python with our module  # noqa: S603
-                [sys.executable, "-m", "infra.local.embedded", str(os.getpid())],
+                [*COMMAND, str(os.getpid())],
                 cwd=ROOT,
                 env=_environment(folder, port, persist, auth, concurrency) | {"TMPDIR": str(self._temporary)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                pass_fds=() if claim is None else (claim,),
                 start_new_session=True,  # a Ctrl-C in the terminal reaches only us; we then stop it in order
             )
         self.pid = self._process.pid
+        self._answered = False
         try:
             self._wait_until_ready()
+            self._answered = True
         except BaseException:
             self.stop()
             raise
@@ -98,18 +92,35 @@ class EmbeddedAws:
         return self._process.poll() is None
 
     def stop(self) -> None:
-        """Stop the process with SIGTERM, so that it saves its state; wait until it and its functions have exited."""
+        """Stop the process with SIGTERM, so that it saves its state; wait until it and its functions have exited.
+
+        Raises:
+            LocalStackError: it did not save its state; the one that it started with is still there.
+        """
+        asked_at = time.time()
         if self.is_running():
             self._process.send_signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(STOP_TIMEOUT_SECONDS)
+            self._process.wait(SAVE_TIMEOUT_SECONDS if self._persist else STOP_TIMEOUT_SECONDS)
+        exit_status = self._process.poll()  # None or negative: it was, or has to be, killed
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)  # functions that outlived it; the group holds nothing else
         self._process.wait()
         shutil.rmtree(self._temporary, ignore_errors=True)
+        ended = exit_status is not None and exit_status >= 0
+        if self._persist and self._answered and not (ended and self._has_saved(asked_at)):
+            raise LocalStackError(f"the state was not saved, or only in part; see {self._log_path}")
+
+    def _has_saved(self, asked_at: float) -> bool:
+        """Whether files of the state were written after `asked_at`, epoch seconds, and all of them whole."""
+        complaints = self._log_path.read_text(errors="replace")
+        written = any(file.stat().st_mtime >= int(asked_at) for file in self._state.glob("*.json"))
+        is_partial = any(self._state.glob("*.tmp")) or any(text in complaints for text in _NOT_SAVED)
+        return written and not is_partial
 
     def _wait_until_ready(self) -> None:
-        deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        timeout_seconds = LOAD_TIMEOUT_SECONDS if self._state.exists() else START_TIMEOUT_SECONDS
+        deadline = time.monotonic() + timeout_seconds
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         while time.monotonic() < deadline:
             if not self.is_running():
@@ -119,7 +130,7 @@ class EmbeddedAws:
                     return
             except OSError:
                 time.sleep(0.05)
-        raise LocalStackError(f"the embedded AWS did not answer within {START_TIMEOUT_SECONDS:.0f} s")
+        raise LocalStackError(f"the embedded AWS did not answer within {timeout_seconds:.0f} s")
 
     def _last_log_line(self) -> str:
         lines = self._log_path.read_text(errors="replace").strip().splitlines()

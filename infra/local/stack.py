@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from infra.local.claim import LocalStackError, free_port
 from infra.local.deploy import Clients, Deployed, console_url, deploy, ensure_users
-from infra.local.embedded import REGION, EmbeddedAws, LocalStackError, free_port
+from infra.local.embedded import REGION, EmbeddedAws
 
 API_TIMEOUT_SECONDS = 60.0
 # Settings that an AWS account would have. MiniStack stores mails; GET /_ministack/ses/messages lists them.
@@ -54,6 +55,7 @@ def local_stack(
     parameters: Mapping[str, str | int] | None = None,
     auth: bool = False,
     concurrency: int | None = None,
+    claim: int | None = None,
 ) -> Iterator[LocalStack]:
     """Start MiniStack, deploy Waybill to it and wait until the API responds; on exit, stop everything.
 
@@ -63,6 +65,7 @@ def local_stack(
         parameters: template parameters that differ from their defaults, as `{"ImportRetentionSeconds": 5}`.
         auth: enforce IAM policies, signatures and the expiry of presigned addresses.
         concurrency: invocations that the account may run at once; None for as many as the machine bears.
+        claim: the descriptor of a lock that MiniStack holds until it has exited.
 
     Raises:
         LocalStackError: it did not start; the message is one line.
@@ -70,7 +73,12 @@ def local_stack(
     with contextlib.ExitStack() as at_the_end:
         folder = state or Path(at_the_end.enter_context(tempfile.TemporaryDirectory(prefix="waybill-")))
         aws = EmbeddedAws(
-            folder, port=port or free_port(), persist=state is not None, auth=auth, concurrency=concurrency
+            folder,
+            port=port or free_port(),
+            persist=state is not None,
+            auth=auth,
+            concurrency=concurrency,
+            claim=claim,
         )
         at_the_end.callback(aws.stop)
         clients = at_the_end.enter_context(contextlib.closing(Clients(aws.endpoint)))

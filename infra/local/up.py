@@ -5,6 +5,7 @@ does on AWS with any job whose execution is lost.
 
 Environment:
     PORT: loopback port, default 4566. Each port has its own state, `.waybill/state-{port}/`.
+    DATA: `none` starts a new state without the demo's data.
     ALLOWED_PRIVATE_HOSTS: comma-separated private hosts and networks that exports may be delivered to; `127.0.0.1`
         allows a server on this machine.
     MACHINE_CLIENTS: the template parameter MachineClients.
@@ -12,18 +13,23 @@ Environment:
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
 import time
-from typing import Any
+from pathlib import Path
 
-from infra.local.embedded import ROOT, LocalStackError, is_port_free
+import httpx
+
+from infra.local.claim import DEFAULT_PORT, LocalStackError, check_port, claimed, port_from_environment
+from infra.local.demo import DemoError
+from infra.local.deploy import USERS
+from infra.local.embedded import ROOT
+from infra.local.examples import add_examples
 from infra.local.stack import LocalStack, local_stack
+from infra.local.stack_file import remove_stack_files, write_stack_files
 
 FOLDER = ROOT / ".waybill"
-STACK_FILE = FOLDER / "stack.json"
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -36,7 +42,7 @@ def main() -> int:
     for number in STOP_SIGNALS:
         signal.signal(number, _stop)
     try:
-        _run(_port())
+        _run(port_from_environment())
     except _Stopped:
         print("stopped; the next `make up` continues with this state", flush=True)
     except LocalStackError as error:
@@ -46,30 +52,33 @@ def main() -> int:
 
 
 def _run(port: int) -> None:
+    check_port(port)
     state = FOLDER / f"state-{port}"
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if is_port_free(port):
-        _remove_stack_file(port)  # left behind by a stack that was killed
     parameters = {
         "AllowedPrivateHosts": os.environ.get("ALLOWED_PRIVATE_HOSTS", ""),
         "MachineClients": os.environ.get("MACHINE_CLIENTS") or "{}",
     }
-    with local_stack(port=port, state=state, parameters=parameters) as running:
-        _write_stack_file(running.stack)
-        try:
-            _say(running)
-            while running.aws.is_running():
-                time.sleep(0.5)
-        finally:
-            _remove_stack_file(port)
+    with claimed(state, port, _tell_wait) as claim:
+        remove_stack_files(FOLDER, port)  # left behind by a stack that was killed
+        is_new = not (state / "aws").exists()
+        with local_stack(port=port, state=state, parameters=parameters, claim=claim) as running:
+            file = write_stack_files(FOLDER, port, running.stack)
+            try:
+                _say(running, file, port)
+                if is_new and os.environ.get("DATA") != "none":
+                    _fill(running)
+                while running.aws.is_running():
+                    time.sleep(0.5)
+            finally:
+                remove_stack_files(FOLDER, port)
+                if running.aws.is_running():
+                    print("saving the state", flush=True)
     raise LocalStackError(f"the embedded AWS exited unexpectedly; see {state}/ministack.log")
 
 
-def _port() -> int:
-    text = os.environ.get("PORT") or "4566"
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
-        raise LocalStackError(f"PORT={text} is not a port number")
-    return int(text)
+def _tell_wait() -> None:
+    print("waiting for the stack that has this state; it is saving it", flush=True)
 
 
 def _stop(number: int, frame: object) -> None:
@@ -78,36 +87,33 @@ def _stop(number: int, frame: object) -> None:
     raise _Stopped
 
 
-def _write_stack_file(stack: dict[str, Any]) -> None:
-    """Write the file atomically: other processes wait for it to appear."""
-    draft = STACK_FILE.with_suffix(f".{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)  # it holds passwords
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(stack, file, indent=2)
-        file.write("\n")
-    draft.replace(STACK_FILE)
-
-
-def _remove_stack_file(port: int) -> None:
-    """Remove the file of a stack that has stopped, unless a stack on another port has replaced it."""
-    try:
-        stack = json.loads(STACK_FILE.read_text())
-    except (OSError, ValueError):
-        return
-    if stack["endpointUrl"].endswith(f":{port}"):
-        STACK_FILE.unlink(missing_ok=True)
-
-
-def _say(running: LocalStack) -> None:
+def _say(running: LocalStack, file: Path, port: int) -> None:
     stack = running.stack
+    groups = "; ".join(f"{user}: {', '.join(of) or 'no group'}" for user, of in USERS.items())
+    # A password is shown to who sits there, and does not go into a log.
+    password = stack["users"]["admin"] if sys.stdout.isatty() else f"in {file}"
+    waybill = ".venv/bin/waybill" if port == DEFAULT_PORT else f".venv/bin/waybill --api-url {stack['apiUrl']}"
     print(
         f"console      {stack['consoleUrl']}\n"
-        f"API          {stack['apiUrl']}/v1\n"
+        f"  sign in    as admin, password {password}\n"
+        f"  users      {groups}; passwords in {file}\n"
+        f"API          {stack['apiUrl']}/v1, described at {stack['apiUrl']}/v1/docs\n"
         f"drop bucket  s3://{stack['dropBucket']}/drop/{{entity}}/ at the endpoint {stack['endpointUrl']}\n"
-        f"users        {', '.join(stack['users'])}: passwords in {STACK_FILE}\n"
+        f"next         {waybill} jobs\n"
+        f"             {waybill} entities put contacts examples/contacts.json\n"
+        f"             {waybill} import examples/contacts.csv --entity contacts --watch\n"
         "Ctrl-C stops it and keeps its state",
         flush=True,
     )
+
+
+def _fill(running: LocalStack) -> None:
+    """Add the demo's data. A stack without it is a stack too: what fails is told."""
+    try:
+        add_examples(running)
+        print("the demo's cities are being imported; DATA=none starts without them", flush=True)
+    except (DemoError, httpx.HTTPError) as error:
+        print(f"the demo's data could not be added: {error}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from infra.local.embedded import free_port
+from infra.local.claim import free_port
 from infra.local.stack import LocalStack, local_stack
 from tests import oidc_provider as provider
 from tests.browser.chromium import WAIT_MS

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from infra.local.claim import LocalStackError, free_port
 from infra.local.deploy import CODE_BUCKET, Clients, Deployed, deploy
-from infra.local.embedded import EmbeddedAws, LocalStackError, free_port
+from infra.local.embedded import EmbeddedAws
 from infra.local.package import load_template, package
 from infra.local.stack import LOCAL_PARAMETERS
 

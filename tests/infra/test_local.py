@@ -11,17 +11,23 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from infra.local import embedded
 from infra.local.cities import write_cities
+from infra.local.claim import DEFAULT_PORT, HOST, LocalStackError, claimed, free_port, is_port_free
 from infra.local.deploy import Clients
-from infra.local.embedded import HOST, ROOT, free_port
+from infra.local.embedded import ROOT, EmbeddedAws
 from infra.local.package import zip_folder
+from infra.local.stack_file import remove_stack_files, write_stack_files
+from tests.e2e.client import Client
 
 
 def test_the_demo_spoils_a_known_hundredth_in_all_its_ways(tmp_path: Path) -> None:
@@ -94,11 +100,11 @@ def started() -> Iterator[list[subprocess.Popen[str]]]:
         process.communicate()
 
 
-def start_up(checkout: Path, port: int | str) -> subprocess.Popen[str]:
+def start_up(checkout: Path, port: int | str, data: str = "none") -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "infra.local.up"],
         cwd=checkout,
-        env=os.environ | {"PORT": str(port)},
+        env=os.environ | {"PORT": str(port), "DATA": data},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -131,7 +137,7 @@ def sign_in(clients: Clients, stack: dict[str, Any], user: str) -> None:
 @pytest.mark.slow
 def test_up_comes_back_with_its_state(checkout: Path, started: list[subprocess.Popen[str]]) -> None:
     port = free_port()
-    first = start_up(checkout, port)
+    first = start_up(checkout, port, data="")
     started.append(first)
     stack = wait_for_stack(checkout, first)
     assert stack.keys() == {
@@ -139,7 +145,11 @@ def test_up_comes_back_with_its_state(checkout: Path, started: list[subprocess.P
         *("jobsTable", "recordsTable", "users"),
     }
     assert stack["users"].keys() == {"admin", "alice", "bob"}
-    assert (checkout / ".waybill" / "stack.json").stat().st_mode & 0o077 == 0
+    for name in ("stack.json", f"stack-{port}.json"):
+        assert (checkout / ".waybill" / name).stat().st_mode & 0o077 == 0
+    with closing(Client(stack, "alice")) as alice:
+        job = alice.wait(alice.find_job(entity="cities")["jobId"])
+        assert job["outcome"] == "PARTIAL_SUCCESS" and job["counts"]["imported"] > 20_000
     item = {"pk": {"S": "kept"}, "sk": {"S": "kept"}}
     with contextlib.closing(Clients(stack["endpointUrl"])) as clients:
         sign_in(clients, stack, "alice")
@@ -153,16 +163,128 @@ def test_up_comes_back_with_its_state(checkout: Path, started: list[subprocess.P
     assert wait_for_stack(checkout, first) == stack, "the one that was refused disturbed the one that runs"
 
     first.send_signal(signal.SIGTERM)
-    assert first.wait(timeout=60) == 0
-    assert not (checkout / ".waybill" / "stack.json").exists()
-
-    again = start_up(checkout, port)
+    while not is_port_free(port):
+        time.sleep(0.01)
+    again = start_up(checkout, port, data="")  # while the first one saves its state
     started.append(again)
+    assert first.wait(timeout=60) == 0
+    assert first.communicate()[0].endswith("saving the state\nstopped; the next `make up` continues with this state\n")
     assert wait_for_stack(checkout, again) == stack
+    with closing(Client(stack, "alice")) as alice:
+        assert [found["jobId"] for found in alice.get("/jobs", entity="cities")["items"]] == [job["jobId"]]
     with contextlib.closing(Clients(stack["endpointUrl"])) as clients:
         sign_in(clients, stack, "alice")
         assert clients("dynamodb").get_item(TableName=stack["jobsTable"], Key=item)["Item"] == item
         assert clients("s3").get_object(Bucket=stack["filesBucket"], Key="kept")["Body"].read() == b"kept"
+
+
+class Answering:
+    """A port that something listens on."""
+
+    def __init__(self, port: int = 0) -> None:
+        self._socket = socket.create_server((HOST, port))
+        self.port: int = self._socket.getsockname()[1]
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def test_a_claim_waits_for_a_stack_that_saves_and_refuses_one_that_runs(tmp_path: Path) -> None:
+    """The port of a stack is free a second or more before its state is saved."""
+    port, waits = free_port(), threading.Event()
+    order: list[str] = []
+
+    def second() -> None:
+        with claimed(tmp_path, port, waits.set):
+            order.append("claimed")
+
+    with claimed(tmp_path, port):
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert waits.wait(30)
+        order.append("saved")
+    thread.join(30)
+    assert order == ["saved", "claimed"]
+    with closing(Answering()) as taken, pytest.raises(LocalStackError, match="in use"), claimed(tmp_path, taken.port):
+        pass
+
+
+def test_a_busy_port_is_told_before_anything_is_built(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    shutil.copytree(ROOT / "infra", tmp_path / "infra", ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
+    environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")}
+    with closing(Answering()) as taken:
+        command = ["make", "up", f"PORT={taken.port}", f"PYTHON={sys.executable}"]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode != 0 and not (tmp_path / ".venv").exists()
+    assert done.stderr.startswith(f"make up: port {taken.port} is in use; choose another one with PORT=\n")
+
+
+def test_each_stack_has_its_own_file_and_the_default_port_the_shared_one(tmp_path: Path) -> None:
+    with closing(Answering()) as first, closing(Answering()) as second:
+        described = {port: {"endpointUrl": f"http://{HOST}:{port}"} for port in (first.port, second.port, DEFAULT_PORT)}
+        shared = tmp_path / "stack.json"
+        for port in (first.port, second.port):
+            assert json.loads(write_stack_files(tmp_path, port, described[port]).read_text()) == described[port]
+            assert json.loads(shared.read_text()) == described[first.port]
+        write_stack_files(tmp_path, DEFAULT_PORT, described[DEFAULT_PORT])
+        assert json.loads(shared.read_text()) == described[DEFAULT_PORT]
+        remove_stack_files(tmp_path, second.port)
+        assert {file.name for file in tmp_path.iterdir()} == {
+            *("stack.json", f"stack-{first.port}.json", f"stack-{DEFAULT_PORT}.json")
+        }
+        remove_stack_files(tmp_path, DEFAULT_PORT)
+        assert [file.name for file in tmp_path.iterdir()] == [f"stack-{first.port}.json"]
+
+
+SAVES_SLOWLY = """
+import signal, sys, time, pathlib
+folder, seconds, message = pathlib.Path(sys.argv[1]), float(sys.argv[2]), sys.argv[3]
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+try:
+    print("ready", flush=True)
+    time.sleep(60)
+finally:
+    print(message, flush=True)
+    time.sleep(seconds)
+    (folder / "dynamodb.json").write_text("{}")
+"""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "message", "limit", "saved"),
+    [
+        (0.5, "", 30, True),
+        (60, "", 0.2, False),
+        (0, "Persistence: failed to save dynamodb: no space left", 30, False),
+    ],
+)
+def test_a_state_that_was_not_saved_is_never_called_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, message: str, limit: float, saved: bool
+) -> None:
+    """Killed half way, as at 1.2 million records after 30 s, or with an error that MiniStack only logs."""
+    (tmp_path / "aws").mkdir()
+    script = tmp_path / "script.py"
+    script.write_text(SAVES_SLOWLY)
+    monkeypatch.setattr(
+        embedded, "COMMAND", [sys.executable, str(script), str(tmp_path / "aws"), str(seconds), message]
+    )
+    monkeypatch.setattr(embedded, "SAVE_TIMEOUT_SECONDS", limit)
+    monkeypatch.setattr(
+        EmbeddedAws, "_wait_until_ready", lambda aws: wait_for_text(tmp_path / "ministack.log", "ready")
+    )
+    aws = EmbeddedAws(tmp_path, port=free_port(), persist=True)
+    if saved:
+        aws.stop()
+    else:
+        with pytest.raises(LocalStackError, match="the state was not saved"):
+            aws.stop()
+    assert not aws.is_running()
+
+
+def wait_for_text(file: Path, text: str) -> None:
+    while text not in file.read_text():
+        time.sleep(0.01)
 
 
 @pytest.mark.slow

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 import infra.deploy
+from infra.local.claim import LocalStackError, free_port
 from infra.local.deploy import Clients, deploy
-from infra.local.embedded import EmbeddedAws, LocalStackError, free_port
+from infra.local.embedded import EmbeddedAws
 from infra.local.stack import LOCAL_PARAMETERS
 
 pytestmark = pytest.mark.slow

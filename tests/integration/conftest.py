@@ -25,8 +25,9 @@ from werkzeug.datastructures import Headers
 from werkzeug.serving import make_server
 from werkzeug.test import run_wsgi_app
 
+from infra.local.claim import free_port
 from infra.local.console import install_packages, node_environment
-from infra.local.embedded import ROOT, free_port
+from infra.local.embedded import ROOT
 from tests import builders, strict_s3
 from tests.api_builders import NOW, Api, Issuer, load_function
 from tests.importing import run, start

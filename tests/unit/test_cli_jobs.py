@@ -100,3 +100,18 @@ def test_the_report_of_a_failed_import_gives_its_error_and_duration(
     assert main(["report", JOB_ID]) == 0
     words = " ".join(capsys.readouterr().out.split())
     assert words == "Status FAILED Error empty-file Duration 1 min 1 s Relaunch cannot help"
+
+
+def test_last_is_the_newest_job_that_the_user_started(stack: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    stack.routes["GET /v1/me"] = answer({"name": "alice", "groups": []})
+    stack.routes["GET /v1/jobs"] = [
+        answer({"items": [], "nextToken": "a"}),
+        answer({"items": [partial()], "nextToken": "b"}),
+    ]
+    stack.routes[f"GET /v1/jobs/{JOB_ID}"] = answer(partial())
+    assert main(["job", "last"]) == 0
+    assert JOB_ID in capsys.readouterr().out
+    assert all(request.query["startedBy"] == "alice" for request in stack.sent("GET", "/v1/jobs"))
+    stack.routes["GET /v1/jobs"] = answer({"items": [], "nextToken": None})
+    assert main(["errors", "last"]) == 2
+    assert "alice has started no job" in capsys.readouterr().err

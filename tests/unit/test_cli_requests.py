@@ -194,3 +194,16 @@ def test_an_invalid_command_line_exits_with_2(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as raised:
         main(arguments)
     assert raised.value.code == 2
+
+
+def test_the_address_of_another_local_stack_finds_its_users(
+    service: Service, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A second stack has its own file beside that of the first."""
+    (home / ".waybill").mkdir()
+    first = {"apiUrl": "http://127.0.0.1:1", "users": {"admin": "other"}}
+    (home / ".waybill" / "stack.json").write_text(json.dumps(first))
+    (home / ".waybill" / "stack-4600.json").write_text(json.dumps({"apiUrl": service.url, "users": USERS}))
+    service.routes["GET /v1/me"] = answer({"name": "admin", "groups": ["admin"]})
+    assert main(["--api-url", service.url, "me"]) == 0
+    assert service.sign_ins[0]["AuthParameters"] == {"USERNAME": "admin", "PASSWORD": USERS["admin"]}

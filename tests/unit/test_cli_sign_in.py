@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from infra.local.embedded import free_port
+from infra.local.claim import free_port
 from infra.local.package import load_template
 from tests.cli_service import Service, answer, problem, write_profile
 from waybill_cli import oidc

@@ -6,8 +6,7 @@ import sys
 from pathlib import Path
 from typing import BinaryIO
 
-from waybill_cli.client import path_of
-from waybill_cli.commandline import Commands, add_output
+from waybill_cli.commandline import Commands, add_job, add_output
 from waybill_cli.context import Context
 from waybill_cli.downloads import Downloaded
 from waybill_cli.failures import UsageFailure
@@ -21,7 +20,7 @@ def add_commands(commands: Commands) -> None:
         ("download", download, "download an export's file, or the source file of an import"),
     ):
         parser = commands.add(name, command, text)
-        parser.add_argument("job_id", metavar="ID")
+        add_job(parser)
         add_output(parser)
 
 
@@ -39,7 +38,7 @@ def download(context: Context) -> int:
 
 def _save(context: Context, kind: str) -> int:
     check_output(context)
-    downloaded = fetch(context, path_of("jobs", context.options.job_id, kind))
+    downloaded = fetch(context, context.job_path(kind))
     if context.out.as_json:
         context.out.document(downloaded.document())
     elif downloaded.path is not None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from waybill_cli.client import decode, path_of
-from waybill_cli.commandline import Commands, add_limit, add_watch, positive
+from waybill_cli.client import decode
+from waybill_cli.commandline import Commands, add_job, add_limit, add_watch, positive
 from waybill_cli.context import Context
 from waybill_cli.corrections import read_corrections
 from waybill_cli.output import Progress, rows_text
@@ -32,13 +32,13 @@ def add_commands(commands: Commands) -> None:
         ("relaunch", relaunch, "import the rows that a job left, or repeat a failed export run"),
     ):
         parser = commands.add(name, command, text)
-        parser.add_argument("job_id", metavar="ID")
+        add_job(parser)
         if name in ("job", "relaunch"):
             add_watch(parser)
         elif name == "errors":
             parser.add_argument("--limit", type=positive, metavar="N", help="show at most N (default: all)")
     parser = commands.add("fix", fix, "import rejected rows of a job, corrected")
-    parser.add_argument("job_id", metavar="ID")
+    add_job(parser)
     parser.add_argument(
         "--rows",
         metavar="F",
@@ -61,12 +61,12 @@ def list_jobs(context: Context) -> int:
 
 def show_one(context: Context) -> int:
     options = context.options
-    return follow(context, context.api.request("GET", path_of("jobs", options.job_id)), options.watch, detailed=True)
+    return follow(context, context.api.request("GET", context.job_path()), options.watch, detailed=True)
 
 
 def list_errors(context: Context) -> int:
     out, options = context.out, context.options
-    path = path_of("jobs", options.job_id, "errors")
+    path = context.job_path("errors")
     listed = context.read_list(path, "errors", options.limit, total_of=_error_count)
     summary = listed.get("summary") or ()
     header = ("ROW", "FIELD", "TYPE", "CELL", "MESSAGE")
@@ -88,7 +88,7 @@ def _error_row(error: dict[str, Any]) -> tuple[object, ...]:
 
 
 def report(context: Context) -> int:
-    show_report(context.out, context.api.get(path_of("jobs", context.options.job_id, "report")))
+    show_report(context.out, context.api.get(context.job_path("report")))
     return 0
 
 
@@ -101,7 +101,7 @@ def stop(context: Context) -> int:
 
 
 def _act(context: Context, action: str) -> int:
-    job = decode(context.api.post(path_of("jobs", context.options.job_id, action)))
+    job = decode(context.api.post(context.job_path(action)))
     if context.out.as_json:
         context.out.document(job)
     else:
@@ -110,7 +110,7 @@ def _act(context: Context, action: str) -> int:
 
 
 def relaunch(context: Context) -> int:
-    answer = context.api.post(path_of("jobs", context.options.job_id, "relaunch"), once=True)
+    answer = context.api.post(context.job_path("relaunch"), once=True)
     return follow(context, answer, context.options.watch)
 
 
@@ -118,7 +118,7 @@ def fix(context: Context) -> int:
     """Relaunch a job with the corrections of a file."""
     corrections = read_corrections(context.options.rows)
     body = {"corrections": corrections, "only": "corrected" if context.options.only_corrected else "all"}
-    answer = context.api.post(path_of("jobs", context.options.job_id, "relaunch"), body, once=True)
+    answer = context.api.post(context.job_path("relaunch"), body, once=True)
     return follow(context, answer, context.options.watch)
 
 

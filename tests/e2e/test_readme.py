@@ -1,0 +1,83 @@
+"""A newcomer follows the README: its commands work as they stand."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from infra.local.embedded import ROOT
+from infra.local.stack import LocalStack
+from tests.e2e.client import Client
+
+FENCE = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+PROGRAM = ".venv/bin/waybill"
+
+
+def commands_of(page: Path) -> list[str]:
+    """The lines of a page's examples that call the command as a newcomer has it."""
+    blocks = "".join(FENCE.findall(page.read_text(encoding="utf-8")))
+    return [line for line in blocks.splitlines() if line.startswith(PROGRAM)]
+
+
+@pytest.fixture
+def newcomer(stack: LocalStack, tmp_path: Path) -> Path:
+    """A checkout in which `make up` runs."""
+    (tmp_path / ".waybill").mkdir()
+    (tmp_path / ".waybill" / "stack.json").write_text(json.dumps(stack.stack))
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    program = tmp_path / PROGRAM
+    program.parent.mkdir(parents=True)
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m waybill_cli "$@"\n')
+    program.chmod(0o755)
+    return tmp_path
+
+
+def follow(folder: Path, line: str) -> str:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "cli"), "XDG_CONFIG_HOME": str(folder / "config")}
+    words = shlex.split(line, comments=True)
+    done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def test_the_commands_of_the_readme_work_as_they_stand(newcomer: Path, admin: Client) -> None:
+    lines = commands_of(ROOT / "README.md")
+    assert len(lines) >= 6
+    printed = {shlex.split(line)[1]: follow(newcomer, line) for line in lines}
+    errors = printed["errors"].splitlines()
+    assert errors[0].split() == ["ROW", "FIELD", "TYPE", "CELL", "MESSAGE"]
+    with (newcomer / "contacts.rejects.csv").open(newline="") as file:
+        rejected = {int(row["_row"]): row["_type"] for row in csv.DictReader(file)}
+    assert rejected == {
+        3: "duplicate-key",
+        5: "type-error",
+        6: "constraint-error",
+        7: "type-error",
+        9: "type-error",
+        10: "missing-key",
+        12: "missing-cell",
+        13: "type-error",
+    }
+    with (newcomer / "contacts-export.csv").open(newline="") as file:
+        exported = {row["contact_id"]: row for row in csv.DictReader(file)}
+    assert exported.keys() == {"C-001", "C-002", "C-003", "C-007", "C-010", "C-013"}
+    assert exported["C-002"]["email"] == "grace.h@example.com"
+    assert [export["name"] for export in admin.get("/exports", q="nightly contacts")["items"]] == ["Nightly contacts"]
+
+
+def test_every_example_is_a_definition_that_the_service_takes(newcomer: Path, admin: Client) -> None:
+    """Those that the README does not use, too."""
+    follow(newcomer, f"{PROGRAM} entities put contacts examples/contacts.json")
+    for file in sorted((newcomer / "examples").glob("*.json")):
+        kind = "exports" if "type" in json.loads(file.read_text()) else "sources"
+        if file.name != "contacts.json":
+            follow(newcomer, f"{PROGRAM} {kind} create examples/{file.name}")
