@@ -56,8 +56,10 @@ def _no_functions(name: str, payload: Any, ended: Callable[[Task], object]) -> T
     raise client_error("ResourceNotFoundException", 404, "Invoke")
 
 
-def client_error(code: str, status: int, operation: str, kind: type[ClientError] = ClientError) -> ClientError:
-    answer: Any = {"Error": {"Code": code, "Message": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+def client_error(
+    code: str, status: int, operation: str, kind: type[ClientError] = ClientError, message: str = ""
+) -> ClientError:
+    answer: Any = {"Error": {"Code": code, "Message": message or code}, "ResponseMetadata": {"HTTPStatusCode": status}}
     return kind(answer, operation)
 
 
@@ -628,7 +630,8 @@ class Ses(Client):
 
         def effect() -> dict[str, Any]:
             if recipient in self._aws.poison.mails:
-                raise client_error("MessageRejected", 400, "SendEmail")
+                words = f"Email address is not verified. The following identities failed the check: {recipient}"
+                raise client_error("MessageRejected", 400, "SendEmail", message=words)
             simple = Content["Simple"]
             self._aws.mails.append((recipient, simple["Subject"]["Data"], simple["Body"]["Text"]["Data"]))
             return {"MessageId": str(len(self._aws.mails))}

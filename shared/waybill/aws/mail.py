@@ -58,9 +58,10 @@ class Mailer:
                 Content={"Simple": {"Subject": {"Data": subject, "Charset": "UTF-8"}, "Body": body}},  # type: ignore[typeddict-item]
             )
         except BotoCoreError as error:
-            raise MailUnreachable(type(error).__name__) from error
+            raise MailUnreachable(type(error).__name__) from None
         except ClientError as error:
             code = error.response["Error"]["Code"]
+            # Without SES's own words, which name the recipient: they would stand in the log.
             if error.response["ResponseMetadata"]["HTTPStatusCode"] in (429, 500, 503):
-                raise MailDelayed(code) from error
-            raise MailRefused(code) from error
+                raise MailDelayed(code) from None
+            raise MailRefused(code) from None
