@@ -20,11 +20,11 @@ from waybill.bootstrap import Services
 from waybill.clock import SYSTEM_CLOCK, HasTime
 from waybill.entities.model import Entity
 from waybill.exports.compression import Compression
-from waybill.exports.definition import Definition, Export, ExportStatus, ExportType
+from waybill.exports.definition import PERIODIC, Definition, Export, ExportStatus
 from waybill.exports.rules import default_file_name
-from waybill.exports.schedule import check_schedule
 from waybill.ids import new_uuid
 from waybill.jobs.caller_groups import CallerGroups
+from waybill.schedule import check_schedule
 from waybill.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -248,7 +248,7 @@ def export_definition(**members: Any) -> Definition:
         "includeDeleted": False,
     }
     given = defaults | members
-    given["schedule"] = check_schedule(given["schedule"], ExportType(given["type"]), [])
+    given["schedule"] = check_schedule(given["schedule"], given["type"] in PERIODIC, [])
     form, compression = given["format"], Compression(given["compression"])
     given.setdefault("fileName", default_file_name(given["entity"], form, compression))
     return Definition.from_document(given)

@@ -1155,12 +1155,30 @@ EXPORTS = (
         ("tests/integration/test_export_runs.py::test_ticks_start_each_run_once_and_catch_up_once",),
     ),
     Mutant(
+        "last-day-of-a-month-is-the-30th",
+        "A schedule on the last day of a month runs on it, however long the month is.",
+        "shared/waybill/schedule.py",
+        "monthrange(day.year, day.month)[1]",
+        "30",
+        ("tests/unit/test_schedule.py::test_next_runs",),
+    ),
+    Mutant(
+        "interval-is-counted-in-utc",
+        "A schedule at an interval is counted from local midnight.",
+        "shared/waybill/schedule.py",
+        """    times, zone = _times(schedule), zone_of(schedule)
+    for day in""",
+        """    times, zone = _times(schedule), UTC if "every" in schedule else zone_of(schedule)
+    for day in""",
+        ("tests/unit/test_schedule.py::test_next_runs",),
+    ),
+    Mutant(
         "missed-time-of-spring-is-left-out",
         "A local time that does not exist on a day runs at the next valid minute.",
-        "shared/waybill/exports/schedule.py",
+        "shared/waybill/schedule.py",
         "    if _shown(moment, zone) == wanted:\n        return moment\n",
         "    return moment\n",
-        ("tests/unit/test_export_schedule.py::test_next_runs",),
+        ("tests/unit/test_schedule.py::test_next_runs",),
     ),
     Mutant(
         "increment-covers-a-file-that-was-not-collected",

@@ -7,8 +7,8 @@ from typing import cast
 from request import Request
 from waybill.exports import wire
 from waybill.exports.definition import Export, ExportStatus, ExportType
-from waybill.exports.schedule import next_runs
 from waybill.jobs.permissions import HIDDEN_REASON, reason_shown
+from waybill.schedule import next_runs
 from waybill.timestamps import rfc3339
 from waybill.wire.jobs import RunSummary
 

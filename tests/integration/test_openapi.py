@@ -17,8 +17,9 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from tests.api_builders import http_event, load_function
 from tests.builders import ROOT, settings
 from tests.described import description, operations, wrong
+from waybill import schedule
 from waybill.bootstrap import Services
-from waybill.exports import filter, schedule
+from waybill.exports import filter
 from waybill.tabular import dialect
 
 FOLDER = ROOT / "functions" / "api"
@@ -108,6 +109,7 @@ def test_no_enum_holds_null() -> None:
     [
         ("Condition", filter.MEMBERS),
         ("PeriodicSchedule", schedule.PERIODIC_MEMBERS),
+        ("IntervalSchedule", schedule.INTERVAL_MEMBERS),
         ("OneShotSchedule", schedule.ONE_SHOT_MEMBERS),
         ("TableDialect", dialect.MEMBERS),
     ],

@@ -1,8 +1,8 @@
 """Mutation testing: small changes to the modules that decide, each of which a test must notice.
 
     make mutation                                    all modules
-    make mutation ONLY=exports/schedule.py           one of them
-    make mutation ONLY=exports/schedule.py LINE=77   the mutants of one line, with slow tests too
+    make mutation ONLY=schedule.py           one of them
+    make mutation ONLY=schedule.py LINE=77   the mutants of one line, with slow tests too
 
 `operators.py` makes the mutants. A pytest process per module collects the tests of TARGETS once and notes which test
 calls which function. Every mutant is then planted in a fork of this process, which runs the tests that call the mutated
@@ -47,7 +47,7 @@ SURVIVED, KILLED = 0, 1
 
 #: Module → the tests that hold it.
 TARGETS = {
-    "exports/schedule.py": ["tests/unit/test_export_schedule.py"],
+    "schedule.py": ["tests/unit/test_schedule.py"],
     "jobs/permissions.py": ["tests/unit/test_permissions.py"],
     "entities/permissions.py": ["tests/unit/test_permissions.py"],
     "tabular/scan.py": [

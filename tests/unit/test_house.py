@@ -30,7 +30,7 @@ LAYERS = (
     ("jobs",),
     ("entities",),
     ("tabular", "aws"),
-    ("sizes",),
+    ("sizes", "schedule"),
     ("native", "joined", "errors", "settings", "telemetry", "clock", "ids", "timestamps", "validation"),
 )
 ROWS = {f"waybill.{name}": row for row, names in enumerate(LAYERS) for name in names}

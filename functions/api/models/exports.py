@@ -18,6 +18,7 @@ from waybill.exports.definition import (
     MAX_CONDITIONS,
     MAX_FILE_NAME_BYTES,
     MAX_RECIPIENTS,
+    PERIODIC,
     Definition,
     ExportStatus,
     ExportType,
@@ -92,7 +93,7 @@ class ExportFilters(Paging):
 
 def _checked_schedule(value: Any, _: Any, info: ValidationInfo) -> Any:
     # Without a valid type nobody knows what the schedule must hold.
-    return checked(_rules().check_schedule, value, info.data["type"]) if "type" in info.data else None
+    return checked(_rules().check_schedule, value, info.data["type"] in PERIODIC) if "type" in info.data else None
 
 
 _Schedule = Annotated[wire.ScheduleDocument | None, WrapValidator(_checked_schedule), Field(validate_default=True)]

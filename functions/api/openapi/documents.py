@@ -14,8 +14,8 @@ from waybill.entities.schema import FIELDS_MATCH, MAX_FIELDS, MAX_FOREIGN_KEYS
 from waybill.exports.destinations import DELIVERED, DESTINATIONS
 from waybill.exports.filter import MAX_VALUES, OPS
 from waybill.exports.formats import FORMATS
-from waybill.exports.schedule import DAYS, TIME
 from waybill.exports.wire import ExportWithDefinition
+from waybill.schedule import DAYS, EVERY, TIME
 from waybill.tabular.dialect import MAX_ENTRY_CHARS, MAX_SHEETS
 from waybill.wire.schema import Natural, Ordinal, Schema, configured
 
@@ -147,12 +147,21 @@ class Condition(TypedDict):
 
 
 class PeriodicSchedule(TypedDict):
-    """When a periodic export runs."""
+    """At a time of some days: those of a week or those of a month, else every day."""
 
     time: Annotated[str, Schema(pattern=f"^{TIME.pattern}$", examples=["02:30"])]
     timezone: _Zone
     days: NotRequired[Annotated[list[Annotated[str, Schema(enum=list(DAYS))]], Schema(minItems=1, uniqueItems=True)]]
-    """Every day when left out."""
+    monthDays: NotRequired[Annotated[list[int], Schema(minItems=1, uniqueItems=True, examples=[[1, 15, -1]])]]
+    """Days of a month, from its end where negative: -1 is the last one."""
+
+
+class IntervalSchedule(TypedDict):
+    """At an interval, counted from local midnight."""
+
+    every: Annotated[str, Schema(pattern=f"^{EVERY.pattern}$", examples=["PT15M"])]
+    """A duration that divides a day, of at least 5 minutes."""
+    timezone: _Zone
 
 
 class OneShotSchedule(TypedDict):
@@ -163,7 +172,7 @@ class OneShotSchedule(TypedDict):
     timezone: NotRequired[_Zone]
 
 
-Schedule = PeriodicSchedule | OneShotSchedule
+Schedule = PeriodicSchedule | IntervalSchedule | OneShotSchedule
 
 
 @configured(extra="allow")
@@ -202,10 +211,11 @@ SHAPES: dict[str, Any] = {
     "WritingDialect": WritingDialect,
     "Condition": Condition,
     "PeriodicSchedule": PeriodicSchedule,
+    "IntervalSchedule": IntervalSchedule,
     "OneShotSchedule": OneShotSchedule,
     "Schedule": {
         "description": "When the export runs. A one-shot export without a schedule runs at once.",
-        "anyOf": [{"shape": "PeriodicSchedule"}, {"shape": "OneShotSchedule"}],
+        "anyOf": [{"shape": name} for name in ("PeriodicSchedule", "IntervalSchedule", "OneShotSchedule")],
     },
     **{_name_of(name): _kind(name) for name in DESTINATIONS},
     "Destination": _any_of(

@@ -222,7 +222,7 @@ def preview_any_schedule(request: Request, body: ScheduleToPreview) -> Response[
 
 
 def _next_runs(request: Request, schedule: Mapping[str, Any] | None) -> Response[str]:
-    from waybill.exports.schedule import next_runs
+    from waybill.schedule import next_runs
 
     runs = next_runs(schedule, request.services.clock.now(), PREVIEWED_RUNS)
     times: wire.RunTimes = {"items": [rfc3339(moment) for moment in runs], "nextToken": None}

@@ -35,11 +35,11 @@ from waybill.exports.definition import (
     Run,
     starts_over,
 )
-from waybill.exports.schedule import next_runs
 from waybill.ids import Ids, new_uuid
 from waybill.jobs.attempts import attempts_of
 from waybill.jobs.model import Job, Status
 from waybill.jobs.rights import NO_PERMISSION
+from waybill.schedule import next_runs
 from waybill.sizes import MAX_EXPORTS, json_text
 from waybill.telemetry import entry_failed, read_each
 from waybill.timestamps import parse_rfc3339, rfc3339

@@ -25,7 +25,7 @@ from waybill.exports.filter import check_filter
 from waybill.exports.formats import FORMATS
 from waybill.exports.report import check_recipients as check_addresses
 from waybill.exports.report import may_mail
-from waybill.exports.schedule import check_schedule
+from waybill.schedule import check_schedule
 from waybill.validation import Problems, is_line
 
 
@@ -40,7 +40,7 @@ def check_fit(
     problems: Problems = []
     check_fields(None if definition.fields is None else list(definition.fields), entity, problems)
     check_conditions(list(definition.filter), entity, problems)
-    check_schedule(definition.schedule, definition.type, problems)
+    check_schedule(definition.schedule, definition.is_periodic, problems)
     check_export_destination(definition.destination, definition.type, allowed, problems)
     if mail_domains is not None:
         check_recipients(list(definition.recipients), mail_domains, problems)

@@ -21,7 +21,6 @@ from waybill.exports.destinations import kind_of
 from waybill.exports.destinations.base import DeliveredKind, SetAside
 from waybill.exports.report import is_relaunchable
 from waybill.exports.repository import Due, run_has_ended
-from waybill.exports.schedule import latest_due, zone_of
 from waybill.ids import derived_uuid, new_uuid
 from waybill.jobs.attempts import pause_after
 from waybill.jobs.audit import RUN_SCHEDULE, Act
@@ -29,6 +28,7 @@ from waybill.jobs.executions import start_execution
 from waybill.jobs.giving_up import failure_code, failure_reason, passes
 from waybill.jobs.model import Counts, Job, Process, Status, finished
 from waybill.jobs.rights import NO_PERMISSION
+from waybill.schedule import latest_due, zone_of
 from waybill.telemetry import entry_failed, logger
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ def _registered(services: ExportServices, run_id: str) -> Job | None:
 def tick(services: ExportServices, has_time: HasTime = no_limit) -> int:
     """Start the runs that are due, and resume what was interrupted. The schedule calls this each minute.
 
-    Which exports are due is a function of definitions and time (`exports.schedule.latest_due`), and a run's id is a
+    Which exports are due is a function of definitions and time (`schedule.latest_due`), and a run's id is a
     function of the export and the moment that it is due: two ticks, even at once, start nothing twice. What is left
     when the time is over is the first that the next minute attends to.
 

@@ -83,7 +83,7 @@ def _mail_report(services: ExportServices, job: Job, done: set[str]) -> None:
     if not waiting:
         return
     from waybill.exports.report import mail_of, may_mail, report_of_run
-    from waybill.exports.schedule import next_runs
+    from waybill.schedule import next_runs
 
     export = services.exports.find(job.export_id) if job.export_id else None
     next_run = None

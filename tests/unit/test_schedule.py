@@ -1,4 +1,4 @@
-"""An export runs once on each of its days, at the local time asked for, whatever the clocks of its zone do."""
+"""What is scheduled runs once at each of its local times, whatever the clocks of its zone do."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from waybill.exports.definition import ExportType
-from waybill.exports.schedule import DAYS, check_schedule, latest_due, next_runs, zone_of
+from waybill.schedule import DAYS, check_schedule, latest_due, next_runs, zone_of
 from waybill.validation import Problems
 
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
@@ -24,13 +23,21 @@ DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 def periodic(time: str, timezone: str, *days: str) -> dict[str, Any]:
     problems: Problems = []
     value = {"time": time, "timezone": timezone} | ({"days": list(days)} if days else {})
-    schedule = check_schedule(value, ExportType.PERIODIC_FULL, problems)
+    schedule = check_schedule(value, True, problems)
     assert schedule is not None and not problems
     return schedule
 
 
 def utc(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def monthly(time: str, timezone: str, *days: int) -> dict[str, Any]:
+    return {"time": time, "timezone": timezone, "monthDays": list(days)}
+
+
+def every(interval: str, timezone: str) -> dict[str, Any]:
+    return {"every": interval, "timezone": timezone}
 
 
 def runs(schedule: dict[str, Any] | None, after: str, count: int) -> list[str]:
@@ -51,6 +58,10 @@ EVERY_DAY = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
          {"time": "23:59", "timezone": "UTC", "days": ["mon", "sun"]}),
         ("PERIODIC_FULL", {"time": "00:00", "timezone": "Asia/Kathmandu", "days": None},
          {"time": "00:00", "timezone": "Asia/Kathmandu", "days": EVERY_DAY}),
+        ("INCREMENTAL", {"time": "02:30", "timezone": "UTC", "monthDays": [-1, 15, -2, 1], "days": None},
+         {"time": "02:30", "timezone": "UTC", "monthDays": [1, 15, -2, -1]}),
+        *[("INCREMENTAL", {"every": every, "timezone": "UTC", "time": None}, {"every": every, "timezone": "UTC"})
+          for every in ["PT5M", "PT15M", "PT1H", "PT1H30M", "PT90M", "PT60M", "PT24H", "PT1440M", "P1D", "PT0H45M"]],
         ("ONE_SHOT", None, None),
         ("ONE_SHOT", {"at": "2026-01-31T09:30:00Z"}, {"at": "2026-01-31T09:30:00.000Z"}),
         ("ONE_SHOT", {"at": "2026-01-31T09:30:00.5+02:00"}, {"at": "2026-01-31T07:30:00.500Z"}),
@@ -62,9 +73,9 @@ EVERY_DAY = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 )  # fmt: skip
 def test_accepted(kind: str, given: object, kept: object) -> None:
     problems: Problems = []
-    assert check_schedule(given, ExportType(kind), problems) == kept
+    assert check_schedule(given, kind != "ONE_SHOT", problems) == kept
     assert not problems
-    assert check_schedule(kept, ExportType(kind), problems) == kept, "what GET answered can be put back"
+    assert check_schedule(kept, kind != "ONE_SHOT", problems) == kept, "what GET answered can be put back"
     assert not problems
 
 
@@ -89,6 +100,18 @@ AT = {"at": "2026-01-31T09:30", "timezone": "Europe/Brussels"}
                        "+02:00", "Europe/Brüssel", "a" * 10_000, "\ud800", 1, None, ["UTC"], {"UTC": 1}, True]],
         *[("INCREMENTAL", {**GOOD, "days": days}, ["/schedule/days"])
           for days in [[], "mon", ["Mon"], ["monday"], [0], [["mon"]], [{}], ["mon", "mon"], {"mon": True}, 1, True]],
+        *[("INCREMENTAL", {**GOOD, "monthDays": days}, ["/schedule/monthDays"])
+          for days in [[], 1, [0], [32], [-32], ["1"], [1.0], [True], [[1]], [1, 1], {"1": True}, True]],
+        ("INCREMENTAL", {**GOOD, "days": ["mon"], "monthDays": [1]}, ["/schedule/days"]),
+        *[("INCREMENTAL", {"every": every, "timezone": "UTC"}, ["/schedule/every"])
+          for every in ["", "PT", "P", "PT4M", "PT7M", "PT25H", "PT48H", "P2D", "P1W", "PT300S", "PT15M0S", "15M", "15",
+                        "pt15m", "PT15M\n", "PT-15M", "PT\u0661M", "PT1.5H", "PT0M", "PT0H", "PT9999M", "P1DT1H", 15,
+                        True, ["PT15M"], {"PT15M": 1}]],
+        ("INCREMENTAL", {"every": "PT15M"}, ["/schedule/timezone"]),
+        ("INCREMENTAL", {**GOOD, "every": "PT15M"}, ["/schedule/time"]),
+        ("INCREMENTAL", {"every": "PT7M", "days": ["mon"], "monthDays": [1], "x": 1},
+         ["/schedule/days", "/schedule/every", "/schedule/monthDays", "/schedule/timezone", "/schedule/x"]),
+        ("ONE_SHOT", {"every": "PT15M", "timezone": "UTC"}, ["/schedule/at", "/schedule/every"]),
         ("INCREMENTAL", {**GOOD, "day": ["mon"], "a/b": 1}, ["/schedule/a~1b", "/schedule/day"]),
         ("INCREMENTAL", {"time": 1, "timezone": 1, "days": 1, "x": 1},
          ["/schedule/days", "/schedule/time", "/schedule/timezone", "/schedule/x"]),
@@ -112,7 +135,7 @@ AT = {"at": "2026-01-31T09:30", "timezone": "Europe/Brussels"}
 )  # fmt: skip
 def test_refused_with_one_problem_per_member(kind: str, given: object, where: list[str]) -> None:
     problems: Problems = []
-    check_schedule(given, ExportType(kind), problems)
+    check_schedule(given, kind != "ONE_SHOT", problems)
     assert sorted(path for path, _ in problems) == where
     assert all(message for _, message in problems)
 
@@ -125,7 +148,14 @@ LACKS = "is a time that the calendar lacks"
 @pytest.mark.parametrize(
     ("kind", "given", "messages"),
     [
-        ("INCREMENTAL", None, ["/schedule must be an object with time and timezone"]),
+        ("INCREMENTAL", None, ["/schedule must be an object with timezone and either time or every"]),
+        ("INCREMENTAL", {**GOOD, "every": "PT7M"}, [
+            "/schedule/every must be a duration that divides a day, of at least 5 minutes, such as PT15M or PT6H",
+            "/schedule/time has no meaning beside every"]),
+        ("INCREMENTAL", {**GOOD, "monthDays": [0], "days": ["mon"]}, [
+            "/schedule/days has no meaning beside monthDays",
+            "/schedule/monthDays must be a list of at least one day, 1 to 31, or -1 (the last) to -31"]),
+        ("INCREMENTAL", {**GOOD, "monthDays": [1, 1]}, ["/schedule/monthDays must name each day once"]),
         ("ONE_SHOT", "now", ["/schedule must be an object with at"]),
         ("INCREMENTAL", {"days": []}, [
             f"/schedule/time {TIME}",
@@ -144,7 +174,7 @@ LACKS = "is a time that the calendar lacks"
 )  # fmt: skip
 def test_a_problem_says_what_is_wanted(kind: str, given: object, messages: list[str]) -> None:
     problems: Problems = []
-    check_schedule(given, ExportType(kind), problems)
+    check_schedule(given, kind != "ONE_SHOT", problems)
     assert [f"{path} {message}" for path, message in problems] == messages
 
 
@@ -172,6 +202,7 @@ def test_a_time_that_the_clock_skips_runs_at_the_next_valid_minute(zone: str, wa
     assert latest_due(periodic(wanted, zone), before, moment - timedelta(seconds=1)) is None
 
 
+MEMBERS = ("time", "timezone", "days", "monthDays", "every", "at")
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["mon", "UTC", "02:30"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
@@ -181,12 +212,13 @@ JSON = st.recursive(
 
 @settings(deadline=None)
 @given(
-    JSON | st.fixed_dictionaries({}, optional={"time": JSON, "timezone": JSON, "days": JSON, "at": JSON}),
-    st.sampled_from(ExportType),
+    JSON
+    | st.fixed_dictionaries({}, optional=dict.fromkeys(["time", "timezone", "days", "monthDays", "every", "at"], JSON)),
+    st.booleans(),
 )
-def test_whatever_is_accepted_can_run(given: Any, kind: ExportType) -> None:
+def test_whatever_is_accepted_can_run(given: Any, periodic: bool) -> None:
     problems: Problems = []
-    schedule = check_schedule(given, kind, problems)
+    schedule = check_schedule(given, periodic, problems)
     if not problems:
         next_runs(schedule, utc("2026-01-31T09:30"), 3)
         latest_due(schedule, utc("2026-01-31T09:30"), utc("2026-02-28T09:30"))
@@ -226,6 +258,27 @@ def test_whatever_is_accepted_can_run(given: Any, kind: ExportType) -> None:
          ["2026-02-02T12:00", "2026-02-05T12:00", "2026-02-09T12:00"]),
         (periodic("12:00", "UTC"), "2026-01-31T12:00", ["2026-02-01T12:00"]),
         (periodic("12:00", "Pacific/Kiritimati"), "9999-12-29T00:00", ["9999-12-29T22:00", "9999-12-30T22:00"]),
+        (monthly("12:00", "UTC", 1, 15, -1), "2026-01-31T12:00",
+         ["2026-02-01T12:00", "2026-02-15T12:00", "2026-02-28T12:00", "2026-03-01T12:00", "2026-03-15T12:00"]),
+        (monthly("12:00", "UTC", -1), "2028-01-31T12:00", ["2028-02-29T12:00", "2028-03-31T12:00"]),
+        (monthly("12:00", "UTC", 31), "2026-01-31T12:00", ["2026-03-31T12:00", "2026-05-31T12:00", "2026-07-31T12:00"]),
+        (monthly("12:00", "UTC", -31), "2026-01-01T12:00", ["2026-03-01T12:00", "2026-05-01T12:00"]),
+        (monthly("12:00", "UTC", 31, -1), "2026-03-30T12:00", ["2026-03-31T12:00", "2026-04-30T12:00"]),
+        (monthly("02:30", "Pacific/Apia", 30), "2011-10-31T00:00", ["2011-11-30T12:30", "2012-01-29T12:30"]),
+        (monthly("00:00", "Pacific/Kiritimati", -1), "2026-03-01T00:00", ["2026-03-30T10:00", "2026-04-29T10:00"]),
+        (every("PT6H", "Europe/Brussels"), "2026-01-31T09:30",
+         ["2026-01-31T11:00", "2026-01-31T17:00", "2026-01-31T23:00", "2026-02-01T05:00"]),
+        # Local midnight in Kathmandu is 18:15.
+        (every("PT15M", "Asia/Kathmandu"), "2026-01-31T18:00", ["2026-01-31T18:15", "2026-01-31T18:30"]),
+        (every("PT90M", "Asia/Kathmandu"), "2026-01-31T18:00", ["2026-01-31T18:15", "2026-01-31T19:45"]),
+        (every("P1D", "Asia/Kathmandu"), "2026-01-31T18:00", ["2026-01-31T18:15", "2026-02-01T18:15"]),
+        # The times of the hour that is skipped run together, those of the hour that comes twice once.
+        (every("PT30M", "Europe/Brussels"), "2026-03-29T00:00", ["2026-03-29T00:30", "2026-03-29T01:00",
+                                                                  "2026-03-29T01:30", "2026-03-29T02:00"]),
+        (every("PT30M", "Europe/Brussels"), "2026-10-24T23:30", ["2026-10-25T00:00", "2026-10-25T00:30",
+                                                                  "2026-10-25T02:00", "2026-10-25T02:30"]),
+        (every("PT3H", "Pacific/Apia"), "2011-12-30T06:00",
+         ["2011-12-30T07:00", "2011-12-30T10:00", "2011-12-30T13:00"]),
         ({"at": "2026-01-31T09:30:00.000Z"}, "2026-01-31T09:29", ["2026-01-31T09:30"]),
         ({"at": "2026-01-31T09:30:00.000Z"}, "2026-01-31T09:30", []),
         ({"at": "2026-03-29T02:30", "timezone": "Europe/Brussels"}, "2026-01-31T09:30", ["2026-03-29T01:00"]),
@@ -397,6 +450,55 @@ def test_every_name_of_every_zone() -> None:
                 check_edge(other, minute, sorted({(minute + before) % 1440, (minute + (before + after) // 2) % 1440}))
 
 
+RHYTHMS = st.one_of(
+    st.builds(lambda days: {"days": sorted(days, key=DAYS.index)}, st.sets(st.sampled_from(DAYS), min_size=1)),
+    st.builds(lambda days: {"monthDays": sorted(days)},
+              st.sets(st.integers(1, 31) | st.integers(-31, -1), min_size=1, max_size=12)),
+    st.builds(lambda minutes: {"every": f"PT{minutes}M"},
+              st.sampled_from([minutes for minutes in range(5, 1441) if 1440 % minutes == 0])),
+)  # fmt: skip
+
+
+def naive_slots(schedule: dict[str, Any], day: date) -> list[int]:
+    """The local times of a schedule on a day, in minutes, without regard to clocks."""
+    if "every" in schedule:
+        return list(range(0, 1440, int(schedule["every"][2:-1])))
+    if "monthDays" in schedule:
+        month = [day]
+        while month[0].day > 1:
+            month.insert(0, month[0] - DAY)
+        while (month[-1] + DAY).month == day.month:
+            month.append(month[-1] + DAY)
+        if day not in [month[at - 1 if at > 0 else at] for at in schedule["monthDays"] if abs(at) <= len(month)]:
+            return []
+    elif f"{day:%a}".lower() not in schedule["days"]:
+        return []
+    hour, minute = schedule["time"].split(":")
+    return [int(hour) * 60 + int(minute)]
+
+
+@settings(deadline=None, max_examples=300)
+@given(RHYTHMS, st.integers(0, 1439), st.data())
+def test_every_rhythm_over_every_change_of_clocks(rhythm: dict[str, Any], minute: int, data: st.DataObject) -> None:
+    """Against a clock that is watched minute by minute: each local time once, at the first minute that shows it or a
+    later one."""
+    name, at, _, _ = data.draw(st.sampled_from(list(edges())))
+    schedule = {**rhythm, "timezone": name}
+    if "every" not in schedule:
+        schedule["time"] = f"{minute // 60:02d}:{minute % 60:02d}"
+    clock = Watched(name, at, 5)
+    middle = (FIRST + at * MINUTE).date()
+    days = [middle + offset * DAY for offset in range(-3, 4)]
+    wanted = sorted({clock.first(day, slot) for day in days for slot in naive_slots(schedule, day)})
+    start, end = clock.first(days[0], 0) - MINUTE, clock.first(days[-1], 0) - MINUTE
+    expected = [moment for moment in wanted if start < moment <= end]
+    found = next_runs(schedule, start, len(expected) + 1)
+    assert found[: len(expected)] == expected
+    assert not found[len(expected) :] or found[-1] > end
+    now = start + data.draw(st.integers(0, (end - start) // MINUTE)) * MINUTE
+    assert latest_due(schedule, start, now) == max((moment for moment in expected if moment <= now), default=None)
+
+
 ZONES = st.sampled_from(sorted(zoneinfo.available_timezones() - {"Factory", "localtime"}))
 MOMENTS = st.datetimes(utc("1970-01-01T00:00").replace(tzinfo=None), utc("2050-01-01T00:00").replace(tzinfo=None)).map(
     lambda moment: moment.replace(tzinfo=UTC)
@@ -404,6 +506,11 @@ MOMENTS = st.datetimes(utc("1970-01-01T00:00").replace(tzinfo=None), utc("2050-0
 SCHEDULES = st.builds(
     lambda zone, minute, days: {**periodic_at(zone, minute), "days": sorted(days, key=DAYS.index)},
     ZONES, st.integers(0, 1439), st.sets(st.sampled_from(DAYS), min_size=1),
+)  # fmt: skip
+INTERVALS = st.builds(every, st.sampled_from(["PT12H", "PT6H", "P1D", "PT480M"]), ZONES)
+MONTHLY = st.builds(
+    lambda zone, days: monthly("02:30", zone, *sorted(days)),
+    ZONES, st.sets(st.integers(1, 31) | st.integers(-31, -1), min_size=1, max_size=5),
 )  # fmt: skip
 
 
@@ -426,13 +533,18 @@ def test_runs_ascend_and_keep_to_their_days(schedule: dict[str, Any], after: dat
 
 
 @settings(deadline=None)
-@given(SCHEDULES, MOMENTS, st.timedeltas(timedelta(0), timedelta(days=40)), st.lists(st.integers(0, 10**6), max_size=5))
+@given(
+    SCHEDULES | INTERVALS | MONTHLY,
+    MOMENTS,
+    st.timedeltas(timedelta(0), timedelta(days=40)),
+    st.lists(st.integers(0, 10**6), max_size=5),
+)
 def test_due_is_the_latest_of_the_next(
     schedule: dict[str, Any], after: datetime, pause: timedelta, seconds: list[int]
 ) -> None:
     """However long nobody looked, one run is due; while it is the latest, every tick finds the same one."""
     now = after + pause
-    between = [moment for moment in next_runs(schedule, after, 45) if moment <= now]
+    between = [moment for moment in next_runs(schedule, after, 250) if moment <= now]
     due = latest_due(schedule, after, now)
     assert due == (between[-1] if between else None)
     following = next_runs(schedule, now, 1)[0]
