@@ -34,7 +34,7 @@ up: .port-is-free $(VENV)/.local ## Run the stack with the console on the embedd
 	@$(BIN)/python -m infra.local.console || echo "continuing without the console" >&2
 	@PORT=$(PORT) exec $(BIN)/python -m infra.local.up
 
-native: $(VENV)/.local ## Compile the inner loop of imports if it has changed (shared/waybill/native/native.c)
+native: $(VENV)/.local ## Compile the inner loop of imports if it has changed (shared/waybill/native/*.c)
 	@$(BIN)/python -m infra.native
 
 console: $(VENV)/.local ## Build the web console into functions/console/static/ if it has changed

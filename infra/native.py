@@ -1,4 +1,4 @@
-"""`make native`: build `shared/waybill/native/native.c` as a shared library, whenever its content changes.
+"""`make native`: build the C files of `shared/waybill/native/` as a shared library, whenever their content changes.
 
 Its name does not end in `.so`, because Python would import it as a module.
 
@@ -45,11 +45,15 @@ def main() -> int:
 
 
 def source_hash() -> str:
-    return hashlib.sha256(SOURCE.read_bytes()).hexdigest()
+    """SHA-256 of the C files, as `waybill.native.source_hash`, which need not be importable where the layer is built."""
+    found = hashlib.sha256()
+    for path in sorted([*SOURCE.parent.glob("*.c"), *SOURCE.parent.glob("*.h")]):
+        found.update(path.read_bytes())
+    return found.hexdigest()
 
 
 def is_built(library: Path) -> bool:
-    """Whether the library was built from the current source, whose hash it contains."""
+    """Whether the library was built from the current sources, whose hash it contains."""
     return library.exists() and source_hash().encode() in library.read_bytes()
 
 

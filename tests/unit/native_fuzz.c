@@ -1,4 +1,4 @@
-/* Feeds `native.c` with rubbish under the address and undefined-behaviour sanitizers: `fuzz SEED ROUNDS`. Buffers are as
+/* Feeds the C library with rubbish under the address and undefined-behaviour sanitizers: `fuzz SEED ROUNDS`. Buffers are as
  * large as the library may ask for, and not a byte larger. Prints how many records were good, how many were unverified,
  * and a sum of all that came out. */
 #include "../../shared/waybill/native/native.c"
@@ -61,7 +61,7 @@ int main(int count, char **arguments) {
         free(draft);
         struct column *columns = exactly(width * sizeof *columns);
         for (size_t index = 0; index < width; index++) {
-            columns[index] = (struct column){.kind = (int32_t)(next(2) ? next(10) : TEXT), .flags = next(2) ? 0 : (uint32_t)next(2048) & ~(uint32_t)KEY,
+            columns[index] = (struct column){.kind = (int32_t)(next(2) ? next(KINDS) : TEXT), .flags = next(2) ? 0 : (uint32_t)next(1 << FLAGS) & ~(uint32_t)KEY,
                 .opening = text("\"f\":{\"S\":\""), .closing = text("\"}"), .missing = missing, .missing_count = next(2) ? 0 : next(3),
                 .values = values, .value_count = next(2) ? 0 : 2, .fallback = next(3) ? (struct span){NULL, 0} : text("12.50"), .longest_value = 11,
                 .words = words, .word_count = 2, .automaton = steps, .accepting = accepting, .fewest = next(2),

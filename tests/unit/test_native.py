@@ -324,9 +324,11 @@ def test_rows_of_repeated_digests_are_found_without_the_library_too(digests: lis
 
 
 def test_a_library_of_another_source_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    source = tmp_path / "native.c"
-    source.write_bytes(native.SOURCE.read_bytes() + b"\n")
-    monkeypatch.setattr(native, "SOURCE", source)
+    sources = shutil.copytree(native.FOLDER, tmp_path / "native")
+    monkeypatch.setattr(native, "FOLDER", sources)
+    assert native.library.__wrapped__() is not None
+    with (sources / "cells.c").open("a") as changed:
+        changed.write("\n")
     assert native.library.__wrapped__() is None
     monkeypatch.setattr(native, "PATH", tmp_path / "nothing.so")
     assert native.library.__wrapped__() is None
@@ -353,8 +355,13 @@ def test_a_library_whose_structures_lie_differently_is_not_used(monkeypatch: pyt
     assert native.library.__wrapped__() is None
 
 
+def test_a_library_that_knows_other_limits_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native, "MAX_KEY_BYTES", native.MAX_KEY_BYTES + 1)
+    assert native.library.__wrapped__() is None
+
+
 def test_the_library_names_its_source(library: Any) -> None:
-    assert library.waybill_source().decode() == source_hash()
+    assert library.waybill_source().decode() == source_hash() == native.source_hash()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the sanitizers are gcc's or clang's on Linux")

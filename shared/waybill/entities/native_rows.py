@@ -1,4 +1,4 @@
-"""Rows of a file → requests for DynamoDB, by `native.c`: quickly, for the rows whose every cell it knows to be good.
+"""Rows of a file → requests for DynamoDB, by the C library: quickly, for the rows whose every cell it knows to be good.
 
     native = native_rows(schema, header, dialect)      # None where it does not know a field's rule, or was not built
     block, unverified = native.load(data, records, first_row, …)
@@ -234,9 +234,9 @@ def _column(field: Field, own_table: bool, is_key: bool, kept: list[object]) -> 
     values = _words({cell: text.encode() for cell, text in cleaning.values.items()}, kept)
     column = Column(
         kind=native.KINDS.index(rule.name),
-        flags=native.REQUIRED * field.required
-        | native.KEY * is_key
-        | sum(native.STEPS[step] for step in cleaning.steps),
+        flags=native.FLAGS["required"] * field.required
+        | native.FLAGS["key"] * is_key
+        | sum(native.FLAGS[step] for step in cleaning.steps),
         opening=Span.of(f"{quote(attribute_name(field, own_table))}:{lane.opening}".encode()),
         closing=Span.of(lane.closing.encode()),
         missing=spans,
@@ -269,10 +269,10 @@ def _native_kind(field: Field) -> NativeKind | None:
 def _set_bounds(column: Column, rule: NativeKind) -> None:
     least, greatest = rule.least, rule.greatest
     if least is not None:
-        column.flags |= native.HAS_LEAST | native.OPEN_LEAST * least.is_open
+        column.flags |= native.FLAGS["has_least"] | native.FLAGS["open_least"] * least.is_open
         column.least, column.least_scale, column.least_text = least.digits, least.scale, Span.of(least.text.encode())
     if greatest is not None:
-        column.flags |= native.HAS_MOST | native.OPEN_MOST * greatest.is_open
+        column.flags |= native.FLAGS["has_most"] | native.FLAGS["open_most"] * greatest.is_open
         column.greatest, column.greatest_scale = greatest.digits, greatest.scale
         column.greatest_text = Span.of(greatest.text.encode())
 

@@ -1,4 +1,4 @@
-"""`native.c` as functions: `library` returns them, or None where it was not built (`make native`).
+"""The C files of this folder as functions: `library` returns them, or None where it was not built (`make native`).
 
 Only speed depends on it: Python code does the same, and the tests hold the two against each other.
 """
@@ -26,12 +26,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-PATH = Path(__file__).with_name("native.lib")
-SOURCE = Path(__file__).with_name("native.c")
+FOLDER = Path(__file__).parent
+PATH = FOLDER / "native.lib"
 
 KINDS = ("ignored", "text", "digits", "words", "automaton", "email", "integer", "number", "date", "datetime")
-REQUIRED, KEY, HAS_LEAST, HAS_MOST, OPEN_LEAST, OPEN_MOST = (1 << bit for bit in range(6))
-STEPS = {step: 64 << bit for bit, step in enumerate(("trim", "collapse", "nfc", "upper", "lower"))}
+STEPS = ("trim", "collapse", "nfc", "upper", "lower")
+FLAGS = {
+    name: 1 << bit
+    for bit, name in enumerate(("required", "key", "has_least", "has_most", "open_least", "open_most", *STEPS))
+}
 WHOLE = 2**32 - 1
 MAX_KEY_BYTES = 240
 
@@ -142,13 +145,26 @@ def _layout() -> list[int]:
     sizes: list[int] = []
     for structure in _STRUCTURES:
         sizes += [sizeof(structure), *(getattr(structure, name).offset for name, *_ in structure._fields_)]
-    return [*sizes, len(KINDS), 0]
+    return [*sizes, MAX_KEY_BYTES, WHOLE, 0]
+
+
+def _names() -> str:
+    """Kinds and flags as `waybill_names` lists them."""
+    return "".join(f"{name.upper()} " for name in (*KINDS, *FLAGS))
+
+
+def source_hash() -> str:
+    """SHA-256 of the C files."""
+    found = sha256()
+    for path in sorted([*FOLDER.glob("*.c"), *FOLDER.glob("*.h")]):
+        found.update(path.read_bytes())
+    return found.hexdigest()
 
 
 @lru_cache(maxsize=1)
 def library() -> Any:
-    """The functions of `native.c`; None where the library was not built, was built of another source than the one
-    beside it, or lays out its structures differently from ours."""
+    """The functions of the C files; None where the library was not built, was built of other sources than those beside
+    it, or lays out its structures differently from ours."""
     if sys.byteorder == "big":  # the files that it writes are little-endian
         return None
     try:
@@ -156,11 +172,12 @@ def library() -> Any:
     except OSError:
         return None
     found.waybill_source.restype = c_char_p
-    if SOURCE.exists() and sha256(SOURCE.read_bytes()).hexdigest().encode() != found.waybill_source():
+    if found.waybill_source() != source_hash().encode():
         return None
     found.waybill_layout.restype = POINTER(c_size_t)  # not before: an older library may lack it
+    found.waybill_names.restype = c_char_p
     layout = found.waybill_layout()
-    if not all(layout[place] == size for place, size in enumerate(_layout())):
+    if found.waybill_names() != _names().encode() or not all(layout[place] == size for place, size in enumerate(_layout())):
         return None
     for name, result, arguments in _FUNCTIONS:
         function = getattr(found, name)

@@ -1,0 +1,101 @@
+/* What the parts of the library share: the structures, which `native/__init__.py` mirrors and checks. */
+#ifndef WAYBILL_NATIVE_H
+#define WAYBILL_NATIVE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+#define MAX_KEY_BYTES 240
+#define MAX_RECORD_BYTES 65536
+#define MAX_ITEM_BYTES (400 * 1024)
+#define WHOLE UINT32_MAX
+
+/* The kinds of columns, and the flags of a column: `native/__init__.py` compares their names (`waybill_names`). */
+#define ALL_KINDS(X) X(IGNORED) X(TEXT) X(DIGITS) X(WORDS) X(AUTOMATON) X(EMAIL) X(INTEGER) X(NUMBER) X(DATE) X(DATETIME)
+#define ALL_FLAGS(X) \
+    X(REQUIRED) X(KEY) X(HAS_LEAST) X(HAS_MOST) X(OPEN_LEAST) X(OPEN_MOST) X(TRIM) X(COLLAPSE) X(NFC) X(UPPER) X(LOWER)
+#define AS_MEMBER(name) name,
+#define AS_BIT(name) name##_BIT,
+#define AS_FLAG(name) name = 1 << name##_BIT,
+
+enum kind { ALL_KINDS(AS_MEMBER) KINDS };
+enum flag_bit { ALL_FLAGS(AS_BIT) FLAGS };
+enum flag { ALL_FLAGS(AS_FLAG) };
+
+struct span {
+    const uint8_t *at;
+    size_t size;
+};
+
+/* A cell that is good, and the text that is stored for it. */
+struct word {
+    struct span cell, text;
+};
+
+/* One column of the file. `opening` and `closing` enclose its value in the item. */
+struct column {
+    int32_t kind;
+    uint32_t flags;
+    struct span opening, closing;
+    const struct span *missing;
+    size_t missing_count;
+    const struct word *values; /* cells that others stand for, ordered as `words` are */
+    size_t value_count;
+    struct span fallback; /* stands for a missing value; `at` NULL where nothing does */
+    size_t longest_value; /* of `values` and `fallback`, which need no escape in JSON, in bytes */
+    const struct word *words; /* by size, then by bytes */
+    size_t word_count;
+    const uint8_t *automaton; /* [state][byte < 128] -> state; 0 is the failure, 1 the start */
+    const uint8_t *accepting; /* [state] */
+    size_t fewest, most;      /* characters */
+    int64_t least, greatest;  /* bounds: `least` / 10^least_scale */
+    int32_t least_scale, greatest_scale;
+    struct span least_text, greatest_text; /* bounds of dates and times */
+};
+
+struct table {
+    const struct column *columns;
+    size_t width;
+    uint8_t delimiter, quote, has_quote, is_own;
+    const uint32_t *keys; /* columns of the primary key, in its order; without one, the key is `key_prefix` and the row */
+    size_t key_count;
+    struct span key_prefix;
+    struct span head, middle, tail, end; /* head SHARD middle KEY tail members end; without `is_own` head members end */
+};
+
+/* A cell as it is in the file, as it is read once it is cleaned, and what is stored for it: `at` NULL for a missing value. */
+struct cell {
+    struct span text, read, stored;
+    uint32_t marks;
+};
+
+/* A record that is not approved, by index and bytes; and one of its cells, or WHOLE where no single cell is to blame. */
+struct unverified {
+    uint32_t record, start, end, column, cell_start, cell_end;
+};
+
+/* The output. The caller sets the capacities, in elements. */
+struct output {
+    uint8_t *texts; /* requests, with a comma after each; NULL when they are not wanted */
+    size_t texts_room, texts_size;
+    uint32_t *text_ends; /* offset after each request and its comma */
+    uint8_t *keys; /* key texts, one after the other */
+    size_t keys_room, keys_size;
+    uint64_t *rows;     /* row of each request */
+    uint64_t *digests;  /* of the key of each request */
+    uint32_t *key_ends; /* offset after the key of each request */
+    size_t good;
+    struct unverified *unverified;
+    size_t unverified_room, unverified_count;
+    struct cell *cells; /* scratch, `width` of them */
+    uint8_t *unquoted;  /* scratch for cells without their quotes and for cleaned ones, twice as long as the data */
+};
+
+/* What bytes of a cell there are. */
+enum mark { STOP = 1, ESCAPED = 2, HIGH = 4, NUL = 8 };
+
+#endif

@@ -1,0 +1,42 @@
+/* Digests sorted into partitions, and those that occur twice. */
+#include "native.h"
+
+/* Puts (digest, row) pairs by the low bits of the digest, keeping their order: for each of `partitions` partitions, a
+ * power of two, `sorted`, of 2 * `count` elements, gets its digests and then its rows. `counts` comes as zeros
+ * and gets the number of pairs of each; `ends` is scratch of as many. */
+void waybill_partition(const uint64_t *digests, const uint64_t *rows, size_t count, size_t partitions, uint64_t *counts,
+                       uint64_t *ends, uint64_t *sorted) {
+    for (size_t pair = 0; pair < count; pair++) counts[digests[pair] & (partitions - 1)]++;
+    for (size_t part = 0, start = 0; part < partitions; part++) {
+        ends[part] = start;
+        start += 2 * counts[part];
+    }
+    for (size_t pair = 0; pair < count; pair++) {
+        size_t part = digests[pair] & (partitions - 1);
+        uint64_t *place = sorted + ends[part]++;
+        place[0] = digests[pair];
+        place[counts[part]] = rows[pair];
+    }
+}
+
+/* Whether a digest occurs more than once: 1 or 0. `seen` is scratch of `slots` elements, a power of two of at least twice
+ * `count`; zeros at first. */
+int waybill_repeats(const uint64_t *digests, size_t count, uint64_t *seen, size_t slots) {
+    int has_zero = 0;
+    for (size_t index = 0; index < count; index++) {
+        uint64_t digest = digests[index];
+        if (digest == 0) {
+            if (has_zero) return 1;
+            has_zero = 1;
+            continue;
+        }
+        /* The low bits are those of the partition, all alike. */
+        size_t slot = (size_t)(digest * PRIME_1 >> 20) & (slots - 1);
+        while (seen[slot] != 0) {
+            if (seen[slot] == digest) return 1;
+            slot = (slot + 1) & (slots - 1);
+        }
+        seen[slot] = digest;
+    }
+    return 0;
+}

@@ -1,0 +1,120 @@
+/* The rows of a block: checked, and made requests. */
+#include "native.h"
+
+/* Sets `read` and `stored` of each cell. Returns how many cells are not approved, -1 where the record is to be judged as a whole.
+ * Such a cell has `stored.at` NULL and a `stored.size` of 1. */
+static ptrdiff_t check_cells(const struct table *table, struct cell *cells, uint8_t *scratch) {
+    ptrdiff_t unverified_cells = 0;
+    int is_blank = 1, is_empty = 1;
+    for (size_t index = 0; index < table->width; index++) {
+        const struct column *column = &table->columns[index];
+        struct cell *cell = &cells[index];
+        if (cell->marks & NUL) return -1;
+        is_empty &= cell->text.size == 0;
+        if (column->kind == IGNORED) continue;
+        if (!is_cleaned(column, cell, &scratch)) {
+            cell->stored.size = 1;
+            unverified_cells++;
+            continue;
+        }
+        int absent = is_missing(column, cell->read);
+        is_blank &= absent;
+        if (absent && column->fallback.at != NULL) {
+            stand_in(cell, column->fallback);
+            absent = 0;
+        }
+        if (!absent && (!(column->flags & KEY) || is_visible(cell->read))) cell->stored = checked(column, cell);
+        if (cell->stored.at == NULL && (!absent || column->flags & (REQUIRED | KEY))) {
+            cell->stored.size = 1;
+            unverified_cells++;
+        }
+    }
+    return is_blank || is_empty ? -1 : unverified_cells;
+}
+
+/* Names a record that is not approved: by its cells where `cells` is not NULL, there is room, and all of them are in
+ * `data`. */
+static void name_unverified(const struct table *table, const struct cell *cells, struct span data, struct unverified record,
+                            size_t records_left, struct output *output) {
+    size_t first = output->unverified_count, room = output->unverified_room - first;
+    record.column = WHOLE;
+    if (cells != NULL && room > records_left + table->width) {
+        for (size_t index = 0; index < table->width; index++) {
+            const struct cell *cell = &cells[index];
+            if (cell->stored.at != NULL || cell->stored.size == 0) continue;
+            ptrdiff_t offset = cell->text.at - data.at;
+            if ((uintptr_t)cell->text.at < (uintptr_t)data.at || (uintptr_t)cell->text.at > (uintptr_t)(data.at + data.size)) {
+                output->unverified_count = first;
+                break;
+            }
+            struct unverified *named = &output->unverified[output->unverified_count++];
+            *named = record;
+            named->column = (uint32_t)index;
+            named->cell_start = (uint32_t)offset;
+            named->cell_end = (uint32_t)offset + (uint32_t)cell->text.size;
+        }
+    }
+    if (output->unverified_count == first) output->unverified[output->unverified_count++] = record;
+}
+
+/* Makes requests of the first `records` records of `data`, a whole number of records, the first of which is row
+ * `first_row`.
+ *
+ * Returns 0 on success; -1 where a quote is not where RFC 4180 allows it or the records end early, -2 where `output` has
+ * no room: then the output has no meaning. There must be room for `records` rows, digests, ends and
+ * unverified records, for `width` cells, and for twice `size` scratch bytes. */
+int waybill_load_rows(const struct table *table, const uint8_t *data, size_t size, size_t records, uint64_t first_row,
+                      struct output *output) {
+    uint8_t marks[256];
+    set_marks(marks, table);
+    size_t constant = constant_bytes(table);
+    const struct span all = {data, size};
+    const uint8_t *at = data, *data_end = data + size;
+    output->texts_size = output->keys_size = output->good = output->unverified_count = 0;
+    for (size_t record = 0; record < records; record++) {
+        if (at == data_end) return -1;
+        const uint8_t *start = at, *end = at;
+        uint8_t *unquoted = output->unquoted, key[MAX_KEY_BYTES];
+        ptrdiff_t count = read_record(table, marks, &at, data_end, output->cells, &unquoted, &end);
+        if (count < 0) return -1;
+        size_t length = (size_t)(end - start), key_size = 0;
+        uint32_t key_marks = 0;
+        if (output->keys_room - output->keys_size < MAX_KEY_BYTES) return -2;
+        ptrdiff_t unverified_cells = -1;
+        if ((size_t)count == table->width && length <= MAX_RECORD_BYTES) unverified_cells = check_cells(table, output->cells, unquoted);
+        int has_key = unverified_cells >= 0;
+        for (size_t part = 0; has_key && part < table->key_count; part++)
+            has_key = output->cells[table->keys[part]].stored.at != NULL;
+        if (has_key)
+            key_size = table->key_count ? make_key(table, output->cells, key, &key_marks)
+                                        : make_row_key(table->key_prefix, first_row + record, key);
+        int is_good = unverified_cells == 0 && key_size > 0;
+        if (is_good && output->texts == NULL) is_good = constant + 12 * length <= MAX_ITEM_BYTES;
+        struct span whole = {key, key_size};
+        uint64_t digest = is_good ? waybill_digest(key, key_size) : 0;
+        if (is_good && output->texts != NULL) {
+            if (output->texts_room - output->texts_size < constant + 12 * length) return -2;
+            uint8_t *begin = output->texts + output->texts_size;
+            uint8_t *behind = write_request(table, output->cells, whole, key_marks, digest, begin);
+            is_good = (size_t)(behind - begin) <= MAX_ITEM_BYTES;
+            if (is_good) {
+                *behind++ = ',';
+                output->texts_size += (size_t)(behind - begin);
+                output->text_ends[output->good] = (uint32_t)output->texts_size;
+            }
+        }
+        if (!is_good) {
+            struct unverified whole_record = {(uint32_t)record, (uint32_t)(start - data), (uint32_t)(end - data), WHOLE, 0, 0};
+            /* Cells that are good may make a key that is not. */
+            int by_cells = unverified_cells > 0 && (!has_key || key_size > 0);
+            name_unverified(table, by_cells ? output->cells : NULL, all, whole_record, records - record, output);
+            continue;
+        }
+        memcpy(output->keys + output->keys_size, key, key_size);
+        output->keys_size += key_size;
+        output->rows[output->good] = first_row + record;
+        output->digests[output->good] = digest;
+        output->key_ends[output->good++] = (uint32_t)output->keys_size;
+    }
+    return 0;
+}

@@ -1,0 +1,62 @@
+/* Spans of bytes: comparing, counting characters (RFC 3629), copying, and writing as JSON text (RFC 8259). */
+#include "native.h"
+
+static int equal(struct span one, struct span other) {
+    return one.size == other.size && memcmp(one.at, other.at, one.size) == 0;
+}
+
+static int compared(struct span one, struct span other) {
+    if (one.size != other.size) return one.size < other.size ? -1 : 1;
+    return memcmp(one.at, other.at, one.size);
+}
+
+/* The number of characters; -1 where the bytes are not valid UTF-8. */
+static ptrdiff_t characters(struct span text) {
+    const uint8_t *at = text.at, *end = at + text.size;
+    ptrdiff_t count = 0;
+    for (; at < end; count++) {
+        uint8_t first = *at++;
+        if (first < 0x80) continue;
+        int more = first >= 0xF0 ? 3 : first >= 0xE0 ? 2 : 1;
+        if (first < 0xC2 || first > 0xF4 || end - at < more) return -1;
+        uint8_t second = *at;
+        if ((first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F) || (first == 0xF0 && second < 0x90) ||
+            (first == 0xF4 && second > 0x8F))
+            return -1;
+        for (; more > 0; more--)
+            if ((*at++ & 0xC0) != 0x80) return -1;
+    }
+    return count;
+}
+
+static uint8_t *copied(uint8_t *out, struct span text) {
+    memcpy(out, text.at, text.size);
+    return out + text.size;
+}
+
+/* As the inside of a JSON string: up to six bytes for one. */
+static uint8_t *escaped(uint8_t *out, struct span text) {
+    static const char hex[] = "0123456789abcdef";
+    for (size_t byte = 0; byte < text.size; byte++) {
+        uint8_t it = text.at[byte];
+        if (it >= 32 && it != '"' && it != '\\') {
+            *out++ = it;
+            continue;
+        }
+        *out++ = '\\';
+        switch (it) {
+        case '\n': *out++ = 'n'; break;
+        case '\r': *out++ = 'r'; break;
+        case '\t': *out++ = 't'; break;
+        case '\f': *out++ = 'f'; break;
+        case '\b': *out++ = 'b'; break;
+        case '"':
+        case '\\': *out++ = it; break;
+        default:
+            memcpy(out, "u00", 3);
+            out[3] = (uint8_t)hex[it >> 4], out[4] = (uint8_t)hex[it & 15];
+            out += 5;
+        }
+    }
+    return out;
+}
