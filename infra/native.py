@@ -45,7 +45,7 @@ def main() -> int:
 
 
 def source_hash() -> str:
-    """SHA-256 of the C files, as `waybill.native.source_hash`, which need not be importable where the layer is built."""
+    """SHA-256 of the C files, as `waybill.native.source_hash`, which cannot be imported where the layer is built."""
     found = hashlib.sha256()
     for path in sorted([*SOURCE.parent.glob("*.c"), *SOURCE.parent.glob("*.h")]):
         found.update(path.read_bytes())

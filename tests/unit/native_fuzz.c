@@ -72,26 +72,61 @@ int main(int count, char **arguments) {
         struct table table = {.columns = columns, .width = width, .delimiter = ',', .quote = '"', .has_quote = next(4) != 0,
             .is_own = next(2) != 0, .keys = keys, .key_count = next(3), .key_prefix = text("job-"), .head = text("{\"_pk\":{\"S\":\"u#"),
             .middle = text("\"},\"_sk\":{\"S\":\""), .tail = text("\"},\"_by\":{\"S\":\"j\"}"), .end = text("}")};
-        for (size_t key = 0; key < table.key_count; key++) columns[keys[key]].flags |= KEY;
+        for (size_t key = 0; key < table.key_count; key++) columns[keys[key]].flags |= KEY | COMPARED;
+        uint32_t uniques[3] = {(uint32_t)next(width), (uint32_t)next(width), (uint32_t)next(width)};
+        static const size_t unique_ends[2] = {1, 3};
+        table.uniques = uniques, table.unique_ends = unique_ends, table.unique_count = next(3);
+        for (size_t unique = 0; unique < 3; unique++) columns[uniques[unique]].flags |= COMPARED;
         size_t found[3] = {0, 0, 0};
         int final = next(2) != 0;
         if (waybill_cut(data, size, ',', '"', final, found) == 0 && found[0] > size) abort();
         size_t records = next(3) ? rows : next(rows + 2);
-        struct output output = {.texts_room = records * constant_bytes(&table) + next(13) * size, .keys_room = size + records * 17 + MAX_KEY_BYTES,
-            .unverified_room = 2 * records + width};
+        struct output output = {.unverified_room = 2 * records + width};
+        output.cells = exactly(width * sizeof *output.cells), output.unquoted = exactly(2 * size);
+        size_t foreign = 0, collected[2] = {0, 0}, foreign_bytes = 0;
+        for (size_t index = 0; index < width; index++) foreign += columns[index].kind == FOREIGN;
+        uint8_t *cells = exactly(size + records * foreign);
+        if (waybill_collect(&table, data, size, records, &output, cells, collected) == 0) add(cells, collected[0]);
+        output.answers = exactly(width * sizeof *output.answers);
+        void *kept[3 * 9] = {NULL};
+        for (size_t index = 0; index < width; index++) {
+            struct answers *answers = &output.answers[index];
+            *answers = (struct answers){NULL, {NULL, 0}, {NULL, 0}};
+            if (columns[index].kind != FOREIGN) continue;
+            uint8_t *statuses = exactly(collected[1]);
+            for (size_t record = 0; record < collected[1]; record++) statuses[record] = next(3) ? 0 : (uint8_t)next(8);
+            answers->statuses = kept[3 * index] = statuses;
+            for (int part = 0; part < 2; part++) {
+                /* Now and then fewer texts than cells: the last is taken again and again. */
+                uint8_t *texts = exactly(collected[1] * 300);
+                size_t length = 0;
+                for (size_t record = next(20) ? 0 : collected[1] / 2; record < collected[1]; record++) {
+                    for (uint64_t byte = next(next(30) ? 9 : 290); byte > 0; byte--) texts[length++] = (uint8_t)("ab\"\\|\x01"[next(6)]);
+                    texts[length++] = 0;
+                }
+                *(part ? &answers->identities : &answers->texts) = (struct span){texts, length};
+                kept[3 * index + 1 + (size_t)part] = texts;
+                foreign_bytes += length;
+            }
+        }
+        output.texts_room = records * waybill_constant_bytes(&table) + next(13) * size + foreign_bytes;
+        output.keys_room = size + foreign_bytes + records * 17 + MAX_KEY_BYTES;
+        output.unique_digests = exactly(8 * records * table.unique_count), output.unique_nulls = exactly(records * table.unique_count);
         output.texts = next(4) ? exactly(output.texts_room) : NULL;
         output.keys = exactly(output.keys_room);
         output.rows = exactly(8 * records), output.key_ends = exactly(4 * records), output.text_ends = exactly(4 * records);
         output.digests = exactly(8 * records), output.unverified = exactly(output.unverified_room * sizeof *output.unverified);
-        output.cells = exactly(width * sizeof *output.cells), output.unquoted = exactly(2 * size);
         if (waybill_load_rows(&table, data, size, records, 2, &output) == 0) {
             good += output.good, unverified += output.unverified_count;
             if (output.texts != NULL) add(output.texts, output.texts_size);
             add(output.digests, 8 * output.good);
+            add(output.unique_digests, 8 * output.good * table.unique_count);
             add(output.unverified, output.unverified_count * sizeof *output.unverified);
         }
         free(output.texts), free(output.keys), free(output.rows), free(output.key_ends), free(output.text_ends);
         free(output.digests), free(output.unverified), free(output.cells), free(output.unquoted), free(columns), free(data);
+        free(output.unique_digests), free(output.unique_nulls), free(output.answers), free(cells);
+        for (size_t index = 0; index < 3 * 9; index++) free(kept[index]);
     }
     printf("%llu %llu %llu\n", good, unverified, (unsigned long long)sum);
     return 0;

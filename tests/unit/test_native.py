@@ -75,6 +75,7 @@ def outcome(reader: RowReader, segment: Segment, first_row: int) -> tuple[Any, .
         [json.loads(text) for text in block.texts],
         list(block.keys),
         list(block.digests),
+        block.unique,
         block.errors,
         [block.raw(row) for row in range(first_row, first_row + segment.records)],
     )
@@ -131,7 +132,9 @@ def test_most_fields_are_known_to_the_library() -> None:
     unknown = []
     for descriptor in FIELDS:
         schema = {"fields": [{"name": "id"}, {"name": "f", **descriptor}], "primaryKey": "id"}
-        if reader(schema, Dialect())._native is None:
+        quick = reader(schema, Dialect())._native
+        assert quick is not None
+        if quick._foreign is not None:
             unknown.append(descriptor)
     assert [(one["type"], one.get("format")) for one in unknown] == [
         ("string", "email"),  # with a pattern
@@ -154,6 +157,7 @@ def test_most_fields_are_known_to_the_library() -> None:
     ]
 
 
+UNIQUE = {"unique": True}
 KNOWN = [
     {"type": "string"},
     {"type": "string", "constraints": {"required": True, "maxLength": 4}},
@@ -168,8 +172,23 @@ KNOWN = [
     {"type": "date", "constraints": {"exclusiveMinimum": "2000-01-01"}},
     {"type": "datetime", "constraints": {"maximum": "2024-12-31T00:00:00Z"}},
     {"type": "any"},
-    *[one for one in FIELDS if {"clean", "values", "default"} & one.keys() and one.get("decimalChar") != ","],
+    *[one for one in FIELDS if {"clean", "values", "default"} & one.keys()],
+    {"type": "string", "constraints": UNIQUE},
+    {"type": "number", "constraints": UNIQUE},
 ]
+FOREIGN = [
+    {"type": "date", "format": "%d/%m/%Y", "constraints": {"minimum": "01/01/2000"}},
+    {"type": "date", "format": "any"},
+    {"type": "number", "decimalChar": ",", "constraints": UNIQUE},
+    {"type": "integer", "groupChar": ",", "bareNumber": False},
+    {"type": "datetime", "format": "%m/%d/%y %I:%M %p", "constraints": {"required": True}},
+    {"type": "duration", "constraints": UNIQUE},
+    {"type": "list", "itemType": "integer"},
+    {"type": "object"},
+    {"type": "geopoint"},
+    {"type": "string", "format": "email", "constraints": {"pattern": ".*com"}},
+]
+ANY_FIELDS = st.lists(st.sampled_from(KNOWN) | st.sampled_from(FOREIGN), min_size=1, max_size=5)
 SOME_CELLS = [cell for cell in CELLS if encodable(cell) and "\0" not in cell]
 DIALECTS = [
     Dialect(),
@@ -183,12 +202,15 @@ DIALECTS = [
 @given(data=st.data())
 def test_any_file_has_the_outcome_of_the_rule(data: st.DataObject) -> None:
     dialect = data.draw(st.sampled_from(DIALECTS))
-    fields = [
-        {"name": f"f{at}", **one}
-        for at, one in enumerate(data.draw(st.lists(st.sampled_from(KNOWN), min_size=1, max_size=5)))
-    ]
+    fields = [{"name": f"f{at}", **one} for at, one in enumerate(data.draw(ANY_FIELDS))]
     names = [field["name"] for field in fields]
-    schema = {"fields": fields, "primaryKey": data.draw(st.lists(st.sampled_from(names), max_size=2, unique=True))}
+    keys = [field["name"] for field in fields if field["type"] not in NO_KEYS]
+    primary_key = data.draw(st.lists(st.sampled_from(keys), max_size=2, unique=True)) if keys else []
+    schema: dict[str, Any] = {"fields": fields, "primaryKey": primary_key}
+    if uniques := data.draw(
+        st.lists(st.lists(st.sampled_from(names), min_size=1, max_size=2, unique=True), max_size=2)
+    ):
+        schema["uniqueKeys"] = uniques
     good = [[cell for cell in SOME_CELLS if not one.check(cell)[1]] for one in parse_schema(schema).fields]
     cell = st.sampled_from(SOME_CELLS) | st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=6)
     row = st.tuples(*[st.sampled_from(cells) | st.sampled_from(cells) | cell for cells in good])
@@ -216,7 +238,7 @@ def test_rows_of_other_encodings_come_out_in_utf_8(encoding: str) -> None:
     data = "ä,1\nö,x\nü,\n,5\n".encode(encoding)
     quick = reader(schema, Dialect())
     quick._plan = ImportPlan(**{**vars(quick._plan), "text_encoding": encoding})
-    rows, texts, found_keys, _, errors, raws = outcome(quick, Segment(0, data, 4, True), 2)
+    rows, texts, found_keys, _, _, errors, raws = outcome(quick, Segment(0, data, 4, True), 2)
     assert (rows, found_keys, sorted(errors)) == ([2, 4], ["ä", "ü"], [3, 5])
     assert texts[0]["PutRequest"]["Item"]["id"] == {"S": "ä"}
     assert raws == ["ä,1", "ö,x", "ü,", ",5"]

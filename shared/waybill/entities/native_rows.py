@@ -1,9 +1,10 @@
 """Rows of a file → requests for DynamoDB, by the C library: quickly, for the rows whose every cell it knows to be good.
 
-    native = native_rows(schema, header, dialect)      # None where it does not know a field's rule, or was not built
+    native = native_rows(schema, header, dialect)      # None where it was not built
     block, unverified = native.load(data, records, first_row, …)
 
-The unverified records go to `row_compiler.RowCompiler`, which is the rule.
+The cells of columns whose rule it does not know go through their lanes, once a block (`foreign_columns`). The
+unverified records go to `row_compiler.RowCompiler`, which is the rule.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from __future__ import annotations
 import ctypes
 from array import array
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from json.encoder import encode_basestring as quote
 from typing import Any, NamedTuple, overload
 
 from waybill import native
 from waybill.joined import JoinedTexts
-from waybill.native import Column, Span, Word
+from waybill.native import Answers, Column, Span, Word
 from waybill.tabular.dialect import Dialect
 
 from .automaton import automaton_of
@@ -25,8 +27,9 @@ from .cleaning import Cleaning
 from .columns import CACHED_BAD_CELLS, CACHED_CELL_CHARS, Lane, make_column
 from .fields import Field
 from .fieldtypes.native_kind import NativeKind
+from .foreign_columns import ForeignColumns
 from .header import HeaderMatch
-from .row_compiler import MISSING_KEY, attribute_name, is_keyless
+from .row_compiler import MISSING_KEY, FileColumn, attribute_name, is_keyless
 from .row_results import RowBlock
 from .schema import Schema
 
@@ -50,19 +53,29 @@ class Unverified(NamedTuple):
 def native_rows(schema: Schema, header: HeaderMatch, dialect: Dialect, own_table: bool = True) -> NativeRows | None:
     """Returns what loads whole records (shape `put`) of one file; None where only `RowCompiler` can."""
     library = native.library()
-    if library is None or schema.unique_sets:
+    if library is None:
         return None
-    columns = [Column(kind=native.KINDS.index("ignored")) for _ in header.labels]
-    kept: list[object] = []
-    for position, field in header.columns:
-        column = _column(field, own_table, field.name in schema.primary_key, kept)
-        if column is None:
-            return None
-        columns[position] = column
     places = {field.name: position for position, field in header.columns}
-    fields = dict(header.columns)
     keys = [places[name] for name in schema.primary_key]
-    return NativeRows(library, columns, fields, keys, dialect, own_table, kept)
+    uniques = [
+        [places[name] for name in names] for names in schema.unique_sets if all(name in places for name in names)
+    ]
+    unique = {position for places in uniques for position in places}
+    columns = [Column(kind=native.KINDS.index("ignored")) for _ in header.labels]
+    foreign, kept = list[FileColumn](), list[object]()
+    for position, field in header.columns:
+        flags = native.FLAGS["key"] * (position in keys) | native.FLAGS["compared"] * (position in {*keys, *unique})
+        column = _column(field, own_table, flags, kept)
+        if column is None:
+            lane = FileColumn(position, make_column(field))
+            lane.is_key, lane.is_compared = position in keys, position in {*keys, *unique}
+            if lane.is_key and position in unique and lane.has_spellings and not own_table:
+                return None  # its key and its unique value are different texts
+            foreign.append(lane)
+            column = _foreign_column(lane.lane, own_table, flags, kept)
+        columns[position] = column
+    foreign.sort(key=lambda column: column.index)
+    return NativeRows(library, columns, dict(header.columns), keys, uniques, foreign, dialect, own_table, kept)
 
 
 class NativeRows:
@@ -74,6 +87,8 @@ class NativeRows:
         columns: list[Column],
         fields: dict[int, Field],
         keys: list[int],
+        uniques: list[list[int]],
+        foreign: list[FileColumn],
         dialect: Dialect,
         own_table: bool,
         kept: list[object],
@@ -81,9 +96,12 @@ class NativeRows:
         self._library = library
         self._own_table = own_table
         self._fields, self._keys = fields, frozenset(keys)
+        self._unique_sets = len(uniques)
+        self._foreign = ForeignColumns(foreign, own_table) if foreign else None
         self._bad: dict[tuple[int, str], tuple[Problem, ...]] = {}
         self._kept = kept  # what the structures point to
         self._cells = (native.Cell * len(columns))()
+        flat = [position for positions in uniques for position in positions]
         self._table = native.Table(
             columns=(Column * len(columns))(*columns),
             width=len(columns),
@@ -93,8 +111,10 @@ class NativeRows:
             is_own=own_table,
             keys=(ctypes.c_uint32 * len(keys))(*keys),
             key_count=len(keys),
+            uniques=(ctypes.c_uint32 * len(flat))(*flat),
+            unique_ends=(ctypes.c_size_t * len(uniques))(*accumulate(map(len, uniques))),
+            unique_count=len(uniques),
         )
-        self._constant_bytes = sum(map(_constant_bytes, columns))
         self._value_bytes = sum(column.longest_value for column in columns)
         self._buffers: dict[str, ctypes.Array[Any]] = {}
 
@@ -130,23 +150,33 @@ class NativeRows:
         encoded = [part.encode() for part in (*parts, after, key_prefix)]
         table.head, table.middle, table.tail, table.end, table.key_prefix = map(Span.of, encoded)
         output = native.Output(cells=self._cells)
-        constant = self._constant_bytes + sum(map(len, encoded)) + 6 * (len(key_prefix) + 12) + 3
+        output.unquoted = self._buffer("unquoted", 2 * len(data))
+        foreign = [] if self._foreign is None else self._answers(self._foreign, data, records, output)
+        if foreign is None:
+            return None
+        foreign_bytes = sum(answers.texts.size + answers.identities.size for answers in foreign)
+        constant = self._library.waybill_constant_bytes(table)
         if wants_texts:
-            output.texts_room = records * constant + 2 * len(data)
+            output.texts_room = records * constant + 2 * len(data) + foreign_bytes
             output.texts = self._buffer("texts", output.texts_room)
             output.text_ends = self._buffer("text_ends", records * 4)
-        output.keys_room = len(data) + records * (len(encoded[-1]) + 13 + self._value_bytes) + native.MAX_KEY_BYTES
+        output.keys_room = (
+            len(data) + foreign_bytes + records * (len(encoded[-1]) + 13 + self._value_bytes) + native.MAX_KEY_BYTES
+        )
         output.keys = self._buffer("keys", output.keys_room)
-        output.unquoted = self._buffer("unquoted", 2 * len(data))
         output.rows = self._buffer("rows", records * 8)
         output.key_ends = self._buffer("key_ends", records * 4)
         output.digests = self._buffer("digests", records * 8)
+        output.unique_digests = self._buffer("unique_digests", 8 * records * self._unique_sets)
+        output.unique_nulls = self._buffer("unique_nulls", records * self._unique_sets)
         output.unverified_room = 2 * records + len(self._cells)
         output.unverified = self._buffer("unverified", output.unverified_room * ctypes.sizeof(native.Unverified))
+        output.answers = self._answer_array(foreign)
         status = self._library.waybill_load_rows(table, data, len(data), records, first_row, output)
         if status == NO_ROOM:  # few texts grow so much: the room for the worst is made only for them
-            output.texts_room = records * constant + 12 * len(data)
+            output.texts_room = records * constant + 12 * len(data) + foreign_bytes
             output.texts = self._buffer("texts", output.texts_room)
+            output.answers = self._answer_array(foreign)
             status = self._library.waybill_load_rows(table, data, len(data), records, first_row, output)
         if status:
             return None
@@ -160,8 +190,39 @@ class NativeRows:
             else (),
             keys=_Keys(ctypes.string_at(output.keys, output.keys_size), _numbers("I", output.key_ends, 4 * good)),
             digests=_numbers("Q", output.digests, 8 * good),
+            unique=self._unique_digests(output),
         )
         return block, self._unverified(output)
+
+    def _answers(
+        self, foreign: ForeignColumns, data: bytes, records: int, output: native.Output
+    ) -> list[Answers] | None:
+        """What the lanes make of the cells of the foreign columns; None where only a sequential read can find them."""
+        found = (ctypes.c_size_t * 2)()
+        collected = self._buffer("collected", len(data) + records * len(foreign.columns))
+        if self._library.waybill_collect(self._table, data, len(data), records, output, collected, found):
+            return None
+        self._answered: list[object] = []
+        return foreign.answers(ctypes.string_at(collected, found[0]).decode(), self._answered)
+
+    def _answer_array(self, foreign: list[Answers]) -> ctypes.Array[Answers]:
+        """The answers by column; they are copies, because the library uses them up."""
+        answers = (Answers * len(self._cells))()
+        for column, answer in zip(self._foreign.columns if self._foreign else (), foreign, strict=True):
+            answers[column.index] = answer
+        return answers
+
+    def _unique_digests(self, output: native.Output) -> list[list[int | None]]:
+        sets = self._unique_sets
+        digests: array[int] = _numbers("Q", output.unique_digests, 8 * output.good * sets)
+        nulls = ctypes.string_at(output.unique_nulls, output.good * sets)
+        found: list[list[int | None]] = []
+        for place in range(sets):
+            values: list[int | None] = list(digests[place::sets])
+            if 1 in nulls[place::sets]:
+                values = [None if is_null else value for value, is_null in zip(values, nulls[place::sets], strict=True)]
+            found.append(values)
+        return found
 
     def _unverified(self, output: native.Output) -> list[Unverified]:
         size = len(Unverified._fields)
@@ -193,12 +254,6 @@ def _numbers(typecode: str, address: int, size_bytes: int) -> array[int]:
     return array(typecode, ctypes.string_at(address, size_bytes))
 
 
-def _constant_bytes(column: Column) -> int:
-    """The most that a column adds to a request beside the text of its cell."""
-    longest = max((word.text.size for word in column.words[: column.word_count]), default=0)
-    return int(column.opening.size + column.closing.size + 1 + longest + 2 * column.longest_value)
-
-
 class _Keys(Sequence[str]):
     """Key texts, decoded when they are asked for: hardly any ever is."""
 
@@ -219,7 +274,23 @@ class _Keys(Sequence[str]):
         return self._data[self._ends[at - 1] if at else 0 : self._ends[at]].decode()
 
 
-def _column(field: Field, own_table: bool, is_key: bool, kept: list[object]) -> Column | None:
+def _foreign_column(lane: Lane, own_table: bool, flags: int, kept: list[object]) -> Column:
+    column = Column(
+        kind=native.KINDS.index("foreign"), flags=flags, opening=_opening(lane, own_table), closing=_closing(lane)
+    )
+    kept.append(column)
+    return column
+
+
+def _opening(lane: Lane, own_table: bool) -> Span:
+    return Span.of(f"{quote(attribute_name(lane.field, own_table))}:{lane.opening}".encode())
+
+
+def _closing(lane: Lane) -> Span:
+    return Span.of(lane.closing.encode())
+
+
+def _column(field: Field, own_table: bool, flags: int, kept: list[object]) -> Column | None:
     """A field's rule as a structure; None where the library cannot check it. `kept` gets what the column points to."""
     missing = [value.encode() for value in field.missing_values if value.isprintable()]
     rule = _native_kind(field)
@@ -234,11 +305,9 @@ def _column(field: Field, own_table: bool, is_key: bool, kept: list[object]) -> 
     values = _words({cell: text.encode() for cell, text in cleaning.values.items()}, kept)
     column = Column(
         kind=native.KINDS.index(rule.name),
-        flags=native.FLAGS["required"] * field.required
-        | native.FLAGS["key"] * is_key
-        | sum(native.FLAGS[step] for step in cleaning.steps),
-        opening=Span.of(f"{quote(attribute_name(field, own_table))}:{lane.opening}".encode()),
-        closing=Span.of(lane.closing.encode()),
+        flags=flags | native.FLAGS["required"] * field.required | sum(native.FLAGS[step] for step in cleaning.steps),
+        opening=_opening(lane, own_table),
+        closing=_closing(lane),
         missing=spans,
         missing_count=len(missing),
         values=values,

@@ -90,7 +90,7 @@ class RowCompiler:
         self._creates, self._keeps_blanks = creates, keeps_blanks
         key = set(schema.primary_key)
         wanted = [column for column in header.columns if shape != "delete" or column.field.name in key]
-        self._columns = [_Column(column.position, make_column(column.field)) for column in wanted]
+        self._columns = [FileColumn(column.position, make_column(column.field)) for column in wanted]
         #: Of the columns that are read.
         self.positions = [column.position for column in wanted]
         self._others = [index for index in header.ignored if header.labels[index] not in REJECTS_LABELS]
@@ -139,8 +139,8 @@ class RowCompiler:
 
     def _check(
         self, columns: Sequence[Sequence[str]], numbers: Sequence[int], keys: Sequence[str] | None
-    ) -> tuple[RowBlock, list[_Output]]:
-        outputs = [_Output(column, columns[column.index]) for column in self._columns]
+    ) -> tuple[RowBlock, list[Output]]:
+        outputs = [Output(column, columns[column.index]) for column in self._columns]
         errors: dict[int, list[RowError]] = {}
         for output in outputs:
             if output.column.is_key:
@@ -168,17 +168,17 @@ class RowCompiler:
             block.unique = [[] for _ in self._unique]
         return block, outputs
 
-    def _blank_rows(self, columns: Sequence[Sequence[str]], outputs: list[_Output]) -> set[int]:
+    def _blank_rows(self, columns: Sequence[Sequence[str]], outputs: list[Output]) -> set[int]:
         """Positions of the rows with only missing values in their fields, and nothing at all in the other columns."""
         if self.shape == "delete" or not all(output.blanks for output in outputs):
             return set()
         blank = set(outputs[0].blanks).intersection(*[output.blanks for output in outputs[1:]])
         return {position for position in blank if not any(columns[index][position] for index in self._others)}
 
-    def _add_keys(self, block: RowBlock, outputs: list[_Output]) -> None:
+    def _add_keys(self, block: RowBlock, outputs: list[Output]) -> None:
         if self._key:
             by_column = {output.column.index: output for output in outputs}
-            block.keys = _key_texts([self._key_values(by_column[column.index]) for column in self._key])
+            block.keys = _key_texts([by_column[column.index].key_values(self.own_table) for column in self._key])
         encoded = list(map(str.encode, block.keys))
         if max(map(len, encoded)) > MAX_KEY_BYTES:
             large = {
@@ -191,12 +191,7 @@ class RowCompiler:
             _keep_good(block, outputs, large)
         block.digests = list(map(xxh3_64_intdigest, encoded))
 
-    def _key_values(self, output: _Output) -> Sequence[str]:
-        """What makes records distinct: equal values are one record, but in a target table only equal attributes are."""
-        has_spellings = type(output.column.lane.kind).identity is not FieldType.identity
-        return output.texts if has_spellings and not self.own_table else output.identities()
-
-    def _large_key(self, row: int, position: int, size_bytes: int, outputs: list[_Output]) -> RowError:
+    def _large_key(self, row: int, position: int, size_bytes: int, outputs: list[Output]) -> RowError:
         message = f"the record's key has {size_bytes:,} bytes, more than {MAX_KEY_BYTES:,}"
         if len(self._key) != 1:
             return RowError.whole(row, "record-too-large", message)
@@ -207,7 +202,7 @@ class RowCompiler:
     def _render(
         self,
         block: RowBlock,
-        outputs: list[_Output],
+        outputs: list[Output],
         partition: str,
         stamps: Mapping[str, str],
         before: str,
@@ -246,7 +241,7 @@ class RowCompiler:
         return [f'"_pk":{{"S":{quote(partition)[:-1]}#', shards, '"},"_sk":{"S":"', keys, '"}']
 
     def _update_texts(
-        self, block: RowBlock, outputs: list[_Output], partition: str, stamps: Mapping[str, str]
+        self, block: RowBlock, outputs: list[Output], partition: str, stamps: Mapping[str, str]
     ) -> list[str]:
         """One UpdateItem a row: SET the fields with a value, REMOVE those without (or leave them as they stand)."""
         key_columns = () if self.own_table else self._key
@@ -304,7 +299,7 @@ class RowCompiler:
             texts.append(f'"Key":{key}{condition}{update}{holders}{named}')
         return texts
 
-    def _bare_keys(self, block: RowBlock, outputs: list[_Output], stamps: Mapping[str, str]) -> dict[int, RowError]:
+    def _bare_keys(self, block: RowBlock, outputs: list[Output], stamps: Mapping[str, str]) -> dict[int, RowError]:
         """Rows that could not make the record where there is none: an update that sets nothing makes no item."""
         if not self._creates or self.own_table or stamps:
             return {}
@@ -356,7 +351,7 @@ def _short(number: int) -> str:
     return first[number] + name
 
 
-class _Column:
+class FileColumn:
     """A column of the file with its lane; `is_compared` when its values make keys or must be unique."""
 
     __slots__ = ("index", "is_compared", "is_key", "lane")
@@ -365,8 +360,13 @@ class _Column:
         self.index, self.lane = index, lane
         self.is_key = self.is_compared = False
 
+    @property
+    def has_spellings(self) -> bool:
+        """Whether values that are stored differently may be equal."""
+        return type(self.lane.kind).identity is not FieldType.identity
 
-class _Output:
+
+class Output:
     """A column's cells of one block: as they came, and, after `keep`, of the good rows only.
 
     `cells` are as in the file and `read` as they are cleaned; `blanks` are the positions of missing values, also
@@ -375,7 +375,7 @@ class _Output:
 
     __slots__ = ("blanks", "cells", "column", "converted", "nulls", "read", "texts")
 
-    def __init__(self, column: _Column, cells: Sequence[str]) -> None:
+    def __init__(self, column: FileColumn, cells: Sequence[str]) -> None:
         self.column = column
         self.cells = cells
         self.read, replaced = column.lane.cleaned(cells)
@@ -428,6 +428,10 @@ class _Output:
         )
         return [next(found) if is_present else "" for is_present in present]
 
+    def key_values(self, own_table: bool) -> Sequence[str]:
+        """What makes records distinct: equal values are one record, but in a target table only equal attributes are."""
+        return self.texts if self.column.has_spellings and not own_table else self.identities()
+
     def members(self, comma: str, own_table: bool) -> list[str | Iterable[str]]:
         """`,"name":{"S":"…"}` as constant parts and a list; a null is left out, comma included."""
         lane = self.column.lane
@@ -447,7 +451,7 @@ class _Output:
         return texts
 
 
-def _keep_good(block: RowBlock, outputs: list[_Output], bad: Container[int]) -> None:
+def _keep_good(block: RowBlock, outputs: list[Output], bad: Container[int]) -> None:
     """Leaves out the bad rows (numbers), before there are digests and texts."""
     good = [row not in bad for row in block.rows]
     block.rows = list(compress(block.rows, good))
@@ -464,7 +468,7 @@ def _key_texts(identities: Sequence[Sequence[str]]) -> list[str]:
     return list(map("|".join, zip(*identities, strict=True)))
 
 
-def _unique_digests(outputs: list[_Output], rows: int) -> list[int | None]:
+def _unique_digests(outputs: list[Output], rows: int) -> list[int | None]:
     digests: list[int | None] = [
         xxh3_64_intdigest(text.encode()) for text in _key_texts([output.identities() for output in outputs])
     ]

@@ -88,6 +88,8 @@ class RowBlock:
         self.texts = _in_order([*self.texts, *more.texts], order) if has_texts else ()
         self.keys = _in_order([*self.keys, *more.keys], order)
         self.digests = _in_order([*self.digests, *more.digests], order)
+        sets = zip(self.unique, more.unique, strict=True)
+        self.unique = [_in_order([*ours, *theirs], order) for ours, theirs in sets]
 
     def reject(self, errors: Mapping[int, RowError]) -> None:
         """Moves these rows from the good ones to the bad ones; others are ignored."""

@@ -29,12 +29,16 @@ from typing import Any
 FOLDER = Path(__file__).parent
 PATH = FOLDER / "native.lib"
 
-KINDS = ("ignored", "text", "digits", "words", "automaton", "email", "integer", "number", "date", "datetime")
+KINDS = ("ignored", "text", "digits", "words", "automaton", "email", "integer", "number", "date", "datetime", "foreign")
 STEPS = ("trim", "collapse", "nfc", "upper", "lower")
 FLAGS = {
     name: 1 << bit
-    for bit, name in enumerate(("required", "key", "has_least", "has_most", "open_least", "open_most", *STEPS))
+    for bit, name in enumerate(
+        ("required", "key", "compared", "has_least", "has_most", "open_least", "open_most", *STEPS)
+    )
 }
+#: Of cells of foreign columns, as `enum status`.
+BLANK, ABSENT, DOUBTED = 1, 2, 4
 WHOLE = 2**32 - 1
 MAX_KEY_BYTES = 240
 
@@ -90,6 +94,9 @@ class Table(Structure):
         ("is_own", c_uint8),
         ("keys", POINTER(c_uint32)),
         ("key_count", c_size_t),
+        ("uniques", POINTER(c_uint32)),
+        ("unique_ends", POINTER(c_size_t)),
+        ("unique_count", c_size_t),
         ("key_prefix", Span),
         ("head", Span),
         ("middle", Span),
@@ -99,7 +106,7 @@ class Table(Structure):
 
 
 class Cell(Structure):
-    _fields_ = (("text", Span), ("read", Span), ("stored", Span), ("marks", c_uint32))
+    _fields_ = (("text", Span), ("read", Span), ("stored", Span), ("identity", Span), ("marks", c_uint32))
 
 
 class Unverified(Structure):
@@ -114,6 +121,12 @@ class Unverified(Structure):
         ("cell_start", c_uint32),
         ("cell_end", c_uint32),
     )
+
+
+class Answers(Structure):
+    """What became of the cells of a foreign column: a status each, and texts and identities, a NUL behind each."""
+
+    _fields_ = (("statuses", c_char_p), ("texts", Span), ("identities", Span))
 
 
 class Output(Structure):
@@ -132,12 +145,15 @@ class Output(Structure):
         ("unverified", c_void_p),
         ("unverified_room", c_size_t),
         ("unverified_count", c_size_t),
+        ("unique_digests", c_void_p),
+        ("unique_nulls", c_void_p),
+        ("answers", POINTER(Answers)),
         ("cells", POINTER(Cell)),
         ("unquoted", c_void_p),
     )
 
 
-_STRUCTURES: tuple[type[Structure], ...] = (Span, Word, Column, Table, Cell, Unverified, Output)
+_STRUCTURES: tuple[type[Structure], ...] = (Span, Word, Column, Table, Cell, Unverified, Answers, Output)
 
 
 def _layout() -> list[int]:
@@ -177,7 +193,9 @@ def library() -> Any:
     found.waybill_layout.restype = POINTER(c_size_t)  # not before: an older library may lack it
     found.waybill_names.restype = c_char_p
     layout = found.waybill_layout()
-    if found.waybill_names() != _names().encode() or not all(layout[place] == size for place, size in enumerate(_layout())):
+    if found.waybill_names() != _names().encode() or not all(
+        layout[place] == size for place, size in enumerate(_layout())
+    ):
         return None
     for name, result, arguments in _FUNCTIONS:
         function = getattr(found, name)
@@ -188,6 +206,12 @@ def library() -> Any:
 _FUNCTIONS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
     ("waybill_digest", c_uint64, (c_char_p, c_size_t)),
     ("waybill_load_rows", c_int, (POINTER(Table), c_char_p, c_size_t, c_size_t, c_uint64, POINTER(Output))),
+    ("waybill_constant_bytes", c_size_t, (POINTER(Table),)),
+    (
+        "waybill_collect",
+        c_int,
+        (POINTER(Table), c_char_p, c_size_t, c_size_t, POINTER(Output), c_void_p, POINTER(c_size_t)),
+    ),
     ("waybill_count", c_size_t, (c_char_p, c_size_t, c_uint8)),
     ("waybill_cut", c_int, (c_char_p, c_size_t, c_uint8, c_uint8, c_int, POINTER(c_size_t))),
     ("waybill_partition", None, (c_void_p, c_void_p, c_size_t, c_size_t, c_void_p, c_void_p, c_void_p)),

@@ -157,7 +157,7 @@ static int keeps_times(const struct column *column, struct span cell, size_t siz
 }
 
 /* What is stored for a cell that is not missing; `at` NULL where the cell is not approved. */
-static struct span checked(const struct column *column, const struct cell *cell) {
+static struct span checked(const struct column *column, struct cell *cell) {
     static const struct span none = {NULL, 0};
     struct span text = cell->read;
     ptrdiff_t size = (ptrdiff_t)text.size;
@@ -178,7 +178,9 @@ static struct span checked(const struct column *column, const struct cell *cell)
         return text;
     case WORDS: {
         const struct word *word = find_word(column->words, column->word_count, text);
-        return word == NULL ? none : word->text;
+        if (word == NULL) return none;
+        cell->marks |= READY;
+        return word->text;
     }
     case INTEGER:
     case NUMBER:
@@ -187,8 +189,15 @@ static struct span checked(const struct column *column, const struct cell *cell)
     case DATE: return text.size == 10 && is_date(text.at) && keeps_times(column, text, 10) ? text : none;
     case DATETIME:
         if (!is_datetime(text)) return none;
-        if (column->flags & (HAS_LEAST | HAS_MOST | KEY) && text.size > 20) return none;
+        if (column->flags & (HAS_LEAST | HAS_MOST | COMPARED) && text.size > 20) return none;
         return keeps_times(column, text, 19) ? text : none;
     default: return none;
     }
+}
+
+/* Equal values have equal identities: of numbers the spelling that is stored, else the cell where that is stored. */
+static struct span identity_of(const struct column *column, const struct cell *cell) {
+    static const struct span unknown = {NULL, 0};
+    if (column->kind == INTEGER || column->kind == NUMBER) return cell->stored;
+    return equal(cell->stored, cell->read) ? cell->read : unknown;
 }

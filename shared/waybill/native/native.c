@@ -17,6 +17,7 @@
 #include "partitions.c"
 #include "texts.c"
 #include "records.c"
+#include "foreign.c"
 #include "cells.c"
 #include "cleaning.c"
 #include "requests.c"
@@ -39,15 +40,18 @@ const size_t *waybill_layout(void) {
             AT(column, greatest), AT(column, least_scale), AT(column, greatest_scale), AT(column, least_text),
             AT(column, greatest_text),
         SIZE_OF(table), AT(table, columns), AT(table, width), AT(table, delimiter), AT(table, quote), AT(table, has_quote),
-            AT(table, is_own), AT(table, keys), AT(table, key_count), AT(table, key_prefix), AT(table, head),
+            AT(table, is_own), AT(table, keys), AT(table, key_count), AT(table, uniques),
+            AT(table, unique_ends), AT(table, unique_count), AT(table, key_prefix), AT(table, head),
             AT(table, middle), AT(table, tail), AT(table, end),
-        SIZE_OF(cell), AT(cell, text), AT(cell, read), AT(cell, stored), AT(cell, marks),
+        SIZE_OF(cell), AT(cell, text), AT(cell, read), AT(cell, stored), AT(cell, identity), AT(cell, marks),
         SIZE_OF(unverified), AT(unverified, record), AT(unverified, start), AT(unverified, end), AT(unverified, column),
             AT(unverified, cell_start), AT(unverified, cell_end),
+        SIZE_OF(answers), AT(answers, statuses), AT(answers, texts), AT(answers, identities),
         SIZE_OF(output), AT(output, texts), AT(output, texts_room), AT(output, texts_size), AT(output, text_ends),
             AT(output, keys), AT(output, keys_room), AT(output, keys_size), AT(output, rows), AT(output, digests),
             AT(output, key_ends), AT(output, good), AT(output, unverified), AT(output, unverified_room),
-            AT(output, unverified_count), AT(output, cells), AT(output, unquoted),
+            AT(output, unverified_count), AT(output, unique_digests), AT(output, unique_nulls),
+            AT(output, answers), AT(output, cells), AT(output, unquoted),
         MAX_KEY_BYTES, WHOLE, 0,
     };
     return layout;

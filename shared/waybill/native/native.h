@@ -15,9 +15,12 @@
 #define WHOLE UINT32_MAX
 
 /* The kinds of columns, and the flags of a column: `native/__init__.py` compares their names (`waybill_names`). */
-#define ALL_KINDS(X) X(IGNORED) X(TEXT) X(DIGITS) X(WORDS) X(AUTOMATON) X(EMAIL) X(INTEGER) X(NUMBER) X(DATE) X(DATETIME)
+#define ALL_KINDS(X) \
+    X(IGNORED) X(TEXT) X(DIGITS) X(WORDS) X(AUTOMATON) X(EMAIL) X(INTEGER) X(NUMBER) X(DATE) X(DATETIME) \
+    X(FOREIGN)
 #define ALL_FLAGS(X) \
-    X(REQUIRED) X(KEY) X(HAS_LEAST) X(HAS_MOST) X(OPEN_LEAST) X(OPEN_MOST) X(TRIM) X(COLLAPSE) X(NFC) X(UPPER) X(LOWER)
+    X(REQUIRED) X(KEY) X(COMPARED) X(HAS_LEAST) X(HAS_MOST) X(OPEN_LEAST) X(OPEN_MOST) X(TRIM) X(COLLAPSE) X(NFC) X(UPPER) \
+    X(LOWER)
 #define AS_MEMBER(name) name,
 #define AS_BIT(name) name##_BIT,
 #define AS_FLAG(name) name = 1 << name##_BIT,
@@ -63,19 +66,30 @@ struct table {
     uint8_t delimiter, quote, has_quote, is_own;
     const uint32_t *keys; /* columns of the primary key, in its order; without one, the key is `key_prefix` and the row */
     size_t key_count;
+    const uint32_t *uniques; /* columns of each set of unique values, one set after the other */
+    const size_t *unique_ends; /* of each set */
+    size_t unique_count;
     struct span key_prefix;
     struct span head, middle, tail, end; /* head SHARD middle KEY tail members end; without `is_own` head members end */
 };
 
-/* A cell as it is in the file, as it is read once it is cleaned, and what is stored for it: `at` NULL for a missing value. */
+/* A cell as it is in the file, as it is read once it is cleaned, and what is stored for it: `at` NULL for a missing value.
+ * `identity`, of columns that are COMPARED, is what keys are made of: `at` NULL where only the rule knows it. */
 struct cell {
-    struct span text, read, stored;
+    struct span text, read, stored, identity;
     uint32_t marks;
 };
 
 /* A record that is not approved, by index and bytes; and one of its cells, or WHOLE where no single cell is to blame. */
 struct unverified {
     uint32_t record, start, end, column, cell_start, cell_end;
+};
+
+/* What the caller says of the cells of a FOREIGN column, those of even records (`is_even`): a status each, the texts that
+ * are stored (as JSON already), and, where the column is COMPARED, the identities; each text with a NUL behind it. */
+struct answers {
+    const uint8_t *statuses;
+    struct span texts, identities;
 };
 
 /* The output. The caller sets the capacities, in elements. */
@@ -91,11 +105,18 @@ struct output {
     size_t good;
     struct unverified *unverified;
     size_t unverified_room, unverified_count;
+    uint64_t *unique_digests; /* of the values of each unique set, request by request */
+    uint8_t *unique_nulls;    /* whether one of them is missing, likewise */
+    struct answers *answers; /* of each column; they are used up */
     struct cell *cells; /* scratch, `width` of them */
     uint8_t *unquoted;  /* scratch for cells without their quotes and for cleaned ones, twice as long as the data */
 };
 
-/* What bytes of a cell there are. */
-enum mark { STOP = 1, ESCAPED = 2, HIGH = 4, NUL = 8 };
+/* What bytes of a cell there are; READY: what is stored for it is JSON text already. */
+enum mark { STOP = 1, ESCAPED = 2, HIGH = 4, NUL = 8, READY = 16 };
+
+/* What a cell of a FOREIGN column is; its status is a sum of them. BLANK: a missing value, also where a default stands for
+ * it. ABSENT: it has no value. DOUBTED: the record is not approved. */
+enum status { BLANK = 1, ABSENT = 2, DOUBTED = 4 };
 
 #endif

@@ -44,7 +44,7 @@ static ptrdiff_t read_record(const struct table *table, const uint8_t *marks, co
     const uint8_t *at = *from;
     size_t width = table->width, count = 0;
     for (;;) {
-        struct cell cell = {{at, 0}, {NULL, 0}, {NULL, 0}, 0};
+        struct cell cell = {{at, 0}, {NULL, 0}, {NULL, 0}, {NULL, 0}, 0};
         if (table->has_quote && at < data_end && *at == table->quote) {
             const uint8_t *start = ++at;
             uint8_t *copy = NULL;

@@ -9,14 +9,14 @@ static size_t make_row_key(struct span prefix, uint64_t row, uint8_t *key) {
     return prefix.size + 12;
 }
 
-/* The key of a record: its values, several joined by `|`. Size 0 where it is not approved. */
-static size_t make_key(const struct table *table, const struct cell *cells, uint8_t *key, uint32_t *marks) {
+/* The identities of the cells of these columns, several joined by `|`. Size 0 where only the rule knows them. */
+static size_t make_key(const struct cell *cells, const uint32_t *columns, size_t count, uint8_t *key, uint32_t *marks) {
     size_t size = 0;
-    for (size_t part = 0; part < table->key_count; part++) {
-        const struct cell *cell = &cells[table->keys[part]];
-        struct span text = cell->read;
-        if (!equal(cell->stored, text) || size + text.size + 1 > MAX_KEY_BYTES) return 0;
-        for (size_t byte = 0; byte < text.size && table->key_count > 1; byte++)
+    for (size_t part = 0; part < count; part++) {
+        const struct cell *cell = &cells[columns[part]];
+        struct span text = cell->identity;
+        if (text.at == NULL || size + text.size + 1 > MAX_KEY_BYTES) return 0;
+        for (size_t byte = 0; byte < text.size && count > 1; byte++)
             if (text.at[byte] == '|' || text.at[byte] == '\\') return 0;
         if (part) key[size++] = '|';
         memcpy(key + size, text.at, text.size);
@@ -24,6 +24,30 @@ static size_t make_key(const struct table *table, const struct cell *cells, uint
         *marks |= cell->marks;
     }
     return size;
+}
+
+/* Adds the digests of a record's unique values to the output. Returns 0 where only the rule knows them. */
+static int are_digested(const struct table *table, const struct cell *cells, struct output *output) {
+    size_t place = output->good * table->unique_count;
+    const uint32_t *columns = table->uniques;
+    for (size_t set = 0; set < table->unique_count; set++, place++) {
+        size_t count = (size_t)(table->uniques + table->unique_ends[set] - columns);
+        int has_null = 0;
+        for (size_t part = 0; part < count; part++) has_null |= cells[columns[part]].stored.at == NULL;
+        output->unique_nulls[place] = (uint8_t)has_null;
+        output->unique_digests[place] = 0;
+        if (!has_null) {
+            uint8_t key[MAX_KEY_BYTES];
+            uint32_t marks = 0;
+            for (size_t part = 0; part < count; part++)
+                if (cells[columns[part]].identity.at == NULL) return 0;
+            size_t size = make_key(cells, columns, count, key, &marks);
+            if (size == 0 && (count != 1 || cells[*columns].identity.size > 0)) return 0;
+            output->unique_digests[place] = waybill_digest(key, size);
+        }
+        columns += count;
+    }
+    return 1;
 }
 
 /* Whether a text has anything but white space, without which it cannot be a key. White space beyond ASCII begins with
@@ -55,15 +79,16 @@ static uint8_t *write_request(const struct table *table, const struct cell *cell
         if (comma) *out++ = ',';
         comma = 1;
         out = copied(out, column->opening);
-        if (column->kind != WORDS && cells[index].marks & ESCAPED) out = escaped(out, cells[index].stored);
+        if ((cells[index].marks & (ESCAPED | READY)) == ESCAPED) out = escaped(out, cells[index].stored);
         else out = copied(out, cells[index].stored);
         out = copied(out, column->closing);
     }
     return copied(out, table->end);
 }
 
-/* The most bytes that a request has besides twelve for each byte of its record. */
-static size_t constant_bytes(const struct table *table) {
+/* The most bytes that a request and its comma have besides twelve for each byte of its record, and what is stored for its
+ * foreign cells. */
+size_t waybill_constant_bytes(const struct table *table) {
     size_t sum = table->head.size + 2 + table->middle.size + table->tail.size + table->end.size + 1;
     sum += 6 * (table->key_prefix.size + 12);
     for (size_t index = 0; index < table->width; index++) {
@@ -72,6 +97,7 @@ static size_t constant_bytes(const struct table *table) {
         for (size_t word = 0; word < column->word_count; word++)
             if (column->words[word].text.size > longest) longest = column->words[word].text.size;
         sum += 1 + column->opening.size + column->closing.size + longest + 2 * column->longest_value;
+        if (column->kind == FOREIGN && column->flags & KEY) sum += 6 * MAX_KEY_BYTES;
     }
     return sum;
 }

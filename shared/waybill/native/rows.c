@@ -1,17 +1,26 @@
 /* The rows of a block: checked, and made requests. */
 #include "native.h"
 
-/* Sets `read` and `stored` of each cell. Returns how many cells are not approved, -1 where the record is to be judged as a whole.
- * Such a cell has `stored.at` NULL and a `stored.size` of 1. */
-static ptrdiff_t check_cells(const struct table *table, struct cell *cells, uint8_t *scratch) {
+/* Sets `read`, `stored` and `identity` of each cell of an even record. Returns how many cells are not approved, -1 where the
+ * record is to be judged as a whole. Such a cell has `stored.at` NULL and a `stored.size` of 1. `foreign_bytes` gets the
+ * size of what is stored for foreign cells. */
+static ptrdiff_t check_cells(const struct table *table, struct output *output, uint8_t *scratch, size_t *foreign_bytes) {
+    struct cell *cells = output->cells;
     ptrdiff_t unverified_cells = 0;
     int is_blank = 1, is_empty = 1;
     for (size_t index = 0; index < table->width; index++) {
         const struct column *column = &table->columns[index];
         struct cell *cell = &cells[index];
-        if (cell->marks & NUL) return -1;
         is_empty &= cell->text.size == 0;
         if (column->kind == IGNORED) continue;
+        if (column->kind == FOREIGN) {
+            unsigned status = answered(column, cell, &output->answers[index]);
+            is_blank &= (status & BLANK) != 0;
+            cell->stored.size += status & DOUBTED ? 1 : 0;
+            unverified_cells += status & DOUBTED ? 1 : 0;
+            *foreign_bytes += cell->stored.size;
+            continue;
+        }
         if (!is_cleaned(column, cell, &scratch)) {
             cell->stored.size = 1;
             unverified_cells++;
@@ -28,6 +37,7 @@ static ptrdiff_t check_cells(const struct table *table, struct cell *cells, uint
             cell->stored.size = 1;
             unverified_cells++;
         }
+        if (cell->stored.at != NULL && column->flags & COMPARED) cell->identity = identity_of(column, cell);
     }
     return is_blank || is_empty ? -1 : unverified_cells;
 }
@@ -61,13 +71,13 @@ static void name_unverified(const struct table *table, const struct cell *cells,
  * `first_row`.
  *
  * Returns 0 on success; -1 where a quote is not where RFC 4180 allows it or the records end early, -2 where `output` has
- * no room: then the output has no meaning. There must be room for `records` rows, digests, ends and
+ * no room: then the output has no meaning. There must be room for `records` rows, digests (also of each unique set), ends and
  * unverified records, for `width` cells, and for twice `size` scratch bytes. */
 int waybill_load_rows(const struct table *table, const uint8_t *data, size_t size, size_t records, uint64_t first_row,
                       struct output *output) {
     uint8_t marks[256];
     set_marks(marks, table);
-    size_t constant = constant_bytes(table);
+    size_t constant = waybill_constant_bytes(table);
     const struct span all = {data, size};
     const uint8_t *at = data, *data_end = data + size;
     output->texts_size = output->keys_size = output->good = output->unverified_count = 0;
@@ -81,19 +91,21 @@ int waybill_load_rows(const struct table *table, const uint8_t *data, size_t siz
         uint32_t key_marks = 0;
         if (output->keys_room - output->keys_size < MAX_KEY_BYTES) return -2;
         ptrdiff_t unverified_cells = -1;
-        if ((size_t)count == table->width && length <= MAX_RECORD_BYTES) unverified_cells = check_cells(table, output->cells, unquoted);
+        size_t most_bytes = constant + 12 * length, foreign_bytes = 0;
+        if (is_even(table, output->cells, count, length)) unverified_cells = check_cells(table, output, unquoted, &foreign_bytes);
+        most_bytes += foreign_bytes;
         int has_key = unverified_cells >= 0;
         for (size_t part = 0; has_key && part < table->key_count; part++)
             has_key = output->cells[table->keys[part]].stored.at != NULL;
         if (has_key)
-            key_size = table->key_count ? make_key(table, output->cells, key, &key_marks)
+            key_size = table->key_count ? make_key(output->cells, table->keys, table->key_count, key, &key_marks)
                                         : make_row_key(table->key_prefix, first_row + record, key);
-        int is_good = unverified_cells == 0 && key_size > 0;
-        if (is_good && output->texts == NULL) is_good = constant + 12 * length <= MAX_ITEM_BYTES;
+        int is_good = unverified_cells == 0 && key_size > 0 && are_digested(table, output->cells, output);
+        if (is_good && output->texts == NULL) is_good = most_bytes <= MAX_ITEM_BYTES;
         struct span whole = {key, key_size};
         uint64_t digest = is_good ? waybill_digest(key, key_size) : 0;
         if (is_good && output->texts != NULL) {
-            if (output->texts_room - output->texts_size < constant + 12 * length) return -2;
+            if (output->texts_room - output->texts_size < most_bytes) return -2;
             uint8_t *begin = output->texts + output->texts_size;
             uint8_t *behind = write_request(table, output->cells, whole, key_marks, digest, begin);
             is_good = (size_t)(behind - begin) <= MAX_ITEM_BYTES;
