@@ -1514,6 +1514,18 @@ AUDIT = (
     ),
 )
 
+#: What one caller may ask for.
+QUOTAS = (
+    Mutant(
+        "connection-tests-without-a-limit",
+        "A caller tests so many connections in a minute and no more.",
+        "functions/api/routers/exports.py",
+        "    request.services.previews.take(request.caller.subject)\n    request.note()\n",
+        "    request.note()\n",
+        ("tests/integration/test_quotas.py::test_connection_tests_count_as_previews",),
+    ),
+)
+
 #: What stands nowhere but where it belongs.
 CANARIES = (
     Mutant(
@@ -1535,4 +1547,17 @@ CANARIES = (
     ),
 )
 
-MUTANTS = (*QUEUE, *ONCE, *ROWS, *ENDS, *UPKEEP, *EXPORTS, *PERMISSIONS, *EXPORTERS, *REFERENCES, *AUDIT, *CANARIES)
+MUTANTS = (
+    *QUEUE,
+    *ONCE,
+    *ROWS,
+    *ENDS,
+    *UPKEEP,
+    *EXPORTS,
+    *PERMISSIONS,
+    *EXPORTERS,
+    *REFERENCES,
+    *AUDIT,
+    *QUOTAS,
+    *CANARIES,
+)

@@ -57,7 +57,7 @@ def accepted(description: str, shape: type) -> dict[int, Answer]:
 
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
-TOO_MANY_PREVIEWS = f"The caller has made {MAX_PREVIEWS} previews in this minute."
+TOO_MANY_PREVIEWS = f"The caller has made {MAX_PREVIEWS} previews and connection tests in this minute."
 TOO_MANY_JOBS = f"The caller has {MAX_UNFINISHED_JOBS} jobs that have not ended."
 DELETED = {204: Answer("It is deleted.")}
 

@@ -27,7 +27,7 @@ MAX_UNKNOWN_BYTES = 4 * 1024
 MAX_OPTIONS_BYTES = 64 * 1024
 #: Characters of a job's message. The error log has the whole of it.
 MAX_MESSAGE = 2_000
-#: Jobs of one caller that have not ended, and previews of one in a minute.
+#: Jobs of one caller that have not ended, and previews and connection tests of one in a minute.
 MAX_UNFINISHED_JOBS, MAX_PREVIEWS = 100, 20
 #: Export definitions of one entity.
 MAX_EXPORTS = 500

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.api_builders import ADMIN, ALICE, EXPORT, OPS, Answer, Api
+from tests.api_builders import ADMIN, ALICE, BOB, EXPORT, OPS, SALES, Answer, Api
 from tests.described import operations
 from waybill import sizes
 from waybill.errors import TooManyRequests
@@ -52,7 +52,7 @@ def test_the_limits_are_those_of_the_contract(api: Api) -> None:
     }
     assert told == {
         "The caller has 100 jobs that have not ended.",
-        "The caller has made 20 previews in this minute.",
+        "The caller has made 20 previews and connection tests in this minute.",
         "The entity has 500 exports.",
     }
 
@@ -108,11 +108,27 @@ def test_a_minute_has_so_many_previews(api: Api, few: None) -> None:
     path = f"/uploads/{upload_id}/preview"
     assert [api("POST", path, body={}).status for _ in range(3)] == [200] * 3
     assert left(api)["previewsPerMinute"] == 0
-    wait = refused(api("POST", path, body={}), "3 previews in this minute")
+    wait = refused(api("POST", path, body={}), "3 previews and connection tests in this minute")
     assert 1 <= wait <= 60
     api.later(seconds=wait)
     assert api("POST", path, body={}).status == 200
     assert left(api)["previewsPerMinute"] == 2
+
+
+def test_connection_tests_count_as_previews(api: Api, few: None, tester: list[Any]) -> None:
+    """Each makes a function wait for a stranger's server; many would take all executions of an account."""
+    api.put_contacts()
+    body = {"entity": "contacts", "destination": {"kind": "s3"}}
+    for who in (BOB, SALES):  # who may not test anything uses nothing up
+        assert api("POST", "/exports/test-destination", who, body=body).status in (403, 404)
+    assert api("POST", f"/uploads/{api.upload()}/preview", body={}).status == 200
+    assert [api("POST", "/exports/test-destination", body=body).status for _ in range(2)] == [200] * 2
+    assert left(api)["previewsPerMinute"] == 0
+    wait = refused(api("POST", "/exports/test-destination", body=body), "connection tests in this minute")
+    assert len(tester) == 2, "the refused one asks no server"
+    assert api("POST", "/exports/test-destination", OPS, body=body).status == 200, "others have their own"
+    api.later(seconds=wait)
+    assert api("POST", "/exports/test-destination", body=body).status == 200
 
 
 def test_an_entity_has_so_many_exports(api: Api, few: None) -> None:

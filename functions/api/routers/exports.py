@@ -30,7 +30,7 @@ from auth import (
 )
 from export_views import definition_view, export_view
 from request import Request, uuid_of
-from routing import DELETED, IDEMPOTENCY_KEY, TOO_MANY_JOBS, Answer, ApiRouter, accepted, ok
+from routing import DELETED, IDEMPOTENCY_KEY, TOO_MANY_JOBS, TOO_MANY_PREVIEWS, Answer, ApiRouter, accepted, ok
 from views import accept, job_views, position_of
 from waybill.entities.model import Entity, Right
 from waybill.entities.permissions import may
@@ -166,11 +166,12 @@ def _shown(
     "Test a destination",
     needs=EXPORT,
     answers=ok("The result of the test.", wire.DestinationTest),
-    refusals={404: "There is no such entity."},
+    refusals={404: "There is no such entity.", 429: TOO_MANY_PREVIEWS},
     description="Connects, logs in, and does what a delivery does with a small file: writes it under a temporary name, "
     "renames it, and deletes it. In a bucket, begins an upload and aborts it. Takes up to 25 seconds.",
 )
 def test_destination(request: Request, entity: Entity, body: DestinationToTest) -> Response[str]:
+    request.services.previews.take(request.caller.subject)
     request.note()
     return json_response(_tested(request, body.destination, entity))
 

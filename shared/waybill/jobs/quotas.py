@@ -1,4 +1,4 @@
-"""What one caller may have at once: unfinished jobs, and previews in a minute.
+"""What one caller may have at once: unfinished jobs, and in a minute previews, as which connection tests count.
 
     CALLER#{sha256 of the subject} / JOBS                jobs (a set of ids), expiresAt
     CALLER#{sha256 of the subject} / PREVIEWS#{minute}   count, expiresAt
@@ -81,14 +81,14 @@ class UnfinishedJobs:
 
 
 class Previews:
-    """The previews of each caller in a minute of the clock."""
+    """The previews and connection tests of each caller in a minute of the clock."""
 
     def __init__(self, table: Table, clock: Clock) -> None:
         self._table = table
         self._clock = clock
 
     def take(self, subject: str) -> None:
-        """Count a preview that is about to be made.
+        """Count a preview, or a connection test, that is about to be made.
 
         Raises:
             TooManyRequests: the minute has none left.
@@ -101,7 +101,8 @@ class Previews:
         except ConditionFailed:
             wait = math.ceil(_MINUTE - now.timestamp() % _MINUTE)
             message = (
-                f"You have made {MAX_PREVIEWS} previews in this minute, which is the most that one caller may make."
+                f"You have made {MAX_PREVIEWS} previews and connection tests in this minute, which is the most that "
+                "one caller may make."
             )
             raise TooManyRequests(message, wait) from None
 

@@ -43,6 +43,7 @@ class Limits(TypedDict):
     unfinishedJobs: Limit
     """Jobs that the caller has started and that have not ended, dry runs included."""
     previewsPerMinute: Limit
+    """Previews and connection tests."""
 
 
 class Me(TypedDict):
