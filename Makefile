@@ -18,7 +18,7 @@ PIP_INSTALL := -m pip install --quiet --no-deps --require-hashes
 LOCK := ../.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up native console reset test simulate mutants mutation lint openapi screenshots bench bench-large soak fuzz audit check-secrets build deploy lock clean
+.PHONY: help setup demo up native console reset test simulate mutants mutation lint openapi screenshots bench bench-large soak fuzz audit check-secrets doctor redrive build deploy lock clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -87,6 +87,12 @@ audit: $(VENV)/.local ## Look for known vulnerabilities of the packages in use, 
 
 check-secrets: $(VENV)/.local ## List the secrets of deliveries that lack host or entities (PREFIX=; your AWS credentials)
 	@$(BIN)/python -m infra.check_secrets --prefix "$(PREFIX)"
+
+doctor: $(VENV)/.local ## Check a deployment, and say what to do (STACK=; your AWS credentials)
+	@PYTHONPATH=shared exec $(BIN)/python -m infra.doctor --stack "$(or $(STACK),waybill)"
+
+redrive: $(VENV)/.local ## Show the dead letters of a deployment (STACK=; SEND=1 hands them in again, DELETE=1 deletes them)
+	@STACK="$(STACK)" SEND="$(SEND)" DELETE="$(DELETE)" exec $(BIN)/python -m infra.dead_letters
 
 build: $(SAM)/.done console ## Build the console, functions and layer for AWS into .aws-sam/
 	@PATH="$(CURDIR)/$(SAM)/bin:$$PATH" sam build

@@ -13,6 +13,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
@@ -28,16 +29,15 @@ def main() -> int:
         help="the stack's SecretPrefix, or its name and a slash",
     )
     prefix = parser.parse_args().prefix
-    found = list(faults(prefix))
+    found = list(faults(prefix, boto3.client("secretsmanager")))
     for name, fault in found:
         print(f"{name}: {fault}")
     print(f"{len(found)} of the secrets {prefix}* must be corrected.", file=sys.stderr)
     return 1 if found else 0
 
 
-def faults(prefix: str) -> Iterator[tuple[str, str]]:
-    """The secrets that deliveries refuse whatever they are for: name, and what is wrong."""
-    secrets = boto3.client("secretsmanager")
+def faults(prefix: str, secrets: Any) -> Iterator[tuple[str, str]]:
+    """The secrets that deliveries refuse whatever they are for: name, and what is wrong. `secrets` is a client."""
     for page in secrets.get_paginator("list_secrets").paginate(Filters=[{"Key": "name", "Values": [prefix]}]):
         for name in (each["Name"] for each in page["SecretList"]):
             if not name.startswith(prefix):  # the filter ignores case

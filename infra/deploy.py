@@ -147,6 +147,16 @@ def parameters_of(found: Mapping[str, Any]) -> dict[str, str]:
     return {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in found.get("Parameters", [])}
 
 
+def resources_of(cloudformation: Any, stack: str) -> dict[str, str]:
+    """Return the physical names of a stack's resources, by their logical ones."""
+    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack)
+    return {
+        resource["LogicalResourceId"]: resource["PhysicalResourceId"]
+        for page in pages
+        for resource in page["StackResourceSummaries"]
+    }
+
+
 def run_sam(stack: str, region: str, parameters: Mapping[str, str], environment: Mapping[str, str]) -> None:
     """Deploy with the SAM CLI, which shows the changes, and asks whether they are wanted if there is a terminal.
 

@@ -14,7 +14,7 @@ from waybill.bootstrap import Services, services
 from waybill.errors import JobFailed, Superseded
 from waybill.exports.run import fail_export, fail_run, note_if_over
 from waybill.jobs.giving_up import GIVEN_UP, gives_up
-from waybill.telemetry import logger
+from waybill.telemetry import count, logger
 
 # With so much time left the file is delivered by the invocation that made it.
 DELIVERY_SECONDS = 300.0
@@ -37,6 +37,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         else:
             logger.exception("Step failed")
             if not gives_up(services(), event, error):
+                count({"step": step}, StepRetries=1)
                 raise
             if step == "fail":
                 fail_export(services(), job_id)

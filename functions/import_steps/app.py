@@ -26,7 +26,7 @@ from waybill.imports.load import load_chunk
 from waybill.imports.plan import plan_import
 from waybill.imports.precheck import precheck_chunk
 from waybill.jobs.giving_up import GIVEN_UP, INTERNAL_ERROR, SOURCE_ERROR, TIMED_OUT, gives_up
-from waybill.telemetry import logger
+from waybill.telemetry import count, logger
 
 
 @logger.inject_lambda_context
@@ -49,6 +49,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         if not gives_up(
             services(), event, error, SOURCE_ERROR if isinstance(error, FileUnreadable) else INTERNAL_ERROR
         ):
+            count({"step": step}, StepRetries=1)
             raise
         if step == "fail":
             abandon_import(services(), job_id, remaining_seconds=remaining_seconds)

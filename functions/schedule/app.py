@@ -14,7 +14,7 @@ from waybill.aws.clients import limit_requests
 from waybill.bootstrap import services
 from waybill.clock import Clock, HasTime
 from waybill.exports.run import tick
-from waybill.telemetry import logger
+from waybill.telemetry import count, logger
 from waybill.upkeep.announcements import publish_late
 from waybill.upkeep.entity_deletion import erase_deleted
 from waybill.upkeep.lost_drops import start_lost_drops
@@ -44,15 +44,21 @@ limit_requests(REQUEST_SECONDS, REQUEST_ATTEMPTS)
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     clock = services().clock
     ends = clock.monotonic() + MINUTE_SECONDS
-    result, failed = {}, []
+    result: dict[str, Any] = {}
+    failed = []
     for position, (name, duty) in enumerate(DUTIES.items()):
         share = (ends - clock.monotonic()) / (len(DUTIES) - position)
         try:
             result[name] = duty(services(), _time(clock, max(share, LEAST_SECONDS)))
+            if result[name]:
+                count({"duty": name}, DutyEntries=result[name])
         except Exception:  # one duty that fails must not keep the others from their minute
             logger.exception("A duty failed", extra={"duty": name})
+            count({"duty": name}, DutiesFailed=1)
+            count({}, DutyErrors=1)
             failed.append(name)
     logger.info("Minute done", extra=result)
+    count({}, MinutesDone=1)
     if failed:
         raise RuntimeError(f"failed: {', '.join(failed)}")
     return result

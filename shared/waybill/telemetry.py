@@ -23,17 +23,32 @@ logger = Logger(service=SERVICE)
 
 
 def count(dimensions: dict[str, str], **metrics: int) -> None:
-    """Write one line with these metrics.
+    """Write one line with these metrics. `docs/operate.md` lists them all.
 
     Args:
-        dimensions: by which the metrics can be told apart, besides the service; few values each.
+        dimensions: by which the metrics can be told apart, besides the service; few values each. An alarm names all
+            dimensions of its metric, so that what has one has the service alone.
         metrics: counts by name.
     """
+    _write(dimensions, MetricUnit.Count, metrics)
+
+
+def measure(dimensions: dict[str, str], **seconds: float) -> None:
+    """Write one line with these durations, by name; `dimensions` as for `count`."""
+    _write(dimensions, MetricUnit.Seconds, seconds)
+
+
+def measure_percent(dimensions: dict[str, str], **shares: float) -> None:
+    """Write one line with these shares, 0 to 100, by name; `dimensions` as for `count`."""
+    _write(dimensions, MetricUnit.Percent, shares)
+
+
+def _write(dimensions: dict[str, str], unit: MetricUnit, metrics: Mapping[str, float]) -> None:
     line = EphemeralMetrics(namespace=NAMESPACE, service=SERVICE)
     for name, value in dimensions.items():
         line.add_dimension(name, value)
     for name, number in metrics.items():
-        line.add_metric(name, MetricUnit.Count, number)
+        line.add_metric(name, unit, number)
     line.flush_metrics()
 
 
@@ -41,6 +56,7 @@ def entry_failed(duty: str, **ids: str) -> None:
     """Report, from an `except`, an entry that a duty of the schedule could not handle; it goes on with the others."""
     logger.exception("An entry failed and is tried again later", extra={"duty": duty, **ids})
     count({"duty": duty}, EntriesFailed=1)
+    count({}, DutyErrors=1)
 
 
 def read_each(kind: str, items: Iterable[Mapping[str, Any]], read: Callable[[Any], T]) -> Iterator[T]:
@@ -52,6 +68,7 @@ def read_each(kind: str, items: Iterable[Mapping[str, Any]], read: Callable[[Any
             logger.exception(
                 "A stored item cannot be read", extra={"kind": kind, "key": f"{item['pk']} / {item['sk']}"}
             )
-            count({"kind": kind}, UnreadableItems=1)
+            count({"kind": kind}, ItemsUnreadable=1)
+            count({}, UnreadableItems=1)
         else:
             yield value

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import itertools
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +20,7 @@ from infra.deploy import LONGEST_STACK_NAME
 from infra.local.embedded import REGION, ROOT
 from infra.local.package import load_template, package
 from tests.api_builders import load_function
+from waybill.telemetry import NAMESPACE
 
 TEMPLATE = load_template()
 RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
@@ -146,7 +150,68 @@ def test_a_lost_minute_is_no_alarm_and_one_that_is_over_ends_by_itself() -> None
     counted = [alarm[name] for name in ("MetricName", "Statistic", "Period", "Threshold", "ComparisonOperator")]
     assert counted == ["NumberOfMessagesSent", "Sum", 300, 2, "GreaterThanThreshold"]
     kept = RESOURCES["StartImportDeadLettersAlarm"]["Properties"]  # each of these is a file that was not imported
-    assert (kept["MetricName"], kept["Threshold"]) == ("ApproximateNumberOfMessagesVisible", 0)
+    assert (kept["MetricName"], kept["Statistic"], kept["Threshold"]) == ("NumberOfMessagesSent", "Sum", 0)
+
+
+def test_each_alarm_says_what_is_wrong_and_names_its_section_of_the_runbook() -> None:
+    page = (ROOT / "docs" / "operate.md").read_text()
+    anchors = {anchor_of(line) for line in page.splitlines() if line.startswith("#")}
+    for name, alarm in of_type(RESOURCES, "AWS::CloudWatch::Alarm").items():
+        says, separator, anchor = alarm["Properties"]["AlarmDescription"].partition(": docs/operate.md#")
+        assert says and separator and anchor in anchors, name
+        assert f"`{name}`" in page, f"operate.md does not say what {name} means"
+        assert alarm["Properties"]["AlarmActions"]["Fn::If"][0] == "HasAlarmTopic", name
+
+
+def anchor_of(heading: str) -> str:
+    """As GitHub makes it."""
+    return re.sub(r"[^a-z0-9 -]", "", heading.lstrip("#").strip().lower()).replace(" ", "-")
+
+
+def written_metrics() -> dict[str, set[bool]]:
+    """Metric → whether it is written with no dimension but the service, with others, or both ways."""
+    found: dict[str, set[bool]] = {}
+    for file in (file for folder in ("shared", "functions") for file in (ROOT / folder).rglob("*.py")):
+        text = file.read_text()
+        if "waybill.telemetry" not in text and file.name != "telemetry.py":
+            continue
+        for call in ast.walk(ast.parse(text)):
+            name = call.func.id if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) else ""
+            if name in ("count", "measure", "measure_percent"):
+                is_alone = isinstance(call.args[0], ast.Dict) and not call.args[0].keys
+                for keyword in call.keywords:
+                    found.setdefault(str(keyword.arg), set()).add(is_alone)
+    return found
+
+
+def test_alarms_watch_metrics_that_the_code_writes_with_no_dimension_but_the_service() -> None:
+    written = written_metrics()
+    watched = [
+        alarm["Properties"]
+        for alarm in of_type(RESOURCES, "AWS::CloudWatch::Alarm").values()
+        if alarm["Properties"]["Namespace"] == NAMESPACE
+    ]
+    assert len(watched) >= 8
+    for alarm in watched:
+        assert alarm["Dimensions"] == [{"Name": "service", "Value": {"Ref": "AWS::StackName"}}]
+        assert written[alarm["MetricName"]] == {True}, alarm["MetricName"]
+
+
+def test_every_metric_is_explained_with_its_dimensions() -> None:
+    page = (ROOT / "docs" / "operate.md").read_text()
+    rows = [line.split("|") for line in page.partition("## Metrics")[2].partition("\n## ")[0].splitlines()]
+    explained = {name: bool(row[2].strip()) for row in rows if len(row) > 3 for name in re.findall(r"`(\w+)`", row[1])}
+    assert explained == {name: False in alone for name, alone in written_metrics().items()}
+
+
+def test_the_dashboard_is_json_that_names_metrics_of_this_stack() -> None:
+    [dashboard] = of_type(RESOURCES, "AWS::CloudWatch::Dashboard").values()
+    body = json.loads(dashboard["Properties"]["DashboardBody"]["Fn::Sub"])
+    assert len(body["widgets"]) > 10
+    for widget in body["widgets"]:
+        text = json.dumps(widget["properties"]["metrics"])
+        assert "${" in text, widget["properties"]["title"]
+        assert widget["x"] + widget["width"] <= 24
 
 
 def test_a_map_that_fails_may_stop_its_child_executions_whichever_form_their_arn_has() -> None:
@@ -190,6 +255,7 @@ def test_what_is_invoked_asynchronously_has_a_dead_letter_queue_with_an_alarm() 
         dimension["Value"]["Fn::GetAtt"][0]
         for alarm in of_type(RESOURCES, "AWS::CloudWatch::Alarm").values()
         for dimension in alarm["Properties"]["Dimensions"]
+        if dimension["Name"] == "QueueName"
     ]
     for name, function in asynchronous.items():
         queue = function["Properties"]["DeadLetterQueue"]["TargetArn"]["Fn::GetAtt"][0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -52,15 +53,16 @@ def test_jobs_and_their_rows_are_counted(capsys: pytest.CaptureFixture[str]) -> 
     assert lines(capsys) == []
     announced(make_job(status=Status.IN_PROGRESS, started_at=NOW))
     assert values(capsys) == {"process": "import", "service": "waybill", "JobsStarted": [1.0]}
-    ended = make_job(status=Status.COMPLETED, outcome=Outcome.PARTIAL_SUCCESS, counts=Counts(3, 2, 1))
+    ended = make_job(status=Status.COMPLETED, outcome=Outcome.PARTIAL_SUCCESS, counts=Counts(4, 3, 1))
     announced(ended)
     assert values(capsys) == {
         "process": "import",
         "service": "waybill",
         "outcome": "PARTIAL_SUCCESS",
         "JobsFinished": [1.0],
-        "RowsImported": [2.0],
+        "RowsImported": [3.0],
         "RowsRejected": [1.0],
+        "RejectedPercent": [25.0],
     }
     announced(replace(ended, dry_run=True))
     assert not values(capsys).keys() & {"RowsImported", "RowsRejected"}
@@ -79,3 +81,34 @@ def test_a_change_that_is_published_again_is_counted_once(capsys: pytest.Capture
     ended = make_job(status=Status.COMPLETED, outcome=Outcome.SUCCESS, counts=Counts(3, 3))
     assert [publish(services, ended, set()) for _ in range(3)] == [False, False, True]  # type: ignore[arg-type]
     assert sum("RowsImported" in line for line in lines(capsys)) == 1
+
+
+def test_the_times_of_a_job_are_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    times = {"submitted_at": NOW, "started_at": NOW + timedelta(seconds=7), "completed_at": NOW + timedelta(seconds=10)}
+    ended = make_job(status=Status.COMPLETED, outcome=Outcome.SUCCESS, **times)
+    announced(ended)
+    found = values(capsys)
+    assert (found["SecondsInQueue"], found["SecondsInWork"]) == ([7.0], [3.0])
+    assert "WindowAgeSeconds" not in found
+    announced(replace(ended, window_to=NOW - timedelta(seconds=300)))
+    assert values(capsys)["WindowAgeSeconds"] == [310.0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "metric"),
+    [
+        ({"error_code": "internal-error"}, "JobsFailedByService"),
+        ({"error_code": "timed-out"}, "JobsFailedByService"),
+        ({"error_code": "delivery-failed", "delivery": {"step": "upload"}}, "DeliveriesFailed"),
+        ({"status": Status.COMPLETED, "outcome": Outcome.SUCCESS, "delivery": {"step": "done"}}, "DeliveriesMade"),
+        ({"error_code": "empty-file"}, None),
+    ],
+)
+def test_what_alarms_watch_has_no_dimension_but_the_service(
+    capsys: pytest.CaptureFixture[str], changes: dict[str, Any], metric: str | None
+) -> None:
+    """A file without rows wakes nobody; an alarm names every dimension of its metric."""
+    announced(make_job(**{"status": Status.FAILED, "outcome": Outcome.FAILED, **changes}))
+    alone = [line["_aws"]["CloudWatchMetrics"][0] for line in lines(capsys)]
+    watched = [each["Metrics"][0]["Name"] for each in alone if each["Dimensions"] == [["service"]]]
+    assert watched == ([] if metric is None else [metric])

@@ -29,7 +29,7 @@ from waybill.jobs.giving_up import failure_code, failure_reason, passes
 from waybill.jobs.model import Counts, Job, Process, Status, finished
 from waybill.jobs.rights import NO_PERMISSION
 from waybill.schedule import latest_due, zone_of
-from waybill.telemetry import entry_failed, logger
+from waybill.telemetry import entry_failed, logger, measure
 
 if TYPE_CHECKING:
     from waybill.aws.table import Action
@@ -240,6 +240,7 @@ def _attend(services: ExportServices, due: Due) -> bool:
         elif moment := due_at(export, now):
             name = f"{export.export_id}/{moment.isoformat()}"
             run = Run(derived_uuid(_NAMESPACE, name), now, SCHEDULER, occurrence=moment)
+            measure({}, SecondsLate=(now - moment).total_seconds())
             _claim_and_launch(services, export, run, "schedule", Act(RUN_SCHEDULE, SCHEDULER))
             return True
         else:  # the clock of the tick before was ahead, or a newer zone database moved the run

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from waybill.aws.mail import MailDelayed, MailRefused, MailUnreachable
 from waybill.clock import HasTime, no_limit
 from waybill.errors import NotFound
-from waybill.jobs.model import Job, Process, Status
-from waybill.telemetry import count, entry_failed, logger
+from waybill.jobs.model import SERVICE_FAILURES, Job, Process, Status
+from waybill.telemetry import count, entry_failed, logger, measure, measure_percent
 from waybill.wire.jobs import job_event
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 DETAIL_TYPE = "Job Status Changed"
 EVENT = "event"
+DELIVERY_FAILED = "delivery-failed"
 LATE_SECONDS = 60.0
 
 
@@ -55,6 +57,33 @@ def _count(job: Job) -> None:
         count(process | {"outcome": str(job.outcome or job.status)}, JobsFinished=1)
         if not job.dry_run:
             count(process, RowsImported=job.imported, RowsRejected=job.rejected)
+        _count_rejected_share(job)
+        _measure_times(job)
+        if job.error_code == DELIVERY_FAILED:
+            count({}, DeliveriesFailed=1)
+        elif job.error_code in SERVICE_FAILURES:
+            count({}, JobsFailedByService=1)
+        elif job.delivery:
+            count({}, DeliveriesMade=1)
+
+
+def _count_rejected_share(job: Job) -> None:
+    checked = job.imported + job.rejected
+    if job.process is Process.IMPORT and checked:
+        measure_percent({"process": str(job.process)}, RejectedPercent=100 * job.rejected / checked)
+
+
+def _measure_times(job: Job) -> None:
+    process = {"process": str(job.process)}
+    if job.started_at is not None and job.completed_at is not None:
+        measure(process, SecondsInQueue=_seconds(job.submitted_at, job.started_at))
+        measure(process, SecondsInWork=_seconds(job.started_at, job.completed_at))
+    if job.window_to is not None and job.completed_at is not None and job.status is Status.COMPLETED:
+        measure({}, WindowAgeSeconds=_seconds(job.window_to, job.completed_at))
+
+
+def _seconds(since: datetime, until: datetime) -> float:
+    return max(0.0, (until - since).total_seconds())  # the two may be of different clocks
 
 
 def publish_late(services: ExportServices, has_time: HasTime = no_limit) -> int:

@@ -22,8 +22,8 @@ from waybill.imports.finish import finish_import
 from waybill.jobs.checkups import SILENCE, entity_uid_of, subject_of
 from waybill.jobs.executions import ensure_execution, restart_execution
 from waybill.jobs.giving_up import TIMED_OUT, passes
-from waybill.jobs.model import Job, Process
-from waybill.telemetry import entry_failed
+from waybill.jobs.model import Job, Process, Status
+from waybill.telemetry import entry_failed, measure
 
 if TYPE_CHECKING:
     from waybill.aws.table import Item
@@ -85,6 +85,7 @@ def _check(
             if job is None or job.is_terminal:
                 ended.add(subject)
                 continue
+            _measure_age(services, job)
             was_restarted = _recover(services, job, remaining_seconds)
             recovered += was_restarted
             later[subject] = services.checkups.next_item(entry, job, was_restarted)
@@ -96,6 +97,17 @@ def _check(
         [entry for entry in entries if subject_of(entry) in checked | ended], list(later.values())
     )
     return recovered
+
+
+def _measure_age(services: ExportServices, job: Job) -> None:
+    """For how long a job whose turn has come has not begun, or has shown no sign of life; only what is unusual."""
+    age = services.clock.now() - (job.heartbeat_at or job.submitted_at)
+    if age <= SILENCE:
+        return
+    if job.status is Status.WAITING:
+        measure({}, OldestWaitingSeconds=age.total_seconds())
+    else:
+        measure({}, OldestSilentSeconds=age.total_seconds())
 
 
 def _jobs_at_work(services: ExportServices, entries: Sequence[Item]) -> dict[str, Job]:
