@@ -566,9 +566,47 @@ def test_browsers_may_send_files_from_the_console_only() -> None:
     )
 
 
-def test_local_deployment_leaves_out_nothing_but_the_tls_policies(transformed: dict[str, Any]) -> None:
+def test_local_deployment_leaves_out_nothing_but_the_tls_policies_and_queries(transformed: dict[str, Any]) -> None:
     missing = RESOURCES.keys() - transformed.keys() - {"SharedLayer"}  # SAM adds a hash to a layer's name
-    assert {RESOURCES[name]["Type"] for name in missing} == {"AWS::S3::BucketPolicy"}
+    assert {RESOURCES[name]["Type"] for name in missing} == {"AWS::S3::BucketPolicy", "AWS::Logs::QueryDefinition"}
+
+
+#: Fields of the API's access log, as the template has them.
+ACCESS_LOG = {"requestId", "method", "path", "status", "milliseconds", "ip", "error"}
+
+
+def test_saved_queries_use_fields_of_the_runbook_and_sentences_of_the_code() -> None:
+    page = (ROOT / "docs" / "operate.md").read_text()
+    fields = set(re.findall(r"`(\w+)`", page.partition("## Logs")[2].partition("\n## ")[0]))
+    code = "".join(file.read_text() for folder in ("shared", "functions") for file in (ROOT / folder).rglob("*.py"))
+    queries = of_type(RESOURCES, "AWS::Logs::QueryDefinition")
+    assert len(queries) >= 8
+    for query in queries.values():
+        text, title = query["Properties"]["QueryString"], query["Properties"]["Name"]["Fn::Sub"].partition("/")[2]
+        assert f"*{title}*" in page, f"operate.md does not say what {title} is for"
+        for sentence in re.findall(r'message = "([^"]+)"', text):
+            assert f'"{sentence}"' in code
+        shown = {name for line in re.findall(r"^fields (.+)$", text, re.MULTILINE) for name in line.split(", ")}
+        assert {name for name in shown if not name.startswith("@")} - fields - ACCESS_LOG == set(), title
+
+
+def test_every_key_of_a_log_line_is_in_the_runbook() -> None:
+    fields = set(re.findall(r"`(\w+)`", (ROOT / "docs" / "operate.md").read_text().partition("## Logs")[2]))
+    written = set()
+    for file in (file for folder in ("shared", "functions") for file in (ROOT / folder).rglob("*.py")):
+        for call in ast.walk(ast.parse(file.read_text())):
+            if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)):
+                continue
+            if not (isinstance(call.func.value, ast.Name) and call.func.value.id == "logger"):
+                continue
+            for keyword in call.keywords:
+                if keyword.arg == "extra":
+                    keys = keyword.value.keys if isinstance(keyword.value, ast.Dict) else []
+                    written |= {key.value for key in keys if isinstance(key, ast.Constant)}
+                elif keyword.arg != "exc_info":
+                    written.add(str(keyword.arg))
+    assert {"jobId", "duty", "step", "reason"} <= written
+    assert written - fields == set()
 
 
 def test_the_page_on_deploying_tells_each_parameter_and_each_service(transformed: dict[str, Any]) -> None:

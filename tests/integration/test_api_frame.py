@@ -300,3 +300,16 @@ def test_a_page_costs_the_same_whatever_the_history(api: Api, monkeypatch: pytes
     counted.taken()
     api("GET", "/exports", query={"limit": "2"})
     assert counted.taken() == ["BatchGetItem", "Query"]
+
+
+def test_the_log_leads_from_a_request_to_its_job(
+    api: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    job_id = str(uuid.uuid4())
+    accepted = {"statusCode": 202, "headers": {"Location": f"/v1/jobs/{job_id}"}, "body": ""}
+    monkeypatch.setattr(api.module.app, "resolve", lambda event, context: accepted)
+    event = http_event("POST", "/v1/imports")
+    assert api.module.handler(event, None) == accepted
+    [record] = [record for record in caplog.records if record.getMessage() == "Job accepted"]
+    assert (record.jobId, record.requestId) == (job_id, event["requestContext"]["requestId"])  # type: ignore[attr-defined]

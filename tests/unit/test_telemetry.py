@@ -13,7 +13,7 @@ import pytest
 from tests.api_builders import NOW, make_job
 from waybill.aws.events import NotPublished
 from waybill.jobs.model import Counts, Job, Outcome, Status
-from waybill.telemetry import NAMESPACE, count
+from waybill.telemetry import NAMESPACE, count, logger
 from waybill.upkeep.announcements import publish
 
 
@@ -112,3 +112,14 @@ def test_what_alarms_watch_has_no_dimension_but_the_service(
     alone = [line["_aws"]["CloudWatchMetrics"][0] for line in lines(capsys)]
     watched = [each["Metrics"][0]["Name"] for each in alone if each["Dimensions"] == [["service"]]]
     assert watched == ([] if metric is None else [metric])
+
+
+def test_each_change_of_status_is_one_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    begun = make_job(status=Status.IN_PROGRESS, started_at=NOW)
+    announced(begun)
+    announced(replace(begun, status=Status.FAILED, outcome=Outcome.FAILED, error_code="empty-file"))
+    told = [record for record in caplog.records if record.name == logger.name]
+    assert [record.getMessage() for record in told] == ["Job status changed", "Job ended"]
+    assert {record.jobId for record in told} == {begun.job_id}  # type: ignore[attr-defined]
+    assert told[1].errorCode == "empty-file"  # type: ignore[attr-defined]

@@ -44,8 +44,19 @@ def publish(services: ExportServices, job: Job, done: set[str]) -> bool:
             is_published = False
             entry_failed("announcements", jobId=job.job_id, jobStatus=str(job.status))
     if is_published:  # what is published again was not counted before
+        _log(job)
         _count(job)
     return is_published
+
+
+def _log(job: Job) -> None:
+    about = {"jobId": job.job_id, "jobProcess": str(job.process), "entity": job.entity, "jobStatus": str(job.status)}
+    about |= {"exportId": job.export_id} if job.export_id else {}
+    if job.is_terminal:
+        rows = {"imported": job.imported, "rejected": job.rejected}
+        logger.info("Job ended", extra={**about, **rows, "outcome": job.outcome, "errorCode": job.error_code})
+    else:
+        logger.info("Job status changed", extra=about)
 
 
 def _count(job: Job) -> None:
