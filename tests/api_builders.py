@@ -210,7 +210,8 @@ class Answer:
     def __init__(self, raw: dict[str, Any]) -> None:
         self.status: int = raw["statusCode"]
         self.headers: dict[str, str] = raw["headers"]
-        self.text: str = raw["body"]
+        self.content = base64.b64decode(raw["body"]) if raw.get("isBase64Encoded") else raw["body"].encode()
+        self.text: str = "" if raw.get("isBase64Encoded") else raw["body"]
 
     @property
     def json(self) -> Any:

@@ -133,8 +133,10 @@ class Api:
         if not response.is_success and response.status_code != 303:
             raise refusal(response)
 
-    def download(self, path: str, target: Path | BinaryIO | None, progressed: Progressed) -> Downloaded:
-        """Download the file that a route redirects to (303).
+    def download(
+        self, path: str, target: Path | BinaryIO | None, progressed: Progressed, **query: str | int | None
+    ) -> Downloaded:
+        """Download the file that a route redirects to (303), or answers with.
 
         Args:
             target: a file, a folder, an open stream, or None for the file's own name in the current folder, where
@@ -143,7 +145,13 @@ class Api:
         Raises:
             Refusal, Unreachable, UsageFailure
         """
-        location = self.request("GET", path).headers.get("Location")
+        answer = self.request("GET", path, query=query)
+        location = answer.headers.get("Location")
+        disposition = answer.headers.get("Content-Disposition")
+        if not location and disposition:
+            if target is None or isinstance(target, Path):
+                return save(iter([answer.content]), final_path(target, disposition))
+            return copy(iter([answer.content]), target.write, None)
         if not location:
             raise Failure("The service returned no download address.", "try again")
         # Without the bearer token: S3 refuses a presigned address with a second credential.

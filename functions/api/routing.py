@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from models.base import Body
     from models.query import Query
 
-Handler = Callable[..., Response[str]]
+Handler = Callable[..., Response[Any]]
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,13 @@ class Answer:
     Attributes:
         shape: the typed dictionary of its JSON; None where it has no content.
         headers: names of headers that it always has, but for `Retry-After` of a job that has ended.
+        media_types: of its content, one of them.
     """
 
     description: str
     shape: type | None = None
     headers: tuple[str, ...] = ()
-    media_type: str = "application/json"
+    media_types: tuple[str, ...] = ("application/json",)
 
 
 def ok(description: str, shape: type, *headers: str) -> dict[int, Answer]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
+import openpyxl
 from playwright.sync_api import Page, expect
 
 from tests.browser.axe import flaws
@@ -53,6 +55,33 @@ def test_a_table_schema_is_pasted_corrected_where_it_is_wrong_and_saved(visit: V
     page.get_by_role("link", name="Entities").first.click()
     expect(page.get_by_role("link", name="pasted", exact=True)).to_be_visible()
     assert flaws(page) == []
+
+
+def test_a_template_is_downloaded_and_imported_as_it_is_filled_in(visit: Visit, admin: Client, tmp_path: Path) -> None:
+    admin.put_entity("filled", **CONTACTS)
+    page = visit("entities/filled")
+    page.get_by_role("button", name="Download template").click()
+    with page.expect_download() as download:
+        page.get_by_role("menuitem", name="Text file (CSV)").click()
+    assert download.value.suggested_filename == "filled.csv"
+    assert Path(download.value.path()).read_text().splitlines() == ["id,email,spend"]
+    page.get_by_role("button", name="Download template").click()
+    with page.expect_download() as download:
+        page.get_by_role("menuitem", name="Workbook (XLSX)").click()
+    path = tmp_path / "filled.xlsx"
+    download.value.save_as(path)
+    book = openpyxl.load_workbook(path)
+    book.active.append(["7", "a@example.com", 1.5])
+    book.save(path)
+    page.get_by_role("button", name="Import from file").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("button", name="Download template")).to_be_visible()
+    dialog.locator("input[type=file]").set_input_files(path)
+    expect(dialog.get_by_text("a@example.com")).to_be_visible()
+    expect(dialog.get_by_role("button", name="Download template")).to_be_hidden()
+    assert flaws(page) == []
+    dialog.get_by_role("button", name="Start import").click()
+    expect(page.get_by_role("row").filter(has_text="filled.xlsx")).to_contain_text("1 row imported")
 
 
 def test_fields_say_in_words_what_they_clean_and_refer_to(visit: Visit, admin: Client) -> None:

@@ -47,6 +47,18 @@ def test_a_file_keeps_its_own_name_without_any_path(stack: Service, home: Path, 
     assert [path.name for path in home.iterdir() if path.is_file()] == [name]
 
 
+def test_a_template_is_saved_under_its_own_name(stack: Service, home: Path) -> None:
+    """The API answers with it, instead of an address."""
+    headers = {"Content-Disposition": 'attachment; filename="contacts.xlsx"'}
+    stack.routes["GET /v1/entities/contacts/template"] = (200, headers, b"PK\0")
+    assert main(["entities", "template", "contacts", "--format", "xlsx"]) == 0
+    assert (home / "contacts.xlsx").read_bytes() == b"PK\0"
+    assert stack.requests[-1].query == {"format": "xlsx"}
+    assert main(["entities", "template", "contacts", "-o", "t.csv"]) == 0
+    assert stack.requests[-1].query == {"format": "csv"}
+    assert (home / "t.csv").read_bytes() == b"PK\0"
+
+
 def test_an_existing_file_is_not_overwritten(stack: Service, home: Path) -> None:
     offer_file(stack, f"/v1/jobs/{JOB_ID}/download", b"new", 'attachment; filename="a.csv"')
     (home / "a.csv").write_bytes(b"old")

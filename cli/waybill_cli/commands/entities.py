@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from waybill_cli.client import decode, path_of
-from waybill_cli.commandline import Commands, add_limit
+from waybill_cli.commandline import Commands, add_limit, add_output
+from waybill_cli.commands.files import save_file
 from waybill_cli.context import Context
 from waybill_cli.datapackage import Plan, read_package, replacing, without_others
 from waybill_cli.failures import Refusal
@@ -30,6 +31,10 @@ def add_commands(commands: Commands) -> None:
     parser = group.add("records", list_records, "list an entity's records")
     parser.add_argument("name", metavar="NAME")
     add_limit(parser)
+    parser = group.add("template", save_template, "download an empty file to fill in")
+    parser.add_argument("name", metavar="NAME")
+    parser.add_argument("--format", choices=["csv", "xlsx"], default="csv", help="a text file (csv) or a workbook")
+    add_output(parser)
     parser = group.add("delete", delete_entity, "delete an entity with its records and jobs")
     parser.add_argument("name", metavar="NAME")
     parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
@@ -139,6 +144,11 @@ def _tell_remarks(context: Context, remarks: dict[str, list[str]]) -> None:
 def show_entity(context: Context) -> int:
     context.out.document(context.api.get(path_of("entities", context.options.name)))
     return 0
+
+
+def save_template(context: Context) -> int:
+    path = path_of("entities", context.options.name, "template")
+    return save_file(context, path, format=context.options.format)
 
 
 def list_fields(context: Context) -> int:

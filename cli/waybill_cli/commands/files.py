@@ -37,8 +37,13 @@ def download(context: Context) -> int:
 
 
 def _save(context: Context, kind: str) -> int:
+    return save_file(context, context.job_path(kind))
+
+
+def save_file(context: Context, path: str, **query: str) -> int:
+    """Download a file to where `-o` says, and say where that is."""
     check_output(context)
-    downloaded = fetch(context, context.job_path(kind))
+    downloaded = fetch(context, path, **query)
     if context.out.as_json:
         context.out.document(downloaded.document())
     elif downloaded.path is not None:
@@ -60,14 +65,14 @@ def check_output(context: Context) -> None:
         raise UsageFailure(f"The folder {Path(output).parent} does not exist.", "create it, or choose another")
 
 
-def fetch(context: Context, path: str) -> Downloaded:
+def fetch(context: Context, path: str, **query: str) -> Downloaded:
     """Download a file to where `-o` says."""
     output: str | None = context.options.output
     target: Path | BinaryIO | None = None if output is None else Path(output)
     if output == "-":
         target = sys.stdout.buffer
     with Progress("Downloading") as progress:
-        return context.api.download(path, target, progress.update_bytes)
+        return context.api.download(path, target, progress.update_bytes, **query)
 
 
 def saved_text(downloaded: Downloaded) -> str:

@@ -17,6 +17,11 @@ export async function call<Result>(method: string, path: string, options: Option
   return (answer.status === 204 ? undefined : await answer.json()) as Result;
 }
 
+/** Reads a file that a route answers with. */
+export async function fetchFile(path: string, query: Query = {}): Promise<Blob> {
+  return (await send("GET", path, { query })).blob();
+}
+
 const PAUSES_MS = [500, 2000];
 /** A longer wait than this is told instead. */
 const LONGEST_PAUSE_MS = 20_000;

@@ -20,6 +20,7 @@ import { ProblemAlert } from "../common/ProblemAlert";
 import { isRunning } from "../jobs/jobList";
 import { useJobs } from "../jobs/useJobs";
 import { isAdmin, may, useMe } from "../session/useMe";
+import { TemplateButton } from "./TemplateButton";
 import { DeleteEntityDialog } from "./DeleteEntityDialog";
 
 const DELETE = "delete";
@@ -118,6 +119,7 @@ function View({ name }: { name: string }) {
             actions={
               <SpaceBetween direction="horizontal" size="xs">
                 <Button iconName="refresh" ariaLabel="Refresh" onClick={() => void records.refetch()} />
+                {entity && may(me, "import", entity) && <TemplateButton entity={name} />}
                 {entity && may(me, "import", entity) && (
                   <Button onClick={() => void navigate(`${importsPath}&import=1`)}>Import from file</Button>
                 )}

@@ -20,6 +20,7 @@ import { Name } from "../common/Name";
 import { say } from "../common/notices";
 import { option } from "../common/options";
 import { ProblemAlert } from "../common/ProblemAlert";
+import { TemplateButton } from "../entities/TemplateButton";
 import { isRunning } from "../jobs/jobList";
 import { useJob } from "../jobs/useJob";
 import { may, useMe } from "../session/useMe";
@@ -188,6 +189,7 @@ export default function ImportDialog({ entityName, onClose }: Props) {
             />
           </FormField>
         </ColumnLayout>
+        {entity && !file && <TemplateButton entity={entity.name} />}
         {file && !entity && entities.data && <Box>Choose an entity to see what the file would become in it.</Box>}
         {upload.error && <ProblemAlert error={upload.error} />}
         {upload.isBusy && upload.sent === null && !preview && (

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar
 
-from pydantic import ConfigDict, Field, PlainValidator, ValidationInfo, field_validator
+from pydantic import ConfigDict, Field, PlainValidator, ValidationInfo, WithJsonSchema, field_validator
 
 from models.base import Body, Line, Must, Word, broken, checked, refuse
 from models.query import Paging as Paging
+from models.query import Query
 from waybill.entities.model import (
     DataType,
     Entity,
@@ -18,6 +19,7 @@ from waybill.entities.model import (
     check_encoding,
     check_schema,
 )
+from waybill.exports.template import TEMPLATES
 from waybill.validation import MAX_TEXT, is_line
 from waybill.wire import entities as wire
 
@@ -43,6 +45,18 @@ _CONTACTS: dict[str, Any] = {
     "columns": {"E-mail": "email"},
     "refuseDuplicates": False,
 }
+
+
+def _template_format(text: str) -> str:
+    if text not in TEMPLATES:
+        raise broken(f"must be {' or '.join(TEMPLATES)}")
+    return text
+
+
+class TemplateQuery(Query):
+    """Which empty file."""
+
+    format: Annotated[str, PlainValidator(_template_format), WithJsonSchema({"enum": list(TEMPLATES)})] = "csv"
 
 
 def _groups(value: Any) -> Any:

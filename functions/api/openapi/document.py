@@ -134,12 +134,13 @@ def _links(status: int, shape: type | None, operations: Sequence[Operation]) -> 
 def _answer(answer: Answer, names: Mapping[type, str]) -> Json:
     described = {"description": answer.description, **_headers(answer.headers)}
     if answer.shape is not None:
-        schema = _PLAIN.get(answer.shape) or ref(names[answer.shape])
-        described["content"] = {answer.media_type: {"schema": schema}}
+        schema = _PLAIN[answer.shape] if answer.shape in _PLAIN else ref(names[answer.shape])
+        described["content"] = {media_type: {"schema": schema} for media_type in answer.media_types}
     return described
 
 
-_PLAIN: dict[type, Json] = {dict: {"type": "object"}, str: {"type": "string"}}
+# Bytes have no schema (OpenAPI 3.1, 4.8.14.2).
+_PLAIN: dict[type, Json] = {dict: {"type": "object"}, str: {"type": "string"}, bytes: {}}
 
 
 def _refusals(operation: Operation) -> dict[int, str | None]:

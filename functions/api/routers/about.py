@@ -43,7 +43,7 @@ def get_openapi(request: Request) -> Response[str]:
     "/v1/docs",
     "The browsable reference",
     needs=NOTHING,
-    answers={200: Answer("A page of HTML.", str, media_type="text/html")},
+    answers={200: Answer("A page of HTML.", str, media_types=("text/html",))},
 )
 def get_docs(request: Request) -> Response[str]:
     """The page that `make openapi` wrote. It may use its own style and nothing else (CSP Level 3, section 6.6.2)."""

@@ -18,8 +18,10 @@ from waybill.sizes import MAX_ENTITY_BYTES, check_size
 from waybill.wire import entities as wire
 
 if TYPE_CHECKING:
-    from models.entities import EntityRequest, Paging
+    from models.entities import EntityRequest, Paging, TemplateQuery
     from waybill.jobs.services import Services
+
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 router = ApiRouter("Entities")
 
@@ -122,6 +124,23 @@ def delete_entity(request: Request, entity: Entity) -> Response[str]:
 
     delete(request.services, entity, request.if_match(entity.etag, f"The entity {entity.name}"), request.act)
     return no_content()
+
+
+@router.get(
+    "/v1/entities/<name>/template",
+    "Get an empty file to fill in",
+    needs=ENTITY,
+    answers={200: Answer("A file with the header.", bytes, ("Content-Disposition",), ("text/csv", XLSX))},
+    refusals={409: "Files of the entity have no header, or its encoding cannot write it."},
+    description="As CSV in the dialect and encoding of the entity; as a workbook with drop-downs for `enum`, text "
+    "format for text, and descriptions as notes.",
+)
+def get_template(entity: Entity, query: TemplateQuery) -> Response[bytes]:
+    from waybill.exports.template import TEMPLATES
+
+    template = TEMPLATES[query.format]
+    headers = {"Content-Disposition": f'attachment; filename="{entity.name}.{query.format}"'}
+    return Response(200, template.media_type, template.write(entity), {"Cache-Control": "no-store", **headers})
 
 
 @router.get(

@@ -25,6 +25,16 @@ from waybill.exports.formats.cells import (
     nested_text,
     null_text,
 )
+from waybill.exports.workbook_parts import (
+    CONTENT,
+    MAIN,
+    PACKAGE,
+    RELATION,
+    SHEET_NAME_CHARS,
+    XML,
+    opened_text,
+    relations,
+)
 from waybill.tabular.formulas import GUARD_FIRST, guard
 from waybill.tabular.xlsx_sheet import MAX_ROWS
 
@@ -44,9 +54,6 @@ _DATE_STYLE = 1  # the second of cellXfs in `_STYLES`
 _DATE_OPENING = f'<c s="{_DATE_STYLE}"><v>'
 # Programs disagree on the serial numbers of earlier days (the 1900 leap year of Lotus 1-2-3).
 _FIRST_DATE, _DAY_ZERO = date(1900, 3, 1), date(1899, 12, 30)
-# Characters that XML cannot hold, carriage returns, which it would change, and text that looks like such an escape.
-_UNFIT = re.compile("[\0-\x08\x0b-\x1f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
-_SPACED = re.compile(r"^[ \t]|[ \t]\Z|\n").search
 # Finds more than needs care, because one set of characters is searched for quickly.
 _CAREFUL = re.compile("[\0-\x20&<>_\ufffe\uffff]").search
 
@@ -143,11 +150,13 @@ class _Dates(dict[str, str]):
 
 
 def _opened(text: str) -> str:
-    """A text in XML, with the end of the tag before it."""
+    """A text in XML, with the end of the tag before it.
+
+    Raises:
+        CellTooLong
+    """
     _check_length(text)
-    end = ' xml:space="preserve">' if _SPACED(text) else ">"
-    text = _UNFIT.sub(lambda found: f"_x{ord(found[0]):04X}_", text)
-    return end + text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return opened_text(text)
 
 
 def _check_length(text: str) -> None:
@@ -157,14 +166,8 @@ def _check_length(text: str) -> None:
             raise CellTooLong(chars, f"a cell of a workbook holds {MAX_CELL_CHARS:,}. Export as csv or jsonl.", _LIMIT)
 
 
-_SHEET_NAME_CHARS = 31
-_XML = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
-_MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
-_RELATION = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-_PACKAGE = "http://schemas.openxmlformats.org/package/2006"
-_CONTENT = "application/vnd.openxmlformats-officedocument.spreadsheetml"
 _STYLES = (
-    f'{_XML}<styleSheet xmlns="{_MAIN}">'
+    f'{XML}<styleSheet xmlns="{MAIN}">'
     '<numFmts count="1"><numFmt numFmtId="164" formatCode="yyyy\\-mm\\-dd"/></numFmts>'
     '<fonts count="1"><font><sz val="11"/><name val="Calibri"/></font></fonts>'
     '<fills count="2"><fill><patternFill patternType="none"/></fill><fill><patternFill patternType="gray125"/></fill>'
@@ -179,25 +182,18 @@ _STYLES = (
 def _parts(sheet_name: str) -> dict[str, str]:
     """The parts of a workbook besides its sheet, by path."""
     types = {
-        "workbook": f"{_CONTENT}.sheet.main+xml",
-        "worksheets/sheet1": f"{_CONTENT}.worksheet+xml",
-        "styles": f"{_CONTENT}.styles+xml",
+        "workbook": f"{CONTENT}.sheet.main+xml",
+        "worksheets/sheet1": f"{CONTENT}.worksheet+xml",
+        "styles": f"{CONTENT}.styles+xml",
     }
     overrides = "".join(f'<Override PartName="/xl/{name}.xml" ContentType="{kind}"/>' for name, kind in types.items())
 
-    def relations(*targets: tuple[str, str]) -> str:
-        inner = "".join(
-            f'<Relationship Id="rId{number}" Type="{_RELATION}/{kind}" Target="{target}"/>'
-            for number, (kind, target) in enumerate(targets, 1)
-        )
-        return f'{_XML}<Relationships xmlns="{_PACKAGE}/relationships">{inner}</Relationships>'
-
     return {
-        "[Content_Types].xml": f'{_XML}<Types xmlns="{_PACKAGE}/content-types"><Default Extension="rels" ContentType='
+        "[Content_Types].xml": f'{XML}<Types xmlns="{PACKAGE}/content-types"><Default Extension="rels" ContentType='
         '"application/vnd.openxmlformats-package.relationships+xml"/><Default Extension="xml" ContentType='
         f'"application/xml"/>{overrides}</Types>',
         "_rels/.rels": relations(("officeDocument", "xl/workbook.xml")),
-        "xl/workbook.xml": f'{_XML}<workbook xmlns="{_MAIN}" xmlns:r="{_RELATION}"><sheets>'
+        "xl/workbook.xml": f'{XML}<workbook xmlns="{MAIN}" xmlns:r="{RELATION}"><sheets>'
         f'<sheet name="{escape(sheet_name)}" sheetId="1" r:id="rId1"/></sheets></workbook>',
         "xl/_rels/workbook.xml.rels": relations(("worksheet", "worksheets/sheet1.xml"), ("styles", "styles.xml")),
         "xl/styles.xml": _STYLES,
@@ -212,7 +208,7 @@ class Workbook:
 
     def __init__(self, output: Output, definition: Definition) -> None:
         self._archive = ZipStream(output, self._NO_TIME)
-        self._sheet_name = definition.entity[:_SHEET_NAME_CHARS]
+        self._sheet_name = definition.entity[:SHEET_NAME_CHARS]
         self._rows_left = MAX_ROWS - definition.header
 
     def begin(self, header: bytes) -> None:
@@ -221,7 +217,7 @@ class Workbook:
             self._archive.write(text.encode())
             self._archive.close()
         self._archive.open("xl/worksheets/sheet1.xml")
-        self._archive.write(f'{_XML}<worksheet xmlns="{_MAIN}"><sheetData>'.encode())
+        self._archive.write(f'{XML}<worksheet xmlns="{MAIN}"><sheetData>'.encode())
         self._archive.write(header)
 
     def write(self, data: bytes, rows: int) -> None:
