@@ -30,7 +30,8 @@ static struct span text(const char *of) { return (struct span){(const uint8_t *)
 int main(int count, char **arguments) {
     static const char *pieces[] = {"\"", "\r", "\n", ",", "\xff", "\xed\xa0\x80", "\x01", "", "\"\"", "\\", "|", "@", "\xc3\xa9",
                                    "\xf0\x9f\x98\x80", "1", "-0", "12.50", "0.", "a@b.cc", "true", "2024-02-29", "2023-02-29",
-                                   "2024-02-29T12:00:00Z", "NA", "\t", " ", "x", "X"};
+                                   "2024-02-29T12:00:00Z", "NA", "\t", " ", "x", "X",
+                                   "29/02/2024", "1/2/24", "12:30", "1.234,5", "\xe2\x82\xac", "P1DT2H", "a;b;;", ";"};
     enum { COUNT = sizeof pieces / sizeof *pieces, FIRST_TAME = 8 };
     if (count < 3) return 2;
     state = strtoull(arguments[1], NULL, 10);
@@ -39,6 +40,13 @@ int main(int count, char **arguments) {
     struct word words[2] = {{text("true"), text("true")}, {text("x"), text("\\u0078")}};
     uint8_t steps[3 * 128] = {0}, accepting[3] = {0, 0, 1};
     for (int digit = '0'; digit <= '9'; digit++) steps[128 + digit] = steps[256 + digit] = 2;
+    static const uint8_t day[] = {'d' | 128, '/', 'm' | 128, '/', 'Y' | 128}, moment[] = {'Y' | 128, 'm' | 128, 'd' | 128, ' ', 'H' | 128, ':', 'M' | 128};
+    static const uint8_t short_day[] = {'d' | 128, '/', 'm' | 128, '/', 'y' | 128}, time_of_day[] = {'H' | 128, ':', 'M' | 128};
+    const struct span patterns[4] = {{day, sizeof day}, {moment, sizeof moment}, {short_day, sizeof short_day}, {time_of_day, sizeof time_of_day}};
+    const struct column items[3] = {
+        {.kind = TEXT, .opening = text("{\"S\":\""), .closing = text("\"}"), .most = 1000},
+        {.kind = NUMBER, .opening = text("{\"N\":\""), .closing = text("\"}"), .most = 1000},
+        {.kind = WORDS, .opening = text("{\"BOOL\":"), .closing = text("}"), .words = words, .word_count = 2, .most = 1000}};
     unsigned long long good = 0, unverified = 0;
     for (long round = strtol(arguments[2], NULL, 10); round > 0; round--) {
         size_t width = 1 + next(9), size = 0;
@@ -66,7 +74,8 @@ int main(int count, char **arguments) {
                 .values = values, .value_count = next(2) ? 0 : 2, .fallback = next(3) ? (struct span){NULL, 0} : text("12.50"), .longest_value = 11,
                 .words = words, .word_count = 2, .automaton = steps, .accepting = accepting, .fewest = next(2),
                 .most = 2 + next(30), .least = -5, .greatest = 12, .greatest_scale = 1, .least_text = text("2000-01-01T00:00:00"),
-                .greatest_text = text("2024-12-31T00:00:00")};
+                .greatest_text = text("2024-12-31T00:00:00"), .pattern = patterns[next(4)], .group = text(next(2) ? "." : ""), .point = next(2) ? ',' : '.',
+                .item = &items[next(3)], .separator = text(next(3) ? ";" : "\xc3\xa9")};
         }
         uint32_t keys[2] = {(uint32_t)next(width), (uint32_t)next(width)};
         struct table table = {.columns = columns, .width = width, .delimiter = ',', .quote = '"', .has_quote = next(4) != 0,
@@ -81,8 +90,10 @@ int main(int count, char **arguments) {
         int final = next(2) != 0;
         if (waybill_cut(data, size, ',', '"', final, found) == 0 && found[0] > size) abort();
         size_t records = next(3) ? rows : next(rows + 2);
-        struct output output = {.unverified_room = 2 * records + width};
-        output.cells = exactly(width * sizeof *output.cells), output.unquoted = exactly(2 * size);
+        uint64_t *numbers = next(2) ? exactly(8 * records) : NULL;
+        for (size_t record = 0; numbers && record < records; record++) numbers[record] = next(1u << 20);
+        struct output output = {.unverified_room = 2 * records + width, .numbers = numbers};
+        output.cells = exactly(width * sizeof *output.cells), output.scratch = exactly(waybill_scratch_bytes(&table, size));
         size_t foreign = 0, collected[2] = {0, 0}, foreign_bytes = 0;
         for (size_t index = 0; index < width; index++) foreign += columns[index].kind == FOREIGN;
         uint8_t *cells = exactly(size + records * foreign);
@@ -110,7 +121,7 @@ int main(int count, char **arguments) {
             }
         }
         output.texts_room = records * waybill_constant_bytes(&table) + next(13) * size + foreign_bytes;
-        output.keys_room = size + foreign_bytes + records * 17 + MAX_KEY_BYTES;
+        output.keys_room = size + foreign_bytes + records * (17 + 2 * MOMENT_BYTES) + MAX_KEY_BYTES;
         output.unique_digests = exactly(8 * records * table.unique_count), output.unique_nulls = exactly(records * table.unique_count);
         output.texts = next(4) ? exactly(output.texts_room) : NULL;
         output.keys = exactly(output.keys_room);
@@ -124,7 +135,7 @@ int main(int count, char **arguments) {
             add(output.unverified, output.unverified_count * sizeof *output.unverified);
         }
         free(output.texts), free(output.keys), free(output.rows), free(output.key_ends), free(output.text_ends);
-        free(output.digests), free(output.unverified), free(output.cells), free(output.unquoted), free(columns), free(data);
+        free(output.digests), free(output.unverified), free(output.cells), free(output.scratch), free(numbers), free(columns), free(data);
         free(output.unique_digests), free(output.unique_nulls), free(output.answers), free(cells);
         for (size_t index = 0; index < 3 * 9; index++) free(kept[index]);
     }

@@ -112,51 +112,6 @@ def encodable(cell: str) -> bool:
     return "\ud800" not in cell
 
 
-NO_KEYS = ("object", "array", "list", "geopoint", "geojson")
-
-
-@pytest.mark.parametrize(
-    ("as_key", "descriptor"),
-    [(False, one) for one in FIELDS] + [(True, one) for one in FIELDS if one["type"] not in NO_KEYS],
-)
-def test_every_kind_of_cell_has_the_outcome_of_the_rule(descriptor: dict[str, Any], as_key: bool) -> None:
-    dialect = Dialect()
-    others = [{"name": "id", "type": "string"}] if not as_key else []
-    name = "f" if as_key else "id"
-    schema = {"fields": [*others, {"name": "f", **descriptor}], "primaryKey": name}
-    lines = [line([*[f"k{at}" for _ in others], cell], dialect) for at, cell in enumerate(filter(encodable, CELLS))]
-    assert_both_have_one_outcome(schema, dialect, "\n".join([*lines, ""]).encode())
-
-
-def test_most_fields_are_known_to_the_library() -> None:
-    unknown = []
-    for descriptor in FIELDS:
-        schema = {"fields": [{"name": "id"}, {"name": "f", **descriptor}], "primaryKey": "id"}
-        quick = reader(schema, Dialect())._native
-        assert quick is not None
-        if quick._foreign is not None:
-            unknown.append(descriptor)
-    assert [(one["type"], one.get("format")) for one in unknown] == [
-        ("string", "email"),  # with a pattern
-        ("integer", None),  # with groups
-        ("number", None),  # with a decimal comma
-        ("date", "%d/%m/%Y"),
-        ("date", "any"),
-        ("time", "%H:%M"),
-        ("datetime", None),  # with a bound that has a fraction
-        ("datetime", "%d/%m/%Y %H:%M:%S"),
-        ("datetime", "%Y%m%d%H%M"),
-        ("datetime", "%m/%d/%y %I:%M %p"),
-        ("duration", None),
-        ("object", None),
-        ("array", None),
-        ("list", None),
-        ("geopoint", None),
-        ("geojson", None),
-        ("number", None),  # with a decimal comma, cleaned
-    ]
-
-
 UNIQUE = {"unique": True}
 KNOWN = [
     {"type": "string"},
@@ -176,6 +131,46 @@ KNOWN = [
     {"type": "string", "constraints": UNIQUE},
     {"type": "number", "constraints": UNIQUE},
 ]
+SPELLED = [
+    {"type": "date", "format": "%d/%m/%Y"},
+    {"type": "date", "format": "%d.%m.%y", "constraints": {"minimum": "01.01.00", "exclusiveMaximum": "01.02.24"}},
+    {"type": "date", "format": "%Y%m%d", "constraints": UNIQUE},
+    {"type": "date", "format": "%m/%Y"},
+    {"type": "date", "format": "%Y-%m-%dT%H:%M:%SZ"},
+    {"type": "time", "format": "%H:%M"},
+    {"type": "time", "format": "%H.%M.%S"},
+    {"type": "datetime", "format": "%d/%m/%Y %H:%M:%S", "constraints": {"maximum": "31/12/2024 12:00:00"}},
+    {"type": "datetime", "format": "%Y%m%d%H%M"},
+    {"type": "number", "decimalChar": ",", "groupChar": "."},
+    {"type": "number", "decimalChar": ",", "groupChar": " ", "constraints": {"minimum": -5}},
+    {"type": "number", "groupChar": "\u2019", "bareNumber": False, "constraints": UNIQUE},
+    {"type": "number", "decimalChar": ",", "groupChar": "\u202f", "bareNumber": False},
+    {"type": "integer", "groupChar": ","},
+    {"type": "integer", "groupChar": ",", "bareNumber": False},
+    {"type": "integer", "groupChar": "e", "bareNumber": False},
+    {"type": "duration"},
+    {"type": "list"},
+    {"type": "list", "delimiter": ";", "constraints": {"minLength": 2, "maxLength": 3}},
+    {"type": "list", "delimiter": "é", "itemType": "number"},
+    *[
+        {"type": "list", "itemType": one, "delimiter": "|"}
+        for one in ("integer", "boolean", "date", "datetime", "time")
+    ],
+]
+SPELLINGS = [
+    "1.234.567,8", "1.234", "1,234,567", "1,23,4", "1 234,5", "1\u202f234,50", "1\xa0234", "1\u2019234.5", "1.234,",
+    ",5", "1..2", "\u20ac 5", "12 %", "-5 EUR", "EUR -5,5", "EUR5", "5e3", "1e2e3", "5 e", "5-", "(5)", "- 5",
+    "$-5.00", "5 kg.", "+7", "+-7", "007", "-007", "-0", "-00.0", "00", "+", "\xa31,000.50", "5 EUR 6", "x5x", "e5",
+    "\u22125", "\xa5 5", "\u0665", "1/2/2024", "01/2/2024", "1/02/24", "29/02/2023", "29.02.24", "1.1.70", "1.1.68",
+    "31.01.24", "20240229", "2024022", "12/2023", "02/03/2024 4:05:06", "02/03/2024  04:05:06", "02/03/2024 04:05:61",
+    "2024-01-26t15:00:00z", "202401011200", "20240101120", "1:2", "23:59", "24:00", "1.2.3", "12.30.60", "0/1/2024",
+    "01/01/0000", "01/01/0001", "13/2023", "01/01/2024 ", "P1Y2M3DT4H5M6.7S", "P8W", "P1W2D", "PT1HT1M", "P1YT", "PT",
+    "P", "-P1D", "--P1D", "P1.5D", "PT1.S", "PT.5S", "P1", "PT1M1H", "P1DT", "P1S", "PT1Y", "PT1M", "p1D",
+    "P1111111111111111111111111111111111111111111111111111111111111111111111111111111111111111111111111111D", "P-1D",
+    "PT1W", "a;b", "a;b;c;d", ";", ";;", "a;", 'x;"q";\\', "\xe9", "1\xe92", "1\xe9", "1|2|+3", "1||2", "true|0|False",
+    "true|yes", "2024-02-29|2023-01-01", "2024-01-26T15:00:00|2024-01-26T15:00:00.5Z", "12:00:00|13:00:00",
+    "\xfc;\xf6", "\x01;\t", "\U0001f600,b",
+]  # fmt: skip
 FOREIGN = [
     {"type": "date", "format": "%d/%m/%Y", "constraints": {"minimum": "01/01/2000"}},
     {"type": "date", "format": "any"},
@@ -188,8 +183,51 @@ FOREIGN = [
     {"type": "geopoint"},
     {"type": "string", "format": "email", "constraints": {"pattern": ".*com"}},
 ]
-ANY_FIELDS = st.lists(st.sampled_from(KNOWN) | st.sampled_from(FOREIGN), min_size=1, max_size=5)
-SOME_CELLS = [cell for cell in CELLS if encodable(cell) and "\0" not in cell]
+
+NO_KEYS = ("object", "array", "list", "geopoint", "geojson")
+
+
+@pytest.mark.parametrize(
+    ("as_key", "descriptor"),
+    [(False, one) for one in [*FIELDS, *SPELLED]]
+    + [(True, one) for one in [*FIELDS, *SPELLED] if one["type"] not in NO_KEYS],
+)
+def test_every_kind_of_cell_has_the_outcome_of_the_rule(descriptor: dict[str, Any], as_key: bool) -> None:
+    dialect = Dialect()
+    others = [{"name": "id", "type": "string"}] if not as_key else []
+    name = "f" if as_key else "id"
+    schema = {"fields": [*others, {"name": "f", **descriptor}], "primaryKey": name}
+    lines = [
+        line([*[f"k{at}" for _ in others], cell], dialect)
+        for at, cell in enumerate(filter(encodable, [*CELLS, *SPELLINGS]))
+    ]
+    assert_both_have_one_outcome(schema, dialect, "\n".join([*lines, ""]).encode())
+
+
+def test_most_fields_are_known_to_the_library() -> None:
+    unknown = []
+    for descriptor in FIELDS:
+        schema = {"fields": [{"name": "id"}, {"name": "f", **descriptor}], "primaryKey": "id"}
+        quick = reader(schema, Dialect())._native
+        assert quick is not None
+        if quick._foreign is not None:
+            unknown.append(descriptor)
+    assert [(one["type"], one.get("format")) for one in unknown] == [
+        ("string", "email"),  # with a pattern
+        ("date", "any"),
+        ("datetime", None),  # with a bound that has a fraction
+        ("datetime", "%m/%d/%y %I:%M %p"),
+        ("object", None),
+        ("array", None),
+        ("geopoint", None),
+        ("geojson", None),
+    ]
+
+
+ANY_FIELDS = st.lists(
+    st.sampled_from(KNOWN) | st.sampled_from(SPELLED) | st.sampled_from(FOREIGN), min_size=1, max_size=5
+)
+SOME_CELLS = [cell for cell in [*CELLS, *SPELLINGS] if encodable(cell) and "\0" not in cell]
 DIALECTS = [
     Dialect(),
     Dialect(delimiter=";"),
@@ -225,6 +263,31 @@ def test_any_file_has_the_outcome_of_the_rule(data: st.DataObject) -> None:
         assert_both_have_one_outcome(schema, dialect, text.encode(), **members)
     except records.UnclosedQuote:
         return
+
+
+NEAR_SPELLINGS = st.text("0123459,.;:/- |+eTPDHMSWYZ\u20ac\u202f\u2019\xe9()%$K", max_size=12)
+
+
+@pytest.mark.parametrize("descriptor", SPELLED)
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(cells=st.lists(NEAR_SPELLINGS | st.sampled_from(SPELLINGS), min_size=1, max_size=20))
+def test_any_spelling_has_the_outcome_of_the_rule(descriptor: dict[str, Any], cells: list[str]) -> None:
+    schema = {"fields": [{"name": "f", **descriptor}]}
+    data = "".join(line([cell], Dialect()) + "\n" for cell in cells)
+    try:
+        assert_both_have_one_outcome(schema, Dialect(), data.encode())
+    except records.UnclosedQuote:
+        return
+
+
+def test_rows_with_unusual_good_cells_are_loaded_in_order_and_with_their_own_numbers() -> None:
+    schema = {"fields": [{"name": "n", "type": "number"}, {"name": "at", "type": "date"}]}
+    subject = reader(schema, Dialect())
+    data = b"1,2024-01-01\n1e3,2024-01-01\n2,2024-01-01\nx,2024-01-01\n1e4,2024-01-01\n"
+    rows, texts, keys, *_, errors, _ = outcome(subject, Segment(0, data, 5, True), 2)
+    assert (rows, list(errors)) == ([2, 3, 4, 6], [5])
+    assert [text["PutRequest"]["Item"]["n"]["N"] for text in texts] == ["1", "1000", "2", "10000"]
+    assert keys == [f"job-{row:012d}" for row in rows]
 
 
 def test_rows_are_approved_and_bad_cells_named_without_a_second_reading() -> None:

@@ -15,6 +15,7 @@ class ForeignColumns:
 
     def __init__(self, columns: Sequence[FileColumn], own_table: bool) -> None:
         self.columns = columns
+        self.positions = [column.index for column in columns]
         self._own_table = own_table
 
     def answers(self, collected: str, kept: list[object]) -> list[Answers]:

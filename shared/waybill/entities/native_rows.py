@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import ctypes
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
+from functools import partial
 from itertools import accumulate
 from json.encoder import encode_basestring as quote
 from typing import Any, NamedTuple, overload
@@ -26,7 +27,7 @@ from .cells import Problem
 from .cleaning import Cleaning
 from .columns import CACHED_BAD_CELLS, CACHED_CELL_CHARS, Lane, make_column
 from .fields import Field
-from .fieldtypes.native_kind import NativeKind
+from .fieldtypes.native_kind import NativeKind, moment_bytes
 from .foreign_columns import ForeignColumns
 from .header import HeaderMatch
 from .row_compiler import MISSING_KEY, FileColumn, attribute_name, is_keyless
@@ -36,6 +37,8 @@ from .schema import Schema
 MAX_WORDS = 4_096
 MAX_MISSING_VALUES = 16
 NO_ROOM = -2
+KEY_PART_BYTES = 20  # of a date and time that the file has in fewer
+MAX_ASKING = 16  # sets of columns with doubtful cells
 MANY = 2**62  # characters: no limit
 
 
@@ -50,8 +53,14 @@ class Unverified(NamedTuple):
     cell_end: int
 
 
-def native_rows(schema: Schema, header: HeaderMatch, dialect: Dialect, own_table: bool = True) -> NativeRows | None:
-    """Returns what loads whole records (shape `put`) of one file; None where only `RowCompiler` can."""
+def native_rows(
+    schema: Schema, header: HeaderMatch, dialect: Dialect, own_table: bool = True, asked: Container[int] = ()
+) -> NativeRows | None:
+    """Returns what loads whole records (shape `put`) of one file; None where only `RowCompiler` can.
+
+    Args:
+        asked: positions of columns that are foreign, even if the library knows their rule.
+    """
     library = native.library()
     if library is None:
         return None
@@ -65,7 +74,7 @@ def native_rows(schema: Schema, header: HeaderMatch, dialect: Dialect, own_table
     foreign, kept = list[FileColumn](), list[object]()
     for position, field in header.columns:
         flags = native.FLAGS["key"] * (position in keys) | native.FLAGS["compared"] * (position in {*keys, *unique})
-        column = _column(field, own_table, flags, kept)
+        column = None if position in asked else _column(field, own_table, flags, kept)
         if column is None:
             lane = FileColumn(position, make_column(field))
             lane.is_key, lane.is_compared = position in keys, position in {*keys, *unique}
@@ -75,7 +84,8 @@ def native_rows(schema: Schema, header: HeaderMatch, dialect: Dialect, own_table
             column = _foreign_column(lane.lane, own_table, flags, kept)
         columns[position] = column
     foreign.sort(key=lambda column: column.index)
-    return NativeRows(library, columns, dict(header.columns), keys, uniques, foreign, dialect, own_table, kept)
+    ask = partial(native_rows, schema, header, dialect, own_table)
+    return NativeRows(library, columns, dict(header.columns), keys, uniques, foreign, dialect, own_table, kept, ask)
 
 
 class NativeRows:
@@ -92,7 +102,9 @@ class NativeRows:
         dialect: Dialect,
         own_table: bool,
         kept: list[object],
+        ask: Callable[[Container[int]], NativeRows | None],
     ) -> None:
+        self._ask, self._asking = ask, dict[frozenset[int], NativeRows | None]()
         self._library = library
         self._own_table = own_table
         self._fields, self._keys = fields, frozenset(keys)
@@ -118,6 +130,14 @@ class NativeRows:
         self._value_bytes = sum(column.longest_value for column in columns)
         self._buffers: dict[str, ctypes.Array[Any]] = {}
 
+    def asking(self, columns: frozenset[int]) -> NativeRows | None:
+        """The same with these columns foreign: for rows whose only doubtful cells are theirs."""
+        if columns not in self._asking:
+            if len(self._asking) == MAX_ASKING:
+                return None
+            self._asking[columns] = self._ask(columns.union(self._foreign.positions if self._foreign else ()))
+        return self._asking[columns]
+
     def load(
         self,
         data: bytes,
@@ -130,6 +150,7 @@ class NativeRows:
         after: str = "}}}",
         key_prefix: str = "",
         wants_texts: bool = True,
+        numbers: Sequence[int] = (),
     ) -> tuple[RowBlock, list[Unverified]] | None:
         """Checks and renders the first records of a block; None where only a sequential read can find its records.
 
@@ -139,6 +160,7 @@ class NativeRows:
             data: UTF-8, whole records whose quotes are structural; the first of them is row `first_row`.
             partition, stamps, before, after: as of `RowCompiler.compile`.
             key_prefix: of the keys of records without a primary key: the number of the row follows, in 12 digits.
+            numbers: of the rows, where they do not follow `first_row`.
             wants_texts: without them checking takes two thirds of the time.
         """
         texts = [f"{quote(name)}:{value}" for name, value in (stamps or {}).items()]
@@ -150,7 +172,7 @@ class NativeRows:
         encoded = [part.encode() for part in (*parts, after, key_prefix)]
         table.head, table.middle, table.tail, table.end, table.key_prefix = map(Span.of, encoded)
         output = native.Output(cells=self._cells)
-        output.unquoted = self._buffer("unquoted", 2 * len(data))
+        output.scratch = self._buffer("scratch", self._library.waybill_scratch_bytes(table, len(data)))
         foreign = [] if self._foreign is None else self._answers(self._foreign, data, records, output)
         if foreign is None:
             return None
@@ -161,9 +183,14 @@ class NativeRows:
             output.texts = self._buffer("texts", output.texts_room)
             output.text_ends = self._buffer("text_ends", records * 4)
         output.keys_room = (
-            len(data) + foreign_bytes + records * (len(encoded[-1]) + 13 + self._value_bytes) + native.MAX_KEY_BYTES
+            len(data)
+            + foreign_bytes
+            + records * (len(encoded[-1]) + 13 + self._value_bytes + KEY_PART_BYTES * len(self._keys))
+            + native.MAX_KEY_BYTES
         )
         output.keys = self._buffer("keys", output.keys_room)
+        given = array("Q", numbers)
+        output.numbers = given.buffer_info()[0] if numbers else None
         output.rows = self._buffer("rows", records * 8)
         output.key_ends = self._buffer("key_ends", records * 4)
         output.digests = self._buffer("digests", records * 8)
@@ -182,7 +209,9 @@ class NativeRows:
             return None
         good = output.good
         block = RowBlock(
-            rows=range(first_row, first_row + records) if good == records else _numbers("Q", output.rows, 8 * good),
+            rows=range(first_row, first_row + records)
+            if good == records and not numbers
+            else _numbers("Q", output.rows, 8 * good),
             texts=JoinedTexts(
                 ctypes.string_at(output.texts, output.texts_size), _numbers("I", output.text_ends, 4 * good)
             )
@@ -294,6 +323,8 @@ def _column(field: Field, own_table: bool, flags: int, kept: list[object]) -> Co
     """A field's rule as a structure; None where the library cannot check it. `kept` gets what the column points to."""
     missing = [value.encode() for value in field.missing_values if value.isprintable()]
     rule = _native_kind(field)
+    if flags & native.FLAGS["compared"] and rule is not None and rule.name in ("duration", "list"):
+        return None  # equal ones are written in several ways
     if rule is None or not len(missing) == len(field.missing_values) <= MAX_MISSING_VALUES:
         return None
     lane = make_column(field)
@@ -305,7 +336,9 @@ def _column(field: Field, own_table: bool, flags: int, kept: list[object]) -> Co
     values = _words({cell: text.encode() for cell, text in cleaning.values.items()}, kept)
     column = Column(
         kind=native.KINDS.index(rule.name),
-        flags=flags | native.FLAGS["required"] * field.required | sum(native.FLAGS[step] for step in cleaning.steps),
+        flags=flags
+        | native.FLAGS["required"] * field.required
+        | sum(native.FLAGS[name] for name in (*cleaning.steps, *rule.flags)),
         opening=_opening(lane, own_table),
         closing=_closing(lane),
         missing=spans,
@@ -316,12 +349,38 @@ def _column(field: Field, own_table: bool, flags: int, kept: list[object]) -> Co
         longest_value=max(len(text.encode()) for text in given),
         fewest=rule.fewest,
         most=MANY if rule.most is None else rule.most,
+        pattern=Span.of(moment_bytes(rule.pattern) if rule.name == "moment" else b""),
+        group=Span.of(rule.group.encode()),
+        point=ord(rule.point),
+        separator=Span.of(rule.separator.encode()),
     )
     kept += [missing, spans, column]
     _set_bounds(column, rule)
+    if rule.item is not None:
+        item = _item_column(rule.item, rule.storage, kept)
+        column.item = None if item is None else ctypes.addressof(item)
+        return None if item is None else column
     if rule.name == "words":
         return column if _set_words(column, field, lane, rule, kept) else None
     return column if rule.name != "automaton" or _set_automaton(column, rule.pattern, kept) else None
+
+
+def _item_column(rule: NativeKind, storage: str, kept: list[object]) -> Column | None:
+    """The items of a list, in the default form of their type and without constraints; None where it is not known."""
+    opening, closing = ('{"BOOL":', "}") if storage == "BOOL" else (f'{{"{storage}":"', '"}')
+    column = Column(
+        kind=native.KINDS.index(rule.name),
+        opening=Span.of(opening.encode()),
+        closing=Span.of(closing.encode()),
+        most=MANY if rule.most is None else rule.most,
+    )
+    kept.append(column)
+    if rule.name == "automaton":
+        return column if _set_automaton(column, rule.pattern, kept) else None
+    if isinstance(rule.cells, Mapping):  # the values of a boolean
+        words = {cell: b"true" if value else b"false" for cell, value in rule.cells.items()}
+        column.words, column.word_count = _words(words, kept), len(words)
+    return column
 
 
 def _native_kind(field: Field) -> NativeKind | None:

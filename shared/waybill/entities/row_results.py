@@ -81,8 +81,8 @@ class RowBlock:
         self.errors |= more.errors
         if not more.rows:
             return
-        has_texts = len(self.texts) == len(self.rows)
         rows = [*self.rows, *more.rows]
+        has_texts = len(self.texts) + len(more.texts) == len(rows)
         order = sorted(range(len(rows)), key=rows.__getitem__)
         self.rows = [rows[place] for place in order]
         self.texts = _in_order([*self.texts, *more.texts], order) if has_texts else ()

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import csv
 from bisect import bisect_left
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from waybill.entities.cells import Problem
 from waybill.entities.columns import Lane, make_column
@@ -118,18 +118,8 @@ class RowReader:
             data = data.decode(self._plan.text_encoding).encode()
         loaded = None
         if native is not None and segment.structural and len(data) <= ROW_CAP_BYTES and dialect.is_plain_bytes(data):
-            before, after = wrapping or _DEFAULT_WRAPPING
-            loaded = native.load(
-                data,
-                count,
-                first_row,
-                partition=self.entity_uid,
-                stamps=self.stamps(now),
-                before=before,
-                after=after,
-                key_prefix=f"{self._job_id}-",
-                wants_texts=wrapping is not None,
-            )
+            options = self._native_options(now, wrapping)
+            loaded = native.load(data, count, first_row, **options)
         rows: Sequence[int] = range(first_row, first_row + count)
         if native is None or loaded is None:
             return self._read(segment, rows, now, wrapping)
@@ -139,19 +129,52 @@ class RowReader:
             by_row = {first_row + one.record: one for one in unverified}
             block.raw = _raws(data, by_row, block.raw)
             block.errors, doubtful = self._check_cells(native, data, first_row, unverified)
-            if doubtful:
-                lines = b"".join([data[by_row[row].start : by_row[row].end] + b"\n" for row in doubtful])
+            lines = {row: data[by_row[row].start : by_row[row].end] + b"\n" for row in doubtful}
+            whole = self._ask(native, block, doubtful, lines, self._native_options(now, wrapping))
+            if whole:
+                data = b"".join([lines[row] for row in whole])
                 if self._plan.text_encoding != "utf-8":
-                    lines = lines.decode().encode(self._plan.text_encoding)
-                block.add(self._read(Segment(0, lines, len(doubtful), True), doubtful, now, wrapping))
+                    data = data.decode().encode(self._plan.text_encoding)
+                block.add(self._read(Segment(0, data, len(whole), True), whole, now, wrapping))
         return block
+
+    def _native_options(self, now: datetime, wrapping: Wrapping | None) -> dict[str, Any]:
+        before, after = wrapping or _DEFAULT_WRAPPING
+        return {
+            "partition": self.entity_uid,
+            "stamps": self.stamps(now),
+            "before": before,
+            "after": after,
+            "key_prefix": f"{self._job_id}-",
+            "wants_texts": wrapping is not None,
+        }
+
+    def _ask(
+        self,
+        native: NativeRows,
+        block: RowBlock,
+        doubtful: Mapping[int, Collection[int]],
+        lines: Mapping[int, bytes],
+        options: Mapping[str, Any],
+    ) -> list[int]:
+        """Load the rows whose only doubt is about good cells, with the columns of these cells foreign. Returns the rows
+        that are left for the full check."""
+        columns = frozenset(position for found in doubtful.values() for position in found)
+        rows = [row for row, found in doubtful.items() if WHOLE not in found]
+        asking = native.asking(columns - {WHOLE}) if rows else None
+        loaded = asking and asking.load(b"".join([lines[row] for row in rows]), len(rows), 0, numbers=rows, **options)
+        if not loaded:
+            return list(doubtful)
+        block.add(loaded[0])
+        approved = set(loaded[0].rows)
+        return [row for row in doubtful if row not in approved]
 
     def _check_cells(
         self, native: NativeRows, data: bytes, first_row: int, unverified: Sequence[Unverified]
-    ) -> tuple[dict[int, list[RowError]], list[int]]:
-        """(errors of single cells by row, the rows that need the full check)."""
+    ) -> tuple[dict[int, list[RowError]], dict[int, list[int]]]:
+        """(errors of single cells by row; the other rows, each with the columns of its doubtful cells, or WHOLE)."""
         errors: dict[int, list[RowError]] = {}
-        doubtful: dict[int, None] = {}
+        doubtful: dict[int, list[int]] = {}
         for record, _, _, column, start, end in unverified:
             row = first_row + record
             if column != WHOLE:
@@ -163,8 +186,8 @@ class RowReader:
                 if found:
                     errors.setdefault(row, []).extend(found)
                     continue
-            doubtful[row] = None
-        return errors, [row for row in doubtful if row not in errors]
+            doubtful.setdefault(row, []).append(column)
+        return errors, {row: found for row, found in doubtful.items() if row not in errors}
 
     def _read(self, segment: Segment, rows: Sequence[int], now: datetime, wrapping: Wrapping | None) -> RowBlock:
         """Check the first records of a segment, whose numbers are `rows`, without the native library."""

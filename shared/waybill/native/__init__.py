@@ -29,12 +29,17 @@ from typing import Any
 FOLDER = Path(__file__).parent
 PATH = FOLDER / "native.lib"
 
-KINDS = ("ignored", "text", "digits", "words", "automaton", "email", "integer", "number", "date", "datetime", "foreign")
+KINDS = (
+    *("ignored", "text", "digits", "words", "automaton", "email", "integer", "number", "date", "datetime"),
+    *("moment", "duration", "list", "foreign"),
+)
+SPELLINGS = ("spelled", "spaced", "with_text")
+PARTS = ("with_date", "with_time")
 STEPS = ("trim", "collapse", "nfc", "upper", "lower")
 FLAGS = {
     name: 1 << bit
     for bit, name in enumerate(
-        ("required", "key", "compared", "has_least", "has_most", "open_least", "open_most", *STEPS)
+        ("required", "key", "compared", "has_least", "has_most", "open_least", "open_most", *STEPS, *SPELLINGS, *PARTS)
     )
 }
 #: Of cells of foreign columns, as `enum status`.
@@ -81,6 +86,11 @@ class Column(Structure):
         ("greatest_scale", c_int32),
         ("least_text", Span),
         ("greatest_text", Span),
+        ("pattern", Span),
+        ("group", Span),
+        ("point", c_uint8),
+        ("item", c_void_p),
+        ("separator", Span),
     )
 
 
@@ -138,6 +148,7 @@ class Output(Structure):
         ("keys", c_void_p),
         ("keys_room", c_size_t),
         ("keys_size", c_size_t),
+        ("numbers", c_void_p),
         ("rows", c_void_p),
         ("digests", c_void_p),
         ("key_ends", c_void_p),
@@ -149,7 +160,7 @@ class Output(Structure):
         ("unique_nulls", c_void_p),
         ("answers", POINTER(Answers)),
         ("cells", POINTER(Cell)),
-        ("unquoted", c_void_p),
+        ("scratch", c_void_p),
     )
 
 
@@ -207,6 +218,7 @@ _FUNCTIONS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
     ("waybill_digest", c_uint64, (c_char_p, c_size_t)),
     ("waybill_load_rows", c_int, (POINTER(Table), c_char_p, c_size_t, c_size_t, c_uint64, POINTER(Output))),
     ("waybill_constant_bytes", c_size_t, (POINTER(Table),)),
+    ("waybill_scratch_bytes", c_size_t, (POINTER(Table), c_size_t)),
     (
         "waybill_collect",
         c_int,

@@ -22,8 +22,8 @@ int waybill_collect(const struct table *table, const uint8_t *data, size_t size,
     for (size_t record = 0; record < records; record++) {
         if (at == data_end) return -1;
         const uint8_t *start = at, *end = at;
-        uint8_t *unquoted = output->unquoted;
-        ptrdiff_t count = read_record(table, marks, &at, data_end, output->cells, &unquoted, &end);
+        uint8_t *scratch = output->scratch;
+        ptrdiff_t count = read_record(table, marks, &at, data_end, output->cells, &scratch, &end);
         if (count < 0) return -1;
         if (!is_even(table, output->cells, count, (size_t)(end - start))) continue;
         for (size_t index = 0; index < table->width; index++) {

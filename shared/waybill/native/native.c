@@ -18,6 +18,8 @@
 #include "texts.c"
 #include "records.c"
 #include "foreign.c"
+#include "numbers.c"
+#include "moments.c"
 #include "cells.c"
 #include "cleaning.c"
 #include "requests.c"
@@ -38,7 +40,8 @@ const size_t *waybill_layout(void) {
             AT(column, fallback), AT(column, longest_value), AT(column, words), AT(column, word_count),
             AT(column, automaton), AT(column, accepting), AT(column, fewest), AT(column, most), AT(column, least),
             AT(column, greatest), AT(column, least_scale), AT(column, greatest_scale), AT(column, least_text),
-            AT(column, greatest_text),
+            AT(column, greatest_text), AT(column, pattern), AT(column, group), AT(column, point), AT(column, item),
+            AT(column, separator),
         SIZE_OF(table), AT(table, columns), AT(table, width), AT(table, delimiter), AT(table, quote), AT(table, has_quote),
             AT(table, is_own), AT(table, keys), AT(table, key_count), AT(table, uniques),
             AT(table, unique_ends), AT(table, unique_count), AT(table, key_prefix), AT(table, head),
@@ -48,10 +51,10 @@ const size_t *waybill_layout(void) {
             AT(unverified, cell_start), AT(unverified, cell_end),
         SIZE_OF(answers), AT(answers, statuses), AT(answers, texts), AT(answers, identities),
         SIZE_OF(output), AT(output, texts), AT(output, texts_room), AT(output, texts_size), AT(output, text_ends),
-            AT(output, keys), AT(output, keys_room), AT(output, keys_size), AT(output, rows), AT(output, digests),
+            AT(output, keys), AT(output, keys_room), AT(output, keys_size), AT(output, numbers), AT(output, rows), AT(output, digests),
             AT(output, key_ends), AT(output, good), AT(output, unverified), AT(output, unverified_room),
             AT(output, unverified_count), AT(output, unique_digests), AT(output, unique_nulls),
-            AT(output, answers), AT(output, cells), AT(output, unquoted),
+            AT(output, answers), AT(output, cells), AT(output, scratch),
         MAX_KEY_BYTES, WHOLE, 0,
     };
     return layout;

@@ -13,14 +13,16 @@
 #define MAX_RECORD_BYTES 65536
 #define MAX_ITEM_BYTES (400 * 1024)
 #define WHOLE UINT32_MAX
+#define MOMENT_BYTES 19 /* of `2024-02-29T12:00:00` */
+#define LIST_BYTES 64   /* of a list around its items, and a margin */
 
 /* The kinds of columns, and the flags of a column: `native/__init__.py` compares their names (`waybill_names`). */
 #define ALL_KINDS(X) \
     X(IGNORED) X(TEXT) X(DIGITS) X(WORDS) X(AUTOMATON) X(EMAIL) X(INTEGER) X(NUMBER) X(DATE) X(DATETIME) \
-    X(FOREIGN)
+    X(MOMENT) X(DURATION) X(LIST) X(FOREIGN)
 #define ALL_FLAGS(X) \
     X(REQUIRED) X(KEY) X(COMPARED) X(HAS_LEAST) X(HAS_MOST) X(OPEN_LEAST) X(OPEN_MOST) X(TRIM) X(COLLAPSE) X(NFC) X(UPPER) \
-    X(LOWER)
+    X(LOWER) X(SPELLED) X(SPACED) X(WITH_TEXT) X(WITH_DATE) X(WITH_TIME)
 #define AS_MEMBER(name) name,
 #define AS_BIT(name) name##_BIT,
 #define AS_FLAG(name) name = 1 << name##_BIT,
@@ -58,6 +60,11 @@ struct column {
     int64_t least, greatest;  /* bounds: `least` / 10^least_scale */
     int32_t least_scale, greatest_scale;
     struct span least_text, greatest_text; /* bounds of dates and times */
+    struct span pattern; /* of MOMENT: literal bytes, and letters of strptime with the highest bit set */
+    struct span group;   /* of SPELLED numbers: what stands between groups of digits; with SPACED, any space */
+    uint8_t point;       /* likewise, before the fraction */
+    const struct column *item; /* of LIST; its `opening` and `closing` enclose each item */
+    struct span separator;     /* between two items */
 };
 
 struct table {
@@ -99,6 +106,7 @@ struct output {
     uint32_t *text_ends; /* offset after each request and its comma */
     uint8_t *keys; /* key texts, one after the other */
     size_t keys_room, keys_size;
+    const uint64_t *numbers; /* of the rows of the records; NULL where they follow each other */
     uint64_t *rows;     /* row of each request */
     uint64_t *digests;  /* of the key of each request */
     uint32_t *key_ends; /* offset after the key of each request */
@@ -109,7 +117,7 @@ struct output {
     uint8_t *unique_nulls;    /* whether one of them is missing, likewise */
     struct answers *answers; /* of each column; they are used up */
     struct cell *cells; /* scratch, `width` of them */
-    uint8_t *unquoted;  /* scratch for cells without their quotes and for cleaned ones, twice as long as the data */
+    uint8_t *scratch; /* for the cells of one record: `waybill_scratch_bytes` */
 };
 
 /* What bytes of a cell there are; READY: what is stored for it is JSON text already. */

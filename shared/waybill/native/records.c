@@ -40,7 +40,7 @@ static const uint8_t *end_of_cell(const uint8_t *at, const uint8_t *end, const u
 /* Reads one record from `*from` on; its cells, at most `width`, to `cells`. Returns how many it has; `width + 1` for
  * more; -1 where a quote is not where RFC 4180 allows it. `*from` moves past the line break, `*end` to it. */
 static ptrdiff_t read_record(const struct table *table, const uint8_t *marks, const uint8_t **from, const uint8_t *data_end,
-                             struct cell *cells, uint8_t **unquoted, const uint8_t **end) {
+                             struct cell *cells, uint8_t **scratch, const uint8_t **end) {
     const uint8_t *at = *from;
     size_t width = table->width, count = 0;
     for (;;) {
@@ -54,18 +54,18 @@ static ptrdiff_t read_record(const struct table *table, const uint8_t *marks, co
                 at++;
                 if (at == data_end || *at != table->quote) break;
                 /* A doubled quote: what is before it is copied, and one of the two. */
-                if (copy == NULL) copy = *unquoted;
-                memcpy(*unquoted, start, (size_t)(at - start));
-                *unquoted += at - start;
+                if (copy == NULL) copy = *scratch;
+                memcpy(*scratch, start, (size_t)(at - start));
+                *scratch += at - start;
                 cell.marks |= marks[table->quote];
                 start = ++at;
             }
             size_t rest = (size_t)(at - 1 - start);
             if (copy != NULL) {
-                memcpy(*unquoted, start, rest);
-                *unquoted += rest;
+                memcpy(*scratch, start, rest);
+                *scratch += rest;
                 cell.text.at = copy;
-                cell.text.size = (size_t)(*unquoted - copy);
+                cell.text.size = (size_t)(*scratch - copy);
             } else {
                 cell.text.at = start;
                 cell.text.size = rest;

@@ -97,7 +97,17 @@ size_t waybill_constant_bytes(const struct table *table) {
         for (size_t word = 0; word < column->word_count; word++)
             if (column->words[word].text.size > longest) longest = column->words[word].text.size;
         sum += 1 + column->opening.size + column->closing.size + longest + 2 * column->longest_value;
+        if (column->kind == MOMENT) sum += 2 * MOMENT_BYTES;
+        if (column->kind == LIST) sum += LIST_BYTES + 10 * column->longest_value;
         if (column->kind == FOREIGN && column->flags & KEY) sum += 6 * MAX_KEY_BYTES;
     }
+    return sum;
+}
+
+/* The scratch that the cells of one record need, of `size` bytes of data: once without their quotes, once cleaned, and as
+ * they are stored. */
+size_t waybill_scratch_bytes(const struct table *table, size_t size) {
+    size_t sum = size + 13 * (size < MAX_RECORD_BYTES ? size : MAX_RECORD_BYTES);
+    for (size_t index = 0; index < table->width; index++) sum += LIST_BYTES + 14 * table->columns[index].longest_value;
     return sum;
 }

@@ -32,7 +32,7 @@ static ptrdiff_t check_cells(const struct table *table, struct output *output, u
             stand_in(cell, column->fallback);
             absent = 0;
         }
-        if (!absent && (!(column->flags & KEY) || is_visible(cell->read))) cell->stored = checked(column, cell);
+        if (!absent && (!(column->flags & KEY) || is_visible(cell->read))) cell->stored = checked(column, cell, &scratch);
         if (cell->stored.at == NULL && (!absent || column->flags & (REQUIRED | KEY))) {
             cell->stored.size = 1;
             unverified_cells++;
@@ -68,11 +68,11 @@ static void name_unverified(const struct table *table, const struct cell *cells,
 }
 
 /* Makes requests of the first `records` records of `data`, a whole number of records, the first of which is row
- * `first_row`.
+ * `first_row` (or as `output->numbers` says).
  *
  * Returns 0 on success; -1 where a quote is not where RFC 4180 allows it or the records end early, -2 where `output` has
  * no room: then the output has no meaning. There must be room for `records` rows, digests (also of each unique set), ends and
- * unverified records, for `width` cells, and for twice `size` scratch bytes. */
+ * unverified records, and for `width` cells. */
 int waybill_load_rows(const struct table *table, const uint8_t *data, size_t size, size_t records, uint64_t first_row,
                       struct output *output) {
     uint8_t marks[256];
@@ -83,23 +83,24 @@ int waybill_load_rows(const struct table *table, const uint8_t *data, size_t siz
     output->texts_size = output->keys_size = output->good = output->unverified_count = 0;
     for (size_t record = 0; record < records; record++) {
         if (at == data_end) return -1;
+        uint64_t row = output->numbers != NULL ? output->numbers[record] : first_row + record;
         const uint8_t *start = at, *end = at;
-        uint8_t *unquoted = output->unquoted, key[MAX_KEY_BYTES];
-        ptrdiff_t count = read_record(table, marks, &at, data_end, output->cells, &unquoted, &end);
+        uint8_t *scratch = output->scratch, key[MAX_KEY_BYTES];
+        ptrdiff_t count = read_record(table, marks, &at, data_end, output->cells, &scratch, &end);
         if (count < 0) return -1;
         size_t length = (size_t)(end - start), key_size = 0;
         uint32_t key_marks = 0;
         if (output->keys_room - output->keys_size < MAX_KEY_BYTES) return -2;
         ptrdiff_t unverified_cells = -1;
         size_t most_bytes = constant + 12 * length, foreign_bytes = 0;
-        if (is_even(table, output->cells, count, length)) unverified_cells = check_cells(table, output, unquoted, &foreign_bytes);
+        if (is_even(table, output->cells, count, length)) unverified_cells = check_cells(table, output, scratch, &foreign_bytes);
         most_bytes += foreign_bytes;
         int has_key = unverified_cells >= 0;
         for (size_t part = 0; has_key && part < table->key_count; part++)
             has_key = output->cells[table->keys[part]].stored.at != NULL;
         if (has_key)
             key_size = table->key_count ? make_key(output->cells, table->keys, table->key_count, key, &key_marks)
-                                        : make_row_key(table->key_prefix, first_row + record, key);
+                                        : make_row_key(table->key_prefix, row, key);
         int is_good = unverified_cells == 0 && key_size > 0 && are_digested(table, output->cells, output);
         if (is_good && output->texts == NULL) is_good = most_bytes <= MAX_ITEM_BYTES;
         struct span whole = {key, key_size};
@@ -124,7 +125,7 @@ int waybill_load_rows(const struct table *table, const uint8_t *data, size_t siz
         }
         memcpy(output->keys + output->keys_size, key, key_size);
         output->keys_size += key_size;
-        output->rows[output->good] = first_row + record;
+        output->rows[output->good] = row;
         output->digests[output->good] = digest;
         output->key_ends[output->good++] = (uint32_t)output->keys_size;
     }

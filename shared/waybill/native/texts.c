@@ -60,3 +60,7 @@ static uint8_t *escaped(uint8_t *out, struct span text) {
     }
     return out;
 }
+
+static int is_digit(uint8_t byte) { return byte >= '0' && byte <= '9'; }
+
+static int is_letter(uint8_t byte) { return (byte | 32) >= 'a' && (byte | 32) <= 'z'; }

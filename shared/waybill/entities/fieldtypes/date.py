@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 
 from .attributes import Attribute
 from .export_columns import ExportLane, TypedColumns
-from .native_kind import NativeKind, bounded
-from .temporal import Moment, TemporalType, moment_bound
+from .native_kind import NativeKind, bounded, moment, moment_bound
+from .temporal import Moment, TemporalType
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _REMEMBERED_DATES = 5_000
@@ -40,7 +40,9 @@ class DateType(TemporalType):
         return datetime(2024, 11, 28)
 
     def native(self, limits: Mapping[str, Any]) -> NativeKind | None:
-        return bounded("date", limits, moment_bound) if self.format == "default" else None
+        if self.format == "default":
+            return bounded("date", limits, moment_bound)
+        return moment(self.format, "Yy", "YymdHMS", limits, "with_date")
 
     def cell_of_moment(self, value: datetime | time | timedelta) -> str:
         text = super().cell_of_moment(value)

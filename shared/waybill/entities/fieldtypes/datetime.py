@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..columns import SHAPE, Lane, frame, frames_unlike, keeps, with_stand_ins
 from .attributes import Attribute
-from .native_kind import NativeKind, bounded
-from .temporal import OFFSET, Moment, TemporalType, iso_time, moment_bound, read_datetime
+from .native_kind import NativeKind, bounded, moment, moment_bound
+from .temporal import OFFSET, Moment, TemporalType, iso_time, read_datetime
 from .typed_cells import datetime_text
 
 if TYPE_CHECKING:
@@ -48,7 +48,9 @@ class DatetimeType(TemporalType):
         return PatternDatetimeLane(field) if PatternDatetimeLane.fits(field) else super().lane(field)
 
     def native(self, limits: Mapping[str, Any]) -> NativeKind | None:
-        return bounded("datetime", limits, moment_bound) if self.format == "default" else None
+        if self.format == "default":
+            return bounded("datetime", limits, moment_bound)
+        return moment(self.format, "Yy", "YymdHMS", limits, "with_date", "with_time")
 
     def cell_of_moment(self, value: datetime | time | timedelta) -> str:
         if isinstance(value, datetime):

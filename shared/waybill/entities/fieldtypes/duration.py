@@ -6,7 +6,7 @@ https://www.w3.org/TR/xmlschema-2/#duration
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from decimal import Decimal, localcontext
@@ -14,6 +14,7 @@ from fractions import Fraction
 from typing import Any, ClassVar
 
 from .base import ORDERED, FieldType
+from .native_kind import NativeKind
 from .typed_cells import seconds_and_fraction
 
 _GRAMMAR = re.compile(
@@ -90,6 +91,9 @@ class DurationType(FieldType):
                 context.prec = 200
                 text += f"T{Decimal(seconds.numerator) / Decimal(seconds.denominator):f}S"
         return sign + text
+
+    def native(self, limits: Mapping[str, Any]) -> NativeKind | None:
+        return None if limits else NativeKind("duration")
 
     def cell_of_moment(self, value: datetime | time | timedelta) -> str:
         if not isinstance(value, timedelta):

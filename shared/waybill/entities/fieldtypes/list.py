@@ -11,6 +11,7 @@ from .boolean import BooleanType
 from .date import DateType
 from .datetime import DatetimeType
 from .integer import IntegerType
+from .native_kind import NativeKind
 from .number import NumberType
 from .string import StringType
 from .time import TimeType
@@ -76,6 +77,13 @@ class ListType(FieldType):
 
     def to_cell(self, attribute: Attribute) -> str:
         return self.delimiter.join(map(self.item.to_cell, attribute["L"]))
+
+    def native(self, limits: Mapping[str, Any]) -> NativeKind | None:
+        item = self.item.native({})
+        if item is None:
+            return None
+        fewest, most = limits.get("minLength", 0), limits.get("maxLength")
+        return NativeKind("list", fewest, most, item=item, storage=self.item.storage, separator=self.delimiter)
 
     def cell_of_list(self, values: list[Any], to_json: Callable[[Any], str]) -> str:
         items = [self.item.cell_of_boolean(item, _FLAGS[item]) if isinstance(item, bool) else item for item in values]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -21,13 +22,15 @@ class Bound(NamedTuple):
 
 @dataclass(frozen=True)
 class NativeKind:
-    """`name` is one of `native.KINDS`.
+    """`name` is one of `native.KINDS`, `flags` are some of `native.FLAGS`.
 
     Attributes:
-        fewest, most: characters of a cell; None when there is no limit.
-        pattern: that the whole cell fits, for kind `automaton`.
+        fewest, most: characters of a cell, items of a list; None when there is no limit.
+        pattern: that the whole cell fits, for kind `automaton`; of strptime, for kind `moment`.
         cells: the candidates for kind `words`; the rule decides which are good.
         least, greatest: bounds of numbers, dates and times.
+        point, group: before the fraction, and between groups of digits, of numbers that are `spelled`.
+        item, storage, separator: of kind `list`: the kind of the items, their DynamoDB type, and what parts them.
     """
 
     name: str
@@ -37,6 +40,12 @@ class NativeKind:
     cells: Collection[str] = ()
     least: Bound | None = None
     greatest: Bound | None = None
+    flags: tuple[str, ...] = ()
+    point: str = "."
+    group: str = ""
+    item: NativeKind | None = None
+    storage: str = ""
+    separator: str = ""
 
 
 def bounded(name: str, limits: Mapping[str, Any], bound: Callable[[Any, bool], Bound | None]) -> NativeKind | None:
@@ -49,6 +58,33 @@ def bounded(name: str, limits: Mapping[str, Any], bound: Callable[[Any, bool], B
             return None
         sides[side] = found
     return NativeKind(name, least=sides.get("least"), greatest=sides.get("greatest"))
+
+
+_DIRECTIVE = re.compile("%(.)|(.)", re.DOTALL)
+_LITERALS = re.compile(r"[ -$&-/:-~]*")  # ASCII but for digits and %
+
+
+def moment(pattern: str, needed: str, allowed: str, limits: Mapping[str, Any], *parts: str) -> NativeKind | None:
+    """A pattern of strptime with one of the `needed` directives, and only `allowed` ones; None for any other."""
+    letters = re.findall("%(.)", pattern, re.DOTALL)
+    found = set(letters)
+    if len(found) < len(letters) or not found <= set(allowed) or len(found & set(needed)) != 1:
+        return None
+    if not _LITERALS.fullmatch(re.sub("%.", "", pattern, flags=re.DOTALL)):
+        return None
+    kind = bounded("moment", limits, moment_bound)
+    return kind and replace(kind, pattern=pattern, flags=parts)
+
+
+def moment_bytes(pattern: str) -> bytes:
+    """A pattern as the library reads it: literals, and directives with the highest bit set."""
+    return bytes(ord(letter) | 0x80 if letter else ord(literal) for letter, literal in _DIRECTIVE.findall(pattern))
+
+
+def moment_bound(limit: Any, is_open: bool) -> Bound | None:
+    """A bound of dates and times: without a fraction of a second."""
+    text, fraction = limit if isinstance(limit, tuple) else (limit, "")
+    return None if fraction else Bound(text=text, is_open=is_open)
 
 
 def number_bound(limit: Any, is_open: bool) -> Bound | None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
+from itertools import compress
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..columns import COMPARE, Lane, hold_at_both_ends, odd_frames, run_of, with_out_of_bounds, with_stand_ins
@@ -119,7 +121,13 @@ class NumberType(FieldType):
         return NumberLane(field) if self.plain else super().lane(field)
 
     def native(self, limits: Mapping[str, Any]) -> NativeKind | None:
-        return bounded(self.name, limits, number_bound) if self.plain else None
+        kind = bounded(self.name, limits, number_bound)
+        if kind is None or self.plain:
+            return kind
+        if len(self.decimal_char) != 1 or not self.decimal_char.isascii():
+            return None
+        ways = {"spelled": True, "spaced": self._group == _SPACES, "with_text": not self.bare_number}
+        return replace(kind, flags=tuple(compress(ways, ways.values())), point=self.decimal_char, group=self.group_char)
 
     def cell_of_number(self, text: str) -> str:
         return text.replace(".", self.decimal_char)

@@ -15,7 +15,6 @@ from typing import Any, ClassVar, NamedTuple
 from .attributes import Attribute, Unreadable
 from .base import ORDERED, FieldType
 from .export_columns import CachedTexts, ExportLane, TypedColumns
-from .native_kind import Bound
 
 OFFSET = r"Z|[+-](?:(?:0[0-9]|1[0-3]):[0-5][0-9]|14:00)"
 _DATETIME = re.compile(
@@ -222,9 +221,3 @@ def _any_value(part: dict[str, str | None]) -> datetime:
     if not offset:
         return value
     return value.replace(tzinfo=UTC if offset[0] not in "+-" else datetime.strptime(offset, "%z").tzinfo)
-
-
-def moment_bound(limit: Any, is_open: bool) -> Bound | None:
-    """A bound of dates and times, for the native library: without a fraction of a second."""
-    text, fraction = limit if isinstance(limit, tuple) else (limit, "")
-    return None if fraction else Bound(text=text, is_open=is_open)

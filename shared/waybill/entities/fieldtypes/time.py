@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, time, timedelta
 from typing import Any, ClassVar
 
-from .native_kind import NativeKind
+from .native_kind import NativeKind, moment
 from .temporal import Moment, TemporalType, iso_time, read_datetime
 
 _TIME = "(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
@@ -39,7 +39,11 @@ class TimeType(TemporalType):
         return datetime(1900, 1, 1, 13, 45, 59, tzinfo=UTC)
 
     def native(self, limits: Mapping[str, Any]) -> NativeKind | None:
-        return None if limits or self.format != "default" else NativeKind("automaton", pattern=_TIME)
+        if limits:
+            return None
+        if self.format == "default":
+            return NativeKind("automaton", pattern=_TIME)
+        return moment(self.format, "H", "HMS", limits, "with_time")
 
     def cell_of_moment(self, value: datetime | time | timedelta) -> str:
         text = super().cell_of_moment(value)
