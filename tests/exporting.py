@@ -116,10 +116,12 @@ def export(
     how = definition(format, **members)
     encoder = RowEncoder(of, how, keep=keep, changes=changes)
     output = io.BytesIO()
-    writer = FileWriter(how, encoder.labels, output, moment=START)
+    writer = FileWriter(how, encoder.columns, output, moment=START)
+    fragments = [encoder.encode(page(items)) for items in pages]
+    for encoded in fragments if writer.needs_survey else ():
+        writer.survey(encoded.data)
     writer.begin()
-    for items in pages:
-        encoded = encoder.encode(page(items))
+    for encoded in fragments:
         writer.write(encoded.data, encoded.rows)
     written = writer.end()
     return output.getvalue(), written

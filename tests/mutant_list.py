@@ -1547,6 +1547,34 @@ CANARIES = (
     ),
 )
 
+#: Files of Parquet.
+PARQUET = (
+    Mutant(
+        "parquet-numbers-unchecked",
+        "A number that its column of Parquet cannot hold is refused with its field and record.",
+        "shared/waybill/exports/formats/parquet.py",
+        "            if len(whole) > WHOLE_DIGITS or len(decimals) > DECIMALS:\n",
+        "            if len(whole) > WHOLE_DIGITS:\n",
+        ("tests/unit/test_parquet_export.py::test_what_a_column_cannot_hold_fails_with_field_and_record",),
+    ),
+    Mutant(
+        "parquet-zones-mixed",
+        "Times with and without an offset do not become one column of Parquet.",
+        "shared/waybill/exports/formats/parquet.py",
+        "if self._has_zone.setdefault(index, has_zone) != has_zone:",
+        "if self._has_zone.setdefault(index, has_zone) is None:",
+        ("tests/unit/test_parquet_export.py::test_times_have_a_zone_where_all_their_values_do",),
+    ),
+    Mutant(
+        "parquet-rows-of-the-last-group",
+        "Rows behind the last whole row group are in the file.",
+        "shared/waybill/exports/formats/parquet.py",
+        "        self._end_row_group()\n        self._writer.close()\n",
+        "        self._writer.close()\n",
+        ("tests/unit/test_parquet_export.py::test_each_type_has_its_column_and_its_value",),
+    ),
+)
+
 MUTANTS = (
     *QUEUE,
     *ONCE,
@@ -1560,4 +1588,5 @@ MUTANTS = (
     *AUDIT,
     *QUOTAS,
     *CANARIES,
+    *PARQUET,
 )

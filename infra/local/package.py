@@ -45,9 +45,12 @@ def package(template: Template, upload: Upload, workers: int) -> Template:
         properties = resource.get("Properties", {})
         match resource["Type"]:
             case "AWS::Serverless::Function":
+                properties.pop("Layers", None)
                 properties["CodeUri"] = _upload_zip(upload, ROOT / properties["CodeUri"])
+            case "AWS::Serverless::LayerVersion" if name != "SharedLayer":
+                del resources[name]  # it has only dependencies
             case "AWS::Serverless::LayerVersion":
-                # MiniStack: functions run in its own Python, where the layer's dependencies are installed.
+                # MiniStack: functions run in its own Python, where the layers' dependencies are installed.
                 code = ROOT / properties["ContentUri"] / "waybill"
                 properties["ContentUri"] = _upload_zip(upload, code, "python/waybill")
             case "AWS::Serverless::StateMachine":

@@ -54,7 +54,7 @@ def main() -> None:
     output = files.writer("", arguments.file.name)
     dynamodb = DynamoDB("us-east-1", arguments.endpoint_url)
     encoder = RowEncoder(entity, definition)
-    writer = FileWriter(definition, encoder.labels, output, moment=datetime.now(UTC))
+    writer = FileWriter(definition, encoder.columns, output, moment=datetime.now(UTC))
     writer.begin()
     request: dict[str, Any] = {"TableName": arguments.table, "ConsistentRead": True}
     while True:

@@ -33,6 +33,24 @@ import waybill
 for module in pkgutil.walk_packages(waybill.__path__, "waybill."):
     importlib.import_module(module.name)
 """
+WRITE_PARQUET = """
+import io, sys
+sys.path[:0] = sys.argv[1:]
+from types import SimpleNamespace
+from waybill.entities.schema import parse_schema
+from waybill.exports.formats import FORMATS
+from waybill.exports.formats.base import Column
+kinds = {"n": "number", "i": "integer", "d": "date", "t": "datetime", "s": "string", "b": "boolean"}
+schema = parse_schema({"fields": [{"name": name, "type": kind} for name, kind in kinds.items()]})
+columns = [Column(field.name, field) for field in schema.fields]
+output = io.BytesIO()
+file = FORMATS["parquet"].framing(output, SimpleNamespace(), columns)
+file.begin(b"")
+file.write(b'[["1.5",null],["7","8"],["2024-02-29",null],["2024-02-29T10:00:00Z",null],["x",""],[true,false]]\\n', 2)
+file.end()
+from pyarrow.parquet import ParquetFile
+assert ParquetFile(io.BytesIO(output.getvalue())).read().to_pylist()[0]["i"] == 7
+"""
 IMPORT_HANDLER = """
 import sys
 sys.path[:0] = sys.argv[1:]
@@ -56,13 +74,11 @@ def isolated(code: str, *path: Path) -> None:
     run(sys.executable, "-I", "-S", "-W", "ignore", "-c", code, *path, AWS_REGION="us-east-1")
 
 
-@pytest.fixture(scope="module")
-def layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The layer as `sam build` makes it, but for the Python that runs this test."""
-    folder = tmp_path_factory.mktemp("layer")
+def build_layer(name: str, folder: Path) -> Path:
+    """A layer as `sam build` makes it, but for the Python that runs this test."""
     run(
         "make",
-        "build-SharedLayer",
+        f"build-{name}",
         f"ARTIFACTS_DIR={folder}",
         f"PYTHON={sys.executable}",
         f"LAYER_PYTHON={sys.version_info.major}.{sys.version_info.minor}",
@@ -73,8 +89,22 @@ def layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "python"
 
 
+@pytest.fixture(scope="module")
+def layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_layer("SharedLayer", tmp_path_factory.mktemp("layer"))
+
+
+@pytest.fixture(scope="module")
+def parquet_layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_layer("ParquetLayer", tmp_path_factory.mktemp("parquet"))
+
+
 def test_the_layer_holds_all_that_its_modules_import(layer: Path) -> None:
     isolated(IMPORT_EVERYTHING, layer)
+
+
+def test_what_is_left_of_pyarrow_writes_and_reads_parquet(layer: Path, parquet_layer: Path) -> None:
+    isolated(WRITE_PARQUET, layer, parquet_layer)
 
 
 def test_the_layer_has_the_native_library_and_can_load_it(layer: Path) -> None:
@@ -115,14 +145,26 @@ def test_sam_builds_what_lambda_can_load(built: Path) -> None:
     assert source_hash().encode() in library
     compiled = {path.name.partition(".")[0] for path in layer.rglob("*.cpython-313-x86_64-linux-gnu.so")}
     assert {"_pydantic_core", "_pycurl", "_xxhash"} <= compiled
-    assert sum(path.stat().st_size for path in layer.rglob("*") if path.is_file()) < LAMBDA_LIMIT_BYTES
+    parquet = built / "ParquetLayer" / "python"
+    names = {path.name for path in parquet.rglob("*.so*")}
+    assert {"lib.cpython-313-x86_64-linux-gnu.so", "_parquet.cpython-313-x86_64-linux-gnu.so"} <= names
+    assert not list(parquet.rglob("libarrow_flight*"))
+    functions = max(size_of(built / name) for name in ("ApiFunction", "ImportStepsFunction", "ExportStepsFunction"))
+    assert size_of(built / "SharedLayer") + size_of(built / "ParquetLayer") + functions < LAMBDA_LIMIT_BYTES
+
+
+def size_of(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def test_the_layer_and_every_function_are_compiled_whatever_python_this_machine_has(built: Path) -> None:
     """Starting without compiled files takes three times as long; Lambda cannot write them itself."""
     functions = [name for name, r in load_template()["Resources"].items() if r["Type"] == "AWS::Serverless::Function"]
     assert len(functions) >= 8
-    for folder in [built / "SharedLayer" / "python", *(built / name for name in functions)]:
+    for folder in [
+        *(built / name / "python" for name in ("SharedLayer", "ParquetLayer")),
+        *(built / name for name in functions),
+    ]:
         sources = list(folder.rglob("*.py"))
         assert sources, folder
         for source in sources:

@@ -183,6 +183,8 @@ WRONG_EXPORTS: list[tuple[dict[str, Any], str]] = [
     ({"recipients": ["ops"]}, "#/recipients/0"),
     ({"includeDeleted": True}, "#/includeDeleted"),
     ({"format": "jsonl", "dialect": {"delimiter": ";"}}, "#/dialect/delimiter"),
+    ({"format": "parquet", "dialect": {"header": False}}, "#/dialect/header"),
+    ({"format": "parquet", "compression": "gzip"}, "#/compression"),
     ({"type": "PERIODIC_FULL", "schedule": DAILY}, "#/destination"),
     ({"type": "PERIODIC_FULL", "schedule": DAILY, "destination": {"kind": "download"}}, "#/destination/kind"),
     ({"type": "PERIODIC_FULL", "schedule": DAILY, "destination": {"kind": ["s3"]}}, "#/destination/kind"),

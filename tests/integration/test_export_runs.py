@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from botocore.client import BaseClient as S3Api
 from botocore.exceptions import ClientError
+from pyarrow.parquet import read_table
 
 from tests import builders
 from tests.api_builders import load_function
@@ -392,6 +393,19 @@ def test_a_large_table_is_extracted_in_parts_and_goes_on_when_time_runs_out(
     assert (ended.counts.total, ended.counts.imported) == (150, 150)
     data = services.files.read(services.settings.transfer_bucket, "out/contacts_20260131.csv")
     assert sorted(row["contact_id"] for row in rows_in(data)) == [f"c{number:04d}" for number in range(150)]
+
+
+def test_parts_of_a_large_table_make_one_file_of_parquet(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_records(services, 40)
+    monkeypatch.setattr(extraction, "_is_large", lambda *_: True)
+    export = export_of(services, **PERIODIC, format="parquet", fileName="contacts_$yyyyMMdd.parquet")
+    job = run_now(services, activate(services, export, "alice", "a"), "alice", "a")
+    for part in extraction.extract(services, job.job_id, enough)["parts"]:
+        assert extraction.extract_part(services, job.job_id, part, enough) == "extracted"
+    extraction.assemble(services, job.job_id, enough)
+    assert end(services, job).counts.total == 40
+    data = services.files.read(services.settings.transfer_bucket, "out/contacts_20260131.parquet")
+    assert sorted(read_table(io.BytesIO(data))["contact_id"].to_pylist()) == [f"c{number:04d}" for number in range(40)]
 
 
 def test_a_format_whose_parts_cannot_be_joined_is_extracted_in_one_go(

@@ -152,7 +152,7 @@ def test_changes_mark_deleted_records_and_those_that_left_the_filter() -> None:
     assert rows(CONTACTS, [ANNA], changes=True) == "anna,7.5,2024-02-29,yes,false\r\n"
     lines = rows(CONTACTS, items, "jsonl", changes=True).splitlines()
     assert [json.loads(line)["_deleted"] for line in lines] == [False, True, False]
-    assert RowEncoder(CONTACTS, definition(), changes=True).labels[-1] == "_deleted"
+    assert RowEncoder(CONTACTS, definition(), changes=True).columns[-1].label == "_deleted"
 
 
 KEYS: list[tuple[dict[str, Any], str]] = [

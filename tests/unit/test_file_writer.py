@@ -24,6 +24,7 @@ from waybill.exports.compression import ZipStream
 from waybill.exports.definition import Definition
 from waybill.exports.encoder import RowEncoder
 from waybill.exports.file_writer import FileWriter
+from waybill.exports.formats.base import Column
 
 OF = entity(
     {"name": "id", "type": "string"},
@@ -117,7 +118,7 @@ def test_parts_of_fragments_follow_each_other() -> None:
         encoder = RowEncoder(OF, how)
         fragment = encoder.encode(page([ANNA, LONG])).data * 3
         output = io.BytesIO()
-        writer = FileWriter(how, encoder.labels, output, moment=START)
+        writer = FileWriter(how, encoder.columns, output, moment=START)
         writer.begin()
         for start in range(0, len(fragment), 100):
             writer.write(fragment[start : start + 100], 6 if not start else 0)
@@ -130,7 +131,7 @@ def test_parts_of_fragments_follow_each_other() -> None:
 
 def test_a_sheet_has_only_so_many_rows() -> None:
     def new(how: Definition) -> FileWriter:
-        writer = FileWriter(how, ["id"], io.BytesIO(), moment=START)
+        writer = FileWriter(how, [Column("id", None)], io.BytesIO(), moment=START)
         writer.begin()
         return writer
 
@@ -152,7 +153,7 @@ def test_memory_does_not_grow_with_the_file() -> None:
         how = definition(format, compression="none" if format == "xlsx" else "zip")
         encoder = RowEncoder(OF, how)
         tracemalloc.start()
-        writer = FileWriter(how, encoder.labels, Nowhere(), moment=START)
+        writer = FileWriter(how, encoder.columns, Nowhere(), moment=START)
         writer.begin()
         for _ in range(pages):
             encoded = encoder.encode(body)

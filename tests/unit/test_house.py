@@ -153,7 +153,7 @@ def test_only_the_aws_package_talks_to_aws() -> None:
 
 
 #: Folders whose modules are reached through the registry in their `__init__.py`, and what stands beside its lines.
-REGISTRIES = {"exports/destinations": ("base", "hosts"), "exports/formats": ("cells",)}
+REGISTRIES = {"exports/destinations": ("base", "hosts"), "exports/formats": ("base", "cells")}
 
 
 @pytest.mark.parametrize("folder", REGISTRIES)

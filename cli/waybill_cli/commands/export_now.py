@@ -23,7 +23,7 @@ def add_commands(commands: Commands) -> None:
         "--fields", type=names, metavar="A,B", help="the fields to export (default: all, in schema order)"
     )
     parser.add_argument("--filter", type=json_array, metavar="JSON", help='[{"field", "op", "value"}], or @FILE')
-    parser.add_argument("--format", choices=("csv", "xlsx", "jsonl"), help="default csv")
+    parser.add_argument("--format", choices=("csv", "xlsx", "jsonl", "parquet"), help="default csv")
     parser.add_argument("--compression", choices=("none", "gzip", "zip"), help="default none")
     parser.add_argument("--dialect", type=json_object, metavar="JSON", help="Table Dialect, or @FILE")
     text = "turn the formula guard off"

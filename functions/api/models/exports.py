@@ -157,13 +157,21 @@ class ExportRequest(Body):
 
     @field_validator("format", mode="wrap")
     @classmethod
-    def _is_format(cls, value: Any, _: Any) -> Any:
-        return checked(_rules().check_format, value)
+    def _is_format(cls, value: Any, _: Any, info: ValidationInfo) -> Any:
+        format, entity = checked(_rules().check_format, value), _entity(info)
+        if entity is not None and "fields" in info.data:
+            checked(_rules().check_columns, format, info.data["fields"], entity)
+        return format
 
     @field_validator("dialect", mode="wrap")
     @classmethod
     def _is_dialect(cls, value: Any, _: Any, info: ValidationInfo) -> Any:
         return checked(_rules().check_dialect, value, info.data.get("format", DEFAULT_FORMAT))
+
+    @field_validator("compression")
+    @classmethod
+    def _is_compression(cls, compression: Compression, info: ValidationInfo) -> Any:
+        return checked(_rules().check_compression, compression, info.data.get("format", DEFAULT_FORMAT))
 
     @field_validator("file_name", mode="wrap")
     @classmethod

@@ -27,14 +27,15 @@ import msgspec
 from waybill.entities.fields import Field
 from waybill.entities.fieldtypes import Attribute, FieldType
 from waybill.entities.fieldtypes.attributes import from_attribute, json_text
-from waybill.entities.fieldtypes.export_columns import Cells
+from waybill.entities.fieldtypes.export_columns import Cells, ExportLane
 from waybill.entities.model import Entity
 from waybill.entities.row_compiler import attribute_name
 from waybill.entities.schema import parse_schema
 from waybill.errors import JobFailed
 from waybill.exports.definition import DELETED, Definition
 from waybill.exports.formats import FORMATS
-from waybill.exports.formats.cells import CellFormat, CellTooLong
+from waybill.exports.formats.base import Column
+from waybill.exports.formats.cells import CellFormat, CellRefused
 
 _GONE = "_gone"
 _SORT_KEY = "_sk"
@@ -100,11 +101,16 @@ class RowEncoder:
     ) -> None:
         schema = parse_schema(entity.schema)
         names = definition.fields or tuple(field.name for field in schema.fields)
-        self.labels: tuple[str, ...] = (*names, DELETED) if changes else tuple(names)
-        self._format = FORMATS[definition.format].cells(definition, self.labels)
+        deleted = (Column(DELETED, None),) if changes else ()
+        self.columns: tuple[Column, ...] = (*(Column(name, schema.by_name[name]) for name in names), *deleted)
+        format = FORMATS[definition.format]
+        self._format = format.cells(definition, self.columns)
         self._own_table = entity.target is None
         self._columns = [
-            _Column(schema.by_name[name], self._own_table, self._format, definition.escape_formulas) for name in names
+            _Column(
+                schema.by_name[name], self._own_table, self._format, definition.escape_formulas, format.fit or _as_it_is
+            )
+            for name in names
         ]
         self._key = [schema.by_name[name] for name in schema.primary_key]
         self._keep, self._changes = keep, changes
@@ -125,7 +131,8 @@ class RowEncoder:
             body: the JSON of a Query's or Scan's answer.
 
         Raises:
-            JobFailed: `xlsx-limit`, a text is too long for a cell of a workbook.
+            JobFailed: `xlsx-limit`, a text is too long for a cell of a workbook; `parquet-limit`, a column of Parquet
+                cannot hold a value.
         """
         page = _Page(body)
         values, count, last_key, has_tombstones = self._reader.read(page)
@@ -185,12 +192,9 @@ class RowEncoder:
     def _cells(self, column: _Column, values: Sequence[Any], page: _Page) -> Cells:
         try:
             return column.cells(values, page)
-        except CellTooLong as error:
-            item = next(item for item in page.items if column.is_too_long(item))
-            message = (
-                f'The field "{column.field.name}" of the record {self._shown_key(item)} has {error.chars:,} '
-                f"characters; {error.limit}"
-            )
+        except CellRefused:
+            item, error = next((item, error) for item in page.items if (error := column.refusal(item)) is not None)
+            message = f'The field "{column.field.name}" of the record {self._shown_key(item)} {error.reason}'
             raise JobFailed(error.code, message) from None
 
     def _shown_key(self, item: Item) -> str:
@@ -287,12 +291,21 @@ def _decoded(raw: msgspec.Raw) -> Any:
 class _Column:
     """One field of the file."""
 
-    def __init__(self, field: Field, own_table: bool, form: CellFormat, escape_formulas: bool) -> None:
+    def __init__(
+        self,
+        field: Field,
+        own_table: bool,
+        form: CellFormat,
+        escape_formulas: bool,
+        fit: Callable[[Field], Callable[[Cells], Cells] | None],
+    ) -> None:
         self.field, self._form = field, form
         self.attribute = attribute_name(field, own_table)
         self._is_text, self._escape_formulas = field.kind.is_text, escape_formulas
         guarded = escape_formulas and self._is_text
-        self.letter, self._fast = field.kind.letter, field.kind.exported(form, guarded)
+        self.letter, lane, fitting = field.kind.letter, field.kind.exported(form, guarded), fit(field)
+        self._fast: ExportLane = lane if fitting is None else lambda values: fitting(lane(values))
+        self._fit = fitting or (lambda cells: cells)
         self._null = form.null(field, guarded=guarded)
 
     def own(self, attribute: Any) -> Any:
@@ -326,17 +339,17 @@ class _Column:
         ]
         return Cells("", cells, "")
 
-    def is_too_long(self, item: Item) -> bool:
-        """Whether the item's text is what a cell cannot hold."""
+    def refusal(self, item: Item) -> CellRefused | None:
+        """Why a cell cannot hold the item's value; None where it can."""
         try:
             value = self.value(item)
             if value is _OTHER:
                 self._foreign_cell(item[self.attribute])
             elif value is not None:
                 self._fast([value])
-        except CellTooLong:
-            return True
-        return False
+        except CellRefused as error:
+            return error
+        return None
 
     def _foreign_cell(self, attribute: Any) -> str:
         """The best cell for an attribute of another type than the field's."""
@@ -347,9 +360,13 @@ class _Column:
             try:
                 return self._fast([self.own(self.field.kind.attribute_of(text))]).whole()[0]
             except (ValueError, TypeError, KeyError, ArithmeticError) as error:
-                if isinstance(error, CellTooLong):
+                if isinstance(error, CellRefused):
                     raise
-        return self._form.texts([text], guarded=self._escape_formulas).whole()[0]
+        return self._fit(self._form.texts([text], guarded=self._escape_formulas)).whole()[0]
+
+
+def _as_it_is(field: Field) -> None:
+    """The cells of a format that can hold them all."""
 
 
 def _best_text(attribute: Any, kind: FieldType) -> str | None:

@@ -43,6 +43,10 @@ TIME_RESERVE_SECONDS = 60.0
 ASSEMBLY_SECONDS = 300.0
 """With less time left, the next invocation joins the parts of a small table."""
 _BLOCK_BYTES = 1024 * 1024
+_TOO_LARGE = (
+    "The file cannot be put together in the 15 minutes that a step has. Make several exports, by filters, or choose "
+    "fewer fields."
+)
 # Which hosts are allowed is checked when the run is defined, and again when it is delivered.
 _ANYWHERE = "0.0.0.0/0, ::/0"
 
@@ -178,24 +182,28 @@ def assemble(services: ExportServices, job_id: str, remaining_seconds: Callable[
     bucket, key = services.settings.files_bucket, f"{job_prefix(job_id)}export-{attempt}"
     content_type = CONTENT_TYPES.get(definition.compression, FORMATS[definition.format].content_type)
     output = services.files.writer(bucket, key, content_type)
-    labels = RowEncoder(entity, definition, changes=definition.has_changes).labels
-    writer = FileWriter(definition, labels, output, moment=job.submitted_at)
-    ledger = services.ledger.entries(job_id)
+    columns = RowEncoder(entity, definition, changes=definition.has_changes).columns
+    writer = FileWriter(definition, columns, output, moment=job.submitted_at)
+
+    def blocks() -> Iterator[tuple[bytes, int]]:
+        """The parts in their order, each block with the number of rows that are counted with it."""
+        ledger = services.ledger.entries(job_id)
+        for entry in (entry for part in sorted(ledger) for entry in ledger[part]):
+            rows = entry.imported
+            for block in _blocks(services, bucket, part_key(job_id, entry.chunk, entry.part, entry.attempt)):
+                yield block, rows
+                rows = 0  # counted with the part's first block
+                heartbeat.check()
+                if remaining_seconds() < TIME_RESERVE_SECONDS:
+                    raise JobFailed("too-large", _TOO_LARGE)
+
     try:
+        if writer.needs_survey:
+            for block, _ in blocks():
+                writer.survey(block)
         writer.begin()
-        for part in sorted(ledger):
-            for entry in ledger[part]:
-                rows = entry.imported
-                for block in _blocks(services, bucket, part_key(job_id, part, entry.part, entry.attempt)):
-                    writer.write(block, rows)
-                    rows = 0  # counted with the part's first block
-                    heartbeat.check()
-                    if remaining_seconds() < TIME_RESERVE_SECONDS:
-                        raise JobFailed(
-                            "too-large",
-                            "The file cannot be put together in the 15 minutes that a step has. Make several exports, "
-                            "by filters, or choose fewer fields.",
-                        )
+        for block, rows in blocks():
+            writer.write(block, rows)
         written = writer.end()
         heartbeat.send()
     except BaseException:

@@ -1,6 +1,6 @@
 """The file of an export, around its rows: framing of its format, compression, digest. Streaming, in constant memory.
 
-    writer = FileWriter(definition, encoder.labels, output, moment=now)
+    writer = FileWriter(definition, encoder.columns, output, moment=now)
     writer.begin()
     writer.write(encoded.data, encoded.rows)    # fragments in the order of the file, as many as there are
     written = writer.end()
@@ -19,6 +19,7 @@ from datetime import datetime
 from waybill.exports.compression import Output, compressor
 from waybill.exports.definition import Definition
 from waybill.exports.formats import FORMATS
+from waybill.exports.formats.base import Column
 
 
 @dataclass(frozen=True)
@@ -34,17 +35,30 @@ class FileWriter:
     """Writes one export's file to `output`, which it does not close.
 
     Args:
-        labels: the names of the columns (`RowEncoder.labels`).
+        columns: of the file (`RowEncoder.columns`).
         moment: when the export ran, in the time zone that its file name shows.
     """
 
-    def __init__(self, definition: Definition, labels: Sequence[str], output: Output, *, moment: datetime) -> None:
+    def __init__(self, definition: Definition, columns: Sequence[Column], output: Output, *, moment: datetime) -> None:
         format = FORMATS[definition.format]
         self._hashing = _Hashing(output)
         self._compressor = compressor(definition.compression, self._hashing, inner_name(definition, moment), moment)
-        self._framing = format.framing(self._compressor, definition)
-        self._header = format.cells(definition, labels).header().encode()
+        self._framing = format.framing(self._compressor, definition, columns)
+        self._header = format.cells(definition, columns).header().encode()
         self._rows = 0
+
+    @property
+    def needs_survey(self) -> bool:
+        """Whether `survey` must see all rows before `begin`."""
+        return self._framing.needs_survey
+
+    def survey(self, fragment: bytes) -> None:
+        """See rows, or any piece of the bytes of rows, before the file begins.
+
+        Raises:
+            JobFailed: `parquet-limit`, the rows do not fit into one file.
+        """
+        self._framing.survey(fragment)
 
     def begin(self) -> None:
         """Write what comes before the first row."""

@@ -47,6 +47,7 @@ def check_fit(
     check_type(definition.type, entity, problems)
     if definition.include_deleted:
         check_deletions(definition.type, definition.fields, entity, problems)
+    check_columns(definition.format, definition.fields, entity, problems)
     return problems
 
 
@@ -167,6 +168,24 @@ def check_format(value: object, problems: Problems) -> str:
         return value
     problems.append(("/format", f"must be one of {', '.join(FORMATS)}"))
     return DEFAULT_FORMAT
+
+
+def check_columns(format: str, fields: Collection[str] | None, entity: Entity, problems: Problems) -> None:
+    """Whether the names of the fields can be those of the format's columns.
+
+    Args:
+        fields: of the definition; None means all.
+    """
+    check = FORMATS[format].labels_problem
+    if check is not None and (problem := check(list(fields or entity.field_names))):
+        problems.append(("/format", problem))
+
+
+def check_compression(value: Compression, format: str, problems: Problems) -> Compression:
+    """The member `compression` of a definition."""
+    if FORMATS[format].compresses_itself and value is not Compression.NONE:
+        problems.append(("/compression", f"must be none: {format} compresses itself"))
+    return value
 
 
 def check_dialect(value: object, format: str, problems: Problems) -> dict[str, Any]:

@@ -16,6 +16,7 @@ const FORMATS = [
   ["csv", "CSV"],
   ["xlsx", "Excel (XLSX)"],
   ["jsonl", "JSON Lines"],
+  ["parquet", "Parquet"],
 ] as const;
 const COMPRESSIONS = [
   ["none", "None"],
@@ -41,14 +42,23 @@ export function FormatStep({ draft, change }: StepProps) {
             label="Format"
             value={format}
             options={FORMATS}
-            onChange={(value) => change({ format: value, dialect: {}, fileName: undefined })}
+            onChange={(value) =>
+              change({
+                format: value,
+                dialect: {},
+                fileName: undefined,
+                ...(value === "parquet" && { compression: "none" }),
+              })
+            }
           />
-          <SelectField
-            label="Compression"
-            value={draft.compression ?? "none"}
-            options={COMPRESSIONS}
-            onChange={(compression) => change({ compression, fileName: undefined })}
-          />
+          {format !== "parquet" && (
+            <SelectField
+              label="Compression"
+              value={draft.compression ?? "none"}
+              options={COMPRESSIONS}
+              onChange={(compression) => change({ compression, fileName: undefined })}
+            />
+          )}
           {format === "csv" && (
             <SelectField<string>
               label="Delimiter"
@@ -69,13 +79,15 @@ export function FormatStep({ draft, change }: StepProps) {
         >
           <Input value={pattern} onChange={({ detail }) => change({ fileName: detail.value })} />
         </FormField>
-        <Checkbox
-          checked={draft.escapeFormulas ?? true}
-          description="Puts ' before texts that a spreadsheet would run as a formula"
-          onChange={({ detail }) => change({ escapeFormulas: detail.checked })}
-        >
-          Formula guard
-        </Checkbox>
+        {format !== "parquet" && (
+          <Checkbox
+            checked={draft.escapeFormulas ?? true}
+            description="Puts ' before texts that a spreadsheet would run as a formula"
+            onChange={({ detail }) => change({ escapeFormulas: detail.checked })}
+          >
+            Formula guard
+          </Checkbox>
+        )}
         {isIncremental(draft.type) && (
           <Checkbox
             checked={draft.includeDeleted ?? false}

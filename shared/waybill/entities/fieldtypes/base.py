@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, time, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from ..columns import CacheLane, Lane
 from . import typed_cells
@@ -16,6 +16,7 @@ from .native_kind import NativeKind
 if TYPE_CHECKING:
     from ..cells import CheckedField
 
+ColumnKind = Literal["text", "integer", "number", "boolean", "date", "datetime", "year"]
 ORDERED = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})
 SIZED = frozenset({"minLength", "maxLength"})
 
@@ -55,16 +56,17 @@ class FieldType:
     | value ↔ DynamoDB attribute | `storage`, `letter`, `stored`, `attribute_of`, `value_of_identity`, `to_json` |
     | import, quickly | `lane` (a block of cells at once), `native` (the C library) |
     | import of typed values (workbooks, JSON Lines) | `cell_of_…` |
-    | export | `to_cell`, `exported` |
+    | export | `to_cell`, `exported`, `column` |
     | filters of exports | `is_text`, `is_ordered`, `has_elements`, `filter_…` |
 
     `storage` is the DynamoDB type letter of a scalar (`S`, `N`, `BOOL`); `""` when `stored` gives a whole attribute
     value as JSON text. `constraints` are those the standard allows beside `required`, `unique` and `enum`. `noun` says
     what a cell should have been: a bad one is "not {noun}". `units` are what its length counts. `formats` are the
-    formats it takes; empty when its constructor checks the format itself.
+    formats it takes; empty when its constructor checks the format itself. `column` is what a column of Parquet holds.
     """
 
     name: ClassVar[str]
+    column: ClassVar[ColumnKind] = "text"
     formats: ClassVar[Collection[str]] = ("default",)
     properties: ClassVar[Mapping[str, Property]] = {}
     storage: ClassVar[str] = "S"

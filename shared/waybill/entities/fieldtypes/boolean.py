@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from .attributes import Attribute
-from .base import FieldType, Property, texts_problem
+from .base import ColumnKind, FieldType, Property, texts_problem
 from .export_columns import ExportLane, TypedColumns
 from .native_kind import NativeKind
 
@@ -19,6 +19,7 @@ class BooleanType(FieldType):
     """An export writes the first of `true_values` or `false_values`."""
 
     name: ClassVar[str] = "boolean"
+    column: ClassVar[ColumnKind] = "boolean"
     properties: ClassVar[Mapping[str, Property]] = {
         "trueValues": Property("true_values", texts_problem),
         "falseValues": Property("false_values", texts_problem),

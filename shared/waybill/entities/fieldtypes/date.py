@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any, ClassVar
 
 from .attributes import Attribute
+from .base import ColumnKind
 from .export_columns import ExportLane, TypedColumns
 from .native_kind import NativeKind, bounded, moment, moment_bound
 from .temporal import Moment, TemporalType
@@ -21,6 +22,7 @@ class DateType(TemporalType):
     """`yyyy-mm-dd`, years 0001 to 9999."""
 
     name: ClassVar[str] = "date"
+    column: ClassVar[ColumnKind] = "date"
     noun = "a date"
     iso: ClassVar[str] = "YYYY-MM-DD"
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..columns import SHAPE, Lane, frame, frames_unlike, keeps, with_stand_ins
 from .attributes import Attribute
+from .base import ColumnKind
+from .export_columns import ExportLane, TypedColumns
 from .native_kind import NativeKind, bounded, moment, moment_bound
 from .temporal import OFFSET, Moment, TemporalType, iso_time, read_datetime
 from .typed_cells import datetime_text
@@ -25,8 +27,13 @@ class DatetimeType(TemporalType):
     instant of the next day."""
 
     name: ClassVar[str] = "datetime"
+    column: ClassVar[ColumnKind] = "datetime"
     noun = "a date and time"
     iso: ClassVar[str] = "YYYY-MM-DDThh:mm:ss"
+
+    def exported(self, form: TypedColumns, guarded: bool) -> ExportLane:
+        texts = None if self.is_iso else self._cached_texts()
+        return lambda values: form.moments(values, texts)
 
     def _read_iso(self, text: str) -> Moment:
         if self.format == "default" and _MIDNIGHT.fullmatch(text, 10):

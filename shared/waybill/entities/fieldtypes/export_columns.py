@@ -42,6 +42,9 @@ class TypedColumns(Protocol):
     def dates(self, values: Sequence[str], to_cell: Mapping[str, str] | None) -> Cells:
         """Dates in ISO 8601; `to_cell` has the text that their type writes, where that is another."""
 
+    def moments(self, values: Sequence[str], to_cell: Mapping[str, str] | None) -> Cells:
+        """Dates with times in ISO 8601; `to_cell` as of `dates`."""
+
     def nested(self, attributes: Sequence[Attribute], to_cell: Callable[[Attribute], str]) -> Cells:
         """Maps and lists, as DynamoDB attributes; `to_cell` returns the text that their type writes."""
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..columns import CacheLane, Lane, hold_at_both_ends, positions_where, with_out_of_bounds
 from .attributes import NUMBER_DIGITS, Attribute, number_text
-from .base import Property
+from .base import ColumnKind, Property
 from .export_columns import ExportLane, TypedColumns, canonical_numbers
 from .number import BARE_NUMBER, GROUP_CHAR, NumberType
 
@@ -26,6 +26,7 @@ class IntegerType(NumberType):
     """Whole numbers; `12.0` is not one."""
 
     name: ClassVar[str] = "integer"
+    column: ClassVar[ColumnKind] = "integer"
     properties: ClassVar[Mapping[str, Property]] = {"groupChar": GROUP_CHAR, "bareNumber": BARE_NUMBER}
     has_categories: ClassVar[bool] = True
     noun = "an integer"

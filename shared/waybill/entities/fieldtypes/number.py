@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..columns import COMPARE, Lane, hold_at_both_ends, odd_frames, run_of, with_out_of_bounds, with_stand_ins
 from .attributes import NUMBER_TEXT_CHARS, Attribute, Unreadable, number_json, number_text
-from .base import ORDERED, FieldType, Property, flag_problem, text_problem
+from .base import ORDERED, ColumnKind, FieldType, Property, flag_problem, text_problem
 from .export_columns import ExportLane, TypedColumns, canonical_numbers
 from .native_kind import NativeKind, bounded, number_bound
 
@@ -39,6 +39,7 @@ class NumberType(FieldType):
     """
 
     name: ClassVar[str] = "number"
+    column: ClassVar[ColumnKind] = "number"
     properties: ClassVar[Mapping[str, Property]] = {
         "decimalChar": Property("decimal_char", text_problem),
         "groupChar": GROUP_CHAR,

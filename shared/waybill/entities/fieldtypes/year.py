@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from .attributes import Attribute
-from .base import ORDERED, FieldType
+from .base import ORDERED, ColumnKind, FieldType
 from .export_columns import CachedTexts, ExportLane, TypedColumns
 from .integer import whole_number_text
 from .native_kind import Bound, NativeKind
@@ -18,6 +18,7 @@ class YearType(FieldType):
     """Four digits, `0000` to `9999` (XML Schema gYear without a time zone); stored as a number."""
 
     name: ClassVar[str] = "year"
+    column: ClassVar[ColumnKind] = "year"
     storage: ClassVar[str] = "N"
     constraints: ClassVar[frozenset[str]] = ORDERED
     noun = "a year (YYYY)"

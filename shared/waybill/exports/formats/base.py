@@ -4,17 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from waybill.exports.compression import Output
 
 if TYPE_CHECKING:
+    from waybill.entities.fields import Field
+    from waybill.entities.fieldtypes.export_columns import Cells
     from waybill.exports.definition import Definition
     from waybill.exports.formats.cells import CellFormat
 
 
+class Column(NamedTuple):
+    """A column of a file. `field` is None for the mark of deleted records."""
+
+    label: str
+    field: Field | None
+
+
 class Framing(Protocol):
     """The file around rows. It writes to an output that it does not close."""
+
+    needs_survey: bool = False
+    """Whether `survey` must see all rows before `begin`."""
+
+    def survey(self, data: bytes) -> None:
+        """Note what must be known of the rows before the file begins.
+
+        Raises:
+            JobFailed: the rows do not fit into one file.
+        """
 
     def begin(self, header: bytes) -> None:
         """Write what comes before the first row, `header` last."""
@@ -30,10 +49,10 @@ class Framing(Protocol):
         """Write what comes after the last row."""
 
 
-class NoFraming:
+class NoFraming(Framing):
     """Rows are all that the file has, after its header."""
 
-    def __init__(self, output: Output, definition: Definition) -> None:
+    def __init__(self, output: Output, definition: Definition, columns: Sequence[Column]) -> None:
         self._output = output
 
     def begin(self, header: bytes) -> None:
@@ -53,17 +72,23 @@ class Format:
 
     Attributes:
         extension: of file names, without a dot.
-        cells: makes what writes the cells of a file, for its definition and the names of its columns.
+        cells: makes what writes the cells of a file, for its definition and its columns.
         framing: makes what writes the file around the rows.
         dialect_members: members of a Table Dialect that the format follows; None for all that a writer can follow.
         parts_can_be_joined: whether the rows of parts, written side by side, follow each other in a file as they are.
             Otherwise one invocation extracts the whole table.
+        fit: field → what checks its cells, or makes them what its column holds. It raises `cells.CellRefused`.
+        labels_problem: what is wrong with the names of columns; None when they are fine.
+        compresses_itself: whether no compression can be asked for.
     """
 
     name: str
     extension: str
     content_type: str
-    cells: Callable[[Definition, Sequence[str]], CellFormat]
-    framing: Callable[[Output, Definition], Framing] = NoFraming
+    cells: Callable[[Definition, Sequence[Column]], CellFormat]
+    framing: Callable[[Output, Definition, Sequence[Column]], Framing] = NoFraming
     dialect_members: frozenset[str] | None = None
     parts_can_be_joined: bool = True
+    fit: Callable[[Field], Callable[[Cells], Cells] | None] | None = None
+    labels_problem: Callable[[Sequence[str]], str | None] | None = None
+    compresses_itself: bool = False

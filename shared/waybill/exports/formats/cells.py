@@ -16,18 +16,17 @@ CONTROLS = "".join(map(chr, range(32)))
 NUMBER = re.compile(CANONICAL_NUMBER)
 
 
-class CellTooLong(ValueError):
-    """A text is longer than a cell of the format may be.
+class CellRefused(ValueError):
+    """A value is not what a cell of the format can hold.
 
     Attributes:
-        chars: its length.
-        limit: what a cell holds, and what to do: the end of a sentence for a person.
+        reason: the end of a sentence that begins with the field and the record: what it is, and what to do.
         code: the job's error code.
     """
 
-    def __init__(self, chars: int, limit: str, code: str) -> None:
-        super().__init__(f"a text of {chars} characters")
-        self.chars, self.limit, self.code = chars, limit, code
+    def __init__(self, reason: str, code: str) -> None:
+        super().__init__(reason)
+        self.reason, self.code = reason, code
 
 
 class CellFormat(TypedColumns, Protocol):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from waybill.entities.fields import Field
 from waybill.entities.fieldtypes import Attribute
 from waybill.entities.fieldtypes.export_columns import Cells
-from waybill.exports.formats.base import Format
+from waybill.exports.formats.base import Column, Format
 from waybill.exports.formats.cells import Care, framed, nested_text, null_text
 from waybill.tabular.detect_dialect import DELIMITERS, RARE_DELIMITERS
 from waybill.tabular.formulas import GUARD_FIRST, guard
@@ -24,12 +24,12 @@ class CsvCells:
     and where it holds what may be taken for the delimiter.
     """
 
-    def __init__(self, definition: Definition, labels: Sequence[str]) -> None:
+    def __init__(self, definition: Definition, columns: Sequence[Column]) -> None:
         self._delimiter, self._quote = definition.delimiter, definition.quote_char
         self._line_end = definition.line_terminator
-        self._labels = labels
+        self._labels = [column.label for column in columns]
         self._has_header = definition.header
-        self._is_single = len(labels) == 1
+        self._is_single = len(columns) == 1
         anywhere = f"{self._delimiter}{self._quote}\r\n"
         if self._is_single:
             anywhere += "".join(DELIMITERS + RARE_DELIMITERS)
@@ -60,6 +60,9 @@ class CsvCells:
 
     def dates(self, values: Sequence[str], to_cell: Mapping[str, str] | None) -> Cells:
         return self.texts(values if to_cell is None else [to_cell[value] for value in values], guarded=False)
+
+    def moments(self, values: Sequence[str], to_cell: Mapping[str, str] | None) -> Cells:
+        return self.dates(values, to_cell)
 
     def nested(self, attributes: Sequence[Mapping[str, Any]], to_cell: Callable[[Attribute], str]) -> Cells:
         return Cells("", [self._cell(nested_text(attribute, to_cell)) for attribute in attributes], "")

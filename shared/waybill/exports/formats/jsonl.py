@@ -10,7 +10,7 @@ from waybill.entities.fields import Field
 from waybill.entities.fieldtypes import Attribute
 from waybill.entities.fieldtypes.attributes import are_canonical, from_attribute, json_text
 from waybill.entities.fieldtypes.export_columns import Cells
-from waybill.exports.formats.base import Format
+from waybill.exports.formats.base import Column, Format
 from waybill.exports.formats.cells import (
     CONTROLS,
     NUMBER,
@@ -30,8 +30,8 @@ _FLAGS = {True: "true", False: "false"}
 class JsonCells:
     """JSON Lines: an object a line, its members typed, in the order of the columns."""
 
-    def __init__(self, definition: Definition, labels: Sequence[str]) -> None:
-        self._names = [f"{',' if number else '{'}{quote_json(label)}:" for number, label in enumerate(labels)]
+    def __init__(self, definition: Definition, columns: Sequence[Column]) -> None:
+        self._names = [f"{',' if number else '{'}{quote_json(column.label)}:" for number, column in enumerate(columns)]
         self._care = Care(CONTROLS + '"\\')
         self._care_guarded = Care(CONTROLS + '"\\', GUARD_FIRST)
 
@@ -54,6 +54,9 @@ class JsonCells:
 
     def dates(self, values: Sequence[str], to_cell: Mapping[str, str] | None) -> Cells:
         return self.texts(values if to_cell is None else [to_cell[value] for value in values], guarded=False)
+
+    def moments(self, values: Sequence[str], to_cell: Mapping[str, str] | None) -> Cells:
+        return self.dates(values, to_cell)
 
     def nested(self, attributes: Sequence[Mapping[str, Any]], to_cell: Callable[[Attribute], str]) -> Cells:
         return Cells("", [nested_text(attribute, _json_value) for attribute in attributes], "")

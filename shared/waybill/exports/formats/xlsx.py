@@ -14,12 +14,12 @@ from waybill.entities.fieldtypes.attributes import are_canonical
 from waybill.entities.fieldtypes.export_columns import Cells
 from waybill.errors import JobFailed
 from waybill.exports.compression import Output, ZipStream
-from waybill.exports.formats.base import Format
+from waybill.exports.formats.base import Column, Format, Framing
 from waybill.exports.formats.cells import (
     CONTROLS,
     NUMBER,
     Care,
-    CellTooLong,
+    CellRefused,
     framed,
     join_columns,
     nested_text,
@@ -65,8 +65,8 @@ class SheetCells:
     keeps their digits, and dates are dates where they have a serial number.
     """
 
-    def __init__(self, definition: Definition, labels: Sequence[str]) -> None:
-        self._labels = labels
+    def __init__(self, definition: Definition, columns: Sequence[Column]) -> None:
+        self._labels = [column.label for column in columns]
         self._has_header = definition.header
         anywhere = CONTROLS + "&<>\ufffe\uffff"
         self._care = Care(anywhere, " ", " ")
@@ -104,6 +104,9 @@ class SheetCells:
             return Cells(_DATE_OPENING, [self._dates[value] for value in values], "</v></c>")
         except ValueError:
             return Cells("", [self._date(value, to_cell) for value in values], "")
+
+    def moments(self, values: Sequence[str], to_cell: Mapping[str, str] | None) -> Cells:
+        return self.texts(values if to_cell is None else [to_cell[value] for value in values], guarded=False)
 
     def nested(self, attributes: Sequence[Mapping[str, Any]], to_cell: Callable[[Attribute], str]) -> Cells:
         return Cells("", [self._cell(nested_text(attribute, to_cell)) for attribute in attributes], "")
@@ -163,7 +166,8 @@ def _check_length(text: str) -> None:
     if len(text) * 2 > MAX_CELL_CHARS:
         chars = len(text.encode("utf-16-le")) // 2
         if chars > MAX_CELL_CHARS:
-            raise CellTooLong(chars, f"a cell of a workbook holds {MAX_CELL_CHARS:,}. Export as csv or jsonl.", _LIMIT)
+            limit = f"a cell of a workbook holds {MAX_CELL_CHARS:,}. Export as csv or jsonl."
+            raise CellRefused(f"has {chars:,} characters; {limit}", _LIMIT)
 
 
 _STYLES = (
@@ -200,13 +204,13 @@ def _parts(sheet_name: str) -> dict[str, str]:
     }
 
 
-class Workbook:
+class Workbook(Framing):
     """The file around a sheet's rows (see `Framing`)."""
 
     # A zip file needs a time. A fixed one makes two exports of the same rows the same bytes.
     _NO_TIME = datetime(1980, 1, 1, tzinfo=UTC)
 
-    def __init__(self, output: Output, definition: Definition) -> None:
+    def __init__(self, output: Output, definition: Definition, columns: Sequence[Column]) -> None:
         self._archive = ZipStream(output, self._NO_TIME)
         self._sheet_name = definition.entity[:SHEET_NAME_CHARS]
         self._rows_left = MAX_ROWS - definition.header
