@@ -20,12 +20,14 @@ from waybill.bootstrap import Services
 from waybill.clock import SYSTEM_CLOCK, HasTime
 from waybill.entities.model import Entity
 from waybill.exports.compression import Compression
-from waybill.exports.definition import PERIODIC, Definition, Export, ExportStatus
+from waybill.exports.definition import PERIODIC, Definition, Export, ExportStatus, Owner
 from waybill.exports.rules import default_file_name
 from waybill.ids import new_uuid
 from waybill.jobs.caller_groups import CallerGroups
 from waybill.schedule import check_schedule
 from waybill.settings import Settings
+from waybill.sources.definition import Definition as SourceDefinition
+from waybill.sources.definition import Source, SourceStatus
 
 ROOT = Path(__file__).parent.parent
 START = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
@@ -41,6 +43,9 @@ CONTACTS_SCHEMA = {
     "primaryKey": ["contact_id"],
     "missingValues": ["", "NA"],
 }
+
+
+ALICE = Owner("a", "alice")
 
 
 class Clock:
@@ -116,6 +121,7 @@ def settings(endpoint_url: str | None, **changes: Any) -> Settings:
         transfer_bucket="transfer-bucket",
         import_state_machine="arn:aws:states:us-east-1:123456789012:stateMachine:waybill-import",
         export_state_machine="arn:aws:states:us-east-1:123456789012:stateMachine:waybill-export",
+        source_state_machine="arn:aws:states:us-east-1:123456789012:stateMachine:waybill-source",
         test_destination_function="waybill-test-destination",
         oidc_issuer="https://cognito-idp.us-east-1.amazonaws.com/us-east-1_test",
         oidc_audience="test-client",
@@ -175,7 +181,7 @@ def create_resources(endpoint_url: str, wanted: Settings) -> None:
         s3.create_bucket(Bucket=bucket)
     states = _client("stepfunctions", endpoint_url, wanted.aws_region)
     definition = json.dumps({"StartAt": "End", "States": {"End": {"Type": "Succeed"}}})
-    for arn in (wanted.import_state_machine, wanted.export_state_machine):
+    for arn in (wanted.import_state_machine, wanted.export_state_machine, wanted.source_state_machine):
         states.create_state_machine(
             name=arn.rpartition(":")[2], definition=definition, roleArn="arn:aws:iam::123456789012:role/states"
         )
@@ -262,3 +268,36 @@ def scheduled_export(services: Services, uid: str = "uid-contacts", **members: A
     export = Export(new_uuid(), definition, uid, ExportStatus.DRAFT, now, "alice", "a", "series")
     services.exports.add(export)
     return services.exports.schedule(export.export_id, now)
+
+
+def source_definition(**members: Any) -> SourceDefinition:
+    """A source of contacts with the API's defaults, that runs each hour; `members` are those of its JSON."""
+    defaults: dict[str, Any] = {
+        "name": "Partner contacts",
+        "entity": "contacts",
+        "location": {"kind": "s3", "prefix": "out"},
+        "pattern": "*.csv",
+        "schedule": {"every": "PT1H", "timezone": "UTC"},
+        "after": "leave",
+        "moveTo": None,
+        "order": "name",
+        "options": {},
+        "recipients": [],
+    }
+    given = defaults | members
+    given["schedule"] = check_schedule(given["schedule"], True, [])
+    return SourceDefinition.from_document(given)
+
+
+def scheduled_source(services: Services, owner: Owner = ALICE, **members: Any) -> Source:
+    """A source of contacts, stored and activated."""
+    source = draft_source(services, **members)
+    return services.sources.schedule(source.source_id, services.clock.now(), owner)
+
+
+def draft_source(services: Services, **members: Any) -> Source:
+    now = services.clock.now()
+    entity_uid = services.entities.get(members.get("entity", "contacts")).uid
+    definition = source_definition(**members)
+    source = Source(new_uuid(), definition, entity_uid, SourceStatus.DRAFT, now, "alice", "a")
+    return services.sources.add(source)

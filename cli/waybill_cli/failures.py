@@ -110,7 +110,7 @@ def _next_steps(status: int, problem: Mapping[str, Any], retry_after_seconds: fl
         case 403:
             return ["ask an administrator for permission; `waybill me` shows your user name and groups"]
         case 404:
-            return ["list what exists with `waybill jobs`, `waybill entities` or `waybill exports`"]
+            return ["list what exists with `waybill jobs`, `waybill entities`, `waybill exports` or `waybill sources`"]
         case 409 if actions := problem.get("allowedActions"):
             return [f"allowed now: {', '.join(_COMMANDS.get(str(action), str(action)) for action in actions)}"]
         case 410:

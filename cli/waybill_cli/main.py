@@ -14,13 +14,13 @@ from collections.abc import Callable, Sequence
 
 from waybill_cli.client import Api
 from waybill_cli.commandline import Commands, common_options
-from waybill_cli.commands import account, audit, entities, export_now, exports, files, imports, jobs
+from waybill_cli.commands import account, audit, entities, export_now, exports, files, imports, jobs, sources
 from waybill_cli.context import Context
 from waybill_cli.failures import Failure, Interrupted
 from waybill_cli.output import Output
 from waybill_cli.profile import find_connection
 
-GROUPS = (account, entities, imports, jobs, files, export_now, exports, audit)
+GROUPS = (account, entities, imports, jobs, files, export_now, exports, sources, audit)
 DEBUG_VARIABLE = "WAYBILL_DEBUG"
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tokens import TokenVerifier
     from waybill.exports.definition import Export
     from waybill.jobs.uploads import Upload
+    from waybill.sources.definition import Source
 
 Found = dict[str, Any]
 """What a check found, by the name of the handler's parameter."""
@@ -266,6 +267,32 @@ def _export_to_take_over(request: Request, path: Mapping[str, str], given: Any) 
     return found
 
 
+def entity_of_source(request: Request, source: Source) -> Entity | None:
+    """The source's entity, if it is still the same and the caller may import into it."""
+    entity = request.find_entity(source.definition.entity)
+    if entity is None or entity.uid != source.entity_uid or not may(request.caller, entity, Right.IMPORT):
+        return None
+    return entity
+
+
+def _source(request: Request, path: Mapping[str, str], given: Any) -> Found:
+    source = request.services.sources.get(path["source_id"])
+    entity = entity_of_source(request, source)
+    if entity is None:
+        from waybill.sources.repository import source_not_found
+
+        raise source_not_found()
+    request.about |= {"entity": entity.name, "sourceId": source.source_id}
+    return {"source": source, "entity": entity}
+
+
+def _source_to_edit(request: Request, path: Mapping[str, str], given: Any) -> Found:
+    """The new definition may be of another entity."""
+    source = _source(request, path, given)["source"]
+    source.check_allows("edit")
+    return {"source": source, **entity_in_body(Right.IMPORT)(request, path, given)}
+
+
 def require_backoffice(request: Request) -> None:
     """
     Raises:
@@ -295,6 +322,8 @@ EXPORT_DEFINITION = Need("export definition", _EXPORTERS, _export, forbids=False
 CHANGE_EXPORT = Need("export definition", _EXPORTERS, _export_to_change)
 EDIT_EXPORT = Need("export definition", _EXPORTERS, _export_to_edit)
 TAKE_OVER_EXPORT = Need("export definition", _EXPORTERS, _export_to_take_over)
+SOURCE = Need("source", _IMPORTERS, _source, forbids=False)
+EDIT_SOURCE = Need("source", _IMPORTERS, _source_to_edit)
 DOWNLOAD = Need(
     "download",
     "Callers who see the job; for an export they also need the right `export` on its entity.",

@@ -21,6 +21,7 @@ ROUTERS = {
     "imports": "imports",
     "jobs": "jobs",
     "exports": "exports",
+    "sources": "sources",
     "audit": "audit",
     "EntityImport": "zilliant",
 }

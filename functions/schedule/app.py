@@ -1,5 +1,5 @@
-"""Each minute: start exports that are due, recover jobs whose execution has died, publish late changes of status,
-import dropped objects whose event was lost, remove what has expired, and erase what deleted entities had.
+"""Each minute: start exports and sources that are due, recover jobs whose execution has died, publish late changes of
+status, import dropped objects whose event was lost, remove what has expired, and erase what deleted entities had.
 
 The duties share MINUTE_SECONDS: each gets its part of what is left, and at least LEAST_SECONDS. A duty asks for the
 time before each entry, and the next minute continues with what is left over. A request that hangs delays the others by
@@ -14,6 +14,7 @@ from waybill.aws.clients import limit_requests
 from waybill.bootstrap import services
 from waybill.clock import Clock, HasTime
 from waybill.exports.run import tick
+from waybill.sources.run import tick as tick_sources
 from waybill.telemetry import count, logger
 from waybill.upkeep.announcements import publish_late
 from waybill.upkeep.entity_deletion import erase_deleted
@@ -30,6 +31,7 @@ REQUEST_SECONDS, REQUEST_ATTEMPTS = 30.0, 2
 #: What is urgent comes first; what may take long comes last.
 DUTIES = {
     "started": tick,
+    "sourcesStarted": tick_sources,
     "recovered": recover_jobs,
     "published": publish_late,
     "dropsFound": start_lost_drops,

@@ -1,5 +1,5 @@
-"""Test a destination of exports, or only its secret, for the API, which has neither the libraries nor the right to read
-secrets."""
+"""Test a destination of exports, or a location of sources, or only the secret, for the API, which has neither the
+libraries nor the right to read secrets."""
 
 from __future__ import annotations
 
@@ -16,6 +16,12 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     destination = event["destination"]
     address = kind_of(destination).address(kind_of(destination).with_defaults(destination, services().settings))
     logger.append_keys(startedBy=event["startedBy"], entity=event["entity"], kind=destination["kind"], address=address)
+    if event.get("listing"):
+        from waybill.sources.listing_test import run_listing_test
+
+        listed = run_listing_test(services(), destination, event["entity"], event["listing"])
+        logger.info("Location tested", extra={"code": listed["code"]})
+        return dict(listed)
     test = check_secret if event["only"] == "secret" else run_connection_test
     result = test(services(), destination, event["entity"])
     logger.info("Destination tested", extra={"code": result.code, "step": result.step, "only": event["only"]})

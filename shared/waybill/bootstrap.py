@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from waybill.jobs.running import RunningImports
     from waybill.jobs.runs import Runs
     from waybill.jobs.uploads import Uploads
+    from waybill.sources.files import SourceFiles
+    from waybill.sources.repository import SourceRepository
 
 
 class Services:
@@ -271,6 +273,18 @@ class Services:
         from waybill.exports.repository import ExportRepository
 
         return ExportRepository(self.catalog_table, self.ids)
+
+    @cached_property
+    def sources(self) -> SourceRepository:
+        from waybill.sources.repository import SourceRepository
+
+        return SourceRepository(self.catalog_table)
+
+    @cached_property
+    def source_files(self) -> SourceFiles:
+        from waybill.sources.files import SourceFiles
+
+        return SourceFiles(self.jobs_table, self.clock)
 
 
 @cache

@@ -24,6 +24,7 @@ class Settings:
     transfer_bucket: str
     import_state_machine: str
     export_state_machine: str
+    source_state_machine: str
     test_destination_function: str
     oidc_issuer: str
     oidc_audience: str

@@ -19,7 +19,7 @@ from waybill.errors import TooLarge
 
 #: Of an entity as JSON. With an export and what else a snapshot has, it fits into an item.
 MAX_ENTITY_BYTES = 256 * 1024
-#: Of the definition of an export as JSON.
+#: Of the definition of an export, or of a source, as JSON.
 MAX_EXPORT_BYTES = 32 * 1024
 #: Of the members of a Table Dialect that nobody reads, as JSON.
 MAX_UNKNOWN_BYTES = 4 * 1024
@@ -29,8 +29,8 @@ MAX_OPTIONS_BYTES = 64 * 1024
 MAX_MESSAGE = 2_000
 #: Jobs of one caller that have not ended, and previews and connection tests of one in a minute.
 MAX_UNFINISHED_JOBS, MAX_PREVIEWS = 100, 20
-#: Export definitions of one entity.
-MAX_EXPORTS = 500
+#: Export definitions of one entity, and sources of one.
+MAX_EXPORTS, MAX_SOURCES = 500, 100
 #: Of an answer as Lambda counts it. One item more, or the rest of the envelope, stays below the limit.
 ANSWER_BYTES = 5_000_000
 

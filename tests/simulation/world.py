@@ -58,6 +58,7 @@ FUNCTIONS = {
     "start_import": "StartImportFunction",
     "import_steps": "ImportStepsFunction",
     "export_steps": "ExportStepsFunction",
+    "source_steps": "SourceStepsFunction",
     "schedule": "ScheduleFunction",
     "api": "ApiFunction",
     "test_destination": "TestDestinationFunction",
@@ -157,6 +158,7 @@ class World:
         for arn, file in (
             (self.settings.import_state_machine, "import.asl.json"),
             (self.settings.export_state_machine, "export.asl.json"),
+            (self.settings.source_state_machine, "source.asl.json"),
         ):
             self.aws.executions.machines[arn] = machine(arn, file)
         self.aws.users = {user.name: user for user in (ALICE, ADMIN)}
@@ -348,7 +350,11 @@ class World:
 
     def _invoke_step(self, resource: str, payload: Any, resume: Resume, refuse: Refuse) -> None:
         """A task of a state machine invokes its function."""
-        name = {"ImportStepsFunctionArn": "import_steps", "ExportStepsFunctionArn": "export_steps"}[resource]
+        name = {
+            "ImportStepsFunctionArn": "import_steps",
+            "ExportStepsFunctionArn": "export_steps",
+            "SourceStepsFunctionArn": "source_steps",
+        }[resource]
         place = payload.get("chunk", payload.get("part", ""))
         label = f"{name}/{payload['step']}" + (f"/{place}" if place != "" else "")
 

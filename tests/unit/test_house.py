@@ -25,6 +25,7 @@ OUR_CODE = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "functions").rglob("*.py")])
 LAYERS = (
     ("bootstrap",),
     ("upkeep",),
+    ("sources",),  # its places are those of exports, read the other way
     ("exports", "imports"),
     ("wire",),
     ("jobs",),
@@ -153,7 +154,7 @@ def test_only_the_aws_package_talks_to_aws() -> None:
 
 
 #: Folders whose modules are reached through the registry in their `__init__.py`, and what stands beside its lines.
-REGISTRIES = {"exports/destinations": ("base", "hosts"), "exports/formats": ("base", "cells")}
+REGISTRIES = {"exports/destinations": ("base", "folder", "hosts"), "exports/formats": ("base", "cells")}
 
 
 @pytest.mark.parametrize("folder", REGISTRIES)
@@ -169,7 +170,7 @@ def test_modules_of_a_registry_are_reached_through_it(folder: str) -> None:
 def test_only_a_registry_tells_one_kind_from_another() -> None:
     """What differs by destination or format stands in its own module: nobody else compares its name."""
     names = {*DESTINATIONS, *FORMATS}
-    places = (PACKAGE / "exports", PACKAGE / "upkeep", ROOT / "functions")
+    places = (PACKAGE / "exports", PACKAGE / "sources", PACKAGE / "upkeep", ROOT / "functions")
     for path in (path for place in places for path in place.rglob("*.py")):
         if any(PACKAGE / folder in path.parents for folder in REGISTRIES):
             continue

@@ -34,7 +34,8 @@ _MEANINGS: dict[str, str] = {
     "precondition-failed": "Somebody changed the definition after you read it, so that it no longer has the `ETag` of "
     "`If-Match`. Read it again.",
     "too-many-requests": "You have as many unfinished jobs, or made as many previews and connection tests in this "
-    "minute, as one caller may (`GET /v1/me` says what is left), or the entity has as many exports as it may. Send the "
+    "minute, as one caller may (`GET /v1/me` says what is left), or the entity has as many exports or sources as it "
+    "may. Send the "
     "request again after `Retry-After` seconds. While all callers together ask too much, the gateway answers 429 "
     "without a problem document.",
     "unavailable": "The identity provider, which is needed to verify your token, or another part of the service "

@@ -15,8 +15,10 @@ from waybill.exports.destinations import DELIVERED, DESTINATIONS
 from waybill.exports.filter import MAX_VALUES, OPS
 from waybill.exports.formats import FORMATS
 from waybill.exports.wire import ExportWithDefinition
+from waybill.imports.options import MAX_ERRORS
 from waybill.schedule import DAYS, EVERY, TIME
 from waybill.tabular.dialect import MAX_ENTRY_CHARS, MAX_SHEETS
+from waybill.wire.jobs import BLANKS, MODES, ON_ERROR
 from waybill.wire.schema import Natural, Ordinal, Schema, configured
 
 _Character = Annotated[str, Schema(minLength=1, maxLength=1)]
@@ -186,6 +188,20 @@ class WritingDialect(TypedDict, total=False):
     doubleQuote: bool
 
 
+class SourceOptions(TypedDict, total=False):
+    """How the files of a source are imported; the members are those of `POST /v1/imports`."""
+
+    mode: Annotated[str, Schema(enum=[*MODES])] | None
+    blanks: Annotated[str, Schema(enum=[*BLANKS])] | None
+    onError: Annotated[str, Schema(enum=[*ON_ERROR])] | None
+    maxErrors: Annotated[int, Schema(minimum=1, maximum=MAX_ERRORS)] | None
+    dryRun: bool | None
+    encoding: str | None
+    dialect: Annotated[dict[str, Any], Schema(shape="TableDialect")] | None
+    columns: dict[str, str] | None
+    unescapeFormulas: bool | None
+
+
 def _kind(name: str) -> dict[str, Any]:
     members = DESTINATIONS[name].members
     return {
@@ -225,5 +241,7 @@ SHAPES: dict[str, Any] = {
     "DestinationKind": {"type": "string", "enum": list(DESTINATIONS)},
     "ExportWithDefinition": ExportWithDefinition,
     "Delivery": _any_of(DELIVERED, "Where files are delivered."),
+    "Location": _any_of(DELIVERED, "Where files are fetched from: what a destination is, read the other way."),
+    "SourceOptions": SourceOptions,
 }
 """The documents by the names that `Schema(shape=…)` gives them."""

@@ -16,6 +16,7 @@ import waybill.wire
 from openapi import documents
 from openapi.examples import EXAMPLES
 from waybill.exports import wire as exports_wire
+from waybill.sources import wire as sources_wire
 
 Json = dict[str, Any]
 _REF = "#/components/schemas/"
@@ -59,7 +60,7 @@ def components(bodies: Collection[type], answers: Collection[type]) -> tuple[dic
 def _typed_dictionaries() -> dict[str, Any]:
     """Those of the answers and documents, by name, set up so that pydantic reads the docstrings of their members."""
     modules = [import_module(f"waybill.wire.{module.name}") for module in iter_modules(waybill.wire.__path__)]
-    modules += [exports_wire, documents]
+    modules += [exports_wire, sources_wire, documents]
     kinds = {name: kind for module in modules for name, kind in vars(module).items() if is_typeddict(kind)}
     for kind in kinds.values():
         known = vars(kind).get("__pydantic_config__", {})

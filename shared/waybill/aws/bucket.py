@@ -1,4 +1,5 @@
-"""A bucket that exports are delivered to, perhaps somebody else's: what S3 refuses comes as one error."""
+"""A bucket that exports are delivered to, or files fetched from, perhaps somebody else's: what S3 refuses comes as one
+error."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 PUT_BYTES = 8 * 1024**2
 """Files of up to so many bytes are sent in one request; larger ones are copied in parts."""
 COPY_PART_BYTES = 512 * 1024**2
+_READ_BYTES = 256 * 1024
 
 
 class BucketRefused(Exception):
@@ -36,6 +39,15 @@ class Found(NamedTuple):
 
     etag: str
     metadata: Mapping[str, str]
+
+
+class Entry(NamedTuple):
+    """An object in a listing: its ETag without quotes, and when S3 stored it (UTC)."""
+
+    key: str
+    size_bytes: int
+    etag: str
+    modified: datetime
 
 
 @dataclass(frozen=True)
@@ -71,6 +83,11 @@ class Bucket:
             self._encrypted = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": access.kms_key_arn}
 
     @property
+    def owner(self) -> str:
+        """The account that it belongs to."""
+        return self._access.owner
+
+    @property
     def has_own_role(self) -> bool:
         """Whether a role is assumed for the bucket. It may not read what Waybill's functions may."""
         return self._access.role_arn is not None
@@ -101,6 +118,69 @@ class Bucket:
         """
         with self._refusals():
             return self._s3.get_object(**self._at, Key=key, IfMatch=etag)["Body"].read(limit)
+
+    def entries(self, folder: str) -> Iterator[Entry]:
+        """The objects in a folder, in the order of their keys, without those in folders below it; a request for a
+        thousand of them.
+
+        Args:
+            folder: empty or ending in a slash.
+
+        Raises:
+            BucketRefused
+        """
+        more: Any = {}
+        while True:
+            with self._refusals("read"):
+                answer = self._s3.list_objects_v2(**self._at, Prefix=folder, Delimiter="/", **more)
+            for one in answer.get("Contents", []):
+                yield Entry(one["Key"], one["Size"], one["ETag"].strip('"'), one["LastModified"])
+            if not answer["IsTruncated"]:
+                return
+            more = {"ContinuationToken": answer["NextContinuationToken"]}
+
+    def entry(self, key: str) -> Entry | None:
+        """An object as the listing has it; None when it does not exist.
+
+        Raises:
+            BucketRefused
+        """
+        with self._refusals("read"):
+            answer = self._s3.list_objects_v2(**self._at, Prefix=key, MaxKeys=1)  # the key itself comes first
+        found = answer.get("Contents", [])
+        if not found or found[0]["Key"] != key:
+            return None
+        return Entry(key, found[0]["Size"], found[0]["ETag"].strip('"'), found[0]["LastModified"])
+
+    def open(self, key: str, etag: str, start: int) -> Iterator[bytes]:
+        """The bytes of an object from `start` on, in blocks.
+
+        Raises:
+            BucketRefused
+            KeyTaken: it has another ETag by now, or is gone.
+        """
+        with self._refusals("read"):
+            body = self._s3.get_object(**self._at, Key=key, IfMatch=f'"{etag}"', Range=f"bytes={start}-")["Body"]
+        while True:
+            with self._refusals("read"):
+                block = body.read(_READ_BYTES)
+            if not block:
+                return
+            yield block
+
+    def delete(self, key: str, etag: str) -> None:
+        """Delete an object if it has this ETag. No error when it is gone.
+
+        Raises:
+            BucketRefused
+            KeyTaken: it has another ETag.
+        """
+        with self._refusals("delete from"):
+            try:
+                self._s3.delete_object(**self._at, Key=key, IfMatch=f'"{etag}"')
+            except self._s3.exceptions.ClientError as error:
+                if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
+                    raise
 
     def put(
         self, key: str, body: bytes, content_type: str, metadata: Mapping[str, str], replaces: str | None = None
@@ -193,6 +273,7 @@ class Bucket:
         metadata: Mapping[str, str],
         progress: Callable[[], object],
         replaces: str | None = None,
+        source_etag: str | None = None,
     ) -> None:
         """Copy an object of any size into the bucket, large ones on S3's side; it appears whole, or not at all.
 
@@ -200,17 +281,21 @@ class Bucket:
 
         Args:
             source_owner: the account that the source's bucket must belong to.
+            source_etag: of the only version that is to be copied; any when left out.
             progress: called between the parts of a large object; may raise to stop.
 
         Raises:
             BucketRefused, KeyTaken
         """
         source: CopySourceTypeDef = {"Bucket": source_bucket, "Key": source_key}
+        is_it: Any = {} if source_etag is None else {"IfMatch": f'"{source_etag}"'}
+        part_is_it: Any = {} if source_etag is None else {"CopySourceIfMatch": f'"{source_etag}"'}
         with self._refusals():
             head = self._s3.head_object(Bucket=source_bucket, Key=source_key, ExpectedBucketOwner=source_owner)
             size, content_type = head["ContentLength"], head["ContentType"]
             if size <= PUT_BYTES:
-                body = self._s3.get_object(Bucket=source_bucket, Key=source_key, ExpectedBucketOwner=source_owner)
+                of_owner: Any = {"Bucket": source_bucket, "ExpectedBucketOwner": source_owner}
+                body = self._s3.get_object(**of_owner, **is_it, Key=source_key)
                 self.put(key, body["Body"].read(), content_type, metadata, replaces)
                 return
             upload = self.begin_upload(key, metadata, content_type)
@@ -226,6 +311,7 @@ class Bucket:
                         CopySource=source,
                         CopySourceRange=f"bytes={start}-{min(size, start + COPY_PART_BYTES) - 1}",
                         ExpectedSourceBucketOwner=source_owner,
+                        **part_is_it,
                     )
                     etags.append(copied["CopyPartResult"]["ETag"])
                 self.end_upload(key, upload, etags, size, replaces)
@@ -234,7 +320,7 @@ class Bucket:
                 raise
 
     @contextmanager
-    def _refusals(self) -> Iterator[None]:
+    def _refusals(self, verb: str = "write to") -> Iterator[None]:
         from botocore.exceptions import BotoCoreError, ClientError
 
         owner = f"bucket {self.name}, which must belong to account {self._access.owner}"
@@ -254,7 +340,7 @@ class Bucket:
             if status == 404:
                 raise BucketRefused("not-found", f"There is no bucket {self.name}.") from None
             if status in (400, 401, 403):
-                raise BucketRefused("permission", f"Waybill may not write to {owner} ({code}).") from None
+                raise BucketRefused("permission", f"Waybill may not {verb} {owner} ({code}).") from None
             raise BucketRefused("unreachable", f"The bucket {self.name} did not answer ({code}).") from None
 
 

@@ -387,6 +387,11 @@ class Writer:
         if len(self._buffer) >= part_bytes(self.size_bytes):
             self._flush()
 
+    @property
+    def is_between_parts(self) -> bool:
+        """Whether S3 has all that was written: what `pause` gives then is small."""
+        return not self._buffer
+
     def copy_part(self, source_key: str, size_bytes: int, etag: str) -> None:
         """Add the next COPY_PART_BYTES of another object of the bucket, on S3's side; only where nothing else is
         written. What is copied so far is `self.size_bytes`.

@@ -1,7 +1,7 @@
 """The audit trail: who changed, started, stopped, downloaded or was refused what (contract, section 6, *Audit*).
 
     AUDIT#{month} / {time}#{token}   action, actor, outcome, expiresAt; actorId, address, entity, jobId, parentJobId,
-                                     exportId, uploadId, as far as there are such
+                                     exportId, sourceId, uploadId, as far as there are such
 
 An entry is put by the transaction that makes the change, so that there is no change without its entry, and none has
 two: a transaction that is sent again is applied once, and one that a repeated request sends fails. A download, a
@@ -25,7 +25,7 @@ from waybill.timestamps import from_epoch, parse_rfc3339, rfc3339
 #: `failed` is a dropped file that was refused before its import began.
 Outcome = Literal["done", "refused", "failed"]
 
-DROP_FILE, RUN_SCHEDULE = "dropFile", "runSchedule"
+DROP_FILE, RUN_SCHEDULE, FETCH_FILE = "dropFile", "runSchedule", "fetchFile"
 #: Entries that one call reads in search of those wanted, and with each request.
 MAX_READ, PER_REQUEST = 2_000, 500
 
@@ -35,7 +35,7 @@ class Act:
     """What somebody does.
 
     Attributes:
-        action: the `operationId` of the API's description, DROP_FILE or RUN_SCHEDULE.
+        action: the `operationId` of the API's description, DROP_FILE, FETCH_FILE or RUN_SCHEDULE.
         actor: a name, as in *Started by*.
         actor_id: the subject of the token; None where there was none.
         address: the network address that the request came from.
@@ -91,7 +91,7 @@ class AuditTrail:
         """What a transaction takes besides the change, so that it leaves an entry; nothing where nobody acts.
 
         Args:
-            about: `entity`, `jobId`, `parentJobId`, `exportId` and `uploadId`, as far as the act has them.
+            about: `entity`, `jobId`, `parentJobId`, `exportId`, `sourceId` and `uploadId`, as far as the act has them.
         """
         return [] if act is None else [self._table.put_action(self._item(act, outcome, about))]
 

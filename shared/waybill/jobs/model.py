@@ -135,6 +135,9 @@ class Job:
     warnings: list[dict[str, str]] = field(default_factory=list)
     stop_reason: str | None = None
     duplicate_of: str | None = None
+    # the source that has fetched its file, and what that knows the file by (`sources.files`)
+    source_id: str | None = None
+    source_file: str | None = None
     export_id: str | None = None
     export_type: str | None = None
     # the finished file of an export: key, rows, bytes, sha256; and how far its delivery is: step, name, attempts

@@ -1,4 +1,5 @@
-"""Publish changes of status: an event on the bus, and a report by mail when an export has ended."""
+"""Publish changes of status: an event on the bus, a report by mail when an export has ended, and at the source of a
+file how its import has ended."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from waybill.telemetry import count, entry_failed, logger, measure, measure_perc
 from waybill.wire.jobs import job_event
 
 if TYPE_CHECKING:
-    from waybill.exports.services import ExportServices
+    from waybill.sources.services import SourceServices
 
 DETAIL_TYPE = "Job Status Changed"
 EVENT = "event"
@@ -22,8 +23,9 @@ DELIVERY_FAILED = "delivery-failed"
 LATE_SECONDS = 60.0
 
 
-def publish(services: ExportServices, job: Job, done: set[str]) -> bool:
-    """Publish a job's status and mail the report of a run that has ended. Neither may fail the job.
+def publish(services: SourceServices, job: Job, done: set[str]) -> bool:
+    """Publish a job's status, mail the report of a run that has ended, and note the end of an import at the source of
+    its file. None of them may fail the job.
 
     Args:
         done: parts that earlier attempts have published, which are left out: `event`, and `mail` with a recipient's
@@ -37,6 +39,8 @@ def publish(services: ExportServices, job: Job, done: set[str]) -> bool:
     steps: list[Callable[[], None]] = [lambda: _publish_event(services, job, done)]
     if job.process is Process.EXPORT and job.is_terminal:
         steps.append(lambda: _mail_report(services, job, done))
+    if job.source_id is not None and job.is_terminal:
+        steps.append(lambda: services.source_files.note_end(job))
     for step in steps:
         try:
             step()
@@ -97,18 +101,18 @@ def _seconds(since: datetime, until: datetime) -> float:
     return max(0.0, (until - since).total_seconds())  # the two may be of different clocks
 
 
-def publish_late(services: ExportServices, has_time: HasTime = no_limit) -> int:
+def publish_late(services: SourceServices, has_time: HasTime = no_limit) -> int:
     """Publish changes whose author died before publishing them; returns their number."""
     return services.outbox.publish_late(LATE_SECONDS, has_time)
 
 
-def _publish_event(services: ExportServices, job: Job, done: set[str]) -> None:
+def _publish_event(services: SourceServices, job: Job, done: set[str]) -> None:
     if EVENT not in done:
         services.events.publish(DETAIL_TYPE, job_event(job), [f"waybill:job:{job.job_id}"])
         done.add(EVENT)
 
 
-def _mail_report(services: ExportServices, job: Job, done: set[str]) -> None:
+def _mail_report(services: SourceServices, job: Job, done: set[str]) -> None:
     """Mail the report to each recipient who is not done with; one whose mail is delayed keeps no other from theirs.
 
     Raises:

@@ -1,7 +1,7 @@
 """Delete an entity: it disappears at once, and what it had is erased step by step (contract, section 5).
 
     mark (nothing can be started from now on) → refuse while something runs → move from the catalogue to `DELETED`
-        → each minute: erase its records, then its exports, then the entry in `DELETED`
+        → each minute: erase its records, then its exports and sources, then the entry in `DELETED`
 
 Its jobs are hidden at once, because no entity has both its name and its uid. They and their files expire like those of
 any job. Records in a target table stay: that table is not Waybill's.
@@ -21,15 +21,15 @@ from waybill.telemetry import entry_failed
 
 if TYPE_CHECKING:
     from waybill.entities.model import Entity
-    from waybill.exports.services import ExportServices
     from waybill.jobs.audit import Act
+    from waybill.sources.services import SourceServices
 
 #: A deletion is decided within one request of the API (29 seconds); a mark that is older belongs to one that died.
 MARK_SECONDS = 60
 PAGE_RECORDS = 1_000
 
 
-def delete_entity(services: ExportServices, entity: Entity, etag: str | None = None, act: Act | None = None) -> None:
+def delete_entity(services: SourceServices, entity: Entity, etag: str | None = None, act: Act | None = None) -> None:
     """Take an entity out of the catalogue.
 
     Args:
@@ -37,8 +37,8 @@ def delete_entity(services: ExportServices, entity: Entity, etag: str | None = N
         act: for the audit trail, of whoever does it.
 
     Raises:
-        Conflict: a job of it has not ended, an export of it is scheduled or runs, a foreign key of another entity names
-            it, or it was changed meanwhile.
+        Conflict: a job of it has not ended, an export or a source of it is scheduled or runs, a foreign key of another
+            entity names it, or it was changed meanwhile.
         PreconditionFailed: it has another ETag.
     """
     mark = services.entities.mark(entity, services.clock.now())
@@ -47,6 +47,8 @@ def delete_entity(services: ExportServices, entity: Entity, etag: str | None = N
             raise Conflict(f"A job of {entity.name} is waiting or in progress.")
         if services.exports.has_busy(entity.uid):
             raise Conflict(f"An export of {entity.name} is scheduled or in progress.")
+        if services.sources.has_busy(entity.uid):
+            raise Conflict(f"A source of {entity.name} is scheduled or in progress. Unschedule it first.")
         referring = [other.name for other in services.entities.list() if entity.name in other.references]
         if referring:
             raise Conflict(f"A foreign key of {referring[0]} names {entity.name}.")
@@ -56,7 +58,7 @@ def delete_entity(services: ExportServices, entity: Entity, etag: str | None = N
         raise
 
 
-def erase_deleted(services: ExportServices, has_time: HasTime = no_limit) -> int:
+def erase_deleted(services: SourceServices, has_time: HasTime = no_limit) -> int:
     """Erase what deleted entities had; the next minute continues where the time ran out.
 
     Returns:
@@ -76,7 +78,7 @@ def erase_deleted(services: ExportServices, has_time: HasTime = no_limit) -> int
     return erased
 
 
-def _remove_stale_marks(services: ExportServices, now: float) -> None:
+def _remove_stale_marks(services: SourceServices, now: float) -> None:
     for item in services.entities.marks():
         try:
             if now - item["since"] > MARK_SECONDS:
@@ -85,13 +87,14 @@ def _remove_stale_marks(services: ExportServices, now: float) -> None:
             entry_failed("entity deletion", entityUid=item["sk"])
 
 
-def _erase(services: ExportServices, uid: str, has_time: HasTime) -> int:
+def _erase(services: SourceServices, uid: str, has_time: HasTime) -> int:
     """Erase what one entity had, as far as the time goes; returns the number of records deleted."""
     table = Table(services.dynamodb, services.settings.records_table, ("_pk", "_sk"))
     with BatchWriter(services.dynamodb, table.name, connections=services.settings.write_connections) as writer:
         is_done = _erase_records(table, uid, writer, has_time)
     if is_done:
         services.exports.erase_of_entity(uid)
+        services.sources.erase_of_entity(uid)
         services.running_imports.forget(uid)
         services.entities.forget(uid)
     return writer.acknowledged

@@ -15,11 +15,13 @@ class AuditEntry(TypedDict):
 
     time: Moment
     actor: str
-    """The name of whoever did it, as in `startedBy`: `s3:…` of dropped files, `schedule` of runs of schedules."""
+    """The name of whoever did it, as in `startedBy`: `s3:…` of dropped files, `source:…` of
+    fetched ones, `schedule` of runs of schedules."""
     actorId: str | None
     """The subject of the token; null where there was none."""
     action: Annotated[str, Schema(examples=["createImport"])]
-    """The `operationId` of this description; `dropFile` for a dropped file, `runSchedule` for the run of a schedule."""
+    """The `operationId` of this description; `dropFile` for a dropped file, `fetchFile` for one
+    that a source has fetched, `runSchedule` for the run of a schedule."""
     outcome: Annotated[str, Schema(enum=["done", "refused", "failed"])]
     """`refused`: answered 403. `failed`: a dropped file whose import could not begin."""
     entity: str | None
@@ -28,6 +30,7 @@ class AuditEntry(TypedDict):
     parentJobId: Uuid | None
     """Of a job that was started with the rows or the window of another one: that one."""
     exportId: Uuid | None
+    sourceId: Uuid | None
     uploadId: Uuid | None
     address: str | None
     """The network address that the request came from; null where there was no request."""
@@ -53,6 +56,7 @@ def audit_entry(item: Mapping[str, Any]) -> AuditEntry:
         "jobId": item.get("jobId"),
         "parentJobId": item.get("parentJobId"),
         "exportId": item.get("exportId"),
+        "sourceId": item.get("sourceId"),
         "uploadId": item.get("uploadId"),
         "address": item.get("address"),
     }

@@ -66,9 +66,11 @@ class Work(Run):
     process: Process
     entity: str
     """`(No permission)` when the caller may no longer view it or add to it."""
-    startedBy: Annotated[str, Schema(examples=["alice", "s3:123456789012"])]
+    startedBy: Annotated[str, Schema(examples=["alice", "s3:123456789012", "source:Partner orders"])]
     counts: JobCounts
     exportId: Uuid | None
+    sourceId: Uuid | None
+    """The source that fetched the file."""
 
 
 class JobEvent(Work):
@@ -295,6 +297,7 @@ def work_of(job: model.Job, entity_shown: str) -> Work:
             "unprocessed": job.counts.unprocessed if job.is_terminal else 0,
         },
         "exportId": job.export_id,
+        "sourceId": job.source_id,
     }
 
 

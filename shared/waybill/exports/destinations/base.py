@@ -11,6 +11,7 @@ from waybill.exports.destinations.hosts import AllowedHosts
 from waybill.validation import LINE_PATTERN, Problems, is_line, refuse_unknown
 
 if TYPE_CHECKING:
+    from waybill.exports.destinations.folder import Folder
     from waybill.jobs.leases import LenientHeartbeat
     from waybill.jobs.model import Job
     from waybill.jobs.services import Services
@@ -240,4 +241,22 @@ class DeliveredKind(DestinationKind):
 
         Raises:
             DeliveryFailed: what a delivery would fail for.
+        """
+
+    @abstractmethod
+    def check_move_to(self, destination: Mapping[str, Any], value: object) -> str | None:
+        """What is wrong with the folder that a source moves files to, or None."""
+
+    @abstractmethod
+    def open_folder(
+        self, services: Services, destination: Mapping[str, Any], entity: str, timeouts: Timeouts | None = None
+    ) -> Folder:
+        """Open it to fetch files from.
+
+        Args:
+            entity: into which they are imported.
+            timeouts: those of a delivery when left out.
+
+        Raises:
+            DeliveryFailed
         """

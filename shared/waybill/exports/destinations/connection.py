@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
     from waybill.exports.destinations.credentials import Credentials
+    from waybill.exports.destinations.folder import FolderFile
 
 
 class ServerConnection(Protocol):
-    """One open connection, bound to the destination's directory. Names are plain file names in it.
+    """One open connection, bound to the destination's directory. Names are plain file names in it, or paths from it.
 
     Every method raises DeliveryFailed. After `timeout` or `connection-lost` the connection is closed and every further
     call fails at once. What `chunks` and `progress` raise passes through unchanged, and closes the connection too.
@@ -44,6 +45,15 @@ class ServerConnection(Protocol):
 
     def delete(self, name: str) -> None:
         """Delete; a file that does not exist is fine."""
+
+    def files(self, takes: Callable[[str], bool]) -> Iterator[FolderFile]:
+        """The regular files whose names are taken; to be read to its end before anything else is asked."""
+
+    def find(self, name: str) -> FolderFile | None:
+        """A regular file as it is now; None when there is none."""
+
+    def read_from(self, name: str, offset: int) -> Iterator[bytes]:
+        """The bytes of a file from `offset` on. Whoever stops before its end closes the connection."""
 
 
 def quoted(text: str, credentials: Credentials) -> str:

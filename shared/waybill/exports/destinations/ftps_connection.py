@@ -9,6 +9,7 @@ import ftplib  # under TLS only, see above  # nosec B402
 import ssl
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from socket import socket
 from types import TracebackType
 from typing import Any, Self, cast
@@ -19,10 +20,14 @@ from waybill.errors import DeliveryFailed
 from waybill.exports.destinations.base import Timeouts
 from waybill.exports.destinations.connection import quoted, says_disk_full
 from waybill.exports.destinations.credentials import Credentials
+from waybill.exports.destinations.folder import FolderFile
 from waybill.exports.destinations.hosts import AllowedHosts, connect
 
 IMPLICIT_TLS_PORT = 990
 _BLOCK_BYTES = 256 * 1024
+_MAX_LINE_BYTES = 8_192  # of a listing
+_MAX_ASKED = 10_000
+"""Files of a server without MLSD, each of which is asked for by itself."""
 _GOODBYE_SECONDS = 1.0
 _MISSING_WORDS = ("no such", "not found", "not exist", "cannot find")
 
@@ -134,6 +139,93 @@ class FtpsConnection:
                 if self.size(name) is not None:
                     raise
 
+    def files(self, takes: Callable[[str], bool]) -> Iterator[FolderFile]:
+        try:
+            yield from self._machine_listing(takes)
+        except _Unsupported:
+            names = [name for line in self._lines("NLST") if takes(name := line.rpartition("/")[2])]
+            if len(names) > _MAX_ASKED:
+                what = f"{self._host} has no MLSD (RFC 3659), and more than {_MAX_ASKED:,} files that match."
+                raise DeliveryFailed("protocol", what) from None
+            for name in names:
+                if (file := self.find(name)) is not None:
+                    yield file
+
+    def _machine_listing(self, takes: Callable[[str], bool]) -> Iterator[FolderFile]:
+        """By MLSD (RFC 3659, section 7): facts, a space and the name in each line."""
+        for line in self._lines("MLSD"):
+            listed, _, name = line.partition(" ")
+            facts = dict(fact.lower().partition("=")[::2] for fact in listed.split(";") if fact)
+            if facts.get("type") != "file" or not takes(name):
+                continue
+            if "size" in facts and "modify" in facts:
+                with self._answers("MLSD"):
+                    yield FolderFile(name, int(facts["size"]), _moment(facts["modify"]))
+            else:
+                what = f"{self._host} does not report the size and the time of a file."
+                raise DeliveryFailed("protocol", what)
+
+    def _lines(self, command: str) -> Iterator[str]:
+        """The lines of a listing, as they come.
+
+        Raises:
+            _Unsupported: the server does not know the command.
+        """
+        with self._answers(command):
+            try:
+                data, _ = self._ftp.ntransfercmd(command)
+            except ftplib.error_perm as error:
+                if str(error)[:3] in ("500", "502", "504"):
+                    raise _Unsupported from None
+                if str(error).startswith("550") and command == "NLST":  # an empty folder, to some servers
+                    return
+                raise
+        is_read = False
+        try:
+            with data, data.makefile("rb") as lines:
+                while True:
+                    with self._answers(command):
+                        line = lines.readline(_MAX_LINE_BYTES + 1)
+                        if len(line) > _MAX_LINE_BYTES:
+                            raise ValueError("a line without an end")
+                    if not line:
+                        break
+                    yield line.decode(errors="surrogateescape").rstrip("\r\n")
+                _end_tls(data)
+            with self._answers(command):
+                self._ftp.voidresp()
+            is_read = True
+        finally:
+            if not is_read:
+                self._close()
+
+    def find(self, name: str) -> FolderFile | None:
+        size = self.size(name)
+        if size is None:
+            return None
+        with self._answers("MDTM"):
+            return FolderFile(name, size, _moment(self._ftp.sendcmd(f"MDTM {name}")[4:].strip()))
+
+    def read_from(self, name: str, offset: int) -> Iterator[bytes]:
+        with self._answers("RETR"):
+            data, _ = self._ftp.ntransfercmd(f"RETR {name}", offset or None)
+        is_read = False
+        try:
+            with data:
+                while True:
+                    with self._answers("RETR"):
+                        block = data.recv(_BLOCK_BYTES)
+                    if not block:
+                        break
+                    yield block
+                _end_tls(data)
+            with self._answers("RETR"):
+                self._ftp.voidresp()
+            is_read = True
+        finally:
+            if not is_read:
+                self._close()
+
     def _log_in(self) -> None:
         user, password = self._credentials.username, str(self._credentials.password)
         try:
@@ -191,6 +283,21 @@ class FtpsConnection:
     def _close(self) -> None:
         self._is_open = False
         self._ftp.close()
+
+
+class _Unsupported(Exception):
+    """The server does not know a command."""
+
+
+def _moment(text: str) -> datetime:
+    """A time of MDTM and MLSD (RFC 3659, section 2.3): UTC, perhaps with parts of a second.
+
+    Raises:
+        ValueError
+    """
+    whole, _, parts = text.partition(".")
+    moment = datetime.strptime(whole, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+    return moment.replace(microsecond=int(parts[:6].ljust(6, "0")) // 1000 * 1000 if parts else 0)
 
 
 class _Control(ftplib.FTP_TLS):

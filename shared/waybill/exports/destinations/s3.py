@@ -14,12 +14,14 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
-from waybill.aws.bucket import Bucket, BucketAccess, BucketRefused, Found, KeyTaken
+from waybill.aws.bucket import Bucket, BucketAccess, BucketRefused, Entry, Found, KeyTaken
 from waybill.aws.outages import is_outage
 from waybill.errors import DeliveryFailed
 from waybill.exports.destinations.base import Allowed, DeliveredKind, Delivery, Member, Timeouts
+from waybill.exports.destinations.folder import Fate, FolderFile, moved_names
 from waybill.exports.destinations.names import MAX_WAITING_FILES, manifest_name, numbered
 from waybill.ids import new_uuid
 from waybill.validation import is_line
@@ -35,6 +37,8 @@ RESERVE_SECONDS = 60.0
 _BUCKET = re.compile(r"(?!xn--|sthree-)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _JOB, _EXPORT = "waybill-job", "waybill-export"
 """Metadata of a delivered object and of its manifest: the run that wrote it, and the export."""
+_FILE = "waybill-file"
+"""Metadata of a file that a source has moved: its mark."""
 _RACES = 5
 """How often a delivery looks again because somebody else has written meanwhile."""
 _MAX_MANIFEST_BYTES = 1024**2
@@ -103,6 +107,111 @@ class S3(DeliveredKind):
             begin("begin an upload and abandon it")
             bucket.abandon_upload(key)
         return f"Waybill can write to the bucket {bucket.name}."
+
+    def check_move_to(self, destination: Mapping[str, Any], value: object) -> str | None:
+        if (problem := _check_prefix(value, Allowed())) is not None:
+            return problem
+        is_same = str(value).strip("/") == str(destination.get("prefix") or "").strip("/")
+        return "must be another prefix than that of the location" if is_same else None
+
+    def open_folder(
+        self, services: Services, destination: Mapping[str, Any], entity: str, timeouts: Timeouts | None = None
+    ) -> S3Folder:
+        return S3Folder(*_opened(services, destination))
+
+
+class S3Folder:
+    """See `Folder`. Its files are the objects right below the prefix."""
+
+    def __init__(self, bucket: Bucket, prefix: str) -> None:
+        self._bucket, self._prefix = bucket, prefix
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return
+
+    def files(self, takes: Callable[[str], bool]) -> Iterator[FolderFile]:
+        with _refusals(waits_for_outages=True):
+            for entry in self._bucket.entries(self._prefix):
+                if takes(entry.key.removeprefix(self._prefix)):  # the folder itself may be an object without a name
+                    yield self._file(entry)
+
+    def find(self, name: str) -> FolderFile | None:
+        with _refusals(waits_for_outages=True):
+            entry = self._bucket.entry(self._prefix + name)
+        return None if entry is None else self._file(entry)
+
+    def read(self, file: FolderFile, offset: int) -> Iterator[bytes]:
+        if offset == file.size_bytes:  # a range of nothing is refused
+            return
+        try:
+            with _refusals(waits_for_outages=True):
+                yield from self._bucket.open(self._prefix + file.name, str(file.etag), offset)
+        except KeyTaken:  # there is less of it to read than there was: it has changed
+            return
+
+    def delete(self, file: FolderFile, mark: str) -> Fate:
+        found = self.find(file.name)
+        if found is None:
+            return Fate.GONE
+        if not file.is_same(found):
+            return Fate.CHANGED
+        return self._delete(file)
+
+    def move(self, file: FolderFile, to: str, mark: str) -> tuple[Fate, str | None]:
+        found = self.find(file.name)
+        folder = f"{to.strip('/')}/" if to.strip("/") else ""
+        moved = self._moved(file, folder, mark)
+        if found is None:
+            return (Fate.GONE, None) if moved is None else (Fate.DONE, moved)
+        if not file.is_same(found):
+            return Fate.CHANGED, None
+        if moved is None:
+            moved = self._copied(file, folder, mark)
+        return (fate := self._delete(file)), moved if fate is Fate.DONE else None
+
+    def _moved(self, file: FolderFile, folder: str, mark: str) -> str | None:
+        """Where an earlier call has copied the file to."""
+        with _refusals(waits_for_outages=True):
+            for key in [folder + name for name in moved_names(file)][:3]:
+                found = self._bucket.find(key)
+                if found is not None and found.metadata.get(_FILE) == mark:
+                    return key
+        return None
+
+    def _copied(self, file: FolderFile, folder: str, mark: str) -> str | None:
+        bucket = self._bucket
+        for key in (folder + name for name in moved_names(file)):
+            with _refusals(waits_for_outages=True):
+                if bucket.find(key) is not None:
+                    continue
+                source, marks = self._prefix + file.name, {_FILE: mark}
+                with suppress(KeyTaken):
+                    bucket.copy_from(
+                        bucket.name, source, bucket.owner, key, marks, _nothing, source_etag=str(file.etag)
+                    )
+                    return key
+        raise DeliveryFailed("exists", f"{folder} has too many objects of the name {file.name}.")
+
+    def _delete(self, file: FolderFile) -> Fate:
+        try:
+            with _refusals(waits_for_outages=True):
+                self._bucket.delete(self._prefix + file.name, str(file.etag))
+        except KeyTaken:
+            return Fate.CHANGED
+        return Fate.DONE
+
+    def _file(self, entry: Entry) -> FolderFile:
+        modified = entry.modified.replace(microsecond=0)  # as HEAD has it
+        return FolderFile(entry.key.removeprefix(self._prefix), entry.size_bytes, modified, entry.etag)
+
+
+def _nothing() -> None:
+    """No progress is noted."""
 
 
 def _opened(services: Services, destination: Mapping[str, Any]) -> tuple[Bucket, str]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, ClassVar
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from waybill.errors import DeliveryFailed
 from waybill.exports.destinations.base import (
@@ -20,6 +21,7 @@ from waybill.exports.destinations.base import (
 )
 from waybill.exports.destinations.connection import ServerConnection
 from waybill.exports.destinations.credentials import Credentials, read_secret
+from waybill.exports.destinations.folder import Fate, FolderFile, moved_names
 from waybill.exports.destinations.hosts import AllowedHosts, is_host_name, is_ip_address, refused_literal
 from waybill.exports.destinations.publish import (
     Publication,
@@ -174,6 +176,18 @@ class Server(DeliveredKind):
             raise
         return f"A file was written to {destination['directory']} on {destination['host']}, renamed, and deleted again."
 
+    def check_move_to(self, destination: Mapping[str, Any], value: object) -> str | None:
+        if (problem := _check_directory(value, Allowed())) is not None:
+            return problem
+        is_same = str(value).strip("/") in (str(destination.get("directory", "")).strip("/"), "", ".")
+        return "must be another directory than that of the location" if is_same else None
+
+    def open_folder(
+        self, services: Services, destination: Mapping[str, Any], entity: str, timeouts: Timeouts | None = None
+    ) -> ServerFolder:
+        secret, hosts = self._secret(services, destination, entity), Allowed.of(services.settings).hosts
+        return ServerFolder(lambda: self.connect(destination, secret, hosts, timeouts or Timeouts()))
+
     def _connected(self, services: Services, destination: Mapping[str, Any], entity: str) -> ServerConnection:
         secret = self._secret(services, destination, entity)
         return self.connect(destination, secret, Allowed.of(services.settings).hosts)
@@ -191,3 +205,93 @@ class _StateInJob:
 
     def save(self, publication: Publication) -> None:
         self._delivery.keep(step=str(publication.step), name=publication.name)
+
+
+class ServerFolder:
+    """See `Folder`. It connects again when a file was not read to its end."""
+
+    def __init__(self, connect: Callable[[], ServerConnection]) -> None:
+        self._connect = connect
+        self._open: ServerConnection | None = connect()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._hang_up()
+
+    def files(self, takes: Callable[[str], bool]) -> Iterator[FolderFile]:
+        return self._whole(self._server.files(takes))
+
+    def find(self, name: str) -> FolderFile | None:
+        return self._server.find(name)
+
+    def read(self, file: FolderFile, offset: int) -> Iterator[bytes]:
+        return self._whole(self._server.read_from(file.name, offset))
+
+    def delete(self, file: FolderFile, mark: str) -> Fate:
+        aside = f".waybill-{mark}.part"
+        if file.is_same(self.find(aside)):  # an earlier call died
+            self._server.delete(aside)
+            return Fate.DONE
+        fate = self._rename(file, aside)
+        if fate is Fate.DONE:
+            self._server.delete(aside)
+        return fate
+
+    def move(self, file: FolderFile, to: str, mark: str) -> tuple[Fate, str | None]:
+        paths = [f"{to.rstrip('/')}/{name}" for name in moved_names(file)]
+        if self.find(file.name) is None:
+            moved = next((path for path in paths[:2] if file.is_same(self.find(path))), None)
+            return (Fate.GONE, None) if moved is None else (Fate.DONE, moved)
+        for path in paths:
+            try:
+                fate = self._rename(file, path)
+            except DeliveryFailed as failure:
+                if failure.reason != "exists":
+                    raise
+            else:
+                return fate, path if fate is Fate.DONE else None
+        raise DeliveryFailed("exists", f"{to} has too many files of the name {file.name}.")
+
+    def _rename(self, file: FolderFile, path: str) -> Fate:
+        """Give a file another name. What has the new name is compared: if it is another file, which has taken the place
+        of this one in between, it gets its name back.
+
+        Raises:
+            DeliveryFailed: `exists` when the new name is taken.
+        """
+        found = self.find(file.name)
+        if found is None:
+            return Fate.GONE
+        if not file.is_same(found):
+            return Fate.CHANGED
+        self._server.rename(file.name, path, replace=False)
+        if file.is_same(self.find(path)):
+            return Fate.DONE
+        self._server.rename(path, file.name, replace=False)
+        return Fate.CHANGED
+
+    @property
+    def _server(self) -> ServerConnection:
+        if self._open is None:
+            self._open = self._connect()
+        return self._open
+
+    def _whole(self, parts: Iterator[Any]) -> Iterator[Any]:
+        """Hang up when something is not read to its end: the rest may be long, and is not wanted."""
+        is_whole = False
+        try:
+            yield from parts
+            is_whole = True
+        finally:
+            if not is_whole:
+                self._hang_up()
+
+    def _hang_up(self) -> None:
+        if self._open is not None:
+            connection, self._open = self._open, None
+            with connection:
+                pass

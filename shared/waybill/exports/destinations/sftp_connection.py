@@ -10,18 +10,20 @@ import asyncio
 import socket
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
 import asyncssh
-from asyncssh.constants import FX_FAILURE, FXF_CREAT, FXF_READ, FXF_TRUNC, FXF_WRITE
+from asyncssh.constants import FILEXFER_TYPE_REGULAR, FX_FAILURE, FXF_CREAT, FXF_READ, FXF_TRUNC, FXF_WRITE
 
 from waybill.errors import DeliveryFailed
 from waybill.exports.destinations.base import Timeouts
 from waybill.exports.destinations.connection import quoted, says_disk_full
 from waybill.exports.destinations.credentials import Credentials
+from waybill.exports.destinations.folder import FolderFile
 from waybill.exports.destinations.host_keys import HOST_KEY_TYPES, HostKey
 from waybill.exports.destinations.hosts import AllowedHosts, connect
 
@@ -34,6 +36,8 @@ _BLOCK_BYTES = 32 * 1024  # every server takes as much in one request (draft, se
 _LARGE_BLOCK_BYTES = 255 * 1024  # OpenSSH's limit; larger blocks gain nothing
 # Before asyncssh's first choice, ChaCha20: processors have instructions for AES.
 _FAST_CIPHERS = "^aes128-gcm@openssh.com,aes256-gcm@openssh.com"
+_READ_BYTES = 1024 * 1024  # in requests side by side; slow lines have the time of one request for it
+_LISTED_AT_ONCE = 500
 _KEEPALIVE_SECONDS = 15
 _GOODBYE_SECONDS = 1.0
 _LITTLE_SPACE_BYTES = 1024 * 1024
@@ -173,8 +177,47 @@ class SftpConnection:
         with self._answers(name), suppress(asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath):
             self._wait(self._sftp.remove(self._path(name)))
 
+    def files(self, takes: Callable[[str], bool]) -> Iterator[FolderFile]:
+        # As bytes: names need not be UTF-8, and those that are not are taken by nobody.
+        listing = self._sftp.scandir((self._directory or "/").encode())
+        while True:
+            with self._answers(""):
+                entries = self._wait(_some(listing, _LISTED_AT_ONCE))
+            for entry in entries:
+                name = cast(bytes, entry.filename).decode(errors="surrogateescape")
+                if takes(name) and entry.attrs.type == FILEXFER_TYPE_REGULAR:
+                    yield self._file(name, entry.attrs)
+            if len(entries) < _LISTED_AT_ONCE:
+                return
+
+    def find(self, name: str) -> FolderFile | None:
+        with self._answers(name):
+            try:
+                attributes = self._wait(self._sftp.lstat(self._path(name)))
+            except (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath):
+                return None
+        return self._file(name, attributes) if attributes.type == FILEXFER_TYPE_REGULAR else None
+
+    def _file(self, name: str, attributes: asyncssh.SFTPAttrs) -> FolderFile:
+        if attributes.size is None or attributes.mtime is None:
+            raise DeliveryFailed("protocol", f"{self._host} does not report the size and the time of a file.")
+        return FolderFile(name, attributes.size, datetime.fromtimestamp(attributes.mtime, UTC))
+
+    def read_from(self, name: str, offset: int) -> Iterator[bytes]:
+        with self._answers(name):
+            file = self._wait(self._sftp.open(self._path(name), FXF_READ, encoding=None))
+        while True:
+            with self._answers(name):
+                block = cast(bytes, self._wait(file.read(_READ_BYTES, offset)))
+            if not block:
+                break
+            offset += len(block)
+            yield block
+        with self._answers(name):
+            self._wait(file.close())
+
     def _path(self, name: str) -> str:
-        return f"{self._directory}/{name}"
+        return name if name.startswith("/") else f"{self._directory}/{name}"
 
     def _log_in(
         self, host_key: HostKey, credentials: Credentials, keys: list[asyncssh.SSHKey] | None, allowed: AllowedHosts
@@ -362,6 +405,16 @@ class _Upload:
         await asyncio.gather(*(task for task, _ in self._pending), return_exceptions=True)
         self._pending.clear()
         await self._file.close()
+
+
+async def _some(listing: AsyncIterator[asyncssh.SFTPName], count: int) -> list[asyncssh.SFTPName]:
+    """The next entries of a listing; fewer at its end."""
+    found: list[asyncssh.SFTPName] = []
+    async for entry in listing:
+        found.append(entry)
+        if len(found) == count:
+            break
+    return found
 
 
 async def _read(sftp: asyncssh.SFTPClient, path: str, limit: int) -> bytes:

@@ -1,0 +1,362 @@
+"""What a run of a source does: move or delete what has been imported, list the location, and make a job of each file.
+
+    ready files (moved, deleted) → listing (the first LOOKED_AT names behind `position`) → unknown files, in their order
+        → fetched into the files bucket → looked at again → registered as a job, once
+
+A file is streamed into a key of its own. Only the job that is registered names the key, so that an attempt that went on
+in the dark harms nobody: what it wrote is deleted by the bucket's rule. A large file is fetched over several
+invocations, from the last part that S3 has.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from waybill.aws.files import PART_BYTES, UploadGone, Writer
+from waybill.errors import Conflict, DeliveryFailed, EntityDeleted
+from waybill.exports.destinations import kind_of
+from waybill.exports.destinations.base import DeliveredKind
+from waybill.exports.destinations.folder import Fate, Folder, FolderFile
+from waybill.ids import derived_uuid, new_uuid
+from waybill.imports.register import new_import, register, register_failed
+from waybill.imports.source_object import ObjectVersion
+from waybill.jobs.audit import FETCH_FILE, Act
+from waybill.sources.definition import After, Definition, Order, Run, Source, SourceStatus, is_match, is_usable
+from waybill.sources.files import NewFile, mark_of
+from waybill.sources.rules import import_options
+from waybill.sources.run import end_failed, end_unreachable, end_well, end_without_right, owner_may_import
+from waybill.telemetry import count, logger
+from waybill.timestamps import rfc3339
+
+if TYPE_CHECKING:
+    from waybill.entities.model import Entity
+    from waybill.imports.options import ImportOptions
+    from waybill.jobs.model import Job
+    from waybill.sources.services import SourceServices
+
+#: Names that one run looks up, and files that it makes jobs of; the next one goes on.
+LOOKED_AT, TAKEN_PER_RUN = 10_000, 1_000
+LOOKED_UP_AT_ONCE = 100
+#: A younger file may still be written.
+GROWS = timedelta(seconds=60)
+MAX_FILE_BYTES = 50 * 1024**3
+#: An invocation begins no file, and goes on with none, when it has less time left.
+RESERVE_SECONDS = 60.0
+#: Between two notes of how far a large file is.
+NOTED_SECONDS = 60.0
+#: Of a file that is left alone, what may be said.
+MAX_PROBLEMS = 5
+#: What fails for one file only: the others can be fetched.
+_OF_A_FILE = frozenset({"permission", "not-found", "exists", "taken"})
+_NAMESPACE = "a4c8f7b2-0e35-5d0c-8d4f-5b6f2f3f9a07"
+_CONTENT_TYPE = "application/octet-stream"
+
+
+class _OutOfTime(Exception):
+    """The next invocation goes on."""
+
+
+class _NotHeld(Exception):
+    """The run has ended, or the source was unscheduled."""
+
+
+@dataclass
+class _Tally:
+    """What the run has come to."""
+
+    taken: int
+    waiting: int = 0
+    passed_over: int = 0
+    problems: list[str] = field(default_factory=list)
+
+    def problem(self, name: str, what: str) -> None:
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(f"{name}: {what}")
+
+    def summary(self) -> dict[str, Any]:
+        message = " ".join(self.problems) or None
+        return {"taken": self.taken, "waiting": self.waiting, "passedOver": self.passed_over, "message": message}
+
+
+def fetch(services: SourceServices, run_id: str, remaining_seconds: Callable[[], float]) -> str:
+    """Do the work of a run, as far as the time goes.
+
+    Returns:
+        "more" when the next call goes on, else "done".
+    """
+    source = services.sources.find(run_id.partition(".")[0])
+    run = None if source is None else source.running
+    if source is None or run is None or run.run_id != run_id:
+        return "done"
+    tally = _Tally(run.taken)
+    if source.status is not SourceStatus.SCHEDULED:
+        end_well(services, source, run, **tally.summary())
+        return "done"
+    entity = services.entities.find(source.definition.entity)
+    if entity is None or not owner_may_import(services, source):
+        end_without_right(services, source, run)
+        return "done"
+    options, problems = import_options(source.definition.options, entity)
+    if problems:
+        where, what = problems[0]
+        end_failed(services, run_id, "definition", f"{where} {what}. Unschedule the source and correct its definition.")
+        return "done"
+    place = _place(source.definition)
+    try:
+        with place.open_folder(services, source.definition.location, entity.name) as folder:
+            work = _Work(services, source, run, entity, options, folder, remaining_seconds, tally)
+            position = work.do()
+    except _OutOfTime:
+        services.sources.note_progress(source.source_id, run_id, tally.taken)
+        return "more"
+    except _NotHeld:
+        end_well(services, source, run, **tally.summary())
+    except EntityDeleted:
+        end_without_right(services, source, run)
+    except DeliveryFailed as error:
+        logger.warning("A location cannot be read", extra={"sourceId": source.source_id, "reason": error.reason})
+        end_unreachable(services, source, run, error, **{**tally.summary(), "message": error.remedy})
+    else:
+        end_well(services, source, run, **tally.summary(), position=position)
+    return "done"
+
+
+def _place(definition: Definition) -> DeliveredKind:
+    kind = kind_of(definition.location)
+    assert isinstance(kind, DeliveredKind)  # as it was checked  # noqa: S101
+    return kind
+
+
+@dataclass
+class _Work:
+    """One invocation's part of a run."""
+
+    services: SourceServices
+    source: Source
+    run: Run
+    entity: Entity
+    options: ImportOptions
+    folder: Folder
+    remaining_seconds: Callable[[], float]
+    tally: _Tally
+
+    def do(self) -> list[str] | None:
+        """All of it; returns where the next run begins in the listing.
+
+        Raises:
+            _OutOfTime, _NotHeld, DeliveryFailed, EntityDeleted
+        """
+        self._finish_ready()
+        if self.run.only_after:
+            return self.source.position
+        files, position = self._listed()
+        for at in range(0, len(files), LOOKED_UP_AT_ONCE):
+            some = {self._mark(file): file for file in files[at : at + LOOKED_UP_AT_ONCE]}
+            seen = self.services.source_files.seen(self.source.source_id, list(some))
+            for mark, file in some.items():
+                if mark in seen:
+                    continue
+                if self.tally.taken >= TAKEN_PER_RUN:
+                    return self.source.position
+                self._take(mark, file)
+        return position
+
+    def _check_time(self) -> None:
+        if self.remaining_seconds() < RESERVE_SECONDS:
+            raise _OutOfTime
+
+    def _mark(self, file: FolderFile) -> str:
+        return mark_of(self.source, address_of(self.services, self.source.definition.location), file)
+
+    # Files whose import has succeeded
+
+    def _finish_ready(self) -> None:
+        files, source_id = self.services.source_files, self.source.source_id
+        files.forget_ready(source_id)
+        for mark, file in files.ready(source_id):
+            self._check_time()
+            try:
+                fate, path = self._finished(mark, file)
+            except DeliveryFailed as error:
+                if error.reason not in _OF_A_FILE:
+                    raise
+                self.tally.problem(file.name, error.remedy)
+            else:
+                files.note_after(source_id, mark, fate, path)
+
+    def _finished(self, mark: str, file: FolderFile) -> tuple[str, str | None]:
+        """Move or delete a file; what became of it, and the path that it has now."""
+        definition = self.source.definition
+        if definition.after is After.LEAVE or mark != self._mark(file):  # the definition is another one by now
+            return "left", None
+        if definition.after is After.DELETE:
+            fate = self.folder.delete(file, mark[:16])
+            return ("deleted" if fate is Fate.DONE else fate.value), None
+        fate, path = self.folder.move(file, str(definition.move_to), mark[:16])
+        return ("moved" if fate is Fate.DONE else fate.value), path
+
+    # Files that are there
+
+    def _listed(self) -> tuple[list[FolderFile], list[str] | None]:
+        """The files that the run looks at, in their order, and where the next run begins."""
+        definition, position = self.source.definition, self.source.position
+        files = self._behind(position)
+        first = heapq.nsmallest(LOOKED_AT + 1, files, key=lambda file: sort_key(definition.order, file))
+        if len(first) > LOOKED_AT:
+            return first[:LOOKED_AT], sort_key(definition.order, first[LOOKED_AT - 1])
+        return first, None
+
+    def _behind(self, position: list[str] | None) -> Iterator[FolderFile]:
+        definition = self.source.definition
+        for file in self.folder.files(self._takes):
+            if position is None or sort_key(definition.order, file) > position:
+                yield file
+
+    def _takes(self, name: str) -> bool:
+        is_meant = bool(name) and self.source.definition.takes(name)
+        if is_meant and not is_usable(name):
+            self.tally.passed_over += 1
+            return False
+        return is_meant
+
+    def _take(self, mark: str, file: FolderFile) -> None:
+        """Make a job of a file, unless it has to wait."""
+        self._check_time()
+        self._check_held()
+        if self.services.clock.now() - file.modified < GROWS:
+            self.tally.waiting += 1
+            return
+        try:
+            if file.size_bytes > MAX_FILE_BYTES:
+                self._refuse(mark, file)
+                return
+            copy = self._copied(mark, file)
+        except DeliveryFailed as error:
+            if error.reason not in _OF_A_FILE:
+                raise
+            self.tally.problem(file.name, error.remedy)
+            self.tally.waiting += 1
+            return
+        if copy is None:
+            self.tally.problem(file.name, "It changed while it was fetched, or has not the size that is listed.")
+            self.tally.waiting += 1
+        else:
+            self._register(mark, file, copy)
+
+    def _check_held(self) -> None:
+        current = self.services.sources.find(self.source.source_id)
+        held = None if current is None else current.running
+        if held is None or held.run_id != self.run.run_id:
+            raise _NotHeld
+        if current is None or current.status is not SourceStatus.SCHEDULED:
+            raise _NotHeld
+
+    def _refuse(self, mark: str, file: FolderFile) -> None:
+        what = f"The file has {file.size_bytes:,} bytes; a source fetches files of up to {MAX_FILE_BYTES:,}."
+        job, origin = self._job(mark, file, None), self._origin(mark, file)
+        with suppress(Conflict):  # another attempt was first
+            self._note(register_failed(self.services, job, "source-error", what, origin, self._act()))
+
+    def _register(self, mark: str, file: FolderFile, copy: ObjectVersion) -> None:
+        job, origin = self._job(mark, file, copy), self._origin(mark, file)
+        try:
+            self._note(register(self.services, job, self.entity, self.options, origin, self._act()))
+        except EntityDeleted:
+            raise
+        except Conflict:  # another attempt was first
+            return
+
+    def _note(self, job: Job) -> None:
+        self.tally.taken += 1
+        count({"kind": str(self.source.definition.location["kind"])}, FilesFetched=1)
+        logger.info("A file was fetched", extra={"sourceId": self.source.source_id, "jobId": job.job_id})
+
+    def _job(self, mark: str, file: FolderFile, copy: ObjectVersion | None) -> Job:
+        definition = self.source.definition
+        job_id = derived_uuid(_NAMESPACE, self.source.source_id, mark)
+        job = new_import(self.services, job_id, definition.entity, file.name, copy, definition.started_by)
+        return replace(job, source_id=self.source.source_id, source_file=mark)
+
+    def _origin(self, mark: str, file: FolderFile) -> NewFile:
+        job_id = derived_uuid(_NAMESPACE, self.source.source_id, mark)
+        has_after = self.source.definition.after is not After.LEAVE
+        return NewFile(self.source.source_id, mark, file, job_id, has_after)
+
+    def _act(self) -> Act:
+        return Act(FETCH_FILE, self.source.definition.started_by)
+
+    # Content
+
+    def _copied(self, mark: str, file: FolderFile) -> ObjectVersion | None:
+        """Copy a file into the files bucket; None when it is not the listed one, or was not while it was read.
+
+        Raises:
+            _OutOfTime: the next call goes on with it.
+        """
+        files, bucket = self.services.files, self.services.settings.files_bucket
+        is_large = file.size_bytes > PART_BYTES
+        kept = self.services.source_files.fetching(self.source.source_id, mark) if is_large else None
+        key = f"uploads/{new_uuid(self.services.ids)}/source" if kept is None else str(kept["key"])
+        writer = files.writer(bucket, key, _CONTENT_TYPE)
+        if kept is not None:
+            writer.resume(kept["upload"])
+        try:
+            is_whole = self._written(writer, mark, file, key)
+            if is_whole:
+                writer.close()
+        except UploadGone:  # S3 has thrown the parts away
+            self.services.source_files.end_fetching(self.source.source_id)
+            raise _OutOfTime from None
+        if not is_whole:
+            writer.abort()
+        if is_large:
+            self.services.source_files.end_fetching(self.source.source_id)
+        info = files.head(bucket, key) if is_whole else None
+        return None if info is None else ObjectVersion(bucket, key, info.etag)
+
+    def _written(self, writer: Writer, mark: str, file: FolderFile, key: str) -> bool:
+        """Write what is left of a file; whether it is the listed one, before and after."""
+        clock = self.services.clock
+        noted = clock.monotonic()
+        for block in self.folder.read(file, writer.size_bytes):
+            writer.write(block)
+            if writer.size_bytes > file.size_bytes:
+                return False
+            if not writer.is_between_parts:
+                continue
+            is_late = self.remaining_seconds() < RESERVE_SECONDS
+            if is_late or clock.monotonic() - noted > NOTED_SECONDS:
+                state = {"key": key, "upload": writer.pause()}
+                self.services.source_files.keep_fetching(self.source.source_id, mark, state)
+                noted = clock.monotonic()
+            if is_late:
+                raise _OutOfTime
+        return writer.size_bytes == file.size_bytes and file.is_same(self.folder.find(file.name))
+
+
+def address_of(services: SourceServices, location: Mapping[str, Any]) -> str:
+    """The URL of a location, with the deployment's defaults filled in."""
+    kind = kind_of(location)
+    return str(kind.address(kind.with_defaults(location, services.settings)))
+
+
+def sort_key(order: Order, file: FolderFile) -> list[str]:
+    """What files are ordered by; no two of a folder have the same."""
+    return [file.name] if order is Order.NAME else [rfc3339(file.modified), file.name]
+
+
+def first_files(folder: Folder, pattern: str, order: str, limit: int, most: int) -> tuple[list[FolderFile], bool]:
+    """The first files that match, in their order, and whether all were looked at.
+
+    Args:
+        most: files of the listing that are looked at.
+    """
+    found = list(islice(folder.files(lambda name: is_usable(name) and is_match(pattern, name)), most + 1))
+    chosen = heapq.nsmallest(limit, found[:most], key=lambda file: sort_key(Order(order), file))
+    return chosen, len(found) <= most

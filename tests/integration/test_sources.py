@@ -1,0 +1,584 @@
+"""Sources: each file becomes one job, from S3, SFTP and FTPS, and is moved or deleted only once it is imported."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import asyncssh
+import boto3
+import pytest
+
+from tests import builders, importing
+from tests import partner_servers as servers
+from tests.partner_servers import HOST, SECRET, Faults, certificate, ftps_partner, sftp_partner
+from waybill.bootstrap import Services
+from waybill.errors import Conflict, TooManyRequests
+from waybill.ids import new_uuid
+from waybill.jobs.model import Job, Status
+from waybill.sizes import MAX_SOURCES
+from waybill.sources import fetch as fetching
+from waybill.sources.definition import Source, SourceStatus
+from waybill.sources.fetch import fetch
+from waybill.sources.files import SeenFile
+from waybill.sources.listing_test import run_listing_test
+from waybill.sources.run import activate, end_failed, run_now, tick
+
+#: Later than any time that the services around the tests give to a file.
+NOW = datetime(2099, 1, 1, tzinfo=UTC)
+CONTACTS = builders.contacts_csv(count=3)
+BAD = builders.contacts_csv([{"contact_id": "c1", "spend": "lots"}])
+SECRET_ID = "waybill/partner"
+
+
+class Place:
+    """A partner's folder `out`, with `done` beside it."""
+
+    def __init__(self, location: dict[str, Any], folder: Path | None, s3: Any, faults: Faults) -> None:
+        self.location, self._folder, self._s3, self.faults = location, folder, s3, faults
+        self.move_to = "done" if folder is None else "../done"
+        if folder is not None:
+            self.move_to = "/done"
+
+    def put(self, name: str, data: bytes = CONTACTS, age: float = 3600.0, now: datetime = NOW) -> None:
+        """A file that is so many seconds old (in S3, all are years old)."""
+        if self._folder is None:
+            self._s3.put_object(Bucket="transfer-bucket", Key=f"out/{name}", Body=data)
+            return
+        path = self._folder / "out" / name
+        path.write_bytes(data)
+        moment = now.timestamp() - age
+        os.utime(path, (moment, moment))
+
+    def names(self, folder: str = "out") -> list[str]:
+        if self._folder is not None:
+            return sorted(path.name for path in (self._folder / folder).iterdir())
+        found = self._s3.list_objects_v2(Bucket="transfer-bucket", Prefix=f"{folder}/").get("Contents", [])
+        return sorted(each["Key"].removeprefix(f"{folder}/") for each in found)
+
+
+@pytest.fixture(scope="module")
+def host_key() -> asyncssh.SSHKey:
+    return asyncssh.generate_private_key("ssh-ed25519")
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> servers.Certificate:
+    return certificate(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture
+def services(services: Services, clock: builders.Clock, moto_url: str) -> Services:
+    clock.moment = NOW
+    services.settings = dataclasses.replace(services.settings, allowed_private_hosts=HOST)
+    secrets = boto3.client("secretsmanager", endpoint_url=moto_url, region_name="us-east-1")
+    secrets.create_secret(Name=SECRET_ID, SecretString=json.dumps(SECRET))
+    services.entities.put(builders.entity())
+    return services
+
+
+@pytest.fixture(params=["s3", "sftp", "ftps"])
+def place(
+    request: pytest.FixtureRequest, tmp_path: Path, host_key: asyncssh.SSHKey, shown: servers.Certificate, s3: Any
+) -> Iterator[Place]:
+    if request.param == "s3":
+        yield Place({"kind": "s3", "prefix": "out"}, None, s3, Faults())
+        return
+    for name in ("out", "done"):
+        (tmp_path / name).mkdir()
+    faults = Faults()
+    with ExitStack() as stack:
+        if request.param == "sftp":
+            partner = stack.enter_context(sftp_partner(tmp_path, faults, host_keys=[host_key]))
+        else:
+            partner = stack.enter_context(ftps_partner(tmp_path, faults, shown=shown))
+        location = partner.destination(directory="/out", secretId=SECRET_ID)
+        yield Place(location, tmp_path, s3, faults)
+
+
+def no_limit() -> float:
+    return 900.0
+
+
+def ran(services: Services, source: Source) -> Source:
+    """One run, to its end."""
+    running = run_now(services, services.sources.get(source.source_id), "alice", new_uuid()).running
+    assert running is not None
+    while fetch(services, running.run_id, no_limit) == "more":
+        pass
+    ended = services.sources.get(source.source_id)
+    assert ended.running is None
+    return ended
+
+
+def run_jobs(services: Services) -> list[Job]:
+    """Import what waits; the jobs by the names of their files."""
+    for job in importing.all_jobs(services):
+        if not job.is_terminal:
+            importing.run(services, job)
+    return sorted(importing.all_jobs(services), key=lambda job: job.submitted_at)
+
+
+def seen(services: Services, source: Source) -> dict[str, SeenFile]:
+    files, last = services.source_files.page(source.source_id, 100)
+    assert last is None
+    return {file.file.name: file for file in files}
+
+
+def test_each_file_that_matches_becomes_one_job(services: Services, place: Place, clock: builders.Clock) -> None:
+    for name in ("b.csv", "a.csv", "c.txt", ".hidden.csv"):
+        place.put(name)
+    source = builders.scheduled_source(services, location=place.location, options={"mode": "merge"})
+    ended = ran(services, source)
+    jobs = run_jobs(services)
+    assert [job.file_name for job in jobs] == ["a.csv", "b.csv"]
+    for job in jobs:
+        assert (job.source_id, job.started_by, job.mode) == (source.source_id, "source:Partner contacts", "merge")
+        assert (job.status, job.imported) == (Status.COMPLETED, 3)
+    assert ended.last_run is not None and ended.last_run["taken"] == 2
+    files = seen(services, source)
+    assert {name: (file.status, file.imported, file.after) for name, file in files.items()} == {
+        "a.csv": ("COMPLETED", 3, None),
+        "b.csv": ("COMPLETED", 3, None),
+    }
+    clock.forward(hours=1)
+    ended = ran(services, source)
+    assert ended.last_run is not None and ended.last_run["taken"] == 0
+    assert len(importing.all_jobs(services)) == 2
+    assert place.names() == [".hidden.csv", "a.csv", "b.csv", "c.txt"]
+
+
+def test_a_changed_file_is_another_file(services: Services, place: Place, clock: builders.Clock) -> None:
+    place.put("a.csv")
+    source = builders.scheduled_source(services, location=place.location)
+    ran(services, source)
+    place.put("a.csv", builders.contacts_csv(count=4), age=1800)
+    ran(services, source)
+    assert sorted(job.imported for job in run_jobs(services)) == [3, 4]
+
+
+@pytest.mark.parametrize("after", ["delete", "move"])
+def test_files_go_only_once_they_are_imported(
+    services: Services, place: Place, clock: builders.Clock, after: str
+) -> None:
+    place.put("good.csv")
+    place.put("bad.csv", BAD)
+    members = {"moveTo": place.move_to} if after == "move" else {}
+    source = builders.scheduled_source(services, location=place.location, after=after, **members)
+    ran(services, source)
+    ran(services, source)
+    assert place.names() == ["bad.csv", "good.csv"]
+    run_jobs(services)
+    assert tick(services) == 1  # a run that fetches nothing
+    running = services.sources.get(source.source_id).running
+    assert running is not None and running.only_after
+    assert fetch(services, running.run_id, no_limit) == "done"
+    assert place.names() == ["bad.csv"]
+    files = seen(services, source)
+    assert files["good.csv"].after == ("deleted" if after == "delete" else "moved")
+    assert (files["bad.csv"].after, files["bad.csv"].outcome) == (None, "FAILED")
+    if after == "move":
+        assert place.names("done") == ["good.csv"]
+        assert str(files["good.csv"].moved_to).endswith("done/good.csv")
+    assert tick(services) == 0
+    assert len(importing.all_jobs(services)) == 2
+
+
+def test_a_moved_file_never_takes_the_place_of_another(services: Services, place: Place, clock: builders.Clock) -> None:
+    source = builders.scheduled_source(services, location=place.location, after="move", moveTo=place.move_to)
+    for day in range(3):
+        place.put("orders.tar.csv", builders.contacts_csv(count=day + 1), age=3600 - day)
+        ran(services, source)
+        run_jobs(services)
+        ran(services, source)
+        assert place.names() == []
+    names = place.names("done")
+    assert len(names) == 3 and "orders.tar.csv" in names
+    assert all(name.startswith("orders") and name.endswith(".tar.csv") for name in names)
+
+
+def test_a_new_file_of_the_same_name_is_not_deleted(services: Services, place: Place, clock: builders.Clock) -> None:
+    place.put("a.csv")
+    source = builders.scheduled_source(services, location=place.location, after="delete")
+    ran(services, source)
+    run_jobs(services)
+    place.put("a.csv", builders.contacts_csv(count=5), age=600)
+    ran(services, source)
+    assert place.names() == ["a.csv"]
+    assert [file.after for file in services.source_files.page(source.source_id, 9)[0]] == [None, "changed"]
+    run_jobs(services)
+    ran(services, source)
+    assert place.names() == []
+
+
+def test_a_duplicate_is_done_with(services: Services, place: Place) -> None:
+    services.entities.put(builders.entity(refuse_duplicates=True))
+    source = builders.scheduled_source(services, location=place.location, after="delete")
+    place.put("a.csv")
+    place.put("b.csv")
+    ran(services, source)
+    run_jobs(services)
+    ran(services, source)
+    assert {file.error_code for file in seen(services, source).values()} == {None, "duplicate-file"}
+    assert place.names() == []
+
+
+def test_a_dry_run_deletes_nothing(services: Services, place: Place) -> None:
+    source = builders.scheduled_source(services, location=place.location, after="delete", options={"dryRun": True})
+    place.put("a.csv")
+    ran(services, source)
+    run_jobs(services)
+    ran(services, source)
+    assert place.names() == ["a.csv"]
+
+
+def test_a_young_file_waits(services: Services, place: Place, clock: builders.Clock) -> None:
+    if place.location["kind"] == "s3":
+        clock.moment = datetime.now(UTC) + timedelta(seconds=30)
+    place.put("a.csv", age=30.0)
+    source = builders.scheduled_source(services, location=place.location)
+    ended = ran(services, source)
+    assert ended.last_run is not None
+    assert (ended.last_run["taken"], ended.last_run["waiting"]) == (0, 1)
+    clock.forward(seconds=61)
+    ran(services, source)
+    assert len(importing.all_jobs(services)) == 1
+
+
+def test_a_file_that_changes_while_it_is_fetched_waits(
+    services: Services, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.put("a.csv")
+    source = builders.scheduled_source(services, location=place.location)
+    copied, growing = fetching._Work._written, [True]
+
+    def written(work: Any, *given: Any) -> bool:
+        if growing:
+            growing.clear()
+            place.put("a.csv", CONTACTS + b"c9,", age=3000)
+        return copied(work, *given)
+
+    monkeypatch.setattr(fetching._Work, "_written", written)
+    ended = ran(services, source)
+    assert ended.last_run is not None
+    assert (ended.last_run["taken"], ended.last_run["waiting"]) == (0, 1)
+    assert "a.csv: It changed" in ended.last_run["message"]
+    assert importing.all_jobs(services) == []
+    place.put("a.csv", age=2000)
+    ran(services, source)
+    assert [job.imported for job in run_jobs(services)] == [3]
+
+
+def test_order_is_by_time_where_wanted(services: Services, place: Place) -> None:
+    for age, name in ((300, "a.csv"), (900, "b.csv"), (600, "c.csv")):
+        place.put(name, age=age)
+    source = builders.scheduled_source(services, location=place.location, order="modified")
+    ran(services, source)
+    names = [job.file_name for job in run_jobs(services)]
+    assert names == (["b.csv", "c.csv", "a.csv"] if place.location["kind"] != "s3" else ["a.csv", "b.csv", "c.csv"])
+
+
+def test_a_folder_of_more_files_than_a_run_looks_at_is_gone_through(
+    services: Services, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "LOOKED_AT", 4)
+    monkeypatch.setattr(fetching, "TAKEN_PER_RUN", 3)
+    for number in range(10):
+        place.put(f"{number:02}.csv")
+    source = builders.scheduled_source(services, location=place.location)
+    taken = []
+    for _ in range(6):
+        ended = ran(services, source)
+        assert ended.last_run is not None
+        taken.append(ended.last_run["taken"])
+    assert taken == [3, 1, 3, 1, 2, 0]
+    names = [job.file_name for job in run_jobs(services)]
+    assert names == [f"{number:02}.csv" for number in range(10)]
+
+
+def test_a_run_goes_on_where_its_time_ended(services: Services, place: Place) -> None:
+    for number in range(4):
+        place.put(f"{number}.csv")
+    source = builders.scheduled_source(services, location=place.location)
+    running = run_now(services, source, "alice", "1").running
+    assert running is not None
+    for _ in range(3):
+        times = iter([900.0, 900.0, 900.0, *[10.0] * 50])
+        if fetch(services, running.run_id, lambda times=times: next(times)) == "done":  # type: ignore[misc]
+            break
+    else:
+        assert fetch(services, running.run_id, no_limit) == "done"
+    assert [job.file_name for job in run_jobs(services)] == ["0.csv", "1.csv", "2.csv", "3.csv"]
+    ended = services.sources.get(source.source_id)
+    assert ended.last_run is not None and ended.last_run["taken"] == 4
+
+
+def test_a_large_file_is_fetched_over_several_invocations(
+    services: Services, place: Place, s3: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = b"c%07d,a@example.com,7.50,2026-01-31,yes\n"
+    data = CONTACTS.partition(b"\n")[0] + b"\n" + b"".join(line % number for number in range(320_000))
+    assert len(data) > 12 * 1024**2
+    place.put("large.csv", data)
+    source = builders.scheduled_source(services, location=place.location)
+    running = run_now(services, source, "alice", "1").running
+    assert running is not None
+    steps = 0
+    while True:
+        calls = iter([900.0, *[10.0] * 1_000])
+        if fetch(services, running.run_id, lambda calls=calls: next(calls)) == "done":  # type: ignore[misc]
+            break
+        steps += 1
+        assert steps < 10
+    assert steps >= 2
+    [job] = importing.all_jobs(services)
+    assert s3.get_object(Bucket=job.source_bucket, Key=job.source_key)["Body"].read() == data
+    assert services.source_files.fetching(source.source_id, str(job.source_file)) is None
+
+
+def test_a_file_that_is_too_large_is_refused_with_a_job(
+    services: Services, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "MAX_FILE_BYTES", 20)
+    place.put("a.csv")
+    source = builders.scheduled_source(services, location=place.location)
+    ran(services, source)
+    ran(services, source)
+    [job] = importing.all_jobs(services)
+    assert (job.status, job.error_code) == (Status.FAILED, "source-error")
+    assert "a source fetches files of up to 20" in str(job.error_message)
+    assert seen(services, source)["a.csv"].error_code == "source-error"
+
+
+def test_hostile_names_are_passed_over(services: Services, place: Place) -> None:
+    place.put("a.csv")
+    if place.location["kind"] == "s3":
+        hostile = ["..\\up.csv", "line\nbreak.csv", "n" * 300 + ".csv"]
+    else:
+        hostile = ["..\\up.csv", "line\x1bbreak.csv"]
+    for name in hostile:
+        place.put(name)
+    source = builders.scheduled_source(services, location=place.location)
+    ended = ran(services, source)
+    assert [job.file_name for job in importing.all_jobs(services)] == ["a.csv"]
+    assert ended.last_run is not None and ended.last_run["passedOver"] == len(hostile)
+
+
+def test_folders_and_links_are_no_files(services: Services, place: Place, tmp_path: Path) -> None:
+    place.put("a.csv")
+    if place.location["kind"] == "s3":
+        place.put("folder.csv/b.csv")
+        place.put("folder.csv/")
+    else:
+        (tmp_path / "out" / "folder.csv").mkdir()
+        (tmp_path / "secret.csv").write_bytes(CONTACTS)
+        os.utime(tmp_path / "secret.csv", (0, 0))
+        (tmp_path / "out" / "link.csv").symlink_to("a.csv")
+    source = builders.scheduled_source(services, location=place.location)
+    ran(services, source)
+    names = [job.file_name for job in importing.all_jobs(services)]
+    # pyftpdlib lists a link as the file that it leads to, as many FTP servers do.
+    assert names in (["a.csv"], ["a.csv", "link.csv"][: 2 if place.location["kind"] == "ftps" else 1])
+
+
+def test_what_a_run_would_fetch_can_be_seen_before(services: Services, place: Place) -> None:
+    for number in range(25):
+        place.put(f"{number:02}.csv")
+    place.put("other.txt")
+    found = run_listing_test(services, place.location, "contacts", {"pattern": "*.csv", "order": "name"})
+    assert (found["ok"], found["code"]) == (True, None)
+    assert [file["name"] for file in found["files"]] == [f"{number:02}.csv" for number in range(20)]
+    assert found["files"][0]["sizeBytes"] == len(CONTACTS)
+    assert importing.all_jobs(services) == []
+
+
+# Of one kind of place
+
+
+def s3_source(services: Services, **members: Any) -> Source:
+    return builders.scheduled_source(services, **members)
+
+
+def test_the_schedule_runs_a_source_once_and_catches_up_once(
+    services: Services, clock: builders.Clock, s3: Any
+) -> None:
+    source = s3_source(services)
+    assert tick(services) == 0
+    clock.forward(days=3)
+    assert tick(services) == 1
+    running = services.sources.get(source.source_id).running
+    assert running is not None and running.started_by == "schedule"
+    assert tick(services) == 0
+    with pytest.raises(Conflict, match="in progress"):
+        run_now(services, services.sources.get(source.source_id), "alice", "other")
+    assert fetch(services, running.run_id, no_limit) == "done"
+    assert fetch(services, running.run_id, no_limit) == "done"  # of an execution that is late
+    assert tick(services) == 0
+    clock.forward(days=1)
+    assert tick(services) == 1
+
+
+def test_a_run_whose_execution_has_died_is_restarted(
+    services: Services, clock: builders.Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = s3_source(services)
+    run_now(services, source, "alice", "1")
+    importing.stop_executions(services)
+    clock.forward(minutes=2)
+    monkeypatch.setattr(services.workflow, "is_running", lambda *given: False)
+    tick(services)
+    running = services.sources.get(source.source_id).running
+    assert running is not None and running.restarts == 1
+
+
+def test_the_owner_s_right_is_asked_at_each_run(services: Services, clock: builders.Clock, s3: Any) -> None:
+    source = s3_source(services)
+    s3.put_object(Bucket="transfer-bucket", Key="out/a.csv", Body=CONTACTS)
+    monkeypatched = services.caller_groups
+    services.caller_groups = type(monkeypatched).__mro__[1](  # groups are what requests have noted: none
+        services.jobs_table, clock, 30
+    )
+    ended = ran(services, source)
+    assert ended.status is SourceStatus.DRAFT
+    assert str(ended.message).startswith("Paused. The owner of the source, alice, may not import into contacts")
+    assert ended.paused_at == clock.now()
+    assert importing.all_jobs(services) == []
+    services.caller_groups = monkeypatched
+    activate(services, ended, builders.ALICE)
+    assert services.sources.get(source.source_id).message is None
+    ran(services, source)
+    assert len(importing.all_jobs(services)) == 1
+
+
+def test_a_location_that_cannot_be_read_is_told_once_and_tried_again(
+    services: Services, clock: builders.Clock, s3: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services.settings = dataclasses.replace(services.settings, mail_sender="us@example.com")
+    told: list[tuple[str, str]] = []
+    monkeypatch.setattr(services.mailer, "send", lambda to, subject, text, html: told.append((to, text)))
+    where = {"kind": "s3", "bucket": "partners-bucket", "prefix": "out"}
+    source = s3_source(services, location=where, recipients=["ops@example.com"])
+    since = clock.now()
+    for day in range(3):
+        clock.forward(days=day)
+        ended = ran(services, source)
+        assert ended.status is SourceStatus.SCHEDULED and ended.trouble is not None
+        assert (ended.trouble["code"], ended.trouble["since"][:10]) == ("not-found", since.date().isoformat())
+        assert ended.last_run is not None and ended.last_run["code"] == "not-found"
+    assert [to for to, _ in told] == ["ops@example.com"]
+    assert "There is no bucket partners-bucket" in told[0][1]
+    s3.create_bucket(Bucket="partners-bucket")
+    assert ran(services, source).trouble is None
+    s3.delete_bucket(Bucket="partners-bucket")
+    ran(services, source)
+    assert len(told) == 2
+
+
+def test_unscheduling_ends_a_run_at_the_file_that_it_is_at(
+    services: Services, s3: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b", "c"):
+        s3.put_object(Bucket="transfer-bucket", Key=f"out/{name}.csv", Body=CONTACTS)
+    source = s3_source(services)
+    register = fetching._Work._register
+
+    def unscheduled(work: Any, *given: Any) -> None:
+        register(work, *given)
+        services.sources.unschedule(source.source_id)
+
+    monkeypatch.setattr(fetching._Work, "_register", unscheduled)
+    ended = ran(services, source)
+    assert len(importing.all_jobs(services)) == 1
+    assert (ended.status, ended.running) == (SourceStatus.DRAFT, None)
+
+
+def test_another_attempt_that_was_first_makes_the_one_job(
+    services: Services, s3: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two invocations at once: both have fetched the file before either has registered it."""
+    s3.put_object(Bucket="transfer-bucket", Key="out/a.csv", Body=CONTACTS)
+    source = s3_source(services)
+    running = run_now(services, source, "alice", "1").running
+    assert running is not None
+    register = fetching._Work._register
+
+    def late(work: Any, *given: Any) -> None:
+        monkeypatch.setattr(fetching._Work, "_register", register)
+        fetch(services, running.run_id, no_limit)
+        register(work, *given)
+
+    monkeypatch.setattr(fetching._Work, "_register", late)
+    fetch(services, running.run_id, no_limit)
+    [job] = run_jobs(services)
+    assert job.imported == 3
+
+
+def test_a_file_is_not_imported_again_when_its_job_is_gone(services: Services, s3: Any) -> None:
+    from waybill.upkeep.actions import delete_job
+
+    s3.put_object(Bucket="transfer-bucket", Key="out/a.csv", Body=CONTACTS)
+    source = s3_source(services)
+    ran(services, source)
+    [job] = run_jobs(services)
+    delete_job(services, job)
+    ran(services, source)
+    assert importing.all_jobs(services) == []
+    assert seen(services, source)["a.csv"].imported == 3
+
+
+def test_what_is_still_there_is_not_forgotten(services: Services, clock: builders.Clock, s3: Any) -> None:
+    s3.put_object(Bucket="transfer-bucket", Key="out/a.csv", Body=CONTACTS)
+    source = s3_source(services)
+    ran(services, source)
+    key = (f"SOURCE#{source.source_id}", f"FILE#{next(iter(seen(services, source).values())).mark}")
+    before = services.jobs_table.get(key)
+    clock.forward(days=390)
+    ran(services, source)
+    after = services.jobs_table.get(key)
+    assert before is not None and after is not None
+    assert after["expiresAt"] - before["expiresAt"] == 390 * 86_400
+
+
+def test_a_run_that_fails_for_another_cause_says_so(services: Services) -> None:
+    source = s3_source(services)
+    running = run_now(services, source, "alice", "1").running
+    assert running is not None
+    end_failed(services, running.run_id)
+    ended = services.sources.get(source.source_id)
+    assert ended.last_run is not None
+    assert (ended.running, ended.last_run["code"]) == (None, "internal-error")
+
+
+def test_a_mode_that_the_entity_no_longer_allows_ends_the_run(services: Services) -> None:
+    source = s3_source(services, options={"mode": "update"})
+    entity = builders.entity()
+    services.entities.put(dataclasses.replace(entity, schema={**entity.schema, "primaryKey": []}))
+    ended = ran(services, source)
+    assert ended.last_run is not None and ended.last_run["code"] == "definition"
+
+
+def test_an_entity_has_a_hundred_sources_at_most(services: Services) -> None:
+    sources = [builders.draft_source(services) for _ in range(MAX_SOURCES)]
+    with pytest.raises(TooManyRequests, match="100 sources"):
+        builders.draft_source(services)
+    services.sources.delete(sources[0].source_id)
+    builders.draft_source(services)
+
+
+def test_a_scheduled_source_keeps_its_entity_and_drafts_go_with_it(services: Services, clock: builders.Clock) -> None:
+    from waybill.upkeep.entity_deletion import delete_entity, erase_deleted
+
+    source = s3_source(services)
+    entity = services.entities.get("contacts")
+    with pytest.raises(Conflict, match="A source of contacts is scheduled"):
+        delete_entity(services, entity)
+    services.sources.unschedule(source.source_id)
+    delete_entity(services, services.entities.get("contacts"))
+    erase_deleted(services)
+    assert services.sources.find(source.source_id) is None
