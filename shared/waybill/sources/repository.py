@@ -25,8 +25,8 @@ from waybill.aws.table import Action, Item, Key, Table
 from waybill.entities.repository import is_gone, still_there
 from waybill.errors import EntityDeleted, NotFound, PreconditionFailed, TooManyRequests
 from waybill.exports.definition import Owner
-from waybill.schedule import next_runs
 from waybill.jobs.attempts import attempts_of
+from waybill.schedule import next_runs
 from waybill.sizes import MAX_SOURCES, json_text
 from waybill.sources.definition import Definition, Run, Source, SourceStatus
 from waybill.telemetry import entry_failed, read_each

@@ -17,11 +17,11 @@ from waybill.entities.model import Right
 from waybill.errors import Conflict, DeliveryFailed, NotFound
 from waybill.exports.definition import Owner
 from waybill.exports.report import may_mail
-from waybill.schedule import latest_due
 from waybill.ids import derived_uuid
 from waybill.jobs.attempts import pause_after
 from waybill.jobs.audit import RUN_SCHEDULE, Act
 from waybill.jobs.rights import NO_PERMISSION, still_may
+from waybill.schedule import latest_due
 from waybill.sources.definition import Run, Source, SourceStatus
 from waybill.sources.repository import Due
 from waybill.telemetry import count, entry_failed, logger
