@@ -19,6 +19,9 @@ const ImportedFiles = lazy(() => import("./imports/ImportedFiles"));
 const Status = lazy(() => import("./status/Status"));
 const ManageExports = lazy(() => import("./exports/ManageExports"));
 const ExportWizard = lazy(() => import("./exports/wizard/ExportWizard"));
+const Sources = lazy(() => import("./sources/Sources"));
+const SourceForm = lazy(() => import("./sources/SourceForm"));
+const SourceView = lazy(() => import("./sources/SourceView"));
 const Entities = lazy(() => import("./entities/Entities"));
 const EntityView = lazy(() => import("./entities/EntityView"));
 const SchemaEditor = lazy(() => import("./entities/SchemaEditor"));
@@ -44,6 +47,7 @@ const SCREENS = [
   { text: "Imported files", href: "/imports" },
   { text: "Status", href: "/status" },
   { text: "Manage exports", href: "/exports" },
+  { text: "Sources", href: "/sources" },
   { text: "Entities", href: "/entities" },
 ];
 const FOR_ADMINS = [{ text: "Audit trail", href: "/audit" }];
@@ -147,6 +151,10 @@ function Layout() {
               <Route path="exports" element={<ManageExports />} />
               <Route path="exports/new" element={<ExportWizard />} />
               <Route path="exports/:exportId/edit" element={<ExportWizard />} />
+              <Route path="sources" element={<Sources />} />
+              <Route path="sources/new" element={<SourceForm />} />
+              <Route path="sources/:sourceId" element={<SourceView />} />
+              <Route path="sources/:sourceId/edit" element={<SourceForm />} />
               <Route path="entities" element={<Entities />} />
               <Route path="entities/new" element={<SchemaEditor />} />
               <Route path="entities/:name" element={<EntityView />} />

@@ -41,6 +41,15 @@ export type Definition = Omit<Pick<Export, keyof Schemas["ExportRequest"]>, "sch
 /** Whether files can be delivered somewhere, and why not. */
 export type DestinationTest = Schemas["DestinationTest"];
 export type DeliveryFailure = NonNullable<DestinationTest["code"]>;
+/** A source: its definition and state. */
+export type Source = Omit<Schemas["Source"], "schedule" | "location"> & { schedule: Schedule; location: Destination };
+export type SourceDefinition = Pick<
+  Source,
+  "name" | "entity" | "location" | "pattern" | "schedule" | "after" | "moveTo" | "order" | "options" | "recipients"
+>;
+export type SourceFile = Schemas["SourceFile"];
+/** Whether files can be fetched from somewhere, and which a run would fetch. */
+export type SourceTest = Schemas["SourceTest"];
 /** When a schedule runs next. */
 export type RunTimes = Schemas["RunTimes"];
 export type Condition = Schemas["Condition"];

@@ -121,7 +121,7 @@ def fetch(services: SourceServices, run_id: str, remaining_seconds: Callable[[],
         end_without_right(services, source, run)
     except DeliveryFailed as error:
         logger.warning("A location cannot be read", extra={"sourceId": source.source_id, "reason": error.reason})
-        end_unreachable(services, source, run, error, **{**tally.summary(), "message": error.remedy})
+        end_unreachable(services, source, run, error, **tally.summary())
     else:
         end_well(services, source, run, **tally.summary(), position=position)
     return "done"

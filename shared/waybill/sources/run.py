@@ -208,7 +208,7 @@ def end_unreachable(services: SourceServices, source: Source, run: Run, error: D
     trouble["told"] = before.get("told", False)
     last_run = source.last_run
     if not run.only_after:
-        last_run = _summary(services, run, code=error.reason, message=error.remedy, **summary)
+        last_run = _summary(services, run, **{**summary, "code": error.reason, "message": error.remedy})
     ended = services.sources.end_run(source.source_id, run.run_id, last_run=last_run, trouble=trouble)
     _count("unreachable", run)
     if ended is not None and not trouble["told"]:

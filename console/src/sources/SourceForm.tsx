@@ -1,0 +1,252 @@
+/** Creates or edits a source, with a test of its location that lists what would be fetched. */
+import Alert from "@cloudscape-design/components/alert";
+import Button from "@cloudscape-design/components/button";
+import ColumnLayout from "@cloudscape-design/components/column-layout";
+import Container from "@cloudscape-design/components/container";
+import Form from "@cloudscape-design/components/form";
+import Header from "@cloudscape-design/components/header";
+import SpaceBetween from "@cloudscape-design/components/space-between";
+import Spinner from "@cloudscape-design/components/spinner";
+import StatusIndicator from "@cloudscape-design/components/status-indicator";
+import { useMutation, useQuery } from "@tanstack/react-query";
+import { useState } from "react";
+import { useNavigate, useParams } from "react-router";
+import { at, call, callOnce } from "../api/client";
+import type { Destination, Entity, Source, SourceDefinition, SourceTest } from "../api/types";
+import { useEntities } from "../api/useEntities";
+import { SelectField, TextField } from "../common/fields";
+import { Name } from "../common/Name";
+import { say } from "../common/notices";
+import { ProblemAlert } from "../common/ProblemAlert";
+import { Time } from "../common/Time";
+import { DESTINATIONS } from "../exports/destinations";
+import { FAILURE_LABELS } from "../exports/destinations/failures";
+import type { DestinationKind } from "../exports/destinations/kind";
+import { newDraft } from "../exports/wizard/draft";
+import { ScheduleStep } from "../exports/wizard/ScheduleStep";
+import { blanksOf, DEFAULT_SETTINGS, ImportPolicy, type Settings } from "../imports/ImportOptions";
+import { may, useMe } from "../session/useMe";
+import { useSourceToEdit } from "./useSources";
+
+type Draft = Omit<SourceDefinition, "options">;
+
+const KINDS = (Object.entries(DESTINATIONS) as [Destination["kind"], DestinationKind][]).filter(
+  ([, kind]) => kind.isDelivery,
+);
+const AFTER = [
+  ["leave", "Stays there"],
+  ["delete", "Is deleted"],
+  ["move", "Is moved"],
+] as const;
+const ORDER = [
+  ["name", "By name"],
+  ["modified", "By time, oldest first"],
+] as const;
+
+export default function SourceForm() {
+  const { sourceId } = useParams();
+  const me = useMe();
+  const entities = useEntities();
+  const edited = useSourceToEdit(sourceId ?? null);
+  const error = entities.error ?? edited.error;
+  if (error) return <ProblemAlert error={error} />;
+  if (!entities.data || (sourceId && !edited.data)) return <Spinner size="large" />;
+  return <Fields entities={entities.data.filter((entity) => may(me, "import", entity))} edited={edited.data} />;
+}
+
+function newSource(entity: string): Draft {
+  return {
+    name: "",
+    entity,
+    location: { kind: "s3" },
+    pattern: "*.csv",
+    schedule: { every: "PT1H", timezone: "UTC" },
+    after: "leave",
+    moveTo: null,
+    order: "name",
+    recipients: [],
+  };
+}
+
+function settingsOf(options: Source["options"] | undefined): Settings {
+  const { mode, blanks, onError, maxErrors } = options ?? {};
+  return {
+    ...DEFAULT_SETTINGS,
+    mode: mode ?? "upsert",
+    blanks: blanks ?? DEFAULT_SETTINGS.blanks,
+    onError: onError ?? DEFAULT_SETTINGS.onError,
+    maxErrors: String(maxErrors ?? DEFAULT_SETTINGS.maxErrors),
+  };
+}
+
+function Fields({ entities, edited }: { entities: Entity[]; edited: Source | undefined }) {
+  const navigate = useNavigate();
+  const [draft, setDraft] = useState<Draft>(() => (edited ? draftOf(edited) : newSource(entities[0]?.name ?? "")));
+  const [settings, setSettings] = useState(() => settingsOf(edited?.options));
+  const change = (changes: Partial<Draft>) => setDraft((old) => ({ ...old, ...changes }));
+  const entity = entities.find(({ name }) => name === draft.entity);
+  const mode = settings.mode ?? "upsert";
+  const { Fields: LocationFields } = DESTINATIONS[draft.location.kind];
+  const save = useMutation({
+    mutationFn: async () => {
+      const { onError, maxErrors } = settings;
+      const limit = onError === "abort" ? Number(maxErrors) : null;
+      // What the form does not show stays as it is; null counts as left out.
+      const shown = { mode, onError, blanks: null, maxErrors: limit, ...blanksOf(mode, settings) };
+      const options = { ...edited?.options, ...shown };
+      const body = { ...draft, moveTo: draft.after === "move" ? draft.moveTo : null, options };
+      const made = edited
+        ? await call<Source>("PUT", at`sources/${edited.sourceId}`, { body })
+        : await callOnce<Source>("sources", { body });
+      say("The source was saved as a draft: activate it to run on its schedule", <Name>{made.name}</Name>);
+      await navigate("/sources");
+    },
+  });
+  return (
+    <Form
+      header={<Header variant="h1">{edited ? "Edit source" : "Create source"}</Header>}
+      actions={
+        <SpaceBetween direction="horizontal" size="xs">
+          <Button variant="link" onClick={() => void navigate("/sources")}>
+            Cancel
+          </Button>
+          <Button variant="primary" loading={save.isPending} onClick={() => save.mutate()}>
+            Save draft
+          </Button>
+        </SpaceBetween>
+      }
+    >
+      <SpaceBetween size="m">
+        <Container header={<Header variant="h2">What is imported</Header>}>
+          <SpaceBetween size="m">
+            <ColumnLayout columns={2}>
+              <TextField label="Name" value={draft.name} onChange={(name) => change({ name })} />
+              <SelectField
+                label="Entity"
+                value={draft.entity}
+                options={entities.map(({ name, title }) => [name, title || name] as const)}
+                onChange={(name) => change({ entity: name })}
+              />
+            </ColumnLayout>
+            <ImportPolicy
+              settings={settings}
+              mode={mode}
+              hasKey={Boolean(entity?.schema.primaryKey?.length)}
+              effect={null}
+              disabled={false}
+              change={(changes) => setSettings((old) => ({ ...old, ...changes }))}
+            />
+          </SpaceBetween>
+        </Container>
+        <Container header={<Header variant="h2">Where files are</Header>}>
+          <SpaceBetween size="m">
+            <SelectField
+              label="Location"
+              value={draft.location.kind}
+              options={KINDS.map(([kind, { label }]) => [kind, label] as const)}
+              onChange={(kind) => change({ location: { kind } })}
+            />
+            <LocationFields
+              destination={draft.location}
+              change={(changes) => change({ location: withoutEmpty({ ...draft.location, ...changes }) })}
+            />
+            <ColumnLayout columns={2}>
+              <TextField
+                label="Files"
+                value={draft.pattern}
+                help="Such as orders_*.csv; * and ? stand for other characters"
+                onChange={(pattern) => change({ pattern })}
+              />
+              <SelectField
+                label="Order"
+                value={draft.order}
+                options={ORDER}
+                onChange={(order) => change({ order })}
+              />
+              <SelectField
+                label="A file that is imported"
+                value={draft.after}
+                options={AFTER}
+                onChange={(after) => change({ after })}
+              />
+              {draft.after === "move" && (
+                <TextField
+                  label="Moved to"
+                  value={draft.moveTo ?? ""}
+                  help="A directory, or a prefix in the bucket"
+                  onChange={(moveTo) => change({ moveTo })}
+                />
+              )}
+            </ColumnLayout>
+            <TestLocation draft={draft} />
+          </SpaceBetween>
+        </Container>
+        <ScheduleStep
+          draft={{ ...newDraft(draft.entity), type: "PERIODIC_FULL", schedule: draft.schedule }}
+          change={({ schedule }) => schedule && change({ schedule })}
+        />
+        <Container>
+          <TextField
+            label="Recipients"
+            value={draft.recipients.join(", ")}
+            help="E-mail addresses with commas between: told once when the location cannot be read, and when the source pauses"
+            onChange={(text) => change({ recipients: text ? text.split(",").map((each) => each.trim()) : [] })}
+          />
+        </Container>
+        {save.error && <ProblemAlert error={save.error} />}
+      </SpaceBetween>
+    </Form>
+  );
+}
+
+function draftOf({ name, entity, location, pattern, schedule, after, moveTo, order, recipients }: Source): Draft {
+  return { name, entity, location, pattern, schedule, after, moveTo, order, recipients };
+}
+
+/** The API takes an empty field for a wrong value: it has to be absent. */
+function withoutEmpty(location: Destination): Destination {
+  const filled = Object.entries(location).filter(([, value]) => value !== "" && value !== undefined);
+  return Object.fromEntries(filled) as unknown as Destination;
+}
+
+function TestLocation({ draft: { entity, location, pattern, order } }: { draft: Draft }) {
+  const body = { entity, location, pattern, order };
+  const { data, error, isFetching, refetch } = useQuery({
+    queryKey: ["test-source", body], // a result is of exactly these settings
+    queryFn: ({ signal }) => call<SourceTest>("POST", "sources/test", { body, signal }),
+    enabled: false,
+    gcTime: 0,
+  });
+  return (
+    <SpaceBetween size="s">
+      <Button loading={isFetching} loadingText="Testing the location" onClick={() => void refetch()}>
+        Test and list files
+      </Button>
+      <div role="status">
+        {isFetching && <StatusIndicator type="loading">Testing: this takes up to 25 seconds</StatusIndicator>}
+        {!isFetching && error && <ProblemAlert error={error} />}
+        {!isFetching && !error && data && <Result test={data} />}
+      </div>
+    </SpaceBetween>
+  );
+}
+
+function Result({ test: { ok, code, detail, files } }: { test: SourceTest }) {
+  return (
+    <Alert
+      type={ok ? "success" : "error"}
+      header={ok ? "The location can be read" : code ? FAILURE_LABELS[code] : "The location cannot be read"}
+    >
+      <Name>{detail}</Name>
+      {files.length > 0 && (
+        <ul>
+          {files.map(({ name, sizeBytes, modified }) => (
+            <li key={name}>
+              <Name>{name}</Name>, {sizeBytes.toLocaleString()} bytes, <Time at={modified} />
+            </li>
+          ))}
+        </ul>
+      )}
+    </Alert>
+  );
+}
