@@ -111,7 +111,9 @@ def test_the_layer_has_the_native_library_and_can_load_it(layer: Path) -> None:
     isolated("import sys; sys.path.insert(0, sys.argv[1]); from waybill.native import library; assert library()", layer)
 
 
-@pytest.mark.parametrize("name", ["api", "console", "start_import", "import_steps", "export_steps", "schedule"])
+@pytest.mark.parametrize(
+    "name", ["api", "console", "start_import", "import_steps", "export_steps", "source_steps", "schedule"]
+)
 def test_each_function_starts_with_its_folder_and_the_layer(layer: Path, name: str) -> None:
     isolated(IMPORT_HANDLER, ROOT / "functions" / name, layer)
 

@@ -21,6 +21,7 @@ ROLES: dict[str, dict[str, set[str]]] = {
     "StartImportFunctionRole": OF_DATA | {"sqs": CRYPT},
     "ImportStepsFunctionRole": OF_DATA,
     "ExportStepsFunctionRole": OF_DATA | {"secretsmanager": {"kms:Decrypt"}},
+    "SourceStepsFunctionRole": OF_DATA | {"secretsmanager": {"kms:Decrypt"}},
     "ScheduleFunctionRole": OF_DATA | {"sqs": CRYPT},
     "TestDestinationFunctionRole": {"s3": {"kms:GenerateDataKey"}, "secretsmanager": {"kms:Decrypt"}},
     "ImportStateMachineRole": {"s3": {"kms:Decrypt"}},
@@ -99,7 +100,9 @@ def test_other_keys_are_used_through_the_services_of_their_data_only() -> None:
     for role, statement in statements:
         assert statement["Resource"] == {"Ref": "OtherKmsKeyArns"}
         writes = "kms:GenerateDataKey" in statement["Action"]
-        assert not writes or role in ("ExportStepsFunctionRole", "TestDestinationFunctionRole")
+        assert not writes or role in {
+            f"{name}FunctionRole" for name in ("ExportSteps", "TestDestination", "SourceSteps")
+        }
         assert set(services_of(statement)) <= {"s3", "dynamodb", "secretsmanager"}
     readers = {role for role, statement in statements if statement["Sid"] == "DroppedFilesAndTargetTables"}
     assert readers == {role for role, services in ROLES.items() if "dynamodb" in services}

@@ -12,7 +12,7 @@ from infra.local.package import load_template
 
 TEMPLATE = load_template()
 RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
-CONNECTING = {"ExportStepsFunction", "TestDestinationFunction"}
+CONNECTING = {"ExportStepsFunction", "TestDestinationFunction", "SourceStepsFunction"}
 
 
 def test_nothing_of_it_is_the_default() -> None:
@@ -40,7 +40,7 @@ def test_rights_to_network_interfaces_exist_with_the_network_only_and_not_for_ou
     assert allowed["Action"] == denied["Action"]
     assert "lambda:SourceFunctionArn" in denied["Condition"]["ArnLike"]
     others = str([each for each in RESOURCES.values() if each is not RESOURCES[f"{name}Role"]])
-    assert others.count("ec2:CreateNetworkInterface") == 2  # those of the other function
+    assert others.count("ec2:CreateNetworkInterface") == 4  # those of the other functions
 
 
 def test_roles_of_other_accounts_are_assumed_by_deliveries_only() -> None:

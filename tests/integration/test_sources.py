@@ -362,7 +362,9 @@ def test_hostile_names_are_passed_over(services: Services, place: Place) -> None
     if place.location["kind"] == "s3":
         hostile = ["up\\..\\b.csv", "n" * 300 + ".csv"]
     else:
-        hostile = ["up\\..\\b.csv", "line\x1bbreak.csv", "c\udcff.csv"]
+        hostile = ["up\\..\\b.csv", "line\x1bbreak.csv"]
+        if place.location["kind"] == "sftp":
+            hostile.append("not utf-8 \udcff.csv")
     for name in hostile:
         place.put(name)
     source = builders.scheduled_source(services, location=place.location)

@@ -44,6 +44,7 @@ SEED = 1
 BLOCK = 40
 ONE_CHUNK = 1_000_000
 DAILY = {"time": "02:30", "timezone": "UTC"}
+OFTEN = {"every": "PT20M", "timezone": "UTC"}
 KEY = "SHA256:" + "A" * 43
 SFTP = {"kind": "sftp", "host": "partner.example", "directory": "/in", "secretId": "partner", "hostKey": KEY}
 FTPS = {"kind": "ftps", "host": "partner.example", "directory": "/in", "secretId": "partner"}
@@ -77,6 +78,7 @@ class Stage:
         world.aws.secrets["partner"] = json.dumps(SECRET)
         self.answers: list[tuple[str, int]] = []
         self.requests = self.pending = 0
+        self.is_done: Callable[[], bool] = lambda: True  # for scenes whose end is not that of a job
         self.begin = 0  # the first entry of the log that belongs to the scene's operation
 
     def jobs(self, kind: Kind | None = None) -> list[Job]:
@@ -184,7 +186,7 @@ class Stage:
 
     def is_at_rest(self) -> bool:
         world = self.world
-        is_busy = self.pending or world.timeline.tasks or world.events_on_their_way
+        is_busy = self.pending or world.timeline.tasks or world.events_on_their_way or not self.is_done()
         return not (is_busy or self.watch.under_way())
 
     def facts(self) -> dict[str, Any]:
@@ -440,6 +442,34 @@ def _deliver(destination: dict[str, Any]) -> Callable[[Stage], None]:
     return act
 
 
+def _source(location: dict[str, Any], **members: Any) -> Callable[[Stage], None]:
+    """A partner's two files, one of them without a good row; a source of them is scheduled."""
+
+    def prepare(stage: Stage) -> None:
+        directory = stage.servers.find(location)
+        stage.watch.watch_folder(directory)
+        stage.watch.put_file(directory, "a.csv", rows(0, 6))
+        stage.watch.put_file(directory, "b.csv", rows(6, 6, "bad,none,not a number"))
+        stage.watch.put_file(directory, "c.csv", b"id,unknown\nk1,x\n")
+        body = {"name": "in", "entity": "contacts", "location": location, "pattern": "*.csv", "schedule": OFTEN}
+        path = "/v1/sources"
+        activate: Callable[[Answer], object] = lambda answer: stage.ask(  # noqa: E731
+            "POST", f"{path}/{answer.body['sourceId']}/activate"
+        )
+        stage.ask("POST", path, body | members, then=activate)
+        stage.rest()
+
+    return prepare
+
+
+def _fetch(stage: Stage) -> None:
+    """Somebody runs the source; what fails is done by its schedule. It ends when the good files are gone."""
+    (item,) = stage.world.table("catalog").query("SOURCE")
+    directory = stage.servers.find(json.loads(item["definition"]["S"])["location"])
+    stage.is_done = lambda: {name for name in directory.files if "/" not in name} == {"c.csv"}
+    stage.ask("POST", f"/v1/sources/{item['sk']['S']}/run")
+
+
 def _some_records(stage: Stage) -> None:
     """Some of those that FILE names; one of them has been deleted."""
     stage.imported(rows(5, 5))
@@ -490,7 +520,12 @@ EXPORTS = [
     Scene("deliver by SFTP", _deliver(SFTP), lambda stage: stage.imported()),
     Scene("deliver by FTPS", _deliver(FTPS), lambda stage: stage.imported()),
 ]
-SCENES = {scene.name: scene for scene in (*IMPORTS, *EXPORTS)}
+OUT = {"directory": "/out"}
+SOURCES = [
+    Scene("fetch by SFTP and delete", _fetch, _source(SFTP | OUT, after="delete"), chunk_bytes=ONE_CHUNK),
+    Scene("fetch by FTPS and move", _fetch, _source(FTPS | OUT, after="move", moveTo="/done"), chunk_bytes=ONE_CHUNK),
+]
+SCENES = {scene.name: scene for scene in (*IMPORTS, *EXPORTS, *SOURCES)}
 
 
 # Running them

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from unittest.mock import patch
@@ -15,6 +16,7 @@ from unittest.mock import patch
 from tests.simulation.calls import Calls
 from tests.simulation.faults import CallFailed, Failure
 from waybill.errors import DeliveryFailed
+from waybill.exports.destinations.folder import FolderFile
 from waybill.exports.destinations.ftps import Ftps
 from waybill.exports.destinations.sftp import Sftp
 
@@ -30,6 +32,10 @@ REASONS = {
 }
 
 
+#: When files were made that nobody says more of.
+OLD = datetime(2026, 1, 1, tzinfo=UTC)
+
+
 @dataclass
 class Directory:
     """A partner's directory.
@@ -38,12 +44,22 @@ class Directory:
         replaces: whether a rename replaces a file of that name.
         refuses: gets `rename OLD NEW`, `delete NAME` or `write NAME`; the reason of a refusal, or None.
         on_change: called with the files after each change.
+        times: of files that are fetched; others are old.
     """
 
     files: dict[str, bytes] = field(default_factory=dict)
+    times: dict[str, datetime] = field(default_factory=dict)
     replaces: bool = True
     refuses: Callable[[str], str | None] = lambda request: None
     on_change: Callable[[Mapping[str, bytes]], object] = lambda files: None
+
+    def put(self, name: str, data: bytes, moment: datetime = OLD) -> None:
+        """A partner's file appears."""
+        self.files[name], self.times[name] = data, moment
+
+    def find(self, name: str) -> FolderFile | None:
+        data = self.files.get(name)
+        return None if data is None else FolderFile(name, len(data), self.times.get(name, OLD))
 
     def received(self) -> dict[str, bytes]:
         """What a receiver sees: files without a leading dot."""
@@ -153,6 +169,7 @@ class Connection:
             if new in files and not (replace and self._directory.replaces):
                 raise DeliveryFailed("exists", "There is such a file.")
             files[new] = files.pop(old)
+            self._directory.times[new] = self._directory.times.pop(old, OLD)
 
         self._change("rename", f"{old} {new}", move)
 
@@ -166,5 +183,27 @@ class Connection:
     def delete(self, name: str) -> None:
         def remove() -> None:
             self._directory.files.pop(name, None)
+            self._directory.times.pop(name, None)
 
         self._change("delete", name, remove)
+
+    def files(self, takes: Callable[[str], bool]) -> Iterator[FolderFile]:
+        directory = self._directory
+        names = [name for name in directory.files if "/" not in name and takes(name)]
+        found = self.request("List", "", lambda: [directory.find(name) for name in names])
+        yield from (file for file in found if file is not None)
+
+    def find(self, name: str) -> FolderFile | None:
+        return self.request("Find", name, lambda: self._directory.find(name))
+
+    def read_from(self, name: str, offset: int) -> Iterator[bytes]:
+        def effect() -> bytes:
+            if name not in self._directory.files:
+                raise DeliveryFailed("not-found", "There is no such file.")
+            return self._directory.files[name][offset:]
+
+        data = self.request("Fetch", name, effect)
+        middle = len(data) // 2
+        for part in (data[:middle], data[middle:]):
+            if part:
+                yield part

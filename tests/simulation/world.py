@@ -33,6 +33,8 @@ from aws_lambda_powertools.event_handler.api_gateway import BaseRouter
 
 import waybill.aws.dynamodb
 import waybill.imports.chunks
+import waybill.sources.fetch
+import waybill.sources.run
 import waybill.telemetry
 import waybill.upkeep.announcements
 from tests import builders
@@ -190,7 +192,7 @@ class World:
                 stack.enter_context(patch.object(function(name), "services", self._services))
             verifier = SimpleNamespace(caller=_caller_of)
             stack.enter_context(patch.object(function("api"), "verifier", lambda: verifier))
-            for module in (waybill.telemetry, waybill.upkeep.announcements):
+            for module in (waybill.telemetry, waybill.upkeep.announcements, waybill.sources.run, waybill.sources.fetch):
                 stack.enter_context(patch.object(module, "count", self._count))
             stack.callback(waybill.telemetry.logger.setLevel, level)
             stack.callback(self.timeline.close)

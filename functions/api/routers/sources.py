@@ -19,7 +19,7 @@ from answers import (
 )
 from auth import EDIT_SOURCE, IMPORT, SOURCE, TOKEN, entity_of_source
 from request import Request, uuid_of
-from routing import DELETED, IDEMPOTENCY_KEY, Answer, ApiRouter, ok
+from routing import DELETED, IDEMPOTENCY_KEY, TOO_MANY_PREVIEWS, Answer, ApiRouter, ok
 from waybill.entities.model import Entity
 from waybill.errors import InvalidRequest, MalformedRequest, Unavailable
 from waybill.exports.definition import Owner
@@ -183,11 +183,12 @@ def _shown(
     "Test a location, and list what would be fetched",
     needs=IMPORT,
     answers=ok("The result of the test.", wire.SourceTest),
-    refusals={404: "There is no such entity."},
+    refusals={404: "There is no such entity.", 429: TOO_MANY_PREVIEWS},
     description="Connects, logs in and lists the folder; nothing is fetched, moved or deleted. `files` holds the first "
     "20 that match. Takes up to 25 seconds.",
 )
 def test_source(request: Request, entity: Entity, body: SourceToTest) -> Response[str]:
+    request.services.previews.take(request.caller.subject)
     request.note()
     listing = {"pattern": body.pattern, "order": body.order.value}
     answer = _asked(request, {"destination": body.location, "only": None, "listing": listing}, entity)

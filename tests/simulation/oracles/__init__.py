@@ -6,7 +6,7 @@ them uses the product's code for rows, files or queues.
 
     sheets     sources and results as a person reads them
     sight      what has been seen, and views of what there is
-    jobs, imports, exports, objects    the oracles, by what they are about
+    jobs, imports, exports, objects, sources    the oracles, by what they are about
 
 watch = Watch(server, aws, settings, now)    # hooks itself into the writes of tables and buckets
 …                                            # the history
@@ -15,7 +15,7 @@ watch.check_end()                            # and, some days later, check_reten
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from tests.simulation.aws import Aws, Object
@@ -53,7 +53,8 @@ from tests.simulation.oracles.objects import (
     live_source_is_kept,
 )
 from tests.simulation.oracles.sight import Item, Sight
-from tests.simulation.servers import Servers
+from tests.simulation.oracles.sources import every_fetched_file_makes_one_job, only_imported_files_go
+from tests.simulation.servers import Directory, Servers
 from waybill.aws.dynamodb import from_attributes
 from waybill.jobs.items import job_from_item
 from waybill.jobs.model import Job
@@ -83,6 +84,7 @@ AT_DELETION: list[Callable[[Sight, str, str, str], None]] = [live_source_is_kept
 AT_END: list[Callable[[Sight], None]] = [
     every_job_has_ended,
     every_drop_makes_one_job,
+    every_fetched_file_makes_one_job,
     nothing_is_under_way,
     every_move_is_announced,
     every_move_of_a_person_is_recorded,
@@ -127,6 +129,23 @@ class Watch(Sight):
             self._etags[bucket, key] = found.etag
             return
         self._run(AT_DELETION, bucket, key, self._etags[bucket, key])
+
+    def watch_folder(self, directory: Directory) -> None:
+        """Partners put files there, for a source."""
+        before = dict(directory.files)
+
+        def on_change(files: Mapping[str, bytes]) -> None:
+            only_imported_files_go(self, before, files)
+            before.clear()
+            before.update(files)
+
+        directory.on_change = on_change
+
+    def put_file(self, directory: Directory, name: str, data: bytes) -> None:
+        """A partner puts a file, whose content no other one has."""
+        directory.put(name, data)
+        self.partner_files.append((name, data))
+        directory.on_change(directory.files)
 
     def check_end(self) -> None:
         """All jobs have had their time to end."""

@@ -138,7 +138,7 @@ def repeated_requests_have_one_effect(watch: Sight) -> None:
     for job in (seen.job for seen in watch.jobs.values()):
         if job.retry_of is not None:
             made["relaunch"] += 1
-        elif str(job.source_key).startswith("uploads/"):
+        elif str(job.source_key).startswith("uploads/") and job.source_id is None:
             made["imports"] += 1
         elif job.export_id is not None and job.started_by != "schedule":
             made["run"] += 1
@@ -148,7 +148,7 @@ def repeated_requests_have_one_effect(watch: Sight) -> None:
 
 
 #: What the start of a job is called in the audit trail.
-STARTS = {"createImport", "dropFile", "relaunchJob", "activateExport", "runExport", "runSchedule"}
+STARTS = {"createImport", "dropFile", "fetchFile", "relaunchJob", "activateExport", "runExport", "runSchedule"}
 
 
 def every_move_of_a_person_is_recorded(watch: Sight) -> None:

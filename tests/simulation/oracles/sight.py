@@ -20,7 +20,7 @@ from waybill.settings import Settings
 
 Item = Mapping[str, Any]
 #: Partitions of the jobs table that are empty when nothing is under way.
-TRANSIENT = ("ACTIVE", "OUTBOX", "QUEUE#", "RUNNING#", "DELETING", "REMOVAL")
+TRANSIENT = ("AFTER", "ACTIVE", "OUTBOX", "QUEUE#", "RUNNING#", "DELETING", "REMOVAL")
 
 
 class Violation(AssertionError):
@@ -78,6 +78,7 @@ class Sight:
         skew_seconds: by how much the clocks of processes differ at most.
         names_records: the rows of files name records of their own entity (`sheets.NAMING_SCHEMA`).
         has_short_invocations: some have hardly more time than what steps keep back, too little to plan any file.
+        partner_files: name and content of each file that a partner put where a source fetches; no two are the same.
         poisoned: words in ids and keys of what may stay behind because it can never be handled.
     """
 
@@ -106,6 +107,7 @@ class Sight:
         self.names_records = False
         self.checked: Counter[str] = Counter()
         self.puts: Counter[tuple[str, str, str]] = Counter()
+        self.partner_files: list[tuple[str, bytes]] = []
         self._sources: dict[tuple[str, str, str], bytes] = {}
         self._etags: dict[tuple[str, str], str] = {}
         self._definitions: dict[str, dict[str, Any]] = {}
@@ -140,6 +142,10 @@ class Sight:
         """The rows that the job was started with; None when nobody has seen its object."""
         data = self._sources.get((str(job.source_bucket), str(job.source_key), str(job.source_etag)))
         return None if data is None else Sheet(data)
+
+    def content(self, job: Job) -> bytes | None:
+        """The file that the job was started with; None when nobody has seen its object."""
+        return self._sources.get((str(job.source_bucket), str(job.source_key), str(job.source_etag)))
 
     def has_source(self, job: Job) -> bool:
         """Whether the object that the job was started with is still there; without it, rows cannot be read again."""
@@ -182,6 +188,11 @@ class Sight:
             for name, partition in table.partitions.items()
             if name.startswith(TRANSIENT)
             for key in partition.items
+        ]
+        left += [
+            f"run of source {key}"
+            for key, item in self.server.tables[settings.catalog_table].partitions["SOURCE"].items.items()
+            if "running" in item
         ]
         left += [f"execution {run.name}" for run in self.aws.executions.running()]
         return [entry for entry in left if not self.is_poisoned(entry)]
