@@ -53,11 +53,11 @@ class Workshop:
             write_file(file, rows, kind, bad_share)
         return file
 
-    def repeated(self, times: int, bad_share: float = BAD_SHARE) -> Path:
+    def repeated(self, times: int, bad_share: float = BAD_SHARE, kind: str = "narrow") -> Path:
         """A large file with bad rows, quickly: one part of it again and again, the first two digits of each key (an
-        account number) telling which time it is."""
-        part = self.file("narrow", LARGE_PART_ROWS, bad_share)
-        file = part.with_name(f"narrow-{times}-times-{bad_share}.csv")
+        account number), and of each reference, telling which time it is."""
+        part = self.file(kind, LARGE_PART_ROWS, bad_share)
+        file = part.with_name(f"{kind}-{times}-times-{bad_share}.csv")
         if not file.exists():
             say(f"making {file.name}")
             schema_path(file).write_bytes(schema_path(part).read_bytes())
@@ -65,7 +65,7 @@ class Workshop:
             with file.open("wb") as out:
                 out.write(header + b"\n")
                 for time in range(times):
-                    out.write(re.sub(rb"(?m)^[0-9]{2}", b"%02d" % (time % 100), rows))
+                    out.write(re.sub(rb"(?m)(^|,R)[0-9]{2}(?=[0-9]{6})", rb"\g<1>%02d" % (time % 100), rows))
         return file
 
     def task(self, program: Program, kind: str = "narrow", rows: int | None = None, bad_share: float = 0.0) -> Task:
@@ -89,13 +89,23 @@ def import_benchmarks(shop: Workshop) -> Iterator[Result]:
         shop.task(ours, rows=SHORT_ROWS).run()  # compiles the modules
         yield from _against_peers(shop, endpoint, ours)
         yield _validation(shop, endpoint)
+        yield from _against_duckdb(shop, endpoint)
+        yield compare(
+            "import-mixed-vs-plain",
+            shop.task(ours, "mixed"),
+            shop.task(ours, "plain"),
+            "ours, the rows in default formats",
+            1.5,
+            shop.rounds,
+            less_is_better=True,
+        )
         yield from _against_the_floor(shop, endpoint, ours)
         yield compare(
             "import-bad-rows-vs-clean",
             shop.task(ours, bad_share=BAD_SHARE),
             shop.task(ours),
             "ours, without bad rows",
-            1.7,
+            1.2,
             shop.rounds,
             less_is_better=True,
         )
@@ -110,7 +120,7 @@ def _against_peers(shop: Workshop, endpoint: Endpoint, ours: Program) -> Iterato
         shop.task(ours),
         shop.part(batch_writer, 12),
         "csv.DictReader + boto3 batch_writer",
-        20,
+        27,
         shop.rounds,
     )
     awswrangler = Program(endpoint, "peer_awswrangler.py", python=PEERS_PYTHON)
@@ -142,6 +152,24 @@ def _validation(shop: Workshop, endpoint: Endpoint) -> Result:
     )
 
 
+def _against_duckdb(shop: Workshop, endpoint: Endpoint) -> Iterator[Result]:
+    """Validation alone; both must find as many good rows in a file with bad ones."""
+    ours = Program(endpoint, "ours_import.py", ("--validate",))
+    duckdb = Program(endpoint, "peer_duckdb.py", python=PEERS_PYTHON)
+    for kind, bad_share in (("narrow", BAD_SHARE), ("mixed", 0.0)):
+        file = shop.file(kind, 2 * SHORT_ROWS, bad_share)
+        found, expected = (json.loads(program.run(file, 0).output)["valid"] for program in (ours, duckdb))
+        if found != expected:
+            raise Failed(f"{found} good rows found in the {kind} file, {expected} by DuckDB")
+    for name, kind, goal in (("validate-vs-duckdb", "narrow", 0.9), ("validate-mixed-vs-duckdb", "mixed", 1.5)):
+        rows = TIMES_FOR_2_000_000 * LARGE_PART_ROWS
+        file = shop.repeated(TIMES_FOR_2_000_000, FEW_BAD_SHARE if kind == "narrow" else 0.0, kind)
+        tasks = Task(ours, file, rows, 0), Task(duckdb, file, rows, 0)
+        yield compare(name, *tasks, "DuckDB read_csv, one thread", goal, shop.rounds, less_is_better=True)
+        if kind == "mixed":
+            file.unlink()  # 300 MB
+
+
 def _against_the_floor(shop: Workshop, endpoint: Endpoint, ours: Program) -> Iterator[Result]:
     for name, kind in (("import-vs-floor", "narrow"), ("import-wide-vs-floor", "wide")):
         requests = shop.folder / f"{kind}.requests"
@@ -153,7 +181,7 @@ def _against_the_floor(shop: Workshop, endpoint: Endpoint, ours: Program) -> Ite
             task,
             shop.task(Program(endpoint, "peer_floor.py", ("--requests", requests)), kind),
             "csv.reader + the same requests, ready",
-            3,
+            1.5,
             shop.rounds,
             less_is_better=True,
         )
@@ -170,7 +198,7 @@ def csv_memory(shop: Workshop, endpoint: Endpoint, times: int) -> Result:
     """Peak memory of a large CSV with bad rows, the S3 client included."""
     ours = Program(endpoint, "ours_import.py", ("--load-s3",))
     rows, bad = times * LARGE_PART_ROWS, times * bad_rows(LARGE_PART_ROWS, BAD_SHARE)
-    return peak("import-peak-mb", Task(ours, shop.repeated(times), rows, rows - bad), 96)
+    return peak("import-peak-mb", Task(ours, shop.repeated(times), rows, rows - bad), 90)
 
 
 def workbook(shop: Workshop) -> Path:

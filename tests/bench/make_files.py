@@ -3,7 +3,8 @@
 `narrow`: eight columns, about 125 bytes a row: identifiers of 8, 12 and 18 digits (text, because leading zeros count),
 two codes, two times and an enumeration. `--bad` is the share of rows with an error, in turn one of six kinds.
 `wide`: twenty columns, about 240 bytes a row, with quotes, commas and line breaks inside cells, dates, decimals, e-mail
-addresses, nulls and text in several scripts. The same seed gives the same bytes on every machine.
+addresses, nulls and text in several scripts. `mixed`: twelve columns as people write them, and `plain` the same rows in
+default formats. The same seed gives the same bytes on every machine.
 """
 
 from __future__ import annotations
@@ -57,6 +58,31 @@ WIDE: dict[str, Any] = {
     ],
     "primaryKey": ["customer_id"],
 }
+#: As people write: day-first dates, decimal commas, a grouped number, a duration, a list, a unique field among twelve.
+MIXED: dict[str, Any] = {
+    "fields": [
+        {"name": "order", "type": "string", "constraints": {"required": True, "pattern": "[0-9]{10}"}},
+        {"name": "customer", "type": "string", "constraints": {"required": True, "maxLength": 40}},
+        {"name": "ordered", "type": "date", "format": "%d/%m/%Y", "constraints": {"required": True}},
+        {"name": "shipped", "type": "datetime", "format": "%d/%m/%Y %H:%M"},
+        {"name": "amount", "type": "number", "decimalChar": ",", "constraints": {"minimum": 0}},
+        {"name": "discount", "type": "number", "decimalChar": ",", "constraints": {"minimum": 0, "maximum": 1}},
+        {"name": "units", "type": "integer", "groupChar": "."},
+        {"name": "took", "type": "duration"},
+        {"name": "tags", "type": "list", "delimiter": ";"},
+        {"name": "state", "type": "string", "constraints": {"enum": list(STATES)}},
+        {"name": "reference", "type": "string", "constraints": {"unique": True, "maxLength": 20}},
+        {"name": "paid", "type": "boolean"},
+    ],
+    "primaryKey": ["order"],
+}
+_SPELLINGS = {"format", "decimalChar", "groupChar"}
+#: The same in default formats.
+PLAIN: dict[str, Any] = {
+    **MIXED,
+    "fields": [{name: value for name, value in field.items() if name not in _SPELLINGS} for field in MIXED["fields"]],
+}
+SCHEMAS = {"narrow": NARROW, "wide": WIDE, "mixed": MIXED, "plain": PLAIN}
 FIRST_NAMES = ("Zoë", "Jürgen", "Chloé", "Łukasz", "Ελένη", "花子", "Anna", "Peter", "Mia", "Noah")
 LAST_NAMES = ("Müller", "Dupont", "Wiśniewska", "Παπαδόπουλος", "山田", "Peeters", "Smith", "Jansen")
 COMPANIES = ('"Peeters, Smith & Co"', '"The ""Golden"" Lion"', "Ateliers Réunis", "Nordwind GmbH", "", "山田商店")
@@ -134,6 +160,30 @@ def wide_lines(rows: int) -> Iterator[str]:
         )
 
 
+def mixed_lines(rows: int, is_plain: bool) -> Iterator[str]:
+    """The same rows for both: `is_plain` writes them in default formats."""
+    random_numbers = random.Random(SEED)
+    below, choice = random_numbers.randrange, random_numbers.choice
+    tags = ("new", "gift", "express", "b2b", "refund", "fragile")
+    for number in range(rows):
+        days = [(2000 + below(26), 1 + below(12), 1 + below(28)) for _ in range(2)]
+        hour, minute, cents, percent, units = below(24), below(60), below(10**7), below(100), below(10**7)
+        if is_plain:
+            ordered, shipped = (f"{year}-{month:02d}-{day:02d}" for year, month, day in days)
+            shipped += f"T{hour:02d}:{minute:02d}:00"
+            numbers = f"{cents // 100}.{cents % 100:02d},0.{percent:02d},{units}"
+        else:
+            ordered, shipped = (f"{day:02d}/{month:02d}/{year}" for year, month, day in days)
+            shipped += f" {hour:02d}:{minute:02d}"
+            grouped = f"{units:,}".replace(",", ".")
+            numbers = f'"{cents // 100},{cents % 100:02d}","0,{percent:02d}",{grouped}'
+        yield (
+            f"{number:010d},{choice(FIRST_NAMES)} {choice(LAST_NAMES)},{ordered},{shipped},{numbers},"
+            f"P{below(9)}DT{below(24)}H{below(60)}M,{choice(tags)};{choice(tags)};{choice(tags)},{choice(STATES)},"
+            f"R{number:010d},{choice(('true', 'false'))}\n"
+        )
+
+
 def moment(below: Callable[[int], int]) -> str:
     day, second = below(336), below(86_400)
     return (
@@ -149,7 +199,11 @@ def schema_path(file: Path) -> Path:
 
 def write_file(file: Path, rows: int, kind: str = "narrow", bad_share: float = 0.0) -> None:
     """Writes a header, `rows` data rows, and the schema."""
-    schema, lines = (WIDE, wide_lines(rows)) if kind == "wide" else (NARROW, narrow_lines(rows, bad_share))
+    schema = SCHEMAS[kind]
+    if kind == "narrow":
+        lines = narrow_lines(rows, bad_share)
+    else:
+        lines = wide_lines(rows) if kind == "wide" else mixed_lines(rows, kind == "plain")
     schema_path(file).write_text(json.dumps(schema, indent=2) + "\n")
     with file.open("w", encoding="utf-8", newline="") as out:
         out.write(",".join(field["name"] for field in schema["fields"]) + "\n")
@@ -160,7 +214,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path)
     parser.add_argument("--rows", type=int, default=100_000)
-    parser.add_argument("--kind", choices=("narrow", "wide"), default="narrow")
+    parser.add_argument("--kind", choices=tuple(SCHEMAS), default="narrow")
     parser.add_argument("--bad", type=float, default=0.0)
     arguments = parser.parse_args()
     write_file(arguments.file, arguments.rows, arguments.kind, arguments.bad)

@@ -24,7 +24,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from waybill.aws.files import FileInfo, Files, Writer
+from waybill.aws.files import FileInfo, Files, SourceChanged, Writer
 from waybill.bootstrap import Services
 from waybill.clock import SYSTEM_CLOCK
 from waybill.settings import Settings
@@ -56,10 +56,16 @@ class LocalFiles(Files):
         return FileInfo(path.stat().st_size, "etag", {}, "2026-01-31T09:30:00.000Z") if path.exists() else None
 
     def open(self, bucket: str, key: str, *, start: int = 0, end: int | None = None, etag: str | None = None) -> Any:
-        return _Range(self._path(bucket, key), start, end)
+        try:
+            return _Range(self._path(bucket, key), start, end)
+        except FileNotFoundError as error:
+            raise SourceChanged(key) from error
 
     def read(self, bucket: str, key: str, start: int = 0, end: int | None = None) -> bytes:
-        return self._path(bucket, key).read_bytes()[start:end]
+        try:
+            return self._path(bucket, key).read_bytes()[start:end]
+        except FileNotFoundError as error:
+            raise SourceChanged(key) from error
 
     def put(self, bucket: str, key: str, body: bytes, content_type: str = "") -> None:
         self._local.put_object(Bucket=bucket, Key=key, Body=body, ContentType=content_type)
@@ -120,6 +126,11 @@ class OneJob:
     def begin(self, job_id: str) -> Job:
         return self.job
 
+    get = begin
+
+    def set_option(self, job_id: str, name: str, value: Any) -> None:
+        self.job = replace(self.job, options={**self.job.options, name: value})
+
     def definition(self, job_id: str) -> dict[str, Any]:
         return self._definition
 
@@ -170,6 +181,7 @@ class LocalServices(Services):
 def new_services(file: Path, schema: dict[str, Any], endpoint_url: str, folder: Path, load_s3: bool) -> Any:
     """Services with one import registered."""
     from waybill.entities.model import Entity
+    from waybill.imports.policy import schema_options
     from waybill.jobs.model import Job, Process, Status
 
     settings: dict[str, Any] = {
@@ -193,6 +205,7 @@ def new_services(file: Path, schema: dict[str, Any], endpoint_url: str, folder: 
         started_by="bench",
         source_bucket="drop",
         source_key=str(file.resolve()),
+        options=schema_options(schema, "upsert"),
     )
     services: Any = LocalServices(Settings(**settings), folder, load_s3)
     services.jobs = OneJob(job, entity.to_document())
@@ -202,10 +215,17 @@ def new_services(file: Path, schema: dict[str, Any], endpoint_url: str, folder: 
 
 def import_file(services: Any) -> dict[str, int]:
     """Plans and loads the file as the import state machine would."""
+    from waybill.imports.deduplicate import deduplicate_import
     from waybill.imports.load import load_chunk
     from waybill.imports.plan import plan_import
+    from waybill.imports.policy import Policy
+    from waybill.imports.precheck import precheck_chunk
 
     planned = plan_import(services, JOB_ID)
+    if Policy.of(services.jobs.job).needs_precheck:
+        for number in range(planned["chunks"]):
+            precheck_chunk(services, JOB_ID, number)
+        deduplicate_import(services, JOB_ID)
     entries = [load_chunk(services, JOB_ID, number) for number in range(planned["chunks"])]
     return {
         name: sum(getattr(entry, name) for entry in entries)
@@ -214,7 +234,7 @@ def import_file(services: Any) -> dict[str, int]:
 
 
 def validate_file(services: Any) -> dict[str, Any]:
-    """Plans the file and checks its rows and their keys; nothing is written."""
+    """Plans the file and checks its rows, their keys and unique values; nothing is written."""
     from waybill.imports.chunks import chunk_segments, reader_of
     from waybill.imports.digests import DigestFile, repeated_by_partition
     from waybill.imports.plan import plan_import
@@ -224,20 +244,27 @@ def validate_file(services: Any) -> dict[str, Any]:
     plan = read_plan(services, JOB_ID)
     assert plan is not None
     reader = reader_of(services, services.jobs.job, plan)
-    now, found, good, digest_files = services.clock.now(), [], 0, []
+    now, found, good = services.clock.now(), [], 0
+    names = ["duplicate-key", *["unique-error" for _ in reader.unique_sets]]
+    digest_files: list[list[bytes]] = [[] for _ in names]
     for chunk in plan.chunks:
-        digest_file = DigestFile(plan.key_partitions)
+        of_chunk = [DigestFile(plan.key_partitions) for _ in names]
         for segment, row, count in chunk_segments(services.files, plan, chunk):
             block = reader.read(segment, row, count, now, None)
             good += len(block.rows)
             found += [
                 (error.row_number, error.field_number, error.type) for row in block.errors.values() for error in row
             ]
-            digest_file.add(block.digests, block.rows)
-        digest_files.append(digest_file.to_bytes())
-    reads = [lambda start, end, data=data: data[start:end] for data in digest_files]
-    for groups in repeated_by_partition(reads, plan.key_partitions):
-        found += [(row, 0, "duplicate-key") for rows in groups for row in rows]
+            for digest_file, digests in zip(of_chunk, [block.digests, *block.unique], strict=True):
+                if None in digests:
+                    raise ValueError("a null in a unique field")
+                digest_file.add(digests, block.rows)
+        for files, digest_file in zip(digest_files, of_chunk, strict=True):
+            files.append(digest_file.to_bytes())
+    for name, files in zip(names, digest_files, strict=True):
+        reads = [lambda start, end, data=data: data[start:end] for data in files]
+        for groups in repeated_by_partition(reads, plan.key_partitions):
+            found += [(row, 0, name) for rows in groups for row in rows]
     return {"valid": good, "errors": sorted(found)}
 
 

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import platform
+import re
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -16,9 +20,10 @@ from pathlib import Path
 from tests.bench.cold_start import cold_start_benchmarks
 from tests.bench.exports import export_benchmarks
 from tests.bench.imports import Workshop, import_benchmarks
-from tests.bench.measure import ROOT, Failed, Result, table
+from tests.bench.measure import PEERS_PYTHON, ROOT, Failed, Result, table
 from tests.bench.small_file import small_file_benchmarks
 
+PEERS = ("awswrangler", "boto3", "duckdb", "frictionless", "xlsxwriter")
 OUTPUT = ROOT / ".waybill" / "bench.json"
 
 # Each yields its results as they come.
@@ -47,10 +52,25 @@ def main() -> int:
             except Failed as error:
                 failures += 1
                 print(f"{name}: {error}", file=sys.stderr)
+    print("\n".join(surroundings()))
     print(table(results))
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.write_text(json.dumps([result.to_json() for result in results], indent=2) + "\n")
     return 1 if failures else 0
+
+
+def surroundings() -> list[str]:
+    """The machine, how busy it was, and the versions of the peers, a line each."""
+    info = Path("/proc/cpuinfo")
+    models = re.findall("model name\\s*: (.*)", info.read_text()) if info.exists() else [platform.processor()]
+    busy = ", ".join(f"{load:.1f}" for load in os.getloadavg())
+    script = "import importlib.metadata as m, sys; print(*(f'{n} {m.version(n)}' for n in sys.argv[1:]), sep=', ')"
+    peers = subprocess.run([PEERS_PYTHON, "-c", script, *PEERS], capture_output=True, text=True, check=False)
+    return [
+        f"machine: {models[0] if models else platform.machine()}, {os.cpu_count()} cores, {platform.platform()}",
+        f"load of the last 1, 5 and 15 minutes: {busy}",
+        f"Python {platform.python_version()}; peers: {peers.stdout.strip() or 'not installed'}",
+    ]
 
 
 if __name__ == "__main__":

@@ -33,7 +33,9 @@ def endpoint(shop: Workshop) -> Iterator[Endpoint]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "bad_share"), [("narrow", 0.0), ("narrow", 0.3), ("wide", 0.0)])
+@pytest.mark.parametrize(
+    ("kind", "bad_share"), [("narrow", 0.0), ("narrow", 0.3), ("wide", 0.0), ("mixed", 0.0), ("plain", 0.0)]
+)
 def test_every_good_row_of_a_file_arrives_at_the_endpoint(
     shop: Workshop, endpoint: Endpoint, kind: str, bad_share: float
 ) -> None:

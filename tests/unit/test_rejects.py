@@ -49,8 +49,11 @@ def test_a_rejected_row_stands_once_with_its_first_reason_and_its_own_text() -> 
 def test_a_rejects_file_that_is_rejected_again_keeps_three_leading_columns() -> None:
     form = RejectsFormat(",", '"', "utf-8", strip_columns=True)
     assert form.header("_row,_type,_reason,id,name") == b"_row,_type,_reason,id,name\n"
-    assert form.line(5, "type-error", "why", '9,blank-row,"a ""b"", c",1,"x,y"') == b'5,type-error,"why",1,"x,y"\n'
-    assert form.line(5, "blank-row", "why", "9,blank-row,because") == b'5,blank-row,"why",\n'
+    assert (
+        form.rejected('9,blank-row,"a ""b"", c",1,"x,y"', [RowError.whole(5, "type-error", "why")])
+        == b'5,type-error,"why",1,"x,y"\n'
+    )
+    assert form.rejected("9,blank-row,because", [RowError.whole(5, "blank-row", "why")]) == b'5,blank-row,"why",\n'
 
 
 @given(

@@ -12,14 +12,14 @@ records exactly as they stood.
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 import sys
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any, Protocol
 
@@ -30,6 +30,7 @@ ERROR_LOG_COLUMNS = ("rowNumber", "fieldNumber", "fieldName", "type", "cell", "m
 REJECTS_COLUMNS = ("_row", "_type", "_reason")
 CELL_CAP = 1_000
 SUMMARY_CAP = 1_000
+KINDS_REMEMBERED = 1_000  # of errors
 
 
 class Output(Protocol):
@@ -51,13 +52,6 @@ class RejectsFormat:
     strip_columns: bool = False
     sheets: tuple[tuple[int, str], ...] = ()
 
-    def line(self, row: int | str, type: str, reason: str, raw: str) -> bytes:
-        """One line, with its line break."""
-        if self.strip_columns:
-            raw = self._leading_columns.sub("", raw, count=1)
-        head = self.delimiter.join((str(row), type, self._quoted(reason)))
-        return f"{head}{self.delimiter}{raw}\n".encode(self.encoding, "replace")
-
     def row_number(self, row: int, raw: str) -> int:
         """The number with which a row is shown to people; a `_row` that is none is passed over.
 
@@ -76,11 +70,11 @@ class RejectsFormat:
 
     def rejected(self, raw: str, errors: Sequence[RowError]) -> bytes:
         """The line of a row with these errors, of which the first names its type."""
-        first = errors[0]
-        reason = first.message if len(errors) == 1 else f"{first.message} (and {len(errors) - 1} more)"
-        if first.field_name:
-            reason = f"{first.field_name}: {reason}"
-        return self.line(first.row_number or 0, first.type, reason, raw)
+        row, _, name, type, _, message = errors[0]
+        if self.strip_columns:
+            raw = self._leading_columns.sub("", raw, count=1)
+        why = _why(self.delimiter, self.quote_char, type, name, message, len(errors) - 1)
+        return f"{row or 0}{why}{raw}\n".encode(self.encoding, "replace")
 
     def header(self, raw: str) -> bytes:
         """The first line, from the source's header record."""
@@ -88,16 +82,24 @@ class RejectsFormat:
             raw = self._leading_columns.sub("", raw, count=1)
         return f"{self.delimiter.join(REJECTS_COLUMNS)}{self.delimiter}{raw}\n".encode(self.encoding, "replace")
 
-    def _quoted(self, text: str) -> str:
-        if self.quote_char is None:
-            return re.sub(f"[{re.escape(self.delimiter)}\r\n]", " ", text)
-        return self.quote_char + text.replace(self.quote_char, self.quote_char * 2) + self.quote_char
-
     @property
     def _leading_columns(self) -> re.Pattern[str]:
         delimiter, quote = re.escape(self.delimiter), re.escape(self.quote_char or "\0")
         cell = f"(?:{quote}(?:[^{quote}]|{quote}{quote})*{quote}|[^{delimiter}]*)"
         return re.compile(f"^{cell}{delimiter}{cell}{delimiter}{cell}(?:{delimiter}|$)")
+
+
+@lru_cache(maxsize=KINDS_REMEMBERED)
+def _why(delimiter: str, quote: str | None, type: str, name: str | None, message: str, more: int) -> str:
+    """What is between a row's number and the row in the rejects file: bad files have many errors of few kinds."""
+    reason = f"{message} (and {more} more)" if more else message
+    if name:
+        reason = f"{name}: {reason}"
+    if quote is None:
+        reason = re.sub(f"[{re.escape(delimiter)}\r\n]", " ", reason)
+    else:
+        reason = quote + reason.replace(quote, quote * 2) + quote
+    return f"{delimiter}{type}{delimiter}{reason}{delimiter}"
 
 
 def told_by_sheet(errors: Sequence[RowError], sheets: Sequence[tuple[int, str]]) -> list[RowError]:
@@ -112,26 +114,31 @@ def told_by_sheet(errors: Sequence[RowError], sheets: Sequence[tuple[int, str]])
     return told
 
 
-class _Echo:
-    """Returns what a `csv.writer` writes, so that `writerow` returns it."""
-
-    def write(self, text: str) -> str:
-        return text
+_IS_QUOTED = re.compile('[,"\r\n]').search
 
 
-_LOG_LINE: Callable[[Iterable[Any]], str] = csv.writer(_Echo()).writerow
+def _csv_text(text: str) -> str:
+    """A text as a cell of the error log, with the formula guard."""
+    if text[:1] and text[0] in GUARD_FIRST:
+        text = guard(text)
+    return '"' + text.replace('"', '""') + '"' if _IS_QUOTED(text) else text
+
+
+@lru_cache(maxsize=KINDS_REMEMBERED)
+def _around_cell(number: int | None, name: str | None, type: str, message: str) -> tuple[str, str]:
+    """What is before and behind the cell in a line of the error log."""
+    before = f",{'' if number is None else number},{_csv_text(name or '')},{_csv_text(type)},"
+    return before, f",{_csv_text(message)}\r\n"
 
 
 def error_log_line(error: RowError) -> bytes:
     """One line of the error log, with its line break (RFC 4180: CR LF) and the formula guard around its texts."""
-    _, _, name, _, cell, message = error
+    row, number, name, type, cell, message = error
+    before, behind = _around_cell(number, name, type, message)
     if cell and len(cell) > CELL_CAP:
         cell = cell[: CELL_CAP - 1] + "\u2026"
-        error = error._replace(cell=cell)
-    # Bad files have many errors, and few of them a text to guard.
-    if (cell and cell[0] in GUARD_FIRST) or (name and name[0] in GUARD_FIRST) or message[:1] in GUARD_FIRST:
-        error = error._replace(field_name=name and guard(name), cell=cell and guard(cell), message=guard(message))
-    return _LOG_LINE(error).encode("utf-8", "replace")
+    text = _csv_text(cell) if cell else ""
+    return f"{'' if row is None else row}{before}{text}{behind}".encode("utf-8", "replace")
 
 
 ERROR_LOG_HEADER = (",".join(ERROR_LOG_COLUMNS) + "\r\n").encode()
@@ -194,7 +201,7 @@ class ChunkRejects:
 
         The errors of a row are in field order; the first names the row's type.
         """
-        rejects, log = [], []
+        rejects, log, add = [], [], self.summary._add
         for raw, errors in rows:
             number = errors[0].row_number or 0
             if self.format.strip_columns or self.format.sheets:
@@ -209,7 +216,7 @@ class ChunkRejects:
                 line = error_log_line(error)
                 log.append(line)
                 self._errors_size += len(line)
-                self.summary.add(error)
+                add(error.type, error.field_name, 1, error.cell)
             self.errors += len(errors)
         if rejects:
             self.rejects.write(b"".join(rejects))
