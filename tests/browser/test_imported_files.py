@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import zipfile
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -142,8 +143,9 @@ def test_k1_a_sheet_of_an_excel_file_is_chosen_previewed_tested_in_a_dry_run_and
     page = visit("imports", viewport={"width": 1500, "height": 1400})
     choose_file(page, path, "k1x")
     dialog = page.get_by_role("dialog")
-    dialog.get_by_role("button", name="Sheet Notes").click()
+    dialog.get_by_role("button", name="Sheets Detected: ").click()
     page.get_by_role("option", name="März").click()
+    page.keyboard.press("Escape")
     expect(dialog.get_by_text("2026-01-31")).to_be_visible()
     expect(dialog.get_by_text("soon: not a date")).to_be_visible()
     expect(dialog.get_by_text("1 of the first 2 rows would be rejected")).to_be_visible()
@@ -165,6 +167,38 @@ def test_k1_a_sheet_of_an_excel_file_is_chosen_previewed_tested_in_a_dry_run_and
     assert admin.get("/entities/k1x/records")["items"] == [
         {"id": 1, "email": "a@example.com", "spend": 2, "joined": "2026-01-31"}
     ]
+
+
+def test_k1_several_sheets_of_a_workbook_in_an_archive_of_several_files_are_imported(
+    visit: Visit, admin: Client, tmp_path: Path
+) -> None:
+    admin.put_entity("k1z", schema=CONTACTS["schema"] | {"fieldsMatch": "subset"})
+    header = row(text("id"), text("email"))
+    sheets = {
+        name: [header, row(number(at), text(f"{name}@example.com"))] for at, name in enumerate(("may", "june"), 1)
+    }
+    path = tmp_path / "people.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("in/readme.txt", "nothing")
+        archive.writestr("in/people.xlsx", xlsx(sheets))
+    page = visit("imports", viewport={"width": 1500, "height": 1400})
+    choose_file(page, path, "k1z")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("The import would fail: compression-error")).to_be_visible()
+    dialog.get_by_role("button", name="File in the archive").click()
+    page.get_by_role("option", name="in/people.xlsx").click()
+    dialog.get_by_role("button", name="Sheets Detected: ").click()
+    for name in ("june", "may"):
+        page.get_by_role("option", name=name).click()
+    page.keyboard.press("Escape")
+    for name in ("june", "may"):
+        expect(dialog.get_by_role("table").get_by_text(f"{name}@example.com")).to_be_visible()
+    assert flaws(page) == []
+    dialog.get_by_role("button", name="Start import").click()
+    expect(dialog).to_be_hidden()
+    job = admin.wait(admin.find_job(entity="k1z")["jobId"])
+    assert (job["outcome"], job["counts"]["imported"]) == ("SUCCESS", 2)
+    assert (job["detected"]["entry"], job["detected"]["sheet"]) == ("in/people.xlsx", "june, may")
 
 
 @pytest.mark.parametrize(

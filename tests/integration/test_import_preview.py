@@ -7,12 +7,14 @@ import gzip
 import io
 import json
 import uuid
+import zipfile
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from tests import builders, workbooks
+from tests.builders import contacts_csv
 from tests.importing import records, run
 from tests.integration.test_import_files import FILES, HEADER, JSON_FILES
 from waybill.bootstrap import Services
@@ -22,6 +24,8 @@ from waybill.imports.error_log import error_page
 from waybill.imports.options import ImportOptions
 from waybill.imports.plan_document import read_plan
 from waybill.imports.preview import SHOWN_BYTES, SHOWN_ROWS, Preview, preview_file
+from waybill.imports.rejected_rows import Wanted, rejected_page
+from waybill.imports.rejects_reader import read_rejects_form
 from waybill.imports.start import start_upload
 from waybill.jobs.model import Job, Status
 from waybill.jobs.uploads import Upload
@@ -134,6 +138,38 @@ def test_the_sheets_of_other_workbooks_are_named(services: Services) -> None:
     for kind, sheet in (("xls", "Old"), ("xlsb", "Binary"), ("ods", "Tabelle")):
         name, data, _ = FILES[kind]
         assert preview(services, uploaded(services, name, data)).sheets == [sheet]
+
+
+def rejected_rows(services: Services, job: Job) -> list[dict[str, Any]]:
+    form = read_rejects_form(services, job.job_id)
+    assert form is not None
+    return rejected_page(services, job, form, 100, None, Wanted(), None)[0]
+
+
+def test_the_files_of_an_archive_are_named_and_one_is_chosen(services: Services) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("__MACOSX/._a.csv", b"")
+        archive.writestr("in/a.csv", contacts_csv(count=2))
+        archive.writestr("in/b.csv", contacts_csv(count=3))
+    seen, _ = compare(services, "all.zip", packed.getvalue())
+    assert (seen.entries, seen.error and seen.error.type) == (["in/a.csv", "in/b.csv"], "compression-error")
+    seen, _ = compare(services, "all.zip", packed.getvalue(), dialect={"entry": "in/b.csv"})
+    assert (seen.to_resource()["entries"], len(seen.rows)) == (["in/a.csv", "in/b.csv"], 3)
+    assert compare(services, "a.csv", contacts_csv(count=2))[0].entries is None
+
+
+def test_a_cell_without_a_value_is_shown_as_its_author_sees_it(services: Services) -> None:
+    text, row = workbooks.text, workbooks.row
+    odd = row("<c><f>A1&amp;1</f></c>", text("a@example.com"), text("1"), text(""), text("yes"))
+    seen, job = compare(services, "odd.xlsx", workbooks.xlsx([row(*map(text, HEADER)), odd]))
+    assert (seen.rows[0].cells[0], seen.rows[0].errors[0].cell) == ("=A1&1", "=A1&1")
+    [shown] = rejected_rows(services, job)
+    assert shown["cells"]["contact_id"] == shown["errors"][0]["cell"] == "=A1&1"
+    marked = "\u241a=A1&1,x,1,,yes\n"  # in a text of somebody's own it is no mark
+    seen, job = compare(services, "text.csv", (",".join(HEADER) + "\n" + marked).encode())
+    assert seen.rows[0].cells[0] == "\u241a=A1&1"
+    assert rejected_rows(services, job)[0]["cells"]["contact_id"] == "\u241a=A1&1"
 
 
 def test_columns_are_mapped_and_what_is_wrong_with_the_header_is_listed(services: Services) -> None:

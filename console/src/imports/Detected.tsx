@@ -1,6 +1,7 @@
 import Box from "@cloudscape-design/components/box";
 import ColumnLayout from "@cloudscape-design/components/column-layout";
 import FormField from "@cloudscape-design/components/form-field";
+import Multiselect from "@cloudscape-design/components/multiselect";
 import Select, { type SelectProps } from "@cloudscape-design/components/select";
 import StatusIndicator from "@cloudscape-design/components/status-indicator";
 import SpaceBetween from "@cloudscape-design/components/space-between";
@@ -21,7 +22,10 @@ const DELIMITERS = [
 export interface Reading {
   encoding: string;
   delimiter: string;
-  sheet: string;
+  /** In the order of the import. */
+  sheets: string[];
+  /** The path of a file in a zip file. */
+  entry: string;
 }
 
 interface Props {
@@ -50,15 +54,34 @@ export function Detected({ preview, reading, disabled, onReading }: Props) {
           {message}
         </StatusIndicator>
       ))}
-      {preview.sheets ? (
-        <FormField label="Sheet">
+      {preview.entries && (
+        <FormField label="File in the archive">
           <Select
-            options={preview.sheets.map(option)}
-            selectedOption={option(
-              reading.sheet || (typeof found.sheet === "string" ? found.sheet : preview.sheets[0]!),
-            )}
+            placeholder="Choose one of its files"
+            filteringType={preview.entries.length > 10 ? "auto" : "none"}
+            options={preview.entries.map(option)}
+            selectedOption={reading.entry ? option(reading.entry) : null}
             disabled={disabled}
-            onChange={({ detail }) => onReading({ ...reading, sheet: detail.selectedOption.value ?? "" })}
+            onChange={({ detail }) => onReading({ ...reading, sheets: [], entry: detail.selectedOption.value ?? "" })}
+          />
+        </FormField>
+      )}
+      {preview.sheets ? (
+        <FormField
+          label={preview.sheets.length > 1 ? "Sheets" : "Sheet"}
+          constraintText={
+            preview.sheets.length > 1 ? "Rows of several sheets are imported one sheet after the other." : undefined
+          }
+        >
+          <Multiselect
+            placeholder={typeof found.sheet === "string" ? `Detected: ${found.sheet}` : "Choose sheets"}
+            deselectAriaLabel={({ label }) => `Leave out ${label}`}
+            options={preview.sheets.map(option)}
+            selectedOptions={reading.sheets.map(option)}
+            disabled={disabled || preview.sheets.length === 1}
+            onChange={({ detail }) =>
+              onReading({ ...reading, sheets: detail.selectedOptions.map(({ value }) => value!) })
+            }
           />
         </FormField>
       ) : (

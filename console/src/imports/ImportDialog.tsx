@@ -33,7 +33,7 @@ import { Preview } from "./Preview";
 import { startImport, type ReadOptions, type SentFile } from "./uploads";
 import { usePreview } from "./usePreview";
 
-const AS_DETECTED: Reading = { encoding: "", delimiter: "", sheet: "" };
+const AS_DETECTED: Reading = { encoding: "", delimiter: "", sheets: [], entry: "" };
 const USED_UP = [404, 409, 410]; // the upload was imported already, or has expired
 
 interface Props {
@@ -247,18 +247,22 @@ const NO_COLUMNS: Columns = { labels: [], mapping: [], hidesLacking: false };
 function readOptions(
   mode: string,
   settings: Settings,
-  { encoding, delimiter, sheet }: Reading,
+  { encoding, delimiter, sheets, entry }: Reading,
   { labels, mapping }: Columns,
   entity: Entity | undefined,
 ): ReadOptions {
   const columns = entity ? renamed(labels, mapping, entity) : {};
+  const dialect = {
+    ...(delimiter && { delimiter }),
+    ...(sheets.length > 0 && { sheetName: sheets.length === 1 ? sheets[0] : sheets }),
+    ...(entry && { entry }),
+  };
   return {
     mode,
     ...blanksOf(mode, settings),
     unescapeFormulas: settings.unescapeFormulas,
     ...(encoding && { encoding }),
-    ...(delimiter && { dialect: { delimiter } }),
-    ...(sheet && { dialect: { sheetName: sheet } }),
+    ...(Object.keys(dialect).length > 0 && { dialect }),
     ...(Object.keys(columns).length > 0 && { columns }),
   };
 }

@@ -51,6 +51,7 @@ _HEADERS: dict[str, Json] = {
         "description": "The address of the resource or file.",
         "schema": dict(type="string", format="uri-reference"),
     },
+    "Content-Disposition": {"description": "RFC 6266: the name of the file.", "schema": {"type": "string"}},
     "Retry-After": {
         "description": "Seconds to wait before the next request.",
         "schema": dict(type="integer", minimum=1),

@@ -62,6 +62,13 @@ def no_value_message(cell: str) -> str | None:
     return "The cell is marked as a number or a logical value and holds none."
 
 
+def shown_cell(cell: str, null_sequence: str | None, may_lack_values: bool) -> str:
+    """A cell as people see it, without the symbols that stand for a null and before text that is no value."""
+    if cell == NULL_SYMBOL == null_sequence:
+        return ""
+    return cell.removeprefix(NO_VALUE_MARK) if may_lack_values else cell
+
+
 def json_writer(field: Field | None, null_sequence: str) -> Writer:
     """JSON values (`waybill.tabular.jsonlines`) as text for a field; null is the first of its missing values."""
     null = null_sequence if field is None or not field.missing_values else field.missing_values[0]

@@ -241,9 +241,12 @@ class Conversion:
             return self._read_sheets(OdsWorkbook(archive), dialect, "ods")
         if self._packed:
             raise self._holds_archive()
-        info = chosen_file(archive, dialect.entry)
+        info = self._chosen(archive, dialect.entry)
         shown = {"compression": "zip", "entry": info.filename[:MAX_ENTRY_CHARS]}
         return self._read_packed(lambda: self._unzipped(archive, info), self._unzipped(archive, info), shown)
+
+    def _chosen(self, archive: zipfile.ZipFile, entry: str | None) -> zipfile.ZipInfo:
+        return chosen_file(archive, entry)
 
     def _unzipped(self, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Readable:
         return Timed(Unzip(archive, info), self._remaining_seconds)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import operator
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -20,11 +21,13 @@ from waybill.entities.model import Entity
 from waybill.entities.row_results import RowBlock, RowError
 from waybill.entities.schema import Schema, parse_schema
 from waybill.errors import FileUnreadable, JobFailed
+from waybill.imports.cells import shown_cell
 from waybill.imports.conversion import Conversion, ConversionRequest, ConvertedFile
 from waybill.imports.deadline import RESERVE_SECONDS, OutOfTime, Remaining, Timed, check_time
 from waybill.imports.foreign_keys import OPTION, OwnFiles, OwnReferences, References, has_new_rows
 from waybill.imports.job_source import cleared_fields, conversion_request, header_errors, match_labels, renames_of
 from waybill.imports.options import ImportOptions
+from waybill.imports.plan_document import ImportPlan
 from waybill.imports.register import new_import, with_options
 from waybill.imports.rejects import told_by_sheet
 from waybill.imports.row_reader import RowReader
@@ -33,7 +36,8 @@ from waybill.imports.source_object import ObjectFile, ObjectVersion
 from waybill.jobs.model import Job
 from waybill.jobs.uploads import Upload
 from waybill.sizes import PageBytes
-from waybill.tabular.dialect import Dialect
+from waybill.tabular.compressed import files_of
+from waybill.tabular.dialect import MAX_ENTRY_CHARS, Dialect
 from waybill.tabular.encodings import TextFormat
 from waybill.tabular.jsontext import JsonForm
 from waybill.tabular.recode import Recoded
@@ -49,6 +53,7 @@ if TYPE_CHECKING:
 SHOWN_BYTES = 512 * 1024
 SHOWN_ERRORS = 20  # of one row
 SHOWN_CELL = 500  # characters of one cell
+SHOWN_ENTRIES = 200  # of a zip file
 SECONDS = 12.0  # a request of the API may take 29
 _BLOCK_BYTES = 16 * 1024
 _FILE_BUFFER_BYTES = 256 * 1024
@@ -76,6 +81,7 @@ class Preview:
 
     detected: dict[str, Any] | None = None
     sheets: list[str] | None = None
+    entries: list[str] | None = None
     labels: list[str] = field(default_factory=list)
     fields: list[str | None] = field(default_factory=list)
     rows: list[SeenRow] = field(default_factory=list)
@@ -90,6 +96,7 @@ class Preview:
         shown: dict[str, Any] = {
             "detected": self.detected,
             "sheets": self.sheets,
+            "entries": self.entries,
             "labels": self.labels,
             "fields": self.fields,
             "headerErrors": [_as_member(each) for each in self.header_errors],
@@ -135,13 +142,13 @@ def preview_file(services: Services, upload: Upload, entity: Entity, options: Im
         found = conversion.read()
     except JobFailed as failure:
         error = RowError.whole(failure.row_number, failure.job_code, failure.detail)
-        return Preview(conversion.detected, conversion.sheets, error=error)
+        return Preview(conversion.detected, conversion.sheets, conversion.entries, error=error)
     except FileUnreadable as refused:
         return Preview(error=RowError.whole(None, "source-error", refused.detail))
     except (_NothingToShow, OutOfTime, TimeoutError) as reason:
         message = str(reason) if isinstance(reason, _NothingToShow) else _TOO_SLOW
         error = RowError.whole(None, "too-large", message)
-        return Preview(conversion.detected, conversion.sheets, error=error, is_whole=False)
+        return Preview(conversion.detected, conversion.sheets, conversion.entries, error=error, is_whole=False)
     labels = found.scan.labels
     by_position = {column.position: column.field.name for column in likely(labels).columns}
     errors: list[RowError] = []
@@ -153,6 +160,7 @@ def preview_file(services: Services, upload: Upload, entity: Entity, options: Im
     return Preview(
         detected=found.detected,
         sheets=conversion.sheets,
+        entries=conversion.entries,
         labels=labels,
         fields=[by_position.get(position) for position in range(len(labels))],
         rows=_rows(services, job, entity, schema, found, conversion.table, match, conversion.is_whole),
@@ -182,7 +190,7 @@ def _rows(
     for segment, row, count, numbers in _segments(found, table):
         left = SHOWN_ROWS - len(seen)
         cells = parse_rows(segment, segment.data.decode(found.text_encoding), found.dialect).cells
-        seen += [(number, [_shown(cell) for cell in cells[number - row]]) for number in numbers[:left]]
+        seen += [(number, [_shown(cell, plan) for cell in cells[number - row]]) for number in numbers[:left]]
         if reader is not None:
             block = reader.read(segment, row, count, services.clock.now(), NoSink.wrapping)
             if references is not None:
@@ -224,7 +232,8 @@ def _as_member(error: RowError) -> dict[str, Any]:
     }
 
 
-def _shown(cell: str) -> str:
+def _shown(cell: str, plan: ImportPlan) -> str:
+    cell = shown_cell(cell, plan.dialect.null_sequence, plan.may_lack_values)
     return cell if len(cell) <= SHOWN_CELL else cell[: SHOWN_CELL - 1] + "…"
 
 
@@ -243,6 +252,7 @@ class _PreviewConversion(Conversion):
         self._strict_match = request.match
         self.table = b""
         self.sheets: list[str] | None = None
+        self.entries: list[str] | None = None
         self.is_whole = True
 
     def read(self) -> ConvertedFile:
@@ -254,6 +264,11 @@ class _PreviewConversion(Conversion):
 
     def _open_file(self) -> io.BufferedReader:
         return _TimedFile(ObjectFile(self._files, self._request.version), self._remaining_seconds)
+
+    def _chosen(self, archive: zipfile.ZipFile, entry: str | None) -> zipfile.ZipInfo:
+        files = [path for path in files_of(archive) if len(path) <= MAX_ENTRY_CHARS]
+        self.entries = files[:SHOWN_ENTRIES] if len(files) > 1 else None
+        return super()._chosen(archive, entry)
 
     def _read_sheets(self, book: Workbook, declared: Dialect, kind: str) -> ConvertedFile:
         self.sheets = [tab.name for tab in book.tabs if tab.is_worksheet]

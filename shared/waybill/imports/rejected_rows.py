@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from waybill.entities.header import likely_match
 from waybill.entities.schema import parse_schema
 from waybill.errors import Conflict, MalformedRequest
-from waybill.imports.cells import NULL_SYMBOL
+from waybill.imports.cells import shown_cell
 from waybill.imports.error_log import error_item
 from waybill.imports.job_files import error_log_key, rejects_key
 from waybill.imports.job_source import renames_of
@@ -194,7 +194,7 @@ def _item(number: int, cells: list[str], errors: list[dict[str, Any]], form: Rej
     shown: dict[str, str] = {}
     left, is_whole = SHOWN_ROW, True
     for label, cell in zip(form.labels, cells, strict=False):
-        text = "" if cell == NULL_SYMBOL == form.dialect.null_sequence else cell
+        text = shown_cell(cell, form.dialect.null_sequence, form.may_lack_values)
         most = max(0, min(SHOWN_CELL, left))
         if len(text) > most:
             text, is_whole = text[: max(0, most - 1)] + "…", False

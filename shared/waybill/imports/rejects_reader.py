@@ -41,6 +41,7 @@ class RejectsForm:
         dialect: of its records, with one header row and no comments.
         labels: of the source, without the three leading columns.
         start: the byte at which the first row begins.
+        may_lack_values: whether cells may be marked as those of a workbook that have no value.
     """
 
     dialect: Dialect
@@ -48,6 +49,7 @@ class RejectsForm:
     bom: bool
     labels: list[str]
     start: int
+    may_lack_values: bool = False
 
     @classmethod
     def of(cls, plan: ImportPlan) -> RejectsForm:
@@ -59,6 +61,7 @@ class RejectsForm:
             bom=plan.bom,
             labels=plan.labels[len(REJECTS_LABELS) :] if form.strip_columns else plan.labels,
             start=len(mark) + len(form.header(plan.header)),
+            may_lack_values=plan.may_lack_values,
         )
 
     def to_json(self) -> bytes:

@@ -174,14 +174,11 @@ def _directory(file: Seekable) -> tuple[int, int]:
     return entries, directory_bytes
 
 
-def chosen_file(archive: zipfile.ZipFile, entry: str | None = None) -> zipfile.ZipInfo:
-    """The file of a zip file that is meant: the only one, in whatever folder, but for what Finder and Explorer add.
-
-    Args:
-        entry: its path, or a pattern (`*`, `?`, `[…]`) of its path or of its name.
+def files_of(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    """The files of a zip file by path, but for what Finder and Explorer add.
 
     Raises:
-        JobFailed: `compression-error`; `source-error` where `entry` names no file, or several.
+        JobFailed: `compression-error`: one is there twice.
     """
     files: dict[str, zipfile.ZipInfo] = {}
     for info in archive.infolist():
@@ -191,6 +188,19 @@ def chosen_file(archive: zipfile.ZipFile, entry: str | None = None) -> zipfile.Z
         if path in files:
             raise JobFailed("compression-error", f'The zip file holds "{path}" twice.')
         files[path] = info
+    return files
+
+
+def chosen_file(archive: zipfile.ZipFile, entry: str | None = None) -> zipfile.ZipInfo:
+    """The file of a zip file that is meant: the only one, in whatever folder, but for what Finder and Explorer add.
+
+    Args:
+        entry: its path, or a pattern (`*`, `?`, `[…]`) of its path or of its name.
+
+    Raises:
+        JobFailed: `compression-error`; `source-error` where `entry` names no file, or several.
+    """
+    files = files_of(archive)
     if entry is None:
         if len(files) > 1:
             what = (

@@ -58,7 +58,9 @@ class ImportPreview(TypedDict):
 
     detected: Detected | None
     sheets: list[str] | None
-    """Of a workbook; one is chosen by `dialect.sheetName`."""
+    """Of a workbook; `dialect.sheetName` chooses one or several."""
+    entries: list[str] | None
+    """The files of a zip file that holds several; `dialect.entry` chooses one."""
     labels: list[str]
     """The header."""
     fields: list[str | None]
