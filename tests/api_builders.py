@@ -49,13 +49,19 @@ ADMIN, ALICE, BOB, SALES, OPS = (
 )
 EXPORT = {"name": "All contacts", "entity": "contacts", "fields": ["contact_id", "email"]}
 DAILY = {"time": "02:30", "timezone": "Europe/Brussels"}
+SOURCE: dict[str, Any] = {
+    "name": "Partner contacts",
+    "entity": "contacts",
+    "location": {"kind": "s3", "prefix": "out"},
+    "schedule": {"every": "PT1H", "timezone": "UTC"},
+}
 PERIODIC: dict[str, Any] = {"type": "PERIODIC_FULL", "schedule": DAILY, "destination": {"kind": "s3"}}
 # fmt: off
 JOB_MEMBERS = {
     "jobId", "process", "status", "outcome", "entity", "fileName", "submittedAt", "startedAt", "completedAt",
     "durationSeconds", "startedBy", "counts", "numberOfItems", "message", "error", "allowedActions", "mode", "blanks",
     "dryRun", "onError", "detected", "rowsPerSecond", "remainingSeconds", "queuePosition", "stopReason",
-    "duplicateOf", "exportId", "windowFrom", "windowTo", "retryOf", "expiresAt", "filesExpireAt", "links",
+    "duplicateOf", "exportId", "sourceId", "windowFrom", "windowTo", "retryOf", "expiresAt", "filesExpireAt", "links",
     "heartbeatAt", "warnings",
 }
 # fmt: on

@@ -1575,6 +1575,82 @@ PARQUET = (
     ),
 )
 
+#: Files that sources fetch.
+SOURCES = (
+    Mutant(
+        "seen-files-without-a-condition",
+        "A file is imported once, also when its job is gone, or two runs have fetched it at once.",
+        "shared/waybill/sources/fetch.py",
+        "                if mark in seen:\n",
+        "                if mark in seen and self.services.jobs.find(self._job(mark, file, None).job_id):\n",
+        ("tests/integration/test_sources.py::test_a_file_is_not_imported_again_when_its_job_is_gone",),
+    ),
+    Mutant(
+        "file-seen-whatever-its-time",
+        "The same name with other content is another file.",
+        "shared/waybill/sources/files.py",
+        "identity = [file.name, file.size_bytes, rfc3339(file.modified), file.etag]",
+        "identity = [file.name]",
+        ("tests/integration/test_sources.py::test_a_changed_file_is_another_file",),
+    ),
+    Mutant(
+        "young-files-are-taken",
+        "A file that is still being written waits.",
+        "shared/waybill/sources/fetch.py",
+        "if self.services.clock.now() - file.modified < GROWS:",
+        "if False:",
+        ("tests/integration/test_sources.py::test_a_young_file_waits",),
+    ),
+    Mutant(
+        "no-second-look",
+        "A file that changes while it is fetched is not imported as it never was.",
+        "shared/waybill/sources/fetch.py",
+        "return writer.size_bytes == file.size_bytes and file.is_same(self.folder.find(file.name))",
+        "return True",
+        ("tests/integration/test_sources.py::test_a_file_that_changes_while_it_is_fetched_waits",),
+    ),
+    Mutant(
+        "failed-files-go",
+        "A file whose import failed stays where it is.",
+        "shared/waybill/sources/files.py",
+        "        if not has_succeeded(job):\n",
+        "        if False:\n",
+        ("tests/integration/test_sources.py::test_files_go_only_once_they_are_imported",),
+    ),
+    Mutant(
+        "dry-runs-take-files-away",
+        "A dry run moves and deletes nothing.",
+        "shared/waybill/sources/files.py",
+        "job.imported > 0 and not job.dry_run)",
+        "job.imported > 0)",
+        ("tests/integration/test_sources.py::test_a_dry_run_deletes_nothing",),
+    ),
+    Mutant(
+        "whatever-has-the-name-is-deleted",
+        "A new file of the same name is not deleted in place of the one that was imported.",
+        "shared/waybill/exports/destinations/server.py",
+        "        if not file.is_same(found):\n            return Fate.CHANGED\n",
+        "",
+        ("tests/integration/test_sources.py::test_a_new_file_of_the_same_name_is_not_deleted",),
+    ),
+    Mutant(
+        "hostile-names-are-fetched",
+        "A name that is a path, or would end a command, is passed over.",
+        "shared/waybill/sources/fetch.py",
+        "        if is_meant and not is_usable(name):\n",
+        "        if False:\n",
+        ("tests/integration/test_sources.py::test_hostile_names_are_passed_over",),
+    ),
+    Mutant(
+        "owner-is-not-asked",
+        "A source stops when its owner may not import any more.",
+        "shared/waybill/sources/fetch.py",
+        "if entity is None or not owner_may_import(services, source):",
+        "if entity is None:",
+        ("tests/integration/test_sources.py::test_the_owner_s_right_is_asked_at_each_run",),
+    ),
+)
+
 MUTANTS = (
     *QUEUE,
     *ONCE,
@@ -1589,4 +1665,5 @@ MUTANTS = (
     *QUOTAS,
     *CANARIES,
     *PARQUET,
+    *SOURCES,
 )

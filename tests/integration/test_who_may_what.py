@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.api_builders import ADMIN, CONTACTS, PERIODIC, Api
+from tests.api_builders import ADMIN, CONTACTS, PERIODIC, SOURCE, Api
 from tests.described import operations
 from waybill.jobs.model import Job, Status
 from waybill.jobs.uploads import Upload
@@ -55,6 +55,8 @@ def expected(needs: str, role: str, is_hidden: bool) -> int:
             return 200 if "view" in rights else 404
         case "change job":
             return 404 if "view" not in rights else 200 if "import" in rights else 403
+        case "source":
+            return 200 if "import" in rights else 404
         case "export definition":
             return 200 if "export" in rights else 404
     raise AssertionError(f"x-needs has a word that the contract does not explain: {needs}")
@@ -94,6 +96,13 @@ class World:
         body = {"name": "An export", "entity": self.entity, **definition}
         export_id: str = self.api("POST", "/exports", ADMIN, body=body).json["exportId"]
         return export_id
+
+    def source(self, is_scheduled: bool) -> str:
+        body = SOURCE | {"entity": self.entity}
+        source_id: str = self.api("POST", "/sources", ADMIN, body=body).json["sourceId"]
+        if is_scheduled:
+            assert self.api("POST", f"/sources/{source_id}/activate", ADMIN).status == 200
+        return source_id
 
     def scheduled(self) -> str:
         export_id = self.export(**PERIODIC)
@@ -136,16 +145,21 @@ class World:
             "previewUpload": {},
             "checkRejectedRows": {"rows": [{"rowNumber": 4, "cells": {"contact_id": "c3"}}]},
             "testDestination": {"entity": self.entity, "destination": {"kind": "s3"}},
+            "createSource": SOURCE | {"entity": self.entity},
+            "putSource": SOURCE | {"entity": self.entity, "name": "Another name"},
+            "testSource": {"entity": self.entity, "location": {"kind": "s3"}},
         }.get(operation_id)
         if operation_id == "createImport":
             body = {"uploadId": self.upload(caller)}
         jobs: dict[str, Callable[[], Job]] = {"cancelJob": self.waiting, "stopJob": self.running}
+        sources = {"runSource", "unscheduleSource"}
         exports = {"runExport", "unscheduleExport", "getDefinition"}
         for parameter, make in [
             ("{name}", lambda: self.entity),
             ("{job_id}", lambda: jobs.get(operation_id, self.job)().job_id),
             ("{import_id}", lambda: self.job().job_id),
             ("{upload_id}", lambda: self.upload(caller)),
+            ("{source_id}", lambda: self.source(operation_id in sources)),
             ("{export_id}", self.scheduled if operation_id in exports else self.export),
         ]:
             if parameter in path:
@@ -178,5 +192,6 @@ def test_every_operation_for_every_role(api: Api, tester: list[Any], entity: str
             if got == 200 and method != "GET":
                 prepared = None
     assert wrong == []
-    assert len(tester) == sum(expected("export", role, entity == "hidden") == 200 for role in ROLES)
+    tests = sum(expected(right, role, entity == "hidden") == 200 for role in ROLES for right in ("export", "import"))
+    assert len(tester) == tests
     assert called == len(operations()) * len(ROLES)

@@ -84,6 +84,11 @@ FAMILIES = {
     "CALLER#{sha256 of the subject} / JOBS": "TTL, a week after the caller's last job began or ended",
     "CALLER#{sha256 of the subject} / PREVIEWS#{minute}": "TTL, after an hour",
     "AUDIT#{month} / {time}#{token}": "TTL, after `AuditRetentionDays`: entries outlive what they tell of",
+    "SOURCE#{sourceId} / FILE#{mark}": "TTL, after 400 days in which the file was not seen any more",
+    "SOURCE#{sourceId} / SEEN#{seenAt}#{mark}": "TTL, after 400 days",
+    "SOURCE#{sourceId} / AFTER#{mark}": "the run that moves or deletes the file, the failure of its import; TTL",
+    "SOURCE#{sourceId} / FETCH": "the run that has fetched the file; TTL, after a day",
+    "AFTER / {sourceId}": "the run that looks at what is ready; TTL",
     "CALLER#{sha256 of the subject} / GROUPS": "TTL, at `OwnerGroupsMaxAgeDays` after the caller's last request",
 }
 
@@ -253,7 +258,7 @@ def test_the_readme_names_each_place_once_and_where_it_is() -> None:
 def test_every_family_of_keys_has_somebody_who_removes_it() -> None:
     """`tests/integration/test_nothing_stays.py` runs jobs to their end and looks for what is left."""
     written = set()
-    for path in (PACKAGE / "jobs").glob("*.py"):
+    for path in [*(PACKAGE / "jobs").glob("*.py"), PACKAGE / "sources" / "files.py"]:
         written |= set(re.findall(r"^ {0,4}([A-Z]+(?:#\{[^}]*\})? / \S+)", path.read_text(), re.MULTILINE))
     assert written == FAMILIES.keys()
 
