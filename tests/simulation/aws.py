@@ -342,7 +342,9 @@ class S3(Client):
 
         return self._request("CopyObject", f"{Bucket}/{Key}", effect)
 
-    def delete_object(self, *, Bucket: str, Key: str, IfMatch: str | None = None) -> dict[str, Any]:
+    def delete_object(
+        self, *, Bucket: str, Key: str, IfMatch: str | None = None, ExpectedBucketOwner: str = ""
+    ) -> dict[str, Any]:
         def effect() -> dict[str, Any]:
             self._check_deletable(Key, "DeleteObject")
             if IfMatch is not None:
@@ -373,12 +375,22 @@ class S3(Client):
         return self._request("DeleteObjects", f"{Bucket}/{keys[0]}", effect)
 
     def list_objects_v2(
-        self, *, Bucket: str, Prefix: str = "", ContinuationToken: str = "", StartAfter: str = "", MaxKeys: int = 1_000
+        self,
+        *,
+        Bucket: str,
+        Prefix: str = "",
+        Delimiter: str = "",
+        ContinuationToken: str = "",
+        StartAfter: str = "",
+        MaxKeys: int = 1_000,
+        ExpectedBucketOwner: str = "",
     ) -> dict[str, Any]:
         def effect() -> dict[str, Any]:
             objects = self._bucket(Bucket, "ListObjectsV2")
             after = ContinuationToken or StartAfter
             keys = sorted(key for key in objects if key.startswith(Prefix) and key > after)
+            if Delimiter:
+                keys = [key for key in keys if Delimiter not in key.removeprefix(Prefix)]
             limit = min(MaxKeys, self._aws.page_keys)
             page = [
                 {

@@ -442,31 +442,51 @@ def _deliver(destination: dict[str, Any]) -> Callable[[Stage], None]:
     return act
 
 
+PARTNERS_FILES = {
+    "a.csv": rows(0, 6),
+    "b.csv": rows(6, 6, "bad,none,not a number"),
+    "c.csv": b"id,unknown\nk1,x\n",  # no import of it can succeed
+}
+
+
 def _source(location: dict[str, Any], **members: Any) -> Callable[[Stage], None]:
-    """A partner's two files, one of them without a good row; a source of them is scheduled."""
+    """A partner's files, and a scheduled source of them."""
 
     def prepare(stage: Stage) -> None:
-        directory = stage.servers.find(location)
-        stage.watch.watch_folder(directory)
-        stage.watch.put_file(directory, "a.csv", rows(0, 6))
-        stage.watch.put_file(directory, "b.csv", rows(6, 6, "bad,none,not a number"))
-        stage.watch.put_file(directory, "c.csv", b"id,unknown\nk1,x\n")
+        for name, data in PARTNERS_FILES.items():
+            if location["kind"] == "s3":
+                stage.world.aws.put(stage.world.settings.transfer_bucket, f"out/{name}", data)
+                stage.watch.partner_files.append((name, data))
+            else:
+                directory = stage.servers.find(location)
+                stage.watch.watch_folder(directory)
+                stage.watch.put_file(directory, name, data)
         body = {"name": "in", "entity": "contacts", "location": location, "pattern": "*.csv", "schedule": OFTEN}
-        path = "/v1/sources"
-        activate: Callable[[Answer], object] = lambda answer: stage.ask(  # noqa: E731
-            "POST", f"{path}/{answer.body['sourceId']}/activate"
-        )
-        stage.ask("POST", path, body | members, then=activate)
+
+        def activate(answer: Answer) -> None:
+            assert answer.status == 201, answer
+            stage.ask("POST", f"/v1/sources/{answer.body['sourceId']}/activate")
+
+        stage.ask("POST", "/v1/sources", body | members, then=activate)
         stage.rest()
+        stage.world.run(stage.world.timeline.seconds + 2 * MINUTE)  # no file may be young
 
     return prepare
 
 
 def _fetch(stage: Stage) -> None:
-    """Somebody runs the source; what fails is done by its schedule. It ends when the good files are gone."""
+    """Somebody runs the source; what fails is done by its schedule. It ends when the good files are gone, and
+    the bad one was tried."""
     (item,) = stage.world.table("catalog").query("SOURCE")
-    directory = stage.servers.find(json.loads(item["definition"]["S"])["location"])
-    stage.is_done = lambda: {name for name in directory.files if "/" not in name} == {"c.csv"}
+    location = json.loads(item["definition"]["S"])["location"]
+    objects = stage.world.aws.buckets[stage.world.settings.transfer_bucket]
+
+    def left() -> set[str]:
+        if location["kind"] == "s3":
+            return {key for key in objects if key.startswith("out/")}
+        return {f"out/{name}" for name in stage.servers.find(location).files if "/" not in name}
+
+    stage.is_done = lambda: left() == {"out/c.csv"} and len(stage.jobs()) == len(PARTNERS_FILES)
     stage.ask("POST", f"/v1/sources/{item['sk']['S']}/run")
 
 
@@ -521,7 +541,9 @@ EXPORTS = [
     Scene("deliver by FTPS", _deliver(FTPS), lambda stage: stage.imported()),
 ]
 OUT = {"directory": "/out"}
+FROM_S3 = {"kind": "s3", "prefix": "out"}
 SOURCES = [
+    Scene("fetch from S3 and move", _fetch, _source(FROM_S3, after="move", moveTo="done"), chunk_bytes=ONE_CHUNK),
     Scene("fetch by SFTP and delete", _fetch, _source(SFTP | OUT, after="delete"), chunk_bytes=ONE_CHUNK),
     Scene("fetch by FTPS and move", _fetch, _source(FTPS | OUT, after="move", moveTo="/done"), chunk_bytes=ONE_CHUNK),
 ]

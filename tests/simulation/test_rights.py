@@ -23,6 +23,7 @@ FUNCTIONS = {
     "start_import": "StartImportFunction",
     "import_steps": "ImportStepsFunction",
     "export_steps": "ExportStepsFunction",
+    "source_steps": "SourceStepsFunction",
     "schedule": "ScheduleFunction",
 }
 PLACES = {
@@ -77,6 +78,10 @@ RARE = {
     ("ExportStepsFunction", Right("s3:AbortMultipartUpload", "FilesBucket/jobs")): "a file of over 5 MB",
     ("ExportStepsFunction", Right("s3:AbortMultipartUpload", "TransferBucket/*")): "a delivery of over 5 GiB",
     ("ExportStepsFunction", Right("dynamodb:UpdateItem", "CatalogTable")): "counts an export of an earlier version",
+    ("SourceStepsFunction", Right("s3:AbortMultipartUpload", "FilesBucket/uploads")): "a large file that has changed",
+    ("SourceStepsFunction", Right("s3:AbortMultipartUpload", "TransferBucket/*")): "a move of a large file that failed",
+    ("SourceStepsFunction", Right("s3:ListBucket", "FilesBucket")): "S3 says of a missing object that it is missing",
+    ("SourceStepsFunction", Right("s3:PutObject", "FilesBucket/jobs")): "the error log of a file that is too large",
     ("ScheduleFunction", Right("s3:DeleteObject", "FilesBucket/uploads")): "deletes an uploaded file that has expired",
     ("ScheduleFunction", Right("dynamodb:UpdateItem", "CatalogTable")): "postpones an export that cannot run",
     ("ScheduleFunction", Right("dynamodb:BatchGetItem", "RecordsTable")): "ends a job that died too often",
@@ -263,6 +268,11 @@ def test_a_function_may_do_on_target_tables_what_it_does_on_its_own(function: st
 def test_a_function_may_do_in_destination_buckets_what_it_does_in_the_transfer_box(function: str) -> None:
     own = {right.action for right in own_rights(function) if right.place.startswith("TransferBucket")}
     assert shared_actions(function, "DestinationBuckets") == own
+
+
+def test_sources_may_do_in_other_buckets_what_they_do_in_the_transfer_box() -> None:
+    own = {right.action for right in own_rights("SourceStepsFunction") if right.place.startswith("TransferBucket")}
+    assert shared_actions("SourceStepsFunction", "SourceBuckets") == own
 
 
 def test_no_function_has_rights_on_buckets_and_tables_that_are_not_its_own_except_these() -> None:
