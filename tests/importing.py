@@ -26,7 +26,12 @@ from waybill.jobs.model import Job, Status
 def drop_object(
     services: Services, s3: Any, data: bytes, key: str = "drop/contacts/contacts.csv", **metadata: str
 ) -> dict[str, Any]:
-    answer = s3.put_object(Bucket=services.settings.drop_bucket, Key=key, Body=data, Metadata=metadata)
+    answer = s3.put_object(
+        Bucket=services.settings.drop_bucket,
+        Key=key,
+        Body=data,
+        Metadata={name.replace("_", "-"): value for name, value in metadata.items()},
+    )
     return builders.created_event(services, key, answer["ETag"].strip('"'))
 
 

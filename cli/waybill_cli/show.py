@@ -140,6 +140,24 @@ def rejects_name(file_name: str) -> str:
     return f"{'./' if stem.startswith('-') else ''}{stem}.rejects.csv"
 
 
+def show_undo(out: Output, preview: dict[str, Any]) -> None:
+    """What an undo would do."""
+    if out.as_json:
+        out.document(preview)
+        return
+    checked = rows_text(preview["checked"])
+    of_all = "all" if preview["checked"] == preview["total"] else f"{checked}, all over the file"
+    out.pairs(
+        [
+            ("Rows to undo", rows_text(preview["total"])),
+            ("Looked at", of_all),
+            ("Put back", rows_text(preview["restored"])),
+            ("Removed", f"{rows_text(preview['removed'])} that the import created"),
+            ("Left", f"{rows_text(preview['changedSince'])} that were changed since"),
+        ]
+    )
+
+
 def show_report(out: Output, document: dict[str, Any]) -> None:
     """A job's report, or the summary that is left of an expired job."""
     if out.as_json:

@@ -70,6 +70,11 @@ class Recorded(World):
             job_id = self.api("POST", "/imports", ADMIN, body={"uploadId": upload_id}).json["jobId"]
             assert run(self.api.services, self.api.services.jobs.get(job_id)).has_rejects
             return path.replace("{job_id}", job_id), {}
+        if operation_id == "undoJob":
+            body = {"uploadId": self.api.upload(ADMIN, contacts_csv(count=3)), "keepPrevious": True}
+            job_id = self.api("POST", "/imports", ADMIN, body=body).json["jobId"]
+            assert run(self.api.services, self.api.services.jobs.get(job_id)).can_undo
+            return path.replace("{job_id}", job_id), {}
         return super().request(operation_id, path, caller)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from argparse import BooleanOptionalAction
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ MEMBERS = {
     "on_error": "onError",
     "max_errors": "maxErrors",
     "dry_run": "dryRun",
+    "keep_previous": "keepPrevious",
     "encoding": "encoding",
     "dialect": "dialect",
     "columns": "columns",
@@ -41,6 +43,8 @@ def add_commands(commands: Commands) -> None:
     parser.add_argument("--on-error", choices=ON_ERROR, help="what to do when rows are rejected (default skip)")
     parser.add_argument("--max-errors", type=positive, metavar="N", help="abort once N rows are rejected (default 1)")
     parser.add_argument("--dry-run", action="store_true", default=None, help="only check the file, write nothing")
+    text = "keep what each record was before, for `waybill undo`; about a read unit a row (default: as the entity says)"
+    parser.add_argument("--keep-previous", action=BooleanOptionalAction, default=None, help=text)
     parser.add_argument("--encoding", help="the file's encoding (default: detected)")
     parser.add_argument("--dialect", type=json_object, metavar="JSON", help="Table Dialect, or @FILE")
     parser.add_argument("--columns", type=json_object, metavar="JSON", help="maps header names to fields, or @FILE")

@@ -9,7 +9,7 @@ from waybill_cli.commandline import Commands, add_job, add_limit, add_watch, pos
 from waybill_cli.context import Context
 from waybill_cli.corrections import read_corrections
 from waybill_cli.output import Progress, rows_text
-from waybill_cli.show import show_end, show_jobs, show_report
+from waybill_cli.show import show_end, show_jobs, show_report, show_undo
 from waybill_cli.watch import follow
 
 MAX_DELETED = 100  # ids in one POST /jobs/delete
@@ -30,11 +30,14 @@ def add_commands(commands: Commands) -> None:
         ("cancel", cancel, "cancel a waiting job"),
         ("stop", stop, "stop an import in progress; rows already written stay"),
         ("relaunch", relaunch, "import the rows that a job left, or repeat a failed export run"),
+        ("undo", undo, "put the records that an import changed back as they were"),
     ):
         parser = commands.add(name, command, text)
         add_job(parser)
-        if name in ("job", "relaunch"):
+        if name in ("job", "relaunch", "undo"):
             add_watch(parser)
+        if name == "undo":
+            parser.add_argument("--preview", action="store_true", help="only tell what would be done")
         elif name == "errors":
             parser.add_argument("--limit", type=positive, metavar="N", help="show at most N (default: all)")
     parser = commands.add("fix", fix, "import rejected rows of a job, corrected")
@@ -112,6 +115,14 @@ def _act(context: Context, action: str) -> int:
 def relaunch(context: Context) -> int:
     answer = context.api.post(context.job_path("relaunch"), once=True)
     return follow(context, answer, context.options.watch)
+
+
+def undo(context: Context) -> int:
+    path = path_of("jobs", context.options.job_id, "undo")
+    if context.options.preview:
+        show_undo(context.out, context.api.get(path))
+        return 0
+    return follow(context, context.api.post(path, once=True), context.options.watch)
 
 
 def fix(context: Context) -> int:

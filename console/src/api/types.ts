@@ -7,6 +7,7 @@ export type Job = Schemas["Job"];
 export type JobStatus = Job["status"];
 export type Outcome = NonNullable<Job["outcome"]>;
 export type Process = Job["process"];
+export type UndoPreview = Schemas["UndoPreview"];
 export type Report = Schemas["Report"];
 export type ErrorPage = Schemas["RowErrorPage"];
 export type JobError = ErrorPage["items"][number];

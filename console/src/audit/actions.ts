@@ -7,6 +7,7 @@ export const ACTION_LABELS: Record<string, string> = {
   cancelJob: "Cancel job",
   stopJob: "Stop import",
   relaunchJob: "Relaunch job",
+  undoJob: "Undo import",
   deleteJob: "Delete job",
   deleteJobs: "Delete job (of several)",
   download: "Download file",

@@ -1,6 +1,7 @@
 import Button from "@cloudscape-design/components/button";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
 import { at, call, callOnce } from "../api/client";
 import type { Job } from "../api/types";
 import { download } from "../common/download";
@@ -8,6 +9,7 @@ import { Name } from "../common/Name";
 import { say, showProblem } from "../common/notices";
 import { isRunning } from "../jobs/jobList";
 import { putJob } from "../jobs/useJob";
+import { UndoDialog } from "./UndoDialog";
 
 /** What can be done with an import now. */
 export function ImportActions({ job }: { job: Job }) {
@@ -25,6 +27,8 @@ export function ImportActions({ job }: { job: Job }) {
   };
   const hasRejects = job.links.rejects !== null;
   const hasWholeFile = wasNotRead(job) && job.links.download !== null;
+  const canRelaunch = !job.dryRun && !job.undoOf && !isRunning(job);
+  const [isUndoing, setIsUndoing] = useState(false);
   const button = (text: string, run: () => Promise<void>) => (
     <Button
       key={text}
@@ -38,10 +42,12 @@ export function ImportActions({ job }: { job: Job }) {
   );
   return (
     <SpaceBetween size="xxs">
+      {isUndoing && <UndoDialog job={job} onClose={() => setIsUndoing(false)} />}
       {job.allowedActions.includes("cancel") && button("Cancel", () => change("cancel"))}
       {job.allowedActions.includes("stop") && button("Stop importing", () => change("stop"))}
       {hasRejects && button("Download unimported rows", () => download(at`jobs/${job.jobId}/rejects`))}
-      {(hasRejects || hasWholeFile) && !job.dryRun && !isRunning(job) && button("Relaunch", relaunch)}
+      {(hasRejects || hasWholeFile) && canRelaunch && button("Relaunch", relaunch)}
+      {job.allowedActions.includes("undo") && button("Undo", () => Promise.resolve(setIsUndoing(true)))}
     </SpaceBetween>
   );
 }

@@ -28,7 +28,14 @@ import { primaryKey, proposeColumns, renamed } from "./columnMapping";
 import type { Reading } from "./Detected";
 import { DryRun } from "./DryRun";
 import { effectOf, hidesLacking, proposedMode } from "./effect";
-import { blanksOf, DEFAULT_SETTINGS, ImportOptions, ImportPolicy, type Settings } from "./ImportOptions";
+import {
+  blanksOf,
+  DEFAULT_SETTINGS,
+  ImportOptions,
+  ImportPolicy,
+  keepPreviousOf,
+  type Settings,
+} from "./ImportOptions";
 import { Preview } from "./Preview";
 import { startImport, type ReadOptions, type SentFile } from "./uploads";
 import { usePreview } from "./usePreview";
@@ -75,7 +82,9 @@ export default function ImportDialog({ entityName, onClose }: Props) {
       const { signal } = (sending.current = new AbortController());
       const sent = await upload.sendWhole(signal);
       const { onError, dryRun, maxErrors } = settings;
-      const body = { ...options, onError, ...(onError === "abort" && { maxErrors: Number(maxErrors) }), dryRun };
+      const keepPrevious = keepPreviousOf(settings, entity);
+      const limit = onError === "abort" && { maxErrors: Number(maxErrors) };
+      const body = { ...options, onError, ...limit, dryRun, keepPrevious };
       const job = await importOnce(sent, () => startImport(sent, body, signal));
       if (!dryRun) {
         say("The import has started", <Name>{job.fileName}</Name>);
@@ -214,7 +223,7 @@ export default function ImportDialog({ entityName, onClose }: Props) {
             onReading={setReading}
           />
         )}
-        <ImportOptions settings={settings} disabled={isBusy} change={changeSettings} />
+        <ImportOptions settings={settings} mode={mode} entity={entity} disabled={isBusy} change={changeSettings} />
         <div ref={end} />
         {upload.sent !== null && (
           <ProgressBar

@@ -7,6 +7,7 @@ import FormField from "@cloudscape-design/components/form-field";
 import Input from "@cloudscape-design/components/input";
 import Select from "@cloudscape-design/components/select";
 import SpaceBetween from "@cloudscape-design/components/space-between";
+import type { Entity } from "../api/types";
 import { selectedOption } from "../common/options";
 import type { Effect } from "./effect";
 
@@ -36,6 +37,8 @@ export interface Settings {
   onError: string;
   maxErrors: string;
   dryRun: boolean;
+  /** Null until somebody chooses: then it is as the entity says. */
+  keepPrevious: boolean | null;
   unescapeFormulas: boolean;
 }
 
@@ -45,6 +48,7 @@ export const DEFAULT_SETTINGS: Settings = {
   onError: "skip",
   maxErrors: "1",
   dryRun: false,
+  keepPrevious: null,
   unescapeFormulas: false,
 };
 
@@ -124,7 +128,21 @@ export function ImportPolicy({ settings, mode, hasKey, effect, disabled, change 
   );
 }
 
-export function ImportOptions({ settings, disabled, change }: Props) {
+/** Whether the import keeps what its records were. One that only adds needs nothing kept. */
+export function keepPreviousOf({ keepPrevious }: Settings, entity: Entity | undefined): boolean {
+  return canKeep(entity) && (keepPrevious ?? entity?.keepPrevious ?? false);
+}
+
+function canKeep(entity: Entity | undefined): boolean {
+  return !entity?.target;
+}
+
+interface OptionsProps extends Props {
+  mode: string;
+  entity: Entity | undefined;
+}
+
+export function ImportOptions({ settings, mode, entity, disabled, change }: OptionsProps) {
   return (
     <SpaceBetween size="xs">
       <Checkbox
@@ -134,6 +152,20 @@ export function ImportOptions({ settings, disabled, change }: Props) {
         onChange={({ detail }) => change({ dryRun: detail.checked })}
       >
         Dry run
+      </Checkbox>
+      <Checkbox
+        checked={(mode === "insert" && canKeep(entity)) || keepPreviousOf(settings, entity)}
+        disabled={disabled || mode === "insert" || !canKeep(entity)}
+        description={
+          !canKeep(entity)
+            ? "Not for records in a table of somebody else"
+            : mode === "insert"
+              ? "An import that only adds can be undone anyway"
+              : "Keeps what each record was, as long as the job's files. Takes longer, and costs about a read unit a row"
+        }
+        onChange={({ detail }) => change({ keepPrevious: detail.checked })}
+      >
+        Can be undone
       </Checkbox>
       <Checkbox
         checked={settings.unescapeFormulas}

@@ -33,6 +33,7 @@ function FileCell({ job }: { job: Job }) {
     <div>
       <Name>{job.fileName}</Name> {job.dryRun && <Badge color="blue">Dry run</Badge>}{" "}
       {job.retryOf && <Badge>Relaunch</Badge>}
+      {job.undoOf && <Badge>Undo</Badge>}
       {detected && (
         <div>
           <Box variant="small">{detected}</Box>

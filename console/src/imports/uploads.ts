@@ -17,6 +17,7 @@ export interface ImportOptions extends ReadOptions {
   onError: string;
   maxErrors?: number;
   dryRun: boolean;
+  keepPrevious: boolean;
 }
 
 /** An upload of a file or of its beginning. It can be imported once. */

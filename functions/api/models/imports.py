@@ -7,10 +7,10 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
-from models.base import Body, Line, Must, checked
+from models.base import Body, Line, Must, checked, refuse
 from waybill.entities.model import Entity, check_columns, check_dialect, check_encoding
 from waybill.imports.modes import DEFAULT_MODE, MODES, MODES_IN_WORDS
-from waybill.imports.options import MAX_ERRORS, ImportOptions, check_blanks, check_mode, check_on_error
+from waybill.imports.options import MAX_ERRORS, NOT_KEPT, ImportOptions, check_blanks, check_mode, check_on_error
 from waybill.sizes import MAX_OPTIONS_BYTES, check_size
 from waybill.wire.entities import Encoding, TableDialectDocument
 from waybill.wire.jobs import BLANKS, ON_ERROR
@@ -113,17 +113,34 @@ class ImportRequest(PreviewRequest):
     """For `abort`: rejected rows after which it stops."""
     dry_run: bool = False
     """Check everything, write nothing."""
+    keep_previous: bool | None = None
+    """Keep what each record was before, so that the import can be undone; as the entity says when left out. It costs
+    about a read unit a row. An `insert` can always be undone; an import into a target table never."""
 
     @field_validator("on_error", mode="wrap")
     @classmethod
     def _is_on_error(cls, value: Any, _: Any) -> Any:
         return checked(check_on_error, value, "/onError")
 
+    @field_validator("keep_previous")
+    @classmethod
+    def _can_keep(cls, value: bool | None, info: ValidationInfo) -> bool | None:
+        entity = _entity(info)
+        if value and entity is not None and entity.target is not None:
+            refuse([("/keepPrevious", NOT_KEPT)])
+        return value
+
     def options(self) -> ImportOptions:
         """
         Raises:
             TooLarge
         """
-        options = replace(super().options(), on_error=self.on_error, max_errors=self.max_errors, dry_run=self.dry_run)
+        options = replace(
+            super().options(),
+            on_error=self.on_error,
+            max_errors=self.max_errors,
+            dry_run=self.dry_run,
+            keep_previous=self.keep_previous,
+        )
         check_size("The options of the import", options.to_document(), MAX_OPTIONS_BYTES)
         return options

@@ -226,6 +226,51 @@ def relaunch(request: Request, job: Job, body: RelaunchRequest) -> Response[str]
     return accept(request, child)
 
 
+@router.post(
+    "/v1/jobs/<job_id>/undo",
+    "Undo an import",
+    operation_id="undoJob",
+    needs=RELAUNCH_JOB,
+    answers=accepted(
+        "A child job that puts back the records which still stand as the import left them, and removes those that it "
+        "created. The others are in its rejects file, as `changed-since`.",
+        wire.Job,
+    ),
+    refusals=_EXPIRED_JOB
+    | {
+        409: "What an undo needs was not kept or has expired, or the import is undone already; or a request with the "
+        "same key is running.",
+        429: TOO_MANY_JOBS,
+    },
+    headers=(IDEMPOTENCY_KEY,),
+    description="Needs an import with `keepPrevious`, or in the mode `insert`. An undo that was canceled, stopped or "
+    "failed before its end may be followed by another.",
+)
+def undo(request: Request, job: Job) -> Response[str]:
+    from waybill.imports.undo import undo_import
+
+    caller = request.caller
+    return accept(
+        request, undo_import(request.services, job, caller.name, caller.subject, request.made_id, request.act)
+    )
+
+
+@router.get(
+    "/v1/jobs/<job_id>/undo",
+    "Preview the undo of an import",
+    operation_id="previewUndo",
+    needs=RELAUNCH_JOB,
+    answers=ok("What an undo would do to the records as they are now.", wire.UndoPreview),
+    refusals=_EXPIRED_JOB | {409: "The import cannot be undone, as for `POST`."},
+    description="Looks at every record of an import of up to 1,000 rows, of a larger one at some places all over its "
+    "file: `checked` says how many. Writes nothing.",
+)
+def preview_undo(request: Request, job: Job) -> Response[str]:
+    from waybill.imports.undo import preview_undo
+
+    return json_response(preview_undo(request.services, job))
+
+
 @router.get(
     "/v1/jobs/<job_id>/errors",
     "List the errors of a job",

@@ -75,6 +75,7 @@ class Entity:
     permissions: dict[Right, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     columns: dict[str, str] = dataclasses.field(default_factory=dict)
     refuse_duplicates: bool = False
+    keep_previous: bool = False
     target: Target | None = None
 
     @property
@@ -112,6 +113,7 @@ class Entity:
             "permissions": {right.value: list(self.permissions.get(right, ())) for right in Right},
             "columns": self.columns,
             "refuseDuplicates": self.refuse_duplicates,
+            "keepPrevious": self.keep_previous,
             "target": None
             if self.target is None
             else {"table": self.target.table, "modifiedAttribute": self.target.modified_attribute},
@@ -136,6 +138,7 @@ class Entity:
             permissions={Right(right): tuple(groups) for right, groups in document["permissions"].items()},
             columns=dict(document["columns"]),
             refuse_duplicates=document["refuseDuplicates"],
+            keep_previous=document.get("keepPrevious", False),  # an earlier version had none
             target=None if target is None else Target(target["table"], target["modifiedAttribute"]),
         )
 

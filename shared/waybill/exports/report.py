@@ -60,6 +60,8 @@ def is_relaunchable(job: Job) -> bool:
     """Whether a relaunch can help: an export that failed for a cause outside its definition, an import that left rows
     that can be imported, or that failed before its file was read."""
     if job.process is Process.IMPORT:
+        if job.undo_of is not None:  # its rows are to be undone, not imported: the import can be undone again
+            return False
         return left_unread(job) or (job.is_terminal and job.has_rejects and job.counts.importable > 0)
     reason = (job.delivery or {}).get("reason")
     if job.status is Status.FAILED and reason is not None:

@@ -1,4 +1,5 @@
-"""The source of a relaunched import, which its plan step makes of the files of the job before.
+"""The source of a child job, which its plan step makes of the files of the job before: of a relaunch the rows that were
+not imported, of an undo those that were, with what their records were before (`waybill.imports.previous`).
 
 A request only registers the child, with what it is to take (`Takes`): nothing in a request grows with a file. The plan
 step copies the file on S3's side, in parts where it is large, or reads a rejects file and leaves rows out. What does
@@ -26,8 +27,10 @@ from waybill.entities.schema import parse_schema
 from waybill.errors import JobFailed
 from waybill.ids import new_token
 from waybill.imports.deadline import OutOfTime, Remaining, check_time, whole_invocation
-from waybill.imports.job_files import made_source_prefix, rejects_key, taking_key
+from waybill.imports.job_files import made_source_prefix, previous_key, rejects_key, taking_key
 from waybill.imports.job_source import renames_of
+from waybill.imports.plan_document import ImportPlan, read_plan
+from waybill.imports.previous import LeftRows, Part, read_parts
 from waybill.imports.rejects_reader import RejectedRow, RejectsForm, read_rejects_form
 from waybill.imports.row_selection import RowSelection
 from waybill.jobs.corrections import Corrections
@@ -59,7 +62,8 @@ class Takes:
         leaves_out: the file holds rows that cannot be imported.
         corrects: the job has corrections of some rows (`jobs.corrections`).
         only_corrected: take just those.
-        without: jobs that have taken corrected rows before.
+        undoes: take the rows that the job imported, from what it kept.
+        without: jobs that have taken corrected rows before; of an undo, earlier ones of the same import.
         importable: of the rows taken, those that the job before counts as importable; None until they are.
     """
 
@@ -70,6 +74,7 @@ class Takes:
     leaves_out: bool = False
     corrects: bool = False
     only_corrected: bool = False
+    undoes: bool = False
     without: list[str] = field(default_factory=list)
     importable: int | None = None
 
@@ -83,6 +88,10 @@ class Takes:
             only_corrected=only_corrected,
             without=without,
         )
+
+    @classmethod
+    def previous_of(cls, job: Job, before: list[str]) -> Takes:
+        return cls(job.job_id, previous_key(job.job_id), undoes=True, without=before)
 
     @classmethod
     def of(cls, job: Job) -> Takes | None:
@@ -151,6 +160,7 @@ class _Progress:
         position: the byte of that file at which to go on.
         read: rows of the file read so far.
         rows, importable: taken of them, and those among these that the job before counts as importable.
+        part: of what an import kept: its number; `position` is then a byte of that part.
         corrected: numbers of the rows whose corrections were applied.
         output: `Writer.pause`; None where nothing is saved.
     """
@@ -162,6 +172,7 @@ class _Progress:
     rows: int = 0
     importable: int = 0
     corrected: list[int] = field(default_factory=list)
+    part: int = 0
     output: dict[str, Any] | None = None
 
 
@@ -189,7 +200,7 @@ class _Taking:
             JobFailed: no row can be taken.
         """
         form = None
-        if not self.takes.is_whole:
+        if not (self.takes.is_whole or self.takes.undoes):
             form = read_rejects_form(self.services, self.takes.job_id)
             if form is None:
                 raise SourceChanged
@@ -201,6 +212,8 @@ class _Taking:
             self._files.abort_uploads(self._bucket, made_source_prefix(self.job.job_id))  # of attempts that died
             progress = _Progress(f"{made_source_prefix(self.job.job_id)}{self.attempt}", info.etag)
         try:
+            if self.takes.undoes:
+                return progress, self._take_kept(progress)
             if form is None:
                 self._copy(progress, info)
                 return progress, {}
@@ -280,6 +293,40 @@ class _Taking:
             self._files.abort_uploads(self._bucket, made_source_prefix(self.job.job_id))
             raise
 
+    def _take_kept(self, progress: _Progress) -> dict[str, Any]:
+        """Take the rows that the job before imported, from what it kept; returns the options with which they are read.
+
+        Raises:
+            SourceChanged: what it kept is gone.
+        """
+        undone, plan = self.services.jobs.get(self.takes.job_id), read_plan(self.services, self.takes.job_id)
+        if plan is None:
+            raise SourceChanged
+        form, parts = RejectsForm.of(plan), read_parts(self.services, undone.job_id)
+        left = LeftRows(self._files, self._bucket, undone)
+
+        def take(output: Writer) -> Iterator[None]:
+            if output.size_bytes == 0:
+                output.write(_header(plan))
+            for part in parts[progress.part :]:
+                for rows in self._kept_rows(form, part, progress):
+                    taken = [row.raw for row in rows if not left.has(_place(row, form.dialect.delimiter))]
+                    output.write("".join([f"{raw}\n" for raw in taken]).encode(form.encoding))
+                    progress.position, progress.rows = rows[-1].end, progress.rows + len(taken)
+                    yield
+                progress.part, progress.position = progress.part + 1, 0
+            if progress.rows != undone.counts.imported:
+                counts = f"{progress.rows:,} of the {undone.counts.imported:,} rows that job {undone.job_id} imported"
+                raise JobFailed("source-error", f"Waybill kept only {counts}, so nothing was undone.")
+
+        self._write(progress, take)
+        return self._options(form, form.encoding)
+
+    def _kept_rows(self, form: RejectsForm, part: Part, progress: _Progress) -> Iterator[list[RejectedRow]]:
+        if progress.position < part.size_bytes:
+            stream = self._files.open(self._bucket, part.key, start=progress.position, end=part.size_bytes)
+            yield from form.rows(stream, progress.position)
+
     def _read(self, form: RejectsForm, stream: Readable, start: int, first: int) -> Iterator[list[RejectedRow]]:
         """As `RejectsForm.rows`.
 
@@ -340,3 +387,13 @@ class _Taking:
             return None
         progress = _Progress(**json.loads(data))
         return progress if progress.etag == info.etag else None
+
+
+def _header(plan: ImportPlan) -> bytes:
+    mark = "\ufeff" if plan.bom else ""
+    return mark.encode(plan.encoding) + plan.rejects_format.header(plan.header)
+
+
+def _place(row: RejectedRow, delimiter: str) -> int:
+    """The place of a kept row in the source: its second cell, which like the first is a number without quotes."""
+    return int(row.raw.split(delimiter, 2)[1])

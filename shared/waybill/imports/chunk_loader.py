@@ -31,13 +31,14 @@ from waybill.imports.deadline import RESERVE_SECONDS, Remaining, whole_invocatio
 from waybill.imports.digests import DigestFile
 from waybill.imports.foreign_keys import OPTION, from_pairs
 from waybill.imports.job_files import checks_prefix, part_prefix
-from waybill.imports.modes import MODES
+from waybill.imports.modes import mode_of
 from waybill.imports.plan_document import ImportPlan
 from waybill.imports.policy import Policy
 from waybill.imports.read_back import ReadBack, longest_gap
 from waybill.imports.rejects import ChunkRejects
 from waybill.imports.sinks import BatchSink, NoSink, Sink, conditional_sink
 from waybill.imports.target_sink import target_sink
+from waybill.imports.undo_sink import UndoSink
 from waybill.jobs.leases import WRITE_TIMEOUT_SECONDS, Heartbeat
 from waybill.jobs.ledger import LedgerEntry
 from waybill.jobs.model import ChunkLease, Job
@@ -387,23 +388,36 @@ class _Loader:
         return block.row_of_error(self._policy.max_errors - elsewhere - (tally.rejected - tally.repeated))
 
     def _open_sink(self) -> Sink:
-        settings, mode, before_send = self._services.settings, MODES[self._job.mode], self._before_send
+        settings, mode, before_send = self._services.settings, mode_of(self._job), self._before_send
         if not self._policy.writes:
             return NoSink()
         dynamodb = self._services.new_dynamodb(WRITE_TIMEOUT_SECONDS)
+        now = self._services.clock.now()
+        expires = int(now.timestamp()) + TOMBSTONE_SECONDS
+        if self._job.undo_of is not None:
+            return UndoSink(
+                dynamodb,
+                self._reader.table,
+                self._job,
+                (self._job.takes or {}).get("without", ()),
+                self._plan.dialect,
+                self._reader.stamps(now),
+                expires,
+                settings.write_connections,
+                before_send,
+            )
         if mode.is_batched:
             return BatchSink(dynamodb, self._reader.table, settings.write_connections, before_send)
         if (target := self._reader.target) is not None:
             key_attribute = self._reader.key_attributes[0]
             return target_sink(mode, dynamodb, target, key_attribute, settings.write_connections, before_send)
-        now = self._services.clock.now()
         return conditional_sink(
             mode,
             dynamodb,
             self._reader.table,
             self._job.job_id,
             self._reader.stamps(now),
-            int(now.timestamp()) + TOMBSTONE_SECONDS,
+            expires,
             settings.write_connections,
             before_send,
         )

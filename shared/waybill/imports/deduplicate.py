@@ -31,8 +31,10 @@ from waybill.imports.duplicates import (
 )
 from waybill.imports.foreign_keys import OPTION, OwnReferences, TooManyOpenKeys, from_pairs, has_new_rows, pairs
 from waybill.imports.job_files import checks_prefix
-from waybill.imports.modes import MODES
+from waybill.imports.modes import mode_of
 from waybill.imports.plan_document import ImportPlan, read_plan
+from waybill.imports.policy import Policy
+from waybill.imports.previous import Part, write_parts
 from waybill.imports.row_reader import RowReader
 from waybill.jobs.giving_up import TOO_LARGE
 from waybill.jobs.model import Job, Status, job_prefix
@@ -85,6 +87,8 @@ def deduplicate_import(services: Services, job_id: str, remaining_seconds: Remai
         services.jobs.set_option_once(job_id, "failure", TOO_LARGE)
         raise
     is_bad = _write_losers(services, job, plan, found, dangling, searches)
+    if Policy.of(job).keeps_previous:
+        write_parts(services, job, [Part(*part) for of_chunk in found for part in of_chunk.get("kept", ())])
     if job.on_error == "all-or-nothing" and is_bad:
         services.jobs.set_option(job_id, "refused", True)
     services.jobs.set_option(job_id, "deduplicated", True)
@@ -101,7 +105,7 @@ def _write_losers(
 ) -> bool:
     """Write the losers of each chunk; returns whether any row is bad."""
     bucket, is_bad = services.settings.files_bucket, False
-    refusal = MODES[job.mode].refusal
+    refusal = mode_of(job).refusal
     queue = LoserQueue(heapq.merge(*(search.losers() for search in searches), key=by_row))
     own, at = sorted(dangling), 0
     for chunk, of_chunk in zip(plan.chunks, found, strict=True):

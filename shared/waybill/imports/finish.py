@@ -155,11 +155,12 @@ def _finish_planned(
         error_message=_MESSAGES[failure].format(counts=counts) + failure_reason(job) if failure else None,
         has_rejects=has_rejects,
         has_error_log=has_rejects,
+        can_undo=policy.keeps_previous and bool(job.options.get("deduplicated")) and counts.imported > 0,
     )
     heartbeat.check()  # what is remembered is no other attempt's
-    if ended.outcome is Outcome.SUCCESS and not job.dry_run:
+    if ended.outcome is Outcome.SUCCESS and not job.dry_run and job.undo_of is None:
         services.duplicates.remember(job, plan.sha256)
-    return services.jobs.finish(ended, Status.IN_PROGRESS, owns(FINISH, attempt))
+    return services.jobs.finish(ended, Status.IN_PROGRESS, owns(FINISH, attempt), also=("can_undo",))
 
 
 def _counts(job: Job, entries: Sequence[LedgerEntry], losers: Iterable[Loser]) -> tuple[Counts, int]:

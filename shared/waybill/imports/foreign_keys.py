@@ -31,7 +31,7 @@ from waybill.entities.references import fits, is_own
 from waybill.entities.row_compiler import MAX_KEY_BYTES, RECORD_KEY, key_text
 from waybill.entities.schema import ForeignKey, parse_schema
 from waybill.imports.existence import comparable, existing
-from waybill.imports.modes import MODES
+from waybill.imports.modes import mode_of
 
 if TYPE_CHECKING:
     from waybill.aws.dynamodb import DynamoDB
@@ -300,7 +300,7 @@ class OwnReferences:
 
 def has_new_rows(job: Job) -> bool:
     """Whether rows of a job can be records that the table does not have."""
-    return MODES[job.mode].requires != "present"
+    return mode_of(job).requires != "present"
 
 
 def pairs(found: Mapping[int, int]) -> list[list[int]]:

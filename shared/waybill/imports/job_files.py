@@ -9,6 +9,7 @@ jobs/{id}/rejects.csv, error-log.csv, summary.json
 jobs/{id}/rejects.json                         how the rejects file is read
 jobs/{id}/source/{attempt}                     the source of a relaunched import, made of the files of the job before
 jobs/{id}/taking.json                          how far that came
+jobs/{id}/previous/…, previous.json, left-rows what an undo of the import needs (`waybill.imports.previous`)
 """
 
 from __future__ import annotations
@@ -50,6 +51,21 @@ def made_source_prefix(job_id: str) -> str:
 
 def taking_key(job_id: str) -> str:
     return f"{job_prefix(job_id)}taking.json"
+
+
+def kept_prefix(job_id: str, chunk: int) -> str:
+    """Prefix of what the records of a chunk were before the import."""
+    return f"{job_prefix(job_id)}previous/{chunk:06d}/"
+
+
+def previous_key(job_id: str) -> str:
+    """The list of these files."""
+    return f"{job_prefix(job_id)}previous.json"
+
+
+def left_rows_key(job_id: str) -> str:
+    """The places of the rows that were not imported."""
+    return f"{job_prefix(job_id)}left-rows"
 
 
 def error_log_key(job_id: str) -> str:

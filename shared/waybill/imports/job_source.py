@@ -10,7 +10,7 @@ from waybill.entities.header import HeaderMatch, HeaderMismatch, match_header
 from waybill.entities.row_results import RowError
 from waybill.imports.conversion import ConversionRequest
 from waybill.imports.job_files import converted_key
-from waybill.imports.modes import MODES
+from waybill.imports.modes import mode_of
 from waybill.imports.source_object import ObjectVersion
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def conversion_request(services: Services, job: Job, entity: Entity, schema: Sch
         schema=schema,
         renames=renames_of(entity, job),
         match=match,
-        is_whole_record=MODES[job.mode].shape == "put",
+        is_whole_record=mode_of(job).shape == "put",
         expected=ExpectedTable(schema, renames_of(entity, job), match),
         words=expected_words(entity, job),
     )
@@ -65,7 +65,7 @@ def match_labels(schema: Schema, entity: Entity, job: Job, labels: list[str]) ->
     Raises:
         HeaderMismatch: the header does not fit the schema.
     """
-    return match_header(schema, labels, renames_of(entity, job), required=MODES[job.mode].labels)
+    return match_header(schema, labels, renames_of(entity, job), required=mode_of(job).labels)
 
 
 def cleared_fields(job: Job, match: HeaderMatch, unnamed: Sequence[str]) -> dict[str, str]:
@@ -75,7 +75,7 @@ def cleared_fields(job: Job, match: HeaderMatch, unnamed: Sequence[str]) -> dict
         unnamed: fields that have a label, but no value in any line (`ConvertedFile.unnamed`).
     """
     names = [*(field.name for field in match.absent), *unnamed]
-    if not names or not MODES[job.mode].clears_absent:
+    if not names or not mode_of(job).clears_absent:
         return {}
     shown = ", ".join(names[:_SHOWN_FIELDS])
     shown = f"{shown} and {len(names) - _SHOWN_FIELDS} more" if len(names) > _SHOWN_FIELDS else shown

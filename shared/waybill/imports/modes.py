@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 if TYPE_CHECKING:
     from waybill.entities.header import RequiredLabels
     from waybill.entities.row_compiler import Shape
+    from waybill.jobs.model import Job
 
 DEFAULT_MODE = "upsert"
 
@@ -26,6 +27,7 @@ class Refusal(NamedTuple):
 
 EXISTS = Refusal("exists", "A record with this key exists already.")
 NOT_FOUND = Refusal("not-found", "There is no record with this key.")
+CHANGED_SINCE = Refusal("changed-since", "The record was changed after the import, so it stays as it is.")
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Mode:
         labels: the labels that a header needs; see `waybill.entities.header.match_header`.
         needs_primary_key: whether only an entity with a primary key can be imported in this mode.
         creates: whether an update makes the record where there is none.
+        refusal: why a row is rejected if its record is not as required.
     """
 
     name: str
@@ -49,6 +52,7 @@ class Mode:
     labels: RequiredLabels = "schema"
     needs_primary_key: bool = False
     creates: bool = False
+    refusal: Refusal = NOT_FOUND
 
     @property
     def clears_absent(self) -> bool:
@@ -68,11 +72,6 @@ class Mode:
         """
         return self.shape == "update"
 
-    @property
-    def refusal(self) -> Refusal:
-        """Why a row is rejected if its record is not present, or absent, as required."""
-        return EXISTS if self.requires == "absent" else NOT_FOUND
-
     def problem_with(self, primary_key: Sequence[str]) -> str | None:
         """Why the mode cannot be used with an entity that has this primary key; None when it can."""
         if self.needs_primary_key and not primary_key:
@@ -84,7 +83,7 @@ MODES: dict[str, Mode] = {
     mode.name: mode
     for mode in (
         Mode("upsert", "writes the whole record, new or not"),
-        Mode("insert", "writes the whole record where there is none", requires="absent"),
+        Mode("insert", "writes the whole record where there is none", requires="absent", refusal=EXISTS),
         Mode(
             "merge",
             "changes the file's columns, and creates the record where there is none",
@@ -111,4 +110,13 @@ MODES: dict[str, Mode] = {
     )
 }
 
+#: What the child job of an undo does with the rows that were imported. No client asks for it: an undo shows the mode of
+#: the import that it undoes.
+UNDO = Mode("undo", "puts records back as they were", shape="delete", labels="key", refusal=CHANGED_SINCE)
+
 MODES_IN_WORDS = "; ".join(f"`{mode.name}` {mode.effect}" for mode in MODES.values()) + "."
+
+
+def mode_of(job: Job) -> Mode:
+    """What the rows of a job do to the records."""
+    return UNDO if job.undo_of is not None else MODES[job.mode]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from waybill.jobs.model import Job
 
 MAX_ERRORS = 2**31 - 1
+NOT_KEPT = "cannot be true for a target table: nothing there tells whether a record still stands as an import left it"
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class ImportOptions:
     columns: Mapping[str, str] | None = None
     unescape_formulas: bool = False
     blanks: str = "clear"
+    keep_previous: bool | None = None
 
     @classmethod
     def of(cls, job: Job) -> ImportOptions:
@@ -49,6 +51,7 @@ class ImportOptions:
             columns=job.options.get("columns"),
             unescape_formulas=bool(job.options.get("unescapeFormulas")),
             blanks=job.blanks,
+            keep_previous=job.keep_previous,
         )
 
     def to_document(self) -> dict[str, Any]:
@@ -109,7 +112,9 @@ class MetadataError(ValueError):
     """The metadata of a dropped object holds an option that cannot be used."""
 
 
-def options_from_metadata(metadata: Mapping[str, str], primary_key: Sequence[str]) -> ImportOptions:
+def options_from_metadata(
+    metadata: Mapping[str, str], primary_key: Sequence[str], has_target: bool = False
+) -> ImportOptions:
     """The options in an object's user metadata (contract, section 3); other metadata is ignored.
 
     Labels in `columns` may name any field: the header check tells which fields the entity lacks.
@@ -126,11 +131,21 @@ def options_from_metadata(metadata: Mapping[str, str], primary_key: Sequence[str
         encoding=check_encoding(metadata.get("encoding"), "encoding", problems),
         dialect=check_dialect(_json(metadata, "dialect", problems), "dialect", problems),
         columns=_columns(metadata, problems),
+        keep_previous=_keep_previous(metadata, has_target, problems),
         blanks=check_blanks(metadata.get("blanks", "clear"), metadata.get("mode", DEFAULT_MODE), "blanks", problems),
     )
     for name, problem in problems:
         raise MetadataError(f"Object metadata: {name} {problem}.")
     return options
+
+
+def _keep_previous(metadata: Mapping[str, str], has_target: bool, problems: Problems) -> bool | None:
+    if "keep-previous" not in metadata:
+        return None
+    keeps = _true_or_false(metadata, "keep-previous", problems)
+    if keeps and has_target:
+        problems.append(("keep-previous", NOT_KEPT))
+    return keeps
 
 
 def _whole_number(text: str) -> int | None:

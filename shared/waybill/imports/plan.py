@@ -81,8 +81,11 @@ def plan_import(services: Services, job_id: str, remaining_seconds: Remaining = 
         error = RowError.whole(failure.row_number, failure.job_code, failure.detail)
         return _fail(services, job, [error], conversion.detected, duplicate_of)
     bucket = services.settings.files_bucket
+    if job.undo_of is not None:
+        _forget_content(services, job)
     source = ObjectVersion(bucket, converted_key(job_id), None) if found.is_converted else source_of(job)
-    plan = found.plan(source, partitions_for(found.scan.rows) if schema.primary_key else 0)
+    compares_keys = schema.primary_key and job.undo_of is None
+    plan = found.plan(source, partitions_for(found.scan.rows) if compares_keys else 0)
     services.files.put(bucket, plan_key(job_id), plan.to_json(job_id), "application/json")
     warnings = _warnings(found, duplicate_of, cleared_fields(job, match, found.unnamed))
     services.jobs.set_plan(
@@ -148,7 +151,15 @@ def _read_file(conversion: Conversion) -> ConvertedFile:
         raise JobFailed("too-large", message) from None
 
 
+def _forget_content(services: Services, undo: Job) -> None:
+    """The file of an import that is undone can be imported again."""
+    plan = read_plan(services, str(undo.undo_of))
+    if plan is not None:
+        services.duplicates.forget(undo, plan.sha256)
+
+
 def _earlier_import(services: Services, job: Job, sha256: str) -> str | None:
-    """The other job that imported the same bytes before. A relaunch is of bytes that were not imported."""
+    """The other job that imported the same bytes before. A relaunch is of bytes that were not imported, and an undo of
+    none that anybody sent."""
     earlier = services.duplicates.find(job.entity_uid, job.mode, sha256)
-    return None if earlier == job.job_id or job.retry_of is not None else earlier
+    return None if earlier == job.job_id or job.retry_of is not None or job.undo_of is not None else earlier

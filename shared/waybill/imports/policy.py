@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from waybill.imports.modes import MODES
+from waybill.imports.modes import MODES, mode_of
 from waybill.jobs.model import Job
+
+#: The option of a job that keeps what its undo needs.
+KEEPS = "keeps"
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,7 @@ class Policy:
             the finish writes the winners of repeated keys again.
         checks_existence: the precheck asks the table for the keys that the mode requires to be there, or not to be.
             What was there before the job is then known, however often a part of the job is repeated.
+        keeps_previous: the precheck keeps what an undo needs.
         writes: records are written.
         refuses_all: all-or-nothing, and the precheck found a bad row.
         max_errors: rejected rows after which the import stops; None for no limit.
@@ -27,17 +31,22 @@ class Policy:
 
     needs_precheck: bool
     checks_existence: bool
+    keeps_previous: bool
     writes: bool
     refuses_all: bool
     max_errors: int | None
 
     @classmethod
     def of(cls, job: Job) -> Policy:
-        mode, all_or_nothing = MODES[job.mode], job.on_error == "all-or-nothing"
+        if job.undo_of is not None:  # of rows that were imported, whose keys are distinct
+            return cls(False, False, False, True, False, None)
+        mode, all_or_nothing = mode_of(job), job.on_error == "all-or-nothing"
         by_schema = bool(job.options.get("unique") or job.options.get("foreignKeys"))
+        keeps = bool(job.options.get(KEEPS))
         return cls(
-            needs_precheck=all_or_nothing or job.dry_run or not mode.is_batched or by_schema,
+            needs_precheck=all_or_nothing or job.dry_run or not mode.is_batched or by_schema or keeps,
             checks_existence=mode.requires is not None,
+            keeps_previous=keeps,
             writes=not job.dry_run and not job.options.get("refused"),
             refuses_all=bool(job.options.get("refused")),
             max_errors=int(job.options.get("maxErrors", 1)) if job.on_error == "abort" else None,
@@ -50,3 +59,12 @@ def schema_options(schema: Mapping[str, Any], mode: str) -> dict[str, bool]:
     unique = any((field.get("constraints") or {}).get("unique") for field in schema["fields"])
     options = {"unique": True} if unique or schema.get("uniqueKeys") else {}
     return options | ({"foreignKeys": True} if schema.get("foreignKeys") and MODES[mode].shape != "delete" else {})
+
+
+def undo_options(job: Job, has_target: bool) -> dict[str, bool]:
+    """The option of a job that can be undone later: that of an `insert` needs no more than the keys of its rows.
+
+    In a table of somebody else nothing tells whether a record still stands as the import left it.
+    """
+    keeps = job.keep_previous or MODES[job.mode].requires == "absent"
+    return {KEEPS: True} if keeps and not (job.dry_run or has_target or job.undo_of) else {}

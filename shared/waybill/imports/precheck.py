@@ -7,6 +7,8 @@ same however often it runs, so its files have fixed names:
     jobs/{id}/checks/{chunk}/bad                 the number of its bad rows, the rows that the table would refuse, and
                                                  those that name no record (`waybill.imports.foreign_keys`)
     jobs/{id}/checks/{chunk}/asked               the answers of the tables so far
+
+For an import that can be undone it also keeps what the records are (`waybill.imports.previous`).
 """
 
 from __future__ import annotations
@@ -23,9 +25,10 @@ from waybill.imports.digests import DigestFile
 from waybill.imports.existence import comparable, existing, keys_of
 from waybill.imports.foreign_keys import OPTION, Found, OwnFiles, References, from_pairs, pairs
 from waybill.imports.job_files import checks_prefix
-from waybill.imports.modes import MODES
+from waybill.imports.modes import mode_of
 from waybill.imports.plan_document import read_plan
 from waybill.imports.policy import Policy
+from waybill.imports.previous import Keeper, Part
 from waybill.imports.row_reader import RowReader
 from waybill.imports.sinks import BatchSink
 from waybill.jobs.model import Job, Status
@@ -53,12 +56,15 @@ def precheck_chunk(
     reader = reader_of(services, job, plan)
     keys = DigestFile(max(1, plan.key_partitions))
     unique = [DigestFile(max(1, plan.key_partitions)) for _ in reader.unique_sets]
-    asks_table = Policy.of(job).checks_existence and plan.key_partitions > 0  # a row without a key is always new
+    policy = Policy.of(job)
+    asks_table = policy.checks_existence and plan.key_partitions > 0  # a row without a key is always new
     references = References(services, reader) if job.options.get(OPTION) else None
     bucket, prefix = services.settings.files_bucket, checks_prefix(job_id, number)
-    asked, own = _asked(services, prefix) if asks_table or references else _Asked(), OwnFiles()
-    wrapping, bad = BatchSink.wrapping if asks_table else None, 0
+    asks = asks_table or policy.keeps_previous
+    asked, own = _asked(services, prefix) if asks or references else _Asked(), OwnFiles()
+    wrapping, bad = BatchSink.wrapping if asks else None, 0
     chunk = plan.chunks[number]
+    keeper = Keeper(services, job, plan, reader, number) if policy.keeps_previous else None
     for segment, row, count in chunk_segments(services.files, plan, chunk):
         block = reader.read(segment, row, count, services.clock.now(), wrapping)
         bad += len(block.errors)
@@ -74,11 +80,16 @@ def precheck_chunk(
         for digest_file, digests in zip(unique, block.unique, strict=True):
             given = [(digest, at) for digest, at in zip(digests, block.rows, strict=True) if digest is not None]
             digest_file.add([digest for digest, _ in given], [at for _, at in given])
-        if is_new and (asks_table or references):
-            asked.refused += _refused(services, job, reader, block) if asks_table else []
+        if is_new and (asks or references):
+            presence = keeper.keep(block) if keeper else _presence(services, reader, job, block) if asks_table else {}
+            if asks_table:
+                absent = mode_of(job).requires == "absent"
+                asked.refused += [row for row, is_there in presence.items() if is_there is absent]
             if remaining_seconds() < RESERVE_SECONDS:
+                asked.kept += keeper.end() if keeper else []
                 services.files.put(bucket, prefix + "asked", asked.to_json(row + count))
                 return False
+    asked.kept += keeper.end() if keeper else []
     services.files.put(bucket, prefix + "keys", keys.to_bytes())
     for index, digest_file in enumerate(unique):
         services.files.put(bucket, f"{prefix}unique-{index}", digest_file.to_bytes())
@@ -91,6 +102,7 @@ def precheck_chunk(
         "dangling": pairs(asked.dangling),
         "provided": len(own.provided),
         "open": len(own.open),
+        "kept": asked.kept,
     }
     services.files.put(bucket, prefix + "bad", json.dumps(found).encode())
     return True
@@ -99,19 +111,20 @@ def precheck_chunk(
 @dataclass
 class _Asked:
     """What the tables have answered: about rows before `up_to`, which of them the import's own would refuse, and which
-    name records that are not there (`foreign_keys.Found`)."""
+    name records that are not there (`foreign_keys.Found`). `kept` are the parts that hold what the records were."""
 
     up_to: int = 0
     refused: list[int] = field(default_factory=list)
     dangling: dict[int, int] = field(default_factory=dict)
     open: dict[int, int] = field(default_factory=dict)
+    kept: list[Part] = field(default_factory=list)
 
     def add(self, found: Found) -> None:
         self.dangling |= found.dangling
         self.open |= found.open
 
     def to_json(self, up_to: int) -> bytes:
-        return json.dumps([up_to, self.refused, pairs(self.dangling), pairs(self.open)]).encode()
+        return json.dumps([up_to, self.refused, pairs(self.dangling), pairs(self.open), self.kept]).encode()
 
 
 def _asked(services: Services, prefix: str) -> _Asked:
@@ -119,15 +132,13 @@ def _asked(services: Services, prefix: str) -> _Asked:
         content = services.files.read(services.settings.files_bucket, prefix + "asked")
     except SourceChanged:
         return _Asked()
-    row, refused, *found = json.loads(content)
-    return _Asked(row, refused, *map(from_pairs, found))
+    row, refused, dangling, open_, *kept = json.loads(content)  # an earlier version kept nothing
+    return _Asked(row, refused, from_pairs(dangling), from_pairs(open_), *kept)
 
 
-def _refused(services: Services, job: Job, reader: RowReader, block: RowBlock) -> list[int]:
-    """Rows whose record is missing or present although the mode requires the opposite."""
-    mode = MODES[job.mode]
+def _presence(services: Services, reader: RowReader, job: Job, block: RowBlock) -> dict[int, bool]:
+    """Of each row, whether its record exists."""
     attributes = reader.key_attributes
-    keys = keys_of(block.texts, attributes, mode.is_update)
+    keys = keys_of(block.texts, attributes, mode_of(job).is_update)
     there = existing(services.dynamodb, reader.table, keys, attributes, own_table=reader.target is None)
-    presence = (comparable(key, attributes) in there for key in keys)
-    return [row for row, is_there in zip(block.rows, presence, strict=True) if is_there is (mode.requires == "absent")]
+    return {row: comparable(key, attributes) in there for row, key in zip(block.rows, keys, strict=True)}

@@ -7,6 +7,7 @@ written. Before the rest of a chunk is listed as stopped, under the chunk's leas
              do: another row of the file may have written the key.
     update   each attribute that the row sets has its value (`_by` too), and each one that it removes is absent
     delete   the tombstone has the job's mark; in a target table, the record is gone
+    undo     the record has the job's mark, which nothing else of the job has written
 
 A target table has no marks: there a row stands, too, when its record was the same before, and importing it again would
 change nothing. So only chunks in which an attempt died are asked about rows that this attempt did not send.
@@ -28,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 from waybill.aws.dynamodb import MAX_BATCH_PUTS, from_attributes
 from waybill.aws.table import KEYS_PER_BATCH, batch_get
 from waybill.imports.existence import comparable, keys_of
-from waybill.imports.modes import MODES
+from waybill.imports.modes import mode_of
 
 if TYPE_CHECKING:
     from waybill.aws.dynamodb import DynamoDB
@@ -59,7 +60,7 @@ class ReadBack:
         self, dynamodb: DynamoDB, reader: RowReader, job: Job, gap: int, before_read: Callable[[], object]
     ) -> None:
         self._dynamodb, self._reader, self._gap, self._before_read = dynamodb, reader, gap, before_read
-        self._mode, self._mark = MODES[job.mode], {"S": job.job_id}
+        self._mode, self._job = mode_of(job), job
         self._own_table = reader.target is None
         self._time = "_at" if reader.target is None else reader.target.modified_attribute
         self._missing: dict[str, list[int]] = {}
@@ -98,7 +99,7 @@ class ReadBack:
             self.end_row = row + 1
         else:
             self._missing.setdefault(key, []).append(row)
-        if stands or (self._own_table and item is not None and item.get("_by") == self._mark):
+        if stands or (item is not None and self._is_marked(item)):
             self._without_trace.clear()
         else:
             self._without_trace.add(key)
@@ -111,11 +112,17 @@ class ReadBack:
         by_key = {comparable(item, attributes): item for item in found}
         return (by_key.get(comparable(key, attributes)) for key in keys)
 
+    def _is_marked(self, item: _Item) -> bool:
+        """Whether the job wrote the record; the mark of an undo goes on with the one that was there before."""
+        return self._own_table and item.get("_by", {"S": ""})["S"].partition("/")[0] == self._job.job_id
+
     def _stands(self, request: _Item, item: _Item | None) -> bool:
+        if self._job.undo_of is not None:
+            return item is not None and self._is_marked(item)
         if self._mode.shape == "delete":
             if not self._own_table:
                 return item is None
-            return item is not None and "_gone" in item and item.get("_by") == self._mark
+            return item is not None and "_gone" in item and self._is_marked(item)
         if item is None:
             return False
         if self._mode.is_update:

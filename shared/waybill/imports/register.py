@@ -9,7 +9,7 @@ from waybill.aws.expressions import Attr
 from waybill.entities.row_results import RowError
 from waybill.errors import ChecksFailed, EntityDeleted
 from waybill.imports.error_log import write_error_log
-from waybill.imports.policy import schema_options
+from waybill.imports.policy import schema_options, undo_options
 from waybill.jobs.executions import start_execution
 from waybill.jobs.model import Counts, Job, Process, Status, finished
 
@@ -33,6 +33,7 @@ def new_import(
     started_by: str,
     started_by_id: str | None = None,
     retry_of: str | None = None,
+    undo_of: str | None = None,
 ) -> Job:
     """A waiting import, before `register` gives it the entity's uid and the options.
 
@@ -53,19 +54,23 @@ def new_import(
         source_key=None if source is None else source.key,
         source_etag=None if source is None else source.etag,
         retry_of=retry_of,
+        undo_of=undo_of,
     )
 
 
 def with_options(job: Job, entity: Entity, options: ImportOptions) -> Job:
     """The import of a file into this entity, with these options."""
-    return replace(
+    wants_previous = entity.keep_previous if options.keep_previous is None else options.keep_previous
+    job = replace(
         job,
         entity_uid=entity.uid,
         mode=options.mode,
         on_error=options.on_error,
         dry_run=options.dry_run,
-        options={**options.to_document(), **schema_options(entity.schema, options.mode)},
+        keep_previous=wants_previous and job.undo_of is None,
     )
+    by_schema = schema_options(entity.schema, options.mode) | undo_options(job, entity.target is not None)
+    return replace(job, options={**options.to_document(), **by_schema})
 
 
 def register(
@@ -101,7 +106,9 @@ def register(
 
 def _entry(services: Services, job: Job, act: Act | None) -> list[Action]:
     outcome: Outcome = "failed" if job.is_terminal else "done"
-    return services.audit.entry(act, outcome, entity=job.entity, jobId=job.job_id, parentJobId=job.retry_of)
+    return services.audit.entry(
+        act, outcome, entity=job.entity, jobId=job.job_id, parentJobId=job.retry_of or job.undo_of
+    )
 
 
 def start_if_waiting(services: Services, job: Job) -> None:

@@ -90,8 +90,8 @@ def rejected_page(
     if log_start == log_info.size_bytes:  # each row has a line there
         raise _bad_cursor()
     page, end, log_end = PageBytes(beside), start, log_start
-    log = _Log(_InPieces(files, bucket, error_log_key(job.job_id), log_start, log_info.size_bytes), log_start)
-    rows = form.rows(_InPieces(files, bucket, rejects_key(job.job_id), start, info.size_bytes), start)
+    log = _Log(InPieces(files, bucket, error_log_key(job.job_id), log_start, log_info.size_bytes), log_start)
+    rows = form.rows(InPieces(files, bucket, rejects_key(job.job_id), start, info.size_bytes), start)
     try:
         for row in (row for some in rows for row in some):
             cells = next(csv.reader(io.StringIO(row.raw, newline=""), **form.dialect.reader_options()), [])
@@ -142,7 +142,7 @@ def _bad_cursor() -> MalformedRequest:
     return MalformedRequest("nextToken was not issued by this list.")
 
 
-class _InPieces:
+class InPieces:
     """A file from a byte on, a request for each piece: what is not read further leaves no connection open."""
 
     def __init__(self, files: Files, bucket: str, key: str, start: int, size_bytes: int) -> None:

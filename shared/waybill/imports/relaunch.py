@@ -143,6 +143,9 @@ def what_is_left(services: Services, job: Job, corrects: bool = False, only_corr
         Conflict: there is nothing, or the file is gone; the message says why.
         Gone, NotFound: the job was deleted since the caller read it.
     """
+    if job.undo_of is not None:
+        message = f"An undo cannot be relaunched. Undo job {job.undo_of} again for the rows that it did not come to."
+        raise Conflict(message, job.allowed_actions())
     _check_not_overtaken(services, job)
     if left_unread(job):
         if corrects:

@@ -1,4 +1,5 @@
-"""Joins the files of all parts of an import to its rejects file, error log and summary."""
+"""Joins the files of all parts of an import to its rejects file, error log and summary, and of one that can be undone
+to the list of the rows that it left (`waybill.imports.previous`)."""
 
 from __future__ import annotations
 
@@ -10,8 +11,17 @@ from waybill.aws.files import SourceChanged, Writer
 from waybill.entities.row_results import stopped
 from waybill.imports.deadline import OutOfTime
 from waybill.imports.duplicates import Loser, LoserQueue
-from waybill.imports.job_files import error_log_key, part_prefix, rejects_form_key, rejects_key, summary_key
+from waybill.imports.job_files import (
+    error_log_key,
+    left_rows_key,
+    part_prefix,
+    rejects_form_key,
+    rejects_key,
+    summary_key,
+)
 from waybill.imports.plan_document import ImportPlan
+from waybill.imports.policy import Policy
+from waybill.imports.previous import packed_rows
 from waybill.imports.rejects import ERROR_LOG_HEADER, RejectsFormat, RejectsIndex, Summary, error_log_line, insert_rows
 from waybill.imports.rejects_reader import RejectsForm
 from waybill.jobs.ledger import LedgerEntry
@@ -47,11 +57,13 @@ def join_result_files(
         rejects_key(job.job_id): f"text/csv; charset={plan.encoding}",
         error_log_key(job.job_id): "text/csv; charset=utf-8",
     }
+    if Policy.of(job).keeps_previous:
+        outputs[left_rows_key(job.job_id)] = "application/octet-stream"
     summary, done = Summary(), 0
     try:
         state = json.loads(files.read(bucket, state_key))
     except SourceChanged:
-        rejects, log = (files.writer(bucket, key, kind) for key, kind in outputs.items())
+        rejects, log, *rows = (files.writer(bucket, key, kind) for key, kind in outputs.items())
         if plan.bom:
             rejects.write("\ufeff".encode(plan.encoding))
         rejects.write(form.header(plan.header))
@@ -59,7 +71,7 @@ def join_result_files(
     else:
         done = state["entries"]
         summary.merge(state["summary"])
-        rejects, log = (
+        rejects, log, *rows = (
             files.resume_writer(bucket, key, kind, paused)
             for (key, kind), paused in zip(outputs.items(), state["outputs"], strict=True)
         )
@@ -68,16 +80,20 @@ def join_result_files(
     try:
         for entry in entries[done:]:
             tick()
-            _put_part(services, job, entry, left.before(entry.next_row), form, rejects, log, summary)
+            _put_part(services, job, entry, left.before(entry.next_row), form, (rejects, log, *rows), summary)
             done += 1
     except OutOfTime:
-        state = {"entries": done, "summary": summary.groups(), "outputs": [rejects.pause(), log.pause()]}
+        state = {
+            "entries": done,
+            "summary": summary.groups(),
+            "outputs": [output.pause() for output in (rejects, log, *rows)],
+        }
         files.put(bucket, state_key, json.dumps(state).encode())
         raise
     files.put(bucket, rejects_form_key(job.job_id), RejectsForm.of(plan).to_json(), "application/json")
     files.delete(bucket, state_key)  # a completed upload cannot be resumed
-    rejects.close()
-    log.close()
+    for output in (rejects, log, *rows):
+        output.close()
     files.put(bucket, summary_key(job.job_id), summary.to_json(), "application/json")
 
 
@@ -87,12 +103,16 @@ def _put_part(
     entry: LedgerEntry,
     losers: Sequence[Loser],
     form: RejectsFormat,
-    rejects: Writer,
-    log: Writer,
+    outputs: Sequence[Writer],
     summary: Summary,
 ) -> None:
     """Write the rejected rows of a part, with its losers inserted in file order; those that it lists as stopped are
-    replaced."""
+    replaced.
+
+    Args:
+        outputs: for the rejects, the error log and, if it is wanted, the list of these rows.
+    """
+    rejects, log, *rows = outputs
     bucket, prefix = services.settings.files_bucket, part_prefix(job.job_id, entry.chunk, entry.part, entry.attempt)
     index = RejectsIndex.from_bytes(b"")
     content: dict[str, Iterator[bytes]] = {"rejects": iter(()), "errors": iter(())}
@@ -111,6 +131,8 @@ def _put_part(
     lines = [(loser.row, error_log_line(shown[loser.row][0])) for loser in losers]
     for piece in insert_rows(content["errors"], index.rows, index.errors_at, lines):
         log.write(piece)
+    for output in rows:
+        output.write(packed_rows(sorted({*index.rows, *shown})))
 
 
 def _pieces(services: Services, bucket: str, key: str) -> Iterator[bytes]:

@@ -24,7 +24,7 @@ from waybill.entities.row_compiler import MISSING_KEY, RECORD_KEY, RowCompiler, 
 from waybill.entities.row_results import FOREIGN_KEY, RowBlock, RowError
 from waybill.entities.schema import Schema
 from waybill.imports.cells import NO_VALUE_MARK, NULL_SYMBOL, no_value_message
-from waybill.imports.modes import MODES
+from waybill.imports.modes import mode_of
 from waybill.imports.sinks import BatchSink, Wrapping
 from waybill.jobs.model import Job
 from waybill.native import WHOLE
@@ -68,13 +68,13 @@ class RowReader:
         self.schema = schema
         self._match = match
         self._plan = plan
-        self._job_id, self._write_time = job.job_id, job.write_time
+        self._job_id, self._write_time, self._undo_of = job.job_id, job.write_time, job.undo_of
         self.target = entity.target
         # The key attributes of the table that is written.
         self.key_attributes = RECORD_KEY if own_table else schema.primary_key
         self._modified_attribute = None if entity.target is None else entity.target.modified_attribute
         self._own_table = own_table
-        mode, keeps_blanks = MODES[job.mode], job.blanks == "keep"
+        mode, keeps_blanks = mode_of(job), job.blanks == "keep"
         shape = mode.shape
         self._compiler = RowCompiler(
             schema, match, shape=shape, own_table=own_table, creates=mode.creates, keeps_blanks=keeps_blanks
@@ -323,7 +323,7 @@ class RowReader:
         return frozenset(row - first_row for row in listed if first_row <= row < first_row + count) if listed else _NONE
 
     def _too_long(self, segment: Segment, first_row: int, count: int) -> dict[int, list[RowError]]:
-        if len(segment.data) <= ROW_CAP_BYTES:
+        if len(segment.data) <= ROW_CAP_BYTES or self._undo_of is not None:  # imported, and longer by the record
             return {}
         errors = {}
         for row, raw in self.raw_rows(segment, first_row, count):
@@ -341,7 +341,10 @@ class RowReader:
             cells, columns = columns, list(columns)
             for index in self._guarded:
                 columns[index] = list(map(unguard, columns[index]))
-        keys = None if self.schema.primary_key else [f"{self._job_id}-{row:012d}" for row in rows]
+        keys = None
+        if not self.schema.primary_key:  # of an undo, those of the import
+            of_job, places = (self._undo_of, map(int, columns[1])) if self._undo_of else (self._job_id, rows)
+            keys = [f"{of_job}-{place:012d}" for place in places] if rows else []
         block = self._compiler.compile(
             columns,
             rows,

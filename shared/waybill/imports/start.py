@@ -140,7 +140,7 @@ def _register_newest(
         message = f"There is no entity named {job.entity!r}. Create it, then drop the file again."
         return register_failed(services, job, "unknown-entity", message, drop, act)
     try:
-        options = options_from_metadata(metadata, entity.primary_key)
+        options = options_from_metadata(metadata, entity.primary_key, entity.target is not None)
     except MetadataError as error:
         return register_failed(services, job, "source-error", str(error), drop, act)
     return register(services, job, entity, options, drop, act)

@@ -8,6 +8,10 @@ CONTENT#{uid} / {mode}#{sha256}   jobId, expiresAt: the last import of these byt
 
 from __future__ import annotations
 
+from contextlib import suppress
+
+from waybill.aws.dynamodb import ConditionFailed
+from waybill.aws.expressions import Attr
 from waybill.aws.table import Table
 from waybill.clock import Clock
 from waybill.jobs.model import Job
@@ -39,3 +43,10 @@ class Duplicates:
             "expiresAt": expires,
         }
         self._table.put(item)
+
+    def forget(self, undo: Job, sha256: str) -> None:
+        """Forget the bytes of the import that a job undoes, unless another import brought them since."""
+        with suppress(ConditionFailed):
+            self._table.delete(
+                (f"CONTENT#{undo.entity_uid}", f"{undo.mode}#{sha256}"), Attr("jobId").equals(undo.undo_of)
+            )

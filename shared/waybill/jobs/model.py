@@ -146,6 +146,13 @@ class Job:
     window_from: datetime | None = None
     window_to: datetime | None = None
     retry_of: str | None = None
+    # whether it keeps what each record was before it; whether an undo has what it needs, once the job has ended
+    keep_previous: bool = False
+    can_undo: bool = False
+    # the import whose rows this one undoes; of that one, the latest such job, and all of them
+    undo_of: str | None = None
+    undone_as: str | None = None
+    undone_by: list[str] | None = None
     # what the plan step of a relaunched import makes its source of (`imports.child_source`); until then it has no
     # `source_key`. None where the source was there at the registration
     takes: dict[str, Any] | None = None
@@ -224,6 +231,11 @@ def check_move(current: Status, new: Status) -> None:
         raise Conflict(f"A job that is {current} cannot become {new}.")
 
 
+def left_undone(undo: Job) -> bool:
+    """Whether an undo has ended before its end, so that another one may follow it."""
+    return undo.is_terminal and (undo.counts.unprocessed > 0 or undo.counts.total == 0)
+
+
 def outcome_of(status: Status, counts: Counts) -> Outcome | None:
     """The outcome of a job that has just ended (contract section 4)."""
     if status is Status.CANCELED or status not in TERMINAL:
@@ -256,11 +268,17 @@ def message_of(job: Job) -> str:
         return f"{job.error_code}: {job.error_message}"
     if job.process is Process.EXPORT:
         return f"{counts.imported:,} rows exported"
-    parts = [f"{counts.imported:,} rows {'would be imported' if job.dry_run else 'imported'}"]
+    done = "undone" if job.undo_of is not None else "would be imported" if job.dry_run else "imported"
+    parts = [f"{counts.imported:,} rows {done}"]
     if counts.rejected:
-        parts.append(f"{counts.rejected:,} rejected because of errors")
+        why = "left because their records have changed since" if job.undo_of else "rejected because of errors"
+        parts.append(f"{counts.rejected:,} {why}")
     if counts.unprocessed:
-        why = "an error limit was reached" if job.stop_reason == "MAX_ERRORS" else "the import was stopped"
+        why = (
+            "an error limit was reached"
+            if job.stop_reason == "MAX_ERRORS"
+            else f"the {'undo' if job.undo_of else 'import'} was stopped"
+        )
         parts.append(f"{counts.unprocessed:,} not processed because {why}")
     return ", ".join(parts)
 

@@ -49,6 +49,8 @@ class Entity(TypedDict):
     """Maps header names of files to fields; applied before the header is checked."""
     refuseDuplicates: bool
     """Whether a file whose content was imported before fails with `duplicate-file`."""
+    keepPrevious: bool
+    """Whether imports keep what each record was before them, to be undone; an import may say otherwise."""
     target: Target | None
 
 

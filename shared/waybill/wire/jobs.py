@@ -133,12 +133,14 @@ class JobLinks(TypedDict):
 class Job(JobEvent, RunSummary):
     """One run of an import or an export."""
 
-    allowedActions: list[Annotated[str, Schema(enum=["cancel", "stop", "delete"])]]
+    allowedActions: list[Annotated[str, Schema(enum=["cancel", "stop", "undo", "delete"])]]
     """What the caller may do with the job now."""
     mode: Annotated[str, Schema(enum=[*MODES])]
     blanks: Annotated[str, Schema(enum=[*BLANKS])]
     """Of the modes merge and update: whether a missing value clears its field, or keeps it as it stands."""
     dryRun: bool
+    keepPrevious: bool
+    """Whether it keeps what each record was before it, so that it can be undone."""
     onError: Annotated[str, Schema(enum=[*ON_ERROR])]
     detected: Detected | None
     rowsPerSecond: Seconds | None
@@ -150,6 +152,8 @@ class Job(JobEvent, RunSummary):
     """An earlier job that imported the same content."""
     retryOf: Uuid | None
     """The job that this one relaunches."""
+    undoOf: Uuid | None
+    """The import that this job undoes; `imported` are then rows undone, and `mode` is that of the import."""
     warnings: list[JobWarning]
     expiresAt: Moment | None
     """When the job expires; null while it runs."""
@@ -251,6 +255,20 @@ class CheckedRows(TypedDict):
     items: list[CheckedRow]
 
 
+class UndoPreview(TypedDict):
+    """What an undo would do to the records now. `total` rows would be undone, of which `checked` were looked at: all,
+    or of a large import some at places all over its file. The other numbers are of those."""
+
+    total: Natural
+    checked: Natural
+    restored: Natural
+    """Records that would be put back as they were."""
+    removed: Natural
+    """Records that the import created, and that would be removed."""
+    changedSince: Natural
+    """Records that were changed after the import, and would stay as they are."""
+
+
 class RowErrorPage(TypedDict):
     items: list[RowError]
     nextToken: NextToken
@@ -335,6 +353,7 @@ def job_resource(
         "mode": job.mode,
         "blanks": job.blanks,
         "dryRun": job.dry_run,
+        "keepPrevious": job.keep_previous,
         "onError": job.on_error,
         "detected": cast(Detected | None, job.detected),
         "rowsPerSecond": rows_per_second(job, measured_at),
@@ -343,6 +362,7 @@ def job_resource(
         "stopReason": job.stop_reason,
         "duplicateOf": job.duplicate_of,
         "retryOf": job.retry_of,
+        "undoOf": job.undo_of,
         "warnings": cast(list[JobWarning], job.warnings),
         "expiresAt": rfc3339(job.expires_at),
         "filesExpireAt": rfc3339(job.files_expire_at),

@@ -1,0 +1,206 @@
+"""What each record was before an import, kept so that the import can be undone.
+
+The precheck keeps it, before the first row is written, of every valid row: the file's text, which survives when the
+file is overwritten, and the stored record. Only one import of an entity runs at a time, so that a record is what it was
+until the job writes it; and what the job has written bears its mark. An attempt that meets that mark comes too late and
+keeps nothing (`LateKeeper`). So whatever stands in a part is what was before, whoever wrote it and however often.
+
+    jobs/{id}/previous/{chunk}/{row}-{attempt}   a part: lines as in a rejects file, `_type` the row's place in the
+                                                 source, `_reason` the record, or its key where there
+                                                 was none (`pack`)
+    jobs/{id}/previous.json                      the parts, in file order
+    jobs/{id}/left-rows                          the places of the rows that were not imported, eight bytes each
+
+The deduplication writes `previous.json`, the finish `left-rows`. All of them expire with the files of the job.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+import zlib
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from waybill.aws.table import batch_get
+from waybill.entities.row_compiler import RECORD_KEY
+from waybill.errors import Superseded
+from waybill.ids import new_token
+from waybill.imports.existence import Key, comparable, keys_of
+from waybill.imports.job_files import kept_prefix, left_rows_key, previous_key
+from waybill.imports.modes import mode_of
+
+if TYPE_CHECKING:
+    from waybill.aws.files import Files
+    from waybill.entities.row_results import RowBlock
+    from waybill.imports.plan_document import ImportPlan
+    from waybill.imports.rejects import RejectsFormat
+    from waybill.imports.row_reader import RowReader
+    from waybill.jobs.model import Job
+    from waybill.jobs.services import Services
+
+#: Of a row whose record has no value in the way: it is absent, or deleted. Whose deletion it was is worth keeping.
+_MARKS = ("_gone", "_by")
+_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
+_LEFT_PIECE_BYTES = 8 * 65_536
+#: Of one part, for samples.
+MAX_MARKS = 64
+
+Record = Mapping[str, Any]
+"""A stored record in DynamoDB's JSON, as it was read."""
+
+
+class Part(NamedTuple):
+    """Some of the rows of one chunk, in file order. `marks` are bytes at which some of its lines begin, the first among
+    them."""
+
+    key: str
+    size_bytes: int
+    marks: Sequence[int]
+
+
+class LateKeeper(Superseded):
+    """The job has written records already: what they were before was kept by another attempt."""
+
+
+def pack(record: Record, delimiter: str) -> str:
+    """The record as one cell that needs no quotes."""
+    text = json.dumps(record, separators=(",", ":"), ensure_ascii=False)
+    packed = base64.b64encode(zlib.compress(text.encode("utf-8", "surrogatepass"), 1)).decode()
+    return packed.replace(delimiter, "-") if delimiter in _ALPHABET else packed
+
+
+def unpack(cell: str, delimiter: str) -> Record:
+    """The inverse of `pack`."""
+    packed = cell.replace("-", delimiter) if delimiter in _ALPHABET else cell
+    record: Record = json.loads(zlib.decompress(base64.b64decode(packed, validate=True)))
+    return record
+
+
+def is_record(previous: Record) -> bool:
+    """Whether there was a record; else it was absent, or deleted."""
+    return "_gone" not in previous and not previous.keys() <= set(RECORD_KEY)
+
+
+class Keeper:
+    """Keeps the rows of one chunk, and what their records were: one part in each invocation that comes to rows."""
+
+    def __init__(self, services: Services, job: Job, plan: ImportPlan, reader: RowReader, chunk: int) -> None:
+        self._services, self._job, self._reader = services, job, reader
+        self._form, self._prefix = plan.rejects_format, kept_prefix(job.job_id, chunk)
+        self._is_keyless = plan.key_partitions == 0  # each row is a new record
+        self._attributes: Sequence[str] = () if job.keep_previous else (*RECORD_KEY, *_MARKS)
+        self._writer: Any = None
+        self._key, self._marks = "", list[int]()
+
+    def keep(self, block: RowBlock) -> dict[int, bool]:
+        """Keep the good rows of a block.
+
+        Returns:
+            Of each, whether its record exists.
+
+        Raises:
+            LateKeeper
+        """
+        keys = keys_of(block.texts, RECORD_KEY, mode_of(self._job).is_update)
+        found = {} if self._is_keyless else self._records(keys)
+        if any(record.get("_by") == {"S": self._job.job_id} for record in found.values()):
+            raise LateKeeper(f"job {self._job.job_id} writes records already")
+        records = [found.get(comparable(key, RECORD_KEY), key) for key in keys]
+        if records:
+            self._write(block, records)
+        return {
+            row: comparable(record, RECORD_KEY) in found and "_gone" not in record
+            for row, record in zip(block.rows, records, strict=True)
+        }
+
+    def end(self) -> list[Part]:
+        """Complete the part; none where no row was kept."""
+        if self._writer is None:
+            return []
+        self._writer.close()
+        return [Part(self._key, self._writer.size_bytes, self._marks)]
+
+    def abort(self) -> None:
+        if self._writer is not None:
+            self._writer.abort()
+
+    def _records(self, keys: Sequence[Record]) -> dict[Key, Record]:
+        """The stored records, deleted ones among them."""
+        distinct = {comparable(key, RECORD_KEY): key for key in keys}
+        items = batch_get(self._services.dynamodb, self._reader.table, list(distinct.values()), self._attributes)
+        return {comparable(item, RECORD_KEY): item for item in items}
+
+    def _write(self, block: RowBlock, records: Sequence[Record]) -> None:
+        bucket, form = self._services.settings.files_bucket, self._form
+        if self._writer is None:
+            self._key = f"{self._prefix}{block.rows[0]:012d}-{new_token(self._services.ids)}"
+            self._writer = self._services.files.writer(bucket, self._key, "text/csv")
+        if len(self._marks) == MAX_MARKS:
+            self._marks = self._marks[::2]
+        self._marks.append(self._writer.size_bytes)
+        for row, record in zip(block.rows, records, strict=True):
+            self._writer.write(_line(form, row, block.raw(row), record))
+
+
+def _line(form: RejectsFormat, row: int, raw: str, record: Record) -> bytes:
+    return form.line(form.row_number(row, raw), str(row), pack(record, form.delimiter), raw)
+
+
+def write_parts(services: Services, job: Job, parts: Sequence[Part]) -> None:
+    """Note which parts there are, in file order. Calling it again notes others as good as these."""
+    content = json.dumps([[*part] for part in parts]).encode()
+    services.files.put(services.settings.files_bucket, previous_key(job.job_id), content, "application/json")
+
+
+def read_parts(services: Services, job_id: str) -> list[Part]:
+    """
+    Raises:
+        SourceChanged: the job kept nothing, or its files are gone.
+    """
+    content = services.files.read(services.settings.files_bucket, previous_key(job_id))
+    return [Part(*part) for part in json.loads(content)]
+
+
+def packed_rows(rows: Sequence[int]) -> bytes:
+    """Rows as `left-rows` has them."""
+    values: array[int] = array("Q", rows)
+    if sys.byteorder == "big":
+        values.byteswap()
+    return values.tobytes()
+
+
+@dataclass
+class LeftRows:
+    """The rows that a job did not import. Asked for rows in ascending order, it reads its file once."""
+
+    files: Files
+    bucket: str
+    job: Job
+
+    def __post_init__(self) -> None:
+        self._rows = self._read() if self.job.has_rejects else iter(())
+        self._next = next(self._rows, None)
+
+    def has(self, row: int) -> bool:
+        while self._next is not None and self._next < row:
+            self._next = next(self._rows, None)
+        return self._next == row
+
+    def _read(self) -> Iterator[int]:
+        """
+        Raises (while iterating):
+            SourceChanged: the file is gone.
+        """
+        stream = self.files.open(self.bucket, left_rows_key(self.job.job_id))
+        rest = b""
+        while data := stream.read(_LEFT_PIECE_BYTES):
+            rest += data
+            values: array[int] = array("Q", rest[: len(rest) // 8 * 8])
+            rest = rest[len(values) * 8 :]
+            if sys.byteorder == "big":
+                values.byteswap()
+            yield from values
