@@ -106,6 +106,7 @@ def test_metadata_sets_what_a_request_sets() -> None:
         ({"max-errors": "2147483648"}, "max-errors must be a whole number from 1 to 2147483647"),
         ({"max-errors": "-1"}, "max-errors must be a whole number from 1 to 2147483647"),
         ({"dry-run": "yes"}, "dry-run must be one of false, true"),
+        ({"keep-previous": "no"}, "keep-previous must be one of false, true"),
         ({"dialect": "{"}, "dialect must be a JSON object"),
         ({"dialect": "[1]"}, "dialect must be an object (a Table Dialect)"),
     ],
@@ -116,6 +117,12 @@ def test_metadata_that_cannot_be_used_is_named(metadata: dict[str, str], message
     assert str(caught.value) == f"Object metadata: {message}."
 
 
+def test_what_records_were_cannot_be_kept_of_a_target_table() -> None:
+    with pytest.raises(MetadataError, match="keep-previous cannot be true for a target table"):
+        options_from_metadata({"keep-previous": "true"}, KEY, has_target=True)
+    assert options_from_metadata({"keep-previous": "false"}, KEY, has_target=True).keep_previous is False
+
+
 def test_metadata_cannot_ask_for_a_mode_that_needs_a_key() -> None:
     with pytest.raises(MetadataError, match="update needs an entity with a primaryKey"):
         options_from_metadata({"mode": "update"}, ())
@@ -123,7 +130,7 @@ def test_metadata_cannot_ask_for_a_mode_that_needs_a_key() -> None:
 
 def test_a_job_gives_its_options_back() -> None:
     options = ImportOptions(
-        "update", "abort", 3, True, "latin-1", {"delimiter": ";"}, {"E-mail": "email"}, True, "keep"
+        "update", "abort", 3, True, "latin-1", {"delimiter": ";"}, {"E-mail": "email"}, True, "keep", True
     )
     assert ImportOptions.of(job_with(options)) == options
 

@@ -228,11 +228,11 @@ def test_a_job_is_new_without_rows_leases_or_files() -> None:
     assert ChunkLease("a") == ChunkLease("a", 0, 0, 0, 0, 0, 0, 1)
     assert Counts(None) == Counts(None, 0, 0, 0, 0, 0)
     assert (new.chunks_loaded, new.restarts, new.mode, new.on_error) == (0, 0, "upsert", "skip")
-    flags = (new.refused, new.dry_run, new.has_error_log, new.has_rejects, new.has_download)
-    assert flags == (False,) * 5
+    flags = (new.refused, new.dry_run, new.keep_previous, new.can_undo)
+    assert (*flags, new.has_error_log, new.has_rejects, new.has_download) == (False,) * 7
     assert (new.leases, new.options, new.warnings) == ({}, {}, [])
     known = {"leases", "options", "warnings", "counts", "chunks_loaded", "restarts", "mode", "on_error"}
-    known |= {"refused", "dry_run", "has_error_log", "has_rejects", "has_download"}
+    known |= {"refused", "dry_run", "keep_previous", "can_undo", "has_error_log", "has_rejects", "has_download"}
     given = {"job_id", "process", "status", "entity", "entity_uid", "file_name", "submitted_at", "started_by"}
     assert all(value is None for name, value in vars(new).items() if name not in known | given)
     assert job_prefix("a") == "jobs/a/"

@@ -118,7 +118,7 @@ def relaunch(context: Context) -> int:
 
 
 def undo(context: Context) -> int:
-    path = path_of("jobs", context.options.job_id, "undo")
+    path = context.job_path("undo")
     if context.options.preview:
         show_undo(context.out, context.api.get(path))
         return 0
