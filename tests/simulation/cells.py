@@ -496,6 +496,36 @@ def _some_records(stage: Stage) -> None:
     stage.imported(rows(5, 1), name="c.csv", mode="delete")
 
 
+def _kept(stage: Stage) -> None:
+    """An import that kept what its records were; one of them has been changed since, and one deleted."""
+    _some_records(stage)
+    stage.imported(name="b.csv", keep_previous="true")
+    stage.imported(rows(7, 1), name="d.csv")
+    stage.imported(rows(8, 1), name="e.csv", mode="delete")
+
+
+def _kept_deletion(stage: Stage) -> None:
+    stage.imported(rows(0, 20))
+    stage.imported(rows(5, 9), name="b.csv", mode="delete", keep_previous="true")
+
+
+def _undo(stage: Stage) -> None:
+    job_id = next(job.job_id for job in stage.jobs() if job.can_undo)
+    stage.ask("GET", f"/v1/jobs/{job_id}/undo")
+    stage.ask("POST", f"/v1/jobs/{job_id}/undo")
+
+
+def _stop_the_undo(stage: Stage) -> None:
+    def stop(answer: Answer) -> None:
+        assert answer.status == 202, answer
+        stage.when(
+            lambda: any(job.undo_of and job.counts.total is not None for job in stage.jobs()),
+            lambda: stage.ask("POST", f"/v1/jobs/{answer.body['jobId']}/stop", then=stage.note_stop),
+        )
+
+    stage.ask("POST", f"/v1/jobs/{stage.jobs()[0].job_id}/undo", then=stop)
+
+
 IMPORTS = [
     Scene("drop", lambda stage: stage.drop()),
     Scene("upload", _upload),
@@ -522,6 +552,11 @@ IMPORTS = [
     Scene("stop a small file", partial(_stop, holds=lambda job: True), is_certain=False, chunk_bytes=ONE_CHUNK),
     Scene("cancel", _cancel, is_certain=False),
     Scene("relaunch", _change_job("/relaunch"), lambda stage: stage.imported()),
+    Scene("keep", lambda stage: stage.drop(name="b.csv", keep_previous="true"), _some_records),
+    Scene("undo", _undo, _kept),
+    Scene("undo a small file", _undo, _kept, chunk_bytes=ONE_CHUNK),
+    Scene("undo a deletion", _undo, _kept_deletion),
+    Scene("stop an undo", _stop_the_undo, lambda s: s.imported(rows(0, 60), keep_previous="true"), is_certain=False),
     Scene("correct rows", _correct_rows, lambda stage: stage.imported()),
     Scene("delete a job", _change_job(""), lambda stage: stage.imported()),
     Scene("delete an entity", _delete_entity, lambda stage: stage.imported()),

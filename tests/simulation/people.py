@@ -46,6 +46,8 @@ HISTORIES_PER_COLLECTION = 10
 THROTTLED = 0.03
 #: In so many histories the rows of files name records of their own entity.
 NAMING = 0.15
+#: In so many histories imports keep what records were, and people undo some of them.
+UNDOING = 0.2
 #: How long after the last fault everything has ended, with room for what waits in a queue behind it.
 REST_SECONDS = 2 * HOUR
 
@@ -102,6 +104,8 @@ class History:
         self.names_records = random.Random(f"naming {seed}").random() < NAMING
         self.schema = NAMING_SCHEMA if self.names_records else SCHEMA
         self.is_throttled = random.Random(f"throttled {seed}").random() < THROTTLED
+        self.undo_dice = random.Random(f"undo {seed}")
+        self.undoes = self.undo_dice.random() < UNDOING
         self.character = character = character_of(self.dice)
         if self.is_throttled:
             plan = FaultPlan(rates={Fault.UNPROCESSED: 0.8}, until=character.minutes * MINUTE)
@@ -155,6 +159,9 @@ class History:
         if self.is_throttled:
             self._later(0.0, self.drop_many_rows)
             self._later(self.dice.uniform(2.0, 8.0), self.stop)
+        if self.undoes:
+            for _ in range(self.undo_dice.choice((1, 2, 4))):
+                self._later(self.undo_dice.uniform(0, end), self.undo)
         if self.dice.random() < 0.05:
             self._later(0.0, self.fill_the_partners_disk)
             self._later(self.dice.uniform(0, end), self.relaunch_run)
@@ -248,6 +255,8 @@ class History:
             metadata["blanks"] = options["blanks"]
         if options.get("dryRun"):
             metadata["dry-run"] = "true"
+        if options.get("keepPrevious"):
+            metadata["keep-previous"] = "true"
         self.world.drop(entity, name, data, **metadata)
 
     def drop_many_rows(self) -> None:
@@ -319,6 +328,16 @@ class History:
             self._relaunch(job)
         elif self._is_open():
             self._later(self.world.timeline.seconds + 1.0, self.relaunch_run)
+
+    def undo(self) -> None:
+        """Undo an import: some people wait for one that can be undone."""
+        ended = [job for job in self._jobs(Process.IMPORT) if job.can_undo]
+        if ended:
+            job = self.undo_dice.choice(ended)
+            self._tell(f"undo {job.job_id}")
+            self._ask("POST", f"/v1/jobs/{job.job_id}/undo", then=self._count("undid an import"))
+        elif self._is_open():
+            self._later(self.world.timeline.seconds + self.undo_dice.uniform(0.1, 2.0), self.undo)
 
     def _relaunch(self, job: Job) -> None:
         body = self._corrections(job)
@@ -560,6 +579,8 @@ class History:
         dice = self.dice
         on_error = dice.choices(("skip", "abort", "all-or-nothing"), (8, 2, 2))[0]
         options = {"mode": dice.choice(MODES), "onError": on_error, "dryRun": dice.random() < 0.1}
+        if self.undoes and self.undo_dice.random() < 0.8:
+            options["keepPrevious"] = True
         if options["mode"] in ("merge", "update"):
             options["blanks"] = dice.choice(("clear", "keep"))
         return options
@@ -576,6 +597,10 @@ class History:
             reached[f"mode {job.mode}"] += job.process is Process.IMPORT
             reached[f"restarted {job.restarts} times"] += job.restarts > 0
             reached["dry run"] += job.dry_run
+            if job.undo_of is not None:
+                stopped = " and stopped it" if job.stop_reason else ""
+                reached[f"undo {job.status}{stopped}"] += 1
+                reached["undo of records that were changed since"] += job.counts.rejected > 0
             if job.counts.rejected:
                 reached["rows rejected"] += 1
         for entry in world.log:

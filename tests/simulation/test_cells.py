@@ -46,6 +46,15 @@ REACHED: dict[str, Callable[[Stage], object]] = {
     "unschedule": lambda stage: stage.answers[-1][1] == 200 and "unschedule" in stage.answers[-2][0],
     "cancel": lambda stage: stage.jobs()[-1].status is Status.CANCELED,
     "relaunch": lambda stage: stage.jobs()[-1].retry_of == stage.jobs()[0].job_id,
+    "keep": lambda stage: stage.jobs()[-1].can_undo,
+    "undo": lambda stage: (
+        len([step for step in steps(stage) if "/load/" in step]) > 1
+        and stage.jobs()[-1].undo_of is not None
+        and stage.jobs()[-1].counts.rejected == 2
+    ),
+    "undo a small file": lambda stage: stage.jobs()[-1].counts.rejected == 2,
+    "undo a deletion": lambda stage: stage.jobs()[-1].counts.imported == 9,
+    "stop an undo": lambda stage: stage.jobs()[-1].stop_reason == "USER" and stage.jobs()[-1].counts.unprocessed > 0,
     "correct rows": lambda stage: stage.jobs()[-1].counts.imported == 2,
     "delete a job": lambda stage: not stage.jobs(),
     "delete an entity": lambda stage: not list(stage.all_records()),

@@ -37,10 +37,10 @@ if TYPE_CHECKING:
     from waybill.aws.files import Files
     from waybill.entities.row_results import RowBlock
     from waybill.imports.plan_document import ImportPlan
-    from waybill.imports.rejects import RejectsFormat
     from waybill.imports.row_reader import RowReader
     from waybill.jobs.model import Job
     from waybill.jobs.services import Services
+    from waybill.tabular.dialect import Dialect
 
 #: Of a row whose record has no value in the way: it is absent, or deleted. Whose deletion it was is worth keeping.
 _MARKS = ("_gone", "_by")
@@ -66,16 +66,23 @@ class LateKeeper(Superseded):
     """The job has written records already: what they were before was kept by another attempt."""
 
 
-def pack(record: Record, delimiter: str) -> str:
+def _stand_ins(dialect: Dialect) -> dict[str, str]:
+    """Of the characters of `pack` those that mean something in a file, and what is written for each."""
+    special = dialect.delimiter + (dialect.quote_char or "") + (dialect.escape_char or "")
+    free = iter([character for character in "-_.~!" if character not in special])
+    return {character: next(free) for character in dict.fromkeys(special) if character in _ALPHABET}
+
+
+def pack(record: Record, dialect: Dialect) -> str:
     """The record as one cell that needs no quotes."""
     text = json.dumps(record, separators=(",", ":"), ensure_ascii=False)
     packed = base64.b64encode(zlib.compress(text.encode("utf-8", "surrogatepass"), 1)).decode()
-    return packed.replace(delimiter, "-") if delimiter in _ALPHABET else packed
+    return packed.translate(str.maketrans(_stand_ins(dialect)))
 
 
-def unpack(cell: str, delimiter: str) -> Record:
+def unpack(cell: str, dialect: Dialect) -> Record:
     """The inverse of `pack`."""
-    packed = cell.replace("-", delimiter) if delimiter in _ALPHABET else cell
+    packed = cell.translate(str.maketrans({to: character for character, to in _stand_ins(dialect).items()}))
     record: Record = json.loads(zlib.decompress(base64.b64decode(packed, validate=True)))
     return record
 
@@ -90,7 +97,8 @@ class Keeper:
 
     def __init__(self, services: Services, job: Job, plan: ImportPlan, reader: RowReader, chunk: int) -> None:
         self._services, self._job, self._reader = services, job, reader
-        self._form, self._prefix = plan.rejects_format, kept_prefix(job.job_id, chunk)
+        self._form, self._dialect = plan.rejects_format, plan.dialect
+        self._prefix = kept_prefix(job.job_id, chunk)
         self._is_keyless = plan.key_partitions == 0  # each row is a new record
         self._attributes: Sequence[str] = () if job.keep_previous else (*RECORD_KEY, *_MARKS)
         self._writer: Any = None
@@ -143,11 +151,9 @@ class Keeper:
             self._marks = self._marks[::2]
         self._marks.append(self._writer.size_bytes)
         for row, record in zip(block.rows, records, strict=True):
-            self._writer.write(_line(form, row, block.raw(row), record))
-
-
-def _line(form: RejectsFormat, row: int, raw: str, record: Record) -> bytes:
-    return form.line(form.row_number(row, raw), str(row), pack(record, form.delimiter), raw)
+            raw = block.raw(row)
+            line = form.kept(form.row_number(row, raw), row, pack(record, self._dialect), raw)
+            self._writer.write(line)
 
 
 def write_parts(services: Services, job: Job, parts: Sequence[Part]) -> None:

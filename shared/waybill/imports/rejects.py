@@ -76,6 +76,19 @@ class RejectsFormat:
         why = _why(self.delimiter, self.quote_char, type, name, message, len(errors) - 1)
         return f"{row or 0}{why}{raw}\n".encode(self.encoding, "replace")
 
+    def kept(self, row: int, place: int, record: str, raw: str) -> bytes:
+        """The line of a row that was not rejected, with what its record was (`waybill.imports.previous`).
+
+        Args:
+            row: its number in the original file.
+            place: in the source.
+            record: a text without delimiters and quotes.
+        """
+        if self.strip_columns:
+            raw = self._leading_columns.sub("", raw, count=1)
+        line = self.delimiter.join((str(row), str(place), record, raw))
+        return f"{line}\n".encode(self.encoding, "replace")
+
     def header(self, raw: str) -> bytes:
         """The first line, from the source's header record."""
         if self.strip_columns:

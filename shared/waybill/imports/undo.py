@@ -202,7 +202,7 @@ class _Sample:
         for rows in form.rows(stream, start):
             for row in rows:
                 cells = next(csv.reader(io.StringIO(row.raw, newline=""), **form.dialect.reader_options()))
-                yield int(cells[1]), unpack(cells[2], form.dialect.delimiter)
+                yield int(cells[1]), unpack(cells[2], form.dialect)
                 if row.end - start >= size:
                     return
 

@@ -69,7 +69,7 @@ class UndoSink(ConditionalSink):
 
     def _put(self, raw: str, key_text: bytes) -> bytes:
         cells = next(csv.reader([raw], **self._dialect.reader_options()))
-        previous, key = unpack(cells[_PREVIOUS_COLUMN], self._dialect.delimiter), json.loads(key_text)
+        previous, key = unpack(cells[_PREVIOUS_COLUMN], self._dialect), json.loads(key_text)
         if any(previous[name] != value for name, value in key.items()):
             raise ValueError("the record that was kept of a row is of another key")
         request = {**self._request, "Item": self._item(key, previous)}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tests.simulation.oracles.sheets import expected_rejects
-from tests.simulation.oracles.sight import Item, Sight
+from tests.simulation.oracles.sheets import Sheet, expected_rejects
+from tests.simulation.oracles.sight import Item, Sight, writer_of
 from waybill.jobs.model import Job, Process, Status
 
 #: A transaction that is retried through an outage may take so long.
@@ -65,6 +65,9 @@ def rejects_are_the_right_ones(watch: Sight, old: Job | None, new: Job | None) -
     sheet = watch.source(new)
     is_whole = new.status is Status.COMPLETED and new.stop_reason is None
     names_records = watch.names_records
+    if is_whole and sheet is not None and new.undo_of is not None:
+        _changed_since_are_the_right_ones(watch, new, sheet)
+        return
     if not is_whole or sheet is None or (new.dry_run and (new.mode != "upsert" or names_records)):
         return  # what a dry run finds in the table depends on its moment
     rejects = watch.rejects(new)
@@ -72,6 +75,18 @@ def rejects_are_the_right_ones(watch: Sight, old: Job | None, new: Job | None) -
     before = watch.folds[new.entity_uid].records  # not yet with this job's rows
     expected = expected_rejects(new.mode, sheet, before, names_records)
     watch.require(found == expected, rejects_are_the_right_ones, f"{new.job_id}: {found}, expected {expected}")
+
+
+def _changed_since_are_the_right_ones(watch: Sight, undo: Job, sheet: Sheet) -> None:
+    """Section 4, *Undo*: a record is put back "which still stands as the import left it"; the others are listed."""
+    rejects, fold = watch.rejects(undo), watch.folds[undo.entity_uid]
+    found = {} if rejects is None else rejects.types
+    changed = [row.number for row in sheet.rows if not fold.stands(str(undo.undo_of), row.cells["id"])]
+    told = f"{undo.job_id}: {found}, changed since are {changed}"
+    watch.require(found == dict.fromkeys(changed, "changed-since"), rejects_are_the_right_ones, told)
+    undone = watch.jobs[str(undo.undo_of)].job
+    told = f"{undo.job_id} has {len(sheet.rows)} rows, {undone.job_id} imported {undone.counts.imported}"
+    watch.require(len(sheet.rows) == undone.counts.imported, rejects_are_the_right_ones, told)
 
 
 def the_last_row_of_a_key_stays(watch: Sight, old: Job | None, new: Job | None) -> None:
@@ -141,8 +156,13 @@ def ended_import_is_exact(watch: Sight, old: Job | None, new: Job | None) -> Non
     counted = {"duplicate-key": new.counts.repeated, "source-changed": new.counts.lost}
     watch.require(all(found[type] == counted[type] for type in counted), name, f"{told}: listed are {found}")
     fold, live = watch.folds[new.entity_uid], watch.live(new.entity_uid)
-    fold.apply(new.mode, sheet.columns, imported, new.blanks)
+    if new.undo_of is None:
+        fold.apply(new.mode, sheet.columns, imported, new.blanks, new.job_id)
+    else:
+        for row in imported:
+            fold.undo(new.undo_of, row.cells["id"])
     for key in marked & lost:
+        fold.note(new.job_id, key)
         fold.set(key, live.get(key))
     watch.require(live == fold.records, name, f"{told}: the table has {live}, its jobs make {fold.records}")
 
@@ -150,7 +170,7 @@ def ended_import_is_exact(watch: Sight, old: Job | None, new: Job | None) -> Non
 def nothing_is_written_after_stop(watch: Sight, old: Item | None, new: Item) -> None:
     """Section 4, *Stop*: "no row is written later than 5 s after Stop was accepted (the last row of a repeated key,
     already counted, may be written once more)"."""
-    stopped = watch.stopped.get(new["_by"]["S"])
+    stopped = watch.stopped.get(writer_of(new))
     if stopped is None or watch.stalls or (old is not None and old["_by"] == new["_by"]):
         return
     late = watch.now() - stopped

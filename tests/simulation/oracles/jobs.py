@@ -133,11 +133,13 @@ def every_move_is_announced(watch: Sight) -> None:
 
 def repeated_requests_have_one_effect(watch: Sight) -> None:
     """Section 6, `Idempotency-Key`: a request that is repeated because its answer was lost makes nothing twice: there
-    are no more imports of uploads, relaunches and runs than people asked for."""
+    are no more imports of uploads, relaunches, undos and runs than people asked for."""
     made: Counter[str] = Counter()
     for job in (seen.job for seen in watch.jobs.values()):
         if job.retry_of is not None:
             made["relaunch"] += 1
+        elif job.undo_of is not None:
+            made["undo"] += 1
         elif str(job.source_key).startswith("uploads/") and job.source_id is None:
             made["imports"] += 1
         elif job.export_id is not None and job.started_by != "schedule":
@@ -148,7 +150,7 @@ def repeated_requests_have_one_effect(watch: Sight) -> None:
 
 
 #: What the start of a job is called in the audit trail.
-STARTS = {"createImport", "dropFile", "fetchFile", "relaunchJob", "activateExport", "runExport", "runSchedule"}
+STARTS = {"createImport", "dropFile", "fetchFile", "relaunchJob", "undoJob", "activateExport", "runExport", "runSchedule"}
 
 
 def every_move_of_a_person_is_recorded(watch: Sight) -> None:

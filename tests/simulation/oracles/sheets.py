@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import defaultdict
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -74,10 +75,34 @@ class Sheet:
 
 
 class Fold:
-    """An entity's table as its imports make it, one after the other."""
+    """An entity's table as its imports make it, one after the other, and what each of them found.
+
+    Attributes:
+        writers: of each key the imports that wrote its record and were not undone, with what each found.
+        undone: of each key whose last write put back what an import had found, that import.
+    """
 
     def __init__(self) -> None:
         self.records: dict[str, Record] = {}
+        self.writers: dict[str, list[tuple[str, Record | None]]] = defaultdict(list)
+        self.undone: dict[str, str] = {}
+
+    def note(self, job_id: str, key: str) -> None:
+        """A job is about to write a record."""
+        if not (self.writers[key] and self.writers[key][-1][0] == job_id):
+            self.writers[key].append((job_id, self.records.get(key)))
+        self.undone.pop(key, None)
+
+    def stands(self, job_id: str, key: str) -> bool:
+        """Whether the record is as an import left it, or an undo of it that did not come to its end."""
+        writers = self.writers[key]
+        return self.undone.get(key) == job_id or (bool(writers) and writers[-1][0] == job_id)
+
+    def undo(self, job_id: str, key: str) -> None:
+        if self.undone.get(key) != job_id:
+            _, before = self.writers[key].pop()
+            self.set(key, before)
+            self.undone[key] = job_id
 
     def set(self, key: str, record: Record | None) -> None:
         if record is None:
@@ -85,9 +110,10 @@ class Fold:
         else:
             self.records[key] = record
 
-    def apply(self, mode: str, columns: list[str], rows: list[Row], blanks: str = "clear") -> None:
+    def apply(self, mode: str, columns: list[str], rows: list[Row], blanks: str = "clear", job_id: str = "") -> None:
         for row in rows:
             key = row.cells["id"]
+            self.note(job_id, key)
             if mode == "delete":
                 self.records.pop(key, None)
                 continue

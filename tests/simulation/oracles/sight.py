@@ -176,7 +176,7 @@ class Sight:
 
     def marked(self, job: Job) -> set[str]:
         """Keys of the records that bear the job's mark."""
-        return {key for key, item in self.records(job.entity_uid) if item["_by"] == {"S": job.job_id}}
+        return {key for key, item in self.records(job.entity_uid) if writer_of(item) == job.job_id}
 
     def under_way(self) -> list[str]:
         """What shows that something has not ended: entries of queues and lists, and executions."""
@@ -270,6 +270,11 @@ class Sight:
 
     def is_poisoned(self, text: str) -> bool:
         return any(word in text for word in self.poisoned)
+
+
+def writer_of(item: Item) -> str:
+    """The id of the job that wrote a record; an undo names the import before as well, whose record it put back."""
+    return str(item["_by"]["S"]).partition("/")[0]
 
 
 def _record(item: Item) -> Record:
