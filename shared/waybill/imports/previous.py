@@ -66,23 +66,24 @@ class LateKeeper(Superseded):
     """The job has written records already: what they were before was kept by another attempt."""
 
 
-def _stand_ins(dialect: Dialect) -> dict[str, str]:
-    """Of the characters of `pack` those that mean something in a file, and what is written for each."""
+def _stand_ins(dialect: Dialect) -> tuple[str, str]:
+    """Of the characters of `pack` those that mean something in a file, and what is written for them."""
     special = dialect.delimiter + (dialect.quote_char or "") + (dialect.escape_char or "")
-    free = iter([character for character in "-_.~!" if character not in special])
-    return {character: next(free) for character in dict.fromkeys(special) if character in _ALPHABET}
+    free = [character for character in "-_.~!" if character not in special]
+    taken = [character for character in dict.fromkeys(special) if character in _ALPHABET]
+    return "".join(taken), "".join(free[: len(taken)])
 
 
 def pack(record: Record, dialect: Dialect) -> str:
     """The record as one cell that needs no quotes."""
     text = json.dumps(record, separators=(",", ":"), ensure_ascii=False)
     packed = base64.b64encode(zlib.compress(text.encode("utf-8", "surrogatepass"), 1)).decode()
-    return packed.translate(str.maketrans(_stand_ins(dialect)))
+    return packed.translate(str.maketrans(*_stand_ins(dialect)))
 
 
 def unpack(cell: str, dialect: Dialect) -> Record:
     """The inverse of `pack`."""
-    packed = cell.translate(str.maketrans({to: character for character, to in _stand_ins(dialect).items()}))
+    packed = cell.translate(str.maketrans(*reversed(_stand_ins(dialect))))
     record: Record = json.loads(zlib.decompress(base64.b64decode(packed, validate=True)))
     return record
 

@@ -150,7 +150,16 @@ def repeated_requests_have_one_effect(watch: Sight) -> None:
 
 
 #: What the start of a job is called in the audit trail.
-STARTS = {"createImport", "dropFile", "fetchFile", "relaunchJob", "undoJob", "activateExport", "runExport", "runSchedule"}
+STARTS = {
+    "createImport",
+    "dropFile",
+    "fetchFile",
+    "relaunchJob",
+    "undoJob",
+    "activateExport",
+    "runExport",
+    "runSchedule",
+}
 
 
 def every_move_of_a_person_is_recorded(watch: Sight) -> None:

@@ -191,8 +191,9 @@ class Sight:
         ]
         left += [
             f"run of source {key}"
-            for key, item in self.server.tables[settings.catalog_table].partitions["SOURCE"].items.items()
-            if "running" in item
+            for name, partition in self.server.tables[settings.catalog_table].partitions.items()
+            for key, item in partition.items.items()
+            if name == "SOURCE" and "running" in item
         ]
         left += [f"execution {run.name}" for run in self.aws.executions.running()]
         return [entry for entry in left if not self.is_poisoned(entry)]
