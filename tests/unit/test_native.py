@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from array import array
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,9 @@ def library() -> Any:
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def reader(schema: dict[str, Any], dialect: Dialect, **members: Any) -> RowReader:
+def reader(
+    schema: dict[str, Any], dialect: Dialect, mode: str = "upsert", unescapes: bool = False, **members: Any
+) -> RowReader:
     plan = ImportPlan(
         source=ObjectVersion("bucket", "key", None),
         labels=[field["name"] for field in schema["fields"]],
@@ -64,7 +67,8 @@ def reader(schema: dict[str, Any], dialect: Dialect, **members: Any) -> RowReade
         key_partitions=1,
     )
     parsed = parse_schema(schema)
-    return RowReader(parsed, match_header(parsed, plan.labels), plan, entity(**members), JOB, "records")
+    job = replace(JOB, mode=mode, options={"unescapeFormulas": True} if unescapes else {})
+    return RowReader(parsed, match_header(parsed, plan.labels), plan, entity(**members), job, "records")
 
 
 def outcome(reader: RowReader, segment: Segment, first_row: int) -> tuple[Any, ...]:
@@ -113,7 +117,7 @@ def encodable(cell: str) -> bool:
 
 
 UNIQUE = {"unique": True}
-KNOWN = [
+KNOWN: list[dict[str, Any]] = [
     {"type": "string"},
     {"type": "string", "constraints": {"required": True, "maxLength": 4}},
     {"type": "string", "constraints": {"pattern": "[0-9]{2,3}"}},
@@ -131,7 +135,7 @@ KNOWN = [
     {"type": "string", "constraints": UNIQUE},
     {"type": "number", "constraints": UNIQUE},
 ]
-SPELLED = [
+SPELLED: list[dict[str, Any]] = [
     {"type": "date", "format": "%d/%m/%Y"},
     {"type": "date", "format": "%d.%m.%y", "constraints": {"minimum": "01.01.00", "exclusiveMaximum": "01.02.24"}},
     {"type": "date", "format": "%Y%m%d", "constraints": UNIQUE},
@@ -164,14 +168,15 @@ SPELLINGS = [
     "\u22125", "\xa5 5", "\u0665", "1/2/2024", "01/2/2024", "1/02/24", "29/02/2023", "29.02.24", "1.1.70", "1.1.68",
     "31.01.24", "20240229", "2024022", "12/2023", "02/03/2024 4:05:06", "02/03/2024  04:05:06", "02/03/2024 04:05:61",
     "2024-01-26t15:00:00z", "202401011200", "20240101120", "1:2", "23:59", "24:00", "1.2.3", "12.30.60", "0/1/2024",
-    "01/01/0000", "01/01/0001", "13/2023", "01/01/2024 ", "P1Y2M3DT4H5M6.7S", "P8W", "P1W2D", "PT1HT1M", "P1YT", "PT",
+    "01/01/0000", "'=1", "''=1", "'a", "'", "''", "'@x@y.com", "'-5", "=1", "'\t", "'+1,5", "01/01/0001", "13/2023",
+    "01/01/2024 ", "P1Y2M3DT4H5M6.7S", "P8W", "P1W2D", "PT1HT1M", "P1YT", "PT",
     "P", "-P1D", "--P1D", "P1.5D", "PT1.S", "PT.5S", "P1", "PT1M1H", "P1DT", "P1S", "PT1Y", "PT1M", "p1D",
     "P1111111111111111111111111111111111111111111111111111111111111111111111111111111111111111111111111111D", "P-1D",
     "PT1W", "a;b", "a;b;c;d", ";", ";;", "a;", 'x;"q";\\', "\xe9", "1\xe92", "1\xe9", "1|2|+3", "1||2", "true|0|False",
     "true|yes", "2024-02-29|2023-01-01", "2024-01-26T15:00:00|2024-01-26T15:00:00.5Z", "12:00:00|13:00:00",
     "\xfc;\xf6", "\x01;\t", "\U0001f600,b",
 ]  # fmt: skip
-FOREIGN = [
+FOREIGN: list[dict[str, Any]] = [
     {"type": "date", "format": "%d/%m/%Y", "constraints": {"minimum": "01/01/2000"}},
     {"type": "date", "format": "any"},
     {"type": "number", "decimalChar": ",", "constraints": UNIQUE},
@@ -258,9 +263,11 @@ def test_any_file_has_the_outcome_of_the_rule(data: st.DataObject) -> None:
     line_breaks = st.sampled_from(["\n", "\r\n", "\r"])
     text = "".join(one + data.draw(line_breaks) for one in lines)
     targets = [None, Target("t", "at"), Target("t", None)]
-    members = {"target": data.draw(st.sampled_from(targets))} if schema["primaryKey"] else {}
+    modes = ["upsert", "insert", "delete"] if primary_key else ["upsert"]
+    mode, unescapes = data.draw(st.sampled_from(modes)), data.draw(st.booleans())
+    members: dict[str, Any] = {"target": data.draw(st.sampled_from(targets))} if primary_key else {}
     try:
-        assert_both_have_one_outcome(schema, dialect, text.encode(), **members)
+        assert_both_have_one_outcome(schema, dialect, text.encode(), mode=mode, unescapes=unescapes, **members)
     except records.UnclosedQuote:
         return
 

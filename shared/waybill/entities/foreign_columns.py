@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from waybill import native
 from waybill.native import Answers, Span
+from waybill.tabular.formulas import unguard
 
 from .row_compiler import FileColumn, Output
 
@@ -13,8 +14,9 @@ from .row_compiler import FileColumn, Output
 class ForeignColumns:
     """The foreign columns of one file, in its order. Not safe for concurrent use: lanes remember cells."""
 
-    def __init__(self, columns: Sequence[FileColumn], own_table: bool) -> None:
+    def __init__(self, columns: Sequence[FileColumn], own_table: bool, guarded: Container[int] = ()) -> None:
         self.columns = columns
+        self._guarded = guarded
         self.positions = [column.index for column in columns]
         self._own_table = own_table
 
@@ -33,6 +35,8 @@ class ForeignColumns:
     def _answered(self, column: FileColumn, cells: list[str], kept: list[object]) -> Answers:
         if not cells:
             return Answers(statuses=b"", texts=Span.of(b""), identities=Span.of(b""))
+        if column.index in self._guarded:
+            cells = list(map(unguard, cells))
         output = Output(column, cells)
         if column.is_key:
             output.find_missing_keys()

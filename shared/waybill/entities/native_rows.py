@@ -21,6 +21,7 @@ from waybill import native
 from waybill.joined import JoinedTexts
 from waybill.native import Answers, Column, Span, Word
 from waybill.tabular.dialect import Dialect
+from waybill.tabular.formulas import unguard
 
 from .automaton import automaton_of
 from .cells import Problem
@@ -30,7 +31,7 @@ from .fields import Field
 from .fieldtypes.native_kind import NativeKind, moment_bytes
 from .foreign_columns import ForeignColumns
 from .header import HeaderMatch
-from .row_compiler import MISSING_KEY, FileColumn, attribute_name, is_keyless
+from .row_compiler import MISSING_KEY, FileColumn, Shape, attribute_name, is_keyless
 from .row_results import RowBlock
 from .schema import Schema
 
@@ -54,17 +55,25 @@ class Unverified(NamedTuple):
 
 
 def native_rows(
-    schema: Schema, header: HeaderMatch, dialect: Dialect, own_table: bool = True, asked: Container[int] = ()
+    schema: Schema,
+    header: HeaderMatch,
+    dialect: Dialect,
+    own_table: bool = True,
+    shape: Shape = "put",
+    guarded: Container[int] = (),
+    asked: Container[int] = (),
 ) -> NativeRows | None:
-    """Returns what loads whole records (shape `put`) of one file; None where only `RowCompiler` can.
+    """Returns what loads the records of one file; None where only `RowCompiler` can.
 
     Args:
+        guarded: positions of columns whose cells lose the quote of the formula guard.
         asked: positions of columns that are foreign, even if the library knows their rule.
     """
     library = native.library()
-    if library is None:
+    if library is None or shape == "update":
         return None
-    places = {field.name: position for position, field in header.columns}
+    wanted = [column for column in header.columns if shape == "put" or column.field.name in schema.primary_key]
+    places = {field.name: position for position, field in wanted}
     keys = [places[name] for name in schema.primary_key]
     uniques = [
         [places[name] for name in names] for names in schema.unique_sets if all(name in places for name in names)
@@ -72,8 +81,14 @@ def native_rows(
     unique = {position for places in uniques for position in places}
     columns = [Column(kind=native.KINDS.index("ignored")) for _ in header.labels]
     foreign, kept = list[FileColumn](), list[object]()
-    for position, field in header.columns:
-        flags = native.FLAGS["key"] * (position in keys) | native.FLAGS["compared"] * (position in {*keys, *unique})
+    for position, field in wanted:
+        is_set = {
+            "key": position in keys,
+            "compared": position in {*keys, *unique},
+            "guarded": position in guarded,
+            "unwritten": own_table and shape == "delete",
+        }
+        flags = sum(native.FLAGS[name] for name, is_true in is_set.items() if is_true)
         column = None if position in asked else _column(field, own_table, flags, kept)
         if column is None:
             lane = FileColumn(position, make_column(field))
@@ -84,8 +99,10 @@ def native_rows(
             column = _foreign_column(lane.lane, own_table, flags, kept)
         columns[position] = column
     foreign.sort(key=lambda column: column.index)
-    ask = partial(native_rows, schema, header, dialect, own_table)
-    return NativeRows(library, columns, dict(header.columns), keys, uniques, foreign, dialect, own_table, kept, ask)
+    ask = partial(native_rows, schema, header, dialect, own_table, shape, guarded)
+    rows = ForeignColumns(foreign, own_table, guarded) if foreign else None
+    fields = {position: (field, position in guarded) for position, field in wanted}
+    return NativeRows(library, columns, fields, keys, uniques, rows, dialect, own_table, shape, kept, ask)
 
 
 class NativeRows:
@@ -95,21 +112,22 @@ class NativeRows:
         self,
         library: Any,
         columns: list[Column],
-        fields: dict[int, Field],
+        fields: dict[int, tuple[Field, bool]],
         keys: list[int],
         uniques: list[list[int]],
-        foreign: list[FileColumn],
+        foreign: ForeignColumns | None,
         dialect: Dialect,
         own_table: bool,
+        shape: Shape,
         kept: list[object],
         ask: Callable[[Container[int]], NativeRows | None],
     ) -> None:
         self._ask, self._asking = ask, dict[frozenset[int], NativeRows | None]()
         self._library = library
-        self._own_table = own_table
+        self._own_table, self._writes_records = own_table, shape == "put"
         self._fields, self._keys = fields, frozenset(keys)
         self._unique_sets = len(uniques)
-        self._foreign = ForeignColumns(foreign, own_table) if foreign else None
+        self._foreign = foreign
         self._bad: dict[tuple[int, str], tuple[Problem, ...]] = {}
         self._kept = kept  # what the structures point to
         self._cells = (native.Cell * len(columns))()
@@ -163,7 +181,7 @@ class NativeRows:
             numbers: of the rows, where they do not follow `first_row`.
             wants_texts: without them checking takes two thirds of the time.
         """
-        texts = [f"{quote(name)}:{value}" for name, value in (stamps or {}).items()]
+        texts = [f"{quote(name)}:{value}" for name, value in (stamps or {}).items() if self._writes_records]
         if self._own_table:
             parts = [f'{before}"_pk":{{"S":{quote(partition)[:-1]}#', '"},"_sk":{"S":"', ",".join(['"}', *texts])]
         else:
@@ -263,8 +281,9 @@ class NativeRows:
         key = (column, cell)
         found = self._bad.get(key)
         if found is None:
-            field = self._fields[column]
-            found = (MISSING_KEY,) if column in self._keys and is_keyless(field, cell) else field.check(cell)[1]
+            field, is_guarded = self._fields[column]
+            text = unguard(cell) if is_guarded else cell
+            found = (MISSING_KEY,) if column in self._keys and is_keyless(field, text) else field.check(text)[1]
             if len(self._bad) >= CACHED_BAD_CELLS:
                 self._bad.clear()
             if len(cell) <= CACHED_CELL_CHARS:

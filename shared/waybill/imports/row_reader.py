@@ -87,10 +87,9 @@ class RowReader:
         # The leading columns of a rejects file are not part of the row.
         self._first_own_cell = 3 if plan.rejects_format.strip_columns else 0
         self._mark = NO_VALUE_MARK.encode(plan.text_encoding, "ignore") if plan.may_lack_values else b""
-        reads_as_it_stands = not (self._guarded or self._first_own_cell or plan.dialect.comment_rows)
-        if reads_as_it_stands and shape == "put":
+        if not (self._first_own_cell or plan.dialect.comment_rows):
             self._names = {position: field.name for position, field in match.columns}
-            self._native = native_rows(schema, match, plan.dialect, own_table)
+            self._native = native_rows(schema, match, plan.dialect, own_table, shape, self._guarded)
 
     def read(self, segment: Segment, first_row: int, count: int, now: datetime, wrapping: Wrapping | None) -> RowBlock:
         """Check the first `count` records of a segment, the first of which is row `first_row`.

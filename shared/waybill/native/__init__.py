@@ -34,7 +34,7 @@ KINDS = (
     *("moment", "duration", "list", "foreign"),
 )
 SPELLINGS = ("spelled", "spaced", "with_text")
-PARTS = ("with_date", "with_time")
+PARTS = ("with_date", "with_time", "guarded", "unwritten")
 STEPS = ("trim", "collapse", "nfc", "upper", "lower")
 FLAGS = {
     name: 1 << bit

@@ -17,12 +17,21 @@ static void stand_in(struct cell *cell, struct span text) {
     for (size_t byte = 0; byte < text.size; byte++) cell->marks |= text.at[byte] >= 0x80 ? HIGH : 0u;
 }
 
+/* Whether an export put a quote before this text, which a spreadsheet would take for a formula (`tabular/formulas.py`). */
+static int is_guarded(struct span text) {
+    const uint8_t *at = text.at, *end = at + text.size;
+    if (at == end || *at != '\'') return 0;
+    while (at < end && *at == '\'') at++;
+    return at < end && (*at == '=' || *at == '+' || *at == '-' || *at == '@' || *at == '\t' || *at == '\r');
+}
+
 /* Sets `read` of a cell: what `clean` and `values` of its field make of it. What is written anew goes to `*scratch`, at
  * most as many bytes as the cell has. Returns 0 where only the rule can tell: letters beyond ASCII have cases and forms of
  * their own, and there is white space among them. */
 static int is_cleaned(const struct column *column, struct cell *cell, uint8_t **scratch) {
     const uint8_t *at = cell->text.at, *end = at + cell->text.size;
     uint32_t rewrites = column->flags & (COLLAPSE | UPPER | LOWER);
+    if (column->flags & GUARDED && is_guarded(cell->text)) at++;
     if (column->flags & TRIM) {
         while (at < end && is_space(*at)) at++;
         while (at < end && is_space(end[-1])) end--;

@@ -75,7 +75,7 @@ static uint8_t *write_request(const struct table *table, const struct cell *cell
     out = copied(out, table->tail);
     for (size_t index = 0; index < table->width; index++) {
         const struct column *column = &table->columns[index];
-        if (cells[index].stored.at == NULL) continue;
+        if (cells[index].stored.at == NULL || column->flags & UNWRITTEN) continue;
         if (comma) *out++ = ',';
         comma = 1;
         out = copied(out, column->opening);
