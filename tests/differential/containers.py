@@ -72,12 +72,12 @@ def as_json_lines(cells: Iterable[str], *, typed: bool = False) -> bytes:
     """
     lines = []
     for at, cell in enumerate(cells):
-        value = _json_value(cell) if typed else json.dumps(cell)
+        value = json_value(cell) if typed else json.dumps(cell)
         lines.append(f'{{"n": "k{at}", "v": {value}}}\n')
     return "".join(lines).encode()
 
 
-def _json_value(cell: str) -> str:
+def json_value(cell: str) -> str:
     if cell == "":
         return "null"
     if _NUMBER.fullmatch(cell) or cell in ("true", "false"):

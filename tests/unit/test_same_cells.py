@@ -7,6 +7,7 @@ file by SheetJS 0.18.5 (2026-11-29).
 from __future__ import annotations
 
 import io
+import zipfile
 from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -282,3 +283,31 @@ def test_a_workbook_that_cannot_be_read_says_why(kind: str, data: bytes, words: 
     with pytest.raises(JobFailed, match=words) as refused:
         list(opened(kind, data).rows(0))
     assert refused.value.job_code == "format-error"
+
+
+#: The record that says from when a workbook counts its days, in each binary kind: as it stands in a file, and changed.
+DATE_MODES = {
+    "xls": (b"\x22\x00\x02\x00\x00\x00", b"\x22\x00\x02\x00\x01\x00"),
+    "xlsb": (b"\x99\x01\x24\x00", b"\x99\x01\x24\x01"),
+}
+
+
+@pytest.mark.parametrize("name", ["same-libreoffice.xls", "same-sheetjs.xls", "same-sheetjs.xlsb"])
+def test_binary_workbooks_of_old_macs_count_from_1904(name: str) -> None:
+    """Read as the others, each date would be four years early, in silence."""
+    data, kind = (FILES / name).read_bytes(), name.rpartition(".")[2]
+    parts = {"": data}
+    if kind == "xlsb":
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            parts = {info.filename: archive.read(info) for info in archive.infolist()}
+    part = "xl/workbook.bin" if kind == "xlsb" else ""
+    before, after = DATE_MODES[kind]
+    assert parts[part].count(before) == 1
+    parts[part] = parts[part].replace(before, after)
+    found = opened(kind, workbooks.zipped(parts) if kind == "xlsb" else parts[part])
+    values = {values[0]: [*values, None][1] for _, values in list(found.rows(0))[1:]}
+    assert values["date"] == values["month"] == DAY + timedelta(days=1462)
+    assert values["datetime"] == datetime(2023, 3, 15, 18) + timedelta(days=1462)
+    assert values["day zero"] == datetime(1904, 1, 1)
+    for key in ("time", "elapsed", "elapsed over a day", "general", "zeros"):
+        assert values[key] == VALUES[key]
