@@ -18,7 +18,7 @@ PIP_INSTALL := -m pip install --quiet --no-deps --require-hashes
 LOCK := ../.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up native console reset test simulate mutants mutation lint openapi screenshots bench bench-large soak fuzz audit check-secrets doctor redrive build deploy lock clean
+.PHONY: help setup demo up native console reset test simulate mutants mutation lint openapi screenshots bench bench-large soak fuzz audit check-secrets doctor redrive build build-cli deploy lock clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -96,6 +96,11 @@ redrive: $(VENV)/.local ## Show the dead letters of a deployment (STACK=; SEND=1
 
 build: $(SAM)/.done console ## Build the console, functions and layer for AWS into .aws-sam/
 	@PATH="$(CURDIR)/$(SAM)/bin:$$PATH" sam build
+
+build-cli: $(VENV)/.local ## Build the wheel of the waybill command and its library into build/cli/
+	@rm -rf build/cli cli/build
+	@$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir build/cli ./cli
+	@rm -rf cli/build
 
 # Handed over by the environment as they are: neither make nor a shell reads quotes, spaces and dollars in them. Make
 # itself does so with the variables of its command line.

@@ -19,8 +19,9 @@ import pytest
 
 from waybill.jobs.model import Counts, Job, Process, Status
 from waybill.wire.jobs import JobLinks, job_resource
-from waybill_cli import client, signin
+from waybill_cli import signin
 from waybill_cli.profile import profile_path
+from waybill_client import client
 
 JOB_ID = "0b0f6f3e-7d5b-4a86-9a36-3c1f6a7d1c11"
 OTHER_ID = "1b0f6f3e-7d5b-4a86-9a36-3c1f6a7d1c22"

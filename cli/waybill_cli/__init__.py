@@ -6,7 +6,11 @@ commandline    options and argument types that commands share
 show           how jobs and reports look to a person
 watch          follows a job to its end
 output         results on stdout, progress on stderr
-client         the HTTP API; downloads: saving its files
+client         the client library, signed in; downloads: saving its files
 profile        which Waybill to talk to; signin: as whom
 failures       the tree of errors
 """
+
+from waybill_client import __version__
+
+__all__ = ["__version__"]

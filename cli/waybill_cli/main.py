@@ -12,9 +12,21 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
+from waybill_cli import __version__
 from waybill_cli.client import Api
 from waybill_cli.commandline import Commands, common_options
-from waybill_cli.commands import account, audit, entities, export_now, exports, files, imports, jobs, sources
+from waybill_cli.commands import (
+    account,
+    audit,
+    completion,
+    entities,
+    export_now,
+    exports,
+    files,
+    imports,
+    jobs,
+    sources,
+)
 from waybill_cli.context import Context
 from waybill_cli.failures import Failure, Interrupted
 from waybill_cli.output import Output
@@ -66,8 +78,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace, out: Output) -> int:
     command: Callable[..., int] = options.command
-    if command is account.logout:  # the one command that works without an address
+    if command is account.logout:  # works without an address
         return account.logout(out)
+    if command is completion.completion:
+        return completion.completion(options, out)
     api = Api(find_connection(getattr(options, "api_url", None)), getattr(options, "user", None))
     try:
         return command(Context(api, out, options))
@@ -78,7 +92,9 @@ def _run(options: argparse.Namespace, out: Output) -> int:
 def _parser() -> argparse.ArgumentParser:
     common = common_options()
     parser = argparse.ArgumentParser("waybill", description="Import and export files with Waybill.", parents=[common])
+    parser.add_argument("--version", action="version", version=f"waybill {__version__}")
     commands = Commands(parser.add_subparsers(required=True, metavar="COMMAND", title="commands"), common)
     for group in GROUPS:
         group.add_commands(commands)
+    completion.add_command(commands, parser)
     return parser

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import sys
 import threading
 import time
@@ -16,7 +18,9 @@ if TYPE_CHECKING:
     from waybill_cli.failures import Failure
 
 SHOW_AFTER_SECONDS = 1.0
-MAX_CELL = 60
+GAP = "  "
+MIN_COLUMN = 8
+IDENTIFIER = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Output:
@@ -84,20 +88,25 @@ class Output:
         return 1 if result["failed"] else 0
 
     def table(self, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        """Aligned columns, one line per row. In a terminal every cell but the last is cut to `MAX_CELL` characters."""
-        from rich.cells import cell_len
+        """Aligned columns, one line per row. In a terminal the widest columns are cut until a row fits into a line; ids
+        stay whole, because people copy them."""
+        from rich.cells import cell_len, set_cell_size
 
-        cut = sys.stdout.isatty()
         lines = [list(header)]
-        for row in rows:
-            cells = [safe("" if cell is None else str(cell)) for cell in row]
-            if cut:
-                cells[:-1] = [f"{cell[: MAX_CELL - 1]}…" if len(cell) > MAX_CELL else cell for cell in cells[:-1]]
-            lines.append(cells)
+        lines += [[safe("" if cell is None else str(cell)) for cell in row] for row in rows]
         widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
+        if sys.stdout.isatty():
+            least = [
+                width if any(map(IDENTIFIER.fullmatch, column)) else min(width, MIN_COLUMN)
+                for width, column in zip(widths, zip(*lines, strict=True), strict=True)
+            ]
+            widths = fitting(widths, least, shutil.get_terminal_size().columns)
         for line in lines:
-            padded = (cell + " " * (width - cell_len(cell)) for cell, width in zip(line, widths, strict=True))
-            self.line("  ".join(padded).rstrip())
+            cells = [
+                set_cell_size(cell, width) if cell_len(cell) <= width else f"{set_cell_size(cell, width - 1)}…"
+                for cell, width in zip(line, widths, strict=True)
+            ]
+            self.line(GAP.join(cells).rstrip())
 
     def pairs(self, pairs: Iterable[tuple[str, object]]) -> None:
         """One `name  value` line for each value that is neither None nor empty."""
@@ -198,6 +207,21 @@ class Progress:
             self._task = bar.add_task(self._description, completed=round(done or 0), total=total, note=note)
             bar.start()
             self._bar = bar
+
+
+def fitting(widths: Sequence[int], least: Sequence[int], columns: int) -> list[int]:
+    """Widths of columns that fit with their gaps into a terminal: the widest one is cut first, none below its least
+    width. Where that does not suffice, lines wrap."""
+    fitted = list(widths)
+    excess = sum(fitted) + len(GAP) * (len(fitted) - 1) - columns
+    while excess > 0:
+        spare = [width - minimum for width, minimum in zip(fitted, least, strict=True)]
+        candidates = [index for index, left in enumerate(spare) if left > 0]
+        if not candidates:
+            break
+        fitted[max(candidates, key=fitted.__getitem__)] -= 1
+        excess -= 1
+    return fitted
 
 
 def safe(text: str) -> str:

@@ -9,10 +9,9 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from waybill_cli.output import Output, duration_text, rows_text, time_text
+from waybill_client.client import FINAL
 
 Job = Mapping[str, Any]
-
-FINAL = frozenset({"COMPLETED", "FAILED", "CANCELED"})
 
 
 def exit_status(job: Job) -> int:

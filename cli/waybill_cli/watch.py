@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import time
-
 import httpx
 
-from waybill_cli.client import decode, path_of, retry_after_seconds
+from waybill_cli.client import decode
 from waybill_cli.context import Context
 from waybill_cli.failures import Interrupted, Unreachable
 from waybill_cli.output import Progress
-from waybill_cli.show import FINAL, Job, exit_status, progress_text, show_end, show_job
-
-DEFAULT_WAIT_SECONDS = 2.0
-MIN_WAIT_SECONDS = 0.05  # no busy loop, even if the service answers Retry-After: 0
+from waybill_cli.show import Job, exit_status, progress_text, show_end, show_job
 
 
 def follow(context: Context, answer: httpx.Response, watched: bool, *, detailed: bool = False) -> int:
@@ -41,19 +36,12 @@ def watch(context: Context, answer: httpx.Response) -> Job:
         Unreachable, Refusal
     """
     job: Job = decode(answer)
-    etag = answer.headers.get("ETag") if answer.request.method == "GET" else None
     job_id = str(job["jobId"])
     try:
         with Progress(f"{str(job['process']).capitalize()} of {job['fileName']}", at_once=True) as progress:
-            while job["status"] not in FINAL:
+            for job in context.api.changes(answer):
                 counts = job["counts"]
                 progress.update(counts["processed"], counts["total"], progress_text(job))
-                wait = retry_after_seconds(answer)
-                time.sleep(max(DEFAULT_WAIT_SECONDS if wait is None else wait, MIN_WAIT_SECONDS))
-                headers = {"If-None-Match": etag} if etag else None
-                answer = context.api.request("GET", path_of("jobs", job_id), headers=headers)
-                if answer.status_code != 304:
-                    job, etag = decode(answer), answer.headers.get("ETag")
     except KeyboardInterrupt:
         end = "cancel" if job["status"] == "WAITING" else "stop"
         steps = [f"waybill job {job_id} --watch   (follow it again)"]

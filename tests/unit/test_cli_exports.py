@@ -238,7 +238,7 @@ def test_ctrl_c_leaves_an_export_running(
     def interrupt(_: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("waybill_cli.watch.time.sleep", interrupt)
+    monkeypatch.setattr("waybill_client.client.time.sleep", interrupt)
     assert main(["exports", "run", EXPORT_ID, "--watch"]) == 130
     printed = capsys.readouterr().err
     assert "the export continues" in printed and f"waybill job {JOB_ID} --watch" in printed

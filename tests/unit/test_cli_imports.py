@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -92,7 +93,7 @@ def test_ctrl_c_leaves_an_import_running_and_says_so(
         if len(waits) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("waybill_cli.watch.time.sleep", sleep)
+    monkeypatch.setattr("waybill_client.client.time.sleep", sleep)
     assert main(["import", "contacts.csv", "--entity", "contacts", "--watch", "--json"]) == 130
     printed = capsys.readouterr()
     assert waits[1] == 1.0  # as the service asked
@@ -123,3 +124,14 @@ def test_a_failed_upload_is_sent_again_from_its_start(stack: Service, home: Path
     (home / "c.csv").write_bytes(b"a\n1\n")
     assert main(["import", "c.csv", "--entity", "contacts"]) == 0
     assert [request.form[-1][1] for request in stack.sent("POST", "/files")] == [b"a\n1\n"] * 2
+
+
+def test_standard_input_is_imported_under_the_name_that_is_given(
+    stack: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offer_upload(stack, [answer(partial())])
+    for words, name in ((["--name", "orders.csv"], "orders.csv"), ([], "stdin")):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a\n1\n")))
+        assert main(["import", "-", "--entity", "contacts", *words]) == 0
+        assert stack.sent("POST", "/v1/uploads")[-1].json["fileName"] == name
+        assert stack.sent("POST", "/files")[-1].form[-1] == ("file", b"a\n1\n")

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import io
 import re
+import shutil
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
 from tests.cli_service import Service, answer, job, offer_upload, partial
-from waybill_cli import output
+from waybill_cli import __version__, output
 from waybill_cli.main import main
-from waybill_cli.output import Progress, safe
+from waybill_cli.output import Output, Progress, safe
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -57,3 +59,42 @@ def test_short_work_prints_nothing_and_long_work_one_plain_line(
 )
 def test_safe_text_cannot_control_a_terminal(text: str, shown: str) -> None:
     assert safe(text) == shown
+
+
+def test_tables_fit_the_terminal_and_ids_stay_whole(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    identifier = "0b0f6f3e-7d5b-4a86-9a36-3c1f6a7d1c11"
+    rows = [
+        (identifier, "contacts " * 10, "7", "a message of some length " * 3),
+        (identifier, "ü" * 5, "1,200", "short"),
+    ]
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    for columns in (80, 100, 200):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        Output(False).table(("ID", "NAME", "ROWS", "MESSAGE"), rows)
+        lines = capsys.readouterr().out.splitlines()
+        assert all(len(line) <= columns for line in lines)
+        assert all(line.startswith(identifier) for line in lines[1:])
+        assert "…" in lines[1] and "1,200" in lines[2]
+    monkeypatch.setattr("sys.stdout.isatty", lambda: False)
+    Output(False).table(("ID", "NAME", "ROWS", "MESSAGE"), rows)
+    assert "…" not in capsys.readouterr().out, "a file gets everything"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_knows_every_command_and_option(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    for word in ("import", "exports", "activate", "dry-run"):
+        assert word in script
+    if shell == "bash" and shutil.which("bash"):
+        ask = 'COMP_WORDS=(waybill exports act); COMP_CWORD=2; _waybill; echo "${COMPREPLY[@]}"'
+        done = subprocess.run(["bash", "-c", f"{script}\n{ask}"], capture_output=True, text=True, check=True)
+        assert done.stdout.split() == ["activate"]
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0 and capsys.readouterr().out == f"waybill {__version__}\n"

@@ -83,7 +83,7 @@ def test_somebody_who_asked_too_much_is_told_and_waits_as_long_as_the_api_says(
     stack: Service, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     waits: list[float] = []
-    monkeypatch.setattr("waybill_cli.client.time.sleep", waits.append)
+    monkeypatch.setattr("waybill_client.client.time.sleep", waits.append)
     title, detail = "Too many requests", "You have 100 jobs that have not ended."
 
     def refused(seconds: int) -> tuple[int, dict[str, str], bytes]:
@@ -110,7 +110,7 @@ def test_a_gateway_that_lets_few_requests_through_is_waited_for(
     def sleep(seconds: float) -> None:
         now[0] += 60 * seconds  # the pauses of these tests are short
 
-    monkeypatch.setattr("waybill_cli.client.time.sleep", sleep)
+    monkeypatch.setattr("waybill_client.client.time.sleep", sleep)
     stack.routes["GET /v1/me"] = answer({"name": "alice", "groups": []})
     stack.routes[f"POST /v1/jobs/{JOB_ID}/cancel"] = answer(job())
     with Gateway(stack.url, rate=1, now=lambda: now[0]).serving() as gateway:

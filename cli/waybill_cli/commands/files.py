@@ -72,7 +72,7 @@ def fetch(context: Context, path: str, **query: str) -> Downloaded:
     if output == "-":
         target = sys.stdout.buffer
     with Progress("Downloading") as progress:
-        return context.api.download(path, target, progress.update_bytes, **query)
+        return context.api.fetch(path, target, progress.update_bytes, **query)
 
 
 def saved_text(downloaded: Downloaded) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
+import sys
+import tempfile
 from argparse import BooleanOptionalAction
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from waybill_cli.client import decode
 from waybill_cli.commandline import Commands, add_watch, json_object, positive
 from waybill_cli.context import Context
 from waybill_cli.failures import Interrupted, UsageFailure
@@ -17,6 +21,7 @@ from waybill_cli.watch import follow
 MODES = ("upsert", "insert", "merge", "update", "delete")
 BLANKS = ("clear", "keep")
 ON_ERROR = ("skip", "abort", "all-or-nothing")
+STDIN, STDIN_NAME = "-", "stdin"
 # options of the command line → members of POST /v1/imports
 MEMBERS = {
     "mode": "mode",
@@ -34,8 +39,9 @@ MEMBERS = {
 
 def add_commands(commands: Commands) -> None:
     parser = commands.add("import", import_file, "import a file into an entity")
-    parser.add_argument("file", metavar="FILE")
+    parser.add_argument("file", metavar="FILE", help=f"the file, or {STDIN} for standard input")
     parser.add_argument("--entity", required=True, metavar="E", help="the entity to import into")
+    parser.add_argument("--name", metavar="N", help="the file's name, where it is not that of FILE")
     add_watch(parser)
     parser.add_argument("--mode", choices=MODES, help="what to do with each row (default upsert)")
     text = "what a missing value does in merge and update: clear the field, or keep it (default clear)"
@@ -54,20 +60,42 @@ def add_commands(commands: Commands) -> None:
 
 def import_file(context: Context) -> int:
     options = context.options
-    source = Path(options.file)
-    _check_readable(source)
-    # Bytes of the name that are not UTF-8 become replacement characters.
-    name = os.fsencode(source.name).decode("utf-8", "replace")
-    try:
-        upload = decode(context.api.post("/uploads", {"entity": options.entity, "fileName": name}))
-        with Progress(f"Uploading {name}") as progress:
-            context.api.send_form(upload["url"], upload["fields"], source, progress.update_bytes)
-    except KeyboardInterrupt:
-        raise Interrupted("Upload interrupted: nothing was imported.", "run the command again") from None
-    body: dict[str, Any] = {"uploadId": upload["uploadId"]}
+    with _source(options.file) as source:
+        name = options.name or _name_of(options.file)
+        try:
+            with Progress(f"Uploading {name}") as progress:
+                progressed = progress.update_bytes
+                upload_id = context.api.upload(source, options.entity, name=name, progressed=progressed)
+        except OSError as error:
+            raise UsageFailure(f"Cannot read {source}: {error.strerror}.") from None
+        except KeyboardInterrupt:
+            raise Interrupted("Upload interrupted: nothing was imported.", "run the command again") from None
+    body: dict[str, Any] = {"uploadId": upload_id}
     body |= {member: value for option, member in MEMBERS.items() if (value := getattr(options, option)) is not None}
     answer = context.api.post("/imports", body, once=True)
     return follow(context, answer, options.watch)
+
+
+def _name_of(file: str) -> str:
+    """The name of a file; bytes of it that are not UTF-8 become replacement characters."""
+    return STDIN_NAME if file == STDIN else os.fsencode(Path(file).name).decode("utf-8", "replace")
+
+
+@contextlib.contextmanager
+def _source(file: str) -> Iterator[Path]:
+    """The file that is uploaded: of standard input a copy, because the size of a pipe is unknown.
+
+    Raises:
+        UsageFailure: it cannot be read.
+    """
+    if file != STDIN:
+        _check_readable(Path(file))
+        yield Path(file)
+        return
+    with tempfile.NamedTemporaryFile(prefix="waybill-") as copy:
+        shutil.copyfileobj(sys.stdin.buffer, copy)
+        copy.flush()
+        yield Path(copy.name)
 
 
 def _check_readable(source: Path) -> None:
