@@ -271,7 +271,7 @@ class Client:
             raise self.unreachable(request, reason_of(error)) from None
 
     def download(self, path: str, target: Path | str, **query: str | int | None) -> int:
-        """Save the file that a route redirects to, or answers with; returns its bytes. It appears under its name once it is complete.
+        """Save the file that a route redirects to, or answers with; returns its bytes. It appears once it is complete.
 
         Raises:
             Refused, Unreachable, OSError
@@ -279,7 +279,7 @@ class Client:
         final = Path(target)
         part = final.with_name(f".{final.name}.{uuid.uuid4()}.part")
         try:
-            with self.opened(path, **query) as (_, chunks), part.open("wb") as file:
+            with self.opened(path, _unheard, **query) as (_, chunks), part.open("wb") as file:
                 size = sum(file.write(chunk) for chunk in chunks)
             part.replace(final)
         finally:
