@@ -17,6 +17,7 @@ from waybill_cli.client import Api
 from waybill_cli.commandline import Commands, common_options
 from waybill_cli.commands import (
     account,
+    apply,
     audit,
     completion,
     entities,
@@ -32,7 +33,7 @@ from waybill_cli.failures import Failure, Interrupted
 from waybill_cli.output import Output
 from waybill_cli.profile import find_connection
 
-GROUPS = (account, entities, imports, jobs, files, export_now, exports, sources, audit)
+GROUPS = (account, entities, imports, jobs, files, export_now, exports, sources, apply, audit)
 DEBUG_VARIABLE = "WAYBILL_DEBUG"
 
 

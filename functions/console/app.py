@@ -21,8 +21,11 @@ Answer = dict[str, Any]
 
 
 def handler(event: dict[str, Any], context: Any) -> Answer:
-    """Answer one GET below /console (HTTP API, payload format 2.0)."""
-    path = str(event["rawPath"]).partition("/console")[2]
+    """Answer one GET below /console, or of the root, which leads there (HTTP API, payload format 2.0)."""
+    _, found, path = str(event["rawPath"]).partition("/console")
+    if not found:
+        local = f"{_local_root(event)}console/" if "AWS_ENDPOINT_URL" in os.environ else "console/"
+        return _answer(307, headers={"location": local})
     if not path and "AWS_ENDPOINT_URL" not in os.environ:
         return _answer(308, headers={"location": "console/"})  # relative: a proxy may have put anything before it
     name = path.removeprefix("/")
@@ -38,8 +41,13 @@ def handler(event: dict[str, Any], context: Any) -> Answer:
     # is no way to count; it has one place for an API.
     root = "../" * name.count("/") or "./"
     if not path:
-        root = f"/_aws/execute-api/{event['requestContext']['apiId']}/console/"
+        root = f"{_local_root(event)}console/"
     return _page(files["index.html"], root)
+
+
+def _local_root(event: dict[str, Any]) -> str:
+    """Where the embedded AWS has this API."""
+    return f"/_aws/execute-api/{event['requestContext']['apiId']}/"
 
 
 @cache

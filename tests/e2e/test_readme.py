@@ -81,3 +81,18 @@ def test_every_example_is_a_definition_that_the_service_takes(newcomer: Path, ad
         kind = "exports" if "type" in json.loads(file.read_text()) else "sources"
         if file.name != "contacts.json":
             follow(newcomer, f"{PROGRAM} {kind} create examples/{file.name}")
+
+
+def test_definitions_that_were_applied_need_no_change(newcomer: Path) -> None:
+    """The service's defaults are none that a file has to repeat."""
+    for kind, file in (("entities", "contacts.json"), ("exports", "nightly.json")):
+        (newcomer / "defs" / kind).mkdir(parents=True)
+        shutil.copy(newcomer / "examples" / file, newcomer / "defs" / kind / file)
+    definition = newcomer / "defs" / "exports" / "nightly.json"
+    definition.write_text(definition.read_text().replace("Nightly contacts", "Applied contacts"))
+    follow(newcomer, f"{PROGRAM} apply defs --yes --activate")
+    assert follow(newcomer, f"{PROGRAM} apply defs --plan").startswith("0 to create, 0 to replace, 0 to activate")
+    definition.write_text(definition.read_text().replace("02:30", "03:30"))
+    plan = follow(newcomer, f"{PROGRAM} apply defs --yes")
+    assert '/schedule/time: "02:30" → "03:30"' in plan and "1 done, 0 refused." in plan
+    assert follow(newcomer, f"{PROGRAM} apply defs --plan").startswith("0 to create, 0 to replace, 0 to activate")

@@ -377,6 +377,7 @@ def test_every_request_reaches_the_api_function_which_verifies_tokens_itself(tra
     routes = [route["Properties"] for route in of_type(transformed, "AWS::ApiGatewayV2::Route").values()]
     assert {(route["RouteKey"], str(route["Target"]), route["AuthorizationType"]) for route in routes} == {
         ("$default", "{'Fn::Sub': 'integrations/${ApiIntegration}'}", "NONE"),
+        ("GET /", "{'Fn::Sub': 'integrations/${ConsoleIntegration}'}", "NONE"),
         ("GET /console", "{'Fn::Sub': 'integrations/${ConsoleIntegration}'}", "NONE"),
         ("GET /console/{proxy+}", "{'Fn::Sub': 'integrations/${ConsoleIntegration}'}", "NONE"),
     }

@@ -135,3 +135,10 @@ def test_the_page_may_call_where_the_issuer_says_that_it_gives_out_tokens(
 def test_the_embedded_aws_is_the_issuer_too(get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     assert connects(get("/console/")) == ["http://127.0.0.1:1"]
+
+
+def test_the_root_of_the_service_leads_to_the_console(get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = get("/")
+    assert (answer["statusCode"], answer["headers"]["location"]) == (307, "console/")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4566")
+    assert get("/")["headers"]["location"] == "/_aws/execute-api/abc/console/"

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
+from openapi.walkthrough import STEPS, TOKEN
+
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8882; --link: light-dark(#0b5cad, #7ab8ff) }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1rem }
@@ -56,6 +58,7 @@ def page(document: dict[str, Any]) -> str:
         f"<p>{_text(info['description'])}</p>",
         '<p>The same as <a href="openapi.json">OpenAPI 3.1</a>.</p>',
         "<nav><ul>",
+        '<li><a href="#first-steps">First steps</a></li>',
         *(f'<li><a href="#{_id(tag["name"])}">{escape(tag["name"])}</a></li>' for tag in document["tags"]),
         '<li><a href="#signing-in">Signing in</a></li>',
         '<li><a href="#problems">Problems</a></li>',
@@ -65,6 +68,7 @@ def page(document: dict[str, Any]) -> str:
         "<ul>",
         *(f"<li>{_text(scheme['description'])}</li>" for scheme in components["securitySchemes"].values()),
         "</ul>",
+        *_first_steps(),
     ]
     for tag in document["tags"]:
         parts.append(f'<h2 id="{_id(tag["name"])}">{escape(tag["name"])}</h2>')
@@ -84,6 +88,20 @@ def page(document: dict[str, Any]) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"{title}\n</head>\n<body>\n{body}\n</body>\n</html>\n"
     )
+
+
+def _first_steps() -> list[str]:
+    parts = [
+        '<h2 id="first-steps">First steps</h2>',
+        "<p>Set <code>API</code> to the address of this page without <code>/docs</code>, and get a token, which is "
+        "good for minutes:</p>",
+        "<ul>",
+        *(f"<li>{_text(who)}: <pre>{escape(command)}</pre></li>" for who, command in TOKEN),
+        "</ul>",
+    ]
+    for title, about, commands in STEPS:
+        parts += [f"<h3>{escape(title)}</h3>", f"<p>{_text(about)}</p>", f"<pre>{escape(commands.strip())}</pre>"]
+    return parts
 
 
 def _operation(document: dict[str, Any], method: str, path: str, operation: dict[str, Any]) -> str:
