@@ -24,6 +24,14 @@ DEFAULTS: Mapping[str, object] = {
 }
 
 
+#: The same of members inside others, by place. One that is missing here shows as a difference each time.
+INNER_DEFAULTS: Mapping[str, Sequence[object]] = {
+    "/schedule/days": (["mon", "tue", "wed", "thu", "fri", "sat", "sun"],),
+    "/destination/port": (22, 21),
+    "/location/port": (22, 21),
+}
+
+
 @dataclass(frozen=True)
 class Kind:
     """A kind of definitions.
@@ -166,6 +174,8 @@ def _differences(wanted: Any, current: Any, place: str) -> Iterator[str]:
     if isinstance(wanted, dict) and isinstance(current, dict):
         for member in dict.fromkeys((*wanted, *current)):
             yield from _differences(wanted.get(member), current.get(member), f"{place}/{member}")
+    elif wanted is None and current in INNER_DEFAULTS.get(place, ()):
+        return
     elif wanted != current and not (_is_nothing(wanted) and _is_nothing(current)):
         yield f"{place}: {_text(current)} → {_text(wanted)}"
 
