@@ -5,9 +5,11 @@ import SideNavigation from "@cloudscape-design/components/side-navigation";
 import Spinner from "@cloudscape-design/components/spinner";
 import TopNavigation from "@cloudscape-design/components/top-navigation";
 import { QueryClientProvider } from "@tanstack/react-query";
-import { lazy, Suspense, useEffect, useState } from "react";
+import { Suspense, useEffect, useState } from "react";
 import { BrowserRouter, Navigate, Route, Routes, useLocation, useNavigate } from "react-router";
 import { createQueryClient } from "./api/queryClient";
+import { ErrorBoundary } from "./common/ErrorBoundary";
+import { loadLater } from "./common/loadLater";
 import { clearNotices, Notices } from "./common/notices";
 import { chooseTheme, type Theme } from "./common/theme";
 import { signOut, useSession } from "./session/auth";
@@ -15,17 +17,17 @@ import { SessionEnded } from "./session/SessionEnded";
 import { SignIn, SignInReturn } from "./session/SignIn";
 import { isAdmin, useMe } from "./session/useMe";
 
-const ImportedFiles = lazy(() => import("./imports/ImportedFiles"));
-const Status = lazy(() => import("./status/Status"));
-const ManageExports = lazy(() => import("./exports/ManageExports"));
-const ExportWizard = lazy(() => import("./exports/wizard/ExportWizard"));
-const Sources = lazy(() => import("./sources/Sources"));
-const SourceForm = lazy(() => import("./sources/SourceForm"));
-const SourceView = lazy(() => import("./sources/SourceView"));
-const Entities = lazy(() => import("./entities/Entities"));
-const EntityView = lazy(() => import("./entities/EntityView"));
-const SchemaEditor = lazy(() => import("./entities/SchemaEditor"));
-const AuditTrail = lazy(() => import("./audit/AuditTrail"));
+const ImportedFiles = loadLater(() => import("./imports/ImportedFiles"));
+const Status = loadLater(() => import("./status/Status"));
+const ManageExports = loadLater(() => import("./exports/ManageExports"));
+const ExportWizard = loadLater(() => import("./exports/wizard/ExportWizard"));
+const Sources = loadLater(() => import("./sources/Sources"));
+const SourceForm = loadLater(() => import("./sources/SourceForm"));
+const SourceView = loadLater(() => import("./sources/SourceView"));
+const Entities = loadLater(() => import("./entities/Entities"));
+const EntityView = loadLater(() => import("./entities/EntityView"));
+const SchemaEditor = loadLater(() => import("./entities/SchemaEditor"));
+const AuditTrail = loadLater(() => import("./audit/AuditTrail"));
 
 export const ROOT = new URL(".", document.baseURI).pathname.replace(/\/$/, "");
 
@@ -143,26 +145,28 @@ function Layout() {
         notifications={<Notices />}
         stickyNotifications
         content={
-          <Suspense fallback={<Spinner size="large" />}>
-            <Routes>
-              <Route index element={<Navigate replace to="/imports" />} />
-              <Route path="imports" element={<ImportedFiles />} />
-              <Route path="status" element={<Status />} />
-              <Route path="exports" element={<ManageExports />} />
-              <Route path="exports/new" element={<ExportWizard />} />
-              <Route path="exports/:exportId/edit" element={<ExportWizard />} />
-              <Route path="sources" element={<Sources />} />
-              <Route path="sources/new" element={<SourceForm />} />
-              <Route path="sources/:sourceId" element={<SourceView />} />
-              <Route path="sources/:sourceId/edit" element={<SourceForm />} />
-              <Route path="entities" element={<Entities />} />
-              <Route path="entities/new" element={<SchemaEditor />} />
-              <Route path="entities/:name" element={<EntityView />} />
-              <Route path="entities/:name/schema" element={<SchemaEditor />} />
-              <Route path="audit" element={<AuditTrail />} />
-              <Route path="*" element={<Box variant="h1">This page does not exist</Box>} />
-            </Routes>
-          </Suspense>
+          <ErrorBoundary of={pathname}>
+            <Suspense fallback={<Spinner size="large" />}>
+              <Routes>
+                <Route index element={<Navigate replace to="/imports" />} />
+                <Route path="imports" element={<ImportedFiles />} />
+                <Route path="status" element={<Status />} />
+                <Route path="exports" element={<ManageExports />} />
+                <Route path="exports/new" element={<ExportWizard />} />
+                <Route path="exports/:exportId/edit" element={<ExportWizard />} />
+                <Route path="sources" element={<Sources />} />
+                <Route path="sources/new" element={<SourceForm />} />
+                <Route path="sources/:sourceId" element={<SourceView />} />
+                <Route path="sources/:sourceId/edit" element={<SourceForm />} />
+                <Route path="entities" element={<Entities />} />
+                <Route path="entities/new" element={<SchemaEditor />} />
+                <Route path="entities/:name" element={<EntityView />} />
+                <Route path="entities/:name/schema" element={<SchemaEditor />} />
+                <Route path="audit" element={<AuditTrail />} />
+                <Route path="*" element={<Box variant="h1">This page does not exist</Box>} />
+              </Routes>
+            </Suspense>
+          </ErrorBoundary>
         }
       />
     </>

@@ -5,14 +5,22 @@ import messages from "@cloudscape-design/components/i18n/messages/all.en";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App, ROOT } from "./App";
+import { ErrorBoundary } from "./common/ErrorBoundary";
+import { NotLoaded } from "./common/loadLater";
 import { applyTheme } from "./common/theme";
 
 if (!location.pathname.startsWith(ROOT)) location.replace(`${ROOT}/`); // the console answers under another path too
 applyTheme();
-createRoot(document.getElementById("root")!).render(
+const root = createRoot(document.getElementById("root")!, {
+  // A part that does not load is told on the page.
+  onCaughtError: (error) => !(error instanceof NotLoaded) && console.error(error),
+});
+root.render(
   <StrictMode>
     <I18nProvider locale="en" messages={[messages]}>
-      <App />
+      <ErrorBoundary>
+        <App />
+      </ErrorBoundary>
     </I18nProvider>
   </StrictMode>,
 );

@@ -5,7 +5,8 @@ import Header from "@cloudscape-design/components/header";
 import SegmentedControl from "@cloudscape-design/components/segmented-control";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import Table from "@cloudscape-design/components/table";
-import { lazy, Suspense } from "react";
+import { Suspense } from "react";
+import { loadLater } from "../common/loadLater";
 import { useAddress } from "../common/useAddress";
 import { usePage } from "../common/usePage";
 import { ErrorLog } from "../jobs/ErrorLog";
@@ -14,7 +15,7 @@ import { useJobs } from "../jobs/useJobs";
 import { useMe } from "../session/useMe";
 import { importColumns } from "./importColumns";
 
-const ImportDialog = lazy(() => import("./ImportDialog"));
+const ImportDialog = loadLater(() => import("./ImportDialog"));
 
 export default function ImportedFiles() {
   const me = useMe();
