@@ -18,6 +18,7 @@ import { SignIn, SignInReturn } from "./session/SignIn";
 import { isAdmin, useMe } from "./session/useMe";
 
 const ImportedFiles = loadLater(() => import("./imports/ImportedFiles"));
+const CorrectRows = loadLater(() => import("./corrections/CorrectRows"));
 const Status = loadLater(() => import("./status/Status"));
 const ManageExports = loadLater(() => import("./exports/ManageExports"));
 const ExportWizard = loadLater(() => import("./exports/wizard/ExportWizard"));
@@ -150,6 +151,7 @@ function Layout() {
               <Routes>
                 <Route index element={<Navigate replace to="/imports" />} />
                 <Route path="imports" element={<ImportedFiles />} />
+                <Route path="imports/:jobId/rows" element={<CorrectRows />} />
                 <Route path="status" element={<Status />} />
                 <Route path="exports" element={<ManageExports />} />
                 <Route path="exports/new" element={<ExportWizard />} />

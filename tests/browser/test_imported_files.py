@@ -63,6 +63,11 @@ def test_k1_k2_k9_a_file_is_previewed_mapped_imported_and_its_rest_downloaded(
     job = admin.find_job(entity="k1")
     assert job["counts"] == {"total": 3, "processed": 3, "imported": 2, "rejected": 1, "unprocessed": 0}
     mine.get_by_role("button", name="Relaunch").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("broke a rule, and break it again unless something changed")).to_be_visible()
+    expect(dialog.get_by_role("link", name="correct the rows")).to_be_visible()
+    assert flaws(page) == []
+    dialog.get_by_role("button", name="Relaunch").click()
     again = page.get_by_role("row").filter(has_text="people").filter(has_text="0 rows imported, 1 rejected")
     expect(again).to_be_visible()
     assert admin.find_job(entity="k1")["retryOf"] == job["jobId"]
@@ -347,6 +352,9 @@ def test_k5_k6_k7_k10_waiting_running_stopped_canceled(visit: Visit, admin: Clie
     expect(second).to_contain_text("Waiting")
     expect(second).to_contain_text("Queued, waiting to start")
     second.get_by_role("button", name="Cancel").click()
+    page.get_by_role("dialog").get_by_role("button", name="Keep it").click()
+    second.get_by_role("button", name="Cancel").click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel import").click()
     expect(second).to_contain_text("Canceled before it started")
     assert admin.get(f"/jobs/{waiting}")["status"] == "CANCELED"
     first = page.get_by_role("row").filter(has_text="running.csv")
@@ -354,6 +362,9 @@ def test_k5_k6_k7_k10_waiting_running_stopped_canceled(visit: Visit, admin: Clie
     expect(first).to_contain_text("of 120,000 rows")
     assert flaws(page) == []
     first.get_by_role("button", name="Stop importing").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("stopping undoes nothing")).to_be_visible()
+    dialog.get_by_role("button", name="Stop importing").click()
     expect(first).to_contain_text("not processed because the import was stopped")
     job = admin.get(f"/jobs/{running}")
     assert (job["status"], job["stopReason"]) == ("COMPLETED", "USER")

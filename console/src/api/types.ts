@@ -12,6 +12,10 @@ export type Report = Schemas["Report"];
 export type ErrorPage = Schemas["RowErrorPage"];
 export type JobError = ErrorPage["items"][number];
 
+export type RejectedRow = Schemas["RejectedRow"];
+export type RejectedRowPage = Schemas["RejectedRowPage"];
+export type CheckedRows = Schemas["CheckedRows"];
+
 /** The jobs that were deleted, and those that could not be. */
 export type JobsDeletion = Schemas["Deletion"];
 

@@ -10,6 +10,7 @@ import { ProblemAlert } from "./ProblemAlert";
 interface Props {
   header: string;
   confirmText: string;
+  cancelText?: string;
   isDisabled?: boolean;
   children: ReactNode;
   /** Runs the action and closes the dialog; an error is shown in the dialog. */
@@ -17,7 +18,15 @@ interface Props {
   onClose: () => void;
 }
 
-export function ConfirmDialog({ header, confirmText, isDisabled, children, onConfirm, onClose }: Props) {
+export function ConfirmDialog({
+  header,
+  confirmText,
+  cancelText = "Cancel",
+  isDisabled,
+  children,
+  onConfirm,
+  onClose,
+}: Props) {
   const confirm = useMutation({ mutationFn: onConfirm });
   return (
     <Modal
@@ -28,7 +37,7 @@ export function ConfirmDialog({ header, confirmText, isDisabled, children, onCon
         <Box float="right">
           <SpaceBetween direction="horizontal" size="xs">
             <Button variant="link" onClick={onClose}>
-              Cancel
+              {cancelText}
             </Button>
             <Button
               variant="primary"

@@ -6,6 +6,11 @@ export function formatCount(value: number | null | undefined): string {
   return value === null || value === undefined ? "–" : number.format(value);
 }
 
+/** `1 row`, `12 rows`. */
+export function rowsInWords(count: number): string {
+  return count === 1 ? "1 row" : `${formatCount(count)} rows`;
+}
+
 export function formatBytes(value: number): string {
   const units = ["bytes", "KB", "MB", "GB"];
   let unit = 0;

@@ -1,54 +1,54 @@
 import Button from "@cloudscape-design/components/button";
 import SpaceBetween from "@cloudscape-design/components/space-between";
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
-import { at, call, callOnce } from "../api/client";
-import type { Job } from "../api/types";
+import { useNavigate } from "react-router";
+import { at } from "../api/client";
+import { NO_PERMISSION, type Job } from "../api/types";
+import { useEntities } from "../api/useEntities";
 import { download } from "../common/download";
-import { Name } from "../common/Name";
-import { say, showProblem } from "../common/notices";
+import { showProblem } from "../common/notices";
 import { isRunning } from "../jobs/jobList";
-import { putJob } from "../jobs/useJob";
+import { may, useMe } from "../session/useMe";
+import { ChangeJobDialog, RelaunchDialog, type Change } from "./JobDialogs";
 import { UndoDialog } from "./UndoDialog";
 
-/** What can be done with an import now. */
+/** What can be done with an import now, by this user. */
 export function ImportActions({ job }: { job: Job }) {
-  const queryClient = useQueryClient();
-  const action = useMutation({
-    mutationFn: (run: () => Promise<void>) => run(),
-    onError: (error, run) => showProblem(error, () => action.mutate(run)),
+  const navigate = useNavigate();
+  const me = useMe();
+  const { data: entities } = useEntities();
+  const [dialog, setDialog] = useState<Change | "relaunch" | "undo" | null>(null);
+  const downloading = useMutation({
+    mutationFn: () => download(at`jobs/${job.jobId}/rejects`),
+    onError: (error) => showProblem(error, () => downloading.mutate()),
   });
-  const change = async (verb: "cancel" | "stop") => {
-    putJob(queryClient, await call<Job>("POST", at`jobs/${job.jobId}/${verb}`));
-  };
-  const relaunch = async () => {
-    await callOnce<Job>(at`jobs/${job.jobId}/relaunch`);
-    say("The rows that were not imported run again", <Name>{job.fileName}</Name>);
-  };
+  const entity = job.entity === NO_PERMISSION ? undefined : entities?.find(({ name }) => name === job.entity);
+  const mayImport = entity !== undefined && may(me, "import", entity);
   const hasRejects = job.links.rejects !== null;
   const hasWholeFile = wasNotRead(job) && job.links.download !== null;
-  const canRelaunch = !job.dryRun && !job.undoOf && !isRunning(job);
-  const [isUndoing, setIsUndoing] = useState(false);
-  const button = (text: string, run: () => Promise<void>) => (
-    <Button
-      key={text}
-      variant="inline-link"
-      disabled={action.isPending}
-      ariaLabel={`${text}: ${job.fileName}`}
-      onClick={() => action.mutate(run)}
-    >
+  const isOver = mayImport && !job.dryRun && !job.undoOf && !isRunning(job);
+  const button = (text: string, onClick: () => void) => (
+    <Button key={text} variant="inline-link" ariaLabel={`${text}: ${job.fileName}`} onClick={onClick}>
       {text}
     </Button>
   );
   return (
-    <SpaceBetween size="xxs">
-      {isUndoing && <UndoDialog job={job} onClose={() => setIsUndoing(false)} />}
-      {job.allowedActions.includes("cancel") && button("Cancel", () => change("cancel"))}
-      {job.allowedActions.includes("stop") && button("Stop importing", () => change("stop"))}
-      {hasRejects && button("Download unimported rows", () => download(at`jobs/${job.jobId}/rejects`))}
-      {(hasRejects || hasWholeFile) && canRelaunch && button("Relaunch", relaunch)}
-      {job.allowedActions.includes("undo") && button("Undo", () => Promise.resolve(setIsUndoing(true)))}
-    </SpaceBetween>
+    <>
+      <SpaceBetween size="xxs">
+        {job.allowedActions.includes("cancel") && button("Cancel", () => setDialog("cancel"))}
+        {job.allowedActions.includes("stop") && button("Stop importing", () => setDialog("stop"))}
+        {isOver && hasRejects && button("Correct rows", () => void navigate(`/imports/${job.jobId}/rows`))}
+        {hasRejects && button("Download unimported rows", () => downloading.mutate())}
+        {isOver && (hasRejects || hasWholeFile) && button("Relaunch", () => setDialog("relaunch"))}
+        {job.allowedActions.includes("undo") && button("Undo", () => setDialog("undo"))}
+      </SpaceBetween>
+      {(dialog === "cancel" || dialog === "stop") && (
+        <ChangeJobDialog job={job} change={dialog} onClose={() => setDialog(null)} />
+      )}
+      {dialog === "undo" && <UndoDialog job={job} onClose={() => setDialog(null)} />}
+      {dialog === "relaunch" && <RelaunchDialog job={job} onClose={() => setDialog(null)} />}
+    </>
   );
 }
 

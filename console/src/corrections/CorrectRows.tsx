@@ -1,0 +1,288 @@
+/** Corrects the rows that an import rejected, in the page. */
+import Alert from "@cloudscape-design/components/alert";
+import Box from "@cloudscape-design/components/box";
+import BreadcrumbGroup from "@cloudscape-design/components/breadcrumb-group";
+import Button from "@cloudscape-design/components/button";
+import ExpandableSection from "@cloudscape-design/components/expandable-section";
+import Header from "@cloudscape-design/components/header";
+import SpaceBetween from "@cloudscape-design/components/space-between";
+import Spinner from "@cloudscape-design/components/spinner";
+import StatusIndicator from "@cloudscape-design/components/status-indicator";
+import Toggle from "@cloudscape-design/components/toggle";
+import { useQuery } from "@tanstack/react-query";
+import { useMemo, useState } from "react";
+import { useHref, useNavigate, useParams } from "react-router";
+import { at, call } from "../api/client";
+import type { ErrorPage, Job } from "../api/types";
+import { useEntity } from "../api/useEntities";
+import { DownloadButton } from "../common/DownloadButton";
+import { SelectField } from "../common/fields";
+import { rowsInWords } from "../common/format";
+import { Name } from "../common/Name";
+import { say } from "../common/notices";
+import { ProblemAlert } from "../common/ProblemAlert";
+import { useAddress } from "../common/useAddress";
+import { primaryKey } from "../imports/columnMapping";
+import { ErrorSummary } from "../jobs/ErrorSummary";
+import { useJob } from "../jobs/useJob";
+import { Grid, reasonOf } from "./Grid";
+import { ReplaceDialog } from "./ReplaceDialog";
+import { errorsByLabel, hasExtraCells, keyLabels, MOST_CORRECTED, withCells, withPasted } from "./rows";
+import { SendDialog } from "./SendDialog";
+import { useEdits } from "./useEdits";
+import { useRejectedRows, type RowFilter } from "./useRejectedRows";
+import { useVerdicts } from "./useVerdicts";
+
+const MOST_KEYS = 2; // that stay in sight
+const OPEN_SUMMARY = 6;
+
+export default function CorrectRows() {
+  const { jobId = "" } = useParams();
+  const read = useJob(jobId);
+  if (read.error) return <ProblemAlert error={read.error} />;
+  if (!read.data) return <Spinner size="large" />;
+  return <Screen key={jobId} job={read.data.value} />;
+}
+
+function Screen({ job }: { job: Job }) {
+  const { jobId } = job;
+  const navigate = useNavigate();
+  const back = useHref("/imports");
+  const [query, set] = useAddress();
+  const filter: RowFilter = { type: query.get("type"), fieldName: query.get("field") };
+  const list = useRejectedRows(jobId, filter);
+  const { rows, labels, fields } = list;
+  const { edits, begin, change, undo, canUndo, forget } = useEdits(jobId);
+  const verdicts = useVerdicts(jobId, labels, edits);
+  const { data: entity } = useEntity(job.entity);
+  const summary = useErrorSummary(jobId);
+  const [place, setPlace] = useState({ filter: "", row: 0, column: 0 });
+  const [dialog, setDialog] = useState<"replace" | "send" | null>(null);
+  const allColumns = query.get("columns") === "all";
+
+  const [keys, shown] = useMemo(() => {
+    const columns = { labels, fields };
+    const keys = keyLabels(entity ? primaryKey(entity.schema) : [], columns);
+    const named = new Set((summary ?? []).map(({ fieldName }) => fieldName));
+    const bad = labels.filter((label, index) => named.has(fields[index] ?? null) || named.has(label));
+    const wanted = new Set(allColumns || bad.length === 0 ? labels : bad);
+    return [keys, [...keys, ...labels.filter((label) => wanted.has(label) && !keys.includes(label))]];
+  }, [labels, fields, entity, summary, allColumns]);
+  const filterKey = JSON.stringify(filter);
+  const active = useMemo(
+    () => (place.filter === filterKey ? place : { row: 0, column: Math.min(keys.length, shown.length - 1) }),
+    [place, filterKey, keys.length, shown.length],
+  );
+  const goTo = (row: number, column: number) => setPlace({ filter: filterKey, row, column });
+  const current = rows[active.row];
+  const judged = current && verdicts.errorsOf(current.rowNumber);
+
+  const total =
+    (summary ?? []).length && !filter.type && !filter.fieldName ? job.counts.rejected + job.counts.unprocessed : null;
+  const which = inWords(filter, list.hasMore ? null : rows.length);
+  const types = [...new Set((summary ?? []).map(({ type }) => type))];
+  const names = [...new Set((summary ?? []).map(({ fieldName }) => fieldName).filter((name) => name !== null))];
+  const nextBad = () => {
+    for (let step = 1; step <= rows.length; step++) {
+      const index = (active.row + step) % rows.length;
+      const row = rows[index]!;
+      const errors = edits.has(row.rowNumber) ? (verdicts.errorsOf(row.rowNumber) ?? []) : row.errors;
+      if (!errors.length) continue;
+      const bad = errorsByLabel(errors, { labels, fields });
+      return goTo(
+        index,
+        Math.max(
+          0,
+          shown.findIndex((label) => bad.has(label)),
+        ),
+      );
+    }
+  };
+
+  return (
+    <SpaceBetween size="s">
+      <BreadcrumbGroup
+        items={[
+          { text: "Imported files", href: back },
+          { text: job.fileName, href: "#" },
+        ]}
+        onFollow={(event) => {
+          event.preventDefault();
+          if (event.detail.href === back) void navigate("/imports");
+        }}
+      />
+      <Header
+        variant="h1"
+        description={
+          <>
+            Rows of <Name>{job.fileName}</Name> that were not imported. Correct them here; they are checked as you type,
+            and keep their row numbers.
+          </>
+        }
+        actions={
+          <SpaceBetween direction="horizontal" size="xs">
+            <DownloadButton paths={[at`jobs/${jobId}/rejects`]} disabled={!job.links.rejects} />
+            <Button
+              variant="primary"
+              disabled={edits.size === 0 || !job.links.rejects}
+              disabledReason={job.links.rejects ? "No row is corrected yet." : "The files of this import have expired."}
+              onClick={() => setDialog("send")}
+            >
+              Import corrected rows
+            </Button>
+          </SpaceBetween>
+        }
+      >
+        Correct rows
+      </Header>
+      {!job.links.rejects && <Alert type="info">This import left no rows to correct, or they have expired.</Alert>}
+      {summary && summary.length > 0 && (
+        <ExpandableSection headerText="Errors by kind" defaultExpanded={summary.length <= OPEN_SUMMARY}>
+          <ErrorSummary summary={summary} onChoose={({ type, fieldName }) => set({ type, field: fieldName })} />
+        </ExpandableSection>
+      )}
+      <div className="tools">
+        <SelectField
+          label="Kind of error"
+          value={filter.type ?? ""}
+          options={[["", "All kinds"], ...types.map((type) => [type, type] as const)]}
+          onChange={(type) => set({ type })}
+        />
+        <SelectField
+          label="Column with an error"
+          value={filter.fieldName ?? ""}
+          options={[["", "All columns"], ...names.map((name) => [name, name] as const)]}
+          onChange={(field) => set({ field })}
+        />
+        <SpaceBetween direction="horizontal" size="xs" alignItems="center">
+          <Button disabled={!rows.length} onClick={() => setDialog("replace")}>
+            Replace in all rows
+          </Button>
+          <Button disabled={!rows.length} onClick={nextBad}>
+            Next error
+          </Button>
+          <Button iconName="undo" disabled={!canUndo} onClick={undo}>
+            Undo
+          </Button>
+          <Toggle
+            checked={allColumns}
+            onChange={({ detail }) => set({ columns: detail.checked ? "all" : null }, { replace: true })}
+          >
+            All columns
+          </Toggle>
+        </SpaceBetween>
+      </div>
+      {list.error && <ProblemAlert error={list.error} />}
+      {verdicts.problem && <ProblemAlert error={verdicts.problem} />}
+      {edits.size >= MOST_CORRECTED && (
+        <Alert type="warning">
+          {rowsInWords(MOST_CORRECTED)} are corrected: import these, then go on with the others.
+        </Alert>
+      )}
+      <SpaceBetween direction="horizontal" size="l" alignItems="center">
+        <span aria-live="polite">
+          {edits.size === 0 ? (
+            <>
+              {rowsInWords(rows.length)} read{list.hasMore ? ", more follow as you scroll" : ""}. Enter edits a cell;
+              cells from a spreadsheet can be pasted.
+            </>
+          ) : verdicts.pending ? (
+            <StatusIndicator type="in-progress">Checking {rowsInWords(verdicts.pending)}</StatusIndicator>
+          ) : verdicts.bad ? (
+            <StatusIndicator type="warning">
+              {rowsInWords(edits.size)} corrected, {rowsInWords(verdicts.bad)} with errors left
+            </StatusIndicator>
+          ) : (
+            <StatusIndicator type="success">
+              {rowsInWords(edits.size)} corrected, no errors left in them
+            </StatusIndicator>
+          )}
+        </span>
+        {current && hasExtraCells(current) && !edits.has(current.rowNumber) && (
+          <Button
+            onClick={() => {
+              begin();
+              change((known) => withCells(known, current, {}));
+            }}
+          >
+            {`Leave out the extra cells of row ${current.rowNumber}`}
+          </Button>
+        )}
+        {current && (
+          <Box variant="small">
+            Row {current.rowNumber}: {reasonOf({ row: current, edit: edits.get(current.rowNumber), judged })}
+          </Box>
+        )}
+      </SpaceBetween>
+      {list.isPending ? (
+        <Spinner size="large" />
+      ) : rows.length === 0 && !list.hasMore ? (
+        <Box padding="l" textAlign="center">
+          No row matches the filters.
+        </Box>
+      ) : (
+        <Grid
+          columns={{ labels, fields }}
+          shown={shown}
+          sticky={Math.min(MOST_KEYS, keys.length)}
+          rows={rows}
+          count={total ?? rows.length}
+          edits={edits}
+          verdicts={verdicts}
+          active={active}
+          onActive={({ row, column }) => goTo(row, column)}
+          onBegin={begin}
+          onUndo={undo}
+          onText={(row, label, text) => change((known) => withCells(known, row, { [label]: text }))}
+          onPaste={(at, cells) => {
+            begin();
+            change((known) => withPasted(known, rows.slice(at.row), shown.slice(at.column), cells));
+          }}
+          onNearEnd={() => list.hasMore && !list.isFetching && !list.error && list.readMore()}
+        />
+      )}
+      {dialog === "replace" && (
+        <ReplaceDialog
+          list={list}
+          label={labels[fields.indexOf(filter.fieldName)] ?? shown[active.column] ?? labels[0]!}
+          edits={edits}
+          which={which}
+          onReplace={(next) => {
+            begin();
+            change(() => next);
+          }}
+          onClose={() => setDialog(null)}
+        />
+      )}
+      {dialog === "send" && (
+        <SendDialog
+          job={job}
+          labels={labels}
+          edits={edits}
+          verdicts={verdicts}
+          onSent={() => {
+            forget();
+            say("The corrected rows are being imported", <Name>{job.fileName}</Name>);
+            void navigate("/imports");
+          }}
+          onClose={() => setDialog(null)}
+        />
+      )}
+    </SpaceBetween>
+  );
+}
+
+function useErrorSummary(jobId: string): ErrorPage["summary"] | undefined {
+  const { data } = useQuery({
+    queryKey: ["jobs", "errors", jobId, "summary"],
+    queryFn: ({ signal }) => call<ErrorPage>("GET", at`jobs/${jobId}/errors`, { query: { limit: 1 }, signal }),
+  });
+  return data?.summary;
+}
+
+/** Which rows a replacement is about. */
+function inWords({ type, fieldName }: RowFilter, count: number | null): string {
+  const rows = count === null ? "All rows" : count === 1 ? "The one row" : `All ${count} rows`;
+  const error = [type, fieldName && `in ${fieldName}`].filter(Boolean).join(" ");
+  return error ? `${rows} with an error: ${error}.` : `${rows} that were not imported.`;
+}

@@ -1,0 +1,67 @@
+/** Starts an import of the corrected rows. */
+import Alert from "@cloudscape-design/components/alert";
+import FormField from "@cloudscape-design/components/form-field";
+import RadioGroup from "@cloudscape-design/components/radio-group";
+import { useState } from "react";
+import { at, callOnce } from "../api/client";
+import type { Job } from "../api/types";
+import { ConfirmDialog } from "../common/ConfirmDialog";
+import { rowsInWords } from "../common/format";
+import { corrections, type Edits } from "./rows";
+import type { Verdicts } from "./useVerdicts";
+
+interface Props {
+  job: Job;
+  labels: string[];
+  edits: Edits;
+  verdicts: Verdicts;
+  onSent: () => void;
+  onClose: () => void;
+}
+
+export function SendDialog({ job, labels, edits, verdicts, onSent, onClose }: Props) {
+  const [only, setOnly] = useState<"corrected" | "all">("corrected");
+  const [key] = useState(() => crypto.randomUUID());
+  const { rejected, unprocessed } = job.counts;
+  const others = Math.max(0, rejected + unprocessed - edits.size);
+  const send = async () => {
+    const body = { corrections: corrections(edits, labels), only };
+    await callOnce<Job>(at`jobs/${job.jobId}/relaunch`, { body, key: `${key}-${only}` });
+    onSent();
+  };
+  return (
+    <ConfirmDialog
+      header="Import the corrected rows?"
+      confirmText={
+        only === "all" ? `Import ${rowsInWords(rejected + unprocessed)}` : `Import ${rowsInWords(edits.size)}`
+      }
+      onConfirm={send}
+      onClose={onClose}
+    >
+      <div>
+        A new import of <b>{rowsInWords(edits.size)}</b> into {job.entity} starts, in the mode <b>{job.mode}</b>. Rows
+        that were imported before are not touched.
+      </div>
+      {verdicts.bad > 0 && (
+        <Alert type="warning">{rowsInWords(verdicts.bad)} would be rejected again: errors are left in them.</Alert>
+      )}
+      {verdicts.pending > 0 && <Alert type="info">{rowsInWords(verdicts.pending)} are still being checked.</Alert>}
+      {others > 0 && (
+        <FormField label={`The other ${rowsInWords(others)} that were not imported`}>
+          <RadioGroup
+            value={only}
+            onChange={({ detail }) => setOnly(detail.value as typeof only)}
+            items={[
+              { value: "corrected", label: "Leave them", description: "They can be corrected and imported later." },
+              {
+                value: "all",
+                label: "Import them too, as they are",
+                description: "Those that still break a rule are rejected again.",
+              },
+            ]}
+          />
+        </FormField>
+      )}
+    </ConfirmDialog>
+  );
+}

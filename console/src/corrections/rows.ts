@@ -1,0 +1,163 @@
+/** Rejected rows and their corrections. */
+import type { RejectedRow } from "../api/types";
+
+export type Cells = Record<string, string>;
+export type CellError = RejectedRow["errors"][number];
+
+/** A row as it would be. */
+export interface Edit {
+  row: RejectedRow;
+  /** The cells that differ from the file's, by label; none where only the extra cells are left out. */
+  cells: Cells;
+}
+
+/** By row number. */
+export type Edits = ReadonlyMap<number, Edit>;
+
+/** So many rows one relaunch takes. */
+export const MOST_CORRECTED = 5_000;
+
+/** The file's columns as the API lists them. */
+export interface Columns {
+  labels: string[];
+  fields: (string | null)[];
+}
+
+export function textOf(row: RejectedRow, label: string, edits: Edits): string {
+  return edits.get(row.rowNumber)?.cells[label] ?? row.cells[label] ?? "";
+}
+
+export function hasExtraCells(row: RejectedRow): boolean {
+  return row.errors.some(({ type }) => type === "extra-cell");
+}
+
+/** Rows whose cells are shown shortened are left as they are. */
+export function isEditable(row: RejectedRow): boolean {
+  return row.isWhole;
+}
+
+/** With these texts in cells of a row. Texts as in the file are no correction. */
+export function withCells(edits: Edits, row: RejectedRow, changes: Cells): Edits {
+  const next = new Map(edits);
+  put(next, row, changes);
+  return next;
+}
+
+function put(edits: Map<number, Edit>, row: RejectedRow, changes: Cells): void {
+  if (!isEditable(row) || (edits.size >= MOST_CORRECTED && !edits.has(row.rowNumber))) return;
+  const cells = { ...edits.get(row.rowNumber)?.cells, ...changes };
+  for (const [label, text] of Object.entries(cells)) {
+    if (text === (row.cells[label] ?? "")) delete cells[label];
+  }
+  if (Object.keys(cells).length || hasExtraCells(row)) edits.set(row.rowNumber, { row, cells });
+  else edits.delete(row.rowNumber);
+}
+
+/** All cells of a row as it would be: what the check takes. */
+export function wholeRow({ row, cells }: Edit, labels: string[]): Cells {
+  return Object.fromEntries(labels.map((label) => [label, cells[label] ?? row.cells[label] ?? ""]));
+}
+
+/** What a relaunch takes: the changed cells; of a row with extra cells all, so that those are left out. */
+export function corrections(edits: Edits, labels: string[]) {
+  return [...edits.values()].map((edit) => ({
+    rowNumber: edit.row.rowNumber,
+    cells: hasExtraCells(edit.row) ? wholeRow(edit, labels) : edit.cells,
+  }));
+}
+
+/** The errors of each column; those of the whole row under the empty label. */
+export function errorsByLabel(errors: CellError[], { labels, fields }: Columns): Map<string, CellError[]> {
+  const found = new Map<string, CellError[]>();
+  for (const error of errors) {
+    const byName = error.fieldName === null ? -1 : fields.indexOf(error.fieldName);
+    const label = labels[byName >= 0 ? byName : (error.fieldNumber ?? 0) - 1] ?? "";
+    found.set(label, [...(found.get(label) ?? []), error]);
+  }
+  return found;
+}
+
+/** Labels of the primary key, in its order. */
+export function keyLabels(primaryKey: readonly string[], { labels, fields }: Columns): string[] {
+  return primaryKey.map((name) => labels[fields.indexOf(name)]).filter((label) => label !== undefined);
+}
+
+/** The cells of a text that a spreadsheet put on the clipboard: tabs between cells, quotes around cells with breaks. */
+export function clipboardCells(text: string): string[][] {
+  const rows: string[][] = [[]];
+  const cell = /(?:"((?:[^"]|"")*)"(?=[\t\r\n]|$)|([^\t\r\n]*))(\t|\r\n|\r|\n|$)/gy;
+  for (let found = cell.exec(text); found; found = cell.exec(text)) {
+    rows.at(-1)!.push(found[1]?.replaceAll('""', '"') ?? found[2] ?? "");
+    if (found[3] === "" || cell.lastIndex === text.length) break;
+    if (found[3] !== "\t") rows.push([]);
+  }
+  if (text.endsWith("\t")) rows.at(-1)!.push("");
+  return rows;
+}
+
+/** With cells from the clipboard, from this row and column on; what lies outside is left out. */
+export function withPasted(edits: Edits, rows: RejectedRow[], labels: string[], pasted: string[][]): Edits {
+  const next = new Map(edits);
+  pasted.slice(0, rows.length).forEach((texts, index) => {
+    const changes: Cells = {};
+    texts.slice(0, labels.length).forEach((text, column) => (changes[labels[column]!] = text));
+    put(next, rows[index]!, changes);
+  });
+  return next;
+}
+
+/** Other texts for cells; null where a cell stays. */
+export type Rule = (text: string) => string | null;
+
+export function exactly(from: string, to: string): Rule {
+  return (text) => (text === from ? to : null);
+}
+
+export function inside(part: string, to: string): Rule {
+  return (text) => (part !== "" && text.includes(part) ? text.replaceAll(part, to) : null);
+}
+
+/** `31/12/24` → `2024-12-31`. Two digits are a year from 1970 to 2069. */
+export function isoDate(order: "day" | "month"): Rule {
+  return (text) => {
+    const found = /^\s*(\d{1,2})[/. -](\d{1,2})[/. -](\d{4}|\d{2})\s*$/.exec(text);
+    if (!found) return null;
+    const [day, month] = order === "day" ? [found[1]!, found[2]!] : [found[2]!, found[1]!];
+    const digits = found[3]!;
+    const year = digits.length === 4 ? digits : `${Number(digits) < 70 ? 20 : 19}${digits}`;
+    const date = new Date(Date.UTC(Number(year), Number(month) - 1, Number(day)));
+    const isReal = date.getUTCMonth() === Number(month) - 1 && date.getUTCDate() === Number(day);
+    return isReal && Number(month) > 0 ? `${year}-${month.padStart(2, "0")}-${day.padStart(2, "0")}` : null;
+  };
+}
+
+/** `1.234,5` → `1234.5`. */
+export const decimalPoint: Rule = (text) => {
+  const trimmed = text.trim();
+  return /^[-+]?(\d{1,3}(\.\d{3})+|\d+),\d+$/.test(trimmed) ? trimmed.replaceAll(".", "").replace(",", ".") : null;
+};
+
+export const withoutSpace: Rule = (text) => (text.trim() === text ? null : text.trim());
+
+/** With a rule applied to a column of rows, and how many rows it changes; no more rows than one relaunch takes. */
+export function withRule(edits: Edits, rows: RejectedRow[], label: string, rule: Rule): [Edits, number] {
+  const next = new Map(edits);
+  let changed = 0;
+  for (const row of rows) {
+    const to = rule(textOf(row, label, edits));
+    if (to === null) continue;
+    put(next, row, { [label]: to });
+    if (textOf(row, label, next) === to) changed++;
+  }
+  return [next, changed];
+}
+
+/** The texts of a column with their number of rows, most frequent first. */
+export function frequent(rows: RejectedRow[], label: string, edits: Edits): [string, number][] {
+  const counts = new Map<string, number>();
+  for (const row of rows) {
+    const text = textOf(row, label, edits);
+    counts.set(text, (counts.get(text) ?? 0) + 1);
+  }
+  return [...counts].sort(([, one], [, other]) => other - one);
+}

@@ -1,0 +1,178 @@
+"""Rejected rows are corrected in the page, as in a spreadsheet, and imported under their own numbers."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.axe import flaws
+from tests.browser.builders import start_import
+from tests.browser.chromium import Visit
+from tests.e2e.client import Client
+
+PEOPLE = {
+    "schema": {
+        "fields": [
+            {"name": "id", "type": "integer"},
+            {"name": "email", "type": "string", "format": "email"},
+            {"name": "joined", "type": "date"},
+            {"name": "land", "type": "string", "constraints": {"enum": ["BE", "NL", "FR"]}},
+            {"name": "note", "type": "string"},
+        ],
+        "primaryKey": ["id"],
+    },
+    "permissions": {"view": ["sales"], "import": ["ops"], "export": ["ops"]},
+}
+
+
+def people_csv(rows: int) -> bytes:
+    """Each row bad: its date day first, that of every second row with a wrong country besides."""
+    lines = [f"{n},p{n}@example.com,{n % 28 + 1:02}/12/24,{'Belgie' if n % 2 else 'BE'},n" for n in range(rows)]
+    return "\n".join(["id,email,joined,land,note", *lines, ""]).encode()
+
+
+def cell(page: Page, row: int, column: int) -> Locator:
+    """Of the rows that are drawn, by the number of the row in the file; column 0 is the key."""
+    header = page.get_by_role("rowheader", name=str(row), exact=True)
+    return page.get_by_role("row").filter(has=header).get_by_role("gridcell").nth(column)
+
+
+def paste(page: Page, text: str) -> None:
+    page.get_by_role("grid").evaluate(
+        """(grid, text) => {
+            const data = new DataTransfer();
+            data.setData('text/plain', text);
+            grid.dispatchEvent(new ClipboardEvent('paste', {clipboardData: data, bubbles: true, cancelable: true}));
+        }""",
+        text,
+    )
+
+
+def replace(page: Page, way: str, *, by: str | None = None) -> None:
+    page.get_by_role("button", name="Replace in all rows").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="What to replace").click()
+    dialog.get_by_role("option", name=way).click()
+    if by is not None:
+        dialog.get_by_label("By", exact=True).fill(by)
+    dialog.get_by_role("button", name=re.compile("^Replace in [0-9]")).click()
+    expect(dialog).to_have_count(0)
+
+
+def child_of(client: Client, job_id: str) -> dict[str, Any]:
+    """The import of corrected rows, once it has ended."""
+    (child,) = [job for job in client.get("/jobs", limit=100)["items"] if job["retryOf"] == job_id]
+    return client.wait(child["jobId"])
+
+
+def test_twenty_rows_are_fixed_with_few_clicks_and_keep_their_numbers(visit: Visit, admin: Client) -> None:
+    admin.put_entity("fix-twenty", **PEOPLE)
+    job_id = start_import(admin, "fix-twenty", "twenty.csv", people_csv(20))
+    admin.wait(job_id)
+    page = visit("imports?entity=fix-twenty", user="alice")
+    page.get_by_role("button", name="Correct rows").click()
+    expect(page.get_by_role("grid")).to_be_visible()
+    expect(cell(page, 2, 1)).to_have_attribute("aria-invalid", "true")
+    expect(cell(page, 2, 1)).to_have_text("01/12/24")
+    assert flaws(page) == []
+
+    # A click on a line of the summary shows the rows of that kind.
+    page.get_by_role("button", name="Rows with constraint-error in land").click()
+    expect(page).to_have_url(re.compile("type=constraint-error&field=land"))
+    expect(page.get_by_role("grid").get_by_role("rowheader")).to_have_count(10)
+    replace(page, "One value by another", by="BE")
+    expect(page.get_by_text("10 rows corrected, 10 rows with errors left")).to_be_visible()
+    page.get_by_role("button", name="Rows with type-error in joined").click()
+    replace(page, "Dates, day first")
+    expect(page.get_by_text("20 rows corrected, no errors left in them")).to_be_visible()
+
+    page.get_by_role("button", name="Import corrected rows").click()
+    dialog = page.get_by_role("dialog")
+    assert flaws(page) == []
+    dialog.get_by_role("button", name="Import 20 rows").click()
+    expect(page.get_by_text("The corrected rows are being imported")).to_be_visible()
+    assert child_of(admin, job_id)["counts"]["imported"] == 20
+    records = admin.get("/entities/fix-twenty/records", limit=100)["items"]
+    assert {(each["land"], each["joined"][:7]) for each in records} == {("BE", "2024-12")}
+
+
+def test_cells_are_edited_by_keyboard_checked_as_one_types_and_pasted_from_a_spreadsheet(
+    visit: Visit, admin: Client
+) -> None:
+    admin.put_entity("fix-keys", **PEOPLE)
+    job_id = start_import(admin, "fix-keys", "keys.csv", people_csv(6))
+    admin.wait(job_id)
+    page = visit(f"imports/{job_id}/rows", user="alice")
+    grid = page.get_by_role("grid")
+    expect(cell(page, 2, 1)).to_have_text("01/12/24")
+    grid.focus()
+    page.keyboard.press("Control+Home")
+    page.keyboard.press("ArrowRight")  # from the key to the date
+    page.keyboard.type("2024-13-01")
+    row = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name="2", exact=True))
+    expect(page.get_by_text("1 row corrected, 1 row with errors left")).to_be_visible()  # while it is being typed
+    expect(cell(page, 2, 1)).to_have_attribute("aria-invalid", "true")
+    page.keyboard.press("Escape")
+    expect(cell(page, 2, 1)).to_have_text("01/12/24")
+    page.keyboard.type("2024-12-01")
+    page.keyboard.press("Enter")
+    expect(row).to_contain_text("Fits now")
+    expect(grid).to_be_focused()
+    expect(cell(page, 3, 1)).to_have_class(re.compile("sheet-active"))
+    paste(page, "2024-12-02\tBE\r\n2024-12-03\tNL\r\n2024-12-04\tFR\r\n")
+    expect(page.get_by_text("4 rows corrected, no errors left in them")).to_be_visible()
+    page.keyboard.press("Control+z")
+    expect(page.get_by_text("1 row corrected, no errors left in them")).to_be_visible()
+    paste(page, "2024-12-02\tBE")
+    page.reload()  # what was corrected is kept
+    expect(page.get_by_text("2 rows corrected, no errors left in them")).to_be_visible()
+
+    page.get_by_role("button", name="Import corrected rows").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("The other 4 rows that were not imported")).to_be_visible()
+    dialog.get_by_role("button", name="Import 2 rows").click()
+    expect(page.get_by_text("The corrected rows are being imported")).to_be_visible()
+    assert child_of(admin, job_id)["counts"]["imported"] == 2
+    records = admin.get("/entities/fix-keys/records")["items"]
+    assert {(each["id"], each["joined"], each["land"]) for each in records} == {
+        (0, "2024-12-01", "BE"),
+        (1, "2024-12-02", "BE"),
+    }
+
+
+def test_ten_thousand_rows_stay_smooth(visit: Visit, admin: Client) -> None:
+    admin.put_entity("fix-many", **PEOPLE)
+    job_id = start_import(admin, "fix-many", "many.csv", people_csv(10_000))
+    admin.wait(job_id)
+    page = visit(f"imports/{job_id}/rows", user="alice")
+    grid = page.get_by_role("grid")
+    expect(cell(page, 2, 1)).to_be_visible()
+    grid.focus()
+    for _ in range(12):
+        page.keyboard.press("Control+ArrowDown")
+        page.wait_for_timeout(50)
+    page.get_by_role("button", name="Replace in all rows").click()  # reads all that one relaunch takes
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("At most 5,000 rows are corrected at once")).to_be_visible(timeout=60_000)
+    dialog.get_by_role("button", name="Cancel").click()
+    grid.focus()
+    page.keyboard.press("Control+ArrowDown")
+    expect(page.get_by_role("rowheader", name="5001", exact=True)).to_be_visible()
+    assert page.get_by_role("grid").get_by_role("row").count() < 80
+    # Every key is drawn before the next one: the frames in which thirty keys are handled.
+    frames = page.evaluate(
+        """async () => {
+            const grid = document.querySelector('[role=grid]');
+            const longest = [];
+            for (let key = 0; key < 30; key++) {
+                const before = performance.now();
+                grid.dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowUp', bubbles: true}));
+                await new Promise(requestAnimationFrame);
+                longest.push(performance.now() - before);
+            }
+            return longest.sort((a, b) => a - b);
+        }"""
+    )
+    assert frames[15] < 250, frames  # half of them, on a machine that does other things as well
