@@ -13,6 +13,7 @@ from waybill.aws.files import FileInfo, Files
 from waybill.entities.expected import ExpectedTable
 from waybill.entities.model import Entity, Target
 from waybill.entities.row_compiler import attribute_name, key_text
+from waybill.entities.row_results import RowError
 from waybill.entities.schema import parse_schema
 from waybill.exports.compression import Compression
 from waybill.exports.definition import Definition, ExportType
@@ -158,6 +159,15 @@ def import_file(
     of: Entity, data: bytes, name: str, *, dialect: Mapping[str, Any] | None = None, unescape_formulas: bool = False
 ) -> list[dict[str, Any]]:
     """The records that an import of a file writes, in its order. Asserts that no row is rejected."""
+    items, errors = read_file(of, data, name, dialect=dialect, unescape_formulas=unescape_formulas)
+    assert not errors, next(iter(errors.values()))
+    return items
+
+
+def read_file(
+    of: Entity, data: bytes, name: str, *, dialect: Mapping[str, Any] | None = None, unescape_formulas: bool = False
+) -> tuple[list[dict[str, Any]], dict[int, list[RowError]]]:
+    """The records that an import of a file writes, in its order, and the errors by row number."""
     files = MemoryFiles()
     files.objects["drop", name] = data
     schema = parse_schema(of.schema)
@@ -194,9 +204,10 @@ def import_file(
     plan = found.plan(source, 1)
     reader = RowReader(schema, match_labels(schema, of, job, plan.labels), plan, of, job, "records")
     items: list[dict[str, Any]] = []
+    errors: dict[int, list[RowError]] = {}
     for chunk in plan.chunks:
         for segment, row, count in chunk_segments(files, plan, chunk):
             block = reader.read(segment, row, count, START, BatchSink.wrapping)
-            assert not block.errors, next(iter(block.errors.values()))
+            errors |= block.errors
             items += [json.loads(text)["PutRequest"]["Item"] for text in block.texts]
-    return items
+    return items, errors

@@ -1573,6 +1573,38 @@ PARQUET = (
         "        self._writer.close()\n",
         ("tests/unit/test_parquet_export.py::test_each_type_has_its_column_and_its_value",),
     ),
+    Mutant(
+        "parquet-without-a-memory-limit",
+        "A small file of Parquet with a huge value does not take the memory of a step.",
+        "shared/waybill/tabular/parquet.py",
+        "    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))\n",
+        "",
+        ("tests/unit/test_parquet_import.py::test_a_small_file_with_a_huge_value_is_refused",),
+    ),
+    Mutant(
+        "parquet-bytes-as-text",
+        "Bytes of a column of Parquet are not imported as a text.",
+        "shared/waybill/imports/cells.py",
+        '            return _without_value(NoValue(f"({value:,}{_BYTES}"), field)\n',
+        '            return f"({value:,}{_BYTES}"\n',
+        ("tests/unit/test_parquet_import.py::test_each_value_is_what_its_type_says",),
+    ),
+    Mutant(
+        "parquet-nanoseconds-lost",
+        "Timestamps of the old kind keep their nanoseconds.",
+        "shared/waybill/tabular/parquet.py",
+        "    return exact if text and exact and text[:19] == exact[:19] else text\n",
+        "    return text\n",
+        ("tests/unit/test_parquet_import.py::test_timestamps_of_the_old_kind_keep_their_nanoseconds_and_their_years",),
+    ),
+    Mutant(
+        "parquet-zone-lost-in-a-pattern",
+        "A time with a zone is not written in a pattern without one.",
+        "shared/waybill/entities/fieldtypes/temporal.py",
+        "            return cell if self.parse(cell).identity == self._read_iso(text).identity else text\n",
+        "            return cell\n",
+        ("tests/unit/test_parquet_import.py::test_times_are_written_in_patterns_only_where_these_say_all_of_them",),
+    ),
 )
 
 #: Files that sources fetch.

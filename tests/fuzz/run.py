@@ -18,7 +18,7 @@ from infra.native import ROOT, own_compiler
 from tests.fuzz import corpus
 
 FOLDER = ROOT / "build" / "fuzz"
-TARGETS = ("file", "sheet", "schema", "gunzip", "unzip", "dialect", "token")
+TARGETS = ("file", "sheet", "parquet", "schema", "gunzip", "unzip", "dialect", "token")
 SLOWEST_SECONDS, MOST_MEGABYTES = 20, 1024  # of one input
 FLAGS = ["-g", "-O1", "-std=c11", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", '-DSOURCE=""']
 ROUNDS = 20_000

@@ -2,7 +2,7 @@
 
 A reader may refuse its input with its own error, a documented one. Anything else that it raises is a bug, and so is an
 answer that contradicts another reading of the same bytes. The targets need nothing but the layer, so that atheris can
-instrument them in an environment of its own.
+instrument them in an environment of its own. Of Parquet only our part is theirs to instrument.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from waybill.imports.source_object import ObjectVersion
 from waybill.jobs.model import Job, Process, Status
 from waybill.tabular.compressed import Gunzip, Unzip, chosen_file, open_zip
 from waybill.tabular.dialect import Dialect
+from waybill.tabular.parquet import Columns, decoded
 from waybill.tabular.records import segments
 from waybill.tabular.xlsx import XlsxWorkbook
 
@@ -125,6 +126,9 @@ class _Source(Conversion):
 
     def _read_workbook(self, file: Any, kind: str) -> ConvertedFile:
         raise JobFailed("format-error", kind)
+
+    def _read_parquet(self, stream: Any) -> ConvertedFile:
+        raise JobFailed("format-error", "parquet")
 
 
 def file(data: bytes) -> None:
@@ -264,10 +268,26 @@ def token(data: bytes) -> None:
         decode_cursor(text)
 
 
+def parquet(data: bytes) -> None:
+    """What the child process does with Parquet: an error, or columns of as many cells as there are rows."""
+    kinds = {"text", "number", "boolean", "moment", "nested", "bytes"}
+    try:
+        head, *batches = decoded(io.BytesIO(data))
+    except Exception:  # the child exits, and the file is refused
+        return
+    assert isinstance(head, Columns)
+    assert len(head.names) == len(head.kinds)
+    assert {*head.kinds} <= kinds
+    for batch in batches:
+        assert len(batch) == len(head.names)
+        assert len({len(cells) for cells in batch}) == 1, "columns of different lengths"
+        json.dumps(batch)
+
+
 def _whole(stream: Any) -> bytes:
     return b"".join(iter(lambda: stream.read(1000), b""))
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    target.__name__: target for target in (file, gunzip, unzip, sheet, schema, dialect, token)
+    target.__name__: target for target in (file, gunzip, unzip, sheet, parquet, schema, dialect, token)
 }

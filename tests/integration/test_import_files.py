@@ -8,7 +8,9 @@ import io
 import json
 from typing import Any
 
+import pyarrow as pa
 import pytest
+from pyarrow.parquet import write_table
 
 from tests import builders, workbooks
 from tests.importing import records, rejected_types, rejects, run, start
@@ -50,6 +52,13 @@ def xlsx() -> bytes:
     )
 
 
+def parquet() -> bytes:
+    output = io.BytesIO()
+    columns = zip(*(row or [None] * len(HEADER) for row in ROWS), strict=True)
+    write_table(pa.table({name: [*cells] for name, cells in zip(HEADER, columns, strict=True)}), output)
+    return output.getvalue()
+
+
 FILES: dict[str, tuple[str, bytes, dict[str, Any]]] = {
     "csv": ("c.csv", table().encode(), {"encoding": "utf-8", "delimiter": ","}),
     "bom": ("c.csv", table().encode("utf-8-sig"), {"encoding": "utf-8", "bom": True}),
@@ -71,6 +80,8 @@ FILES: dict[str, tuple[str, bytes, dict[str, Any]]] = {
         workbooks.zipped({"out/c.csv": table(), "out/.DS_Store": "x"}),
         {"compression": "zip", "entry": "out/c.csv"},
     ),
+    "parquet": ("c.parquet", parquet(), {"format": "parquet", "headerRow": 1, "encoding": None}),
+    "parquet in zip": ("c.zip", workbooks.zipped({"c": parquet()}), {"format": "parquet", "compression": "zip"}),
     "xlsx in gzip": ("c.xlsx.gz", gzip.compress(xlsx()), {"format": "xlsx", "compression": "gzip", "sheet": "Sheet1"}),
     "xlsx in zip": ("c.zip", workbooks.zipped({"c.xlsx": xlsx()}), {"format": "xlsx", "compression": "zip"}),
     "ods in zip": ("c.zip", workbooks.zipped({"c.ods": workbooks.ods(sheet())}), {"format": "ods"}),

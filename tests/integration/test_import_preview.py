@@ -172,6 +172,14 @@ def test_a_cell_without_a_value_is_shown_as_its_author_sees_it(services: Service
     assert rejected_rows(services, job)[0]["cells"]["contact_id"] == "\u241a=A1&1"
 
 
+def test_parquet_is_previewed(services: Services) -> None:
+    name, data, _ = FILES["parquet"]
+    seen, _ = compare(services, name, data)
+    assert (seen.detected or {})["format"] == "parquet"
+    assert seen.labels == HEADER
+    assert [row.number for row in seen.rows] == [2, 3, 4, 5, 6]
+
+
 def test_columns_are_mapped_and_what_is_wrong_with_the_header_is_listed(services: Services) -> None:
     data = b"Id,email,spend,joined,vip\n1,a@example.com,x,,\n"
     seen, job = compare(services, "c.csv", data)

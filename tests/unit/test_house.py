@@ -38,7 +38,7 @@ ROWS = {f"waybill.{name}": row for row, names in enumerate(LAYERS) for name in n
 
 # These must be pure; others are when their docstring says so. What they may load besides the standard library:
 PURE = ("jobs.model", "jobs.items", "jobs.permissions", "entities.fieldtypes", "entities.fields", "entities.schema")
-PURE_THIRD_PARTY = {"pydantic_core", "webencodings", "xlrd", "xxhash"}
+PURE_THIRD_PARTY = {"pyarrow", "pydantic_core", "webencodings", "xlrd", "xxhash"}
 # fmt: off
 DOES_IO = {
     "asyncio", "ftplib", "http", "multiprocessing", "os", "pathlib", "queue", "random", "secrets", "select", "shutil",
@@ -46,8 +46,12 @@ DOES_IO = {
     "waybill.aws", "waybill.bootstrap", "waybill.clock", "waybill.ids", "waybill.settings", "waybill.telemetry",
 }
 # fmt: on
-#: Old workbooks are converted by a process of their own, whose memory ends with it.
-MAY_DO_IO = {"waybill.tabular.xls": {"os", "signal", "subprocess", "tempfile"}, "waybill.native": {"pathlib"}}
+#: Old workbooks and Parquet are read by a process of their own, whose memory ends with it.
+MAY_DO_IO = {
+    "waybill.tabular.xls": {"os", "signal", "subprocess", "tempfile"},
+    "waybill.tabular.parquet": {"os", "signal", "subprocess"},
+    "waybill.native": {"pathlib"},
+}
 
 CLOCK_AND_IDS = re.compile(
     r"time\.(time|monotonic|perf_counter|process_time)(_ns)?|time\.sleep|asyncio\.sleep"

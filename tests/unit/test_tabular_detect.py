@@ -101,7 +101,8 @@ def test_the_delimiter_is_what_divides_records_alike(text: str, delimiter: str) 
         (b"7z\xbc\xaf\x27\x1c", "compression-error"),
         (b"Rar!\x1a\x07", "compression-error"),
         (b"%PDF-1.7", "format-error"),
-        (b"PAR1", "format-error"),
+        (b"PAR1", "parquet"),
+        (b"PARE", "format-error"),
         (b"\x89PNG", "format-error"),
     ],
 )

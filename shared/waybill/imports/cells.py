@@ -1,4 +1,4 @@
-"""Typed values, from workbooks and JSON Lines, as the cell text that a field's type reads.
+"""Typed values, from workbooks, JSON Lines and Parquet, as the cell text that a field's type reads.
 
 What a field cannot hold becomes the text that a person would see, which the field then refuses as `type-error`.
 """
@@ -11,13 +11,17 @@ from typing import Any
 
 from waybill.entities.fields import Field
 from waybill.entities.fieldtypes import TYPES, FieldType
-from waybill.tabular.jsonlines import NumberText, json_text
+from waybill.tabular.jsonlines import NumberText, json_text, parse_line
+from waybill.tabular.parquet import MOMENT, NESTED, NUMBER
 from waybill.tabular.sheets import Digits, NoValue
 
 # Carries a JSON null for a field without missing values, unless the dialect has a null sequence.
 NULL_SYMBOL = "\u2400"
 # Stands before the text of a workbook's cell that has no value, where the field would take the text for one.
 NO_VALUE_MARK = "\u241a"
+
+# Ends what stands for bytes that are no text.
+_BYTES = " bytes)"
 
 Writer = Callable[[Any], str]
 
@@ -59,6 +63,10 @@ def no_value_message(cell: str) -> str | None:
             "The formula has no saved value. Open the workbook in a spreadsheet program, which calculates it, save it "
             "and send it again."
         )
+    if cell.endswith(_BYTES):
+        return (
+            "The cell holds bytes, or a time that no text can show. Write texts as UTF-8, with the logical type STRING."
+        )
     return "The cell is marked as a number or a logical value and holds none."
 
 
@@ -84,6 +92,22 @@ def json_writer(field: Field | None, null_sequence: str) -> Writer:
         if isinstance(value, bool):
             return kind.cell_of_boolean(value, str(value).lower())
         return kind.cell_of_list(value, json_text) if isinstance(value, list) else json_text(value)
+
+    return write
+
+
+def parquet_writer(column: str, field: Field | None, null_sequence: str) -> Writer:
+    """Cells of a column of Parquet (`waybill.tabular.parquet`) as text for a field; null as in JSON Lines."""
+    as_json, kind = json_writer(field, null_sequence), TYPES["any"]() if field is None else field.kind
+    read: dict[str, Callable[[str], Any]] = {NUMBER: NumberText, NESTED: parse_line}
+    to_json = read.get(column)
+
+    def write(value: Any) -> str:
+        if isinstance(value, int) and not isinstance(value, bool):
+            return _without_value(NoValue(f"({value:,}{_BYTES}"), field)
+        if value is not None and column == MOMENT:
+            return kind.cell_of_iso(value)
+        return as_json(value if to_json is None or value is None else to_json(value))
 
     return write
 

@@ -1,7 +1,8 @@
 """Turns a source file of any kind into a table that can be divided into chunks.
 
 Text in an encoding whose bytes can be cut is scanned where it is. Anything else (UTF-16, gzip, zip, workbooks, JSON
-Lines) is converted to a UTF-8 CSV at `jobs/{jobId}/source.csv` while it is scanned; row numbers are the original's.
+Lines, Parquet) is converted to a UTF-8 CSV at `jobs/{jobId}/source.csv` while it is scanned; row numbers are the
+original's.
 """
 
 from __future__ import annotations
@@ -20,8 +21,16 @@ from typing import TYPE_CHECKING, Any
 from waybill.entities.header import REJECTS_LABELS, HeaderMatch, HeaderMismatch
 from waybill.entities.schema import Schema
 from waybill.errors import JobFailed
-from waybill.imports.cells import NULL_SYMBOL, json_writer, sheet_writer
-from waybill.imports.csv_lines import NOT_A_ROW, SheetsAsCsv, SheetTable, TextStream, json_lines_as_csv, labels_of
+from waybill.imports.cells import NULL_SYMBOL, json_writer, parquet_writer, sheet_writer
+from waybill.imports.csv_lines import (
+    NOT_A_ROW,
+    SheetsAsCsv,
+    SheetTable,
+    TextStream,
+    json_lines_as_csv,
+    labels_of,
+    parquet_as_csv,
+)
 from waybill.imports.deadline import Remaining, Timed, whole_invocation
 from waybill.imports.plan_document import ImportPlan
 from waybill.imports.sheet_choice import SHEET_CHOSEN, Head, choose_sheets
@@ -60,6 +69,7 @@ _BUFFER_BYTES = 1024 * 1024
 _MAX_SHEET_NAME = 255  # in `detected`; Excel allows 31
 # A function has 512 MB of /tmp.
 MAX_PACKED_WORKBOOK_BYTES = 384 * 1024**2
+MAX_PARQUET_BYTES = 384 * 1024**2
 
 
 @dataclass(frozen=True)
@@ -178,11 +188,13 @@ class Conversion:
             return self._read_text(stream, self._open)
         if kind == "gzip":
             return self._read_packed(lambda: Gunzip(self._open()), Gunzip(stream), {"compression": "gzip"})
+        if kind == "parquet":
+            return self._read_parquet(stream)
         with self._open_file() as file:
             return self._read_zip(file, head) if kind == "zip" else self._read_xls(file)
 
     def _read_packed(self, opened: Callable[[], Readable], stream: Readable, detected: dict[str, Any]) -> ConvertedFile:
-        """Read what is packed into another file: a text, or a workbook.
+        """Read what is packed into another file: a text, a workbook, or Parquet.
 
         Args:
             opened: opens it once more.
@@ -196,6 +208,8 @@ class Conversion:
             return self._read_text(stream, opened)
         if kind == "gzip":
             raise self._holds_archive()
+        if kind == "parquet":
+            return self._read_parquet(stream)
         with tempfile.TemporaryFile() as file:
             size = 0
             while data := stream.read(_BUFFER_BYTES):
@@ -256,6 +270,37 @@ class Conversion:
 
         dialect = declared_dialect(self._request.dialect)
         return self._read_sheets(XlsWorkbook(file, self._workbook_seconds or CPU_SECONDS), dialect, "xls")
+
+    def _read_parquet(self, stream: Readable) -> ConvertedFile:
+        """Read Parquet. Its header is row 1, as that of a text with the same table is."""
+        from waybill.tabular.parquet import CPU_SECONDS, ParquetTable, bad_parquet
+
+        self._detect(format="parquet")
+        size = 0
+        with tempfile.NamedTemporaryFile(suffix=".parquet") as file:
+            while data := stream.read(_BUFFER_BYTES):
+                size += len(data)
+                if size > MAX_PARQUET_BYTES:
+                    limit = f"{MAX_PARQUET_BYTES // 1024**2} MiB"
+                    raise bad_parquet(f"it has more than {limit}; write it in several files")
+                file.write(data)
+            file.flush()
+            table = ParquetTable(file.name, self._workbook_seconds or CPU_SECONDS)
+            try:
+                names, kinds, rows = table.columns
+                if not rows:
+                    raise JobFailed("empty-file", "The file holds no rows.")
+                fields = {column.position: column.field for column in self._request.match(names).columns}
+                null = declared_dialect(self._request.dialect).null_sequence
+                if null is None and any(not field.missing_values for field in fields.values()):
+                    null = NULL_SYMBOL
+                writers = [parquet_writer(kind, fields.get(number), null or "") for number, kind in enumerate(kinds)]
+                dialect = Dialect(null_sequence=null)
+                texts = parquet_as_csv(names, table.batches(), writers, size)
+                scan = self._convert(TextStream(texts), dialect, "utf-8", field_names=self._fields)
+            finally:
+                table.close()
+        return self._typed(scan, dialect, "parquet", {"format": "parquet", "headerRow": scan.header_row})
 
     def _read_text(self, stream: Readable, again: Callable[[], Readable]) -> ConvertedFile:
         """Read a text from its first byte; `again` opens the text once more."""

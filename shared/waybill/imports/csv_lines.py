@@ -21,6 +21,9 @@ NOT_A_ROW = "\x02\x03\x02\x03"
 # Each blank row is rejected, and one cell in the last row of a sheet makes a million of them.
 MAX_BLANK_ROWS = 50_000
 MAX_BLANK_SHARE = 10
+# Parquet stores a repeated value once, and a small file can promise rows without end.
+MAX_PARQUET_CHARS = 512 * 1024**2
+MAX_PARQUET_RATIO = 1_000
 
 
 class SheetTable(NamedTuple):
@@ -211,6 +214,30 @@ def json_lines_as_csv(
         except (BadLine, UnicodeEncodeError):
             quoted = text.replace('"', '""')
             yield f'"{quoted}"!{_BLANK}'
+
+
+def parquet_as_csv(
+    names: list[str], batches: Iterator[list[list[Any]]], writers: list[Callable[[Any], str]], size: int
+) -> Iterator[str]:
+    """Batches of columns of Parquet as lines of CSV, behind a header.
+
+    Args:
+        size: of the file, in bytes.
+
+    Raises (while iterating):
+        JobFailed: `format-error`, it is much larger when it is read than any table, or what the batches raise.
+    """
+    line = _line_writer()
+    yield line(names)
+    chars = 0
+    for batch in batches:
+        columns = [[*map(write, cells)] for write, cells in zip(writers, batch, strict=True)]
+        lines = "".join(line(cells) if any(cells) else _BLANK for cells in zip(*columns, strict=True))
+        chars += len(lines)
+        if chars > MAX_PARQUET_CHARS and chars > MAX_PARQUET_RATIO * size:
+            reason = f"its rows are over {MAX_PARQUET_RATIO:,} times as large as the file, more than those of any table"
+            raise JobFailed("format-error", f"The Parquet file cannot be read: {reason}.")
+        yield lines
 
 
 def _line_writer() -> Callable[[Sequence[str]], str]:

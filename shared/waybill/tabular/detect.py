@@ -17,7 +17,7 @@ _COMPRESSED = {
 }
 _FOREIGN = {
     b"%PDF-": "a PDF document",
-    b"PAR1": "a Parquet file",
+    b"PARE": "an encrypted Parquet file",
     b"Obj\x01": "an Avro file",
     b"ORC": "an ORC file",
     b"SQLite format 3\0": "an SQLite database",
@@ -39,7 +39,7 @@ _SYLK = re.compile(r"ID;P(?:WXL|CALCOOO32|SCALC3)\b")
 
 
 def container(head: bytes) -> str:
-    """`gzip`, `zip` (a workbook may be one), `ole` (an old or protected workbook) or `text`.
+    """`gzip`, `zip` (a workbook may be one), `ole` (an old or protected workbook), `parquet` or `text`.
 
     Raises:
         JobFailed: the file is of a known kind that is not supported.
@@ -50,7 +50,8 @@ def container(head: bytes) -> str:
     for magic, name in _FOREIGN.items():
         if head.startswith(magic):
             raise JobFailed(
-                "format-error", f"The file is {name}, which is not supported. Send CSV, JSON Lines or a workbook."
+                "format-error",
+                f"The file is {name}, which is not supported. Send CSV, JSON Lines, Parquet or a workbook.",
             )
     if head.startswith(b"\x1f\x8b"):
         return "gzip"
@@ -58,6 +59,8 @@ def container(head: bytes) -> str:
         return "zip"
     if head.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
         return "ole"
+    if head.startswith(b"PAR1"):
+        return "parquet"
     return "text"
 
 

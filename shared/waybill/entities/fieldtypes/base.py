@@ -163,6 +163,10 @@ class FieldType:
         """A workbook's date, time or elapsed time as cell text."""
         return typed_cells.moment_text(value)
 
+    def cell_of_iso(self, text: str) -> str:
+        """A date, a time or both, of a typed column and in ISO 8601, as cell text."""
+        return text
+
     def cell_of_list(self, values: list[Any], to_json: Callable[[Any], str]) -> str:
         """An array of JSON Lines as cell text; `to_json` writes its values as they are in the file."""
         return to_json(values)

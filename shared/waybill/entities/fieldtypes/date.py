@@ -50,6 +50,9 @@ class DateType(TemporalType):
         text = super().cell_of_moment(value)
         return self.to_cell({"S": text}) if isinstance(value, datetime) and value.time() == time() else text
 
+    def _own_iso(self, text: str) -> str:
+        return text.removesuffix("T00:00:00")
+
     def exported(self, form: TypedColumns, guarded: bool) -> ExportLane:
         texts = None if self.is_iso else self._cached_texts()
         return lambda values: form.dates(values, texts)

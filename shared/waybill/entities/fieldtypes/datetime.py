@@ -64,6 +64,9 @@ class DatetimeType(TemporalType):
             return self.to_cell({"S": datetime_text(value)})
         return super().cell_of_moment(value)
 
+    def _own_iso(self, text: str) -> str:
+        return f"{text}T00:00:00" if len(text) == len("2024-01-31") else text
+
     def filter_reader(self, op: str) -> Callable[[Attribute], Any]:
         # Stored is ISO 8601: quicker to read than to write as, and read again from, a pattern.
         key, stored = self.filter_key(op), self if self.is_iso else DatetimeType()

@@ -75,6 +75,21 @@ class TemporalType(FieldType):
         text = str(attribute["S"])
         return text if self.is_iso else _strftime(self._to_datetime(text), self.format)
 
+    def cell_of_iso(self, text: str) -> str:
+        """In the field's pattern, if that says all of it; else as it is, which the field refuses."""
+        text = self._own_iso(text)
+        if self.is_iso:
+            return text
+        try:
+            cell = self.to_cell({"S": text})
+            return cell if self.parse(cell).identity == self._read_iso(text).identity else text
+        except ValueError:
+            return text
+
+    def _own_iso(self, text: str) -> str:
+        """A value of a related type as one of this type, where it is the same."""
+        return text
+
     def exported(self, form: TypedColumns, guarded: bool) -> ExportLane:
         if self.is_iso:
             return super().exported(form, guarded)
