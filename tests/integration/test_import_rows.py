@@ -122,6 +122,27 @@ def test_a_file_that_cannot_be_imported_fails_with_its_code(
     assert records(services) == {}
 
 
+FOOTERS = {
+    "fewer cells": (b"Total,,12\n", {4: "missing-cell"}),
+    "a note": (b"* preliminary figures\n", {4: "missing-cell"}),
+    "after blank rows": (b"\n\nReport of 31.1.2026\n", {4: "blank-row", 5: "blank-row", 6: "missing-cell"}),
+    "values that a field does not take": (b"Total,,12,2 rows,\n", {4: "type-error"}),
+    "cells that each field takes": (b"Total,,12,,\n", {}),
+}
+
+
+@pytest.mark.parametrize("footer", FOOTERS)
+def test_a_row_below_the_table_is_judged_like_any_other(services: Services, s3: Any, footer: str) -> None:
+    """As docs/files.md says: only one that fills the fields as a record does is a record."""
+    below, expected = FOOTERS[footer]
+    job = run(services, start(services, s3, builders.contacts_csv(count=2) + below))
+    assert ("Total" in records(services)) == (not expected)
+    assert (job.counts.rejected, job.counts.imported) == (len(expected), 2 if expected else 3)
+    if expected:
+        assert rejected_types(services, job) == expected
+        assert job.outcome is Outcome.PARTIAL_SUCCESS
+
+
 def test_a_nul_byte_is_an_error_of_its_row(services: Services, s3: Any) -> None:
     job = run(services, start(services, s3, builders.contacts_csv([{"contact_id": "nul\0"}], count=1)))
     assert (job.counts.imported, job.counts.rejected) == (1, 1)

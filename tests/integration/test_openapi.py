@@ -53,6 +53,17 @@ def test_it_is_openapi() -> None:
     assert [error.message for error in OpenAPIV31SpecValidator(description()).iter_errors()] == []
 
 
+def test_every_reference_leads_to_something() -> None:
+    """The validator does not look at headers, and one that is missing stops the build of the console."""
+    places = set(re.findall(r'"\$ref": "#/([^"]+)"', json.dumps(description())))
+    assert len(places) > 100
+    for place in places:
+        found: Any = description()
+        for part in place.split("/"):
+            assert part in found, f"there is no #/{place}"
+            found = found[part]
+
+
 def test_every_route_is_described_and_nothing_else() -> None:
     served = load_function("api").operations()
     routes = {(route.method, route.path.replace("<", "{").replace(">", "}")) for route in served}

@@ -45,6 +45,7 @@ def test_the_limits_are_those_of_the_contract(api: Api) -> None:
     limits = api("GET", "/me").json["limits"]
     assert limits == {"unfinishedJobs": {"limit": 100, "left": 100}, "previewsPerMinute": {"limit": 20, "left": 20}}
     assert repository.MAX_EXPORTS == sizes.MAX_EXPORTS == 500
+    assert (sizes.MAX_SOURCES, sizes.MAX_EXPORT_BYTES) == (100, 32 * 1024)
     told = {
         operation["responses"]["429"]["description"]
         for _, _, operation in operations()
@@ -54,6 +55,7 @@ def test_the_limits_are_those_of_the_contract(api: Api) -> None:
         "The caller has 100 jobs that have not ended.",
         "The caller has made 20 previews and connection tests in this minute.",
         "The entity has 500 exports.",
+        "The entity has 100 sources.",
     }
 
 
