@@ -1112,6 +1112,36 @@ EXPORTS = (
         ),
     ),
     Mutant(
+        "past-period-moves-the-window",
+        "A run for a past period leaves its export's series of windows as it is.",
+        "shared/waybill/exports/repository.py",
+        "    if job.is_backfill and job.error_code != NO_PERMISSION:\n        return export\n",
+        "",
+        (
+            "tests/integration/test_export_windows.py"
+            "::test_failed_runs_for_past_periods_neither_pause_an_export_nor_lose_their_place",
+        ),
+    ),
+    Mutant(
+        "past-period-is-still-written",
+        "A past period does not end behind what is still written.",
+        "shared/waybill/jobs/repository.py",
+        "                return end <= running.write_time\n",
+        "                return True\n",
+        ("tests/integration/test_export_windows.py::test_a_past_period_does_not_end_behind_what_is_still_written",),
+    ),
+    Mutant(
+        "imports-write-into-a-past-period",
+        "What begins after a run for a past period writes behind it, however late its clock is.",
+        "shared/waybill/jobs/repository.py",
+        "                self._table.transact([action], rounds=CONFLICT_ROUNDS)\n            except",
+        "                return True\n            except",
+        (
+            "tests/integration/test_export_windows.py"
+            "::test_an_import_that_begins_after_a_run_for_a_past_period_writes_behind_it_however_late_its_clock",
+        ),
+    ),
+    Mutant(
         "relaunches-of-an-earlier-definition-overlap",
         "Increments do not overlap, also those of a definition that was edited since.",
         "shared/waybill/exports/run.py",

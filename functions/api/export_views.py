@@ -38,6 +38,7 @@ def export_view(request: Request, export: Export) -> wire.Export:
         "windowEnd": rfc3339(export.window_end),
         "lastRun": last_run,
         "message": message,
+        "pausedAt": rfc3339(export.paused_at),
     }
     return cast(wire.Export, {**shown, **standing})
 

@@ -264,6 +264,36 @@ def test_a_periodic_export_is_scheduled_run_and_unscheduled(api: Api) -> None:
     assert [item["lastRun"]["jobId"] for item in finished_ones] == [job.job_id]
 
 
+def test_an_incremental_export_runs_for_a_past_period(api: Api) -> None:
+    api.put_contacts()
+    path = f"/exports/{api('POST', '/exports', body=EXPORT | PERIODIC | {'type': 'INCREMENTAL'}).json['exportId']}"
+    export = api("POST", f"{path}/activate").json
+    assert (export["status"], export["pausedAt"]) == ("SCHEDULED", None)
+    past, later = "2026-01-01T00:00:00.000Z", "2026-01-08T01:00:00+01:00"
+    for body, where in [
+        ({"windowFrom": past}, "windowTo"),
+        ({"windowFrom": later, "windowTo": past}, "windowTo"),
+        ({"windowFrom": past, "windowTo": past}, "windowTo"),
+        ({"windowTo": "2126-01-01T00:00:00Z"}, "windowTo"),
+        ({"windowTo": "2026-01-08"}, "windowTo"),
+        ({"windowTo": 1}, "windowTo"),
+        ({"windowFrom": "soon", "windowTo": later}, "windowFrom"),
+        ({"windowTo": later, "window": 1}, "window"),
+    ]:
+        refused = api("POST", f"{path}/run", body=body)
+        assert (refused.status, [error["pointer"] for error in refused.json["errors"]]) == (422, [f"#/{where}"])
+    run = api("POST", f"{path}/run", body={"windowFrom": past, "windowTo": later})
+    assert run.status == 202
+    assert (run.json["windowFrom"], run.json["windowTo"]) == (past, "2026-01-08T00:00:00.000Z")
+    assert run.json["fileName"].endswith("20260108.csv")
+    assert api("POST", f"{path}/run", body={"windowTo": later}).status == 409
+
+    full = api("POST", "/exports", body=EXPORT | PERIODIC | {"type": "PERIODIC_FULL"}).json["exportId"]
+    assert api("POST", f"/exports/{full}/activate").status == 200
+    assert api("POST", f"/exports/{full}/run", body={"windowTo": later}).status == 422
+    assert api("POST", f"/exports/{full}/run").status == 202
+
+
 def test_edits_of_what_is_exported_begin_anew_and_others_do_not(api: Api) -> None:
     api.put_contacts()
     body = EXPORT | PERIODIC | {"type": "INCREMENTAL"}

@@ -149,6 +149,22 @@ class Windows(RuleBasedStateMachine):
     def export_runs(self, data: st.DataObject, skew: int) -> None:
         self.run(data, run_now(self.services, self.export, "a", "a"), skew)
 
+    @rule(data=st.data(), begin=st.none() | st.integers(1, 5000), end=st.integers(0, 2000), skew=skews)
+    def export_runs_for_a_past_period(self, data: st.DataObject, begin: int | None, end: int, skew: int) -> None:
+        """Its file has what was written in the period and stands; what the series delivers is not told by it."""
+        received, window_end = dict(self.received), self.services.exports.get(self.export.export_id).window_end
+        window_to = self.clock.now() - timedelta(milliseconds=end)
+        window_from = None if begin is None else window_to - timedelta(milliseconds=begin)
+        job = run_now(self.services, self.export, "a", "a", period=(window_from, window_to))
+        try:
+            self.run(data, job, skew)
+        except extraction.JobFailed as error:
+            assert (error.job_code == "window-not-over" and self.importing is not None) or skew < 0
+            fail_run(self.services, job, error.job_code, str(error))
+        self.received = received
+        export = self.services.exports.get(self.export.export_id)
+        assert (export.window_end, export.status) == (window_end, ExportStatus.SCHEDULED)
+
     @rule(data=st.data(), is_read=st.booleans(), skew=skews)
     def export_fails(self, data: st.DataObject, is_read: bool, skew: int) -> None:
         job = run_now(self.services, self.export, "a", "a")
@@ -390,3 +406,65 @@ def test_a_window_with_deletions_that_are_gone_is_refused(
     with pytest.raises(extraction.JobFailed, match="30 days") as refused:
         extraction.extract(services, job.job_id, enough)
     assert refused.value.job_code == "window-too-old"
+
+
+def test_a_past_period_does_not_end_behind_what_is_still_written(services: Services, clock: builders.Clock) -> None:
+    services.entities.put(builders.entity())
+    begun_import(services)
+    clock.forward(minutes=5)
+    run = run_for_a_period(services, clock.now() - timedelta(minutes=4))
+    with pytest.raises(extraction.JobFailed) as refused:
+        extraction.extract(services, run.job_id, enough)
+    assert refused.value.job_code == "window-not-over"
+
+
+@pytest.mark.parametrize("seconds", [0, -0.9, -3, -3600])
+def test_an_import_that_begins_after_a_run_for_a_past_period_writes_behind_it_however_late_its_clock(
+    services: Services, clock: builders.Clock, seconds: float
+) -> None:
+    services.entities.put(builders.entity())
+    end = window_to(services, run_for_a_period(services, clock.now()))
+    clock.forward(seconds=seconds)
+    write_time = begun_import(services).write_time
+    assert write_time is not None and write_time >= end
+
+
+def test_a_past_period_with_deletions_that_are_gone_is_refused(services: Services, clock: builders.Clock) -> None:
+    services.entities.put(builders.entity())
+    run = run_for_a_period(services, clock.now(), clock.now() - timedelta(days=30, seconds=60))
+    with pytest.raises(extraction.JobFailed, match=r"the period begins on .* Name a later one") as refused:
+        extraction.extract(services, run.job_id, enough)
+    assert refused.value.job_code == "window-too-old"
+
+
+def run_for_a_period(services: Services, end: datetime, begin: datetime | None = None) -> Job:
+    first = run_of_changes(services)
+    fail_run(services, services.jobs.begin(first.job_id), "delivery-failed", "timeout: nobody answered")
+    return run_now(services, services.exports.get(str(first.export_id)), "a", "a", period=(begin, end))
+
+
+def test_failed_runs_for_past_periods_neither_pause_an_export_nor_lose_their_place(
+    services: Services, clock: builders.Clock
+) -> None:
+    services.entities.put(builders.entity())
+    run = run_for_a_period(services, clock.now())
+    export_id = str(run.export_id)
+    before = services.exports.get(export_id)
+    for _ in range(6):
+        fail_run(services, services.jobs.begin(run.job_id), "delivery-failed", "timeout: nobody answered")
+        run = relaunch_export(services, services.jobs.get(run.job_id), "a", "a")
+        assert (run.window_from, run.window_to, run.is_backfill) == (None, clock.now(), True)
+    fail_run(services, services.jobs.begin(run.job_id), "delivery-failed", "timeout: nobody answered")
+    after = services.exports.get(export_id)
+    assert (after.status, after.failures, after.window_end) == (before.status, before.failures, None)
+
+    complete(services, run_now(services, after, "a", "a"))
+    repeated = relaunch_export(services, services.jobs.get(run.job_id), "a", "a")
+    end = services.exports.get(export_id).window_end
+    complete(services, repeated)
+    assert services.exports.get(export_id).window_end == end is not None
+
+
+def complete(services: Services, run: Job) -> None:
+    extraction.extract(services, run.job_id, enough)
+    end_run(services, services.jobs.get(run.job_id), Status.COMPLETED, Counts(0, 0))

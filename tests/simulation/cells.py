@@ -33,6 +33,7 @@ from tests.simulation.world import ADMIN, ALICE, Answer, World
 from waybill.entities.permissions import Caller
 from waybill.jobs.model import Job, Status
 from waybill.jobs.model import Process as Kind
+from waybill.timestamps import rfc3339
 
 MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
 PERMISSIONS = {"view": ["sales"], "import": ["ops"], "export": ["ops"]}
@@ -418,6 +419,13 @@ def _run_again(stage: Stage) -> None:
     stage.ask("POST", f"/v1/exports/{stage.export_id()}/run")
 
 
+def _run_for_a_past_period(stage: Stage) -> None:
+    """What the first window had, once more."""
+    end = stage.jobs()[-1].window_to
+    assert end is not None
+    stage.ask("POST", f"/v1/exports/{stage.export_id()}/run", {"windowTo": rfc3339(end)})
+
+
 def _change_job(action: str) -> Callable[[Stage], None]:
     def act(stage: Stage) -> None:
         method = "DELETE" if action == "" else "POST"
@@ -570,6 +578,7 @@ EXPORTS = [
     Scene("export in 16 parts", lambda stage: stage.export(), lambda stage: stage.imported(), page_items=1),
     Scene("tick", _tick, _prepared_daily),
     Scene("next increment", _run_again, _prepared_increments),
+    Scene("past period", _run_for_a_past_period, _prepared_increments),
     Scene("unschedule", _unschedule, _prepared_daily),
     Scene("deliver to S3", _deliver({"kind": "s3", "prefix": "in"}), lambda stage: stage.imported()),
     Scene("deliver by SFTP", _deliver(SFTP), lambda stage: stage.imported()),

@@ -17,6 +17,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from tests.simulation.faults import CELL_FAULTS, Failure, Fault, FaultPlan, Outage
@@ -26,6 +27,7 @@ from tests.simulation.oracles.sight import Violation
 from tests.simulation.servers import Servers
 from tests.simulation.world import ADMIN, ALICE, Answer, Chances, World
 from waybill.jobs.model import Job, Process, Status
+from waybill.timestamps import rfc3339
 
 MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
 SKEWS = (0.0, 0.4, 3.0, HOUR)
@@ -407,8 +409,15 @@ class History:
             self._later(self.world.timeline.seconds + self.dice.uniform(0.1, 1.0), self.run_export)
         elif self.exports:
             export_id = self.dice.choice(self.exports)
-            self._tell(f"run {export_id}")
-            self._ask("POST", f"/v1/exports/{export_id}/run", then=self._count("ran an export"))
+            period = self._past_period() if self.dice.random() < 0.2 else None
+            self._tell(f"run {export_id} {period or ''}")
+            what = "ran an export" if period is None else "ran an export for a past period"
+            self._ask("POST", f"/v1/exports/{export_id}/run", period, then=self._count(what))
+
+    def _past_period(self) -> dict[str, str]:
+        end = self.world.timeline.now() - timedelta(seconds=self.dice.choice((0, 1, 30, 300)))
+        begin = end - timedelta(seconds=self.dice.uniform(1, 600))
+        return {"windowTo": rfc3339(end)} | ({"windowFrom": rfc3339(begin)} if self.dice.random() < 0.7 else {})
 
     def unschedule(self) -> None:
         """Take an export out of its schedule, and back into it."""

@@ -63,6 +63,7 @@ AT_LEAST = {
     "repeated a request": 100,
     "folded increments": 100,
     "relaunched increments": 20,
+    "ran an export for a past period": 50,
     "delivered to s3": 100,
     "delivered to sftp": 100,
     "delivered to download": 100,

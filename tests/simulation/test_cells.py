@@ -64,6 +64,9 @@ REACHED: dict[str, Callable[[Stage], object]] = {
     "export in 16 parts": lambda stage: len([step for step in steps(stage) if "/extract-part/" in step]) == 16,
     "tick": lambda stage: len(stage.jobs()) == 2,
     "next increment": lambda stage: stage.jobs()[-1].window_from == stage.jobs()[1].window_to is not None,
+    "past period": lambda stage: (
+        stage.jobs()[-1].window_to == stage.jobs()[1].window_to and stage.jobs()[-1].is_backfill
+    ),
     "deliver to S3": lambda stage: stage.world.aws.mails,
     "deliver by SFTP": lambda stage: len(stage.facts()["received"]) == 2,
 }

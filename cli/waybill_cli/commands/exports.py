@@ -47,6 +47,8 @@ def add_commands(commands: Commands) -> None:
             parser.add_argument("--confirm", action="store_true", help=text)
         elif name in ("activate", "run"):
             add_watch(parser)
+            if name == "run":
+                _add_period(parser)
         elif name == "jobs":
             add_limit(parser, with_all=True)
     group.add("delete", delete, "delete drafts").add_argument("export_ids", metavar="ID", nargs="+")
@@ -62,6 +64,14 @@ def _add_filters(parser: argparse.ArgumentParser) -> None:
     limit = f"show at most N (default {DEFAULT_LIMIT})"
     parser.add_argument("--limit", type=positive, default=suppress, metavar="N", help=limit)
     parser.add_argument("--all", action="store_true", default=suppress, help="show all of them")
+
+
+def _add_period(parser: argparse.ArgumentParser) -> None:
+    text = "of an incremental export: the past period that starts at T, such as 2026-01-01T00:00:00Z; with --to"
+    parser.add_argument("--from", dest="window_from", metavar="T", help=text)
+    parser.add_argument(
+        "--to", dest="window_to", metavar="T", help="the period ends before T; leaves its windows alone"
+    )
 
 
 def list_exports(context: Context) -> int:
@@ -212,7 +222,10 @@ def delete(context: Context) -> int:
 
 
 def run(context: Context) -> int:
-    answer = context.api.post(path_of("exports", context.options.export_id, "run"), once=True)
+    options = context.options
+    period = {"windowFrom": options.window_from, "windowTo": options.window_to}
+    body = {member: moment for member, moment in period.items() if moment is not None}
+    answer = context.api.post(path_of("exports", options.export_id, "run"), body or None, once=True)
     return follow(context, answer, context.options.watch)
 
 
@@ -236,7 +249,8 @@ def report(context: Context) -> int:
     export = context.api.get(path_of("exports", export_id))
     summary = export.get("lastRun")
     if export.get("message"):  # why the export has paused itself
-        out.remark(safe(str(export["message"])))
+        since = f"{time_text(export['pausedAt'])}: " if export.get("pausedAt") else ""
+        out.remark(f"{since}{safe(str(export['message']))}")
         out.remark(f"  Next: waybill exports activate {export_id}   (once the cause is fixed)")
     job_id = (summary or {}).get("jobId") or export.get("jobId")
     if job_id is None:

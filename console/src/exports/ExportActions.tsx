@@ -6,8 +6,9 @@ import { useNavigate } from "react-router";
 import { at } from "../api/client";
 import type { Export, ExportStatus } from "../api/types";
 import { DownloadButton } from "../common/DownloadButton";
+import { isIncremental } from "./labels";
 
-export type Dialog = "copy" | "delete" | "unschedule" | "definition" | "report";
+export type Dialog = "copy" | "delete" | "unschedule" | "definition" | "report" | "period";
 
 interface Props {
   status: ExportStatus;
@@ -48,6 +49,7 @@ export function ExportActions({ status, selected, isBusy, onOpen, onActivate, on
         <Button disabled={isForbidden("run")} loading={isBusy} onClick={onRun}>
           Run now
         </Button>
+        {selected && isIncremental(selected.type) && opening("Run for a period", "period", isForbidden("run"))}
         {copy}
       </Row>
     ),

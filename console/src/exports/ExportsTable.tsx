@@ -142,7 +142,14 @@ function NameCell({ item }: { item: Export }) {
       <Name>{item.name}</Name> {item.isRunning && <Badge color="blue">Running now</Badge>}
       {item.message && (
         <div>
-          <Box variant="small">{item.message}</Box>
+          <Box variant="small">
+            {item.pausedAt && (
+              <>
+                <Time at={item.pausedAt} />:{" "}
+              </>
+            )}
+            {item.message}
+          </Box>
         </div>
       )}
     </>

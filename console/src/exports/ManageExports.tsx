@@ -20,6 +20,7 @@ import { ExportActions, type Dialog } from "./ExportActions";
 import { ExportFilters } from "./ExportFilters";
 import { ExportsTable } from "./ExportsTable";
 import { STATUS_TABS } from "./labels";
+import { PeriodDialog } from "./PeriodDialog";
 import { ReportDialog } from "./ReportDialog";
 import { UnscheduleDialog } from "./UnscheduleDialog";
 import { useExport } from "./useExport";
@@ -59,6 +60,10 @@ export default function ManageExports() {
   };
   const run = async () => {
     await callOnce(at`exports/${selectedId!}/run`);
+    await done("A run has started");
+  };
+  const hasRunForPeriod = async () => {
+    close();
     await done("A run has started");
   };
   const remove = async () => {
@@ -132,6 +137,7 @@ export default function ManageExports() {
       {selected && dialog === "report" && <ReportDialog of={selected} onClose={close} />}
       {selected && dialog === "definition" && <DefinitionDialog of={selected} onClose={close} />}
       {selected && dialog === "copy" && <CopyDialog of={selected} onClose={close} />}
+      {selected && dialog === "period" && <PeriodDialog of={selected} onDone={hasRunForPeriod} onClose={close} />}
       {selected && dialog === "unschedule" && <UnscheduleDialog of={selected} onDone={unscheduled} onClose={close} />}
       {selected && dialog === "delete" && (
         <ConfirmDialog header="Delete this export?" confirmText="Delete" onConfirm={remove} onClose={close}>

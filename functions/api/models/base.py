@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Self, TypeVar
 
 from pydantic import (
@@ -17,8 +18,10 @@ from pydantic import (
     ConfigDict,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
+    PlainValidator,
     Strict,
     ValidationError,
+    WithJsonSchema,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
@@ -197,3 +200,21 @@ class Must:
             return check(value)
         except ValidationError:
             raise broken(self.rule) from None
+
+
+# RFC 3339, section 5.6. A space in place of the plus sign is what a query that does not encode it means.
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?)(Z|[+ -]\d\d:\d\d)", re.ASCII | re.IGNORECASE)
+
+
+def _moment(text: Any) -> datetime:
+    found = _MOMENT.fullmatch(text) if isinstance(text, str) else None
+    try:
+        if found:
+            return datetime.fromisoformat(found[1].upper() + found[2].upper().replace(" ", "+")).astimezone(UTC)
+    except (ValueError, OverflowError):  # no such day, or one before the first
+        pass
+    raise broken("must be a time of RFC 3339, such as 2026-01-31T09:30:00Z")
+
+
+Moment = Annotated[datetime, PlainValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
+"""A time, in UTC."""

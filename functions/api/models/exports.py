@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, Field, ValidationInfo, WrapValidator, field_validator
 
-from models.base import Body, Line, Word, checked
+from models.base import Body, Line, Moment, Word, broken, checked
 from models.query import Paging as Paging
 from models.query import Words
 from waybill.entities.model import DataType, Entity
@@ -244,6 +245,30 @@ class Copy(Body):
     model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Another"}]})
 
     name: Annotated[str, Line(MAX_TEXT)]
+
+
+class Backfill(Body):
+    """The past period of an incremental export that a run is for; what is due when left out."""
+
+    refusal: ClassVar[str] = "The export cannot be run for this period."
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"windowFrom": "2026-01-01T00:00:00Z", "windowTo": "2026-01-08T00:00:00Z"}]}
+    )
+
+    window_from: Moment | None = None
+    """The first moment of the period; all before `windowTo` when left out."""
+    window_to: Moment | None = Field(None, validate_default=True)
+    """The first moment behind the period; not in the future."""
+
+    @field_validator("window_to")
+    @classmethod
+    def _ends_a_period(cls, window_to: datetime | None, info: ValidationInfo) -> datetime | None:
+        window_from = info.data.get("window_from")
+        if window_to is None and window_from is not None:
+            raise broken("is required with windowFrom")
+        if window_to is not None and window_from is not None and window_to <= window_from:
+            raise broken("must be later than windowFrom")
+        return window_to
 
 
 class Unscheduling(Body):

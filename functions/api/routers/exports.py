@@ -47,6 +47,7 @@ from waybill.wire.jobs import JobPage
 
 if TYPE_CHECKING:
     from models.exports import (
+        Backfill,
         Copy,
         DestinationToTest,
         ExportFilters,
@@ -350,15 +351,35 @@ def copy(request: Request, export: Export, entity: Entity, body: Copy) -> Respon
     answers=accepted("The job.", JobResource),
     refusals=_CUSTOM | _STATE | _FITS_NO_MORE | {429: TOO_MANY_JOBS},
     headers=(IDEMPOTENCY_KEY,),
+    description="As its schedule would; an incremental export also for a past period, `{windowFrom, windowTo}`: the "
+    "records whose last change lies in it. That leaves its windows as they are.",
 )
-def run_export(request: Request, export: Export, entity: Entity) -> Response[str]:
+def run_export(request: Request, export: Export, entity: Entity, body: Backfill) -> Response[str]:
     from waybill.exports import run
 
     if export.running is None or export.running.job_id != request.made_id:
         export.check_allows("run")
     _check_fit(request, export.definition, entity)
+    _check_period(request, export, entity, body)
+    period = None if body.window_to is None else (body.window_from, body.window_to)
     caller, made_id, act = request.caller, request.made_id, request.act
-    return accept(request, run.run_now(request.services, export, caller.name, caller.subject, made_id, act))
+    return accept(request, run.run_now(request.services, export, caller.name, caller.subject, made_id, act, period))
+
+
+def _check_period(request: Request, export: Export, entity: Entity, body: Backfill) -> None:
+    """
+    Raises:
+        InvalidRequest: the export has no windows, or the period has not ended.
+    """
+    from waybill.exports.window import latest_end
+
+    if body.window_to is None:
+        return
+    if not export.definition.is_incremental:
+        raise InvalidRequest(body.refusal, [("/windowTo", "only incremental exports run for a period")])
+    latest = latest_end(entity, request.services.clock.now())
+    if body.window_to > latest:
+        raise InvalidRequest(body.refusal, [("/windowTo", f"must not be later than {rfc3339(latest)}")])
 
 
 @router.get(

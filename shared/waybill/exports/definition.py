@@ -62,6 +62,9 @@ DELETED = "_deleted"
 MAX_SET_ASIDE = 5
 """Old files that an export remembers to give their names back."""
 
+NO_SERIES = ""
+"""Stands for the series of a run that is outside of it: for a past period."""
+
 PAUSE_AFTER = 5
 """Failed runs in a row after which an export pauses itself."""
 
@@ -169,13 +172,17 @@ class Definition:
         )
 
 
+Window = tuple[datetime | None, datetime | None]
+"""From when to before when records were written; None as the first is the beginning, as the second not chosen yet."""
+
+
 @dataclass(frozen=True)
 class Run:
     """A run that was requested. The export holds it from before its job is registered until after it has ended, so that
     there is one run at a time, and an interrupted start is resumed.
 
     `occurrence` is the moment of the schedule that it is for; None for one that a person started. `window` repeats that
-    of the run `retry_of`.
+    of the run `retry_of`, or is a past period that somebody chose.
     """
 
     job_id: str
@@ -184,7 +191,7 @@ class Run:
     started_by_id: str | None = None
     occurrence: datetime | None = None
     retry_of: str | None = None
-    window: tuple[datetime | None, datetime | None] | None = None
+    window: Window | None = None
 
     def to_document(self) -> dict[str, Any]:
         return {
@@ -227,9 +234,9 @@ class Export:
     where the last delivered window of the series ended. `handled_until`: the schedule up to here is done. `running` is
     the run that has not ended, `job_id` the latest one, `last_run` a summary that outlives its job. `failures`: failed
     runs in a row. `set_aside`: old files of receivers to which the next run gives their names back, each the members of
-    a `destinations.base.SetAside`. `message` says why the export paused itself. The schedule attends to it at
-    `due_at`, `revision` counts all changes, and `is_counted` says that it is among those of its entity; the repository
-    keeps the three.
+    a `destinations.base.SetAside`. `message` says why the export paused itself at `paused_at`. The schedule attends to
+    it at `due_at`, `revision` counts all changes, and `is_counted` says that it is among those of its entity; the
+    repository keeps the three.
     """
 
     export_id: str
@@ -249,6 +256,7 @@ class Export:
     failures: int = 0
     set_aside: tuple[dict[str, Any], ...] = ()
     message: str | None = None
+    paused_at: datetime | None = None
     owner: Owner | None = None
     revision: int = dataclasses.field(default=1, compare=False)
     due_at: datetime | None = dataclasses.field(default=None, compare=False)

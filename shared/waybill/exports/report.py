@@ -47,6 +47,7 @@ _ADVICE = {
     ),
     "timed-out": _Advice("The service was not available. Relaunch the run.", True),
     "unknown-entity": _Advice("The entity is gone: unschedule the export, or register the entity again.", False),
+    "window-not-over": _Advice("Wait until the entity's running import has ended, then relaunch the run.", True),
     "window-too-old": _Advice(
         "Deletions can be reported for 30 days, and this window is older. Copy the export and activate the copy: it "
         "begins with all records.",

@@ -240,8 +240,8 @@ class ExportRepository:
 
         def change(export: Export) -> Export:
             export.check_allows("activate")
-            active = replace(export, status=ExportStatus.SCHEDULED, handled_until=now, failures=0, message=None)
-            return replace(active, owner=owner or export.owner)
+            active = replace(export, status=ExportStatus.SCHEDULED, handled_until=now, failures=0)
+            return replace(active, message=None, paused_at=None, owner=owner or export.owner)
 
         return self._move(export_id, change, checks_entity=True, entry=entry)
 
@@ -325,6 +325,7 @@ class ExportRepository:
                 job_id=run.job_id,
                 handled_until=run.occurrence or export.handled_until,
                 message=None,
+                paused_at=None,
                 owner=Owner(str(run.started_by_id), run.started_by) if changes_owner else export.owner,
             )
 
@@ -487,6 +488,8 @@ def _after(export: Export, job: Job, series: str, aside: dict[str, Any] | None) 
     if not export.definition.is_periodic:
         # A relaunched run of a draft that was periodic once leaves it a draft.
         return replace(export, status=ExportStatus.FINISHED) if export.status is ExportStatus.IN_PROGRESS else export
+    if job.is_backfill and job.error_code != NO_PERMISSION:
+        return export
     if job.status is Status.COMPLETED:
         window_end = export.window_end
         # A repeated window moves the end only where it follows on what was delivered.
@@ -498,12 +501,15 @@ def _after(export: Export, job: Job, series: str, aside: dict[str, Any] | None) 
     if export.status is not ExportStatus.SCHEDULED:
         return export
     if job.error_code == NO_PERMISSION:
-        return replace(export, status=ExportStatus.DRAFT, message=f"Paused. {job.error_message}")
+        return _paused(export, job, f"Paused. {job.error_message}")
     if export.failures < PAUSE_AFTER:
         return export
     reason = f"{job.error_code}: {job.error_message}"
-    message = f"Paused after {export.failures} failed runs in a row; the last one: {reason}"
-    return replace(export, status=ExportStatus.DRAFT, message=message)
+    return _paused(export, job, f"Paused after {export.failures} failed runs in a row; the last one: {reason}")
+
+
+def _paused(export: Export, job: Job, message: str) -> Export:
+    return replace(export, status=ExportStatus.DRAFT, message=message, paused_at=job.completed_at)
 
 
 def run_has_ended(export: Export) -> Conflict:
@@ -577,6 +583,7 @@ def _to_item(export: Export) -> Item:
         "failures": export.failures,
         "setAside": json_text(export.set_aside) if export.set_aside else None,
         "message": export.message,
+        "pausedAt": rfc3339(export.paused_at),
         "owner": None if export.owner is None else list(export.owner),
         "revision": export.revision,
         "dueAt": rfc3339(export.due_at),
@@ -604,6 +611,7 @@ def _from_item(item: Item) -> Export:
         failures=item["failures"],
         set_aside=tuple(json.loads(item.get("setAside", "[]"))),
         message=item.get("message"),
+        paused_at=parse_rfc3339(item.get("pausedAt")),
         owner=Owner(*item["owner"]) if "owner" in item else None,
         revision=item["revision"],
         due_at=parse_rfc3339(item.get("dueAt")),

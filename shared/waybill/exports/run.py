@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from waybill.clock import HasTime, no_limit
 from waybill.entities.model import Entity
 from waybill.errors import ChecksFailed, Conflict, NotFound
-from waybill.exports.definition import INCREMENTAL, Definition, Export, ExportStatus, Owner, Run
+from waybill.exports.definition import INCREMENTAL, NO_SERIES, Definition, Export, ExportStatus, Owner, Run, Window
 from waybill.exports.destinations import kind_of
 from waybill.exports.destinations.base import DeliveredKind, SetAside
 from waybill.exports.report import is_relaunchable
@@ -84,11 +84,13 @@ def run_now(
     started_by_id: str,
     run_id: str | None = None,
     act: Act | None = None,
+    period: Window | None = None,
 ) -> Job:
     """Run a scheduled export now, as its schedule would.
 
     Args:
         run_id: for a caller that may repeat the call: a second one with this id finds the job.
+        period: of an incremental export: the run is for this past period, and leaves its series of windows as it is.
 
     Raises:
         Conflict: it is not scheduled, or a run has not ended.
@@ -99,7 +101,7 @@ def run_now(
         return known
     if export.running is None:
         services.unfinished_jobs.check(started_by_id)
-    run = Run(run_id, services.clock.now(), started_by, started_by_id)
+    run = Run(run_id, services.clock.now(), started_by, started_by_id, window=period)
     return _claim_and_launch(services, export, run, "run", act)
 
 
@@ -170,13 +172,16 @@ def is_increment(job: Job) -> bool:
 
 def later_delivery(services: ExportServices, job: Job) -> Job | None:
     """A run of the same export that was submitted after this one and has delivered its rows, or some of its window;
-    None when there is none. Reads the runs since then."""
+    None when there is none. Reads the runs since then. One for a past period neither takes a run's place nor loses its
+    own."""
+    if job.is_backfill:
+        return None
     cursor: str | None = None
     while True:
         runs, cursor = services.runs.page(str(job.export_id), RUNS_PER_PAGE, cursor)
         later = [run for run in runs if run.submitted_at > job.submitted_at]
         for run in later:
-            if run.status is Status.COMPLETED and (_covers(run, job) or _overlaps(run, job)):
+            if run.status is Status.COMPLETED and not run.is_backfill and (_covers(run, job) or _overlaps(run, job)):
                 return run
         if cursor is None or len(later) < len(runs):
             return None
@@ -327,6 +332,9 @@ def _new_job(services: ExportServices, export: Export, run: Run) -> tuple[Job, d
         # The destination may have been corrected because it made the delivery fail.
         if all(isinstance(kind_of(each.destination), DeliveredKind) for each in (definition, export.definition)):
             definition = replace(definition, destination=export.definition.destination)
+    elif run.window is not None:
+        series = NO_SERIES
+    is_backfill = series == NO_SERIES
     entity = services.entities.find(definition.entity)
     window_from, window_to = run.window or (export.window_end if definition.is_incremental else None, None)
     job = Job(
@@ -335,7 +343,7 @@ def _new_job(services: ExportServices, export: Export, run: Run) -> tuple[Job, d
         status=Status.WAITING,
         entity=definition.entity,
         entity_uid=entity_uid,
-        file_name=file_name_of(definition, run.occurrence or run.submitted_at),
+        file_name=file_name_of(definition, (window_to if is_backfill else run.occurrence) or run.submitted_at),
         submitted_at=run.submitted_at,
         started_by=run.started_by,
         started_by_id=run.started_by_id,
@@ -344,6 +352,7 @@ def _new_job(services: ExportServices, export: Export, run: Run) -> tuple[Job, d
         window_from=window_from,
         window_to=window_to,
         retry_of=run.retry_of,
+        options={"backfill": True} if is_backfill else {},
     )
     snapshot: dict[str, Any] = {
         "export": {**definition.to_document(), "exportId": export.export_id, "version": export.version},

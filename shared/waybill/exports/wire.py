@@ -98,6 +98,8 @@ class Standing(TypedDict):
     """A summary of the last run, kept after its job has expired."""
     message: str | None
     """Why the export paused itself."""
+    pausedAt: Moment | None
+    """Since when it has paused itself."""
 
 
 def _hides_custom_flows(schema: dict[str, Any]) -> None:

@@ -178,6 +178,11 @@ class Job:
         return str(self.options.get("blanks", "clear"))
 
     @property
+    def is_backfill(self) -> bool:
+        """Whether it is a run of an incremental export for a past period, outside its series of windows."""
+        return bool(self.options.get("backfill"))
+
+    @property
     def takes_turns(self) -> bool:
         """Whether it is one of the imports of its entity that run one at a time."""
         return self.process is Process.IMPORT and not self.dry_run

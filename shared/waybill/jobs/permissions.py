@@ -18,7 +18,7 @@ from waybill.jobs.model import Job, Process
 NO_PERMISSION = "(No permission)"
 HIDDEN_REASON = "Who may see the definition of this export sees the reason."
 #: Codes of failures whose messages hold nothing of a definition.
-_TELLS_NOTHING = ("internal-error", "no-permission", "timed-out", "unknown-entity", "window-too-old")
+_TELLS_NOTHING = ("internal-error", "no-permission", "timed-out", "unknown-entity", "window-not-over", "window-too-old")
 
 
 def owns(caller: Caller, job: Job) -> bool:

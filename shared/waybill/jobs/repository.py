@@ -19,7 +19,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from waybill.aws.dynamodb import ConditionFailed, TransactionCanceled
 from waybill.aws.expressions import Attr, Change, Condition
@@ -411,6 +411,27 @@ class JobRepository:
                 raise _ended(job.job_id)
             job = stored
         return job
+
+    def ends_window(self, job: Job) -> bool:
+        """Whether a window of write times may end where the run's does: behind nothing that is written from now on. If
+        so, that holds for imports that begin later too, however late their clocks are. Two reads and a transaction."""
+        end = cast("datetime", job.window_to)
+        while True:
+            # The horizon first: an import that begins after this moves it.
+            horizon = self._running.horizon(job.entity_uid)
+            running = self._running.find(job.entity_uid)
+            if running is not None:
+                return end <= running.write_time
+            if horizon is not None and end <= horizon:
+                return True
+            if end > self._clock.now():
+                return False
+            try:
+                action = horizon_action(self._table, job.entity_uid, horizon, end)
+                self._table.transact([action], rounds=CONFLICT_ROUNDS)
+            except TransactionCanceled as error:
+                if not error.failed_conditions:
+                    raise
 
     def set_source(
         self, job_id: str, key: str, etag: str, options: Mapping[str, Any], importable: int, where: Condition

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.simulation.oracles.sheets import Record
 from tests.simulation.oracles.sight import Item, Sight
 from waybill.jobs.model import Job, Process, Status
+from waybill.timestamps import epoch_milliseconds
 
 
 def exported_file_is_right(watch: Sight, old: Job | None, new: Job | None) -> None:
@@ -21,10 +22,29 @@ def exported_file_is_right(watch: Sight, old: Job | None, new: Job | None) -> No
         watch.require(
             arrived == delivery.data, exported_file_is_right, f"{new.file_name} is not what arrived: {arrived!r}"
         )
+    if new.is_backfill and not watch.has_imported_since(new):
+        _period_is_right(watch, new)
     if new.window_to is None and not export["filter"] and not watch.has_imported_since(new):
         rows = {row["id"]: {name: value for name, value in row.items() if value} for row in delivery.rows()}
         live = watch.live(new.entity_uid)
         watch.require(rows == live, exported_file_is_right, f"{new.job_id} exports {rows}, the table has {live}")
+
+
+def _period_is_right(watch: Sight, run: Job) -> None:
+    """A run for a past period has the records that were written in it, and with `includeDeleted` the deletions."""
+    begin, end = (None if moment is None else epoch_milliseconds(moment) for moment in (run.window_from, run.window_to))
+    includes_deleted = watch.definition(run)["export"]["includeDeleted"]
+    wanted = {
+        key
+        for key, item in watch.records(run.entity_uid)
+        if (begin is None or int(item["_at"]["N"]) >= begin)
+        and end is not None
+        and int(item["_at"]["N"]) < end
+        and ("_gone" not in item or (includes_deleted and begin is not None))
+    }
+    rows = {row["id"] for row in watch.deliveries[-1].rows()}
+    told = f"{run.job_id} has {rows} of the period {run.window_from} to {run.window_to}, not {wanted}"
+    watch.require(rows == wanted, exported_file_is_right, told)
 
 
 def no_write_is_behind_a_window(watch: Sight, old: Item | None, new: Item) -> None:

@@ -132,7 +132,8 @@ class Sight:
         if after.stop_reason == "USER":
             self.stopped.setdefault(after.job_id, self.now())
         seen.job = after
-        if after.window_to is not None:
+        # A period that somebody chose holds once the run has made sure of it.
+        if after.window_to is not None and (not after.is_backfill or "parts" in after.options):
             end = int(after.window_to.timestamp() * 1000 + 0.5)
             self.window_ends[after.entity_uid] = max(end, self.window_ends.get(after.entity_uid, end))
 
@@ -231,7 +232,7 @@ class Sight:
         """The delivered files of each series of windows, in their order."""
         series: dict[str, list[Delivery]] = defaultdict(list)
         for delivery in self.deliveries:
-            if delivery.job.window_to is not None:
+            if delivery.job.window_to is not None and not delivery.job.is_backfill:
                 series[str(self.definition(delivery.job)["series"])].append(delivery)
         return series
 
