@@ -35,6 +35,7 @@ from waybill.exports.destinations.base import Timeouts
 from waybill.exports.destinations.connection import ServerConnection
 from waybill.exports.destinations.ftps import Ftps
 from waybill.exports.destinations.hosts import AllowedHosts
+from waybill.exports.destinations.names import TemporaryNames
 from waybill.exports.destinations.publish import Publication, Source, publish
 from waybill.exports.destinations.server import Server
 from waybill.exports.destinations.sftp import Sftp
@@ -44,6 +45,7 @@ with warnings.catch_warnings():
     from OpenSSL import SSL
     from pyftpdlib.authorizers import DummyAuthorizer
     from pyftpdlib.exceptions import _RetryError
+    from pyftpdlib.filesystems import AbstractedFS
     from pyftpdlib.handlers import TLS_DTPHandler, TLS_FTPHandler
     from pyftpdlib.ioloop import IOLoop
     from pyftpdlib.servers import FTPServer
@@ -68,6 +70,52 @@ class Faults:
     # Gets `rename OLD NEW`, `delete NAME` or `write NAME`; gives the name of a refusal below, or None.
     refuses: Callable[[str], str | None] = lambda _: None
     taken: int = 0
+
+
+@dataclass
+class Quirks:
+    """What servers in the wild do otherwise than OpenSSH does.
+
+    Attributes:
+        refuses_posix_rename: as a failure without a reason (SFTP).
+        replaces: whether a rename replaces a file, as on Unix, or is refused, as on Windows.
+        denies: of SFTP `stat`, `fstat` and `list`; of FTPS the commands that a folder is too secret for.
+        lacks: the commands that an FTPS server does not know.
+        forbids_dots: names that begin with a dot.
+        ignores_case: of names.
+        shows_after: looks at a name after which it shows what was done to it; until then it shows what was before.
+    """
+
+    refuses_posix_rename: bool = False
+    replaces: bool = True
+    denies: frozenset[str] = frozenset()
+    lacks: frozenset[str] = frozenset()
+    forbids_dots: bool = False
+    ignores_case: bool = False
+    shows_after: int = 0
+    _before: dict[str, tuple[int, int | None]] = field(default_factory=dict)
+
+    def note(self, *paths: Any) -> None:
+        """Files are about to change."""
+        if self.shows_after:
+            for path in map(os.fsdecode, paths):
+                size = os.path.getsize(path) if os.path.lexists(path) else None
+                self._before.setdefault(path, (self.shows_after, size))
+
+    def seen(self, path: Any) -> tuple[bool, int | None]:
+        """Whether the server still shows how a file was before, and its size then; None where there was none."""
+        looks, size = self._before.pop(os.fsdecode(path), (0, None))
+        if looks > 1:
+            self._before[os.fsdecode(path)] = (looks - 1, size)
+        return looks > 0, size
+
+    def folded(self, path: str) -> str:
+        """The path of the file that a name means."""
+        folder, name = os.path.split(path)
+        if self.ignores_case and os.path.isdir(folder) and not os.path.lexists(path):
+            same = [other for other in os.listdir(folder) if other.casefold() == name.casefold()]
+            return os.path.join(folder, same[0]) if same else path
+        return path
 
 
 SFTP_REFUSALS: dict[str, asyncssh.SFTPError] = {
@@ -111,18 +159,26 @@ class Kept:
 JOB = "0d9a35a1-5f9c"
 
 
-def replace(connect: Callable[[], ServerConnection], state: Kept, name: str, content: bytes) -> None:
-    """One attempt to deliver a full extract over the one before."""
+def replace(
+    connect: Callable[[], ServerConnection],
+    state: Kept,
+    name: str,
+    content: bytes,
+    names: TemporaryNames = TemporaryNames(),  # noqa: B008  it is frozen
+    replaces: bool = True,
+) -> str | None:
+    """One attempt to deliver a full extract over the one before, or changes beside it."""
     with connect() as connection:
-        publish(
+        return publish(
             connection,
             name,
             JOB,
             Source(len(content), lambda offset: iter([content[offset:]])),
             lambda final: json.dumps({"jobId": JOB, "fileName": final}).encode(),
             state,
-            replace=True,
+            replace=replaces,
             remaining_seconds=lambda: 900.0,
+            temporary=names,
         )
 
 
@@ -186,7 +242,7 @@ def growth_of_50_mb(destination: dict[str, Any]) -> int:
 
 
 def sftp_server_type(
-    root: Path, faults: Faults, asked: list[str], files: list[Any], replaces: bool = True
+    root: Path, faults: Faults, asked: list[str], files: list[Any], quirks: Quirks
 ) -> type[asyncssh.SFTPServer]:
     class Server(asyncssh.SFTPServer):
         def __init__(self, channel: asyncssh.SSHServerChannel[bytes]) -> None:
@@ -194,6 +250,9 @@ def sftp_server_type(
 
         def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> object:
             asked.append(f"open {path.decode()}")
+            self._check_name(path)
+            if pflags & asyncssh.FXF_CREAT:
+                quirks.note(self.map_path(path))
             if pflags & asyncssh.FXF_WRITE:
                 self._perhaps_refuse(f"write {os.path.basename(path).decode()}", lambda: None)
             if faults.is_read_only and pflags & asyncssh.FXF_WRITE:
@@ -217,19 +276,56 @@ def sftp_server_type(
 
         def rename(self, oldpath: bytes, newpath: bytes) -> None:
             asked.append(f"rename {newpath.decode()}")
+            self._check_name(newpath)
+            if os.path.lexists(self.map_path(newpath)):
+                raise asyncssh.SFTPFailure("Failure")
+            quirks.note(self.map_path(oldpath), self.map_path(newpath))
             self._perhaps_refuse(
                 _request("rename", oldpath, newpath), lambda: super(Server, self).rename(oldpath, newpath)
             )
 
         def posix_rename(self, oldpath: bytes, newpath: bytes) -> None:
             asked.append(f"posix-rename {newpath.decode()}")
-            if not replaces and os.path.lexists(self.map_path(newpath)):
+            self._check_name(newpath)
+            if quirks.refuses_posix_rename or (not quirks.replaces and os.path.lexists(self.map_path(newpath))):
                 raise asyncssh.SFTPFailure("Failure")
+            quirks.note(self.map_path(oldpath), self.map_path(newpath))
             self._perhaps_refuse(
                 _request("rename", oldpath, newpath), lambda: super(Server, self).posix_rename(oldpath, newpath)
             )
 
+        def map_path(self, path: bytes) -> bytes:
+            return os.fsencode(quirks.folded(os.fsdecode(super().map_path(path))))
+
+        def stat(self, path: bytes) -> Any:
+            self._check_right("stat")
+            return super().stat(path)
+
+        def lstat(self, path: bytes) -> Any:
+            self._check_right("stat")
+            is_old, size = quirks.seen(self.map_path(path))
+            if is_old and size is None:
+                raise asyncssh.SFTPNoSuchFile("No such file")
+            return asyncssh.SFTPAttrs(size=size) if is_old else super().lstat(path)
+
+        def fstat(self, file_obj: Any) -> Any:
+            self._check_right("fstat")
+            return super().fstat(file_obj)
+
+        def scandir(self, path: bytes) -> Any:
+            self._check_right("list")
+            return super().scandir(path)
+
+        def _check_right(self, right: str) -> None:
+            if right in quirks.denies:
+                raise asyncssh.SFTPPermissionDenied("Permission denied")
+
+        def _check_name(self, path: bytes) -> None:
+            if quirks.forbids_dots and os.path.basename(path).startswith(b"."):
+                raise asyncssh.SFTPPermissionDenied("Prohibited file name")
+
         def remove(self, path: bytes) -> None:
+            quirks.note(self.map_path(path))
             self._perhaps_refuse(_request("delete", path), lambda: super(Server, self).remove(path))
 
         def _perhaps_refuse(self, request: str, act: Callable[[], None]) -> None:
@@ -274,12 +370,12 @@ def sftp_server(
     host_keys: list[asyncssh.SSHKey],
     faults: Faults | None = None,
     user_key: asyncssh.SSHKey | None = None,
-    replaces: bool = True,
+    quirks: Quirks | None = None,
 ) -> Iterator[Running]:
     """An SFTP server with `root` as its `/`; it wants the password, or `user_key` when that is given."""
     asked: list[str] = []
     files: list[Any] = []
-    kind = sftp_server_type(root, faults or Faults(), asked, files, replaces)
+    kind = sftp_server_type(root, faults or Faults(), asked, files, quirks or Quirks())
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
@@ -390,6 +486,7 @@ def ftps_server(
     has_epsv: bool = True,
     pasv_address: str | None = None,
     replaces: bool = True,
+    quirks: Quirks | None = None,
     tls: int = SSL.TLS1_3_VERSION,
 ) -> Iterator[Running]:
     """An FTPS server with `root` as its `/`.
@@ -399,7 +496,7 @@ def ftps_server(
         replaces: whether RNTO replaces a file, as on Unix, or refuses, as on Windows.
         tls: the newest version of TLS.
     """
-    faults = faults or Faults()
+    faults, quirks = faults or Faults(), quirks or Quirks(replaces=replaces)
     authorizer = DummyAuthorizer()
     authorizer.add_user(USER, PASSWORD, str(root), perm="elr" if faults.is_read_only else "elradfmwMT")
     asked: list[str] = []
@@ -408,7 +505,12 @@ def ftps_server(
     context.use_privatekey_file(str(shown.file))
     context.set_max_proto_version(tls)
 
+    class Folder(AbstractedFS):
+        def ftp2fs(self, ftppath: str) -> Any:
+            return quirks.folded(super().ftp2fs(ftppath))
+
     class Control(TLS_FTPHandler):
+        abstracted_fs = Folder
         ssl_context = context
         dtp_handler = data_handler_type(faults)
         tls_control_required = tls_data_required = True
@@ -427,11 +529,24 @@ def ftps_server(
 
         def pre_process_command(self, line: str, cmd: str, arg: str) -> None:
             asked.append(line)
-            super().pre_process_command(line, cmd, arg)
+            if cmd in quirks.denies:
+                self.respond("550 Permission denied.")
+            elif quirks.forbids_dots and cmd in ("STOR", "RNTO") and os.path.basename(arg).startswith("."):
+                self.respond("553 Prohibited file name.")
+            else:
+                super().pre_process_command(line, cmd, arg)
+
+        def ftp_SIZE(self, path: str) -> Any:
+            is_old, size = quirks.seen(path)
+            if not is_old:
+                return TLS_FTPHandler.ftp_SIZE(self, path)
+            self.respond("550 No such file or directory." if size is None else f"213 {size}")
+            return None
 
         def ftp_RNTO(self, path: str) -> Any:
             request = _request("rename", os.fsencode(self._rnfr), os.fsencode(path))
-            if not replaces and os.path.exists(path):
+            quirks.note(self._rnfr, path)
+            if not quirks.replaces and os.path.exists(path):
                 self._rnfr = None
                 self.respond("550 Cannot create a file when that file already exists.")
                 return None
@@ -443,6 +558,7 @@ def ftps_server(
             )
 
         def ftp_STOR(self, file: str, mode: str = "w") -> Any:
+            quirks.note(file)
             return self._perhaps_refuse(
                 _request("write", os.fsencode(file)), lambda: TLS_FTPHandler.ftp_STOR(self, file, mode)
             )
@@ -460,8 +576,8 @@ def ftps_server(
             return done
 
     Control.authorizer = authorizer
-    if not has_epsv:
-        Control.proto_cmds = {name: rule for name, rule in Control.proto_cmds.items() if name != "EPSV"}
+    lacks = quirks.lacks | (set() if has_epsv else {"EPSV"})
+    Control.proto_cmds = {name: rule for name, rule in Control.proto_cmds.items() if name not in lacks}
     loop = IOLoop()
     server = FTPServer(("127.0.0.1", 0), Control, ioloop=loop)
     is_over = threading.Event()
@@ -521,10 +637,11 @@ def sftp_partner(
     host_keys: list[asyncssh.SSHKey],
     user_key: asyncssh.SSHKey | None = None,
     replaces: bool = True,
+    quirks: Quirks | None = None,
 ) -> Iterator[Partner]:
     (root / "in").mkdir(exist_ok=True)
     where = {"kind": "sftp", "host": HOST, "directory": "/in", "secretId": "s", "hostKey": host_key_line(host_keys[0])}
-    with sftp_server(root, host_keys, faults, user_key, replaces) as running:
+    with sftp_server(root, host_keys, faults, user_key, quirks or Quirks(replaces=replaces)) as running:
         yield Partner(Sftp(), root / "in", running.port, running.asked, where, much=8_000_000)
 
 

@@ -13,7 +13,7 @@ from typing import Self
 import pytest
 
 from waybill.errors import DeliveryFailed
-from waybill.exports.destinations.names import manifest_name, numbered, part_names
+from waybill.exports.destinations.names import TemporaryNames, manifest_name, numbered
 from waybill.exports.destinations.publish import Publication, Source, Step, discard, publish, restore
 
 JOB = "0d9a35a1-5f9c-5c8e-8d0c-0f7f35a4b2e6"
@@ -255,7 +255,7 @@ def test_time_that_runs_out_with_the_last_chunk_is_enough() -> None:
 
 
 def test_a_part_that_is_too_long_is_written_anew() -> None:
-    server = Server({part_names(NAME, JOB)[0]: CONTENT + b"more"})
+    server = Server({TemporaryNames().parts(NAME, JOB)[0]: CONTENT + b"more"})
     assert deliver(MemoryConnection(server), State()) == NAME
     assert server.files[NAME] == CONTENT
 
@@ -279,7 +279,7 @@ def test_small_and_empty_files_are_delivered(content: bytes) -> None:
 
 def test_a_server_that_keeps_less_than_it_took_is_told() -> None:
     server = Server()
-    part = part_names(NAME, JOB)[0]
+    part = TemporaryNames().parts(NAME, JOB)[0]
 
     def lose(point: str) -> None:
         if point == f"after write {part}":
@@ -330,7 +330,7 @@ def test_a_name_taken_while_we_upload_is_left_alone() -> None:
 
 @pytest.mark.parametrize("replace", [False, True])
 def test_what_this_job_has_placed_is_its_own_without_a_state(replace: bool) -> None:
-    server = Server({NAME: CONTENT, manifest_name(NAME): manifest(NAME), part_names(NAME, JOB)[0]: b"left"})
+    server = Server({NAME: CONTENT, manifest_name(NAME): manifest(NAME), TemporaryNames().parts(NAME, JOB)[0]: b"left"})
     connection, state = MemoryConnection(server), State()
     assert deliver(connection, state, replace) == NAME
     assert connection.written == 0 and state.publication == Publication(Step.PUBLISHED, NAME)
@@ -377,7 +377,7 @@ def test_numbers_stand_before_the_extensions(name: str, second: str) -> None:
 
 @pytest.mark.parametrize("name", ["a.csv", "馬" * 200, "a" * 200])
 def test_temporary_names_are_hidden_short_and_two(name: str) -> None:
-    parts = part_names(name, JOB)
+    parts = TemporaryNames().parts(name, JOB)
     assert len(set(parts)) == 2
     for part in parts:
         assert part.startswith(".") and part.endswith(".0d9a35a1.part") and len(part.encode()) <= 255
@@ -479,7 +479,7 @@ def test_a_refused_rename_gives_the_old_file_its_name_back_at_once(reason: str) 
     rename = connection.rename
 
     def refuse(old: str, new: str, replace: bool) -> None:
-        if (old, new) == (part_names(NAME, JOB)[0], NAME):
+        if (old, new) == (TemporaryNames().parts(NAME, JOB)[0], NAME):
             raise DeliveryFailed(reason, "No.")
         rename(old, new, replace)
 
@@ -521,7 +521,9 @@ def test_giving_up_leaves_nothing_and_a_relaunch_begins_anew() -> None:
         discard(MemoryConnection(server), NAME, JOB, state)
         has_data = NAME in server.received()
         left = [name for name in server.files if name.startswith(".")]
-        assert left == ([part_names(NAME, JOB)[1]] if has_data and manifest_name(NAME) not in server.received() else [])
+        assert left == (
+            [TemporaryNames().parts(NAME, JOB)[1]] if has_data and manifest_name(NAME) not in server.received() else []
+        )
         if receiver == "takes after the failure":
             server.take()
         assert deliver(MemoryConnection(server), state) == NAME, passed[-1]

@@ -27,6 +27,27 @@ export function ServerFields({ destination, change, children }: FieldsProps & { 
         onChange={(secretId) => change({ secretId })}
       />
       {children}
+      <TextField
+        label="Prefix of temporary names"
+        value={destination.temporaryPrefix ?? "."}
+        help="Some servers forbid names that begin with a dot"
+        onChange={(temporaryPrefix) =>
+          change({ temporaryPrefix: temporaryPrefix === "." ? undefined : temporaryPrefix })
+        }
+      />
+      <TextField
+        label="Suffix of temporary names"
+        value={destination.temporarySuffix ?? ".part"}
+        onChange={(temporarySuffix) =>
+          change({ temporarySuffix: temporarySuffix === ".part" ? undefined : temporarySuffix })
+        }
+      />
+      <TextField
+        label="Folder of temporary files"
+        value={destination.temporaryFolder}
+        help="A folder in the directory; empty for the directory itself"
+        onChange={(temporaryFolder) => change({ temporaryFolder: temporaryFolder || undefined })}
+      />
     </ColumnLayout>
   );
 }

@@ -9,6 +9,9 @@ export const ftps: DestinationKind = {
   describe: describeServer,
   details: [
     ["secretId", "Secret"],
+    ["temporaryPrefix", "Prefix of temporary names"],
+    ["temporarySuffix", "Suffix of temporary names"],
+    ["temporaryFolder", "Folder of temporary files"],
     ["caCertificate", "CA certificate"],
   ],
   Fields: (props) => (

@@ -8,6 +8,9 @@ export const sftp: DestinationKind = {
   describe: describeServer,
   details: [
     ["secretId", "Secret"],
+    ["temporaryPrefix", "Prefix of temporary names"],
+    ["temporarySuffix", "Suffix of temporary names"],
+    ["temporaryFolder", "Folder of temporary files"],
     ["hostKey", "Host key"],
   ],
   Fields: (props) => (

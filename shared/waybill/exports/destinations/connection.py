@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from waybill.exports.destinations.folder import FolderFile
 
 
+UNKNOWN_SIZE = -1
+"""Of a file that exists, whose size the server does not tell."""
+
+
 class ServerConnection(Protocol):
     """One open connection, bound to the destination's directory. Names are plain file names in it, or paths from it.
 
@@ -28,7 +32,7 @@ class ServerConnection(Protocol):
     ) -> None: ...
 
     def size(self, name: str) -> int | None:
-        """Bytes of the file, or None when it does not exist."""
+        """Bytes of the file, or None when it does not exist; UNKNOWN_SIZE where the server tells only that it does."""
 
     def write(self, name: str, offset: int, chunks: Iterable[bytes], progress: Callable[[int], None]) -> None:
         """Write from `offset` on; offset 0 empties the file first. `progress` gets the file's bytes so far."""

@@ -6,6 +6,7 @@ Explicit TLS, or implicit TLS on port 990. Both connections are encrypted and ve
 from __future__ import annotations
 
 import ftplib  # under TLS only, see above  # nosec B402
+import re
 import ssl
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -18,7 +19,7 @@ import certifi
 
 from waybill.errors import DeliveryFailed
 from waybill.exports.destinations.base import Timeouts
-from waybill.exports.destinations.connection import quoted, says_disk_full
+from waybill.exports.destinations.connection import UNKNOWN_SIZE, quoted, says_disk_full
 from waybill.exports.destinations.credentials import Credentials
 from waybill.exports.destinations.folder import FolderFile
 from waybill.exports.destinations.hosts import AllowedHosts, connect
@@ -29,6 +30,11 @@ _MAX_LINE_BYTES = 8_192  # of a listing
 _MAX_ASKED = 10_000
 """Files of a server without MLSD, each of which is asked for by itself."""
 _GOODBYE_SECONDS = 1.0
+_MLST_SIZE = re.compile(r"^\s.*?\bsize=([0-9]+);", re.IGNORECASE | re.MULTILINE)
+# The two forms of a list that servers have: that of `ls -l`, and that of DOS.
+_LIST_UNIX = re.compile(r"-\S+\s+\d+\s+\S+\s+\S+\s+(?P<size>\d+)\s+\S+\s+\S+\s+\S+\s(?P<name>.+)", re.ASCII)
+_LIST_DOS = re.compile(r"[\d-]+\s+[\d:]+(?:[AP]M)?\s+(?P<size>\d+)\s(?P<name>.+)", re.ASCII)
+_DENIAL_WORDS = ("denied", "permission", "not allowed", "not permitted", "prohibited")
 _MISSING_WORDS = ("no such", "not found", "not exist", "cannot find")
 
 
@@ -44,7 +50,7 @@ class FtpsConnection:
         port = int(destination["port"])
         context = _tls_context(destination.get("caCertificate"))
         self._credentials = credentials
-        self._is_open = True
+        self._is_open = self._has_size = True
         self._ftp = _Control(self._host, context, connect(self._host, port, allowed, timeouts.connect))
         try:
             with self._answers("AUTH TLS"):
@@ -75,13 +81,47 @@ class FtpsConnection:
         self._close()
 
     def size(self, name: str) -> int | None:
-        with self._answers("SIZE"):
+        if self._has_size:
+            with self._answers("SIZE"):
+                try:
+                    return self._ftp.size(name)
+                except ftplib.error_perm as error:
+                    if _is_unsupported(error):
+                        self._has_size = False
+                    elif not str(error).startswith("550"):
+                        raise
+                    elif not _is_denied(error):
+                        return None
+        return self._size_without_size(name)
+
+    def _size_without_size(self, name: str) -> int | None:
+        """Of a server without SIZE, or a folder that it does not look into: from MLST (RFC 3659), else from a list; a
+        file is known to be there when it could be renamed."""
+        with self._answers("MLST"):
             try:
-                return self._ftp.size(name)
+                found = _MLST_SIZE.search(self._ftp.sendcmd(f"MLST {name}"))
+                return int(found[1]) if found else UNKNOWN_SIZE
             except ftplib.error_perm as error:
-                if str(error).startswith("550"):
+                if not _is_unsupported(error) and not _is_denied(error):
                     return None
-                raise
+        with self._answers("RNFR"):
+            try:
+                self._ftp.sendcmd(f"RNFR {name}")
+            except ftplib.error_perm:
+                return None
+        return self._size_in_list(name)
+
+    def _size_in_list(self, name: str) -> int:
+        folder, _, base = name.rpartition("/")
+        for command in (f"LIST -a {folder}".rstrip(), f"LIST {folder}".rstrip()):
+            lines: list[str] = []
+            with self._answers("LIST"), suppress(ftplib.error_perm):
+                self._ftp.retrlines(command, lines.append)
+            for line in lines:
+                found = _LIST_UNIX.fullmatch(line) or _LIST_DOS.fullmatch(line)
+                if found and found["name"] == base:
+                    return int(found["size"])
+        return UNKNOWN_SIZE
 
     def write(self, name: str, offset: int, chunks: Iterable[bytes], progress: Callable[[int], None]) -> None:
         # REST and STOR, not APPE: an earlier connection that is still writing then writes the same bytes at the
@@ -124,7 +164,7 @@ class FtpsConnection:
 
     def read(self, name: str, limit: int) -> bytes | None:
         size = self.size(name)
-        if size is None or size > limit:
+        if size is None or not 0 <= size <= limit:
             return None
         content = bytearray()
         with self._answers("RETR"):
@@ -372,6 +412,15 @@ def _end_tls(data: ssl.SSLSocket) -> None:
     """
     with suppress(OSError):  # many servers just close; the answer on the control connection counts
         data.unwrap()
+
+
+def _is_unsupported(error: ftplib.Error) -> bool:
+    """Whether the server does not know a command, or not in this form (RFC 959, section 4.2)."""
+    return str(error)[:3] in ("500", "501", "502", "503", "504")
+
+
+def _is_denied(error: ftplib.Error) -> bool:
+    return any(words in str(error).lower() for words in _DENIAL_WORDS)
 
 
 def _failure(host: str, command: str, answer: str, shown: str) -> DeliveryFailed:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os.path
+from dataclasses import dataclass
 
 from waybill.exports.compression import EXTENSIONS
 
 MAX_WAITING_FILES = 1_000
 """Numbered files of one name that may wait for their receiver."""
+PART_SUFFIX = ".part"
+MAX_AFFIX = 20
+"""Characters of the prefix or suffix of temporary names."""
 _MAX_PART_STEM_BYTES = 180  # file systems take names of 255 bytes
 _COMPRESSIONS = tuple(filter(None, EXTENSIONS.values()))
 
@@ -28,17 +32,33 @@ def numbered(name: str, number: int) -> str:
     return f"{stem}_{number}{extension}"
 
 
-def part_names(name: str, job_id: str) -> tuple[str, str]:
-    """The temporary names of data and manifest."""
-    stem = _short(name)
-    return f".{stem}.{job_id[:8]}.part", f".{manifest_name(stem)}.{job_id[:8]}.part"
+@dataclass(frozen=True)
+class TemporaryNames:
+    """How names differ while a file is not published, or an old one is moved aside.
 
+    Attributes:
+        prefix, suffix: what receivers leave alone. Some servers forbid names that begin with a dot.
+        folder: below the destination's directory, on the same disk; empty for the directory itself.
+    """
 
-def backup_name(name: str, job_id: str) -> str:
-    """The hidden name of the receiver's old file while a new one takes its place."""
-    suffix = ".manifest.json"
-    stem = _short(name.removesuffix(suffix)) + (suffix if name.endswith(suffix) else "")
-    return f".{stem}.{job_id[:8]}.old"
+    prefix: str = "."
+    suffix: str = PART_SUFFIX
+    folder: str = ""
+
+    def parts(self, name: str, job_id: str) -> tuple[str, str]:
+        """The temporary names of data and manifest."""
+        stem = _short(name)
+        return self._of(stem, job_id, self.suffix), self._of(manifest_name(stem), job_id, self.suffix)
+
+    def backup(self, name: str, job_id: str) -> str:
+        """The name of the receiver's old file while a new one takes its place."""
+        suffix = ".manifest.json"
+        stem = _short(name.removesuffix(suffix)) + (suffix if name.endswith(suffix) else "")
+        return self._of(stem, job_id, ".old" + ("" if self.suffix == PART_SUFFIX else self.suffix))
+
+    def _of(self, stem: str, job_id: str, suffix: str) -> str:
+        name = f"{self.prefix}{stem}.{job_id[:8]}{suffix}"
+        return f"{self.folder}/{name}" if self.folder else name
 
 
 def _short(name: str) -> str:

@@ -1,8 +1,8 @@
 """Publish a file and its manifest on a server so that the receiver sees each once, whole, whatever fails on the way.
 
-Both are uploaded under temporary names (a leading dot, `.part`) into the same directory, checked by size, and renamed:
-the data first, the manifest after it, so that a manifest always describes a file that exists. Each step is saved before
-it begins:
+Both are uploaded under temporary names (a leading dot, `.part`, or what the destination says), checked by size, and
+renamed: the data first, the manifest after it, so that a manifest always describes a file that exists. Each step is
+saved before it begins:
 
     uploading → publishing (the renames are under way) → published
 
@@ -14,12 +14,15 @@ the files that it finds.
 When the reply to a rename is lost, the temporary file shows the result: if it is gone, the rename has happened, even if
 the final file is gone too, because the receiver may have collected it. It is never sent a second time. When the server
 refuses to rename the data, the delivery is back at `uploading`.
+
+Some servers show what was done only after a while. Where that would matter, a name is looked at again for some seconds
+before it counts as gone, or as there.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -27,9 +30,11 @@ from itertools import count
 from typing import Protocol
 
 from waybill.errors import DeliveryFailed
-from waybill.exports.destinations.connection import ServerConnection
-from waybill.exports.destinations.names import MAX_WAITING_FILES, backup_name, manifest_name, numbered, part_names
+from waybill.exports.destinations.connection import UNKNOWN_SIZE, ServerConnection
+from waybill.exports.destinations.names import MAX_WAITING_FILES, TemporaryNames, manifest_name, numbered
 
+#: Pauses between looks at a server that may show what was done only after a while.
+PAUSES_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
 # Time reserved for size checks, manifest and renames.
 RESERVE_SECONDS = 60.0
 _MAX_MANIFEST_BYTES = 65_536
@@ -63,6 +68,30 @@ class StateStore(Protocol):
 
 
 @dataclass(frozen=True)
+class Place:
+    """A directory of a receiver: the connection to it, and how it is used.
+
+    Attributes:
+        sleep: takes seconds.
+    """
+
+    connection: ServerConnection
+    names: TemporaryNames
+    sleep: Callable[[float], None]
+
+    def is_settled(self, holds: Callable[[], bool]) -> bool:
+        """Whether something holds, at once or after a while."""
+        for pause in PAUSES_SECONDS:
+            if holds():
+                return True
+            self.sleep(pause)
+        return holds()
+
+    def is_gone(self, name: str) -> bool:
+        return self.is_settled(lambda: self.connection.size(name) is None)
+
+
+@dataclass(frozen=True)
 class Source:
     """The bytes to deliver, the same each time: `open(offset)` gives them from there on."""
 
@@ -82,6 +111,8 @@ def publish(
     remaining_seconds: Callable[[], float],
     progress: Callable[[int], None] = lambda _: None,
     reserve_seconds: float = RESERVE_SECONDS,
+    temporary: TemporaryNames = TemporaryNames(),  # noqa: B008  it is frozen
+    sleep: Callable[[float], None] = lambda _: None,
 ) -> str | None:
     """Upload and publish the file and its manifest, from wherever an earlier call left off. One call at a time per job.
 
@@ -92,6 +123,7 @@ def publish(
             ones, where a file that the receiver has not collected yet must stay).
         remaining_seconds: time left for this call. When it falls below `reserve_seconds`, the call ends.
         progress: gets the bytes that the server has so far; may raise to stop the delivery.
+        sleep: takes seconds.
 
     Returns:
         The data file's final name when all is published; None when time ran out: call again to resume.
@@ -99,8 +131,9 @@ def publish(
     Raises:
         DeliveryFailed: the caller retries while `retry_now`, then calls `discard`.
     """
-    data_part, manifest_part = part_names(name, job_id)
+    data_part, manifest_part = temporary.parts(name, job_id)
     publication = state.load() or Publication(Step.UPLOADING, name)
+    place, taken = Place(connection, temporary, sleep), set[str]()
 
     def move(step: Step, final_name: str) -> Publication:
         state.save(Publication(step, final_name))
@@ -108,20 +141,20 @@ def publish(
 
     while publication.step is not Step.PUBLISHED:
         if publication.step is Step.UPLOADING:
-            final_name, is_ours = _choose_name(connection, name, job_id, replace)
+            final_name, is_ours = _choose_name(connection, name, job_id, replace, taken)
             if is_ours:  # the state was lost, or another attempt of this job was first
                 _delete_quietly(connection, data_part, manifest_part)
                 publication = move(Step.PUBLISHED, final_name)
                 continue
-            if not _upload(connection, data_part, source, remaining_seconds, reserve_seconds, progress):
+            if not _upload(place, data_part, source, remaining_seconds, reserve_seconds, progress):
                 return None
             content = manifest(final_name)
             connection.write(manifest_part, 0, [content], lambda _: None)
-            _check_size(connection, manifest_part, len(content))
+            _check_size(place, manifest_part, len(content))
             publication = move(Step.PUBLISHING, final_name)
         else:
             try:
-                _rename_both(connection, publication, (data_part, manifest_part), job_id, replace)
+                _rename_both(place, publication, (data_part, manifest_part), job_id, replace)
             except _Refused as refusal:
                 if refusal.needs_swap:
                     publication = move(Step.SWAPPING, publication.name)
@@ -129,6 +162,7 @@ def publish(
                 if refusal.is_data:
                     publication = move(Step.UPLOADING, name)
                 if refusal.is_data and refusal.cause.reason == "exists" and not replace:
+                    taken.add(refusal.name)
                     continue  # the name was taken meanwhile: choose another
                 raise refusal.cause from None
             publication = move(Step.PUBLISHED, publication.name)
@@ -139,62 +173,70 @@ class _Refused(Exception):
     """The server refused a rename for certain; what had to move aside has its name back.
 
     Attributes:
+        name: that it did not get.
         is_data: it is the data file that did not get its name.
         needs_swap: an existing file is in the way, which the server does not replace by itself.
     """
 
-    def __init__(self, cause: DeliveryFailed, is_data: bool, needs_swap: bool) -> None:
+    def __init__(self, cause: DeliveryFailed, name: str, is_data: bool, needs_swap: bool) -> None:
         super().__init__(str(cause))
-        self.cause, self.is_data, self.needs_swap = cause, is_data, needs_swap
+        self.cause, self.name, self.is_data, self.needs_swap = cause, name, is_data, needs_swap
 
 
-def _rename_both(
-    connection: ServerConnection, publication: Publication, parts: tuple[str, str], job_id: str, replace: bool
-) -> None:
+def _rename_both(place: Place, publication: Publication, parts: tuple[str, str], job_id: str, replace: bool) -> None:
     """Give data and manifest their final names, in this order, and delete backups.
 
     Raises:
         _Refused: the server refused one of the renames.
         DeliveryFailed: it is unclear what happened, or the old file could not get its name back.
     """
-    swaps = publication.step is Step.SWAPPING
+    connection, swaps = place.connection, publication.step is Step.SWAPPING
     names = (publication.name, manifest_name(publication.name))
     for part, final_name in zip(parts, names, strict=True):
         is_data = final_name == publication.name
         # A manifest of this name is a leftover: the data file's name was free, so no other run owns it.
         may_replace = replace or not is_data
-        if connection.size(part) is None:
+        backup = place.names.backup(final_name, job_id)
+        if not place.is_settled(lambda part=part: connection.size(part) is not None):  # type: ignore[misc]
             continue
         try:
             if swaps:
-                _swap(connection, part, final_name, backup_name(final_name, job_id))
+                _swap(place, part, final_name, backup)
             else:
                 connection.rename(part, final_name, may_replace)
         except DeliveryFailed as error:
             if error.reason in _UNCLEAR:
                 raise
+            # It was renamed before, and the server still showed it.
+            if error.reason == "not-found" and place.is_gone(part):
+                continue
             if swaps:
-                _put_back(connection, final_name, backup_name(final_name, job_id))
+                _put_back(place, final_name, backup)
             needs_swap = error.reason == "exists" and may_replace and not swaps
-            raise _Refused(error, is_data, needs_swap) from error
+            raise _Refused(error, final_name, is_data, needs_swap) from error
     if swaps:
         for final_name in names:
-            _delete_backup(connection, backup_name(final_name, job_id))
+            _delete_backup(connection, place.names.backup(final_name, job_id))
 
 
-def _swap(connection: ServerConnection, part: str, final_name: str, backup: str) -> None:
+def _swap(place: Place, part: str, final_name: str, backup: str) -> None:
     """Move the old file aside and rename the new one; goes on from wherever an earlier call broke off."""
-    if connection.size(final_name) is not None:
+    connection = place.connection
+    has_backup = connection.size(backup) is not None
+    # With a backup, the old file has been moved already, unless another one came.
+    if connection.size(final_name) is not None and not (has_backup and place.is_gone(final_name)):
         connection.delete(backup)
         connection.rename(final_name, backup, replace=False)
+        place.is_gone(final_name)
     connection.rename(part, final_name, replace=False)
 
 
-def _put_back(connection: ServerConnection, final_name: str, backup: str) -> None:
+def _put_back(place: Place, final_name: str, backup: str) -> None:
     """Give the old file its name back, unless a file has that name already."""
-    if connection.size(backup) is None:
+    connection = place.connection
+    if not place.is_settled(lambda: connection.size(backup) is not None):
         return
-    if connection.size(final_name) is None:
+    if place.is_gone(final_name):
         connection.rename(backup, final_name, replace=False)
     else:
         _delete_backup(connection, backup)
@@ -209,16 +251,23 @@ def _delete_backup(connection: ServerConnection, backup: str) -> None:
             raise
 
 
-def discard(connection: ServerConnection, name: str, job_id: str, state: StateStore) -> None:
+def discard(
+    connection: ServerConnection,
+    name: str,
+    job_id: str,
+    state: StateStore,
+    temporary: TemporaryNames = TemporaryNames(),  # noqa: B008  it is frozen
+    sleep: Callable[[float], None] = lambda _: None,
+) -> None:
     """Give an old file that was moved aside its name back, and delete what a delivery that failed for good has left.
 
     A later `publish` starts over. Once the data file is published nothing is deleted, so that it can get its manifest.
     """
-    data_part, manifest_part = part_names(name, job_id)
+    data_part, manifest_part = temporary.parts(name, job_id)
     publication = state.load()
     with suppress(DeliveryFailed):
         if publication is not None and publication.step is Step.SWAPPING:
-            _reverse_swap(connection, publication.name, (data_part, manifest_part), job_id)
+            _reverse_swap(Place(connection, temporary, sleep), publication.name, (data_part, manifest_part), job_id)
         if publication is not None and publication.step is not Step.UPLOADING:
             if publication.step is Step.PUBLISHED or connection.size(data_part) is None:
                 return
@@ -227,7 +276,14 @@ def discard(connection: ServerConnection, name: str, job_id: str, state: StateSt
         _delete_quietly(connection, data_part, manifest_part)
 
 
-def restore(connection: ServerConnection, name: str, job_id: str, final_name: str) -> None:
+def restore(
+    connection: ServerConnection,
+    name: str,
+    job_id: str,
+    final_name: str,
+    temporary: TemporaryNames = TemporaryNames(),  # noqa: B008  it is frozen
+    sleep: Callable[[float], None] = lambda _: None,
+) -> None:
     """As `discard`, for a run that ended while `swapping` when nobody could reach the server.
 
     Args:
@@ -237,25 +293,32 @@ def restore(connection: ServerConnection, name: str, job_id: str, final_name: st
     Raises:
         DeliveryFailed: the old file may still have its backup name.
     """
-    parts = part_names(name, job_id)
-    _reverse_swap(connection, final_name, parts, job_id)
+    parts = temporary.parts(name, job_id)
+    _reverse_swap(Place(connection, temporary, sleep), final_name, parts, job_id)
     _delete_quietly(connection, *parts)
 
 
-def _reverse_swap(connection: ServerConnection, data: str, parts: tuple[str, str], job_id: str) -> None:
+def _reverse_swap(place: Place, data: str, parts: tuple[str, str], job_id: str) -> None:
     """Give the old files their names back, where the new ones have not got them."""
     for part, final_name in zip(parts, (data, manifest_name(data)), strict=True):
+        backup = place.names.backup(final_name, job_id)
         # Without its temporary file, the new one has the name, or the receiver has collected it.
-        if connection.size(part) is None:
-            _delete_backup(connection, backup_name(final_name, job_id))
+        if place.connection.size(part) is None:
+            _delete_backup(place.connection, backup)
         else:
-            _put_back(connection, final_name, backup_name(final_name, job_id))
+            _put_back(place, final_name, backup)
 
 
 _TEST_NAME = "waybill-test"
 
 
-def test_directory(connection: ServerConnection, test_id: str, begin: Callable[[str], None]) -> None:
+def test_directory(
+    connection: ServerConnection,
+    test_id: str,
+    begin: Callable[[str], None],
+    temporary: TemporaryNames = TemporaryNames(),  # noqa: B008  it is frozen
+    sleep: Callable[[float], None] = lambda _: None,
+) -> None:
     """Do what a delivery does with a small file, under temporary names only, and delete it again.
 
     Args:
@@ -266,34 +329,44 @@ def test_directory(connection: ServerConnection, test_id: str, begin: Callable[[
         DeliveryFailed: as `publish`. After `timeout` or `connection-lost` the file may remain: call `clean_up_test`.
     """
     content = b"Waybill tests whether it may deliver here.\n"
-    part, renamed = part_names(_TEST_NAME, test_id)
+    part, renamed = temporary.parts(_TEST_NAME, test_id)
     try:
         begin("write a file")
         connection.write(part, 0, [content], lambda _: None)
         begin("check its size")
-        _check_size(connection, part, len(content))
+        _check_size(Place(connection, temporary, sleep), part, len(content))
         begin("rename it")
         connection.rename(part, renamed, replace=True)
         begin("delete it")
         connection.delete(renamed)
     except DeliveryFailed:
-        clean_up_test(connection, test_id)
+        clean_up_test(connection, test_id, temporary)
         raise
 
 
-def clean_up_test(connection: ServerConnection, test_id: str) -> None:
+def clean_up_test(
+    connection: ServerConnection,
+    test_id: str,
+    temporary: TemporaryNames = TemporaryNames(),  # noqa: B008  it is frozen
+) -> None:
     """Delete what a test has left, as far as the server allows."""
-    _delete_quietly(connection, *part_names(_TEST_NAME, test_id))
+    _delete_quietly(connection, *temporary.parts(_TEST_NAME, test_id))
 
 
-def _choose_name(connection: ServerConnection, name: str, job_id: str, replace: bool) -> tuple[str, bool]:
-    """The final name, and whether this job's files have it already."""
+def _choose_name(
+    connection: ServerConnection, name: str, job_id: str, replace: bool, taken: Collection[str]
+) -> tuple[str, bool]:
+    """The final name, and whether this job's files have it already.
+
+    Args:
+        taken: names that the server has refused because they exist, although it may not show that.
+    """
     for number in count(1):
         candidate = numbered(name, number)
         has_manifest = connection.size(manifest_name(candidate)) is not None
         if has_manifest and _is_of_job(connection, manifest_name(candidate), job_id):
             return candidate, True
-        if replace or not (has_manifest or connection.size(candidate) is not None):
+        if replace or not (candidate in taken or has_manifest or connection.size(candidate) is not None):
             return candidate, False
         if number == MAX_WAITING_FILES:
             break
@@ -313,7 +386,7 @@ def _is_of_job(connection: ServerConnection, name: str, job_id: str) -> bool:
 
 
 def _upload(
-    connection: ServerConnection,
+    place: Place,
     part: str,
     source: Source,
     remaining_seconds: Callable[[], float],
@@ -325,6 +398,7 @@ def _upload(
     Returns:
         Whether the server has all of it; False when time ran out.
     """
+    connection = place.connection
     stored = connection.size(part)
     offset = 0 if stored is None or stored > source.size_bytes else max(0, stored - connection.unsure_bytes)
     is_late = False
@@ -341,14 +415,15 @@ def _upload(
         connection.write(part, offset, chunks(), progress)
     if is_late and connection.size(part) != source.size_bytes:
         return False
-    _check_size(connection, part, source.size_bytes)
+    _check_size(place, part, source.size_bytes)
     return True
 
 
-def _check_size(connection: ServerConnection, part: str, wanted: int) -> None:
-    stored = connection.size(part)
-    if stored != wanted:
-        raise DeliveryFailed("protocol", f"The server stored {stored or 0} of the {wanted} bytes that it accepted.")
+def _check_size(place: Place, part: str, wanted: int) -> None:
+    """Where the server tells no sizes, its word that it has all of it counts."""
+    if not place.is_settled(lambda: place.connection.size(part) in (wanted, UNKNOWN_SIZE)):
+        stored = max(0, place.connection.size(part) or 0)
+        raise DeliveryFailed("protocol", f"The server stored {stored} of the {wanted} bytes that it accepted.")
 
 
 def _delete_quietly(connection: ServerConnection, *names: str) -> None:

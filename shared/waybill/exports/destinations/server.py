@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -23,6 +24,7 @@ from waybill.exports.destinations.connection import ServerConnection
 from waybill.exports.destinations.credentials import Credentials, read_secret
 from waybill.exports.destinations.folder import Fate, FolderFile, moved_names
 from waybill.exports.destinations.hosts import AllowedHosts, is_host_name, is_ip_address, refused_literal
+from waybill.exports.destinations.names import MAX_AFFIX, TemporaryNames
 from waybill.exports.destinations.publish import (
     Publication,
     Source,
@@ -34,13 +36,17 @@ from waybill.exports.destinations.publish import (
     test_directory,
 )
 from waybill.ids import new_uuid
-from waybill.validation import is_line
+from waybill.validation import Problems, is_line
 
 if TYPE_CHECKING:
     from waybill.jobs.services import Services
 
 MAX_DIRECTORY = 1024
+MAX_FOLDER = 100
 MAX_SECRET_ID = 2048  # Secrets Manager, GetSecretValue
+
+
+_AFFIX = re.compile(rf"[A-Za-z0-9._~#+-]{{0,{MAX_AFFIX}}}")
 
 
 def _check_host(value: object, allowed: Allowed) -> str | None:
@@ -63,6 +69,21 @@ def _check_directory(value: object, _: Allowed) -> str | None:
     return "must not have .. in it" if ".." in value.replace("\\", "/").split("/") else None
 
 
+def _affix(description: str) -> Member:
+    """A part of temporary names: printable ASCII that no path or shell takes for something else."""
+
+    def check(value: object, _: Allowed) -> str | None:
+        is_plain = isinstance(value, str) and _AFFIX.fullmatch(value)
+        return None if is_plain else f"must be at most {MAX_AFFIX} letters, digits or characters of ._~#+-"
+
+    return Member(check, {"type": "string", "pattern": f"^{_AFFIX.pattern}$", "description": description})
+
+
+def _check_folder(value: object, _: Allowed) -> str | None:
+    is_name = is_line(value, MAX_FOLDER) and value not in (".", "..") and not set("/\\") & set(str(value))
+    return None if is_name else f"must be the name of a folder in the directory, of at most {MAX_FOLDER} characters"
+
+
 class Server(DeliveredKind):
     """A kind of server. A subclass opens connections, and adds the members that identify the right server."""
 
@@ -74,10 +95,25 @@ class Server(DeliveredKind):
             MAX_SECRET_ID, "The secret in Secrets Manager that holds user name and password or key.", required=True
         ),
     }
+    members |= {
+        "temporaryPrefix": _affix("Begins the names of files that are not complete, a dot unless set."),
+        "temporarySuffix": _affix("Ends the names of files that are not complete, `.part` unless set."),
+        "temporaryFolder": Member(
+            _check_folder,
+            line_schema(MAX_FOLDER, "A folder in the directory where files are until they are complete."),
+        ),
+    }
     needs_secret = True
     scheme: ClassVar[str]
     default_port: ClassVar[int]
     needs_password: ClassVar[bool]
+
+    def check(self, destination: Mapping[str, Any], allowed: Allowed, path: str) -> Problems:
+        problems = super().check(destination, allowed, path)
+        names = _temporary(destination)
+        if not problems and not (names.prefix or names.suffix or names.folder):
+            problems.append((f"{path}/temporaryPrefix", "must not be empty together with temporarySuffix"))
+        return problems
 
     @abstractmethod
     def open(
@@ -138,19 +174,23 @@ class Server(DeliveredKind):
                 replace=delivery.replaces,
                 remaining_seconds=remaining_seconds,
                 progress=check_lease,
+                temporary=_temporary(delivery.destination),
+                sleep=delivery.services.clock.sleep,
             )
 
     def discard(self, delivery: Delivery) -> None:
         job = delivery.job
         with suppress(DeliveryFailed), self._connected(delivery.services, delivery.destination, job.entity) as server:
-            discard(server, job.file_name, job.job_id, _StateInJob(delivery))
+            names, sleep = _temporary(delivery.destination), delivery.services.clock.sleep
+            discard(server, job.file_name, job.job_id, _StateInJob(delivery), names, sleep)
 
     def leaves_aside(self, progress: Mapping[str, Any]) -> bool:
         return progress.get("step") == Step.SWAPPING
 
     def restore(self, services: Services, aside: SetAside) -> None:
         with self._connected(services, aside.destination, aside.entity) as connection:
-            restore(connection, aside.file_name, aside.job_id, aside.final_name)
+            names, sleep = _temporary(aside.destination), services.clock.sleep
+            restore(connection, aside.file_name, aside.job_id, aside.final_name, names, sleep)
 
     def test(
         self,
@@ -160,7 +200,7 @@ class Server(DeliveredKind):
         timeouts: Timeouts,
         begin: Callable[[str], None],
     ) -> str:
-        test_id = new_uuid(services.ids)
+        test_id, names = new_uuid(services.ids), _temporary(destination)
         begin("read the secret")
         secret = self._secret(services, destination, entity)
         hosts = Allowed.of(services.settings).hosts
@@ -168,11 +208,11 @@ class Server(DeliveredKind):
         connection = self.connect(destination, secret, hosts, timeouts)
         try:
             with connection:
-                test_directory(connection, test_id, begin)
+                test_directory(connection, test_id, begin, names, services.clock.sleep)
         except DeliveryFailed as error:
             if error.reason in ("timeout", "connection-lost"):  # clean up over another connection
                 with suppress(DeliveryFailed), self.connect(destination, secret, hosts, timeouts) as again:
-                    clean_up_test(again, test_id)
+                    clean_up_test(again, test_id, names)
             raise
         return f"A file was written to {destination['directory']} on {destination['host']}, renamed, and deleted again."
 
@@ -191,6 +231,12 @@ class Server(DeliveredKind):
     def _connected(self, services: Services, destination: Mapping[str, Any], entity: str) -> ServerConnection:
         secret = self._secret(services, destination, entity)
         return self.connect(destination, secret, Allowed.of(services.settings).hosts)
+
+
+def _temporary(destination: Mapping[str, Any]) -> TemporaryNames:
+    members = {"prefix": "temporaryPrefix", "suffix": "temporarySuffix", "folder": "temporaryFolder"}
+    given = {part: destination[member] for part, member in members.items() if member in destination}
+    return TemporaryNames(**given)
 
 
 class _StateInJob:

@@ -21,7 +21,7 @@ from asyncssh.constants import FILEXFER_TYPE_REGULAR, FX_FAILURE, FXF_CREAT, FXF
 
 from waybill.errors import DeliveryFailed
 from waybill.exports.destinations.base import Timeouts
-from waybill.exports.destinations.connection import quoted, says_disk_full
+from waybill.exports.destinations.connection import UNKNOWN_SIZE, quoted, says_disk_full
 from waybill.exports.destinations.credentials import Credentials
 from waybill.exports.destinations.folder import FolderFile
 from waybill.exports.destinations.host_keys import HOST_KEY_TYPES, HostKey
@@ -56,6 +56,10 @@ _REASONS: tuple[tuple[type[asyncssh.SFTPError], str], ...] = (
 )
 
 
+_MISSING = (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath)
+_STAT_DENIED = (asyncssh.SFTPPermissionDenied, asyncssh.SFTPOpUnsupported)
+
+
 class SftpConnection:
     """See `ServerConnection`."""
 
@@ -80,8 +84,8 @@ class SftpConnection:
                 self._sftp = self._wait(self._connection.start_sftp_client())
                 # asyncssh assumes 16 KB for servers that do not state a limit.
                 self._block_bytes = max(_BLOCK_BYTES, min(self._sftp.limits.max_write_len, _LARGE_BLOCK_BYTES))
-                is_directory = self._wait(self._sftp.isdir(self._directory or "/"))
-            if not is_directory:
+                is_missing = self._lacks_directory()
+            if is_missing:
                 raise DeliveryFailed("not-found", f"{self._host} has no directory {destination['directory']}.")
         except BaseException:
             self._close()
@@ -97,14 +101,53 @@ class SftpConnection:
 
     def size(self, name: str) -> int | None:
         with self._answers(name):
-            try:
-                # Not following links: a dangling one has the name too.
-                attributes = self._wait(self._sftp.lstat(self._path(name)))
-            except (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath):
-                return None
-            if attributes.size is None:
-                raise DeliveryFailed("protocol", f"{self._host} does not report the size of a file.")
-            return attributes.size
+            return self._size(self._path(name))
+
+    def _size(self, path: str) -> int | None:
+        try:
+            # Not following links: a dangling one has the name too.
+            attributes = self._wait(self._sftp.lstat(path))
+        except _MISSING:
+            return None
+        except _STAT_DENIED:
+            return self._size_without_stat(path)
+        if attributes.size is None:
+            raise DeliveryFailed("protocol", f"{self._host} does not report the size of a file.")
+        return attributes.size
+
+    def _size_without_stat(self, path: str) -> int | None:
+        """Folders that may only be written to deny stat: the size of a file that is open for writing, or that of the
+        list."""
+        try:
+            file = self._wait(self._sftp.open(path, FXF_WRITE, encoding=None, block_size=0))
+        except _MISSING:
+            return None
+        except (asyncssh.SFTPFailure, *_STAT_DENIED):
+            return self._size_in_list(path)
+        try:
+            size = self._wait(file.stat()).size
+        except (asyncssh.SFTPFailure, *_STAT_DENIED):
+            return self._size_in_list(path)
+        finally:
+            self._wait(file.close())
+        return UNKNOWN_SIZE if size is None else size
+
+    def _size_in_list(self, path: str) -> int | None:
+        folder, _, name = path.rpartition("/")
+        try:
+            entries = self._wait(self._sftp.readdir(folder or "/"))
+        except (asyncssh.SFTPFailure, *_STAT_DENIED):
+            return UNKNOWN_SIZE  # what does not exist is not denied
+        found = next((entry for entry in entries if entry.filename == name), None)
+        if found is None:
+            return None
+        return UNKNOWN_SIZE if found.attrs.size is None else found.attrs.size
+
+    def _lacks_directory(self) -> bool:
+        try:
+            return not self._wait(self._sftp.isdir(self._directory or "/"))
+        except _STAT_DENIED:
+            return False  # the first file tells
 
     def write(self, name: str, offset: int, chunks: Iterable[bytes], progress: Callable[[int], None]) -> None:
         flags = FXF_WRITE | (FXF_CREAT | FXF_TRUNC if offset == 0 else 0)
@@ -142,33 +185,38 @@ class SftpConnection:
             source, target = self._path(old), self._path(new)
             if not replace:
                 # Servers differ in what a plain rename does to an existing file, and in how they report it.
-                if self._wait(self._sftp.lexists(target)):
+                if self._size(target) is not None:
                     raise DeliveryFailed("exists", f"{self._host} has a file {new} already.")
                 try:
                     self._wait(self._sftp.rename(source, target))
                 except asyncssh.SFTPError as error:
                     is_unclear = isinstance(error, (asyncssh.SFTPConnectionLost, asyncssh.SFTPNoConnection))
-                    if not is_unclear and self._wait(self._sftp.lexists(target)):
+                    if not is_unclear and self._size(target) is not None:
                         raise DeliveryFailed("exists", f"{self._host} has a file {new} already.") from None
                     raise
                 return
             try:
                 self._replace(source, target)
             except (asyncssh.SFTPFailure, asyncssh.SFTPFileAlreadyExists) as error:
-                if not says_disk_full(error.reason) and self._wait(self._sftp.lexists(target)):
+                if not says_disk_full(error.reason) and self._size(target) is not None:
                     raise DeliveryFailed("exists", f"{self._host} does not replace the file {new}.") from None
                 raise
 
     def _replace(self, source: str, target: str) -> None:
-        """Rename by OpenSSH's extension, which replaces; without it, by the plain request, which may."""
+        """Rename by OpenSSH's extension, which replaces; where it does not work, by the plain request, which may. Some
+        servers offer the extension and refuse each use of it, as a failure without a reason."""
         try:
             self._wait(self._sftp.posix_rename(source, target))
         except asyncssh.SFTPOpUnsupported:
             self._wait(self._sftp.rename(source, target))
+        except (asyncssh.SFTPFailure, asyncssh.SFTPBadMessage) as error:
+            if says_disk_full(error.reason) or self._size(target) is not None:
+                raise
+            self._wait(self._sftp.rename(source, target))
 
     def read(self, name: str, limit: int) -> bytes | None:
         size = self.size(name)
-        if size is None or size > limit:
+        if size is None or not 0 <= size <= limit:
             return None
         with self._answers(name):
             return self._wait(_read(self._sftp, self._path(name), limit))
