@@ -1078,10 +1078,8 @@ EXPORTS = (
         "running-import-is-looked-up-before-the-horizon",
         "Increments miss no record of an import that begins while their window is chosen.",
         "shared/waybill/jobs/repository.py",
-        "            horizon = self._running.horizon(job.entity_uid)\n"
-        "            running = self._running.find(job.entity_uid)\n",
-        "            running = self._running.find(job.entity_uid)\n"
-        "            horizon = self._running.horizon(job.entity_uid)\n",
+        "        horizon = self._running.horizon(entity_uid)\n        running = self._running.find(entity_uid)\n",
+        "        running = self._running.find(entity_uid)\n        horizon = self._running.horizon(entity_uid)\n",
         ("tests/unit/test_job_records.py::test_an_import_that_begins_between_the_two_looks_writes_behind_the_window",),
     ),
     Mutant(

@@ -114,6 +114,7 @@ def test_export_from_draft_to_download(api: Api) -> None:
         "lastRun": None,
         "owner": None,
         "message": None,
+        "pausedAt": None,
     }
     assert api("GET", f"{path}/definition").status == 409
     edited = api("PUT", path, body=EXPORT | {"dialect": {"delimiter": ";"}, "fields": None}).json

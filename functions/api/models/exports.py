@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, Field, ValidationInfo, WrapValidator, field_validator
 
-from models.base import Body, Line, Moment, Word, broken, checked
+from models.base import Body, Line, Moment, Word, broken, checked, refuse
 from models.query import Paging as Paging
 from models.query import Words
 from waybill.entities.model import DataType, Entity
@@ -265,7 +265,7 @@ class Backfill(Body):
     def _ends_a_period(cls, window_to: datetime | None, info: ValidationInfo) -> datetime | None:
         window_from = info.data.get("window_from")
         if window_to is None and window_from is not None:
-            raise broken("is required with windowFrom")
+            refuse([("/windowTo", "is required with windowFrom")])
         if window_to is not None and window_from is not None and window_to <= window_from:
             raise broken("must be later than windowFrom")
         return window_to

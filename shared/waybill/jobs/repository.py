@@ -37,7 +37,15 @@ from waybill.jobs.outbox import Outbox, outbox_item
 from waybill.jobs.queue import after_newest, order_action, queue_key
 from waybill.jobs.quotas import UnfinishedJobs, too_many_jobs
 from waybill.jobs.removals import removal_item, removal_key
-from waybill.jobs.running import STEP, RunningImports, claim_action, earliest_from, horizon_action, release_action
+from waybill.jobs.running import (
+    STEP,
+    RunningImport,
+    RunningImports,
+    claim_action,
+    earliest_from,
+    horizon_action,
+    release_action,
+)
 from waybill.jobs.runs import run_key
 from waybill.sizes import json_text
 from waybill.telemetry import read_each
@@ -390,9 +398,7 @@ class JobRepository:
             Superseded: the job has ended.
         """
         while job.window_to is None:
-            # The horizon first: an import that begins after this moves it.
-            horizon = self._running.horizon(job.entity_uid)
-            running = self._running.find(job.entity_uid)
+            horizon, running = self._horizon_and_running(job.entity_uid)
             end = earliest_from(self._clock.now(), horizon) if running is None else running.write_time
             if job.window_from is not None:
                 end = max(job.window_from, end)
@@ -412,14 +418,18 @@ class JobRepository:
             job = stored
         return job
 
+    def _horizon_and_running(self, entity_uid: str) -> tuple[datetime | None, RunningImport | None]:
+        """The horizon first: an import that begins after this moves it."""
+        horizon = self._running.horizon(entity_uid)
+        running = self._running.find(entity_uid)
+        return horizon, running
+
     def ends_window(self, job: Job) -> bool:
         """Whether a window of write times may end where the run's does: behind nothing that is written from now on. If
         so, that holds for imports that begin later too, however late their clocks are. Two reads and a transaction."""
         end = cast("datetime", job.window_to)
         while True:
-            # The horizon first: an import that begins after this moves it.
-            horizon = self._running.horizon(job.entity_uid)
-            running = self._running.find(job.entity_uid)
+            horizon, running = self._horizon_and_running(job.entity_uid)
             if running is not None:
                 return end <= running.write_time
             if horizon is not None and end <= horizon:

@@ -207,9 +207,6 @@ def _rename_both(place: Place, publication: Publication, parts: tuple[str, str],
         except DeliveryFailed as error:
             if error.reason in _UNCLEAR:
                 raise
-            # It was renamed before, and the server still showed it.
-            if error.reason == "not-found" and place.is_gone(part):
-                continue
             if swaps:
                 _put_back(place, final_name, backup)
             needs_swap = error.reason == "exists" and may_replace and not swaps

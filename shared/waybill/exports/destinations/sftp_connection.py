@@ -144,10 +144,16 @@ class SftpConnection:
         return UNKNOWN_SIZE if found.attrs.size is None else found.attrs.size
 
     def _lacks_directory(self) -> bool:
+        directory = self._directory or "/"
+        if self._wait(self._sftp.isdir(directory)):
+            return False
         try:
-            return not self._wait(self._sftp.isdir(self._directory or "/"))
+            self._wait(self._sftp.stat(directory))
         except _STAT_DENIED:
             return False  # the first file tells
+        except asyncssh.SFTPError:
+            return True
+        return True
 
     def write(self, name: str, offset: int, chunks: Iterable[bytes], progress: Callable[[int], None]) -> None:
         flags = FXF_WRITE | (FXF_CREAT | FXF_TRUNC if offset == 0 else 0)
