@@ -367,6 +367,24 @@ ONCE = (
 #: Rows: written and counted once, by whoever holds the chunk.
 ROWS = (
     Mutant(
+        "a-bad-cell-of-a-foreign-column-is-good",
+        "The C library approves no cell that the rule refuses.",
+        "shared/waybill/entities/foreign_columns.py",
+        "statuses[position] |= native.DOUBTED",
+        "statuses[position] |= native.BLANK",
+        ("tests/unit/test_native.py::test_every_kind_of_cell_has_the_outcome_of_the_rule",),
+    ),
+    Mutant(
+        "rows-with-unusual-cells-get-other-numbers",
+        "Each row has its own number, and without a primary key its own record.",
+        "shared/waybill/imports/row_reader.py",
+        "len(rows), 0, numbers=rows, **options",
+        "len(rows), rows[0], **options",
+        (
+            "tests/unit/test_native.py::test_rows_with_unusual_good_cells_are_loaded_in_order_and_with_their_own_numbers",
+        ),
+    ),
+    Mutant(
         "takeover-without-waiting-for-the-lease",
         "One worker at a time writes the rows of a chunk.",
         "shared/waybill/jobs/ledger.py",

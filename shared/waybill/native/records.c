@@ -102,6 +102,22 @@ size_t waybill_count(const uint8_t *data, size_t size, uint8_t byte) {
     return found;
 }
 
+/* The next quote or line break, or `end`. */
+static const uint8_t *next_mark(const uint8_t *at, const uint8_t *end, uint8_t quote) {
+#ifdef __SSE2__
+    const __m128i quotes = _mm_set1_epi8((char)quote), feeds = _mm_set1_epi8('\n'), returns = _mm_set1_epi8('\r');
+    for (; end - at >= 16; at += 16) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+        __m128i marks = _mm_or_si128(_mm_cmpeq_epi8(bytes, quotes),
+                                     _mm_or_si128(_mm_cmpeq_epi8(bytes, feeds), _mm_cmpeq_epi8(bytes, returns)));
+        unsigned found = (unsigned)_mm_movemask_epi8(marks);
+        if (found) return at + __builtin_ctz(found);
+    }
+#endif
+    while (at < end && *at != quote && *at != '\n' && *at != '\r') at++;
+    return at;
+}
+
 /* Where the last whole record of a buffer ends, by RFC 4180: `found` gets the offset, the number of records up to
  * there, and whether a quote is open at the end of the buffer. Returns 0; -1 where a quote is not structural.
  *
@@ -110,8 +126,10 @@ int waybill_cut(const uint8_t *data, size_t size, uint8_t delimiter, uint8_t quo
     size_t records = 0, end = 0;
     const uint8_t *at = data, *data_end = data + size;
     int is_open = 0;
-    while (at < data_end) {
-        if (*at == quote) { /* at the start of a cell */
+    while ((at = next_mark(at, data_end, quote)) < data_end) {
+        if (*at == quote) {
+            /* It opens a cell, or is stray. */
+            if (at > data && at[-1] != delimiter && at[-1] != '\n' && at[-1] != '\r') return -1;
             for (at++;;) {
                 at = memchr(at, quote, (size_t)(data_end - at));
                 if (at == NULL || at + 1 == data_end) {
@@ -123,16 +141,12 @@ int waybill_cut(const uint8_t *data, size_t size, uint8_t delimiter, uint8_t quo
                 if (*++at != quote) break;
                 at++;
             }
-            if (is_open || at == data_end) break;
-        }
-        while (at < data_end && *at != delimiter && *at != '\n' && *at != '\r') {
-            if (*at == quote || (at > data && at[-1] == quote)) return -1;
-            at++;
-        }
-        if (at == data_end) break;
-        if (*at == delimiter) {
-            at++;
-            continue;
+            if (at == data_end) break;
+            if (*at == delimiter) {
+                at++;
+                continue;
+            }
+            if (*at != '\n' && *at != '\r') return -1;
         }
         if (*at == '\r') {
             if (at + 1 == data_end && !final) break; /* may be half of CR LF */
