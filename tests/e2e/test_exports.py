@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import time
 import urllib.request
 import zipfile
@@ -320,3 +321,54 @@ def test_a_partner_gets_a_file_by_ftps_once_its_certificate_is_known(
     manifest = json.loads((root / f"{job['fileName']}.manifest.json").read_bytes())
     assert (manifest["rows"], manifest["sha256"]) == (2_000, hashlib.sha256(data).hexdigest())
     assert len(rows_of(gzip.decompress(data).decode())) == 2_000 and len(list(root.iterdir())) == 2
+
+
+def test_a_partners_files_are_fetched_imported_and_moved(
+    stack: LocalStack, admin: Client, alice: Client, tmp_path: Path
+) -> None:
+    """The way back: a source on a partner's server, with the rights of `template.yaml`."""
+    put_contacts(admin, "fetched")
+    for folder in ("out", "done"):
+        (tmp_path / folder).mkdir()
+    for name, data in (("a.csv", contacts_csv(count=50)), ("b.csv", b"id\n1\n"), ("c.txt", b"no")):
+        (tmp_path / "out" / name).write_bytes(data)
+        os.utime(tmp_path / "out" / name, (1_700_000_000, 1_700_000_000))
+    secret = SECRET | {"host": "127.0.0.1", "entities": ["fetched"]}
+    stack.clients("secretsmanager").create_secret(Name="waybill/fetched", SecretString=json.dumps(secret))
+    host_key = asyncssh.generate_private_key("ssh-ed25519")
+    with sftp_server(tmp_path, [host_key]) as server:
+        location = {"kind": "sftp", "host": "127.0.0.1", "port": server.port, "directory": "/out"}
+        location |= {"secretId": "waybill/fetched", "hostKey": host_key_line(host_key)}
+        body = {"entity": "fetched", "location": location, "pattern": "*.csv"}
+        tested = alice.call("POST", "/sources/test", json=body).json()
+        assert (tested["ok"], [file["name"] for file in tested["files"]]) == (True, ["a.csv", "b.csv"])
+        members = {"name": "From a partner", "schedule": DAILY, "after": "move", "moveTo": "/done"}
+        made = alice.call("POST", "/sources", json=body | members)
+        assert made.status_code == 201, made.text
+        path = f"/sources/{made.json()['sourceId']}"
+        assert alice.call("POST", f"{path}/activate").status_code == 200
+
+        def run() -> dict[str, dict[str, Any]]:
+            """One run to its end; the files that were seen, once their imports have ended."""
+            started = alice.call("POST", f"{path}/run")
+            assert started.status_code == 200, started.text
+            for _ in range(600):
+                source, files = alice.get(path), alice.get(f"{path}/files")["items"]
+                if not source["isRunning"] and files and all(file["status"] for file in files):
+                    break
+                time.sleep(0.2)
+            assert source["lastRun"]["code"] is None, source
+            return {file["name"]: file for file in files}
+
+        files = run()
+        assert files["a.csv"]["imported"] == 50 and files["b.csv"]["outcome"] == "FAILED"
+        for file in files.values():
+            job = alice.get(f"/jobs/{file['jobId']}")
+            assert (job["startedBy"], job["sourceId"]) == ("source:From a partner", made.json()["sourceId"])
+        for _ in range(600):  # the schedule may have begun to move it
+            if not alice.get(path)["isRunning"]:
+                break
+            time.sleep(0.2)
+        assert run()["a.csv"]["after"] == "moved"
+    assert sorted(each.name for each in (tmp_path / "out").iterdir()) == ["b.csv", "c.txt"]
+    assert [each.name for each in (tmp_path / "done").iterdir()] == ["a.csv"]

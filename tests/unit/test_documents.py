@@ -33,6 +33,8 @@ MODULES = {
     "idempotency": "waybill.jobs.idempotency",
     "labels": "waybill.tabular.labels",
     "compressed": "waybill.tabular.compressed",
+    "fetch": "waybill.sources.fetch",
+    "source": "waybill.sources.definition",
     "xlsx_sheet": "waybill.tabular.xlsx_sheet",
     "xlsx": "waybill.exports.formats.xlsx",
     "xls": "waybill.tabular.xls",

@@ -190,11 +190,15 @@ class S3Folder:
                 if bucket.find(key) is not None:
                     continue
                 source, marks = self._prefix + file.name, {_FILE: mark}
-                with suppress(KeyTaken):
+                try:
                     bucket.copy_from(
                         bucket.name, source, bucket.owner, key, marks, _nothing, source_etag=str(file.etag)
                     )
-                    return key
+                except KeyTaken:  # by others, or by this request, whose answer was lost
+                    found = bucket.find(key)
+                    if found is None or found.metadata.get(_FILE) != mark:
+                        continue
+                return key
         raise DeliveryFailed("exists", f"{folder} has too many objects of the name {file.name}.")
 
     def _delete(self, file: FolderFile) -> Fate:
