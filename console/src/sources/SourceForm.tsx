@@ -157,12 +157,7 @@ function Fields({ entities, edited }: { entities: Entity[]; edited: Source | und
                 help="Such as orders_*.csv; * and ? stand for other characters"
                 onChange={(pattern) => change({ pattern })}
               />
-              <SelectField
-                label="Order"
-                value={draft.order}
-                options={ORDER}
-                onChange={(order) => change({ order })}
-              />
+              <SelectField label="Order" value={draft.order} options={ORDER} onChange={(order) => change({ order })} />
               <SelectField
                 label="A file that is imported"
                 value={draft.after}

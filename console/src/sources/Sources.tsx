@@ -128,10 +128,7 @@ export default function Sources() {
             }
             actions={
               <SpaceBetween direction="horizontal" size="xs">
-                <Button
-                  disabled={isForbidden("edit")}
-                  onClick={() => void navigate(`/sources/${selectedId!}/edit`)}
-                >
+                <Button disabled={isForbidden("edit")} onClick={() => void navigate(`/sources/${selectedId!}/edit`)}>
                   Edit
                 </Button>
                 <Button disabled={isForbidden("delete")} onClick={() => setIsDeleting(true)}>
