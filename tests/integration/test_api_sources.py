@@ -119,6 +119,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"options": {"onError": "weep"}}, "#/options/onError"),
     ({"options": {"maxErrors": 0}}, "#/options/maxErrors"),
     ({"options": {"dryRun": "yes"}}, "#/options/dryRun"),
+    ({"options": {"keepPrevious": 1}}, "#/options/keepPrevious"),
     ({"options": {"columns": {"E-mail": "nobody"}}}, "#/options/columns/E-mail"),
     ({"options": {"dialect": {"delimiter": ""}}}, "#/options/dialect/delimiter"),
     ({"options": {"colour": "blue"}}, "#/options/colour"),

@@ -200,6 +200,7 @@ class SourceOptions(TypedDict, total=False):
     dialect: Annotated[dict[str, Any], Schema(shape="TableDialect")] | None
     columns: dict[str, str] | None
     unescapeFormulas: bool | None
+    keepPrevious: bool | None
 
 
 def _kind(name: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from waybill.exports.destinations.base import Allowed, DeliveredKind
 from waybill.exports.rules import check_recipients
 from waybill.imports.modes import DEFAULT_MODE
 from waybill.imports.options import (
+    NOT_KEPT,
     ImportOptions,
     check_blanks,
     check_max_errors,
@@ -22,7 +23,18 @@ from waybill.sources.definition import MAX_PATTERN, After, Definition
 from waybill.validation import Problems, is_line, refuse_unknown
 
 KNOWN_OPTIONS = (
-    *("mode", "onError", "maxErrors", "dryRun", "blanks", "encoding", "dialect", "columns", "unescapeFormulas"),
+    *(
+        "mode",
+        "onError",
+        "maxErrors",
+        "dryRun",
+        "blanks",
+        "encoding",
+        "dialect",
+        "columns",
+        "unescapeFormulas",
+        "keepPrevious",
+    ),
 )
 """Members of `options`, as `POST /imports` takes them."""
 
@@ -123,7 +135,17 @@ def _options(given: Mapping[str, Any], entity: Entity, problems: Problems) -> Im
         else None,
         unescape_formulas=_true_or_false(given, "unescapeFormulas", problems),
         blanks=check_blanks(given.get("blanks", "clear"), mode, "/options/blanks", problems),
+        keep_previous=_keep_previous(given, entity, problems),
     )
+
+
+def _keep_previous(given: Mapping[str, Any], entity: Entity, problems: Problems) -> bool | None:
+    if "keepPrevious" not in given:
+        return None
+    keeps = _true_or_false(given, "keepPrevious", problems)
+    if keeps and entity.target is not None:
+        problems.append(("/options/keepPrevious", NOT_KEPT))
+    return keeps
 
 
 def _true_or_false(given: Mapping[str, Any], name: str, problems: Problems) -> bool:
