@@ -416,6 +416,8 @@ def test_k12_deleting_the_app_takes_its_imports_off_the_list(visit: Visit, admin
     page.get_by_role("menuitem", name="Delete entity").click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text("its imports and exports disappear")).to_be_visible()
+    expect(dialog.get_by_text("2 records: deleted")).to_be_visible()
+    dialog.get_by_label("Type k12 to confirm").fill("k12")
     assert flaws(page) == []
     dialog.get_by_role("button", name="Delete").click()
     expect(page.get_by_text("The entity was deleted")).to_be_visible()

@@ -1,23 +1,131 @@
+/** Deletes an entity: says what hangs on it and what is in the way, and asks for its name. */
 import Alert from "@cloudscape-design/components/alert";
+import FormField from "@cloudscape-design/components/form-field";
+import Input from "@cloudscape-design/components/input";
+import Spinner from "@cloudscape-design/components/spinner";
+import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
 import { useNavigate } from "react-router";
-import { at, call } from "../api/client";
+import { at, call, pages } from "../api/client";
+import { READ_ONCE } from "../api/queryClient";
+import type { Entity, Export, Job, Page } from "../api/types";
 import { ConfirmDialog } from "../common/ConfirmDialog";
+import { formatCount } from "../common/format";
 import { Name } from "../common/Name";
 import { say } from "../common/notices";
+import { ProblemAlert } from "../common/ProblemAlert";
+import { isRunning } from "../jobs/jobList";
+
+const COUNTED = 100;
+const NAMED = 5;
 
 export function DeleteEntityDialog({ name, onClose }: { name: string; onClose: () => void }) {
   const navigate = useNavigate();
+  const [typed, setTyped] = useState("");
+  const read = useQuery({
+    ...READ_ONCE,
+    queryKey: ["entities", name, "dependents"],
+    queryFn: ({ signal }) => dependentsOf(name, signal),
+  });
   const remove = async () => {
     await call("DELETE", at`entities/${name}`);
     say("The entity was deleted", <Name>{name}</Name>);
     await navigate("/entities");
   };
+  const found = read.data;
   return (
-    <ConfirmDialog header="Delete this entity?" confirmText="Delete" onConfirm={remove} onClose={onClose}>
-      <Alert type="warning">
-        The records of <Name>{name}</Name> are deleted, and its imports and exports disappear from the lists. This
-        cannot be undone.
-      </Alert>
+    <ConfirmDialog
+      header="Delete this entity?"
+      confirmText="Delete"
+      isDisabled={typed !== name || read.isPending}
+      onConfirm={remove}
+      onClose={onClose}
+    >
+      {read.isPending && <Spinner />}
+      {read.error && <ProblemAlert error={read.error} />}
+      {found && found.inTheWay.length > 0 && (
+        <Alert type="error" header="This is in the way">
+          <ul>
+            {found.inTheWay.slice(0, NAMED).map(({ what, name }, index) => (
+              <li key={index}>
+                {what} <Name>{name}</Name>
+              </li>
+            ))}
+          </ul>
+          {found.inTheWay.length > NAMED && <>and {formatCount(found.inTheWay.length - NAMED)} more</>}
+        </Alert>
+      )}
+      {found && (
+        <Alert type="warning" header="This cannot be undone">
+          <ul>
+            <li>{counted(found.records, "record", "records")}: deleted</li>
+            <li>
+              {counted(found.jobs, "import or export", "imports and exports")} of the last days: its imports and exports
+              disappear from the lists, with their files
+            </li>
+            <li>{counted(found.exports, "export definition", "export definitions")}: can no longer run</li>
+          </ul>
+        </Alert>
+      )}
+      <FormField label={`Type ${name} to confirm`}>
+        <Input
+          value={typed}
+          autoComplete={false}
+          spellcheck={false}
+          onChange={({ detail }) => setTyped(detail.value)}
+        />
+      </FormField>
     </ConfirmDialog>
   );
+}
+
+interface Count {
+  count: number;
+  isAll: boolean;
+}
+
+interface Dependents {
+  records: Count;
+  jobs: Count;
+  exports: Count;
+  inTheWay: { what: string; name: string }[];
+}
+
+async function dependentsOf(entity: string, signal: AbortSignal): Promise<Dependents> {
+  const [records, jobs, exports, entities] = await Promise.all([
+    pages<unknown>(at`entities/${entity}/records`, {}, { wanted: COUNTED, signal }),
+    pages<Job>("jobs", { entity }, { wanted: COUNTED, signal }),
+    pages<Export>("exports", { entity }, { wanted: COUNTED, signal }),
+    pages<Entity>("entities", {}, { wanted: 10_000, signal }),
+  ]);
+  const names = ({ schema }: Entity) =>
+    (schema.foreignKeys ?? []).some(({ reference }) => reference.resource === entity);
+  return {
+    records: count(records),
+    jobs: count(jobs),
+    exports: count(exports),
+    inTheWay: [
+      ...jobs.items
+        .filter(isRunning)
+        .map(({ process, fileName }) => ({ what: `The ${process} that runs:`, name: fileName })),
+      ...exports.items
+        .filter(({ status, isRunning }) => status === "SCHEDULED" || status === "IN_PROGRESS" || isRunning)
+        .map(({ name, status }) => ({
+          what: status === "SCHEDULED" ? "The scheduled export" : "The running export",
+          name,
+        })),
+      ...entities.items
+        .filter((other) => other.name !== entity && names(other))
+        .map(({ name }) => ({ what: "A foreign key of the entity", name })),
+    ],
+  };
+}
+
+function count({ items, nextToken }: Page<unknown>): Count {
+  return { count: items.length, isAll: nextToken === null };
+}
+
+function counted({ count, isAll }: Count, one: string, many: string): string {
+  if (isAll && count === 0) return `No ${one}`;
+  return isAll ? `${formatCount(count)} ${count === 1 ? one : many}` : `${formatCount(count)} ${many} or more`;
 }

@@ -17,6 +17,7 @@ import { formatCount, formatJson } from "../common/format";
 import { Name } from "../common/Name";
 import { ScreenLink } from "../common/links";
 import { ProblemAlert } from "../common/ProblemAlert";
+import { primaryKey } from "../imports/columnMapping";
 import { isRunning } from "../jobs/jobList";
 import { useJobs } from "../jobs/useJobs";
 import { isAdmin, may, useMe } from "../session/useMe";
@@ -24,6 +25,8 @@ import { TemplateButton } from "./TemplateButton";
 import { DeleteEntityDialog } from "./DeleteEntityDialog";
 
 const DELETE = "delete";
+const MOST_STICKY = 2;
+const NARROW_PX = 700; // below, sticky columns would leave no place for others
 
 type Row = Record<string, unknown>;
 
@@ -61,6 +64,7 @@ function View({ name }: { name: string }) {
   const newest = imports.jobs[0];
   const running = imports.jobs.find(({ status }) => status === "IN_PROGRESS") ?? imports.jobs.find(isRunning);
   const fields = entity?.schema.fields.map((field) => field.name) ?? [];
+  const keys = entity ? primaryKey(entity.schema) : [];
   return (
     <SpaceBetween size="s">
       <BreadcrumbGroup
@@ -106,7 +110,8 @@ function View({ name }: { name: string }) {
       {error && <ProblemAlert error={error} />}
       <Table
         variant="container"
-        wrapLines
+        resizableColumns
+        stickyColumns={{ first: innerWidth < NARROW_PX ? 0 : Math.min(MOST_STICKY, keys.length) }}
         loading={!error && (!entity || readsOn || (isFetching && rows.length === 0))}
         loadingText="Reading the records"
         items={rows}
@@ -147,10 +152,12 @@ function View({ name }: { name: string }) {
             <Name>{name}</Name>
           </Header>
         }
-        columnDefinitions={fields.map((field, index) => ({
+        columnDefinitions={[...keys, ...fields.filter((field) => !keys.includes(field))].map((field, index) => ({
           id: field,
           header: <Name>{field}</Name>,
           isRowHeader: index === 0,
+          width: 170,
+          minWidth: 90,
           cell: (row: Row) => <Value value={row[field]} />,
         }))}
         empty={
