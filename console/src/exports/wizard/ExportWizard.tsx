@@ -109,14 +109,15 @@ function Steps({ entities, edited, entityName }: StepsProps) {
     { title: "Fields", content: <FieldsStep {...props} />, isOptional: true },
     { title: "Filter", content: <FilterStep {...props} />, isOptional: true },
     { title: "Format and file name", content: <FormatStep {...props} />, isOptional: true },
-    { title: "Schedule", content: <ScheduleStep {...props} /> },
-    { title: "Destination and recipients", content: <DestinationStep {...props} /> },
+    { title: "Schedule", content: <ScheduleStep {...props} />, isOptional: true },
+    { title: "Destination and recipients", content: <DestinationStep {...props} />, isOptional: true },
     { title: "Summary", content: saved && draftId && <SummaryStep exportId={draftId} definition={saved} /> },
   ];
   return (
     <Wizard
       i18nStrings={{ ...TEXTS, cancelButton: draftId ? "Keep as draft" : "Cancel" }}
       submitButtonText="Activate"
+      allowSkipTo
       isLoadingNextStep={request.isPending}
       activeStepIndex={step}
       onNavigate={({ detail }) => goTo(detail.requestedStepIndex, detail.reason === "previous")}
