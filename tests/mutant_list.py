@@ -364,6 +364,74 @@ ONCE = (
     ),
 )
 
+#: Undo: what records were is kept before they are written, and nothing else is put back.
+UNDO = (
+    Mutant(
+        "own-writes-are-kept-as-what-was-before",
+        "A retry of the check never keeps what the import wrote itself as what was before it.",
+        "shared/waybill/imports/previous.py",
+        'if any(record.get("_by") == {"S": self._job.job_id} for record in found.values()):',
+        "if False:",
+        ("tests/integration/test_undo.py::test_what_the_import_wrote_itself_is_never_kept_as_what_was_before",),
+    ),
+    Mutant(
+        "previous-is-kept-after-the-write",
+        "What a record was is kept before the first write, not while rows are written.",
+        "shared/waybill/imports/policy.py",
+        "not mode.is_batched or by_schema or keeps,",
+        "not mode.is_batched or by_schema,",
+        ("tests/integration/test_undo.py::test_an_undo_puts_back_what_was_before_in_every_mode",),
+    ),
+    Mutant(
+        "undo-ignores-changed-since",
+        "A record that was changed after the import stays as it is when the import is undone.",
+        "shared/waybill/imports/undo_sink.py",
+        '["contains(#by, :undone)",',
+        '["attribute_exists(#by) OR contains(#by, :undone)",',
+        ("tests/integration/test_undo.py::test_records_that_were_changed_since_stay_and_are_listed_by_their_rows",),
+    ),
+    Mutant(
+        "undo-refuses-its-own-writes",
+        "An undo whose worker dies counts the rows that it has undone once it is repeated.",
+        "shared/waybill/imports/undo_sink.py",
+        '*(f"begins_with(#by, {name})" for name in marks)]',
+        '*(f"#by = {name} AND attribute_exists(#no)" for name in marks)]',
+        ("tests/integration/test_undo.py::test_an_undo_whose_worker_dies_is_completed_and_counts_each_row_once",),
+    ),
+    Mutant(
+        "undone-twice",
+        "An import is undone once.",
+        "shared/waybill/imports/undo.py",
+        "    if child is not None and not left_undone(child):",
+        "    if False:",
+        ("tests/integration/test_undo.py::test_an_import_is_undone_once",),
+    ),
+    Mutant(
+        "undo-forgets-the-import-before",
+        "Imports are undone one after the other.",
+        "shared/waybill/imports/undo_sink.py",
+        """origin = f"/{previous['_by']['S'].rpartition('/')[2]}" if "_by" in previous else \"\"""",
+        'origin = ""',
+        ("tests/integration/test_undo.py::test_imports_can_be_undone_one_after_the_other_back_to_the_beginning",),
+    ),
+    Mutant(
+        "undo-of-rows-that-were-not-imported",
+        "Rows that an import rejected or did not come to are left alone when it is undone.",
+        "shared/waybill/imports/child_source.py",
+        "if not left.has(_place(row, form.dialect.delimiter))]",
+        "]",
+        ("tests/integration/test_undo.py::test_only_rows_that_were_imported_are_undone",),
+    ),
+    Mutant(
+        "undo-is-relaunched-as-an-import",
+        "The relaunch of an undo does not import the rows that it left.",
+        "shared/waybill/imports/relaunch.py",
+        "    if job.undo_of is not None:",
+        "    if False:",
+        ("tests/integration/test_undo.py::test_an_undo_cannot_be_relaunched",),
+    ),
+)
+
 #: Rows: written and counted once, by whoever holds the chunk.
 ROWS = (
     Mutant(
@@ -1766,6 +1834,7 @@ MUTANTS = (
     *QUEUE,
     *ONCE,
     *ROWS,
+    *UNDO,
     *ENDS,
     *UPKEEP,
     *EXPORTS,

@@ -62,6 +62,7 @@ WRONG_ENTITIES: list[tuple[dict[str, Any], str]] = [
     ({"columns": {"a/b": 1}}, "#/columns/a~1b"),
     ({"refuseDuplicates": "yes"}, "#/refuseDuplicates"),
     ({"target": {"table": "theirs"}}, "#/target/table"),
+    ({"target": {"table": "mine"}, "keepPrevious": True}, "#/keepPrevious"),
     ({"target": {"table": "mine", "modifiedAttribute": ""}}, "#/target/modifiedAttribute"),
     ({"name": "other"}, "#/name"),
     ({"colour": "blue"}, "#/colour"),

@@ -45,13 +45,13 @@ function Effect({ total, checked, restored, removed, changedSince }: UndoPreview
     <div>
       {checked < total && (
         <Box>
-          Of {formatCount(total)} rows, {formatCount(checked)} from all over the file were looked at. Of these
+          Of {formatCount(total)} records, {formatCount(checked)} from all over the file were looked at:
         </Box>
       )}
       <ul>
-        <li>{formatCount(restored)} records will be put back</li>
-        <li>{formatCount(removed)} records that the import created will be removed</li>
-        <li>{formatCount(changedSince)} records were changed since and will stay</li>
+        <li>put back as they were: {formatCount(restored)}</li>
+        <li>removed, because the import created them: {formatCount(removed)}</li>
+        <li>left as they are, because they were changed since: {formatCount(changedSince)}</li>
       </ul>
     </div>
   );

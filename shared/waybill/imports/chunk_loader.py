@@ -427,6 +427,7 @@ class _Loader:
         message = "The file was overwritten or deleted while it was imported."
         if isinstance(error, FileUnreadable):
             message = f"The file could not be read any more. {error.detail}"
+        message += self._plan.rejects_format.lost_note
         for row in self._chunk.data_rows(tally.next_row):
             report.reject(self._plan.empty_row, [RowError.whole(row, SOURCE_CHANGED, message)])
             tally.unprocessed += 1

@@ -295,7 +295,7 @@ def write_winners(
     except _SourceGone:
         for unread in search.unread():
             left_over = {row for row in sorted(chain.from_iterable(unread)) if left.has(row)}
-            search.done(loser for rows in unread for loser in _unsettled(rows, left_over, plan.empty_row))
+            search.done(loser for rows in unread for loser in _unsettled(rows, left_over, plan))
             tick()
 
 
@@ -305,7 +305,7 @@ def _up_to_winner(rows: list[Found]) -> list[Found]:
     return rows[: last + 1]
 
 
-def _unsettled(rows: Sequence[int], left: Container[int], raw: str) -> Iterator[Loser]:
+def _unsettled(rows: Sequence[int], left: Container[int], plan: ImportPlan) -> Iterator[Loser]:
     """The losers among rows with equal digests, when the file is gone: all of which nobody can tell whether they stand.
 
     Of several imported rows the table holds one, if their keys are equal, and whether they are is in the file only. So
@@ -322,9 +322,9 @@ def _unsettled(rows: Sequence[int], left: Container[int], raw: str) -> Iterator[
         other = winner if row != winner else imported[-2]
         message = (
             f"The file was overwritten or deleted before this row and row {other} were compared. They seem to have the "
-            "same key, of which the table holds one row."
+            f"same key, of which the table holds one row.{plan.rejects_format.lost_note}"
         )
-        yield Loser(RowError.whole(row, SOURCE_CHANGED, message), raw, row in left)
+        yield Loser(RowError.whole(row, SOURCE_CHANGED, message), plan.empty_row, row in left)
 
 
 class _RowsLeft:

@@ -64,7 +64,7 @@ _TOO_LONG = "The first rows are too long for a preview. An import or a dry run r
 
 @dataclass(frozen=True)
 class SeenRow:
-    """A row's number in the file, its cells, and what is wrong with them."""
+    """A row's number in the file, or in the original one of a rejects file, its cells, and what is wrong with them."""
 
     number: int
     cells: list[str]
@@ -208,7 +208,8 @@ def _rows(
                 reader.reject_dangling(block, dangling)
                 errors |= block.errors
     told = {number: told_by_sheet(errors.get(number, [])[:SHOWN_ERRORS], plan.sheets) for number, _ in seen}
-    return [SeenRow(number, cells, told[number]) for number, cells in seen]
+    form = plan.rejects_format  # the first cell of a rejects file is the row's number
+    return [SeenRow(form.row_number(number, "".join(cells[:1])), cells, told[number]) for number, cells in seen]
 
 
 def _segments(found: ConvertedFile, table: bytes) -> Iterator[tuple[Segment, int, int, list[int]]]:

@@ -63,6 +63,11 @@ class RejectsFormat:
         cell = raw.partition(self.delimiter)[0].strip(self.quote_char)
         return int(cell) if re.fullmatch("[1-9][0-9]{0,17}", cell) else row
 
+    @property
+    def lost_note(self) -> str:
+        """What is added to the message about a row whose text is gone."""
+        return PLACE_ONLY if self.strip_columns else ""
+
     def shown(self, raw: str, errors: Sequence[RowError]) -> list[RowError]:
         """The errors of a row under the number with which it is shown, and told by its sheet."""
         number = self.row_number(errors[0].row_number or 0, raw)
@@ -100,6 +105,10 @@ class RejectsFormat:
         delimiter, quote = re.escape(self.delimiter), re.escape(self.quote_char or "\0")
         cell = f"(?:{quote}(?:[^{quote}]|{quote}{quote})*{quote}|[^{delimiter}]*)"
         return re.compile(f"^{cell}{delimiter}{cell}{delimiter}{cell}(?:{delimiter}|$)")
+
+
+#: Said of a row whose text is gone, and with it its number in the original file.
+PLACE_ONLY = " It is listed by its place in the file that was sent: its number in the original file is gone with it."
 
 
 @lru_cache(maxsize=KINDS_REMEMBERED)
