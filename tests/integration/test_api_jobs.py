@@ -270,6 +270,8 @@ JOB_ROUTES = [
     ("POST", "/cancel"),
     ("POST", "/stop"),
     ("POST", "/relaunch"),
+    ("POST", "/undo"),
+    ("GET", "/undo"),
     ("GET", "/errors"),
     ("GET", "/rejected-rows"),
     ("POST", "/rejected-rows/check"),
