@@ -407,6 +407,7 @@ def test_report(api: Api) -> None:
     assert api("GET", f"/jobs/{job.job_id}/report").json == {
         "jobId": job.job_id,
         "exportId": None,
+        "sourceId": None,
         "name": None,
         "entity": "contacts",
         "process": "import",
