@@ -26,6 +26,18 @@ def read_json(name: str) -> Any:
         raise UsageFailure(f"{name} is not valid JSON: {error}", "correct the file") from None
 
 
+def write_json(name: str, document: Any) -> None:
+    """Write a document to a file.
+
+    Raises:
+        UsageFailure: it cannot be written.
+    """
+    try:
+        Path(name).write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageFailure(f"Cannot write {name}: {error.strerror}.") from None
+
+
 def ask(prompt: str, *, secret: bool = False) -> str:
     """The user's answer, empty at the end of input.
 

@@ -15,7 +15,7 @@ from request import Request, is_uuid
 from waybill.bootstrap import services
 from waybill.entities.model import NAME_PATTERN, Entity, Right
 from waybill.entities.permissions import entity_not_found, may, require, require_admin, sees_entity
-from waybill.errors import Forbidden, Gone, NotFound, WaybillError
+from waybill.errors import Forbidden, Gone, InvalidRequest, NotFound, WaybillError
 from waybill.jobs.model import Job, Process
 from waybill.jobs.permissions import has_right_to_download, may_change_job, sees_job
 
@@ -95,24 +95,47 @@ def job_to_change(request: Request, job_id: str) -> Job:
     return job
 
 
-def own_upload(request: Request, upload_id: str) -> tuple[Upload, Entity]:
-    """An upload that the caller may import, and its entity.
+def own_upload(request: Request, upload_id: str) -> Upload:
+    """An upload of the caller's.
 
     Raises:
         NotFound: there is no such upload, or it belongs to someone else.
-        Gone: it has expired, and its record is still there.
-        Forbidden: the caller may no longer import into the entity.
     """
     upload = request.services.uploads.get(upload_id)
     if upload.started_by_id != request.caller.subject and not request.caller.is_admin:
         raise NotFound("There is no upload with this id, or it has expired.")
     request.about["uploadId"] = upload_id
-    entity = entity_with_right(request, upload.entity, Right.IMPORT)
+    return upload
+
+
+def upload_into(request: Request, upload: Upload, named: object) -> tuple[Upload, Entity]:
+    """An upload that the caller may import, and the entity that it is imported into.
+
+    Args:
+        named: the entity that the request names, if any.
+
+    Raises:
+        NotFound: the entity was deleted, or the caller may not see it.
+        Gone: the upload has expired, and its record is still there.
+        Forbidden: the caller may not import into the entity.
+        InvalidRequest: neither the upload nor the request names the entity, or they name two.
+    """
+    name = upload.entity or named
+    if not isinstance(name, str):
+        what = "must be the name of an entity" if named is not None else "must be given: the upload is of no entity"
+        raise InvalidRequest("The import breaks a rule.", [("/entity", what)])
+    entity = entity_with_right(request, name, Right.IMPORT)
     if upload.entity_uid not in (None, entity.uid):  # the name was deleted and is used again
         raise NotFound("There is no upload with this id, or it has expired.")
+    _check_expiry(request, upload)
+    if named not in (None, name):
+        raise InvalidRequest("The import breaks a rule.", [("/entity", f"must be {name!r}, as in the upload")])
+    return replace(upload, entity=name, entity_uid=entity.uid), entity
+
+
+def _check_expiry(request: Request, upload: Upload) -> None:
     if upload.expires_at <= request.services.clock.now():
         raise Gone("This upload has expired.")
-    return upload, entity
 
 
 def _admin(request: Request, path: Mapping[str, str], given: Any) -> Found:
@@ -136,6 +159,10 @@ def _view(request: Request, path: Mapping[str, str], given: Any) -> Found:
     return {"entity": entity_with_right(request, path["name"], Right.VIEW)}
 
 
+def _import_into(request: Request, path: Mapping[str, str], given: Any) -> Found:
+    return {"entity": entity_with_right(request, path["name"], Right.IMPORT)}
+
+
 def entity_in_body(right: Right) -> Callable[[Request, Mapping[str, str], Any], Found]:
     """A check of the right on the entity that the body names.
 
@@ -149,9 +176,26 @@ def entity_in_body(right: Right) -> Callable[[Request, Mapping[str, str], Any], 
     return check
 
 
+def _new_upload(request: Request, path: Mapping[str, str], given: Any) -> Found:
+    """A file of no entity, yet, is for those who define entities."""
+    if isinstance(given, dict) and given.get("entity") is None:
+        require_admin(request.caller)
+        return {"entity": None}
+    return entity_in_body(Right.IMPORT)(request, path, given)
+
+
 def _upload(request: Request, path: Mapping[str, str], given: Any) -> Found:
-    upload, entity = own_upload(request, path["upload_id"])
+    named = given.get("entity") if isinstance(given, dict) else None
+    upload, entity = upload_into(request, own_upload(request, path["upload_id"]), named)
     return {"upload": upload, "entity": entity}
+
+
+def _upload_to_infer(request: Request, path: Mapping[str, str], given: Any) -> Found:
+    upload = own_upload(request, path["upload_id"])
+    if upload.entity is not None:
+        upload, _ = upload_into(request, upload, None)
+    _check_expiry(request, upload)
+    return {"upload": upload}
 
 
 def _upload_in_body(request: Request, path: Mapping[str, str], given: Any) -> Found:
@@ -211,7 +255,7 @@ def _zilliant_upload(request: Request, path: Mapping[str, str], given: Any) -> F
     """Zilliant answers 404 for what has expired."""
     try:
         return _upload(request, path, given)
-    except Gone as error:
+    except (Gone, InvalidRequest) as error:
         raise NotFound(error.detail) from None
 
 
@@ -309,8 +353,11 @@ ENTITY = Need("entity", "Callers with any right on the entity.", _entity, forbid
 DELETE_ENTITY = Need("entity, and admin", "The group `admin`.", _entity_as_admin)
 VIEW = Need("view", "Callers with the right `view` on the entity.", _view)
 _IMPORTERS = "Callers with the right `import` on the entity."
+IMPORT_INTO = Need("import", _IMPORTERS, _import_into)
 IMPORT = Need("import", _IMPORTERS, entity_in_body(Right.IMPORT))
+NEW_UPLOAD = Need("import", f"{_IMPORTERS} Without one: the group `admin`.", _new_upload)
 UPLOAD = Need("import", _IMPORTERS, _upload)
+UPLOAD_TO_INFER = Need("import", "Whoever made the upload.", _upload_to_infer)
 UPLOAD_IN_BODY = Need("import", _IMPORTERS, _upload_in_body)
 EXPORT = Need("export", "Callers with the right `export` on the entity.", entity_in_body(Right.EXPORT))
 JOB = Need("job", "Whoever started the job, and callers with the right `view` on its entity.", _job, forbids=False)

@@ -158,7 +158,7 @@ def test_k1_a_sheet_of_an_excel_file_is_chosen_previewed_tested_in_a_dry_run_and
     dialog.get_by_label("Dry run").check(force=True)
     dialog.get_by_role("button", name="Start dry run").click()
     expect(
-        dialog.get_by_text("1 rows would be imported, 1 rejected because of errors. Nothing was written.")
+        dialog.get_by_text("1 row would be imported, 1 rejected because of errors. Nothing was written.")
     ).to_be_visible()
     kinds = dialog.get_by_role("table", name="All errors by kind")
     expect(kinds.get_by_role("row").filter(has_text="joined")).to_contain_text("type-error")
@@ -167,8 +167,8 @@ def test_k1_a_sheet_of_an_excel_file_is_chosen_previewed_tested_in_a_dry_run_and
     dialog.get_by_role("button", name="Start import").click()
     expect(dialog).to_be_hidden()
     rows = page.get_by_role("row").filter(has_text="k1x")
-    expect(rows.filter(has_text="1 rows imported, 1 rejected")).to_contain_text("sheet März")
-    expect(rows.filter(has_text="Dry run")).to_contain_text("1 rows would be imported")
+    expect(rows.filter(has_text="1 row imported, 1 rejected")).to_contain_text("sheet März")
+    expect(rows.filter(has_text="Dry run")).to_contain_text("1 row would be imported")
     assert admin.get("/entities/k1x/records")["items"] == [
         {"id": 1, "email": "a@example.com", "spend": 2, "joined": "2026-01-31"}
     ]
@@ -226,7 +226,7 @@ def test_k1_other_kinds_of_files_are_previewed_too(
     expect(dialog.get_by_text(f"Detected: {shown}")).to_be_visible()
     expect(dialog.get_by_text("x: not a number")).to_be_visible()
     dialog.get_by_role("button", name="Start import").click()
-    expect(page.get_by_role("row").filter(has_text=name)).to_contain_text("1 rows imported, 1 rejected")
+    expect(page.get_by_role("row").filter(has_text=name)).to_contain_text("1 row imported, 1 rejected")
 
 
 def is_new_upload(answer: Response) -> bool:

@@ -19,6 +19,7 @@ from tests.importing import records, run
 from tests.integration.test_import_files import FILES, HEADER, JSON_FILES
 from waybill.bootstrap import Services
 from waybill.ids import new_uuid
+from waybill.imports import beginning
 from waybill.imports import preview as previewing
 from waybill.imports.error_log import error_page
 from waybill.imports.options import ImportOptions
@@ -241,9 +242,9 @@ def test_of_a_large_file_only_the_beginning_is_read(
         rows = csv.DictReader(io.StringIO(plain.decode()))
         data = "".join(json.dumps(row) + "\n" for row in rows).encode()
     bytes_read: list[int] = []
-    scan_table = previewing.scan_table
+    scan_table = beginning.scan_table
     monkeypatch.setattr(
-        previewing,
+        beginning,
         "scan_table",
         lambda stream, *args, **options: (
             bytes_read.append(len(stream.getvalue())),
@@ -269,7 +270,7 @@ def test_a_workbook_that_takes_too_long_to_read_is_given_up(
 ) -> None:
     texts = [f"<si><t>{'x' * 50}{n}</t></si>" for n in range(30_000)]
     data = workbooks.xlsx([workbooks.row(*map(workbooks.text, HEADER))], texts=texts)
-    monkeypatch.setattr(previewing, "SECONDS", 0.02)
+    monkeypatch.setattr(beginning, "SECONDS", 0.02)
     seen = preview(services, uploaded(services, "c.xlsx", data))
     assert (seen.rows, seen.is_whole) == ([], False)
     assert seen.error is not None

@@ -9,6 +9,9 @@ import pytest
 
 from tests.cli_service import Service, answer
 from waybill_cli.main import main
+from waybill_cli.uploads import BEGINNING_BYTES, beginning_of
+
+UPLOAD_ID = "2587c81c-b9fc-4873-ae2f-421b292d2c2b"
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -70,3 +73,34 @@ def test_records_have_a_column_for_every_field(stack: Service, capsys: pytest.Ca
     stack.routes["GET /v1/entities/contacts/records"] = answer({"items": items, "nextToken": None})
     assert main(["entities", "records", "contacts"]) == 0
     assert capsys.readouterr().out.splitlines()[0].split() == ["contact_id", "vip", "email"]
+
+
+def test_an_entity_is_proposed_from_a_file(stack: Service, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    form = {
+        "uploadId": UPLOAD_ID,
+        "url": f"{stack.url}/form",
+        "fields": {"key": "k"},
+        "expiresAt": "2026-01-01T00:00:00Z",
+    }
+    stack.routes["POST /v1/uploads"] = answer(form, 201)
+    stack.routes["POST /form"] = (204, {}, b"")
+    field = {"name": "id", "label": "ID", "type": "integer", "why": "every cell is", "samples": ["1"], "values": None}
+    found = {"definition": {"schema": {"fields": [{"name": "id"}]}}, "detected": None, "fields": [field], "rows": 1}
+    stack.routes[f"POST /v1/uploads/{UPLOAD_ID}/infer"] = answer({**found, "isWhole": True})
+    (home / "x.csv").write_text("ID\n1\n")
+    assert main(["entities", "infer", "x.csv", "-o", "x.json", "--dialect", '{"delimiter": ";"}']) == 0
+    assert stack.sent("POST", "/v1/uploads")[0].json == {"fileName": "x.csv"}
+    assert stack.sent("POST", f"/v1/uploads/{UPLOAD_ID}/infer")[0].json == {"dialect": {"delimiter": ";"}}
+    assert "every cell is" in capsys.readouterr().out
+    assert json.loads((home / "x.json").read_text()) == found["definition"]
+    assert main(["--json", "entities", "infer", "x.csv"]) == 0
+    assert json.loads(capsys.readouterr().out)["fields"] == [field]
+    assert main(["entities", "infer", "missing.csv"]) == 2
+
+
+def test_of_a_long_text_only_the_beginning_is_sent(home: Path) -> None:
+    (home / "long.csv").write_bytes(b"a\n" * (BEGINNING_BYTES // 2 + 10))
+    (home / "long.xlsx").write_bytes(b"PK" * (BEGINNING_BYTES // 2 + 10))
+    for name, size in (("long.csv", BEGINNING_BYTES), ("long.xlsx", BEGINNING_BYTES + 20)):
+        with beginning_of(home / name) as sent:
+            assert (sent.name, sent.stat().st_size) == (name, size)

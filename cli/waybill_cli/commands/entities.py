@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from waybill_cli.client import decode, path_of
-from waybill_cli.commandline import Commands, add_limit, add_output
+from waybill_cli.commandline import Commands, add_limit, add_output, json_object
 from waybill_cli.commands.files import save_file
 from waybill_cli.context import Context
 from waybill_cli.datapackage import Plan, read_package, replacing, without_others
 from waybill_cli.failures import Refusal
-from waybill_cli.inputs import confirm, read_json
+from waybill_cli.inputs import confirm, read_json, write_json
+from waybill_cli.output import Progress
+from waybill_cli.uploads import beginning_of
 
 
 def add_commands(commands: Commands) -> None:
@@ -31,6 +33,11 @@ def add_commands(commands: Commands) -> None:
     parser = group.add("records", list_records, "list an entity's records")
     parser.add_argument("name", metavar="NAME")
     add_limit(parser)
+    parser = group.add("infer", infer_entity, "propose an entity from a file")
+    parser.add_argument("file", metavar="FILE")
+    parser.add_argument("--encoding", metavar="E", help="of a text; detected when left out")
+    parser.add_argument("--dialect", type=json_object, metavar="JSON", help="a Table Dialect, or @FILE")
+    parser.add_argument("-o", "--output", metavar="F", help="write the definition there, for `entities put`")
     parser = group.add("template", save_template, "download an empty file to fill in")
     parser.add_argument("name", metavar="NAME")
     parser.add_argument("--format", choices=["csv", "xlsx"], default="csv", help="a text file (csv) or a workbook")
@@ -143,6 +150,29 @@ def _tell_remarks(context: Context, remarks: dict[str, list[str]]) -> None:
 
 def show_entity(context: Context) -> int:
     context.out.document(context.api.get(path_of("entities", context.options.name)))
+    return 0
+
+
+def infer_entity(context: Context) -> int:
+    """Send the beginning of a file, and print what an entity of it could be."""
+    options = context.options
+    source = Path(options.file)
+    with beginning_of(source) as sent, Progress(f"Uploading {source.name}") as progress:
+        upload_id = context.api.upload(sent, None, progressed=progress.update_bytes)
+    asked = {"encoding": options.encoding, "dialect": options.dialect}
+    body = {member: value for member, value in asked.items() if value is not None}
+    found = decode(context.api.post(path_of("uploads", upload_id, "infer"), body))
+    if options.output is not None:
+        write_json(options.output, found["definition"])
+    if context.out.as_json:
+        context.out.document(found)
+        return 0
+    rows = [(each["name"], each["type"], each["why"], ", ".join(each["samples"])) for each in found["fields"]]
+    context.out.table(("FIELD", "TYPE", "WHY", "SAMPLES"), rows)
+    if options.output is None:
+        context.out.document(found["definition"])
+    file = options.output or "FILE.json"
+    context.out.next_steps([(f"waybill entities put NAME {file}", "create it as it is, or edited (administrators)")])
     return 0
 
 

@@ -16,6 +16,7 @@ from waybill_cli.commandline import Commands, add_watch, json_object, positive
 from waybill_cli.context import Context
 from waybill_cli.failures import Interrupted, UsageFailure
 from waybill_cli.output import Progress
+from waybill_cli.uploads import check_readable
 from waybill_cli.watch import follow
 
 MODES = ("upsert", "insert", "merge", "update", "delete")
@@ -33,6 +34,7 @@ MEMBERS = {
     "encoding": "encoding",
     "dialect": "dialect",
     "columns": "columns",
+    "remember_columns": "rememberColumns",
     "unescape_formulas": "unescapeFormulas",
 }
 
@@ -54,6 +56,8 @@ def add_commands(commands: Commands) -> None:
     parser.add_argument("--encoding", help="the file's encoding (default: detected)")
     parser.add_argument("--dialect", type=json_object, metavar="JSON", help="Table Dialect, or @FILE")
     parser.add_argument("--columns", type=json_object, metavar="JSON", help="maps header names to fields, or @FILE")
+    text = "add --columns to those that the entity remembers"
+    parser.add_argument("--remember-columns", action="store_true", default=None, help=text)
     text = "remove the ' that the formula guard puts before cells"
     parser.add_argument("--unescape-formulas", action="store_true", default=None, help=text)
 
@@ -89,23 +93,10 @@ def _source(file: str) -> Iterator[Path]:
         UsageFailure: it cannot be read.
     """
     if file != STDIN:
-        _check_readable(Path(file))
+        check_readable(Path(file))
         yield Path(file)
         return
     with tempfile.NamedTemporaryFile(prefix="waybill-") as copy:
         shutil.copyfileobj(sys.stdin.buffer, copy)
         copy.flush()
         yield Path(copy.name)
-
-
-def _check_readable(source: Path) -> None:
-    """
-    Raises:
-        UsageFailure: not a regular file, or one that cannot be read.
-    """
-    try:
-        if source.exists() and not source.is_file():  # the size of a pipe is unknown
-            raise UsageFailure(f"{source} is not a regular file.", "save its content to a file first")
-        source.open("rb").close()
-    except OSError as error:
-        raise UsageFailure(f"Cannot read {source}: {error.strerror}.", "check the file name") from None

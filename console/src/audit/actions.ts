@@ -23,6 +23,7 @@ export const ACTION_LABELS: Record<string, string> = {
   runSchedule: "Run export by schedule",
   testDestination: "Test destination",
   putEntity: "Save entity",
+  rememberColumns: "Remember header names",
   deleteEntity: "Delete entity",
 };
 

@@ -188,6 +188,20 @@ class EntityRequest(Body):
         )
 
 
+class ColumnsRequest(Body):
+    """Header names of files, and the fields that they mean."""
+
+    refusal: ClassVar[str] = "The columns break a rule."
+    model_config = ConfigDict(json_schema_extra={"examples": [{"columns": {"E-mail": "email"}}]})
+
+    columns: dict[str, str]
+
+    @field_validator("columns", mode="wrap")
+    @classmethod
+    def _are_columns(cls, value: Any, _: Any, info: ValidationInfo) -> Any:
+        return checked(check_columns, value, (info.context or {})["entity"].field_names, "/columns")
+
+
 def _field_names(schema: Any) -> list[str]:
     """The names of the fields, as far as they can be told from a schema that may be invalid."""
     fields = schema.get("fields") if isinstance(schema, dict) else None

@@ -26,12 +26,37 @@ class UploadRequest(Body):
     refusal: ClassVar[str] = "The upload breaks a rule."
     model_config = ConfigDict(json_schema_extra={"examples": [{"entity": "contacts", "fileName": "contacts.csv"}]})
 
-    entity: str
+    entity: str | None = None
+    """Without it, `POST /v1/imports` names the entity."""
     file_name: Annotated[str, Line(MAX_FILE_NAME)]
     """For display."""
 
 
-class PreviewRequest(Body):
+class InferRequest(Body):
+    """What is known about a file of which an entity is to be made."""
+
+    refusal: ClassVar[str] = "The file cannot be read in this way."
+    model_config = ConfigDict(json_schema_extra={"examples": [{"dialect": {"sheetName": "March"}}]})
+
+    encoding: Encoding | None = None
+    """The label of a text encoding, as the WHATWG Encoding Standard knows it; detected when left out."""
+    dialect: TableDialectDocument | None = None
+
+    @field_validator("encoding", mode="wrap")
+    @classmethod
+    def _is_encoding(cls, value: Any, _: Any) -> Any:
+        return checked(check_encoding, value, "/encoding")
+
+    @field_validator("dialect", mode="wrap")
+    @classmethod
+    def _is_table_dialect(cls, value: Any, _: Any) -> Any:
+        return checked(check_dialect, value, "/dialect")
+
+    def options(self) -> ImportOptions:
+        return ImportOptions(encoding=self.encoding, dialect=self.dialect)
+
+
+class PreviewRequest(InferRequest):
     """The options of an import that say how a file is read."""
 
     refusal: ClassVar[str] = "The import breaks a rule."
@@ -42,9 +67,8 @@ class PreviewRequest(Body):
     mode: str = Field(DEFAULT_MODE, json_schema_extra={"enum": [*MODES]}, description=MODES_IN_WORDS)
     blanks: str = Field("clear", json_schema_extra={"enum": [*BLANKS]})
     """Of the modes merge and update: whether a missing value clears its field, or keeps it as it stands."""
-    encoding: Encoding | None = None
-    """The label of a text encoding, as the WHATWG Encoding Standard knows it; detected when left out."""
-    dialect: TableDialectDocument | None = None
+    entity: str | None = None
+    """Of an upload that was made without one."""
     columns: dict[str, str] | None = None
     """Header names of files, and the fields that they mean; applied before the header is checked."""
     unescape_formulas: bool = False
@@ -60,16 +84,6 @@ class PreviewRequest(Body):
     @classmethod
     def _are_blanks(cls, value: Any, _: Any, info: ValidationInfo) -> Any:
         return checked(check_blanks, value, info.data.get("mode"), "/blanks")
-
-    @field_validator("encoding", mode="wrap")
-    @classmethod
-    def _is_encoding(cls, value: Any, _: Any) -> Any:
-        return checked(check_encoding, value, "/encoding")
-
-    @field_validator("dialect", mode="wrap")
-    @classmethod
-    def _is_table_dialect(cls, value: Any, _: Any) -> Any:
-        return checked(check_dialect, value, "/dialect")
 
     @field_validator("columns", mode="wrap")
     @classmethod
@@ -116,6 +130,8 @@ class ImportRequest(PreviewRequest):
     keep_previous: bool | None = None
     """Keep what each record was before, so that the import can be undone; as the entity says when left out. It costs
     about a read unit a row. An `insert` can always be undone; an import into a target table never."""
+    remember_columns: bool = False
+    """Add `columns` to those of the entity, for later imports."""
 
     @field_validator("on_error", mode="wrap")
     @classmethod

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from aws_lambda_powertools.event_handler.api_gateway import Response
 
 from answers import bad_token, decode_cursor, encode_cursor, json_response, list_response, no_content, what_fits
-from auth import ADMIN, DELETE_ENTITY, ENTITY, TOKEN, VIEW
+from auth import ADMIN, DELETE_ENTITY, ENTITY, IMPORT_INTO, TOKEN, VIEW
 from request import Request
 from routing import DELETED, Answer, ApiRouter, ok
 from waybill.entities.model import NAME_PATTERN, Entity, check_name
@@ -18,7 +18,7 @@ from waybill.sizes import MAX_ENTITY_BYTES, check_size
 from waybill.wire import entities as wire
 
 if TYPE_CHECKING:
-    from models.entities import EntityRequest, Paging, TemplateQuery
+    from models.entities import ColumnsRequest, EntityRequest, Paging, TemplateQuery
     from waybill.jobs.services import Services
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -124,6 +124,20 @@ def delete_entity(request: Request, entity: Entity) -> Response[str]:
 
     delete(request.services, entity, request.if_match(entity.etag, f"The entity {entity.name}"), request.act)
     return no_content()
+
+
+@router.post(
+    "/v1/entities/<name>/columns",
+    "Remember header names",
+    needs=IMPORT_INTO,
+    answers=ok("The entity, with these header names among its columns.", wire.Entity, "ETag"),
+    refusals={409: "Others change the entity all the time."},
+    description="Later imports read these header names as the fields that they name, as `columns` of the entity says.",
+)
+def remember_columns(request: Request, entity: Entity, body: ColumnsRequest) -> Response[str]:
+    entry = request.services.audit.entry(request.act, entity=entity.name)
+    entity = request.services.entities.remember_columns(entity, body.columns, entry)
+    return json_response(entity.to_resource(), headers={"ETag": f'"{entity.etag}"'})
 
 
 @router.get(

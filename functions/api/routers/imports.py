@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from aws_lambda_powertools.event_handler.api_gateway import Response
 
 from answers import json_response
-from auth import IMPORT, UPLOAD, UPLOAD_IN_BODY
+from auth import NEW_UPLOAD, UPLOAD, UPLOAD_IN_BODY, UPLOAD_TO_INFER
 from request import Request
 from routing import IDEMPOTENCY_KEY, TOO_MANY_JOBS, TOO_MANY_PREVIEWS, Answer, ApiRouter, accepted, ok
 from views import accept
@@ -21,7 +23,7 @@ from waybill.wire import imports as wire
 from waybill.wire.jobs import Job as WireJob
 
 if TYPE_CHECKING:
-    from models.imports import ImportRequest, PreviewRequest, UploadRequest
+    from models.imports import ImportRequest, InferRequest, PreviewRequest, UploadRequest
 
 FORM_SECONDS = 900
 
@@ -31,18 +33,18 @@ router = ApiRouter("Imports")
 @router.post(
     "/v1/uploads",
     "Get a form to send a file to",
-    needs=IMPORT,
+    needs=NEW_UPLOAD,
     answers={201: Answer("A presigned form, valid for 15 minutes.", wire.Upload)},
     refusals={404: "There is no such entity."},
 )
-def create_upload(request: Request, entity: Entity, body: UploadRequest) -> Response[str]:
+def create_upload(request: Request, entity: Entity | None, body: UploadRequest) -> Response[str]:
     services, settings, caller = request.services, request.services.settings, request.caller
     upload_id = new_uuid(services.ids)
     now = services.clock.now()
     upload = Upload(
         upload_id=upload_id,
-        entity=entity.name,
-        entity_uid=entity.uid,
+        entity=None if entity is None else entity.name,
+        entity_uid=None if entity is None else entity.uid,
         file_name=body.file_name,
         started_by=caller.name,
         started_by_id=caller.subject,
@@ -50,7 +52,7 @@ def create_upload(request: Request, entity: Entity, body: UploadRequest) -> Resp
         # Longer than the form: sending a large file may take most of an hour once it has begun.
         expires_at=now + timedelta(seconds=settings.files_retention_seconds),
     )
-    services.uploads.add(upload, services.audit.entry(request.act, entity=entity.name, uploadId=upload_id))
+    services.uploads.add(upload, services.audit.entry(request.act, entity=upload.entity, uploadId=upload_id))
     url, fields = services.files.presign_post(
         settings.files_bucket, upload.key, settings.max_upload_bytes, FORM_SECONDS
     )
@@ -72,8 +74,43 @@ def create_upload(request: Request, entity: Entity, body: UploadRequest) -> Resp
     "(`duplicate-key`, `unique-error`) and with existing records.",
 )
 def preview_upload(request: Request, upload: Upload, entity: Entity, body: PreviewRequest) -> Response[str]:
-    from waybill.aws.files import SourceChanged
     from waybill.imports.preview import preview_file
+
+    return _read(request, upload, lambda etag: preview_file(request.services, upload, entity, body.options(), etag))
+
+
+@router.post(
+    "/v1/uploads/<upload_id>/infer",
+    "Propose an entity for the file that was sent",
+    needs=UPLOAD_TO_INFER,
+    answers=ok("A proposal for `PUT /v1/entities/{name}`, with the reasons for each field.", wire.Inferred),
+    refusals={404: "There is no such upload.", 409: "The file has not been sent yet.", 410: "The upload has expired."}
+    | {422: "The file cannot be read, or its header cannot be one.", 429: TOO_MANY_PREVIEWS},
+    description="Starts nothing, and creates nothing. The first 100,000 rows are read, or 8 MiB. A field has a type "
+    "only if every cell has it, and is text where there is a doubt. To ask about a file that has no entity yet, make "
+    "its upload without one.",
+)
+def infer_upload(request: Request, upload: Upload, body: InferRequest) -> Response[str]:
+    from waybill.imports.infer import infer_entity
+
+    return _read(request, upload, lambda etag: infer_entity(request.services, upload, body.options(), etag))
+
+
+class _Shown(Protocol):
+    def to_resource(self) -> dict[str, Any]: ...
+
+
+def _read(request: Request, upload: Upload, read: Callable[[str], _Shown]) -> Response[str]:
+    """What reading the beginning of an upload shows; it counts as one of the caller's previews.
+
+    Args:
+        read: is given the ETag of the file.
+
+    Raises:
+        Conflict: there is no file yet, or it changes.
+        TooManyRequests
+    """
+    from waybill.aws.files import SourceChanged
 
     services = request.services
     services.previews.take(request.caller.subject)
@@ -81,10 +118,9 @@ def preview_upload(request: Request, upload: Upload, entity: Entity, body: Previ
     if info is None:
         raise Conflict("The file is not uploaded yet. Send it to the form's url first.")
     try:
-        preview = preview_file(services, upload, entity, body.options(), info.etag)
+        return json_response(read(info.etag).to_resource())
     except SourceChanged:
         raise Conflict("The file was sent again while it was read.") from None
-    return json_response(preview.to_resource())
 
 
 @router.post(
@@ -100,7 +136,11 @@ def preview_upload(request: Request, upload: Upload, entity: Entity, body: Previ
     },
     headers=(IDEMPOTENCY_KEY,),
 )
-def create_import(request: Request, upload: Upload, body: ImportRequest) -> Response[str]:
+def create_import(request: Request, upload: Upload, entity: Entity, body: ImportRequest) -> Response[str]:
     from waybill.imports.start import start_upload
 
-    return accept(request, start_upload(request.services, upload, body.options(), request.made_id, request.act))
+    options = body.options()
+    if body.remember_columns and body.columns:
+        entry = request.services.audit.entry(replace(request.act, action="rememberColumns"), entity=entity.name)
+        request.services.entities.remember_columns(entity, body.columns, entry)
+    return accept(request, start_upload(request.services, upload, options, request.made_id, request.act))

@@ -12,18 +12,19 @@ mark first and then checks what was started. So one of the two always notices th
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 
 from waybill.aws.dynamodb import ConditionFailed, TransactionCanceled
 from waybill.aws.expressions import Attr, Condition
 from waybill.aws.table import Action, Item, Key, Table
-from waybill.entities.model import Entity
+from waybill.entities.model import Entity, check_columns
 from waybill.entities.permissions import entity_not_found
-from waybill.errors import Conflict, PreconditionFailed, StillRunning, WaybillError
+from waybill.errors import Conflict, InvalidRequest, PreconditionFailed, StillRunning, WaybillError
 from waybill.ids import Ids, new_token
-from waybill.sizes import json_text
+from waybill.sizes import MAX_ENTITY_BYTES, check_size, json_text
 from waybill.telemetry import read_each
 
 _REVISION = ("REVISION", "ENTITIES")
@@ -118,6 +119,41 @@ class EntityRepository:
             if self._table.get(_key(entity.name)) != item:
                 raise _changed(entity, etag) from None
         self._revise()
+
+    def remember_columns(self, entity: Entity, columns: Mapping[str, str], entry: Sequence[Action] = ()) -> Entity:
+        """Add header names of files to those that the entity knows; known ones mean their new fields from now on.
+
+        Args:
+            columns: header names → fields.
+            entry: `AuditTrail.entry` of whoever does it.
+
+        Returns:
+            The entity as it is now.
+
+        Raises:
+            InvalidRequest: the entity has no such field.
+            NotFound: it was deleted in the meantime.
+            TooLarge: its definition would be.
+            Conflict: others change the entity all the time.
+        """
+        for _ in range(CONFLICT_ROUNDS):
+            problems: list[tuple[str, str]] = []
+            check_columns(dict(columns), entity.field_names, "/columns", problems)
+            if problems:
+                raise InvalidRequest("The columns do not fit the entity.", problems)
+            known = {**entity.columns, **{header: field for header, field in columns.items() if header != field}}
+            if known == entity.columns:
+                return entity
+            changed = replace(entity, columns=known)
+            check_size("The definition of the entity", changed.to_document(), MAX_ENTITY_BYTES)
+            try:
+                self.put(changed, entity.etag, entry=entry)
+                return changed
+            except PreconditionFailed:
+                uid, entity = entity.uid, self.get(entity.name)
+                if entity.uid != uid:
+                    raise entity_not_found(entity.name) from None
+        raise Conflict(f"The entity {entity.name} is being changed by others. Try again.")
 
     def revision(self) -> str:
         """Another text after each `put` and `delete`. One that dies before it has answered may leave the old one."""

@@ -166,7 +166,7 @@ def start_upload(
             raise Conflict(f"This upload was imported already, as job {upload.job_id}. {again}")
         start_if_waiting(services, own)
         return own
-    entity = services.entities.get(upload.entity)
+    entity = services.entities.get(upload.entity or "")  # the caller has named it where the upload did not
     if upload.entity_uid not in (None, entity.uid):
         raise NotFound("The entity of this upload was deleted.")
     bucket = services.settings.files_bucket
@@ -174,5 +174,5 @@ def start_upload(
     if info is None:
         raise Conflict("The file is not uploaded yet. Send it to the form's url first.")
     source = ObjectVersion(bucket, upload.key, info.etag)
-    job = new_import(services, job_id, upload.entity, upload.file_name, source, upload.started_by, upload.started_by_id)
+    job = new_import(services, job_id, entity.name, upload.file_name, source, upload.started_by, upload.started_by_id)
     return register(services, job, entity, options, origin, act)

@@ -260,21 +260,21 @@ def message_of(job: Job) -> str:
     if job.status is Status.IN_PROGRESS:
         verb = "written" if job.process is Process.EXPORT else "processed"
         if job.extracted is not None:
-            return f"{job.extracted['rows']:,} rows written, delivering the file"
+            return f"{_rows(job.extracted['rows'])} written, delivering the file"
         if counts.total is None:
             reading = "Reading the table" if job.process is Process.EXPORT else "Reading the file"
-            return f"{job.processed:,} rows {verb}" if job.processed else reading
+            return f"{_rows(job.processed)} {verb}" if job.processed else reading
         if job.stop_reason is not None:
-            return f"Stopping; {job.processed:,} of {counts.total:,} rows {verb}"
-        return f"{job.processed:,} of {counts.total:,} rows {verb}"
+            return f"Stopping; {job.processed:,} of {_rows(counts.total)} {verb}"
+        return f"{job.processed:,} of {_rows(counts.total)} {verb}"
     if job.status is Status.CANCELED:
         return "Canceled before it started"
     if job.status is Status.FAILED:
         return f"{job.error_code}: {job.error_message}"
     if job.process is Process.EXPORT:
-        return f"{counts.imported:,} rows exported"
+        return f"{_rows(counts.imported)} exported"
     done = "undone" if job.undo_of is not None else "would be imported" if job.dry_run else "imported"
-    parts = [f"{counts.imported:,} rows {done}"]
+    parts = [f"{_rows(counts.imported)} {done}"]
     if counts.rejected:
         why = "left because their records have changed since" if job.undo_of else "rejected because of errors"
         parts.append(f"{counts.rejected:,} {why}")
@@ -286,6 +286,10 @@ def message_of(job: Job) -> str:
         )
         parts.append(f"{counts.unprocessed:,} not processed because {why}")
     return ", ".join(parts)
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
 
 
 def rows_per_second(job: Job, now: datetime) -> float | None:

@@ -20,10 +20,10 @@ from waybill.timestamps import from_epoch
 
 @dataclass(frozen=True)
 class Upload:
-    """A place to send a file to, and who may make an import of it."""
+    """A place to send a file to, and who may make an import of it. The import may name the entity (None)."""
 
     upload_id: str
-    entity: str
+    entity: str | None
     file_name: str
     started_by: str
     started_by_id: str | None

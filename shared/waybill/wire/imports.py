@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from typing_extensions import TypedDict
 
@@ -51,6 +51,32 @@ class PreviewFailure(TypedDict):
     code: Annotated[str, Schema(examples=["missing-label"])]
     message: str | None
     rowNumber: Ordinal | None
+
+
+class InferredField(TypedDict):
+    """A proposed field, and why it is proposed."""
+
+    name: str
+    label: str
+    """In the header of the file."""
+    type: str
+    why: str
+    samples: list[str]
+    values: list[str] | None
+    """All values of a column that has few, each of them often."""
+
+
+class Inferred(TypedDict):
+    """A proposal for an entity."""
+
+    definition: dict[str, Any]
+    """As `PUT /v1/entities/{name}` takes it."""
+    detected: Detected | None
+    fields: list[InferredField]
+    rows: int
+    """How many rows it is taken from."""
+    isWhole: bool
+    """These are all rows of the file."""
 
 
 class ImportPreview(TypedDict):

@@ -1,0 +1,128 @@
+"""An entity from a file: what is proposed for it can be created, and imports the file."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime
+from typing import Any
+
+import openpyxl
+import pytest
+
+from tests.api_builders import ADMIN, ALICE, OPS, Api
+from tests.importing import run
+
+
+def workbook(rows: list[list[Any]]) -> bytes:
+    book = openpyxl.Workbook()
+    for row in rows:
+        book.active.append(row)
+    saved = io.BytesIO()
+    book.save(saved)
+    return saved.getvalue()
+
+
+def upload(api: Api, data: bytes, name: str = "x.csv", who: Any = ADMIN, **body: Any) -> str:
+    answer = api("POST", "/uploads", who, body={"fileName": name, **body})
+    assert answer.status == 201, answer.text
+    upload_id: str = answer.json["uploadId"]
+    api.services.files.put(api.services.settings.files_bucket, f"uploads/{upload_id}/source", data)
+    return upload_id
+
+
+CSV = (
+    "Kunden-Nr;Name;Geburtstag;Umsatz;Aktiv\n"
+    "007;Ann;31.12.1980;1.234,50;ja\n"
+    "008;Bob;01.02.1990;7,5;nein\n"
+    "009;Zoé;;;ja\n"
+)
+FILES = {
+    "a.csv": CSV.encode("cp1252"),
+    "b.csv": b"Report of January\n\n" + CSV.encode(),
+    "c.xlsx": workbook(
+        [
+            ["Kunden-Nr", "Name", "Geburtstag", "Umsatz", "Aktiv"],
+            ["007", "Ann", datetime(1980, 12, 31, tzinfo=UTC).replace(tzinfo=None), 1234.5, True],
+            ["008", "Bob", datetime(1990, 2, 1, tzinfo=UTC).replace(tzinfo=None), 7.5, False],
+            ["009", "Zoé", None, None, True],
+        ]
+    ),
+    "d.jsonl": b'{"Kunden-Nr":"007","Name":"Ann","Umsatz":1234.5}\n{"Kunden-Nr":"008","Name":null,"Umsatz":7.5}\n',
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_proposal_is_created_and_imports_its_file(api: Api, name: str) -> None:
+    upload_id = upload(api, FILES[name], name)
+    body = {"dialect": {"headerRows": [3]}} if name == "b.csv" else {}  # nothing but a schema tells a report's title
+    found = api("POST", f"/uploads/{upload_id}/infer", ADMIN, body=body)
+    assert found.status == 200, found.text
+    types = {field["name"]: field["type"] for field in found.json["fields"]}
+    assert (types["kunden_nr"], types["Umsatz"]) == ("string", "number")
+    if name != "d.jsonl":
+        assert (types["Geburtstag"], types["Aktiv"]) == ("date", "boolean")
+    assert found.json["definition"]["schema"]["primaryKey"] == ["kunden_nr"]
+    assert api("PUT", "/entities/kunden", ADMIN, body=found.json["definition"]).status == 201
+    assert api("POST", "/imports", ADMIN, body={"uploadId": upload_id}).pointers == ["#/entity"]
+    started = api("POST", "/imports", ADMIN, body={"uploadId": upload_id, "entity": "kunden"})
+    assert started.status == 202, started.text
+    job = run(api.services, api.services.jobs.get(started.json["jobId"]))
+    rows = 2 if name == "d.jsonl" else 3
+    assert (job.error_message, job.counts.imported, job.counts.rejected) == (None, rows, 0)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"a,,c\n1,2,3\n", "Column 2 has no label"),
+        (b"a,b,a\n1,2,3\n", "'a'"),
+        (b"a,b\n", "no data rows"),
+        (b"", "empty"),
+        (b"%PDF-1.7\x00\x00", "("),
+    ],
+)
+def test_a_file_that_makes_no_entity_is_refused_with_the_reason(api: Api, data: bytes, words: str) -> None:
+    answer = api("POST", f"/uploads/{upload(api, data)}/infer", ADMIN, body={})
+    assert answer.status == 422 and words in answer.json["detail"], answer.text
+
+
+def test_who_may_ask(api: Api) -> None:
+    api.put_contacts()
+    assert api("POST", "/uploads", ALICE, body={"fileName": "x.csv"}).status == 403
+    mine = upload(api, b"a\n1\n", who=ALICE, entity="contacts")
+    assert api("POST", f"/uploads/{mine}/infer", ALICE, body={}).status == 200
+    assert api("POST", f"/uploads/{mine}/infer", OPS, body={}).status in (403, 404)
+    own = upload(api, b"a\n1\n")
+    assert api("POST", f"/uploads/{own}/infer", ALICE, body={}).status == 404
+    assert api("POST", f"/uploads/{own}/preview", ADMIN, body={}).pointers == ["#/entity"]
+    assert api("POST", f"/uploads/{own}/preview", ADMIN, body={"entity": "contacts"}).status == 200
+    assert api("POST", f"/uploads/{mine}/preview", ALICE, body={"entity": "others"}).status == 422
+    assert api("POST", "/imports", ADMIN, body={"uploadId": own, "entity": "none"}).status == 404
+
+
+def test_a_long_text_is_judged_by_its_beginning(api: Api) -> None:
+    data = b"n,word\n" + b"".join(b"%d,word\n" % number for number in range(150_000)) + b"x,word\n"
+    answer = api("POST", f"/uploads/{upload(api, data)}/infer", ADMIN, body={}).json
+    assert (answer["rows"], answer["isWhole"]) == (100_000, False)
+    assert answer["fields"][0]["type"] == "integer"
+
+
+def test_header_names_are_remembered(api: Api) -> None:
+    api.put_contacts()
+    assert api("POST", "/entities/contacts/columns", body={"columns": {"Wages": "wages"}}).status == 422
+    answer = api("POST", "/entities/contacts/columns", body={"columns": {"Mail": "email", "email": "email"}})
+    assert (answer.status, answer.json["columns"]) == (200, {"Mail": "email"})
+    upload_id = api.upload(data=b"contact_id,Money\nx,1\n")
+    request = {"uploadId": upload_id, "columns": {"Money": "spend"}, "rememberColumns": True}
+    assert api("POST", "/imports", body=request).status == 202
+    assert api("GET", "/entities/contacts").json["columns"] == {"Mail": "email", "Money": "spend"}
+    actions = [entry["action"] for entry in api("GET", "/audit", ADMIN, query={"entity": "contacts"}).json["items"]]
+    assert actions.count("rememberColumns") == 2
+
+
+def test_remembering_meets_somebody_elses_change(api: Api) -> None:
+    api.put_contacts()
+    stale = api.services.entities.get("contacts")
+    api("POST", "/entities/contacts/columns", body={"columns": {"Mail": "email"}})
+    changed = api.services.entities.remember_columns(stale, {"Money": "spend"})
+    assert changed.columns == {"Mail": "email", "Money": "spend"}
