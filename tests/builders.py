@@ -49,10 +49,12 @@ ALICE = Owner("a", "alice")
 
 
 class Clock:
-    """A clock whose time of day is frozen until a test moves it; deadlines run in real time.
+    """A clock whose time of day is frozen until a test moves it; deadlines run in real time, unless it `is_still`.
 
     `on_sleep` takes the place of waiting.
     """
+
+    is_still = False
 
     def __init__(self, moment: datetime = START) -> None:
         self.moment = moment
@@ -63,7 +65,7 @@ class Clock:
         return self.moment
 
     def monotonic(self) -> float:
-        return SYSTEM_CLOCK.monotonic() + self._ahead
+        return self._ahead if self.is_still else SYSTEM_CLOCK.monotonic() + self._ahead
 
     def sleep(self, seconds: float) -> None:
         self.on_sleep(seconds)
