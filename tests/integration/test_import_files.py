@@ -196,6 +196,18 @@ def test_a_full_dialect_is_followed_whatever_the_chunk_size(services: Services, 
     assert records(services)["6"]["a"] == {"S": "good"}
 
 
+def test_a_reason_with_quotes_is_escaped_as_the_dialect_escapes_them(services: Services, s3: Any) -> None:
+    """Else the corrected file would not be read as it was written."""
+    dialect = {"quoteChar": "'", "doubleQuote": False, "escapeChar": "\\", "header": False}
+    schema = {"fields": [{"name": "id"}, {"name": "o'clock", "type": "integer"}], "primaryKey": "id"}
+    services.entities.put(builders.entity("notes", schema=schema, dialect=dialect))
+    job = run(services, start(services, s3, b"a,ten\n", key="drop/notes/n.txt"))
+    content = services.files.read(services.settings.files_bucket, rejects_key(job.job_id))
+    assert b"'o\\'clock: " in content
+    again = run(services, start(services, s3, content.replace(b"ten", b"10"), key="drop/notes/again"))
+    assert (again.counts.total, again.counts.imported) == (1, 1)
+
+
 def test_a_cell_that_is_the_null_sequence_is_null(services: Services, s3: Any) -> None:
     services.entities.put(builders.entity(dialect={"nullSequence": "\\N"}))
     data = b"contact_id,email,spend,joined,vip\na,\\N,\\N,\\N,\\N\n\\N,a@example.com,,,\nb,NA,,,\n"

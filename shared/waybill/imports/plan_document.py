@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from waybill.aws.files import SourceChanged
 from waybill.imports.job_files import plan_key
-from waybill.imports.rejects import RejectsFormat
+from waybill.imports.rejects import RejectsFormat, reason_of
 from waybill.imports.source_object import ObjectVersion
 from waybill.tabular.dialect import Dialect
 from waybill.tabular.records import cell_pattern
@@ -25,8 +25,9 @@ class DialectRejects(RejectsFormat):
 
     dialect: Dialect = field(default_factory=Dialect)
 
-    def _quoted(self, text: str) -> str:
-        return record_text([text], self.dialect)
+    def _why(self, type: str, name: str | None, message: str, more: int) -> str:
+        reason = record_text([reason_of(name, message, more)], self.dialect)
+        return f"{self.delimiter}{type}{self.delimiter}{reason}{self.delimiter}"
 
     @property
     def _leading_columns(self) -> re.Pattern[str]:

@@ -78,8 +78,12 @@ class RejectsFormat:
         row, _, name, type, _, message = errors[0]
         if self.strip_columns:
             raw = self._leading_columns.sub("", raw, count=1)
-        why = _why(self.delimiter, self.quote_char, type, name, message, len(errors) - 1)
+        why = self._why(type, name, message, len(errors) - 1)
         return f"{row or 0}{why}{raw}\n".encode(self.encoding, "replace")
+
+    def _why(self, type: str, name: str | None, message: str, more: int) -> str:
+        """What is between a row's number and the row."""
+        return _why(self.delimiter, self.quote_char, type, name, message, more)
 
     def kept(self, row: int, place: int, record: str, raw: str) -> bytes:
         """The line of a row that was not rejected, with what its record was (`waybill.imports.previous`).
@@ -111,12 +115,16 @@ class RejectsFormat:
 PLACE_ONLY = " It is listed by its place in the file that was sent: its number in the original file is gone with it."
 
 
+def reason_of(name: str | None, message: str, more: int) -> str:
+    """The reason of a rejected row: its first error, and how many more it has."""
+    reason = f"{message} (and {more} more)" if more else message
+    return f"{name}: {reason}" if name else reason
+
+
 @lru_cache(maxsize=KINDS_REMEMBERED)
 def _why(delimiter: str, quote: str | None, type: str, name: str | None, message: str, more: int) -> str:
-    """What is between a row's number and the row in the rejects file: bad files have many errors of few kinds."""
-    reason = f"{message} (and {more} more)" if more else message
-    if name:
-        reason = f"{name}: {reason}"
+    """What is between a row's number and the row, its quotes doubled: bad files have many errors of few kinds."""
+    reason = reason_of(name, message, more)
     if quote is None:
         reason = re.sub(f"[{re.escape(delimiter)}\r\n]", " ", reason)
     else:
