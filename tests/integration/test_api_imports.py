@@ -89,7 +89,7 @@ def test_a_look_at_an_upload_before_its_import(api: Api) -> None:
 
 
 WRONG_UPLOADS: list[tuple[Any, list[str]]] = [
-    ({}, ["#/entity", "#/fileName"]),
+    ({"entity": "contacts"}, ["#/fileName"]),
     ({"entity": 1, "fileName": "a.csv"}, ["#/entity"]),
     ({"entity": "contacts", "fileName": ""}, ["#/fileName"]),
     ({"entity": "contacts", "fileName": "a\0.csv"}, ["#/fileName"]),

@@ -28,6 +28,7 @@ from waybill.wire.audit import AuditEntry, audit_entry
 #: Operations that neither change, start or stop anything nor hand out a file, by their ids.
 LEAVE_NOTHING = {
     "previewUpload": "judges the first rows of an upload, and stores nothing",
+    "inferUpload": "proposes an entity, and stores nothing",
     "checkRejectedRows": "judges rows, and stores nothing",
     "previewAnySchedule": "calculates times",
 }
