@@ -19,6 +19,8 @@ from waybill.errors import TooLarge
 
 #: Of an entity as JSON. With an export and what else a snapshot has, it fits into an item.
 MAX_ENTITY_BYTES = 256 * 1024
+#: Header names of files that importers may add to those of an entity, and the characters of one.
+MAX_REMEMBERED, MAX_HEADER_CHARS = 1_000, 1_000
 #: Of the definition of an export, or of a source, as JSON.
 MAX_EXPORT_BYTES = 32 * 1024
 #: Of the members of a Table Dialect that nobody reads, as JSON.

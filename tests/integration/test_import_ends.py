@@ -141,7 +141,7 @@ def test_a_finish_that_dies_before_its_last_write_runs_again(
     job = planned(services, s3, builders.contacts_csv(BAD_ROWS, count=3))
     load_chunk(services, job.job_id, 0)
     with monkeypatch.context() as patch, pytest.raises(Crash):
-        patch.setattr(services.jobs, "finish", lambda *_: (_ for _ in ()).throw(Crash))
+        patch.setattr(services.jobs, "finish", lambda *_, **__: (_ for _ in ()).throw(Crash))
         finish(services, job)
     clock.forward(seconds=60)
     ended = finish(services, job)

@@ -86,6 +86,38 @@ def test_a_file_that_makes_no_entity_is_refused_with_the_reason(api: Api, data: 
     assert answer.status == 422 and words in answer.json["detail"], answer.text
 
 
+@pytest.mark.parametrize(
+    ("data", "dialect"),
+    [
+        (b"#c\na,b\n1,2\n", {"commentChar": "#"}),
+        (b"a,b\nunit,unit\n1,2\n", {"commentRows": [2]}),
+        (b'a,b\n1",2\n', {"quoteChar": None}),
+        (b"a,b\nx,y\n1,2\n", {"headerRows": [1, 2]}),
+        (b'{"data": [{"a": 1, "b": "x"}]}', {"property": "data"}),
+    ],
+)
+def test_what_was_said_of_the_file_stays_in_the_proposal(api: Api, data: bytes, dialect: dict[str, Any]) -> None:
+    upload_id = upload(api, data, "x.json" if data[:1] == b"{" else "x.csv")
+    found = api("POST", f"/uploads/{upload_id}/infer", ADMIN, body={"dialect": dialect})
+    assert found.status == 200, found.text
+    assert api("PUT", "/entities/kunden", ADMIN, body=found.json["definition"]).status == 201
+    started = api("POST", "/imports", ADMIN, body={"uploadId": upload_id, "entity": "kunden"})
+    job = run(api.services, api.services.jobs.get(started.json["jobId"]))
+    assert (job.error_message, job.counts.imported, job.counts.rejected) == (None, 1, 0)
+
+
+def test_a_header_is_needed_and_blank_rows_tell_nothing(api: Api) -> None:
+    refused = api("POST", f"/uploads/{upload(api, b'1,2')}/infer", ADMIN, body={"dialect": {"header": False}})
+    assert refused.status == 422 and refused.pointers == ["#/dialect/header"]
+    title = upload(api, b"Report\n1,2\n3,4\n5,6\n")
+    assert api("POST", f"/uploads/{title}/infer", ADMIN, body={"dialect": {"delimiter": ","}}).status == 422
+    gap = upload(api, b"id,n\n1,2\n\n3,4\n")
+    found = api("POST", f"/uploads/{gap}/infer", ADMIN, body={})
+    assert (found.json["rows"], found.json["definition"]["schema"]["primaryKey"]) == (2, ["id"])
+    again = upload(api, b"_row,_type,_reason,id\n7,type-error,no,x\n")
+    assert [each["name"] for each in api("POST", f"/uploads/{again}/infer", ADMIN, body={}).json["fields"]] == ["id"]
+
+
 def test_who_may_ask(api: Api) -> None:
     api.put_contacts()
     assert api("POST", "/uploads", ALICE, body={"fileName": "x.csv"}).status == 403
@@ -118,6 +150,26 @@ def test_header_names_are_remembered(api: Api) -> None:
     assert api("GET", "/entities/contacts").json["columns"] == {"Mail": "email", "Money": "spend"}
     actions = [entry["action"] for entry in api("GET", "/audit", ADMIN, query={"entity": "contacts"}).json["items"]]
     assert actions.count("rememberColumns") == 2
+
+
+def test_names_that_nobody_could_mean_are_not_remembered(api: Api) -> None:
+    api.put_contacts()
+    for columns in ({"\0": "email"}, {"x" * 1_001: "email"}):
+        assert api("POST", "/entities/contacts/columns", body={"columns": columns}).status == 422
+    many = {f"name {number}": "email" for number in range(1_001)}
+    assert api("POST", "/entities/contacts/columns", body={"columns": many}).status == 413
+    assert api("POST", "/entities/contacts/columns", body={"columns": {"email": "spend"}}).status == 200
+    again = api("POST", "/entities/contacts/columns", body={"columns": {"email": "email"}})
+    assert again.json["columns"] == {}, "a wrong name can be taken back"
+
+
+def test_a_refused_import_changes_no_entity(api: Api) -> None:
+    api.put_contacts()
+    upload_id = api.upload(data=b"contact_id,Money\nx,1\n")
+    assert api("POST", "/imports", body={"uploadId": upload_id}).status == 202
+    again = {"uploadId": upload_id, "columns": {"Money": "spend"}, "rememberColumns": True}
+    assert api("POST", "/imports", body=again).status == 409
+    assert api("GET", "/entities/contacts").json["columns"] == {}
 
 
 def test_remembering_meets_somebody_elses_change(api: Api) -> None:

@@ -8,12 +8,14 @@ from typing import Any
 
 import openpyxl
 import pytest
+from webencodings.labels import LABELS
 
 from tests import builders
 from tests.api_builders import ADMIN, BOB, Api
 from tests.importing import records, run, start
 from waybill.bootstrap import Services
 from waybill.exports.template import csv_template, xlsx_template
+from waybill.tabular.encodings import codec_of
 
 COUNTRIES = [f"Country {number:03}, some name" for number in range(40)]
 FIELDS: list[dict[str, Any]] = [
@@ -38,16 +40,20 @@ def opened(data: bytes) -> Any:
 def test_a_workbook_helps_with_each_column() -> None:
     book = opened(xlsx_template(entity()))
     sheet = book.active
-    assert (book.sheetnames, sheet.title, book["Lists"].sheet_state) == (["things", "Lists"], "things", "hidden")
+    assert (book.sheetnames, sheet.title, book["WaybillLists"].sheet_state) == (
+        ["things", "WaybillLists"],
+        "things",
+        "hidden",
+    )
     assert [cell.value for cell in sheet[1]] == [field["name"] for field in FIELDS]
     assert (sheet["A1"].comment.text, sheet["B1"].comment) == (FIELDS[0]["description"], None)
     offered = {str(rule.sqref): rule.formula1 for rule in sheet.data_validations.dataValidation}
     assert offered == {
         "B2:B1048576": '"S,M,L ""wide"""',
-        "C2:C1048576": "Lists!$A$1:$A$40",
+        "C2:C1048576": "WaybillLists!$A$1:$A$40",
         "D2:D1048576": '"yes,no"',
     }
-    assert [cell.value for cell in book["Lists"]["A"]] == COUNTRIES
+    assert [cell.value for cell in book["WaybillLists"]["A"]] == COUNTRIES
     formats = [sheet.column_dimensions[letter].number_format for letter in "ABEFG"]
     assert formats == ["@", "@", "General", "yyyy\\-mm\\-dd", "@"]
 
@@ -119,6 +125,34 @@ def test_without_a_header_there_is_nothing_to_fill_in(api: Api) -> None:
     api("PUT", "/entities/names", ADMIN, body={"schema": names, "encoding": "windows-1252"})
     assert api("GET", "/entities/names/template", ADMIN).status == 409
     assert api("GET", "/entities/names/template", ADMIN, query={"format": "xlsx"}).status == 200
+
+
+NOT_OF_FILES = {"replacement", "iso-2022-kr", "iso-2022-cn", "hz-gb-2312", "x-user-defined"}
+
+
+@pytest.mark.parametrize("label", sorted(LABELS.keys() - NOT_OF_FILES))
+def test_every_encoding_that_is_accepted_has_a_template(label: str) -> None:
+    """A label means what it means when a file is read."""
+    try:
+        codec = codec_of(label)
+    except ValueError:
+        return
+    assert csv_template(entity(encoding=label)).decode(codec).startswith("id,=size")
+
+
+def test_no_template_is_as_long_as_its_dialect_says(api: Api) -> None:
+    api("PUT", "/entities/contacts", ADMIN, body={**_contacts(api), "dialect": {"headerRows": [10**9]}})
+    for format in ("csv", "xlsx"):
+        assert api("GET", "/entities/contacts/template", ADMIN, query={"format": format}).status == 409
+
+
+def test_a_workbook_of_several_sheets_has_no_template(api: Api) -> None:
+    for dialect in ({"sheetName": ["A", "B"]}, {"sheetNumber": 2}):
+        api("PUT", "/entities/contacts", ADMIN, body={**_contacts(api), "dialect": dialect})
+        assert api("GET", "/entities/contacts/template", ADMIN, query={"format": "xlsx"}).status == 409
+    api.put_contacts("waybilllists")
+    book = opened(api("GET", "/entities/waybilllists/template", ADMIN, query={"format": "xlsx"}).content)
+    assert book.active.title == "Sheet1"
 
 
 def _contacts(api: Api) -> dict[str, Any]:

@@ -132,6 +132,17 @@ def test_reasons_name_what_they_rest_on() -> None:
     assert day["samples"] == ["01/02/2024", "31/12/2024"]
 
 
+def test_what_takes_too_long_is_text() -> None:
+    """And each guess is compiled once, not for each cell."""
+    minutes = [f"{hour:02}:{minute:02}" for hour in range(24) for minute in range(60)]
+    days = column("day", [f"{day:02}/12/2003 {time}" for day in range(1, 13) for time in minutes])
+    looks = iter([True] * 5)
+    found = propose([days, column("n", ["1"])], True, lambda: next(looks, False)).fields
+    assert [each["type"] for each in found] == ["string", "string"] and "too long" in found[0]["why"]
+    days.add("31/12/2003 10:00")
+    assert propose([days], True).fields[0]["why"] == "every cell is a date, day first, as '31/12/2003 10:00' shows"
+
+
 def test_few_values_are_listed() -> None:
     listed = propose([column("c", ["BE", "NL"] * 10), column("d", ["BE", *["NL"] * 19])], True).fields
     assert [each["values"] for each in listed] == [["BE", "NL"], None]

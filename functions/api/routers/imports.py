@@ -139,8 +139,8 @@ def _read(request: Request, upload: Upload, read: Callable[[str], _Shown]) -> Re
 def create_import(request: Request, upload: Upload, entity: Entity, body: ImportRequest) -> Response[str]:
     from waybill.imports.start import start_upload
 
-    options = body.options()
+    job = start_upload(request.services, upload, body.options(), request.made_id, request.act)
     if body.remember_columns and body.columns:
         entry = request.services.audit.entry(replace(request.act, action="rememberColumns"), entity=entity.name)
         request.services.entities.remember_columns(entity, body.columns, entry)
-    return accept(request, start_upload(request.services, upload, options, request.made_id, request.act))
+    return accept(request, job)

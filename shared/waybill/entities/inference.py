@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from waybill.clock import HasTime, no_limit
 from waybill.entities.fields import Field
 from waybill.entities.schema import parse_schema
 
@@ -17,6 +18,8 @@ MOST_VALUES, ROWS_PER_VALUE = 12, 5
 #: Distinct values of a column that are kept; a column with more of them has few that are equal.
 _MOST_DISTINCT = 200_000
 _MISSING = ""
+#: Cells that are looked at between two looks at the time.
+_LOOKS = 1_000
 _WORD_PAIRS = (("yes", "no"), ("y", "n"), ("ja", "nein"), ("oui", "non"), ("ja", "nee"), ("sí", "no"), ("sim", "não"))
 _LONGEST_INTEGER = 18
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)").fullmatch
@@ -77,14 +80,15 @@ class Proposal(NamedTuple):
     fields: list[dict[str, Any]]
 
 
-def propose(columns: Sequence[Column], is_whole: bool) -> Proposal:
+def propose(columns: Sequence[Column], is_whole: bool, has_time: HasTime = no_limit) -> Proposal:
     """Propose an entity.
 
     Args:
         is_whole: whether all rows of the file were seen.
+        has_time: columns that are not looked at in time become text.
     """
     names = field_names([column.label for column in columns])
-    found = [_type_of(column) for column in columns]
+    found = [_type_of(column, has_time) for column in columns]
     fields = [
         {"name": name, **({"title": column.label} if column.label != name else {}), **each.members}
         for name, column, each in zip(names, columns, found, strict=True)
@@ -137,32 +141,63 @@ def field_names(labels: Iterable[str]) -> list[str]:
     return names
 
 
-def _type_of(column: Column) -> Found:
-    cells = list(column.counts)
+class _TooLong(Exception):
+    """The time is up."""
+
+
+def _type_of(column: Column, has_time: HasTime) -> Found:
+    cells = Cells(column.counts, has_time)
     if not cells:
         return Found({"type": "string"}, "text, because no row has a value")
     if not column.is_complete:
         return Found({"type": "string"}, "text, because there are too many different values to look at all of them")
     doubts: list[str] = []
-    for guess in (_boolean, _whole, _number, _moment, _structured):
-        found = guess(cells, doubts)
-        if found is not None and _holds(found.members, cells):
-            return found
-    found = _text_format(cells)
+    try:
+        for guess in (_boolean, _whole, _number, _moment, _structured):
+            found = guess(cells, doubts)
+            if found is not None and cells.hold(found.members):
+                return found
+        found = _text_format(cells)
+    except _TooLong:
+        return Found({"type": "string"}, "text, because it takes too long to look at all values")
     return found or Found({"type": "string"}, doubts[0] if doubts else "text")
 
 
-def _holds(members: Mapping[str, Any], cells: Sequence[str]) -> bool:
-    """Whether an import would accept every cell."""
-    check: Callable[[str], Any] = _field(members).check
-    return not any(check(cell)[1] for cell in cells)
+class Cells(list[str]):
+    """The distinct cells of a column."""
+
+    def __init__(self, cells: Iterable[str], has_time: HasTime) -> None:
+        super().__init__(cells)
+        self._has_time = has_time
+
+    def hold(self, members: Mapping[str, Any]) -> bool:
+        """Whether an import would accept every cell.
+
+        Raises:
+            _TooLong
+        """
+        return self.against(members) is None
+
+    def against(self, members: Mapping[str, Any]) -> str | None:
+        """The first cell that an import would refuse.
+
+        Raises:
+            _TooLong
+        """
+        check: Callable[[str], Any] = _field(members).check
+        for number, cell in enumerate(self):
+            if number % _LOOKS == 0 and not self._has_time():
+                raise _TooLong
+            if check(cell)[1]:
+                return cell
+        return None
 
 
 def _field(members: Mapping[str, Any]) -> Field:
     return parse_schema({"fields": [{"name": "a", **members}]}).fields[0]
 
 
-def _boolean(cells: Sequence[str], doubts: list[str]) -> Found | None:
+def _boolean(cells: Cells, doubts: list[str]) -> Found | None:
     folded = {cell.casefold() for cell in cells}
     if folded <= {"true", "false"}:
         pair = ("true", "false")
@@ -179,7 +214,7 @@ def _boolean(cells: Sequence[str], doubts: list[str]) -> Found | None:
     )
 
 
-def _whole(cells: Sequence[str], doubts: list[str]) -> Found | None:
+def _whole(cells: Cells, doubts: list[str]) -> Found | None:
     if all(map(_INTEGER, cells)):
         if max(map(len, cells)) > _LONGEST_INTEGER:
             doubts.append("text, because the digits are too many for a number that is counted with")
@@ -191,7 +226,7 @@ def _whole(cells: Sequence[str], doubts: list[str]) -> Found | None:
     return None
 
 
-def _number(cells: Sequence[str], doubts: list[str]) -> Found | None:
+def _number(cells: Cells, doubts: list[str]) -> Found | None:
     if doubts or any(_LEADING_ZERO(cell) for cell in cells):
         return None
     if all(map(_EITHER, cells)) and any("," in cell or "." in cell for cell in cells):
@@ -213,10 +248,10 @@ def _number(cells: Sequence[str], doubts: list[str]) -> Found | None:
 _CLOCKS = {"": "", "%H:%M:%S": "with the time", "%H:%M": "with the time"}
 
 
-def _moment(cells: Sequence[str], doubts: list[str]) -> Found | None:
+def _moment(cells: Cells, doubts: list[str]) -> Found | None:
     """Dates, dates with times, and times; the order of day and month is that of the whole column."""
     first = cells[0]
-    if all(map(_ISO_DATE, cells)) and _holds({"type": "date"}, cells):
+    if all(map(_ISO_DATE, cells)) and cells.hold({"type": "date"}):
         return Found({"type": "date"}, "every cell is a date as of ISO 8601")
     for type_, format_, what in (
         ("datetime", "default", "every cell is a date and time as of RFC 3339"),
@@ -227,7 +262,7 @@ def _moment(cells: Sequence[str], doubts: list[str]) -> Found | None:
         ("time", "%H:%M", "every cell is a time of day"),
     ):
         members = {"type": type_} if format_ == "default" else {"type": type_, "format": format_}
-        if _holds(members, cells[:1]) and _holds(members, cells):
+        if cells.hold(members):
             return Found(members, what)
     parted = _PARTED(first)
     if parted is None:
@@ -241,13 +276,13 @@ def _moment(cells: Sequence[str], doubts: list[str]) -> Found | None:
         f"{order} {clock}".strip(): words
         for order, words in orders.items()
         for clock in _CLOCKS
-        if _holds(_dated(f"{order} {clock}".strip()), cells[:1]) and _holds(_dated(f"{order} {clock}".strip()), cells)
+        if cells.hold(_dated(f"{order} {clock}".strip()))
     }
     if len(fitting) > 1:
         doubts.append(f"text, because {first!r} may have the day or the month first, and no cell tells which")
         return None
     for format_, words in fitting.items():
-        telling = next((cell for cell in cells if not _holds(_dated(_swapped(format_)), [cell])), first)
+        telling = cells.against(_dated(_swapped(format_))) or first
         return Found(_dated(format_), f"every cell is a date, {words}, as {telling!r} shows")
     return None
 
@@ -260,17 +295,17 @@ def _swapped(format_: str) -> str:
     return format_.replace("%d", "%_").replace("%m", "%d").replace("%_", "%m")
 
 
-def _structured(cells: Sequence[str], doubts: list[str]) -> Found | None:
+def _structured(cells: Cells, doubts: list[str]) -> Found | None:
     for type_, opening in (("object", "{"), ("array", "[")):
         if all(cell.startswith(opening) for cell in cells):
             return Found({"type": type_}, f"every cell is a JSON {type_}")
     return None
 
 
-def _text_format(cells: Sequence[str]) -> Found | None:
+def _text_format(cells: Cells) -> Found | None:
     for format_, sign, words in (("email", "@", "an e-mail address"), ("uri", "://", "a URI"), ("uuid", "-", "a UUID")):
         members = {"type": "string", "format": format_}
-        if sign in cells[0] and all(sign in cell for cell in cells) and _holds(members, cells):
+        if sign in cells[0] and all(sign in cell for cell in cells) and cells.hold(members):
             return Found(members, f"every cell is {words}")
     return None
 
@@ -286,11 +321,16 @@ def _key(columns: Sequence[Column], names: Sequence[str], fields: Sequence[Mappi
     unique = [
         number
         for number, column in enumerate(columns)
-        if column.is_unique and fields[number]["type"] in ("string", "integer")
+        if column.is_unique and fields[number]["type"] in ("string", "integer") and _fit_keys(column)
     ]
     called = [number for number in unique if _is_id(columns[number].label) or _is_id(names[number])]
     mail = [number for number in unique if fields[number].get("format") == "email"]
     return next(iter(called or [number for number in unique if number == 0] or mail), None)
+
+
+def _fit_keys(column: Column) -> bool:
+    """Whether the cells are short enough for keys of DynamoDB, whose sort keys have 1,024 bytes."""
+    return max(map(len, column.counts)) * 4 <= 1_000 or max(len(cell.encode()) for cell in column.counts) <= 1_000
 
 
 def _is_id(label: str) -> bool:

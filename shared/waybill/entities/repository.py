@@ -22,9 +22,9 @@ from waybill.aws.expressions import Attr, Condition
 from waybill.aws.table import Action, Item, Key, Table
 from waybill.entities.model import Entity, check_columns
 from waybill.entities.permissions import entity_not_found
-from waybill.errors import Conflict, InvalidRequest, PreconditionFailed, StillRunning, WaybillError
+from waybill.errors import Conflict, InvalidRequest, PreconditionFailed, StillRunning, TooLarge, WaybillError
 from waybill.ids import Ids, new_token
-from waybill.sizes import MAX_ENTITY_BYTES, check_size, json_text
+from waybill.sizes import MAX_ENTITY_BYTES, MAX_HEADER_CHARS, MAX_REMEMBERED, check_size, json_text
 from waybill.telemetry import read_each
 
 _REVISION = ("REVISION", "ENTITIES")
@@ -139,11 +139,16 @@ class EntityRepository:
         for _ in range(CONFLICT_ROUNDS):
             problems: list[tuple[str, str]] = []
             check_columns(dict(columns), entity.field_names, "/columns", problems)
+            if any(len(header) > MAX_HEADER_CHARS or "\0" in header for header in columns):
+                problems.append(("/columns", f"a name has at most {MAX_HEADER_CHARS:,} characters, without NUL"))
             if problems:
                 raise InvalidRequest("The columns do not fit the entity.", problems)
-            known = {**entity.columns, **{header: field for header, field in columns.items() if header != field}}
+            # A header name that means the field of its own name need not be known, and is not any more.
+            known = {header: field for header, field in {**entity.columns, **columns}.items() if header != field}
             if known == entity.columns:
                 return entity
+            if len(known) > MAX_REMEMBERED:
+                raise TooLarge(f"An entity remembers {MAX_REMEMBERED:,} header names; these would be {len(known):,}.")
             changed = replace(entity, columns=known)
             check_size("The definition of the entity", changed.to_document(), MAX_ENTITY_BYTES)
             try:

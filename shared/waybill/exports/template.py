@@ -21,6 +21,7 @@ from waybill.exports.workbook_parts import (
     relations,
 )
 from waybill.tabular.dialect import Dialect
+from waybill.tabular.encodings import codec_of
 from waybill.tabular.xlsx_sheet import MAX_ROWS
 
 #: Excel takes drop-downs of this many characters in the validation itself; longer ones are cells of a hidden sheet.
@@ -28,6 +29,9 @@ _INLINE_CHARS = 255
 #: What can be chosen in a drop-down has at most so many characters; a list with a longer value would refuse it.
 _VALUE_CHARS = 255
 _NOTE_CHARS = 2_000
+_LAST_HEADER_ROW = 1_000
+_LISTS = "WaybillLists"
+"""The hidden sheet of what longer drop-downs offer."""
 #: Types whose cells a spreadsheet leaves as they are meant. All others are text: `007` stays `007`.
 _GENERAL = frozenset({"integer", "number", "boolean", "year"})
 _GENERAL_STYLE, _TEXT_STYLE, _DATE_STYLE, _HEADER_STYLE = range(4)
@@ -48,7 +52,7 @@ def csv_template(entity: Entity) -> bytes:
         options |= {"escapechar": None}
     try:
         csv.writer(text, lineterminator="\r\n", **options).writerow(_names(entity))
-        return text.getvalue().encode(entity.encoding or "utf-8")
+        return text.getvalue().encode(codec_of(entity.encoding or "utf-8"))
     except (UnicodeEncodeError, csv.Error):
         raise Conflict(
             f"The dialect or encoding of {entity.name} cannot write the name of a field. Ask for the workbook."
@@ -64,7 +68,11 @@ def xlsx_template(entity: Entity) -> bytes:
     dialect, row = _header_place(entity)
     columns = [_Column.of(number, field) for number, field in enumerate(entity.schema["fields"], 1)]
     names = dialect.sheet_names or ()
+    if len(names) > 1 or (dialect.sheet_number or 1) > 1:
+        raise Conflict(f"By its dialect, workbooks of {entity.name} have several sheets: no template has them.")
     sheet = _sheet_name(entity.name if not names or "*" in names[0] else names[0])
+    if sheet.casefold() == _LISTS.casefold():
+        sheet = "Sheet1"
     lists = [column for column in columns if column.needs_list]
     parts = {
         "xl/workbook.xml": _workbook(sheet, bool(lists)),
@@ -91,7 +99,10 @@ def _header_place(entity: Entity) -> tuple[Dialect, int]:
     dialect = Dialect.from_document(entity.dialect or {})
     if dialect.header_rows == ():
         raise Conflict(f"By its dialect, files of {entity.name} have no header: there is nothing to fill in.")
-    return dialect, dialect.header_rows[-1] if dialect.header_rows else 1
+    row = dialect.header_rows[-1] if dialect.header_rows else 1
+    if row > _LAST_HEADER_ROW:
+        raise Conflict(f"The dialect of {entity.name} has the header in row {row:,}: no template is that long.")
+    return dialect, row
 
 
 def _names(entity: Entity) -> list[str]:
@@ -176,7 +187,7 @@ def _sheet(columns: Sequence[_Column], lists: Sequence[_Column], row: int) -> st
 def _drop_down(column: _Column, lists: Sequence[_Column], row: int) -> str:
     if column in lists:
         letters = _letters(lists.index(column) + 1)
-        source = f"Lists!${letters}$1:${letters}${len(column.values)}"
+        source = f"{_LISTS}!${letters}$1:${letters}${len(column.values)}"
     else:
         inline = ",".join(column.values).replace('"', '""')
         source = f'"{inline}"'
@@ -239,7 +250,7 @@ def _number(letters: str) -> int:
 
 
 def _workbook(sheet: str, has_lists: bool) -> str:
-    lists = '<sheet name="Lists" sheetId="2" state="hidden" r:id="rId3"/>' if has_lists else ""
+    lists = f'<sheet name="{_LISTS}" sheetId="2" state="hidden" r:id="rId3"/>' if has_lists else ""
     return (
         f'{XML}<workbook xmlns="{MAIN}" xmlns:r="{RELATION}"><sheets>'
         f'<sheet name="{escape(sheet)}" sheetId="1" r:id="rId1"/>{lists}</sheets></workbook>'

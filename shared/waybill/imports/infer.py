@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from waybill.entities.header import REJECTS_LABELS
 from waybill.entities.inference import Column, Proposal, propose
 from waybill.entities.model import Entity
 from waybill.entities.schema import SchemaError, parse_schema
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from waybill.jobs.uploads import Upload
 
 MAX_ROWS = 100_000
+_SECONDS = 5.0  # a request of the API may take 29, and the file is read twice
 _FIRST = Limits(bytes=512 * 1024, records=100)
 _LIMITS = Limits(bytes=8 * 1024**2, records=MAX_ROWS + 100)
 _NO_FIELD = "\ue000 the label of no file"
@@ -54,6 +56,10 @@ def infer_entity(services: Services, upload: Upload, options: ImportOptions, eta
         InvalidRequest: the file cannot be read, its header cannot be one, or it has no rows.
         SourceChanged: another file was uploaded in its place.
     """
+    if options.dialect is not None and options.dialect.get("header") is False:
+        raise InvalidRequest(
+            "Without a header nothing tells the names of the fields.", [("/dialect/header", "must be true")]
+        )
     labels = _read(services, upload, [_NO_FIELD], options, etag, _FIRST).labels
     problem = _problem(labels)
     if problem:
@@ -61,16 +67,25 @@ def infer_entity(services: Services, upload: Upload, options: ImportOptions, eta
     # Once more with fields of these names: cells of workbooks become text by their fields.
     found = _read(services, upload, labels, options, etag, _LIMITS)
     columns = [Column(label) for label in found.labels]
-    rows = 0
+    rows = longer = 0
     for cells in islice(found.rows(), MAX_ROWS):
+        if not any(cells):  # an import rejects it, whatever the entity
+            continue
         rows += 1
+        longer += any(cells[len(columns) :])
         for column, cell in zip(columns, [*cells, *[""] * (len(columns) - len(cells))], strict=False):
             column.add(cell)
     if not rows:
         raise InvalidRequest("The file has no rows, so that nothing tells what its columns hold.")
+    if longer * 2 > rows:
+        raise InvalidRequest("Most rows have more cells than the header. Say where it is: `headerRows` of the dialect.")
+    if tuple(found.labels[:3]) == REJECTS_LABELS:  # an import ignores these columns
+        del columns[:3]
     is_whole = found.is_whole and rows < MAX_ROWS
-    proposal = propose(columns, is_whole)
-    proposal.definition.update(_reading(found))
+    clock = services.clock
+    ends = clock.monotonic() + _SECONDS
+    proposal = propose(columns, is_whole, lambda: clock.monotonic() < ends)
+    proposal.definition.update(_reading(found, options))
     return Inferred(proposal, found.detected, rows, is_whole)
 
 
@@ -99,14 +114,15 @@ def _problem(labels: list[str]) -> str | None:
     return None if twice is None else f"Two columns have the label {twice!r}. Give each a name of its own."
 
 
-def _reading(found: Beginning) -> dict[str, Any]:
+def _reading(found: Beginning, options: ImportOptions) -> dict[str, Any]:
     """How later files are read, where that is not as most files are."""
     detected = found.detected or {}
     usual = {"delimiter": ",", "quoteChar": '"'}
     names = ("delimiter", "quoteChar", "escapeChar", "skipInitialSpace")
-    dialect = {name: detected[name] for name in names if detected.get(name) not in (None, usual.get(name))}
-    if detected.get("headerRow") not in (None, 1):
+    dialect = dict(options.dialect or {})
+    dialect |= {name: detected[name] for name in names if detected.get(name) not in (None, usual.get(name))}
+    if detected.get("headerRow") not in (None, 1) and "headerRows" not in dialect:
         dialect["headerRows"] = [detected["headerRow"]]
-    encoding = detected.get("encoding")
+    encoding = options.encoding or detected.get("encoding")
     reading: dict[str, Any] = {"dialect": dialect} if dialect else {}
     return reading | ({"encoding": encoding} if encoding not in (None, "utf-8") else {})
