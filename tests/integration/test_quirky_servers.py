@@ -13,8 +13,9 @@ import pytest
 from tests import partner_servers as servers
 from tests.partner_servers import Faults, Kept, Partner, Quirks, certificate, ftps_partner, sftp_partner
 from waybill.errors import DeliveryFailed
+from waybill.exports.destinations import publish
 from waybill.exports.destinations.names import TemporaryNames
-from waybill.exports.destinations.publish import clean_up_test, discard, test_directory
+from waybill.exports.destinations.publish import clean_up_test, discard
 
 NAME, OLD, NEW = "contacts.csv", b"old" * 1000, b"new" * 2000
 PLAIN = TemporaryNames(prefix="", suffix=".tmp")
@@ -151,9 +152,9 @@ def test_a_connection_test_says_what_a_delivery_would_meet(partner: Partner, qui
     with partner.connect() as connection:
         if quirks.forbids_dots:
             with pytest.raises(DeliveryFailed) as told:
-                test_directory(connection, servers.JOB, lambda _: None)
+                publish.test_directory(connection, servers.JOB, lambda _: None)
             assert told.value.reason == "permission"
-        test_directory(connection, servers.JOB, lambda _: None, names_for(quirks))
+        publish.test_directory(connection, servers.JOB, lambda _: None, names_for(quirks))
         clean_up_test(connection, servers.JOB, names_for(quirks))
     assert files(partner) == {}
 
