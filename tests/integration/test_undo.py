@@ -376,3 +376,11 @@ def test_an_undo_fails_when_what_was_kept_is_gone(services: Services, s3: Any) -
     assert (failed.status, failed.error_code) == (Status.FAILED, "source-changed")
     assert len(values(services)) == 3
     assert finish(services, failed).status is Status.FAILED
+
+
+def test_an_undo_whose_import_is_deleted_meanwhile_says_so(services: Services, s3: Any) -> None:
+    job = imported(services, s3, BEFORE, **KEEP)
+    child = begun(services, job)
+    delete_job(services, services.jobs.get(job.job_id))
+    failed = run(services, child)
+    assert (failed.status, failed.error_code, failed.counts.imported) == (Status.FAILED, "source-changed", 0)

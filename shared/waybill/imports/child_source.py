@@ -24,7 +24,7 @@ from waybill.entities.header import likely_match
 from waybill.entities.model import Entity
 from waybill.entities.row_results import SOURCE_CHANGED
 from waybill.entities.schema import parse_schema
-from waybill.errors import JobFailed
+from waybill.errors import Gone, JobFailed, NotFound
 from waybill.ids import new_token
 from waybill.imports.deadline import OutOfTime, Remaining, check_time, whole_invocation
 from waybill.imports.job_files import made_source_prefix, previous_key, rejects_key, taking_key
@@ -297,9 +297,13 @@ class _Taking:
         """Take the rows that the job before imported, from what it kept; returns the options with which they are read.
 
         Raises:
-            SourceChanged: what it kept is gone.
+            SourceChanged: what it kept is gone, or the job itself.
         """
-        undone, plan = self.services.jobs.get(self.takes.job_id), read_plan(self.services, self.takes.job_id)
+        try:
+            undone = self.services.jobs.get(self.takes.job_id)
+        except (NotFound, Gone):
+            raise SourceChanged from None
+        plan = read_plan(self.services, self.takes.job_id)
         if plan is None:
             raise SourceChanged
         form, parts = RejectsForm.of(plan), read_parts(self.services, undone.job_id)
