@@ -81,6 +81,7 @@ def test_everything_that_a_report_lists() -> None:
         "fileName": "contacts_20260131.csv",
         "numberOfItems": 34033,
         "counts": {"total": 34033, "processed": 34033, "imported": 34033, "rejected": 0, "unprocessed": 0},
+        "sourceId": None,
         "windowFrom": "2026-01-30T01:30:00.000Z",
         "windowTo": "2026-01-31T01:30:00.000Z",
         "delivered": {"kind": "sftp", "location": "sftp://files.example.com:2222/in/contacts_20260131.csv"},
