@@ -383,6 +383,25 @@ UNDO = (
         ("tests/integration/test_undo.py::test_an_undo_puts_back_what_was_before_in_every_mode",),
     ),
     Mutant(
+        "undo-previews-without-end",
+        "The preview of an undo counts as one of the few that a caller makes in a minute.",
+        "functions/api/routers/jobs.py",
+        "    request.services.previews.take(request.caller.subject)\n    return json_response(preview_undo(",
+        "    return json_response(preview_undo(",
+        ("tests/integration/test_api_undo.py::test_a_preview_of_an_undo_counts_as_a_preview",),
+    ),
+    Mutant(
+        "undo-preview-of-any-size",
+        "The preview of an undo unpacks so many bytes of records, however large they are.",
+        "shared/waybill/imports/undo.py",
+        "                if share <= 0:",
+        "                if False:",
+        (
+            "tests/integration/test_undo.py::"
+            "test_a_preview_has_one_record_at_a_time_in_memory_and_looks_at_fewer_large_ones",
+        ),
+    ),
+    Mutant(
         "undo-ignores-changed-since",
         "A record that was changed after the import stays as it is when the import is undone.",
         "shared/waybill/imports/undo_sink.py",

@@ -145,7 +145,7 @@ def show_undo(out: Output, preview: dict[str, Any]) -> None:
         out.document(preview)
         return
     checked = rows_text(preview["checked"])
-    of_all = "all" if preview["checked"] == preview["total"] else f"{checked}, all over the file"
+    of_all = "all" if preview["checked"] == preview["total"] else checked
     out.pairs(
         [
             ("Rows to undo", rows_text(preview["total"])),

@@ -63,6 +63,18 @@ def test_an_undo_is_offered_while_it_can_be_done(api: Api) -> None:
     assert actions(api, job) == ["delete"]
 
 
+def test_a_preview_of_an_undo_counts_as_a_preview(api: Api) -> None:
+    path = f"/jobs/{imported(api, keepPrevious=True).job_id}/undo"
+    api.later(seconds=60 - api.now.timestamp() % 60)
+    assert [api("GET", path).status for _ in range(20)] == [200] * 20
+    refused = api("GET", path)
+    assert (refused.status, refused.json["type"]) == (429, "urn:waybill:problem:too-many-requests")
+    wait = int(refused.headers["Retry-After"])
+    assert 1 <= wait <= 60
+    api.later(seconds=wait)
+    assert api("GET", path).status == 200
+
+
 def test_an_undo_that_was_canceled_is_offered_again(api: Api) -> None:
     job = imported(api, keepPrevious=True)
     child = api("POST", f"/jobs/{job.job_id}/undo").json["jobId"]

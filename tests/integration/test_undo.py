@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -28,8 +29,9 @@ from waybill.errors import Conflict
 from waybill.exports.report import is_relaunchable
 from waybill.imports.error_log import error_page
 from waybill.imports.plan import plan_import
+from waybill.imports.plan_document import read_plan
 from waybill.imports.precheck import precheck_chunk
-from waybill.imports.previous import LateKeeper, read_parts
+from waybill.imports.previous import LateKeeper, Part, Record, pack, read_parts, unpack, write_parts
 from waybill.imports.relaunch import relaunch_import
 from waybill.imports.undo import preview_undo, undo_import
 from waybill.jobs.leases import LEASE_SECONDS
@@ -278,6 +280,42 @@ def test_rows_are_kept_in_as_many_invocations_as_it_takes(services: Services, s3
     assert preview["restored"] + preview["removed"] == preview["checked"]
     assert counts(undo(services, job)) == (6_000, 6_000, 0, 0)
     assert values(services) == before
+
+
+def enlarge(services: Services, job: Job, fields: Record) -> None:
+    """Add fields to each record that an import kept."""
+    plan = read_plan(services, job.job_id)
+    assert plan is not None
+    bucket, parts = services.settings.files_bucket, []
+    for part in read_parts(services, job.job_id):
+        lines = services.files.read(bucket, part.key).decode().splitlines()
+        rows = [line.split(",", 3) for line in lines]
+        packed = [pack({**unpack(row[2], plan.dialect), **fields}, plan.dialect) for row in rows]
+        text = "".join(f"{row[0]},{row[1]},{cell},{row[3]}\n" for row, cell in zip(rows, packed, strict=True))
+        services.files.put(bucket, part.key, text.encode())
+        parts.append(Part(part.key, len(text), [0]))
+    write_parts(services, job, parts)
+
+
+def test_a_preview_has_one_record_at_a_time_in_memory_and_looks_at_fewer_large_ones(
+    services: Services, s3: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """40 records whose JSON is 20 KB, and which are some 500 KB as objects."""
+    imported(services, s3, "id,name\n" + "".join(f"k{row:02d},x\n" for row in range(40)))
+    job = imported(services, s3, "id,name\n" + "".join(f"k{row:02d},y\n" for row in range(40)), **KEEP)
+    enlarge(services, job, {"marks": {"L": [{"N": "1"}] * 2_000}})
+    job = services.jobs.get(job.job_id)
+    tracemalloc.start()
+    try:
+        whole = preview_undo(services, job)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert whole == {"total": 40, "checked": 40, "restored": 40, "removed": 0, "changedSince": 0}
+    assert peak < 4_000_000, f"{peak} bytes"
+    monkeypatch.setattr("waybill.imports.undo.PREVIEW_RECORD_BYTES", 100_000)
+    some = preview_undo(services, job)
+    assert 4 <= some["checked"] <= 6 and some["restored"] == some["checked"] and some["total"] == 40
 
 
 def test_an_undo_needs_the_file_of_the_import_no_more(services: Services, s3: Any) -> None:

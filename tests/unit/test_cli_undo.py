@@ -34,7 +34,7 @@ def test_the_preview_tells_what_would_be_done_and_starts_nothing(
     stack.routes[f"GET /v1/jobs/{JOB_ID}/undo"] = answer(PREVIEW)
     assert main(["undo", JOB_ID, "--preview"]) == 0
     printed = capsys.readouterr().out
-    assert all(text in printed for text in ("5,000", "1,000, all over the file", "700", "290 that", "10 that"))
+    assert all(text in printed for text in ("5,000", "1,000", "700", "290 that", "10 that"))
     assert main(["--json", "undo", JOB_ID, "--preview"]) == 0
     assert json.loads(capsys.readouterr().out) == PREVIEW
     assert stack.sent("POST", f"/v1/jobs/{JOB_ID}/undo") == []

@@ -45,7 +45,7 @@ function Effect({ total, checked, restored, removed, changedSince }: UndoPreview
     <div>
       {checked < total && (
         <Box>
-          Of {formatCount(total)} records, {formatCount(checked)} from all over the file were looked at:
+          Of {formatCount(total)} records, {formatCount(checked)} were looked at:
         </Box>
       )}
       <ul>

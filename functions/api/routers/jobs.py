@@ -25,7 +25,7 @@ from answers import (
 from auth import CHANGE_JOB, DOWNLOAD, JOB, RELAUNCH_JOB, TOKEN, job_to_change, may_relaunch
 from list_tag import UNPROVEN, ListTag, list_digest, new_tag
 from request import Request, uuid_of
-from routing import DELETED, IDEMPOTENCY_KEY, TOO_MANY_JOBS, Answer, ApiRouter, accepted, ok
+from routing import DELETED, IDEMPOTENCY_KEY, TOO_MANY_JOBS, TOO_MANY_PREVIEWS, Answer, ApiRouter, accepted, ok
 from views import accept, files_expired, has_download, job_view, job_views, position_of
 from waybill.errors import Conflict, Forbidden, Gone, InvalidRequest, MalformedRequest, NotFound, WaybillError
 from waybill.jobs.model import Job, Process
@@ -261,13 +261,14 @@ def undo(request: Request, job: Job) -> Response[str]:
     operation_id="previewUndo",
     needs=RELAUNCH_JOB,
     answers=ok("What an undo would do to the records as they are now.", wire.UndoPreview),
-    refusals=_EXPIRED_JOB | {409: "The import cannot be undone, as for `POST`."},
+    refusals=_EXPIRED_JOB | {409: "The import cannot be undone, as for `POST`.", 429: TOO_MANY_PREVIEWS},
     description="Looks at every record of an import of up to 1,000 rows, of a larger one at some places all over its "
-    "file: `checked` says how many. Writes nothing.",
+    "file, and at fewer where records are very large: `checked` says how many. Changes no record.",
 )
 def preview_undo(request: Request, job: Job) -> Response[str]:
     from waybill.imports.undo import preview_undo
 
+    request.services.previews.take(request.caller.subject)
     return json_response(preview_undo(request.services, job))
 
 

@@ -83,9 +83,14 @@ def pack(record: Record, dialect: Dialect) -> str:
 
 def unpack(cell: str, dialect: Dialect) -> Record:
     """The inverse of `pack`."""
-    packed = cell.translate(str.maketrans(*reversed(_stand_ins(dialect))))
-    record: Record = json.loads(zlib.decompress(base64.b64decode(packed, validate=True)))
+    record: Record = json.loads(unpack_text(cell, dialect))
     return record
+
+
+def unpack_text(cell: str, dialect: Dialect) -> bytes:
+    """The JSON text of a packed record."""
+    packed = cell.translate(str.maketrans(*reversed(_stand_ins(dialect))))
+    return zlib.decompress(base64.b64decode(packed, validate=True))
 
 
 def is_record(previous: Record) -> bool:

@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from waybill.aws.files import SourceChanged
 from waybill.aws.table import batch_get
@@ -29,7 +30,7 @@ from waybill.imports.existence import comparable
 from waybill.imports.job_files import left_rows_key
 from waybill.imports.options import ImportOptions
 from waybill.imports.plan_document import read_plan
-from waybill.imports.previous import LeftRows, Part, Record, is_record, read_parts, unpack
+from waybill.imports.previous import LeftRows, Part, Record, is_record, read_parts, unpack_text
 from waybill.imports.register import new_import, register, start_if_waiting
 from waybill.imports.rejected_rows import InPieces
 from waybill.imports.rejects_reader import RejectsForm
@@ -50,6 +51,8 @@ MAX_UNDOS = 20
 PREVIEW_ROWS, PREVIEW_PLACES = 1_000, 20
 #: Of a preview: lines of the import, and numbers of rows that it did not import.
 PREVIEW_BYTES, LEFT_BYTES = 2 * 1024**2, 4 * 1024**2
+#: Of a preview: records as JSON. The last of them may exceed it.
+PREVIEW_RECORD_BYTES = 32 * 1024**2
 
 
 def undo_import(
@@ -139,7 +142,8 @@ def _gone(job: Job) -> Conflict:
 
 def preview_undo(services: Services, job: Job) -> UndoPreview:
     """What an undo would do now: to all rows of an import of up to PREVIEW_ROWS, of a larger one to some at places all
-    over the file. A few requests for each place.
+    over the file, and of either to fewer where the records exceed PREVIEW_RECORD_BYTES. A few requests for each place,
+    and one record at a time in memory.
 
     Raises:
         Conflict, NotFound: as `check_can_undo`.
@@ -149,15 +153,15 @@ def preview_undo(services: Services, job: Job) -> UndoPreview:
         found = _Sample(services, job).take()
     except SourceChanged:
         raise _gone(job) from None
-    keys = {comparable(record, RECORD_KEY): {name: record[name] for name in RECORD_KEY} for record in found}
+    keys = {comparable(kept.key, RECORD_KEY): kept.key for kept in found}
     items = batch_get(services.dynamodb, services.settings.records_table, list(keys.values()), (*RECORD_KEY, "_by"))
     marks = {comparable(item, RECORD_KEY): item.get("_by", {"S": ""})["S"] for item in items}
     accepted = (job.job_id, *(job.undone_by or ()))
     fates = {"restored": 0, "removed": 0, "changedSince": 0}
-    for record in found:
-        mark = marks.get(comparable(record, RECORD_KEY), "")
+    for kept in found:
+        mark = marks.get(comparable(kept.key, RECORD_KEY), "")
         stands = job.job_id in mark or mark.startswith(accepted)
-        fates["changedSince" if not stands else "restored" if is_record(record) else "removed"] += 1
+        fates["changedSince" if not stands else "restored" if kept.was_record else "removed"] += 1
     return {
         "total": job.counts.imported,
         "checked": len(found),
@@ -167,14 +171,25 @@ def preview_undo(services: Services, job: Job) -> UndoPreview:
     }
 
 
+class _Kept(NamedTuple):
+    """Of a row that an import wrote: the key of its record, and whether there was one."""
+
+    key: Record
+    was_record: bool
+
+    @classmethod
+    def of(cls, previous: Record) -> _Kept:
+        return cls({name: previous[name] for name in RECORD_KEY}, is_record(previous))
+
+
 @dataclass
 class _Sample:
-    """Some of the rows that an import wrote, with what their records were."""
+    """Some of the rows that an import wrote."""
 
     services: Services
     job: Job
 
-    def take(self) -> list[Record]:
+    def take(self) -> list[_Kept]:
         """
         Raises:
             SourceChanged: what the import kept is gone.
@@ -182,27 +197,34 @@ class _Sample:
         parts, plan = read_parts(self.services, self.job.job_id), read_plan(self.services, self.job.job_id)
         if plan is None:
             raise SourceChanged
-        form, left, end = RejectsForm.of(plan), self._left(), self._end()
-        places = [(part, mark) for part in parts for mark in part.marks]
-        is_small = self.job.counts.imported <= PREVIEW_ROWS and sum(p.size_bytes for p in parts) <= PREVIEW_BYTES
-        if is_small:
-            return [record for part in parts for row, record in self._records(form, part, 0) if not left.has(row)]
-        step = max(1, len(places) // PREVIEW_PLACES)
-        each = PREVIEW_ROWS // len(places[::step][:PREVIEW_PLACES])
-        sample: list[Record] = []
-        for part, mark in places[::step][:PREVIEW_PLACES]:
-            rows = islice(self._records(form, part, mark), each)
-            sample += [record for row, record in rows if row < end and not left.has(row)]
+        form, left, end = RejectsForm.of(plan), self._left(), 2**63
+        places, each = [(part, 0) for part in parts], None
+        if self.job.counts.imported > PREVIEW_ROWS or sum(part.size_bytes for part in parts) > PREVIEW_BYTES:
+            marks = [(part, mark) for part in parts for mark in part.marks]
+            places = marks[:: max(1, len(marks) // PREVIEW_PLACES)][:PREVIEW_PLACES]
+            each, end = PREVIEW_ROWS // len(places), self._end()
+        sample: list[_Kept] = []
+        budget = PREVIEW_RECORD_BYTES
+        for number, (part, mark) in enumerate(places):
+            if budget <= 0:
+                break
+            share = budget // (len(places) - number)
+            for row, text in islice(self._texts(form, part, mark), each):
+                if row < end and not left.has(row):
+                    sample.append(_Kept.of(json.loads(text)))
+                share, budget = share - len(text), budget - len(text)
+                if share <= 0:
+                    break
         return sample
 
-    def _records(self, form: RejectsForm, part: Part, start: int) -> Iterator[tuple[int, Record]]:
-        """(place in the source, record) of the lines of a part, from a byte on, up to the share of a place."""
+    def _texts(self, form: RejectsForm, part: Part, start: int) -> Iterator[tuple[int, bytes]]:
+        """(place in the source, JSON of the record) of the lines of a part, from a byte on, up to PREVIEW_BYTES of them."""
         size = min(part.size_bytes - start, PREVIEW_BYTES)
         stream = InPieces(self.services.files, self.services.settings.files_bucket, part.key, start, part.size_bytes)
         for rows in form.rows(stream, start):
             for row in rows:
                 cells = next(csv.reader(io.StringIO(row.raw, newline=""), **form.dialect.reader_options()))
-                yield int(cells[1]), unpack(cells[2], form.dialect)
+                yield int(cells[1]), unpack_text(cells[2], form.dialect)
                 if row.end - start >= size:
                     return
 

@@ -257,7 +257,7 @@ class CheckedRows(TypedDict):
 
 class UndoPreview(TypedDict):
     """What an undo would do to the records now. `total` rows would be undone, of which `checked` were looked at: all,
-    or of a large import some at places all over its file. The other numbers are of those."""
+    or of a large import, or one of very large records, some. The other numbers are of those."""
 
     total: Natural
     checked: Natural
