@@ -7,6 +7,7 @@ The requests of all other tests that use moto are validated by it too (`tests.st
 from __future__ import annotations
 
 import json
+import tracemalloc
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -166,6 +167,47 @@ def test_a_throttled_batch_is_read_to_its_end(services: Services, monkeypatch: p
     items = [from_attributes(item) for item in batch_get(services.dynamodb, "jobs", keys, ["sk", "value"])]
     assert sorted(items, key=str) == [{"sk": str(number), "value": number} for number in range(5)]
     assert len(pauses) == 2
+
+
+def test_items_of_a_batch_are_made_one_by_one(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    """40 items whose JSON is 20 KB, and which are some 500 KB as objects."""
+    keys = [to_attributes({"pk": "P", "sk": f"\u00e4, {number}: ]}}"}) for number in range(40)]
+    items = [{**key, "marks": {"L": [{"N": "1"}] * 2_000}, "none": {"L": []}} for key in keys]
+    unread = {"jobs": {"Keys": keys[20:], "ConsistentRead": True}}
+    answers = [
+        json.dumps({"UnprocessedKeys": unread, "Responses": {"jobs": items[:10]}, "ConsumedCapacity": [{}]}).encode(),
+        json.dumps({"Responses": {"jobs": items[10:]}, "UnprocessedKeys": {}}, separators=(",", ":")).encode(),
+    ]
+    asked: list[Any] = []
+    size = sum(map(len, answers))
+
+    def call_bytes(operation: str, request: dict[str, Any]) -> bytes:
+        asked.append(request["RequestItems"]["jobs"]["Keys"])
+        return answers.pop(0)
+
+    monkeypatch.setattr(services.dynamodb, "call_bytes", call_bytes)
+    found = batch_get(services.dynamodb, "jobs", keys, one_by_one=True)
+    tracemalloc.start()
+    try:
+        for number in range(40):
+            item = next(found)
+            assert item == items[number]
+            del item
+        assert next(found, None) is None
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert asked == [keys, keys[20:]]
+    assert peak < 3 * size < 3_000_000
+
+
+@pytest.mark.parametrize("count", [0, 3])
+def test_one_by_one_or_not_a_batch_is_the_same(services: Services, count: int) -> None:
+    for number in range(count):
+        put(services.jobs_table, str(number), value=number)
+    keys = [to_attributes({"pk": "P", "sk": str(number)}) for number in range(5)]
+    found = [list(batch_get(services.dynamodb, "jobs", keys, one_by_one=one_by_one)) for one_by_one in (False, True)]
+    assert len(found[0]) == count and sorted(found[0], key=str) == sorted(found[1], key=str)
 
 
 def test_a_batch_that_nobody_answers_is_given_up_for_the_retry_of_the_step(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import tracemalloc
+import weakref
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -280,6 +282,36 @@ def test_rows_are_kept_in_as_many_invocations_as_it_takes(services: Services, s3
     assert preview["restored"] + preview["removed"] == preview["checked"]
     assert counts(undo(services, job)) == (6_000, 6_000, 0, 0)
     assert values(services) == before
+
+
+class Large(dict[str, Any]):
+    """A record that can be watched."""
+
+
+def test_one_record_at_a_time_is_in_memory_while_they_are_kept(
+    services: Services, s3: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rows of one block may replace thousands of the largest records."""
+    asked, alive, most = [], list[bool](), 0
+
+    def large(dynamodb: Any, table: str, keys: Any, attributes: Any = (), one_by_one: bool = False) -> Iterator[Large]:
+        nonlocal most
+        assert one_by_one
+        asked.append(len(keys))
+        for key in keys:
+            record = Large(key, name={"S": "x" * 1_000})
+            alive.append(True)
+            weakref.finalize(record, alive.pop)
+            most = max(most, len(alive))
+            yield record
+            del record
+
+    monkeypatch.setattr("waybill.imports.previous.batch_get", large)
+    job = planned(services, s3, b"id\n" + b"".join(b"k%d\n" % row for row in range(950)), **KEEP)
+    assert (asked, most, alive) == ([100] * 9 + [50], 1, [])
+    [part] = read_parts(services, job.job_id)
+    text = services.files.read(services.settings.files_bucket, part.key).decode()
+    assert [line.split(",")[3] for line in text.splitlines()] == [f"k{row}" for row in range(950)]
 
 
 def enlarge(services: Services, job: Job, fields: Record) -> None:

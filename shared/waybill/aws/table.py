@@ -8,7 +8,9 @@ jobs.transact([jobs.put_action(item, where=Attr("pk").is_missing()), catalog.che
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+import re
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from waybill.aws.dynamodb import (
@@ -28,6 +30,7 @@ KEYS_PER_BATCH = 100
 MAX_THROTTLED_BATCHES = 10
 #: How long `batch_get` asks a table that answers none of its keys.
 PATIENCE_SECONDS = 60.0
+_BETWEEN = re.compile(r"[\s,:]*")
 
 Item = dict[str, Any]
 #: Partition key and sort key.
@@ -245,13 +248,19 @@ def _conditional(where: Condition | None, placeholders: Placeholders | None = No
 
 
 def batch_get(
-    dynamodb: DynamoDB, table: str, keys: Sequence[Mapping[str, Any]], attributes: Sequence[str] = ()
+    dynamodb: DynamoDB,
+    table: str,
+    keys: Sequence[Mapping[str, Any]],
+    attributes: Sequence[str] = (),
+    one_by_one: bool = False,
 ) -> Iterator[dict[str, Any]]:
     """Those items that exist, in any order, read consistently; a request for a hundred of them.
 
     Args:
         keys: distinct, in DynamoDB's JSON, as the items are.
         attributes: the only ones to read; all when left out.
+        one_by_one: make an item only when it is asked for. An answer has up to 16 MB of items, which may be more than a
+            gigabyte as Python objects; its text is at most some ten times their size.
 
     Raises:
         DynamoDBError: retryable, when the table answered nothing at all for PATIENCE_SECONDS; or as `DynamoDB.call`.
@@ -262,10 +271,12 @@ def batch_get(
     while pending:
         asked = pending[:KEYS_PER_BATCH]
         request = {table: {"Keys": asked, "ConsistentRead": True, **projection}}
-        answer = dynamodb.call("BatchGetItem", {"RequestItems": request})
-        items = answer["Responses"].get(table, [])
-        yield from items
-        unread = answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
+        if one_by_one:
+            unread = yield from _items_of(dynamodb.call_bytes("BatchGetItem", {"RequestItems": request}), table)
+        else:
+            answer = dynamodb.call("BatchGetItem", {"RequestItems": request})
+            yield from answer["Responses"].get(table, [])
+            unread = _unread(answer.get("UnprocessedKeys", {}), table)
         is_progress = len(unread) < len(asked)
         pending = unread + pending[KEYS_PER_BATCH:]
         if is_progress:
@@ -275,3 +286,38 @@ def batch_get(
         if unread:  # a throttled table: full jitter, growing while nothing at all is read
             failures += not is_progress
             dynamodb.clock.sleep(backoff_seconds(failures + 1, dynamodb.ids.fraction()))
+
+
+def _items_of(answer: bytes, table: str) -> Generator[dict[str, Any], None, list[dict[str, Any]]]:
+    """The items of an answer to BatchGetItem for one table; returns the keys that were not read."""
+    text, decode, unread = answer.decode(), json.JSONDecoder().raw_decode, list[dict[str, Any]]()
+    at = 1
+    while text[at := _next(text, at)] != "}":
+        member, at = decode(text, at)
+        at = _next(text, at)
+        if member != "Responses":
+            value, at = decode(text, at)
+            unread = _unread(value, table) if member == "UnprocessedKeys" else unread
+            continue
+        at += 1
+        while text[at := _next(text, at)] != "}":
+            _, at = decode(text, at)
+            at = _next(text, at) + 1
+            while text[at := _next(text, at)] != "]":
+                item, at = decode(text, at)
+                yield item
+                del item
+            at += 1
+        at += 1
+    return unread
+
+
+def _next(text: str, at: int) -> int:
+    """Where the next token of a JSON text begins."""
+    between = _BETWEEN.match(text, at)
+    return at if between is None else between.end()
+
+
+def _unread(unprocessed: Mapping[str, Any], table: str) -> list[dict[str, Any]]:
+    keys: list[dict[str, Any]] = unprocessed.get(table, {}).get("Keys", [])
+    return keys

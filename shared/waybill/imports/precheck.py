@@ -80,14 +80,18 @@ def precheck_chunk(
         for digest_file, digests in zip(unique, block.unique, strict=True):
             given = [(digest, at) for digest, at in zip(digests, block.rows, strict=True) if digest is not None]
             digest_file.add([digest for digest, _ in given], [at for _, at in given])
-        if is_new and (asks or references):
-            presence = keeper.keep(block) if keeper else _presence(services, reader, job, block) if asks_table else {}
+        end = row + count
+        while asked.up_to < end and (asks or references):
+            if keeper:
+                presence, asked.up_to = keeper.keep(block, asked.up_to, end)
+            else:
+                presence, asked.up_to = _presence(services, reader, job, block) if asks_table else {}, end
             if asks_table:
                 absent = mode_of(job).requires == "absent"
                 asked.refused += [row for row, is_there in presence.items() if is_there is absent]
             if remaining_seconds() < RESERVE_SECONDS:
                 asked.kept += keeper.end() if keeper else []
-                services.files.put(bucket, prefix + "asked", asked.to_json(row + count))
+                services.files.put(bucket, prefix + "asked", asked.to_json())
                 return False
     asked.kept += keeper.end() if keeper else []
     services.files.put(bucket, prefix + "keys", keys.to_bytes())
@@ -123,8 +127,8 @@ class _Asked:
         self.dangling |= found.dangling
         self.open |= found.open
 
-    def to_json(self, up_to: int) -> bytes:
-        return json.dumps([up_to, self.refused, pairs(self.dangling), pairs(self.open), self.kept]).encode()
+    def to_json(self) -> bytes:
+        return json.dumps([self.up_to, self.refused, pairs(self.dangling), pairs(self.open), self.kept]).encode()
 
 
 def _asked(services: Services, prefix: str) -> _Asked:

@@ -21,11 +21,12 @@ import json
 import sys
 import zlib
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from waybill.aws.table import batch_get
+from waybill.aws.table import KEYS_PER_BATCH, batch_get
 from waybill.entities.row_compiler import RECORD_KEY
 from waybill.errors import Superseded
 from waybill.ids import new_token
@@ -60,6 +61,13 @@ class Part(NamedTuple):
     key: str
     size_bytes: int
     marks: Sequence[int]
+
+
+class _Found(NamedTuple):
+    """A stored record, packed."""
+
+    cell: str
+    is_there: bool
 
 
 class LateKeeper(Superseded):
@@ -110,26 +118,31 @@ class Keeper:
         self._writer: Any = None
         self._key, self._marks = "", list[int]()
 
-    def keep(self, block: RowBlock) -> dict[int, bool]:
-        """Keep the good rows of a block.
+    def keep(self, block: RowBlock, up_to: int, end: int) -> tuple[dict[int, bool], int]:
+        """Keep good rows of a block from row `up_to` on, as many as one request reads records: those may be large,
+        however short the rows are. No more than one of them is in memory but packed.
+
+        Args:
+            end: the row after the block.
 
         Returns:
-            Of each, whether its record exists.
+            (whether the record exists, of each row that was kept; the row up to which rows are kept now).
 
         Raises:
             LateKeeper
         """
-        keys = keys_of(block.texts, RECORD_KEY, mode_of(self._job).is_update)
+        first = bisect_left(block.rows, up_to)
+        last = first + KEYS_PER_BATCH
+        rows, texts = block.rows[first:last], block.texts[first:last]
+        presence = self._keep(block, rows, texts) if rows else {}
+        return presence, end if last >= len(block.rows) else rows[-1] + 1
+
+    def _keep(self, block: RowBlock, rows: Sequence[int], texts: Sequence[bytes]) -> dict[int, bool]:
+        keys = keys_of(texts, RECORD_KEY, mode_of(self._job).is_update)
         found = {} if self._is_keyless else self._records(keys)
-        if any(record.get("_by") == {"S": self._job.job_id} for record in found.values()):
-            raise LateKeeper(f"job {self._job.job_id} writes records already")
-        records = [found.get(comparable(key, RECORD_KEY), key) for key in keys]
-        if records:
-            self._write(block, records)
-        return {
-            row: comparable(record, RECORD_KEY) in found and "_gone" not in record
-            for row, record in zip(block.rows, records, strict=True)
-        }
+        kept = [found.get(comparable(key, RECORD_KEY)) or _Found(pack(key, self._dialect), False) for key in keys]
+        self._write(block, rows, kept)
+        return {row: record.is_there for row, record in zip(rows, kept, strict=True)}
 
     def end(self) -> list[Part]:
         """Complete the part; none where no row was kept."""
@@ -142,24 +155,29 @@ class Keeper:
         if self._writer is not None:
             self._writer.abort()
 
-    def _records(self, keys: Sequence[Record]) -> dict[Key, Record]:
+    def _records(self, keys: Sequence[Record]) -> dict[Key, _Found]:
         """The stored records, deleted ones among them."""
         distinct = {comparable(key, RECORD_KEY): key for key in keys}
-        items = batch_get(self._services.dynamodb, self._reader.table, list(distinct.values()), self._attributes)
-        return {comparable(item, RECORD_KEY): item for item in items}
+        table, found = self._reader.table, dict[Key, _Found]()
+        items = batch_get(self._services.dynamodb, table, list(distinct.values()), self._attributes, one_by_one=True)
+        while (record := next(items, None)) is not None:
+            if record.get("_by") == {"S": self._job.job_id}:
+                raise LateKeeper(f"job {self._job.job_id} writes records already")
+            found[comparable(record, RECORD_KEY)] = _Found(pack(record, self._dialect), "_gone" not in record)
+            del record  # before the next one is made
+        return found
 
-    def _write(self, block: RowBlock, records: Sequence[Record]) -> None:
+    def _write(self, block: RowBlock, rows: Sequence[int], kept: Sequence[_Found]) -> None:
         bucket, form = self._services.settings.files_bucket, self._form
         if self._writer is None:
-            self._key = f"{self._prefix}{block.rows[0]:012d}-{new_token(self._services.ids)}"
+            self._key = f"{self._prefix}{rows[0]:012d}-{new_token(self._services.ids)}"
             self._writer = self._services.files.writer(bucket, self._key, "text/csv")
         if len(self._marks) == MAX_MARKS:
             self._marks = self._marks[::2]
         self._marks.append(self._writer.size_bytes)
-        for row, record in zip(block.rows, records, strict=True):
+        for row, record in zip(rows, kept, strict=True):
             raw = block.raw(row)
-            line = form.kept(form.row_number(row, raw), row, pack(record, self._dialect), raw)
-            self._writer.write(line)
+            self._writer.write(form.kept(form.row_number(row, raw), row, record.cell, raw))
 
 
 def write_parts(services: Services, job: Job, parts: Sequence[Part]) -> None:

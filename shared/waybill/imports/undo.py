@@ -218,7 +218,7 @@ class _Sample:
         return sample
 
     def _texts(self, form: RejectsForm, part: Part, start: int) -> Iterator[tuple[int, bytes]]:
-        """(place in the source, JSON of the record) of the lines of a part, from a byte on, up to PREVIEW_BYTES of them."""
+        """(place in the source, JSON of the record) of the lines of a part, from a byte on, up to PREVIEW_BYTES."""
         size = min(part.size_bytes - start, PREVIEW_BYTES)
         stream = InPieces(self.services.files, self.services.settings.files_bucket, part.key, start, part.size_bytes)
         for rows in form.rows(stream, start):
