@@ -1856,6 +1856,22 @@ SOURCES = (
         ("tests/integration/test_sources.py::test_hostile_names_are_passed_over",),
     ),
     Mutant(
+        "deliveries-are-fetched",
+        "A source does not read what exports of other entities have delivered.",
+        "shared/waybill/sources/fetch.py",
+        "            if self.folder.is_delivery(file):",
+        "            if False:",
+        ("tests/integration/test_sources.py::test_what_exports_have_delivered_is_no_file_of_a_source",),
+    ),
+    Mutant(
+        "deliveries-are-deleted",
+        "A source does not delete what exports have delivered.",
+        "shared/waybill/exports/destinations/s3.py",
+        "        if not file.is_same(found) or self.is_delivery(file):\n            return Fate.CHANGED\n",
+        "        if not file.is_same(found):\n            return Fate.CHANGED\n",
+        ("tests/integration/test_sources.py::test_a_delivery_that_was_fetched_before_stays",),
+    ),
+    Mutant(
         "owner-is-not-asked",
         "A source stops when its owner may not import any more.",
         "shared/waybill/sources/fetch.py",

@@ -20,6 +20,7 @@ from tests import partner_servers as servers
 from tests.partner_servers import HOST, SECRET, Faults, certificate, ftps_partner, sftp_partner
 from waybill.bootstrap import Services
 from waybill.errors import Conflict, TooManyRequests
+from waybill.exports.destinations.s3 import S3Folder
 from waybill.ids import new_uuid
 from waybill.jobs.model import Job, Status
 from waybill.sizes import MAX_SOURCES
@@ -402,6 +403,56 @@ def test_what_a_run_would_fetch_can_be_seen_before(services: Services, place: Pl
 
 
 # Of one kind of place
+
+
+@pytest.mark.parametrize("members", [{"after": "delete"}, {"after": "move", "moveTo": "done"}])
+@pytest.mark.parametrize("mark", ["waybill-export", "waybill-job"])
+def test_what_exports_have_delivered_is_no_file_of_a_source(
+    services: Services, s3: Any, members: dict[str, str], mark: str
+) -> None:
+    delivered = {"Bucket": "transfer-bucket", "Body": CONTACTS, "Metadata": {mark: "of another entity"}}
+    for name in ("a.csv", "a.csv.manifest.json"):
+        s3.put_object(Key=f"out/{name}", **delivered)
+    s3.put_object(Bucket="transfer-bucket", Key="out/b.csv", Body=CONTACTS)
+    source = s3_source(services, pattern="*", **members)
+    ended = ran(services, source)
+    assert [job.file_name for job in run_jobs(services)] == ["b.csv"]
+    assert ended.last_run is not None
+    assert (ended.last_run["taken"], ended.last_run["passedOver"]) == (1, 2)
+    assert ended.last_run["message"] == "Deliveries of exports, which no source fetches: 2."
+    assert list(seen(services, source)) == ["b.csv"]
+    ran(services, source)
+    left = [each["Key"] for each in s3.list_objects_v2(Bucket="transfer-bucket", Prefix="out/")["Contents"]]
+    assert left == ["out/a.csv", "out/a.csv.manifest.json"]
+
+
+@pytest.mark.parametrize("members", [{"after": "delete"}, {"after": "move", "moveTo": "done"}])
+def test_a_delivery_that_was_fetched_before_stays(services: Services, s3: Any, members: dict[str, str]) -> None:
+    s3.put_object(Bucket="transfer-bucket", Key="out/a.csv", Body=CONTACTS, Metadata={"waybill-export": "another"})
+    source = s3_source(services, **members)
+    with pytest.MonkeyPatch.context() as before:
+        before.setattr(S3Folder, "is_delivery", lambda folder, file: False)
+        ran(services, source)
+    run_jobs(services)
+    ran(services, source)
+    assert [each["Key"] for each in s3.list_objects_v2(Bucket="transfer-bucket")["Contents"]] == ["out/a.csv"]
+    assert seen(services, source)["a.csv"].after == "changed"
+
+
+def test_a_test_of_a_location_does_not_show_deliveries(
+    services: Services, s3: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        key, marks = f"out/{number}.csv", {"waybill-export": "another"}
+        s3.put_object(Bucket="transfer-bucket", Key=key, Body=CONTACTS, Metadata=marks if number < 2 else {})
+    location, listing = {"kind": "s3", "prefix": "out"}, {"pattern": "*.csv", "order": "name"}
+    found = run_listing_test(services, location, "contacts", listing)
+    assert [file["name"] for file in found["files"]] == ["2.csv"]
+    none = run_listing_test(services, location, "contacts", listing | {"pattern": "[01].csv"})
+    assert (none["files"], "no file there that would be fetched" in none["detail"]) == ([], True)
+    monkeypatch.setattr(fetching, "ASKED_FOR", 2)
+    found = run_listing_test(services, location, "contacts", listing)
+    assert (found["files"], "the first files that match are deliveries" in found["detail"]) == ([], True)
 
 
 def s3_source(services: Services, **members: Any) -> Source:

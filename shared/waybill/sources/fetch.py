@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 #: Names that one run looks up, and files that it makes jobs of; the next one goes on.
 LOOKED_AT, TAKEN_PER_RUN = 10_000, 1_000
 LOOKED_UP_AT_ONCE = 100
+#: Files of which a test asks whether exports have delivered them.
+ASKED_FOR = 100
 #: A younger file may still be written.
 GROWS = timedelta(seconds=60)
 MAX_FILE_BYTES = 50 * 1024**3
@@ -73,6 +75,7 @@ class _Tally:
     taken: int
     waiting: int = 0
     passed_over: int = 0
+    deliveries: int = 0
     problems: list[str] = field(default_factory=list)
 
     def problem(self, name: str, what: str) -> None:
@@ -80,7 +83,8 @@ class _Tally:
             self.problems.append(f"{name}: {what}")
 
     def summary(self) -> dict[str, Any]:
-        message = " ".join(self.problems) or None
+        told = [f"Deliveries of exports, which no source fetches: {self.deliveries:,}."] if self.deliveries else []
+        message = " ".join(self.problems + told) or None
         return {"taken": self.taken, "waiting": self.waiting, "passedOver": self.passed_over, "message": message}
 
 
@@ -233,6 +237,10 @@ class _Work:
             self.tally.waiting += 1
             return
         try:
+            if self.folder.is_delivery(file):  # who may import here need not see what others have exported
+                self.tally.passed_over += 1
+                self.tally.deliveries += 1
+                return
             if file.size_bytes > MAX_FILE_BYTES:
                 self._refuse(mark, file)
                 return
@@ -352,11 +360,12 @@ def sort_key(order: Order, file: FolderFile) -> list[str]:
 
 
 def first_files(folder: Folder, pattern: str, order: str, limit: int, most: int) -> tuple[list[FolderFile], bool]:
-    """The first files that match, in their order, and whether all were looked at.
+    """The first files that match and are no deliveries of exports, in their order, and whether all were looked at.
 
     Args:
-        most: files of the listing that are looked at.
+        most: files of the listing that are looked at; of the first of them each is asked for.
     """
     found = list(islice(folder.files(lambda name: is_usable(name) and is_match(pattern, name)), most + 1))
-    chosen = heapq.nsmallest(limit, found[:most], key=lambda file: sort_key(Order(order), file))
-    return chosen, len(found) <= most
+    first = heapq.nsmallest(ASKED_FOR, found[:most], key=lambda file: sort_key(Order(order), file))
+    chosen = list(islice((file for file in first if not folder.is_delivery(file)), limit))
+    return chosen, len(found) <= most and (len(chosen) == limit or len(found) <= ASKED_FOR)

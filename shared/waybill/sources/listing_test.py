@@ -65,10 +65,12 @@ def _listed(services: Services, location: Mapping[str, Any], entity: str, listin
     with kind.open_folder(services, location, entity, TIMEOUTS) as folder:
         files, is_whole = first_files(folder, listing["pattern"], listing["order"], SHOWN, LOOKED_AT)
     where = kind.address(kind.with_defaults(location, services.settings))
-    if not files:
-        detail = f"{where} can be read; no file there matches {listing['pattern']}."
+    if not files and is_whole:
+        detail = f"{where} can be read; no file there that would be fetched matches {listing['pattern']}."
     elif is_whole:
         detail = f"{where} can be read; a run would fetch the files that it has not seen, in this order."
+    elif not files:
+        detail = f"{where} can be read; the first files that match are deliveries of exports, which no source fetches."
     else:
         detail = f"{where} can be read; these are among the first {LOOKED_AT:,} names of its listing."
     return {"ok": True, "code": None, "detail": detail, "files": [_file(file) for file in files]}

@@ -55,6 +55,9 @@ class Folder(Protocol):
     def read(self, file: FolderFile, offset: int) -> Iterator[bytes]:
         """Its bytes from `offset` on, in blocks. Nothing vouches for their number."""
 
+    def is_delivery(self, file: FolderFile) -> bool:
+        """Whether an export has delivered it, as far as the place can tell."""
+
     def delete(self, file: FolderFile, mark: str) -> Fate:
         """Delete a file, if it still is this one. May be repeated.
 

@@ -154,11 +154,16 @@ class S3Folder:
         except KeyTaken:  # there is less of it to read than there was: it has changed
             return
 
+    def is_delivery(self, file: FolderFile) -> bool:
+        with _refusals(waits_for_outages=True):
+            found = self._bucket.find(self._prefix + file.name)
+        return found is not None and not {_JOB, _EXPORT}.isdisjoint(found.metadata)
+
     def delete(self, file: FolderFile, mark: str) -> Fate:
         found = self.find(file.name)
         if found is None:
             return Fate.GONE
-        if not file.is_same(found):
+        if not file.is_same(found) or self.is_delivery(file):
             return Fate.CHANGED
         return self._delete(file)
 
@@ -168,7 +173,7 @@ class S3Folder:
         moved = self._moved(file, folder, mark)
         if found is None:
             return (Fate.GONE, None) if moved is None else (Fate.DONE, moved)
-        if not file.is_same(found):
+        if not file.is_same(found) or self.is_delivery(file):
             return Fate.CHANGED, None
         if moved is None:
             moved = self._copied(file, folder, mark)

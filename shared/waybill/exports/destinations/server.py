@@ -277,6 +277,9 @@ class ServerFolder:
     def read(self, file: FolderFile, offset: int) -> Iterator[bytes]:
         return self._whole(self._server.read_from(file.name, offset))
 
+    def is_delivery(self, file: FolderFile) -> bool:
+        return False  # a file on a server bears nothing of its export
+
     def delete(self, file: FolderFile, mark: str) -> Fate:
         aside = f".waybill-{mark}.part"
         if file.is_same(self.find(aside)):  # an earlier call died
