@@ -1872,6 +1872,14 @@ SOURCES = (
         ("tests/integration/test_sources.py::test_a_delivery_that_was_fetched_before_stays",),
     ),
     Mutant(
+        "imports-of-sources-act-for-nobody",
+        "The import of a file that a source has fetched does not begin when the owner has lost the right meanwhile.",
+        "shared/waybill/sources/fetch.py",
+        "source_file=mark, acts_for=owner)",
+        "source_file=mark)",
+        ("tests/integration/test_sources.py::test_the_owner_s_right_is_asked_when_an_import_begins",),
+    ),
+    Mutant(
         "owner-is-not-asked",
         "A source stops when its owner may not import any more.",
         "shared/waybill/sources/fetch.py",

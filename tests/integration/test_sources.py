@@ -22,6 +22,7 @@ from waybill.bootstrap import Services
 from waybill.errors import Conflict, TooManyRequests
 from waybill.exports.destinations.s3 import S3Folder
 from waybill.ids import new_uuid
+from waybill.imports.relaunch import relaunch_import
 from waybill.jobs.model import Job, Status
 from waybill.sizes import MAX_SOURCES
 from waybill.sources import fetch as fetching
@@ -508,6 +509,27 @@ def test_the_owner_s_right_is_asked_at_each_run(services: Services, clock: build
     assert services.sources.get(source.source_id).message is None
     ran(services, source)
     assert len(importing.all_jobs(services)) == 1
+
+
+def test_the_owner_s_right_is_asked_when_an_import_begins(services: Services, s3: Any, clock: builders.Clock) -> None:
+    for name in ("a.csv", "b.csv"):
+        s3.put_object(Bucket="transfer-bucket", Key=f"out/{name}", Body=CONTACTS)
+    source = s3_source(services, after="delete")
+    ran(services, source)
+    first, second = importing.all_jobs(services)
+    assert importing.run(services, min(first, second, key=lambda job: job.submitted_at)).imported == 3
+    groups = services.caller_groups
+    services.caller_groups = type(groups).__mro__[1](services.jobs_table, clock, 30)  # none by now
+    [refused] = [importing.run(services, job) for job in importing.all_jobs(services) if not job.is_terminal]
+    assert (refused.status, refused.error_code, refused.imported) == (Status.FAILED, "no-permission", 0)
+    assert str(refused.error_message).startswith("alice, the owner of the source that fetched this file, may no longer")
+    services.caller_groups = groups
+    ran(services, source)
+    assert [each["Key"] for each in s3.list_objects_v2(Bucket="transfer-bucket")["Contents"]] == [
+        f"out/{refused.file_name}"
+    ]
+    child = relaunch_import(services, refused, "bob", "bob-id")
+    assert (child.acts_for, child.source_id) == (None, None)
 
 
 def test_a_location_that_cannot_be_read_is_told_once_and_tried_again(

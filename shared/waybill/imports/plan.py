@@ -52,9 +52,11 @@ def plan_import(services: Services, job_id: str, remaining_seconds: Remaining = 
     if stored is not None:  # a restarted execution goes on with the chunks that the ledger knows
         return {**_planned(services, job, stored), "isResumed": True}
     if not _starter_still_may(services, job):
+        who = f"{job.started_by} started this import and"
+        if job.acts_for is not None:
+            who = f"{job.acts_for[1]}, the owner of the source that fetched this file,"
         message = (
-            f"{job.started_by} started this import and may no longer import into {job.entity}, so nothing was read. "
-            "Somebody who may can relaunch it."
+            f"{who} may no longer import into {job.entity}, so nothing was read. Somebody who may can relaunch it."
         )
         return _fail(services, job, [RowError.whole(None, NO_PERMISSION, message)], None)
     try:
@@ -95,10 +97,14 @@ def plan_import(services: Services, job_id: str, remaining_seconds: Remaining = 
 
 
 def _starter_still_may(services: Services, job: Job) -> bool:
-    """True for a dropped object, which nobody started."""
-    if job.started_by_id is None:
+    """Whether the person for whom the job acts may still import; True for a dropped object, which acts for nobody."""
+    if job.acts_for is not None:
+        subject, name = job.acts_for
+    elif job.started_by_id is not None:
+        subject, name = job.started_by_id, job.started_by
+    else:
         return True
-    return still_may(services, job.started_by_id, job.started_by, Right.IMPORT, job.entity, job.entity_uid)
+    return still_may(services, subject, name, Right.IMPORT, job.entity, job.entity_uid)
 
 
 def _warnings(found: ConvertedFile, duplicate_of: str | None, cleared: dict[str, str]) -> list[dict[str, str]]:

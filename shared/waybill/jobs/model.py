@@ -138,6 +138,8 @@ class Job:
     # the source that has fetched its file, and what that knows the file by (`sources.files`)
     source_id: str | None = None
     source_file: str | None = None
+    # subject and name of the person for whom that source fetches files; their right is asked when the job begins
+    acts_for: list[str] | None = None
     export_id: str | None = None
     export_type: str | None = None
     # the finished file of an export: key, rows, bytes, sha256; and how far its delivery is: step, name, attempts

@@ -1,6 +1,7 @@
 """Whether those for whom a job acts still may, when it begins: it was requested hours or months before.
 
-An export acts for its owner, an import through the API for whoever started it. The import of a dropped object acts for
+An export acts for its owner, an import through the API for whoever started it, and one of a source's file for the
+source's owner. The import of a dropped object acts for
 nobody: write access to the bucket was its permission. Groups are those in the user pool at this moment, or with an
 outside issuer those of the last request (`caller_groups`); those of a machine client are in the parameter
 MachineClients. Permissions are those of the entity at this moment.

@@ -289,7 +289,8 @@ class _Work:
         definition = self.source.definition
         job_id = derived_uuid(_NAMESPACE, self.source.source_id, mark)
         job = new_import(self.services, job_id, definition.entity, file.name, copy, definition.started_by)
-        return replace(job, source_id=self.source.source_id, source_file=mark)
+        owner = None if self.source.owner is None else list(self.source.owner)
+        return replace(job, source_id=self.source.source_id, source_file=mark, acts_for=owner)
 
     def _origin(self, mark: str, file: FolderFile) -> NewFile:
         job_id = derived_uuid(_NAMESPACE, self.source.source_id, mark)
