@@ -22,6 +22,7 @@ from waybill.bootstrap import Services
 from waybill.errors import Conflict, TooManyRequests
 from waybill.exports.destinations.s3 import S3Folder
 from waybill.ids import new_uuid
+from waybill.imports.options import ImportOptions
 from waybill.imports.relaunch import relaunch_import
 from waybill.jobs.model import Job, Status
 from waybill.sizes import MAX_SOURCES
@@ -232,8 +233,10 @@ def test_a_duplicate_is_done_with(services: Services, place: Place) -> None:
     assert place.names() == []
 
 
-def test_a_dry_run_deletes_nothing(services: Services, place: Place) -> None:
-    source = builders.scheduled_source(services, location=place.location, after="delete", options={"dryRun": True})
+def test_a_dry_run_deletes_nothing(services: Services, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that was registered while sources could have them."""
+    monkeypatch.setattr(fetching, "import_options", lambda given, entity: (ImportOptions(dry_run=True), []))
+    source = builders.scheduled_source(services, location=place.location, after="delete")
     place.put("a.csv")
     ran(services, source)
     run_jobs(services)
@@ -637,6 +640,13 @@ def test_a_mode_that_the_entity_no_longer_allows_ends_the_run(services: Services
     services.entities.put(dataclasses.replace(entity, schema={**entity.schema, "primaryKey": []}))
     ended = ran(services, source)
     assert ended.last_run is not None and ended.last_run["code"] == "definition"
+
+
+def test_a_source_that_was_to_run_dry_fetches_nothing(services: Services, s3: Any) -> None:
+    s3.put_object(Bucket="transfer-bucket", Key="out/a.csv", Body=CONTACTS)
+    ended = ran(services, s3_source(services, options={"dryRun": True}))
+    assert ended.last_run is not None and ended.last_run["code"] == "definition"
+    assert importing.all_jobs(services) == []
 
 
 def test_an_entity_has_a_hundred_sources_at_most(services: Services) -> None:

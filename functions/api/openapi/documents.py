@@ -189,13 +189,12 @@ class WritingDialect(TypedDict, total=False):
 
 
 class SourceOptions(TypedDict, total=False):
-    """How the files of a source are imported; the members are those of `POST /v1/imports`."""
+    """How the files of a source are imported; the members are those of `POST /v1/imports`, without `dryRun`."""
 
     mode: Annotated[str, Schema(enum=[*MODES])] | None
     blanks: Annotated[str, Schema(enum=[*BLANKS])] | None
     onError: Annotated[str, Schema(enum=[*ON_ERROR])] | None
     maxErrors: Annotated[int, Schema(minimum=1, maximum=MAX_ERRORS)] | None
-    dryRun: bool | None
     encoding: str | None
     dialect: Annotated[dict[str, Any], Schema(shape="TableDialect")] | None
     columns: dict[str, str] | None

@@ -22,19 +22,17 @@ from waybill.schedule import check_schedule
 from waybill.sources.definition import MAX_PATTERN, After, Definition
 from waybill.validation import Problems, is_line, refuse_unknown
 
+DRY_RUN = "dryRun"
 KNOWN_OPTIONS = (
-    *(
-        "mode",
-        "onError",
-        "maxErrors",
-        "dryRun",
-        "blanks",
-        "encoding",
-        "dialect",
-        "columns",
-        "unescapeFormulas",
-        "keepPrevious",
-    ),
+    "mode",
+    "onError",
+    "maxErrors",
+    "blanks",
+    "encoding",
+    "dialect",
+    "columns",
+    "unescapeFormulas",
+    "keepPrevious",
 )
 """Members of `options`, as `POST /imports` takes them."""
 
@@ -110,7 +108,7 @@ def check_options(value: object, entity: Entity, problems: Problems) -> dict[str
         problems.append(("/options", "must be an object"))
         return {}
     given = {name: part for name, part in value.items() if part is not None}
-    refuse_unknown(given, KNOWN_OPTIONS, "/options", problems)
+    refuse_unknown(given, (*KNOWN_OPTIONS, DRY_RUN), "/options", problems)
     _options(given, entity, problems)
     return given
 
@@ -122,12 +120,13 @@ def import_options(given: Mapping[str, Any], entity: Entity) -> tuple[ImportOpti
 
 
 def _options(given: Mapping[str, Any], entity: Entity, problems: Problems) -> ImportOptions:
+    if DRY_RUN in given:  # they do not queue: those of a thousand files would run at once
+        problems.append((f"/options/{DRY_RUN}", "has no place in a source; try a file with a dry run of its own"))
     mode = given.get("mode", DEFAULT_MODE)
     return ImportOptions(
         mode=check_mode(mode, entity.primary_key, "/options/mode", problems),
         on_error=check_on_error(given.get("onError", "skip"), "/options/onError", problems),
         max_errors=check_max_errors(given.get("maxErrors", 1), "/options/maxErrors", problems),
-        dry_run=_true_or_false(given, "dryRun", problems),
         encoding=check_encoding(given.get("encoding"), "/options/encoding", problems),
         dialect=check_dialect(given.get("dialect"), "/options/dialect", problems),
         columns=check_columns(given.get("columns"), entity.field_names, "/options/columns", problems)

@@ -52,7 +52,8 @@ class SourceRun(TypedDict):
     waiting: Natural
     """Files that wait for the next run: younger than a minute, changed while they were fetched, or not to be had."""
     passedOver: Natural
-    """Files whose names cannot be used: with a slash, control characters, or more than 255 bytes."""
+    """Files whose names cannot be used (with a slash, control characters, or more than 255 bytes), and objects that
+    exports have delivered."""
     code: str | None
     """Null, or why the run could not do its work."""
     message: str | None
