@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import pytest
@@ -197,6 +198,48 @@ def test_the_list_is_filtered_and_paged(api: Api) -> None:
     rest = api("GET", "/sources", query={"limit": "2", "nextToken": page["nextToken"]}).json
     assert [item["name"] for item in page["items"] + rest["items"]] == ["Orders", "Source 2", "Source 1", "Source 0"]
     assert api("GET", "/sources", query={"status": "LOST"}).status == 400
+
+
+def token_of(position: str) -> str:
+    return base64.urlsafe_b64encode(position.encode()).decode()
+
+
+POSITION = "2026-03-01T12:00:00.000Z#" + 40 * "a"
+
+
+@pytest.mark.parametrize(
+    "position",
+    ["a" * 3000, "\0", "é", POSITION + "\n", POSITION[:-1], POSITION.upper(), POSITION.replace("1", "\u0661")],
+    ids=repr,
+)
+def test_a_token_of_files_that_was_not_issued_is_refused(api: Api, position: str) -> None:
+    api.put_contacts()
+    path = f"/sources/{created(api)['sourceId']}/files"
+    assert api("GET", path, query={"nextToken": token_of(POSITION)}).json == {"items": [], "nextToken": None}
+    answer = api("GET", path, query={"nextToken": token_of(position)})
+    assert (answer.status, "nextToken" in answer.json["detail"]) == (400, True), answer.text
+
+
+def test_files_are_listed_page_by_page(api: Api, s3: Any, clock: Any) -> None:
+    api.put_contacts()
+    path = f"/sources/{created(api)['sourceId']}"
+    api("POST", f"{path}/activate")
+    for name in "abc":
+        s3.put_object(Bucket="transfer-bucket", Key=f"out/{name}.csv", Body=b"contact_id,email\n")
+    clock.moment = clock.moment.replace(year=2099)
+    api("POST", f"{path}/run")
+    running = api.services.sources.get(path.rpartition("/")[2]).running
+    assert running is not None
+    fetch(api.services, running.run_id, lambda: 900.0)
+    names, query = [], {"limit": "2"}
+    while True:
+        page = api("GET", f"{path}/files", query=query).json
+        names.append(sorted(file["name"] for file in page["items"]))
+        if page["nextToken"] is None:
+            break
+        query["nextToken"] = page["nextToken"]
+    assert [len(some) for some in names] == [2, 1]
+    assert sorted(name for some in names for name in some) == ["a.csv", "b.csv", "c.csv"]
 
 
 def test_if_match_on_sources(api: Api) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
@@ -38,6 +39,7 @@ _STATE = {409: "The status does not allow it; `allowedActions` lists what it all
 _FITS_NO_MORE = {422: "The definition no longer suits the entity."}
 _TOO_MANY = {429: f"The entity has {MAX_SOURCES} sources."}
 _MADE = ("Location", "ETag")
+_FILE_POSITION = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z#[0-9a-f]{40}", re.ASCII)
 
 router = ApiRouter("Sources")
 
@@ -306,7 +308,7 @@ def run_source(request: Request, source: Source, entity: Entity) -> Response[str
 )
 def list_files(request: Request, source: Source, query: Paging) -> Response[str]:
     after = decode_cursor(query.next_token)
-    if after is not None and not after.isascii():
+    if after is not None and not _FILE_POSITION.fullmatch(after):
         raise bad_token()
     files, last = request.services.source_files.page(source.source_id, query.limit, after)
     views = ((file_view(file), f"{rfc3339(file.seen_at)}#{file.mark}") for file in files)
