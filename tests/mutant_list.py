@@ -1880,6 +1880,14 @@ SOURCES = (
         ("tests/integration/test_sources.py::test_the_owner_s_right_is_asked_when_an_import_begins",),
     ),
     Mutant(
+        "files-show-jobs-to-all",
+        "Who may import only does not read in the list of a source's files why imports failed.",
+        "functions/api/routers/sources.py",
+        "knows_job=file.job_id in seen",
+        "knows_job=True",
+        ("tests/integration/test_api_sources.py::test_who_may_import_only_does_not_see_the_jobs_of_files",),
+    ),
+    Mutant(
         "owner-is-not-asked",
         "A source stops when its owner may not import any more.",
         "shared/waybill/sources/fetch.py",

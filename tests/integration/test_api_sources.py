@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests import importing
-from tests.api_builders import ADMIN, ALICE, BOB, CONTACTS, SALES, SOURCE, Api
+from tests.api_builders import ADMIN, ALICE, BOB, CONTACTS, OPS, SALES, SOURCE, Api
 from waybill.sources.fetch import fetch
 
 SFTP = {
@@ -89,7 +89,7 @@ def test_a_source_from_draft_to_the_files_that_it_has_seen(api: Api, s3: Any, cl
     [file] = api("GET", f"{path}/files").json["items"]
     assert (file["status"], file["outcome"], file["imported"]) == ("COMPLETED", "SUCCESS", 1)
     entries = api("GET", "/audit", ADMIN, query={"limit": "100"}).json["items"]
-    assert [entry["action"] for entry in entries] == ["fetchFile", "runSource"]
+    assert sorted(entry["action"] for entry in entries) == ["fetchFile", "runSource"]
 
     assert api("POST", f"{path}/unschedule").json["status"] == "DRAFT"
     assert api("DELETE", path).status == 204
@@ -240,6 +240,28 @@ def test_files_are_listed_page_by_page(api: Api, s3: Any, clock: Any) -> None:
         query["nextToken"] = page["nextToken"]
     assert [len(some) for some in names] == [2, 1]
     assert sorted(name for some in names for name in some) == ["a.csv", "b.csv", "c.csv"]
+
+
+def test_who_may_import_only_does_not_see_the_jobs_of_files(api: Api, s3: Any, clock: Any) -> None:
+    api.put_contacts(permissions={"view": ["sales"], "import": ["ops", "sales"], "export": []})
+    path = f"/sources/{created(api)['sourceId']}"
+    api("POST", f"{path}/activate")
+    s3.put_object(Bucket="transfer-bucket", Key="out/a.csv", Body=b"nobody,knows\n1,2\n")
+    clock.moment = clock.moment.replace(year=2099)
+    api("POST", f"{path}/run")
+    running = api.services.sources.get(path.rpartition("/")[2]).running
+    assert running is not None
+    fetch(api.services, running.run_id, lambda: 900.0)
+    [job] = importing.all_jobs(api.services)
+    importing.run(api.services, job)
+
+    def shown(who: dict[str, Any]) -> tuple[Any, ...]:
+        [file] = api("GET", f"{path}/files", who).json["items"]
+        assert (file["name"], file["status"], file["errorCode"]) == ("a.csv", "FAILED", "missing-label")
+        return file["jobId"], bool(file["errorMessage"]), api("GET", f"/jobs/{job.job_id}", who).status
+
+    assert shown(OPS) == (None, False, 404)
+    assert shown(SALES) == shown(ADMIN) == (job.job_id, True, 200)
 
 
 def test_if_match_on_sources(api: Api) -> None:

@@ -148,7 +148,7 @@ function Import({ of: { jobId, status, outcome, errorCode } }: { of: SourceFile 
   if (outcome === "SUCCESS") return shown;
   return (
     <>
-      {shown} <ScreenLink to={`/imports?errors=${jobId}`}>Errors</ScreenLink>
+      {shown} {jobId && <ScreenLink to={`/imports?errors=${jobId}`}>Errors</ScreenLink>}
       {errorCode && <div>{errorCode}</div>}
     </>
   );

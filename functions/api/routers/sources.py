@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from aws_lambda_powertools.event_handler.api_gateway import Response
@@ -24,6 +24,7 @@ from routing import DELETED, IDEMPOTENCY_KEY, TOO_MANY_PREVIEWS, Answer, ApiRout
 from waybill.entities.model import Entity
 from waybill.errors import InvalidRequest, MalformedRequest, Unavailable
 from waybill.exports.definition import Owner
+from waybill.jobs.permissions import sees_job
 from waybill.sizes import MAX_EXPORT_BYTES, MAX_SOURCES, check_size
 from waybill.sources import wire
 from waybill.sources.definition import Definition, Source, SourceStatus
@@ -311,11 +312,23 @@ def list_files(request: Request, source: Source, query: Paging) -> Response[str]
     if after is not None and not _FILE_POSITION.fullmatch(after):
         raise bad_token()
     files, last = request.services.source_files.page(source.source_id, query.limit, after)
-    views = ((file_view(file), f"{rfc3339(file.seen_at)}#{file.mark}") for file in files)
+    seen = _seen_jobs(request, files)
+    views = ((file_view(file, knows_job=file.job_id in seen), f"{rfc3339(file.seen_at)}#{file.mark}") for file in files)
     return list_response(*what_fits(views, encode_cursor(last)))
 
 
-def file_view(seen: SeenFile) -> wire.SourceFile:
+def _seen_jobs(request: Request, files: Sequence[SeenFile]) -> set[str]:
+    """Ids of the jobs of these files that are still there and that the caller sees."""
+    jobs = request.services.jobs.live([file.job_id for file in files])
+    request.read_entities(job.entity for job in jobs)
+    return {job.job_id for job in jobs if sees_job(request.caller, job, request.find_entity(job.entity))}
+
+
+def file_view(seen: SeenFile, *, knows_job: bool) -> wire.SourceFile:
+    """
+    Args:
+        knows_job: whether the caller sees the file's job: its message may hold cells.
+    """
     return cast(
         wire.SourceFile,
         {
@@ -323,12 +336,12 @@ def file_view(seen: SeenFile) -> wire.SourceFile:
             "sizeBytes": seen.file.size_bytes,
             "modified": rfc3339(seen.file.modified),
             "seenAt": rfc3339(seen.seen_at),
-            "jobId": seen.job_id,
+            "jobId": seen.job_id if knows_job else None,
             "status": seen.status,
             "outcome": seen.outcome,
             "imported": seen.imported,
             "errorCode": seen.error_code,
-            "errorMessage": seen.error_message,
+            "errorMessage": seen.error_message if knows_job else None,
             "after": seen.after,
             "movedTo": seen.moved_to,
         },

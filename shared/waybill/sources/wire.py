@@ -128,8 +128,8 @@ class SourceFile(TypedDict):
     sizeBytes: Natural
     modified: Moment
     seenAt: Moment
-    jobId: Uuid
-    """Its job; a job expires days after it has ended."""
+    jobId: Uuid | None
+    """Its job; null once that is gone (a job expires days after it has ended), and for those who may not see it."""
     status: Status | None
     """Of the job, once it has ended."""
     outcome: Outcome | None
@@ -137,6 +137,7 @@ class SourceFile(TypedDict):
     """Rows."""
     errorCode: str | None
     errorMessage: str | None
+    """Null like `jobId`."""
     after: Annotated[str, Schema(enum=["moved", "deleted", "gone", "changed", "left"])] | None
     """What became of the file then: `gone` when it was not there any more, `changed` when another one has its name,
     `left` when the definition has changed."""
