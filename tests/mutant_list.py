@@ -1888,6 +1888,14 @@ SOURCES = (
         ("tests/integration/test_api_sources.py::test_who_may_import_only_does_not_see_the_jobs_of_files",),
     ),
     Mutant(
+        "files-go-without-an-entry",
+        "The audit trail tells which files of partners were moved and deleted.",
+        "shared/waybill/sources/files.py",
+        "there), *entry]",
+        "there)]",
+        ("tests/integration/test_sources.py::test_what_is_moved_or_deleted_is_in_the_audit_trail_once",),
+    ),
+    Mutant(
         "owner-is-not-asked",
         "A source stops when its owner may not import any more.",
         "shared/waybill/sources/fetch.py",

@@ -24,6 +24,7 @@ from waybill.exports.destinations.s3 import S3Folder
 from waybill.ids import new_uuid
 from waybill.imports.options import ImportOptions
 from waybill.imports.relaunch import relaunch_import
+from waybill.jobs.audit import Wanted
 from waybill.jobs.model import Job, Status
 from waybill.sizes import MAX_SOURCES
 from waybill.sources import fetch as fetching
@@ -533,6 +534,32 @@ def test_the_owner_s_right_is_asked_when_an_import_begins(services: Services, s3
     ]
     child = relaunch_import(services, refused, "bob", "bob-id")
     assert (child.acts_for, child.source_id) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("members", "action"),
+    [({"after": "delete"}, "deleteFile"), ({"after": "move", "moveTo": "done"}, "moveFile"), ({}, None)],
+)
+def test_what_is_moved_or_deleted_is_in_the_audit_trail_once(
+    services: Services, s3: Any, monkeypatch: pytest.MonkeyPatch, members: dict[str, str], action: str | None
+) -> None:
+    def entries() -> list[tuple[str, ...]]:
+        found, _ = services.audit.page(Wanted(), 100)
+        members = ("action", "actor", "outcome", "entity", "sourceId", "jobId")
+        return [tuple(item[name] for name in members) for item in found if item["action"] in ("moveFile", "deleteFile")]
+
+    s3.put_object(Bucket="transfer-bucket", Key="out/a.csv", Body=CONTACTS)
+    source = s3_source(services, **members)
+    ran(services, source)
+    [job] = run_jobs(services)
+    waiting = list(services.source_files.ready(source.source_id))
+    for ready in (waiting, waiting):  # another attempt that has read the same list
+        monkeypatch.setattr(services.source_files, "ready", lambda source_id, ready=ready: iter(ready))
+        ran(services, source)
+    about = (source.definition.started_by, "done", "contacts", source.source_id, job.job_id)
+    assert entries() == ([] if action is None else [(action, *about)])
+    after = {None: None, "deleteFile": "deleted", "moveFile": "moved"}[action]
+    assert seen(services, source)["a.csv"].after == after
 
 
 def test_a_location_that_cannot_be_read_is_told_once_and_tried_again(

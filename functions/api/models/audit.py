@@ -16,7 +16,7 @@ class AuditFilters(Paging):
     actor: str = ""
     """Name, or subject of the token, of whoever did it."""
     action: str = ""
-    """The `operationId` of this description, `dropFile` or `runSchedule`."""
+    """The `operationId` of this description, `dropFile`, `fetchFile`, `moveFile`, `deleteFile` or `runSchedule`."""
     entity: str = ""
     """Name of the entity."""
     since: Annotated[Moment | None, Field(alias="from")] = None

@@ -22,10 +22,12 @@ from waybill.clock import Clock
 from waybill.ids import Ids, new_token
 from waybill.timestamps import from_epoch, parse_rfc3339, rfc3339
 
-#: `failed` is a dropped file that was refused before its import began.
+#: `failed` is a dropped file that was refused before its import began, or one of a source that was to be moved or
+#: deleted and was not there any more, or not the same.
 Outcome = Literal["done", "refused", "failed"]
 
-DROP_FILE, RUN_SCHEDULE, FETCH_FILE = "dropFile", "runSchedule", "fetchFile"
+DROP_FILE, RUN_SCHEDULE = "dropFile", "runSchedule"
+FETCH_FILE, MOVE_FILE, DELETE_FILE = "fetchFile", "moveFile", "deleteFile"
 #: Entries that one call reads in search of those wanted, and with each request.
 MAX_READ, PER_REQUEST = 2_000, 500
 
@@ -35,7 +37,7 @@ class Act:
     """What somebody does.
 
     Attributes:
-        action: the `operationId` of the API's description, DROP_FILE, FETCH_FILE or RUN_SCHEDULE.
+        action: the `operationId` of the API's description, or one of the constants above.
         actor: a name, as in *Started by*.
         actor_id: the subject of the token; None where there was none.
         address: the network address that the request came from.

@@ -26,7 +26,7 @@ from waybill.exports.destinations.folder import Fate, Folder, FolderFile
 from waybill.ids import derived_uuid, new_uuid
 from waybill.imports.register import new_import, register, register_failed
 from waybill.imports.source_object import ObjectVersion
-from waybill.jobs.audit import FETCH_FILE, Act
+from waybill.jobs.audit import DELETE_FILE, FETCH_FILE, MOVE_FILE, Act
 from waybill.sources.definition import After, Definition, Order, Run, Source, SourceStatus, is_match, is_usable
 from waybill.sources.files import NewFile, mark_of
 from waybill.sources.rules import import_options
@@ -35,8 +35,10 @@ from waybill.telemetry import count, logger
 from waybill.timestamps import rfc3339
 
 if TYPE_CHECKING:
+    from waybill.aws.table import Action
     from waybill.entities.model import Entity
     from waybill.imports.options import ImportOptions
+    from waybill.jobs.audit import Outcome
     from waybill.jobs.model import Job
     from waybill.sources.services import SourceServices
 
@@ -192,7 +194,19 @@ class _Work:
                     raise
                 self.tally.problem(file.name, error.remedy)
             else:
-                files.note_after(source_id, mark, fate, path)
+                files.note_after(source_id, mark, fate, path, self._entry_after(mark, fate))
+
+    def _entry_after(self, mark: str, fate: str) -> list[Action]:
+        """For the audit trail: that a file was moved or deleted. Where a run has died in between, the file is gone by
+        now, perhaps by its own doing: that is told too."""
+        if fate == "left":
+            return []
+        definition, source_id = self.source.definition, self.source.source_id
+        act = Act(MOVE_FILE if definition.after is After.MOVE else DELETE_FILE, definition.started_by)
+        outcome: Outcome = "done" if fate in ("moved", "deleted") else "failed"
+        about = {"entity": definition.entity, "sourceId": source_id}
+        job_id = self.services.source_files.job_of(source_id, mark)
+        return self.services.audit.entry(act, outcome, **about, jobId=job_id)
 
     def _finished(self, mark: str, file: FolderFile) -> tuple[str, str | None]:
         """Move or delete a file; what became of it, and the path that it has now."""

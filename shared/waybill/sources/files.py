@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from waybill.aws.dynamodb import ConditionFailed
+from waybill.aws.dynamodb import ConditionFailed, TransactionCanceled
 from waybill.aws.expressions import Attr, Change
 from waybill.aws.table import Action, Item, Key, Table
 from waybill.clock import Clock
@@ -39,6 +39,8 @@ KEPT_DAYS = 400
 RENEWED = timedelta(days=60)
 #: S3 throws the parts of an upload away after a day.
 FETCH_KEPT = timedelta(days=1)
+#: How often a transaction is sent while it collides with others.
+ROUNDS = 3
 NEW = Attr("pk").is_missing()
 DUPLICATE = "duplicate-file"
 
@@ -179,12 +181,30 @@ class SourceFiles:
             for item in items:
                 yield item["sk"].partition("#")[2], _file_from(item)
 
-    def note_after(self, source_id: str, mark: str, fate: str, moved_to: str | None) -> None:
-        """Note what became of a file, which is done with."""
+    def job_of(self, source_id: str, mark: str) -> str | None:
+        """The id of a file's job; None when the file is forgotten."""
+        item = self._table.get(_file_key(source_id, mark))
+        return None if item is None else str(item["jobId"])
+
+    def note_after(
+        self, source_id: str, mark: str, fate: str, moved_to: str | None, entry: Sequence[Action] = ()
+    ) -> None:
+        """Note what became of a file, which is done with.
+
+        Args:
+            entry: for the audit trail; a second call adds none.
+        """
         sets = {"after": fate, **({} if moved_to is None else {"movedTo": moved_to})}
-        with suppress(ConditionFailed):
-            self._table.update(_file_key(source_id, mark), Change(sets=sets), Attr("pk").exists())
-        self._table.delete(_after_key(source_id, mark))
+        there = Attr("pk").exists()
+        done = [self._table.delete_action(_after_key(source_id, mark), there), *entry]
+        noted = self._table.update_action(_file_key(source_id, mark), Change(sets=sets), there)
+        try:
+            self._table.transact([*done, noted], rounds=ROUNDS)
+        except TransactionCanceled as error:
+            if error.retryable:
+                raise
+            if 0 not in error.failed_conditions:  # the file is forgotten by now
+                self._table.transact(done, rounds=ROUNDS)
 
     # A large file on its way
 

@@ -20,10 +20,11 @@ class AuditEntry(TypedDict):
     actorId: str | None
     """The subject of the token; null where there was none."""
     action: Annotated[str, Schema(examples=["createImport"])]
-    """The `operationId` of this description; `dropFile` for a dropped file, `fetchFile` for one
-    that a source has fetched, `runSchedule` for the run of a schedule."""
+    """The `operationId` of this description; `dropFile` for a dropped file, `fetchFile`, `moveFile` and `deleteFile`
+    for one that a source has fetched, moved or deleted, `runSchedule` for the run of a schedule."""
     outcome: Annotated[str, Schema(enum=["done", "refused", "failed"])]
-    """`refused`: answered 403. `failed`: a dropped file whose import could not begin."""
+    """`refused`: answered 403. `failed`: a dropped file whose import could not begin, or one that
+    a source was to move or delete and that was gone, or another one, by then."""
     entity: str | None
     jobId: Uuid | None
     """The job that was started, changed or downloaded from."""
