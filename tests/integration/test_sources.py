@@ -20,6 +20,7 @@ from tests import partner_servers as servers
 from tests.partner_servers import HOST, SECRET, Faults, certificate, ftps_partner, sftp_partner
 from waybill.bootstrap import Services
 from waybill.errors import Conflict, TooManyRequests
+from waybill.exports.destinations.ftps_connection import FtpsConnection
 from waybill.exports.destinations.s3 import S3Folder
 from waybill.ids import new_uuid
 from waybill.imports.options import ImportOptions
@@ -462,6 +463,15 @@ def test_a_test_of_a_location_does_not_show_deliveries(
 
 def s3_source(services: Services, **members: Any) -> Source:
     return builders.scheduled_source(services, **members)
+
+
+@pytest.mark.parametrize("size", ["", "-1", "+1", "1_0", "1.0", "\u0661", str(2**63), "9" * 5_000])
+def test_an_entry_of_a_listing_whose_size_is_none_is_passed_over(monkeypatch: pytest.MonkeyPatch, size: str) -> None:
+    connection = FtpsConnection.__new__(FtpsConnection)  # of a server that says just this
+    connection._is_open = True
+    lines = [f"type=file;size={each};modify=20260131093000; {each[:9]}.csv" for each in (size, "0", str(2**63 - 1))]
+    monkeypatch.setattr(connection, "_lines", lambda command: iter(lines), raising=False)
+    assert [file.size_bytes for file in connection.files(bool)] == [0, 2**63 - 1]
 
 
 def test_the_schedule_runs_a_source_once_and_catches_up_once(

@@ -30,6 +30,8 @@ _MAX_LINE_BYTES = 8_192  # of a listing
 _MAX_ASKED = 10_000
 """Files of a server without MLSD, each of which is asked for by itself."""
 _GOODBYE_SECONDS = 1.0
+_SIZE = re.compile(r"[0-9]{1,19}")
+_MAX_SIZE = 2**63 - 1
 _MLST_SIZE = re.compile(r"^\s.*?\bsize=([0-9]+);", re.IGNORECASE | re.MULTILINE)
 # The two forms of a list that servers have: that of `ls -l`, and that of DOS.
 _LIST_UNIX = re.compile(r"-\S+\s+\d+\s+\S+\s+\S+\s+(?P<size>\d+)\s+\S+\s+\S+\s+\S+\s(?P<name>.+)", re.ASCII)
@@ -199,6 +201,8 @@ class FtpsConnection:
             if facts.get("type") != "file" or not takes(name):
                 continue
             if "size" in facts and "modify" in facts:
+                if not _SIZE.fullmatch(facts["size"]) or int(facts["size"]) > _MAX_SIZE:
+                    continue  # no file has such a size
                 with self._answers("MLSD"):
                     yield FolderFile(name, int(facts["size"]), _moment(facts["modify"]))
             else:
@@ -241,7 +245,7 @@ class FtpsConnection:
 
     def find(self, name: str) -> FolderFile | None:
         size = self.size(name)
-        if size is None:
+        if size is None or size > _MAX_SIZE:
             return None
         with self._answers("MDTM"):
             return FolderFile(name, size, _moment(self._ftp.sendcmd(f"MDTM {name}")[4:].strip()))
