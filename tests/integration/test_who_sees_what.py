@@ -65,6 +65,7 @@ def runs(api: Api, tester: Any, moto_url: str) -> dict[str, list[str]]:
     secrets = boto3.client("secretsmanager", endpoint_url=moto_url, region_name="us-east-1")
     api.put_contacts(ENTITY, permissions=PERMISSIONS)
     found: dict[str, list[str]] = {"export_id": [], "job_id": [], "name": [ENTITY], "import_id": [], "upload_id": []}
+    found["source_id"] = []  # they are no exports: `test_api_sources.py` says who sees them
     for flow, kind, who in (("open", "PERIODIC_FULL", EVA), ("custom", "CUSTOM", ADMIN)):
         secret = {"host": f"{flow}-host.example.com", "entities": [ENTITY], "username": "u", "password": NEVER}
         secrets.create_secret(Name=f"waybill/{flow}-secret", SecretString=json.dumps(secret))
