@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import ftplib
 import json
 import os
 from collections.abc import Iterator
@@ -705,3 +706,28 @@ def test_a_scheduled_source_keeps_its_entity_and_drafts_go_with_it(services: Ser
     delete_entity(services, services.entities.get("contacts"))
     erase_deleted(services)
     assert services.sources.find(source.source_id) is None
+
+
+@pytest.mark.parametrize("place", ["sftp", "ftps"], indirect=True)
+def test_a_file_that_a_server_will_not_move_keeps_no_other_from_being_fetched(
+    services: Services, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenSSH answers no more than `Failure` to a rename to another disk, and some FTP servers know no rename."""
+    place.put("a.csv")
+    source = builders.scheduled_source(services, location=place.location, after="move", moveTo="/done")
+    ran(services, source)
+    run_jobs(services)
+    place.put("b.csv")
+
+    async def fails(*_: Any, **__: Any) -> None:
+        raise asyncssh.SFTPFailure("Failure")
+
+    def knows_none(*_: Any) -> None:
+        raise ftplib.error_perm("502 Command not implemented.")
+
+    monkeypatch.setattr(asyncssh.SFTPClient, "rename", fails)
+    monkeypatch.setattr(asyncssh.SFTPClient, "posix_rename", fails)
+    monkeypatch.setattr(ftplib.FTP, "rename", knows_none)
+    ended = ran(services, source)
+    assert ended.trouble is None and ended.last_run is not None and ended.last_run["taken"] == 1
+    assert sorted(str(job.file_name) for job in importing.all_jobs(services)) == ["a.csv", "b.csv"]

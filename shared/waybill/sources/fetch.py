@@ -56,8 +56,8 @@ RESERVE_SECONDS = 60.0
 NOTED_SECONDS = 60.0
 #: Of a file that is left alone, what may be said.
 MAX_PROBLEMS = 5
-#: What fails for one file only: the others can be fetched.
-_OF_A_FILE = frozenset({"permission", "not-found", "exists", "taken"})
+#: What fails for one file only: the others can be fetched. A server that lacks what all need fails at its listing.
+_OF_A_FILE = frozenset({"permission", "not-found", "exists", "taken", "disk-full", "protocol"})
 _NAMESPACE = "a4c8f7b2-0e35-5d0c-8d4f-5b6f2f3f9a07"
 _CONTENT_TYPE = "application/octet-stream"
 
