@@ -97,6 +97,7 @@ AT_LEAST = {
     "checks: accepted_stops_are_kept": 1_000,
     "checks: ended_import_is_exact": 50_000,
     "checks: every_drop_makes_one_job": 5_000,
+    "checks: every_fetched_file_makes_one_job": 5_000,
     "checks: every_job_has_ended": 15_000,
     "checks: every_move_is_announced": 10_000,
     "checks: every_move_of_a_person_is_recorded": 10_000,

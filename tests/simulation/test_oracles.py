@@ -13,7 +13,7 @@ import pytest
 
 from tests.builders import START
 from tests.simulation import oracles
-from tests.simulation.oracles import Watch, exports, imports, jobs, objects
+from tests.simulation.oracles import Watch, exports, imports, jobs, objects, sources
 from tests.simulation.oracles.sheets import SCHEMA, Fold, Row, Sheet, expected_rejects
 from tests.simulation.oracles.sight import Violation
 from tests.simulation.servers import Servers
@@ -242,6 +242,11 @@ def a_time_long_before_the_registration(scene: Scene) -> None:
 
 def a_drop_that_nobody_finds(scene: Scene) -> None:
     scene.world.timeline.seconds = 1_000.0
+    scene.watch.check_end()
+
+
+def a_partners_file_that_nobody_fetches(scene: Scene) -> None:
+    scene.watch.partner_files.append(("a.csv", b"id\n1\n"))
     scene.watch.check_end()
 
 
@@ -491,6 +496,7 @@ BROKEN: list[tuple[Callable[..., object], Callable[[Scene], None]]] = [
     (imports.submitted_is_the_registration, a_time_long_before_the_registration),
     (objects.every_drop_makes_one_job, a_drop_that_nobody_finds),
     (objects.every_drop_makes_one_job, two_jobs_of_one_drop),
+    (sources.every_fetched_file_makes_one_job, a_partners_file_that_nobody_fetches),
     (jobs.leases_are_held_once, a_lease_taken_over_too_early),
     (imports.rejects_are_the_right_ones, a_good_row_rejected),
     (imports.the_last_row_of_a_key_stays, an_older_row_left_for_a_relaunch),

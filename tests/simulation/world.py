@@ -33,10 +33,7 @@ from aws_lambda_powertools.event_handler.api_gateway import BaseRouter
 
 import waybill.aws.dynamodb
 import waybill.imports.chunks
-import waybill.sources.fetch
-import waybill.sources.run
 import waybill.telemetry
-import waybill.upkeep.announcements
 from tests import builders
 from tests.api_builders import http_event, load_function
 from tests.simulation.aws import Aws
@@ -192,8 +189,7 @@ class World:
                 stack.enter_context(patch.object(function(name), "services", self._services))
             verifier = SimpleNamespace(caller=_caller_of)
             stack.enter_context(patch.object(function("api"), "verifier", lambda: verifier))
-            for module in (waybill.telemetry, waybill.upkeep.announcements, waybill.sources.run, waybill.sources.fetch):
-                stack.enter_context(patch.object(module, "count", self._count))
+            stack.enter_context(patch.object(waybill.telemetry, "_write", self._measured))
             stack.callback(waybill.telemetry.logger.setLevel, level)
             stack.callback(self.timeline.close)
             waybill.telemetry.logger.setLevel("CRITICAL")
@@ -380,7 +376,7 @@ class World:
         assert name == self.settings.test_destination_function
         return self.invoke("test_destination", event, "test_destination", ended)
 
-    def _count(self, dimensions: dict[str, str], **metrics: int) -> None:
+    def _measured(self, dimensions: dict[str, str], unit: object, metrics: dict[str, int]) -> None:
         for name, number in metrics.items():
             self.reported[f"{name} {' '.join(dimensions.values())}"] += number
 
