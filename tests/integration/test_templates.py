@@ -14,6 +14,7 @@ from tests import builders
 from tests.api_builders import ADMIN, BOB, Api
 from tests.importing import records, run, start
 from waybill.bootstrap import Services
+from waybill.entities.model import check_encoding
 from waybill.exports.template import csv_template, xlsx_template
 from waybill.tabular.encodings import codec_of
 
@@ -127,17 +128,12 @@ def test_without_a_header_there_is_nothing_to_fill_in(api: Api) -> None:
     assert api("GET", "/entities/names/template", ADMIN, query={"format": "xlsx"}).status == 200
 
 
-NOT_OF_FILES = {"replacement", "iso-2022-kr", "iso-2022-cn", "hz-gb-2312", "x-user-defined"}
-
-
-@pytest.mark.parametrize("label", sorted(LABELS.keys() - NOT_OF_FILES))
-def test_every_encoding_that_is_accepted_has_a_template(label: str) -> None:
+def test_every_encoding_that_an_entity_may_have_has_a_template() -> None:
     """A label means what it means when a file is read."""
-    try:
-        codec = codec_of(label)
-    except ValueError:
-        return
-    assert csv_template(entity(encoding=label)).decode(codec).startswith("id,=size")
+    labels = [label for label in LABELS if check_encoding(label, "", []) is not None]
+    assert len(labels) > 200
+    for label in labels:
+        assert csv_template(entity(encoding=label)).decode(codec_of(label)).startswith("id,=size"), label
 
 
 def test_no_template_is_as_long_as_its_dialect_says(api: Api) -> None:

@@ -146,7 +146,7 @@ class _TooLong(Exception):
 
 
 def _type_of(column: Column, has_time: HasTime) -> Found:
-    cells = Cells(column.counts, has_time)
+    cells = _Values(column.counts, has_time)
     if not cells:
         return Found({"type": "string"}, "text, because no row has a value")
     if not column.is_complete:
@@ -163,7 +163,7 @@ def _type_of(column: Column, has_time: HasTime) -> Found:
     return found or Found({"type": "string"}, doubts[0] if doubts else "text")
 
 
-class Cells(list[str]):
+class _Values(list[str]):
     """The distinct cells of a column."""
 
     def __init__(self, cells: Iterable[str], has_time: HasTime) -> None:
@@ -197,7 +197,7 @@ def _field(members: Mapping[str, Any]) -> Field:
     return parse_schema({"fields": [{"name": "a", **members}]}).fields[0]
 
 
-def _boolean(cells: Cells, doubts: list[str]) -> Found | None:
+def _boolean(cells: _Values, doubts: list[str]) -> Found | None:
     folded = {cell.casefold() for cell in cells}
     if folded <= {"true", "false"}:
         pair = ("true", "false")
@@ -214,7 +214,7 @@ def _boolean(cells: Cells, doubts: list[str]) -> Found | None:
     )
 
 
-def _whole(cells: Cells, doubts: list[str]) -> Found | None:
+def _whole(cells: _Values, doubts: list[str]) -> Found | None:
     if all(map(_INTEGER, cells)):
         if max(map(len, cells)) > _LONGEST_INTEGER:
             doubts.append("text, because the digits are too many for a number that is counted with")
@@ -226,7 +226,7 @@ def _whole(cells: Cells, doubts: list[str]) -> Found | None:
     return None
 
 
-def _number(cells: Cells, doubts: list[str]) -> Found | None:
+def _number(cells: _Values, doubts: list[str]) -> Found | None:
     if doubts or any(_LEADING_ZERO(cell) for cell in cells):
         return None
     if all(map(_EITHER, cells)) and any("," in cell or "." in cell for cell in cells):
@@ -245,10 +245,10 @@ def _number(cells: Cells, doubts: list[str]) -> Found | None:
     return None
 
 
-_CLOCKS = {"": "", "%H:%M:%S": "with the time", "%H:%M": "with the time"}
+_CLOCKS = ("", "%H:%M:%S", "%H:%M")
 
 
-def _moment(cells: Cells, doubts: list[str]) -> Found | None:
+def _moment(cells: _Values, doubts: list[str]) -> Found | None:
     """Dates, dates with times, and times; the order of day and month is that of the whole column."""
     first = cells[0]
     if all(map(_ISO_DATE, cells)) and cells.hold({"type": "date"}):
@@ -295,14 +295,14 @@ def _swapped(format_: str) -> str:
     return format_.replace("%d", "%_").replace("%m", "%d").replace("%_", "%m")
 
 
-def _structured(cells: Cells, doubts: list[str]) -> Found | None:
+def _structured(cells: _Values, doubts: list[str]) -> Found | None:
     for type_, opening in (("object", "{"), ("array", "[")):
         if all(cell.startswith(opening) for cell in cells):
             return Found({"type": type_}, f"every cell is a JSON {type_}")
     return None
 
 
-def _text_format(cells: Cells) -> Found | None:
+def _text_format(cells: _Values) -> Found | None:
     for format_, sign, words in (("email", "@", "an e-mail address"), ("uri", "://", "a URI"), ("uuid", "-", "a UUID")):
         members = {"type": "string", "format": format_}
         if sign in cells[0] and all(sign in cell for cell in cells) and cells.hold(members):

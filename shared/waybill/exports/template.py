@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any, NamedTuple
 
@@ -13,12 +13,19 @@ from waybill.entities.model import Entity
 from waybill.errors import Conflict
 from waybill.exports.workbook_parts import (
     CONTENT,
+    DATE_STYLE,
+    GENERAL_STYLE,
+    HEADER_STYLE,
     MAIN,
     RELATION,
     SHEET_NAME_CHARS,
+    STYLES,
+    TEXT_STYLE,
     XML,
+    content_types,
     opened_text,
     relations,
+    workbook_part,
 )
 from waybill.tabular.dialect import Dialect
 from waybill.tabular.encodings import codec_of
@@ -32,9 +39,9 @@ _NOTE_CHARS = 2_000
 _LAST_HEADER_ROW = 1_000
 _LISTS = "WaybillLists"
 """The hidden sheet of what longer drop-downs offer."""
+_LIST_SHEET = f'<sheet name="{_LISTS}" sheetId="2" state="hidden" r:id="rId3"/>'
 #: Types whose cells a spreadsheet leaves as they are meant. All others are text: `007` stays `007`.
 _GENERAL = frozenset({"integer", "number", "boolean", "year"})
-_GENERAL_STYLE, _TEXT_STYLE, _DATE_STYLE, _HEADER_STYLE = range(4)
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
 
 
@@ -47,11 +54,8 @@ def csv_template(entity: Entity) -> bytes:
     dialect, row = _header_place(entity)
     text = io.StringIO()
     text.write("\r\n" * (row - 1))  # blank rows above the header are not data
-    options = dialect.reader_options()
-    if not dialect.quote_char and not dialect.escape_char:
-        options |= {"escapechar": None}
     try:
-        csv.writer(text, lineterminator="\r\n", **options).writerow(_names(entity))
+        csv.writer(text, lineterminator="\r\n", **dialect.reader_options()).writerow(entity.field_names)
         return text.getvalue().encode(codec_of(entity.encoding or "utf-8"))
     except (UnicodeEncodeError, csv.Error):
         raise Conflict(
@@ -75,8 +79,8 @@ def xlsx_template(entity: Entity) -> bytes:
         sheet = "Sheet1"
     lists = [column for column in columns if column.needs_list]
     parts = {
-        "xl/workbook.xml": _workbook(sheet, bool(lists)),
-        "xl/styles.xml": _STYLES,
+        "xl/workbook.xml": workbook_part(sheet, _LIST_SHEET if lists else ""),
+        "xl/styles.xml": STYLES,
         "xl/worksheets/sheet1.xml": _sheet(columns, lists, row),
     }
     targets = [("worksheet", "worksheets/sheet1.xml"), ("styles", "styles.xml")]
@@ -91,7 +95,7 @@ def xlsx_template(entity: Entity) -> bytes:
         parts["xl/worksheets/_rels/sheet1.xml.rels"] = relations(*places)
     parts["xl/_rels/workbook.xml.rels"] = relations(*targets)
     parts["_rels/.rels"] = relations(("officeDocument", "xl/workbook.xml"))
-    return _zipped({"[Content_Types].xml": _content_types(parts), **parts})
+    return _zipped({"[Content_Types].xml": content_types(parts), **parts})
 
 
 def _header_place(entity: Entity) -> tuple[Dialect, int]:
@@ -105,12 +109,9 @@ def _header_place(entity: Entity) -> tuple[Dialect, int]:
     return dialect, row
 
 
-def _names(entity: Entity) -> list[str]:
-    return [field["name"] for field in entity.schema["fields"]]
-
-
 class _Column(NamedTuple):
-    letters: str
+    number: int
+    """From 1 on."""
     name: str
     style: int
     values: tuple[str, ...]
@@ -125,15 +126,18 @@ class _Column(NamedTuple):
         if type_ == "boolean" and not values:
             values = [(field.get("trueValues") or ["true"])[0], (field.get("falseValues") or ["false"])[0]]
         if type_ == "date" and field.get("format", "default") == "default":
-            style = _DATE_STYLE
+            style = DATE_STYLE
         else:
-            style = _GENERAL_STYLE if type_ in _GENERAL else _TEXT_STYLE
-        offered = tuple(map(_text, values))
-        if any(isinstance(value, (dict, list)) for value in values) or any(
-            len(text) > _VALUE_CHARS for text in offered
-        ):
+            style = GENERAL_STYLE if type_ in _GENERAL else TEXT_STYLE
+        is_nested = any(isinstance(value, (dict, list)) for value in values)
+        offered = () if is_nested else tuple(map(_text, values))
+        if any(len(text) > _VALUE_CHARS for text in offered):
             offered = ()
-        return cls(_letters(number), field["name"], style, offered, str(field.get("description") or "")[:_NOTE_CHARS])
+        return cls(number, field["name"], style, offered, str(field.get("description") or "")[:_NOTE_CHARS])
+
+    @property
+    def letters(self) -> str:
+        return _letters(self.number)
 
     @property
     def needs_list(self) -> bool:
@@ -166,11 +170,11 @@ def _cell(place: str, text: str, style: int) -> str:
 
 def _sheet(columns: Sequence[_Column], lists: Sequence[_Column], row: int) -> str:
     widths = "".join(
-        f'<col min="{number}" max="{number}" width="{min(max(len(column.name) + 2, 12), 60)}" style="{column.style}"'
-        ' customWidth="1"/>'
-        for number, column in enumerate(columns, 1)
+        f'<col min="{column.number}" max="{column.number}" width="{min(max(len(column.name) + 2, 12), 60)}" '
+        f'style="{column.style}" customWidth="1"/>'
+        for column in columns
     )
-    labels = "".join(_cell(f"{column.letters}{row}", column.name, _HEADER_STYLE) for column in columns)
+    labels = "".join(_cell(f"{column.letters}{row}", column.name, HEADER_STYLE) for column in columns)
     frozen = f'<pane ySplit="{row}" topLeftCell="A{row + 1}" activePane="bottomLeft" state="frozen"/>'
     offered = [column for column in columns if column.values]
     validations = "".join(_drop_down(column, lists, row) for column in offered)
@@ -202,7 +206,7 @@ def _list_sheet(lists: Sequence[_Column]) -> str:
     rows = (
         f'<row r="{row}">'
         + "".join(
-            _cell(f"{_letters(number)}{row}", column.values[row - 1], _TEXT_STYLE)
+            _cell(f"{_letters(number)}{row}", column.values[row - 1], TEXT_STYLE)
             for number, column in enumerate(lists, 1)
             if row <= len(column.values)
         )
@@ -230,7 +234,7 @@ def _shapes(columns: Sequence[_Column], row: int) -> str:
         f'<v:shape id="note{number}" type="#_x0000_t202" style="position:absolute;width:200pt;height:80pt;'
         'visibility:hidden" fillcolor="#ffffe1" o:insetmode="auto"><v:fill color2="#ffffe1"/>'
         '<x:ClientData ObjectType="Note"><x:MoveWithCells/><x:SizeWithCells/><x:AutoFill>False</x:AutoFill>'
-        f"<x:Row>{row - 1}</x:Row><x:Column>{_number(column.letters) - 1}</x:Column></x:ClientData></v:shape>"
+        f"<x:Row>{row - 1}</x:Row><x:Column>{column.number - 1}</x:Column></x:ClientData></v:shape>"
         for number, column in enumerate(columns, 1)
     )
     return (
@@ -238,54 +242,6 @@ def _shapes(columns: Sequence[_Column], row: int) -> str:
         'xmlns:x="urn:schemas-microsoft-com:office:excel"><v:shapetype id="_x0000_t202" coordsize="21600,21600" '
         'o:spt="202" path="m,l,21600r21600,l21600,xe"><v:stroke joinstyle="miter"/></v:shapetype>'
         f"{shapes}</xml>"
-    )
-
-
-def _number(letters: str) -> int:
-    """A → 1, AA → 27."""
-    number = 0
-    for letter in letters:
-        number = number * 26 + ord(letter) - ord("A") + 1
-    return number
-
-
-def _workbook(sheet: str, has_lists: bool) -> str:
-    lists = f'<sheet name="{_LISTS}" sheetId="2" state="hidden" r:id="rId3"/>' if has_lists else ""
-    return (
-        f'{XML}<workbook xmlns="{MAIN}" xmlns:r="{RELATION}"><sheets>'
-        f'<sheet name="{escape(sheet)}" sheetId="1" r:id="rId1"/>{lists}</sheets></workbook>'
-    )
-
-
-_STYLES = (
-    f'{XML}<styleSheet xmlns="{MAIN}">'
-    '<numFmts count="1"><numFmt numFmtId="164" formatCode="yyyy\\-mm\\-dd"/></numFmts>'
-    '<fonts count="2"><font><sz val="11"/><name val="Calibri"/></font>'
-    '<font><b/><sz val="11"/><name val="Calibri"/></font></fonts>'
-    '<fills count="2"><fill><patternFill patternType="none"/></fill><fill><patternFill patternType="gray125"/></fill>'
-    '</fills><borders count="1"><border><left/><right/><top/><bottom/><diagonal/></border></borders>'
-    '<cellStyleXfs count="1"><xf numFmtId="0" fontId="0" fillId="0" borderId="0"/></cellStyleXfs>'
-    '<cellXfs count="4"><xf numFmtId="0" fontId="0" fillId="0" borderId="0" xfId="0"/>'
-    '<xf numFmtId="49" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1"/>'
-    '<xf numFmtId="164" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1"/>'
-    '<xf numFmtId="49" fontId="1" fillId="0" borderId="0" xfId="0" applyNumberFormat="1" applyFont="1"/></cellXfs>'
-    '<cellStyles count="1"><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles></styleSheet>'
-)
-
-
-def _content_types(paths: Iterable[str]) -> str:
-    kinds = {"workbook": "sheet.main", "styles": "styles", "comments1": "comments"}
-    overrides = "".join(
-        f'<Override PartName="/{path}" ContentType="{CONTENT}.{kinds.get(stem, "worksheet")}+xml"/>'
-        for path in paths
-        if path.endswith(".xml") and (stem := path.rpartition("/")[2].removesuffix(".xml"))
-    )
-    package = "http://schemas.openxmlformats.org/package/2006/content-types"
-    return (
-        f'{XML}<Types xmlns="{package}"><Default Extension="rels" ContentType='
-        '"application/vnd.openxmlformats-package.relationships+xml"/><Default Extension="xml" ContentType='
-        '"application/xml"/><Default Extension="vml" ContentType='
-        f'"application/vnd.openxmlformats-officedocument.vmlDrawing"/>{overrides}</Types>'
     )
 
 
@@ -299,6 +255,8 @@ def _zipped(parts: dict[str, str]) -> bytes:
 
 
 class Template(NamedTuple):
+    """A kind of template: the media type of its files, and what makes one."""
+
     media_type: str
     write: Callable[[Entity], bytes]
 

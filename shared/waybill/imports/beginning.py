@@ -107,7 +107,7 @@ def read_beginning(
         return likely_match(schema, labels, renames_of(entity, job))
 
     request = conversion_request(services, job, entity, schema)
-    conversion = _PreviewConversion(services.files, request, likely, services.clock, limits)
+    conversion = _BeginningOnly(services.files, request, likely, services.clock, limits)
     try:
         found = conversion.read()
     except JobFailed as failure:
@@ -143,7 +143,7 @@ def segments_of(found: ConvertedFile, table: bytes) -> Iterator[tuple[Segment, i
             row += count
 
 
-class _PreviewConversion(Conversion):
+class _BeginningOnly(Conversion):
     """Reads the beginning of a table into `table`, instead of scanning or converting all of it."""
 
     _workbook_seconds = 6  # of CPU time; the API's function has little more than half a core

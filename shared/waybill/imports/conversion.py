@@ -143,7 +143,7 @@ class ConversionRequest:
 
 
 class Conversion:
-    """Reads one file. The preview overrides where the table goes (`waybill.imports.preview`).
+    """Reads one file. Who reads only its beginning overrides where the table goes (`waybill.imports.beginning`).
 
     `detected` is what was found out about the file so far, also when reading it fails; None before its first bytes.
     """

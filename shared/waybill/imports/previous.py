@@ -151,10 +151,6 @@ class Keeper:
         self._writer.close()
         return [Part(self._key, self._writer.size_bytes, self._marks)]
 
-    def abort(self) -> None:
-        if self._writer is not None:
-            self._writer.abort()
-
     def _records(self, keys: Sequence[Record]) -> dict[Key, _Found]:
         """The stored records, deleted ones among them."""
         distinct = {comparable(key, RECORD_KEY): key for key in keys}

@@ -152,10 +152,11 @@ def start_upload(
     """Register the import of an uploaded file, once per upload. A second call with the same id finds the job.
 
     Args:
+        upload: it names its entity, or whoever imports it has named one.
         act: for the audit trail, of whoever starts it.
 
     Raises:
-        NotFound: the entity is gone.
+        NotFound: the entity is gone, or none is named.
         Conflict: the file is not there yet, or was imported already.
     """
     origin = UploadOrigin(upload.upload_id, job_id)
@@ -166,7 +167,9 @@ def start_upload(
             raise Conflict(f"This upload was imported already, as job {upload.job_id}. {again}")
         start_if_waiting(services, own)
         return own
-    entity = services.entities.get(upload.entity or "")  # the caller has named it where the upload did not
+    if upload.entity is None:
+        raise NotFound("Neither the upload nor its import names an entity.")
+    entity = services.entities.get(upload.entity)
     if upload.entity_uid not in (None, entity.uid):
         raise NotFound("The entity of this upload was deleted.")
     bucket = services.settings.files_bucket

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 from waybill.entities.fields import Field
@@ -26,14 +25,15 @@ from waybill.exports.formats.cells import (
     null_text,
 )
 from waybill.exports.workbook_parts import (
-    CONTENT,
+    DATE_STYLE,
     MAIN,
-    PACKAGE,
-    RELATION,
     SHEET_NAME_CHARS,
+    STYLES,
     XML,
+    content_types,
     opened_text,
     relations,
+    workbook_part,
 )
 from waybill.tabular.formulas import GUARD_FIRST, guard
 from waybill.tabular.xlsx_sheet import MAX_ROWS
@@ -50,8 +50,7 @@ DOUBLE_DIGITS = 15
 _FLAGS = {True: '<c t="b"><v>1</v></c>', False: '<c t="b"><v>0</v></c>'}
 _TEXT_OPENING, _TEXT_CLOSING = '<c t="inlineStr"><is><t>', "</t></is></c>"
 _EMPTY = "<c/>"
-_DATE_STYLE = 1  # the second of cellXfs in `_STYLES`
-_DATE_OPENING = f'<c s="{_DATE_STYLE}"><v>'
+_DATE_OPENING = f'<c s="{DATE_STYLE}"><v>'
 # Programs disagree on the serial numbers of earlier days (the 1900 leap year of Lotus 1-2-3).
 _FIRST_DATE, _DAY_ZERO = date(1900, 3, 1), date(1899, 12, 30)
 # Finds more than needs care, because one set of characters is searched for quickly.
@@ -156,7 +155,7 @@ def _opened(text: str) -> str:
     """A text in XML, with the end of the tag before it.
 
     Raises:
-        CellTooLong
+        CellRefused
     """
     _check_length(text)
     return opened_text(text)
@@ -170,38 +169,15 @@ def _check_length(text: str) -> None:
             raise CellRefused(f"has {chars:,} characters; {limit}", _LIMIT)
 
 
-_STYLES = (
-    f'{XML}<styleSheet xmlns="{MAIN}">'
-    '<numFmts count="1"><numFmt numFmtId="164" formatCode="yyyy\\-mm\\-dd"/></numFmts>'
-    '<fonts count="1"><font><sz val="11"/><name val="Calibri"/></font></fonts>'
-    '<fills count="2"><fill><patternFill patternType="none"/></fill><fill><patternFill patternType="gray125"/></fill>'
-    '</fills><borders count="1"><border><left/><right/><top/><bottom/><diagonal/></border></borders>'
-    '<cellStyleXfs count="1"><xf numFmtId="0" fontId="0" fillId="0" borderId="0"/></cellStyleXfs>'
-    '<cellXfs count="2"><xf numFmtId="0" fontId="0" fillId="0" borderId="0" xfId="0"/>'
-    '<xf numFmtId="164" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1"/></cellXfs>'
-    '<cellStyles count="1"><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles></styleSheet>'
-)
-
-
 def _parts(sheet_name: str) -> dict[str, str]:
     """The parts of a workbook besides its sheet, by path."""
-    types = {
-        "workbook": f"{CONTENT}.sheet.main+xml",
-        "worksheets/sheet1": f"{CONTENT}.worksheet+xml",
-        "styles": f"{CONTENT}.styles+xml",
-    }
-    overrides = "".join(f'<Override PartName="/xl/{name}.xml" ContentType="{kind}"/>' for name, kind in types.items())
-
-    return {
-        "[Content_Types].xml": f'{XML}<Types xmlns="{PACKAGE}/content-types"><Default Extension="rels" ContentType='
-        '"application/vnd.openxmlformats-package.relationships+xml"/><Default Extension="xml" ContentType='
-        f'"application/xml"/>{overrides}</Types>',
-        "_rels/.rels": relations(("officeDocument", "xl/workbook.xml")),
-        "xl/workbook.xml": f'{XML}<workbook xmlns="{MAIN}" xmlns:r="{RELATION}"><sheets>'
-        f'<sheet name="{escape(sheet_name)}" sheetId="1" r:id="rId1"/></sheets></workbook>',
+    parts = {
+        "xl/workbook.xml": workbook_part(sheet_name),
+        "xl/styles.xml": STYLES,
         "xl/_rels/workbook.xml.rels": relations(("worksheet", "worksheets/sheet1.xml"), ("styles", "styles.xml")),
-        "xl/styles.xml": _STYLES,
+        "_rels/.rels": relations(("officeDocument", "xl/workbook.xml")),
     }
+    return {"[Content_Types].xml": content_types([*parts, "xl/worksheets/sheet1.xml"]), **parts}
 
 
 class Workbook(Framing):
