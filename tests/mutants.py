@@ -24,7 +24,8 @@ from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.mutant_list import MUTANTS, Mutant
+from tests.planted import MUTANTS
+from tests.planted.mutant import Mutant
 
 ROOT = Path(__file__).resolve().parents[1]
 COPIED = ("shared", "functions", "cli", "infra", "tests", "template.yaml", "pyproject.toml", "docs", "README.md")

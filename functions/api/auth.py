@@ -281,9 +281,7 @@ def _export(request: Request, path: Mapping[str, str], given: Any) -> Found:
     export = request.services.exports.get(path["export_id"])
     entity = entity_of_export(request, export)
     if entity is None:
-        from waybill.exports.repository import export_not_found
-
-        raise export_not_found()
+        raise request.services.exports.not_found()
     request.about |= {"entity": entity.name, "exportId": export.export_id}
     return {"export": export, "entity": entity}
 
@@ -323,9 +321,7 @@ def _source(request: Request, path: Mapping[str, str], given: Any) -> Found:
     source = request.services.sources.get(path["source_id"])
     entity = entity_of_source(request, source)
     if entity is None:
-        from waybill.sources.repository import source_not_found
-
-        raise source_not_found()
+        raise request.services.sources.not_found()
     request.about |= {"entity": entity.name, "sourceId": source.source_id}
     return {"source": source, "entity": entity}
 

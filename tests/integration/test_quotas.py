@@ -23,7 +23,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (quotas, sizes):
         monkeypatch.setattr(module, "MAX_UNFINISHED_JOBS", 3)
         monkeypatch.setattr(module, "MAX_PREVIEWS", 3)
-    monkeypatch.setattr(repository, "MAX_EXPORTS", 3)
+    monkeypatch.setattr(repository.ExportRepository, "limit", 3)
 
 
 def left(api: Api, who: dict[str, Any] = ALICE) -> dict[str, int]:
@@ -44,7 +44,7 @@ def refused(answer: Answer, words: str) -> int:
 def test_the_limits_are_those_of_the_contract(api: Api) -> None:
     limits = api("GET", "/me").json["limits"]
     assert limits == {"unfinishedJobs": {"limit": 100, "left": 100}, "previewsPerMinute": {"limit": 20, "left": 20}}
-    assert repository.MAX_EXPORTS == sizes.MAX_EXPORTS == 500
+    assert repository.ExportRepository.limit == sizes.MAX_EXPORTS == 500
     assert (sizes.MAX_SOURCES, sizes.MAX_EXPORT_BYTES) == (100, 32 * 1024)
     told = {
         operation["responses"]["429"]["description"]

@@ -7,7 +7,8 @@ import ast
 import pytest
 
 from tests.builders import ROOT
-from tests.mutant_list import MUTANTS, Mutant
+from tests.planted import MUTANTS
+from tests.planted.mutant import Mutant
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)

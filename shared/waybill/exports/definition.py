@@ -263,6 +263,10 @@ class Export:
     is_counted: bool = dataclasses.field(default=False, compare=False)
 
     @property
+    def id(self) -> str:
+        return self.export_id
+
+    @property
     def etag(self) -> str:
         """Names this state of the export (RFC 9110, section 8.8.3), without the quotes."""
         return f"{self.export_id}.{self.revision}"

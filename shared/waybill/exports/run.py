@@ -20,7 +20,7 @@ from waybill.exports.definition import INCREMENTAL, NO_SERIES, Definition, Expor
 from waybill.exports.destinations import kind_of
 from waybill.exports.destinations.base import DeliveredKind, SetAside
 from waybill.exports.report import is_relaunchable
-from waybill.exports.repository import Due, run_has_ended
+from waybill.exports.repository import run_has_ended
 from waybill.ids import derived_uuid, new_uuid
 from waybill.jobs.attempts import pause_after
 from waybill.jobs.audit import RUN_SCHEDULE, Act
@@ -28,6 +28,7 @@ from waybill.jobs.executions import start_execution
 from waybill.jobs.giving_up import failure_code, failure_reason, passes
 from waybill.jobs.model import Counts, Job, Process, Status, finished
 from waybill.jobs.rights import NO_PERMISSION
+from waybill.jobs.scheduled import Due
 from waybill.schedule import latest_due, zone_of
 from waybill.telemetry import entry_failed, logger, measure
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from waybill.exports.services import ExportServices
 
 SCHEDULER = "schedule"
-#: Exports that one minute attends to, in pages of `repository.DUE_PER_PAGE`.
+#: Exports that one minute attends to, in pages of `scheduled.DUE_PER_PAGE`.
 PAGES_PER_MINUTE = 20
 #: Between two looks at a run that has not ended, whose job `upkeep.recovery` looks after.
 MIN_PAUSE, MAX_PAUSE = timedelta(minutes=1), timedelta(minutes=5)
@@ -237,7 +238,7 @@ def _attend(services: ExportServices, due: Due) -> bool:
     """Start the run of an export that is due, or resume its run; returns whether a run was started."""
     now = services.clock.now()
     try:
-        export = services.exports.get(due.export_id)
+        export = services.exports.get(due.id)
         if export.running is not None:
             if _resume(services, export):
                 pause = min(max(now - export.running.submitted_at, MIN_PAUSE), MAX_PAUSE)
@@ -253,7 +254,7 @@ def _attend(services: ExportServices, due: Due) -> bool:
     except (Conflict, NotFound):  # unscheduled, run or deleted since it was listed
         _postpone(services, due, now + MIN_PAUSE)
     except Exception:  # an export that cannot be started must not delay the others
-        entry_failed("exports", exportId=due.export_id)
+        entry_failed("exports", exportId=due.id)
         attempts = due.attempts + 1
         _postpone(services, due, now + pause_after(attempts, MAX_DELAY), attempts)
     return False
@@ -263,7 +264,7 @@ def _postpone(services: ExportServices, due: Due, until: datetime, attempts: int
     try:
         services.exports.postpone(due, until, attempts)
     except Exception:  # it stays due, and must not delay the others
-        entry_failed("exports", exportId=due.export_id)
+        entry_failed("exports", exportId=due.id)
 
 
 def due_at(export: Export, now: datetime) -> datetime | None:

@@ -197,6 +197,10 @@ class Source:
     due_at: datetime | None = dataclasses.field(default=None, compare=False)
 
     @property
+    def id(self) -> str:
+        return self.source_id
+
+    @property
     def etag(self) -> str:
         """Names this state of the source (RFC 9110, section 8.8.3), without the quotes."""
         return f"{self.source_id}.{self.revision}"

@@ -21,9 +21,9 @@ from waybill.ids import derived_uuid
 from waybill.jobs.attempts import pause_after
 from waybill.jobs.audit import RUN_SCHEDULE, Act
 from waybill.jobs.rights import NO_PERMISSION, still_may
+from waybill.jobs.scheduled import Due
 from waybill.schedule import latest_due
 from waybill.sources.definition import Run, Source, SourceStatus
-from waybill.sources.repository import Due
 from waybill.telemetry import count, entry_failed, logger
 from waybill.timestamps import rfc3339
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from waybill.sources.services import SourceServices
 
 SCHEDULER = "schedule"
-#: Sources that one minute attends to, in pages of `repository.DUE_PER_PAGE`.
+#: Sources that one minute attends to, in pages of `scheduled.DUE_PER_PAGE`.
 PAGES_PER_MINUTE = 20
 #: Between two looks at a run that has not ended.
 MIN_PAUSE, MAX_PAUSE = timedelta(minutes=1), timedelta(minutes=5)
@@ -98,7 +98,7 @@ def _attend(services: SourceServices, due: Due) -> bool:
     """Start the run of a source that is due, or resume its run; returns whether a run was started."""
     now = services.clock.now()
     try:
-        source = services.sources.get(due.source_id)
+        source = services.sources.get(due.id)
         if source.running is not None:
             _resume(services, source, source.running)
             pause = min(max(now - source.running.started_at, MIN_PAUSE), MAX_PAUSE)
@@ -113,7 +113,7 @@ def _attend(services: SourceServices, due: Due) -> bool:
     except (Conflict, NotFound):  # unscheduled, run or deleted since it was listed
         _postpone(services, due, now + MIN_PAUSE)
     except Exception:  # a source that cannot be started must not delay the others
-        entry_failed("sources", sourceId=due.source_id)
+        entry_failed("sources", sourceId=due.id)
         attempts = due.attempts + 1
         _postpone(services, due, now + pause_after(attempts, MAX_DELAY), attempts)
     return False
@@ -143,7 +143,7 @@ def _postpone(services: SourceServices, due: Due, until: datetime, attempts: int
     try:
         services.sources.postpone(due, until, attempts)
     except Exception:  # it stays due, and must not delay the others
-        entry_failed("sources", sourceId=due.source_id)
+        entry_failed("sources", sourceId=due.id)
 
 
 def due_at(source: Source, now: datetime) -> datetime | None:
