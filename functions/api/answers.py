@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,11 +13,14 @@ from aws_lambda_powertools.event_handler.api_gateway import Response
 
 from waybill.errors import MalformedRequest
 from waybill.sizes import PageBytes, json_text
+from waybill.wire.schema import UUID_PATTERN
 
 if TYPE_CHECKING:
     from request import Request
 
 RETRY_AFTER_SECONDS = "2"
+UUID = re.compile(UUID_PATTERN)
+"""The form of positions in lists by id."""
 
 _Item = TypeVar("_Item")
 
@@ -88,8 +92,11 @@ def encode_cursor(position: str | None) -> str | None:
     return None if position is None else base64.urlsafe_b64encode(position.encode()).decode().rstrip("=")
 
 
-def decode_cursor(token: str | None) -> str | None:
+def decode_cursor(token: str | None, form: re.Pattern[str] | None = None) -> str | None:
     """The position that `encode_cursor` encoded.
+
+    Args:
+        form: of the positions of the list.
 
     Raises:
         MalformedRequest: the token did not come from this API.
@@ -97,9 +104,12 @@ def decode_cursor(token: str | None) -> str | None:
     if token is None:
         return None
     try:
-        return base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True).decode()
+        position = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
         raise bad_token() from None
+    if form is not None and not form.fullmatch(position):
+        raise bad_token()
+    return position
 
 
 def bad_token() -> MalformedRequest:

@@ -25,7 +25,7 @@ EXPORTERS = (
         "a-secret-is-not-looked-at-when-saved",
         "A definition with a secret that is for something else is refused when it is saved.",
         "functions/api/routers/exports.py",
-        """    _check_secret(request, definition.destination, entity)
+        """    check_secret(request, definition.destination, entity, "destination", _BROKEN)
     return definition
 """,
         """    return definition

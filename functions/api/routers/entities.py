@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.event_handler.api_gateway import Response
 
-from answers import bad_token, decode_cursor, encode_cursor, json_response, list_response, no_content, what_fits
+from answers import decode_cursor, encode_cursor, json_response, list_response, no_content, what_fits
 from auth import ADMIN, DELETE_ENTITY, ENTITY, IMPORT_INTO, TOKEN, VIEW
 from request import Request
 from routing import DELETED, Answer, ApiRouter, ok
@@ -28,9 +28,7 @@ router = ApiRouter("Entities")
 
 @router.get("/v1/entities", "List entities", needs=TOKEN, answers=ok("A page of entities, by name.", wire.EntityPage))
 def list_entities(request: Request, query: Paging) -> Response[str]:
-    after = decode_cursor(query.next_token)
-    if after is not None and not NAME_PATTERN.fullmatch(after):
-        raise bad_token()
+    after = decode_cursor(query.next_token, NAME_PATTERN)
     entities, last = request.services.entities.page(query.limit, after)
     visible = ((entity.to_resource(), entity.name) for entity in entities if sees_entity(request.caller, entity))
     return list_response(*what_fits(visible, encode_cursor(last)))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools.event_handler.api_gateway import Response
 
 from answers import (
-    bad_token,
+    UUID,
     decode_cursor,
     encode_cursor,
     json_response,
@@ -28,13 +28,14 @@ from auth import (
     entity_of_export,
     require_backoffice,
 )
+from connection_test import ask, check_secret
 from export_views import definition_view, export_view
-from request import Request, uuid_of
+from request import Request
 from routing import DELETED, IDEMPOTENCY_KEY, TOO_MANY_JOBS, TOO_MANY_PREVIEWS, Answer, ApiRouter, accepted, ok
 from views import accept, job_views, position_of
 from waybill.entities.model import Entity, Right
 from waybill.entities.permissions import may
-from waybill.errors import InvalidRequest, MalformedRequest, Unavailable
+from waybill.errors import InvalidRequest
 from waybill.exports import wire
 from waybill.exports.definition import Definition, Export, ExportStatus, ExportType
 from waybill.ids import new_uuid
@@ -77,12 +78,7 @@ router = ApiRouter("Exports")
     description="The status `FINISHED` also matches periodic exports that have run.",
 )
 def list_exports(request: Request, query: ExportFilters) -> Response[str]:
-    after = decode_cursor(query.next_token)
-    if after is not None:
-        try:
-            after = uuid_of("position", after)
-        except MalformedRequest:
-            raise bad_token() from None
+    after = decode_cursor(query.next_token, UUID)
     exports, last = request.services.exports.page(query.limit, after)
     request.read_entities(export.definition.entity for export in exports)
     wanted = (export for export in exports if _is_wanted(request, query, export))
@@ -132,7 +128,7 @@ def _of_caller(request: Request, body: ExportRequest, entity: Entity) -> Definit
     check_size("The definition of the export", definition.to_document(), MAX_EXPORT_BYTES)
     if definition.is_custom:
         require_backoffice(request)
-    _check_secret(request, definition.destination, entity)
+    check_secret(request, definition.destination, entity, "destination", _BROKEN)
     return definition
 
 
@@ -174,43 +170,7 @@ def _shown(
 def test_destination(request: Request, entity: Entity, body: DestinationToTest) -> Response[str]:
     request.services.previews.take(request.caller.subject)
     request.note()
-    return json_response(_tested(request, body.destination, entity))
-
-
-def _tested(
-    request: Request, destination: Mapping[str, Any], entity: Entity, only: str | None = None
-) -> wire.DestinationTest:
-    """Ask the function that may read secrets whether a file can be delivered there.
-
-    Args:
-        only: "secret" to look at no more than the secret.
-
-    Raises:
-        Unavailable
-    """
-    from waybill.aws.functions import NoAnswer
-
-    services, who = request.services, request.caller.name
-    event = {"destination": destination, "entity": entity.name, "startedBy": who, "only": only}
-    try:
-        result: wire.DestinationTest = services.functions.ask(services.settings.test_destination_function, event)
-    except NoAnswer:
-        raise Unavailable("The destination cannot be tested at the moment. Try again later.") from None
-    return result
-
-
-def _check_secret(request: Request, destination: Mapping[str, Any], entity: Entity) -> None:
-    """Refuse a destination whose secret is not for its server and for the entity, in the words of a delivery.
-
-    Raises:
-        InvalidRequest, Unavailable
-    """
-    from waybill.exports.destinations import kind_of
-
-    if kind_of(destination).needs_secret:
-        result = _tested(request, destination, entity, only="secret")
-        if not result["ok"]:
-            raise InvalidRequest(_BROKEN, [("/destination/secretId", result["detail"])])
+    return json_response(ask(request, body.destination, entity))
 
 
 @router.post(
@@ -340,7 +300,7 @@ def copy(request: Request, export: Export, entity: Entity, body: Copy) -> Respon
     kind = ExportType.INCREMENTAL if kind is ExportType.INCREMENTAL_CUSTOM else kind
     definition = replace(export.definition, name=body.name, type=kind)
     _check_fit(request, definition, entity)
-    _check_secret(request, definition.destination, entity)
+    check_secret(request, definition.destination, entity, "destination", _BROKEN)
     return _created(request, definition, entity)
 
 

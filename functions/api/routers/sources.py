@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from aws_lambda_powertools.event_handler.api_gateway import Response
 
 from answers import (
-    bad_token,
+    UUID,
     decode_cursor,
     encode_cursor,
     json_response,
@@ -19,10 +19,11 @@ from answers import (
     what_fits,
 )
 from auth import EDIT_SOURCE, IMPORT, SOURCE, TOKEN, entity_of_source
-from request import Request, uuid_of
+from connection_test import ask, check_secret
+from request import Request
 from routing import DELETED, IDEMPOTENCY_KEY, TOO_MANY_PREVIEWS, Answer, ApiRouter, ok
 from waybill.entities.model import Entity
-from waybill.errors import InvalidRequest, MalformedRequest, Unavailable
+from waybill.errors import InvalidRequest
 from waybill.exports.definition import Owner
 from waybill.jobs.permissions import sees_job
 from waybill.sizes import MAX_EXPORT_BYTES, MAX_SOURCES, check_size
@@ -52,12 +53,7 @@ router = ApiRouter("Sources")
     answers=ok("A page of sources, newest first.", wire.SourcePage),
 )
 def list_sources(request: Request, query: SourceFilters) -> Response[str]:
-    after = decode_cursor(query.next_token)
-    if after is not None:
-        try:
-            after = uuid_of("position", after)
-        except MalformedRequest:
-            raise bad_token() from None
+    after = decode_cursor(query.next_token, UUID)
     sources, last = request.services.sources.page(query.limit, after)
     request.read_entities(source.definition.entity for source in sources)
     wanted = (source for source in sources if _is_wanted(request, query, source))
@@ -136,39 +132,8 @@ def _of_caller(request: Request, body: SourceRequest, entity: Entity) -> Definit
     """
     definition = body.to_definition()
     check_size("The definition of the source", definition.to_document(), MAX_EXPORT_BYTES)
-    _check_secret(request, definition.location, entity)
+    check_secret(request, definition.location, entity, "location", _BROKEN)
     return definition
-
-
-def _check_secret(request: Request, location: Mapping[str, Any], entity: Entity) -> None:
-    """Refuse a location whose secret is not for its server and for the entity, in the words of a run.
-
-    Raises:
-        InvalidRequest, Unavailable
-    """
-    from waybill.exports.destinations import kind_of
-
-    if kind_of(location).needs_secret:
-        result = _asked(request, {"destination": location, "only": "secret"}, entity)
-        if not result["ok"]:
-            raise InvalidRequest(_BROKEN, [("/location/secretId", result["detail"])])
-
-
-def _asked(request: Request, about: Mapping[str, Any], entity: Entity) -> dict[str, Any]:
-    """Ask the function that may read secrets.
-
-    Raises:
-        Unavailable
-    """
-    from waybill.aws.functions import NoAnswer
-
-    services = request.services
-    event = {**about, "entity": entity.name, "startedBy": request.caller.name}
-    try:
-        answer: dict[str, Any] = services.functions.ask(services.settings.test_destination_function, event)
-    except NoAnswer:
-        raise Unavailable("The location cannot be tested at the moment. Try again later.") from None
-    return answer
 
 
 def _entry(request: Request, source_id: str, entity: Entity) -> list[Action]:
@@ -194,8 +159,7 @@ def test_source(request: Request, entity: Entity, body: SourceToTest) -> Respons
     request.services.previews.take(request.caller.subject)
     request.note()
     listing = {"pattern": body.pattern, "order": body.order.value}
-    answer = _asked(request, {"destination": body.location, "only": None, "listing": listing}, entity)
-    return json_response(cast(wire.SourceTest, answer))
+    return json_response(ask(request, body.location, entity, listing=listing))
 
 
 @router.get(
@@ -308,9 +272,7 @@ def run_source(request: Request, source: Source, entity: Entity) -> Response[str
     answers=ok("A page of files, newest first.", wire.SourceFilePage),
 )
 def list_files(request: Request, source: Source, query: Paging) -> Response[str]:
-    after = decode_cursor(query.next_token)
-    if after is not None and not _FILE_POSITION.fullmatch(after):
-        raise bad_token()
+    after = decode_cursor(query.next_token, _FILE_POSITION)
     files, last = request.services.source_files.page(source.source_id, query.limit, after)
     seen = _seen_jobs(request, files)
     views = ((file_view(file, knows_job=file.job_id in seen), f"{rfc3339(file.seen_at)}#{file.mark}") for file in files)
