@@ -117,6 +117,9 @@ def test_delete_needs_only_the_key_and_leaves_no_record(services: Services, drop
     assert live(services) == {"c000001"}
     again = drop(b"contact_id\nc000000\n", mode="delete")
     assert rejected_types(services, again) == {2: "not-found"}
+    dry = {"dry-run": "true"}
+    assert counts(drop(builders.contacts_csv(count=1), mode="insert", **dry)) == (1, 1, 0, 0)
+    assert rejected_types(services, drop(b"contact_id,spend\nc000002,1\n", mode="update", **dry)) == {2: "not-found"}
     assert counts(drop(builders.contacts_csv(count=1), mode="insert")) == (1, 1, 0, 0)
     assert live(services) == {"c000000", "c000001"}
     assert rejected_types(services, drop(b"contact_id,spend\nc000002,1\n", mode="update")) == {2: "not-found"}
