@@ -5,8 +5,9 @@ else is the product's: reading and cutting, row checks, rejects and error log, d
 certificate checks, acknowledgements. Prints one JSON line, the counts of the rows.
 
 `--validate` checks the rows without writing or rendering any report, and prints the errors too. `--load-s3` loads
-the S3 client that the product reads with, so that its memory counts. `--profile` prints where the time went. Needs
-AWS_* credentials and AWS_CA_BUNDLE in the environment.
+the S3 client that the product reads with, so that its memory counts. `--read-mb-per-second` makes the disk as slow as
+that; `planned` and `loaded` of what is printed are the seconds of each. `--profile` prints where the time
+went. Needs AWS_* credentials and AWS_CA_BUNDLE in the environment.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ import argparse
 import dataclasses
 import io
 import json
+import math
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
@@ -41,9 +44,10 @@ JOB_ID = "3f0e8f9a-7c1d-4c59-9a64-3a1f5f0f2f7b"
 class LocalFiles(Files):
     """S3 objects as files of a folder. A key that is an absolute path names the file to import."""
 
-    def __init__(self, folder: Path, endpoint_url: str, load_s3: bool) -> None:
+    def __init__(self, folder: Path, endpoint_url: str, load_s3: bool, bytes_per_second: float = math.inf) -> None:
         super().__init__("us-east-1", endpoint_url)
         self._folder = folder
+        self._bytes_per_second = bytes_per_second
         self._local = _LocalS3(folder)
         if load_s3:
             self._s3  # noqa: B018 - its memory is what is wanted
@@ -57,7 +61,7 @@ class LocalFiles(Files):
 
     def open(self, bucket: str, key: str, *, start: int = 0, end: int | None = None, etag: str | None = None) -> Any:
         try:
-            return _Range(self._path(bucket, key), start, end)
+            return _Range(self._path(bucket, key), start, end, self._bytes_per_second)
         except FileNotFoundError as error:
             raise SourceChanged(key) from error
 
@@ -76,17 +80,25 @@ class LocalFiles(Files):
 
 
 class _Range(io.FileIO):
-    """Bytes `[start, end)` of a file."""
+    """Bytes `[start, end)` of a file, which arrive at a speed. A connection holds some of what has not been read."""
 
-    def __init__(self, path: Path, start: int, end: int | None) -> None:
+    HELD_BYTES = 256 * 1024
+
+    def __init__(self, path: Path, start: int, end: int | None, bytes_per_second: float) -> None:
         super().__init__(path)
         self.seek(start)
+        self._bytes_per_second = bytes_per_second
+        self._arrival = time.perf_counter()
         self._left = path.stat().st_size - start if end is None else end - start
 
     def read(self, size: int | None = -1, /) -> bytes:
         wanted = self._left if size is None or size < 0 else min(size, self._left)
         data = super().read(wanted)
         self._left -= len(data)
+        now = time.perf_counter()
+        self._arrival = max(self._arrival, now - self.HELD_BYTES / self._bytes_per_second)
+        self._arrival += len(data) / self._bytes_per_second
+        time.sleep(max(self._arrival - now, 0))
         return data
 
 
@@ -169,16 +181,16 @@ class NoDuplicates:
 class LocalServices(Services):
     """The product's services, with this machine's disk for S3."""
 
-    def __init__(self, settings: Settings, folder: Path, load_s3: bool) -> None:
+    def __init__(self, settings: Settings, files: LocalFiles) -> None:
         super().__init__(settings)
-        self._folder, self._load_s3 = folder, load_s3
+        self._local = files
 
     @cached_property
     def files(self) -> Files:
-        return LocalFiles(self._folder, self.settings.aws_endpoint_url or "", self._load_s3)
+        return self._local
 
 
-def new_services(file: Path, schema: dict[str, Any], endpoint_url: str, folder: Path, load_s3: bool) -> Any:
+def new_services(file: Path, schema: dict[str, Any], endpoint_url: str, files: LocalFiles) -> Any:
     """Services with one import registered."""
     from waybill.entities.model import Entity
     from waybill.imports.policy import schema_options
@@ -207,27 +219,31 @@ def new_services(file: Path, schema: dict[str, Any], endpoint_url: str, folder: 
         source_key=str(file.resolve()),
         options=schema_options(schema, "upsert"),
     )
-    services: Any = LocalServices(Settings(**settings), folder, load_s3)
+    services: Any = LocalServices(Settings(**settings), files)
     services.jobs = OneJob(job, entity.to_document())
     services.ledger, services.duplicates = OneLedger(services.jobs), NoDuplicates()
     return services
 
 
-def import_file(services: Any) -> dict[str, int]:
-    """Plans and loads the file as the import state machine would."""
+def import_file(services: Any) -> dict[str, float]:
+    """Plans and loads the file as the import state machine would; tells the rows, and the seconds of both."""
     from waybill.imports.deduplicate import deduplicate_import
     from waybill.imports.load import load_chunk
     from waybill.imports.plan import plan_import
     from waybill.imports.policy import Policy
     from waybill.imports.precheck import precheck_chunk
 
+    began = time.perf_counter()
     planned = plan_import(services, JOB_ID)
+    seconds = {"planned": time.perf_counter() - began}
     if Policy.of(services.jobs.job).needs_precheck:
         for number in range(planned["chunks"]):
             precheck_chunk(services, JOB_ID, number)
         deduplicate_import(services, JOB_ID)
+    began = time.perf_counter()
     entries = [load_chunk(services, JOB_ID, number) for number in range(planned["chunks"])]
-    return {
+    seconds["loaded"] = time.perf_counter() - began
+    return seconds | {
         name: sum(getattr(entry, name) for entry in entries)
         for name in ("imported", "rejected", "unprocessed", "errors")
     }
@@ -285,12 +301,15 @@ def main() -> None:
     parser.add_argument("--endpoint-url", required=True)
     parser.add_argument("--validate", action="store_true")
     parser.add_argument("--load-s3", action="store_true")
+    parser.add_argument("--read-mb-per-second", type=float, default=math.inf)
     parser.add_argument("--profile", action="store_true")
     arguments = parser.parse_args()
     schema = json.loads((arguments.schema or arguments.file.with_suffix(".schema.json")).read_text())
     folder = Path(tempfile.mkdtemp(prefix="waybill-bench-s3-"))
     try:
-        services = new_services(arguments.file, schema, arguments.endpoint_url, folder, arguments.load_s3)
+        speed = arguments.read_mb_per_second * 1e6
+        files = LocalFiles(folder, arguments.endpoint_url, arguments.load_s3, speed)
+        services = new_services(arguments.file, schema, arguments.endpoint_url, files)
         run = validate_file if arguments.validate else import_file
         result = _profiled(run, services) if arguments.profile else run(services)
     finally:

@@ -408,7 +408,13 @@ def test_an_import_that_begins_while_the_window_is_chosen_writes_behind_it(table
     run = tables.begun("run", process=Process.EXPORT)
     tables.registered("a")
     tables.clock.forward(seconds=5)
-    tables.memory.meanwhile = lambda: tables.jobs.begin("a")
+
+    def begin_by_a_late_clock() -> None:
+        tables.clock.forward(seconds=-3)
+        tables.jobs.begin("a")
+        tables.clock.forward(seconds=3)
+
+    tables.memory.meanwhile = begin_by_a_late_clock
     end = tables.jobs.set_window_end(run).window_to
     assert end == tables.jobs.get("a").write_time
 
