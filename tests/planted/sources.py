@@ -8,9 +8,9 @@ SOURCES = (
     Mutant(
         "seen-files-without-a-condition",
         "A file is imported once, also when its job is gone, or two runs have fetched it at once.",
-        "shared/waybill/sources/fetch.py",
-        "                if mark in seen:\n",
-        "                if mark in seen and self.services.jobs.find(self._job(mark, file, None).job_id):\n",
+        "shared/waybill/sources/files.py",
+        'NEW = Attr("pk").is_missing()',
+        'NEW = Attr("pk").is_missing() | Attr("jobId").exists()',
         ("tests/integration/test_sources.py::test_a_file_is_not_imported_again_when_its_job_is_gone",),
     ),
     Mutant(
