@@ -190,6 +190,19 @@ def _upload(request: Request, path: Mapping[str, str], given: Any) -> Found:
     return {"upload": upload, "entity": entity}
 
 
+def _upload_to_preview(request: Request, path: Mapping[str, str], given: Any) -> Found:
+    """A definition that is not saved stands for the entity: it is for those who define entities."""
+    if not isinstance(given, dict) or given.get("definition") is None:
+        return _upload(request, path, given)
+    upload = own_upload(request, path["upload_id"])
+    require_admin(request.caller)
+    if upload.entity is not None or given.get("entity") is not None:
+        what = "must be left out: the upload or the request names an entity"
+        raise InvalidRequest("The import breaks a rule.", [("/definition", what)])
+    _check_expiry(request, upload)
+    return {"upload": upload, "entity": None}
+
+
 def _upload_to_infer(request: Request, path: Mapping[str, str], given: Any) -> Found:
     upload = own_upload(request, path["upload_id"])
     if upload.entity is not None:
@@ -353,6 +366,7 @@ IMPORT_INTO = Need("import", _IMPORTERS, _import_into)
 IMPORT = Need("import", _IMPORTERS, entity_in_body(Right.IMPORT))
 NEW_UPLOAD = Need("import", f"{_IMPORTERS} Without one: the group `admin`.", _new_upload)
 UPLOAD = Need("import", _IMPORTERS, _upload)
+UPLOAD_TO_PREVIEW = Need("import", f"{_IMPORTERS} With a `definition`: the group `admin`.", _upload_to_preview)
 UPLOAD_TO_INFER = Need("import", "Whoever made the upload.", _upload_to_infer)
 UPLOAD_IN_BODY = Need("import", _IMPORTERS, _upload_in_body)
 EXPORT = Need("export", "Callers with the right `export` on the entity.", entity_in_body(Right.EXPORT))

@@ -57,6 +57,52 @@ def test_a_table_schema_is_pasted_corrected_where_it_is_wrong_and_saved(visit: V
     assert flaws(page) == []
 
 
+def test_a_file_becomes_an_entity_that_is_edited_in_a_table_and_imports_it(
+    visit: Visit, admin: Client, tmp_path: Path
+) -> None:
+    path = tmp_path / "Kunden 2026.csv"
+    rows = ["007;31.12.1980;1.234,50;ja", "008;01.02.1990;7,5;nein", "009;;12,25;ja"]
+    path.write_bytes("\n".join(["Kunden-Nr;Geburtstag;Umsatz;Aktiv", *rows, ""]).encode("cp1252"))
+    page = visit("entities/new")
+    page.locator("input[type=file]").set_input_files(path)
+    table = page.get_by_role("table", name="Proposed fields")
+    expect(page.get_by_label("Name", exact=True)).to_have_value("Kunden-2026")
+    expect(table.get_by_text("every cell is a date, day first")).to_be_visible()
+    expect(page.get_by_text("None of the first 3 rows would be rejected.")).to_be_visible()
+    assert flaws(page) == []
+    table.get_by_label("Geburtstag is required").check()
+    expect(page.get_by_text("1 of the first 3 rows would be rejected.")).to_be_visible()
+    table.get_by_label("Geburtstag is required").uncheck()
+    table.get_by_label("Name of the field for Kunden-Nr").fill("id")
+    table.get_by_role("button", name="Leave out Aktiv").click()
+    page.get_by_label("Definition").fill(
+        page.get_by_label("Definition").input_value().replace('"view": []', '"view": ["salse"]')
+    )
+    expect(page.get_by_text("Permissions name groups that do not exist")).to_be_visible()
+    page.get_by_role("button", name="Take salse away").click()
+    page.get_by_role("button", name="May view").click()
+    page.get_by_role("option", name="sales").click()
+    page.keyboard.press("Escape")
+    expect(page.get_by_text("Permissions name groups that do not exist")).to_be_hidden()
+    expect(page.get_by_text("None of the first 3 rows would be rejected.")).to_be_visible()
+    admin.put_entity("taken", **CONTACTS)
+    page.get_by_label("Name", exact=True).fill("taken")
+    page.get_by_role("button", name="Create and import").click()
+    expect(page.get_by_text("There is an entity of this name")).to_be_visible()
+    page.get_by_label("Name", exact=True).fill("kunden")
+    page.get_by_role("button", name="Create and import").click()
+    expect(page.get_by_role("row").filter(has_text="Kunden 2026.csv")).to_contain_text("3 rows imported")
+    made = admin.get("/entities/kunden")
+    assert [field["name"] for field in made["schema"]["fields"]] == ["id", "Geburtstag", "Umsatz"]
+    assert (made["columns"], made["permissions"]["view"]) == ({"Kunden-Nr": "id"}, ["sales"])
+    records = admin.get("/entities/kunden/records")["items"]
+    assert sorted(records, key=lambda each: str(each["id"]))[0] == {
+        "id": "007",
+        "Geburtstag": "1980-12-31",
+        "Umsatz": 1234.5,
+    }
+
+
 def test_a_template_is_downloaded_and_imported_as_it_is_filled_in(visit: Visit, admin: Client, tmp_path: Path) -> None:
     admin.put_entity("filled", **CONTACTS)
     page = visit("entities/filled")

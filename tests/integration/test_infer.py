@@ -178,3 +178,52 @@ def test_remembering_meets_somebody_elses_change(api: Api) -> None:
     api("POST", "/entities/contacts/columns", body={"columns": {"Mail": "email"}})
     changed = api.services.entities.remember_columns(stale, {"Money": "spend"})
     assert changed.columns == {"Mail": "email", "Money": "spend"}
+
+
+def test_a_file_is_judged_by_a_definition_that_is_not_saved(api: Api) -> None:
+    upload_id = upload(api, b"id,day,n\n1,2026-01-31,x\n,2026-02-30,2\n")
+    fields = [{"name": "id"}, {"name": "day", "type": "date"}, {"name": "n", "type": "integer"}]
+    definition = {"schema": {"fields": fields, "primaryKey": ["id"]}}
+
+    def preview(who: Any = ADMIN, **body: Any) -> Any:
+        return api("POST", f"/uploads/{upload_id}/preview", who, body=body)
+
+    seen = preview(definition=definition)
+    assert seen.status == 200, seen.text
+    told = [[(each["fieldName"], each["type"]) for each in row["errors"]] for row in seen.json["rows"]]
+    assert told == [[("n", "type-error")], [("id", "missing-key"), ("day", "type-error")]]
+    fields[2]["type"] = "string"
+    assert preview(definition=definition).json["rows"][0]["errors"] == []
+    assert preview(definition=definition, mode="merge").status == 200
+    assert preview(definition={"schema": {"fields": fields}}, mode="update").pointers == ["#/mode"]
+    assert api("GET", "/entities", ADMIN).json["items"] == []
+
+
+def test_an_unsaved_definition_is_refused_where_a_saved_one_would_be(api: Api) -> None:
+    upload_id = upload(api, b"id\n1\n")
+
+    def pointers(definition: Any, **body: Any) -> list[str]:
+        path = f"/uploads/{upload_id}/preview"
+        refused = api("POST", path, ADMIN, body={"definition": definition, **body})
+        assert refused.status == 422, refused.text
+        found: list[str] = refused.pointers
+        return found
+
+    assert pointers({"schema": {"fields": [{"name": "id", "type": "strnig"}]}}) == ["#/definition/schema/fields/0/type"]
+    assert pointers({"schema": {"fields": [{"name": "id"}]}, "columns": {"x": "y"}}) == ["#/definition/columns/x"]
+    assert pointers({"titel": "x", "schema": {"fields": [{"name": "id"}]}}) == ["#/definition/titel"]
+    assert pointers([]) == ["#/definition"]
+    key = {"fields": ["id"], "reference": {"resource": "nobody", "fields": ["id"]}}
+    keyed = {"schema": {"fields": [{"name": "id"}], "foreignKeys": [key]}}
+    assert pointers(keyed) == ["#/definition/schema/foreignKeys/0/reference/resource"]
+    assert pointers({"schema": {"fields": [{"name": "id"}]}}, entity="contacts") == ["#/definition"]
+
+
+def test_only_admins_try_definitions(api: Api) -> None:
+    definition = {"schema": {"fields": [{"name": "contact_id"}]}}
+    api.put_contacts()
+    upload_id = upload(api, b"contact_id\n1\n", who=ALICE, entity="contacts")
+    path = f"/uploads/{upload_id}/preview"
+    assert api("POST", path, ALICE, body={"definition": definition}).status == 403
+    assert api("POST", path, ADMIN, body={"definition": definition}).pointers == ["#/definition"]
+    assert api("POST", f"/uploads/{upload(api, b'1')}/preview", OPS, body={"definition": definition}).status == 404

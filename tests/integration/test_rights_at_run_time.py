@@ -336,3 +336,15 @@ def test_whoever_made_no_request_has_no_groups(services: Services) -> None:
     assert groups.groups("alice-subject") == frozenset()
     groups.note(Caller("alice-subject", "alice", frozenset({"ops"})))
     assert groups.groups("alice-subject") == {"ops"}
+
+
+def test_permissions_can_name_the_groups_of_the_pool_and_of_programs(services: Services, pool: Pool) -> None:
+    for number in range(65):  # more than a page
+        pool.cognito.create_group(UserPoolId=pool.id, GroupName=f"g{number}")
+    names = {"ops", "admin", *(f"g{number}" for number in range(65))}
+    assert Services(replace(services.settings, user_pool_id=pool.id), services.clock).user_pool.all_groups() == names
+
+
+def test_groups_of_an_outside_issuer_are_its_own(api: Api) -> None:
+    assert api("GET", "/groups", ADMIN).json == {"names": [], "isComplete": False}
+    assert api("GET", "/groups", ALICE).status == 403

@@ -61,6 +61,19 @@ def test_an_entity_file_that_is_not_json_is_a_usage_error(stack: Service, home: 
     assert main(["entities", "put", "contacts", "missing.json"]) == 2
 
 
+def test_groups_that_do_not_exist_are_told(stack: Service, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    permissions = {"view": ["sales", "slaes"], "import": ["ops"]}
+    (home / "e.json").write_text(json.dumps({"schema": {"fields": [{"name": "id"}]}, "permissions": permissions}))
+    stack.routes["PUT /v1/entities/contacts"] = answer({}, 201)
+    assert main(["entities", "put", "contacts", "e.json"]) == 0  # a service that does not know its groups
+    assert "no group" not in capsys.readouterr().err
+    for is_complete in (True, False):
+        stack.routes["GET /v1/groups"] = answer({"names": ["ops", "sales"], "isComplete": is_complete})
+        assert main(["entities", "put", "contacts", "e.json"]) == 0
+        told = capsys.readouterr().err
+        assert ("there is no group 'slaes'" in told, "'ops'" in told) == (is_complete, False)
+
+
 def test_an_entity_is_deleted_only_after_confirmation(stack: Service) -> None:
     stack.routes["DELETE /v1/entities/contacts"] = (204, {}, b"")
     assert main(["entities", "delete", "contacts"]) == 2

@@ -78,7 +78,21 @@ def put_entity(context: Context) -> int:
     else:
         context.out.line(f"{'Created' if answer.status_code == 201 else 'Replaced'} {context.options.name}")
         context.out.next_steps([(f"waybill import FILE --entity {context.options.name} --watch", "import a file")])
+    _tell_unknown_groups(context, document)
     return 0
+
+
+def _tell_unknown_groups(context: Context, document: dict[str, Any]) -> None:
+    """Say which groups of the permissions do not exist, where the service can tell."""
+    named = {group for groups in (document.get("permissions") or {}).values() for group in groups}
+    if not named:
+        return
+    try:
+        known = context.api.get("/groups")
+    except Refusal:  # an older service; the entity is there nevertheless
+        return
+    for group in sorted(named - set(known["names"])) if known["isComplete"] else ():
+        context.out.remark(f"waybill: there is no group {group!r}, so nobody has the permissions that name it")
 
 
 def import_package(context: Context) -> int:

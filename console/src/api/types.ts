@@ -33,6 +33,10 @@ export type Me = Schemas["Me"];
 export type Upload = Schemas["Upload"];
 /** What the API finds in a file. */
 export type Preview = Schemas["ImportPreview"];
+/** A proposal for an entity. */
+export type Inferred = Schemas["Inferred"];
+export type InferredField = Schemas["InferredField"];
+export type Groups = Schemas["Groups"];
 
 /** An export: its definition and status. Of a custom flow the API shows only name, entity and type. */
 export type Export = Schemas["Export"];

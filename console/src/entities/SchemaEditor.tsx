@@ -1,4 +1,4 @@
-/** Edits an entity as a JSON document: a Table Schema with the entity's other settings. */
+/** Makes or edits an entity: from a file, or as a JSON document: a Table Schema with the entity's other settings. */
 import Alert from "@cloudscape-design/components/alert";
 import Button from "@cloudscape-design/components/button";
 import Container from "@cloudscape-design/components/container";
@@ -8,19 +8,30 @@ import Header from "@cloudscape-design/components/header";
 import Input from "@cloudscape-design/components/input";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import Spinner from "@cloudscape-design/components/spinner";
-import Textarea from "@cloudscape-design/components/textarea";
 import { useQuery } from "@tanstack/react-query";
-import { useRef, useState } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
 import { useNavigate, useParams } from "react-router";
 import { at, call, read, type Read } from "../api/client";
-import { Problem, type ProblemMember } from "../api/problem";
+import { isAbort, Problem, type ProblemMember } from "../api/problem";
 import { READ_ONCE } from "../api/queryClient";
 import type { Entity, EntityDocument } from "../api/types";
+import { EntityLink } from "../common/links";
+import { Name } from "../common/Name";
 import { say } from "../common/notices";
 import { ProblemAlert } from "../common/ProblemAlert";
+import { AS_DETECTED } from "../imports/Detected";
+import { startImport } from "../imports/uploads";
+import { useUpload } from "../imports/usePreview";
 import { isAdmin, useMe } from "../session/useMe";
 import { FieldsTable } from "./FieldsTable";
+import { FromFile } from "./FromFile";
+import { JsonEditor, type JsonEditorRef } from "./JsonEditor";
 import { locate, type Place } from "./jsonPointer";
+import { UnknownGroups } from "./Permissions";
+import { definitionIn, isName, nameFromFile } from "./proposal";
+import { useProposal } from "./useProposal";
+
+const BEGINNING_BYTES = 9 * 1024 * 1024; // more than the service reads of a text to propose an entity
 
 const EXAMPLE: EntityDocument = {
   title: "",
@@ -61,11 +72,30 @@ function Editor({ known, entity, readError }: Props) {
   const [problem, setProblem] = useState(readError && Problem.of(readError));
   const [places, setPlaces] = useState<(Place & ProblemMember)[]>([]);
   const [busy, setBusy] = useState(false);
-  const box = useRef<HTMLDivElement>(null);
+  const editor = useRef<JsonEditorRef>(null);
+  const definition = useMemo(() => definitionIn(text), [text]);
 
-  const save = async () => {
-    setProblem(null);
-    setPlaces([]);
+  const [file, setFile] = useState<File | null>(null);
+  const [reading, setReading] = useState(AS_DETECTED);
+  const upload = useUpload(known === undefined ? null : undefined, file, BEGINNING_BYTES);
+  const proposal = useProposal(upload.sentFile, reading, definition);
+  const { inferred } = proposal;
+  const [shown, setShown] = useState(inferred);
+  if (inferred && inferred !== shown) {
+    setShown(inferred);
+    edit(JSON.stringify({ ...inferred.definition, permissions: EXAMPLE.permissions }, null, 2));
+  }
+  const sending = useRef<AbortController | null>(null);
+  useEffect(() => () => sending.current?.abort(), []);
+  /** The name of the entity that was created, and whose import did not start. */
+  const [created, setCreated] = useState<string | null>(null);
+
+  function edit(changed: string) {
+    setText(changed);
+    setPlaces([]); // they refer to the old text
+  }
+
+  const put = async (): Promise<boolean> => {
     let document: unknown;
     let isBare = false;
     try {
@@ -75,16 +105,15 @@ function Editor({ known, entity, readError }: Props) {
       if (isBare) document = { schema: document };
     } catch (error) {
       setProblem(new Problem(400, "This is not JSON", (error as Error).message));
-      return;
+      return false;
     }
-    setBusy(true);
     try {
+      if (known === undefined) await refuseKnown(name);
       await call("PUT", at`entities/${name}`, {
         body: document,
         headers: entity?.etag ? { "If-Match": entity.etag } : {},
       });
-      say(known ? "The entity was changed" : "The entity was created");
-      await navigate(`/entities/${encodeURIComponent(name)}`);
+      return true;
     } catch (error) {
       const refusal = Problem.of(error);
       setProblem(refusal);
@@ -95,16 +124,39 @@ function Editor({ known, entity, readError }: Props) {
           detail,
         })),
       );
-      setBusy(false);
+      return false;
     }
   };
-  const show = ({ start, end, line }: Place) => {
-    const area = box.current?.querySelector("textarea");
-    if (!area) return;
-    area.focus();
-    area.setSelectionRange(start, end);
-    area.scrollTop = ((line - 3) * area.scrollHeight) / text.split("\n").length;
+  const save = async () => {
+    setProblem(null);
+    setPlaces([]);
+    setBusy(true);
+    if (await put()) {
+      say(known ? "The entity was changed" : "The entity was created");
+      await navigate(`/entities/${encodeURIComponent(name)}`);
+    } else setBusy(false);
   };
+  const saveAndImport = async () => {
+    setProblem(null);
+    setPlaces([]);
+    setBusy(true);
+    if (created === name || (await put())) {
+      setCreated(name);
+      try {
+        const { signal } = (sending.current = new AbortController());
+        const sent = await upload.sendWhole(signal);
+        await startImport(sent, { entity: name }, signal);
+        say("The entity was created, and the import has started", <Name>{file!.name}</Name>);
+        await navigate(`/imports?entity=${encodeURIComponent(name)}`);
+        return;
+      } catch (error) {
+        if (isAbort(error)) return; // the screen was left
+        setProblem(Problem.of(error));
+      }
+    }
+    setBusy(false);
+  };
+  const isCreated = created !== null && created === name;
 
   return (
     <Form
@@ -117,9 +169,19 @@ function Editor({ known, entity, readError }: Props) {
           >
             {admin ? "Cancel" : "Back"}
           </Button>
-          {admin && (
-            <Button variant="primary" loading={busy} disabled={!name} onClick={() => void save()}>
-              Save
+          {admin && !isCreated && (
+            <Button
+              variant={inferred ? "normal" : "primary"}
+              loading={busy && !inferred}
+              disabled={!name || busy}
+              onClick={() => void save()}
+            >
+              {inferred ? "Create" : "Save"}
+            </Button>
+          )}
+          {admin && inferred && (
+            <Button variant="primary" loading={busy} disabled={!name} onClick={() => void saveAndImport()}>
+              {isCreated ? "Import" : "Create and import"}
             </Button>
           )}
         </SpaceBetween>
@@ -127,6 +189,12 @@ function Editor({ known, entity, readError }: Props) {
     >
       <Container>
         <SpaceBetween size="m">
+          {isCreated && !busy && (
+            <Alert type="warning" header="The entity was created; the file is not imported yet">
+              <EntityLink name={name} /> is there as it was defined. Try the import again, or import the file from its
+              page.
+            </Alert>
+          )}
           {problem && places.length === 0 && <ProblemAlert error={problem} />}
           {problem && places.length > 0 && (
             <Alert type="error" header={problem.title}>
@@ -134,11 +202,33 @@ function Editor({ known, entity, readError }: Props) {
               <div>The problems are listed below the definition, with their lines.</div>
             </Alert>
           )}
+          {!known && admin && (
+            <FromFile
+              file={file}
+              upload={upload}
+              proposal={proposal}
+              reading={reading}
+              definition={definition}
+              disabled={busy || isCreated}
+              onFile={(chosen) => {
+                setFile(chosen);
+                setReading(AS_DETECTED);
+                if (chosen) setName((old) => old || nameFromFile(chosen.name));
+              }}
+              onReading={setReading}
+              onChange={(changed) => edit(JSON.stringify(changed, null, 2))}
+            />
+          )}
           {!known && (
-            <FormField label="Name" constraintText="Letters, digits, and . _ - after the first; 64 characters at most">
-              <Input value={name} onChange={({ detail }) => setName(detail.value)} />
+            <FormField
+              label="Name"
+              constraintText="Letters, digits, and . _ - after the first; 64 characters at most"
+              errorText={name && !isName(name) ? "This cannot be the name of an entity." : undefined}
+            >
+              <Input value={name} disabled={busy || isCreated} onChange={({ detail }) => setName(detail.value)} />
             </FormField>
           )}
+          <UnknownGroups definition={definition} enabled={admin} />
           <FormField
             stretch
             label="Definition"
@@ -147,7 +237,7 @@ function Editor({ known, entity, readError }: Props) {
                 <ul className="places">
                   {places.map((place, index) => (
                     <li key={index}>
-                      <Button variant="inline-link" onClick={() => show(place)}>
+                      <Button variant="inline-link" onClick={() => editor.current?.show(place)}>
                         Line {String(place.line)}
                       </Button>{" "}
                       <code>{place.pointer.replace(/^#\/?/, "") || "the whole"}</code>: {place.detail}
@@ -158,34 +248,33 @@ function Editor({ known, entity, readError }: Props) {
             }
             description="A Table Schema as `schema` (fields, primaryKey, foreignKeys, missingValues, …), with title, database, dataType, dialect, encoding, permissions, columns, refuseDuplicates, keepPrevious and target; or a bare Table Schema."
           >
-            <div ref={box} className="code">
-              <Textarea
-                rows={28}
-                spellcheck={false}
-                readOnly={!admin}
-                value={text}
-                onChange={({ detail }) => {
-                  setText(detail.value);
-                  setPlaces([]); // they refer to the old text
-                }}
-              />
-            </div>
+            <JsonEditor
+              ref={editor}
+              rows={inferred ? 14 : 28}
+              readOnly={!admin || isCreated}
+              value={text}
+              onChange={edit}
+            />
           </FormField>
-          <FieldsTable schema={schemaIn(text)} />
+          <FieldsTable schema={definition?.schema} />
         </SpaceBetween>
       </Container>
     </Form>
   );
 }
 
-/** The Table Schema in a definition, or the text itself where it is a bare one; undefined while it is no JSON. */
-function schemaIn(text: string): unknown {
+/**
+ * Keeps a new entity from replacing one of its name.
+ * @throws Problem - there is one.
+ */
+async function refuseKnown(name: string): Promise<void> {
   try {
-    const document = JSON.parse(text) as { schema?: unknown } | null;
-    return typeof document === "object" && document !== null && "fields" in document ? document : document?.schema;
-  } catch {
-    return undefined;
+    await call("GET", at`entities/${name}`);
+  } catch (error) {
+    if (Problem.of(error).status === 404) return;
+    throw error;
   }
+  throw new Problem(422, "There is an entity of this name", `${name} exists already: choose another name.`);
 }
 
 /** The document without the entity's name, which is in the address. */

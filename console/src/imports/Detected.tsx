@@ -28,8 +28,23 @@ export interface Reading {
   entry: string;
 }
 
+export const AS_DETECTED: Reading = { encoding: "", delimiter: "", sheets: [], entry: "" };
+
+/** The options of the API for these choices. */
+export function readingOptions({ encoding, delimiter, sheets, entry }: Reading): {
+  encoding?: string;
+  dialect?: Record<string, unknown>;
+} {
+  const dialect = {
+    ...(delimiter && { delimiter }),
+    ...(sheets.length > 0 && { sheetName: sheets.length === 1 ? sheets[0] : sheets }),
+    ...(entry && { entry }),
+  };
+  return { ...(encoding && { encoding }), ...(Object.keys(dialect).length > 0 && { dialect }) };
+}
+
 interface Props {
-  preview: Preview;
+  preview: Pick<Preview, "detected" | "warnings" | "sheets" | "entries">;
   reading: Reading;
   disabled: boolean;
   onReading: (reading: Reading) => void;

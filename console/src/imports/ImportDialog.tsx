@@ -25,7 +25,7 @@ import { isRunning } from "../jobs/jobList";
 import { useJob } from "../jobs/useJob";
 import { may, useMe } from "../session/useMe";
 import { primaryKey, proposeColumns, renamed } from "./columnMapping";
-import type { Reading } from "./Detected";
+import { AS_DETECTED, readingOptions, type Reading } from "./Detected";
 import { DryRun } from "./DryRun";
 import { effectOf, hidesLacking, proposedMode } from "./effect";
 import {
@@ -40,7 +40,6 @@ import { Preview } from "./Preview";
 import { startImport, type ReadOptions, type SentFile } from "./uploads";
 import { usePreview } from "./usePreview";
 
-const AS_DETECTED: Reading = { encoding: "", delimiter: "", sheets: [], entry: "" };
 const USED_UP = [404, 409, 410]; // the upload was imported already, or has expired
 
 interface Props {
@@ -256,22 +255,16 @@ const NO_COLUMNS: Columns = { labels: [], mapping: [], hidesLacking: false };
 function readOptions(
   mode: string,
   settings: Settings,
-  { encoding, delimiter, sheets, entry }: Reading,
+  reading: Reading,
   { labels, mapping }: Columns,
   entity: Entity | undefined,
 ): ReadOptions {
   const columns = entity ? renamed(labels, mapping, entity) : {};
-  const dialect = {
-    ...(delimiter && { delimiter }),
-    ...(sheets.length > 0 && { sheetName: sheets.length === 1 ? sheets[0] : sheets }),
-    ...(entry && { entry }),
-  };
   return {
     mode,
     ...blanksOf(mode, settings),
     unescapeFormulas: settings.unescapeFormulas,
-    ...(encoding && { encoding }),
-    ...(Object.keys(dialect).length > 0 && { dialect }),
+    ...readingOptions(reading),
     ...(Object.keys(columns).length > 0 && { columns }),
   };
 }

@@ -123,7 +123,7 @@ export function PreviewColumns({ preview, entity, mapping, disabled, onMap }: Pr
   );
 }
 
-function Values({ preview, index }: { preview: Preview; index: number }) {
+export function Values({ preview, index }: { preview: Preview; index: number }) {
   return (
     <SpaceBetween size="xxxs">
       {preview.rows.slice(0, VALUES_SHOWN).map(({ rowNumber, cells, errors }) => {

@@ -1,6 +1,6 @@
 /** Sends a file, previews it and starts its import. */
 import { at, call, callOnce } from "../api/client";
-import type { Entity, Job, Preview, Upload } from "../api/types";
+import type { EntityDocument, Inferred, Job, Preview, Upload } from "../api/types";
 import { Problem, UNREACHABLE } from "../api/problem";
 
 /** How the file is read. */
@@ -20,9 +20,12 @@ export interface ImportOptions extends ReadOptions {
   keepPrevious: boolean;
 }
 
+type Reading = Pick<ReadOptions, "encoding" | "dialect">;
+
 /** An upload of a file or of its beginning. It can be imported once. */
 export interface SentFile {
-  entity: string;
+  /** Null for a file of no entity, yet. */
+  entity: string | null;
   file: File;
   isWhole: boolean;
   uploadId: string;
@@ -30,23 +33,36 @@ export interface SentFile {
 
 /** Sends the file or a part of it; calls `onProgress` with the number of bytes that were sent. */
 export async function sendFile(
-  entity: Entity,
+  entity: string | null,
   file: File,
   part: Blob,
   onProgress: (sent: number) => void,
   signal: AbortSignal,
 ): Promise<SentFile> {
-  const body = { entity: entity.name, fileName: file.name };
+  const body = { entity, fileName: file.name };
   const upload = await call<Upload>("POST", "uploads", { body, signal });
   await post(upload, part, onProgress, signal);
-  return { entity: entity.name, file, isWhole: part === file, uploadId: upload.uploadId };
+  return { entity, file, isWhole: part === file, uploadId: upload.uploadId };
 }
 
-export function previewUpload(sent: SentFile, options: ReadOptions, signal: AbortSignal): Promise<Preview> {
+export function previewUpload(
+  sent: SentFile,
+  options: ReadOptions | (Reading & { definition: EntityDocument }),
+  signal: AbortSignal,
+): Promise<Preview> {
   return call<Preview>("POST", at`uploads/${sent.uploadId}/preview`, { body: options, signal });
 }
 
-export function startImport(sent: SentFile, options: ImportOptions, signal: AbortSignal): Promise<Job> {
+/** Asks for a proposal of an entity for the file. */
+export function inferEntity(sent: SentFile, options: Reading, signal: AbortSignal): Promise<Inferred> {
+  return call<Inferred>("POST", at`uploads/${sent.uploadId}/infer`, { body: options, signal });
+}
+
+export function startImport(
+  sent: SentFile,
+  options: ImportOptions | { entity: string },
+  signal: AbortSignal,
+): Promise<Job> {
   return callOnce<Job>("imports", { body: { uploadId: sent.uploadId, ...options }, key: sent.uploadId, signal });
 }
 

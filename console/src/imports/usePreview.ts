@@ -12,9 +12,9 @@ const UNREADABLE = new Problem(-1, "The file cannot be read", "It was moved, cha
 const SETTLED_MS = 150; // several quick changes make one request
 const NOTHING_SENT = { sent: null, size: 0 };
 
-export interface FilePreview {
-  /** The latest preview of this file; it stays when a later request fails. */
-  preview: Preview | null;
+export interface FileUpload {
+  /** The upload of the file, or of its beginning. */
+  sentFile: SentFile | undefined;
   isBusy: boolean;
   /** How many bytes of `size` are sent; null when nothing is being sent. */
   sent: number | null;
@@ -26,7 +26,12 @@ export interface FilePreview {
   markUsed: (upload: SentFile) => void;
 }
 
-export function usePreview(entity: Entity | undefined, file: File | null, options: ReadOptions): FilePreview {
+/**
+ * Sends a file as far as a preview needs it.
+ * @param entity - its name; null for a file of none, undefined while that is not known.
+ * @param beginningBytes - of a long text; as many as a preview reads when left out.
+ */
+export function useUpload(entity: string | null | undefined, file: File | null, beginningBytes?: number): FileUpload {
   const [progress, setProgress] = useState<{ sent: number | null; size: number }>(NOTHING_SENT);
   const send = async (part: Blob, signal: AbortSignal): Promise<SentFile> => {
     setProgress({ sent: 0, size: part.size });
@@ -38,41 +43,57 @@ export function usePreview(entity: Entity | undefined, file: File | null, option
   };
   const upload = useQuery({
     ...READ_ONCE,
-    queryKey: ["upload", entity?.name, file && idOf(file)],
+    queryKey: ["upload", entity, file && idOf(file)],
     queryFn: async ({ signal }) => {
-      const part = await previewPart(file!).catch(() => Promise.reject(UNREADABLE));
+      const part = await previewPart(file!, beginningBytes).catch(() => Promise.reject(UNREADABLE));
       return send(part, signal);
     },
     enabled: entity !== undefined && file !== null,
   });
-  const settled = useDebounced(JSON.stringify(options), SETTLED_MS);
-  const preview = useQuery({
-    ...READ_ONCE,
-    queryKey: ["preview", upload.data?.uploadId, settled],
-    queryFn: ({ signal }) => previewUpload(upload.data!, JSON.parse(settled) as ReadOptions, signal),
-    enabled: upload.data !== undefined,
-  });
-  const [last, setLast] = useState<{ upload: SentFile; preview: Preview } | null>(null);
-  if (upload.data && preview.data && preview.data !== last?.preview) {
-    setLast({ upload: upload.data, preview: preview.data });
-  }
 
   const whole = useRef<SentFile | null>(null);
   const used = useRef(new Set<string>());
   const sendWhole = async (signal: AbortSignal): Promise<SentFile> => {
     const forPreview = upload.isFetching ? (await upload.refetch({ cancelRefetch: false })).data : upload.data;
     const isReady = (sent: SentFile | null | undefined) =>
-      sent?.isWhole && sent.file === file && sent.entity === entity?.name && !used.current.has(sent.uploadId);
+      sent?.isWhole && sent.file === file && sent.entity === entity && !used.current.has(sent.uploadId);
     const ready = [forPreview, whole.current].find(isReady);
     return ready ?? (whole.current = await send(file!, signal));
   };
   return {
-    preview: last && last.upload === upload.data ? last.preview : null,
-    isBusy: upload.isFetching || preview.isFetching,
+    sentFile: upload.data,
+    isBusy: upload.isFetching,
     ...progress,
-    error: upload.error ?? preview.error,
+    error: upload.error,
     sendWhole,
     markUsed: ({ uploadId }) => void used.current.add(uploadId),
+  };
+}
+
+export interface FilePreview extends FileUpload {
+  /** The latest preview of this file; it stays when a later request fails. */
+  preview: Preview | null;
+}
+
+export function usePreview(entity: Entity | undefined, file: File | null, options: ReadOptions): FilePreview {
+  const upload = useUpload(entity?.name, file);
+  const { sentFile } = upload;
+  const settled = useDebounced(JSON.stringify(options), SETTLED_MS);
+  const preview = useQuery({
+    ...READ_ONCE,
+    queryKey: ["preview", sentFile?.uploadId, settled],
+    queryFn: ({ signal }) => previewUpload(sentFile!, JSON.parse(settled) as ReadOptions, signal),
+    enabled: sentFile !== undefined,
+  });
+  const [last, setLast] = useState<{ upload: SentFile; preview: Preview } | null>(null);
+  if (sentFile && preview.data && preview.data !== last?.preview) {
+    setLast({ upload: sentFile, preview: preview.data });
+  }
+  return {
+    ...upload,
+    preview: last && last.upload === sentFile ? last.preview : null,
+    isBusy: upload.isBusy || preview.isFetching,
+    error: upload.error ?? preview.error,
   };
 }
 

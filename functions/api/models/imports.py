@@ -8,7 +8,9 @@ from typing import Annotated, Any, ClassVar
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
 from models.base import Body, Line, Must, checked, refuse
+from models.entities import EntityRequest
 from waybill.entities.model import Entity, check_columns, check_dialect, check_encoding
+from waybill.errors import InvalidRequest
 from waybill.imports.modes import DEFAULT_MODE, MODES, MODES_IN_WORDS
 from waybill.imports.options import MAX_ERRORS, NOT_KEPT, ImportOptions, check_blanks, check_mode, check_on_error
 from waybill.sizes import MAX_OPTIONS_BYTES, check_size
@@ -56,7 +58,31 @@ class InferRequest(Body):
         return ImportOptions(encoding=self.encoding, dialect=self.dialect)
 
 
-class PreviewRequest(InferRequest):
+class _Unsaved(Body):
+    definition: EntityRequest | None = None
+    """An entity that is not saved yet, as `PUT /v1/entities/{name}` takes it: the file is judged by it. For the group
+    `admin`, and uploads without an entity."""
+
+    @field_validator("definition", mode="wrap")
+    @classmethod
+    def _is_definition(cls, value: Any, _: Any, info: ValidationInfo) -> Any:
+        name = value.get("name") if isinstance(value, dict) else None
+        try:
+            return EntityRequest.read(value, {**(info.context or {}), "name": name})
+        except InvalidRequest as error:
+            refuse([(f"/definition{pointer}", problem) for pointer, problem in error.problems])
+
+    def unsaved_entity(self) -> Entity:
+        """
+        Raises:
+            InvalidRequest: there is no definition.
+        """
+        if self.definition is None:
+            raise InvalidRequest(self.refusal, [("/definition", "is required")])
+        return self.definition.to_entity("unsaved", "")
+
+
+class ReadRequest(InferRequest):
     """The options of an import that say how a file is read."""
 
     refusal: ClassVar[str] = "The import breaks a rule."
@@ -103,11 +129,16 @@ class PreviewRequest(InferRequest):
 
 
 def _entity(info: ValidationInfo) -> Entity | None:
-    """The entity of the upload; None where the body does not say which upload."""
-    return (info.context or {}).get("entity")
+    """The entity of the upload, or the unsaved one; None where the body does not say which upload."""
+    definition = info.data.get("definition")
+    return definition.to_entity("unsaved", "") if definition else (info.context or {}).get("entity")
 
 
-class ImportRequest(PreviewRequest):
+class PreviewRequest(ReadRequest, _Unsaved):  # the options are judged by the definition, which is read before them
+    """How a file is read, and by which entity it is judged."""
+
+
+class ImportRequest(ReadRequest):
     """The import of a file that was sent."""
 
     model_config = ConfigDict(

@@ -11,7 +11,7 @@ from pathlib import Path
 from aws_lambda_powertools.event_handler.api_gateway import Response
 
 from answers import json_response
-from auth import NOTHING, TOKEN
+from auth import ADMIN, NOTHING, TOKEN
 from issuer import metadata_url
 from request import Request
 from routing import Answer, ApiRouter, ok
@@ -97,3 +97,20 @@ def get_me(request: Request) -> Response[str]:
     }
     me: wire.Me = {"name": caller.name, "subject": caller.subject, "groups": sorted(caller.groups), "limits": limits}
     return json_response(me)
+
+
+@router.get(
+    "/v1/groups",
+    "List the groups that permissions can name",
+    needs=ADMIN,
+    answers=ok("Groups of the user pool and of machine clients.", wire.Groups),
+)
+def list_groups(request: Request) -> Response[str]:
+    from waybill.jobs.machine_clients import parse
+
+    services = request.services
+    has_pool = bool(services.settings.user_pool_id)
+    of_pool = services.user_pool.all_groups() if has_pool else frozenset[str]()
+    groups = of_pool.union(*parse(services.settings.machine_clients).values())
+    found: wire.Groups = {"names": sorted(groups), "isComplete": has_pool}
+    return json_response(found)

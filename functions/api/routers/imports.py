@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 from aws_lambda_powertools.event_handler.api_gateway import Response
 
 from answers import json_response
-from auth import NEW_UPLOAD, UPLOAD, UPLOAD_IN_BODY, UPLOAD_TO_INFER
+from auth import NEW_UPLOAD, UPLOAD_IN_BODY, UPLOAD_TO_INFER, UPLOAD_TO_PREVIEW
 from request import Request
 from routing import IDEMPOTENCY_KEY, TOO_MANY_JOBS, TOO_MANY_PREVIEWS, Answer, ApiRouter, accepted, ok
 from views import accept
 from waybill.entities.model import Entity
-from waybill.errors import Conflict
+from waybill.errors import Conflict, InvalidRequest
 from waybill.ids import new_uuid
 from waybill.jobs.uploads import Upload
+from waybill.sizes import MAX_ENTITY_BYTES, check_size
 from waybill.timestamps import rfc3339
 from waybill.wire import imports as wire
 from waybill.wire.jobs import Job as WireJob
@@ -64,19 +65,40 @@ def create_upload(request: Request, entity: Entity | None, body: UploadRequest) 
 @router.post(
     "/v1/uploads/<upload_id>/preview",
     "Preview the beginning of the file that was sent",
-    needs=UPLOAD,
+    needs=UPLOAD_TO_PREVIEW,
     answers=ok("How an import with these options would read the beginning of the file.", wire.ImportPreview),
     refusals={404: "There is no such upload.", 409: "The file has not been sent yet.", 410: "The upload has expired."}
     | {429: TOO_MANY_PREVIEWS},
     description="Starts nothing; the upload can be imported afterwards. The same code reads the file as in an import. "
     "For a text file, compressed or not, the first MiB is enough: to preview a large one, send its first two MiB as an "
     "upload of their own. Rows are checked one by one; an import with `dryRun` also compares them with each other "
-    "(`duplicate-key`, `unique-error`) and with existing records.",
+    "(`duplicate-key`, `unique-error`) and with existing records. With `definition` the rows are judged by an entity "
+    "that is not saved.",
 )
-def preview_upload(request: Request, upload: Upload, entity: Entity, body: PreviewRequest) -> Response[str]:
+def preview_upload(request: Request, upload: Upload, entity: Entity | None, body: PreviewRequest) -> Response[str]:
     from waybill.imports.preview import preview_file
 
+    if entity is None:
+        entity = _unsaved(request, body)
+        upload = replace(upload, entity=entity.name)
     return _read(request, upload, lambda etag: preview_file(request.services, upload, entity, body.options(), etag))
+
+
+def _unsaved(request: Request, body: PreviewRequest) -> Entity:
+    """
+    Raises:
+        InvalidRequest: its foreign keys do not fit the entities that they name.
+        TooLarge
+    """
+    from waybill.entities.references import check_references
+
+    entity = body.unsaved_entity()
+    check_size("The definition of the entity", entity.to_document(), MAX_ENTITY_BYTES)
+    problems = check_references(entity, request.services.entities.find_many(entity.references))
+    if problems:
+        told = [(f"/definition{pointer}", problem) for pointer, problem in problems]
+        raise InvalidRequest("A foreign key does not fit the entity that it names.", told)
+    return entity
 
 
 @router.post(

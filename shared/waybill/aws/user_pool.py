@@ -42,6 +42,11 @@ class UserPool:
         except self._cognito.exceptions.UserNotFoundException:
             return frozenset()
 
+    def all_groups(self) -> frozenset[str]:
+        """The groups of the pool, with or without users. One request for each 60."""
+        pages = self._cognito.get_paginator("list_groups").paginate(UserPoolId=self._pool_id)
+        return frozenset(group["GroupName"] for page in pages for group in page["Groups"])
+
     def _groups(self, name: str) -> frozenset[str]:
         asked: dict[str, Any] = {"UserPoolId": self._pool_id, "Username": name}
         groups: set[str] = set()

@@ -53,6 +53,12 @@ class Me(TypedDict):
     limits: Limits
 
 
+class Groups(TypedDict):
+    names: list[str]
+    isComplete: bool
+    """Whether nobody is in another group; an outside issuer alone knows its groups."""
+
+
 class WrongMember(TypedDict):
     pointer: Annotated[str, Schema(examples=["#/schema/fields/0/type"])]
     """Where it stands: a JSON Pointer as a URI fragment."""
