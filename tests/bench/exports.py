@@ -22,9 +22,10 @@ from tests.bench.measure import (
 
 #: Format → name of the benchmark, the peer, the goal, and which part of the rows the peer gets.
 PEERS = {
-    "csv": ("export-csv-vs-scan", "boto3 Table.scan + csv.DictWriter", 6, 8),
+    "csv": ("export-csv-vs-scan", "boto3 Table.scan + csv.DictWriter", 20, 8),
     "jsonl": ("export-jsonl-vs-scan", "boto3 Table.scan + json.dumps", 6, 8),
     "xlsx": ("export-xlsx-vs-xlsxwriter", "boto3 Table.scan + xlsxwriter", 5, 8),
+    "parquet": ("export-parquet-vs-scan", "boto3 Table.scan + pyarrow", 1, 8),
 }
 #: The formats' memory does not grow with the table; a short one would not show when it did.
 MEMORY_ROWS = 300_000
@@ -69,6 +70,10 @@ def _cells(file: Path) -> list[object]:
         return [*file.read_bytes().splitlines()]
     if file.suffix == ".jsonl":
         return [json.loads(line) for line in file.read_bytes().splitlines()]
+    if file.suffix == ".parquet":
+        from pyarrow import parquet
+
+        return [*parquet.read_table(file).to_pylist()]
     from zipfile import ZipFile
 
     from waybill.tabular.xlsx import XlsxWorkbook
@@ -78,7 +83,7 @@ def _cells(file: Path) -> list[object]:
 
 
 def _memory(shop: Workshop, endpoint: Endpoint) -> Result:
-    """The largest peak of the three formats, the S3 client included."""
+    """The largest peak of the formats, the S3 client included."""
     peaks = [
         peak(
             "export-peak-mb",

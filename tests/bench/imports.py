@@ -114,6 +114,7 @@ def import_benchmarks(shop: Workshop) -> Iterator[Result]:
             less_is_better=True,
         )
         yield from _memory(shop, endpoint)
+        yield from _other_containers(shop, endpoint)
         yield _wall_time(shop, endpoint)
 
 
@@ -232,6 +233,39 @@ def _memory(shop: Workshop, endpoint: Endpoint) -> Iterator[Result]:
     yield peak("import-xlsx-peak-mb", Task(ours, workbook(shop), WORKBOOK_ROWS, WORKBOOK_ROWS), 256)
 
 
+def _other_containers(shop: Workshop, endpoint: Endpoint) -> Iterator[Result]:
+    """Workbooks and Parquet: reading alone, and with the rows checked and written, against readers of every cell."""
+    file, rows = workbook(shop), WORKBOOK_ROWS
+    ours, reading = Program(endpoint, "ours_import.py"), Program(endpoint, "ours_sheet.py")
+    for name, program, puts, reader, goal in (
+        ("read-xlsx-vs-fastexcel", reading, 0, "fastexcel", 1.3),
+        ("read-xlsx-vs-calamine", reading, 0, "calamine", 1.3),
+        ("import-xlsx-vs-calamine", ours, rows, "calamine", 3),
+    ):
+        yield compare(
+            name,
+            Task(program, file, rows, puts),
+            Task(Program(endpoint, "peer_sheet.py", ("--reader", reader), PEERS_PYTHON), file, rows, 0),
+            f"{reader}, the same sheet read",
+            goal,
+            shop.rounds,
+            less_is_better=True,
+        )
+    parquet = shop.folder / "narrow.parquet"
+    peer = Program(endpoint, "peer_parquet.py", python=PEERS_PYTHON)
+    replace(peer, options=("--make", shop.file("narrow", rows))).run(parquet, 0)
+    schema_path(parquet).write_bytes(schema_path(shop.file("narrow", rows)).read_bytes())
+    yield compare(
+        "import-parquet-vs-pyarrow",
+        Task(ours, parquet, rows, rows),
+        Task(peer, parquet, rows, 0),
+        "pyarrow, the same file read into values",
+        3,
+        shop.rounds,
+        less_is_better=True,
+    )
+
+
 def csv_memory(shop: Workshop, endpoint: Endpoint, times: int) -> Result:
     """Peak memory of a large CSV with bad rows, the S3 client included."""
     ours = Program(endpoint, "ours_import.py", ("--load-s3",))
@@ -243,8 +277,9 @@ def workbook(shop: Workshop) -> Path:
     """A narrow file as .xlsx."""
     csv_file = shop.file("narrow", WORKBOOK_ROWS)
     file = csv_file.with_suffix(".xlsx")
-    say(f"making {file.name}")
-    subprocess.run([PEERS_PYTHON, HERE / "make_workbook.py", csv_file, file], check=True)
+    if not file.exists():
+        say(f"making {file.name}")
+        subprocess.run([PEERS_PYTHON, HERE / "make_workbook.py", csv_file, file], check=True)
     return file
 
 

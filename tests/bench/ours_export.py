@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--endpoint-url", required=True)
     parser.add_argument("--table", required=True)
-    parser.add_argument("--format", choices=("csv", "jsonl", "xlsx"), required=True)
+    parser.add_argument("--format", choices=("csv", "jsonl", "xlsx", "parquet"), required=True)
     parser.add_argument("--compression", choices=("none", "gzip", "zip"), default="none")
     parser.add_argument("--load-s3", action="store_true")
     arguments = parser.parse_args()

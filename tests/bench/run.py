@@ -23,7 +23,7 @@ from tests.bench.imports import Workshop, import_benchmarks
 from tests.bench.measure import PEERS_PYTHON, ROOT, Failed, Result, table
 from tests.bench.small_file import small_file_benchmarks
 
-PEERS = ("awswrangler", "boto3", "duckdb", "frictionless", "xlsxwriter")
+PEERS = ("awswrangler", "boto3", "duckdb", "fastexcel", "frictionless", "pyarrow", "python-calamine", "xlsxwriter")
 OUTPUT = ROOT / ".waybill" / "bench.json"
 
 # Each yields its results as they come.
