@@ -1,4 +1,4 @@
-"""The peers for workbooks: fastexcel into Arrow, or python-calamine into Python's values; every cell of the first sheet.
+"""The peers for workbooks: fastexcel into Arrow, or python-calamine into Python's values; each cell of the first sheet.
 
 Prints one JSON line.
 """

@@ -63,9 +63,7 @@ def test_validation_finds_what_frictionless_finds(shop: Workshop, endpoint: Endp
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "format", ["csv", "jsonl", "parquet"]
-)  # what the workbook's peer needs is with the peers alone
+@pytest.mark.parametrize("format", ["csv", "jsonl", "parquet"])  # xlsxwriter is with the peers alone
 def test_an_export_has_the_rows_that_a_scan_finds(shop: Workshop, endpoint: Endpoint, format: str) -> None:
     check_same_rows(shop.folder, endpoint, format, sys.executable)
 
