@@ -28,12 +28,14 @@ from werkzeug.test import run_wsgi_app
 from infra.local.claim import free_port
 from infra.local.console import install_packages, node_environment
 from infra.local.embedded import ROOT
-from tests import builders, strict_s3
+from tests import builders, fast_moto, strict_s3
 from tests.api_builders import NOW, Api, Issuer, load_function
 from tests.importing import run, start
 from tests.strict_dynamodb import SecondOpinion
 from waybill.bootstrap import Services
 from waybill.jobs.model import Job
+
+fast_moto.install()
 
 
 class Dispatcher(DomainDispatcherApplication):
