@@ -10,14 +10,17 @@ import pytest
 
 from tests import builders
 from tests.api_builders import EXPORT, PERIODIC, Api
+from tests.importing import run, start
 from tests.integration.test_export_runs import end, export_of
 from waybill.aws.events import NotPublished
 from waybill.aws.mail import MailDelayed, MailRefused, MailUnreachable
 from waybill.bootstrap import Services
 from waybill.exports.run import activate, run_now
+from waybill.imports.undo import undo_import
 from waybill.jobs.model import Job, Status
 from waybill.settings import Settings
 from waybill.upkeep import announcements
+from waybill.upkeep.actions import cancel_job, delete_job
 from waybill.upkeep.announcements import publish_late
 
 SENDER = "Waybill <reports@Example.com>"
@@ -218,3 +221,83 @@ def test_a_deployment_may_send_none(mailing: Services, outside: Outside) -> None
 def test_a_subject_holds_no_words_of_an_exporter(mailing: Services, outside: Outside) -> None:
     job = ran(mailing, "a@example.com", name="URGENT: reset your password\r\nBcc: everybody@example.com")
     assert outside.mails == [("a@example.com", f"Waybill: export of contacts completed, 0 rows ({job.job_id[:8]})")]
+
+
+GOOD = builders.contacts_csv(count=1)
+
+
+def dropped(services: Services, s3: Any, data: bytes = GOOD, **metadata: str) -> Job:
+    job = start(services, s3, data, **({"recipients": "ops@example.com, b@example.com"} | metadata))
+    return job if job.is_terminal else run(services, job)
+
+
+def test_whoever_an_import_names_gets_its_report_once(
+    mailing: Services, outside: Outside, s3: Any, clock: builders.Clock
+) -> None:
+    mailing.entities.put(builders.entity())
+    job = dropped(mailing, s3)
+    subject = f"Waybill: import into contacts completed ({job.job_id[:8]})"
+    assert outside.mails == [("ops@example.com", subject), ("b@example.com", subject)]
+    late(mailing, clock, hours=2)
+    dropped(mailing, s3, GOOD + GOOD, recipients="")
+    assert len(outside.mails) == 2
+
+
+def test_imports_are_held_to_the_domains_and_the_limit_of_a_day(mailing: Services, outside: Outside, s3: Any) -> None:
+    mailing.entities.put(builders.entity())
+    job = dropped(mailing, s3, recipients="ops@evil.example")
+    assert (job.status, job.error_code, outside.mails) == (Status.FAILED, "source-error", [])
+    assert job.error_message is not None and "recipients/0 must be an address of example.com" in job.error_message
+    waiting = start(mailing, s3, GOOD, recipients="ops@example.com, a@example.com")
+    object.__setattr__(mailing.settings, "recipient_domains", "partner.example")
+    run(mailing, waiting)
+    assert (outside.mails, outside.withheld) == ([], 2)
+    object.__setattr__(mailing.settings, "recipient_domains", "")
+    mailing.daily_mails._limit = 1
+    dropped(mailing, s3)
+    assert (outside.recipients, outside.withheld) == (["ops@example.com"], 3)
+
+
+def test_a_file_that_is_refused_is_told_and_one_that_is_canceled(mailing: Services, outside: Outside, s3: Any) -> None:
+    dropped(mailing, s3)
+    assert ["failed (unknown-entity)" in subject for _, subject in outside.mails] == [True, True]
+    mailing.entities.put(builders.entity())
+    dropped(mailing, s3, mode="wipe", recipients="ops@example.com")
+    assert "failed (source-error)" in outside.mails[-1][1]
+    mailing.daily_mails._limit = 100
+    cancel_job(mailing, start(mailing, s3, GOOD, recipients="ops@example.com"))
+    assert "import into contacts canceled" in outside.mails[-1][1]
+
+
+def test_the_undo_of_an_import_is_told_to_the_same(mailing: Services, outside: Outside, s3: Any) -> None:
+    mailing.daily_mails._limit = 100
+    mailing.entities.put(builders.entity())
+    job = dropped(mailing, s3, keep_previous="true", recipients="ops@example.com")
+    run(mailing, undo_import(mailing, job, "alice", "a"))
+    assert "undo of an import into contacts completed" in outside.mails[-1][1]
+
+
+def test_the_report_of_a_deleted_import_is_not_sent(
+    mailing: Services, outside: Outside, s3: Any, clock: builders.Clock
+) -> None:
+    mailing.entities.put(builders.entity())
+    outside.delayed = {"ops@example.com": MailDelayed("Throttling")}
+    delete_job(mailing, dropped(mailing, s3, recipients="ops@example.com"))
+    outside.delayed = {}
+    late(mailing, clock, hours=2)
+    assert outside.mails == []
+
+
+def test_the_recipients_of_an_import_are_checked_when_it_is_asked_for(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.put_contacts()
+    body = {"uploadId": api.upload(), "recipients": ["ops@example.com", "a@evil.example", "ops@example.com", 1]}
+    answer = api("POST", "/imports", body=body)
+    assert (answer.status, answer.pointers) == (422, [f"#/recipients/{number}" for number in (2, 3, 1)])
+    job = api("POST", "/imports", body=body | {"recipients": ["ops@example.com"]})
+    assert job.status == 202 and "ops@example.com" not in str(job.json)
+    assert api.services.jobs.get(job.json["jobId"]).recipients == ["ops@example.com"]
+    monkeypatch.setattr(api.services, "settings", replace(api.services.settings, mail_sender=""))
+    answer = api("POST", "/imports", body={"uploadId": api.upload(), "recipients": ["ops@example.com"]})
+    assert answer.pointers == ["#/recipients"]

@@ -597,6 +597,18 @@ def test_a_location_that_cannot_be_read_is_told_once_and_tried_again(
     assert len(told) == 2
 
 
+def test_the_recipients_of_a_source_get_the_report_of_each_file(
+    services: Services, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services.settings = dataclasses.replace(services.settings, mail_sender="us@example.com")
+    told: list[tuple[str, str]] = []
+    monkeypatch.setattr(services.mailer, "send", lambda to, subject, text, html: told.append((to, subject)))
+    place.put("a.csv")
+    ran(services, builders.scheduled_source(services, location=place.location, recipients=["ops@example.com"]))
+    (job,) = run_jobs(services)
+    assert told == [("ops@example.com", f"Waybill: import into contacts completed ({job.job_id[:8]})")]
+
+
 def test_unscheduling_ends_a_run_at_the_file_that_it_is_at(
     services: Services, s3: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -88,6 +88,22 @@ EXPORTERS = (
         ("tests/integration/test_mail_limits.py::test_what_was_saved_before_is_mailed_to_the_domains_of_today_only",),
     ),
     Mutant(
+        "report-of-a-deleted-import",
+        "The report of an import that was deleted meanwhile is mailed to nobody.",
+        "shared/waybill/upkeep/announcements.py",
+        "    except NotFound:  # deleted in the meantime: its report is not wanted\n        return\n",
+        '    except NotFound:\n        snapshot = {"export": {"recipients": []}}\n',
+        ("tests/integration/test_mail_limits.py::test_the_report_of_a_deleted_import_is_not_sent",),
+    ),
+    Mutant(
+        "an-import-mails-any-domain",
+        "An import names only recipients of the domains that the operator allows.",
+        "shared/waybill/imports/options.py",
+        'check_recipients(_addresses(metadata), mail_domains, problems, "recipients")',
+        "tuple(_addresses(metadata))",
+        ("tests/integration/test_mail_limits.py::test_imports_are_held_to_the_domains_and_the_limit_of_a_day",),
+    ),
+    Mutant(
         "mail-without-a-limit",
         "Nobody makes Waybill send any number of mails.",
         "shared/waybill/jobs/daily_mails.py",

@@ -41,8 +41,10 @@ BELONGS = {
     "canary-token": set(),
     "canary-refused-token": set(),
     "canary-recipient": {"definitions", "jobs table", "answer: exports", "recipients"},
-    "canary-unmailable": {"definitions", "jobs table", "answer: exports"},
+    "canary-unmailable": {"definitions", "jobs table", "answer: exports", "source"},
     "canary-unknown-member": set(),
+    "canary-told": {"jobs table", "recipients"},
+    "canary-dropped-told": {"jobs table", "source", "recipients"},
 }
 #: What stands between a job's folder and the end of the key → what kind of file it is.
 KINDS = {
@@ -125,7 +127,8 @@ class Story:
         world.add_entity()
         world.tick_every_minute(3_600)
         bad = [{"contact_id": "canary-dropped-good"}, {"email": "canary-dropped-bad", "contact_id": "x"}]
-        world.drop("contacts", "dropped.csv", builders.contacts_csv(bad, count=12))
+        recipients = f"{UNMAILABLE}, canary-dropped-told@example.com"
+        world.drop("contacts", "dropped.csv", builders.contacts_csv(bad, count=12), recipients=recipients)
         self.wait(60)
         job_id = self._upload()
         self._correct(job_id)
@@ -145,7 +148,8 @@ class Story:
         self.world.aws.put(self.world.settings.files_bucket, upload["fields"]["key"], data)
         preview = self.ask("preview", "POST", f"/uploads/{upload['uploadId']}/preview", {})
         assert preview.status == 200, preview
-        started = self.ask("job", "POST", "/imports", {"uploadId": upload["uploadId"]})
+        body = {"uploadId": upload["uploadId"], "recipients": ["canary-told@example.com"]}
+        started = self.ask("job", "POST", "/imports", body)
         assert started.status == 202, started
         self.wait(60)
         return str(started.body["jobId"])

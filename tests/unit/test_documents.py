@@ -29,6 +29,7 @@ MODULES = {
     "cleaning": "waybill.entities.cleaning",
     "dialect": "waybill.tabular.dialect",
     "definition": "waybill.exports.definition",
+    "recipients": "waybill.jobs.recipients",
     "filter": "waybill.exports.filter",
     "idempotency": "waybill.jobs.idempotency",
     "labels": "waybill.tabular.labels",

@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from waybill.entities.text_formats import is_plain_email
-from waybill.exports.report import Mail, check_recipients, is_relaunchable, mail_of, report_of
+from waybill.exports.report import Mail, is_relaunchable, mail_of, mail_of_import, report_of
 from waybill.jobs.model import Counts, Job, Outcome, Process, Status
+from waybill.jobs.recipients import check_addresses
 from waybill.validation import Problems
 
 START = datetime(2026, 1, 31, 1, 30, tzinfo=UTC)
@@ -394,7 +395,48 @@ def test_an_address_is_safe_in_a_header(text: str) -> None:
 )
 def test_recipients(value: object, where: list[str]) -> None:
     problems: Problems = []
-    found = check_recipients(value, problems)
+    found = check_addresses(value, problems)
     assert [path for path, _ in problems] == where
     if not where:
         assert list(found) == (value or [])
+
+
+IMPORT: dict[str, Any] = {
+    "process": Process.IMPORT,
+    "entity": "contacts",
+    "file_name": "march\r\nBcc: x.csv",
+    "counts": Counts(100, 90, 8, 2),
+    "outcome": Outcome.PARTIAL_SUCCESS,
+    "has_rejects": True,
+    "export_id": None,
+    "window_from": None,
+    "window_to": None,
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "subject", "lines"),
+    [
+        ({}, "import into contacts completed", ["90 rows imported, 8 rejected because of errors", "Not processed"]),
+        ({"dry_run": True}, "dry run of an import into contacts completed", ["Would be imported:"]),
+        ({"undo_of": "another"}, "undo of an import into contacts completed", ["Undone:"]),
+        ({"status": Status.CANCELED, "counts": Counts(0)}, "import into contacts canceled", ["before it started"]),
+        (
+            {"status": Status.FAILED, "counts": Counts(0), "error_code": "empty-file", "error_message": "No rows."},
+            "import into contacts failed (empty-file)",
+            ["Message:", "No rows.", "Correct the file"],
+        ),
+        (
+            {"status": Status.FAILED, "error_code": "timed-out", "error_message": "An outage."},
+            "import into contacts failed (timed-out)",
+            ["relaunch the import", "A relaunch of this import can help."],
+        ),
+        ({"warnings": [{"code": "fields-cleared", "message": "They were emptied."}]}, "import", ["They were emptied."]),
+    ],
+)
+def test_the_mail_of_an_import_says_how_it_ended(changes: dict[str, Any], subject: str, lines: list[str]) -> None:
+    mail = mail_of_import(job(**{**IMPORT, **changes}), console_url="https://console")
+    assert mail.subject.startswith(f"Waybill: {subject}") and mail.subject.endswith("(0198c0de)")
+    assert not set("\r\n") & set(mail.subject) and "march" not in mail.subject
+    for line in [*lines, "march Bcc: x.csv", "https://console"]:
+        assert line in mail.text and html.escape(line).rstrip(":") in mail.html

@@ -87,10 +87,12 @@ def test_metadata_sets_what_a_request_sets() -> None:
         "dialect": '{"delimiter": ";"}',
         "columns": '{"E-mail": "email"}',
         "author": "somebody",
+        "recipients": " ops@example.com, Data@Example.com,",
     }
-    assert options_from_metadata(metadata, KEY) == ImportOptions(
-        "merge", "abort", 7, True, "latin-1", {"delimiter": ";"}, {"E-mail": "email"}, blanks="keep"
-    )
+    assert options_from_metadata(metadata, KEY, mail_domains={"example.com"}) == ImportOptions(
+        "merge", "abort", 7, True, "latin-1", {"delimiter": ";"}, {"E-mail": "email"}, blanks="keep",
+        recipients=("ops@example.com", "Data@Example.com"),
+    )  # fmt: skip
     assert options_from_metadata({}, KEY) == ImportOptions()
 
 
@@ -107,6 +109,11 @@ def test_metadata_sets_what_a_request_sets() -> None:
         ({"max-errors": "-1"}, "max-errors must be a whole number from 1 to 2147483647"),
         ({"dry-run": "yes"}, "dry-run must be one of false, true"),
         ({"keep-previous": "no"}, "keep-previous must be one of false, true"),
+        (
+            {"recipients": "ops@example.com"},
+            "recipients must be empty: this deployment sends no mail (parameter MailSender)",
+        ),
+        ({"recipients": "ops"}, "recipients/0 must be an e-mail address, such as ops@example.com"),
         ({"dialect": "{"}, "dialect must be a JSON object"),
         ({"dialect": "[1]"}, "dialect must be an object (a Table Dialect)"),
     ],
@@ -130,7 +137,17 @@ def test_metadata_cannot_ask_for_a_mode_that_needs_a_key() -> None:
 
 def test_a_job_gives_its_options_back() -> None:
     options = ImportOptions(
-        "update", "abort", 3, True, "latin-1", {"delimiter": ";"}, {"E-mail": "email"}, True, "keep", True
+        "update",
+        "abort",
+        3,
+        True,
+        "latin-1",
+        {"delimiter": ";"},
+        {"E-mail": "email"},
+        True,
+        "keep",
+        True,
+        ("a@b.example",),
     )
     assert ImportOptions.of(job_with(options)) == options
 

@@ -31,6 +31,7 @@ MEMBERS = {
     "max_errors": "maxErrors",
     "dry_run": "dryRun",
     "keep_previous": "keepPrevious",
+    "recipients": "recipients",
     "encoding": "encoding",
     "dialect": "dialect",
     "columns": "columns",
@@ -53,6 +54,8 @@ def add_commands(commands: Commands) -> None:
     parser.add_argument("--dry-run", action="store_true", default=None, help="only check the file, write nothing")
     text = "keep what each record was before, for `waybill undo`; about a read unit a row (default: as the entity says)"
     parser.add_argument("--keep-previous", action=BooleanOptionalAction, default=None, help=text)
+    text = "mail the report to ADDRESS when the import ends; may be repeated"
+    parser.add_argument("--mail", dest="recipients", action="append", metavar="ADDRESS", help=text)
     parser.add_argument("--encoding", help="the file's encoding (default: detected)")
     parser.add_argument("--dialect", type=json_object, metavar="JSON", help="Table Dialect, or @FILE")
     parser.add_argument("--columns", type=json_object, metavar="JSON", help="maps header names to fields, or @FILE")

@@ -18,15 +18,15 @@ from waybill.exports.definition import (
     DEFAULT_FORMAT,
     MAX_CONDITIONS,
     MAX_FILE_NAME_BYTES,
-    MAX_RECIPIENTS,
     PERIODIC,
     Definition,
     ExportStatus,
     ExportType,
 )
+from waybill.jobs.recipients import MAX_RECIPIENTS, check_recipients
 from waybill.settings import Settings
 from waybill.validation import MAX_TEXT
-from waybill.wire.schema import Schema
+from waybill.wire.schema import Email, Schema
 
 if TYPE_CHECKING:
     from waybill.exports.destinations.base import Allowed
@@ -132,7 +132,7 @@ class ExportRequest(Body):
     """With date patterns of yyyy, MM, dd, HH, mm, ss after a `$`. When left out: `{entity}_$yyyyMMdd.{format}`."""
     schedule: _Schedule = None
     destination: wire.DestinationDocument | None = Field(None, validate_default=True)
-    recipients: Annotated[list[wire.Email], Schema(maxItems=MAX_RECIPIENTS)] = Field(default_factory=list)
+    recipients: Annotated[list[Email], Schema(maxItems=MAX_RECIPIENTS)] = Field(default_factory=list)
     """E-mail addresses that the report of each run is sent to."""
     escape_formulas: bool = True
     """Whether `'` is prefixed to cells that a spreadsheet would execute."""
@@ -192,7 +192,7 @@ class ExportRequest(Body):
     @field_validator("recipients", mode="wrap")
     @classmethod
     def _are_recipients(cls, value: Any, _: Any, info: ValidationInfo) -> Any:
-        return list(checked(_rules().check_recipients, value, _settings(info).mail_domains))
+        return list(checked(check_recipients, value, _settings(info).mail_domains))
 
     @field_validator("include_deleted")
     @classmethod

@@ -13,10 +13,11 @@ from waybill.entities.model import Entity, check_columns, check_dialect, check_e
 from waybill.errors import InvalidRequest
 from waybill.imports.modes import DEFAULT_MODE, MODES, MODES_IN_WORDS
 from waybill.imports.options import MAX_ERRORS, NOT_KEPT, ImportOptions, check_blanks, check_mode, check_on_error
+from waybill.jobs.recipients import MAX_RECIPIENTS, check_recipients
 from waybill.sizes import MAX_OPTIONS_BYTES, check_size
 from waybill.wire.entities import Encoding, TableDialectDocument
 from waybill.wire.jobs import BLANKS, ON_ERROR
-from waybill.wire.schema import UUID_PATTERN
+from waybill.wire.schema import UUID_PATTERN, Email, Schema
 
 MAX_FILE_NAME = 255
 _UPLOAD_ID = "2587c81c-b9fc-4873-ae2f-421b292d2c2b"
@@ -164,6 +165,9 @@ class ImportRequest(ReadRequest):
     remember_columns: bool = False
     """Add `columns` to those of the entity, for later imports."""
 
+    recipients: Annotated[list[Email], Schema(maxItems=MAX_RECIPIENTS)] = Field(default_factory=list)
+    """E-mail addresses, of the domains that this deployment mails to, that get the report when the import ends."""
+
     @field_validator("on_error", mode="wrap")
     @classmethod
     def _is_on_error(cls, value: Any, _: Any) -> Any:
@@ -177,6 +181,12 @@ class ImportRequest(ReadRequest):
             refuse([("/keepPrevious", NOT_KEPT)])
         return value
 
+    @field_validator("recipients", mode="wrap")
+    @classmethod
+    def _are_recipients(cls, value: Any, _: Any, info: ValidationInfo) -> Any:
+        domains = (info.context or {})["request"].services.settings.mail_domains
+        return list(checked(check_recipients, value, domains))
+
     def options(self) -> ImportOptions:
         """
         Raises:
@@ -188,6 +198,7 @@ class ImportRequest(ReadRequest):
             max_errors=self.max_errors,
             dry_run=self.dry_run,
             keep_previous=self.keep_previous,
+            recipients=tuple(self.recipients),
         )
         check_size("The options of the import", options.to_document(), MAX_OPTIONS_BYTES)
         return options

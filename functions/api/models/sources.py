@@ -11,13 +11,13 @@ from models.base import Body, Line, Word, checked
 from models.query import Paging as Paging
 from models.query import Words
 from waybill.entities.model import Entity
-from waybill.exports.definition import MAX_RECIPIENTS
-from waybill.exports.wire import Email, ScheduleDocument
+from waybill.exports.wire import ScheduleDocument
+from waybill.jobs.recipients import MAX_RECIPIENTS, check_recipients
 from waybill.settings import Settings
 from waybill.sources import wire
 from waybill.sources.definition import MAX_PATTERN, After, Definition, Order, SourceStatus
 from waybill.validation import MAX_TEXT
-from waybill.wire.schema import Schema
+from waybill.wire.schema import Email, Schema
 
 if TYPE_CHECKING:
     from waybill.exports.destinations.base import Allowed
@@ -133,7 +133,7 @@ class SourceRequest(_Located):
     @field_validator("recipients", mode="wrap")
     @classmethod
     def _are_recipients(cls, value: Any, _: Any, info: ValidationInfo) -> Any:
-        return list(checked(_rules().check_recipients, value, _settings(info).mail_domains))
+        return list(checked(check_recipients, value, _settings(info).mail_domains))
 
     def to_definition(self) -> Definition:
         """The definition, with every default filled in."""

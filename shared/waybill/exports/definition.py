@@ -54,7 +54,6 @@ CUSTOM = frozenset({ExportType.CUSTOM, ExportType.INCREMENTAL_CUSTOM})
 DEFAULT_FORMAT = "csv"
 MAX_CONDITIONS = 50
 MAX_FILE_NAME_BYTES = 200
-MAX_RECIPIENTS = 50
 
 DELETED = "_deleted"
 """Last column of an export that includes deletions."""

@@ -1,4 +1,4 @@
-"""The report of a job, the e-mail with the report of a run, and its recipients.
+"""The report of a job, and the e-mail with it.
 
 Its members are those of Actito's *View report*: status, start, end, duration, file name, rows, error code, whether a
 relaunch can help (contract, sections 6 and 7).
@@ -9,18 +9,15 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from waybill.entities.text_formats import is_plain_email
 from waybill.errors import DeliveryFailed
-from waybill.exports.definition import MAX_RECIPIENTS
 from waybill.exports.destinations import kind_of
 from waybill.jobs.giving_up import left_unread
-from waybill.jobs.model import Job, Process, Status
+from waybill.jobs.model import Job, Process, Status, message_of
 from waybill.timestamps import rfc3339
-from waybill.validation import Problems
 from waybill.wire.jobs import run_summary, work_of
 from waybill.wire.reports import JobDelivery, JobReport
 
@@ -54,6 +51,8 @@ _ADVICE = {
         False,
     ),
 }
+_IMPORT_AGAIN = _Advice("Open the job and relaunch the import.", True)
+_CORRECT_FILE = _Advice("Correct the file, or its options, and import it again.", False)
 _OTHER_ADVICE = _Advice("Look at the report for details, correct the definition, and run the export again.", False)
 
 
@@ -129,7 +128,7 @@ def _delivered(destination: Mapping[str, Any], file_name: str) -> JobDelivery:
 
 
 class Mail(NamedTuple):
-    """An e-mail; `text` and `html` say the same. `subject` is one line without words of an exporter."""
+    """An e-mail; `text` and `html` say the same. `subject` is one line without words that somebody chose freely."""
 
     subject: str
     text: str
@@ -145,14 +144,36 @@ def mail_of(report: JobReport, *, console_url: str | None = None, next_run: date
         next_run: when a periodic export runs next.
     """
     name = report["name"] or report["entity"]
-    failed = report["status"] == Status.FAILED
-    result = f"failed ({report['error']['code']})" if failed and report["error"] else str(report["status"]).lower()
-    if not failed and report["numberOfItems"] is not None:
+    result = _result(report)
+    if report["status"] != Status.FAILED and report["numberOfItems"] is not None:
         result += f", {_rows(report['numberOfItems'])}"
     # Nothing that an exporter writes freely: the export's name is in the body.
     subject = f"Waybill: export of {report['entity']} {result} ({report['jobId'][:8]})"
     opening = f"The export {_line(name)} has {_line(result)}."
-    lines = [(label, _line(value)) for label, value in _lines(report, next_run) if value is not None]
+    return _mail(subject, opening, _lines(report, next_run), console_url)
+
+
+def mail_of_import(job: Job, *, console_url: str | None = None) -> Mail:
+    """The e-mail that recipients of an import get when it has ended.
+
+    Args:
+        console_url: address of the job in the console.
+    """
+    report = report_of(job)
+    result = "been canceled" if job.status is Status.CANCELED else _result(report)
+    kind = "undo of an import" if job.undo_of else "dry run of an import" if job.dry_run else "import"
+    subject = f"Waybill: {kind} into {job.entity} {result.removeprefix('been ')} ({job.job_id[:8]})"
+    opening = f"The {kind} of {_line(job.file_name)} into {_line(job.entity)} has {_line(result)}."
+    return _mail(subject, opening, _lines_of_import(job, report), console_url)
+
+
+def _result(report: JobReport) -> str:
+    is_told_why = report["status"] == Status.FAILED and report["error"]
+    return f"failed ({report['error']['code']})" if is_told_why and report["error"] else str(report["status"]).lower()
+
+
+def _mail(subject: str, opening: str, body: list[tuple[str, str | None]], console_url: str | None) -> Mail:
+    lines = [(label, _line(value)) for label, value in body if value is not None]
     width = max(len(label) for label, _ in lines) + 2
     text = [opening, "", *(f"{label + ':':{width}}{value}" for label, value in lines), ""]
     rows = [f"<tr><th>{html.escape(label)}</th><td>{html.escape(value)}</td></tr>" for label, value in lines]
@@ -186,19 +207,11 @@ td {{ vertical-align: top; padding: 2px 0; overflow-wrap: anywhere }}
 
 def _lines(report: JobReport, next_run: datetime | None) -> list[tuple[str, str | None]]:
     """The lines of the body as (label, value); a value of None is left out."""
-    error, delivered, seconds = report["error"], report["delivered"], report["durationSeconds"]
+    error, delivered = report["error"], report["delivered"]
     rows, size = report["numberOfItems"], report["bytes"]
     lines: list[tuple[str, str | None]] = []
     if error is not None:
-        advice = _ADVICE.get(error["code"], _OTHER_ADVICE)
-        again = "can help" if report["relaunchable"] else "does not help"
-        message = error["message"] or ""
-        lines += [
-            ("Error", error["code"]),
-            ("Message", message if len(message) <= _MAX_MESSAGE else message[: _MAX_MESSAGE - 1] + "…"),
-            ("What to do", advice.do),
-            ("Relaunch", f"A relaunch of this run {again}."),
-        ]
+        lines += _lines_of_error(report, "run", _ADVICE.get(error["code"], _OTHER_ADVICE))
     window = None
     if report["windowTo"] is not None:
         begin = "the beginning" if report["windowFrom"] is None else _moment(report["windowFrom"])
@@ -211,14 +224,53 @@ def _lines(report: JobReport, next_run: datetime | None) -> list[tuple[str, str 
         ("SHA-256", report["sha256"]),
         ("Delivered", None if delivered is None else delivered["location"] or "ready for download"),
         ("Records written", window),
+        *_lines_of_work(report),
+        ("Next run", _moment(rfc3339(next_run))),
+    ]
+    return lines
+
+
+def _lines_of_import(job: Job, report: JobReport) -> list[tuple[str, str | None]]:
+    """As `_lines`."""
+    counts = job.counts
+    lines: list[tuple[str, str | None]] = []
+    if report["error"] is not None:
+        lines += _lines_of_error(report, "import", _IMPORT_AGAIN if report["relaunchable"] else _CORRECT_FILE)
+    else:
+        lines.append(("Result", message_of(job)))
+    return [
+        *lines,
+        ("Entity", report["entity"]),
+        ("File", report["fileName"]),
+        ("Rows", None if counts.total is None else f"{counts.total:,}"),
+        ("Undone" if job.undo_of else "Would be imported" if job.dry_run else "Imported", f"{counts.imported:,}"),
+        ("Rejected", f"{counts.rejected:,}"),
+        ("Not processed", f"{counts.unprocessed:,}" if counts.unprocessed else None),
+        *(("Warning", warning["message"]) for warning in job.warnings),
+        *_lines_of_work(report),
+    ]
+
+
+def _lines_of_error(report: JobReport, what: str, advice: _Advice) -> list[tuple[str, str | None]]:
+    error, again = report["error"], "can help" if report["relaunchable"] else "does not help"
+    message = (error and error["message"]) or ""
+    return [
+        ("Error", error and error["code"]),
+        ("Message", message if len(message) <= _MAX_MESSAGE else message[: _MAX_MESSAGE - 1] + "…"),
+        ("What to do", advice.do),
+        ("Relaunch", f"A relaunch of this {what} {again}."),
+    ]
+
+
+def _lines_of_work(report: JobReport) -> list[tuple[str, str | None]]:
+    seconds = report["durationSeconds"]
+    return [
         ("Started", _moment(report["startedAt"])),
         ("Ended", _moment(report["completedAt"])),
         ("Duration", None if seconds is None else _span(seconds)),
         ("Started by", report["startedBy"]),
         ("Job", report["jobId"]),
-        ("Next run", _moment(rfc3339(next_run))),
     ]
-    return lines
 
 
 def _rows(count: int) -> str:
@@ -254,31 +306,3 @@ def _line(text: str) -> str:
     if any(unicodedata.bidirectional(character) in ("R", "AL", "AN") for character in line):
         return f"\u2068{line}\u2069"
     return line
-
-
-def may_mail(address: str, mail_domains: Collection[str]) -> bool:
-    """Whether it is an address, of one of these domains (in lower case)."""
-    return is_plain_email(address) and address.rpartition("@")[2].lower() in mail_domains
-
-
-def check_recipients(value: object, problems: Problems) -> tuple[str, ...]:
-    """The member `recipients` of a definition. A null member counts as left out.
-
-    Args:
-        value: the decoded JSON.
-        problems: gets an entry for each wrong address, such as `/recipients/0`.
-    """
-    if value is None:
-        return ()
-    if not isinstance(value, list) or len(value) > MAX_RECIPIENTS:
-        problems.append(("/recipients", f"must be a list of at most {MAX_RECIPIENTS} e-mail addresses"))
-        return ()
-    seen: set[str] = set()
-    for position, address in enumerate(value):
-        if not isinstance(address, str) or not is_plain_email(address):
-            problems.append((f"/recipients/{position}", "must be an e-mail address, such as ops@example.com"))
-        elif address.lower() in seen:
-            problems.append((f"/recipients/{position}", "names an address a second time"))
-        else:
-            seen.add(address.lower())
-    return tuple(value)

@@ -7,7 +7,6 @@ from typing import Any
 
 from waybill.entities.model import Entity
 from waybill.entities.schema import parse_schema
-from waybill.entities.text_formats import is_plain_email
 from waybill.exports.compression import EXTENSIONS, Compression
 from waybill.exports.definition import (
     DATE_PATTERN,
@@ -23,8 +22,7 @@ from waybill.exports.destinations import DELIVERED, DESTINATIONS, check_destinat
 from waybill.exports.destinations.base import Allowed
 from waybill.exports.filter import check_filter
 from waybill.exports.formats import FORMATS
-from waybill.exports.report import check_recipients as check_addresses
-from waybill.exports.report import may_mail
+from waybill.jobs.recipients import check_recipients
 from waybill.schedule import check_schedule
 from waybill.validation import Problems, is_line
 
@@ -122,25 +120,6 @@ def check_delivery(
     value = {member: setting for member, setting in value.items() if setting is not None}
     problems.extend(check_destination(value, allowed, kinds=kinds))
     return value
-
-
-def check_recipients(value: object, mail_domains: Collection[str], problems: Problems) -> tuple[str, ...]:
-    """The member `recipients` of a definition. A null member counts as left out.
-
-    Args:
-        mail_domains: those that mail may go to, in lower case; empty when this deployment sends none.
-    """
-    recipients = check_addresses(value, problems)
-    if recipients and not mail_domains:
-        problems.append(("/recipients", "must be empty: this deployment sends no mail (parameter MailSender)"))
-        return recipients
-    domains = ", ".join(sorted(mail_domains))
-    problems.extend(
-        (f"/recipients/{position}", f"must be an address of {domains} (parameter RecipientDomains)")
-        for position, address in enumerate(recipients)
-        if isinstance(address, str) and is_plain_email(address) and not may_mail(address, mail_domains)
-    )
-    return recipients
 
 
 # Properties of a Table Dialect that say how to read a file; a writer that ignored them would not do what was asked.

@@ -10,7 +10,7 @@ from waybill.errors import DeliveryFailed
 from waybill.exports.compression import Compression
 from waybill.exports.definition import ALLOWED_ACTIONS, ExportStatus, ExportType
 from waybill.wire.jobs import RunSummary
-from waybill.wire.schema import Moment, NextToken, Ordinal, Schema, Uuid, configured
+from waybill.wire.schema import Email, Moment, NextToken, Ordinal, Schema, Uuid, configured
 
 # What the domain checks and keeps as it was given; `shape` names what OpenAPI shows of it.
 ConditionDocument = Annotated[dict[str, Any], Schema(shape="Condition")]
@@ -18,7 +18,6 @@ ScheduleDocument = Annotated[dict[str, Any], Schema(shape="Schedule")]
 DestinationDocument = Annotated[dict[str, Any], Schema(shape="Destination")]
 DialectDocument = Annotated[dict[str, Any], Schema(shape="WritingDialect")]
 FormatName = Annotated[str, Schema(shape="Format")]
-Email = Annotated[str, Schema(format="email")]
 
 _Action = Annotated[str, Schema(enum=list(dict.fromkeys(one for some in ALLOWED_ACTIONS.values() for one in some)))]
 _Reason = Annotated[str, Schema(enum=list(DeliveryFailed.REASONS))]

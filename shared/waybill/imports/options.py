@@ -6,12 +6,13 @@ Each way in decodes its own types and then calls the same checks, so that both a
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from waybill.entities.model import check_columns, check_dialect, check_encoding
 from waybill.imports.modes import DEFAULT_MODE, MODES
+from waybill.jobs.recipients import check_recipients
 from waybill.tabular.dialect import MEMBERS as DIALECT_MEMBERS
 from waybill.validation import Problems
 from waybill.wire.jobs import BLANKS, ON_ERROR
@@ -37,6 +38,7 @@ class ImportOptions:
     unescape_formulas: bool = False
     blanks: str = "clear"
     keep_previous: bool | None = None
+    recipients: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, job: Job) -> ImportOptions:
@@ -52,6 +54,7 @@ class ImportOptions:
             unescape_formulas=bool(job.options.get("unescapeFormulas")),
             blanks=job.blanks,
             keep_previous=job.keep_previous,
+            recipients=tuple(job.recipients),
         )
 
     def to_document(self) -> dict[str, Any]:
@@ -67,8 +70,14 @@ class ImportOptions:
             "columns": None if self.columns is None else dict(self.columns),
             "unescapeFormulas": self.unescape_formulas,
             "blanks": self.blanks if MODES[self.mode].is_update else None,
+            **mailed(self.recipients),
         }
         return {name: value for name, value in values.items() if value is not None}
+
+
+def mailed(recipients: Sequence[str]) -> dict[str, Any]:
+    """The member of a job's options that names who gets its report."""
+    return {"recipients": list(recipients)} if recipients else {}
 
 
 def check_mode(value: object, primary_key: Sequence[str], path: str, problems: Problems) -> str:
@@ -113,11 +122,17 @@ class MetadataError(ValueError):
 
 
 def options_from_metadata(
-    metadata: Mapping[str, str], primary_key: Sequence[str], has_target: bool = False
+    metadata: Mapping[str, str],
+    primary_key: Sequence[str],
+    has_target: bool = False,
+    mail_domains: Collection[str] = (),
 ) -> ImportOptions:
     """The options in an object's user metadata (contract, section 3); other metadata is ignored.
 
     Labels in `columns` may name any field: the header check tells which fields the entity lacks.
+
+    Args:
+        mail_domains: those that mail may go to.
 
     Raises:
         MetadataError: a value cannot be used; says the first problem.
@@ -133,10 +148,23 @@ def options_from_metadata(
         columns=_columns(metadata, problems),
         keep_previous=_keep_previous(metadata, has_target, problems),
         blanks=check_blanks(metadata.get("blanks", "clear"), metadata.get("mode", DEFAULT_MODE), "blanks", problems),
+        recipients=check_recipients(_addresses(metadata), mail_domains, problems, "recipients"),
     )
     for name, problem in problems:
         raise MetadataError(f"Object metadata: {name} {problem}.")
     return options
+
+
+def recipients_from_metadata(metadata: Mapping[str, str], mail_domains: Collection[str]) -> dict[str, Any]:
+    """The recipients of a file that is refused for another reason, as a job stores them; none when they are wrong."""
+    problems: Problems = []
+    recipients = check_recipients(_addresses(metadata), mail_domains, problems)
+    return {} if problems else mailed(recipients)
+
+
+def _addresses(metadata: Mapping[str, str]) -> list[str]:
+    """What `recipients` names, with commas between."""
+    return [address.strip() for address in metadata.get("recipients", "").split(",") if address.strip()]
 
 
 def _keep_previous(metadata: Mapping[str, str], has_target: bool, problems: Problems) -> bool | None:

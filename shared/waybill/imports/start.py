@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from waybill.errors import Conflict, EntityDeleted, FileUnreadable, NotFound, Unavailable
 from waybill.ids import derived_uuid
-from waybill.imports.options import ImportOptions, MetadataError, options_from_metadata
+from waybill.imports.options import ImportOptions, MetadataError, options_from_metadata, recipients_from_metadata
 from waybill.imports.register import new_import, register, register_failed, start_if_waiting
 from waybill.imports.source_object import ObjectVersion
 from waybill.jobs.audit import DROP_FILE, Act
@@ -134,13 +134,15 @@ def _register_newest(
     act = Act(DROP_FILE, job.started_by)
     if isinstance(metadata, FileUnreadable):
         return register_failed(services, job, "source-error", metadata.detail, drop, act)
+    domains = services.settings.mail_domains
+    job = replace(job, options=recipients_from_metadata(metadata, domains))
     try:
         entity = services.entities.get(job.entity)
     except NotFound:
         message = f"There is no entity named {job.entity!r}. Create it, then drop the file again."
         return register_failed(services, job, "unknown-entity", message, drop, act)
     try:
-        options = options_from_metadata(metadata, entity.primary_key, entity.target is not None)
+        options = options_from_metadata(metadata, entity.primary_key, entity.target is not None, domains)
     except MetadataError as error:
         return register_failed(services, job, "source-error", str(error), drop, act)
     return register(services, job, entity, options, drop, act)

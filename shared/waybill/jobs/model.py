@@ -180,6 +180,11 @@ class Job:
         return str(self.options.get("blanks", "clear"))
 
     @property
+    def recipients(self) -> list[str]:
+        """Addresses that get the report of an import when it ends. Those of an export are in its definition."""
+        return list(self.options.get("recipients", ()))
+
+    @property
     def is_backfill(self) -> bool:
         """Whether it is a run of an incremental export for a past period, outside its series of windows."""
         return bool(self.options.get("backfill"))

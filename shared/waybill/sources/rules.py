@@ -8,7 +8,6 @@ from typing import Any
 from waybill.entities.model import Entity, check_columns, check_dialect, check_encoding
 from waybill.exports.destinations import DELIVERED, check_destination, kind_of
 from waybill.exports.destinations.base import Allowed, DeliveredKind
-from waybill.exports.rules import check_recipients
 from waybill.imports.modes import DEFAULT_MODE
 from waybill.imports.options import (
     NOT_KEPT,
@@ -18,6 +17,7 @@ from waybill.imports.options import (
     check_mode,
     check_on_error,
 )
+from waybill.jobs.recipients import check_recipients
 from waybill.schedule import check_schedule
 from waybill.sources.definition import MAX_PATTERN, After, Definition
 from waybill.validation import Problems, is_line, refuse_unknown

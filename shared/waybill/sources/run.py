@@ -16,10 +16,10 @@ from waybill.clock import HasTime, no_limit
 from waybill.entities.model import Right
 from waybill.errors import Conflict, DeliveryFailed, NotFound
 from waybill.exports.definition import Owner
-from waybill.exports.report import may_mail
 from waybill.ids import derived_uuid
 from waybill.jobs.attempts import pause_after
 from waybill.jobs.audit import RUN_SCHEDULE, Act
+from waybill.jobs.recipients import may_mail
 from waybill.jobs.rights import NO_PERMISSION, still_may
 from waybill.jobs.scheduled import Due
 from waybill.schedule import latest_due

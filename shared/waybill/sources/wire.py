@@ -7,10 +7,10 @@ from typing import Annotated, Any
 from typing_extensions import TypedDict
 
 from waybill.errors import DeliveryFailed
-from waybill.exports.wire import Email, ScheduleDocument
+from waybill.exports.wire import ScheduleDocument
 from waybill.jobs.model import Outcome, Status
 from waybill.sources.definition import ALLOWED_ACTIONS, After, Order, SourceStatus
-from waybill.wire.schema import Moment, Natural, NextToken, Ordinal, Schema, Uuid
+from waybill.wire.schema import Email, Moment, Natural, NextToken, Ordinal, Schema, Uuid
 
 LocationDocument = Annotated[dict[str, Any], Schema(shape="Location")]
 OptionsDocument = Annotated[dict[str, Any], Schema(shape="SourceOptions")]

@@ -1,20 +1,22 @@
-"""Publish changes of status: an event on the bus, a report by mail when an export has ended, and at the source of a
-file how its import has ended."""
+"""Publish changes of status: an event on the bus, a report by mail when a job has ended, and at the source of a file
+how its import has ended."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from waybill.aws.mail import MailDelayed, MailRefused, MailUnreachable
 from waybill.clock import HasTime, no_limit
 from waybill.errors import NotFound
 from waybill.jobs.model import SERVICE_FAILURES, Job, Process, Status
+from waybill.jobs.recipients import may_mail
 from waybill.telemetry import count, entry_failed, logger, measure, measure_percent
 from waybill.wire.jobs import job_event
 
 if TYPE_CHECKING:
+    from waybill.exports.report import Mail
     from waybill.sources.services import SourceServices
 
 DETAIL_TYPE = "Job Status Changed"
@@ -24,12 +26,12 @@ LATE_SECONDS = 60.0
 
 
 def publish(services: SourceServices, job: Job, done: set[str]) -> bool:
-    """Publish a job's status, mail the report of a run that has ended, and note the end of an import at the source of
+    """Publish a job's status, mail the report of a job that has ended, and note the end of an import at the source of
     its file. None of them may fail the job.
 
     Args:
         done: parts that earlier attempts have published, which are left out: `event`, and `mail` with a recipient's
-            position in the definition. Those of this attempt are added.
+            position. Those of this attempt are added.
 
     Returns:
         False when it must be tried again. What an attempt published that died before it was noted goes out a second
@@ -37,7 +39,7 @@ def publish(services: SourceServices, job: Job, done: set[str]) -> bool:
     """
     is_published = True
     steps: list[Callable[[], None]] = [lambda: _publish_event(services, job, done)]
-    if job.process is Process.EXPORT and job.is_terminal:
+    if job.is_terminal and (job.process is Process.EXPORT or job.recipients):
         steps.append(lambda: _mail_report(services, job, done))
     if job.source_id is not None and job.is_terminal:
         steps.append(lambda: services.source_files.note_end(job))
@@ -123,26 +125,47 @@ def _mail_report(services: SourceServices, job: Job, done: set[str]) -> None:
         snapshot = services.jobs.definition(job.job_id)
     except NotFound:  # deleted in the meantime: its report is not wanted
         return
-    recipients = {f"mail {position}": address for position, address in enumerate(snapshot["export"]["recipients"])}
+    is_export = job.process is Process.EXPORT
+    addresses = snapshot["export"]["recipients"] if is_export else job.recipients
+    recipients = {f"mail {position}": address for position, address in enumerate(addresses)}
     waiting = {part: address for part, address in recipients.items() if part not in done}
     if not waiting:
         return
-    from waybill.exports.report import mail_of, may_mail, report_of_run
+    allowed = {part: address for part, address in waiting.items() if may_mail(address, services.settings.mail_domains)}
+    if foreign := waiting.keys() - allowed.keys():
+        _withheld(job, len(foreign), "their domains are not among RecipientDomains")
+        done |= foreign
+    mail = _mail_of_run(services, job, snapshot) if is_export else _mail_of_import(services, job)
+    _send(services, job, mail, allowed, done)
+
+
+def _mail_of_import(services: SourceServices, job: Job) -> Mail:
+    from waybill.exports.report import mail_of_import
+
+    return mail_of_import(job, console_url=services.settings.console_url or None)
+
+
+def _mail_of_run(services: SourceServices, job: Job, snapshot: Mapping[str, Any]) -> Mail:
+    from waybill.exports.report import mail_of, report_of_run
     from waybill.schedule import next_runs
 
     export = services.exports.find(job.export_id) if job.export_id else None
     next_run = None
     if export is not None and export.status == "SCHEDULED":
         next_run = next(iter(next_runs(export.definition.schedule, services.clock.now(), 1)), None)
-    allowed = {part: address for part, address in waiting.items() if may_mail(address, services.settings.mail_domains)}
-    if foreign := waiting.keys() - allowed.keys():
-        _withheld(job, len(foreign), "their domains are not among RecipientDomains")
-        done |= foreign
     report = report_of_run(job, snapshot, services.settings)
-    mail = mail_of(report, console_url=services.settings.console_url or None, next_run=next_run)
+    return mail_of(report, console_url=services.settings.console_url or None, next_run=next_run)
+
+
+def _send(services: SourceServices, job: Job, mail: Mail, recipients: Mapping[str, str], done: set[str]) -> None:
+    """Send the mail to each recipient, by their parts, of which those that are over are added to `done`.
+
+    Raises:
+        MailDelayed: as `_mail_report`.
+    """
     delayed: MailDelayed | None = None
     over: set[str] = set()
-    for part, recipient in allowed.items():
+    for part, recipient in recipients.items():
         if over or not services.daily_mails.take():
             over.add(part)
             continue

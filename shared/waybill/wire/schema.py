@@ -23,6 +23,7 @@ class Schema:
 Uuid = Annotated[str, Schema(format="uuid", pattern=f"^{UUID_PATTERN}$")]
 Moment = Annotated[str, Schema(format="date-time")]
 Uri = Annotated[str, Schema(format="uri")]
+Email = Annotated[str, Schema(format="email")]
 Natural = Annotated[int, Schema(minimum=0)]
 Ordinal = Annotated[int, Schema(minimum=1)]
 Seconds = Annotated[float, Schema(minimum=0, type="number")]
