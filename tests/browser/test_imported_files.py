@@ -28,6 +28,40 @@ def choose_file(page: Page, path: Path, entity: str) -> None:
     dialog.locator("input[type=file]").set_input_files(path)
 
 
+def test_headers_are_proposed_with_their_reasons_and_remembered(
+    visit: Visit, admin: Client, alice: Client, tmp_path: Path
+) -> None:
+    fields = [{"name": "id"}, {"name": "first_name"}, {"name": "last_name"}, {"name": "city"}]
+    schema = {"fields": fields, "primaryKey": ["id"], "fieldsMatch": "subset"}
+    admin.put_entity("likely", schema=schema, permissions={"import": ["ops"], "view": ["ops"]})
+    path = tmp_path / "people.csv"
+    path.write_text("ID,Name,LAST-NAME,City of birth\n1,Ann,Smith,Gent\n")
+    page = visit("imports", user="alice")
+    choose_file(page, path, "likely")
+    dialog = page.get_by_role("dialog")
+    field = lambda label: dialog.get_by_role("button", name=f"Field for the column {label}")  # noqa: E731
+    expect(field("LAST-NAME")).to_contain_text("last_name")
+    expect(dialog.get_by_text('Proposed: it is the field "last_name" but for case, accents and signs.')).to_be_visible()
+    for label in ("Name", "City of birth"):  # of what only resembles, nothing is taken unasked
+        expect(field(label)).to_contain_text("no field")
+    dialog.get_by_role("button", name="Take city").click()
+    expect(field("City of birth")).to_contain_text("city")
+    dialog.get_by_role("button", name="Take first_name").click()
+    dialog.get_by_label("Remember for this entity").check()
+    assert flaws(page) == []
+    dialog.get_by_role("button", name="Start import").click()
+    expect(page.get_by_role("row").filter(has_text="people.csv").filter(has_text="likely")).to_contain_text("1 row")
+    assert alice.get("/entities/likely/records")["items"] == [
+        {"id": "1", "first_name": "Ann", "last_name": "Smith", "city": "Gent"}
+    ]
+    remembered = {"ID": "id", "Name": "first_name", "LAST-NAME": "last_name", "City of birth": "city"}
+    assert admin.get("/entities/likely")["columns"] == remembered
+    choose_file(page, path, "likely")
+    expect(field("City of birth")).to_contain_text("city")
+    expect(dialog.get_by_text("Proposed:")).to_have_count(0)
+    expect(dialog.get_by_label("Remember for this entity")).to_have_count(0)
+
+
 def test_k1_k2_k9_a_file_is_previewed_mapped_imported_and_its_rest_downloaded(
     visit: Visit, admin: Client, tmp_path: Path
 ) -> None:

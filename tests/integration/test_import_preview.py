@@ -353,3 +353,21 @@ def test_blank_rows_at_the_end_of_a_file_are_not_shown(services: Services, tail:
         seen, job = compare(services, "tail.csv", builders.contacts_csv(count=2) + tail, **options)
         assert [row.number for row in seen.rows] == [2, 3]
         assert job.counts.imported == 2
+
+
+def test_what_the_preview_proposes_is_what_columns_need_until_it_is_remembered(services: Services) -> None:
+    data = b"Contact-ID,E-Mail,Spend,joined,VIP\n1,a@example.com,2,2026-01-31,yes\n"
+    upload = uploaded(services, "x.csv", data)
+    seen = preview(services, upload)
+    assert seen.error is not None and seen.error.type == "incorrect-label"
+    needed = {
+        label: str(each.field)
+        for label, each in zip(seen.labels, seen.proposals, strict=True)
+        if each.field and not each.is_known
+    }
+    assert list(needed) == ["Contact-ID", "E-Mail", "Spend", "VIP"]
+    mapped = preview(services, upload, ImportOptions(columns=needed))
+    assert (mapped.error, mapped.fields) == (None, ["contact_id", "email", "spend", "joined", "vip"])
+    assert mapped.proposals == seen.proposals  # whatever the options say
+    services.entities.remember_columns(services.entities.get("contacts"), needed)
+    assert all(each.is_known for each in preview(services, upload).proposals)

@@ -83,6 +83,31 @@ def test_a_watched_import_that_fails_exits_with_1(
     assert json.loads(capsys.readouterr().out)["error"]["code"] == "empty-file"
 
 
+def test_a_header_that_does_not_fit_leads_to_the_columns_that_it_may_mean(
+    stack: Service, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    error = {"code": "missing-label", "message": 'There is no label for the field "email"'}
+    offer_upload(stack, [answer({**failed(), "error": error})] * 2)
+    open_ = {"field": None, "isKnown": False, "why": None}
+    proposals = [
+        {"field": "contact_id", "isKnown": True, "why": None, "choices": []},
+        {"field": "email", "isKnown": False, "why": 'is the field "email" but for case', "choices": []},
+        {**open_, "choices": [{"field": "city", "why": "shares words"}]},
+        {**open_, "choices": []},
+    ]
+    labels = ["contact_id", "E-Mail", "Town, city", "vip"]
+    preview = {"labels": labels, "proposals": proposals}
+    stack.routes[f"POST /v1/uploads/{UPLOAD_ID}/preview"] = answer(preview)
+    (home / "c.csv").write_text("a\n")
+    options = ["--mode", "merge", "--columns", '{"vip": "is_vip"}', "--watch"]
+    assert main(["import", "c.csv", "--entity", "contacts", *options]) == 1
+    assert stack.sent("POST", f"/v1/uploads/{UPLOAD_ID}/preview")[0].json == {"mode": "merge"}
+    printed = capsys.readouterr()
+    assert "'E-Mail' is the field \"email\" but for case" in printed.err
+    assert "'Town, city' may mean 'city': it shares words" in printed.err
+    assert """--columns '{"vip": "is_vip", "E-Mail": "email"}' --watch""" in printed.out
+
+
 def test_ctrl_c_leaves_an_import_running_and_says_so(
     stack: Service, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import shlex
 import shutil
 import sys
 import tempfile
@@ -12,9 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from waybill_cli.client import decode, path_of
 from waybill_cli.commandline import Commands, add_watch, json_object, positive
 from waybill_cli.context import Context
-from waybill_cli.failures import Interrupted, UsageFailure
+from waybill_cli.failures import Interrupted, Refusal, UsageFailure
 from waybill_cli.output import Progress
 from waybill_cli.uploads import check_readable
 from waybill_cli.watch import follow
@@ -38,6 +41,10 @@ MEMBERS = {
     "remember_columns": "rememberColumns",
     "unescape_formulas": "unescapeFormulas",
 }
+
+
+#: Failures of an import whose header does not fit its entity.
+HEADER_CODES = ("missing-label", "extra-label", "incorrect-label", "unmatched-header")
 
 
 def add_commands(commands: Commands) -> None:
@@ -80,7 +87,39 @@ def import_file(context: Context) -> int:
     body: dict[str, Any] = {"uploadId": upload_id}
     body |= {member: value for option, member in MEMBERS.items() if (value := getattr(options, option)) is not None}
     answer = context.api.post("/imports", body, once=True)
-    return follow(context, answer, options.watch)
+    status = follow(context, answer, options.watch)
+    if status and options.watch and not context.out.as_json:
+        job = context.api.get(path_of("jobs", decode(answer)["jobId"]))
+        if (job["error"] or {}).get("code") in HEADER_CODES:
+            _propose_columns(context, upload_id, body)
+    return status
+
+
+def _propose_columns(context: Context, upload_id: str, started: dict[str, Any]) -> None:
+    """Say which fields the labels of a header that does not fit may mean, and how to import the file so.
+
+    Args:
+        started: the body of the import.
+    """
+    body = {member: started[member] for member in ("mode", "encoding", "dialect") if member in started}
+    try:
+        preview = decode(context.api.post(path_of("uploads", upload_id, "preview"), body))
+    except Refusal:  # the failure of the import is told already
+        return
+    columns = dict(started.get("columns") or {})
+    for label, proposal in zip(preview["labels"], preview["proposals"], strict=True):
+        if label in columns:
+            continue
+        if proposal["field"] is not None and not proposal["isKnown"]:
+            columns[label] = proposal["field"]
+            context.out.remark(f"{label!r} {proposal['why']}")
+        for choice in () if proposal["field"] is not None else proposal["choices"]:
+            context.out.remark(f"{label!r} may mean {choice['field']!r}: it {choice['why']}")
+    if columns != (started.get("columns") or {}):
+        options = context.options
+        mapped = shlex.quote(json.dumps(columns, ensure_ascii=False))
+        command = f"waybill import {shlex.quote(options.file)} --entity {options.entity} --columns {mapped}"
+        context.out.next_steps([(f"{command} --watch", "import it with these columns; --remember-columns keeps them")])
 
 
 def _name_of(file: str) -> str:

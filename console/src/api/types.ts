@@ -33,6 +33,7 @@ export type Me = Schemas["Me"];
 export type Upload = Schemas["Upload"];
 /** What the API finds in a file. */
 export type Preview = Schemas["ImportPreview"];
+export type ColumnProposal = Schemas["ColumnProposal"];
 /** A proposal for an entity. */
 export type Inferred = Schemas["Inferred"];
 export type InferredField = Schemas["InferredField"];

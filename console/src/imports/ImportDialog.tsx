@@ -10,10 +10,10 @@ import ProgressBar from "@cloudscape-design/components/progress-bar";
 import Select from "@cloudscape-design/components/select";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import StatusIndicator from "@cloudscape-design/components/status-indicator";
-import { useMutation } from "@tanstack/react-query";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
 import { isAbort, Problem } from "../api/problem";
-import type { Entity } from "../api/types";
+import type { ColumnProposal } from "../api/types";
 import { useEntities } from "../api/useEntities";
 import { formatBytes } from "../common/format";
 import { Name } from "../common/Name";
@@ -24,7 +24,7 @@ import { TemplateButton } from "../entities/TemplateButton";
 import { isRunning } from "../jobs/jobList";
 import { useJob } from "../jobs/useJob";
 import { may, useMe } from "../session/useMe";
-import { primaryKey, proposeColumns, renamed } from "./columnMapping";
+import { primaryKey, proposedMapping, renamed } from "./columnMapping";
 import { AS_DETECTED, readingOptions, type Reading } from "./Detected";
 import { DryRun } from "./DryRun";
 import { effectOf, hidesLacking, proposedMode } from "./effect";
@@ -50,6 +50,7 @@ interface Props {
 export default function ImportDialog({ entityName, onClose }: Props) {
   const me = useMe();
   const entities = useEntities();
+  const queries = useQueryClient();
   const [name, setName] = useState(entityName ?? "");
   const [file, setFile] = useState<File | null>(null);
   const [reading, setReading] = useState<Reading>(AS_DETECTED);
@@ -63,13 +64,14 @@ export default function ImportDialog({ entityName, onClose }: Props) {
   const isRead = entity !== undefined && columns.labels.length > 0;
   const proposed = isRead ? proposedMode(columns.mapping, entity, columns.hidesLacking) : "upsert";
   const mode = settings.mode ?? proposed;
-  const options = readOptions(mode, settings, reading, columns, entity);
+  const options = readOptions(mode, settings, reading, columns);
   const upload = usePreview(entity, file, options);
   const { preview } = upload;
   if (preview && entity && JSON.stringify(preview.labels) !== JSON.stringify(columns.labels)) {
     setColumns({
       labels: preview.labels,
-      mapping: proposeColumns(preview.labels, entity),
+      mapping: proposedMapping(preview.proposals),
+      proposals: preview.proposals,
       hidesLacking: hidesLacking(preview),
     });
   }
@@ -83,8 +85,10 @@ export default function ImportDialog({ entityName, onClose }: Props) {
       const { onError, dryRun, maxErrors } = settings;
       const keepPrevious = keepPreviousOf(settings, entity);
       const limit = onError === "abort" && { maxErrors: Number(maxErrors) };
-      const body = { ...options, onError, ...limit, dryRun, keepPrevious };
+      const rememberColumns = settings.rememberColumns && !dryRun && options.columns !== undefined;
+      const body = { ...options, onError, ...limit, dryRun, keepPrevious, rememberColumns };
       const job = await importOnce(sent, () => startImport(sent, body, signal));
+      if (rememberColumns) await queries.invalidateQueries({ queryKey: ["entities"] });
       if (!dryRun) {
         say("The import has started", <Name>{job.fileName}</Name>);
         onClose(true);
@@ -216,13 +220,21 @@ export default function ImportDialog({ entityName, onClose }: Props) {
             preview={preview}
             entity={entity}
             mapping={columns.mapping}
+            proposals={columns.proposals}
             reading={reading}
             disabled={isBusy}
             onMap={(index, field) => setColumns((old) => ({ ...old, mapping: replaced(old.mapping, index, field) }))}
             onReading={setReading}
           />
         )}
-        <ImportOptions settings={settings} mode={mode} entity={entity} disabled={isBusy} change={changeSettings} />
+        <ImportOptions
+          settings={settings}
+          mode={mode}
+          entity={entity}
+          columns={options.columns}
+          disabled={isBusy}
+          change={changeSettings}
+        />
         <div ref={end} />
         {upload.sent !== null && (
           <ProgressBar
@@ -242,6 +254,7 @@ export default function ImportDialog({ entityName, onClose }: Props) {
 interface Columns {
   labels: string[];
   mapping: (string | null)[];
+  proposals: ColumnProposal[];
   /** The file lacks fields that have a column nevertheless. */
   hidesLacking: boolean;
 }
@@ -250,16 +263,15 @@ function replaced<Item>(items: Item[], index: number, item: Item): Item[] {
   return items.map((known, at) => (at === index ? item : known));
 }
 
-const NO_COLUMNS: Columns = { labels: [], mapping: [], hidesLacking: false };
+const NO_COLUMNS: Columns = { labels: [], mapping: [], proposals: [], hidesLacking: false };
 
 function readOptions(
   mode: string,
   settings: Settings,
   reading: Reading,
-  { labels, mapping }: Columns,
-  entity: Entity | undefined,
+  { labels, mapping, proposals }: Columns,
 ): ReadOptions {
-  const columns = entity ? renamed(labels, mapping, entity) : {};
+  const columns = renamed(labels, mapping, proposals);
   return {
     mode,
     ...blanksOf(mode, settings),

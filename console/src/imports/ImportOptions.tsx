@@ -8,6 +8,7 @@ import Input from "@cloudscape-design/components/input";
 import Select from "@cloudscape-design/components/select";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import type { Entity } from "../api/types";
+import { Name } from "../common/Name";
 import { selectedOption } from "../common/options";
 import type { Effect } from "./effect";
 
@@ -40,6 +41,7 @@ export interface Settings {
   /** Null until somebody chooses: then it is as the entity says. */
   keepPrevious: boolean | null;
   unescapeFormulas: boolean;
+  rememberColumns: boolean;
 }
 
 export const DEFAULT_SETTINGS: Settings = {
@@ -50,6 +52,7 @@ export const DEFAULT_SETTINGS: Settings = {
   dryRun: false,
   keepPrevious: null,
   unescapeFormulas: false,
+  rememberColumns: false,
 };
 
 /** What an empty cell does, where the mode leaves that open. */
@@ -140,9 +143,11 @@ function canKeep(entity: Entity | undefined): boolean {
 interface OptionsProps extends Props {
   mode: string;
   entity: Entity | undefined;
+  /** Header names of the file whose fields were chosen or proposed. */
+  columns: Record<string, string> | undefined;
 }
 
-export function ImportOptions({ settings, mode, entity, disabled, change }: OptionsProps) {
+export function ImportOptions({ settings, mode, entity, columns, disabled, change }: OptionsProps) {
   return (
     <SpaceBetween size="xs">
       <Checkbox
@@ -175,6 +180,24 @@ export function ImportOptions({ settings, mode, entity, disabled, change }: Opti
       >
         Remove the formula guard ( ' )
       </Checkbox>
+      {columns && (
+        <Checkbox
+          checked={settings.rememberColumns}
+          disabled={disabled || settings.dryRun}
+          description={
+            <Name>
+              {`Later imports into ${entity?.name ?? "it"} read the same headers so, whoever starts them: ${Object.entries(
+                columns,
+              )
+                .map(([label, field]) => `${label} → ${field}`)
+                .join(", ")}`}
+            </Name>
+          }
+          onChange={({ detail }) => change({ rememberColumns: detail.checked })}
+        >
+          Remember for this entity
+        </Checkbox>
+      )}
     </SpaceBetween>
   );
 }

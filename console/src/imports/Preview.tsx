@@ -1,7 +1,7 @@
 /** The preview of a file: what was detected, why its import would fail, its columns and first rows. */
 import Alert from "@cloudscape-design/components/alert";
 import SpaceBetween from "@cloudscape-design/components/space-between";
-import type { Entity, Preview as FilePreview } from "../api/types";
+import type { ColumnProposal, Entity, Preview as FilePreview } from "../api/types";
 import { formatCount } from "../common/format";
 import { Detected, type Reading } from "./Detected";
 import { PreviewColumns } from "./PreviewColumns";
@@ -12,19 +12,27 @@ interface Props {
   preview: FilePreview;
   entity: Entity;
   mapping: (string | null)[];
+  proposals: ColumnProposal[];
   reading: Reading;
   disabled: boolean;
   onMap: (index: number, field: string | null) => void;
   onReading: (reading: Reading) => void;
 }
 
-export function Preview({ preview, entity, mapping, reading, disabled, onMap, onReading }: Props) {
+export function Preview({ preview, entity, mapping, proposals, reading, disabled, onMap, onReading }: Props) {
   return (
     <SpaceBetween size="m">
       <Detected preview={preview} reading={reading} disabled={disabled} onReading={onReading} />
       {preview.error && <WouldFail preview={preview} />}
       {preview.labels.length > 0 && (
-        <PreviewColumns preview={preview} entity={entity} mapping={mapping} disabled={disabled} onMap={onMap} />
+        <PreviewColumns
+          preview={preview}
+          entity={entity}
+          mapping={mapping}
+          proposals={proposals}
+          disabled={disabled}
+          onMap={onMap}
+        />
       )}
     </SpaceBetween>
   );

@@ -1,5 +1,6 @@
 import Alert from "@cloudscape-design/components/alert";
 import Box from "@cloudscape-design/components/box";
+import Button from "@cloudscape-design/components/button";
 import Header from "@cloudscape-design/components/header";
 import Pagination from "@cloudscape-design/components/pagination";
 import Select, { type SelectProps } from "@cloudscape-design/components/select";
@@ -7,7 +8,7 @@ import SpaceBetween from "@cloudscape-design/components/space-between";
 import StatusIndicator from "@cloudscape-design/components/status-indicator";
 import Table from "@cloudscape-design/components/table";
 import { useState } from "react";
-import type { Entity, Preview } from "../api/types";
+import type { ColumnProposal, Entity, Preview } from "../api/types";
 import { formatCount } from "../common/format";
 import { Name } from "../common/Name";
 import { selectedOption } from "../common/options";
@@ -22,12 +23,14 @@ interface Props {
   entity: Entity;
   /** The field of each column. */
   mapping: (string | null)[];
+  /** What the service proposes for each column. */
+  proposals: ColumnProposal[];
   disabled: boolean;
   onMap: (index: number, field: string | null) => void;
 }
 
 /** The columns of the file, with their fields and first values. */
-export function PreviewColumns({ preview, entity, mapping, disabled, onMap }: Props) {
+export function PreviewColumns({ preview, entity, mapping, proposals, disabled, onMap }: Props) {
   const [page, setPage] = useState(1);
   const { fields } = entity.schema;
   const options = [
@@ -99,15 +102,24 @@ export function PreviewColumns({ preview, entity, mapping, disabled, onMap }: Pr
             header: "Field",
             minWidth: 200,
             cell: ({ label, index }) => (
-              <Select
-                expandToViewport
-                ariaLabel={`Field for the column ${label}`}
-                disabled={disabled}
-                filteringType={fields.length > 10 ? "auto" : "none"}
-                options={options}
-                selectedOption={selectedOption(options, mapping[index] ?? "")}
-                onChange={({ detail }) => onMap(index, detail.selectedOption.value || null)}
-              />
+              <SpaceBetween size="xxs">
+                <Select
+                  expandToViewport
+                  ariaLabel={`Field for the column ${label}`}
+                  disabled={disabled}
+                  filteringType={fields.length > 10 ? "auto" : "none"}
+                  options={options}
+                  selectedOption={selectedOption(options, mapping[index] ?? "")}
+                  onChange={({ detail }) => onMap(index, detail.selectedOption.value || null)}
+                />
+                <Proposed
+                  proposal={proposals[index]}
+                  mapping={mapping}
+                  index={index}
+                  disabled={disabled}
+                  onMap={(field) => onMap(index, field)}
+                />
+              </SpaceBetween>
             ),
           },
           { id: "values", header: "First values", cell: ({ index }) => <Values preview={preview} index={index} /> },
@@ -121,6 +133,38 @@ export function PreviewColumns({ preview, entity, mapping, disabled, onMap }: Pr
       )}
     </SpaceBetween>
   );
+}
+
+interface ProposedProps {
+  proposal: ColumnProposal | undefined;
+  mapping: (string | null)[];
+  index: number;
+  disabled: boolean;
+  onMap: (field: string) => void;
+}
+
+/** Why the service has proposed the field of a column, or the fields that it may be. */
+function Proposed({ proposal, mapping, index, disabled, onMap }: ProposedProps) {
+  if (!proposal || proposal.isKnown) return null;
+  const field = mapping[index];
+  if (field !== null && field === proposal.field) {
+    return (
+      <Box variant="small">
+        <Name>{`Proposed: it ${proposal.why}.`}</Name>
+      </Box>
+    );
+  }
+  const all = proposal.field === null ? proposal.choices : [{ field: proposal.field, why: proposal.why! }];
+  const choices = all.filter((choice) => !mapping.includes(choice.field));
+  if (field !== null || choices.length === 0) return null;
+  return choices.map((choice) => (
+    <Box key={choice.field} variant="small">
+      <Button variant="inline-link" disabled={disabled} onClick={() => onMap(choice.field)}>
+        Take {choice.field}
+      </Button>
+      <Name>{`? It ${choice.why}.`}</Name>
+    </Box>
+  ));
 }
 
 export function Values({ preview, index }: { preview: Preview; index: number }) {

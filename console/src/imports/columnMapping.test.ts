@@ -1,26 +1,29 @@
 import { describe, expect, it } from "vitest";
-import type { Entity } from "../api/types";
-import { proposeColumns, renamed } from "./columnMapping";
+import type { ColumnProposal } from "../api/types";
+import { proposedMapping, renamed } from "./columnMapping";
 import { previewPart } from "./previewPart";
 
-const entity: Pick<Entity, "schema" | "columns"> = {
-  columns: { "E-mail": "email" },
-  schema: {
-    fields: [{ name: "contact_id" }, { name: "email" }, { name: "spend" }, { name: "vip" }],
-    primaryKey: "contact_id",
-  },
-};
+const known = (field: string): ColumnProposal => ({ field, isKnown: true, why: null, choices: [] });
+const alike = (field: string): ColumnProposal => ({ field, isKnown: false, why: "is alike", choices: [] });
+const open = (...fields: string[]): ColumnProposal => ({
+  field: null,
+  isKnown: false,
+  why: null,
+  choices: fields.map((field) => ({ field, why: "shares words" })),
+});
 
 describe("columns", () => {
-  it("maps each field once: what is remembered before what is named before what is alike", () => {
-    const labels = ["Contact ID", "E-mail", "email", "SPEND", "other", "—"];
-    expect(proposeColumns(labels, entity)).toEqual(["contact_id", "email", null, "spend", null, null]);
+  const labels = ["Contact ID", "E-mail", "SPEND", "Name"];
+  const proposals = [alike("contact_id"), known("email"), alike("spend"), open("first_name", "last_name")];
+
+  it("go where the service is sure, and nowhere where several fields may be meant", () => {
+    expect(proposedMapping(proposals)).toEqual(["contact_id", "email", "spend", null]);
   });
 
-  it("tells the import only what it would not do by itself", () => {
-    const labels = ["Contact ID", "E-mail", " spend ", "vip"];
-    expect(renamed(labels, proposeColumns(labels, entity), entity)).toEqual({ "Contact ID": "contact_id" });
-    expect(renamed(["E-mail"], ["vip"], entity)).toEqual({ "E-mail": "vip" });
+  it("tell the import only what it would not do by itself", () => {
+    const mapping = ["contact_id", "email", null, "last_name"];
+    expect(renamed(labels, mapping, proposals)).toEqual({ "Contact ID": "contact_id", Name: "last_name" });
+    expect(renamed(["E-mail"], ["vip"], [known("email")])).toEqual({ "E-mail": "vip" });
   });
 });
 

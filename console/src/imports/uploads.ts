@@ -18,6 +18,7 @@ export interface ImportOptions extends ReadOptions {
   maxErrors?: number;
   dryRun: boolean;
   keepPrevious: boolean;
+  rememberColumns?: boolean;
 }
 
 type Reading = Pick<ReadOptions, "encoding" | "dialect">;

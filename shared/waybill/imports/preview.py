@@ -12,6 +12,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from waybill.entities.header import HeaderMatch, HeaderMismatch, likely_match
+from waybill.entities.likeness import Proposal, propose_columns
 from waybill.entities.model import Entity
 from waybill.entities.row_results import RowBlock, RowError
 from waybill.entities.schema import Schema, parse_schema
@@ -54,7 +55,8 @@ class SeenRow:
 class Preview:
     """What a preview shows.
 
-    `fields` holds for each label the name of its field, or None. `error` says why the file or its header cannot be
+    `fields` holds for each label the name of its field, or None; `proposals` what each may mean, whatever the options
+    say. `error` says why the file or its header cannot be
     imported; `header_errors` lists everything wrong with the header. `is_whole` says that the whole file was read.
     """
 
@@ -63,6 +65,7 @@ class Preview:
     entries: list[str] | None = None
     labels: list[str] = field(default_factory=list)
     fields: list[str | None] = field(default_factory=list)
+    proposals: list[Proposal] = field(default_factory=list)
     rows: list[SeenRow] = field(default_factory=list)
     header_errors: list[RowError] = field(default_factory=list)
     error: RowError | None = None
@@ -78,6 +81,15 @@ class Preview:
             "entries": self.entries,
             "labels": self.labels,
             "fields": self.fields,
+            "proposals": [
+                {
+                    "field": each.field,
+                    "isKnown": each.is_known,
+                    "why": each.why,
+                    "choices": [{"field": choice.field, "why": choice.why} for choice in each.choices],
+                }
+                for each in self.proposals
+            ],
             "headerErrors": [_as_member(each) for each in self.header_errors],
             "error": error and {"code": error.type, "message": error.message, "rowNumber": error.row_number},
             "warnings": [{"code": code, "message": message} for code, message in self.warnings.items()],
@@ -119,6 +131,7 @@ def preview_file(services: Services, upload: Upload, entity: Entity, options: Im
         entries=begun.entries,
         labels=labels,
         fields=[by_position.get(position) for position in range(len(labels))],
+        proposals=propose_columns(schema, labels, entity.columns),
         rows=_rows(services, job, entity, schema, found, begun.table, match, begun.is_whole),
         header_errors=errors,
         error=errors[0] if errors else None,

@@ -79,6 +79,25 @@ class Inferred(TypedDict):
     """These are all rows of the file."""
 
 
+class ColumnChoice(TypedDict):
+    field: str
+    why: str
+    """Completes "the label …"."""
+
+
+class ColumnProposal(TypedDict):
+    """What a label may mean, judged by the names and titles of fields and the header names that are remembered."""
+
+    field: str | None
+    """Null where no field is like it, or several are."""
+    isKnown: bool
+    """An import takes the label so by itself; else its `columns` have to say so."""
+    why: str | None
+    """Completes "the label …"; null where it is known."""
+    choices: list[ColumnChoice]
+    """Fields that it may mean, likeliest first."""
+
+
 class ImportPreview(TypedDict):
     """The beginning of a file as an import would judge it."""
 
@@ -91,6 +110,8 @@ class ImportPreview(TypedDict):
     """The header."""
     fields: list[str | None]
     """The field of each label."""
+    proposals: list[ColumnProposal]
+    """For each label, whatever `columns` of the request says."""
     rows: Annotated[list[PreviewRow], Schema(maxItems=SHOWN_ROWS)]
     headerErrors: list[PreviewError]
     """Everything that is wrong with the header."""
