@@ -178,9 +178,11 @@ def test_who_may_only_view_sees_records_and_schema_and_is_not_offered_more(visit
     page = visit("entities", user="alice")
     page.get_by_role("searchbox").fill("viewed")
     page.get_by_role("link", name="viewed").click()
-    expect(page.get_by_role("row")).to_have_count(101)
-    page.get_by_role("button", name="Show more").click()
-    expect(page.get_by_role("row")).to_have_count(131)
+    expect(page.get_by_role("heading", name="viewed (130)")).to_be_visible()
+    expect(page.get_by_role("row")).to_have_count(51)
+    page.get_by_role("button", name="Page 2").click()
+    page.get_by_role("button", name="Page 3").click()
+    expect(page.get_by_role("row")).to_have_count(31)
     for offered in ("Import from file", "Export"):
         expect(page.get_by_role("button", name=offered, exact=True)).to_have_count(0)
     page.get_by_role("button", name="Settings of the entity").click()
@@ -189,6 +191,52 @@ def test_who_may_only_view_sees_records_and_schema_and_is_not_offered_more(visit
     assert definition(page)["permissions"] == {"view": ["sales"], "import": [], "export": []}
     expect(page.get_by_role("button", name="Save")).to_have_count(0)
     assert flaws(page) == []
+
+
+def test_a_record_among_300_fields_is_found_by_key_and_filter_and_read(visit: Visit, admin: Client) -> None:
+    names = ["id", *(f"f{number:03}" for number in range(1, 300))]
+    fields = [{"name": name, "type": "integer"} for name in names]
+    admin.put_entity("wide", schema={"fields": fields, "primaryKey": "id"})
+    lines = [",".join(str(row * 1_000 + column) for column in range(300)) for row in range(60)]
+    admin.wait(start_import(admin, "wide", "wide.csv", "\n".join([",".join(names), *lines, ""]).encode()))
+    page = visit("entities/wide")
+    expect(page.get_by_role("heading", name="wide (60)")).to_be_visible()
+    expect(page.get_by_text("20 of 300 fields are shown")).to_be_visible()
+    expect(page.get_by_role("columnheader")).to_have_count(20)
+    assert flaws(page) == []
+    page.get_by_role("searchbox", name="id").fill("7000")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="wide (1 of 60)")).to_be_visible()
+    page.get_by_role("cell").or_(page.get_by_role("rowheader")).get_by_role("button", name="7000").focus()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("row")).to_have_count(301)
+    dialog.get_by_role("searchbox").fill("f299")
+    expect(dialog.get_by_role("cell", name="7299")).to_be_visible()
+    expect(dialog.get_by_text("1 of 300 fields").first).to_be_visible()
+    assert flaws(page) == []
+    dialog.get_by_role("button", name="Close").last.click()
+    page.get_by_role("searchbox", name="id").fill("")
+    expect(page.get_by_role("heading", name="wide (60)")).to_be_visible()
+    page.get_by_role("button", name="Filter", exact=True).click()
+    dialog.get_by_role("button", name="Condition is").click()
+    page.get_by_role("option", name="is at least").first.click()
+    dialog.get_by_label("Value", exact=True).fill("58000")
+    assert flaws(page) == []
+    dialog.get_by_role("button", name="Apply").click()
+    expect(page.get_by_role("heading", name="wide (2 of 60)")).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("heading", name="wide (2 of 60)")).to_be_visible()
+    page.get_by_role("button", name="Remove: id is at least 58000").click()
+    page.get_by_role("button", name="Preferences", exact=True).click()
+    dialog.get_by_role("radio", name="20 records").check()
+    dialog.get_by_role("checkbox", name="f001").or_(dialog.get_by_role("switch", name="f001")).first.uncheck()
+    dialog.get_by_role("button", name="Confirm").click()
+    for _ in ("at once", "after a reload"):
+        expect(page.get_by_role("row")).to_have_count(21)
+        expect(page.get_by_role("columnheader", name="f001")).to_have_count(0)
+        expect(page.get_by_role("columnheader")).to_have_count(19)
+        page.reload()
 
 
 def test_an_entity_that_is_not_there_says_so_and_how_to_go_on(visit: Visit) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+from xxhash import xxh3_64_intdigest
+
 from tests.api_builders import (
     ADMIN,
     ALICE,
@@ -15,7 +18,8 @@ from tests.api_builders import (
 )
 from tests.builders import CONTACTS_SCHEMA
 from waybill.aws.dynamodb import to_attributes
-from waybill.entities.model import Entity
+from waybill.entities.model import Entity, partition
+from waybill.entities.row_compiler import key_text
 
 
 def test_entity_is_created_replaced_read_and_listed(api: Api) -> None:
@@ -183,6 +187,103 @@ def test_records_come_each_once_in_pages(api: Api) -> None:
     assert (answer.status, answer.json["detail"]) == (400, "nextToken was not issued by this list.")
 
 
+def test_a_record_is_found_by_its_key_with_one_request(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.put_contacts()
+    api("PUT", "/entities/pairs", ADMIN, body=CONTACTS | {"schema": PAIRS})
+    for name, record in (("contacts", {"contact_id": "c|1"}), ("pairs", {"a": 7, "b": "x|y", "_c": "z"})):
+        put_by_key(api, name, record)
+    calls: list[str] = []
+    call = api.services.dynamodb.call
+    monkeypatch.setattr(api.services.dynamodb, "call", lambda name, request: calls.append(name) or call(name, request))
+    assert records(api, "contacts", key="c|1")["items"][0]["contact_id"] == "c|1"
+    assert calls.count("BatchGetItem") == 1
+    assert "Query" not in calls
+    assert records(api, "pairs", key='["7.0", "x|y"]') == {
+        "items": [{"a": 7, "b": "x|y", "_c": "z"}],
+        "nextToken": None,
+    }
+    for nothing in ("c2", "", "c" * 1025):
+        assert records(api, "contacts", key=nothing) == {"items": [], "nextToken": None}
+    assert records(api, "pairs", key='["seven", "x|y"]')["items"] == []
+    assert (
+        records(api, "pairs", key='["7", "x|y"]', filter='[{"field": "_c", "op": "eq", "value": "no"}]')["items"] == []
+    )
+    for name, key in (("pairs", "7"), ("pairs", '["7"]'), ("pairs", "[7, 8]"), ("keyless", "7")):
+        api("PUT", "/entities/keyless", ADMIN, body=CONTACTS | {"schema": {"fields": PAIRS["fields"]}})
+        assert api("GET", f"/entities/{name}/records", ADMIN, query={"key": key}).status == 400, key
+    assert api("GET", "/entities/contacts/records", query={"key": "c|1", "nextToken": "eHg"}).status == 400
+
+
+def test_a_deleted_record_is_not_found_by_its_key(api: Api) -> None:
+    api.put_contacts()
+    put_by_key(api, "contacts", {"contact_id": "c1", "_gone": 9_999_999_999})
+    assert records(api, "contacts", key="c1")["items"] == []
+
+
+def test_a_filter_is_applied_after_a_bounded_read(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    entity = api.put_contacts()
+    put_records(api, entity, 130)
+    monkeypatch.setattr("waybill.entities.records.MAX_FILTERED", 20)
+    wanted = '[{"field": "contact_id", "op": "ge", "value": "c120"}]'
+    seen, token, pages = [], None, []
+    while True:
+        query = {"filter": wanted, "limit": "2"} | ({"nextToken": token} if token else {})
+        page = api("GET", "/entities/contacts/records", query=query).json
+        pages.append(len(page["items"]))
+        seen += page["items"]
+        token = page["nextToken"]
+        if token is None:
+            break
+    assert sorted(record["contact_id"] for record in seen) == [f"c{index}" for index in range(120, 130)]
+    assert max(pages) == 2
+    assert 0 in pages
+    wrong = api("GET", "/entities/contacts/records", query={"filter": '[{"field": "nobody", "op": "eq", "value": 1}]'})
+    assert (wrong.status, wrong.pointers) == (422, ["#/filter/0/field"])
+    for text in ("{", "[" * 3_000, "[" * 5_000):
+        assert api("GET", "/entities/contacts/records", query={"filter": text}).status == 400
+
+
+def test_records_are_counted_without_a_scan(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    entity = api.put_contacts()
+    put_records(api, entity, 130)
+    put_by_key(api, "contacts", {"contact_id": "gone", "_gone": 9_999_999_999})
+    assert api("GET", "/entities/contacts/records/count").json == {"count": 130, "precision": "exact"}
+    monkeypatch.setattr("waybill.entities.records.MAX_COUNTED", 10)  # whole shards of two or three
+    counted = api("GET", "/entities/contacts/records/count").json
+    assert counted["precision"] == "approximate"
+    assert 128 <= counted["count"] <= 3 * 64
+    call = api.services.dynamodb.call
+    monkeypatch.setattr(
+        api.services.dynamodb,
+        "call",
+        lambda name, request: call(name, request | ({"Limit": 1} if request.get("Select") == "COUNT" else {})),
+    )
+    monkeypatch.setattr("waybill.entities.records.MAX_COUNTED", 2)
+    assert api("GET", "/entities/contacts/records/count").json == {"count": 128, "precision": "at-least"}
+
+
+PAIRS = {
+    "fields": [{"name": "a", "type": "number"}, {"name": "b", "type": "string"}, {"name": "_c", "type": "string"}],
+    "primaryKey": ["a", "b"],
+}
+
+
+def records(api: Api, name: str, **query: str) -> Any:
+    return api("GET", f"/entities/{name}/records", ADMIN, query=query).json
+
+
+def put_by_key(api: Api, name: str, record: dict[str, Any]) -> None:
+    """Stores a record where an import would put it."""
+    entity = api.services.entities.get(name)
+    text = key_text([str(record[field]) for field in entity.primary_key])
+    shard = xxh3_64_intdigest(text.encode()) % 64
+    own = {
+        f"_{field}" if field.startswith("_") and field != "_gone" else field: value for field, value in record.items()
+    }
+    item = to_attributes({"_pk": partition(entity.uid, shard), "_sk": text} | own)
+    api.services.dynamodb.call("PutItem", {"TableName": "records", "Item": item})
+
+
 def test_entity_with_a_target_table(api: Api) -> None:
     body = CONTACTS | {"target": {"table": "mine", "modifiedAttribute": "modified_at"}}
     missing = api("PUT", "/entities/contacts", ADMIN, body=body)
@@ -204,6 +305,14 @@ def test_entity_with_a_target_table(api: Api) -> None:
     assert records[0] == {"contact_id": "c0", "email": None, "spend": 7, "joined": None, "vip": None}
     answer = api("GET", "/entities/contacts/records", query={"nextToken": "eHg"})
     assert (answer.status, answer.json["detail"]) == (400, "nextToken was not issued by this list.")
+    assert api("GET", "/entities/contacts/records", query={"key": "c2"}).json["items"] == [records[2]]
+    kept, token = list[Any](), ""
+    while token is not None:
+        query = {"filter": '[{"field": "contact_id", "op": "ne", "value": "c0"}]', "limit": "1"}
+        page = api("GET", "/entities/contacts/records", query=query | ({"nextToken": token} if token else {})).json
+        kept, token = kept + page["items"], page["nextToken"]
+    assert sorted(kept, key=lambda record: record["contact_id"]) == records[1:]
+    assert api("GET", "/entities/contacts/records/count").json == {"count": 3, "precision": "exact"}
 
 
 def test_key_cannot_change_while_there_are_records(api: Api) -> None:

@@ -337,4 +337,12 @@ ROWS = (
             "::test_a_chunk_that_takes_longer_than_an_invocation_goes_on_in_the_next",
         ),
     ),
+    Mutant(
+        "deleted-records-are-found-by-key",
+        "A record that was deleted is not read by its key.",
+        "shared/waybill/entities/records.py",
+        'if (entity.target is not None or "_gone" not in item) and (',
+        "if (",
+        ("tests/integration/test_api_entities.py::test_a_deleted_record_is_not_found_by_its_key",),
+    ),
 )

@@ -27,6 +27,8 @@ export type Right = keyof Entity["permissions"];
 /** What `PUT /entities/{name}` takes. */
 export type EntityDocument = Schemas["EntityRequest"];
 
+export type RecordCount = Schemas["RecordCount"];
+
 export type AuditEntry = Schemas["AuditEntry"];
 export type AuthConfig = Schemas["AuthConfig"];
 export type Me = Schemas["Me"];

@@ -24,6 +24,8 @@ from waybill.imports.options import NOT_KEPT
 from waybill.validation import MAX_TEXT, is_line
 from waybill.wire import entities as wire
 
+MAX_FILTER_CHARS = 4_000
+_FILTER = '[{"field":"vip","op":"eq","value":true}]'
 _CONTACTS: dict[str, Any] = {
     "title": "Contacts",
     "database": "crm",
@@ -186,6 +188,16 @@ class EntityRequest(Body):
             keep_previous=self.keep_previous,
             target=None if target is None else Target(target.table, target.modified_attribute),
         )
+
+
+class RecordQuery(Paging):
+    """Which records a list holds."""
+
+    key: str | None = None
+    """The key of one record, as a file would have it; of a key of several fields a JSON list of their texts. The page
+    has that record, or none."""
+    filter: Annotated[str, Field(max_length=MAX_FILTER_CHARS, json_schema_extra={"examples": [_FILTER]})] = ""
+    """Conditions that all hold, as a JSON list like the `filter` of an export."""
 
 
 class ColumnsRequest(Body):

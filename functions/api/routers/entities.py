@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.event_handler.api_gateway import Response
@@ -12,13 +13,15 @@ from request import Request
 from routing import DELETED, Answer, ApiRouter, ok
 from waybill.entities.model import NAME_PATTERN, Entity, check_name
 from waybill.entities.permissions import sees_entity
-from waybill.errors import Conflict, InvalidRequest
+from waybill.errors import Conflict, InvalidRequest, MalformedRequest
 from waybill.ids import new_uuid
 from waybill.sizes import MAX_ENTITY_BYTES, check_size
 from waybill.wire import entities as wire
 
 if TYPE_CHECKING:
-    from models.entities import ColumnsRequest, EntityRequest, Paging, TemplateQuery
+    from models.entities import ColumnsRequest, EntityRequest, Paging, RecordQuery, TemplateQuery
+    from waybill.entities.records import Keep
+    from waybill.entities.schema import Schema
     from waybill.jobs.services import Services
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -160,19 +163,76 @@ def get_template(entity: Entity, query: TemplateQuery) -> Response[bytes]:
     "Read records",
     needs=VIEW,
     answers=ok("Records in no particular order.", wire.RecordPage),
-    description="After many deletions a page may be shorter than `limit`, or empty, while `nextToken` is not null.",
+    refusals={422: "The filter breaks a rule, as that of an export would."},
+    description="A filter is applied after the read: a page ends once some 5,000 records or 10 MB were read, so that "
+    "it may be shorter than `limit`, or empty, while `nextToken` is not null. So it is after many deletions. A record "
+    "is read by its key with one request, however many there are.",
 )
-def list_records(request: Request, entity: Entity, query: Paging) -> Response[str]:
-    from waybill.entities.records import record_page
+def list_records(request: Request, entity: Entity, query: RecordQuery) -> Response[str]:
+    from waybill.entities.records import record_by_key, record_page
     from waybill.entities.schema import parse_schema
 
-    services = request.services
-    items, last = record_page(
-        services.dynamodb,
-        services.settings.records_table,
-        entity,
-        parse_schema(entity.schema),
-        query.limit,
-        decode_cursor(query.next_token),
-    )
-    return list_response(items, encode_cursor(last))
+    services, schema = request.services, parse_schema(entity.schema)
+    table = services.settings.records_table
+    keep = _record_filter(query.filter, entity, schema) if query.filter else None
+    if query.key is None:
+        cursor = decode_cursor(query.next_token)
+        items, last = record_page(services.dynamodb, table, entity, schema, query.limit, cursor, keep)
+        return list_response(items, encode_cursor(last))
+    if query.next_token is not None:
+        raise MalformedRequest("nextToken was not issued by this list: a key names one record.")
+    record = record_by_key(services.dynamodb, table, entity, schema, _key_cells(query.key, entity), keep)
+    return list_response([] if record is None else [record], None)
+
+
+def _record_filter(text: str, entity: Entity, schema: Schema) -> Keep | None:
+    """
+    Raises:
+        MalformedRequest: it is not JSON.
+        InvalidRequest: a condition breaks a rule.
+    """
+    from waybill.exports.filter import check_filter, compile_filter
+    from waybill.validation import Problems
+
+    try:
+        given = json.loads(text)
+    except (ValueError, RecursionError):
+        raise MalformedRequest("filter must be a JSON list of conditions.") from None
+    problems: Problems = []
+    conditions = check_filter(given, schema, problems)
+    if problems:
+        raise InvalidRequest("The filter breaks a rule.", problems)
+    return compile_filter(conditions, schema, own_table=entity.target is None)
+
+
+def _key_cells(text: str, entity: Entity) -> list[str]:
+    """
+    Raises:
+        MalformedRequest: it is no key of this entity.
+    """
+    names = entity.primary_key
+    if not names:
+        raise MalformedRequest(f"{entity.name} has no primaryKey: filter its records instead.")
+    if len(names) == 1:
+        return [text]
+    try:
+        cells = json.loads(text)
+    except (ValueError, RecursionError):
+        cells = None
+    if not isinstance(cells, list) or len(cells) != len(names) or not all(isinstance(cell, str) for cell in cells):
+        raise MalformedRequest(f"key must be a JSON list of {len(names)} texts: {', '.join(names)}.")
+    return cells
+
+
+@router.get(
+    "/v1/entities/<name>/records/count",
+    "Count records",
+    needs=VIEW,
+    answers=ok("How many there are, and whether that is exact.", wire.RecordCount),
+    description="Reads at most 80 MB: what needs more is estimated, and `precision` says so.",
+)
+def count_records(request: Request, entity: Entity) -> Response[str]:
+    from waybill.entities.records import count_records as count
+
+    number, precision = count(request.services.dynamodb, request.services.settings.records_table, entity)
+    return json_response({"count": number, "precision": precision})

@@ -234,7 +234,7 @@ def _blocks(services: ExportServices, bucket: str, key: str) -> Iterator[bytes]:
 
 
 def _encoder(run: Extraction) -> RowEncoder:
-    keep = compile_filter(run.definition.filter, parse_schema(run.entity.schema))
+    keep = compile_filter(run.definition.filter, parse_schema(run.entity.schema), own_table=run.entity.target is None)
     return RowEncoder(run.entity, run.definition, keep=keep, changes=run.definition.has_changes)
 
 

@@ -34,6 +34,7 @@ from typing import Any
 
 from waybill.entities.fields import Field
 from waybill.entities.fieldtypes import Attribute, FieldType
+from waybill.entities.row_compiler import attribute_name
 from waybill.entities.schema import Schema
 from waybill.errors import InvalidRequest
 from waybill.exports.definition import MAX_CONDITIONS
@@ -83,11 +84,14 @@ def check_filter(value: object, schema: Schema, problems: Problems) -> tuple[dic
     return tuple(_checked(given, schema, f"/filter/{position}", problems) for position, given in enumerate(value))
 
 
-def compile_filter(conditions: Sequence[Mapping[str, Any]], schema: Schema) -> Callable[[Item], bool] | None:
+def compile_filter(
+    conditions: Sequence[Mapping[str, Any]], schema: Schema, own_table: bool = True
+) -> Callable[[Item], bool] | None:
     """A test of one record, or None when every record passes. The test never raises, with any stored item.
 
     Args:
         conditions: what `check_filter` gave.
+        own_table: whether the items are of Waybill's own table; in a target table attributes have the fields' names.
 
     Raises:
         InvalidRequest: they do not fit the schema, which has changed since.
@@ -96,7 +100,7 @@ def compile_filter(conditions: Sequence[Mapping[str, Any]], schema: Schema) -> C
     check_filter(list(conditions), schema, problems)
     if problems:
         raise InvalidRequest("The filter no longer fits the schema of the entity.", problems)
-    tests = [_compiled(condition, schema.by_name[condition["field"]]) for condition in conditions]
+    tests = [_compiled(condition, schema.by_name[condition["field"]], own_table) for condition in conditions]
     if len(tests) < 2:
         return tests[0] if tests else None
 
@@ -190,8 +194,8 @@ def _text(attribute: Attribute) -> str:
     return str(attribute["S"] if "S" in attribute else attribute["N"])
 
 
-def _compiled(condition: Mapping[str, Any], field: Field) -> Callable[[Item], bool]:
-    name, kind, op = field.attribute, field.kind, condition["op"]
+def _compiled(condition: Mapping[str, Any], field: Field, own_table: bool) -> Callable[[Item], bool]:
+    name, kind, op = attribute_name(field, own_table), field.kind, condition["op"]
     if op == "empty":
         return _is_empty(name, condition.get("value", True))
     read, key, holds = kind.filter_reader(op), kind.filter_key(op), _holds(condition, kind)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from typing_extensions import TypedDict
 
@@ -66,3 +66,12 @@ class RecordPage(TypedDict):
 
     items: list[_Record]
     nextToken: NextToken
+
+
+class RecordCount(TypedDict):
+    """How many records an entity has."""
+
+    count: int
+    precision: Literal["exact", "approximate", "at-least"]
+    """How it was counted. A large entity's number is estimated from a part of its records, or is what was found before
+    the count ended; that of a target table may be six hours old."""
