@@ -60,8 +60,8 @@ PERIODIC: dict[str, Any] = {"type": "PERIODIC_FULL", "schedule": DAILY, "destina
 JOB_MEMBERS = {
     "jobId", "process", "status", "outcome", "entity", "fileName", "submittedAt", "startedAt", "completedAt",
     "durationSeconds", "startedBy", "counts", "numberOfItems", "message", "error", "allowedActions", "mode", "blanks",
-    "dryRun", "keepPrevious", "undoOf", "onError", "detected", "rowsPerSecond", "remainingSeconds", "queuePosition",
-    "stopReason",
+    "dryRun", "keepPrevious", "undoOf", "onError", "detected", "rowsPerSecond", "remainingSeconds", "percent",
+    "queuePosition", "stopReason",
     "duplicateOf", "exportId", "sourceId", "windowFrom", "windowTo", "retryOf", "expiresAt", "filesExpireAt", "links",
     "heartbeatAt", "warnings",
 }

@@ -11,7 +11,7 @@ from typing import Any
 
 from waybill.aws.outages import is_outage
 from waybill.bootstrap import Services, services
-from waybill.errors import JobFailed, Superseded
+from waybill.errors import JobFailed, StopRequested, Superseded
 from waybill.exports.run import fail_export, fail_run, note_if_over
 from waybill.jobs.giving_up import GIVEN_UP, gives_up
 from waybill.telemetry import count, logger
@@ -49,6 +49,22 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 def _run(
     services: Services, step: str, event: dict[str, Any], remaining_seconds: Callable[[], float]
 ) -> dict[str, Any]:
+    try:
+        return _done(services, step, event, remaining_seconds)
+    except StopRequested:
+        from waybill.exports.deliver import end_stopped_delivery
+
+        end_stopped_delivery(services, event["jobId"], remaining_seconds)
+        return {"outcome": "ended"}
+
+
+def _done(
+    services: Services, step: str, event: dict[str, Any], remaining_seconds: Callable[[], float]
+) -> dict[str, Any]:
+    """
+    Raises:
+        StopRequested: somebody has stopped the run.
+    """
     job_id = event["jobId"]
     if step == "fail":
         from waybill.exports.deliver import fail_delivery

@@ -207,6 +207,10 @@ class Superseded(Exception):
     """A newer attempt owns the chunk, or the job has ended: nothing more may be written."""
 
 
+class StopRequested(Exception):
+    """Somebody has stopped the run of an export: what works on it leaves nothing and ends it."""
+
+
 class NotItsTurn(Exception):
     """Another import of the entity is running: the job goes on waiting."""
 

@@ -37,9 +37,9 @@ from waybill.exports.run import activate, fail_export, fail_run, launch, relaunc
 from waybill.ids import new_uuid
 from waybill.jobs.giving_up import UNEXPLAINED_RETRIES
 from waybill.jobs.leases import LenientHeartbeat
-from waybill.jobs.model import Job, Process, Status
+from waybill.jobs.model import Job, Outcome, Process, Status, message_of
 from waybill.jobs.removals import removal_item
-from waybill.upkeep.actions import delete_job
+from waybill.upkeep.actions import delete_job, stop_job
 from waybill.upkeep.announcements import publish_late
 
 PERIODIC = {
@@ -905,6 +905,106 @@ def test_the_steps_of_the_function(services: Services, monkeypatch: pytest.Monke
     assert app.handler({"step": "extract", "jobId": job.job_id}, Context())["outcome"] == "ended"
     failed = services.jobs.get(job.job_id)
     assert (failed.status, failed.error_code) == (Status.FAILED, "window-too-old")
+
+
+# Stop
+
+
+@pytest.mark.parametrize("members", [{}, PERIODIC | {"type": "INCREMENTAL"}])
+def test_a_stopped_export_ends_at_once_without_a_file(services: Services, members: dict[str, Any]) -> None:
+    put_records(services, 3)
+    export = activate(services, export_of(services, **members), "alice", "a")
+    job = services.jobs.get(str(export.job_id)) if export.job_id else run_now(services, export, "alice", "a")
+    job = services.jobs.begin(job.job_id)
+    assert job.allowed_actions() == ["stop"]
+    ended = stop_job(services, job)
+    assert (ended.status, ended.stop_reason, ended.outcome) == (Status.COMPLETED, "USER", Outcome.FAILED)
+    assert not ended.has_download and not ended.has_delivered and ended.allowed_actions() == ["delete"]
+    assert services.outbox.publish_late(0) == 0, "its end was announced"
+    with pytest.raises(Superseded):
+        extraction.extract(services, job.job_id, enough)
+    export = services.exports.get(export.export_id)
+    assert export.running is None and export.window_end is None and export.failures == 0
+    assert export.last_run is not None and export.last_run["outcome"] == "FAILED"
+    if members:
+        assert end(services, run_now(services, export, "alice", "a")).window_from is None, "nothing is left out"
+    with pytest.raises(Conflict, match="COMPLETED cannot be stopped"):
+        stop_job(services, ended)
+
+
+def test_workers_of_a_stopped_export_end_it_and_what_they_have_read_is_unprocessed(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when whoever stopped it died before ending it."""
+    put_records(services, 80)
+    app = load_function("export_steps")
+    monkeypatch.setattr(app, "services", lambda: services)
+    job = run_now(services, activate(services, export_of(services, **PERIODIC), "alice", "a"), "alice", "a")
+    check, asked = LenientHeartbeat.check, 0
+
+    def stop_midway(heartbeat: LenientHeartbeat) -> Job:
+        nonlocal asked
+        asked += 1
+        if asked == 40:
+            services.jobs.request_stop(job.job_id, "USER")
+            return heartbeat.send()
+        return check(heartbeat)
+
+    monkeypatch.setattr(LenientHeartbeat, "check", stop_midway)
+    assert app.handler({"step": "extract", "jobId": job.job_id}, Context())["outcome"] == "ended"
+    ended = services.jobs.get(job.job_id)
+    assert (ended.status, ended.stop_reason, ended.extracted) == (Status.COMPLETED, "USER", None)
+    assert 0 < ended.counts.unprocessed == ended.counts.total == ended.processed < 80
+    assert message_of(ended) == f"The export was stopped after {ended.processed} rows; there is no file"
+
+
+def test_a_stopped_delivery_cleans_up_and_is_refused_once_the_file_gets_its_name(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_records(services, 2)
+    app = load_function("export_steps")
+    monkeypatch.setattr(app, "services", lambda: services)
+    discarded: list[str] = []
+    monkeypatch.setattr(S3, "discard", lambda _, delivery: discarded.append(delivery.job.job_id))
+    export = activate(services, export_of(services, **PERIODIC), "alice", "a")
+    job = run_now(services, export, "alice", "a")
+    extraction.extract(services, job.job_id, enough)
+
+    def stopped_meanwhile(_: S3, delivery: Delivery, remaining: Callable[[], float]) -> str:
+        assert not stop_job(services, delivery.job).is_terminal, "the delivery ends it"
+        delivery.commit(step="placing")
+        raise AssertionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(S3, "deliver", stopped_meanwhile)
+        assert app.handler({"step": "deliver", "jobId": job.job_id}, Context())["outcome"] == "ended"
+    ended = services.jobs.get(job.job_id)
+    assert (ended.stop_reason, ended.counts.unprocessed, discarded) == ("USER", 2, [job.job_id])
+
+    job = run_now(services, services.exports.get(export.export_id), "alice", "a")
+    extraction.extract(services, job.job_id, enough)
+    job = services.jobs.set_delivery(job.job_id, {"step": "placing"}, commits=True)
+    assert job.allowed_actions() == []
+    with pytest.raises(Conflict, match="being delivered"):
+        stop_job(services, job)
+    assert delivering.deliver(services, job.job_id, enough) == {"outcome": "ended"}
+    assert services.jobs.get(job.job_id).has_delivered
+
+
+def test_a_file_that_was_stopped_as_it_was_ready_is_not_offered(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_records(services, 2)
+    app = load_function("export_steps")
+    monkeypatch.setattr(app, "services", lambda: services)
+    job_id = str(activate(services, export_of(services), "alice", "a").job_id)
+    extraction.extract(services, job_id, enough)
+    read, seen = services.jobs.get, services.jobs.get(job_id)
+    monkeypatch.setattr(services.jobs, "get", lambda job_id: (monkeypatch.setattr(services.jobs, "get", read), seen)[1])
+    services.jobs.request_stop(job_id, "USER")
+    assert app.handler({"step": "deliver", "jobId": job_id}, Context())["outcome"] == "ended"
+    ended = services.jobs.get(job_id)
+    assert (ended.stop_reason, ended.has_download, ended.counts.unprocessed) == ("USER", False, 2)
 
 
 def test_the_owner_of_an_export_is_who_activated_it_last(services: Services) -> None:

@@ -18,8 +18,8 @@ AUDIT = (
         "stop-recorded-again",
         "A Stop that is asked for twice is one entry in the audit trail.",
         "shared/waybill/jobs/repository.py",
-        ' & is_loading & Attr("stopReason").is_missing()\n',
-        " & is_loading\n",
+        'may_stop = RUNNING & is_open & Attr("stopReason").is_missing()\n',
+        "may_stop = RUNNING & is_open\n",
         ("tests/integration/test_audit.py::test_what_changes_nothing_leaves_nothing",),
     ),
 )

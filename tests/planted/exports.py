@@ -6,6 +6,22 @@ from tests.planted.mutant import Mutant
 
 EXPORTS = (
     Mutant(
+        "a-file-gets-its-name-after-a-stop",
+        "An export whose Stop was accepted delivers nothing.",
+        "shared/waybill/jobs/repository.py",
+        'self._change_running(job_id, change, RUNNING & Attr("stopReason").is_missing())',
+        "self._change_running(job_id, change)",
+        ("tests/unit/test_job_records.py::test_only_a_running_job_is_stopped",),
+    ),
+    Mutant(
+        "a-stopped-run-moves-the-window",
+        "The increment after a stopped one has all that the stopped one would have had.",
+        "shared/waybill/exports/repository.py",
+        "    if job.is_stopped_export:  # neither",
+        "    if not job.is_stopped_export and job.is_backfill:  # neither",
+        ("tests/integration/test_export_runs.py::test_a_stopped_export_ends_at_once_without_a_file",),
+    ),
+    Mutant(
         "bucket-of-anybody",
         "A file goes to a bucket only if it belongs to the account that is expected.",
         "shared/waybill/aws/bucket.py",
@@ -235,7 +251,7 @@ EXPORTS = (
         "next-run-leaves-the-old-file-aside",
         "If a run ends while the old file is aside, the next one puts it back.",
         "shared/waybill/exports/deliver.py",
-        '    _restore_old_files(delivery, snapshot.get("setAside", []))\n',
+        '        _restore_old_files(delivery, snapshot.get("setAside", []))\n',
         "",
         (
             "tests/integration/test_export_runs.py"

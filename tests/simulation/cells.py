@@ -319,6 +319,25 @@ def _stop_the_check(stage: Stage) -> None:
     )
 
 
+def _stop_the_export(stage: Stage, holds: Callable[[Job], bool], **members: Any) -> None:
+    """Stop an export in progress as soon as something holds of it."""
+
+    def look() -> None:
+        runs = stage.jobs(Kind.EXPORT)
+        if any(job.status is Status.IN_PROGRESS and holds(job) for job in runs):
+            stage.ask("POST", f"/v1/jobs/{runs[-1].job_id}/stop", then=stage.note_stop)
+        elif not runs or not runs[-1].is_terminal:
+            stage.later(0.005, look)
+
+    stage.export(run="schedule" in members, **members)
+    look()
+
+
+def _stop_the_delivery(destination: dict[str, Any]) -> Callable[[Stage], None]:
+    members = {"type": "PERIODIC_FULL", "schedule": DAILY, "destination": destination}
+    return partial(_stop_the_export, holds=lambda job: job.extracted is not None, **members)
+
+
 def _lose_the_event(stage: Stage) -> None:
     """S3's event never comes: the sweep finds the object."""
     deliver, stage.world.aws.on_created = stage.world.aws.on_created, lambda detail: None
@@ -573,6 +592,7 @@ IMPORTS = [
     Scene("recover", _recover),
     Scene("recover a waiting import", _recover_waiting),
 ]
+FROM_S3 = {"kind": "s3", "prefix": "out"}
 EXPORTS = [
     Scene("export", lambda stage: stage.export(), lambda stage: stage.imported()),
     Scene("export in 16 parts", lambda stage: stage.export(), lambda stage: stage.imported(), page_items=1),
@@ -583,9 +603,17 @@ EXPORTS = [
     Scene("deliver to S3", _deliver({"kind": "s3", "prefix": "in"}), lambda stage: stage.imported()),
     Scene("deliver by SFTP", _deliver(SFTP), lambda stage: stage.imported()),
     Scene("deliver by FTPS", _deliver(FTPS), lambda stage: stage.imported()),
+    Scene(
+        "stop an export",
+        partial(_stop_the_export, holds=lambda job: job.processed > 0),
+        lambda stage: stage.imported(),
+        is_certain=False,
+        page_items=1,
+    ),
+    Scene("stop a delivery to S3", _stop_the_delivery(FROM_S3), lambda s: s.imported(), is_certain=False),
+    Scene("stop a delivery by SFTP", _stop_the_delivery(SFTP), lambda s: s.imported(), is_certain=False),
 ]
 OUT = {"directory": "/out"}
-FROM_S3 = {"kind": "s3", "prefix": "out"}
 SOURCES = [
     Scene("fetch from S3 and move", _fetch, _source(FROM_S3, after="move", moveTo="done"), chunk_bytes=ONE_CHUNK),
     Scene("fetch by SFTP and delete", _fetch, _source(SFTP | OUT, after="delete"), chunk_bytes=ONE_CHUNK),

@@ -50,6 +50,8 @@ THROTTLED = 0.03
 NAMING = 0.15
 #: In so many histories imports keep what records were, and people undo some of them.
 UNDOING = 0.2
+#: The share of histories in which somebody stops an export.
+STOPPING = 0.2
 #: How long after the last fault everything has ended, with room for what waits in a queue behind it.
 REST_SECONDS = 2 * HOUR
 
@@ -108,6 +110,7 @@ class History:
         self.is_throttled = random.Random(f"throttled {seed}").random() < THROTTLED
         self.undo_dice = random.Random(f"undo {seed}")
         self.undoes = self.undo_dice.random() < UNDOING
+        self.stop_dice = random.Random(f"stop {seed}")
         self.character = character = character_of(self.dice)
         if self.is_throttled:
             plan = FaultPlan(rates={Fault.UNPROCESSED: 0.8}, until=character.minutes * MINUTE)
@@ -164,6 +167,8 @@ class History:
         if self.undoes:
             for _ in range(self.undo_dice.choice((1, 2, 4))):
                 self._later(self.undo_dice.uniform(0, end), self.undo)
+        if self.stop_dice.random() < STOPPING:
+            self._later(self.stop_dice.uniform(0, end), self.stop_export)
         if self.dice.random() < 0.05:
             self._later(0.0, self.fill_the_partners_disk)
             self._later(self.dice.uniform(0, end), self.relaunch_run)
@@ -314,6 +319,22 @@ class History:
 
         self._tell(f"stop {job.job_id} during {step}")
         self._ask("POST", f"/v1/jobs/{job.job_id}/stop", then=accepted)
+
+    def stop_export(self) -> None:
+        """Stop an export: people wait for the moment at which one is in progress."""
+        running = [job for job in self._jobs(Process.EXPORT) if "stop" in job.allowed_actions()]
+        if running:
+            job = self.stop_dice.choice(running)
+            self._tell(f"stop {job.job_id} during {self._step_of(job)}")
+
+            def accepted(answer: Answer) -> None:
+                self.reached["stopped an export" if answer.status == 200 else "stop of an export refused"] += 1
+                if answer.status == 200:
+                    self.watch.stops.add(job.job_id)
+
+            self._ask("POST", f"/v1/jobs/{job.job_id}/stop", then=accepted)
+        elif self._is_open():
+            self._later(self.world.timeline.seconds + self.stop_dice.uniform(0.05, 0.5), self.stop_export)
 
     def cancel(self) -> None:
         if job := self._pick(lambda job: job.status is Status.WAITING):

@@ -37,6 +37,7 @@ AT_LEAST = {
     "import FAILED timed-out": 8,
     "export FAILED timed-out": 4,
     "export COMPLETED": 1_000,
+    "export COMPLETED USER": 100,
     "export FAILED delivery-failed": 1,
     "mode insert": 500,
     "mode merge": 1_000,
@@ -117,6 +118,7 @@ AT_LEAST = {
     "checks: repeated_requests_have_one_effect": 1_500,
     "checks: submitted_is_the_registration": 6_000,
     "checks: tally_balances": 100_000,
+    "checks: stopped_export_delivers_nothing": 200,
     "checks: the_last_row_of_a_key_stays": 30_000,
     "checks: windows_are_contiguous": 700,
 }

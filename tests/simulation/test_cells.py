@@ -68,6 +68,8 @@ REACHED: dict[str, Callable[[Stage], object]] = {
         stage.jobs()[-1].window_to == stage.jobs()[1].window_to and stage.jobs()[-1].is_backfill
     ),
     "deliver to S3": lambda stage: stage.world.aws.mails,
+    "stop an export": lambda stage: stage.jobs()[-1].stop_reason == "USER" and stage.jobs()[-1].counts.unprocessed > 0,
+    "stop a delivery by SFTP": lambda stage: stage.jobs()[-1].stop_reason == "USER",
     "deliver by SFTP": lambda stage: len(stage.facts()["received"]) == 2,
 }
 

@@ -166,6 +166,7 @@ def test_a_world_in_which_all_went_well_passes_every_oracle(scene: Scene) -> Non
         "no_write_is_behind_a_window",
         "nothing_is_written_after_stop",
         "repeated_requests_have_one_effect",
+        "stopped_export_delivers_nothing",
         "windows_are_contiguous",
     }
     assert {broken[0].__name__ for broken in BROKEN} == every
@@ -345,6 +346,25 @@ def a_delivery_that_did_not_arrive(scene: Scene) -> None:
     exports.exported_file_is_right(scene.watch, None, document)
 
 
+def a_stopped_export_that_is_delivered_all_the_same(scene: Scene) -> None:
+    scene.put(scene.settings.transfer_bucket, "out/a.csv", b"id\n")
+    (found,) = scene.world.aws.buckets[scene.settings.transfer_bucket].values()
+    scene.world.aws.buckets[scene.settings.transfer_bucket]["out/a.csv"] = replace(
+        found, metadata={"waybill-job": "job-1"}
+    )
+    run = scene.job(process=Process.EXPORT, export_id="out")
+    scene.save(run, replace(run, status=Status.IN_PROGRESS, stop_reason="USER"))
+    counts = Counts(2, unprocessed=2)
+    scene.save(replace(run, status=Status.COMPLETED, stop_reason="USER", counts=counts, outcome=Outcome.FAILED))
+
+
+def a_stopped_export_that_offers_its_file(scene: Scene) -> None:
+    run = scene.job(process=Process.EXPORT, export_id="out")
+    scene.save(run, replace(run, status=Status.IN_PROGRESS, stop_reason="USER"))
+    ended = replace(run, status=Status.COMPLETED, stop_reason="USER", counts=Counts(0), outcome=Outcome.FAILED)
+    scene.save(replace(ended, has_download=True))
+
+
 def the_source_of_a_waiting_import_deleted(scene: Scene) -> None:
     scene.save(scene.job())
     scene.world.aws.remove(scene.settings.drop_bucket, KEY)
@@ -511,6 +531,8 @@ BROKEN: list[tuple[Callable[..., object], Callable[[Scene], None]]] = [
     (exports.no_write_is_behind_a_window, a_record_written_behind_a_window),
     (exports.exported_file_is_right, an_export_that_lacks_a_record),
     (exports.exported_file_is_right, a_delivery_that_did_not_arrive),
+    (exports.stopped_export_delivers_nothing, a_stopped_export_that_is_delivered_all_the_same),
+    (exports.stopped_export_delivers_nothing, a_stopped_export_that_offers_its_file),
     (objects.live_source_is_kept, the_source_of_a_waiting_import_deleted),
     (objects.live_source_is_kept, the_source_of_the_newest_import_deleted),
     (jobs.every_job_has_ended, an_import_that_waits_for_ever),

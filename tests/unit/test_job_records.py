@@ -22,6 +22,7 @@ from waybill.errors import (
     MalformedRequest,
     NotFound,
     NotItsTurn,
+    StopRequested,
     Superseded,
     Unavailable,
 )
@@ -564,14 +565,19 @@ def test_a_stop_is_refused_once_every_chunk_is_loaded(tables: JobTables, loaded:
     assert tables.jobs.get("a").stop_reason is None
 
 
-def test_only_a_running_import_is_stopped(tables: JobTables) -> None:
+def test_only_a_running_job_is_stopped(tables: JobTables) -> None:
     tables.registered("a")
     with pytest.raises(Conflict, match=r"^A job that is WAITING cannot be stopped\.$") as caught:
         tables.jobs.request_stop("a", "USER")
     assert caught.value.allowed_actions == ("cancel",), "the answer says what can be done instead"
     tables.begun("run", process=Process.EXPORT)
-    with pytest.raises(Conflict, match=r"^A job that is IN_PROGRESS cannot be stopped\.$"):
+    tables.jobs.set_delivery("run", {"step": "placing"}, commits=True)
+    with pytest.raises(Conflict, match="The file of this export is being delivered"):
         tables.jobs.request_stop("run", "USER")
+    tables.jobs.set_delivery("run", {"step": "uploading"})
+    assert tables.jobs.request_stop("run", "USER").stop_reason == "USER"
+    with pytest.raises(StopRequested):
+        tables.jobs.set_delivery("run", {"step": "placing"}, commits=True)
     with pytest.raises(NotFound):
         tables.jobs.request_stop("gone", "USER")
 

@@ -248,9 +248,23 @@ def test_what_a_status_allows() -> None:
     assert job(Status.WAITING).allowed_actions() == ["cancel"]
     assert job(Status.WAITING, **export).allowed_actions() == []
     assert job().allowed_actions() == job(chunks=3, chunks_loaded=2).allowed_actions() == ["stop"]
-    for changes in (export, {"stop_reason": "USER"}, {"chunks": 3, "chunks_loaded": 3}):
+    assert job(**export).allowed_actions() == ["stop"]
+    assert job(**export, extracted={}, delivery={"step": "uploading"}).allowed_actions() == ["stop"]
+    for changes in (
+        {**export, "delivery": {"step": "placing"}},
+        {"stop_reason": "USER"},
+        {"chunks": 3, "chunks_loaded": 3},
+    ):
         assert job(**changes).allowed_actions() == []
     assert {tuple(job(status).allowed_actions()) for status in TERMINAL} == {("delete",)}
+
+
+def test_progress_has_a_percentage() -> None:
+    run = job(process=Process.EXPORT, options={"parts": 16}, chunks_loaded=3)
+    assert run.percent == 18
+    assert replace(run, leases={3: ChunkLease("a", row=500), -1: ChunkLease("b", row=900)}).percent == 21
+    assert replace(run, options={}).percent is None and replace(run, status=Status.COMPLETED).percent is None
+    assert job(counts=Counts(total=8, imported=2)).percent == 25 and job(counts=Counts()).percent is None
 
 
 def test_imports_that_write_take_turns() -> None:

@@ -165,10 +165,12 @@ def cancel(request: Request, job: Job) -> Response[str]:
 
 @router.post(
     "/v1/jobs/<job_id>/stop",
-    "Stop an import in progress",
+    "Stop a job in progress",
     operation_id="stopJob",
     needs=CHANGE_JOB,
-    answers=ok("The job. It ends within seconds; what was written stays written.", wire.Job),
+    answers=ok(
+        "The job. An import ends within seconds, and what it has written stays; an export leaves no file.", wire.Job
+    ),
     refusals=_EXPIRED_JOB | _STATE,
 )
 def stop(request: Request, job: Job) -> Response[str]:

@@ -12,11 +12,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from waybill.aws.outages import is_outage
-from waybill.errors import DeliveryFailed, Superseded
+from waybill.errors import DeliveryFailed, StopRequested, Superseded
 from waybill.exports.definition import DELETED, Definition
 from waybill.exports.destinations import kind_of
 from waybill.exports.destinations.base import DeliveredKind, Delivery, SetAside
-from waybill.exports.run import end_run, fail_export, fail_run, snapshot_of
+from waybill.exports.run import (
+    DELIVERY,
+    check_not_stopped,
+    end_run,
+    end_stopped,
+    fail_export,
+    fail_run,
+    snapshot_of,
+)
 from waybill.ids import new_token
 from waybill.jobs.leases import LenientHeartbeat, lease_chunk
 from waybill.jobs.model import Counts, Job, Status
@@ -28,7 +36,6 @@ if TYPE_CHECKING:
 
 RETRY_SECONDS = (5, 15, 40)
 """Waits between attempts, where another may succeed soon. A person can relaunch a run later."""
-_LEASE = -2
 
 
 def deliver(services: ExportServices, job_id: str, remaining_seconds: Callable[[], float]) -> dict[str, Any]:
@@ -38,6 +45,7 @@ def deliver(services: ExportServices, job_id: str, remaining_seconds: Callable[[
         {"outcome": "ended"}, "more" (call again at once), or "retry" (call again in `waitSeconds`).
 
     Raises:
+        StopRequested: somebody has stopped the run, and nothing was sent yet.
         Superseded: the job has ended, or another attempt is running.
     """
     definition, _, snapshot = snapshot_of(services, job_id)
@@ -46,12 +54,18 @@ def deliver(services: ExportServices, job_id: str, remaining_seconds: Callable[[
         job = services.jobs.get(job_id)
         if job.is_terminal:
             raise Superseded(f"job {job_id} has ended")
+        check_not_stopped(job)
         _complete(services, job, has_download=True)
         return {"outcome": "ended"}
     delivery = _leased(services, job_id, definition, snapshot, remaining_seconds)
-    _restore_old_files(delivery, snapshot.get("setAside", []))
     try:
+        check_not_stopped(delivery.job)
+        _restore_old_files(delivery, snapshot.get("setAside", []))
         name = kind.deliver(delivery, remaining_seconds)
+    except StopRequested:
+        kind.discard(delivery)
+        end_stopped(services, job_id)
+        return {"outcome": "ended"}
     except DeliveryFailed as error:
         return _failed(services, kind, delivery, error)
     if name is None:
@@ -66,6 +80,14 @@ def fail_delivery(services: ExportServices, job_id: str, remaining_seconds: Call
     if job is not None and not job.is_terminal and job.delivery:
         _clean_up(services, job_id, remaining_seconds)
     fail_export(services, job_id)
+
+
+def end_stopped_delivery(services: ExportServices, job_id: str, remaining_seconds: Callable[[], float]) -> None:
+    """End a run that was stopped, after cleaning up at the receiver what its delivery has left there."""
+    job = services.jobs.find(job_id)
+    if job is not None and not job.is_terminal and (job.delivery or DELIVERY in job.leases):
+        _clean_up(services, job_id, remaining_seconds)
+    end_stopped(services, job_id)
 
 
 def _clean_up(services: ExportServices, job_id: str, remaining_seconds: Callable[[], float]) -> None:
@@ -110,14 +132,14 @@ def _leased(
     remaining_seconds: Callable[[], float],
 ) -> Delivery:
     attempt = new_token(services.ids)
-    job = lease_chunk(services, job_id, _LEASE, attempt, remaining_seconds)
+    job = lease_chunk(services, job_id, DELIVERY, attempt, remaining_seconds)
     return Delivery(
         services,
         job,
         definition.destination,
         replaces=not definition.is_incremental,
         manifest=partial(manifest, job, definition, snapshot),
-        heartbeat=LenientHeartbeat(services, job, _LEASE, attempt),
+        heartbeat=LenientHeartbeat(services, job, DELIVERY, attempt),
     )
 
 

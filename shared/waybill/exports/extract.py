@@ -27,7 +27,7 @@ from waybill.exports.filter import compile_filter
 from waybill.exports.formats import FORMATS
 from waybill.exports.pages import Extraction, page_request
 from waybill.exports.rules import check_fit
-from waybill.exports.run import snapshot_of
+from waybill.exports.run import check_not_stopped, snapshot_of
 from waybill.exports.window import choose_window
 from waybill.ids import new_token
 from waybill.jobs.leases import FINISH, LenientHeartbeat, lease_chunk
@@ -60,9 +60,10 @@ def extract(services: ExportServices, job_id: str, remaining_seconds: Callable[[
 
     Raises:
         JobFailed: the run is not possible; the job ends with its code.
+        StopRequested: somebody has stopped it.
         Superseded: the job has ended, or another attempt is running.
     """
-    job = services.jobs.begin(job_id)
+    job = check_not_stopped(services.jobs.begin(job_id))
     if job.extracted is not None:
         return {"outcome": "extracted"}
     definition, entity, _ = snapshot_of(services, job_id)
@@ -109,12 +110,12 @@ def extract_part(services: ExportServices, job_id: str, part: int, remaining_sec
         "extracted", or "more" when time ran out: call again.
 
     Raises:
-        JobFailed, Superseded: as `extract`.
+        JobFailed, StopRequested, Superseded: as `extract`.
     """
     if _is_done(services, job_id, part):
         return "extracted"
     attempt = new_token(services.ids)
-    job = lease_chunk(services, job_id, part, attempt, remaining_seconds)
+    job = check_not_stopped(lease_chunk(services, job_id, part, attempt, remaining_seconds))
     done = services.ledger.entries(job_id, part).get(part, [])
     if done and done[-1].is_last:
         return "extracted"
@@ -134,8 +135,8 @@ def extract_part(services: ExportServices, job_id: str, part: int, remaining_sec
             output.write(encoded.data)
             rows += encoded.rows
             segment, key = (segment + 1, None) if encoded.last_key is None else (segment, encoded.last_key)
-            heartbeat.note(rows, rows, 0)
-            heartbeat.check()
+            heartbeat.note(rows, rows, 0, row=1000 * (segment - segments[0]) // len(segments))
+            check_not_stopped(heartbeat.check())
             if remaining_seconds() < TIME_RESERVE_SECONDS:
                 if not FORMATS[definition.format].parts_can_be_joined:
                     raise JobFailed("too-large", f"There are too many rows for one file of {definition.format}.")
@@ -169,13 +170,13 @@ def assemble(services: ExportServices, job_id: str, remaining_seconds: Callable[
 
     Raises:
         JobFailed: `too-large`, it takes longer than an invocation; or as `extract`.
-        Superseded: as `extract`.
+        StopRequested, Superseded: as `extract`.
     """
     job = services.jobs.get(job_id)
     if job.extracted is not None:
         return job
     attempt = new_token(services.ids)
-    job = lease_chunk(services, job_id, FINISH, attempt)
+    job = check_not_stopped(lease_chunk(services, job_id, FINISH, attempt))
     heartbeat = LenientHeartbeat(services, job, FINISH, attempt)
     definition, entity, _ = snapshot_of(services, job_id)
     assert entity is not None  # `extract` checks it  # noqa: S101
@@ -193,7 +194,7 @@ def assemble(services: ExportServices, job_id: str, remaining_seconds: Callable[
             for block in _blocks(services, bucket, part_key(job_id, entry.chunk, entry.part, entry.attempt)):
                 yield block, rows
                 rows = 0  # counted with the part's first block
-                heartbeat.check()
+                check_not_stopped(heartbeat.check())
                 if remaining_seconds() < TIME_RESERVE_SECONDS:
                     raise JobFailed("too-large", _TOO_LARGE)
 

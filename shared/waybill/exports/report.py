@@ -89,7 +89,7 @@ def report_of(
         relaunchable: overrides `is_relaunchable`, for example when the files have expired.
     """
     delivered = None
-    if job.status is Status.COMPLETED and destination is not None:
+    if job.has_delivered and destination is not None:
         delivered = _delivered(destination, job.file_name)
     return {
         **work_of(job, job.entity if entity_shown is None else entity_shown),

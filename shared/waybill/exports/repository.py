@@ -309,6 +309,8 @@ def _after(export: Export, job: Job, series: str, aside: dict[str, Any] | None) 
         return replace(export, status=ExportStatus.FINISHED) if export.status is ExportStatus.IN_PROGRESS else export
     if job.is_backfill and job.error_code != NO_PERMISSION:
         return export
+    if job.is_stopped_export:  # neither delivered nor failed
+        return export
     if job.status is Status.COMPLETED:
         window_end = export.window_end
         # A repeated window moves the end only where it follows on what was delivered.

@@ -9,13 +9,15 @@ Each step may be repeated: the next tick of the schedule resumes what was interr
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from waybill.aws.expressions import Attr, Condition
 from waybill.clock import HasTime, no_limit
 from waybill.entities.model import Entity
-from waybill.errors import ChecksFailed, Conflict, NotFound
+from waybill.errors import ChecksFailed, Conflict, NotFound, StopRequested, Superseded
 from waybill.exports.definition import INCREMENTAL, NO_SERIES, Definition, Export, ExportStatus, Owner, Run, Window
 from waybill.exports.destinations import kind_of
 from waybill.exports.destinations.base import DeliveredKind, SetAside
@@ -31,12 +33,16 @@ from waybill.jobs.rights import NO_PERMISSION
 from waybill.jobs.scheduled import Due
 from waybill.schedule import latest_due, zone_of
 from waybill.telemetry import entry_failed, logger, measure
+from waybill.timestamps import rfc3339
 
 if TYPE_CHECKING:
     from waybill.aws.table import Action
     from waybill.exports.services import ExportServices
 
 SCHEDULER = "schedule"
+#: The number of the lease under which the file of a run is delivered.
+DELIVERY = -2
+DELIVERY_IDLE = Attr(f"leases.{DELIVERY}").is_missing() & Attr("delivery").is_missing()
 #: Exports that one minute attends to, in pages of `scheduled.DUE_PER_PAGE`.
 PAGES_PER_MINUTE = 20
 #: Between two looks at a run that has not ended, whose job `upkeep.recovery` looks after.
@@ -182,7 +188,7 @@ def later_delivery(services: ExportServices, job: Job) -> Job | None:
         runs, cursor = services.runs.page(str(job.export_id), RUNS_PER_PAGE, cursor)
         later = [run for run in runs if run.submitted_at > job.submitted_at]
         for run in later:
-            if run.status is Status.COMPLETED and not run.is_backfill and (_covers(run, job) or _overlaps(run, job)):
+            if run.has_delivered and not run.is_backfill and (_covers(run, job) or _overlaps(run, job)):
                 return run
         if cursor is None or len(later) < len(runs):
             return None
@@ -381,6 +387,63 @@ def end_run(services: ExportServices, job: Job, status: Status, counts: Counts, 
     return stored
 
 
+#: How often a stopped run is read again because a worker reports progress meanwhile.
+_STOP_ROUNDS = 10
+
+
+def check_not_stopped(job: Job) -> Job:
+    """The job, if nobody has stopped it.
+
+    Raises:
+        StopRequested
+    """
+    if job.is_stopped_export:
+        raise StopRequested(job.job_id)
+    return job
+
+
+def stop_run(services: ExportServices, job: Job, entry: Sequence[Action] = ()) -> Job:
+    """Stop a run: no file of it is delivered or can be downloaded, and an increment's window does not move. It ends at
+    once; where a delivery is under way, when that has cleaned up at the receiver.
+
+    Raises:
+        Conflict: it is not in progress, or its file is getting its final name.
+    """
+    job = services.jobs.request_stop(job.job_id, "USER", entry)
+    try:
+        return end_stopped(services, job.job_id, DELIVERY_IDLE)
+    except Superseded:  # the delivery ends it
+        return services.jobs.get(job.job_id)
+
+
+def end_stopped(services: ExportServices, job_id: str, where: Condition | None = None) -> Job:
+    """End a run that was stopped. What it has read counts as unprocessed: there is no file.
+
+    Args:
+        where: what must still hold of the job.
+
+    Raises:
+        Superseded: `where` does not hold, or workers report progress too often.
+    """
+    for _ in range(_STOP_ROUNDS):
+        job = services.jobs.get(job_id)
+        if job.is_terminal:
+            note_end(services, job)
+            return job
+        heartbeat = Attr("heartbeatAt")
+        is_as_read = heartbeat.is_missing() if job.heartbeat_at is None else heartbeat.equals(rfc3339(job.heartbeat_at))
+        rows = max(job.processed, int(job.extracted["rows"]) if job.extracted else 0)
+        counts = Counts(rows, unprocessed=rows)
+        ended = finished(job, Status.COMPLETED, counts, services.clock.now(), services.jobs.retention)
+        try:
+            stored = services.jobs.finish(ended, job.status, is_as_read if where is None else is_as_read & where)
+        except Superseded:
+            continue
+        note_end(services, stored)
+        return stored
+    raise Superseded(f"job {job_id} is still at work")
+
+
 def fail_run(services: ExportServices, job: Job, code: str, message: str, **changes: Any) -> Job:
     """End a run as FAILED. It counts the rows in its file, although the file was not delivered."""
     written = int(job.extracted["rows"]) if job.extracted else job.processed
@@ -396,6 +459,8 @@ def fail_export(services: ExportServices, job_id: str) -> Job | None:
     if job.is_terminal:
         note_end(services, job)
         return job
+    if job.is_stopped_export:
+        return end_stopped(services, job_id)
     code = failure_code(job)
     return fail_run(services, job, code, _FAILURES[code] + failure_reason(job))
 

@@ -43,6 +43,9 @@ MOVES: dict[Status, frozenset[Status]] = {
     Status.CANCELED: frozenset(),
 }
 
+#: How far the delivery of an export's file is (`Job.delivery`) while it can still be given up.
+UPLOADING = "uploading"
+
 # Failures whose cause is the request or the file, not the service (Zilliant's clientErrorCallingService).
 SERVICE_FAILURES = frozenset({"internal-error", "timed-out", "delivery-failed"})
 
@@ -76,7 +79,8 @@ class ChunkLease:
     """A chunk being loaded now: the attempt that owns it, the rows that it has handled so far, and until when no other
     attempt may take it over (epoch milliseconds).
 
-    `row` is the first row that is not known to be handled. The counts cover exactly the rows before it, which stay in
+    `row` is the first row that is not known to be handled; of an export, how much of its part is read, in thousandths.
+    The counts cover exactly the rows before it, which stay in
     the table, or rejected, when the attempt dies. `repeated` is as in `Counts`. `attempts` counts those that have
     worked on the chunk: with more than one, rows may be written from `row` on.
     """
@@ -190,6 +194,21 @@ class Job:
         return bool(self.options.get("backfill"))
 
     @property
+    def is_stopped_export(self) -> bool:
+        """Whether it is a run of an export that somebody has stopped, so that it has delivered nothing."""
+        return self.process is Process.EXPORT and self.stop_reason is not None and self.status is not Status.FAILED
+
+    @property
+    def has_delivered(self) -> bool:
+        """Whether it is a run of an export whose file was delivered, or can be downloaded."""
+        return self.process is Process.EXPORT and self.status is Status.COMPLETED and self.stop_reason is None
+
+    @property
+    def is_publishing(self) -> bool:
+        """Whether the file of an export is getting its final name, after which nothing takes it back."""
+        return str((self.delivery or {}).get("step", UPLOADING)) != UPLOADING
+
+    @property
     def takes_turns(self) -> bool:
         """Whether it is one of the imports of its entity that run one at a time."""
         return self.process is Process.IMPORT and not self.dry_run
@@ -205,7 +224,10 @@ class Job:
 
     @property
     def processed(self) -> int:
-        """Rows handled so far, in finished chunks and in those being loaded. Never falls while a job runs."""
+        """Rows handled so far, in finished chunks and in those being loaded. Never falls while a job runs, nor at its
+        end: the rows that a stopped export has read are then unprocessed."""
+        if self.is_terminal and self.is_stopped_export:
+            return self.counts.unprocessed
         done = self.counts.imported + self.counts.rejected
         return done + sum(lease.processed for lease in self.leases.values())
 
@@ -223,6 +245,19 @@ class Job:
         return self.counts.repeated + sum(lease.repeated for lease in self.leases.values())
 
     @property
+    def percent(self) -> int | None:
+        """How much of the file of an import is handled, or of the table of an export is read, while the job is in
+        progress; None where that is not known."""
+        if self.status is not Status.IN_PROGRESS:
+            return None
+        if self.process is Process.IMPORT:
+            return self.processed * 100 // self.counts.total if self.counts.total else None
+        if "parts" not in self.options:
+            return None
+        read = sum(lease.row for part, lease in self.leases.items() if part >= 0)
+        return (1000 * self.chunks_loaded + read) // (10 * int(self.options["parts"]))
+
+    @property
     def is_loaded(self) -> bool:
         """Whether every chunk is finished: what is left is to put the result together."""
         return self.chunks is not None and self.chunks_loaded == self.chunks
@@ -232,8 +267,8 @@ class Job:
         if self.status is Status.WAITING:
             return ["cancel"] if self.process is Process.IMPORT else []
         if self.status is Status.IN_PROGRESS:
-            may_stop = self.process is Process.IMPORT and self.stop_reason is None and not self.is_loaded
-            return ["stop"] if may_stop else []
+            is_too_late = self.is_loaded if self.process is Process.IMPORT else self.is_publishing
+            return [] if is_too_late or self.stop_reason is not None else ["stop"]
         return ["delete"]
 
 
@@ -266,6 +301,8 @@ def message_of(job: Job) -> str:
         return "Queued, waiting to start"
     if job.status is Status.IN_PROGRESS:
         verb = "written" if job.process is Process.EXPORT else "processed"
+        if job.is_stopped_export:
+            return "Stopping"
         if job.extracted is not None:
             return f"{_rows(job.extracted['rows'])} written, delivering the file"
         if counts.total is None:
@@ -278,6 +315,8 @@ def message_of(job: Job) -> str:
         return "Canceled before it started"
     if job.status is Status.FAILED:
         return f"{job.error_code}: {job.error_message}"
+    if job.is_stopped_export:
+        return f"The export was stopped after {_rows(counts.unprocessed)}; there is no file"
     if job.process is Process.EXPORT:
         return f"{_rows(counts.imported)} exported"
     done = "undone" if job.undo_of is not None else "would be imported" if job.dry_run else "imported"
@@ -326,6 +365,9 @@ def finished(job: Job, status: Status, counts: Counts, now: datetime, retention:
     if not counts.balances():
         raise ValueError(f"job {job.job_id}: {counts} does not balance")
     expires, files_expire = retention.expiry(job, now)
+    outcome = outcome_of(status, counts)
+    if status is Status.COMPLETED and job.is_stopped_export:
+        outcome = Outcome.FAILED
     if "error_message" in changes:
         changes["error_message"] = _shortened(changes["error_message"])
     return dataclasses.replace(
@@ -333,7 +375,7 @@ def finished(job: Job, status: Status, counts: Counts, now: datetime, retention:
         status=status,
         counts=counts,
         leases={},
-        outcome=outcome_of(status, counts),
+        outcome=outcome,
         completed_at=now,
         expires_at=expires,
         files_expire_at=files_expire,

@@ -25,13 +25,22 @@ from waybill.aws.dynamodb import ConditionFailed, TransactionCanceled
 from waybill.aws.expressions import Attr, Change, Condition
 from waybill.aws.table import Action, Item, Key, Table
 from waybill.clock import Clock, HasTime, no_limit
-from waybill.errors import ChecksFailed, Conflict, Gone, NotFound, NotItsTurn, Superseded, Unavailable
+from waybill.errors import (
+    ChecksFailed,
+    Conflict,
+    Gone,
+    NotFound,
+    NotItsTurn,
+    StopRequested,
+    Superseded,
+    Unavailable,
+)
 from waybill.jobs.active import active_key
 from waybill.jobs.checkups import first_item
 from waybill.jobs.corrections import PREFIX, Corrections, unpacked
 from waybill.jobs.cursors import decode_cursor, encode_cursor
 from waybill.jobs.items import LIST_KEY, camel, job_from_item, job_item
-from waybill.jobs.model import TERMINAL, Job, Process, Retention, Status
+from waybill.jobs.model import TERMINAL, UPLOADING, Job, Process, Retention, Status
 from waybill.jobs.origins import TAKER, Origin
 from waybill.jobs.outbox import Outbox, outbox_item
 from waybill.jobs.queue import after_newest, order_action, queue_key
@@ -461,14 +470,25 @@ class JobRepository:
         sets |= {f"options.{name}": value for name, value in options.items()}
         return self._change_running(job_id, Change(sets=sets), where)
 
-    def set_delivery(self, job_id: str, delivery: Mapping[str, Any]) -> Job:
+    def set_delivery(self, job_id: str, delivery: Mapping[str, Any], commits: bool = False) -> Job:
         """Keep how far the delivery of a run is.
 
+        Args:
+            commits: the file gets its final name next, after which a Stop is refused.
+
         Raises:
+            StopRequested: it commits, and a Stop was accepted before.
             Superseded: the job has ended.
         """
-        sets = {"delivery": dict(delivery), "heartbeatAt": rfc3339(self._clock.now())}
-        return self._change_running(job_id, Change(sets=sets))
+        change = Change(sets={"delivery": dict(delivery), "heartbeatAt": rfc3339(self._clock.now())})
+        if not commits:
+            return self._change_running(job_id, change)
+        try:
+            return self._change_running(job_id, change, RUNNING & Attr("stopReason").is_missing())
+        except Superseded:
+            if self.get(job_id).status is not Status.IN_PROGRESS:
+                raise
+            raise StopRequested(job_id) from None
 
     def set_option_once(self, job_id: str, name: str, value: Any) -> Job:
         """As `set_option`, unless it is set already.
@@ -495,14 +515,17 @@ class JobRepository:
     def request_stop(self, job_id: str, reason: str, entry: Sequence[Action] = ()) -> Job:
         """Ask the workers to stop; they see it with their next heartbeat. The first reason stays.
 
-        The finish reads the job after the last chunk is loaded, so a reason that is taken here is always in the ended
-        job.
+        The finish of an import reads the job after the last chunk is loaded, so a reason that is taken here is always
+        in the ended job. An export's file gets its final name on condition that there is none.
 
         Raises:
-            Conflict: the job is not an import in progress, or every chunk is loaded.
+            Conflict: the job is not in progress, every chunk of the import is loaded, or the export's file gets its
+                final name.
         """
         is_loading = Attr("chunks").is_missing() | ~Attr("chunksLoaded").equals(Attr("chunks"))
-        may_stop = RUNNING & Attr("process").equals(Process.IMPORT) & is_loading & Attr("stopReason").is_missing()
+        is_import, step = Attr("process").equals(Process.IMPORT), Attr("delivery.step")
+        is_open = (is_import & is_loading) | (~is_import & (step.is_missing() | step.equals(UPLOADING)))
+        may_stop = RUNNING & is_open & Attr("stopReason").is_missing()
         stop = record_key(job_id), Change(sets={"stopReason": reason}), may_stop
         try:
             if not entry:
@@ -517,8 +540,10 @@ class JobRepository:
             is_stopping = job.stop_reason is not None and not job.is_terminal and not job.is_loaded
             if is_stopping or job.stop_reason == reason:
                 return job
-            if job.process is Process.IMPORT and job.status is Status.IN_PROGRESS:
+            if job.status is Status.IN_PROGRESS:
                 message = "Every row of this import is processed; there is nothing left to stop."
+                if job.process is Process.EXPORT:
+                    message = "The file of this export is being delivered; there is nothing left to stop."
             else:
                 message = f"A job that is {job.status} cannot be stopped."
             raise Conflict(message, job.allowed_actions()) from None
@@ -567,6 +592,7 @@ class JobRepository:
             The job as stored: when another call ended it first, that one's.
 
         Raises:
+            StopRequested: of an export, a Stop was accepted since the job was read.
             Superseded: the job has not ended, and `expected` or `where` does not hold.
         """
         while True:
@@ -582,6 +608,8 @@ class JobRepository:
                     raise
                 if stored.stop_reason == job.stop_reason:
                     raise Superseded(f"job {job.job_id} was changed meanwhile") from None
+                if job.process is Process.EXPORT:  # it must not end as if there was a file
+                    raise StopRequested(job.job_id) from None
                 job = replace(job, stop_reason=stored.stop_reason)
         if job.process is Process.IMPORT:
             self._outbox.publish_new(job)  # an export's end is published once its definition knows of it

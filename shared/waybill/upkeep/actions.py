@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from waybill.errors import Conflict, Superseded
-from waybill.exports.run import note_end
+from waybill.exports.run import note_end, stop_run
 from waybill.imports.register import start_next
 from waybill.jobs.model import Counts, Job, Process, Status, finished
 from waybill.upkeep.retention import remove
@@ -42,13 +42,16 @@ def cancel_job(services: ExportServices, job: Job, act: Act | None = None) -> Jo
 
 
 def stop_job(services: ExportServices, job: Job, act: Act | None = None) -> Job:
-    """Ask an import in progress to stop; its workers see it within seconds.
+    """Stop a job in progress. The workers of an import see it within seconds; an export ends at once, or when its
+    delivery has cleaned up.
 
     Raises:
-        Conflict: the job is not an import in progress, or every chunk is loaded.
+        Conflict: the job is not in progress; every chunk of the import is loaded; the export's file is being delivered.
     """
-    if job.process is not Process.IMPORT or job.status is not Status.IN_PROGRESS:
+    if job.status is not Status.IN_PROGRESS:
         raise Conflict(f"A job that is {job.status} cannot be stopped.", job.allowed_actions())
+    if job.process is Process.EXPORT:
+        return stop_run(services, job, _entry(services, act, job))
     return services.jobs.request_stop(job.job_id, "USER", _entry(services, act, job))
 
 

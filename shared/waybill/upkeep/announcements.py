@@ -95,7 +95,7 @@ def _measure_times(job: Job) -> None:
     if job.started_at is not None and job.completed_at is not None:
         measure(process, SecondsInQueue=_seconds(job.submitted_at, job.started_at))
         measure(process, SecondsInWork=_seconds(job.started_at, job.completed_at))
-    has_delivered = job.status is Status.COMPLETED and not job.is_backfill
+    has_delivered = job.has_delivered and not job.is_backfill
     if job.window_to is not None and job.completed_at is not None and has_delivered:
         measure({}, WindowAgeSeconds=_seconds(job.window_to, job.completed_at))
 

@@ -145,6 +145,8 @@ class Job(JobEvent, RunSummary):
     detected: Detected | None
     rowsPerSecond: Seconds | None
     remainingSeconds: Natural | None
+    percent: Natural | None
+    """How much of an import's file is handled, or of an export's table is read, while it is in progress."""
     queuePosition: Ordinal | None
     """Place in the queue of the entity; 1 is next."""
     stopReason: Annotated[str, Schema(enum=["USER", "MAX_ERRORS"])] | None
@@ -358,6 +360,7 @@ def job_resource(
         "detected": cast(Detected | None, job.detected),
         "rowsPerSecond": rows_per_second(job, measured_at),
         "remainingSeconds": remaining_seconds(job, measured_at),
+        "percent": job.percent,
         "queuePosition": queue_position,
         "stopReason": job.stop_reason,
         "duplicateOf": job.duplicate_of,

@@ -24,6 +24,7 @@ from tests.simulation.oracles.exports import (
     exported_file_is_right,
     increments_fold_to_the_table,
     no_write_is_behind_a_window,
+    stopped_export_delivers_nothing,
     windows_are_contiguous,
 )
 from tests.simulation.oracles.imports import (
@@ -72,6 +73,7 @@ AT_WRITE: list[Callable[[Sight, Job | None, Job | None], None]] = [
     the_last_row_of_a_key_stays,
     ended_import_is_exact,
     exported_file_is_right,
+    stopped_export_delivers_nothing,
 ]
 
 AT_RECORD: list[Callable[[Sight, Item | None, Item], None]] = [

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from tests.simulation.oracles.sheets import Record
 from tests.simulation.oracles.sight import Item, Sight
-from waybill.jobs.model import Job, Process, Status
+from waybill.jobs.model import Job
 from waybill.timestamps import epoch_milliseconds
 
 
 def exported_file_is_right(watch: Sight, old: Job | None, new: Job | None) -> None:
     """Section 7: what a run exported has arrived whole where its definition says; a full extract of a table that nobody
     imported into meanwhile is that table."""
-    if new is None or new.process is not Process.EXPORT or new.status is not Status.COMPLETED:
+    if new is None or not new.has_delivered:
         return
     if old is not None and old.is_terminal:
         return
@@ -45,6 +45,15 @@ def _period_is_right(watch: Sight, run: Job) -> None:
     rows = {row["id"] for row in watch.deliveries[-1].rows()}
     told = f"{run.job_id} has {rows} of the period {run.window_from} to {run.window_to}, not {wanted}"
     watch.require(rows == wanted, exported_file_is_right, told)
+
+
+def stopped_export_delivers_nothing(watch: Sight, old: Job | None, new: Job | None) -> None:
+    """Section 4: a stopped export offers no file, and neither a file nor a manifest of it has arrived."""
+    if new is None or not new.is_terminal or not new.is_stopped_export or (old is not None and old.is_terminal):
+        return
+    watch.require(not new.has_download, stopped_export_delivers_nothing, f"{new.job_id} offers a file")
+    left = watch.arrived_from(new)
+    watch.require(not left, stopped_export_delivers_nothing, f"{new.job_id} was stopped and has delivered {left}")
 
 
 def no_write_is_behind_a_window(watch: Sight, old: Item | None, new: Item) -> None:

@@ -75,7 +75,7 @@ def files_exist(watch: Sight, old: Job | None, new: Job | None) -> None:
     elif new.process is Process.IMPORT:
         left = new.counts.rejected + new.counts.unprocessed
         watch.require(left == 0, files_exist, f"{new.job_id} lists none of {left} rows")
-    if new.process is Process.EXPORT and new.status is Status.COMPLETED:
+    if new.has_delivered:
         assert new.extracted is not None
         found = watch.aws.buckets[watch.settings.files_bucket].get(str(new.extracted["key"]))
         watch.require(found is not None, files_exist, f"{new.job_id} has no file")
@@ -186,7 +186,7 @@ def every_move_of_a_person_is_recorded(watch: Sight) -> None:
 
 
 def accepted_stops_are_kept(watch: Sight) -> None:
-    """Section 4: an import whose Stop was accepted ends `COMPLETED` with `stopReason: "USER"`; `FAILED` only where it
+    """Section 4: a job whose Stop was accepted ends `COMPLETED` with `stopReason: "USER"`; `FAILED` only where it
     could not end as stopped: its file cannot be imported or is gone, or an outage outlasted the retries."""
     for job_id in watch.stops:
         job = watch.jobs[job_id].job

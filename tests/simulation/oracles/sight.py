@@ -228,6 +228,17 @@ class Sight:
         assert self.servers is not None
         return self.servers.find(destination).files.get(name)
 
+    def arrived_from(self, run: Job) -> list[str]:
+        """Names of the files and manifests that a run has delivered, those that are complete or not."""
+        objects = self.aws.buckets[self.settings.transfer_bucket]
+        left = [key for key, found in objects.items() if found.metadata.get("waybill-job") == run.job_id]
+        is_only_one = [seen.job.file_name for seen in self.jobs.values()].count(run.file_name) == 1
+        for directory in () if self.servers is None else self.servers.directories.values():
+            for name, data in directory.received().items():
+                if run.job_id.encode() in data or (is_only_one and name == run.file_name):
+                    left.append(name)
+        return left
+
     def increments(self) -> dict[str, list[Delivery]]:
         """The delivered files of each series of windows, in their order."""
         series: dict[str, list[Delivery]] = defaultdict(list)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from waybill.errors import StopRequested
 from waybill.exports.destinations.hosts import AllowedHosts
 from waybill.validation import LINE_PATTERN, Problems, is_line, refuse_unknown
 
@@ -137,6 +138,29 @@ class Delivery:
         """
         self.heartbeat.send()
         self.job = self.services.jobs.set_delivery(self.job.job_id, {**self.progress, **values})
+
+    def commit(self, **values: Any) -> None:
+        """As `keep`, before the file gets its final name: from here on nobody can stop the run.
+
+        Args:
+            values: a `step` other than `jobs.model.UPLOADING` among them.
+
+        Raises:
+            StopRequested: somebody has.
+            Superseded: another attempt is at work.
+        """
+        self.heartbeat.send()
+        self.job = self.services.jobs.set_delivery(self.job.job_id, {**self.progress, **values}, commits=True)
+
+    def check(self) -> None:
+        """Prove that the attempt is alive, and learn whether to go on.
+
+        Raises:
+            StopRequested: somebody has stopped the run.
+            Superseded: another attempt is at work.
+        """
+        if self.heartbeat.check().is_stopped_export:
+            raise StopRequested(self.job.job_id)
 
     def read(self, offset: int) -> Iterator[bytes]:
         """The file's bytes from `offset` on, in blocks."""

@@ -32,6 +32,7 @@ from typing import Protocol
 from waybill.errors import DeliveryFailed
 from waybill.exports.destinations.connection import UNKNOWN_SIZE, ServerConnection
 from waybill.exports.destinations.names import MAX_WAITING_FILES, TemporaryNames, manifest_name, numbered
+from waybill.jobs.model import UPLOADING
 
 #: Pauses between looks at a server that may show what was done only after a while.
 PAUSES_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
@@ -45,7 +46,7 @@ _UNCLEAR = frozenset({"timeout", "connection-lost", "unreachable"})
 class Step(StrEnum):
     """The values are stored in jobs."""
 
-    UPLOADING = "uploading"
+    UPLOADING = UPLOADING
     PUBLISHING = "placing"
     SWAPPING = "swapping"
     PUBLISHED = "placed"

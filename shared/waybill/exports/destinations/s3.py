@@ -257,6 +257,7 @@ def _write(
     """
     key, settings = prefix + place.name, delivery.services.settings
     if not bucket.has_own_role:
+        delivery.commit(step="placing")
         source, owner, replaces = settings.files_bucket, settings.account_id, _etag(place.file)
         bucket.copy_from(source, delivery.key, owner, key, marks, delivery.heartbeat.send, replaces)
     elif not _send(delivery, bucket, key, place.file, marks, remaining_seconds):
@@ -289,13 +290,14 @@ def _send(
         at += len(block)
         if len(pending) < part_bytes and at < size:
             continue
-        delivery.heartbeat.send()
+        delivery.check()
         etags.append(bucket.put_part(key, upload["id"], len(etags) + 1, bytes(pending)))
         pending.clear()
         if at < size and remaining_seconds() < RESERVE_SECONDS:
             return False
     if not etags:  # an upload has one part at least
         etags.append(bucket.put_part(key, upload["id"], 1, b""))
+    delivery.commit(step="placing")
     bucket.end_upload(key, upload["id"], etags, size, _etag(before))
     return True
 

@@ -160,8 +160,8 @@ class Server(DeliveredKind):
         return f"{self.scheme}://" + "/".join(part for part in parts if part)
 
     def deliver(self, delivery: Delivery, remaining_seconds: Callable[[], float]) -> str | None:
-        def check_lease(_: int) -> None:
-            delivery.heartbeat.check()
+        def check(_: int) -> None:
+            delivery.check()
 
         with self._connected(delivery.services, delivery.destination, delivery.job.entity) as connection:
             return publish(
@@ -173,7 +173,7 @@ class Server(DeliveredKind):
                 _StateInJob(delivery),
                 replace=delivery.replaces,
                 remaining_seconds=remaining_seconds,
-                progress=check_lease,
+                progress=check,
                 temporary=_temporary(delivery.destination),
                 sleep=delivery.services.clock.sleep,
             )
@@ -250,7 +250,8 @@ class _StateInJob:
         return Publication(Step(kept["step"]), kept["name"]) if "step" in kept else None
 
     def save(self, publication: Publication) -> None:
-        self._delivery.keep(step=str(publication.step), name=publication.name)
+        move = self._delivery.commit if publication.step is Step.PUBLISHING else self._delivery.keep
+        move(step=str(publication.step), name=publication.name)
 
 
 class ServerFolder:
