@@ -125,6 +125,8 @@ def next_steps(job: Job) -> list[tuple[str, str]]:
     if job["process"] == "export" and job["status"] in FINAL:
         if links.get("download"):
             steps.append((f"waybill download {job_id}", "download the file"))
+        elif job["status"] == "COMPLETED" and job["outcome"] == "FAILED":  # it was stopped
+            steps.append((f"waybill exports copy {job['exportId']} --name NAME", "begin again from a copy"))
         elif job["status"] == "COMPLETED":
             steps.append((f"waybill report {job_id}", "show where it was delivered, its size and SHA-256"))
         else:

@@ -45,7 +45,7 @@ def watch(context: Context, answer: httpx.Response) -> Job:
     except KeyboardInterrupt:
         end = "cancel" if job["status"] == "WAITING" else "stop"
         steps = [f"waybill job {job_id} --watch   (follow it again)"]
-        if job["process"] == "import":
+        if end in job["allowedActions"]:
             steps.append(f"waybill {end} {job_id}   (end it)")
         raise Interrupted(f"Stopped watching; the {job['process']} continues.", *steps, resource=job) from None
     except Unreachable as failure:

@@ -128,9 +128,8 @@ def test_a9_a11_copies_and_definitions_of_what_is_scheduled_running_and_finished
     server = {"kind": "sftp", "host": "127.0.0.1", "port": 9, "directory": "/in", "secretId": "waybill/a9"}
     key = {"hostKey": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJ0Zr0vHqvyAC3HgFjLNT3uLmYyqx6QgCMvnXIzG5lN"}
     secret = json.dumps({"username": "u", "password": "never shown", "host": "127.0.0.1", "entities": ["a9"]})
-    secrets = stack.clients("secretsmanager")
-    secrets.create_secret(Name="waybill/a9", SecretString=secret)
-    create(admin, "a9 running", "a9", activate=True, destination=server | key)
+    stack.clients("secretsmanager").create_secret(Name="waybill/a9", SecretString=secret)
+    running = create(admin, "a9 running", "a9", activate=True, destination=server | key)
     page = visit("exports?q=a9")
     dialog = page.get_by_role("dialog")
     for tab, name, texts in [
@@ -147,7 +146,12 @@ def test_a9_a11_copies_and_definitions_of_what_is_scheduled_running_and_finished
         dialog.get_by_role("button", name="Close").last.click()
         if tab == "In progress":
             expect(page.get_by_role("button", name="Copy", exact=True)).to_have_count(0)
-            secrets.put_secret_value(SecretId="waybill/a9", SecretString="{}")  # the next attempt is the last
+            page.get_by_role("button", name="Stop", exact=True).click()
+            assert flaws(page) == []
+            expect(dialog.get_by_text("ends without a file")).to_be_visible()
+            dialog.get_by_role("button", name="Stop exporting").click()
+            expect(page.get_by_text("The run was stopped")).to_be_visible()
+            assert admin.get(f"/jobs/{admin.get(f'/exports/{running}')['jobId']}")["stopReason"] == "USER"
             continue
         page.get_by_role("button", name="Copy", exact=True).click()
         dialog.get_by_role("textbox").fill(f"{name} copied")

@@ -8,7 +8,7 @@ export const ACTION_LABELS: Record<string, string> = {
   moveFile: "Move file (source)",
   deleteFile: "Delete file (source)",
   cancelJob: "Cancel job",
-  stopJob: "Stop import",
+  stopJob: "Stop job",
   relaunchJob: "Relaunch job",
   undoJob: "Undo import",
   deleteJob: "Delete job",

@@ -8,7 +8,7 @@ import type { Export, ExportStatus } from "../api/types";
 import { DownloadButton } from "../common/DownloadButton";
 import { isIncremental } from "./labels";
 
-export type Dialog = "copy" | "delete" | "unschedule" | "definition" | "report" | "period";
+export type Dialog = "copy" | "delete" | "unschedule" | "definition" | "report" | "period" | "stop";
 
 interface Props {
   status: ExportStatus;
@@ -29,6 +29,7 @@ export function ExportActions({ status, selected, isBusy, onOpen, onActivate, on
   );
   const copy = opening("Copy", "copy", isForbidden("copy"));
   const definition = opening("View definition", "definition", isForbidden("definition"));
+  const stop = opening("Stop", "stop", !selected?.isRunning || selected.jobId === null);
   const actions: Record<ExportStatus, ReactNode> = {
     DRAFT: (
       <Row>
@@ -50,10 +51,16 @@ export function ExportActions({ status, selected, isBusy, onOpen, onActivate, on
           Run now
         </Button>
         {selected && isIncremental(selected.type) && opening("Run for a period", "period", isForbidden("run"))}
+        {selected?.isRunning && stop}
         {copy}
       </Row>
     ),
-    IN_PROGRESS: definition,
+    IN_PROGRESS: (
+      <Row>
+        {definition}
+        {stop}
+      </Row>
+    ),
     FINISHED: (
       <Row>
         {opening("View report", "report", selected === null)}
@@ -76,7 +83,7 @@ function Row({ children }: { children: ReactNode }) {
 
 function DownloadLastRun({ of }: { of: Export | null }) {
   const jobId = of?.lastRun?.jobId ?? of?.jobId;
-  const isDownloadable = of?.type === "ONE_SHOT" && of.lastRun?.status === "COMPLETED";
+  const isDownloadable = of?.type === "ONE_SHOT" && of.lastRun?.outcome === "SUCCESS"; // not a stopped run
   return (
     <DownloadButton
       paths={jobId ? [at`jobs/${jobId}/download`] : []}

@@ -156,10 +156,10 @@ function NameCell({ item }: { item: Export }) {
   );
 }
 
-function LastRunCell({ run: { status, completedAt } }: { run: LastRun }) {
+function LastRunCell({ run: { status, outcome, completedAt } }: { run: LastRun }) {
   return (
     <>
-      <JobStatus job={{ status, outcome: status === "COMPLETED" ? "SUCCESS" : null }} />
+      <JobStatus job={{ status, outcome }} />
       <div>
         <Time at={completedAt} none="" />
       </div>

@@ -22,6 +22,7 @@ import { ExportsTable } from "./ExportsTable";
 import { STATUS_TABS } from "./labels";
 import { PeriodDialog } from "./PeriodDialog";
 import { ReportDialog } from "./ReportDialog";
+import { StopDialog } from "./StopDialog";
 import { UnscheduleDialog } from "./UnscheduleDialog";
 import { useExport } from "./useExport";
 import { PAGE_SIZE, useExports, type Exports } from "./useExports";
@@ -70,6 +71,10 @@ export default function ManageExports() {
     await call("DELETE", at`exports/${selectedId!}`);
     set({ dialog: null, export: null }, { replace: true });
     await done("The export was deleted");
+  };
+  const hasStopped = async () => {
+    close();
+    await done("The run was stopped");
   };
   const unscheduled = async () => {
     set({ dialog: null, tab: "DRAFT" });
@@ -138,6 +143,7 @@ export default function ManageExports() {
       {selected && dialog === "definition" && <DefinitionDialog of={selected} onClose={close} />}
       {selected && dialog === "copy" && <CopyDialog of={selected} onClose={close} />}
       {selected && dialog === "period" && <PeriodDialog of={selected} onDone={hasRunForPeriod} onClose={close} />}
+      {selected && dialog === "stop" && <StopDialog of={selected} onDone={hasStopped} onClose={close} />}
       {selected && dialog === "unschedule" && <UnscheduleDialog of={selected} onDone={unscheduled} onClose={close} />}
       {selected && dialog === "delete" && (
         <ConfirmDialog header="Delete this export?" confirmText="Delete" onConfirm={remove} onClose={close}>
