@@ -10,6 +10,7 @@ import httpx
 
 from waybill_cli.downloads import Downloaded, copy, final_path, save
 from waybill_cli.failures import Failure, Refusal, Unreachable
+from waybill_cli.output import safe
 from waybill_cli.profile import Connection
 from waybill_cli.signin import SignIn
 from waybill_client.client import Client, Progressed, decoded, path_of, problem_of, retry_after_seconds
@@ -47,7 +48,7 @@ class Api(Client):
 
     def waits(self, error: Exception, seconds: float) -> None:
         if seconds >= TOLD_FROM_SECONDS:
-            print(f"{error} Trying again in {seconds:.0f} s.", file=sys.stderr)
+            print(safe(f"{error} Trying again in {seconds:.0f} s."), file=sys.stderr)
 
     def fetch(
         self, path: str, target: Path | BinaryIO | None, progressed: Progressed, **query: str | int | None

@@ -20,20 +20,26 @@ if TYPE_CHECKING:
 SHOW_AFTER_SECONDS = 1.0
 GAP = "  "
 MIN_COLUMN = 8
+#: Those that JSON need not escape, and that terminals obey too.
+CONTROLS = re.compile("[\x7f-\x9f]")
 IDENTIFIER = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Output:
-    """The output of one command. With `as_json` stdout receives one JSON document and nothing else."""
+    """The output of one command. With `as_json` stdout receives one JSON document and nothing else.
+
+    No line has control characters: names and cells of other people's files stand in most of them.
+    """
 
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
 
     def document(self, document: Any) -> None:
-        print(json.dumps(document, indent=2, ensure_ascii=False))
+        text = json.dumps(document, indent=2, ensure_ascii=False)
+        print(CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
     def line(self, text: str = "") -> None:
-        print(text)
+        print(safe(text))
 
     def result(self, document: Any, *lines: str) -> None:
         """A result: the document with `--json`, else the lines."""
@@ -122,14 +128,14 @@ class Output:
             self.line(f"{'      ' if number else 'Next: '}{command.ljust(width)}  # {purpose}")
 
     def remark(self, text: str) -> None:
-        print(text, file=sys.stderr)
+        print(safe(text), file=sys.stderr)
 
     def failure(self, failure: Failure) -> None:
-        self.remark(f"waybill: {safe(failure.message)}")
+        self.remark(f"waybill: {failure.message}")
         for detail in failure.details():
-            self.remark(f"  {safe(detail)}")
+            self.remark(f"  {detail}")
         for step in failure.next_steps:
-            self.remark(f"  Next: {safe(step)}")
+            self.remark(f"  Next: {step}")
         if self.as_json:
             self.document(failure.document())
 

@@ -31,6 +31,8 @@ MAX_OPTIONS_BYTES = 64 * 1024
 MAX_MESSAGE = 2_000
 #: Jobs of one caller that have not ended, and previews and connection tests of one in a minute.
 MAX_UNFINISHED_JOBS, MAX_PREVIEWS = 100, 20
+#: Requests of one caller in a minute that check corrected rows, 200 rows each: a person types.
+MAX_CHECKS = 120
 #: Export definitions of one entity, and sources of one.
 MAX_EXPORTS, MAX_SOURCES = 500, 100
 #: Of an answer as Lambda counts it. One item more, or the rest of the envelope, stays below the limit.

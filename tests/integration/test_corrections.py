@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from tests import builders
-from tests.api_builders import ALICE, BOB, SALES, Api
+from tests.api_builders import ADMIN, ALICE, BOB, SALES, Api
 from tests.importing import BAD_ROWS, counts, live, records, rejected_types, rejects, run
 from waybill.imports.error_log import error_page
 from waybill.imports.relaunch import relaunch_import
+from waybill.jobs import quotas
 from waybill.jobs.model import Job, Status
 from waybill.upkeep.actions import cancel_job, delete_job
 from waybill.upkeep.retention import remove_expired
@@ -471,6 +472,18 @@ def test_only_rows_of_the_file_can_be_checked(api: Api) -> None:
     assert (
         api("POST", f"/jobs/{whole.job_id}/rejected-rows/check", body={"rows": [correction(5, vip="x")]}).status == 409
     )
+
+
+def test_a_minute_has_so_many_checks(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each reads a file, and tells whether keys exist; there are more of them than previews, because a person types."""
+    monkeypatch.setattr(quotas, "MAX_CHECKS", 2)
+    path, body = f"/jobs/{imported(api).job_id}/rejected-rows/check", {"rows": [correction(5, email="a@example.com")]}
+    assert [api("POST", path, body=body).status for _ in range(2)] == [200, 200]
+    refused = api("POST", path, body=body)
+    assert (refused.status, "2 checks of corrected rows in this minute" in refused.text) == (429, True)
+    assert api("POST", path, ADMIN, body=body).status == 200, "others have their own"
+    api.later(seconds=int(refused.headers["Retry-After"]))
+    assert api("POST", path, body=body).status == 200
 
 
 def test_the_corrections_are_removed_with_their_job(api: Api) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.api_builders import ADMIN, ALICE, OPS, Api
 from tests.importing import run
+from waybill.entities.inference import Column
 
 
 def workbook(rows: list[list[Any]]) -> bytes:
@@ -158,9 +159,37 @@ def test_names_that_nobody_could_mean_are_not_remembered(api: Api) -> None:
         assert api("POST", "/entities/contacts/columns", body={"columns": columns}).status == 422
     many = {f"name {number}": "email" for number in range(1_001)}
     assert api("POST", "/entities/contacts/columns", body={"columns": many}).status == 413
-    assert api("POST", "/entities/contacts/columns", body={"columns": {"email": "spend"}}).status == 200
-    again = api("POST", "/entities/contacts/columns", body={"columns": {"email": "email"}})
+    assert api("POST", "/entities/contacts/columns", ADMIN, body={"columns": {"email": "spend"}}).status == 200
+    again = api("POST", "/entities/contacts/columns", ADMIN, body={"columns": {"email": "email"}})
     assert again.json["columns"] == {}, "a wrong name can be taken back"
+
+
+def test_short_rows_cost_what_stands_in_them(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of 200 KB has 200 million cells where each of 100,000 rows is filled up to 2,000 columns."""
+    added = []
+    add = Column.add
+    monkeypatch.setattr(Column, "add", lambda column, cell: (added.append(cell), add(column, cell)))
+    data = (",".join(f"c{number}" for number in range(1_990)) + "\n" + "1\n" * 2_000).encode()
+    answer = api("POST", f"/uploads/{upload(api, data)}/infer", ADMIN, body={})
+    assert (answer.status, answer.json["rows"], len(added)) == (200, 2_000, 2_000)
+    assert answer.json["fields"][1]["why"] == "text, because no row has a value"
+    assert answer.json["definition"]["schema"]["fields"][0]["type"] == "integer"
+
+
+def test_only_admins_give_another_meaning_to_a_name(api: Api) -> None:
+    """Else whoever may import swaps the columns of everybody's later files."""
+    api.put_contacts()
+    assert api("POST", "/entities/contacts/columns", body={"columns": {"Mail": "email"}}).status == 200
+    for columns in ({"email": "spend", "spend": "email"}, {"Mail": "spend"}, {"joined": "email"}):
+        refused = api("POST", "/entities/contacts/columns", body={"columns": columns})
+        assert (refused.status, refused.pointers) == (422, ["#/columns"])
+        assert "already" in refused.text
+        upload_id = api.upload(data=b"contact_id\nx\n")
+        request = {"uploadId": upload_id, "columns": columns, "rememberColumns": True}
+        assert api("POST", "/imports", body=request).status == 422
+        assert api("POST", "/imports", body={"uploadId": upload_id, "columns": columns}).status == 202, "for one import"
+    assert api("GET", "/entities/contacts").json["columns"] == {"Mail": "email"}
+    assert api("POST", "/entities/contacts/columns", ADMIN, body={"columns": {"Mail": "spend"}}).status == 200
 
 
 def test_a_refused_import_changes_no_entity(api: Api) -> None:
@@ -176,7 +205,7 @@ def test_remembering_meets_somebody_elses_change(api: Api) -> None:
     api.put_contacts()
     stale = api.services.entities.get("contacts")
     api("POST", "/entities/contacts/columns", body={"columns": {"Mail": "email"}})
-    changed = api.services.entities.remember_columns(stale, {"Money": "spend"})
+    changed = api.services.entities.remember_columns(stale, {"Money": "spend"}, False)
     assert changed.columns == {"Mail": "email", "Money": "spend"}
 
 

@@ -31,7 +31,7 @@ from waybill.jobs.model import Job, Status
 from waybill.sizes import MAX_SOURCES
 from waybill.sources import fetch as fetching
 from waybill.sources.definition import Source, SourceStatus
-from waybill.sources.fetch import fetch
+from waybill.sources.fetch import DELIVERIES, fetch
 from waybill.sources.files import SeenFile
 from waybill.sources.listing_test import run_listing_test
 from waybill.sources.run import activate, end_failed, run_now, tick
@@ -413,7 +413,7 @@ def test_what_a_run_would_fetch_can_be_seen_before(services: Services, place: Pl
 
 
 @pytest.mark.parametrize("members", [{"after": "delete"}, {"after": "move", "moveTo": "done"}])
-@pytest.mark.parametrize("mark", ["waybill-export", "waybill-job"])
+@pytest.mark.parametrize("mark", ["waybill-export", "waybill-job", "waybill-file"])
 def test_what_exports_have_delivered_is_no_file_of_a_source(
     services: Services, s3: Any, members: dict[str, str], mark: str
 ) -> None:
@@ -426,7 +426,7 @@ def test_what_exports_have_delivered_is_no_file_of_a_source(
     assert [job.file_name for job in run_jobs(services)] == ["b.csv"]
     assert ended.last_run is not None
     assert (ended.last_run["taken"], ended.last_run["passedOver"]) == (1, 2)
-    assert ended.last_run["message"] == "Deliveries of exports, which no source fetches: 2."
+    assert ended.last_run["message"] == f"{DELIVERIES}, which no source fetches: 2."
     assert list(seen(services, source)) == ["b.csv"]
     ran(services, source)
     left = [each["Key"] for each in s3.list_objects_v2(Bucket="transfer-bucket", Prefix="out/")["Contents"]]
@@ -459,7 +459,7 @@ def test_a_test_of_a_location_does_not_show_deliveries(
     assert (none["files"], "no file there that would be fetched" in none["detail"]) == ([], True)
     monkeypatch.setattr(fetching, "ASKED_FOR", 2)
     found = run_listing_test(services, location, "contacts", listing)
-    assert (found["files"], "the first files that match are deliveries" in found["detail"]) == ([], True)
+    assert (found["files"], "which no source fetches: Deliveries" in found["detail"]) == ([], True)
 
 
 def s3_source(services: Services, **members: Any) -> Source:

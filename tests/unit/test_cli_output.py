@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ from tests.cli_service import Service, answer, job, offer_upload, partial
 from waybill_cli import __version__, output
 from waybill_cli.main import main
 from waybill_cli.output import Output, Progress, safe
+from waybill_cli.show import show_end
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -59,6 +61,19 @@ def test_short_work_prints_nothing_and_long_work_one_plain_line(
 )
 def test_safe_text_cannot_control_a_terminal(text: str, shown: str) -> None:
     assert safe(text) == shown
+
+
+def test_no_line_and_no_document_controls_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """Messages of jobs and names of files are other people's."""
+    out, hostile = Output(as_json=False), "\x1b]0;pwn\x07 \x9b31m"
+    out.line(hostile)
+    out.remark(hostile)
+    show_end(out, job(status="FAILED", message=hostile, warnings=[{"code": "x", "message": hostile}]))
+    out.document({"message": hostile})
+    printed = capsys.readouterr()
+    assert "pwn" in printed.out and "pwn" in printed.err
+    assert not {"\x1b", "\x07", "\x9b"} & set(printed.out + printed.err)
+    assert json.loads(printed.out[printed.out.rindex("{") :]) == {"message": hostile}
 
 
 def test_tables_fit_the_terminal_and_ids_stay_whole(

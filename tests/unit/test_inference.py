@@ -107,6 +107,12 @@ def test_labels_become_names() -> None:
     assert field_names(labels) == names
 
 
+def test_names_of_labels_that_are_alike_cost_no_square() -> None:
+    names = field_names([f"a{' ' * (n % 7)}-{'.' * (n // 7)}b" for n in range(20_000)])
+    assert (names[:3], len(set(names))) == (["a_b", "a_b_2", "a_b_3"], 20_000)
+    assert len(set(field_names(["A b", "a_b", "a_b_2", "A-b", "A+b"]))) == 5
+
+
 @pytest.mark.parametrize(
     ("labels", "rows", "key"),
     [

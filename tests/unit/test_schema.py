@@ -395,6 +395,20 @@ def test_a_cell_that_takes_too_many_steps_is_a_row_error() -> None:
     assert subject.check("[499, 0]")[1] == ()
 
 
+def test_names_of_a_schema_cost_what_stands_in_the_cell() -> None:
+    """Thousands of names in each of thousands of objects would be minutes of work."""
+    many = [f"p{n}" for n in range(5_000)]
+    for keywords in (
+        {"properties": {name: {"type": "integer"} for name in many}},
+        {"dependentRequired": {name: ["n"] for name in many}},
+    ):
+        subject = field(type="array", constraints={"jsonSchema": {"items": keywords}})
+        assert subject.check(f"[{','.join(['{}'] * 100_000)}]")[1] == ()
+        assert "does not fit" in subject.check('[{"p7":"x"}]')[1][0].message
+    subject = field(type="array", constraints={"jsonSchema": {"items": {"required": ["a"] * 100_000}}})
+    assert subject.check("[" + ",".join(['{"a":1}'] * 10_000) + "]")[1] == ()
+
+
 def test_large_cells_of_ordinary_schemas_are_checked_whole() -> None:
     person = {"type": "object", "properties": {"n": {"type": "integer", "minimum": 0}, "s": {"enum": ["a", "b"]}}}
     schema = {"items": {**person, "required": ["n"], "additionalProperties": False}, "uniqueItems": True}

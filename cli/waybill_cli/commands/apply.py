@@ -12,7 +12,6 @@ from waybill_cli.commandline import Commands
 from waybill_cli.context import Context
 from waybill_cli.failures import Refusal, UsageFailure
 from waybill_cli.inputs import ask
-from waybill_cli.output import safe
 
 SIGNS = {"create": "+", "replace": "~", "activate": "^", "delete": "-"}
 FILES, SCHEDULED = "entities/NAME.json, sources/*.json, exports/*.json", "SCHEDULED"
@@ -68,9 +67,9 @@ def _make_all(context: Context, changes: list[Change]) -> tuple[list[Change], li
             break
     for change in left:
         why = refusals[id(change)]
-        context.out.remark(f"waybill: {change.kind.folder} {safe(change.name)}: {safe(why.message)}")
+        context.out.remark(f"waybill: {change.kind.folder} {change.name}: {why.message}")
         for detail in why.details():
-            context.out.remark(f"  {safe(detail)}")
+            context.out.remark(f"  {detail}")
     return done, left
 
 
@@ -81,9 +80,9 @@ def _plan(context: Context, kind: Kind, wanted: dict[str, Any]) -> list[Change]:
 
 def _show(context: Context, changes: list[Change]) -> None:
     for change in changes:
-        context.out.line(f"{SIGNS[change.action]} {change.kind.folder} {safe(change.name)}")
+        context.out.line(f"{SIGNS[change.action]} {change.kind.folder} {change.name}")
         for line in change.lines:
-            context.out.line(f"    {safe(line)}")
+            context.out.line(f"    {line}")
     count = {action: sum(change.action == action for change in changes) for action in SIGNS}
     context.out.line(", ".join(f"{number} to {action}" for action, number in count.items()) + ".")
 

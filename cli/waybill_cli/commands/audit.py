@@ -29,7 +29,7 @@ def list_audit(context: Context) -> int:
 
 
 def _row(entry: dict[str, Any]) -> tuple[object, ...]:
-    about = [f"{name} {entry[f'{name}Id']}" for name in ("job", "export", "upload") if entry[f"{name}Id"]]
+    about = [f"{name} {entry[f'{name}Id']}" for name in ("job", "export", "source", "upload") if entry.get(f"{name}Id")]
     if entry["parentJobId"]:
         about.append(f"of job {entry['parentJobId']}")
     return (

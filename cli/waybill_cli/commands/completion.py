@@ -41,7 +41,7 @@ def completion(options: argparse.Namespace, out: Output) -> int:
     """Print the script of a shell. Needs no address."""
     found = dict(_words(options.whole, ""))
     text = _fish(found) if options.shell == "fish" else _bash(found)
-    out.line((ZSH if options.shell == "zsh" else "") + text.rstrip())
+    print((ZSH if options.shell == "zsh" else "") + text.rstrip())
     return 0
 
 

@@ -10,7 +10,7 @@ from waybill_cli.commandline import DEFAULT_LIMIT, Commands, add_limit, add_watc
 from waybill_cli.context import Context
 from waybill_cli.failures import Failure, Refusal
 from waybill_cli.inputs import read_json
-from waybill_cli.output import Progress, safe, time_text
+from waybill_cli.output import Progress, time_text
 from waybill_cli.show import show_jobs, show_report
 from waybill_cli.watch import follow
 
@@ -116,7 +116,7 @@ def test(context: Context) -> int:
     body = {member: members.get(member) for member in ("entity", "destination")}
     with Progress("Testing the connection"):
         result = decode(context.api.post("/exports/test-destination", body))
-    detail = safe(str(result["detail"]))
+    detail = str(result["detail"])
     out.result(result, detail if result["ok"] else f"{result['code']}: {detail}")
     return 0 if result["ok"] else 1
 
@@ -197,7 +197,7 @@ def _done(context: Context, done: str, export: dict[str, Any], steps: list[tuple
         context.out.document(export)
         return 0
     runs = f", next run {time_text(export['nextRunAt'])}" if export.get("nextRunAt") else ""
-    context.out.line(f"{done} {export['exportId']} ({safe(export['name'])}), now {export['status']}{runs}")
+    context.out.line(f"{done} {export['exportId']} ({export['name']}), now {export['status']}{runs}")
     context.out.next_steps(steps)
     return 0
 
@@ -250,7 +250,7 @@ def report(context: Context) -> int:
     summary = export.get("lastRun")
     if export.get("message"):  # why the export has paused itself
         since = f"{time_text(export['pausedAt'])}: " if export.get("pausedAt") else ""
-        out.remark(f"{since}{safe(str(export['message']))}")
+        out.remark(f"{since}{export['message']}")
         out.remark(f"  Next: waybill exports activate {export_id}   (once the cause is fixed)")
     job_id = (summary or {}).get("jobId") or export.get("jobId")
     if job_id is None:

@@ -10,7 +10,7 @@ from waybill_cli.commandline import DEFAULT_LIMIT, Commands, add_limit, positive
 from waybill_cli.context import Context
 from waybill_cli.failures import Refusal
 from waybill_cli.inputs import read_json
-from waybill_cli.output import Progress, safe, time_text
+from waybill_cli.output import Progress, time_text
 
 _TESTED = ("entity", "location", "pattern", "order")
 
@@ -93,8 +93,8 @@ def test(context: Context) -> int:
     body = {member: members[member] for member in _TESTED if member in members}
     with Progress("Testing the location"):
         result = decode(context.api.post("/sources/test", body))
-    detail = safe(str(result["detail"]))
-    lines = [f"  {safe(file['name'])}  {file['sizeBytes']:,} bytes" for file in result["files"]]
+    detail = str(result["detail"])
+    lines = [f"  {file['name']}  {file['sizeBytes']:,} bytes" for file in result["files"]]
     out.result(result, detail if result["ok"] else f"{result['code']}: {detail}", *lines)
     return 0 if result["ok"] else 1
 
@@ -134,7 +134,7 @@ def _done(context: Context, done: str, source: dict[str, Any], steps: list[tuple
         context.out.document(source)
         return 0
     runs = f", next run {time_text(source['nextRunAt'])}" if source["nextRunAt"] else ""
-    context.out.line(f"{done} {source['sourceId']} ({safe(source['name'])}), now {source['status']}{runs}")
+    context.out.line(f"{done} {source['sourceId']} ({source['name']}), now {source['status']}{runs}")
     context.out.next_steps(steps)
     return 0
 
@@ -164,7 +164,7 @@ def list_files(context: Context) -> int:
     source = context.api.get(path_of("sources", options.source_id))
     for reason in ((source["unreachable"] or {}).get("message"), source["message"]):
         if reason is not None:
-            context.out.remark(safe(str(reason)))
+            context.out.remark(reason)
     path = path_of("sources", options.source_id, "files")
     listed = context.read_list(path, "files", None if options.all else options.limit)
     header = ("FILE", "BYTES", "MODIFIED", "SEEN", "JOB", "STATUS", "IMPORTED", "AFTER")

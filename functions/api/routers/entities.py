@@ -133,11 +133,12 @@ def delete_entity(request: Request, entity: Entity) -> Response[str]:
     needs=IMPORT_INTO,
     answers=ok("The entity, with these header names among its columns.", wire.Entity, "ETag"),
     refusals={409: "Others change the entity all the time."},
-    description="Later imports read these header names as the fields that they name, as `columns` of the entity says.",
+    description="Later imports read these header names as the fields that they name, as `columns` of the entity says. "
+    "A name that means another field already, as the names of fields do, only an admin may give another meaning (422).",
 )
 def remember_columns(request: Request, entity: Entity, body: ColumnsRequest) -> Response[str]:
     entry = request.services.audit.entry(request.act, entity=entity.name)
-    entity = request.services.entities.remember_columns(entity, body.columns, entry)
+    entity = request.services.entities.remember_columns(entity, body.columns, request.caller.is_admin, entry)
     return json_response(entity.to_resource(), headers={"ETag": f'"{entity.etag}"'})
 
 

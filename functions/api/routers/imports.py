@@ -159,10 +159,13 @@ def _read(request: Request, upload: Upload, read: Callable[[str], _Shown]) -> Re
     headers=(IDEMPOTENCY_KEY,),
 )
 def create_import(request: Request, upload: Upload, entity: Entity, body: ImportRequest) -> Response[str]:
+    from waybill.entities.repository import remembering
     from waybill.imports.start import start_upload
 
+    columns, may_replace = (body.columns or {}) if body.remember_columns else {}, request.caller.is_admin
+    remembering(entity, columns, may_replace)  # refuses before there is a job
     job = start_upload(request.services, upload, body.options(), request.made_id, request.act)
-    if body.remember_columns and body.columns:
+    if columns:
         entry = request.services.audit.entry(replace(request.act, action="rememberColumns"), entity=entity.name)
-        request.services.entities.remember_columns(entity, body.columns, entry)
+        request.services.entities.remember_columns(entity, columns, may_replace, entry)
     return accept(request, job)

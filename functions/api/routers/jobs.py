@@ -30,7 +30,7 @@ from views import accept, files_expired, has_download, job_view, job_views, posi
 from waybill.errors import Conflict, Forbidden, Gone, InvalidRequest, MalformedRequest, NotFound, WaybillError
 from waybill.jobs.model import Job, Process
 from waybill.jobs.permissions import as_seen, entity_shown, knows_definition, knows_export, sees_job
-from waybill.sizes import json_text
+from waybill.sizes import MAX_CHECKS, json_text
 from waybill.wire import jobs as wire
 from waybill.wire.reports import Report
 
@@ -324,13 +324,18 @@ def list_rejected_rows(request: Request, job: Job, query: RejectedRows) -> Respo
     needs=RELAUNCH_JOB,
     answers=ok("What is wrong with each row, as a relaunch would find it.", wire.CheckedRows),
     refusals=_EXPIRED
-    | {409: "The job left no rows, or its file no longer fits the entity.", 422: "A label is unknown."},
+    | {
+        409: "The job left no rows, or its file no longer fits the entity.",
+        422: "A label is unknown.",
+        429: f"The caller has made {MAX_CHECKS} checks of corrected rows in this minute.",
+    },
     description="Rows are checked one by one, as `POST /uploads/{id}/preview` does; nothing is written. Whether a key "
     "is repeated or exists already, only the relaunch finds out.",
 )
 def check_rejected_rows(request: Request, job: Job, body: RowsToCheck) -> Response[str]:
     from waybill.imports.check_rows import check_rows
 
+    request.services.previews.take_check(request.caller.subject)
     _check_files_live(request, job)
     rows = {row.row_number: row.cells for row in body.rows}
     return json_response({"items": check_rows(request.services, job, rows)})

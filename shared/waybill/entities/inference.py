@@ -61,6 +61,11 @@ class Column:
         else:
             self.is_complete = False
 
+    def end(self, rows: int) -> None:
+        """The file has so many rows: those that ended before this column have no cell in it."""
+        self.missing += rows - self.rows
+        self.rows = rows
+
     @property
     def is_unique(self) -> bool:
         return self.is_complete and self.missing == 0 and len(self.counts) == self.rows > 0
@@ -123,22 +128,22 @@ def propose(columns: Sequence[Column], is_whole: bool, has_time: HasTime = no_li
 
 def field_names(labels: Iterable[str]) -> list[str]:
     """Labels as names for fields: letters, digits and `_`, each once. `E-mail Address` becomes `e_mail_address`."""
-    names: list[str] = []
+    names: dict[str, None] = {}
+    last: dict[str, int] = {}  # number that a name bears, where several labels are alike
     for number, label in enumerate(labels, 1):
         if re.fullmatch("[A-Za-z][A-Za-z0-9_]*", label) and label not in names:
-            names.append(label)
+            names[label] = None
             continue
         plain = unicodedata.normalize("NFKD", label.casefold()).encode("ascii", "ignore").decode()
         name = re.sub("[^a-z0-9]+", "_", plain).strip("_")[:60]
         if not name or not name[0].isalpha():
             name = f"column_{name or number}"
-        same = 1
         unique = name
         while unique in names:
-            same += 1
-            unique = f"{name}_{same}"
-        names.append(unique)
-    return names
+            last[name] = last.get(name, 1) + 1
+            unique = f"{name}_{last[name]}"
+        names[unique] = None
+    return list(names)
 
 
 class _TooLong(Exception):

@@ -9,7 +9,7 @@ the size of its cell, and what a reference says about a value is found out once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -253,10 +253,13 @@ class _Compiler:
 
     def _properties(self, given: Any, schema: Any) -> Test:
         tests = {name: self.compile(member) for name, member in given.items()}
-        return lambda value, check: (
-            not isinstance(value, dict)
-            or all(test(value[name], check) for name, test in tests.items() if name in value)
-        )
+
+        def test(value: Any, check: _Check) -> bool:
+            if not isinstance(value, dict):
+                return True
+            return all(tests[name](value[name], check) for name in _fewer(value, tests, check))
+
+        return test
 
     def _patternProperties(self, given: Any, schema: Any) -> Test:
         tests = [(self._pattern(pattern, schema), self.compile(member)) for pattern, member in given.items()]
@@ -284,14 +287,16 @@ class _Compiler:
         )
 
     def _required(self, given: Any, schema: Any) -> Test:
-        names = _names(given)
+        names = dict.fromkeys(_names(given))  # ends at the first that the value lacks
         return lambda value, check: not isinstance(value, dict) or all(name in value for name in names)
 
     def _dependentRequired(self, given: Any, schema: Any) -> Test:
-        needs = {name: _names(names) for name, names in given.items()}
+        needs = {name: dict.fromkeys(_names(names)) for name, names in given.items()}
         return lambda value, check: (
             not isinstance(value, dict)
-            or all(need in value for name, names in needs.items() if name in value for need in names)
+            or all(
+                need in value for name in _fewer(value, needs, check) for need in _visited(needs.get(name, ()), check)
+            )
         )
 
     def _minProperties(self, given: Any, schema: Any) -> Test:
@@ -363,6 +368,12 @@ _KEYWORDS = frozenset(
 
 def _for_numbers(test: Callable[[Any], bool]) -> Test:
     return lambda value, check: not is_number(value) or test(value)
+
+
+def _fewer(value: dict[str, Any], named: dict[str, Any], check: _Check) -> Iterator[str]:
+    """The names that stand in both, looked for in the smaller: a schema may name thousands, in each of many values."""
+    smaller, larger = (value, named) if len(value) < len(named) else (named, value)
+    return (name for name in _visited(smaller, check) if name in larger)
 
 
 def _visited(values: Collection[Any], check: _Check) -> Collection[Any]:

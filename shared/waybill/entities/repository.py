@@ -38,6 +38,33 @@ _Items = list[Item]
 _Actions = list[Action]
 
 
+def remembering(entity: Entity, columns: Mapping[str, str], may_replace: bool) -> Entity:
+    """The entity that knows these header names too, as `EntityRepository.remember_columns` says.
+
+    Raises:
+        InvalidRequest, TooLarge
+    """
+    problems: list[tuple[str, str]] = []
+    check_columns(dict(columns), entity.field_names, "/columns", problems)
+    if any(len(header) > MAX_HEADER_CHARS or "\0" in header for header in columns):
+        problems.append(("/columns", f"a name has at most {MAX_HEADER_CHARS:,} characters, without NUL"))
+    meant = {**{name: name for name in entity.field_names}, **entity.columns}
+    taken = [header for header, field in columns.items() if meant.get(header, field) != field]
+    if taken and not may_replace:
+        problems.append(
+            ("/columns", f"{taken[0]!r} means the field {meant[taken[0]]} already; an admin can change that")
+        )
+    if problems:
+        raise InvalidRequest("The columns do not fit the entity.", problems)
+    # A header name that means the field of its own name need not be known, and is not any more.
+    known = {header: field for header, field in {**entity.columns, **columns}.items() if header != field}
+    if len(known) > MAX_REMEMBERED and len(known) > len(entity.columns):
+        raise TooLarge(f"An entity remembers {MAX_REMEMBERED:,} header names; these would be {len(known):,}.")
+    changed = replace(entity, columns=known)
+    check_size("The definition of the entity", changed.to_document(), MAX_ENTITY_BYTES)
+    return changed
+
+
 class EntityRepository:
     """Each method is one request, `list` one for each megabyte of definitions; `put` and `delete` are two."""
 
@@ -120,37 +147,29 @@ class EntityRepository:
                 raise _changed(entity, etag) from None
         self._revise()
 
-    def remember_columns(self, entity: Entity, columns: Mapping[str, str], entry: Sequence[Action] = ()) -> Entity:
-        """Add header names of files to those that the entity knows; known ones mean their new fields from now on.
+    def remember_columns(
+        self, entity: Entity, columns: Mapping[str, str], may_replace: bool, entry: Sequence[Action] = ()
+    ) -> Entity:
+        """Add header names of files to those that the entity knows.
 
         Args:
             columns: header names → fields.
+            may_replace: names that mean another field by now mean their new ones from now on; else they are refused.
             entry: `AuditTrail.entry` of whoever does it.
 
         Returns:
             The entity as it is now.
 
         Raises:
-            InvalidRequest: the entity has no such field.
+            InvalidRequest: the entity has no such field, or a name means another one.
             NotFound: it was deleted in the meantime.
             TooLarge: its definition would be.
             Conflict: others change the entity all the time.
         """
         for _ in range(CONFLICT_ROUNDS):
-            problems: list[tuple[str, str]] = []
-            check_columns(dict(columns), entity.field_names, "/columns", problems)
-            if any(len(header) > MAX_HEADER_CHARS or "\0" in header for header in columns):
-                problems.append(("/columns", f"a name has at most {MAX_HEADER_CHARS:,} characters, without NUL"))
-            if problems:
-                raise InvalidRequest("The columns do not fit the entity.", problems)
-            # A header name that means the field of its own name need not be known, and is not any more.
-            known = {header: field for header, field in {**entity.columns, **columns}.items() if header != field}
-            if known == entity.columns:
+            changed = remembering(entity, columns, may_replace)
+            if changed.columns == entity.columns:
                 return entity
-            if len(known) > MAX_REMEMBERED:
-                raise TooLarge(f"An entity remembers {MAX_REMEMBERED:,} header names; these would be {len(known):,}.")
-            changed = replace(entity, columns=known)
-            check_size("The definition of the entity", changed.to_document(), MAX_ENTITY_BYTES)
             try:
                 self.put(changed, entity.etag, entry=entry)
                 return changed

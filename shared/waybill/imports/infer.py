@@ -73,8 +73,10 @@ def infer_entity(services: Services, upload: Upload, options: ImportOptions, eta
             continue
         rows += 1
         longer += any(cells[len(columns) :])
-        for column, cell in zip(columns, [*cells, *[""] * (len(columns) - len(cells))], strict=False):
+        for column, cell in zip(columns, cells, strict=False):
             column.add(cell)
+    for column in columns:
+        column.end(rows)
     if not rows:
         raise InvalidRequest("The file has no rows, so that nothing tells what its columns hold.")
     if longer * 2 > rows:

@@ -1,7 +1,9 @@
-"""What one caller may have at once: unfinished jobs, and in a minute previews, as which connection tests count.
+"""What one caller may have at once: unfinished jobs, and in a minute previews, as which connection
+tests count, and checks of corrected rows.
 
     CALLER#{sha256 of the subject} / JOBS                jobs (a set of ids), expiresAt
     CALLER#{sha256 of the subject} / PREVIEWS#{minute}   count, expiresAt
+    CALLER#{sha256 of the subject} / CHECKS#{minute}     count, expiresAt
 
 A job joins the set in the transaction that registers it, and leaves it in the one that ends it; both may be repeated.
 Where nobody asked through the API (dropped files, schedules) there is no caller.
@@ -19,7 +21,7 @@ from waybill.clock import Clock
 from waybill.errors import TooManyRequests
 from waybill.jobs.caller_groups import caller_partition
 from waybill.jobs.model import Job
-from waybill.sizes import MAX_PREVIEWS, MAX_UNFINISHED_JOBS
+from waybill.sizes import MAX_CHECKS, MAX_PREVIEWS, MAX_UNFINISHED_JOBS
 
 #: Of a caller who has too many jobs: one of them may have ended by then.
 JOBS_RETRY_SECONDS = 30
@@ -81,7 +83,7 @@ class UnfinishedJobs:
 
 
 class Previews:
-    """The previews and connection tests of each caller in a minute of the clock."""
+    """The previews and connection tests of each caller in a minute of the clock, and the checks of corrected rows."""
 
     def __init__(self, table: Table, clock: Clock) -> None:
         self._table = table
@@ -93,22 +95,30 @@ class Previews:
         Raises:
             TooManyRequests: the minute has none left.
         """
+        self._take(subject, "PREVIEWS", MAX_PREVIEWS, "previews and connection tests")
+
+    def take_check(self, subject: str) -> None:
+        """Count a check of corrected rows that is about to be made.
+
+        Raises:
+            TooManyRequests: the minute has none left.
+        """
+        self._take(subject, "CHECKS", MAX_CHECKS, "checks of corrected rows")
+
+    def _take(self, subject: str, name: str, limit: int, what: str) -> None:
         now = self._clock.now()
         change = Change(adds={"count": 1}, sets={"expiresAt": int((now + _PREVIEWS_KEPT).timestamp())})
-        has_room = Attr("count").is_missing() | Attr("count").is_below(MAX_PREVIEWS)
+        has_room = Attr("count").is_missing() | Attr("count").is_below(limit)
         try:
-            self._table.update(_previews_key(subject, now), change, has_room)
+            self._table.update(_minute_key(subject, name, now), change, has_room)
         except ConditionFailed:
             wait = math.ceil(_MINUTE - now.timestamp() % _MINUTE)
-            message = (
-                f"You have made {MAX_PREVIEWS} previews and connection tests in this minute, which is the most that "
-                "one caller may make."
-            )
+            message = f"You have made {limit} {what} in this minute, which is the most that one caller may make."
             raise TooManyRequests(message, wait) from None
 
     def left(self, subject: str) -> int:
         """How many more previews the caller may make in this minute."""
-        item = self._table.get(_previews_key(subject, self._clock.now())) or {}
+        item = self._table.get(_minute_key(subject, "PREVIEWS", self._clock.now())) or {}
         return max(0, MAX_PREVIEWS - int(item.get("count", 0)))
 
 
@@ -116,5 +126,5 @@ def _jobs_key(subject: str) -> Key:
     return caller_partition(subject), "JOBS"
 
 
-def _previews_key(subject: str, now: datetime) -> Key:
-    return caller_partition(subject), f"PREVIEWS#{int(now.timestamp()) // _MINUTE}"
+def _minute_key(subject: str, name: str, now: datetime) -> Key:
+    return caller_partition(subject), f"{name}#{int(now.timestamp()) // _MINUTE}"

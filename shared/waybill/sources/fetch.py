@@ -59,6 +59,8 @@ NOTED_SECONDS = 60.0
 MAX_PROBLEMS = 5
 #: What fails for one file only: the others can be fetched. A server that lacks what all need fails at its listing.
 _OF_A_FILE = frozenset({"permission", "not-found", "exists", "taken", "disk-full", "protocol"})
+#: Objects in S3 that bear the mark of their entity's export or source.
+DELIVERIES = "Deliveries of exports and files that sources have moved"
 _NAMESPACE = "a4c8f7b2-0e35-5d0c-8d4f-5b6f2f3f9a07"
 _CONTENT_TYPE = "application/octet-stream"
 
@@ -86,7 +88,7 @@ class _Tally:
             self.problems.append(f"{name}: {what}")
 
     def summary(self) -> dict[str, Any]:
-        told = [f"Deliveries of exports, which no source fetches: {self.deliveries:,}."] if self.deliveries else []
+        told = [f"{DELIVERIES}, which no source fetches: {self.deliveries:,}."] if self.deliveries else []
         message = " ".join(self.problems + told) or None
         return {"taken": self.taken, "waiting": self.waiting, "passedOver": self.passed_over, "message": message}
 

@@ -12,7 +12,7 @@ from waybill.exports.connection_test import SECONDS, TIMEOUTS
 from waybill.exports.destinations import kind_of
 from waybill.exports.destinations.base import DeliveredKind
 from waybill.exports.destinations.folder import FolderFile
-from waybill.sources.fetch import first_files
+from waybill.sources.fetch import DELIVERIES, first_files
 from waybill.sources.wire import ListedFile, SourceTest
 from waybill.timestamps import rfc3339
 
@@ -70,7 +70,7 @@ def _listed(services: Services, location: Mapping[str, Any], entity: str, listin
     elif is_whole:
         detail = f"{where} can be read; a run would fetch the files that it has not seen, in this order."
     elif not files:
-        detail = f"{where} can be read; the first files that match are deliveries of exports, which no source fetches."
+        detail = f"{where} can be read. First there are these, which no source fetches: {DELIVERIES}."
     else:
         detail = f"{where} can be read; these are among the first {LOOKED_AT:,} names of its listing."
     return {"ok": True, "code": None, "detail": detail, "files": [_file(file) for file in files]}

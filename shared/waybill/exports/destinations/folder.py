@@ -56,7 +56,8 @@ class Folder(Protocol):
         """Its bytes from `offset` on, in blocks. Nothing vouches for their number."""
 
     def is_delivery(self, file: FolderFile) -> bool:
-        """Whether an export has delivered it, as far as the place can tell."""
+        """Whether an export has delivered it, or a source has moved it, as far as the place can tell: it belongs to
+        their entity."""
 
     def delete(self, file: FolderFile, mark: str) -> Fate:
         """Delete a file, if it still is this one. May be repeated.

@@ -157,7 +157,7 @@ class S3Folder:
     def is_delivery(self, file: FolderFile) -> bool:
         with _refusals(waits_for_outages=True):
             found = self._bucket.find(self._prefix + file.name)
-        return found is not None and not {_JOB, _EXPORT}.isdisjoint(found.metadata)
+        return found is not None and not {_JOB, _EXPORT, _FILE}.isdisjoint(found.metadata)
 
     def delete(self, file: FolderFile, mark: str) -> Fate:
         found = self.find(file.name)
