@@ -146,6 +146,14 @@ def test_a_guess_is_told_with_a_sample() -> None:
     assert "\u0141\u00f3d\u017a" in found.guess
 
 
+def test_japanese_mail_is_no_ascii() -> None:
+    found = text_format("id;name\n1;東京都港区\n".encode("iso2022_jp"), None)
+    assert (found.encoding, found.bom, found.is_cuttable) == ("iso2022_jp", b"", False)
+    assert found.guess is not None and "iso-2022-jp" in found.guess
+    with pytest.raises(JobFailed, match="not recognised"):
+        text_format(b"id;name\n1;\x1b$B!\n", None)
+
+
 def test_words_of_the_schema_decide() -> None:
     data = "id;miejsce\n1;\u0142\u0105ka\n".encode("iso8859-2")
     assert text_format(data, None, ["\u0142\u0105ka"]).encoding == "iso8859-2"

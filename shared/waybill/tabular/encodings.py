@@ -82,6 +82,8 @@ _BOUNDS = ((20, 1.0, 1.0), (5, 1.2, 1.3), (0, 1.5, 2.0))
 _SAMPLE_BYTES = 200 * 1024
 _SAMPLE_WORDS, _SAMPLE_CHARS = 3, 40
 
+#: What ISO-2022-JP (RFC 1468) shifts with.
+_JAPANESE_SHIFT = re.compile(rb"\x1b(?:\$[@B]|\([BJI])")
 _ESCAPED_BYTES = re.compile("[\udc80-\udcff]")
 _TEXT_CONTROLS = re.compile(rb"[\0-\x08\x0e-\x19\x1c-\x1f]")
 _C1_CONTROLS = re.compile("[\x80-\x9f]")
@@ -287,11 +289,7 @@ def guess_encoding(lines: bytes, words: Collection[str] = ()) -> TextFormat:
             "Declare it with the option encoding."
         )
         raise JobFailed("encoding-error", message)
-    guess = (
-        f"No encoding was declared, and the bytes do not tell it for certain. The file was read as {best}. "
-        "If that is wrong, declare the encoding and import the file again."
-    )
-    return TextFormat(best.encoding, b"", is_cuttable(best.encoding), guess)
+    return TextFormat(best.encoding, b"", is_cuttable(best.encoding), _assumed(best))
 
 
 @dataclass(frozen=True)
@@ -366,6 +364,8 @@ def _undeclared(head: bytes, words: Collection[str]) -> TextFormat:
     wide = _by_nuls(head)
     if wide:
         return TextFormat(wide, b"", False)
+    if head.isascii() and _JAPANESE_SHIFT.search(head):
+        return _iso_2022_jp(head)
     valid, invalid = _utf8_sequences(head)
     if invalid <= valid:
         if b"\0" in head and len(_TEXT_CONTROLS.findall(head)) > len(head) // 4:
@@ -374,6 +374,22 @@ def _undeclared(head: bytes, words: Collection[str]) -> TextFormat:
     if len(_TEXT_CONTROLS.findall(head)) > len(head) // 100:
         raise _not_text()
     return guess_encoding(lines_beyond_ascii([head]), words)
+
+
+def _iso_2022_jp(head: bytes) -> TextFormat:
+    """The encoding of Japanese mail, whose bytes are those of ASCII: what shifts to its characters tells it."""
+    try:
+        codecs.getincrementaldecoder("iso2022_jp")().decode(head, final=len(head) < HEAD_BYTES)
+    except UnicodeDecodeError:
+        raise _not_text() from None
+    return TextFormat("iso2022_jp", b"", is_cuttable("iso2022_jp"), _assumed("iso-2022-jp"))
+
+
+def _assumed(reading: object) -> str:
+    return (
+        f"No encoding was declared, and the bytes do not tell it for certain. The file was read as {reading}. "
+        "If that is wrong, declare the encoding and import the file again."
+    )
 
 
 def _not_text() -> JobFailed:

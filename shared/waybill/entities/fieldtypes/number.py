@@ -26,6 +26,8 @@ _CURRENCY = re.compile(rf"[A-Z]{{3}}|[^\w\s{_DASHES}]?")
 _LEADING_MINUS = re.compile(rf"[-\u2212][^{_DASHES}]*")
 _TRAILING_MINUS = re.compile(rf"\s*[-\u2212]|[-\u2212]\s[^{_DASHES}]*|[^{_DASHES}]*[^\s{_DASHES}][-\u2212]")
 _STRAY_DASH = re.compile(rf"\s*[{_DASHES}].*|.*[{_DASHES}]", re.DOTALL)
+#: `5,-` and `5.–` are prices without cents.
+_DASH_FOR_ZEROS = re.compile(rf"[.,'’]\s*[{_DASHES}]")
 BARE_NUMBER = Property("bare_number", flag_problem)
 
 
@@ -84,6 +86,10 @@ class NumberType(FieldType):
             text = match[1]
         else:
             before, text, after = match.groups()
+            if any(char.isnumeric() or char == "±" for char in before.rstrip()[-1:] + after.lstrip()[:1]):  # ½, ²
+                raise Unreadable("a sign that changes the value stands beside the digits")
+            if _DASH_FOR_ZEROS.match(text[-1] + after) or _DASH_FOR_ZEROS.match(after):
+                raise Unreadable("a dash behind the point may stand for zeros or for a minus")
             if _is_negative(before, text, after):
                 text = "-" + text.lstrip("-\u2212")
         if self.group_char:
