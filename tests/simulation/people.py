@@ -653,6 +653,11 @@ class History:
         for name in world.reported:
             reached[f"reported: {name}"] += 1
 
+    def forget(self) -> None:
+        """Break up what refers to each other in a circle: that frees most of it for less than a collection takes."""
+        for part in (self.watch, self.world.server, self.world.aws, self.world.calls, self.world, self):
+            part.__dict__.clear()
+
     def schedule(self) -> str:
         """What happened, in its order: `·` people, else the calls of processes with their faults."""
         lines: list[tuple[float, str]] = [(moment, f"{moment:12.3f} · {what}") for moment, what in self.told]
@@ -691,5 +696,6 @@ def run_histories(seeds: Iterable[int]) -> tuple[Counter[str], list[Failed]]:
         reached["histories"] += 1
         for name, number in history.reached.items():
             reached[name] += number if name.startswith("checks: ") else bool(number)
+        history.forget()
     gc.enable()
     return reached, failed
