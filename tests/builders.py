@@ -171,8 +171,9 @@ def create_tables(endpoint_url: str, wanted: Settings) -> None:
     for logical_id, name in names.items():
         properties = resources[logical_id]["Properties"]
         kept = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
-        dynamodb.create_table(TableName=name, **{key: properties[key] for key in kept if key in properties})
-        dynamodb.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 1})
+        created = dynamodb.create_table(TableName=name, **{key: properties[key] for key in kept if key in properties})
+        if created["TableDescription"]["TableStatus"] != "ACTIVE":  # moto's tables are at once
+            dynamodb.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 1})
 
 
 def create_resources(endpoint_url: str, wanted: Settings) -> None:

@@ -31,9 +31,8 @@ def issuer() -> Iterator[Issuer]:
 
 
 @pytest.fixture
-def me(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
+def me(issuer: Issuer, function: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
     """GET /v1/me with an Authorization header."""
-    module = load_function("api")
     services = Services(
         settings(
             "http://127.0.0.1:9",
@@ -45,12 +44,12 @@ def me(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[st
     # What is left to the caller is kept in a table, which knows nothing of them.
     monkeypatch.setattr(services.dynamodb, "call", lambda operation, request: {})
     verifier = tokens.TokenVerifier.from_settings(services.settings)
-    monkeypatch.setattr(module, "services", lambda: services)
-    monkeypatch.setattr(module, "verifier", lambda: verifier)
+    monkeypatch.setattr(function, "services", lambda: services)
+    monkeypatch.setattr(function, "verifier", lambda: verifier)
 
     def call(authorization: str | None) -> dict[str, Any]:
         headers = {} if authorization is None else {"authorization": authorization}
-        answer: dict[str, Any] = module.handler(http_event("GET", "/v1/me", headers=headers), None)
+        answer: dict[str, Any] = function.handler(http_event("GET", "/v1/me", headers=headers), None)
         return answer
 
     return call

@@ -26,14 +26,13 @@ FOLDER = ROOT / "functions" / "api"
 
 
 @pytest.fixture
-def get(monkeypatch: pytest.MonkeyPatch) -> Any:
-    module = load_function("api")
+def get(function: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     services = Services(settings("http://127.0.0.1:9"))
-    monkeypatch.setattr(module, "services", lambda: services)
-    monkeypatch.setattr(module, "verifier", lambda: None)
+    monkeypatch.setattr(function, "services", lambda: services)
+    monkeypatch.setattr(function, "verifier", lambda: None)
 
     def call(path: str, method: str = "GET", **request: Any) -> dict[str, Any]:
-        answer: dict[str, Any] = module.handler(http_event(method, path, **request), None)
+        answer: dict[str, Any] = function.handler(http_event(method, path, **request), None)
         return answer
 
     return call
