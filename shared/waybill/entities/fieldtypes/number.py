@@ -26,8 +26,8 @@ _CURRENCY = re.compile(rf"[A-Z]{{3}}|[^\w\s{_DASHES}]?")
 _LEADING_MINUS = re.compile(rf"[-\u2212][^{_DASHES}]*")
 _TRAILING_MINUS = re.compile(rf"\s*[-\u2212]|[-\u2212]\s[^{_DASHES}]*|[^{_DASHES}]*[^\s{_DASHES}][-\u2212]")
 _STRAY_DASH = re.compile(rf"\s*[{_DASHES}].*|.*[{_DASHES}]", re.DOTALL)
-#: `5,-` and `5.–` are prices without cents.
-_DASH_FOR_ZEROS = re.compile(rf"[.,'’]\s*[{_DASHES}]")
+#: `5,-` and `5.-` are prices without cents.
+_DASH_FOR_ZEROS = re.compile(rf"[.,'\u2019]\s*[{_DASHES}]")
 BARE_NUMBER = Property("bare_number", flag_problem)
 
 
