@@ -46,6 +46,8 @@ export function App() {
   );
 }
 
+/** In a narrower window the open navigation covers the screen. */
+const COVERED_PX = 688;
 const SCREENS = [
   { text: "Imported files", href: "/imports" },
   { text: "Status", href: "/status" },
@@ -139,6 +141,7 @@ function Layout() {
             }))}
             onFollow={(event) => {
               event.preventDefault();
+              if (window.innerWidth <= COVERED_PX) setNavigationOpen(false);
               void navigate(event.detail.href.slice(ROOT.length));
             }}
           />

@@ -1,12 +1,14 @@
 /** The catalogue: every entity that the user may see. */
 import Box from "@cloudscape-design/components/box";
 import Header from "@cloudscape-design/components/header";
-import Table from "@cloudscape-design/components/table";
+import Table, { type TableProps } from "@cloudscape-design/components/table";
 import TextFilter from "@cloudscape-design/components/text-filter";
 import { useState } from "react";
+import type { Entity } from "../api/types";
 import { useEntities } from "../api/useEntities";
 import { formatCount } from "../common/format";
 import { Name } from "../common/Name";
+import { useColumns } from "../common/useColumns";
 import { EntityLink, ScreenButton } from "../common/links";
 import { isAdmin, useMe } from "../session/useMe";
 
@@ -15,6 +17,7 @@ export default function Entities() {
   const read = useEntities({ announce: "always" });
   const entities = read.data ?? (read.isError ? [] : undefined);
   const [search, setSearch] = useState("");
+  const columns = useColumns(COLUMNS, { phone: ["name", "fields"], narrow: ["name", "title", "fields"] });
   const wanted = search.toLocaleLowerCase();
   const found = entities?.filter(({ name, title, database }) =>
     [name, title, database].some((text) => text?.toLocaleLowerCase().includes(wanted)),
@@ -46,13 +49,7 @@ export default function Entities() {
           onChange={({ detail }) => setSearch(detail.filteringText)}
         />
       }
-      columnDefinitions={[
-        { id: "name", header: "Name", cell: ({ name }) => <EntityLink name={name} />, isRowHeader: true },
-        { id: "title", header: "Title", cell: ({ title }) => (title ? <Name>{title}</Name> : "–") },
-        { id: "database", header: "Database", cell: ({ database }) => (database ? <Name>{database}</Name> : "–") },
-        { id: "type", header: "Data type", cell: ({ dataType }) => dataType },
-        { id: "fields", header: "Fields", cell: ({ schema }) => formatCount(schema.fields.length) },
-      ]}
+      columnDefinitions={columns}
       empty={
         <Box textAlign="center" padding="l">
           {search
@@ -63,3 +60,11 @@ export default function Entities() {
     />
   );
 }
+
+const COLUMNS: TableProps.ColumnDefinition<Entity>[] = [
+  { id: "name", header: "Name", cell: ({ name }) => <EntityLink name={name} />, isRowHeader: true },
+  { id: "title", header: "Title", cell: ({ title }) => (title ? <Name>{title}</Name> : "–") },
+  { id: "database", header: "Database", cell: ({ database }) => (database ? <Name>{database}</Name> : "–") },
+  { id: "type", header: "Data type", cell: ({ dataType }) => dataType },
+  { id: "fields", header: "Fields", cell: ({ schema }) => formatCount(schema.fields.length) },
+];

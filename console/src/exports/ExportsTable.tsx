@@ -10,6 +10,7 @@ import type { Export, ExportStatus, LastRun } from "../api/types";
 import { Name } from "../common/Name";
 import { JobStatus } from "../jobs/JobStatus";
 import { Time } from "../common/Time";
+import { useColumns } from "../common/useColumns";
 import { EntityLink } from "../common/links";
 import { describeDestination } from "./destinations";
 import { TYPE_LABELS } from "./labels";
@@ -29,6 +30,10 @@ interface Props {
 
 export function ExportsTable({ status, label, list, page, selectedId, isFiltered, actions, onSelect, onPage }: Props) {
   const { exports, hasMore, stale } = list;
+  const shownColumns = useColumns(columns(status), {
+    phone: ["name", "next", "last"],
+    narrow: ["name", "entity", "type", "next", "last"],
+  });
   const pageCount = Math.max(1, Math.ceil((exports?.length ?? 0) / PAGE_SIZE));
   const current = exports && !hasMore ? Math.min(page, pageCount) : page;
   const shown = (exports ?? []).slice((current - 1) * PAGE_SIZE, current * PAGE_SIZE);
@@ -43,7 +48,7 @@ export function ExportsTable({ status, label, list, page, selectedId, isFiltered
       loading={exports === null ? !stale : shown.length === 0 && hasMore}
       loadingText="Reading the exports"
       items={shown}
-      columnDefinitions={columns(status)}
+      columnDefinitions={shownColumns}
       ariaLabels={{
         tableLabel: `Exports: ${label}`,
         selectionGroupLabel: "Exports",

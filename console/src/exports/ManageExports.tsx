@@ -93,7 +93,7 @@ export default function ManageExports() {
       >
         Manage exports
       </Header>
-      <Grid gridDefinition={[{ colspan: { default: 12, s: 3 } }, { colspan: { default: 12, s: 9 } }]}>
+      <Grid gridDefinition={[{ colspan: { default: 12, m: 3 } }, { colspan: { default: 12, m: 9 } }]}>
         <ExportFilters
           filter={filter}
           change={({ status, ...changes }) => {

@@ -7,13 +7,14 @@ import SpaceBetween from "@cloudscape-design/components/space-between";
 import Table from "@cloudscape-design/components/table";
 import { Suspense } from "react";
 import { loadLater } from "../common/loadLater";
+import { useColumns } from "../common/useColumns";
 import { useAddress } from "../common/useAddress";
 import { usePage } from "../common/usePage";
 import { ErrorLog } from "../jobs/ErrorLog";
 import { JobPages, pageOf, Refreshed } from "../jobs/JobPages";
 import { useJobs } from "../jobs/useJobs";
 import { useMe } from "../session/useMe";
-import { importColumns } from "./importColumns";
+import { FEWER_COLUMNS, importColumns } from "./importColumns";
 
 const ImportDialog = loadLater(() => import("./ImportDialog"));
 
@@ -26,6 +27,10 @@ export default function ImportedFiles() {
     startedBy: mine ? me.name : undefined,
     entity: query.get("entity") ?? undefined,
   };
+  const columns = useColumns(
+    importColumns((jobId) => set({ errors: jobId })),
+    FEWER_COLUMNS,
+  );
   const list = useJobs(filter);
   const [page, setPage] = usePage(filter);
 
@@ -40,7 +45,7 @@ export default function ImportedFiles() {
         loading={list.loading && list.jobs.length === 0}
         loadingText="Reading the imports"
         items={pageOf(list.jobs, page)}
-        columnDefinitions={importColumns((jobId) => set({ errors: jobId }))}
+        columnDefinitions={columns}
         ariaLabels={{ tableLabel: "Imported files" }}
         header={
           <Header

@@ -13,10 +13,32 @@ import { Time, TimeLeft } from "../common/Time";
 import { JobStatus } from "../jobs/JobStatus";
 import { ImportActions } from "./ImportActions";
 
+/** What can be done comes before what is only told. */
+export const FEWER_COLUMNS = {
+  phone: ["whole", "action"],
+  narrow: ["file", "status", "action", "message", "app"],
+  wide: ["submitted", "completed", "app", "file", "status", "message", "action"],
+};
+
 type Columns = TableProps.ColumnDefinition<Job>[];
+
+/** All columns, and `whole`: those that a phone has no room for in one. */
 
 export function importColumns(showErrors: (jobId: string) => void): Columns {
   return [
+    {
+      id: "whole",
+      header: "File",
+      isRowHeader: true,
+      minWidth: 150,
+      cell: (job) => (
+        <>
+          <FileCell job={job} />
+          <JobStatus job={job} />
+          <Message job={job} showErrors={showErrors} />
+        </>
+      ),
+    },
     { id: "submitted", header: "Submitted", cell: (job) => <Time at={job.submittedAt} />, minWidth: 120 },
     { id: "completed", header: "Completed", cell: (job) => <Time at={job.completedAt} none="" />, minWidth: 120 },
     { id: "app", header: "App", cell: (job) => <EntityLink name={job.entity} />, minWidth: 110 },

@@ -5,7 +5,7 @@ import Button from "@cloudscape-design/components/button";
 import Header from "@cloudscape-design/components/header";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import StatusIndicator from "@cloudscape-design/components/status-indicator";
-import Table from "@cloudscape-design/components/table";
+import Table, { type TableProps } from "@cloudscape-design/components/table";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useNavigate } from "react-router";
@@ -13,6 +13,7 @@ import { at, call, callOnce } from "../api/client";
 import { Problem } from "../api/problem";
 import type { Source } from "../api/types";
 import { ConfirmDialog } from "../common/ConfirmDialog";
+import { useColumns } from "../common/useColumns";
 import { EntityLink, ScreenLink } from "../common/links";
 import { Name } from "../common/Name";
 import { say, showProblem } from "../common/notices";
@@ -28,6 +29,10 @@ export default function Sources() {
   const navigate = useNavigate();
   const queryClient = useQueryClient();
   const { data, error, isPending } = useSources();
+  const columns = useColumns(COLUMNS, {
+    phone: ["name", "state"],
+    narrow: ["name", "entity", "state", "next", "last"],
+  });
   const [selectedId, setSelectedId] = useState<string | null>(null);
   const [isDeleting, setIsDeleting] = useState(false);
   const selected = data?.find(({ sourceId }) => sourceId === selectedId) ?? null;
@@ -82,38 +87,7 @@ export default function Sources() {
           selectionGroupLabel: "Sources",
           itemSelectionLabel: (_, item) => `Select ${item.name}`,
         }}
-        columnDefinitions={[
-          {
-            id: "name",
-            header: "Name",
-            isRowHeader: true,
-            minWidth: 150,
-            cell: (item) => (
-              <>
-                <ScreenLink to={`/sources/${item.sourceId}`}>
-                  <Name>{item.name}</Name>
-                </ScreenLink>{" "}
-                {item.isRunning && <Badge color="blue">Running now</Badge>}
-              </>
-            ),
-          },
-          { id: "entity", header: "Entity", minWidth: 110, cell: (item) => <EntityLink name={item.entity} /> },
-          { id: "state", header: "State", minWidth: 120, cell: (item) => <SourceState of={item} /> },
-          {
-            id: "location",
-            header: "Location",
-            minWidth: 130,
-            cell: (item) => <Name>{`${describeDestination(item.location)}: ${item.pattern}`}</Name>,
-          },
-          {
-            id: "schedule",
-            header: "Schedule",
-            minWidth: 120,
-            cell: (item) => describeSchedule(item.schedule, "PERIODIC_FULL"),
-          },
-          { id: "next", header: "Next run", cell: (item) => <Time at={item.nextRunAt} /> },
-          { id: "last", header: "Last run", cell: (item) => <LastRun of={item} /> },
-        ]}
+        columnDefinitions={columns}
         header={
           <Header
             variant="h2"
@@ -128,15 +102,15 @@ export default function Sources() {
             }
             actions={
               <SpaceBetween direction="horizontal" size="xs">
+                {acting("run", "Run now", "A run has started")}
+                {acting("activate", "Activate", "The source was activated")}
+                {acting("unschedule", "Unschedule", "The source is a draft again")}
                 <Button disabled={isForbidden("edit")} onClick={() => void navigate(`/sources/${selectedId!}/edit`)}>
                   Edit
                 </Button>
                 <Button disabled={isForbidden("delete")} onClick={() => setIsDeleting(true)}>
                   Delete
                 </Button>
-                {acting("activate", "Activate", "The source was activated")}
-                {acting("unschedule", "Unschedule", "The source is a draft again")}
-                {acting("run", "Run now", "A run has started")}
               </SpaceBetween>
             }
           >
@@ -164,6 +138,39 @@ export default function Sources() {
     </SpaceBetween>
   );
 }
+
+const COLUMNS: TableProps.ColumnDefinition<Source>[] = [
+  {
+    id: "name",
+    header: "Name",
+    isRowHeader: true,
+    minWidth: 150,
+    cell: (item) => (
+      <>
+        <ScreenLink to={`/sources/${item.sourceId}`}>
+          <Name>{item.name}</Name>
+        </ScreenLink>{" "}
+        {item.isRunning && <Badge color="blue">Running now</Badge>}
+      </>
+    ),
+  },
+  { id: "entity", header: "Entity", minWidth: 110, cell: (item) => <EntityLink name={item.entity} /> },
+  { id: "state", header: "State", minWidth: 120, cell: (item) => <SourceState of={item} /> },
+  {
+    id: "location",
+    header: "Location",
+    minWidth: 130,
+    cell: (item) => <Name>{`${describeDestination(item.location)}: ${item.pattern}`}</Name>,
+  },
+  {
+    id: "schedule",
+    header: "Schedule",
+    minWidth: 120,
+    cell: (item) => describeSchedule(item.schedule, "PERIODIC_FULL"),
+  },
+  { id: "next", header: "Next run", cell: (item) => <Time at={item.nextRunAt} /> },
+  { id: "last", header: "Last run", cell: (item) => <LastRun of={item} /> },
+];
 
 function LastRun({ of: { lastRun } }: { of: Source }) {
   if (!lastRun) return "–";

@@ -15,6 +15,7 @@ import { Name } from "../common/Name";
 import { JobStatus, STATUS_LABELS } from "../jobs/JobStatus";
 import { Time, TimeLeft } from "../common/Time";
 import { EntityLink, ScreenLink } from "../common/links";
+import { useColumns } from "../common/useColumns";
 import { useAddress } from "../common/useAddress";
 import { usePage } from "../common/usePage";
 import { useSearchText } from "../common/useSearchText";
@@ -45,6 +46,7 @@ export default function Status() {
     status: query.get("status") ?? undefined,
     q: query.get("q") ?? undefined,
   };
+  const columns = useColumns(COLUMNS, FEWER);
   const list = useJobs(filter);
   const [page, setPage] = usePage(filter);
   const isFiltered = Object.values(filter).some(Boolean);
@@ -66,7 +68,7 @@ export default function Status() {
         loading={list.loading && list.jobs.length === 0}
         loadingText="Reading the entries"
         items={pageOf(list.jobs, page)}
-        columnDefinitions={COLUMNS}
+        columnDefinitions={columns}
         ariaLabels={{
           tableLabel: "Status of exports and imports",
           selectionGroupLabel: "Entries",
@@ -80,7 +82,6 @@ export default function Status() {
             description={<Refreshed list={list}>Files expire and are deleted after 48 hours.</Refreshed>}
             actions={
               <SpaceBetween direction="horizontal" size="xs">
-                <Button iconName="refresh" ariaLabel="Refresh" onClick={() => void list.refresh()} />
                 <DownloadButton
                   paths={jobs.map(({ jobId }) => at`jobs/${jobId}/download`)}
                   disabled={!jobs.length || jobs.some(({ links }) => !links.download)}
@@ -106,6 +107,7 @@ export default function Status() {
                 >
                   Delete
                 </Button>
+                <Button iconName="refresh" ariaLabel="Refresh" onClick={() => void list.refresh()} />
               </SpaceBetween>
             }
           >
@@ -175,6 +177,10 @@ export default function Status() {
   );
 }
 
+const FEWER = {
+  phone: ["file", "status"],
+  narrow: ["file", "type", "status", "start", "items"],
+};
 const COLUMNS: TableProps.ColumnDefinition<Job>[] = [
   { id: "process", header: "Process", cell: (job) => (job.process === "import" ? "Import" : "Export") },
   { id: "file", header: "File Name", cell: (job) => <Name>{job.fileName}</Name>, isRowHeader: true, minWidth: 160 },
