@@ -17,6 +17,7 @@ import { SessionEnded } from "./session/SessionEnded";
 import { SignIn, SignInReturn } from "./session/SignIn";
 import { isAdmin, useMe } from "./session/useMe";
 
+const Start = loadLater(() => import("./start/Start"));
 const ImportedFiles = loadLater(() => import("./imports/ImportedFiles"));
 const CorrectRows = loadLater(() => import("./corrections/CorrectRows"));
 const Status = loadLater(() => import("./status/Status"));
@@ -49,6 +50,7 @@ export function App() {
 /** In a narrower window the open navigation covers the screen. */
 const COVERED_PX = 688;
 const SCREENS = [
+  { text: "Start", href: "/start" },
   { text: "Imported files", href: "/imports" },
   { text: "Status", href: "/status" },
   { text: "Manage exports", href: "/exports" },
@@ -86,11 +88,11 @@ function Layout() {
       <div id="top" className="header">
         <TopNavigation
           identity={{
-            href: `${ROOT}/imports`,
+            href: `${ROOT}/start`,
             title: "Waybill",
             onFollow: (event) => {
               event.preventDefault();
-              void navigate("/imports");
+              void navigate("/start");
             },
           }}
           utilities={[
@@ -132,7 +134,7 @@ function Layout() {
         onNavigationChange={({ detail }) => setNavigationOpen(detail.open)}
         navigation={
           <SideNavigation
-            header={{ text: "Waybill", href: `${ROOT}/imports` }}
+            header={{ text: "Waybill", href: `${ROOT}/start` }}
             activeHref={ROOT + (screen?.href ?? "")}
             items={(isAdmin(me) ? [...SCREENS, ...FOR_ADMINS] : SCREENS).map(({ text, href }) => ({
               type: "link",
@@ -152,7 +154,8 @@ function Layout() {
           <ErrorBoundary of={pathname}>
             <Suspense fallback={<Spinner size="large" />}>
               <Routes>
-                <Route index element={<Navigate replace to="/imports" />} />
+                <Route index element={<Navigate replace to="/start" />} />
+                <Route path="start" element={<Start />} />
                 <Route path="imports" element={<ImportedFiles />} />
                 <Route path="imports/:jobId/rows" element={<CorrectRows />} />
                 <Route path="status" element={<Status />} />

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
+from infra.local.stack import LocalStack
 from tests.browser.axe import flaws
 from tests.browser.builders import CONTACTS, contacts_csv, start_import
 from tests.browser.chromium import Visit
 from tests.e2e.client import Client
 
 
+def own_flaws(page: Page) -> list[str]:
+    """Without that of Cloudscape's own toolbar: ARIA does not allow the `aria-orientation` of its `nav`."""
+    return [flaw for flaw in flaws(page) if not (flaw.startswith("aria-allowed-attr") and "mobile-toolbar-nav" in flaw)]
+
+
 @pytest.mark.parametrize("width", [390, 800])
-def test_actions_are_in_sight_in_a_narrow_window(visit: Visit, admin: Client, width: int) -> None:
+def test_actions_are_in_sight_in_a_narrow_window(visit: Visit, admin: Client, stack: LocalStack, width: int) -> None:
     admin.put_entity(f"narrow-{width}", **CONTACTS)
     file = f"narrow-{width}.csv"
     admin.wait(start_import(admin, f"narrow-{width}", file, contacts_csv(5, bad=2)))
     page = visit(f"imports?entity=narrow-{width}", viewport={"width": width, "height": 844})
     expect(page.get_by_role("button", name=f"Download unimported rows: {file}")).to_be_in_viewport(ratio=1)
-    assert flaws(page) == []
+    assert own_flaws(page) == []
     for screen, seen in (
         (f"status?q={file}", page.get_by_role("button", name="Download", exact=True)),
         ("exports", page.get_by_role("button", name="Activate")),
@@ -26,14 +32,14 @@ def test_actions_are_in_sight_in_a_narrow_window(visit: Visit, admin: Client, wi
         (f"entities/narrow-{width}", page.get_by_role("button", name="Import from file")),
         ("entities", page.get_by_role("link", name=f"narrow-{width}", exact=True)),
     ):
-        page.goto(page.url.partition("/console/")[0] + f"/console/{screen}")
+        page.goto(stack.stack["consoleUrl"] + screen)
         expect(seen.first).to_be_visible()
         assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth"), screen
         assert seen.first.bounding_box()["x"] < width, screen
-    page.goto(page.url.partition("/console/")[0] + "/console/exports")
+    page.goto(stack.stack["consoleUrl"] + "exports")
     expect(page.get_by_role("button", name="Activate")).to_be_in_viewport()
     expect(page.get_by_label("Database")).not_to_be_visible()
     page.get_by_role("button", name="Find").focus()
     page.keyboard.press("Enter")
     expect(page.get_by_label("Database")).to_be_visible()
-    assert flaws(page) == []
+    assert own_flaws(page) == []

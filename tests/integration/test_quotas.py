@@ -43,6 +43,8 @@ def refused(answer: Answer, words: str) -> int:
 
 def test_the_limits_are_those_of_the_contract(api: Api) -> None:
     limits = api("GET", "/me").json["limits"]
+    kept = api("GET", "/me").json["retention"]
+    assert kept == {"importSeconds": 259_200, "exportSeconds": 172_800, "filesSeconds": 172_800}
     assert limits == {"unfinishedJobs": {"limit": 100, "left": 100}, "previewsPerMinute": {"limit": 20, "left": 20}}
     assert repository.ExportRepository.limit == sizes.MAX_EXPORTS == 500
     assert (sizes.MAX_SOURCES, sizes.MAX_EXPORT_BYTES) == (100, 32 * 1024)

@@ -6,6 +6,7 @@ import SegmentedControl from "@cloudscape-design/components/segmented-control";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import Table from "@cloudscape-design/components/table";
 import { Suspense } from "react";
+import { formatDuration } from "../common/format";
 import { loadLater } from "../common/loadLater";
 import { useColumns } from "../common/useColumns";
 import { useAddress } from "../common/useAddress";
@@ -50,7 +51,12 @@ export default function ImportedFiles() {
         header={
           <Header
             variant="awsui-h1-sticky"
-            description={<Refreshed list={list}>Entries disappear three days after they were submitted.</Refreshed>}
+            description={
+              <Refreshed list={list}>
+                {me.retention &&
+                  `Entries disappear ${formatDuration(me.retention.importSeconds)} after they were submitted.`}
+              </Refreshed>
+            }
             actions={
               <SpaceBetween direction="horizontal" size="xs">
                 <Button iconName="refresh" ariaLabel="Refresh" onClick={() => void list.refresh()} />
@@ -87,7 +93,7 @@ export default function ImportedFiles() {
             <SpaceBetween size="s">
               <Box variant="strong">Nothing was imported</Box>
               <Box>
-                {mine ? "You have" : "Nobody has"} started an import in the last three days that you may see. Import a
+                {mine ? "You have" : "Nobody has"} started an import that you may see and that has not expired. Import a
                 file here, or put one into the drop bucket.
               </Box>
               <Button onClick={() => set({ import: "1" })}>Import from file</Button>

@@ -5,7 +5,7 @@ import type { Entity, Me, Right } from "../api/types";
 import { useSession } from "./auth";
 
 /** Who is signed in; what is left to them changes by the minute, and is asked for where it is shown. */
-export type Caller = Omit<Me, "limits">;
+export type Caller = Omit<Me, "limits" | "retention"> & Partial<Pick<Me, "retention">>;
 
 /** The signed-in user; without groups until the API has answered. */
 export function useMe(): Caller {

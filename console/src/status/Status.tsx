@@ -10,7 +10,7 @@ import { useState } from "react";
 import { at } from "../api/client";
 import type { Job } from "../api/types";
 import { DownloadButton } from "../common/DownloadButton";
-import { formatCount } from "../common/format";
+import { formatCount, formatDuration } from "../common/format";
 import { Name } from "../common/Name";
 import { JobStatus, STATUS_LABELS } from "../jobs/JobStatus";
 import { Time, TimeLeft } from "../common/Time";
@@ -23,6 +23,7 @@ import { ErrorLog } from "../jobs/ErrorLog";
 import { isRunning } from "../jobs/jobList";
 import { JobPages, pageOf, Refreshed } from "../jobs/JobPages";
 import { useJobs } from "../jobs/useJobs";
+import { useMe } from "../session/useMe";
 import { DeleteJobsDialog } from "./DeleteJobsDialog";
 
 const PROCESSES = [
@@ -37,6 +38,7 @@ const STATUSES = [
 const DELETED_AT_ONCE = 100;
 
 export default function Status() {
+  const { retention } = useMe();
   const [query, set] = useAddress();
   const [search, setSearch] = useSearchText(query.get("q") ?? "", (text) => set({ q: text }));
   const [selected, setSelected] = useState<string[]>([]);
@@ -79,7 +81,11 @@ export default function Status() {
           <Header
             variant="awsui-h1-sticky"
             counter={jobs.length ? `(${jobs.length} selected)` : undefined}
-            description={<Refreshed list={list}>Files expire and are deleted after 48 hours.</Refreshed>}
+            description={
+              <Refreshed list={list}>
+                {retention && `Files expire and are deleted after ${formatDuration(retention.filesSeconds)}.`}
+              </Refreshed>
+            }
             actions={
               <SpaceBetween direction="horizontal" size="xs">
                 <DownloadButton
@@ -153,8 +159,10 @@ export default function Status() {
               ) : (
                 <Box>
                   This page is empty because no export or import that you may see was started, or because all of them
-                  have expired: imports stay for three days, exports for two.{" "}
-                  <ScreenLink to="/imports?import=1">Import a file</ScreenLink> or{" "}
+                  have expired
+                  {retention &&
+                    `: imports stay for ${formatDuration(retention.importSeconds)}, exports for ${formatDuration(retention.exportSeconds)}`}
+                  . <ScreenLink to="/imports?import=1">Import a file</ScreenLink> or{" "}
                   <ScreenLink to="/exports/new">create an export</ScreenLink>.
                 </Box>
               )}

@@ -86,7 +86,12 @@ def get_auth_config(request: Request) -> Response[str]:
     return json_response(config)
 
 
-@router.get("/v1/me", "Get the caller", needs=TOKEN, answers=ok("Name, groups and what is left.", wire.Me))
+@router.get(
+    "/v1/me",
+    "Get the caller",
+    needs=TOKEN,
+    answers=ok("Name, groups, what is left, and how long jobs are kept.", wire.Me),
+)
 def get_me(request: Request) -> Response[str]:
     from waybill.sizes import MAX_PREVIEWS, MAX_UNFINISHED_JOBS
 
@@ -95,7 +100,19 @@ def get_me(request: Request) -> Response[str]:
         "unfinishedJobs": {"limit": MAX_UNFINISHED_JOBS, "left": services.unfinished_jobs.left(caller.subject)},
         "previewsPerMinute": {"limit": MAX_PREVIEWS, "left": services.previews.left(caller.subject)},
     }
-    me: wire.Me = {"name": caller.name, "subject": caller.subject, "groups": sorted(caller.groups), "limits": limits}
+    settings = services.settings
+    retention: wire.Retention = {
+        "importSeconds": settings.import_retention_seconds,
+        "exportSeconds": settings.export_retention_seconds,
+        "filesSeconds": settings.files_retention_seconds,
+    }
+    me: wire.Me = {
+        "name": caller.name,
+        "subject": caller.subject,
+        "groups": sorted(caller.groups),
+        "limits": limits,
+        "retention": retention,
+    }
     return json_response(me)
 
 

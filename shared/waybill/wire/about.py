@@ -46,11 +46,23 @@ class Limits(TypedDict):
     """Previews and connection tests."""
 
 
+class Retention(TypedDict):
+    """How long this deployment keeps what has ended, in seconds."""
+
+    importSeconds: int
+    """The entry of an import, from when it was submitted; at least an hour from its end."""
+    exportSeconds: int
+    """The entry of an export's run, from its end."""
+    filesSeconds: int
+    """Files of a job, from its end; never longer than its entry."""
+
+
 class Me(TypedDict):
     name: str
     subject: str
     groups: list[str]
     limits: Limits
+    retention: Retention
 
 
 class Groups(TypedDict):
