@@ -26,7 +26,9 @@ from waybill.errors import (
     Superseded,
     Unavailable,
 )
+from waybill.jobs.corrections import CorrectedOrigin
 from waybill.jobs.model import Counts, Job, Process, Status, finished
+from waybill.jobs.origins import FilesOrigin
 from waybill.jobs.repository import CONFLICT_ROUNDS, record_key
 
 SECOND = timedelta(seconds=1)
@@ -779,3 +781,112 @@ def test_nothing_of_a_deleted_job_stays_and_nothing_of_others_goes(tables: JobTa
     finish(tables, tables.begun("c"))
     tables.jobs.delete({"jobId": "c"})
     assert tables.jobs.find("c") is None
+
+
+# Files of which others make their source
+
+
+def takes_files(tables: JobTables, job_id: str, owner: str, **takes: Any) -> Job:
+    """A job that is to make its source of the files of another."""
+    job = new_job(job_id, entity_uid=job_id, submitted_at=tables.clock.now(), takes={"job_id": owner, **takes})
+    return tables.jobs.register(job, {}, FilesOrigin([], record_key(owner), job_id))[0]
+
+
+NO_SOURCE = Attr("sourceKey").is_missing()
+
+
+def test_files_have_takers_until_their_source_is_made_or_they_have_ended(tables: JobTables) -> None:
+    finish(tables, tables.begun("owner"))
+    assert not tables.jobs.has_takers("owner")
+    takes_files(tables, "child", "owner")
+    assert tables.jobs.has_takers("owner") and not tables.jobs.has_takers("child")
+    tables.jobs.begin("child")
+    made = tables.jobs.set_source(
+        "child", "jobs/child/source", "etag", {"encoding": "utf-8", "headerRow": 1}, 7, NO_SOURCE
+    )
+    assert (made.source_key, made.source_etag) == ("jobs/child/source", "etag")
+    assert (made.options, made.takes) == (read_as, {"job_id": "owner", "importable": 7})
+    assert not tables.jobs.has_takers("owner")
+    with pytest.raises(Superseded):
+        tables.jobs.set_source("child", "jobs/child/again", "etag", {}, 7, NO_SOURCE)
+    takes_files(tables, "late", "owner")
+    assert tables.jobs.has_takers("owner")
+    finish(tables, tables.jobs.get("late"), Status.CANCELED)
+    assert not tables.jobs.has_takers("owner")
+
+
+def test_a_relaunch_of_corrected_rows_has_the_takers_without_them(tables: JobTables) -> None:
+    for job_id in ("owner", "others"):
+        finish(tables, tables.begun(job_id))
+    corrected = takes_files(tables, "corrected", "owner", only_corrected=True)
+    finish(tables, tables.jobs.begin("corrected"))
+    whole = takes_files(tables, "whole", "others")
+    finish(tables, tables.jobs.begin("whole"))
+    assert not tables.jobs.has_takers(corrected.job_id)
+    takes_files(tables, "another", "owner", without=["something else"])
+    assert not tables.jobs.has_takers("corrected")
+    takes_files(tables, "rest", "owner", without=["corrected"])
+    takes_files(tables, "rest of others", "others", without=["whole"])
+    assert tables.jobs.has_takers("corrected")
+    assert not tables.jobs.has_takers(whole.job_id), "it has taken all rows"
+    assert not tables.jobs.has_takers("nobody")
+
+
+def test_the_corrections_of_a_relaunch_come_back(tables: JobTables) -> None:
+    corrections = {5: {"email": "a@example.com"}, 12: {"vip": "yes", "email": ""}}
+    job = new_job("child", submitted_at=tables.clock.now())
+    tables.jobs.register(job, {}, CorrectedOrigin(FilesOrigin([], record_key("owner"), "child"), corrections, "child"))
+    assert tables.jobs.corrections("child") == corrections
+    assert tables.jobs.corrections("owner") == {}
+
+
+# Windows of past periods
+
+
+def window_run(tables: JobTables, seconds: float) -> Job:
+    run = tables.begun("run", process=Process.EXPORT)
+    return replace(run, window_to=START + seconds * SECOND)
+
+
+def test_a_window_may_end_before_all_that_is_written_from_now_on(tables: JobTables) -> None:
+    assert tables.jobs.ends_window(window_run(tables, 0))
+    tables.registered("a", entity_uid="other")
+    tables.registered("b")
+    assert tables.jobs.begin("b").write_time == tables.clock.now(), "its clock is not late"
+
+
+def test_an_import_by_a_late_clock_writes_behind_the_window(tables: JobTables) -> None:
+    run = window_run(tables, 30)
+    tables.clock.forward(seconds=60)
+    assert tables.jobs.ends_window(run)
+    assert tables.jobs.ends_window(run), "and so it remains"
+    tables.registered("a")
+    tables.clock.forward(seconds=-50)
+    assert tables.jobs.begin("a").write_time == START + 30 * SECOND
+
+
+def test_a_window_cannot_end_in_the_future_or_behind_what_an_import_writes(tables: JobTables) -> None:
+    run = window_run(tables, 30)
+    assert not tables.jobs.ends_window(run)
+    tables.clock.forward(seconds=20)
+    begun = tables.begun("a")
+    assert begun.write_time is not None and begun.write_time < run.window_to
+    tables.clock.forward(seconds=60)
+    assert not tables.jobs.ends_window(run), "what it writes belongs into the window"
+    assert tables.jobs.ends_window(replace(run, window_to=begun.write_time))
+    finish(tables, begun)
+    assert tables.jobs.ends_window(run)
+
+
+def test_an_import_that_begins_meanwhile_is_looked_at_again(tables: JobTables) -> None:
+    run = window_run(tables, 10)
+    tables.registered("a")
+    tables.clock.forward(seconds=20)
+
+    def begin_by_a_late_clock() -> None:
+        tables.clock.forward(seconds=-15)
+        tables.jobs.begin("a")
+        tables.clock.forward(seconds=15)
+
+    tables.memory.meanwhile = begin_by_a_late_clock
+    assert not tables.jobs.ends_window(run)

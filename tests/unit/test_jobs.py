@@ -28,6 +28,7 @@ from waybill.jobs.model import (
     check_move,
     finished,
     job_prefix,
+    left_undone,
     message_of,
     outcome_of,
     remaining_seconds,
@@ -271,6 +272,43 @@ def test_imports_that_write_take_turns() -> None:
     assert job().takes_turns
     assert not job(dry_run=True).takes_turns and not job(process=Process.EXPORT).takes_turns
     assert not job(process=Process.EXPORT, dry_run=True).takes_turns
+
+
+def test_an_import_waits_for_its_turn_only_while_it_waits() -> None:
+    assert [job(status).is_queued for status in Status] == [status is Status.WAITING for status in Status]
+    assert not job(Status.WAITING, dry_run=True).is_queued
+
+
+def test_options_that_have_names_of_their_own() -> None:
+    assert (job().blanks, job(options={"blanks": "keep"}).blanks) == ("clear", "keep")
+    assert (job().is_backfill, job(options={"backfill": True}).is_backfill) == (False, True)
+    assert (job().recipients, job(options={"recipients": ["a@example.com"]}).recipients) == ([], ["a@example.com"])
+
+
+@pytest.mark.parametrize(
+    ("status", "counts", "is_left"),
+    [
+        (Status.COMPLETED, Counts(3, 2, 0, 1), True),
+        (Status.COMPLETED, Counts(3, 2, 1, 0), False),
+        (Status.COMPLETED, Counts(1, 1, 0, 0), False),
+        (Status.CANCELED, Counts(0), True),
+        (Status.FAILED, Counts(2, 0, 0, 2), True),
+        (Status.IN_PROGRESS, Counts(None), False),
+        (Status.WAITING, Counts(0), False),
+    ],
+)
+def test_an_undo_that_was_left_can_be_done_again(status: Status, counts: Counts, is_left: bool) -> None:
+    assert left_undone(job(status, counts=counts)) is is_left
+
+
+def test_undos_speak_of_undoing() -> None:
+    undo = {"undo_of": "job"}
+    assert message_of(job(Status.COMPLETED, counts=Counts(3, 3, 0, 0), **undo)) == "3 rows undone"
+    left = message_of(job(Status.COMPLETED, counts=Counts(4, 3, 1, 0), **undo))
+    assert left == "3 rows undone, 1 left because their records have changed since"
+    stopped = message_of(job(Status.COMPLETED, counts=Counts(4, 3, 0, 1), stop_reason="USER", **undo))
+    assert stopped == "3 rows undone, 1 not processed because the undo was stopped"
+    assert message_of(job(Status.COMPLETED, counts=Counts(1, 1, 0, 0))) == "1 row imported"
 
 
 def test_a_job_has_expired_at_its_time() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -13,11 +14,16 @@ from waybill.entities.permissions import Caller, may, require, require_admin, se
 from waybill.errors import Forbidden, NotFound
 from waybill.jobs.model import Job, Process, Status
 from waybill.jobs.permissions import (
+    HIDDEN_REASON,
+    as_seen,
     entity_shown,
     has_right_to_download,
     is_hidden,
+    knows_definition,
+    knows_export,
     may_change_job,
     owns,
+    reason_shown,
     sees_job,
 )
 
@@ -141,3 +147,41 @@ def test_refused_does_not_open_what_import_rights_do_not() -> None:
     """`refused` counts for the right to import only, whatever the process."""
     for process, right in product(Process, (VIEWER, EXPORTER)):
         assert not sees_job(right, job(process, refused=True, entity_uid="", started_by_id=None), entity())
+
+
+def test_an_export_is_known_to_those_who_may_export() -> None:
+    """Its starter may have lost that right; a custom flow is the back office's."""
+    backoffice = replace(BACKOFFICE, groups=frozenset({"backoffice", "exporters"}))
+    for kind, knowing in (("INCREMENTAL", {"eva", "ada"}), ("CUSTOM", {"ada"})):
+        run = job(Process.EXPORT, export_type=kind)
+        assert those(knows_export, run, entity()) == {"eva", "ada"}
+        assert those(knows_definition, run, entity()) == knowing
+        assert knows_definition(backoffice, run, entity())
+        assert those(knows_export, run, None) == those(knows_definition, run, None) == {"ada"}
+
+
+@pytest.mark.parametrize(
+    ("code", "is_told"),
+    [
+        ("delivery-failed", False),
+        ("a code of later versions", False),
+        ("internal-error", True),
+        ("no-permission", True),
+        ("timed-out", True),
+        ("unknown-entity", True),
+        ("window-not-over", True),
+        ("window-too-old", True),
+    ],
+)
+def test_why_a_run_failed_is_told_to_those_who_may_know_where_it_delivers(code: str, is_told: bool) -> None:
+    why = "sftp.example.com refused /in/contacts.csv"
+    failed = job(Process.EXPORT, export_type="PERIODIC_FULL", error_code=code, error_message=why)
+    shown = {caller.name: as_seen(caller, failed, entity()).error_message for caller in EVERYBODY}
+    others = why if is_told else HIDDEN_REASON
+    assert shown == {caller.name: why if caller in (EXPORTER, ADMIN) else others for caller in EVERYBODY}
+    assert as_seen(NOBODY, replace(failed, process=Process.IMPORT), entity()).error_message == why
+    assert HIDDEN_REASON == "Who may see the definition of this export sees the reason."
+
+
+def test_a_run_that_did_not_fail_keeps_its_message() -> None:
+    assert (reason_shown(None, "all is well"), reason_shown(None, None)) == ("all is well", None)
