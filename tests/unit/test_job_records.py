@@ -801,9 +801,8 @@ def test_files_have_takers_until_their_source_is_made_or_they_have_ended(tables:
     takes_files(tables, "child", "owner")
     assert tables.jobs.has_takers("owner") and not tables.jobs.has_takers("child")
     tables.jobs.begin("child")
-    made = tables.jobs.set_source(
-        "child", "jobs/child/source", "etag", {"encoding": "utf-8", "headerRow": 1}, 7, NO_SOURCE
-    )
+    read_as = {"encoding": "utf-8", "headerRow": 1}
+    made = tables.jobs.set_source("child", "jobs/child/source", "etag", read_as, 7, NO_SOURCE)
     assert (made.source_key, made.source_etag) == ("jobs/child/source", "etag")
     assert (made.options, made.takes) == (read_as, {"job_id": "owner", "importable": 7})
     assert not tables.jobs.has_takers("owner")
