@@ -308,6 +308,14 @@ def test_an_array_of_objects_is_numbered_by_its_items(services: Services, s3: An
     assert sorted(records(services)) == GOOD
 
 
+def test_an_object_over_several_lines_is_not_read_line_by_line(services: Services, s3: Any) -> None:
+    """Else the last of its records, which has no comma behind it, would be the only one."""
+    data = b'{\n "count": 2,\n "data": [\n  {"contact_id": "1"},\n  {"contact_id": "2"}\n ]\n}\n'
+    job = run(services, start(services, s3, data, key="drop/contacts/c.json"))
+    assert (job.error_code, "declare its name as `property`" in str(job.error_message)) == ("format-error", True)
+    assert records(services) == {}
+
+
 def test_a_bad_first_line_of_json_is_a_row_like_any_other(services: Services, s3: Any) -> None:
     lines = ['{"contact_id":"1","email":"A', *(json.dumps(dict(zip(HEADER, row, strict=True))) for row in ROWS if row)]
     job = run(services, start(services, s3, "\n".join(lines).encode(), key="drop/contacts/c.csv"))

@@ -23,7 +23,7 @@ from tests.exporting import entity, export, import_file, read_file, stored
 from waybill.entities.header import HeaderMismatch
 from waybill.entities.model import Entity
 from waybill.errors import JobFailed
-from waybill.tabular.parquet import ParquetTable
+from waybill.tabular.parquet import ParquetTable, decoded
 
 ID = {"name": "id", "type": "string"}
 EVERY = {
@@ -232,6 +232,18 @@ def test_a_small_file_with_rows_without_end_is_refused(monkeypatch: pytest.Monke
     monkeypatch.setattr(csv_lines, "MAX_PARQUET_CHARS", 1_000_000)
     data = file_of({"value": pa.array(["x" * 100] * 100_000)})
     assert "1,000 times as large" in refused(data)
+
+
+def test_texts_that_are_repeated_are_read_a_few_rows_at_once() -> None:
+    """The file has each once: by its size alone, 2,048 rows of 300 kB would be one batch."""
+    texts = [chr(97 + number) * 300_000 for number in range(3)]
+    data = file_of({"id": [str(row) for row in range(200)], "text": [texts[row % 3] for row in range(200)]})
+    assert len(data) < 1_000_000
+    lines = list(decoded(io.BytesIO(data)))
+    assert max(len(columns[0]) for columns in lines[1:]) == 13
+    assert sum(len(columns[0]) for columns in lines[1:]) == 200
+    ordinary = file_of({"id": [str(row) for row in range(5_000)]}, row_group_size=1_000)
+    assert [len(columns[0]) for columns in list(decoded(io.BytesIO(ordinary)))[1:]] == [2_048, 2_048, 904]
 
 
 def test_the_process_that_reads_ends_with_the_table(tmp_path: Path) -> None:

@@ -11,6 +11,10 @@ from waybill.tabular.labels import MAX_LABELS
 from waybill.tabular.records import RECORD_CAP_BYTES, Readable
 
 _BLOCK_BYTES = 256 * 1024
+_NO_LINES = (
+    "The file is JSON, but neither JSON Lines, with one object or array a line, nor an array of objects. If an object "
+    "has the array in a member, declare its name as `property` in the dialect."
+)
 
 
 class NumberText(str):
@@ -112,6 +116,8 @@ def find_names(lines: Iterator[tuple[int, str]]) -> tuple[list[str], list[Any] |
         try:
             value = parse_line(text)
         except BadLine:
+            if is_first and first_bad is None and text.strip() == "{":  # an object over several lines
+                raise JobFailed("format-error", _NO_LINES, number) from None
             first_bad = first_bad or number
             continue
         if value is None:
@@ -127,11 +133,7 @@ def find_names(lines: Iterator[tuple[int, str]]) -> tuple[list[str], list[Any] |
             if len(names) > MAX_LABELS:
                 raise JobFailed("format-error", f"The objects have more than {MAX_LABELS:,} different names.", number)
     if first_bad is not None and is_first:
-        message = (
-            "The file is JSON, but neither JSON Lines, with one object or array a line, nor an array of objects. If an "
-            "object has the array in a member, declare its name as `property` in the dialect."
-        )
-        raise JobFailed("format-error", message, first_bad)
+        raise JobFailed("format-error", _NO_LINES, first_bad)
     if is_first:
         raise JobFailed("empty-file", "The file holds no rows.")
     return list(names), first

@@ -25,6 +25,8 @@ MEMORY_BYTES = 640 * 1024**2
 CPU_SECONDS = 840
 #: What a batch should have in memory, and the rows it has at most.
 _BATCH_BYTES, _BATCH_ROWS = 4 * 1024**2, 2_048
+#: What is looked at to tell that: rows at the beginning of row groups.
+_PROBED_ROWS, _PROBED_GROUPS = 16, 16
 _READ_BYTES = 1024**2
 _NAME_BYTES = 64 * 1024
 
@@ -162,10 +164,7 @@ def decoded(source: Any) -> Iterator[Columns | list[list[Any]]]:
     yield head
     if not readers:
         return
-    bytes_a_row = sum(metadata.row_group(n).total_byte_size for n in range(metadata.num_row_groups)) / (
-        metadata.num_rows or 1
-    )
-    rows = min(max(int(_BATCH_BYTES // max(bytes_a_row, 1)), 1), _BATCH_ROWS)
+    rows = _rows_a_batch(file)
     old = [number for number, name in enumerate(schema.names) if _is_int96(leaves.get(name))]
     finer: Iterator[Any] = iter(())
     if old:  # a timestamp of the old kind has nanoseconds, which only the years 1678 to 2261 hold
@@ -176,6 +175,17 @@ def decoded(source: Any) -> Iterator[Columns | list[list[Any]]]:
         for number, column in zip(old, next(finer).columns if old else (), strict=True):
             cells[number] = [*map(_finer, cells[number], _moments(column, ""))]
         yield cells
+
+
+def _rows_a_batch(file: Any) -> int:
+    """How many rows have some `_BATCH_BYTES`, by their size in the file, and by that of the first rows of each row
+    group: texts that are repeated stand in the file once."""
+    groups = range(file.metadata.num_row_groups)
+    sizes = [sum(file.metadata.row_group(n).total_byte_size for n in groups) / (file.metadata.num_rows or 1)]
+    for number in groups[:_PROBED_GROUPS]:
+        some = next(file.iter_batches(batch_size=_PROBED_ROWS, row_groups=[number], use_threads=False), None)
+        sizes += [some.nbytes / len(some)] if some is not None and len(some) else []
+    return min(max(int(_BATCH_BYTES // max(*sizes, 1)), 1), _BATCH_ROWS)
 
 
 def _is_int96(leaf: Any) -> bool:
