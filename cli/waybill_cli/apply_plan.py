@@ -55,7 +55,7 @@ KINDS = (
         frozenset(
             {
                 *("title", "database", "dataType", "dialect", "encoding", "permissions", "columns"),
-                *("refuseDuplicates", "keepPrevious", "target"),
+                *("refuseDuplicates", "keepPrevious", "quality", "target"),
             }
         ),
     ),

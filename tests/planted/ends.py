@@ -6,6 +6,24 @@ from tests.planted.mutant import Mutant
 
 ENDS = (
     Mutant(
+        "quality-counts-replaced-rows",
+        "Rows that another row of the file replaces are no sign of a bad file.",
+        "shared/waybill/imports/policy.py",
+        "counts.rejected - counts.repeated, counts.total or 0",
+        "counts.rejected, counts.total or 0",
+        ("tests/integration/test_import_quality.py::test_rows_that_another_one_replaces_do_not_count",),
+    ),
+    Mutant(
+        "quality-never-stops",
+        "A file with too many bad rows stops where the entity says so.",
+        "shared/waybill/imports/policy.py",
+        "limits.append(quality.max_rejected(job.counts.total) + 1)",
+        "limits.append(quality.max_rejected(job.counts.total) + 2)",
+        (
+            "tests/integration/test_import_quality.py::test_a_file_with_too_many_bad_rows_stops_where_it_exceeds_the_share",
+        ),
+    ),
+    Mutant(
         "finish-puts-the-whole-job",
         "What people and workers changed while an import ended stays.",
         "shared/waybill/jobs/repository.py",

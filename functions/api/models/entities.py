@@ -12,6 +12,7 @@ from models.query import Query
 from waybill.entities.model import (
     DataType,
     Entity,
+    Quality,
     Right,
     Target,
     check_columns,
@@ -48,6 +49,7 @@ _CONTACTS: dict[str, Any] = {
     "columns": {"E-mail": "email"},
     "refuseDuplicates": False,
     "keepPrevious": False,
+    "quality": {"maxRejectedPercent": 5, "action": "tell"},
 }
 
 
@@ -103,6 +105,22 @@ class TargetRequest(Body):
         return table
 
 
+class QualityRequest(Body):
+    """The share of a file's rows that may be rejected."""
+
+    max_rejected_percent: Annotated[int, Field(ge=0, le=99), Must("must be a whole number from 0 to 99")]
+    action: str = Field("tell", json_schema_extra={"enum": [*wire.QUALITY_ACTIONS]})
+    """What happens beyond it: the job has the warning `many-rejected` (`tell`), or the import stops, too, as `abort`
+    does (`stop`)."""
+
+    @field_validator("action", mode="wrap")
+    @classmethod
+    def _is_action(cls, value: Any, _: Any) -> Any:
+        if value not in wire.QUALITY_ACTIONS:
+            refuse([("/quality/action", f"must be one of {', '.join(wire.QUALITY_ACTIONS)}")])
+        return value
+
+
 class EntityRequest(Body):
     """The definition of an entity."""
 
@@ -129,6 +147,8 @@ class EntityRequest(Body):
     keep_previous: bool = False
     """Whether imports keep what each record was before them, so that they can be undone, where they do not say
     otherwise. It costs about a read unit a row; not for a target table."""
+    quality: QualityRequest | None = None
+    """What files must be like, not to be told of or stopped. Relaunches of rejected rows are not judged."""
     target: TargetRequest | None = None
 
     @field_validator("target")
@@ -172,7 +192,7 @@ class EntityRequest(Body):
             name: from the path.
             uid: of the entity that is replaced, or a new one.
         """
-        target = self.target
+        target, quality = self.target, self.quality
         return Entity(
             uid=uid,
             name=name,
@@ -186,6 +206,7 @@ class EntityRequest(Body):
             columns=self.columns,
             refuse_duplicates=self.refuse_duplicates,
             keep_previous=self.keep_previous,
+            quality=None if quality is None else Quality(quality.max_rejected_percent, quality.action),
             target=None if target is None else Target(target.table, target.modified_attribute),
         )
 

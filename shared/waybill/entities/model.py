@@ -57,6 +57,26 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Quality:
+    """What the files of an entity must be like. Files with a larger share of rejected rows are told of (`tell`), or
+    their imports stop (`stop`)."""
+
+    max_rejected_percent: int
+    action: str = "tell"
+
+    def to_document(self) -> dict[str, Any]:
+        return {"maxRejectedPercent": self.max_rejected_percent, "action": self.action}
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Quality:
+        return cls(int(document["maxRejectedPercent"]), document["action"])
+
+    def max_rejected(self, rows: int) -> int:
+        """So many rejected rows are still within the share, of a file of so many rows."""
+        return rows * self.max_rejected_percent // 100
+
+
+@dataclass(frozen=True)
 class Entity:
     """One entry of the catalogue.
 
@@ -77,6 +97,7 @@ class Entity:
     refuse_duplicates: bool = False
     keep_previous: bool = False
     target: Target | None = None
+    quality: Quality | None = None
 
     @property
     def field_names(self) -> list[str]:
@@ -114,6 +135,7 @@ class Entity:
             "columns": self.columns,
             "refuseDuplicates": self.refuse_duplicates,
             "keepPrevious": self.keep_previous,
+            "quality": None if self.quality is None else self.quality.to_document(),
             "target": None
             if self.target is None
             else {"table": self.target.table, "modifiedAttribute": self.target.modified_attribute},
@@ -139,6 +161,7 @@ class Entity:
             columns=dict(document["columns"]),
             refuse_duplicates=document["refuseDuplicates"],
             keep_previous=document.get("keepPrevious", False),  # an earlier version had none
+            quality=Quality.from_document(document["quality"]) if document.get("quality") else None,  # nor this
             target=None if target is None else Target(target["table"], target["modifiedAttribute"]),
         )
 

@@ -33,7 +33,7 @@ from waybill.imports.digests import RangeReader
 from waybill.imports.duplicates import DuplicateSearch, Found, Loser, earlier_rows
 from waybill.imports.job_files import part_prefix
 from waybill.imports.plan_document import ImportPlan, read_plan
-from waybill.imports.policy import Policy
+from waybill.imports.policy import Policy, quality_warning
 from waybill.imports.register import start_next
 from waybill.imports.rejects import RejectsIndex
 from waybill.imports.result_files import join_result_files
@@ -145,6 +145,7 @@ def _finish_planned(
         failure = SOURCE_CHANGED
     if policy.refuses_all and job.stop_reason != "USER":  # an accepted Stop is kept; either way no row is imported
         failure = "rejected-rows"
+    warning = quality_warning(job, counts)
     ended = finished(
         job,
         Status.FAILED if failure else Status.COMPLETED,
@@ -155,12 +156,15 @@ def _finish_planned(
         error_message=_MESSAGES[failure].format(counts=counts) + failure_reason(job) if failure else None,
         has_rejects=has_rejects,
         has_error_log=has_rejects,
+        warnings=[*job.warnings, *([warning] if warning else [])],
         can_undo=policy.keeps_previous and bool(job.options.get("deduplicated")) and counts.imported > 0,
     )
     heartbeat.check()  # what is remembered is no other attempt's
     if ended.outcome is Outcome.SUCCESS and not job.dry_run and job.undo_of is None:
         services.duplicates.remember(job, plan.sha256)
-    return services.jobs.finish(ended, Status.IN_PROGRESS, owns(FINISH, attempt), also=("can_undo",))
+    return services.jobs.finish(
+        ended, Status.IN_PROGRESS, owns(FINISH, attempt), also=("can_undo", *(("warnings",) if warning else ()))
+    )
 
 
 def _counts(job: Job, entries: Sequence[LedgerEntry], losers: Iterable[Loser]) -> tuple[Counts, int]:

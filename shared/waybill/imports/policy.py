@@ -6,11 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from waybill.entities.model import Quality
 from waybill.imports.modes import MODES, mode_of
-from waybill.jobs.model import Job
+from waybill.jobs.model import Counts, Job
 
 #: The option of a job that keeps what its undo needs.
 KEEPS = "keeps"
+#: The option of a job whose file is judged by the rule of its entity.
+QUALITY = "quality"
+MANY_REJECTED = "many-rejected"
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,8 @@ class Policy:
         keeps_previous: the precheck keeps what an undo needs.
         writes: records are written.
         refuses_all: all-or-nothing, and the precheck found a bad row.
-        max_errors: rejected rows after which the import stops; None for no limit.
+        max_errors: rejected rows after which the import stops; None for no limit. The entity's limit is a share of the
+            file's rows, which are counted before any is loaded.
     """
 
     needs_precheck: bool
@@ -49,8 +54,39 @@ class Policy:
             keeps_previous=keeps,
             writes=not job.dry_run and not job.options.get("refused"),
             refuses_all=bool(job.options.get("refused")),
-            max_errors=int(job.options.get("maxErrors", 1)) if job.on_error == "abort" else None,
+            max_errors=_max_errors(job),
         )
+
+
+def _max_errors(job: Job) -> int | None:
+    limits = [int(job.options.get("maxErrors", 1))] if job.on_error == "abort" else []
+    quality = None if job.on_error == "all-or-nothing" else quality_of(job)
+    if quality is not None and quality.action == "stop" and job.counts.total is not None:
+        limits.append(quality.max_rejected(job.counts.total) + 1)
+    return min(limits, default=None)
+
+
+def quality_of(job: Job) -> Quality | None:
+    """What the job's file must be like."""
+    document = job.options.get(QUALITY)
+    return None if document is None else Quality.from_document(document)
+
+
+def quality_warning(job: Job, counts: Counts) -> dict[str, str] | None:
+    """The warning of a job that has ended with these counts, if too many of its rows were rejected. As for `abort`,
+    rows that another row of the file replaces do not count."""
+    quality, rejected, total = quality_of(job), counts.rejected - counts.repeated, counts.total or 0
+    if quality is None or rejected <= quality.max_rejected(total):
+        return None
+    share = f"{rejected:,} of {total:,} rows were rejected"
+    return {"code": MANY_REJECTED, "message": f"{share}; the entity allows {quality.max_rejected_percent} %."}
+
+
+def quality_options(job: Job, quality: Quality | None) -> dict[str, Any]:
+    """The option of a job whose file is judged: not of an undo, nor of rows that another job left, of which few may be
+    good."""
+    is_file = job.undo_of is None and (job.takes is None or bool(job.takes.get("is_whole")))
+    return {QUALITY: quality.to_document()} if quality is not None and is_file else {}
 
 
 def schema_options(schema: Mapping[str, Any], mode: str) -> dict[str, bool]:

@@ -9,7 +9,7 @@ from waybill.aws.expressions import Attr
 from waybill.entities.row_results import RowError
 from waybill.errors import ChecksFailed, EntityDeleted
 from waybill.imports.error_log import write_error_log
-from waybill.imports.policy import schema_options, undo_options
+from waybill.imports.policy import quality_options, schema_options, undo_options
 from waybill.jobs.executions import start_execution
 from waybill.jobs.model import Counts, Job, Process, Status, finished
 
@@ -70,7 +70,8 @@ def with_options(job: Job, entity: Entity, options: ImportOptions) -> Job:
         keep_previous=wants_previous and job.undo_of is None,
     )
     by_schema = schema_options(entity.schema, options.mode) | undo_options(job, entity.target is not None)
-    return replace(job, options={**options.to_document(), **by_schema})
+    judged = quality_options(job, entity.quality)
+    return replace(job, options={**options.to_document(), **by_schema, **judged})
 
 
 def register(

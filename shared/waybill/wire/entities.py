@@ -10,6 +10,8 @@ from waybill.entities.model import NAME_PATTERN, DataType
 from waybill.validation import LINE_PATTERN, MAX_TEXT
 from waybill.wire.schema import NextToken, Schema
 
+QUALITY_ACTIONS = ("tell", "stop")
+
 EntityName = Annotated[str, Schema(pattern=f"^{NAME_PATTERN.pattern}$", examples=["contacts"])]
 Encoding = Annotated[str, Schema(examples=["utf-8", "cp1252"])]
 # What the domain checks and keeps as it was given; `shape` names what OpenAPI shows of it.
@@ -32,6 +34,14 @@ class Target(TypedDict):
     modifiedAttribute: str | None
 
 
+class Quality(TypedDict):
+    """The share of a file's rows that may be rejected."""
+
+    maxRejectedPercent: Annotated[int, Schema(minimum=0, maximum=99)]
+    action: Annotated[str, Schema(enum=[*QUALITY_ACTIONS])]
+    """Beyond it the job has the warning `many-rejected`; with `stop` the import also stops, as with `abort`."""
+
+
 class Entity(TypedDict):
     """An entry of the catalogue. `PUT` accepts the same document."""
 
@@ -51,6 +61,8 @@ class Entity(TypedDict):
     """Whether a file whose content was imported before fails with `duplicate-file`."""
     keepPrevious: bool
     """Whether imports keep what each record was before them, to be undone; an import may say otherwise."""
+    quality: Quality | None
+    """What files must be like, not to be told of or stopped."""
     target: Target | None
 
 
