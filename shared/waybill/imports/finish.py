@@ -162,9 +162,8 @@ def _finish_planned(
     heartbeat.check()  # what is remembered is no other attempt's
     if ended.outcome is Outcome.SUCCESS and not job.dry_run and job.undo_of is None:
         services.duplicates.remember(job, plan.sha256)
-    return services.jobs.finish(
-        ended, Status.IN_PROGRESS, owns(FINISH, attempt), also=("can_undo", *(("warnings",) if warning else ()))
-    )
+    also = ("can_undo", "warnings") if warning else ("can_undo",)
+    return services.jobs.finish(ended, Status.IN_PROGRESS, owns(FINISH, attempt), also=also)
 
 
 def _counts(job: Job, entries: Sequence[LedgerEntry], losers: Iterable[Loser]) -> tuple[Counts, int]:
