@@ -62,6 +62,62 @@ def test_headers_are_proposed_with_their_reasons_and_remembered(
     expect(dialog.get_by_label("Remember for this entity")).to_have_count(0)
 
 
+def test_several_files_and_a_folder_are_imported_in_order_each_with_its_result(
+    visit: Visit, admin: Client, tmp_path: Path
+) -> None:
+    admin.put_entity("several", **CONTACTS)
+    names = ["orders_10.csv", "orders_2.csv", "strange.csv"]
+    texts = [
+        "ID,E-mail,Spend\n1,new@example.com,10\n",
+        "id,email,spend\n1,old@example.com,2\n2,b@example.com,3\n",
+        "a,b\n1,2\n",
+    ]
+    for name, content in zip(names, texts, strict=True):
+        (tmp_path / name).write_text(content)
+    page = visit("imports", viewport={"width": 1500, "height": 2000})  # axe sees no labels below the fold of a dialog
+    page.get_by_role("button", name="Import from file").first.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Into the entity").click()
+    page.get_by_role("option", name="several").click()
+    dialog.locator("input[type=file]").set_input_files([tmp_path / name for name in names])
+    table = dialog.get_by_role("table", name="Files to import")
+    shown = table.get_by_role("rowheader")
+    expect(shown).to_have_text(["orders_2.csv", "orders_10.csv", "strange.csv"])
+    expect(dialog.get_by_text("old@example.com")).to_be_visible()
+    table.get_by_role("button", name="Show orders_10.csv").click()
+    expect(dialog.get_by_text("new@example.com")).to_be_visible()
+    assert flaws(page) == []
+    dialog.get_by_role("button", name="Start 3 imports").click()
+    row_of = lambda name: table.get_by_role("row").filter(has_text=name)  # noqa: E731
+    expect(row_of("strange.csv")).to_contain_text("Not imported:")
+    expect(row_of("orders_2.csv")).to_contain_text("2 rows imported")
+    expect(row_of("orders_10.csv")).to_contain_text("1 row imported")
+    assert flaws(page) == []
+    by_id = {record["id"]: record["email"] for record in admin.get("/entities/several/records")["items"]}
+    assert by_id == {1: "new@example.com", 2: "b@example.com"}  # the later name came later
+    page.evaluate(
+        """() => {
+            const zone = [...document.querySelectorAll("[role=dialog] input[type=file]")].at(-1).closest("div");
+            const file = (path, text) => ({isFile: true, isDirectory: false, fullPath: path,
+                name: path.split("/").at(-1), file: (resolve) => resolve(new File([text], path.split("/").at(-1)))});
+            const pages = [[file("/in/b.csv", "id,email,spend\\n5,e@example.com,1\\n"), file("/in/.hidden", "x")],
+                [file("/in/a.csv", "id,email,spend\\n4,d@example.com,1\\n")]];
+            const folder = {isFile: false, isDirectory: true, name: "in", fullPath: "/in",
+                createReader: () => ({readEntries: (resolve) => resolve(pages.shift() ?? [])})};
+            const drop = new DragEvent("drop", {bubbles: true, cancelable: true, dataTransfer: new DataTransfer()});
+            Object.defineProperty(drop, "dataTransfer", {value: {types: ["Files"], files: [], items: [
+                {webkitGetAsEntry: () => folder}]}});
+            zone.dispatchEvent(drop);
+        }"""
+    )
+    expect(shown).to_have_text(["in/a.csv", "in/b.csv"])
+    dialog.get_by_role("button", name="Start 2 imports").click()
+    expect(row_of("in/a.csv")).to_contain_text("1 row imported")
+    expect(row_of("in/b.csv")).to_contain_text("1 row imported")
+    dialog.get_by_role("button", name="Close", exact=True).click()
+    assert {4, 5} <= {record["id"] for record in admin.get("/entities/several/records")["items"]}
+
+
 def test_k1_k2_k9_a_file_is_previewed_mapped_imported_and_its_rest_downloaded(
     visit: Visit, admin: Client, tmp_path: Path
 ) -> None:

@@ -11,9 +11,9 @@ import Select from "@cloudscape-design/components/select";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import StatusIndicator from "@cloudscape-design/components/status-indicator";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useRef, useState, type DragEvent } from "react";
 import { isAbort, Problem } from "../api/problem";
-import type { ColumnProposal } from "../api/types";
+import type { ColumnProposal, Entity } from "../api/types";
 import { useEntities } from "../api/useEntities";
 import { formatBytes } from "../common/format";
 import { Name } from "../common/Name";
@@ -24,10 +24,13 @@ import { TemplateButton } from "../entities/TemplateButton";
 import { isRunning } from "../jobs/jobList";
 import { useJob } from "../jobs/useJob";
 import { may, useMe } from "../session/useMe";
+import { chosen, droppedEntries, filesIn, inOrder } from "./chosenFiles";
 import { primaryKey, proposedMapping, renamed } from "./columnMapping";
 import { AS_DETECTED, readingOptions, type Reading } from "./Detected";
 import { DryRun } from "./DryRun";
 import { effectOf, hidesLacking, proposedMode } from "./effect";
+import { FileList } from "./FileList";
+import { importFiles, type Common, type FileState } from "./importFiles";
 import {
   blanksOf,
   DEFAULT_SETTINGS,
@@ -52,7 +55,14 @@ export default function ImportDialog({ entityName, onClose }: Props) {
   const entities = useEntities();
   const queries = useQueryClient();
   const [name, setName] = useState(entityName ?? "");
-  const [file, setFile] = useState<File | null>(null);
+  const [files, setFiles] = useState<File[]>([]);
+  const [shown, setShown] = useState<File | null>(null);
+  const file = shown ?? files[0] ?? null;
+  const areSeveral = files.length > 1;
+  const [states, setStates] = useState<ReadonlyMap<File, FileState>>(new Map());
+  /** The fields that were chosen for the columns, by the labels of the file. */
+  const [mappings, setMappings] = useState<ReadonlyMap<string, (string | null)[]>>(new Map());
+  const [folderError, setFolderError] = useState<unknown>(null);
   const [reading, setReading] = useState<Reading>(AS_DETECTED);
   const [columns, setColumns] = useState<Columns>(NO_COLUMNS);
   const [settings, setSettings] = useState<Settings>(DEFAULT_SETTINGS);
@@ -70,7 +80,7 @@ export default function ImportDialog({ entityName, onClose }: Props) {
   if (preview && entity && JSON.stringify(preview.labels) !== JSON.stringify(columns.labels)) {
     setColumns({
       labels: preview.labels,
-      mapping: proposedMapping(preview.proposals),
+      mapping: mappings.get(JSON.stringify(preview.labels)) ?? proposedMapping(preview.proposals),
       proposals: preview.proposals,
       hidesLacking: hidesLacking(preview),
     });
@@ -109,6 +119,35 @@ export default function ImportDialog({ entityName, onClose }: Props) {
     }
   };
 
+  const startAll = useMutation({
+    mutationFn: async (entity: Entity) => {
+      const { signal } = (sending.current = new AbortController());
+      const { onError, dryRun, maxErrors, rememberColumns } = settings;
+      const optionsOf = (mode: string, columns: Record<string, string>): ReadOptions => ({
+        ...readOptions(mode, settings, reading, NO_COLUMNS),
+        ...(Object.keys(columns).length > 0 && { columns }),
+      });
+      const common: Common = {
+        entity,
+        mode: settings.mode,
+        reading: optionsOf,
+        options: (mode, columns) => ({
+          ...optionsOf(mode, columns),
+          onError,
+          ...(onError === "abort" && { maxErrors: Number(maxErrors) }),
+          dryRun,
+          keepPrevious: keepPreviousOf(settings, entity),
+          rememberColumns: rememberColumns && !dryRun && Object.keys(columns).length > 0,
+        }),
+        mappingOf: (labels) => mappings.get(JSON.stringify(labels)),
+      };
+      const left = files.filter((file) => !isImported(states.get(file)));
+      await importFiles(left, common, (file, state) => setStates((old) => new Map(old).set(file, state)), signal);
+      if (rememberColumns) await queries.invalidateQueries({ queryKey: ["entities"] });
+      if (dryRun) changeSettings({ dryRun: false }); // the next step is the import
+    },
+  });
+
   const started = start.data?.dryRun ? start.data : null;
   const followed = useJob(started?.jobId ?? null);
   const dryRun = followed.data?.value ?? started;
@@ -119,17 +158,38 @@ export default function ImportDialog({ entityName, onClose }: Props) {
     changeSettings({ dryRun: false }); // the next step is the import
   }
 
-  const begin = (next: { name?: string; file?: File | null }) => {
+  const begin = (next: { name?: string; files?: File[] }) => {
     if (next.name !== undefined) setName(next.name);
-    if (next.file !== undefined) {
-      setFile(next.file);
+    if (next.files !== undefined) {
+      setFiles(next.files);
       setReading(AS_DETECTED);
+      setFolderError(null);
     }
+    setShown(null);
+    setStates((old) => new Map([...old].filter(([file]) => next.name === undefined && next.files?.includes(file))));
+    setMappings(new Map());
     setColumns(NO_COLUMNS);
     start.reset();
   };
+  const isFolder = useRef(false);
+  const dropFolder = (event: DragEvent) => {
+    const entries = droppedEntries(event.dataTransfer);
+    isFolder.current = entries !== null;
+    if (!entries || isBusy) return;
+    filesIn(entries)
+      .then((found) => begin({ files: inOrder(found) }))
+      .catch(setFolderError);
+  };
+  const map = (index: number, field: string | null) => {
+    const mapping = replaced(columns.mapping, index, field);
+    setColumns((old) => ({ ...old, mapping }));
+    setMappings((old) => new Map(old).set(JSON.stringify(columns.labels), mapping));
+  };
 
-  const isBusy = start.isPending || isDryRunning;
+  const isSending = start.isPending || startAll.isPending;
+  const isBusy = start.isPending || startAll.isPending || isDryRunning;
+  const isAnyStarted = dryRun !== null || [...states.values()].some(({ kind }) => kind === "started");
+  const isAllImported = areSeveral && files.every((file) => isImported(states.get(file)));
   const startError = isAbort(start.error) ? null : (start.error ?? followed.error);
   const end = useRef<HTMLDivElement>(null);
   const hasNews = dryRun !== null || startError !== null || upload.sent !== null;
@@ -142,18 +202,20 @@ export default function ImportDialog({ entityName, onClose }: Props) {
       visible
       size="max"
       header="Import from file"
-      onDismiss={() => onClose(dryRun !== null)}
+      onDismiss={() => onClose(isAnyStarted)}
       footer={
         <Box float="right">
           <SpaceBetween direction="horizontal" size="xs">
-            <Button
-              variant="link"
-              onClick={() => (start.isPending ? sending.current?.abort() : onClose(dryRun !== null))}
-            >
-              {start.isPending ? "Stop sending" : "Close"}
+            <Button variant="link" onClick={() => (isSending ? sending.current?.abort() : onClose(isAnyStarted))}>
+              {isSending ? "Stop sending" : "Close"}
             </Button>
-            <Button variant="primary" disabled={!entity || !file} loading={isBusy} onClick={() => start.mutate()}>
-              {settings.dryRun ? "Start dry run" : "Start import"}
+            <Button
+              variant="primary"
+              disabled={!entity || !file || isAllImported}
+              loading={isBusy}
+              onClick={() => (areSeveral ? startAll.mutate(entity!) : start.mutate())}
+            >
+              {startLabel(settings.dryRun, files.filter((file) => !isImported(states.get(file))).length)}
             </Button>
           </SpaceBetween>
         </Box>
@@ -184,23 +246,43 @@ export default function ImportDialog({ entityName, onClose }: Props) {
               onChange={({ detail }) => begin({ name: detail.selectedOption.value ?? "" })}
             />
           </FormField>
-          <FormField label="File" description="CSV, Excel or JSON Lines, also compressed. Drag it here, or choose it.">
-            <FileUpload
-              value={file ? [file] : []}
-              showFileSize
-              onChange={({ detail }) => !isBusy && begin({ file: detail.value[0] ?? null })}
-              i18nStrings={{
-                uploadButtonText: () => (file ? "Choose another file" : "Choose file"),
-                dropzoneText: () => "Drop the file here",
-                removeFileAriaLabel: () => "Remove the file",
-                limitShowFewer: "Show fewer",
-                limitShowMore: "Show more",
-                errorIconAriaLabel: "Error",
-                warningIconAriaLabel: "Warning",
-              }}
-            />
-          </FormField>
+          <div onDropCapture={dropFolder}>
+            <FormField
+              label="File"
+              description="CSV, Excel or JSON Lines, also compressed. Drag files or a folder here, or choose one or several."
+            >
+              <FileUpload
+                multiple
+                tokenLimit={3}
+                value={files}
+                showFileSize
+                onChange={({ detail }) => !isBusy && !isFolder.current && begin({ files: chosen(files, detail.value) })}
+                i18nStrings={{
+                  uploadButtonText: () => (file ? "Choose other files" : "Choose files"),
+                  dropzoneText: () => "Drop the files here",
+                  removeFileAriaLabel: (index) => `Remove file ${index + 1}`,
+                  limitShowFewer: "Show fewer",
+                  limitShowMore: "Show more",
+                  errorIconAriaLabel: "Error",
+                  warningIconAriaLabel: "Warning",
+                }}
+              />
+            </FormField>
+          </div>
         </ColumnLayout>
+        {folderError !== null && <ProblemAlert error={folderError} />}
+        {areSeveral && (
+          <FileList
+            files={files}
+            shown={file}
+            states={states}
+            disabled={isBusy}
+            onShow={(next) => {
+              setShown(next);
+              setColumns(NO_COLUMNS);
+            }}
+          />
+        )}
         {entity && !file && <TemplateButton entity={entity.name} />}
         {file && !entity && entities.data && <Box>Choose an entity to see what the file would become in it.</Box>}
         {upload.error && <ProblemAlert error={upload.error} />}
@@ -223,7 +305,7 @@ export default function ImportDialog({ entityName, onClose }: Props) {
             proposals={columns.proposals}
             reading={reading}
             disabled={isBusy}
-            onMap={(index, field) => setColumns((old) => ({ ...old, mapping: replaced(old.mapping, index, field) }))}
+            onMap={map}
             onReading={setReading}
           />
         )}
@@ -248,6 +330,15 @@ export default function ImportDialog({ entityName, onClose }: Props) {
       </SpaceBetween>
     </Modal>
   );
+}
+
+function isImported(state: FileState | undefined): boolean {
+  return state?.kind === "started" && !state.job.dryRun;
+}
+
+function startLabel(dryRun: boolean, files: number): string {
+  const what = dryRun ? "dry run" : "import";
+  return files > 1 ? `Start ${files} ${what}s` : `Start ${what}`;
 }
 
 /** The columns of the file, and the field that each goes to. */

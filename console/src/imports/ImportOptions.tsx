@@ -8,7 +8,6 @@ import Input from "@cloudscape-design/components/input";
 import Select from "@cloudscape-design/components/select";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import type { Entity } from "../api/types";
-import { Name } from "../common/Name";
 import { selectedOption } from "../common/options";
 import type { Effect } from "./effect";
 
@@ -30,6 +29,10 @@ const POLICIES = [
   { value: "abort", label: "Stop at bad rows", description: "What was imported until then stays" },
   { value: "all-or-nothing", label: "All or nothing", description: "Checks the whole file first; one bad row ends it" },
 ];
+
+export function modeLabel(mode: string): string {
+  return selectedOption(MODES, mode).label!;
+}
 
 export interface Settings {
   /** Null until somebody chooses: then it is the one that the file needs. */
@@ -185,13 +188,14 @@ export function ImportOptions({ settings, mode, entity, columns, disabled, chang
           checked={settings.rememberColumns}
           disabled={disabled || settings.dryRun}
           description={
-            <Name>
-              {`Later imports into ${entity?.name ?? "it"} read the same headers so, whoever starts them: ${Object.entries(
-                columns,
-              )
-                .map(([label, field]) => `${label} → ${field}`)
-                .join(", ")}`}
-            </Name>
+            <>
+              Later imports into <bdi>{entity?.name}</bdi> read these headers so, whoever starts them:{" "}
+              <bdi>
+                {Object.entries(columns)
+                  .map(([label, field]) => `${label} → ${field}`)
+                  .join(", ")}
+              </bdi>
+            </>
           }
           onChange={({ detail }) => change({ rememberColumns: detail.checked })}
         >

@@ -1,0 +1,126 @@
+/** Several files that are imported in order, and what became of each. */
+import Box from "@cloudscape-design/components/box";
+import Button from "@cloudscape-design/components/button";
+import Header from "@cloudscape-design/components/header";
+import Pagination from "@cloudscape-design/components/pagination";
+import StatusIndicator from "@cloudscape-design/components/status-indicator";
+import Table from "@cloudscape-design/components/table";
+import { useState } from "react";
+import type { Job } from "../api/types";
+import { formatBytes, formatCount } from "../common/format";
+import { Name } from "../common/Name";
+import { JobStatus } from "../jobs/JobStatus";
+import { useJob } from "../jobs/useJob";
+import { pathOf } from "./chosenFiles";
+import type { FileState } from "./importFiles";
+import { modeLabel } from "./ImportOptions";
+
+const FILES_SHOWN = 10;
+
+interface Props {
+  files: File[];
+  /** The file whose preview is shown. */
+  shown: File | null;
+  states: ReadonlyMap<File, FileState>;
+  disabled: boolean;
+  onShow: (file: File) => void;
+}
+
+export function FileList({ files, shown, states, disabled, onShow }: Props) {
+  const [page, setPage] = useState(1);
+  const pages = Math.ceil(files.length / FILES_SHOWN);
+  const first = (Math.min(page, pages) - 1) * FILES_SHOWN;
+  return (
+    <Table
+      variant="embedded"
+      wrapLines
+      ariaLabels={{ tableLabel: "Files to import" }}
+      trackBy={pathOf}
+      header={
+        <Header
+          variant="h3"
+          counter={`(${formatCount(files.length)})`}
+          description="Imported in this order, with the same options. The header of each is checked; a file that fails does not stop the others."
+        >
+          Files
+        </Header>
+      }
+      pagination={
+        pages > 1 && (
+          <Pagination
+            currentPageIndex={Math.min(page, pages)}
+            pagesCount={pages}
+            onChange={({ detail }) => setPage(detail.currentPageIndex)}
+          />
+        )
+      }
+      items={files.slice(first, first + FILES_SHOWN)}
+      columnDefinitions={[
+        { id: "file", header: "File", isRowHeader: true, cell: (file: File) => <Name>{pathOf(file)}</Name> },
+        { id: "size", header: "Size", cell: (file: File) => formatBytes(file.size) },
+        { id: "state", header: "Result", cell: (file: File) => <State state={states.get(file)} size={file.size} /> },
+        {
+          id: "show",
+          header: "Preview",
+          cell: (file: File) =>
+            file === shown ? (
+              "Shown below"
+            ) : (
+              <Button
+                variant="inline-link"
+                ariaLabel={`Show ${pathOf(file)}`}
+                disabled={disabled}
+                onClick={() => onShow(file)}
+              >
+                Show
+              </Button>
+            ),
+        },
+      ]}
+    />
+  );
+}
+
+function State({ state, size }: { state: FileState | undefined; size: number }) {
+  switch (state?.kind) {
+    case undefined:
+      return "–";
+    case "waiting":
+      return <StatusIndicator type="pending">Waiting</StatusIndicator>;
+    case "sending":
+      return (
+        <StatusIndicator type="loading">{`Sending: ${formatBytes(state.sent)} of ${formatBytes(size)}`}</StatusIndicator>
+      );
+    case "checking":
+      return <StatusIndicator type="loading">Checking the header</StatusIndicator>;
+    case "held":
+      return (
+        <StatusIndicator type="pending">
+          {`Many requests at once: the service asks to wait ${state.seconds} s`}
+        </StatusIndicator>
+      );
+    case "stopped":
+      return <StatusIndicator type="stopped">Not imported: stopped</StatusIndicator>;
+    case "failed":
+      return (
+        <StatusIndicator type="error" wrapText>
+          {`${state.problem.title}: ${state.problem.detail}`}
+        </StatusIndicator>
+      );
+    case "started":
+      return <Started job={state.job} mode={state.mode} />;
+  }
+}
+
+function Started({ job, mode }: { job: Job; mode: string }) {
+  const followed = useJob(job.jobId);
+  const latest = followed.data?.value ?? job;
+  return (
+    <>
+      <JobStatus job={latest} />
+      <Box variant="small" display="block">
+        <Name>{`${job.dryRun ? "Dry run. " : ""}${modeLabel(mode)}. ${latest.message}`}</Name>
+      </Box>
+    </>
+  );
+}
