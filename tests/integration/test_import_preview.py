@@ -369,5 +369,5 @@ def test_what_the_preview_proposes_is_what_columns_need_until_it_is_remembered(s
     mapped = preview(services, upload, ImportOptions(columns=needed))
     assert (mapped.error, mapped.fields) == (None, ["contact_id", "email", "spend", "joined", "vip"])
     assert mapped.proposals == seen.proposals  # whatever the options say
-    services.entities.remember_columns(services.entities.get("contacts"), needed)
+    services.entities.remember_columns(services.entities.get("contacts"), needed, may_replace=False)
     assert all(each.is_known for each in preview(services, upload).proposals)
