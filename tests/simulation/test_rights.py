@@ -72,6 +72,7 @@ RARE = {
     ("ApiFunction", Right("s3:PutObject", "FilesBucket/uploads")): "who sends a file with a presigned form",
     ("ApiFunction", Right("s3:AbortMultipartUpload", "FilesBucket/jobs")): "the deletion of a job whose step has died",
     ("ApiFunction", Right("s3:ListBucket", "DropBucket")): "S3 says of a missing object that it is missing",
+    ("ApiFunction", Right("cognito-idp:ListGroups", "")): "a list of the groups that an entity may name",
     ("StartImportFunction", Right("s3:ListBucket", "DropBucket")): "as above",
     ("ImportStepsFunction", Right("s3:ListBucket", "DropBucket")): "as above",
     ("ImportStepsFunction", Right("s3:AbortMultipartUpload", "FilesBucket/jobs")): "a result file of over 5 MB",

@@ -12,7 +12,7 @@ import pytest
 
 from tests.api_builders import NOW, make_job
 from waybill.aws.events import NotPublished
-from waybill.jobs.model import Counts, Job, Outcome, Status
+from waybill.jobs.model import Counts, Job, Outcome, Process, Status
 from waybill.telemetry import NAMESPACE, count, logger
 from waybill.upkeep.announcements import publish
 
@@ -45,7 +45,9 @@ def test_a_line_follows_the_embedded_metric_format(capsys: pytest.CaptureFixture
 
 
 def announced(job: Job) -> None:
-    publish(SimpleNamespace(events=SimpleNamespace(publish=lambda *_: None)), job, set())  # type: ignore[arg-type]
+    events = SimpleNamespace(publish=lambda *_: None)
+    jobs = SimpleNamespace(definition=lambda _: {"export": {"recipients": []}})
+    publish(SimpleNamespace(events=events, jobs=jobs), job, set())  # type: ignore[arg-type]
 
 
 def test_jobs_and_their_rows_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
@@ -90,7 +92,7 @@ def test_the_times_of_a_job_are_measured(capsys: pytest.CaptureFixture[str]) -> 
     found = values(capsys)
     assert (found["SecondsInQueue"], found["SecondsInWork"]) == ([7.0], [3.0])
     assert "WindowAgeSeconds" not in found
-    announced(replace(ended, window_to=NOW - timedelta(seconds=300)))
+    announced(replace(ended, process=Process.EXPORT, window_to=NOW - timedelta(seconds=300)))
     assert values(capsys)["WindowAgeSeconds"] == [310.0]
 
 
