@@ -187,7 +187,8 @@ def every_move_of_a_person_is_recorded(watch: Sight) -> None:
 
 def accepted_stops_are_kept(watch: Sight) -> None:
     """Section 4: a job whose Stop was accepted ends `COMPLETED` with `stopReason: "USER"`; `FAILED` only where it
-    could not end as stopped: its file cannot be imported or is gone, or an outage outlasted the retries."""
+    could not end as stopped: its file or its corrections cannot be imported or are gone, or an outage outlasted the
+    retries."""
     for job_id in watch.stops:
         job = watch.jobs[job_id].job
         if job.is_terminal:
@@ -207,5 +208,7 @@ def _has_cause(watch: Sight, job: Job) -> bool:
         return moves[-1][0] - moves[0][0] >= OUTAGE_SECONDS
     if job.error_code == "too-large":  # a relaunch plans in an invocation that has all of its time
         return watch.has_short_invocations and job.retry_of is None and not job.counts.total
+    if job.error_code == "source-error" and (job.takes or {}).get("corrects"):
+        return "corrected before" in str(job.error_message) or "did not reject" in str(job.error_message)
     sheet = watch.source(job)
     return sheet is not None and not job.counts.total and not sheet.is_importable
