@@ -6,7 +6,6 @@ import DatePicker from "@cloudscape-design/components/date-picker";
 import FormField from "@cloudscape-design/components/form-field";
 import Header from "@cloudscape-design/components/header";
 import Input from "@cloudscape-design/components/input";
-import Pagination from "@cloudscape-design/components/pagination";
 import StatusIndicator from "@cloudscape-design/components/status-indicator";
 import Table, { type TableProps } from "@cloudscape-design/components/table";
 import type { AuditEntry } from "../api/types";
@@ -14,6 +13,7 @@ import { useEntities } from "../api/useEntities";
 import { SelectField } from "../common/fields";
 import { EntityLink, ScreenLink } from "../common/links";
 import { Name } from "../common/Name";
+import { Pages } from "../common/Pages";
 import { Time } from "../common/Time";
 import { useAddress } from "../common/useAddress";
 import { usePage } from "../common/usePage";
@@ -63,19 +63,7 @@ function Entries() {
         </Header>
       }
       filter={<Filters filter={filter} change={set} />}
-      pagination={
-        <Pagination
-          ariaLabels={{
-            nextPageLabel: "Next page",
-            previousPageLabel: "Previous page",
-            pageLabel: (number) => `Page ${number}`,
-          }}
-          currentPageIndex={current}
-          pagesCount={pageCount}
-          openEnd={hasMore}
-          onChange={({ detail }) => setPage(detail.currentPageIndex)}
-        />
-      }
+      pagination={<Pages page={current} count={pageCount} hasMore={hasMore} onPage={setPage} />}
       empty={
         <Box textAlign="center" padding="l">
           {isError

@@ -9,13 +9,13 @@ import SpaceBetween from "@cloudscape-design/components/space-between";
 import Table from "@cloudscape-design/components/table";
 import CollectionPreferences from "@cloudscape-design/components/collection-preferences";
 import Link from "@cloudscape-design/components/link";
-import Pagination from "@cloudscape-design/components/pagination";
 import { useState } from "react";
 import { useHref, useNavigate, useParams } from "react-router";
 import { useEntity } from "../api/useEntities";
 import { formatCount } from "../common/format";
 import { Name } from "../common/Name";
 import { ScreenLink } from "../common/links";
+import { Pages } from "../common/Pages";
 import { ProblemAlert } from "../common/ProblemAlert";
 import { useAddress } from "../common/useAddress";
 import { usePage } from "../common/usePage";
@@ -195,16 +195,11 @@ function View({ name }: { name: string }) {
           )
         }
         pagination={
-          <Pagination
-            ariaLabels={{
-              nextPageLabel: "Next page",
-              previousPageLabel: "Previous page",
-              pageLabel: (number) => `Page ${number}`,
-            }}
-            currentPageIndex={page}
-            pagesCount={Math.max(page, Math.ceil(records.rows.length / pageSize))}
-            openEnd={records.hasMore}
-            onChange={({ detail }) => setPage(detail.currentPageIndex)}
+          <Pages
+            page={page}
+            count={Math.max(page, Math.ceil(records.rows.length / pageSize))}
+            hasMore={records.hasMore}
+            onPage={setPage}
           />
         }
         preferences={

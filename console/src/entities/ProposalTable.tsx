@@ -5,7 +5,6 @@ import Checkbox from "@cloudscape-design/components/checkbox";
 import FormField from "@cloudscape-design/components/form-field";
 import Header from "@cloudscape-design/components/header";
 import Input from "@cloudscape-design/components/input";
-import Pagination from "@cloudscape-design/components/pagination";
 import Select from "@cloudscape-design/components/select";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import StatusIndicator from "@cloudscape-design/components/status-indicator";
@@ -16,6 +15,7 @@ import type { EntityDocument, Field, Inferred, Preview } from "../api/types";
 import { formatCount } from "../common/format";
 import { Name } from "../common/Name";
 import { option } from "../common/options";
+import { Pages } from "../common/Pages";
 import { Values } from "../imports/PreviewColumns";
 import {
   change,
@@ -78,15 +78,7 @@ export function ProposalTable({ definition, inferred, preview, isJudging, judgeE
           Fields
         </Header>
       }
-      pagination={
-        pages > 1 && (
-          <Pagination
-            currentPageIndex={Math.min(page, pages)}
-            pagesCount={pages}
-            onChange={({ detail }) => setPage(detail.currentPageIndex)}
-          />
-        )
-      }
+      pagination={pages > 1 && <Pages page={Math.min(page, pages)} count={pages} onPage={setPage} />}
       items={items}
       columnDefinitions={[
         {

@@ -2,13 +2,13 @@
 import Badge from "@cloudscape-design/components/badge";
 import Box from "@cloudscape-design/components/box";
 import Header from "@cloudscape-design/components/header";
-import Pagination from "@cloudscape-design/components/pagination";
 import StatusIndicator from "@cloudscape-design/components/status-indicator";
 import Table, { type TableProps } from "@cloudscape-design/components/table";
 import type { ReactNode } from "react";
 import type { Export, ExportStatus, LastRun } from "../api/types";
 import { Name } from "../common/Name";
 import { JobStatus } from "../jobs/JobStatus";
+import { Pages } from "../common/Pages";
 import { Time } from "../common/Time";
 import { useColumns } from "../common/useColumns";
 import { EntityLink } from "../common/links";
@@ -68,19 +68,7 @@ export function ExportsTable({ status, label, list, page, selectedId, isFiltered
           {label}
         </Header>
       }
-      pagination={
-        <Pagination
-          ariaLabels={{
-            nextPageLabel: "Next page",
-            previousPageLabel: "Previous page",
-            pageLabel: (number) => `Page ${number}`,
-          }}
-          currentPageIndex={current}
-          pagesCount={pageCount}
-          openEnd={hasMore}
-          onChange={({ detail }) => onPage(detail.currentPageIndex)}
-        />
-      }
+      pagination={<Pages page={current} count={pageCount} hasMore={hasMore} onPage={onPage} />}
       empty={
         <Box textAlign="center" padding="l">
           {stale && exports === null

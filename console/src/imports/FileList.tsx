@@ -2,13 +2,13 @@
 import Box from "@cloudscape-design/components/box";
 import Button from "@cloudscape-design/components/button";
 import Header from "@cloudscape-design/components/header";
-import Pagination from "@cloudscape-design/components/pagination";
 import StatusIndicator from "@cloudscape-design/components/status-indicator";
 import Table from "@cloudscape-design/components/table";
 import { useState } from "react";
 import type { Job } from "../api/types";
 import { formatBytes, formatCount } from "../common/format";
 import { Name } from "../common/Name";
+import { Pages } from "../common/Pages";
 import { JobStatus } from "../jobs/JobStatus";
 import { useJob } from "../jobs/useJob";
 import { pathOf } from "./chosenFiles";
@@ -45,15 +45,7 @@ export function FileList({ files, shown, states, disabled, onShow }: Props) {
           Files
         </Header>
       }
-      pagination={
-        pages > 1 && (
-          <Pagination
-            currentPageIndex={Math.min(page, pages)}
-            pagesCount={pages}
-            onChange={({ detail }) => setPage(detail.currentPageIndex)}
-          />
-        )
-      }
+      pagination={pages > 1 && <Pages page={Math.min(page, pages)} count={pages} onPage={setPage} />}
       items={files.slice(first, first + FILES_SHOWN)}
       columnDefinitions={[
         { id: "file", header: "File", isRowHeader: true, cell: (file: File) => <Name>{pathOf(file)}</Name> },

@@ -2,7 +2,6 @@ import Alert from "@cloudscape-design/components/alert";
 import Box from "@cloudscape-design/components/box";
 import Button from "@cloudscape-design/components/button";
 import Header from "@cloudscape-design/components/header";
-import Pagination from "@cloudscape-design/components/pagination";
 import Select, { type SelectProps } from "@cloudscape-design/components/select";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import StatusIndicator from "@cloudscape-design/components/status-indicator";
@@ -12,6 +11,7 @@ import type { ColumnProposal, Entity, Preview } from "../api/types";
 import { formatCount } from "../common/format";
 import { Name } from "../common/Name";
 import { selectedOption } from "../common/options";
+import { Pages } from "../common/Pages";
 
 const NO_FIELD: SelectProps.Option = { value: "", label: "– no field –" };
 const COLUMNS_SHOWN = 50;
@@ -77,15 +77,7 @@ export function PreviewColumns({ preview, entity, mapping, proposals, disabled, 
             Columns
           </Header>
         }
-        pagination={
-          pages > 1 && (
-            <Pagination
-              currentPageIndex={page}
-              pagesCount={pages}
-              onChange={({ detail }) => setPage(detail.currentPageIndex)}
-            />
-          )
-        }
+        pagination={pages > 1 && <Pages page={page} count={pages} onPage={setPage} />}
         items={preview.labels
           .slice(first, first + COLUMNS_SHOWN)
           .map((label, index) => ({ label, index: first + index }))}

@@ -1,7 +1,7 @@
 /** Pagination of a list whose length is unknown until its last page is read. */
-import Pagination from "@cloudscape-design/components/pagination";
 import StatusIndicator from "@cloudscape-design/components/status-indicator";
 import type { ReactNode } from "react";
+import { Pages } from "../common/Pages";
 import { PAGE_SIZE } from "./jobList";
 import type { Jobs } from "./useJobs";
 
@@ -21,14 +21,7 @@ export function JobPages({ list, page, onPage }: Props) {
     if (wanted > full || (wanted === full && list.hasMore)) await list.loadMore();
     onPage(wanted);
   };
-  return (
-    <Pagination
-      currentPageIndex={page}
-      pagesCount={full}
-      openEnd={list.hasMore}
-      onChange={({ detail }) => void go(detail.currentPageIndex)}
-    />
-  );
+  return <Pages page={page} count={full} hasMore={list.hasMore} onPage={(wanted) => void go(wanted)} />;
 }
 
 /** Shows that the last refresh failed: one line instead of a notice for each failure. */
