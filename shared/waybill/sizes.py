@@ -33,6 +33,8 @@ MAX_MESSAGE = 2_000
 MAX_UNFINISHED_JOBS, MAX_PREVIEWS = 100, 20
 #: Requests of one caller in a minute that check corrected rows, 200 rows each: a person types.
 MAX_CHECKS = 120
+#: Requests of one caller in a minute that count the records of an entity, which may read 80 MB each.
+MAX_RECORD_COUNTS = 60
 #: Export definitions of one entity, and sources of one.
 MAX_EXPORTS, MAX_SOURCES = 500, 100
 #: Of an answer as Lambda counts it. One item more, or the rest of the envelope, stays below the limit.

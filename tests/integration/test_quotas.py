@@ -59,6 +59,7 @@ def test_the_limits_are_those_of_the_contract(api: Api) -> None:
         "The entity has 500 exports.",
         "The entity has 100 sources.",
         "The caller has made 120 checks of corrected rows in this minute.",
+        "The caller has made 60 counts of records in this minute.",
     }
 
 
@@ -134,6 +135,19 @@ def test_connection_tests_count_as_previews(api: Api, few: None, tester: list[An
     assert api("POST", "/exports/test-destination", OPS, body=body).status == 200, "others have their own"
     api.later(seconds=wait)
     assert api("POST", "/exports/test-destination", body=body).status == 200
+
+
+def test_a_minute_has_so_many_counts_of_records(api: Api, few: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each may read 80 MB."""
+    monkeypatch.setattr(quotas, "MAX_RECORD_COUNTS", 2)
+    api.put_contacts()
+    path = "/entities/contacts/records/count"
+    assert api("GET", path, BOB).status in (403, 404), "who may not view uses nothing up"
+    assert [api("GET", path).status for _ in range(2)] == [200, 200]
+    wait = refused(api("GET", path), "2 counts of records in this minute")
+    assert api("GET", path, ADMIN).status == 200, "others have their own"
+    api.later(seconds=wait)
+    assert api("GET", path).status == 200
 
 
 def test_an_entity_has_so_many_exports(api: Api, few: None) -> None:

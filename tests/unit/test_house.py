@@ -88,6 +88,7 @@ FAMILIES = {
     "CALLER#{sha256 of the subject} / JOBS": "TTL, a week after the caller's last job began or ended",
     "CALLER#{sha256 of the subject} / PREVIEWS#{minute}": "TTL, after an hour",
     "CALLER#{sha256 of the subject} / CHECKS#{minute}": "TTL, after an hour",
+    "CALLER#{sha256 of the subject} / COUNTS#{minute}": "TTL, after an hour",
     "AUDIT#{month} / {time}#{token}": "TTL, after `AuditRetentionDays`: entries outlive what they tell of",
     "SOURCE#{sourceId} / FILE#{mark}": "TTL, after 400 days in which the file was not seen any more",
     "SOURCE#{sourceId} / SEEN#{seenAt}#{mark}": "TTL, after 400 days",

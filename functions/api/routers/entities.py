@@ -15,7 +15,7 @@ from waybill.entities.model import NAME_PATTERN, Entity, check_name
 from waybill.entities.permissions import sees_entity
 from waybill.errors import Conflict, InvalidRequest, MalformedRequest
 from waybill.ids import new_uuid
-from waybill.sizes import MAX_ENTITY_BYTES, check_size
+from waybill.sizes import MAX_ENTITY_BYTES, MAX_RECORD_COUNTS, check_size
 from waybill.wire import entities as wire
 
 if TYPE_CHECKING:
@@ -230,10 +230,12 @@ def _key_cells(text: str, entity: Entity) -> list[str]:
     "Count records",
     needs=VIEW,
     answers=ok("How many there are, and whether that is exact.", wire.RecordCount),
+    refusals={429: f"The caller has made {MAX_RECORD_COUNTS} counts of records in this minute."},
     description="Reads at most 80 MB: what needs more is estimated, and `precision` says so.",
 )
 def count_records(request: Request, entity: Entity) -> Response[str]:
     from waybill.entities.records import count_records as count
 
+    request.services.previews.take_record_count(request.caller.subject)
     number, precision = count(request.services.dynamodb, request.services.settings.records_table, entity)
     return json_response({"count": number, "precision": precision})

@@ -1,9 +1,10 @@
 """What one caller may have at once: unfinished jobs, and in a minute previews, as which connection
-tests count, and checks of corrected rows.
+tests count, checks of corrected rows, and counts of records.
 
     CALLER#{sha256 of the subject} / JOBS                jobs (a set of ids), expiresAt
     CALLER#{sha256 of the subject} / PREVIEWS#{minute}   count, expiresAt
     CALLER#{sha256 of the subject} / CHECKS#{minute}     count, expiresAt
+    CALLER#{sha256 of the subject} / COUNTS#{minute}     count, expiresAt
 
 A job joins the set in the transaction that registers it, and leaves it in the one that ends it; both may be repeated.
 Where nobody asked through the API (dropped files, schedules) there is no caller.
@@ -21,7 +22,7 @@ from waybill.clock import Clock
 from waybill.errors import TooManyRequests
 from waybill.jobs.caller_groups import caller_partition
 from waybill.jobs.model import Job
-from waybill.sizes import MAX_CHECKS, MAX_PREVIEWS, MAX_UNFINISHED_JOBS
+from waybill.sizes import MAX_CHECKS, MAX_PREVIEWS, MAX_RECORD_COUNTS, MAX_UNFINISHED_JOBS
 
 #: Of a caller who has too many jobs: one of them may have ended by then.
 JOBS_RETRY_SECONDS = 30
@@ -83,7 +84,8 @@ class UnfinishedJobs:
 
 
 class Previews:
-    """The previews and connection tests of each caller in a minute of the clock, and the checks of corrected rows."""
+    """The previews and connection tests of each caller in a minute of the clock, the checks of corrected rows, and the
+    counts of records."""
 
     def __init__(self, table: Table, clock: Clock) -> None:
         self._table = table
@@ -104,6 +106,14 @@ class Previews:
             TooManyRequests: the minute has none left.
         """
         self._take(subject, "CHECKS", MAX_CHECKS, "checks of corrected rows")
+
+    def take_record_count(self, subject: str) -> None:
+        """Count a count of records that is about to be made.
+
+        Raises:
+            TooManyRequests: the minute has none left.
+        """
+        self._take(subject, "COUNTS", MAX_RECORD_COUNTS, "counts of records")
 
     def _take(self, subject: str, name: str, limit: int, what: str) -> None:
         now = self._clock.now()
