@@ -49,10 +49,10 @@ test: $(VENV)/.dev $(SAM)/.done native ## Run all tests
 simulate: $(VENV)/.dev native ## Run histories in a simulated world (N=10000; SEED= replays one; CELLS=all PAIRS=all)
 	@PYTHONHASHSEED=0 exec $(BIN)/python -m tests.simulation.simulate N=$(N) SEED=$(SEED) CELLS=$(CELLS) PAIRS=$(PAIRS)
 
-mutants: $(VENV)/.dev native ## Plant a bug for each safeguard, and see that the suite finds it (10 minutes; ONLY=)
+mutants: $(VENV)/.dev native ## Plant a bug for each safeguard, and see that the suite finds it (half an hour; ONLY=)
 	@exec $(BIN)/python -m tests.mutants --only "$(ONLY)"
 
-mutation: $(VENV)/.dev $(MUTMUT)/.done native ## Change code in thousands of small ways, and see what no test notices (5 minutes; ONLY=)
+mutation: $(VENV)/.dev $(MUTMUT)/.done native ## Change code in thousands of small ways, and see what no test notices (half an hour; ONLY=)
 	@PYTHONPATH=.:shared:cli exec nice $(BIN)/python -m tests.mutation.run $(MUTMUT)/bin/python ONLY=$(ONLY) LINE=$(LINE)
 
 lint: $(VENV)/.dev $(CHECKOV)/.done ## Check style, types and security of the code, the template and the console

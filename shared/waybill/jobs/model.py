@@ -80,9 +80,9 @@ class ChunkLease:
     attempt may take it over (epoch milliseconds).
 
     `row` is the first row that is not known to be handled; of an export, how much of its part is read, in thousandths.
-    The counts cover exactly the rows before it, which stay in
-    the table, or rejected, when the attempt dies. `repeated` is as in `Counts`. `attempts` counts those that have
-    worked on the chunk: with more than one, rows may be written from `row` on.
+    The counts cover exactly the rows before it, which stay in the table, or rejected, when the attempt dies. `repeated`
+    is as in `Counts`. `attempts` counts those that have worked on the chunk: with more than one, rows may be written
+    from `row` on.
     """
 
     attempt: str
