@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,7 +67,7 @@ class Faults:
     cut_after: int | None = None
     leaves_out: int | None = None  # the first write at or behind this offset is not done (SFTP)
     is_read_only: bool = False
-    # Gets `rename OLD NEW`, `delete NAME` or `write NAME`; gives the name of a refusal below, or None.
+    # Gets `rename OLD NEW`, `delete NAME`, `write NAME` or (FTPS) `read NAME`; gives a refusal below, or None.
     refuses: Callable[[str], str | None] = lambda _: None
     taken: int = 0
 
@@ -314,7 +314,13 @@ def sftp_server_type(
 
         def scandir(self, path: bytes) -> Any:
             self._check_right("list")
-            return super().scandir(path)
+            return self._entries(path)
+
+        async def _entries(self, path: bytes) -> AsyncIterator[asyncssh.SFTPName]:
+            """As the base, but not by `lstat`, which may be denied."""
+            for entry in os.scandir(self.map_path(path)):
+                attributes = asyncssh.SFTPAttrs.from_local(entry.stat(follow_symlinks=False))
+                yield asyncssh.SFTPName(entry.name, attrs=attributes)
 
         def _check_right(self, right: str) -> None:
             if right in quirks.denies:
@@ -543,6 +549,17 @@ def ftps_server(
             self.respond("550 No such file or directory." if size is None else f"213 {size}")
             return None
 
+        def ftp_MLST(self, path: str) -> Any:
+            is_old, size = quirks.seen(path)
+            if not is_old:
+                return TLS_FTPHandler.ftp_MLST(self, path)
+            if size is None:
+                self.respond("550 No such file or directory.")
+            else:
+                self.push(f"250-Listing\r\n type=file;size={size}; {path}\r\n")
+                self.respond("250 End.")
+            return None
+
         def ftp_RNTO(self, path: str) -> Any:
             request = _request("rename", os.fsencode(self._rnfr), os.fsencode(path))
             quirks.note(self._rnfr, path)
@@ -555,6 +572,11 @@ def ftps_server(
         def ftp_DELE(self, path: str) -> Any:
             return self._perhaps_refuse(
                 _request("delete", os.fsencode(path)), lambda: TLS_FTPHandler.ftp_DELE(self, path)
+            )
+
+        def ftp_RETR(self, file: str) -> Any:
+            return self._perhaps_refuse(
+                _request("read", os.fsencode(file)), lambda: TLS_FTPHandler.ftp_RETR(self, file)
             )
 
         def ftp_STOR(self, file: str, mode: str = "w") -> Any:

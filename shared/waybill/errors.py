@@ -179,6 +179,7 @@ class DeliveryFailed(WaybillError):
         ),
         "timeout": (True, True, "Check whether the server is overloaded, or a firewall drops the connection"),
         "connection-lost": (True, True, "Check the server's log"),
+        "busy": (True, True, "Check whether another program holds the file, and the server's log"),
         "disk-full": (False, True, "Free space on the server"),
         "auth": (False, True, "Correct the user name, password or key in the secret"),
         "secret": (False, True, "Correct the secret or the definition"),

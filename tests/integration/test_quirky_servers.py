@@ -1,4 +1,5 @@
-"""Servers in the wild: whatever they do otherwise, a receiver has one whole good file at every moment."""
+"""Servers in the wild: whatever they do otherwise, a receiver has one whole good file at every moment, and a source
+fetches what a partner has put there."""
 
 from __future__ import annotations
 
@@ -14,10 +15,13 @@ from tests import partner_servers as servers
 from tests.partner_servers import Faults, Kept, Partner, Quirks, certificate, ftps_partner, sftp_partner
 from waybill.errors import DeliveryFailed
 from waybill.exports.destinations import publish
+from waybill.exports.destinations.folder import Fate
 from waybill.exports.destinations.names import TemporaryNames
 from waybill.exports.destinations.publish import clean_up_test, discard
+from waybill.exports.destinations.server import ServerFolder
 
 NAME, OLD, NEW = "contacts.csv", b"old" * 1000, b"new" * 2000
+MARK = "0123456789abcdef"
 PLAIN = TemporaryNames(prefix="", suffix=".tmp")
 IN_A_FOLDER = TemporaryNames(prefix="", folder="part")
 DOTS = TemporaryNames()
@@ -46,6 +50,8 @@ FTPS = {
     "changes show late": Quirks(shows_after=3),
     "changes show late and nothing is replaced": Quirks(shows_after=3, replaces=False),
 }
+#: A source needs a list, and the time and size of a file.
+NO_SOURCES = ("a folder that is only written to", "no SIZE, no lists")
 LATE = ("changes show late", "changes show late and nothing is replaced")
 CASES = [("sftp", name) for name in SFTP] + [("ftps", name) for name in FTPS]
 Serve = Callable[..., AbstractContextManager[Partner]]
@@ -165,3 +171,60 @@ def test_files_are_completed_in_a_folder(partner: Partner) -> None:
     servers.replace(partner.connect, Kept(), NAME, NEW, IN_A_FOLDER)
     assert files(partner)[NAME] == NEW
     assert list((partner.folder / "part").iterdir()) == []
+
+
+FETCHED = [case for case in CASES if case[1] not in NO_SOURCES]
+
+
+@pytest.mark.parametrize(("kind", "quirk"), FETCHED)
+@pytest.mark.parametrize("after", ["leave", "delete", "move"])
+def test_a_source_fetches(partner: Partner, quirks: Quirks, after: str) -> None:
+    (partner.folder / NAME).write_bytes(OLD)
+    (partner.folder / "done").mkdir()
+    folder = ServerFolder(partner.connect, names_for(quirks))
+    with folder:
+        (file,) = folder.files(lambda name: name == NAME)
+        assert b"".join(folder.read(file, 0)) == OLD
+        assert file.is_same(folder.find(NAME))
+        if after == "delete":
+            assert folder.delete(file, MARK) is Fate.DONE
+        elif after == "move":
+            assert folder.move(file, "done", MARK) == (Fate.DONE, f"done/{NAME}")
+    found = {path.relative_to(partner.folder).as_posix() for path in partner.folder.rglob("*") if path.is_file()}
+    assert found == {"leave": {NAME}, "delete": set(), "move": {f"done/{NAME}"}}[after]
+
+
+@pytest.mark.parametrize(("kind", "quirk"), FETCHED)
+def test_a_moved_file_takes_no_place(partner: Partner, quirks: Quirks) -> None:
+    (partner.folder / NAME).write_bytes(OLD)
+    (partner.folder / "done").mkdir()
+    (partner.folder / "done" / ("Contacts.csv" if quirks.ignores_case else NAME)).write_bytes(NEW)
+    with ServerFolder(partner.connect, names_for(quirks)) as folder:
+        (file,) = folder.files(lambda name: name == NAME)
+        fate, path = folder.move(file, "done", MARK)
+    assert fate is Fate.DONE and path == f"done/contacts_{file.modified:%Y%m%dT%H%M%SZ}.csv"
+    assert sorted(each.read_bytes() for each in (partner.folder / "done").iterdir()) == [NEW, OLD]
+
+
+@pytest.mark.parametrize(("kind", "quirk"), [("sftp", "dots are forbidden"), ("ftps", "dots are forbidden")])
+@pytest.mark.parametrize("act", ["delete", "move"])
+def test_a_source_is_told_that_dots_are_forbidden(partner: Partner, act: str) -> None:
+    (partner.folder / NAME).write_bytes(OLD)
+    with ServerFolder(partner.connect) as folder:
+        (file,) = folder.files(lambda name: name == NAME)
+        with pytest.raises(DeliveryFailed) as told:
+            folder.delete(file, MARK) if act == "delete" else folder.move(file, "done", MARK)
+    assert told.value.reason == "permission"
+    assert files(partner) == {NAME: OLD}
+
+
+@pytest.mark.parametrize(("kind", "quirk"), [("ftps", "no SIZE")])
+def test_a_file_that_is_busy_waits_by_itself(partner: Partner, faults: Faults) -> None:
+    """450 is about the file: the connection goes on, and other files can be fetched."""
+    (partner.folder / NAME).write_bytes(OLD)
+    faults.refuses = lambda request: "locked" if request == f"read {NAME}" else None
+    with partner.connect() as connection:
+        with pytest.raises(DeliveryFailed) as told:
+            list(connection.read_from(NAME, 0))
+        assert told.value.reason == "busy"
+        assert connection.find(NAME) is not None

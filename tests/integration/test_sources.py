@@ -23,6 +23,7 @@ from waybill.bootstrap import Services
 from waybill.errors import Conflict, TooManyRequests
 from waybill.exports.destinations.ftps_connection import FtpsConnection
 from waybill.exports.destinations.s3 import S3Folder
+from waybill.exports.destinations.server import Server
 from waybill.ids import new_uuid
 from waybill.imports.options import ImportOptions
 from waybill.imports.relaunch import relaunch_import
@@ -167,6 +168,24 @@ def test_a_changed_file_is_another_file(services: Services, place: Place, clock:
     place.put("a.csv", builders.contacts_csv(count=4), age=1800)
     ran(services, source)
     assert sorted(job.imported for job in run_jobs(services)) == [3, 4]
+
+
+@pytest.mark.parametrize("after", ["leave", "delete"])
+def test_a_file_that_older_code_has_seen_under_another_spelling_is_known(
+    services: Services, place: Place, monkeypatch: pytest.MonkeyPatch, after: str
+) -> None:
+    if place.location["kind"] != "s3":
+        place.location["directory"] = "/./out"
+    place.put("a.csv")
+    source = builders.scheduled_source(services, location=place.location, after=after)
+    with monkeypatch.context() as older:
+        older.setattr(Server, "place", Server.address)
+        ran(services, source)
+    run_jobs(services)
+    ended = ran(services, source)
+    assert ended.last_run is not None and ended.last_run["taken"] == 0
+    assert len(importing.all_jobs(services)) == 1
+    assert place.names() == (["a.csv"] if after == "leave" else [])
 
 
 @pytest.mark.parametrize("after", ["delete", "move"])

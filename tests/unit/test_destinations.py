@@ -9,8 +9,8 @@ import pytest
 
 from tests import partner_servers as servers
 from waybill.errors import DeliveryFailed
-from waybill.exports.destinations import check_destination
-from waybill.exports.destinations.base import Allowed
+from waybill.exports.destinations import check_destination, kind_of
+from waybill.exports.destinations.base import Allowed, DeliveredKind
 from waybill.exports.destinations.connection import quoted
 from waybill.exports.destinations.credentials import Credentials
 from waybill.exports.destinations.host_keys import HostKey
@@ -132,3 +132,24 @@ def test_the_words_of_a_server_are_shown_without_the_secrets_that_it_was_sent() 
     credentials = Credentials("acme", "pass word", "a key", "phrase")
     assert quoted("421 Too many:\r\n PASS pass word, phrase", credentials) == "“421 Too many: PASS …, …”"
     assert quoted("no secret", Credentials("acme", None, "a key")) == "“no secret”"
+
+
+@pytest.mark.parametrize(
+    ("kind", "spelt", "place"),
+    [
+        (SFTP, {"directory": "/out"}, "sftp://sftp.example.com/out"),
+        (SFTP, {"directory": "/out/", "port": 22}, "sftp://sftp.example.com/out"),
+        (SFTP, {"directory": "//out/.//", "host": "SFTP.example.COM"}, "sftp://sftp.example.com/out"),
+        (SFTP, {"directory": "out", "port": 2222}, "sftp://sftp.example.com:2222/out"),
+        (SFTP, {"directory": "/"}, "sftp://sftp.example.com"),
+        (SFTP, {"directory": "."}, "sftp://sftp.example.com"),
+        (SFTP, {"directory": ".hidden/a"}, "sftp://sftp.example.com/.hidden/a"),
+        (FTPS, {"directory": "out/a", "port": 21}, "ftps://ftp.example.com/out/a"),
+        (FTPS, {"directory": "out/a", "port": 990}, "ftps://ftp.example.com:990/out/a"),
+    ],
+)
+def test_a_place_is_the_same_however_it_is_spelt(kind: dict[str, Any], spelt: dict[str, Any], place: str) -> None:
+    """A source whose location is only written in another way does not import its files again."""
+    delivered = kind_of(kind)
+    assert isinstance(delivered, DeliveredKind)
+    assert delivered.place(kind | spelt) == place

@@ -11,7 +11,7 @@ invocations, from the last part that S3 has.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -58,7 +58,7 @@ NOTED_SECONDS = 60.0
 #: Of a file that is left alone, what may be said.
 MAX_PROBLEMS = 5
 #: What fails for one file only: the others can be fetched. A server that lacks what all need fails at its listing.
-_OF_A_FILE = frozenset({"permission", "not-found", "exists", "taken", "disk-full", "protocol"})
+_OF_A_FILE = frozenset({"busy", "permission", "not-found", "exists", "taken", "disk-full", "protocol"})
 #: Objects in S3 that bear the mark of their entity's export or source.
 DELIVERIES = "Deliveries of exports and files that sources have moved"
 _NAMESPACE = "a4c8f7b2-0e35-5d0c-8d4f-5b6f2f3f9a07"
@@ -167,22 +167,27 @@ class _Work:
             return self.source.position
         files, position = self._listed()
         for at in range(0, len(files), LOOKED_UP_AT_ONCE):
-            some = {self._mark(file): file for file in files[at : at + LOOKED_UP_AT_ONCE]}
-            seen = self.services.source_files.seen(self.source.source_id, list(some))
-            for mark, file in some.items():
-                if mark in seen:
+            some = {self._marks(file): file for file in files[at : at + LOOKED_UP_AT_ONCE]}
+            seen = self.services.source_files.seen(self.source.source_id, [mark for marks in some for mark in marks])
+            for marks, file in some.items():
+                if any(mark in seen for mark in marks):
                     continue
                 if self.tally.taken >= TAKEN_PER_RUN:
                     return self.source.position
-                self._take(mark, file)
+                self._take(marks[0], file)
         return position
 
     def _check_time(self) -> None:
         if self.remaining_seconds() < RESERVE_SECONDS:
             raise _OutOfTime
 
-    def _mark(self, file: FolderFile) -> str:
-        return mark_of(self.source, address_of(self.services, self.source.definition.location), file)
+    def _marks(self, file: FolderFile) -> tuple[str, ...]:
+        """The file's mark, and the one that older code gave it, if that is another: it told spellings of a place
+        apart."""
+        kind = _place(self.source.definition)
+        location = kind.with_defaults(self.source.definition.location, self.services.settings)
+        places = dict.fromkeys([kind.place(location), str(kind.address(location))])
+        return tuple(mark_of(self.source, place, file) for place in places)
 
     # Files whose import has succeeded
 
@@ -215,7 +220,7 @@ class _Work:
     def _finished(self, mark: str, file: FolderFile) -> tuple[str, str | None]:
         """Move or delete a file; what became of it, and the path that it has now."""
         definition = self.source.definition
-        if definition.after is After.LEAVE or mark != self._mark(file):  # the definition is another one by now
+        if definition.after is After.LEAVE or mark not in self._marks(file):  # the definition is another one by now
             return "left", None
         if definition.after is After.DELETE:
             fate = self.folder.delete(file, mark[:16])
@@ -366,12 +371,6 @@ class _Work:
             if is_late:
                 raise _OutOfTime
         return writer.size_bytes == file.size_bytes and file.is_same(self.folder.find(file.name))
-
-
-def address_of(services: SourceServices, location: Mapping[str, Any]) -> str:
-    """The URL of a location, with the deployment's defaults filled in."""
-    kind = kind_of(location)
-    return str(kind.address(kind.with_defaults(location, services.settings)))
 
 
 def sort_key(order: Order, file: FolderFile) -> list[str]:

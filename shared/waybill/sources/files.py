@@ -97,14 +97,14 @@ class NewFile:
         return actions
 
 
-def mark_of(source: Source, address: str, file: FolderFile) -> str:
+def mark_of(source: Source, place: str, file: FolderFile) -> str:
     """What tells this file from all others.
 
     Args:
-        address: of the location.
+        place: that of the location, as its kind tells it.
     """
     identity = [file.name, file.size_bytes, rfc3339(file.modified), file.etag]
-    about = [source.source_id, source.entity_uid, address, *identity]
+    about = [source.source_id, source.entity_uid, place, *identity]
     return hashlib.sha256(json_text(about).encode()).hexdigest()[:40]
 
 

@@ -5,6 +5,7 @@ export const FAILURE_LABELS: Record<DeliveryFailure, string> = {
   unreachable: "The server cannot be reached",
   timeout: "The server does not answer in time",
   "connection-lost": "The connection broke off",
+  busy: "The server could not do it at that moment",
   "disk-full": "The server has no room left",
   auth: "The login is refused",
   secret: "The secret cannot be used",

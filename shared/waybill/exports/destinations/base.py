@@ -267,6 +267,14 @@ class DeliveredKind(DestinationKind):
             DeliveryFailed: what a delivery would fail for.
         """
 
+    def place(self, destination: Mapping[str, Any]) -> str:
+        """What tells this place from others, however it is spelt.
+
+        Args:
+            destination: `with_defaults`.
+        """
+        return str(self.address(destination))
+
     @abstractmethod
     def check_move_to(self, destination: Mapping[str, Any], value: object) -> str | None:
         """What is wrong with the folder that a source moves files to, or None."""

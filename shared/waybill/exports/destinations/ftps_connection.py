@@ -32,10 +32,12 @@ _MAX_ASKED = 10_000
 _GOODBYE_SECONDS = 1.0
 _SIZE = re.compile(r"[0-9]{1,19}")
 _MAX_SIZE = 2**63 - 1
-_MLST_SIZE = re.compile(r"^\s.*?\bsize=([0-9]+);", re.IGNORECASE | re.MULTILINE)
+_MLST_FACTS = re.compile(r"^ ?([^ \r\n]*=[^ \r\n]*;) ", re.MULTILINE)
 # The two forms of a list that servers have: that of `ls -l`, and that of DOS.
 _LIST_UNIX = re.compile(r"-\S+\s+\d+\s+\S+\s+\S+\s+(?P<size>\d+)\s+\S+\s+\S+\s+\S+\s(?P<name>.+)", re.ASCII)
 _LIST_DOS = re.compile(r"[\d-]+\s+[\d:]+(?:[AP]M)?\s+(?P<size>\d+)\s(?P<name>.+)", re.ASCII)
+# 4yz: the same request may succeed another time (RFC 959, section 4.2.1). Most leave the connection as it is.
+_TRANSIENT = {"421": "connection-lost", "425": "unreachable"}
 _DENIAL_WORDS = ("denied", "permission", "not allowed", "not permitted", "prohibited")
 _MISSING_WORDS = ("no such", "not found", "not exist", "cannot find")
 
@@ -52,7 +54,7 @@ class FtpsConnection:
         port = int(destination["port"])
         context = _tls_context(destination.get("caCertificate"))
         self._credentials = credentials
-        self._is_open = self._has_size = True
+        self._is_open = self._has_size = self._has_mlst = True
         self._ftp = _Control(self._host, context, connect(self._host, port, allowed, timeouts.connect))
         try:
             with self._answers("AUTH TLS"):
@@ -101,8 +103,8 @@ class FtpsConnection:
         file is known to be there when it could be renamed."""
         with self._answers("MLST"):
             try:
-                found = _MLST_SIZE.search(self._ftp.sendcmd(f"MLST {name}"))
-                return int(found[1]) if found else UNKNOWN_SIZE
+                size = _facts(self._ftp.sendcmd(f"MLST {name}")).get("size", "")
+                return int(size) if _SIZE.fullmatch(size) else UNKNOWN_SIZE
             except ftplib.error_perm as error:
                 if not _is_unsupported(error) and not _is_denied(error):
                     return None
@@ -197,14 +199,14 @@ class FtpsConnection:
         """By MLSD (RFC 3659, section 7): facts, a space and the name in each line."""
         for line in self._lines("MLSD"):
             listed, _, name = line.partition(" ")
-            facts = dict(fact.lower().partition("=")[::2] for fact in listed.split(";") if fact)
+            facts = _each_fact(listed)
             if facts.get("type") != "file" or not takes(name):
                 continue
             if "size" in facts and "modify" in facts:
-                if not _SIZE.fullmatch(facts["size"]) or int(facts["size"]) > _MAX_SIZE:
-                    continue  # no file has such a size
                 with self._answers("MLSD"):
-                    yield FolderFile(name, int(facts["size"]), _moment(facts["modify"]))
+                    file = _file(name, facts)
+                if file is not None:
+                    yield file
             else:
                 what = f"{self._host} does not report the size and the time of a file."
                 raise DeliveryFailed("protocol", what)
@@ -222,6 +224,10 @@ class FtpsConnection:
                 if str(error)[:3] in ("500", "502", "504"):
                     raise _Unsupported from None
                 if str(error).startswith("550") and command == "NLST":  # an empty folder, to some servers
+                    return
+                raise
+            except ftplib.error_temp as error:
+                if str(error).startswith("450") and "no files" in str(error).lower():  # as well
                     return
                 raise
         is_read = False
@@ -244,9 +250,20 @@ class FtpsConnection:
                 self._close()
 
     def find(self, name: str) -> FolderFile | None:
+        with self._answers("MLST"):  # first, because it tells the same time as the listing
+            try:
+                facts = _facts(self._ftp.sendcmd(f"MLST {name}")) if self._has_mlst else {}
+            except ftplib.error_perm as error:
+                facts = {}
+                if _is_unsupported(error):
+                    self._has_mlst = False
+            if facts.get("type") == "file" and "size" in facts and "modify" in facts:
+                return _file(name, facts)
         size = self.size(name)
         if size is None or size > _MAX_SIZE:
             return None
+        if size == UNKNOWN_SIZE:
+            raise DeliveryFailed("protocol", f"{self._host} does not report the size and the time of a file.")
         with self._answers("MDTM"):
             return FolderFile(name, size, _moment(self._ftp.sendcmd(f"MDTM {name}")[4:].strip()))
 
@@ -331,6 +348,27 @@ class FtpsConnection:
 
 class _Unsupported(Exception):
     """The server does not know a command."""
+
+
+def _facts(answer: str) -> dict[str, str]:
+    """The facts that MLST tells of a file (RFC 3659, section 7.2); empty where there are none."""
+    found = _MLST_FACTS.search(answer)
+    return _each_fact(found[1]) if found else {}
+
+
+def _each_fact(listed: str) -> dict[str, str]:
+    return dict(fact.lower().partition("=")[::2] for fact in listed.split(";") if fact)
+
+
+def _file(name: str, facts: Mapping[str, str]) -> FolderFile | None:
+    """The file of which size and time are told; None for a size that no file has.
+
+    Raises:
+        ValueError: the time is none.
+    """
+    if not _SIZE.fullmatch(facts["size"]) or int(facts["size"]) > _MAX_SIZE:
+        return None
+    return FolderFile(name, int(facts["size"]), _moment(facts["modify"]))
 
 
 def _moment(text: str) -> datetime:
@@ -440,5 +478,4 @@ def _failure(host: str, command: str, answer: str, shown: str) -> DeliveryFailed
         return DeliveryFailed("not-found" if is_missing else "permission", said)
     if code == "550":
         return DeliveryFailed("not-found", said)
-    # 4yz: the same request may succeed another time (RFC 959, section 4.2.1).
-    return DeliveryFailed("connection-lost" if code.startswith("4") else "protocol", said)
+    return DeliveryFailed(_TRANSIENT.get(code, "busy" if code.startswith("4") else "protocol"), said)

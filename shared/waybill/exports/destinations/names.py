@@ -12,6 +12,7 @@ MAX_WAITING_FILES = 1_000
 PART_SUFFIX = ".part"
 MAX_AFFIX = 20
 """Characters of the prefix or suffix of temporary names."""
+_ASIDE = "waybill-"
 _MAX_PART_STEM_BYTES = 180  # file systems take names of 255 bytes
 _COMPRESSIONS = tuple(filter(None, EXTENSIONS.values()))
 
@@ -56,8 +57,22 @@ class TemporaryNames:
         stem = _short(name.removesuffix(suffix)) + (suffix if name.endswith(suffix) else "")
         return self._of(stem, job_id, ".old" + ("" if self.suffix == PART_SUFFIX else self.suffix))
 
+    def aside(self, mark: str) -> str:
+        """The name of a source's file while it is deleted or moved.
+
+        Args:
+            mark: of that file, of letters and digits.
+        """
+        return self._in_folder(f"{self.prefix}{_ASIDE}{mark}{self.suffix}")
+
+    def is_aside(self, name: str) -> bool:
+        """Whether a name in the directory is one of `aside`."""
+        return not self.folder and name.startswith(f"{self.prefix}{_ASIDE}") and name.endswith(self.suffix)
+
     def _of(self, stem: str, job_id: str, suffix: str) -> str:
-        name = f"{self.prefix}{stem}.{job_id[:8]}{suffix}"
+        return self._in_folder(f"{self.prefix}{stem}.{job_id[:8]}{suffix}")
+
+    def _in_folder(self, name: str) -> str:
         return f"{self.folder}/{name}" if self.folder else name
 
 

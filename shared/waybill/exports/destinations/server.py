@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -26,6 +27,7 @@ from waybill.exports.destinations.folder import Fate, FolderFile, moved_names
 from waybill.exports.destinations.hosts import AllowedHosts, is_host_name, is_ip_address, refused_literal
 from waybill.exports.destinations.names import MAX_AFFIX, TemporaryNames
 from waybill.exports.destinations.publish import (
+    PAUSES_SECONDS,
     Publication,
     Source,
     Step,
@@ -159,6 +161,12 @@ class Server(DeliveredKind):
         parts = [f"{destination['host']}{port}", folder, file_name]
         return f"{self.scheme}://" + "/".join(part for part in parts if part)
 
+    def place(self, destination: Mapping[str, Any]) -> str:
+        port = destination.get("port")
+        folder = posixpath.normpath(str(destination["directory"])).strip("/")
+        members = {"host": str(destination["host"]).lower(), "directory": "" if folder == "." else folder}
+        return self.address(members | ({} if port in (None, self.default_port) else {"port": port}))
+
     def deliver(self, delivery: Delivery, remaining_seconds: Callable[[], float]) -> str | None:
         def check(_: int) -> None:
             delivery.check()
@@ -226,7 +234,11 @@ class Server(DeliveredKind):
         self, services: Services, destination: Mapping[str, Any], entity: str, timeouts: Timeouts | None = None
     ) -> ServerFolder:
         secret, hosts = self._secret(services, destination, entity), Allowed.of(services.settings).hosts
-        return ServerFolder(lambda: self.connect(destination, secret, hosts, timeouts or Timeouts()))
+        return ServerFolder(
+            lambda: self.connect(destination, secret, hosts, timeouts or Timeouts()),
+            _temporary(destination),
+            services.clock.sleep,
+        )
 
     def _connected(self, services: Services, destination: Mapping[str, Any], entity: str) -> ServerConnection:
         secret = self._secret(services, destination, entity)
@@ -255,10 +267,23 @@ class _StateInJob:
 
 
 class ServerFolder:
-    """See `Folder`. It connects again when a file was not read to its end."""
+    """See `Folder`. It connects again when a file was not read to its end.
 
-    def __init__(self, connect: Callable[[], ServerConnection]) -> None:
-        self._connect = connect
+    A file that is to be deleted or moved first gets a temporary name that nobody else uses, and is compared there: it
+    may be another one by then, which gets its name back. A call that goes on after a crash finds by that name how far
+    the one before was.
+
+    Args:
+        sleep: takes seconds.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], ServerConnection],
+        names: TemporaryNames = TemporaryNames(),  # noqa: B008  it is frozen
+        sleep: Callable[[float], None] = lambda _: None,
+    ) -> None:
+        self._connect, self._names, self._sleep = connect, names, sleep
         self._open: ServerConnection | None = connect()
 
     def __enter__(self) -> Self:
@@ -270,7 +295,7 @@ class ServerFolder:
         self._hang_up()
 
     def files(self, takes: Callable[[str], bool]) -> Iterator[FolderFile]:
-        return self._whole(self._server.files(takes))
+        return self._whole(self._server.files(lambda name: not self._names.is_aside(name) and takes(name)))
 
     def find(self, name: str) -> FolderFile | None:
         return self._server.find(name)
@@ -282,47 +307,65 @@ class ServerFolder:
         return False  # a file on a server bears nothing of its export
 
     def delete(self, file: FolderFile, mark: str) -> Fate:
-        aside = f".waybill-{mark}.part"
-        if file.is_same(self.find(aside)):  # an earlier call died
-            self._server.delete(aside)
-            return Fate.DONE
-        fate = self._rename(file, aside)
+        aside = self._names.aside(mark)
+        fate = self._set_aside(file, aside)
         if fate is Fate.DONE:
             self._server.delete(aside)
         return fate
 
     def move(self, file: FolderFile, to: str, mark: str) -> tuple[Fate, str | None]:
-        paths = [f"{to.rstrip('/')}/{name}" for name in moved_names(file)]
-        if self.find(file.name) is None:
-            moved = next((path for path in paths[:2] if file.is_same(self.find(path))), None)
-            return (Fate.GONE, None) if moved is None else (Fate.DONE, moved)
-        for path in paths:
+        aside, paths = self._names.aside(mark), [f"{to.rstrip('/')}/{name}" for name in moved_names(file)]
+        fate = self._set_aside(file, aside)
+        if fate is Fate.DONE:
+            return fate, self._named(aside, paths, f"{to} has too many files of the name {file.name}.")
+        moved = next((path for path in paths[:2] if file.is_same(self._server.find(path))), None)
+        return (fate, None) if moved is None else (Fate.DONE, moved)
+
+    def _set_aside(self, file: FolderFile, aside: str) -> Fate:
+        """Give a file its temporary name. What has that name is compared: another file, which has taken the place of
+        this one in between, gets its own name back, or the one with its time where a third has come.
+
+        Raises:
+            DeliveryFailed: `protocol` when the server does not show the file under its temporary name.
+        """
+        server = self._server
+        found = server.find(aside)
+        if found is None:
+            there = server.find(file.name)
+            if there is None:
+                return Fate.GONE
+            if not file.is_same(there):
+                return Fate.CHANGED
+            server.rename(file.name, aside, replace=False)
+            found = self._shown(aside)
+        if file.is_same(found):
+            return Fate.DONE
+        self._named(aside, moved_names(found._replace(name=file.name)), f"There are too many files named {file.name}.")
+        return Fate.CHANGED
+
+    def _shown(self, name: str) -> FolderFile:
+        """A file that has just got its name; some servers show that after a while."""
+        for pause in (*PAUSES_SECONDS, 0.0):
+            if (found := self._server.find(name)) is not None:
+                return found
+            self._sleep(pause)
+        raise DeliveryFailed("protocol", f"The server does not show the file {name} after a rename.")
+
+    def _named(self, aside: str, names: Iterable[str], else_: str) -> str:
+        """Give what was set aside the first of the names that is free, and return it.
+
+        Raises:
+            DeliveryFailed: `exists` when none is.
+        """
+        for name in names:
             try:
-                fate = self._rename(file, path)
+                self._server.rename(aside, name, replace=False)
             except DeliveryFailed as failure:
                 if failure.reason != "exists":
                     raise
             else:
-                return fate, path if fate is Fate.DONE else None
-        raise DeliveryFailed("exists", f"{to} has too many files of the name {file.name}.")
-
-    def _rename(self, file: FolderFile, path: str) -> Fate:
-        """Give a file another name. What has the new name is compared: if it is another file, which has taken the place
-        of this one in between, it gets its name back.
-
-        Raises:
-            DeliveryFailed: `exists` when the new name is taken.
-        """
-        found = self.find(file.name)
-        if found is None:
-            return Fate.GONE
-        if not file.is_same(found):
-            return Fate.CHANGED
-        self._server.rename(file.name, path, replace=False)
-        if file.is_same(self.find(path)):
-            return Fate.DONE
-        self._server.rename(path, file.name, replace=False)
-        return Fate.CHANGED
+                return name
+        raise DeliveryFailed("exists", else_)
 
     @property
     def _server(self) -> ServerConnection:

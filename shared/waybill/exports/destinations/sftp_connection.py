@@ -133,15 +133,19 @@ class SftpConnection:
         return UNKNOWN_SIZE if size is None else size
 
     def _size_in_list(self, path: str) -> int | None:
-        folder, _, name = path.rpartition("/")
         try:
-            entries = self._wait(self._sftp.readdir(folder or "/"))
+            found = self._entry(path)
         except (asyncssh.SFTPFailure, *_STAT_DENIED):
             return UNKNOWN_SIZE  # what does not exist is not denied
-        found = next((entry for entry in entries if entry.filename == name), None)
         if found is None:
             return None
         return UNKNOWN_SIZE if found.attrs.size is None else found.attrs.size
+
+    def _entry(self, path: str) -> asyncssh.SFTPName | None:
+        """A file as the list of its folder shows it."""
+        folder, _, name = path.rpartition("/")
+        entries = self._wait(self._sftp.readdir(folder or "/"))
+        return next((entry for entry in entries if entry.filename == name), None)
 
     def _lacks_directory(self) -> bool:
         directory = self._directory or "/"
@@ -248,8 +252,13 @@ class SftpConnection:
         with self._answers(name):
             try:
                 attributes = self._wait(self._sftp.lstat(self._path(name)))
-            except (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath):
+            except _MISSING:
                 return None
+            except _STAT_DENIED:
+                entry = self._entry(self._path(name))
+                if entry is None:
+                    return None
+                attributes = entry.attrs
         return self._file(name, attributes) if attributes.type == FILEXFER_TYPE_REGULAR else None
 
     def _file(self, name: str, attributes: asyncssh.SFTPAttrs) -> FolderFile:
