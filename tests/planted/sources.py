@@ -57,7 +57,7 @@ SOURCES = (
         "whatever-has-the-name-is-deleted",
         "A new file of the same name is not deleted in place of the one that was imported.",
         "shared/waybill/exports/destinations/server.py",
-        "        if file.is_same(self.find(path)):\n            return Fate.DONE\n",
+        "        if file.is_same(found):\n            return Fate.DONE\n",
         "        return Fate.DONE\n",
         ("tests/simulation/test_folders.py::test_a_file_that_is_replaced_at_the_last_moment_is_not_deleted",),
     ),
