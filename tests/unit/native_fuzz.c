@@ -27,6 +27,39 @@ static void *exactly(size_t size) {
 
 static struct span text(const char *of) { return (struct span){(const uint8_t *)of, strlen(of)}; }
 
+/* Rows and shared texts of workbooks, of pieces of XML. */
+static void read_sheets(void) {
+    static const char *pieces[] = {"<row", "</row>", "<row r=\"2\">", "<row r=\"3\" spans=\"1:2\">", "<c", "<c r=\"A1\"", "<c r=\"C2\"",
+                                   "<c r=\"XFD9\"", " s=\"1\"", " t=\"s\"", " t=\"n\"", " t=\"str\"", " t=\"b\"", "/>", ">", "<f>", "<f a=\"1\">1+1</f>",
+                                   "<v>0</v>", "<v>1</v>", "<v>123456789</v>", "<v>1.5e3</v>", "<v>", "</v>", "<is><t>", "</t></is>", "</c>", "_x", "&", "<",
+                                   "\"", " ", "<si><t>", "</t></si>", "text", "\xc3\xa9", "<si><t>text</t></si>", "<row><c><v>7</v></c></row>",
+                                   "<c t=\"s\"><v>1</v></c>", "<row r=\"9\"><c r=\"B9\" t=\"s\"><v>1</v></c><c/></row>"};
+    enum { COUNT = sizeof pieces / sizeof *pieces, FIRST_WHOLE = COUNT - 4 };
+    char draft[4096];
+    size_t size = 0;
+    for (uint64_t piece = next(40); piece > 0; piece--) {
+        const char *it = pieces[next(2) ? FIRST_WHOLE + next(COUNT - FIRST_WHOLE) : next(COUNT)];
+        memcpy(draft + size, it, strlen(it));
+        size += strlen(it);
+    }
+    uint8_t *data = exactly(size), *texts = exactly(size);
+    memcpy(data, draft, size);
+    static const uint64_t text_ends[3] = {0, 1, 3};
+    struct sheet sheet = {.texts = text("abc"), .text_ends = text_ends, .text_count = 2, .gaps_left = next(300)};
+    sheet.cells_room = next(2) ? next(40) : 2 * size + 300, sheet.others_room = next(300), sheet.rows_room = next(12);
+    sheet.cells = exactly(sheet.cells_room), sheet.others = exactly(sheet.others_room * sizeof *sheet.others);
+    sheet.rows = exactly(sheet.rows_room * sizeof *sheet.rows);
+    size_t start = next(size + 1), found[2];
+    sum += (uint64_t)waybill_is_plain_xml(data, size);
+    if (waybill_sheet_rows(data, start, size, &sheet) > size) abort();
+    add(sheet.cells, sheet.cells_size), add(sheet.others, sheet.other_count * sizeof *sheet.others);
+    add(sheet.rows, sheet.row_count * sizeof *sheet.rows);
+    uint64_t *ends = exactly(size / 16 * sizeof *ends);
+    if (waybill_shared_texts(data, start, size, 7, texts, ends, found) > size) abort();
+    add(texts, found[0]), add(ends, found[1] * sizeof *ends);
+    free(data), free(texts), free(ends), free(sheet.cells), free(sheet.others), free(sheet.rows);
+}
+
 int main(int count, char **arguments) {
     static const char *pieces[] = {"\"", "\r", "\n", ",", "\xff", "\xed\xa0\x80", "\x01", "", "\"\"", "\\", "|", "@", "\xc3\xa9",
                                    "\xf0\x9f\x98\x80", "1", "-0", "12.50", "0.", "a@b.cc", "true", "2024-02-29", "2023-02-29",
@@ -49,6 +82,7 @@ int main(int count, char **arguments) {
         {.kind = WORDS, .opening = text("{\"BOOL\":"), .closing = text("}"), .words = words, .word_count = 2, .most = 1000}};
     unsigned long long good = 0, unverified = 0;
     for (long round = strtol(arguments[2], NULL, 10); round > 0; round--) {
+        read_sheets();
         size_t width = 1 + next(9), size = 0;
         uint8_t *draft = exactly(4096);
         uint64_t rubbish = next(3) ? 40 : 4; /* one cell in so many is torn */
@@ -79,7 +113,7 @@ int main(int count, char **arguments) {
         }
         uint32_t keys[2] = {(uint32_t)next(width), (uint32_t)next(width)};
         struct table table = {.columns = columns, .width = width, .delimiter = ',', .quote = '"', .has_quote = next(4) != 0,
-            .is_own = next(2) != 0, .keys = keys, .key_count = next(3), .key_prefix = text("job-"), .head = text("{\"_pk\":{\"S\":\"u#"),
+            .is_own = next(2) != 0, .names_uneven = next(2) != 0, .keys = keys, .key_count = next(3), .key_prefix = text("job-"), .head = text("{\"_pk\":{\"S\":\"u#"),
             .middle = text("\"},\"_sk\":{\"S\":\""), .tail = text("\"},\"_by\":{\"S\":\"j\"}"), .end = text("}")};
         for (size_t key = 0; key < table.key_count; key++) columns[keys[key]].flags |= KEY | COMPARED;
         uint32_t uniques[3] = {(uint32_t)next(width), (uint32_t)next(width), (uint32_t)next(width)};

@@ -139,6 +139,7 @@ class NativeRows:
             quote=ord(dialect.quote_char or "\0"),
             has_quote=dialect.quote_char is not None,
             is_own=own_table,
+            names_uneven=shape == "put",  # where others are read, all columns of such a row are checked
             keys=(ctypes.c_uint32 * len(keys))(*keys),
             key_count=len(keys),
             uniques=(ctypes.c_uint32 * len(flat))(*flat),

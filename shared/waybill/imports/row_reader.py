@@ -27,7 +27,7 @@ from waybill.imports.cells import NO_VALUE_MARK, NULL_SYMBOL, no_value_message
 from waybill.imports.modes import mode_of
 from waybill.imports.sinks import BatchSink, Wrapping
 from waybill.jobs.model import Job
-from waybill.native import WHOLE
+from waybill.native import UNEVEN, WHOLE
 from waybill.tabular.formulas import unguard
 from waybill.tabular.records import Rows, Segment, comment_records, parse_columns, parse_rows, raw_records
 from waybill.timestamps import epoch_milliseconds, rfc3339
@@ -87,8 +87,8 @@ class RowReader:
         # The leading columns of a rejects file are not part of the row.
         self._first_own_cell = 3 if plan.rejects_format.strip_columns else 0
         self._mark = NO_VALUE_MARK.encode(plan.text_encoding, "ignore") if plan.may_lack_values else b""
+        self._names = {position: field.name for position, field in match.columns}
         if not (self._first_own_cell or plan.dialect.comment_rows):
-            self._names = {position: field.name for position, field in match.columns}
             self._native = native_rows(schema, match, plan.dialect, own_table, shape, self._guarded)
 
     def read(self, segment: Segment, first_row: int, count: int, now: datetime, wrapping: Wrapping | None) -> RowBlock:
@@ -175,8 +175,13 @@ class RowReader:
         errors: dict[int, list[RowError]] = {}
         doubtful: dict[int, list[int]] = {}
         new = tuple.__new__  # a third of the time of RowError(…), and bad files have many
-        for record, _, _, column, start, end in unverified:
+        for record, begin, stop, column, start, end in unverified:
             row = first_row + record
+            if column == UNEVEN:
+                raw = data[begin:stop].decode() if start > self._width else ""
+                extra = next(csv.reader([raw], **self._plan.dialect.reader_options()))[self._width :] if raw else []
+                errors.setdefault(row, []).extend(self._uneven_errors(row, start, extra))
+                continue
             if column != WHOLE:
                 cell = data[start:end].decode()
                 number, name = column + 1, self._names[column]
@@ -418,21 +423,23 @@ class RowReader:
             for at, found in sorted(problems.items()):
                 row = present[at]
                 errors[row] += (RowError(row, index + 1, name, one.type, cells[at], one.message) for one in found)
-        names = {index: lane.field.name for index, lane in self._lanes}
-        for row in rows:
-            if row not in filled:
-                errors[row].append(RowError.whole(row, "blank-row", "The row is blank."))
-                continue
-            has = len(rows[row])
-            for number in range(has + 1, self._width + 1):
-                name = names.get(number - 1, self._match.labels[number - 1])
-                errors[row].append(
-                    RowError(row, number, name, "missing-cell", None, "The row ends before this column.")
-                )
-            for number in range(self._width + 1, has + 1):
-                message = f"The header has only {self._width} columns."
-                errors[row].append(RowError(row, number, None, "extra-cell", rows[row][number - 1], message))
+        for row, found in rows.items():
+            errors[row] += self._uneven_errors(row, len(found) if row in filled else 0, found[self._width :])
         return errors
+
+    def _uneven_errors(self, row: int, count: int, extra: Sequence[str]) -> list[RowError]:
+        """What is wrong with a row that has `count` cells (0 where it is blank), `extra` ones beyond the header."""
+        if not count:
+            return [RowError.whole(row, "blank-row", "The row is blank.")]
+        ends, only = "The row ends before this column.", f"The header has only {self._width} columns."
+        missing = range(count, self._width)
+        labels = [self._names.get(index, self._match.labels[index]) for index in missing]
+        return [
+            RowError(row, index + 1, label, "missing-cell", None, ends)
+            for index, label in zip(missing, labels, strict=True)
+        ] + [
+            RowError(row, number, None, "extra-cell", cell, only) for number, cell in enumerate(extra, self._width + 1)
+        ]
 
     @cached_property
     def _lanes(self) -> list[tuple[int, Lane]]:

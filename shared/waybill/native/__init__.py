@@ -44,8 +44,10 @@ FLAGS = {
 }
 #: Of cells of foreign columns, as `enum status`.
 BLANK, ABSENT, DOUBTED = 1, 2, 4
-WHOLE = 2**32 - 1
+WHOLE, UNEVEN = 2**32 - 1, 2**32 - 2
 MAX_KEY_BYTES = 240
+MAX_COLUMNS = 16_384  # of a worksheet
+EMPTY_CELL = 0
 
 
 class Span(Structure):
@@ -102,6 +104,7 @@ class Table(Structure):
         ("quote", c_uint8),
         ("has_quote", c_uint8),
         ("is_own", c_uint8),
+        ("names_uneven", c_uint8),
         ("keys", POINTER(c_uint32)),
         ("key_count", c_size_t),
         ("uniques", POINTER(c_uint32)),
@@ -121,7 +124,9 @@ class Cell(Structure):
 
 class Unverified(Structure):
     """A record that was not approved: its index and place in the data, without its line break; and one of its cells
-    (column, place, without quotes), or all of it: `column` is WHOLE."""
+    (column, place, without quotes), or all of it: `column` is WHOLE. The last one of a record with fewer or more
+    cells than the header, or without any text, is UNEVEN: its `cell_start` is the number of cells, 0 for one without
+    text, and at most one more than the header has."""
 
     _fields_ = (
         ("record", c_uint32),
@@ -164,7 +169,48 @@ class Output(Structure):
     )
 
 
-_STRUCTURES: tuple[type[Structure], ...] = (Span, Word, Column, Table, Cell, Unverified, Answers, Output)
+class OtherCell(Structure):
+    """A cell of a worksheet that is no text: `type` is EMPTY_CELL, or the letter of its type."""
+
+    _fields_ = (("cell", c_uint32), ("type", c_uint32), ("style", c_uint32))
+
+
+class SheetRow(Structure):
+    _fields_ = (("number", c_uint32), ("end", c_uint32), ("gaps", c_uint32))
+
+
+class Sheet(Structure):
+    _fields_ = (
+        ("texts", Span),
+        ("text_ends", c_void_p),
+        ("text_count", c_size_t),
+        ("gaps_left", c_size_t),
+        ("cells", c_void_p),
+        ("cells_room", c_size_t),
+        ("cells_size", c_size_t),
+        ("cell_count", c_size_t),
+        ("others", c_void_p),
+        ("others_room", c_size_t),
+        ("other_count", c_size_t),
+        ("rows", c_void_p),
+        ("rows_room", c_size_t),
+        ("row_count", c_size_t),
+    )
+
+
+_STRUCTURES: tuple[type[Structure], ...] = (
+    Span,
+    Word,
+    Column,
+    Table,
+    Cell,
+    Unverified,
+    Answers,
+    Output,
+    OtherCell,
+    SheetRow,
+    Sheet,
+)
 
 
 def _layout() -> list[int]:
@@ -172,7 +218,7 @@ def _layout() -> list[int]:
     sizes: list[int] = []
     for structure in _STRUCTURES:
         sizes += [sizeof(structure), *(getattr(structure, name).offset for name, *_ in structure._fields_)]
-    return [*sizes, MAX_KEY_BYTES, WHOLE, 0]
+    return [*sizes, MAX_KEY_BYTES, WHOLE, UNEVEN, MAX_COLUMNS, 0]
 
 
 def _names() -> str:
@@ -227,5 +273,12 @@ _FUNCTIONS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
     ("waybill_count", c_size_t, (c_char_p, c_size_t, c_uint8)),
     ("waybill_cut", c_int, (c_char_p, c_size_t, c_uint8, c_uint8, c_int, POINTER(c_size_t))),
     ("waybill_partition", None, (c_void_p, c_void_p, c_size_t, c_size_t, c_void_p, c_void_p, c_void_p)),
+    ("waybill_is_plain_xml", c_int, (c_char_p, c_size_t)),
+    ("waybill_sheet_rows", c_size_t, (c_char_p, c_size_t, c_size_t, POINTER(Sheet))),
+    (
+        "waybill_shared_texts",
+        c_size_t,
+        (c_char_p, c_size_t, c_size_t, c_uint64, c_void_p, c_void_p, POINTER(c_size_t)),
+    ),
     ("waybill_repeats", c_int, (c_void_p, c_size_t, c_void_p, c_size_t)),
 )

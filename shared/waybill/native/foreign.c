@@ -9,6 +9,11 @@ static int is_even(const struct table *table, const struct cell *cells, ptrdiff_
     return !(marks & NUL);
 }
 
+/* Whether a record has fewer or more cells than its header says, and none with a NUL. */
+static int is_uneven(const struct table *table, size_t count, struct span record) {
+    return count != table->width && record.size <= MAX_RECORD_BYTES && memchr(record.at, 0, record.size) == NULL;
+}
+
 /* Writes the cells of the FOREIGN columns of even records, record by record, each with a NUL behind it, to `collected`,
  * where there must be room for `size` bytes and a NUL for each. `found` gets the bytes and the records. Returns 0, or -1 as
  * `waybill_load_rows`. */

@@ -24,6 +24,7 @@
 #include "cleaning.c"
 #include "requests.c"
 #include "rows.c"
+#include "sheets.c"
 
 #define SIZE_OF(name) sizeof(struct name)
 #define AT(name, member) offsetof(struct name, member)
@@ -43,7 +44,7 @@ const size_t *waybill_layout(void) {
             AT(column, greatest_text), AT(column, pattern), AT(column, group), AT(column, point), AT(column, item),
             AT(column, separator),
         SIZE_OF(table), AT(table, columns), AT(table, width), AT(table, delimiter), AT(table, quote), AT(table, has_quote),
-            AT(table, is_own), AT(table, keys), AT(table, key_count), AT(table, uniques),
+            AT(table, is_own), AT(table, names_uneven), AT(table, keys), AT(table, key_count), AT(table, uniques),
             AT(table, unique_ends), AT(table, unique_count), AT(table, key_prefix), AT(table, head),
             AT(table, middle), AT(table, tail), AT(table, end),
         SIZE_OF(cell), AT(cell, text), AT(cell, read), AT(cell, stored), AT(cell, identity), AT(cell, marks),
@@ -55,7 +56,12 @@ const size_t *waybill_layout(void) {
             AT(output, key_ends), AT(output, good), AT(output, unverified), AT(output, unverified_room),
             AT(output, unverified_count), AT(output, unique_digests), AT(output, unique_nulls),
             AT(output, answers), AT(output, cells), AT(output, scratch),
-        MAX_KEY_BYTES, WHOLE, 0,
+        SIZE_OF(other_cell), AT(other_cell, cell), AT(other_cell, type), AT(other_cell, style),
+        SIZE_OF(sheet_row), AT(sheet_row, number), AT(sheet_row, end), AT(sheet_row, gaps),
+        SIZE_OF(sheet), AT(sheet, texts), AT(sheet, text_ends), AT(sheet, text_count), AT(sheet, gaps_left), AT(sheet, cells),
+            AT(sheet, cells_room), AT(sheet, cells_size), AT(sheet, cell_count), AT(sheet, others), AT(sheet, others_room),
+            AT(sheet, other_count), AT(sheet, rows), AT(sheet, rows_room), AT(sheet, row_count),
+        MAX_KEY_BYTES, WHOLE, UNEVEN, MAX_COLUMNS, 0,
     };
     return layout;
 }

@@ -13,6 +13,8 @@
 #define MAX_RECORD_BYTES 65536
 #define MAX_ITEM_BYTES (400 * 1024)
 #define WHOLE UINT32_MAX
+#define UNEVEN (UINT32_MAX - 1)
+#define MAX_COLUMNS 16384 /* of a worksheet */
 #define MOMENT_BYTES 19 /* of `2024-02-29T12:00:00` */
 #define LIST_BYTES 64   /* of a list around its items, and a margin */
 
@@ -72,6 +74,7 @@ struct table {
     const struct column *columns;
     size_t width;
     uint8_t delimiter, quote, has_quote, is_own;
+    uint8_t names_uneven; /* records whose number of cells is wrong, too, are named by their cells */
     const uint32_t *keys; /* columns of the primary key, in its order; without one, the key is `key_prefix` and the row */
     size_t key_count;
     const uint32_t *uniques; /* columns of each set of unique values, one set after the other */
@@ -88,7 +91,8 @@ struct cell {
     uint32_t marks;
 };
 
-/* A record that is not approved, by index and bytes; and one of its cells, or WHOLE where no single cell is to blame. */
+/* A record that is not approved, by index and bytes; and one of its cells, or WHOLE where no single cell is to blame, or
+ * UNEVEN: then `cell_start` is the number of its cells, at most one more than the header's, and 0 where none has a text. */
 struct unverified {
     uint32_t record, start, end, column, cell_start, cell_end;
 };
@@ -119,6 +123,33 @@ struct output {
     struct answers *answers; /* of each column; they are used up */
     struct cell *cells; /* scratch, `width` of them */
     uint8_t *scratch; /* for the cells of one record: `waybill_scratch_bytes` */
+};
+
+/* What a cell of a worksheet is: none, a text, or as its type says: `n`, `b` or `d`. */
+enum { EMPTY_CELL = 0, TEXT_CELL = 't' };
+
+/* A cell of a worksheet that is no text, by its index among all cells. */
+struct other_cell {
+    uint32_t cell, type, style;
+};
+
+/* A row of a worksheet: its number, 0 where it does not say it; where its cells end; and how many of them only fill up. */
+struct sheet_row {
+    uint32_t number, end, gaps;
+};
+
+/* A worksheet and the rows that were read of it. */
+struct sheet {
+    struct span texts;         /* the shared texts; text i is [text_ends[i], text_ends[i + 1]) */
+    const uint64_t *text_ends;
+    size_t text_count;
+    size_t gaps_left;          /* cells that may still be filled up; goes down */
+    uint8_t *cells;            /* the cells as texts, a NUL behind each */
+    size_t cells_room, cells_size, cell_count;
+    struct other_cell *others;
+    size_t others_room, other_count;
+    struct sheet_row *rows;
+    size_t rows_room, row_count;
 };
 
 /* What bytes of a cell there are; READY: what is stored for it is JSON text already. */

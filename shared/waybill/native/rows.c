@@ -1,20 +1,24 @@
 /* The rows of a block: checked, and made requests. */
 #include "native.h"
 
-/* Sets `read`, `stored` and `identity` of each cell of an even record. Returns how many cells are not approved, -1 where the
- * record is to be judged as a whole. Such a cell has `stored.at` NULL and a `stored.size` of 1. `foreign_bytes` gets the
- * size of what is stored for foreign cells. */
-static ptrdiff_t check_cells(const struct table *table, struct output *output, uint8_t *scratch, size_t *foreign_bytes) {
+enum { BLANK_RECORD = -1, EMPTY_RECORD = -2 };
+
+/* Sets `read`, `stored` and `identity` of the first `count` cells of a record. Returns how many of them are not approved;
+ * EMPTY_RECORD where none has a text, BLANK_RECORD where all values of an even record are missing. A cell that is not
+ * approved has `stored.at` NULL and a `stored.size` of 1. There are answers for the foreign cells of even records only;
+ * `foreign_bytes` gets the size of what is stored for them. */
+static ptrdiff_t check_cells(const struct table *table, struct output *output, size_t count, int is_even, uint8_t *scratch,
+                             size_t *foreign_bytes) {
     struct cell *cells = output->cells;
     ptrdiff_t unverified_cells = 0;
     int is_blank = 1, is_empty = 1;
-    for (size_t index = 0; index < table->width; index++) {
+    for (size_t index = 0; index < count; index++) {
         const struct column *column = &table->columns[index];
         struct cell *cell = &cells[index];
         is_empty &= cell->text.size == 0;
         if (column->kind == IGNORED) continue;
         if (column->kind == FOREIGN) {
-            unsigned status = answered(column, cell, &output->answers[index]);
+            unsigned status = is_even ? answered(column, cell, &output->answers[index]) : DOUBTED;
             is_blank &= (status & BLANK) != 0;
             cell->stored.size += status & DOUBTED ? 1 : 0;
             unverified_cells += status & DOUBTED ? 1 : 0;
@@ -39,18 +43,19 @@ static ptrdiff_t check_cells(const struct table *table, struct output *output, u
         }
         if (cell->stored.at != NULL && column->flags & COMPARED) cell->identity = identity_of(column, cell);
     }
-    return is_blank || is_empty ? -1 : unverified_cells;
+    if (is_empty) return EMPTY_RECORD;
+    return is_even && is_blank ? BLANK_RECORD : unverified_cells;
 }
 
-/* Names a record that is not approved: by its cells where `cells` is not NULL, there is room, and all of them are in
- * `data`. */
-static void name_unverified(const struct table *table, const struct cell *cells, struct span data, struct unverified record,
+/* Names a record that is not approved: by the first `count` of its cells where there is room, and all of them that are not
+ * approved are in `data`. */
+static void name_unverified(const struct table *table, size_t count, struct span data, struct unverified record,
                             size_t records_left, struct output *output) {
     size_t first = output->unverified_count, room = output->unverified_room - first;
     record.column = WHOLE;
-    if (cells != NULL && room > records_left + table->width) {
-        for (size_t index = 0; index < table->width; index++) {
-            const struct cell *cell = &cells[index];
+    if (room > records_left + table->width) {
+        for (size_t index = 0; index < count; index++) {
+            const struct cell *cell = &output->cells[index];
             if (cell->stored.at != NULL || cell->stored.size == 0) continue;
             ptrdiff_t offset = cell->text.at - data.at;
             if ((uintptr_t)cell->text.at < (uintptr_t)data.at || (uintptr_t)cell->text.at > (uintptr_t)(data.at + data.size)) {
@@ -65,6 +70,20 @@ static void name_unverified(const struct table *table, const struct cell *cells,
         }
     }
     if (output->unverified_count == first) output->unverified[output->unverified_count++] = record;
+}
+
+/* Names a record that has `count` cells, fewer or more than the header, or none with a text: by those of its cells that are
+ * not approved, and as UNEVEN, with its number of cells: 0 where none has a text. */
+static void name_uneven(const struct table *table, size_t count, ptrdiff_t unverified_cells, struct span data,
+                        struct unverified record, size_t records_left, struct output *output) {
+    size_t first = output->unverified_count;
+    if (unverified_cells > 0) {
+        name_unverified(table, count < table->width ? count : table->width, data, record, records_left, output);
+        if (output->unverified[first].column == WHOLE) return;
+    }
+    record.column = UNEVEN;
+    record.cell_start = (uint32_t)count;
+    output->unverified[output->unverified_count++] = record;
 }
 
 /* Makes requests of the first `records` records of `data`, a whole number of records, the first of which is row
@@ -91,9 +110,19 @@ int waybill_load_rows(const struct table *table, const uint8_t *data, size_t siz
         size_t length = (size_t)(end - start), key_size = 0;
         uint32_t key_marks = 0;
         if (output->keys_room - output->keys_size < MAX_KEY_BYTES) return -2;
-        ptrdiff_t unverified_cells = -1;
-        size_t most_bytes = constant + 12 * length, foreign_bytes = 0;
-        if (is_even(table, output->cells, count, length)) unverified_cells = check_cells(table, output, scratch, &foreign_bytes);
+        const struct unverified this_record = {(uint32_t)record, (uint32_t)(start - data), (uint32_t)(end - data), WHOLE, 0, 0};
+        ptrdiff_t unverified_cells = BLANK_RECORD;
+        size_t most_bytes = constant + 12 * length, foreign_bytes = 0, present = (size_t)count;
+        int even = is_even(table, output->cells, count, length);
+        if (even || (table->names_uneven && is_uneven(table, present, (struct span){start, length}))) {
+            if (present > table->width) present = table->width;
+            unverified_cells = check_cells(table, output, present, even, scratch, &foreign_bytes);
+            if (table->names_uneven && (!even || unverified_cells == EMPTY_RECORD)) {
+                if (unverified_cells == EMPTY_RECORD) count = 0;
+                name_uneven(table, (size_t)count, unverified_cells, all, this_record, records - record, output);
+                continue;
+            }
+        }
         most_bytes += foreign_bytes;
         int has_key = unverified_cells >= 0;
         for (size_t part = 0; has_key && part < table->key_count; part++)
@@ -117,10 +146,9 @@ int waybill_load_rows(const struct table *table, const uint8_t *data, size_t siz
             }
         }
         if (!is_good) {
-            struct unverified whole_record = {(uint32_t)record, (uint32_t)(start - data), (uint32_t)(end - data), WHOLE, 0, 0};
             /* Cells that are good may make a key that is not. */
             int by_cells = unverified_cells > 0 && (!has_key || key_size > 0);
-            name_unverified(table, by_cells ? output->cells : NULL, all, whole_record, records - record, output);
+            name_unverified(table, by_cells ? table->width : 0, all, this_record, records - record, output);
             continue;
         }
         memcpy(output->keys + output->keys_size, key, key_size);

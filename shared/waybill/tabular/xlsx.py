@@ -58,7 +58,7 @@ class XlsxWorkbook:
     def rows(self, tab: int) -> Iterator[tuple[int, list[Value]]]:
         _, path = self._related[self._tab_relations[tab]]
         parser = SheetParser(self._formats, self._texts, self._is_1904)
-        feed = Shortcut(parser).feed
+        feed = Shortcut(parser, self._texts.sheet()).feed
         for _ in self._blocks(path, feed, MAX_SHEET_BYTES):
             if parser.rows:
                 yield from parser.rows

@@ -97,6 +97,8 @@ def _section_format(code: str) -> Format:
 
 _LAST_SERIAL = 2_958_466  # 10000-01-01
 _DAY_MILLISECONDS = 86_400_000
+_FIRST_USUAL = 61
+_DAY_0 = datetime(1899, 12, 30)  # of the 1900 system, from day 61 on
 
 
 def typed_number(value: float, form: Format, is_1904: bool) -> Value:
@@ -123,19 +125,29 @@ def serial_value(serial: float, kind: str, is_1904: bool) -> Value:
         return serial
     milliseconds = round(serial * _DAY_MILLISECONDS)
     days, rest = divmod(milliseconds, _DAY_MILLISECONDS)
-    clock = (datetime.min + timedelta(milliseconds=rest)).time()
     if days == 0 and (kind == "time" or (rest and not is_1904)):
-        return clock
+        return _clock(rest)
     if is_1904:
         days += 1462  # 1904-01-01 is day 1,462 of the 1900 system
     elif days in (0, 60):
         day = "1900-01-00" if days == 0 else "1900-02-29"
-        return f"{day}T{clock.isoformat('auto')}" if rest else day
+        return f"{day}T{_clock(rest).isoformat('auto')}" if rest else day
     elif days < 60:
         days += 1
     if days >= _LAST_SERIAL:
         return serial
-    return datetime(1899, 12, 30) + timedelta(days=days, milliseconds=rest)
+    return _DAY_0 + timedelta(days, 0, rest * 1000)
+
+
+def usual_moment(serial: float) -> datetime | None:
+    """What `serial_value` returns for the serial number of a date and time of the 1900 system; None for all others."""
+    if not _FIRST_USUAL <= serial < _LAST_SERIAL - 1:
+        return None
+    return _DAY_0 + timedelta(0, 0, 0, round(serial * _DAY_MILLISECONDS))
+
+
+def _clock(milliseconds: int) -> time:
+    return (datetime.min + timedelta(milliseconds=milliseconds)).time()
 
 
 def iso_date(text: str) -> Value:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from math import isfinite
+from typing import Any
 
 from waybill.errors import JobFailed
+from waybill.native import EMPTY_CELL, MAX_COLUMNS
 from waybill.tabular.records import RECORD_CAP_BYTES
 from waybill.tabular.sheets import NoValue, Value, bad_workbook
-from waybill.tabular.xlsx_formats import GENERAL, Format, iso_date, typed_number
+from waybill.tabular.xlsx_formats import GENERAL, Format, iso_date, typed_number, usual_moment
+from waybill.tabular.xlsx_native import NativeRows, NativeSheet
 from waybill.tabular.xlsx_texts import Texts
 from waybill.tabular.xlsx_xml import OwnNames, Splitter, new_parser, unescaped
 
 MAX_ROWS = 1_048_576
-MAX_COLUMNS = 16_384
 # Cells that are left out before others are filled up: one in the last column makes 16,384.
 MAX_GAP_CELLS, MAX_GAP_SHARE = 10_000_000, 100
 
@@ -30,29 +32,41 @@ _SPLIT_CELLS = re.compile(_CELL).split
 _NUMBER = re.compile(r"\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\s*", re.ASCII).fullmatch
 _PLAIN_NUMBER = re.compile(r"-?[0-9]{1,17}(?:\.[0-9]{1,17})?", re.ASCII).fullmatch
 _BOOLEANS: dict[str, Value] = {"1": True, "0": False, "true": True, "false": False}
+_NUMBER_TYPE = ord("n")
 _ROW_NUMBER = re.compile(r' r="([0-9]+)"').search
 
 
 class Shortcut:
     """Reads rows in the form that the usual programs write, faster than the parser, and leaves it the others."""
 
-    def __init__(self, parser: SheetParser) -> None:
+    def __init__(self, parser: SheetParser, native: NativeSheet | None = None) -> None:
         self._parser = parser
+        self._native = native
         self._split = Splitter(b"</row>", parser.parser)
         self._is_over = False
 
     def feed(self, data: bytes, final: bool) -> None:
-        for item in self._split.take(data, final):
-            head = None if self._is_over else _PLAIN_ROW.match(item)
-            # The text between cells, then the five groups of a cell, repeatedly.
-            parts: list[str | None] = _SPLIT_CELLS(item[head.end() : -len("</row>")]) if head else ["?"]
-            if head is None or any(parts[::6]):
-                self._split.parse(item)
-                # What follows the rows is of another kind, and a declared namespace changes what names mean.
-                self._is_over = self._is_over or "</sheetData" in item or "xmlns" in item
-            else:
-                number = _ROW_NUMBER(head[1])
-                self._parser.take_row(int(number[1]) if number else None, parts)
+        for item in self._split.take(data, final, self._read_natively):
+            self._read(item)
+
+    def _read_natively(self, rows: bytes, start: int) -> int:
+        if self._native is None or self._is_over:
+            return start
+        found = self._native.read(rows, start, self._parser.gaps_left)
+        self._parser.take_rows(found)
+        return found.end
+
+    def _read(self, item: str) -> None:
+        head = None if self._is_over else _PLAIN_ROW.match(item)
+        # The text between cells, then the five groups of a cell, repeatedly.
+        parts: list[str | None] = _SPLIT_CELLS(item[head.end() : -len("</row>")]) if head else ["?"]
+        if head is None or any(parts[::6]):
+            self._split.parse(item)
+            # What follows the rows is of another kind, and a declared namespace changes what names mean.
+            self._is_over = self._is_over or "</sheetData" in item or "xmlns" in item
+        else:
+            number = _ROW_NUMBER(head[1])
+            self._parser.take_row(int(number[1]) if number else None, parts)
 
 
 class SheetParser:
@@ -77,6 +91,9 @@ class SheetParser:
         self._plain_styles: set[str | None] = {str(number) for number, form in enumerate(formats) if form == GENERAL}
         if not formats or formats[0] == GENERAL:
             self._plain_styles.add(None)
+        self._plain_numbers = {int(style or 0) for style in self._plain_styles}
+        is_moment = () if is_1904 else (Format("date"), Format("time"))
+        self._moments = {number for number, form in enumerate(formats) if form in is_moment}
         self._numbers: dict[tuple[str, int], Value] = {}
         self.parser = new_parser()
         self.parser.StartElementHandler = self._start
@@ -122,6 +139,38 @@ class SheetParser:
                 self._type, self._style = kind or "n", int(style or 0)
                 values.append(self._value(value))
         self._end_row()
+
+    @property
+    def gaps_left(self) -> int:
+        """How many more cells may fill gaps, whatever share of all cells they are."""
+        return max(0, MAX_GAP_CELLS - self._gap_cells)
+
+    def take_rows(self, found: NativeRows) -> None:
+        """Rows that the C library read."""
+        values: list[Value] = [*found.cells.split("\0")]
+        plain, moments, plain_number = self._plain_numbers, self._moments, _PLAIN_NUMBER
+        for at, kind, style in zip(*found.others, strict=True):
+            if kind == EMPTY_CELL:
+                values[at] = None
+                continue
+            text: Any = values[at]
+            if kind == _NUMBER_TYPE and style in plain and plain_number(text):
+                values[at] = float(text)
+                continue
+            if kind == _NUMBER_TYPE and style in moments and plain_number(text):
+                moment = usual_moment(float(text))
+                if moment is not None:
+                    values[at] = moment
+                    continue
+            self._type, self._style = chr(kind), style
+            values[at] = self._value(text)
+        begin = 0
+        for number, end, gaps in zip(*found.rows, strict=True):
+            self._begin_row(number or None)
+            self._gap_cells += gaps
+            self._cells = values[begin:end]
+            self._end_row()
+            begin = end
 
     def _begin_row(self, number: int | None) -> None:
         number = self._row + 1 if number is None else number

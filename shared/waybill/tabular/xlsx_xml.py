@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from xml.parsers import expat
 
+from waybill import native
 from waybill.tabular.sheets import BLOCK_BYTES, bad_workbook
 
 #: What `Parse` raises for XML that is broken, or in an encoding that nobody knows.
@@ -98,7 +99,13 @@ class Splitter:
         self._carry = b""
         self._is_begun = self._is_given_up = False
 
-    def take(self, data: bytes, final: bool) -> Iterator[str]:
+    def take(self, data: bytes, final: bool, read_some: Callable[[bytes, int], int]) -> Iterator[str]:
+        """Yields the items that `read_some` leaves over; the parser gets what is behind them when all are taken.
+
+        Args:
+            read_some: is given whole items, one after the other, and where to begin. Reads none or some of them, and
+                returns where the next one begins.
+        """
         if self._is_given_up:
             self._parser.Parse(data, final)
             return
@@ -108,23 +115,33 @@ class Splitter:
         else:
             buffer = self._begin(buffer)
             is_safe = _is_safe(buffer)
-        items: list[str] = []
+        items = b""
         if self._is_begun and is_safe:
             end = buffer.rfind(self._end_tag) + len(self._end_tag)
             if end >= len(self._end_tag):
                 try:
-                    items = buffer[:end].decode().split(self._end_tag.decode())[:-1]
-                    buffer = buffer[end:]
+                    buffer[:end].decode()
+                    items, buffer = buffer[:end], buffer[end:]
                 except UnicodeDecodeError:
                     self._is_given_up = True
         elif self._is_begun:
             self._is_given_up = True
         self._carry = buffer
-        for item in items:
-            yield item + self._end_tag.decode()
+        yield from self._left_over(items, read_some)
         if final or self._is_given_up or len(buffer) > _LONGEST_ITEM_BYTES:
             self._is_given_up, self._carry = True, b""
             self._parser.Parse(buffer, final)
+
+    def _left_over(self, items: bytes, read_some: Callable[[bytes, int], int]) -> Iterator[str]:
+        at = 0
+        while at < len(items):
+            begun, at = at, read_some(items, at)
+            one_only = at > begun  # what follows an unusual item is usual again
+            while at < len(items):
+                item, at = at, items.index(self._end_tag, at) + len(self._end_tag)
+                yield items[item:at].decode()
+                if one_only:
+                    break
 
     def parse(self, item: str) -> None:
         self._parser.Parse(item.encode(), False)
@@ -149,4 +166,7 @@ _CONTROLS = bytes(set(range(32)) - set(b"\t\n"))
 
 
 def _is_safe(data: bytes) -> bool:
+    library = native.library()
+    if library is not None:
+        return bool(library.waybill_is_plain_xml(data, len(data)))
     return not (b"<!" in data or b"<?" in data or len(data.translate(None, _CONTROLS)) < len(data))
