@@ -98,7 +98,8 @@ class _Range(io.FileIO):
         now = time.perf_counter()
         self._arrival = max(self._arrival, now - self.HELD_BYTES / self._bytes_per_second)
         self._arrival += len(data) / self._bytes_per_second
-        time.sleep(max(self._arrival - now, 0))
+        if self._arrival > now:
+            time.sleep(self._arrival - now)
         return data
 
 
@@ -271,9 +272,9 @@ def validate_file(services: Any) -> dict[str, Any]:
             found += [
                 (error.row_number, error.field_number, error.type) for row in block.errors.values() for error in row
             ]
+            if any(None in digests for digests in block.unique):
+                raise ValueError("a null in a unique field")
             for digest_file, digests in zip(of_chunk, [block.digests, *block.unique], strict=True):
-                if None in digests:
-                    raise ValueError("a null in a unique field")
                 digest_file.add(digests, block.rows)
         for files, digest_file in zip(digest_files, of_chunk, strict=True):
             files.append(digest_file.to_bytes())

@@ -10,6 +10,7 @@ unverified records go to `row_compiler.RowCompiler`, which is the rule.
 from __future__ import annotations
 
 import ctypes
+import struct
 from array import array
 from collections.abc import Callable, Container, Mapping, Sequence
 from functools import partial
@@ -41,6 +42,26 @@ NO_ROOM = -2
 KEY_PART_BYTES = 20  # of a date and time that the file has in fewer
 MAX_ASKING = 16  # sets of columns with doubtful cells
 MANY = 2**62  # characters: no limit
+_ENTRY = struct.Struct("=6I")  # of `native.Unverified`
+
+
+class _Framing(NamedTuple):
+    """As of `NativeRows.load`."""
+
+    partition: str
+    stamps: tuple[tuple[str, str], ...]
+    before: str
+    after: str
+    key_prefix: str
+
+
+class _Room(NamedTuple):
+    """For what blocks there is room: of so many records and bytes, and so many bytes of what foreign cells become."""
+
+    records: int = 0
+    bytes: int = 0
+    foreign_bytes: int = 0
+    has_texts: bool = False
 
 
 class Unverified(NamedTuple):
@@ -148,6 +169,9 @@ class NativeRows:
         )
         self._value_bytes = sum(column.longest_value for column in columns)
         self._buffers: dict[str, ctypes.Array[Any]] = {}
+        self._output = native.Output(cells=self._cells, answers=(Answers * len(columns))())
+        self._framing: _Framing | None = None
+        self._room, self._constant, self._prefix_bytes = _Room(), 0, 0
 
     def asking(self, columns: frozenset[int]) -> NativeRows | None:
         """The same with these columns foreign: for rows whose only doubtful cells are theirs."""
@@ -182,48 +206,28 @@ class NativeRows:
             numbers: of the rows, where they do not follow `first_row`.
             wants_texts: without them checking takes two thirds of the time.
         """
-        texts = [f"{quote(name)}:{value}" for name, value in (stamps or {}).items() if self._writes_records]
-        if self._own_table:
-            parts = [f'{before}"_pk":{{"S":{quote(partition)[:-1]}#', '"},"_sk":{"S":"', ",".join(['"}', *texts])]
-        else:
-            parts = [before, "", ",".join(texts)]
-        table = self._table
-        encoded = [part.encode() for part in (*parts, after, key_prefix)]
-        table.head, table.middle, table.tail, table.end, table.key_prefix = map(Span.of, encoded)
-        output = native.Output(cells=self._cells)
-        output.scratch = self._buffer("scratch", self._library.waybill_scratch_bytes(table, len(data)))
-        foreign = [] if self._foreign is None else self._answers(self._foreign, data, records, output)
-        if foreign is None:
-            return None
-        foreign_bytes = sum(answers.texts.size + answers.identities.size for answers in foreign)
-        constant = self._library.waybill_constant_bytes(table)
-        if wants_texts:
-            output.texts_room = records * constant + 2 * len(data) + foreign_bytes
-            output.texts = self._buffer("texts", output.texts_room)
-            output.text_ends = self._buffer("text_ends", records * 4)
-        output.keys_room = (
-            len(data)
-            + foreign_bytes
-            + records * (len(encoded[-1]) + 13 + self._value_bytes + KEY_PART_BYTES * len(self._keys))
-            + native.MAX_KEY_BYTES
-        )
-        output.keys = self._buffer("keys", output.keys_room)
+        self._set_framing(_Framing(partition, tuple((stamps or {}).items()), before, after, key_prefix))
+        output = self._output
+        foreign: list[Answers] = []
+        self._make_room(records, len(data), 0, wants_texts)
+        if self._foreign is not None:
+            found = self._answers(self._foreign, data, records)
+            if found is None:
+                return None
+            foreign = found
+            self._make_room(
+                records, len(data), sum(one.texts.size + one.identities.size for one in foreign), wants_texts
+            )
+        output.texts = self._buffer("texts", 0) if wants_texts else None
         given = array("Q", numbers)
         output.numbers = given.buffer_info()[0] if numbers else None
-        output.rows = self._buffer("rows", records * 8)
-        output.key_ends = self._buffer("key_ends", records * 4)
-        output.digests = self._buffer("digests", records * 8)
-        output.unique_digests = self._buffer("unique_digests", 8 * records * self._unique_sets)
-        output.unique_nulls = self._buffer("unique_nulls", records * self._unique_sets)
-        output.unverified_room = 2 * records + len(self._cells)
-        output.unverified = self._buffer("unverified", output.unverified_room * ctypes.sizeof(native.Unverified))
-        output.answers = self._answer_array(foreign)
-        status = self._library.waybill_load_rows(table, data, len(data), records, first_row, output)
+        self._set_answers(foreign)
+        status = self._library.waybill_load_rows(self._table, data, len(data), records, first_row, output)
         if status == NO_ROOM:  # few texts grow so much: the room for the worst is made only for them
-            output.texts_room = records * constant + 12 * len(data) + foreign_bytes
+            output.texts_room += 10 * len(data)
             output.texts = self._buffer("texts", output.texts_room)
-            output.answers = self._answer_array(foreign)
-            status = self._library.waybill_load_rows(table, data, len(data), records, first_row, output)
+            self._set_answers(foreign)
+            status = self._library.waybill_load_rows(self._table, data, len(data), records, first_row, output)
         if status:
             return None
         good = output.good
@@ -242,23 +246,65 @@ class NativeRows:
         )
         return block, self._unverified(output)
 
-    def _answers(
-        self, foreign: ForeignColumns, data: bytes, records: int, output: native.Output
-    ) -> list[Answers] | None:
+    def _set_framing(self, framing: _Framing) -> None:
+        """Sets what stands around the members of each row; that of all blocks of a file is alike."""
+        if framing == self._framing:
+            return
+        partition, stamps, before, after, key_prefix = framing
+        texts = [f"{quote(name)}:{value}" for name, value in stamps if self._writes_records]
+        if self._own_table:
+            parts = [f'{before}"_pk":{{"S":{quote(partition)[:-1]}#', '"},"_sk":{"S":"', ",".join(['"}', *texts])]
+        else:
+            parts = [before, "", ",".join(texts)]
+        table = self._table
+        encoded = [part.encode() for part in (*parts, after, key_prefix)]
+        table.head, table.middle, table.tail, table.end, table.key_prefix = map(Span.of, encoded)
+        self._framing, self._room = framing, _Room()
+        self._constant, self._prefix_bytes = self._library.waybill_constant_bytes(table), len(encoded[-1])
+
+    def _make_room(self, records: int, size: int, foreign_bytes: int, wants_texts: bool) -> None:
+        """Makes the buffers large enough for a block; most blocks of a file are of one size."""
+        room = self._room
+        is_large = records <= room.records and size <= room.bytes and foreign_bytes <= room.foreign_bytes
+        if is_large and (room.has_texts or not wants_texts):
+            return
+        records, size = max(records, room.records), max(size, room.bytes)
+        foreign_bytes, has_texts = max(foreign_bytes, room.foreign_bytes), wants_texts or room.has_texts
+        self._room = _Room(records, size, foreign_bytes, has_texts)
+        output = self._output
+        output.scratch = self._buffer("scratch", self._library.waybill_scratch_bytes(self._table, size))
+        if has_texts:
+            output.texts_room = records * self._constant + 2 * size + foreign_bytes
+            self._buffer("texts", output.texts_room)
+            output.text_ends = self._buffer("text_ends", records * 4)
+        a_key = self._prefix_bytes + 13 + self._value_bytes + KEY_PART_BYTES * len(self._keys)
+        output.keys_room = size + foreign_bytes + records * a_key + native.MAX_KEY_BYTES
+        output.keys = self._buffer("keys", output.keys_room)
+        output.rows = self._buffer("rows", records * 8)
+        output.key_ends = self._buffer("key_ends", records * 4)
+        output.digests = self._buffer("digests", records * 8)
+        output.unique_digests = self._buffer("unique_digests", 8 * records * self._unique_sets)
+        output.unique_nulls = self._buffer("unique_nulls", records * self._unique_sets)
+        output.unverified_room = 2 * records + len(self._cells)
+        output.unverified = self._buffer("unverified", output.unverified_room * ctypes.sizeof(native.Unverified))
+
+    def _answers(self, foreign: ForeignColumns, data: bytes, records: int) -> list[Answers] | None:
         """What the lanes make of the cells of the foreign columns; None where only a sequential read can find them."""
         found = (ctypes.c_size_t * 2)()
         collected = self._buffer("collected", len(data) + records * len(foreign.columns))
-        if self._library.waybill_collect(self._table, data, len(data), records, output, collected, found):
+        if self._library.waybill_collect(self._table, data, len(data), records, self._output, collected, found):
             return None
         self._answered: list[object] = []
         return foreign.answers(ctypes.string_at(collected, found[0]).decode(), self._answered)
 
-    def _answer_array(self, foreign: list[Answers]) -> ctypes.Array[Answers]:
-        """The answers by column; they are copies, because the library uses them up."""
+    def _set_answers(self, foreign: list[Answers]) -> None:
+        """Sets the answers by column; they are copies, because the library uses them up."""
+        if self._foreign is None:
+            return
         answers = (Answers * len(self._cells))()
-        for column, answer in zip(self._foreign.columns if self._foreign else (), foreign, strict=True):
+        for column, answer in zip(self._foreign.columns, foreign, strict=True):
             answers[column.index] = answer
-        return answers
+        self._output.answers = answers
 
     def _unique_digests(self, output: native.Output) -> list[list[int | None]]:
         sets = self._unique_sets
@@ -273,9 +319,8 @@ class NativeRows:
         return found
 
     def _unverified(self, output: native.Output) -> list[Unverified]:
-        size = len(Unverified._fields)
-        numbers = _numbers("I", output.unverified, 4 * size * output.unverified_count)
-        return list(map(Unverified._make, zip(*(numbers[place::size] for place in range(size)), strict=True)))
+        entries = ctypes.string_at(output.unverified, _ENTRY.size * output.unverified_count)
+        return list(map(Unverified._make, _ENTRY.iter_unpack(entries)))
 
     def problems(self, column: int, cell: str) -> tuple[Problem, ...]:
         """What is wrong with an unverified cell, by the rule: bad cells repeat."""

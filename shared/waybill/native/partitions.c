@@ -19,6 +19,11 @@ void waybill_partition(const uint64_t *digests, const uint64_t *rows, size_t cou
     }
 }
 
+/* The low bits of digests are those of the partition, all alike. */
+static size_t slot_of(uint64_t digest, size_t slots) { return (size_t)(digest * PRIME_1 >> 20) & (slots - 1); }
+
+enum { AHEAD = 8 }; /* digests whose slots are fetched from memory while others are looked up */
+
 /* Whether a digest occurs more than once: 1 or 0. `seen` is scratch of `slots` elements, a power of two of at least twice
  * `count`; zeros at first. */
 int waybill_repeats(const uint64_t *digests, size_t count, uint64_t *seen, size_t slots) {
@@ -30,8 +35,8 @@ int waybill_repeats(const uint64_t *digests, size_t count, uint64_t *seen, size_
             has_zero = 1;
             continue;
         }
-        /* The low bits are those of the partition, all alike. */
-        size_t slot = (size_t)(digest * PRIME_1 >> 20) & (slots - 1);
+        if (index + AHEAD < count) __builtin_prefetch(&seen[slot_of(digests[index + AHEAD], slots)]);
+        size_t slot = slot_of(digest, slots);
         while (seen[slot] != 0) {
             if (seen[slot] == digest) return 1;
             slot = (slot + 1) & (slots - 1);

@@ -114,13 +114,17 @@ def cut(buffer: bytes, dialect: Dialect, final: bool) -> Cut:
     if not dialect.is_plain_bytes(buffer):
         return _cut_sequentially(buffer, dialect, final)
     quote = dialect.quote_char.encode() if dialect.quote_char else None
+    native = library()
+    if native is not None and not final:
+        lines = (c_size_t * 2)()
+        if native.waybill_cut_lines(buffer, len(buffer), ord(quote or "\r"), lines) == 0:
+            return Cut(lines[0], lines[1], True)
     if quote is None or quote not in buffer:
         end = len(buffer) if final else _last_line_end(buffer, final)
         records = count_line_breaks(buffer, end)
         if final and buffer and buffer[-1] not in b"\r\n":
             records += 1
         return Cut(end, records, True)
-    native = library()
     if native is not None:
         return _cut_natively(native, buffer, quote, dialect, final)
     parts = buffer.split(quote)
