@@ -423,8 +423,8 @@ class RowReader:
             for at, found in sorted(problems.items()):
                 row = present[at]
                 errors[row] += (RowError(row, index + 1, name, one.type, cells[at], one.message) for one in found)
-        for row, found in rows.items():
-            errors[row] += self._uneven_errors(row, len(found) if row in filled else 0, found[self._width :])
+        for row, whole in rows.items():
+            errors[row] += self._uneven_errors(row, len(whole) if row in filled else 0, whole[self._width :])
         return errors
 
     def _uneven_errors(self, row: int, count: int, extra: Sequence[str]) -> list[RowError]:

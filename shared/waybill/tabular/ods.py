@@ -15,10 +15,11 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from waybill.errors import JobFailed
+from waybill.native import MAX_COLUMNS
 from waybill.tabular.records import RECORD_CAP_BYTES
 from waybill.tabular.sheets import Digits, NoValue, Parts, Tab, Value, bad_workbook
 from waybill.tabular.xlsx_formats import serial_value
-from waybill.tabular.xlsx_sheet import MAX_COLUMNS, MAX_ROWS
+from waybill.tabular.xlsx_sheet import MAX_ROWS
 from waybill.tabular.xlsx_xml import BROKEN_XML, new_parser
 
 MAX_CONTENT_BYTES = 1024**3

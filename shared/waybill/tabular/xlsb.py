@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 
+from waybill.native import MAX_COLUMNS
 from waybill.tabular.sheets import NoValue, Parts, Tab, Value, bad_workbook
 from waybill.tabular.xlsx_formats import BUILT_IN, GENERAL, Format, format_of, typed_number
-from waybill.tabular.xlsx_sheet import MAX_COLUMNS, MAX_ROWS
+from waybill.tabular.xlsx_sheet import MAX_ROWS
 from waybill.tabular.xlsx_texts import Texts
 from waybill.tabular.xlsx_xml import relations_in
 

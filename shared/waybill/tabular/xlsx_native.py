@@ -41,11 +41,12 @@ class NativeSheet:
 
     def __init__(self, library: Any, texts: bytearray, ends: array[int]) -> None:
         self._library = library
-        self._kept = [(ctypes.c_char * len(texts)).from_buffer(texts), ends]
+        held = (ctypes.c_char * len(texts)).from_buffer(texts)
+        self._kept = held, ends
         self._cells = ctypes.create_string_buffer(CELLS_ROOM_BYTES)
         self._others, self._rows = (OtherCell * MAX_CELLS)(), (SheetRow * MAX_ROWS)()
         self._sheet = Sheet(
-            texts=Span(ctypes.cast(self._kept[0], ctypes.c_char_p), len(texts)),
+            texts=Span(ctypes.cast(held, ctypes.c_char_p), len(texts)),
             text_ends=ends.buffer_info()[0],
             text_count=len(ends) - 1,
             cells=ctypes.addressof(self._cells),
