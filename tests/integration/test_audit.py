@@ -31,6 +31,7 @@ LEAVE_NOTHING = {
     "inferUpload": "proposes an entity, and stores nothing",
     "checkRejectedRows": "judges rows, and stores nothing",
     "previewAnySchedule": "calculates times",
+    "previewExport": "reads records, as a list of them does",
 }
 #: Reads that hand out a file.
 DOWNLOADS = {"download", "getErrorLog", "getRejects"}

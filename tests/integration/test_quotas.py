@@ -145,6 +145,7 @@ def test_a_minute_has_so_many_counts_of_records(api: Api, few: None, monkeypatch
     assert api("GET", path, BOB).status in (403, 404), "who may not view uses nothing up"
     assert [api("GET", path).status for _ in range(2)] == [200, 200]
     wait = refused(api("GET", path), "2 counts of records in this minute")
+    refused(api("POST", "/exports/preview", body={"entity": "contacts"}), "2 counts of records in this minute")
     assert api("GET", path, ADMIN).status == 200, "others have their own"
     api.later(seconds=wait)
     assert api("GET", path).status == 200

@@ -142,6 +142,7 @@ class World:
             "putExport": {"name": "Another name", "entity": self.entity},
             "copyExport": {"name": "A copy"},
             "previewAnySchedule": {"schedule": {"at": "2099-01-31T09:30", "timezone": "UTC"}},
+            "previewExport": {"entity": self.entity},
             "previewUpload": {},
             "inferUpload": {},
             "rememberColumns": {"columns": {"E-mail": "email"}},

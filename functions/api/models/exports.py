@@ -110,6 +110,50 @@ class ScheduleToPreview(Body):
     schedule: _Schedule = None
 
 
+def _checked_fields(value: Any, _: Any, info: ValidationInfo) -> Any:
+    return checked(_rules().check_fields, value, _entity(info))
+
+
+def _checked_filter(value: Any, _: Any, info: ValidationInfo) -> Any:
+    entity = _entity(info)
+    return [] if entity is None else list(checked(_rules().check_conditions, value, entity))
+
+
+def _checked_format(value: Any, _: Any, info: ValidationInfo) -> Any:
+    format, entity = checked(_rules().check_format, value), _entity(info)
+    if entity is not None and "fields" in info.data:
+        checked(_rules().check_columns, format, info.data["fields"], entity)
+    return format
+
+
+_Fields = Annotated[Annotated[list[str], Schema(minItems=1, uniqueItems=True)] | None, WrapValidator(_checked_fields)]
+_Filter = Annotated[list[wire.ConditionDocument], Schema(maxItems=MAX_CONDITIONS), WrapValidator(_checked_filter)]
+_Format = Annotated[wire.FormatName, WrapValidator(_checked_format)]
+
+
+class ExportToPreview(Body):
+    """An export that no run has yet."""
+
+    refusal: ClassVar[str] = "The export breaks a rule."
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{name: _NIGHTLY[name] for name in ("entity", "fields", "filter", "format")}]}
+    )
+
+    entity: str
+    """Name of the entity; you need the right `export` on it."""
+    fields: _Fields = None
+    """All fields in schema order when left out."""
+    filter: _Filter = Field(default_factory=list)
+    """Conditions that a record must meet, all of them."""
+    format: _Format = DEFAULT_FORMAT
+    escape_formulas: bool = True
+    """Whether `'` is prefixed to cells that a spreadsheet would execute."""
+
+    def to_definition(self) -> Definition:
+        """That of a one-shot export."""
+        return ExportRequest.model_construct(name=self.entity, **dict(self)).to_definition()
+
+
 class ExportRequest(Body):
     """The definition of an export."""
 
@@ -121,11 +165,11 @@ class ExportRequest(Body):
     """Name of the entity; you need the right `export` on it."""
     type: Word[ExportType] = ExportType.ONE_SHOT
     """Only the group `backoffice` defines `CUSTOM` and `INCREMENTAL_CUSTOM`."""
-    fields: Annotated[list[str], Schema(minItems=1, uniqueItems=True)] | None = None
+    fields: _Fields = None
     """All fields in schema order when left out."""
-    filter: Annotated[list[wire.ConditionDocument], Schema(maxItems=MAX_CONDITIONS)] = Field(default_factory=list)
+    filter: _Filter = Field(default_factory=list)
     """Conditions that a record must meet, all of them."""
-    format: wire.FormatName = DEFAULT_FORMAT
+    format: _Format = DEFAULT_FORMAT
     dialect: wire.DialectDocument = Field(default_factory=dict)
     compression: Word[Compression] = Compression.NONE
     file_name: Annotated[str, Line(MAX_FILE_NAME_BYTES)] | None = None
@@ -144,25 +188,6 @@ class ExportRequest(Body):
     def _suits_entity(cls, kind: ExportType, info: ValidationInfo) -> ExportType:
         entity = _entity(info)
         return kind if entity is None else checked(_rules().check_type, kind, entity)
-
-    @field_validator("fields", mode="wrap")
-    @classmethod
-    def _are_fields(cls, value: Any, _: Any, info: ValidationInfo) -> Any:
-        return checked(_rules().check_fields, value, _entity(info))
-
-    @field_validator("filter", mode="wrap")
-    @classmethod
-    def _is_filter(cls, value: Any, _: Any, info: ValidationInfo) -> Any:
-        entity = _entity(info)
-        return [] if entity is None else list(checked(_rules().check_conditions, value, entity))
-
-    @field_validator("format", mode="wrap")
-    @classmethod
-    def _is_format(cls, value: Any, _: Any, info: ValidationInfo) -> Any:
-        format, entity = checked(_rules().check_format, value), _entity(info)
-        if entity is not None and "fields" in info.data:
-            checked(_rules().check_columns, format, info.data["fields"], entity)
-        return format
 
     @field_validator("dialect", mode="wrap")
     @classmethod

@@ -41,7 +41,7 @@ from waybill.exports.definition import Definition, Export, ExportStatus, ExportT
 from waybill.ids import new_uuid
 from waybill.jobs.model import Job
 from waybill.jobs.permissions import sees_job
-from waybill.sizes import MAX_EXPORT_BYTES, MAX_EXPORTS, check_size
+from waybill.sizes import MAX_EXPORT_BYTES, MAX_EXPORTS, MAX_RECORD_COUNTS, check_size
 from waybill.timestamps import rfc3339
 from waybill.wire.jobs import Job as JobResource
 from waybill.wire.jobs import JobPage
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         DestinationToTest,
         ExportFilters,
         ExportRequest,
+        ExportToPreview,
         Paging,
         ScheduleToPreview,
         Unscheduling,
@@ -171,6 +172,26 @@ def test_destination(request: Request, entity: Entity, body: DestinationToTest) 
     request.services.previews.take(request.caller.subject)
     request.note()
     return json_response(ask(request, body.destination, entity))
+
+
+@router.post(
+    "/v1/exports/preview",
+    "Preview an export before it runs",
+    needs=EXPORT,
+    answers=ok("How many records match, and the first rows.", wire.ExportPreview),
+    refusals={
+        404: "There is no such entity.",
+        429: f"The caller has made {MAX_RECORD_COUNTS} counts of records in this minute.",
+    },
+    description="Reads at most 80 MB without a filter; with one at most 20,000 records or 10 MB: what needs more is "
+    "estimated, or counted so far, and `precision` says so. Nothing is written.",
+)
+def preview_export(request: Request, entity: Entity, body: ExportToPreview) -> Response[str]:
+    from waybill.exports.preview import preview_export as preview
+
+    services = request.services
+    services.previews.take_record_count(request.caller.subject)
+    return json_response(preview(services.dynamodb, services.settings.records_table, entity, body.to_definition()))
 
 
 @router.post(

@@ -80,7 +80,8 @@ def extract(services: ExportServices, job_id: str, remaining_seconds: Callable[[
     job = choose_window(services, job, definition, entity)
     if "parts" not in job.options:
         can_split = FORMATS[definition.format].parts_can_be_joined
-        parts = PARTS if can_split and _is_large(services, Extraction(job, definition, entity, PARTS)) else 1
+        is_large = can_split and _is_large(services, Extraction(job.window, definition, entity, PARTS))
+        parts = PARTS if is_large else 1
         job = services.jobs.set_option_once(job_id, "parts", parts)
     if job.options["parts"] > 1:
         numbers = list(range(int(job.options["parts"])))
@@ -121,7 +122,7 @@ def extract_part(services: ExportServices, job_id: str, part: int, remaining_sec
         return "extracted"
     definition, entity, _ = snapshot_of(services, job_id)
     assert entity is not None  # `extract` checks it  # noqa: S101
-    run = Extraction(job, definition, entity, int(job.options["parts"]))
+    run = Extraction(job.window, definition, entity, int(job.options["parts"]))
     encoder = _encoder(run)
     heartbeat = LenientHeartbeat(services, job, part, attempt)
     bucket, records_table = services.settings.files_bucket, services.settings.records_table

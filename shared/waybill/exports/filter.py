@@ -55,6 +55,9 @@ _ORDERINGS: dict[str, Callable[[Any, Any], bool]] = {
 OPS = ("eq", "ne", *_ORDERINGS, "in", "between", "begins", "contains", "empty")
 MEMBERS = frozenset({"field", "op", "value"})
 
+EMPTY_FILTER_VALUE = "empty-filter-value"
+"""A warning, of previews and of jobs."""
+
 _UNREADABLE = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError)
 
 
@@ -111,6 +114,28 @@ def compile_filter(
         return True
 
     return all_hold
+
+
+def empty_values(conditions: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Warnings of conditions whose value is the empty text: most people who leave a value empty mean something else.
+
+    They are shown with jobs too, some of whose readers may not know the filter: they tell a condition by its number.
+
+    Args:
+        conditions: what `check_filter` gave.
+    """
+    found = []
+    for number, condition in enumerate(conditions, start=1):
+        op, value = condition["op"], condition.get("value")
+        if value != "" and not (isinstance(value, list) and "" in value):
+            continue
+        if op in ("begins", "contains"):
+            effect = f"every text {'begins with' if op == 'begins' else 'contains'} it"
+        else:
+            effect = "a record without a value has no text, not an empty one"
+        message = f"Condition {number} of the filter has an empty value: {effect}. To find records without a value, use"
+        found.append({"code": EMPTY_FILTER_VALUE, "message": f'{message} the op "empty".'})
+    return found
 
 
 def ops_of(kind: FieldType) -> tuple[str, ...]:

@@ -7,8 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from waybill.entities.model import SHARDS, Entity, partition
-from waybill.exports.definition import Definition
-from waybill.jobs.model import Job
+from waybill.exports.definition import Definition, Window
 from waybill.timestamps import epoch_milliseconds, rfc3339
 
 SEGMENTS = SHARDS
@@ -17,9 +16,9 @@ SEGMENTS = SHARDS
 
 @dataclass(frozen=True)
 class Extraction:
-    """A run that is being extracted, in a number of parts."""
+    """What is read for a run, or for its preview, in a number of parts. The window matters to incremental exports."""
 
-    job: Job
+    window: Window
     definition: Definition
     entity: Entity
     parts: int
@@ -71,10 +70,10 @@ def page_request(
 def _own_window(run: Extraction, names: dict[str, str], values: dict[str, Any]) -> str:
     """Condition on Waybill's own items: `_at` is epoch milliseconds; tombstones count from the second window on."""
     conditions = []
-    if not run.definition.has_changes or run.job.window_from is None:
+    if not run.definition.has_changes or run.window[0] is None:
         names["#gone"] = "_gone"
         conditions.append("attribute_not_exists(#gone)")
-    for edge, comparison, moment in (("from", ">=", run.job.window_from), ("to", "<", run.job.window_to)):
+    for edge, comparison, moment in zip(("from", "to"), (">=", "<"), run.window, strict=True):
         if run.definition.is_incremental and moment is not None:
             names["#at"], values[f":{edge}"] = "_at", {"N": str(epoch_milliseconds(moment))}
             conditions.append(f"#at {comparison} :{edge}")
@@ -85,7 +84,7 @@ def _target_window(run: Extraction, names: dict[str, str], values: dict[str, Any
     """Condition on items of a target table. A write time is RFC 3339 text, as Waybill stamps it, or epoch seconds or
     milliseconds, as others may. Each form is compared with its own, and no number is of both forms. An item without a
     write time belongs to the first window."""
-    window_from, window_to = run.job.window_from, run.job.window_to
+    window_from, window_to = run.window
     if not run.definition.is_incremental or run.entity.target is None or window_to is None:
         return ""
     names["#at"] = str(run.entity.target.modified_attribute)

@@ -21,6 +21,7 @@ from waybill.errors import ChecksFailed, Conflict, NotFound, StopRequested, Supe
 from waybill.exports.definition import INCREMENTAL, NO_SERIES, Definition, Export, ExportStatus, Owner, Run, Window
 from waybill.exports.destinations import kind_of
 from waybill.exports.destinations.base import DeliveredKind, SetAside
+from waybill.exports.filter import empty_values
 from waybill.exports.report import is_relaunchable
 from waybill.exports.repository import run_has_ended
 from waybill.ids import derived_uuid, new_uuid
@@ -144,7 +145,7 @@ def relaunch_export(
         message = f"Job {later.job_id}, a later run of this export, has delivered what this run should have"
         rest = "." if _covers(later, job) else " in part; the next run has the rest."
         raise Conflict(message + rest, job.allowed_actions())
-    window = (job.window_from, job.window_to) if is_increment(job) else None
+    window = job.window if is_increment(job) else None
     run = Run(run_id, services.clock.now(), started_by, started_by_id, retry_of=job.job_id, window=window)
     try:
         export = services.exports.get(job.export_id)
@@ -360,6 +361,7 @@ def _new_job(services: ExportServices, export: Export, run: Run) -> tuple[Job, d
         window_to=window_to,
         retry_of=run.retry_of,
         options={"backfill": True} if is_backfill else {},
+        warnings=empty_values(definition.filter),
     )
     snapshot: dict[str, Any] = {
         "export": {**definition.to_document(), "exportId": export.export_id, "version": export.version},

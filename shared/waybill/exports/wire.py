@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from typing_extensions import TypedDict
 
 from waybill.errors import DeliveryFailed
 from waybill.exports.compression import Compression
 from waybill.exports.definition import ALLOWED_ACTIONS, ExportStatus, ExportType
-from waybill.wire.jobs import RunSummary
+from waybill.wire.jobs import JobWarning, RunSummary
 from waybill.wire.schema import Email, Moment, NextToken, Ordinal, Schema, Uuid, configured
 
 # What the domain checks and keeps as it was given; `shape` names what OpenAPI shows of it.
@@ -39,6 +39,23 @@ class DestinationTest(TypedDict):
     """Why not: the reason that a delivery would fail with."""
     detail: str
     """What was done, or what to correct."""
+
+
+class ExportPreview(TypedDict):
+    """What a run of an export would take now."""
+
+    count: int
+    """How many records match."""
+    precision: Literal["exact", "approximate", "at-least"]
+    """How it was counted. With a filter it is `at-least` where reading ended before the last record; without one, see
+    `GET /entities/{name}/records/count`."""
+    read: int
+    """How many records the filter was applied to; without a filter as `count`."""
+    columns: list[str]
+    rows: list[list[str]]
+    """The first records, each cell as a file of CSV has it."""
+    warnings: list[JobWarning]
+    """What a run would fail of (`xlsx-limit`, `parquet-limit`), as far as it was seen, and `empty-filter-value`."""
 
 
 class Definition(TypedDict):

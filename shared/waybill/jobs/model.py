@@ -189,6 +189,11 @@ class Job:
         return list(self.options.get("recipients", ()))
 
     @property
+    def window(self) -> tuple[datetime | None, datetime | None]:
+        """Of an export of changes: from when to before when its records were written."""
+        return self.window_from, self.window_to
+
+    @property
     def is_backfill(self) -> bool:
         """Whether it is a run of an incremental export for a past period, outside its series of windows."""
         return bool(self.options.get("backfill"))

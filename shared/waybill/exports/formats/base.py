@@ -79,6 +79,7 @@ class Format:
             Otherwise one invocation extracts the whole table.
         fit: field → what checks its cells, or makes them what its column holds. It raises `cells.CellRefused`.
         labels_problem: what is wrong with the names of columns; None when they are fine.
+        max_rows: of a file, with its header; None without a limit.
         compresses_itself: whether no compression can be asked for.
     """
 
@@ -91,4 +92,5 @@ class Format:
     parts_can_be_joined: bool = True
     fit: Callable[[Field], Callable[[Cells], Cells] | None] | None = None
     labels_problem: Callable[[Sequence[str]], str | None] | None = None
+    max_rows: int | None = None
     compresses_itself: bool = False

@@ -224,4 +224,5 @@ XLSX = Format(
     cells=SheetCells,
     framing=Workbook,
     dialect_members=frozenset({"header"}),
+    max_rows=MAX_ROWS,
 )
