@@ -89,14 +89,8 @@ def test_an_empty_value_of_a_filter_is_told(api: Api) -> None:
     nobody: dict[str, Any] = {"field": "contact_id", "value": ""}
     (warning,) = preview(api, filter=[VIP, nobody | {"op": "eq"}])["warnings"]
     assert warning["code"] == "empty-filter-value"
-    assert warning["message"].startswith("Condition 2 of the filter has an empty value: a record without a value has")
-    for op, value, effect in (
-        ("in", ["c1", ""], "a record without a value has no text"),
-        ("contains", "", "every text contains it"),
-        ("begins", "", "every text begins with it"),
-    ):
-        (warning,) = empty_values([nobody | {"op": op, "value": value}])
-        assert effect in warning["message"]
+    assert warning["message"].startswith("Condition 2 of the filter compares with the empty text")
+    assert len(empty_values([nobody | {"op": "in", "value": ["c1", ""]}])) == 1
     assert empty_values([{"field": "email", "op": "empty", "value": True}, VIP]) == []
     body = {"entity": "contacts", "filter": [{"field": "spend", "op": "lt", "value": ""}]}
     refused = api("POST", "/exports/preview", body=body)

@@ -64,6 +64,8 @@ export type SourceFile = Schemas["SourceFile"];
 export type SourceTest = Schemas["SourceTest"];
 /** When a schedule runs next. */
 export type RunTimes = Schemas["RunTimes"];
+/** What an export would take. */
+export type ExportPreview = Schemas["ExportPreview"];
 export type Condition = Schemas["Condition"];
 /** While the user fills these in, they may have any member of any of their kinds; the API validates them. */
 export type Schedule = Filling<Schemas["Schedule"]>;

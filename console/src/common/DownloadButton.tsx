@@ -3,7 +3,7 @@ import Button, { type ButtonProps } from "@cloudscape-design/components/button";
 import { download } from "./download";
 import { showProblem } from "./notices";
 
-interface Props extends Pick<ButtonProps, "disabled" | "disabledReason"> {
+interface Props extends Pick<ButtonProps, "disabled" | "disabledReason" | "variant"> {
   /** API paths of the files. */
   paths: string[];
 }

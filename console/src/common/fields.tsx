@@ -9,12 +9,13 @@ interface TextFieldProps {
   label: string;
   value: string | undefined;
   help?: string;
+  warning?: string;
   onChange: (value: string) => void;
 }
 
-export function TextField({ label, value, help, onChange }: TextFieldProps) {
+export function TextField({ label, value, help, warning, onChange }: TextFieldProps) {
   return (
-    <FormField label={label} constraintText={help}>
+    <FormField label={label} constraintText={help} warningText={warning}>
       <Input value={value ?? ""} onChange={({ detail }) => onChange(detail.value)} />
     </FormField>
   );

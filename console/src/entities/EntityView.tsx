@@ -19,6 +19,7 @@ import { Pages } from "../common/Pages";
 import { ProblemAlert } from "../common/ProblemAlert";
 import { useAddress } from "../common/useAddress";
 import { usePage } from "../common/usePage";
+import { ExportNowDialog } from "../exports/now/ExportNowDialog";
 import { primaryKey } from "../imports/columnMapping";
 import { isRunning } from "../jobs/jobList";
 import { useJobs } from "../jobs/useJobs";
@@ -32,6 +33,7 @@ import { TemplateButton } from "./TemplateButton";
 import { useCount, useRecords, type Row } from "./useRecords";
 
 const DELETE = "delete";
+const EXPORT = "export";
 const MOST_STICKY = 2;
 const NARROW_PX = 700; // below, sticky columns would leave no place for others
 
@@ -148,11 +150,7 @@ function View({ name }: { name: string }) {
                 {entity && may(me, "import", entity) && (
                   <Button onClick={() => void navigate(`${importsPath}&import=1`)}>Import from file</Button>
                 )}
-                {entity && may(me, "export", entity) && (
-                  <Button onClick={() => void navigate(`/exports/new?entity=${encodeURIComponent(name)}`)}>
-                    Export
-                  </Button>
-                )}
+                {entity && may(me, "export", entity) && <Button onClick={() => set({ dialog: EXPORT })}>Export</Button>}
                 <ButtonDropdown
                   variant="icon"
                   ariaLabel="Settings of the entity"
@@ -257,6 +255,13 @@ function View({ name }: { name: string }) {
         }
       />
       {opened && entity && <RecordDialog entity={entity} row={opened} onClose={() => setOpened(null)} />}
+      {entity && query.get("dialog") === EXPORT && may(me, "export", entity) && (
+        <ExportNowDialog
+          entity={entity}
+          conditions={search.conditions}
+          onClose={() => set({ dialog: null }, { replace: true })}
+        />
+      )}
       {deleting && <DeleteEntityDialog name={name} onClose={() => setDeleting(false)} />}
     </SpaceBetween>
   );

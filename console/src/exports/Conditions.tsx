@@ -6,6 +6,7 @@ import SpaceBetween from "@cloudscape-design/components/space-between";
 import { SelectField, TextField } from "../common/fields";
 import { OPERATORS, takesValue, type Operator, type TypedCondition } from "./conditions";
 
+const EMPTY = "No value: to find records without one, choose “is empty”.";
 const OPERATOR_OPTIONS = Object.entries(OPERATORS) as [Operator, string][];
 
 interface Props {
@@ -37,7 +38,12 @@ export function Conditions({ conditions, names, change }: Props) {
             onChange={(op) => edit(index, { op })}
           />
           {takesValue(condition.op) ? (
-            <TextField label="Value" value={condition.text} onChange={(text) => edit(index, { text })} />
+            <TextField
+              label="Value"
+              value={condition.text}
+              warning={condition.text === "" ? EMPTY : undefined}
+              onChange={(text) => edit(index, { text })}
+            />
           ) : (
             <div />
           )}

@@ -23,6 +23,12 @@ export const DATA_TYPE_LABELS: Record<DataType, string> = {
   "form-participation": "Form participation",
   subscription: "Subscriptions",
 };
+export const FORMATS = [
+  ["csv", "CSV"],
+  ["xlsx", "Excel (XLSX)"],
+  ["jsonl", "JSON Lines"],
+  ["parquet", "Parquet"],
+] as const;
 export const STATUS_TABS: { id: ExportStatus; label: string }[] = [
   { id: "DRAFT", label: "In definition" },
   { id: "SCHEDULED", label: "Scheduled" },

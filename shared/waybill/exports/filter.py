@@ -126,15 +126,12 @@ def empty_values(conditions: Sequence[Mapping[str, Any]]) -> list[dict[str, str]
     """
     found = []
     for number, condition in enumerate(conditions, start=1):
-        op, value = condition["op"], condition.get("value")
-        if value != "" and not (isinstance(value, list) and "" in value):
-            continue
-        if op in ("begins", "contains"):
-            effect = f"every text {'begins with' if op == 'begins' else 'contains'} it"
-        else:
-            effect = "a record without a value has no text, not an empty one"
-        message = f"Condition {number} of the filter has an empty value: {effect}. To find records without a value, use"
-        found.append({"code": EMPTY_FILTER_VALUE, "message": f'{message} the op "empty".'})
+        value = condition.get("value")
+        if value == "" or (isinstance(value, list) and "" in value):
+            message = (
+                f"Condition {number} of the filter compares with the empty text. A record without a value has none:"
+            )
+            found.append({"code": EMPTY_FILTER_VALUE, "message": f'{message} to find it, use the op "empty".'})
     return found
 
 

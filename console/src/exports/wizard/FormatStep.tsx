@@ -9,15 +9,9 @@ import { useState } from "react";
 import { SelectField } from "../../common/fields";
 import { Name } from "../../common/Name";
 import { defaultFileName, fileNameAt } from "../fileName";
-import { isIncremental } from "../labels";
+import { FORMATS, isIncremental } from "../labels";
 import type { StepProps } from "./draft";
 
-const FORMATS = [
-  ["csv", "CSV"],
-  ["xlsx", "Excel (XLSX)"],
-  ["jsonl", "JSON Lines"],
-  ["parquet", "Parquet"],
-] as const;
 const COMPRESSIONS = [
   ["none", "None"],
   ["gzip", "gzip"],
