@@ -145,7 +145,7 @@ def relaunch_export(
         message = f"Job {later.job_id}, a later run of this export, has delivered what this run should have"
         rest = "." if _covers(later, job) else " in part; the next run has the rest."
         raise Conflict(message + rest, job.allowed_actions())
-    window = job.window if is_increment(job) else None
+    window = (job.window_from, job.window_to) if is_increment(job) else None
     run = Run(run_id, services.clock.now(), started_by, started_by_id, retry_of=job.job_id, window=window)
     try:
         export = services.exports.get(job.export_id)
