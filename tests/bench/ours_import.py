@@ -277,7 +277,7 @@ def validate_file(services: Any) -> dict[str, Any]:
             for digest_file, digests in zip(of_chunk, [block.digests, *block.unique], strict=True):
                 digest_file.add(digests, block.rows)
         for files, digest_file in zip(digest_files, of_chunk, strict=True):
-            files.append(digest_file.to_bytes())
+            files.append(digest_file.take_bytes())
     for name, files in zip(names, digest_files, strict=True):
         reads = [lambda start, end, data=data: data[start:end] for data in files]
         for groups in repeated_by_partition(reads, plan.key_partitions):

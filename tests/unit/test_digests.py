@@ -21,7 +21,7 @@ def test_repeated_keys_are_found_across_chunks_and_partitions(chunks: list[list[
         row += len(keys)
         for key, number in zip(keys, rows, strict=True):
             rows_of.setdefault(key, []).append(number)
-        files.append(digest_file.to_bytes())
+        files.append(digest_file.take_bytes())
     reads = [lambda start, end, data=data: data[start:end] for data in files]
     found = [rows for groups in repeated_by_partition(reads, partitions) for rows in groups]
     assert sorted(found) == sorted(rows for rows in rows_of.values() if len(rows) > 1)

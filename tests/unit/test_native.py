@@ -383,13 +383,14 @@ def test_digests_are_xxh3_of_any_length_that_keys_may_have(library: Any) -> None
 
 @pytest.mark.parametrize("partitions", [1, 2, 16])
 def test_a_digest_file_is_the_same_without_the_library(partitions: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("waybill.imports.digests._SEGMENT_PAIRS", 300)
     digests = [xxh3_64_intdigest(str(number).encode()) for number in range(1_000)]
     spills = []
     for _ in range(2):
         digest_file = DigestFile(partitions)
-        digest_file.add(digests[:600], range(600))
-        digest_file.add(digests[600:], range(600, 1_000))
-        spills.append(bytes(digest_file.to_bytes()))
+        for first in range(0, 1_000, 200):
+            digest_file.add(digests[first : first + 200], range(first, first + 200))
+        spills.append(bytes(digest_file.take_bytes()))
         monkeypatch.setattr(native, "library", lambda: None)
     assert spills[0] == spills[1]
     assert len(spills[0]) == 4 * partitions + 16 * 1_000

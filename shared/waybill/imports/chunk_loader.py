@@ -468,9 +468,9 @@ class _PartFiles:
             self._put("index", report.index())
             self._put("summary", report.summary.to_json())
         if keys is not None:
-            self._put("keys", keys.to_bytes())
+            self._put("keys", keys.take_bytes())
         if left is not None:
-            self._put("left-keys", left.to_bytes())
+            self._put("left-keys", left.take_bytes())
 
     def discard(self) -> None:
         for output in (self.rejects, self.error_log):

@@ -16,7 +16,7 @@ import sys
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from ctypes import addressof, c_char
-from itertools import chain
+from itertools import accumulate, chain
 from typing import Any, Protocol
 
 from waybill import native
@@ -27,6 +27,8 @@ WINDOW_KEYS = 16_000_000
 UNVERIFIED_PER_PASS = 500_000
 _HEADER_SIZE = 4
 _PAIR_SIZE = 16
+# Large enough for the allocator to give a segment back to the system.
+_SEGMENT_PAIRS = 32_768
 
 
 class RangeReader(Protocol):
@@ -41,39 +43,58 @@ def partitions_for(rows: int) -> int:
 
 
 class DigestFile:
-    """Collects a chunk's digests for its digest file."""
+    """Collects a chunk's digests for its digest file.
+
+    They are held in segments, each of which is given back as soon as it stands in the file's bytes: all of them held
+    twice would set the peak of an import's memory.
+    """
 
     def __init__(self, partitions: int) -> None:
         self._partitions = partitions
-        self._digests, self._rows = array("Q"), array("Q")
+        self._segments: list[tuple[array[int], array[int]]] = []
 
     def add(self, digests: Sequence[int], rows: Sequence[int]) -> None:
         """Add the digests and the row numbers of valid rows, in file order."""
-        self._digests.extend(digests)
-        self._rows.extend(rows)
+        if not self._segments or len(self._segments[-1][0]) >= _SEGMENT_PAIRS:
+            self._segments.append((array("Q"), array("Q")))
+        held_digests, held_rows = self._segments[-1]
+        held_digests.extend(digests)
+        held_rows.extend(rows)
 
-    def to_bytes(self) -> bytes | bytearray:
+    def take_bytes(self) -> bytes | bytearray:
+        """The digest file's content; nothing is held afterwards."""
+        segments, self._segments = self._segments[::-1], []
         library = native.library()
-        if library is not None and self._partitions > 1:
-            return self._partitioned_natively(library)
+        if library is not None and self._partitions > 1:  # behind a single count its numbers would not be aligned
+            return self._partitioned_natively(library, segments)
         parts = [(array("Q"), array("Q")) for _ in range(self._partitions)]
-        for digest, row in zip(self._digests, self._rows, strict=True):
-            digests, rows = parts[digest & (self._partitions - 1)]
-            digests.append(digest)
-            rows.append(row)
+        while segments:
+            for digest, row in zip(*segments.pop(), strict=True):
+                digests, rows = parts[digest & (self._partitions - 1)]
+                digests.append(digest)
+                rows.append(row)
         counts = array("I", [len(digests) for digests, _ in parts])
         return b"".join(map(_little_endian, [counts, *chain.from_iterable(parts)]))
 
-    def _partitioned_natively(self, library: Any) -> bytearray:
-        """Writes straight into the file's bytes: one more copy would set the peak of an import's memory."""
-        partitions, pairs = self._partitions, len(self._digests)
+    def _partitioned_natively(self, library: Any, segments: list[tuple[array[int], array[int]]]) -> bytearray:
+        partitions, pairs = self._partitions, sum(len(digests) for digests, _ in segments)
+        counts = array("Q", bytes(8 * partitions))
+        for digests, _ in segments:
+            library.waybill_partition_sizes(digests.buffer_info()[0], len(digests), partitions, counts.buffer_info()[0])
+        places = array("Q", [0, *accumulate(2 * count for count in counts)])
         content = bytearray(partitions * _HEADER_SIZE + pairs * _PAIR_SIZE)
-        counts, ends = array("Q", bytes(8 * partitions)), array("Q", bytes(8 * partitions))
         address = addressof(c_char.from_buffer(content)) + partitions * _HEADER_SIZE
-        digests, rows = (values.buffer_info()[0] for values in (self._digests, self._rows))
-        library.waybill_partition(
-            digests, rows, pairs, partitions, counts.buffer_info()[0], ends.buffer_info()[0], address
-        )
+        while segments:
+            digests, rows = segments.pop()
+            library.waybill_partition(
+                digests.buffer_info()[0],
+                rows.buffer_info()[0],
+                len(digests),
+                partitions,
+                counts.buffer_info()[0],
+                places.buffer_info()[0],
+                address,
+            )
         content[: partitions * _HEADER_SIZE] = array("I", counts).tobytes()
         return content
 

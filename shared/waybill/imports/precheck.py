@@ -94,9 +94,9 @@ def precheck_chunk(
                 services.files.put(bucket, prefix + "asked", asked.to_json())
                 return False
     asked.kept += keeper.end() if keeper else []
-    services.files.put(bucket, prefix + "keys", keys.to_bytes())
+    services.files.put(bucket, prefix + "keys", keys.take_bytes())
     for index, digest_file in enumerate(unique):
-        services.files.put(bucket, f"{prefix}unique-{index}", digest_file.to_bytes())
+        services.files.put(bucket, f"{prefix}unique-{index}", digest_file.take_bytes())
     for name, content in (("provided", own.provided), ("open", own.open)):
         if content:
             services.files.put(bucket, prefix + name, content)

@@ -273,6 +273,7 @@ _FUNCTIONS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
     ("waybill_count", c_size_t, (c_char_p, c_size_t, c_uint8)),
     ("waybill_cut_lines", c_int, (c_char_p, c_size_t, c_uint8, POINTER(c_size_t))),
     ("waybill_cut", c_int, (c_char_p, c_size_t, c_uint8, c_uint8, c_int, POINTER(c_size_t))),
+    ("waybill_partition_sizes", None, (c_void_p, c_size_t, c_size_t, c_void_p)),
     ("waybill_partition", None, (c_void_p, c_void_p, c_size_t, c_size_t, c_void_p, c_void_p, c_void_p)),
     ("waybill_is_plain_xml", c_int, (c_char_p, c_size_t)),
     ("waybill_sheet_rows", c_size_t, (c_char_p, c_size_t, c_size_t, POINTER(Sheet))),

@@ -1,19 +1,19 @@
 /* Digests sorted into partitions, and those that occur twice. */
 #include "native.h"
 
-/* Puts (digest, row) pairs by the low bits of the digest, keeping their order: for each of `partitions` partitions, a
- * power of two, `sorted`, of 2 * `count` elements, gets its digests and then its rows. `counts` comes as zeros
- * and gets the number of pairs of each; `ends` is scratch of as many. */
-void waybill_partition(const uint64_t *digests, const uint64_t *rows, size_t count, size_t partitions, uint64_t *counts,
-                       uint64_t *ends, uint64_t *sorted) {
+/* Adds to `counts`, of `partitions` elements, a power of two, how many digests belong to each: by their low bits. */
+void waybill_partition_sizes(const uint64_t *digests, size_t count, size_t partitions, uint64_t *counts) {
     for (size_t pair = 0; pair < count; pair++) counts[digests[pair] & (partitions - 1)]++;
-    for (size_t part = 0, start = 0; part < partitions; part++) {
-        ends[part] = start;
-        start += 2 * counts[part];
-    }
+}
+
+/* Puts (digest, row) pairs by the low bits of the digest, keeping their order: `sorted` gets for each partition its
+ * `counts` digests and then as many rows. `places` says where the next digest of each partition goes; it is moved on,
+ * so that the pairs may come in several calls. */
+void waybill_partition(const uint64_t *digests, const uint64_t *rows, size_t count, size_t partitions,
+                       const uint64_t *counts, uint64_t *places, uint64_t *sorted) {
     for (size_t pair = 0; pair < count; pair++) {
         size_t part = digests[pair] & (partitions - 1);
-        uint64_t *place = sorted + ends[part]++;
+        uint64_t *place = sorted + places[part]++;
         place[0] = digests[pair];
         place[counts[part]] = rows[pair];
     }
