@@ -18,7 +18,7 @@ PIP_INSTALL := -m pip install --quiet --no-deps --require-hashes
 LOCK := ../.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up native console reset test simulate mutants mutation lint openapi screenshots bench bench-large soak fuzz audit check-secrets doctor redrive build build-cli deploy lock clean
+.PHONY: help setup demo up native console docs reset test simulate mutants mutation lint openapi screenshots bench bench-large soak fuzz audit check-secrets doctor redrive build build-cli deploy lock clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,7 @@ demo: $(VENV)/.local ## Import and export a real file on the embedded AWS, and v
 up: .port-is-free $(VENV)/.local ## Run the stack with the console on the embedded AWS until Ctrl-C (PORT=4566; DATA=none)
 	@$(BIN)/python -m infra.native --if-possible
 	@$(BIN)/python -m infra.local.console || echo "continuing without the console" >&2
+	@$(BIN)/python -m infra.local.docs || echo "continuing without the documentation" >&2
 	@PORT=$(PORT) exec $(BIN)/python -m infra.local.up
 
 native: $(VENV)/.local ## Compile the inner loop of imports if it has changed (shared/waybill/native/*.c)
@@ -39,6 +40,9 @@ native: $(VENV)/.local ## Compile the inner loop of imports if it has changed (s
 
 console: $(VENV)/.local ## Build the web console into functions/console/static/ if it has changed
 	@$(BIN)/python -m infra.local.console
+
+docs: $(VENV)/.local ## Build the documentation site into functions/console/docs/ if it has changed
+	@$(BIN)/python -m infra.local.docs
 
 reset: ## Delete the state of `make up`, for all ports
 	@rm -rf .waybill/state-* .waybill/stack*.json
@@ -94,7 +98,7 @@ doctor: $(VENV)/.local ## Check a deployment, and say what to do (STACK=; your A
 redrive: $(VENV)/.local ## Show the dead letters of a deployment (STACK=; SEND=1 hands them in again, DELETE=1 deletes them)
 	@STACK="$(STACK)" SEND="$(SEND)" DELETE="$(DELETE)" exec $(BIN)/python -m infra.dead_letters
 
-build: $(SAM)/.done console ## Build the console, functions and layer for AWS into .aws-sam/
+build: $(SAM)/.done console docs ## Build the console, documentation, functions and layer for AWS into .aws-sam/
 	@PATH="$(CURDIR)/$(SAM)/bin:$$PATH" sam build
 
 build-cli: $(VENV)/.local ## Build the wheel of the waybill command and its library into build/cli/
@@ -122,11 +126,12 @@ lock: ## Update requirements/*.txt from requirements/*.in
 	@cd requirements && $(LOCK) sam.in -o sam.txt
 	@cd requirements && $(LOCK) checkov.in -o checkov.txt
 	@cd requirements && $(LOCK) console.in -o console.txt
+	@cd requirements && $(LOCK) docs.in -o docs.txt
 	@cd requirements && $(LOCK) zig.in -o zig.txt
 	@sed -i '/^    #   -c dev.txt$$/d' requirements/local.txt requirements/layer.txt requirements/parquet.txt requirements/peers.txt requirements/mutation.txt requirements/fuzz.txt
 
 clean: ## Delete everything that was built or installed, except the state of `make up`
-	@rm -rf $(VENV) $(SAM) $(PEERS) $(MUTMUT) $(CHECKOV) $(FUZZ) shared/waybill/native/native.lib .venv-lock .venv-audit .venv-node .venv-zig console/node_modules infra/compiler/node_modules tests/infra/asl-validator/node_modules tests/oidc-provider/node_modules tests/integration/dynalite/node_modules functions/console/static .aws-sam build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) $(SAM) $(PEERS) $(MUTMUT) $(CHECKOV) $(FUZZ) shared/waybill/native/native.lib .venv-lock .venv-audit .venv-docs .venv-node .venv-zig console/node_modules infra/compiler/node_modules tests/infra/asl-validator/node_modules tests/oidc-provider/node_modules tests/integration/dynalite/node_modules functions/console/static functions/console/docs .aws-sam build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A file that is never made: `make up` tells of a busy port before it builds anything.

@@ -265,6 +265,7 @@ def what_next(stack: str, outputs: Mapping[str, str], admin: str | None, issuer:
     return f"""
 console      {outputs["ConsoleUrl"]}
 API          {api}/v1
+documents    {outputs["DocsUrl"]}
 drop bucket  s3://{outputs["DropBucket"]}/drop/{{entity}}/
 
 Next:

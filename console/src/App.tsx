@@ -32,6 +32,7 @@ const SchemaEditor = loadLater(() => import("./entities/SchemaEditor"));
 const AuditTrail = loadLater(() => import("./audit/AuditTrail"));
 
 export const ROOT = new URL(".", document.baseURI).pathname.replace(/\/$/, "");
+const DOCS = new URL("../docs/", document.baseURI).pathname;
 
 export function App() {
   const { session, ended } = useSession();
@@ -136,12 +137,23 @@ function Layout() {
           <SideNavigation
             header={{ text: "Waybill", href: `${ROOT}/start` }}
             activeHref={ROOT + (screen?.href ?? "")}
-            items={(isAdmin(me) ? [...SCREENS, ...FOR_ADMINS] : SCREENS).map(({ text, href }) => ({
-              type: "link",
-              text,
-              href: ROOT + href,
-            }))}
+            items={[
+              ...(isAdmin(me) ? [...SCREENS, ...FOR_ADMINS] : SCREENS).map(({ text, href }) => ({
+                type: "link" as const,
+                text,
+                href: ROOT + href,
+              })),
+              { type: "divider" },
+              {
+                type: "link",
+                text: "Documentation",
+                href: DOCS,
+                external: true,
+                externalIconAriaLabel: "in a new tab",
+              },
+            ]}
             onFollow={(event) => {
+              if (event.detail.external) return;
               event.preventDefault();
               if (window.innerWidth <= COVERED_PX) setNavigationOpen(false);
               void navigate(event.detail.href.slice(ROOT.length));

@@ -10,6 +10,12 @@ import urllib.request
 from functools import cache
 from typing import Any
 
+DOCS_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""Of the documentation's pages, which load their search index and nothing else."""
+
 _CALLED = ("token_endpoint", "revocation_endpoint", "jwks_uri")
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?(?=/|$)")
 _METADATA_SECONDS = 3.0

@@ -35,7 +35,7 @@ class ConsoleError(Exception):
 def main() -> int:
     """Build the console if its source has changed since the last build; 1 if that failed."""
     stamp = TARGET / ".content"
-    with _alone(SOURCE / "package.json"):  # two that ask at once build once
+    with alone(SOURCE / "package.json"):  # two that ask at once build once
         content = content_hash()
         if stamp.exists() and stamp.read_text() == content:
             return 0
@@ -52,7 +52,7 @@ def main() -> int:
 def lint() -> int:
     """Check the console's source with ESLint and Prettier; 1 if they find something."""
     try:
-        with _alone(SOURCE / "package.json"):
+        with alone(SOURCE / "package.json"):
             _npm_run("lint")
     except ConsoleError as error:
         print(error, file=sys.stderr)
@@ -61,7 +61,7 @@ def lint() -> int:
 
 
 @contextlib.contextmanager
-def _alone(file: Path) -> Iterator[None]:
+def alone(file: Path) -> Iterator[None]:
     """Hold the lock of a file, which ends with the process too."""
     with file.open() as opened:
         fcntl.flock(opened, fcntl.LOCK_EX)
@@ -108,16 +108,16 @@ def install_packages(folder: Path) -> None:
         ConsoleError: Node or a package could not be installed.
     """
     lock, installed = folder / "package-lock.json", folder / "node_modules" / ".installed"
-    with _alone(lock):
+    with alone(lock):
         if not installed.exists() or installed.read_bytes() != lock.read_bytes():
             options = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]  # packages run no code here
-            _run(["npm", "ci", *options], node_environment(), folder)
+            run(["npm", "ci", *options], node_environment(), folder)
             installed.write_bytes(lock.read_bytes())
 
 
 def _npm_run(script: str) -> None:
     install_packages(SOURCE)
-    _run(["npm", "run", "--silent", script], node_environment())
+    run(["npm", "run", "--silent", script], node_environment())
 
 
 def _has_node() -> bool:
@@ -135,16 +135,21 @@ def _node_from_pypi() -> Path:
     folder = NODE_VENV / "bin"
     done = NODE_VENV / ".done"
     lock = ROOT / "requirements" / "console.txt"
-    with _alone(lock):
+    with alone(lock):
         if not done.exists() or done.read_text() != lock.read_text():
-            _run([sys.executable, "-m", "venv", str(NODE_VENV)])
+            run([sys.executable, "-m", "venv", str(NODE_VENV)])
             pip = [str(folder / "python"), "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
-            _run([*pip, "-r", str(lock)])
+            run([*pip, "-r", str(lock)])
             done.write_text(lock.read_text())
     return folder
 
 
-def _run(command: list[str], environment: dict[str, str] | None = None, folder: Path = SOURCE) -> None:
+def run(command: list[str], environment: dict[str, str] | None = None, folder: Path = SOURCE) -> None:
+    """Run a command of a build.
+
+    Raises:
+        ConsoleError: it failed; with what it printed.
+    """
     done = subprocess.run(  # commands of this module, without a shell  # noqa: S603
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )

@@ -98,6 +98,7 @@ def _say(running: LocalStack, file: Path, port: int) -> None:
         f"  sign in    as admin, password {password}\n"
         f"  users      {groups}; passwords in {file}\n"
         f"API          {stack['apiUrl']}/v1, described at {stack['apiUrl']}/v1/docs\n"
+        f"documents    {stack['apiUrl']}/docs/\n"
         f"drop bucket  s3://{stack['dropBucket']}/drop/{{entity}}/ at the endpoint {stack['endpointUrl']}\n"
         f"next         {waybill} jobs\n"
         f"             {waybill} entities put contacts examples/contacts.json\n"

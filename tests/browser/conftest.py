@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from infra.local import console
+from infra.local import console, docs
 from infra.local.stack import LocalStack
 from tests.browser import chromium
 from tests.browser.chromium import WAIT_MS, Visit, sign_in
@@ -23,6 +23,8 @@ def need_browser_and_console() -> None:
     missing = "Chromium (apt-get install chromium)" if chromium.PATH is None else ""
     if not missing and console.main() != 0:
         missing = "a console that builds"
+    if not missing and docs.main() != 0:
+        missing = "documentation that builds"
     if missing and os.environ.get("CI"):
         pytest.fail(f"the browser tests need {missing}")
     if missing:

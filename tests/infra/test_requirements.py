@@ -11,7 +11,7 @@ import pytest
 from infra.local.embedded import ROOT
 
 FOLDER = ROOT / "requirements"
-NAMES = ("layer", "parquet", "local", "dev", "sam", "console", "mutation", "checkov", "fuzz")
+NAMES = ("layer", "parquet", "local", "dev", "sam", "console", "docs", "mutation", "checkov", "fuzz")
 
 
 def pins(name: str) -> dict[tuple[str, str], str]:

@@ -380,6 +380,8 @@ def test_every_request_reaches_the_api_function_which_verifies_tokens_itself(tra
         ("GET /", "{'Fn::Sub': 'integrations/${ConsoleIntegration}'}", "NONE"),
         ("GET /console", "{'Fn::Sub': 'integrations/${ConsoleIntegration}'}", "NONE"),
         ("GET /console/{proxy+}", "{'Fn::Sub': 'integrations/${ConsoleIntegration}'}", "NONE"),
+        ("GET /docs", "{'Fn::Sub': 'integrations/${ConsoleIntegration}'}", "NONE"),
+        ("GET /docs/{proxy+}", "{'Fn::Sub': 'integrations/${ConsoleIntegration}'}", "NONE"),
     }
     assert not of_type(transformed, "AWS::ApiGatewayV2::Authorizer")
 

@@ -24,10 +24,14 @@ def get(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Get:
     (static / "index.html").write_text("<head>\n</head>")
     for name in ("a-1.js", "a-1.js.br", "a-1.js.gz"):
         (static / "assets" / name).write_text(name)
+    (tmp_path / "docs" / "assets").mkdir(parents=True)
+    for name in ("index.html", "operate.html", "operate.html.gz", "assets/main.css", "assets/search.js"):
+        (tmp_path / "docs" / name).write_text(f"docs {name}")
     (tmp_path / "app.py").write_text("secret")
     module = load_function("console")
     policy = vars(module)["page_policy"].__globals__
     monkeypatch.setattr(module, "STATIC", static)
+    monkeypatch.setattr(module, "DOCS", tmp_path / "docs")
     monkeypatch.setenv("OIDC_ISSUER", "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_abc")
     monkeypatch.setitem(policy, "_metadata", lambda issuer: METADATA)
     monkeypatch.setenv("FILES_HOST", "files.s3.eu-west-1.amazonaws.com")
@@ -76,6 +80,7 @@ def test_hashed_files_are_compressed_and_kept_for_good(get: Get, accepted: str, 
 @pytest.mark.parametrize("path", ["../app.py", "assets/../../app.py", "/etc/passwd", "..%2fapp.py", "assets/..", "//"])
 def test_no_path_leads_out_of_the_files(get: Get, path: str) -> None:
     assert "secret" not in get(f"/console/{path}")["body"]
+    assert "secret" not in get(f"/docs/{path}")["body"]
 
 
 def test_a_file_of_an_older_build_is_missing_rather_than_the_page(get: Get) -> None:
@@ -142,3 +147,44 @@ def test_the_root_of_the_service_leads_to_the_console(get: Get, monkeypatch: pyt
     assert (answer["statusCode"], answer["headers"]["location"]) == (307, "console/")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4566")
     assert get("/")["headers"]["location"] == "/_aws/execute-api/abc/console/"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/docs/", "docs index.html"),
+        ("/docs/operate.html", "docs operate.html"),
+        ("/docs/operate.md", "docs operate.html"),  # as alarms name it
+        ("/docs/operate", "docs operate.html"),
+        ("/anything/docs/index.html", "docs index.html"),
+    ],
+)
+def test_pages_of_the_documentation_run_nothing_from_elsewhere(get: Get, path: str, body: str) -> None:
+    answer = get(path)
+    assert (answer["statusCode"], answer["body"]) == (200, body)
+    headers = answer["headers"]
+    assert headers["content-type"] == "text/html; charset=utf-8" and headers["cache-control"] == "no-cache"
+    policy = dict(part.split(" ", 1) for part in headers["content-security-policy"].split("; "))
+    assert policy["default-src"] == policy["frame-ancestors"] == policy["form-action"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
+    assert headers.keys() == get("/console/")["headers"].keys() | {"vary"}
+
+
+def test_files_of_the_documentation_are_compressed_and_kept_where_their_names_change(get: Get) -> None:
+    assert get("/docs/operate.html", **{"accept-encoding": "gzip, br"})["body"] == "docs operate.html.gz"
+    assert "immutable" in get("/docs/assets/main.css")["headers"]["cache-control"]
+    assert "script-src" not in get("/docs/assets/search.js")["headers"]["content-security-policy"]
+    assert get("/docs/gone.html")["statusCode"] == get("/docs/assets/gone.js")["statusCode"] == 404
+
+
+def test_the_documentation_without_its_slash_leads_to_its_first_page(get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = get("/docs")
+    assert (answer["statusCode"], answer["headers"]["location"]) == (307, "docs/index.html")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4566")
+    assert get("/docs")["headers"]["location"] == "/_aws/execute-api/abc/docs/index.html"
+
+
+def test_documentation_that_was_not_built_says_so(get: Get, tmp_path: Path) -> None:
+    (tmp_path / "docs" / "index.html").unlink()
+    answer = get("/docs/operate.html")
+    assert answer["statusCode"] == 404 and "make docs" in answer["body"]
