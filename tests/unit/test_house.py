@@ -295,7 +295,11 @@ def product_files() -> list[Path]:
     folders = [ROOT / name for name in PRODUCT]
     found = [path for folder in folders for path in (folder.rglob("*") if folder.is_dir() else [folder])]
     skipped = {"node_modules", "static", "docs", "__pycache__"}  # docs and static are built
-    return [one for one in found if one.is_file() and one.suffix in SUFFIXES and not skipped & {*one.parts}]
+    return [
+        one
+        for one in found
+        if one.is_file() and one.suffix in SUFFIXES and not skipped & {*one.relative_to(ROOT).parts}
+    ]
 
 
 def test_nothing_names_one_partition() -> None:
