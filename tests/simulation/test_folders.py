@@ -124,6 +124,10 @@ def test_a_deletion_that_died_after_the_rename_is_completed(directory: Directory
     directory.refuses = lambda request: "permission" if request.startswith("delete") else None
     with pytest.raises(DeliveryFailed):
         ServerFolder(lambda: Connection(calls, "sftp", directory)).delete(old, MARK)
+    assert list(directory.files) == ["a.csv"]
+    directory.refuses = lambda request: None if request == f"rename a.csv .waybill-{MARK}.part" else "permission"
+    with pytest.raises(DeliveryFailed):
+        ServerFolder(lambda: Connection(calls, "sftp", directory)).delete(old, MARK)
     assert list(directory.files) == [f".waybill-{MARK}.part"]
     directory.refuses = lambda request: None
     assert ServerFolder(lambda: Connection(calls, "sftp", directory)).delete(old, MARK) is Fate.DONE

@@ -6,7 +6,7 @@ import posixpath
 import re
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -310,14 +310,16 @@ class ServerFolder:
         aside = self._names.aside(mark)
         fate = self._set_aside(file, aside)
         if fate is Fate.DONE:
-            self._server.delete(aside)
+            with self._put_back(file, aside):
+                self._server.delete(aside)
         return fate
 
     def move(self, file: FolderFile, to: str, mark: str) -> tuple[Fate, str | None]:
         aside, paths = self._names.aside(mark), [f"{to.rstrip('/')}/{name}" for name in moved_names(file)]
         fate = self._set_aside(file, aside)
         if fate is Fate.DONE:
-            return fate, self._named(aside, paths, f"{to} has too many files of the name {file.name}.")
+            with self._put_back(file, aside):
+                return fate, self._named(aside, paths, f"{to} has too many files of the name {file.name}.")
         moved = next((path for path in paths[:2] if file.is_same(self._server.find(path))), None)
         return (fate, None) if moved is None else (Fate.DONE, moved)
 
@@ -342,6 +344,16 @@ class ServerFolder:
             return Fate.DONE
         self._named(aside, moved_names(found._replace(name=file.name)), f"There are too many files named {file.name}.")
         return Fate.CHANGED
+
+    @contextmanager
+    def _put_back(self, file: FolderFile, aside: str) -> Iterator[None]:
+        """After a refusal, give what was set aside its name back, as far as the server can be asked."""
+        try:
+            yield
+        except DeliveryFailed:
+            with suppress(DeliveryFailed):
+                self._named(aside, moved_names(file), "")
+            raise
 
     def _shown(self, name: str) -> FolderFile:
         """A file that has just got its name; some servers show that after a while."""
