@@ -18,7 +18,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from waybill.exports.destinations.credentials import missing_bindings
+from waybill.jobs.bound_secrets import missing_bindings
 
 
 def main() -> int:

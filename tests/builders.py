@@ -152,6 +152,7 @@ def settings(endpoint_url: str | None, **changes: Any) -> Settings:
         mail_sender="",
         recipient_domains="",
         mails_per_day=1_000,
+        webhooks_per_day=10_000,
         console_url="",
         aws_endpoint_url=endpoint_url,
     )

@@ -57,6 +57,7 @@ def definition(format: str = "csv", **members: Any) -> Definition:
         schedule=None,
         destination={"kind": "download"},
         recipients=(),
+        webhooks=(),
         include_deleted=False,
         **given,
     )

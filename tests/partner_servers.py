@@ -34,11 +34,11 @@ from waybill.errors import DeliveryFailed
 from waybill.exports.destinations.base import Timeouts
 from waybill.exports.destinations.connection import ServerConnection
 from waybill.exports.destinations.ftps import Ftps
-from waybill.exports.destinations.hosts import AllowedHosts
 from waybill.exports.destinations.names import TemporaryNames
 from waybill.exports.destinations.publish import Publication, Source, publish
 from waybill.exports.destinations.server import Server
 from waybill.exports.destinations.sftp import Sftp
+from waybill.hosts import AllowedHosts
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # asyncore, gone from Python 3.12 on, where pyftpdlib brings its own

@@ -176,6 +176,16 @@ def entity_in_body(right: Right) -> Callable[[Request, Mapping[str, str], Any], 
     return check
 
 
+def _entity_to_tell_of(request: Request, path: Mapping[str, str], given: Any) -> Found:
+    """As `entity_in_body`, of either right with which somebody may name webhooks."""
+    name = given.get("entity") if isinstance(given, dict) else None
+    if not isinstance(name, str):
+        return {}
+    entity = visible_entity(request, name)
+    may_import = may(request.caller, entity, Right.IMPORT)
+    return {"entity": entity if may_import else require(request.caller, entity, Right.EXPORT)}
+
+
 def _new_upload(request: Request, path: Mapping[str, str], given: Any) -> Found:
     """A file of no entity, yet, is for those who define entities."""
     if isinstance(given, dict) and given.get("entity") is None:
@@ -379,6 +389,9 @@ EXPORT_DEFINITION = Need("export definition", _EXPORTERS, _export, forbids=False
 CHANGE_EXPORT = Need("export definition", _EXPORTERS, _export_to_change)
 EDIT_EXPORT = Need("export definition", _EXPORTERS, _export_to_edit)
 TAKE_OVER_EXPORT = Need("export definition", _EXPORTERS, _export_to_take_over)
+TEST_WEBHOOK = Need(
+    "import or export", "Callers with the right `import` or `export` on the entity.", _entity_to_tell_of
+)
 SOURCE = Need("source", _IMPORTERS, _source, forbids=False)
 EDIT_SOURCE = Need("source", _IMPORTERS, _source_to_edit)
 DOWNLOAD = Need(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from request import Request
@@ -20,14 +20,41 @@ def ask(request: Request, place: Mapping[str, Any], entity: Entity, only: str | 
     Raises:
         Unavailable
     """
+    return _ask(request, {"destination": place, "entity": entity.name, "only": only, **more})
+
+
+def _ask(request: Request, event: Mapping[str, Any]) -> Any:
     from waybill.aws.functions import NoAnswer
 
     services, who = request.services, request.caller.name
-    event = {"destination": place, "entity": entity.name, "startedBy": who, "only": only, **more}
     try:
-        return services.functions.ask(services.settings.test_destination_function, event)
+        return services.functions.ask(services.settings.test_destination_function, {**event, "startedBy": who})
     except NoAnswer:
         raise Unavailable("The connection cannot be tested at the moment. Try again later.") from None
+
+
+def check_webhook_secrets(
+    request: Request, webhooks: Sequence[Mapping[str, str]], entity: Entity, refusal: str
+) -> None:
+    """Refuse webhooks whose secrets are not for their hosts and for the entity, in the words of an attempt.
+
+    Raises:
+        InvalidRequest, Unavailable
+    """
+    if webhooks:
+        results = _ask(request, {"webhooks": webhooks, "entity": entity.name, "only": "secret"})
+        told = [(f"/webhooks/{at}/secretId", each["detail"]) for at, each in enumerate(results) if not each["ok"]]
+        if told:
+            raise InvalidRequest(refusal, told)
+
+
+def test_webhook(request: Request, webhook: Mapping[str, str], entity: Entity) -> Any:
+    """The result of sending a test event.
+
+    Raises:
+        Unavailable
+    """
+    return _ask(request, {"webhooks": [webhook], "entity": entity.name, "only": None})[0]
 
 
 def check_secret(request: Request, place: Mapping[str, Any], entity: Entity, member: str, refusal: str) -> None:

@@ -23,6 +23,7 @@ ROUTERS = {
     "exports": "exports",
     "sources": "sources",
     "audit": "audit",
+    "webhooks": "webhooks",
     "EntityImport": "zilliant",
 }
 OTHERWISE = "about"

@@ -19,6 +19,7 @@ WHOLE_NUMBERS = (
     "WriteConnections",
     "WorkersPerJob",
     "MailsPerDay",
+    "WebhooksPerDay",
     "OwnerGroupsMaxAgeDays",
     "AuditRetentionDays",
     "LifecycleDays",

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from waybill.jobs.audit import AuditTrail
     from waybill.jobs.caller_groups import CallerGroups
     from waybill.jobs.checkups import Checkups
-    from waybill.jobs.daily_mails import DailyMails
+    from waybill.jobs.daily_limit import DailyLimit
     from waybill.jobs.drop_passes import DropPasses
     from waybill.jobs.drops import Drops
     from waybill.jobs.duplicates import Duplicates
@@ -43,8 +43,10 @@ if TYPE_CHECKING:
     from waybill.jobs.running import RunningImports
     from waybill.jobs.runs import Runs
     from waybill.jobs.uploads import Uploads
+    from waybill.jobs.webhook_queue import WebhookQueue
     from waybill.sources.files import SourceFiles
     from waybill.sources.repository import SourceRepository
+    from waybill.webhooks.client import WebhookClient
 
 
 class Services:
@@ -108,6 +110,13 @@ class Services:
         from waybill.aws.secrets import Secrets
 
         return Secrets(self.settings.aws_region, self.settings.aws_endpoint_url)
+
+    @cached_property
+    def webhook_client(self) -> WebhookClient:
+        from waybill.hosts import AllowedHosts
+        from waybill.webhooks.client import WebhookClient
+
+        return WebhookClient(AllowedHosts.parse(self.settings.allowed_private_hosts), self.clock)
 
     @cached_property
     def user_pool(self) -> UserPool:
@@ -189,10 +198,22 @@ class Services:
         return Checkups(self.jobs_table, self.clock)
 
     @cached_property
-    def daily_mails(self) -> DailyMails:
-        from waybill.jobs.daily_mails import DailyMails
+    def daily_mails(self) -> DailyLimit:
+        from waybill.jobs.daily_limit import DailyLimit
 
-        return DailyMails(self.jobs_table, self.clock, self.settings.mails_per_day)
+        return DailyLimit(self.jobs_table, self.clock, "MAILS", self.settings.mails_per_day)
+
+    @cached_property
+    def webhooks(self) -> WebhookQueue:
+        from waybill.jobs.webhook_queue import WebhookQueue
+
+        return WebhookQueue(self.jobs_table, self.clock)
+
+    @cached_property
+    def daily_webhooks(self) -> DailyLimit:
+        from waybill.jobs.daily_limit import DailyLimit
+
+        return DailyLimit(self.jobs_table, self.clock, "WEBHOOKS", self.settings.webhooks_per_day)
 
     @cached_property
     def drops(self) -> Drops:

@@ -53,6 +53,7 @@ class Settings:
     mail_sender: str
     recipient_domains: str  # with commas between; empty for that of the sender
     mails_per_day: int
+    webhooks_per_day: int
     console_url: str
     aws_endpoint_url: str | None = None
 

@@ -47,6 +47,7 @@ def main() -> None:
         schedule=None,
         destination={"kind": "download"},
         recipients=(),
+        webhooks=(),
         escape_formulas=True,
         include_deleted=False,
     )

@@ -24,6 +24,7 @@ ROLES: dict[str, dict[str, set[str]]] = {
     "SourceStepsFunctionRole": OF_DATA | {"secretsmanager": {"kms:Decrypt"}},
     "ScheduleFunctionRole": OF_DATA | {"sqs": CRYPT},
     "TestDestinationFunctionRole": {"s3": {"kms:GenerateDataKey"}, "secretsmanager": {"kms:Decrypt"}},
+    "WebhooksFunctionRole": {"dynamodb": {"kms:Decrypt"}, "secretsmanager": {"kms:Decrypt"}, "sqs": CRYPT},
     "ImportStateMachineRole": {"s3": {"kms:Decrypt"}},
 }
 

@@ -12,7 +12,8 @@ from infra.local.package import load_template
 
 TEMPLATE = load_template()
 RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
-CONNECTING = {"ExportStepsFunction", "TestDestinationFunction", "SourceStepsFunction"}
+WITH_BUCKETS = {"ExportStepsFunction", "TestDestinationFunction", "SourceStepsFunction"}
+CONNECTING = WITH_BUCKETS | {"WebhooksFunction"}
 
 
 def test_nothing_of_it_is_the_default() -> None:
@@ -40,7 +41,7 @@ def test_rights_to_network_interfaces_exist_with_the_network_only_and_not_for_ou
     assert allowed["Action"] == denied["Action"]
     assert "lambda:SourceFunctionArn" in denied["Condition"]["ArnLike"]
     others = str([each for each in RESOURCES.values() if each is not RESOURCES[f"{name}Role"]])
-    assert others.count("ec2:CreateNetworkInterface") == 4  # those of the other functions
+    assert others.count("ec2:CreateNetworkInterface") == 2 * (len(CONNECTING) - 1)  # those of the other functions
 
 
 def test_roles_of_other_accounts_are_assumed_by_deliveries_only() -> None:
@@ -53,7 +54,7 @@ def test_roles_of_other_accounts_are_assumed_by_deliveries_only() -> None:
     ]
     [(_, condition, roles, statement)] = statements
     assert condition == "HasForeignBucketRoles"
-    assert {role["Ref"] for role in roles} == {f"{name}Role" for name in CONNECTING}
+    assert {role["Ref"] for role in roles} == {f"{name}Role" for name in WITH_BUCKETS}
     assert statement["Resource"] == {"Ref": "ForeignBucketRoles"}
 
 

@@ -232,7 +232,7 @@ def test_each_function_has_a_log_that_ends_and_steps_that_may_take_15_minutes() 
         f"{name}Function"
         for name in (
             *("Api", "Console", "StartImport", "ImportSteps", "ExportSteps", "TestDestination", "Schedule"),
-            *("SourceSteps", "Parameters"),
+            *("SourceSteps", "Parameters", "Webhooks"),
         )
     }
     for name, function in functions.items():
@@ -250,7 +250,7 @@ def test_what_is_invoked_asynchronously_has_a_dead_letter_queue_with_an_alarm() 
         for name, function in of_type(RESOURCES, "AWS::Serverless::Function").items()
         if "Events" in function["Properties"]
     }
-    assert set(asynchronous) == {"StartImportFunction", "ScheduleFunction"}
+    assert set(asynchronous) == {"StartImportFunction", "ScheduleFunction", "WebhooksFunction"}
     watched = [
         dimension["Value"]["Fn::GetAtt"][0]
         for alarm in of_type(RESOURCES, "AWS::CloudWatch::Alarm").values()
@@ -335,7 +335,7 @@ def test_two_stacks_in_one_account_have_no_name_and_no_secret_in_common(
 
     own_prefix = {"Fn::If": ["HasSecretPrefix", {"Ref": "SecretPrefix"}, {"Fn::Sub": "${AWS::StackName}/"}]}
     reading = [s["Resource"] for _, s in statements if "secretsmanager:GetSecretValue" in listed(s["Action"])]
-    assert len(reading) == 3
+    assert len(reading) == 4
     for resource in reading:
         arn, names = resource["Fn::Sub"]
         assert arn.endswith(":secret:${Prefix}*")
@@ -346,7 +346,7 @@ def test_two_stacks_in_one_account_have_no_name_and_no_secret_in_common(
 def test_entries_of_the_audit_trail_are_out_of_reach_but_for_those_who_put_them() -> None:
     writers, others = (RESOURCES[name]["Properties"] for name in ("AuditWritersPolicy", "AuditOthersPolicy"))
     roles = [role["Ref"].removesuffix("FunctionRole") for policy in (writers, others) for role in policy["Roles"]]
-    assert roles == ["Api", "StartImport", "Schedule", "SourceSteps", "ImportSteps", "ExportSteps"]
+    assert roles == ["Api", "StartImport", "Schedule", "SourceSteps", "ImportSteps", "ExportSteps", "Webhooks"]
     users = {
         name
         for name, function in of_type(RESOURCES, "AWS::Serverless::Function").items()

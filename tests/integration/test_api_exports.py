@@ -100,6 +100,7 @@ def test_export_from_draft_to_download(api: Api) -> None:
         "schedule": None,
         "destination": {"kind": "download"},
         "recipients": [],
+        "webhooks": [],
         "escapeFormulas": True,
         "includeDeleted": False,
         "status": "DRAFT",

@@ -42,6 +42,7 @@ def test_a_source_from_draft_to_the_files_that_it_has_seen(api: Api, s3: Any, cl
         "order": "name",
         "options": {},
         "recipients": [],
+        "webhooks": [],
         "status": "DRAFT",
         "version": 1,
         "createdAt": "2026-03-01T12:00:00.000Z",

@@ -162,7 +162,9 @@ def core(services: Services) -> Iterator[tuple[str, str]]:
                 yield f"{item['pk']['S']}/{item['sk']['S']}", json.dumps(item, sort_keys=True)
 
 
-CHANGING = [one for one in recorded() if one[0] != "GET" and one[2] not in ("testDestination", "testSource")]
+#: What changes nothing; and what moves letters one by one, after its entry.
+NOT_AT_ONCE = ("testDestination", "testSource", "testWebhook", "redriveDeadLetters")
+CHANGING = [one for one in recorded() if one[0] != "GET" and one[2] not in NOT_AT_ONCE]
 
 
 @pytest.mark.parametrize("operation", CHANGING, ids=[one[2] for one in CHANGING])

@@ -18,9 +18,10 @@ from tests.integration.test_export_runs import PERIODIC, end, export_of
 from tests.partner_servers import HOST, PASSWORD, SECRET, host_key_line, sftp_server, silent_server
 from waybill.bootstrap import Services
 from waybill.exports.definition import ExportStatus
-from waybill.exports.destinations.credentials import Credentials, read_secret
-from waybill.exports.destinations.hosts import is_for_server
+from waybill.exports.destinations.credentials import Credentials
 from waybill.exports.run import activate, run_now
+from waybill.hosts import is_for_server
+from waybill.jobs.bound_secrets import read_secret
 from waybill.jobs.model import Status
 
 SECRET_ID = "waybill/partner"

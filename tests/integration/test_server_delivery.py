@@ -31,8 +31,8 @@ from tests.partner_servers import (
     write,
 )
 from waybill.errors import DeliveryFailed
-from waybill.exports.destinations.hosts import AllowedHosts
 from waybill.exports.destinations.publish import discard
+from waybill.hosts import AllowedHosts
 
 MEGABYTE = 1024 * 1024
 NAMES = ["contacts.csv", "with space.csv", "žluťoučký kůň 馬.csv", ".hidden.csv", "-rf.csv", "a;b'c\"d$(e).csv"]

@@ -57,6 +57,8 @@ def expected(needs: str, role: str, is_hidden: bool) -> int:
             return 404 if "view" not in rights else 200 if "import" in rights else 403
         case "source":
             return 200 if "import" in rights else 404
+        case "import or export":
+            return 200 if rights & {"import", "export"} else 403 if rights else 404
         case "export definition":
             return 200 if "export" in rights else 404
     raise AssertionError(f"x-needs has a word that the contract does not explain: {needs}")
@@ -148,6 +150,8 @@ class World:
             "rememberColumns": {"columns": {"E-mail": "email"}},
             "checkRejectedRows": {"rows": [{"rowNumber": 4, "cells": {"contact_id": "c3"}}]},
             "testDestination": {"entity": self.entity, "destination": {"kind": "s3"}},
+            "testWebhook": {"entity": self.entity, "webhook": {"url": "https://hooks.example.com", "secretId": "none"}},
+            "redriveDeadLetters": {"entity": self.entity},
             "createSource": SOURCE | {"entity": self.entity},
             "putSource": SOURCE | {"entity": self.entity, "name": "Another name"},
             "testSource": {"entity": self.entity, "location": {"kind": "s3"}},
@@ -200,6 +204,7 @@ def test_every_operation_for_every_role(api: Api, tester: list[Any], entity: str
             if got == 200 and method != "GET":
                 prepared = None
     assert wrong == []
-    tests = sum(expected(right, role, entity == "hidden") == 200 for role in ROLES for right in ("export", "import"))
+    of_tests = ("export", "import", "import or export")
+    tests = sum(expected(right, role, entity == "hidden") == 200 for role in ROLES for right in of_tests)
     assert len(tester) == tests
     assert called == len(operations()) * len(ROLES)

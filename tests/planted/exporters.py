@@ -8,7 +8,7 @@ EXPORTERS = (
     Mutant(
         "a-secret-for-any-host",
         "The credentials of a partner are sent to that partner's server only.",
-        "shared/waybill/exports/destinations/credentials.py",
+        "shared/waybill/jobs/bound_secrets.py",
         """elif not is_for_server(secret["host"], host, port):""",
         """elif False:""",
         ("tests/integration/test_secrets.py::test_a_delivery_sends_a_foreign_secret_to_nobody",),
@@ -16,7 +16,7 @@ EXPORTERS = (
     Mutant(
         "a-secret-for-any-entity",
         "The credentials of a partner are used for the entities only that they were given for.",
-        "shared/waybill/exports/destinations/credentials.py",
+        "shared/waybill/jobs/bound_secrets.py",
         """elif not {ALL_ENTITIES, entity} & set(secret["entities"]):""",
         """elif False:""",
         ("tests/integration/test_secrets.py::test_a_delivery_sends_a_foreign_secret_to_nobody",),
@@ -106,7 +106,7 @@ EXPORTERS = (
     Mutant(
         "mail-without-a-limit",
         "Nobody makes Waybill send any number of mails.",
-        "shared/waybill/jobs/daily_mails.py",
+        "shared/waybill/jobs/daily_limit.py",
         'has_room = Attr("sent").is_missing() | Attr("sent").is_below(self._limit)',
         'has_room = Attr("sent").is_missing() | Attr("sent").exists()',
         ("tests/integration/test_mail_limits.py::test_a_day_has_so_many_mails",),

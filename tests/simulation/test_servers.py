@@ -11,9 +11,9 @@ from tests.simulation.faults import CELL_FAULTS, Cell, Fault, FaultPlan, cells
 from tests.simulation.servers import Directory, Servers
 from tests.simulation.timeline import Killed, Task, Timeline
 from waybill.errors import DeliveryFailed
-from waybill.exports.destinations.hosts import AllowedHosts
 from waybill.exports.destinations.publish import Publication, Source, publish
 from waybill.exports.destinations.sftp import Sftp
+from waybill.hosts import AllowedHosts
 
 DESTINATION = {"host": "partner.example", "directory": "/in"}
 CONTENT = bytes(range(100))

@@ -14,7 +14,7 @@ from waybill.exports.destinations.base import Allowed, DeliveredKind
 from waybill.exports.destinations.connection import quoted
 from waybill.exports.destinations.credentials import Credentials
 from waybill.exports.destinations.host_keys import HostKey
-from waybill.exports.destinations.hosts import AllowedHosts
+from waybill.hosts import AllowedHosts
 
 NOTHING = Allowed()
 

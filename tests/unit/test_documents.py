@@ -30,6 +30,7 @@ MODULES = {
     "dialect": "waybill.tabular.dialect",
     "definition": "waybill.exports.definition",
     "recipients": "waybill.jobs.recipients",
+    "webhooks": "waybill.jobs.webhooks",
     "filter": "waybill.exports.filter",
     "idempotency": "waybill.jobs.idempotency",
     "labels": "waybill.tabular.labels",

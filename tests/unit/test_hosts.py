@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests import partner_servers as servers
 from waybill.errors import DeliveryFailed
-from waybill.exports.destinations.hosts import AllowedHosts, connect, is_public, refused_literal, resolve
+from waybill.hosts import AllowedHosts, connect, is_public, refused_literal, resolve
 
 NOBODY = AllowedHosts()
 

@@ -25,13 +25,14 @@ OUR_CODE = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "functions").rglob("*.py")])
 LAYERS = (
     ("bootstrap",),
     ("upkeep",),
+    ("webhooks",),
     ("sources",),  # its places are those of exports, read the other way
     ("exports", "imports"),
     ("wire",),
     ("jobs",),
     ("entities",),
     ("tabular", "aws"),
-    ("sizes", "schedule"),
+    ("sizes", "schedule", "hosts"),
     ("native", "joined", "errors", "settings", "telemetry", "clock", "ids", "timestamps", "validation"),
 )
 ROWS = {f"waybill.{name}": row for row, names in enumerate(LAYERS) for name in names}
@@ -85,6 +86,8 @@ FAMILIES = {
     "UPLOAD#{uploadId} / UPLOAD": "TTL, at the upload's `expiresAt`",
     "IDEMPOTENCY#{hash of caller and key} / KEY": "TTL, after a day",
     "MAILS#{day} / SENT": "TTL, a week after the day's last mail",
+    "WEBHOOKS#{day} / SENT": "TTL, a week after the day's last webhook",
+    "WEBHOOK / {due}#{webhookId}": "its delivery, or the end of the attempts; when it is due and its entity is gone",
     "CALLER#{sha256 of the subject} / JOBS": "TTL, a week after the caller's last job began or ended",
     "CALLER#{sha256 of the subject} / PREVIEWS#{minute}": "TTL, after an hour",
     "CALLER#{sha256 of the subject} / CHECKS#{minute}": "TTL, after an hour",
@@ -165,7 +168,7 @@ def test_only_the_aws_package_talks_to_aws() -> None:
 
 
 #: Folders whose modules are reached through the registry in their `__init__.py`, and what stands beside its lines.
-REGISTRIES = {"exports/destinations": ("base", "folder", "hosts"), "exports/formats": ("base", "cells")}
+REGISTRIES = {"exports/destinations": ("base", "folder"), "exports/formats": ("base", "cells")}
 
 
 @pytest.mark.parametrize("folder", REGISTRIES)

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, PlainValidator, ValidationInfo, WithJson
 from models.base import Body, Line, Must, Word, broken, checked, refuse
 from models.query import Paging as Paging
 from models.query import Query
+from models.webhooks import TellsWebhooks
 from waybill.entities.model import (
     DataType,
     Entity,
@@ -50,6 +51,7 @@ _CONTACTS: dict[str, Any] = {
     "refuseDuplicates": False,
     "keepPrevious": False,
     "quality": {"maxRejectedPercent": 5, "action": "tell"},
+    "webhooks": [],
 }
 
 
@@ -121,7 +123,7 @@ class QualityRequest(Body):
         return value
 
 
-class EntityRequest(Body):
+class EntityRequest(TellsWebhooks):
     """The definition of an entity."""
 
     refusal: ClassVar[str] = "The definition of the entity breaks a rule."
@@ -208,6 +210,7 @@ class EntityRequest(Body):
             keep_previous=self.keep_previous,
             quality=None if quality is None else Quality(quality.max_rejected_percent, quality.action),
             target=None if target is None else Target(target.table, target.modified_attribute),
+            webhooks=self.told_webhooks(),
         )
 
 

@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, ValidationInfo, WrapValidator, field_val
 from models.base import Body, Line, Moment, Word, broken, checked, refuse
 from models.query import Paging as Paging
 from models.query import Words
+from models.webhooks import TellsWebhooks
 from waybill.entities.model import DataType, Entity
 from waybill.exports import wire
 from waybill.exports.compression import Compression
@@ -44,6 +45,7 @@ _NIGHTLY: dict[str, Any] = {
     "schedule": {"time": "02:30", "timezone": "Europe/Brussels", "days": ["mon", "tue"]},
     "destination": {"kind": "s3", "prefix": "in"},
     "recipients": [],
+    "webhooks": [],
     "escapeFormulas": True,
     "includeDeleted": False,
 }
@@ -154,7 +156,7 @@ class ExportToPreview(Body):
         return ExportRequest.model_construct(name=self.entity, **dict(self)).to_definition()
 
 
-class ExportRequest(Body):
+class ExportRequest(TellsWebhooks):
     """The definition of an export."""
 
     refusal: ClassVar[str] = "The definition of the export breaks a rule."
@@ -242,6 +244,7 @@ class ExportRequest(Body):
             schedule=self.schedule,
             destination=self.destination or {"kind": "download"},
             recipients=tuple(self.recipients),
+            webhooks=self.told_webhooks(),
             escape_formulas=self.escape_formulas,
             include_deleted=self.include_deleted,
         )

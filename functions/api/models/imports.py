@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
 from models.base import Body, Line, Must, checked, refuse
 from models.entities import EntityRequest
+from models.webhooks import TellsWebhooks
 from waybill.entities.model import Entity, check_columns, check_dialect, check_encoding
 from waybill.errors import InvalidRequest
 from waybill.imports.modes import DEFAULT_MODE, MODES, MODES_IN_WORDS
@@ -139,7 +140,7 @@ class PreviewRequest(ReadRequest, _Unsaved):  # the options are judged by the de
     """How a file is read, and by which entity it is judged."""
 
 
-class ImportRequest(ReadRequest):
+class ImportRequest(ReadRequest, TellsWebhooks):
     """The import of a file that was sent."""
 
     model_config = ConfigDict(
@@ -199,6 +200,7 @@ class ImportRequest(ReadRequest):
             dry_run=self.dry_run,
             keep_previous=self.keep_previous,
             recipients=tuple(self.recipients),
+            webhooks=self.told_webhooks(),
         )
         check_size("The options of the import", options.to_document(), MAX_OPTIONS_BYTES)
         return options

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 from models.base import Body, Line, Word, checked
 from models.query import Paging as Paging
 from models.query import Words
+from models.webhooks import TellsWebhooks
 from waybill.entities.model import Entity
 from waybill.exports.wire import ScheduleDocument
 from waybill.jobs.recipients import MAX_RECIPIENTS, check_recipients
@@ -32,6 +33,7 @@ _HOURLY: dict[str, Any] = {
     "order": "name",
     "options": {"mode": "merge", "onError": "skip"},
     "recipients": [],
+    "webhooks": [],
 }
 
 
@@ -94,7 +96,7 @@ class _Located(Body):
         return checked(_rules().check_pattern, value)
 
 
-class SourceRequest(_Located):
+class SourceRequest(_Located, TellsWebhooks):
     """The definition of a source."""
 
     refusal: ClassVar[str] = "The definition of the source breaks a rule."
@@ -148,6 +150,7 @@ class SourceRequest(_Located):
             order=self.order,
             options=self.options,
             recipients=tuple(self.recipients),
+            webhooks=self.told_webhooks(),
         )
 
 

@@ -9,6 +9,7 @@ from aws_lambda_powertools.event_handler.api_gateway import Response
 
 from answers import decode_cursor, encode_cursor, json_response, list_response, no_content, what_fits
 from auth import ADMIN, DELETE_ENTITY, ENTITY, IMPORT_INTO, TOKEN, VIEW
+from connection_test import check_webhook_secrets
 from request import Request
 from routing import DELETED, Answer, ApiRouter, ok
 from waybill.entities.model import NAME_PATTERN, Entity, check_name
@@ -64,6 +65,7 @@ def put_entity(request: Request, name: str, body: EntityRequest) -> Response[str
     etag = request.if_match(known.etag if known else None, f"The entity {name}")
     entity = body.to_entity(name, known.uid if known else new_uuid(services.ids))
     check_size("The definition of the entity", entity.to_document(), MAX_ENTITY_BYTES)
+    check_webhook_secrets(request, entity.webhooks, entity, body.refusal)
     if entity.target is not None:
         from waybill.entities.targets import check_target
 

@@ -28,7 +28,7 @@ from auth import (
     entity_of_export,
     require_backoffice,
 )
-from connection_test import ask, check_secret
+from connection_test import ask, check_secret, check_webhook_secrets
 from export_views import definition_view, export_view
 from request import Request
 from routing import DELETED, IDEMPOTENCY_KEY, TOO_MANY_JOBS, TOO_MANY_PREVIEWS, Answer, ApiRouter, accepted, ok
@@ -130,6 +130,7 @@ def _of_caller(request: Request, body: ExportRequest, entity: Entity) -> Definit
     if definition.is_custom:
         require_backoffice(request)
     check_secret(request, definition.destination, entity, "destination", _BROKEN)
+    check_webhook_secrets(request, definition.webhooks, entity, _BROKEN)
     return definition
 
 
@@ -322,6 +323,7 @@ def copy(request: Request, export: Export, entity: Entity, body: Copy) -> Respon
     definition = replace(export.definition, name=body.name, type=kind)
     _check_fit(request, definition, entity)
     check_secret(request, definition.destination, entity, "destination", _BROKEN)
+    check_webhook_secrets(request, definition.webhooks, entity, _BROKEN)
     return _created(request, definition, entity)
 
 

@@ -11,6 +11,7 @@ from aws_lambda_powertools.event_handler.api_gateway import Response
 
 from answers import json_response
 from auth import NEW_UPLOAD, UPLOAD_IN_BODY, UPLOAD_TO_INFER, UPLOAD_TO_PREVIEW
+from connection_test import check_webhook_secrets
 from request import Request
 from routing import IDEMPOTENCY_KEY, TOO_MANY_JOBS, TOO_MANY_PREVIEWS, Answer, ApiRouter, accepted, ok
 from views import accept
@@ -164,6 +165,7 @@ def create_import(request: Request, upload: Upload, entity: Entity, body: Import
 
     columns, may_replace = (body.columns or {}) if body.remember_columns else {}, request.caller.is_admin
     remembering(entity, columns, may_replace)  # refuses before there is a job
+    check_webhook_secrets(request, body.told_webhooks(), entity, body.refusal)
     job = start_upload(request.services, upload, body.options(), request.made_id, request.act)
     if columns:
         entry = request.services.audit.entry(replace(request.act, action="rememberColumns"), entity=entity.name)

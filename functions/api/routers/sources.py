@@ -19,7 +19,7 @@ from answers import (
     what_fits,
 )
 from auth import EDIT_SOURCE, IMPORT, SOURCE, TOKEN, entity_of_source
-from connection_test import ask, check_secret
+from connection_test import ask, check_secret, check_webhook_secrets
 from request import Request
 from routing import DELETED, IDEMPOTENCY_KEY, TOO_MANY_PREVIEWS, Answer, ApiRouter, ok
 from waybill.entities.model import Entity
@@ -133,6 +133,7 @@ def _of_caller(request: Request, body: SourceRequest, entity: Entity) -> Definit
     definition = body.to_definition()
     check_size("The definition of the source", definition.to_document(), MAX_EXPORT_BYTES)
     check_secret(request, definition.location, entity, "location", _BROKEN)
+    check_webhook_secrets(request, definition.webhooks, entity, _BROKEN)
     return definition
 
 

@@ -81,7 +81,8 @@ class Entity:
     """One entry of the catalogue.
 
     `uid` is new at each creation, so that a name that is used again starts empty. `permissions` maps each right to the
-    groups that have it. `columns` maps header names of files to field names.
+    groups that have it. `columns` maps header names of files to field names. `webhooks` are told of the end of each of
+    its imports (`jobs.webhooks`).
     """
 
     uid: str
@@ -98,6 +99,7 @@ class Entity:
     keep_previous: bool = False
     target: Target | None = None
     quality: Quality | None = None
+    webhooks: tuple[dict[str, str], ...] = ()
 
     @property
     def field_names(self) -> list[str]:
@@ -136,6 +138,7 @@ class Entity:
             "refuseDuplicates": self.refuse_duplicates,
             "keepPrevious": self.keep_previous,
             "quality": None if self.quality is None else self.quality.to_document(),
+            "webhooks": list(self.webhooks),
             "target": None
             if self.target is None
             else {"table": self.target.table, "modifiedAttribute": self.target.modified_attribute},
@@ -162,6 +165,7 @@ class Entity:
             refuse_duplicates=document["refuseDuplicates"],
             keep_previous=document.get("keepPrevious", False),  # an earlier version had none
             quality=Quality.from_document(document["quality"]) if document.get("quality") else None,  # nor this
+            webhooks=tuple(document.get("webhooks") or ()),
             target=None if target is None else Target(target["table"], target["modifiedAttribute"]),
         )
 

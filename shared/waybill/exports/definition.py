@@ -88,6 +88,7 @@ class Definition:
     schedule: dict[str, Any] | None
     destination: dict[str, Any]
     recipients: tuple[str, ...]
+    webhooks: tuple[dict[str, str], ...]
     escape_formulas: bool
     include_deleted: bool
 
@@ -146,6 +147,7 @@ class Definition:
             "schedule": self.schedule,
             "destination": self.destination,
             "recipients": list(self.recipients),
+            "webhooks": list(self.webhooks),
             "escapeFormulas": self.escape_formulas,
             "includeDeleted": self.include_deleted,
         }
@@ -166,6 +168,7 @@ class Definition:
             schedule=document["schedule"],
             destination=document["destination"],
             recipients=tuple(document["recipients"]),
+            webhooks=tuple(document.get("webhooks", ())),
             escape_formulas=document["escapeFormulas"],
             include_deleted=document["includeDeleted"],
         )

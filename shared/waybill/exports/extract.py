@@ -20,7 +20,6 @@ from waybill.errors import JobFailed
 from waybill.exports.compression import CONTENT_TYPES
 from waybill.exports.definition import Definition
 from waybill.exports.destinations.base import Allowed
-from waybill.exports.destinations.hosts import AllowedHosts
 from waybill.exports.encoder import RowEncoder
 from waybill.exports.file_writer import FileWriter
 from waybill.exports.filter import compile_filter
@@ -29,6 +28,7 @@ from waybill.exports.pages import Extraction, page_request
 from waybill.exports.rules import check_fit
 from waybill.exports.run import check_not_stopped, snapshot_of
 from waybill.exports.window import choose_window
+from waybill.hosts import AllowedHosts
 from waybill.ids import new_token
 from waybill.jobs.leases import FINISH, LenientHeartbeat, lease_chunk
 from waybill.jobs.ledger import LedgerEntry

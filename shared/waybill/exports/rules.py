@@ -23,6 +23,7 @@ from waybill.exports.destinations.base import Allowed
 from waybill.exports.filter import check_filter
 from waybill.exports.formats import FORMATS
 from waybill.jobs.recipients import check_recipients
+from waybill.jobs.webhooks import check_webhooks
 from waybill.schedule import check_schedule
 from waybill.validation import Problems, is_line
 
@@ -40,6 +41,7 @@ def check_fit(
     check_conditions(list(definition.filter), entity, problems)
     check_schedule(definition.schedule, definition.is_periodic, problems)
     check_export_destination(definition.destination, definition.type, allowed, problems)
+    check_webhooks(list(definition.webhooks), allowed.hosts, problems)
     if mail_domains is not None:
         check_recipients(list(definition.recipients), mail_domains, problems)
     check_type(definition.type, entity, problems)

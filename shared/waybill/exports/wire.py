@@ -11,6 +11,7 @@ from waybill.exports.compression import Compression
 from waybill.exports.definition import ALLOWED_ACTIONS, ExportStatus, ExportType
 from waybill.wire.jobs import JobWarning, RunSummary
 from waybill.wire.schema import Email, Moment, NextToken, Ordinal, Schema, Uuid, configured
+from waybill.wire.webhooks import Webhook
 
 # What the domain checks and keeps as it was given; `shape` names what OpenAPI shows of it.
 ConditionDocument = Annotated[dict[str, Any], Schema(shape="Condition")]
@@ -79,6 +80,8 @@ class Definition(TypedDict):
     destination: DestinationDocument
     recipients: list[Email]
     """E-mail addresses that the report of each run is sent to."""
+    webhooks: list[Webhook]
+    """Addresses that are told of the end of each run, by Standard Webhooks."""
     escapeFormulas: bool
     """Prefixes `'` to cells that a spreadsheet would execute."""
     includeDeleted: bool

@@ -39,6 +39,7 @@ class ImportOptions:
     blanks: str = "clear"
     keep_previous: bool | None = None
     recipients: tuple[str, ...] = ()
+    webhooks: tuple[dict[str, str], ...] = ()
 
     @classmethod
     def of(cls, job: Job) -> ImportOptions:
@@ -55,6 +56,7 @@ class ImportOptions:
             blanks=job.blanks,
             keep_previous=job.keep_previous,
             recipients=tuple(job.recipients),
+            webhooks=tuple(job.webhooks),
         )
 
     def to_document(self) -> dict[str, Any]:
@@ -70,14 +72,16 @@ class ImportOptions:
             "columns": None if self.columns is None else dict(self.columns),
             "unescapeFormulas": self.unescape_formulas,
             "blanks": self.blanks if MODES[self.mode].is_update else None,
-            **mailed(self.recipients),
+            **told(self.recipients, self.webhooks),
         }
         return {name: value for name, value in values.items() if value is not None}
 
 
-def mailed(recipients: Sequence[str]) -> dict[str, Any]:
-    """The member of a job's options that names who gets its report."""
-    return {"recipients": list(recipients)} if recipients else {}
+def told(recipients: Sequence[str] = (), webhooks: Sequence[Mapping[str, str]] = ()) -> dict[str, Any]:
+    """The members of a job's options that name who is told of its end: each address once."""
+    by_url = {webhook["url"]: dict(webhook) for webhook in webhooks}
+    mails = {"recipients": list(recipients)} if recipients else {}
+    return mails | ({"webhooks": list(by_url.values())} if by_url else {})
 
 
 def check_mode(value: object, primary_key: Sequence[str], path: str, problems: Problems) -> str:
@@ -159,7 +163,7 @@ def recipients_from_metadata(metadata: Mapping[str, str], mail_domains: Collecti
     """The recipients of a file that is refused for another reason, as a job stores them; none when they are wrong."""
     problems: Problems = []
     recipients = check_recipients(_addresses(metadata), mail_domains, problems)
-    return {} if problems else mailed(recipients)
+    return {} if problems else told(recipients)
 
 
 def _addresses(metadata: Mapping[str, str]) -> list[str]:

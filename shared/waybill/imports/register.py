@@ -9,6 +9,7 @@ from waybill.aws.expressions import Attr
 from waybill.entities.row_results import RowError
 from waybill.errors import ChecksFailed, EntityDeleted
 from waybill.imports.error_log import write_error_log
+from waybill.imports.options import told
 from waybill.imports.policy import quality_options, schema_options, undo_options
 from waybill.jobs.executions import start_execution
 from waybill.jobs.model import Counts, Job, Process, Status, finished
@@ -69,6 +70,7 @@ def with_options(job: Job, entity: Entity, options: ImportOptions) -> Job:
         dry_run=options.dry_run,
         keep_previous=wants_previous and job.undo_of is None,
     )
+    options = replace(options, webhooks=(*options.webhooks, *entity.webhooks))
     by_schema = schema_options(entity.schema, options.mode) | undo_options(job, entity.target is not None)
     judged = quality_options(job, entity.quality)
     return replace(job, options={**options.to_document(), **by_schema, **judged})
@@ -144,7 +146,10 @@ def register_failed(
         Conflict: as for `register`.
     """
     entity = services.entities.find(job.entity)
-    job = replace(job, entity_uid="" if entity is None else entity.uid, refused=True)
+    if entity is not None:
+        everybody = told(job.recipients, [*job.webhooks, *entity.webhooks])
+        job = replace(job, entity_uid=entity.uid, options=job.options | everybody)
+    job = replace(job, refused=True)
     error = RowError.whole(None, code, message)
     write_error_log(services.files, services.settings.files_bucket, job.job_id, [error])
     failed = _failed(services, job, error)

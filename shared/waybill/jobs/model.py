@@ -194,6 +194,12 @@ class Job:
         return self.window_from, self.window_to
 
     @property
+    def webhooks(self) -> list[dict[str, str]]:
+        """Which addresses are told of the end of an import, and of its entity's. Those of an export are in its
+        definition."""
+        return list(self.options.get("webhooks", ()))
+
+    @property
     def is_backfill(self) -> bool:
         """Whether it is a run of an incremental export for a past period, outside its series of windows."""
         return bool(self.options.get("backfill"))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from waybill.jobs.audit import AuditTrail
     from waybill.jobs.caller_groups import CallerGroups
     from waybill.jobs.checkups import Checkups
-    from waybill.jobs.daily_mails import DailyMails
+    from waybill.jobs.daily_limit import DailyLimit
     from waybill.jobs.drop_passes import DropPasses
     from waybill.jobs.drops import Drops
     from waybill.jobs.duplicates import Duplicates
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from waybill.jobs.running import RunningImports
     from waybill.jobs.runs import Runs
     from waybill.jobs.uploads import Uploads
+    from waybill.jobs.webhook_queue import WebhookQueue
     from waybill.settings import Settings
 
 
@@ -85,7 +86,11 @@ class Services(Protocol):
     @property
     def drops(self) -> Drops: ...
     @property
-    def daily_mails(self) -> DailyMails: ...
+    def daily_mails(self) -> DailyLimit: ...
+    @property
+    def daily_webhooks(self) -> DailyLimit: ...
+    @property
+    def webhooks(self) -> WebhookQueue: ...
     @property
     def drop_passes(self) -> DropPasses: ...
     @property

@@ -94,6 +94,7 @@ class Definition:
     order: Order
     options: dict[str, Any]
     recipients: tuple[str, ...]
+    webhooks: tuple[dict[str, str], ...]
 
     @property
     def started_by(self) -> str:
@@ -117,6 +118,7 @@ class Definition:
             "order": self.order.value,
             "options": self.options,
             "recipients": list(self.recipients),
+            "webhooks": list(self.webhooks),
         }
 
     @classmethod
@@ -132,6 +134,7 @@ class Definition:
             order=Order(document["order"]),
             options=document["options"],
             recipients=tuple(document["recipients"]),
+            webhooks=tuple(document.get("webhooks", ())),
         )
 
 

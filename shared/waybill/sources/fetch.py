@@ -24,7 +24,7 @@ from waybill.exports.destinations import kind_of
 from waybill.exports.destinations.base import DeliveredKind
 from waybill.exports.destinations.folder import Fate, Folder, FolderFile
 from waybill.ids import derived_uuid, new_uuid
-from waybill.imports.options import mailed
+from waybill.imports.options import told
 from waybill.imports.register import new_import, register, register_failed
 from waybill.imports.source_object import ObjectVersion
 from waybill.jobs.audit import DELETE_FILE, FETCH_FILE, MOVE_FILE, Act
@@ -112,7 +112,7 @@ def fetch(services: SourceServices, run_id: str, remaining_seconds: Callable[[],
         end_without_right(services, source, run)
         return "done"
     options, problems = import_options(source.definition.options, entity)
-    options = replace(options, recipients=source.definition.recipients)
+    options = replace(options, recipients=source.definition.recipients, webhooks=source.definition.webhooks)
     if problems:
         where, what = problems[0]
         end_failed(services, run_id, "definition", f"{where} {what}. Unschedule the source and correct its definition.")
@@ -291,7 +291,7 @@ class _Work:
     def _refuse(self, mark: str, file: FolderFile) -> None:
         what = f"The file has {file.size_bytes:,} bytes; a source fetches files of up to {MAX_FILE_BYTES:,}."
         job, origin = self._job(mark, file, None), self._origin(mark, file)
-        job = replace(job, options=mailed(self.options.recipients))
+        job = replace(job, options=told(self.options.recipients, self.options.webhooks))
         with suppress(Conflict):  # another attempt was first
             self._note(register_failed(self.services, job, "source-error", what, origin, self._act()))
 

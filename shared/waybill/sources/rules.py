@@ -18,6 +18,7 @@ from waybill.imports.options import (
     check_on_error,
 )
 from waybill.jobs.recipients import check_recipients
+from waybill.jobs.webhooks import check_webhooks
 from waybill.schedule import check_schedule
 from waybill.sources.definition import MAX_PATTERN, After, Definition
 from waybill.validation import Problems, is_line, refuse_unknown
@@ -50,6 +51,7 @@ def check_fit(
     check_pattern(definition.pattern, problems)
     check_source_schedule(definition.schedule, problems)
     check_options(definition.options, entity, problems)
+    check_webhooks(list(definition.webhooks), allowed.hosts, problems)
     if mail_domains is not None:
         check_recipients(list(definition.recipients), mail_domains, problems)
     return problems

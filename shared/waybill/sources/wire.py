@@ -11,6 +11,7 @@ from waybill.exports.wire import ScheduleDocument
 from waybill.jobs.model import Outcome, Status
 from waybill.sources.definition import ALLOWED_ACTIONS, After, Order, SourceStatus
 from waybill.wire.schema import Email, Moment, Natural, NextToken, Ordinal, Schema, Uuid
+from waybill.wire.webhooks import Webhook
 
 LocationDocument = Annotated[dict[str, Any], Schema(shape="Location")]
 OptionsDocument = Annotated[dict[str, Any], Schema(shape="SourceOptions")]
@@ -38,6 +39,8 @@ class SourceDefinition(TypedDict):
     options: OptionsDocument
     recipients: list[Email]
     """E-mail addresses that are told once when the location cannot be read, and when the source pauses."""
+    webhooks: list[Webhook]
+    """Addresses that are told of the end of each import of its files, by Standard Webhooks."""
 
 
 class SourceRun(TypedDict):

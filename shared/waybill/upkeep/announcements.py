@@ -1,9 +1,9 @@
-"""Publish changes of status: an event on the bus, a report by mail when a job has ended, and at the source of a file
-how its import has ended."""
+"""Publish changes of status: an event on the bus; when a job has ended also a report by mail, a message for each
+webhook, and at the source of a file how its import has ended."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +12,12 @@ from waybill.clock import HasTime, no_limit
 from waybill.errors import NotFound
 from waybill.jobs.model import SERVICE_FAILURES, Job, Process, Status
 from waybill.jobs.recipients import may_mail
+from waybill.jobs.webhook_queue import Message, webhook_id
+from waybill.jobs.webhooks import Webhook
+from waybill.sizes import json_text
 from waybill.telemetry import count, entry_failed, logger, measure, measure_percent
 from waybill.wire.jobs import job_event
+from waybill.wire.webhooks import job_payload
 
 if TYPE_CHECKING:
     from waybill.exports.report import Mail
@@ -26,12 +30,12 @@ LATE_SECONDS = 60.0
 
 
 def publish(services: SourceServices, job: Job, done: set[str]) -> bool:
-    """Publish a job's status, mail the report of a job that has ended, and note the end of an import at the source of
-    its file. None of them may fail the job.
+    """Publish a job's status; when it has ended, mail its report, put its webhooks into their queue, and note the end
+    of an import at the source of its file. None of them may fail the job.
 
     Args:
-        done: parts that earlier attempts have published, which are left out: `event`, and `mail` with a recipient's
-            position. Those of this attempt are added.
+        done: parts that earlier attempts have published, which are left out: `event`, and `mail` and `webhook` with a
+            recipient's position. Those of this attempt are added.
 
     Returns:
         False when it must be tried again. What an attempt published that died before it was noted goes out a second
@@ -39,8 +43,8 @@ def publish(services: SourceServices, job: Job, done: set[str]) -> bool:
     """
     is_published = True
     steps: list[Callable[[], None]] = [lambda: _publish_event(services, job, done)]
-    if job.is_terminal and (job.process is Process.EXPORT or job.recipients):
-        steps.append(lambda: _mail_report(services, job, done))
+    if job.is_terminal and (job.process is Process.EXPORT or job.recipients or job.webhooks):
+        steps.append(lambda: _tell(services, job, done))
     if job.source_id is not None and job.is_terminal:
         steps.append(lambda: services.source_files.note_end(job))
     for step in steps:
@@ -115,16 +119,45 @@ def _publish_event(services: SourceServices, job: Job, done: set[str]) -> None:
         done.add(EVENT)
 
 
-def _mail_report(services: SourceServices, job: Job, done: set[str]) -> None:
-    """Mail the report to each recipient who is not done with; one whose mail is delayed keeps no other from theirs.
+def _tell(services: SourceServices, job: Job, done: set[str]) -> None:
+    """Tell those whom the definition, or the import, names.
 
     Raises:
-        MailDelayed: SES did not take the mail to somebody now.
+        MailDelayed: as `_mail_report`.
     """
     try:
         snapshot = services.jobs.definition(job.job_id)
     except NotFound:  # deleted in the meantime: its report is not wanted
         return
+    is_export = job.process is Process.EXPORT
+    _queue_webhooks(services, job, snapshot["export"].get("webhooks", ()) if is_export else job.webhooks, done)
+    _mail_report(services, job, snapshot, done)
+
+
+def _queue_webhooks(services: SourceServices, job: Job, webhooks: Iterable[Mapping[str, str]], done: set[str]) -> None:
+    """Put a message for each address into the queue (`waybill.webhooks.send` sends it)."""
+    waiting = {f"webhook {position}": each for position, each in enumerate(webhooks)}
+    for part, each in waiting.items():
+        if part not in done:
+            payload = job_payload(job, services.settings.console_url)
+            message = Message(
+                webhook_id=webhook_id(job.job_id, payload["type"], each["url"]),
+                webhook=Webhook.from_document(each),
+                entity=job.entity,
+                entity_uid=job.entity_uid,
+                job_id=job.job_id,
+                body=json_text(payload),
+            )
+            services.webhooks.add(message)
+            done.add(part)
+
+
+def _mail_report(services: SourceServices, job: Job, snapshot: Mapping[str, Any], done: set[str]) -> None:
+    """Mail the report to each recipient who is not done with; one whose mail is delayed keeps no other from theirs.
+
+    Raises:
+        MailDelayed: SES did not take the mail to somebody now.
+    """
     is_export = job.process is Process.EXPORT
     addresses = snapshot["export"]["recipients"] if is_export else job.recipients
     recipients = {f"mail {position}": address for position, address in enumerate(addresses)}

@@ -9,6 +9,7 @@ from typing_extensions import TypedDict
 from waybill.entities.model import NAME_PATTERN, DataType
 from waybill.validation import LINE_PATTERN, MAX_TEXT
 from waybill.wire.schema import NextToken, Schema
+from waybill.wire.webhooks import Webhook
 
 QUALITY_ACTIONS = ("tell", "stop")
 
@@ -63,6 +64,8 @@ class Entity(TypedDict):
     """Whether imports keep what each record was before them, to be undone; an import may say otherwise."""
     quality: Quality | None
     """What files must be like, not to be told of or stopped."""
+    webhooks: list[Webhook]
+    """Addresses that are told of the end of each import into it, by Standard Webhooks."""
     target: Target | None
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from waybill.errors import StopRequested
-from waybill.exports.destinations.hosts import AllowedHosts
+from waybill.hosts import AllowedHosts
 from waybill.validation import LINE_PATTERN, Problems, is_line, refuse_unknown
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 from waybill.exports.destinations.base import Allowed, Member, Timeouts
 from waybill.exports.destinations.connection import ServerConnection
 from waybill.exports.destinations.credentials import Credentials
-from waybill.exports.destinations.hosts import AllowedHosts
 from waybill.exports.destinations.server import Server
+from waybill.hosts import AllowedHosts
 
 MAX_CERTIFICATES = 65_536
 

@@ -22,7 +22,7 @@ from waybill.exports.destinations.base import Timeouts
 from waybill.exports.destinations.connection import UNKNOWN_SIZE, quoted, says_disk_full
 from waybill.exports.destinations.credentials import Credentials
 from waybill.exports.destinations.folder import FolderFile
-from waybill.exports.destinations.hosts import AllowedHosts, connect
+from waybill.hosts import AllowedHosts, connect
 
 IMPLICIT_TLS_PORT = 990
 _BLOCK_BYTES = 256 * 1024

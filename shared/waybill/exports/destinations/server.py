@@ -22,9 +22,8 @@ from waybill.exports.destinations.base import (
     line_schema,
 )
 from waybill.exports.destinations.connection import ServerConnection
-from waybill.exports.destinations.credentials import Credentials, read_secret
+from waybill.exports.destinations.credentials import Credentials
 from waybill.exports.destinations.folder import Fate, FolderFile, moved_names
-from waybill.exports.destinations.hosts import AllowedHosts, is_host_name, is_ip_address, refused_literal
 from waybill.exports.destinations.names import MAX_AFFIX, TemporaryNames
 from waybill.exports.destinations.publish import (
     PAUSES_SECONDS,
@@ -37,7 +36,9 @@ from waybill.exports.destinations.publish import (
     restore,
     test_directory,
 )
+from waybill.hosts import AllowedHosts, is_host_name, is_ip_address, refused_literal
 from waybill.ids import new_uuid
+from waybill.jobs.bound_secrets import read_secret
 from waybill.validation import Problems, is_line
 
 if TYPE_CHECKING:

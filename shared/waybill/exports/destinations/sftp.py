@@ -9,8 +9,8 @@ from waybill.exports.destinations.base import Allowed, Member, Timeouts, line_sc
 from waybill.exports.destinations.connection import ServerConnection
 from waybill.exports.destinations.credentials import Credentials
 from waybill.exports.destinations.host_keys import HostKey
-from waybill.exports.destinations.hosts import AllowedHosts
 from waybill.exports.destinations.server import Server
+from waybill.hosts import AllowedHosts
 from waybill.validation import is_line
 
 MAX_HOST_KEY = 16_384

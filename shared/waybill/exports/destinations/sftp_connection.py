@@ -25,7 +25,7 @@ from waybill.exports.destinations.connection import UNKNOWN_SIZE, quoted, says_d
 from waybill.exports.destinations.credentials import Credentials
 from waybill.exports.destinations.folder import FolderFile
 from waybill.exports.destinations.host_keys import HOST_KEY_TYPES, HostKey
-from waybill.exports.destinations.hosts import AllowedHosts, connect
+from waybill.hosts import AllowedHosts, connect
 
 asyncssh.set_log_level("WARNING")  # it logs hosts and user names at INFO
 

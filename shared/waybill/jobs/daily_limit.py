@@ -1,6 +1,7 @@
-"""How many mails are sent on a day (UTC), so that nobody makes Waybill send any number of them.
+"""How many mails, and how many webhooks, are sent on a day (UTC), so that nobody makes Waybill send any number of them.
 
-MAILS#{day} / SENT   sent, expiresAt
+MAILS#{day} / SENT      sent, expiresAt
+WEBHOOKS#{day} / SENT   sent, expiresAt
 """
 
 from __future__ import annotations
@@ -15,19 +16,21 @@ from waybill.clock import Clock
 _KEPT = timedelta(days=7)
 
 
-class DailyMails:
+class DailyLimit:
     """
     Args:
-        limit: mails a day, by all exports together.
+        family: MAILS or WEBHOOKS.
+        limit: of a day, for all jobs together.
     """
 
-    def __init__(self, table: Table, clock: Clock, limit: int) -> None:
+    def __init__(self, table: Table, clock: Clock, family: str, limit: int) -> None:
         self._table = table
         self._clock = clock
+        self._family = family
         self._limit = limit
 
     def take(self) -> bool:
-        """Count a mail that is about to be sent; False when the day has none left."""
+        """Count what is about to be sent; False when the day has none left."""
         if self._limit < 1:
             return False
         expires = int((self._clock.now() + _KEPT).timestamp())
@@ -40,8 +43,8 @@ class DailyMails:
         return True
 
     def give_back(self) -> None:
-        """Count a mail off that was not sent after all."""
+        """Count off what was not sent after all."""
         self._table.update(self._key(), Change(adds={"sent": -1}))
 
     def _key(self) -> Key:
-        return f"MAILS#{self._clock.now().date().isoformat()}", "SENT"
+        return f"{self._family}#{self._clock.now().date().isoformat()}", "SENT"

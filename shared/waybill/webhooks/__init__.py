@@ -1,0 +1,1 @@
+"""Webhooks: what a message says, how it is signed, and how it is sent."""
