@@ -26,9 +26,11 @@ EXPORTERS = (
         "A definition with a secret that is for something else is refused when it is saved.",
         "functions/api/routers/exports.py",
         """    check_secret(request, definition.destination, entity, "destination", _BROKEN)
+    check_webhook_secrets(request, definition.webhooks, entity, _BROKEN)
     return definition
 """,
-        """    return definition
+        """    check_webhook_secrets(request, definition.webhooks, entity, _BROKEN)
+    return definition
 """,
         (
             "tests/integration/test_secrets.py"
@@ -110,6 +112,22 @@ EXPORTERS = (
         'has_room = Attr("sent").is_missing() | Attr("sent").is_below(self._limit)',
         'has_room = Attr("sent").is_missing() | Attr("sent").exists()',
         ("tests/integration/test_mail_limits.py::test_a_day_has_so_many_mails",),
+    ),
+    Mutant(
+        "a-webhook-that-dies-is-lost",
+        "A message to a webhook comes again until the receiver has taken it.",
+        "shared/waybill/webhooks/send.py",
+        "    claimed = services.webhooks.claim(message)\n",
+        "    claimed = services.webhooks.claim(message)\n    services.webhooks.remove(claimed or message)\n",
+        ("tests/integration/test_webhooks.py::test_an_attempt_that_dies_is_followed_by_another",),
+    ),
+    Mutant(
+        "webhooks-with-the-words-of-errors",
+        "A message to a webhook holds nothing of a file's rows.",
+        "shared/waybill/wire/webhooks.py",
+        """None if job.error_code is None else {"code": job.error_code}""",
+        """work["error"]  # type: ignore[assignment]""",
+        ("tests/integration/test_webhooks.py::test_a_failure_is_told_by_its_code_alone",),
     ),
     Mutant(
         "viewers-read-definitions",
