@@ -238,6 +238,9 @@ DIALECTS = [
     Dialect(delimiter=";"),
     Dialect(delimiter="\t", quote_char=None),
     Dialect(delimiter="|", quote_char="'"),
+    Dialect(comment_char="#"),
+    Dialect(skip_initial_space=True),
+    Dialect(escape_char="\\"),
 ]
 
 
@@ -258,7 +261,9 @@ def test_any_file_has_the_outcome_of_the_rule(data: st.DataObject) -> None:
     cell = st.sampled_from(SOME_CELLS) | st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=6)
     row = st.tuples(*[st.sampled_from(cells) | st.sampled_from(cells) | cell for cells in good])
     lines = [line(list(cells), dialect) for cells in data.draw(st.lists(row, min_size=1, max_size=6))]
-    for torn in data.draw(st.lists(st.sampled_from(["", dialect.delimiter, "x", ",,,,,,,", '"', "a\0b"]), max_size=2)):
+    for torn in data.draw(
+        st.lists(st.sampled_from(["", dialect.delimiter, "x", ",,,,,,,", '"', "a\0b", "# a", "a, b"]), max_size=2)
+    ):
         lines.insert(data.draw(st.integers(0, len(lines))), torn)
     line_breaks = st.sampled_from(["\n", "\r\n", "\r"])
     text = "".join(one + data.draw(line_breaks) for one in lines)

@@ -231,16 +231,17 @@ class ChunkRejects:
 
         The errors of a row are in field order; the first names the row's type.
         """
-        rejects, log, add = [], [], self.summary._add
+        rejects, log, add, rejected = [], [], self.summary._add, self.format.rejected
+        has_other_numbers = bool(self.format.strip_columns or self.format.sheets)
+        add_row, add_reject, add_error = self._rows.append, self._rejects_at.append, self._errors_at.append
         for raw, errors in rows:
-            number = errors[0].row_number or 0
-            if self.format.strip_columns or self.format.sheets:
+            add_row(errors[0].row_number or 0)
+            if has_other_numbers:
                 errors = self.format.shown(raw, errors)
-            line = self.format.rejected(raw, errors)
+            line = rejected(raw, errors)
             rejects.append(line)
-            self._rows.append(number)
-            self._rejects_at.append(self._rejects_size)
-            self._errors_at.append(self._errors_size)
+            add_reject(self._rejects_size)
+            add_error(self._errors_size)
             self._rejects_size += len(line)
             for error in errors:
                 line = error_log_line(error)

@@ -175,6 +175,7 @@ class RowReader:
         errors: dict[int, list[RowError]] = {}
         doubtful: dict[int, list[int]] = {}
         new = tuple.__new__  # a third of the time of RowError(…), and bad files have many
+        problems, names = native.problems, self._names
         for record, begin, stop, column, start, end in unverified:
             row = first_row + record
             if column == UNEVEN:
@@ -184,10 +185,9 @@ class RowReader:
                 continue
             if column != WHOLE:
                 cell = data[start:end].decode()
-                number, name = column + 1, self._names[column]
+                number, name = column + 1, names[column]
                 found = [
-                    new(RowError, (row, number, name, type, cell, message))
-                    for type, message in native.problems(column, cell)
+                    new(RowError, (row, number, name, type, cell, message)) for type, message in problems(column, cell)
                 ]
                 if row in errors:
                     errors[row] += found

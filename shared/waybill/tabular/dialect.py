@@ -118,24 +118,37 @@ class Dialect:
         }
 
     @cached_property
-    def _marks(self) -> tuple[str, ...]:
-        """The texts that mean something besides delimiter, line breaks and doubled quotes."""
-        marks = [self.escape_char, self.comment_char, " " if self.skip_initial_space else None]
-        if not self.double_quote:
-            marks.append(self.quote_char)
+    def _first_marks(self) -> tuple[str, ...]:
+        """The texts that mean something where a record begins."""
+        marks = [self.comment_char, " " if self.skip_initial_space else None]
         return tuple(mark for mark in marks if mark)
+
+    @cached_property
+    def _marks(self) -> tuple[str, ...]:
+        """The texts that mean something besides delimiter, line breaks and doubled quotes, anywhere but at the first
+        character."""
+        marks = [self.escape_char, None if self.double_quote else self.quote_char]
+        marks += [line_break + mark for line_break in "\n\r" for mark in self._first_marks]
+        if self.skip_initial_space:
+            marks.append(self.delimiter + " ")
+        return tuple(mark for mark in marks if mark)
+
+    @cached_property
+    def _first_mark_bytes(self) -> tuple[bytes, ...]:
+        return tuple(mark.encode() for mark in self._first_marks)
 
     @cached_property
     def _mark_bytes(self) -> tuple[bytes, ...]:
         return tuple(mark.encode() for mark in self._marks)
 
     def is_plain(self, text: str) -> bool:
-        """Whether only delimiters, line breaks and doubled quotes have a meaning in `text`."""
-        return not self._marks or not any(mark in text for mark in self._marks)
+        """Whether only delimiters, line breaks and doubled quotes have a meaning in `text`, which begins as a record."""
+        return not (text.startswith(self._first_marks) or any(mark in text for mark in self._marks))
 
     def is_plain_bytes(self, data: bytes) -> bool:
         """`is_plain` for bytes of any ASCII-compatible encoding."""
-        return not self._marks or not any(mark in data for mark in self._mark_bytes)
+        first = self._first_mark_bytes
+        return not (data.startswith(first) or any(mark in data for mark in self._mark_bytes))
 
 
 def _given(document: Mapping[str, Any], member: str, default: Any) -> Any:

@@ -420,7 +420,7 @@ def _structure(dialect: Dialect) -> re.Pattern[str]:
 
 def comment_records(segment: Segment, dialect: Dialect) -> list[int]:
     """Indexes of the records of a segment that are comments by their first characters."""
-    if dialect.comment_char is None or dialect.comment_char.encode() not in segment.data:
+    if dialect.comment_char is None or dialect.is_plain_bytes(segment.data):
         return []
     lines = _lines(segment.data.decode("latin-1"))
     return [index for index, (cells, _) in enumerate(read_lines(lines, dialect)) if cells is None]
