@@ -142,7 +142,7 @@ class Dialect:
         return tuple(mark.encode() for mark in self._marks)
 
     def is_plain(self, text: str) -> bool:
-        """Whether only delimiters, line breaks and doubled quotes have a meaning in `text`, which begins as a record."""
+        """Whether only delimiters, line breaks and doubled quotes have a meaning in `text`, which begins a record."""
         return not (text.startswith(self._first_marks) or any(mark in text for mark in self._marks))
 
     def is_plain_bytes(self, data: bytes) -> bool:
