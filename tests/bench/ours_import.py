@@ -272,8 +272,6 @@ def validate_file(services: Any) -> dict[str, Any]:
             found += [
                 (error.row_number, error.field_number, error.type) for row in block.errors.values() for error in row
             ]
-            if any(None in digests for digests in block.unique):
-                raise ValueError("a null in a unique field")
             for digest_file, digests in zip(of_chunk, [block.digests, *block.unique], strict=True):
                 digest_file.add(digests, block.rows)
         for files, digest_file in zip(digest_files, of_chunk, strict=True):

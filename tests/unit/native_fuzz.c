@@ -122,6 +122,7 @@ int main(int count, char **arguments) {
         for (size_t unique = 0; unique < 3; unique++) columns[uniques[unique]].flags |= COMPARED;
         size_t found[3] = {0, 0, 0};
         int final = next(2) != 0;
+        sum += (uint64_t)waybill_is_utf8(data, size);
         if (waybill_cut_lines(data, size, '"', found) == 0) add(found, sizeof *found * 2);
         if (waybill_cut(data, size, ',', '"', final, found) == 0 && found[0] > size) abort();
         size_t records = next(3) ? rows : next(rows + 2);

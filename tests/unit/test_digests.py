@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,3 +32,10 @@ def test_repeated_keys_are_found_across_chunks_and_partitions(chunks: list[list[
 @pytest.mark.parametrize(("rows", "partitions"), [(1, 1), (250_000, 1), (250_001, 2), (1_000_001, 8), (10**8, 512)])
 def test_partitions_grow_with_the_file(rows: int, partitions: int) -> None:
     assert partitions_for(rows) == partitions
+
+
+def test_rows_without_a_digest_are_left_out() -> None:
+    some, all_of_them = DigestFile(1), DigestFile(1)
+    some.add([5, None, 7], range(2, 5))
+    all_of_them.add(array("Q", [5, 7]), [2, 4])
+    assert some.take_bytes() == all_of_them.take_bytes()

@@ -79,7 +79,7 @@ def outcome(reader: RowReader, segment: Segment, first_row: int) -> tuple[Any, .
         [json.loads(text) for text in block.texts],
         list(block.keys),
         list(block.digests),
-        block.unique,
+        [list(values) for values in block.unique],
         block.errors,
         [block.raw(row) for row in range(first_row, first_row + segment.records)],
     )
@@ -487,3 +487,17 @@ def test_it_compiles_without_a_warning(tmp_path: Path) -> None:
         build([*(own_compiler() or ["cc"]), "-Wall", "-Wextra", "-Wconversion", "-Werror"], tmp_path / "library.so")
         == 0
     )
+
+
+@given(
+    st.binary(max_size=20) | st.text(max_size=20).map(lambda text: text.encode("utf-8", "surrogatepass")),
+    st.integers(0, 9),
+)
+def test_it_knows_valid_utf_8(library: Any, data: bytes, plain: int) -> None:
+    data = b"a" * plain + data
+    try:
+        data.decode()
+        is_valid = True
+    except UnicodeDecodeError:
+        is_valid = False
+    assert bool(library.waybill_is_utf8(data, len(data))) is is_valid

@@ -306,13 +306,13 @@ class NativeRows:
             answers[column.index] = answer
         self._output.answers = answers
 
-    def _unique_digests(self, output: native.Output) -> list[list[int | None]]:
+    def _unique_digests(self, output: native.Output) -> list[Sequence[int | None]]:
         sets = self._unique_sets
         digests: array[int] = _numbers("Q", output.unique_digests, 8 * output.good * sets)
         nulls = ctypes.string_at(output.unique_nulls, output.good * sets)
-        found: list[list[int | None]] = []
+        found: list[Sequence[int | None]] = []
         for place in range(sets):
-            values: list[int | None] = list(digests[place::sets])
+            values: Sequence[int | None] = digests[place::sets]
             if 1 in nulls[place::sets]:
                 values = [None if is_null else value for value, is_null in zip(values, nulls[place::sets], strict=True)]
             found.append(values)

@@ -58,7 +58,7 @@ class RowBlock:
     texts: Sequence[bytes] = ()
     keys: Sequence[str] = ()
     digests: Sequence[int] = ()
-    unique: list[list[int | None]] = field(default_factory=list)
+    unique: list[Sequence[int | None]] = field(default_factory=list)
     errors: dict[int, list[RowError]] = field(default_factory=dict)
     unprocessed: int = 0
 

@@ -53,12 +53,15 @@ class DigestFile:
         self._partitions = partitions
         self._segments: list[tuple[array[int], array[int]]] = []
 
-    def add(self, digests: Sequence[int], rows: Sequence[int]) -> None:
-        """Add the digests and the row numbers of valid rows, in file order."""
+    def add(self, digests: Sequence[int | None], rows: Sequence[int]) -> None:
+        """Add the digests and the row numbers of valid rows, in file order; those without a digest are left out."""
+        given: Iterable[int] = digests if isinstance(digests, array) else [one for one in digests if one is not None]
+        if not isinstance(digests, array) and None in digests:
+            rows = [row for digest, row in zip(digests, rows, strict=True) if digest is not None]
         if not self._segments or len(self._segments[-1][0]) >= _SEGMENT_PAIRS:
             self._segments.append((array("Q"), array("Q")))
         held_digests, held_rows = self._segments[-1]
-        held_digests.extend(digests)
+        held_digests.extend(given)
         held_rows.extend(rows)
 
     def take_bytes(self) -> bytes | bytearray:

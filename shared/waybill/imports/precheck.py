@@ -78,8 +78,7 @@ def precheck_chunk(
             if references.has_own:
                 own.add(references, block, asked.open)
         for digest_file, digests in zip(unique, block.unique, strict=True):
-            given = [(digest, at) for digest, at in zip(digests, block.rows, strict=True) if digest is not None]
-            digest_file.add([digest for digest, _ in given], [at for _, at in given])
+            digest_file.add(digests, block.rows)
         end = row + count
         while asked.up_to < end and (asks or references):
             if keeper:

@@ -270,6 +270,7 @@ _FUNCTIONS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
         c_int,
         (POINTER(Table), c_char_p, c_size_t, c_size_t, POINTER(Output), c_void_p, POINTER(c_size_t)),
     ),
+    ("waybill_is_utf8", c_int, (c_char_p, c_size_t)),
     ("waybill_count", c_size_t, (c_char_p, c_size_t, c_uint8)),
     ("waybill_cut_lines", c_int, (c_char_p, c_size_t, c_uint8, POINTER(c_size_t))),
     ("waybill_cut", c_int, (c_char_p, c_size_t, c_uint8, c_uint8, c_int, POINTER(c_size_t))),

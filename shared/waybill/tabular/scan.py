@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from waybill.errors import JobFailed
+from waybill.native import library
 from waybill.tabular.dialect import Dialect
 from waybill.tabular.encodings import HEAD_BYTES, decode
 from waybill.tabular.labels import LabelReader
@@ -292,6 +293,9 @@ def record_text(cells: Sequence[str], dialect: Dialect) -> str:
 
 
 def _check_decodes(segment: Segment, encoding: str, dialect: Dialect, first_row: int, shown_encoding: str) -> None:
+    native = library() if encoding == "utf-8" else None
+    if native is not None and native.waybill_is_utf8(segment.data, len(segment.data)):
+        return
     try:
         decode(segment.data, encoding)
     except UnicodeDecodeError as error:
