@@ -144,6 +144,7 @@ def settings(endpoint_url: str | None, **changes: Any) -> Settings:
         audit_retention_days=400,
         chunk_bytes=32 * 1024 * 1024,
         max_upload_bytes=5 * 1024**3,
+        max_parts_upload_bytes=500 * 1024**3,
         write_connections=4,
         workers_per_job=4,
         allowed_forwarded_hosts="",

@@ -85,9 +85,7 @@ def _registry() -> Registry[Any]:
 
 @cache
 def _validator(schema: str) -> OAS31Validator:
-    known = json.loads(schema)
-    if "$ref" in known:
-        known = {"$ref": f"urn:api{known['$ref']}"}
+    known = json.loads(schema.replace('"$ref": "#/', '"$ref": "urn:api#/'))
     return OAS31Validator(known, registry=_registry(), format_checker=oas31_format_checker)
 
 

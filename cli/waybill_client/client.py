@@ -17,6 +17,7 @@ from typing import Any, Self
 
 import httpx
 
+from waybill_client import parts
 from waybill_client.errors import Refused, Unreachable, WaybillError
 
 PAGE_ITEMS = 100  # the most that the API returns at once
@@ -97,12 +98,14 @@ class Client:
         body: Any = None,
         query: Mapping[str, str | int | None] | None = None,
         headers: Mapping[str, str] | None = None,
+        repeatable: bool | None = None,
     ) -> httpx.Response:
         """Send a request with the caller's token. Responses other than 2xx, 303 and 304 are raised.
 
         Args:
             path: after `/v1`, from `path_of`.
             query: members that are None are left out.
+            repeatable: whether it may be sent twice; as the method and `Idempotency-Key` say when left out.
 
         Raises:
             Refused, Unreachable
@@ -118,7 +121,8 @@ class Client:
                 headers={**given, "Authorization": f"Bearer {self._give_token()}"},
             )
 
-        repeatable = method in ("GET", "PUT") or "Idempotency-Key" in given
+        if repeatable is None:
+            repeatable = method in ("GET", "PUT") or "Idempotency-Key" in given
         response = self._send(build, repeatable=repeatable)
         if response.status_code == 401 and self.renew():
             response = self._send(build, repeatable=repeatable)
@@ -129,11 +133,13 @@ class Client:
     def get(self, path: str, **query: str | int | None) -> dict[str, Any]:
         return self.decode(self.request("GET", path, query=query))
 
-    def post(self, path: str, body: Any = None, *, once: bool = False) -> httpx.Response:
+    def post(
+        self, path: str, body: Any = None, *, once: bool = False, repeatable: bool | None = None
+    ) -> httpx.Response:
         """POST a body. With `once`, for a route that honours `Idempotency-Key`, the request is repeated after a broken
-        connection, and has its effect once."""
+        connection, and has its effect once; with `repeatable`, for a route that may be asked twice, it is repeated."""
         headers = {"Idempotency-Key": str(uuid.uuid4())} if once else None
-        return self.request("POST", path, body=body, headers=headers)
+        return self.request("POST", path, body=body, headers=headers, repeatable=repeatable)
 
     def pages(self, path: str, limit: int | None, **query: str | int | None) -> Iterator[dict[str, Any]]:
         """The pages of a list, up to `limit` items. A page may be short, because filters apply after the read."""
@@ -167,13 +173,22 @@ class Client:
         return self.decode(self.post("/imports", {"uploadId": upload_id, **options}, once=True))
 
     def upload(
-        self, source: Path, entity: str | None, *, name: str | None = None, progressed: Progressed = _unheard
+        self,
+        source: Path,
+        entity: str | None,
+        *,
+        name: str | None = None,
+        progressed: Progressed = _unheard,
+        unfinished: Path | None = None,
     ) -> str:
-        """Upload a file; returns the id of the upload, which an import names.
+        """Upload a file; returns the id of the upload, which an import names. One of more than PARTS_FROM_BYTES is sent
+        in parts, with a checksum of each and of the whole.
 
         Args:
             entity: that it will be imported into.
             name: of the file, if it is not that of `source`.
+            unfinished: where to remember uploads in parts, so that another call goes on with one that was interrupted;
+                none are remembered when left out.
 
         Raises:
             Refused, Unreachable, OSError
@@ -181,6 +196,8 @@ class Client:
         # Bytes of the name that are not UTF-8 become replacement characters.
         name = name or os.fsencode(source.name).decode("utf-8", "replace")
         body = {"fileName": name} if entity is None else {"entity": entity, "fileName": name}
+        if source.stat().st_size > parts.PARTS_FROM_BYTES:
+            return parts.send_in_parts(self, source, body, progressed, parts.Unfinished(unfinished))
         upload = self.decode(self.post("/uploads", body))
         self.send_form(upload["url"], upload["fields"], source, progressed)
         return str(upload["uploadId"])
@@ -242,6 +259,25 @@ class Client:
             )
         if not response.is_success and response.status_code != 303:
             raise self.refused(response)
+
+    def put_part(self, url: str, content: Iterator[bytes], headers: Mapping[str, str]) -> Exception | None:
+        """Send a part of a file to its presigned address; returns what went wrong, if that may go better next time.
+
+        Raises:
+            Refused
+        """
+        request = self._http.build_request(
+            "PUT", url, content=content, headers=dict(headers), extensions={"timeout": UPLOAD_TIMEOUT.as_dict()}
+        )
+        try:
+            response = self._http.send(request)
+        except httpx.TransportError as error:
+            return self.unreachable(request, reason_of(error))
+        if response.is_success:
+            return None
+        if _is_busy(response) or response.status_code in (403, 408, 500):  # 403: the address has expired
+            return self.refused(response)
+        raise self.refused(response)
 
     @contextlib.contextmanager
     def opened(

@@ -221,6 +221,13 @@ def _upload_to_infer(request: Request, path: Mapping[str, str], given: Any) -> F
     return {"upload": upload}
 
 
+def _own_upload(request: Request, path: Mapping[str, str], given: Any) -> Found:
+    """Whoever made an upload may look at it, and take it back, whatever else they may by now."""
+    upload = own_upload(request, path["upload_id"])
+    _check_expiry(request, upload)
+    return {"upload": upload}
+
+
 def _upload_in_body(request: Request, path: Mapping[str, str], given: Any) -> Found:
     """A body without the id of an upload passes here; validation refuses it later."""
     upload_id = given.get("uploadId") if isinstance(given, dict) else None
@@ -378,6 +385,8 @@ NEW_UPLOAD = Need("import", f"{_IMPORTERS} Without one: the group `admin`.", _ne
 UPLOAD = Need("import", _IMPORTERS, _upload)
 UPLOAD_TO_PREVIEW = Need("import", f"{_IMPORTERS} With a `definition`: the group `admin`.", _upload_to_preview)
 UPLOAD_TO_INFER = Need("import", "Whoever made the upload.", _upload_to_infer)
+OWN_UPLOAD = Need("upload", "Whoever made the upload.", _own_upload, forbids=False)
+UPLOAD_TO_SEND = Need("import", "Whoever made the upload, with the right `import` on its entity.", _upload_to_infer)
 UPLOAD_IN_BODY = Need("import", _IMPORTERS, _upload_in_body)
 EXPORT = Need("export", "Callers with the right `export` on the entity.", entity_in_body(Right.EXPORT))
 JOB = Need("job", "Whoever started the job, and callers with the right `view` on its entity.", _job, forbids=False)

@@ -23,7 +23,7 @@ from auth import NOTHING, Need
 from idempotency import answer_once
 from request import Request, check_takes_nothing, uuid_of
 from waybill.errors import Forbidden, MalformedRequest
-from waybill.sizes import MAX_PREVIEWS, MAX_UNFINISHED_JOBS
+from waybill.sizes import MAX_PREVIEWS, MAX_UNFINISHED_JOBS, MAX_UNFINISHED_UPLOADS
 
 if TYPE_CHECKING:
     from models.base import Body
@@ -38,6 +38,7 @@ class Answer:
 
     Attributes:
         shape: the typed dictionary of its JSON; None where it has no content.
+        or_else: that of another form of the answer.
         headers: names of headers that it always has, but for `Retry-After` of a job that has ended.
         media_types: of its content, one of them.
     """
@@ -46,6 +47,7 @@ class Answer:
     shape: type | None = None
     headers: tuple[str, ...] = ()
     media_types: tuple[str, ...] = ("application/json",)
+    or_else: type | None = None
 
 
 def ok(description: str, shape: type, *headers: str) -> dict[int, Answer]:
@@ -60,6 +62,7 @@ def accepted(description: str, shape: type) -> dict[int, Answer]:
 IDEMPOTENCY_KEY = "Idempotency-Key"
 TOO_MANY_PREVIEWS = f"The caller has made {MAX_PREVIEWS} previews and connection tests in this minute."
 TOO_MANY_JOBS = f"The caller has {MAX_UNFINISHED_JOBS} jobs that have not ended."
+TOO_MANY_UPLOADS = f"The caller has {MAX_UNFINISHED_UPLOADS} unfinished uploads in parts."
 DELETED = {204: Answer("It is deleted.")}
 
 

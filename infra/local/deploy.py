@@ -236,5 +236,7 @@ def _lifecycle_rule(rule: Mapping[str, Any], values: Mapping[str, Any]) -> dict[
     if "ExpirationInDays" in rule:
         translated["Expiration"] = {"Days": int(values[rule["ExpirationInDays"]["Ref"]])}
     if "AbortIncompleteMultipartUpload" in rule:
-        translated["AbortIncompleteMultipartUpload"] = rule["AbortIncompleteMultipartUpload"]
+        days = rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"]
+        days = int(values[days["Ref"]]) if isinstance(days, dict) else days
+        translated["AbortIncompleteMultipartUpload"] = {"DaysAfterInitiation": days}
     return translated

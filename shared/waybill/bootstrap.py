@@ -235,9 +235,10 @@ class Services:
 
     @cached_property
     def uploads(self) -> Uploads:
+        from waybill.jobs.quotas import UnfinishedUploads
         from waybill.jobs.uploads import Uploads
 
-        return Uploads(self.jobs_table)
+        return Uploads(self.jobs_table, UnfinishedUploads(self.jobs_table, self.clock))
 
     @cached_property
     def duplicates(self) -> Duplicates:

@@ -45,6 +45,7 @@ class Settings:
     audit_retention_days: int
     chunk_bytes: int
     max_upload_bytes: int
+    max_parts_upload_bytes: int
     write_connections: int
     workers_per_job: int
     allowed_forwarded_hosts: str

@@ -31,6 +31,8 @@ MAX_OPTIONS_BYTES = 64 * 1024
 MAX_MESSAGE = 2_000
 #: Jobs of one caller that have not ended, and previews and connection tests of one in a minute.
 MAX_UNFINISHED_JOBS, MAX_PREVIEWS = 100, 20
+#: Uploads in parts of one caller that are neither complete nor expired.
+MAX_UNFINISHED_UPLOADS = 20
 #: Requests of one caller in a minute that check corrected rows, 200 rows each: a person types.
 MAX_CHECKS = 120
 #: Requests of one caller in a minute that count the records of an entity, which may read 80 MB each.

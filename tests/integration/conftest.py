@@ -10,6 +10,7 @@ import json
 import socket
 import subprocess
 import time
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
@@ -50,6 +51,16 @@ def _size(bucket: str, key: str) -> int | None:
     return None if found is None else found.contentsize
 
 
+def _with_checksums(environ: dict[str, Any], answer: bytes) -> list[bytes]:
+    """What moto answers, and the checksums of parts that it leaves out."""
+    if b"<ListPartsResponse" not in answer:
+        return [answer]
+    bucket = environ["PATH_INFO"].split("/")[1]
+    upload_id = urllib.parse.parse_qs(environ["QUERY_STRING"])["uploadId"][0]
+    upload = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].get_bucket(bucket).multiparts[upload_id]
+    return [strict_s3.with_checksums(answer.decode(), lambda number: upload.parts[number].value).encode()]
+
+
 class Handler(MotoRequestHandler):
     """Keeps connections and logs nothing: half of its time was for new connections and log lines."""
 
@@ -72,9 +83,11 @@ class Handler(MotoRequestHandler):
         environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read(-1 if is_chunked else length))
         with self.one_at_a_time:
             path = environ["PATH_INFO"].encode("latin-1").decode()
-            refused = strict_s3.refusal(path, environ["QUERY_STRING"], environ, _size)
+            content = environ["wsgi.input"].getvalue()
+            refused = strict_s3.refusal(path, environ["QUERY_STRING"], environ, _size, content)
             if refused is None:
                 parts, status, headers = run_wsgi_app(self.server.app, environ, buffered=True)
+                parts = _with_checksums(environ, b"".join(parts))
                 self._ask_again(environ, status)
             else:
                 code, message = refused

@@ -29,6 +29,7 @@ from waybill.wire.audit import AuditEntry, audit_entry
 LEAVE_NOTHING = {
     "previewUpload": "judges the first rows of an upload, and stores nothing",
     "inferUpload": "proposes an entity, and stores nothing",
+    "createUploadParts": "signs addresses, of an upload whose beginning and end have entries",
     "checkRejectedRows": "judges rows, and stores nothing",
     "previewAnySchedule": "calculates times",
     "previewExport": "reads records, as a list of them does",

@@ -11,13 +11,18 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.api_builders import ADMIN, CONTACTS, PERIODIC, SOURCE, Api
 from tests.described import operations
+from tests.strict_s3 import sha256_of
+from waybill.aws.part_upload import composite
+from waybill.imports.part_uploads import begin_parts, presign_parts
 from waybill.jobs.model import Job, Status
 from waybill.jobs.uploads import Upload
 
+FILE = b"contact_id\n1\n"
 PERMISSIONS = {"view": ["viewers"], "import": ["importers"], "export": ["exporters"]}
 Caller = dict[str, Any]
 ROLES: dict[str, tuple[Caller | None, set[str]]] = {  # role → caller, rights on the visible entity
@@ -38,7 +43,7 @@ def expected(needs: str, role: str, is_hidden: bool) -> int:
         return 200
     if role == "no token":
         return 401
-    if role == "admin" or needs == "token":
+    if role == "admin" or needs in ("token", "upload"):  # the matrix has uploads of the caller's own
         return 200
     rights = set() if is_hidden else ROLES[role][1]
     refused = 403 if rights else 404
@@ -111,8 +116,12 @@ class World:
         assert self.api("POST", f"/exports/{export_id}/activate", ADMIN).status == 200
         return export_id
 
-    def upload(self, caller: Caller | None) -> str:
-        """A file that the caller has sent, whatever they may do by now."""
+    def upload(self, caller: Caller | None, in_parts: str = "") -> str:
+        """A file that the caller has sent, whatever they may do by now.
+
+        Args:
+            in_parts: how far it is sent in parts: `begun` or `sent`; empty for a whole file.
+        """
         services = self.api.services
         name = "nobody" if caller is None else caller["name"]
         upload_id = str(uuid.uuid4())
@@ -125,8 +134,14 @@ class World:
             key=f"uploads/{upload_id}/source",
             expires_at=services.clock.now() + timedelta(days=1),
         )
+        if in_parts:
+            begun = begin_parts(services, upload, len(FILE))
+            if in_parts == "sent":
+                (url,) = presign_parts(services, begun, [(1, sha256_of(FILE))])
+                httpx.put(url, content=FILE, headers={"x-amz-checksum-sha256": sha256_of(FILE)}).raise_for_status()
+            return upload_id
         services.uploads.add(upload)
-        services.files.put(services.settings.files_bucket, upload.key, b"contact_id\n1\n")
+        services.files.put(services.settings.files_bucket, upload.key, FILE)
         return upload_id
 
     def request(self, operation_id: str, path: str, caller: Caller | None) -> tuple[str, Any]:
@@ -147,6 +162,8 @@ class World:
             "previewExport": {"entity": self.entity},
             "previewUpload": {},
             "inferUpload": {},
+            "createUploadParts": {"parts": [{"partNumber": 1, "sha256": sha256_of(FILE)}]},
+            "completeUpload": {"checksum": composite([sha256_of(FILE)])},
             "rememberColumns": {"columns": {"E-mail": "email"}},
             "checkRejectedRows": {"rows": [{"rowNumber": 4, "cells": {"contact_id": "c3"}}]},
             "testDestination": {"entity": self.entity, "destination": {"kind": "s3"}},
@@ -158,6 +175,7 @@ class World:
         }.get(operation_id)
         if operation_id == "createImport":
             body = {"uploadId": self.upload(caller)}
+        in_parts = {"createUploadParts": "begun", "completeUpload": "sent"}.get(operation_id, "")
         jobs: dict[str, Callable[[], Job]] = {"cancelJob": self.waiting, "stopJob": self.running}
         sources = {"runSource", "unscheduleSource"}
         exports = {"runExport", "unscheduleExport", "getDefinition"}
@@ -165,7 +183,7 @@ class World:
             ("{name}", lambda: self.entity),
             ("{job_id}", lambda: jobs.get(operation_id, self.job)().job_id),
             ("{import_id}", lambda: self.job().job_id),
-            ("{upload_id}", lambda: self.upload(caller)),
+            ("{upload_id}", lambda: self.upload(caller, in_parts)),
             ("{source_id}", lambda: self.source(operation_id in sources)),
             ("{export_id}", self.scheduled if operation_id in exports else self.export),
         ]:
@@ -174,7 +192,16 @@ class World:
         return path, body
 
 
-OF_OWN_UPLOADS = ("createImport", "zilliantImport", "previewUpload", "inferUpload")
+OF_OWN_UPLOADS = (
+    "createImport",
+    "zilliantImport",
+    "previewUpload",
+    "inferUpload",
+    "getUpload",
+    "deleteUpload",
+    "createUploadParts",
+    "completeUpload",
+)
 
 
 @pytest.mark.parametrize("entity", ["visible", "hidden"])

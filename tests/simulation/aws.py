@@ -11,6 +11,7 @@ does (AWS SDKs and Tools Reference Guide, "Retry behavior") and raises errors of
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import itertools
@@ -105,6 +106,10 @@ class Upload:
     content_type: str
     metadata: Mapping[str, str]
     parts: dict[int, bytes] = field(default_factory=dict)
+    has_checksums: bool = False
+
+    def sha256(self, number: int) -> bytes:
+        return hashlib.sha256(self.parts[number]).digest()
 
 
 class Aws:
@@ -135,6 +140,7 @@ class Aws:
         self.poison = Poison()
         self.buckets: dict[str, dict[str, Object]] = {name: {} for name in buckets}
         self.uploads: dict[str, Upload] = {}
+        self.checksums: dict[str, str] = {}
         self.events: list[tuple[float, Mapping[str, Any]]] = []
         self.mails: list[tuple[str, str, str]] = []
         self.secrets: dict[str, str] = {}
@@ -268,8 +274,15 @@ class S3(Client):
 
         return self._request("HeadBucket", Bucket, effect)
 
-    def head_object(self, *, Bucket: str, Key: str, ExpectedBucketOwner: str = "") -> dict[str, Any]:
-        return self._request("HeadObject", f"{Bucket}/{Key}", lambda: self._object(Bucket, Key, "HeadObject").head())
+    def head_object(
+        self, *, Bucket: str, Key: str, ExpectedBucketOwner: str = "", ChecksumMode: str = ""
+    ) -> dict[str, Any]:
+        def effect() -> dict[str, Any]:
+            found = self._object(Bucket, Key, "HeadObject")
+            checksum = self._aws.checksums.get(found.etag) if ChecksumMode else None
+            return found.head() | ({"ChecksumSHA256": checksum} if checksum else {})
+
+        return self._request("HeadObject", f"{Bucket}/{Key}", effect)
 
     def get_object(
         self,
@@ -433,11 +446,15 @@ class S3(Client):
         ContentType: str = "binary/octet-stream",
         Metadata: Mapping[str, str] | None = None,
         ExpectedBucketOwner: str = "",
+        ChecksumAlgorithm: str = "",
     ) -> dict[str, Any]:
+        has_checksums = ChecksumAlgorithm == "SHA256"
+
         def effect() -> dict[str, Any]:
             self._bucket(Bucket, "CreateMultipartUpload")
             upload_id = f"upload-{next(self._aws._sequence)}"
-            self._aws.uploads[upload_id] = Upload(f"{Bucket}/{Key}", ContentType, Metadata or {})
+            upload = Upload(f"{Bucket}/{Key}", ContentType, Metadata or {}, has_checksums=has_checksums)
+            self._aws.uploads[upload_id] = upload
             return {"UploadId": upload_id}
 
         return self._request("CreateMultipartUpload", f"{Bucket}/{Key}", effect)
@@ -509,9 +526,16 @@ class S3(Client):
                     raise client_error("InvalidPart", 400, "CompleteMultipartUpload")
             if any(len(upload.parts[number]) < self._aws.min_part_bytes for number in numbers[:-1]):
                 raise client_error("EntityTooSmall", 400, "CompleteMultipartUpload")
+            for part in wanted if upload.has_checksums else ():
+                known_sha256 = base64.b64encode(upload.sha256(part["PartNumber"])).decode()
+                if part.get("ChecksumSHA256") != known_sha256:  # S3 wants them, too
+                    raise client_error("InvalidPart", 400, "CompleteMultipartUpload")
             joined = hashlib.md5(b"".join(digests[number].digest() for number in numbers)).hexdigest()
             data = b"".join(upload.parts[number] for number in numbers)
             etag, reason = f"{joined}-{len(numbers)}", "CompleteMultipartUpload"
+            if upload.has_checksums:
+                composite = hashlib.sha256(b"".join(map(upload.sha256, numbers))).digest()
+                self._aws.checksums[etag] = f"{base64.b64encode(composite).decode()}-{len(numbers)}"
             del self._aws.uploads[UploadId]
             self._aws.put(Bucket, Key, data, upload.metadata, upload.content_type, etag, reason)
             return {"ETag": f'"{etag}"'}
@@ -528,6 +552,25 @@ class S3(Client):
 
         return self._request("AbortMultipartUpload", f"{Bucket}/{Key}", effect)
 
+    def list_parts(self, *, Bucket: str, Key: str, UploadId: str, PartNumberMarker: int = 0) -> dict[str, Any]:
+        place = f"{Bucket}/{Key}"
+
+        def effect() -> dict[str, Any]:
+            upload = self._upload(UploadId, place, "ListParts")
+            numbers = [number for number in sorted(upload.parts) if number > PartNumberMarker]
+            page = [
+                {
+                    "PartNumber": number,
+                    "Size": len(upload.parts[number]),
+                    "ETag": f'"{hashlib.md5(upload.parts[number]).hexdigest()}"',
+                    "ChecksumSHA256": base64.b64encode(upload.sha256(number)).decode(),
+                }
+                for number in numbers[: self._aws.page_keys]
+            ]
+            return {"Parts": page, "IsTruncated": len(numbers) > len(page)}
+
+        return self._request("ListParts", place, effect)
+
     def list_multipart_uploads(self, *, Bucket: str, Prefix: str) -> dict[str, Any]:
         def effect() -> dict[str, Any]:
             self._bucket(Bucket, "ListMultipartUploads")
@@ -542,7 +585,7 @@ class S3(Client):
 
     # Signing asks nobody.
 
-    def generate_presigned_url(self, operation: str, Params: Mapping[str, str], ExpiresIn: int) -> str:
+    def generate_presigned_url(self, operation: str, Params: Mapping[str, Any], ExpiresIn: int) -> str:
         return f"https://s3.test/{Params['Bucket']}/{Params['Key']}?X-Amz-Expires={ExpiresIn}"
 
     def generate_presigned_post(self, bucket: str, key: str, Conditions: Any, ExpiresIn: int) -> dict[str, Any]:

@@ -12,7 +12,9 @@ A new call of the product stands in the log, so that its cells are run without a
 
 from __future__ import annotations
 
+import base64
 import gc
+import hashlib
 import json
 import multiprocessing
 import os
@@ -30,6 +32,7 @@ from tests.simulation.oracles import Watch
 from tests.simulation.oracles.sheets import SCHEMA
 from tests.simulation.servers import Servers
 from tests.simulation.world import ADMIN, ALICE, Answer, World
+from waybill.aws.part_upload import composite
 from waybill.entities.permissions import Caller
 from waybill.jobs.model import Job, Status
 from waybill.jobs.model import Process as Kind
@@ -301,6 +304,40 @@ def _upload(stage: Stage) -> None:
     stage.ask("POST", "/v1/uploads", {"entity": "contacts", "fileName": "a.csv"}, then=send)
 
 
+def _begin_in_parts(stage: Stage, then: Callable[[str], object]) -> None:
+    """Begin an upload in parts, send what it takes, and go on with its id."""
+
+    def send(answer: Answer) -> None:
+        assert answer.status == 201, answer
+        upload_id = answer.body["uploadId"]
+        place = f"{stage.world.settings.files_bucket}/uploads/{upload_id}/source"
+        (upload,) = (upload for upload in stage.world.aws.uploads.values() if upload.key == place)
+        upload.parts[1] = FILE
+        then(upload_id)
+
+    body = {"entity": "contacts", "fileName": "a.csv", "sizeBytes": len(FILE)}
+    stage.ask("POST", "/v1/uploads", body, then=send)
+
+
+def _upload_in_parts(stage: Stage) -> None:
+    checksum = composite([base64.b64encode(hashlib.sha256(FILE).digest()).decode()])
+
+    def complete(upload_id: str) -> None:
+        def begin(answer: Answer) -> None:
+            assert (answer.status, answer.body["isComplete"]) == (200, True), answer
+            stage.ask("POST", "/v1/imports", {"uploadId": upload_id})
+
+        stage.ask("POST", f"/v1/uploads/{upload_id}/complete", {"checksum": checksum}, then=begin)
+
+    _begin_in_parts(stage, complete)
+
+
+def _delete_parts(stage: Stage) -> None:
+    """Take an upload back, while an import gives the world something to do."""
+    _begin_in_parts(stage, lambda upload_id: stage.ask("DELETE", f"/v1/uploads/{upload_id}"))
+    stage.drop()
+
+
 def _stop(stage: Stage, holds: Callable[[Job], bool]) -> None:
     """Stop an import in progress as soon as something holds of it."""
 
@@ -556,6 +593,8 @@ def _stop_the_undo(stage: Stage) -> None:
 IMPORTS = [
     Scene("drop", lambda stage: stage.drop()),
     Scene("upload", _upload),
+    Scene("upload in parts", _upload_in_parts),
+    Scene("delete parts", _delete_parts),
     Scene("check", lambda stage: stage.drop(rows(0, 60), on_error="all-or-nothing")),
     Scene("check finds bad rows", lambda stage: stage.drop(on_error="all-or-nothing")),
     Scene("dry run", lambda stage: stage.drop(dry_run="true")),

@@ -40,6 +40,7 @@ S3_RIGHTS = {
     "HeadBucket": "ListBucket",
     "ListObjectsV2": "ListBucket",
     "ListMultipartUploads": "ListBucketMultipartUploads",
+    "ListParts": "ListMultipartUploadParts",
     "DeleteObjects": "DeleteObject",
     "CopyObject": "PutObject",
     "CreateMultipartUpload": "PutObject",
@@ -69,7 +70,6 @@ class Right(NamedTuple):
 
 #: Rights that no operation below uses, with what does.
 RARE = {
-    ("ApiFunction", Right("s3:PutObject", "FilesBucket/uploads")): "who sends a file with a presigned form",
     ("ApiFunction", Right("s3:AbortMultipartUpload", "FilesBucket/jobs")): "the deletion of a job whose step has died",
     ("ApiFunction", Right("s3:ListBucket", "DropBucket")): "S3 says of a missing object that it is missing",
     ("ApiFunction", Right("cognito-idp:ListGroups", "")): "a list of the groups that an entity may name",
@@ -84,6 +84,7 @@ RARE = {
     ("SourceStepsFunction", Right("s3:ListBucket", "FilesBucket")): "S3 says of a missing object that it is missing",
     ("SourceStepsFunction", Right("s3:PutObject", "FilesBucket/jobs")): "the error log of a file that is too large",
     ("ScheduleFunction", Right("s3:DeleteObject", "FilesBucket/uploads")): "deletes an uploaded file that has expired",
+    ("ScheduleFunction", Right("s3:AbortMultipartUpload", "FilesBucket/uploads")): "parts of an upload that expired",
     ("ScheduleFunction", Right("dynamodb:UpdateItem", "CatalogTable")): "postpones an export that cannot run",
     ("ScheduleFunction", Right("dynamodb:BatchGetItem", "RecordsTable")): "ends a job that died too often",
     ("ScheduleFunction", Right("s3:GetObject", "FilesBucket/jobs")): "as above, for the job's plan",

@@ -19,6 +19,7 @@ from waybill_cli.commandline import Commands, add_watch, json_object, positive
 from waybill_cli.context import Context
 from waybill_cli.failures import Interrupted, Refusal, UsageFailure
 from waybill_cli.output import Progress
+from waybill_cli.profile import profile_path
 from waybill_cli.uploads import check_readable
 from waybill_cli.watch import follow
 
@@ -26,6 +27,8 @@ MODES = ("upsert", "insert", "merge", "update", "delete")
 BLANKS = ("clear", "keep")
 ON_ERROR = ("skip", "abort", "all-or-nothing")
 STDIN, STDIN_NAME = "-", "stdin"
+#: Beside the profile: the uploads in parts that were begun, so that the command goes on with one that was interrupted.
+UNFINISHED_NAME = "uploads.json"
 # options of the command line → members of POST /v1/imports
 MEMBERS = {
     "mode": "mode",
@@ -79,11 +82,15 @@ def import_file(context: Context) -> int:
         try:
             with Progress(f"Uploading {name}") as progress:
                 progressed = progress.update_bytes
-                upload_id = context.api.upload(source, options.entity, name=name, progressed=progressed)
+                unfinished = None if options.file == STDIN else profile_path().with_name(UNFINISHED_NAME)
+                upload_id = context.api.upload(
+                    source, options.entity, name=name, progressed=progressed, unfinished=unfinished
+                )
         except OSError as error:
             raise UsageFailure(f"Cannot read {source}: {error.strerror}.") from None
         except KeyboardInterrupt:
-            raise Interrupted("Upload interrupted: nothing was imported.", "run the command again") from None
+            again = "run the command again; a file of more than 64 MiB goes on where it stopped"
+            raise Interrupted("Upload interrupted: nothing was imported.", again) from None
     body: dict[str, Any] = {"uploadId": upload_id}
     body |= {member: value for option, member in MEMBERS.items() if (value := getattr(options, option)) is not None}
     answer = context.api.post("/imports", body, once=True)

@@ -33,6 +33,9 @@ export type AuditEntry = Schemas["AuditEntry"];
 export type AuthConfig = Schemas["AuthConfig"];
 export type Me = Schemas["Me"];
 export type Upload = Schemas["Upload"];
+export type UploadInParts = Schemas["UploadInParts"];
+export type UploadStatus = Schemas["UploadStatus"];
+export type PartAddresses = Schemas["PartAddresses"];
 /** What the API finds in a file. */
 export type Preview = Schemas["ImportPreview"];
 export type ColumnProposal = Schemas["ColumnProposal"];

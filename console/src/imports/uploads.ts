@@ -2,6 +2,7 @@
 import { at, call, callOnce } from "../api/client";
 import type { EntityDocument, Inferred, Job, Preview, Upload } from "../api/types";
 import { Problem, UNREACHABLE } from "../api/problem";
+import { canSendParts, PARTS_FROM_BYTES, sendInParts } from "./partUploads";
 
 /** How the file is read. */
 export interface ReadOptions {
@@ -40,6 +41,9 @@ export async function sendFile(
   onProgress: (sent: number) => void,
   signal: AbortSignal,
 ): Promise<SentFile> {
+  if (part === file && file.size > PARTS_FROM_BYTES && canSendParts()) {
+    return { entity, file, isWhole: true, uploadId: await sendInParts(entity, file, onProgress, signal) };
+  }
   const body = { entity, fileName: file.name };
   const upload = await call<Upload>("POST", "uploads", { body, signal });
   await post(upload, part, onProgress, signal);

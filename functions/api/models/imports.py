@@ -14,13 +14,17 @@ from waybill.entities.model import Entity, check_columns, check_dialect, check_e
 from waybill.errors import InvalidRequest
 from waybill.imports.modes import DEFAULT_MODE, MODES, MODES_IN_WORDS
 from waybill.imports.options import MAX_ERRORS, NOT_KEPT, ImportOptions, check_blanks, check_mode, check_on_error
+from waybill.imports.part_uploads import MAX_AT_ONCE, MAX_PARTS
 from waybill.jobs.recipients import MAX_RECIPIENTS, check_recipients
 from waybill.sizes import MAX_OPTIONS_BYTES, check_size
 from waybill.wire.entities import Encoding, TableDialectDocument
+from waybill.wire.imports import EXAMPLE_SHA256
 from waybill.wire.jobs import BLANKS, ON_ERROR
 from waybill.wire.schema import UUID_PATTERN, Email, Schema
 
 MAX_FILE_NAME = 255
+_SHA256 = "[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]="  # RFC 4648, section 3.5: the last bits of 32 bytes are zero
+_CHECKSUM_RULE = "must be the SHA-256 of the digests of all parts in base64, a hyphen, and the number of parts"
 _UPLOAD_ID = "2587c81c-b9fc-4873-ae2f-421b292d2c2b"
 
 
@@ -34,6 +38,46 @@ class UploadRequest(Body):
     """Without it, `POST /v1/imports` names the entity."""
     file_name: Annotated[str, Line(MAX_FILE_NAME)]
     """For display."""
+    size_bytes: Annotated[int, Field(ge=1), Must("must be a whole number from 1")] | None = None
+    """Of the file, to send it in parts: of more than 5 GiB, or over a connection that may break."""
+
+
+class UploadPartRequest(Body):
+    part_number: Annotated[int, Field(ge=1)]
+    """From 1 to the `partCount` of the upload."""
+    sha256: Annotated[str, Field(pattern=f"^{_SHA256}$"), Must("must be 32 bytes in base64")]
+    """Of the part, in base64."""
+
+
+class PartsRequest(Body):
+    """Parts that are about to be sent."""
+
+    refusal: ClassVar[str] = "The parts break a rule."
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"parts": [{"partNumber": 1, "sha256": EXAMPLE_SHA256}]}]}
+    )
+
+    parts: Annotated[list[UploadPartRequest], Field(min_length=1, max_length=MAX_AT_ONCE)]
+
+    @field_validator("parts")
+    @classmethod
+    def _are_of_the_upload(cls, value: list[UploadPartRequest], info: ValidationInfo) -> list[UploadPartRequest]:
+        upload = (info.context or {}).get("upload")
+        last = MAX_PARTS if upload is None or upload.multipart_id is None else upload.parts
+        rule = f"must be at most {last}, the last part of this upload"
+        refuse([(f"/parts/{at}/partNumber", rule) for at, one in enumerate(value) if one.part_number > last])
+        return value
+
+
+class CompleteUploadRequest(Body):
+    """What the whole file is."""
+
+    refusal: ClassVar[str] = "The checksum breaks a rule."
+    model_config = ConfigDict(json_schema_extra={"examples": [{"checksum": f"{EXAMPLE_SHA256}-12"}]})
+
+    checksum: Annotated[str, Field(pattern=f"^{_SHA256}-[1-9][0-9]{{0,4}}$"), Must(_CHECKSUM_RULE)]
+    """The SHA-256 of the SHA-256 digests (32 bytes each) of all parts, one after the other, in base64; a hyphen; and
+    the number of parts. That is S3's composite checksum."""
 
 
 class InferRequest(Body):

@@ -137,6 +137,8 @@ def _answer(answer: Answer, names: Mapping[type, str]) -> Json:
     described = {"description": answer.description, **_headers(answer.headers)}
     if answer.shape is not None:
         schema = _PLAIN[answer.shape] if answer.shape in _PLAIN else ref(names[answer.shape])
+        if answer.or_else is not None:
+            schema = {"anyOf": [schema, ref(names[answer.or_else])]}
         described["content"] = {media_type: {"schema": schema} for media_type in answer.media_types}
     return described
 
@@ -196,7 +198,8 @@ def _operation(operation: Operation, operations: Sequence[Operation], names: Map
 def document(operations: Sequence[Operation]) -> Json:
     """The description of the operations."""
     bodies = {operation.body for operation in operations if operation.body is not None}
-    shapes = {answer.shape for operation in operations for answer in operation.answers.values() if answer.shape}
+    answers = [answer for operation in operations for answer in operation.answers.values()]
+    shapes = {shape for answer in answers for shape in (answer.shape, answer.or_else) if shape}
     schemas, names = components(bodies, {*shapes, Problem} - set(_PLAIN))
     schemas["Problem"]["properties"]["type"]["enum"] = [f"urn:waybill:problem:{kind.code}" for kind in problem_codes()]
     paths: dict[str, Json] = {}

@@ -357,6 +357,7 @@ def complete_upload(
     size_bytes: int,
     owner: str | None = None,
     condition: Mapping[str, Any] = MappingProxyType({}),
+    checksums: Sequence[str] = (),
 ) -> None:
     """Make the object of a multipart upload visible. S3 forgets an upload that is completed, so that a retry after a
     lost reply is refused; then the object tells: by its ETag, or where that is no digest, as with a KMS key, by its
@@ -368,9 +369,12 @@ def complete_upload(
         size_bytes: of the object.
         owner: the account that the bucket must belong to.
         condition: further members of the request, which make it conditional.
+        checksums: SHA-256 of the parts (base64), of an upload that was begun with them: S3 wants them again.
     """
     at: Any = {"Bucket": bucket, "Key": key, **({"ExpectedBucketOwner": owner} if owner else {})}
     parts = [{"ETag": etag, "PartNumber": number} for number, etag in enumerate(etags, 1)]
+    for part, checksum in zip(parts, checksums, strict=False):
+        part["ChecksumSHA256"] = checksum
     try:
         s3.complete_multipart_upload(
             **at,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 from waybill.aws.bucket import COPY_PART_BYTES, Bucket, BucketAccess, complete_upload
 from waybill.aws.clients import assumed_session, limits, session
 from waybill.aws.outages import is_outage
+from waybill.aws.part_upload import PartUpload
 from waybill.clock import HasTime, no_limit
 from waybill.errors import FileUnreadable
 from waybill.timestamps import rfc3339
@@ -215,6 +216,14 @@ class Files:
             session = assumed_session(*role, self._region, self._endpoint_url)
             self._assumed[role] = self._client(session)
         return Bucket(self._assumed[role], name, access)
+
+    def begin_parts(self, bucket: str, key: str) -> str:
+        """Begin an upload whose parts somebody else sends; returns its id, for `in_parts`."""
+        return PartUpload.begin(self._s3, bucket, key)
+
+    def in_parts(self, bucket: str, key: str, upload_id: str) -> PartUpload:
+        """The upload that `begin_parts` began."""
+        return PartUpload(self._s3, bucket, key, upload_id)
 
     def writer(self, bucket: str, key: str, content_type: str = "application/octet-stream") -> Writer:
         """A writer of an object of any size; nothing is visible before `close`."""

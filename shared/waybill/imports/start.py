@@ -177,7 +177,7 @@ def start_upload(
     bucket = services.settings.files_bucket
     info = services.files.head(bucket, upload.key)
     if info is None:
-        raise Conflict("The file is not uploaded yet. Send it to the form's url first.")
+        raise Conflict("The file is not uploaded yet. Send it to the form's url, or complete its parts, first.")
     source = ObjectVersion(bucket, upload.key, info.etag)
     job = new_import(services, job_id, entity.name, upload.file_name, source, upload.started_by, upload.started_by_id)
     return register(services, job, entity, options, origin, act)

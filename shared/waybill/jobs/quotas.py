@@ -1,7 +1,8 @@
-"""What one caller may have at once: unfinished jobs, and in a minute previews, as which connection
+"""What one caller may have at once: unfinished jobs and uploads in parts, and in a minute previews, as which connection
 tests count, checks of corrected rows, and counts of records.
 
     CALLER#{sha256 of the subject} / JOBS                jobs (a set of ids), expiresAt
+    CALLER#{sha256 of the subject} / UPLOADS             uploads (a set of {time of expiry} {id}), expiresAt
     CALLER#{sha256 of the subject} / PREVIEWS#{minute}   count, expiresAt
     CALLER#{sha256 of the subject} / CHECKS#{minute}     count, expiresAt
     CALLER#{sha256 of the subject} / COUNTS#{minute}     count, expiresAt
@@ -22,7 +23,14 @@ from waybill.clock import Clock
 from waybill.errors import TooManyRequests
 from waybill.jobs.caller_groups import caller_partition
 from waybill.jobs.model import Job
-from waybill.sizes import MAX_CHECKS, MAX_PREVIEWS, MAX_RECORD_COUNTS, MAX_UNFINISHED_JOBS
+from waybill.sizes import (
+    MAX_CHECKS,
+    MAX_PREVIEWS,
+    MAX_RECORD_COUNTS,
+    MAX_UNFINISHED_JOBS,
+    MAX_UNFINISHED_UPLOADS,
+)
+from waybill.timestamps import rfc3339
 
 #: Of a caller who has too many jobs: one of them may have ended by then.
 JOBS_RETRY_SECONDS = 30
@@ -83,6 +91,47 @@ class UnfinishedJobs:
         return int((self._clock.now() + _JOBS_KEPT).timestamp())
 
 
+def too_many_uploads() -> TooManyRequests:
+    return TooManyRequests(
+        f"You have {MAX_UNFINISHED_UPLOADS} unfinished uploads in parts, which is the most that one caller may have. "
+        "Complete one of them, or delete it.",
+        JOBS_RETRY_SECONDS,
+    )
+
+
+class UnfinishedUploads:
+    """The uploads in parts of each caller that are neither complete nor expired. Nothing ends those that expire: they
+    are taken out of the set when the caller begins another one."""
+
+    def __init__(self, table: Table, clock: Clock) -> None:
+        self._table = table
+        self._clock = clock
+
+    def join_action(self, subject: str, upload_id: str, expires_at: datetime) -> Action:
+        """Counts a new upload; the condition is false when the caller has too many. A read, and an update where some
+        have expired."""
+        now = rfc3339(self._clock.now())
+        known = (self._table.get(_uploads_key(subject)) or {}).get("uploads", frozenset())
+        if expired := frozenset(name for name in known if name < now):
+            self._table.update(_uploads_key(subject), Change(deletes={"uploads": expired}))
+        has_room = Attr("uploads").is_missing() | Attr("uploads").has_fewer_than(MAX_UNFINISHED_UPLOADS)
+        added = frozenset([_upload_name(upload_id, expires_at)])
+        change = Change(adds={"uploads": added}, sets={"expiresAt": int((expires_at + _JOBS_KEPT).timestamp())})
+        return self._table.update_action(_uploads_key(subject), change, has_room)
+
+    def leave_action(self, subject: str, upload_id: str, expires_at: datetime) -> Action:
+        """Counts an upload off, whether it was counted or not.
+
+        Args:
+            expires_at: as it joined.
+        """
+        gone = frozenset([_upload_name(upload_id, expires_at)])
+        kept = int((self._clock.now() + _JOBS_KEPT).timestamp())
+        return self._table.update_action(
+            _uploads_key(subject), Change(deletes={"uploads": gone}, sets={"expiresAt": kept})
+        )
+
+
 class Previews:
     """The previews and connection tests of each caller in a minute of the clock, the checks of corrected rows, and the
     counts of records."""
@@ -130,6 +179,14 @@ class Previews:
         """How many more previews the caller may make in this minute."""
         item = self._table.get(_minute_key(subject, "PREVIEWS", self._clock.now())) or {}
         return max(0, MAX_PREVIEWS - int(item.get("count", 0)))
+
+
+def _uploads_key(subject: str) -> Key:
+    return caller_partition(subject), "UPLOADS"
+
+
+def _upload_name(upload_id: str, expires_at: datetime) -> str:
+    return f"{rfc3339(expires_at.replace(microsecond=0))} {upload_id}"  # the record of the upload has whole seconds
 
 
 def _jobs_key(subject: str) -> Key:

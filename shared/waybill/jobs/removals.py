@@ -4,6 +4,8 @@
                             of a job with a source: sourceBucket, sourceKey, sourceEtag, entityUid;
                             of a run: exportId, submittedAt
 
+Entries of uploads in parts: `waybill.jobs.uploads`.
+
 The entry of a job is put by the transaction that ends it, due at `filesExpireAt`. Once the files are deleted it becomes
 due again at `expiresAt` (`recordDue`), to remove the items of the job. It names all that is to be removed, because
 DynamoDB's TTL may have deleted the record before. A deletion that a person asks for makes it due at once.

@@ -3,6 +3,8 @@
     `filesExpireAt`   the files of the job, and its source
     `expiresAt`       everything else: definition, ledger, the entry of a run, and the record where TTL left it
 
+Parts of uploads that expire before they are complete are removed in the same way.
+
 A deletion that a person asks for is the same work. `JobRepository.expire` records it as due at once, so that the next
 minute completes one that died. Drop records go by TTL (`waybill.jobs.drops`).
 """
@@ -53,6 +55,8 @@ def remove(services: ExportServices, entry: dict[str, Any], has_time: HasTime = 
         entry: of the job among `Services.removals`.
         has_time: for another part of it; a large import has left many items.
     """
+    if "uploadId" in entry:
+        return _throw_parts_away(services, entry)
     try:
         if "filesDeleted" not in entry:
             delete_job_files(services, entry, has_time)
@@ -65,6 +69,18 @@ def remove(services: ExportServices, entry: dict[str, Any], has_time: HasTime = 
         else:
             entry_failed("retention", entry=entry["sk"])
             _postpone(services, entry)
+        return False
+    return True
+
+
+def _throw_parts_away(services: ExportServices, entry: dict[str, Any]) -> bool:
+    """Abort an upload in parts that has expired; one that was completed has none."""
+    try:
+        services.files.abort_uploads(services.settings.files_bucket, entry["sourceKey"])
+        services.removals.complete(entry)
+    except Exception:
+        entry_failed("retention", entry=entry["sk"])
+        _postpone(services, entry)
         return False
     return True
 

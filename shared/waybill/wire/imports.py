@@ -10,6 +10,7 @@ from waybill.wire.jobs import Detected, JobWarning
 from waybill.wire.schema import Moment, Ordinal, Schema, Uri, Uuid
 
 SHOWN_ROWS = 20
+EXAMPLE_SHA256 = "oplo+tLngqqfIECjXwWtuX7Yl56x9XLIyOp4Y34nXzw="
 
 
 class Upload(TypedDict):
@@ -23,6 +24,62 @@ class Upload(TypedDict):
     """Its fields; the file follows as `file`."""
     expiresAt: Moment
     """When the form expires."""
+
+
+class UploadInParts(TypedDict):
+    """An upload whose parts are sent one by one."""
+
+    uploadId: Uuid
+    """For `POST /v1/imports`, once it is complete."""
+    partBytes: Ordinal
+    """The bytes of each part but the last."""
+    partCount: Ordinal
+    expiresAt: Moment
+    """It must be complete by then."""
+
+
+class UploadPart(TypedDict):
+    """A part that has arrived."""
+
+    partNumber: Ordinal
+    sizeBytes: Ordinal
+    sha256: Annotated[str, Schema(examples=[EXAMPLE_SHA256])]
+    """In base64."""
+
+
+class UploadStatus(TypedDict):
+    """How far an upload is."""
+
+    uploadId: Uuid
+    entity: str | None
+    fileName: str
+    isComplete: bool
+    """The file has arrived: it can be imported, if it was not already."""
+    sizeBytes: Ordinal | None
+    """Of the file; null of one that is sent to a form."""
+    partBytes: Ordinal | None
+    partCount: Ordinal | None
+    parts: list[UploadPart]
+    """Those that have arrived of an upload in parts that is not complete, in order."""
+    jobId: Uuid | None
+    """The import that was made of it."""
+    expiresAt: Moment
+    """An upload in parts must be complete by then, and one that is complete imported."""
+
+
+class PartAddress(TypedDict):
+    """Where to send a part with PUT, and nothing but the part."""
+
+    partNumber: Ordinal
+    url: Uri
+    headers: dict[str, str]
+    """Headers that the request must have."""
+
+
+class PartAddresses(TypedDict):
+    parts: list[PartAddress]
+    expiresAt: Moment
+    """When the addresses expire."""
 
 
 class PreviewError(TypedDict):
