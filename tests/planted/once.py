@@ -104,8 +104,8 @@ ONCE = (
         "upload-makes-a-job-for-each-request",
         "An upload makes one import, however many requests come at once.",
         "shared/waybill/jobs/uploads.py",
-        'Attr("pk").exists() & Attr("jobId").is_missing()',
-        'Attr("pk").exists()',
+        'is_free = Attr("pk").exists() & Attr("jobId").is_missing()',
+        'is_free = Attr("pk").exists()',
         ("tests/integration/test_api_imports.py::test_of_parallel_requests_for_one_upload_one_wins",),
     ),
     Mutant(
