@@ -94,7 +94,8 @@ def progress_text(job: Job) -> str:
         return f"waiting, number {position} in the queue" if position else "waiting"
     if job["process"] == "export":  # the number of rows is known only at the end
         rate = f", {job['rowsPerSecond']:,.0f} rows/s" if job.get("rowsPerSecond") else ""
-        return f"{job.get('message') or 'reading the table'}{rate}"
+        percent = "" if job.get("percent") is None else f", {job['percent']}%"
+        return f"{job.get('message') or 'reading the table'}{percent}{rate}"
     if not counts["processed"] and counts["total"] is None:
         return str(job.get("message") or "reading the file")
     total = "" if counts["total"] is None else f" of {counts['total']:,}"

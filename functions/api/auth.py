@@ -316,6 +316,16 @@ def _export(request: Request, path: Mapping[str, str], given: Any) -> Found:
     return {"export": export, "entity": entity}
 
 
+def export_to_change(request: Request, export_id: str) -> Found:
+    """An export that the caller may change, with its entity.
+
+    Raises:
+        NotFound: there is none, or the caller may not export its entity.
+        Forbidden: a custom flow, and the caller is not in the back office.
+    """
+    return _export_to_change(request, {"export_id": export_id}, None)
+
+
 def _export_to_change(request: Request, path: Mapping[str, str], given: Any) -> Found:
     found = _export(request, path, given)
     if found["export"].definition.is_custom:

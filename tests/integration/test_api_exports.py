@@ -390,6 +390,67 @@ def test_a_run_is_not_repeated_when_its_export_has_moved_to_another_entity(api: 
     assert api("POST", f"/jobs/{job.job_id}/relaunch").status == 202
 
 
+def test_a_run_that_is_repeated_while_its_export_moves_keeps_its_destination(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.put_contacts()
+    api.put_contacts("orders", permissions={"view": ["sales"], "export": ["ops"]})
+    path = f"/exports/{api('POST', '/exports', body=EXPORT | PERIODIC).json['exportId']}"
+    assert api("POST", f"{path}/activate").status == 200
+    job = api.services.jobs.begin(api("POST", f"{path}/run").json["jobId"])
+    fail_run(api.services, job, "delivery-failed", "timeout: nobody answered")
+    assert api("POST", f"{path}/unschedule").status == 200
+    moved = EXPORT | PERIODIC | {"entity": "orders", "destination": {"kind": "s3", "prefix": "mine"}}
+    claim = api.services.exports.claim
+
+    def somebody_first(*given: Any) -> Any:
+        assert api("PUT", path, body=moved).status == 200
+        return claim(*given)
+
+    monkeypatch.setattr(api.services.exports, "claim", somebody_first)
+    child = api("POST", f"/jobs/{job.job_id}/relaunch").json
+    definition = api.services.jobs.definition(child["jobId"])["export"]
+    assert (definition["entity"], definition["destination"]) == ("contacts", {"kind": "s3"})
+
+
+def test_finished_exports_and_drafts_are_deleted_together(api: Api) -> None:
+    api.put_contacts()
+    api.put_contacts("secret", permissions={})
+    ids = [api("POST", "/exports", body=EXPORT).json["exportId"] for _ in range(3)]
+    draft, finished, running = ids
+    scheduled = api("POST", "/exports", body=EXPORT | PERIODIC).json["exportId"]
+    hidden = api("POST", "/exports", ADMIN, body={"name": "x", "entity": "secret"}).json["exportId"]
+    for export_id in (finished, running, scheduled):
+        assert api("POST", f"/exports/{export_id}/activate").status == 200
+    job = api.services.jobs.begin(api("GET", f"/exports/{finished}").json["jobId"])
+    end_run(api.services, job, Status.COMPLETED, Counts(2, 2), has_download=True)
+    assert api("DELETE", f"/exports/{finished}").status == 409, "the contract: drafts only"
+    answer = api("POST", "/exports/delete", body={"exportIds": [*ids, scheduled, hidden, "nobody", draft]})
+    assert answer.status == 200
+    assert answer.json["deleted"] == [draft, finished]
+    assert [(one["exportId"], one["status"]) for one in answer.json["failed"]] == [
+        (running, 409),
+        (scheduled, 409),
+        (hidden, 404),
+        ("nobody", 404),
+    ]
+    assert "in progress" in answer.json["failed"][0]["detail"]
+    assert "SCHEDULED" in answer.json["failed"][1]["detail"]
+    assert api("GET", f"/exports/{finished}").status == 404
+    kept = api("GET", f"/jobs/{job.job_id}").json
+    assert (kept["status"], kept["allowedActions"]) == ("COMPLETED", ["delete"])
+    assert api("POST", "/exports/delete", body={"exportIds": []}).pointers == ["#/exportIds"]
+
+
+def test_only_the_back_office_deletes_its_flows(api: Api) -> None:
+    api.put_contacts()
+    office = {"name": "olga", "groups": ("backoffice", "ops")}
+    flow = api("POST", "/exports", office, body=EXPORT | PERIODIC | {"type": "CUSTOM"}).json["exportId"]
+    (failed,) = api("POST", "/exports/delete", body={"exportIds": [flow]}).json["failed"]
+    assert failed["status"] == 403
+    assert api("POST", "/exports/delete", office, body={"exportIds": [flow]}).json["deleted"] == [flow]
+
+
 def test_who_sees_which_export(api: Api) -> None:
     api.put_contacts()
     assert api("POST", "/exports", SALES, body=EXPORT).status == 403

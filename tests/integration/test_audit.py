@@ -67,6 +67,8 @@ class Recorded(World):
     def request(self, operation_id: str, path: str, caller: dict[str, Any] | None) -> tuple[str, Any]:
         if operation_id == "deleteJobs":
             return path, {"jobIds": [self.job().job_id]}
+        if operation_id == "deleteExports":
+            return path, {"exportIds": [self.export()]}
         if operation_id == "relaunchJob":
             data = contacts_csv(BAD_ROWS, count=3)
             upload_id = self.api.upload(ADMIN, data)

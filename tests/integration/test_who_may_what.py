@@ -155,6 +155,7 @@ class World:
             "putEntity": CONTACTS | {"permissions": PERMISSIONS if self.entity == "visible" else {}},
             "createUpload": {"entity": self.entity, "fileName": "contacts.csv"},
             "deleteJobs": {"jobIds": [str(uuid.uuid4())]},
+            "deleteExports": {"exportIds": [str(uuid.uuid4())]},
             "createExport": {"name": "An export", "entity": self.entity},
             "putExport": {"name": "Another name", "entity": self.entity},
             "copyExport": {"name": "A copy"},

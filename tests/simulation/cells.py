@@ -214,7 +214,8 @@ class Stage:
             for address, directory in self.servers.directories.items()
             for name, data in directory.received().items()
         }
-        return {"jobs": jobs, "objects": objects, "records": records, "received": received}
+        exports = len(self.world.table("catalog").query("EXPORT"))
+        return {"jobs": jobs, "objects": objects, "records": records, "received": received, "exports": exports}
 
     def all_records(self) -> Iterator[tuple[str, Any]]:
         for partition in self.world.table("records").partitions.values():
@@ -459,6 +460,16 @@ def _prepared_daily(stage: Stage) -> None:
     stage.rest()
 
 
+def _prepared_one_shot(stage: Stage) -> None:
+    stage.imported()
+    stage.export()
+    stage.rest()
+
+
+def _delete_export(stage: Stage) -> None:
+    stage.ask("POST", "/v1/exports/delete", {"exportIds": [stage.export_id()]})
+
+
 def _prepared_increments(stage: Stage) -> None:
     """One window has been delivered; since then records have come, changed and gone."""
     stage.imported()
@@ -639,6 +650,7 @@ EXPORTS = [
     Scene("next increment", _run_again, _prepared_increments),
     Scene("past period", _run_for_a_past_period, _prepared_increments),
     Scene("unschedule", _unschedule, _prepared_daily),
+    Scene("delete a finished export", _delete_export, _prepared_one_shot),
     Scene("deliver to S3", _deliver({"kind": "s3", "prefix": "in"}), lambda stage: stage.imported()),
     Scene("deliver by SFTP", _deliver(SFTP), lambda stage: stage.imported()),
     Scene("deliver by FTPS", _deliver(FTPS), lambda stage: stage.imported()),

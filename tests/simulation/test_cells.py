@@ -67,6 +67,7 @@ REACHED: dict[str, Callable[[Stage], object]] = {
     "past period": lambda stage: (
         stage.jobs()[-1].window_to == stage.jobs()[1].window_to and stage.jobs()[-1].is_backfill
     ),
+    "delete a finished export": lambda stage: not stage.facts()["exports"] and len(stage.jobs()) == 2,
     "deliver to S3": lambda stage: stage.world.aws.mails,
     "stop an export": lambda stage: stage.jobs()[-1].stop_reason == "USER" and stage.jobs()[-1].counts.unprocessed > 0,
     "stop a delivery by SFTP": lambda stage: stage.jobs()[-1].stop_reason == "USER",

@@ -22,7 +22,9 @@ from tests.cli_service import (
     offer_file,
     problem,
 )
+from waybill_cli.commands.export_now import matches_text
 from waybill_cli.main import main
+from waybill_cli.show import progress_text
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -36,6 +38,9 @@ def delivered_report(**changes: Any) -> dict[str, Any]:
 
 
 def test_export_runs_watches_and_downloads(stack: Service, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    warning = {"code": "empty-filter-value", "message": "Condition 1 of the filter compares with the empty text."}
+    found = {"count": 2, "precision": "exact", "read": 2, "columns": [], "rows": [], "warnings": [warning]}
+    stack.routes["POST /v1/exports/preview"] = answer(found)
     stack.routes["POST /v1/exports"] = answer(export(type="ONE_SHOT"), 201)
     started = answer(export(status="IN_PROGRESS", jobId=JOB_ID))
     stack.routes[f"POST /v1/exports/{EXPORT_ID}/activate"] = started
@@ -56,7 +61,38 @@ def test_export_runs_watches_and_downloads(stack: Service, home: Path, capsys: p
     assert (home / "contacts_20260131.csv").read_bytes() == b"contact_id\r\n1\r\n2\r\n"
     printed = capsys.readouterr()
     assert "2 rows exported" in printed.out and "Saved contacts_20260131.csv" in printed.out
-    assert printed.err.splitlines()[0] == "Export of contacts.csv …"
+    assert printed.err.splitlines()[:3] == [
+        "2 records match",
+        "Warning: Condition 1 of the filter compares with the empty text.",
+        "Export of contacts.csv …",
+    ]
+    previewed = stack.sent("POST", "/v1/exports/preview")[0].json
+    assert previewed == {"entity": "contacts", "fields": ["contact_id", "email"], "filter": [{"field": "vip"}]}
+
+
+def test_what_an_export_takes_is_told_as_surely_as_it_is_known() -> None:
+    for found, text in (
+        ({"count": 0, "precision": "exact", "read": 0}, "No record matches"),
+        ({"count": 1, "precision": "exact", "read": 9}, "1 record matches"),
+        ({"count": 1_000_000, "precision": "approximate", "read": 1_000_000}, "About 1,000,000 records match"),
+        ({"count": 12, "precision": "at-least", "read": 20_000}, "12 of the first 20,000 match"),
+        ({"count": 64_000, "precision": "at-least", "read": 64_000}, "At least 64,000 records match"),
+    ):
+        assert matches_text(found) == text
+    running = job(process="export", message="1,200 rows exported", percent=35)
+    assert progress_text(running).startswith("1,200 rows exported, 35%")
+
+
+def test_an_export_runs_where_its_preview_is_refused(
+    stack: Service, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack.routes["POST /v1/exports/preview"] = problem(503, "Unavailable", "The table cannot be read.")
+    stack.routes["POST /v1/exports"] = problem(422, "The request breaks a rule", "A field is unknown.")
+    assert main(["export", "contacts"]) == 1
+    assert "A field is unknown" in capsys.readouterr().err
+    stack.routes["POST /v1/exports/preview"] = problem(422, "The request breaks a rule", "The export breaks a rule.")
+    del stack.routes["POST /v1/exports"]
+    assert main(["export", "contacts"]) == 1
 
 
 def test_an_export_that_fails_exits_with_1_and_saves_nothing(
@@ -158,10 +194,12 @@ def test_exports_run_jobs_schedule_report_and_delete(stack: Service, capsys: pyt
     assert main(["exports", "report", EXPORT_ID, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["outcome"] == "SUCCESS"
 
-    stack.routes[f"DELETE {base}"] = (204, {}, b"")
+    failed = {"exportId": OTHER_ID, "status": 409, "detail": "An export that is SCHEDULED does not allow delete."}
+    stack.routes["POST /v1/exports/delete"] = answer({"deleted": [EXPORT_ID], "failed": [failed]})
     assert main(["exports", "delete", EXPORT_ID, OTHER_ID]) == 1
     printed = capsys.readouterr()
     assert f"Deleted {EXPORT_ID}" in printed.out and f"{OTHER_ID} not deleted" in printed.err
+    assert f"waybill exports show {OTHER_ID}" in printed.out
 
 
 def test_the_report_of_an_export_tells_where_it_was_delivered(
@@ -247,9 +285,6 @@ def test_ctrl_c_leaves_an_export_running(
 
 def test_a_forbidden_action_suggests_the_allowed_ones(stack: Service, capsys: pytest.CaptureFixture[str]) -> None:
     refused = problem(409, "The state forbids it", "It is SCHEDULED.", allowedActions=["unschedule", "edit"])
-    stack.routes[f"DELETE /v1/exports/{EXPORT_ID}"] = refused
-    assert main(["exports", "delete", EXPORT_ID]) == 1
-    assert f"waybill exports unschedule {EXPORT_ID}" in capsys.readouterr().out
     stack.routes[f"POST /v1/exports/{EXPORT_ID}/run"] = refused
     assert main(["exports", "run", EXPORT_ID]) == 1
     assert "allowed now: unschedule, update" in capsys.readouterr().err

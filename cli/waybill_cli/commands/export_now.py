@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -10,10 +11,14 @@ from waybill_cli.commandline import Commands, add_output, json_array, json_objec
 from waybill_cli.commands.exports import activated_job_id
 from waybill_cli.commands.files import check_output, fetch, saved_text
 from waybill_cli.context import Context, Options
-from waybill_cli.failures import Interrupted
+from waybill_cli.failures import Interrupted, Refusal
 from waybill_cli.output import Progress
 from waybill_cli.show import exit_status, show_end
 from waybill_cli.watch import watch
+
+PREVIEWED = ("entity", "fields", "filter", "format", "escapeFormulas")
+#: An older service, too many previews in this minute, or a table that cannot be read now: the export may be possible.
+CANNOT_TELL = (404, 405, 429, 503)
 
 
 def add_commands(commands: Commands) -> None:
@@ -35,6 +40,8 @@ def add_commands(commands: Commands) -> None:
 def export_now(context: Context) -> int:
     options, out = context.options, context.out
     check_output(context)
+    if not out.as_json:
+        _show_preview(context)
     with Progress(f"Starting the export of {options.entity}"):
         created = decode(context.api.post("/exports", _definition(options), once=True))
         activated = decode(context.api.post(path_of("exports", str(created["exportId"]), "activate"), once=True))
@@ -57,6 +64,33 @@ def export_now(context: Context) -> int:
         out.line(f"{job['status']} ({job['outcome']}): {job['message']}")
         out.line(saved_text(downloaded))
     return 0
+
+
+def _show_preview(context: Context) -> None:
+    """Remarks on what the export will take, and on what its format cannot hold."""
+    given = _definition(context.options)
+    body = {member: given[member] for member in PREVIEWED if member in given}
+    try:
+        with Progress("Counting the records"):
+            found = decode(context.api.post("/exports/preview", body))
+    except Refusal as refusal:
+        if refusal.status not in CANNOT_TELL:
+            raise
+        return
+    context.out.remark(matches_text(found))
+    for warning in found["warnings"]:
+        context.out.remark(f"Warning: {warning['message']}")
+
+
+def matches_text(found: Mapping[str, Any]) -> str:
+    """`312 records match`, `About 1,000,000 records match`, `12 of the first 20,000 match`."""
+    count, precision = found["count"], found["precision"]
+    records = "1 record matches" if count == 1 else f"{count:,} records match"
+    if precision == "approximate":
+        return f"About {records}"
+    if precision == "at-least":
+        return f"{count:,} of the first {found['read']:,} match" if found["read"] > count else f"At least {records}"
+    return records if count else "No record matches"
 
 
 def _definition(options: Options) -> dict[str, Any]:

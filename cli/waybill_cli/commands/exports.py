@@ -14,6 +14,9 @@ from waybill_cli.output import Progress, time_text
 from waybill_cli.show import show_jobs, show_report
 from waybill_cli.watch import follow
 
+MAX_DELETED = 100  # ids in one POST /exports/delete
+CONFLICT = 409
+
 
 def add_commands(commands: Commands) -> None:
     parser = commands.add("exports", list_exports, "list the export definitions, or manage one")
@@ -51,7 +54,9 @@ def add_commands(commands: Commands) -> None:
                 _add_period(parser)
         elif name == "jobs":
             add_limit(parser, with_all=True)
-    group.add("delete", delete, "delete drafts").add_argument("export_ids", metavar="ID", nargs="+")
+    group.add("delete", delete, "delete drafts and finished exports").add_argument(
+        "export_ids", metavar="ID", nargs="+"
+    )
 
 
 def _add_filters(parser: argparse.ArgumentParser) -> None:
@@ -207,17 +212,14 @@ def _activation(export: dict[str, Any], purpose: str) -> tuple[str, str]:
 
 
 def delete(context: Context) -> int:
+    ids = list(dict.fromkeys(context.options.export_ids))
     result: dict[str, list[Any]] = {"deleted": [], "failed": []}
-    steps: list[tuple[str, str]] = []
-    for export_id in dict.fromkeys(context.options.export_ids):
-        try:
-            context.api.request("DELETE", path_of("exports", export_id))
-        except Refusal as refusal:
-            result["failed"].append({"exportId": export_id, "status": refusal.status, "detail": refusal.message})
-            if "unschedule" in refusal.allowed_actions:
-                steps.append((f"waybill exports unschedule {export_id}", "only drafts can be deleted"))
-        else:
-            result["deleted"].append(export_id)
+    for start in range(0, len(ids), MAX_DELETED):
+        page = decode(context.api.post("/exports/delete", {"exportIds": ids[start : start + MAX_DELETED]}))
+        result["deleted"] += page["deleted"]
+        result["failed"] += page["failed"]
+    forbidden = [failed["exportId"] for failed in result["failed"] if failed["status"] == CONFLICT]
+    steps = [(f"waybill exports show {export_id}", "what its status allows") for export_id in forbidden]
     return context.out.deletion(result, "exportId", steps)
 
 

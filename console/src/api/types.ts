@@ -67,6 +67,8 @@ export type SourceFile = Schemas["SourceFile"];
 export type SourceTest = Schemas["SourceTest"];
 /** When a schedule runs next. */
 export type RunTimes = Schemas["RunTimes"];
+/** The exports that were deleted, and those that could not be. */
+export type ExportsDeletion = Schemas["ExportDeletion"];
 /** What an export would take. */
 export type ExportPreview = Schemas["ExportPreview"];
 export type Condition = Schemas["Condition"];

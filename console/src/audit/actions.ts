@@ -20,6 +20,7 @@ export const ACTION_LABELS: Record<string, string> = {
   putExport: "Edit export",
   copyExport: "Copy export",
   deleteExport: "Delete export",
+  deleteExports: "Delete export (of several)",
   activateExport: "Activate export",
   unscheduleExport: "Unschedule export",
   runExport: "Run export",

@@ -8,7 +8,7 @@ import type { Export, ExportStatus } from "../api/types";
 import { DownloadButton } from "../common/DownloadButton";
 import { isIncremental } from "./labels";
 
-export type Dialog = "copy" | "delete" | "unschedule" | "definition" | "report" | "period" | "stop";
+export type Dialog = "copy" | "delete" | "unschedule" | "definition" | "report" | "period" | "run" | "stop";
 
 interface Props {
   status: ExportStatus;
@@ -29,6 +29,7 @@ export function ExportActions({ status, selected, isBusy, onOpen, onActivate, on
   );
   const copy = opening("Copy", "copy", isForbidden("copy"));
   const definition = opening("View definition", "definition", isForbidden("definition"));
+  const follow = opening("Follow run", "run", !selected?.isRunning || selected.jobId === null);
   const stop = opening("Stop", "stop", !selected?.isRunning || selected.jobId === null);
   const actions: Record<ExportStatus, ReactNode> = {
     DRAFT: (
@@ -51,12 +52,14 @@ export function ExportActions({ status, selected, isBusy, onOpen, onActivate, on
           Run now
         </Button>
         {selected && isIncremental(selected.type) && opening("Run for a period", "period", isForbidden("run"))}
+        {selected?.isRunning && follow}
         {selected?.isRunning && stop}
         {copy}
       </Row>
     ),
     IN_PROGRESS: (
       <Row>
+        {follow}
         {definition}
         {stop}
       </Row>
@@ -67,6 +70,7 @@ export function ExportActions({ status, selected, isBusy, onOpen, onActivate, on
         <DownloadLastRun of={selected} />
         {definition}
         {copy}
+        {opening("Delete", "delete", selected?.status !== "FINISHED" || selected.isRunning)}
       </Row>
     ),
   };

@@ -8,7 +8,8 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useEffectEvent, useState } from "react";
 import { useNavigate } from "react-router";
 import { at, call, callOnce } from "../api/client";
-import type { Export, ExportStatus } from "../api/types";
+import { Problem } from "../api/problem";
+import type { Export, ExportsDeletion, ExportStatus } from "../api/types";
 import { ConfirmDialog } from "../common/ConfirmDialog";
 import { Name } from "../common/Name";
 import { say, showProblem } from "../common/notices";
@@ -22,6 +23,7 @@ import { ExportsTable } from "./ExportsTable";
 import { STATUS_TABS } from "./labels";
 import { PeriodDialog } from "./PeriodDialog";
 import { ReportDialog } from "./ReportDialog";
+import { RunDialog } from "./RunDialog";
 import { StopDialog } from "./StopDialog";
 import { UnscheduleDialog } from "./UnscheduleDialog";
 import { useExport } from "./useExport";
@@ -68,7 +70,9 @@ export default function ManageExports() {
     await done("A run has started");
   };
   const remove = async () => {
-    await call("DELETE", at`exports/${selectedId!}`);
+    const body = { exportIds: [selectedId] };
+    const { failed } = await call<ExportsDeletion>("POST", "exports/delete", { body });
+    if (failed[0]) throw new Problem(failed[0].status, "The export was not deleted", failed[0].detail);
     set({ dialog: null, export: null }, { replace: true });
     await done("The export was deleted");
   };
@@ -139,6 +143,7 @@ export default function ManageExports() {
           />
         </div>
       </Grid>
+      {selected && dialog === "run" && <RunDialog of={selected} onClose={close} />}
       {selected && dialog === "report" && <ReportDialog of={selected} onClose={close} />}
       {selected && dialog === "definition" && <DefinitionDialog of={selected} onClose={close} />}
       {selected && dialog === "copy" && <CopyDialog of={selected} onClose={close} />}
@@ -148,7 +153,8 @@ export default function ManageExports() {
       {selected && dialog === "delete" && (
         <ConfirmDialog header="Delete this export?" confirmText="Delete" onConfirm={remove} onClose={close}>
           <div>
-            <Name>{selected.name}</Name> is deleted for good.
+            <Name>{selected.name}</Name> is deleted for good.{" "}
+            {selected.lastRun && "The reports and files of its runs stay on the Status screen until they expire."}
           </div>
         </ConfirmDialog>
       )}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, Field, ValidationInfo, WrapValidator, field_validator
 
-from models.base import Body, Line, Moment, Word, broken, checked, refuse
+from models.base import Body, Line, Moment, Must, Word, broken, checked, refuse
 from models.query import Paging as Paging
 from models.query import Words
 from models.webhooks import TellsWebhooks
@@ -31,6 +31,8 @@ from waybill.wire.schema import Email, Schema
 
 if TYPE_CHECKING:
     from waybill.exports.destinations.base import Allowed
+
+MAX_DELETED = 100
 
 _NIGHTLY: dict[str, Any] = {
     "name": "Nightly contacts",
@@ -264,6 +266,19 @@ class DestinationToTest(Body):
     @classmethod
     def _is_delivery(cls, value: Any, _: Any, info: ValidationInfo) -> Any:
         return checked(_rules().check_delivery, value, _allowed(info))
+
+
+class ExportsToDelete(Body):
+    """Drafts, and exports that have finished."""
+
+    refusal: ClassVar[str] = "The deletion breaks a rule."
+    model_config = ConfigDict(json_schema_extra={"examples": [{"exportIds": ["01a20057-077f-7e73-8b3f-9ec9d16eedff"]}]})
+
+    export_ids: Annotated[
+        list[str],
+        Field(min_length=1, max_length=MAX_DELETED),
+        Must(f"must be a list of 1 to {MAX_DELETED} export ids"),
+    ]
 
 
 class Copy(Body):

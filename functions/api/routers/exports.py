@@ -26,16 +26,17 @@ from auth import (
     TAKE_OVER_EXPORT,
     TOKEN,
     entity_of_export,
+    export_to_change,
     require_backoffice,
 )
 from connection_test import ask, check_secret, check_webhook_secrets
 from export_views import definition_view, export_view
-from request import Request
+from request import Request, uuid_of
 from routing import DELETED, IDEMPOTENCY_KEY, TOO_MANY_JOBS, TOO_MANY_PREVIEWS, Answer, ApiRouter, accepted, ok
 from views import accept, job_views, position_of
 from waybill.entities.model import Entity, Right
 from waybill.entities.permissions import may
-from waybill.errors import InvalidRequest
+from waybill.errors import Forbidden, InvalidRequest, MalformedRequest, WaybillError
 from waybill.exports import wire
 from waybill.exports.definition import Definition, Export, ExportStatus, ExportType
 from waybill.ids import new_uuid
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
         DestinationToTest,
         ExportFilters,
         ExportRequest,
+        ExportsToDelete,
         ExportToPreview,
         Paging,
         ScheduleToPreview,
@@ -251,6 +253,33 @@ def delete_export(request: Request, export: Export, entity: Entity) -> Response[
     etag, entry = request.if_match(export.etag, "The export"), _entry(request, export.export_id, entity)
     request.services.exports.delete(export.export_id, etag, entry)
     return no_content()
+
+
+@router.post(
+    "/v1/exports/delete",
+    "Delete exports that have finished, and drafts",
+    operation_id="deleteExports",
+    needs=TOKEN,
+    answers=ok("Which exports were deleted, and why others were not.", wire.ExportDeletion),
+    description="The jobs of their runs stay until they expire, with their reports and files.",
+)
+def delete_many(request: Request, body: ExportsToDelete) -> Response[str]:
+    deleted: list[str] = []
+    failed: list[wire.FailedExportDeletion] = []
+    for export_id in dict.fromkeys(body.export_ids):
+        try:
+            found = export_to_change(request, uuid_of("export_id", export_id))
+            entry = _entry(request, found["export"].export_id, found["entity"])
+            request.services.exports.delete(found["export"].export_id, None, entry, Export.check_is_over)
+        except MalformedRequest:
+            failed.append({"exportId": export_id, "status": 404, "detail": "This is not the id of an export."})
+        except WaybillError as error:
+            if isinstance(error, Forbidden):
+                request.note("refused")
+            failed.append({"exportId": export_id, "status": error.status, "detail": error.detail})
+        else:
+            deleted.append(export_id)
+    return json_response({"deleted": deleted, "failed": failed})
 
 
 @router.post(

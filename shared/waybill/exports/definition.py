@@ -295,6 +295,13 @@ class Export:
         if action not in self.allowed_actions():
             raise self.conflict(action)
 
+    def check_is_over(self) -> None:
+        """Raise Conflict, with what is allowed, unless it is a draft or has finished, and no run is in progress."""
+        if self.running is not None:
+            raise Conflict("A run of this export is in progress: it cannot be deleted.", self.allowed_actions())
+        if self.status not in (ExportStatus.DRAFT, ExportStatus.FINISHED):
+            raise self.conflict("delete")
+
     def conflict(self, action: str) -> Conflict:
         if self.running is not None and action in ALLOWED_ACTIONS[self.status]:
             return Conflict(f"A run of this export is in progress: it does not allow {action}.", self.allowed_actions())

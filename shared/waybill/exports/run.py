@@ -337,8 +337,11 @@ def _new_job(services: ExportServices, export: Export, run: Run) -> tuple[Job, d
         before = services.jobs.definition(run.retry_of)
         definition, series = Definition.from_document(before["export"]), str(before["series"])
         entity_uid = entity_uid if before["entity"] is None else str(before["entity"]["uid"])
-        # The destination may have been corrected because it made the delivery fail.
-        if all(isinstance(kind_of(each.destination), DeliveredKind) for each in (definition, export.definition)):
+        # The destination may have been corrected because it made the delivery fail. That of an export which has moved
+        # to another entity since `has_moved` was asked is not for these rows.
+        if entity_uid == export.entity_uid and all(
+            isinstance(kind_of(each.destination), DeliveredKind) for each in (definition, export.definition)
+        ):
             definition = replace(definition, destination=export.definition.destination)
     elif run.window is not None:
         series = NO_SERIES

@@ -59,6 +59,22 @@ class ExportPreview(TypedDict):
     """What a run would fail of (`xlsx-limit`, `parquet-limit`), as far as it was seen, and `empty-filter-value`."""
 
 
+class FailedExportDeletion(TypedDict):
+    """An export that was not deleted, and why."""
+
+    exportId: str
+    status: int
+    """The status that the deletion of this one alone would respond with."""
+    detail: str
+
+
+class ExportDeletion(TypedDict):
+    """Which exports were deleted, and why others were not."""
+
+    deleted: list[str]
+    failed: list[FailedExportDeletion]
+
+
 class Definition(TypedDict):
     """What to export and how, with all defaults filled in."""
 

@@ -204,11 +204,18 @@ class ScheduledRepository(Generic[T]):
             return self.get(one.id)
         return one
 
-    def delete(self, id: str, etag: str | None = None, entry: Sequence[Action] = ()) -> None:
-        """Delete a draft.
+    def delete(
+        self,
+        id: str,
+        etag: str | None = None,
+        entry: Sequence[Action] = (),
+        check: Callable[[T], None] = lambda one: one.check_allows("delete"),
+    ) -> None:
+        """Delete a draft, or what else may be deleted.
 
         Args:
             etag: of the only state in which it may be deleted; None for any.
+            check: raises Conflict where its state forbids the deletion.
 
         Raises:
             Conflict: it is no longer a draft, or a run of it has not ended.
@@ -217,7 +224,7 @@ class ScheduledRepository(Generic[T]):
         """
         one: T | None = self.get(id)
         while one is not None:
-            one.check_allows("delete")
+            check(one)
             self.check_etag(one, etag)
             where = Attr("revision").equals(one.revision)
             actions = [self._table.delete_action(self._key(id), where), self._count_off(one), *entry]

@@ -1,5 +1,4 @@
 /** Exports records now: everything is proposed, what matches is shown before, and the file is downloaded at the end. */
-import Alert from "@cloudscape-design/components/alert";
 import Box from "@cloudscape-design/components/box";
 import Button from "@cloudscape-design/components/button";
 import ColumnLayout from "@cloudscape-design/components/column-layout";
@@ -7,24 +6,23 @@ import ExpandableSection from "@cloudscape-design/components/expandable-section"
 import FormField from "@cloudscape-design/components/form-field";
 import Modal from "@cloudscape-design/components/modal";
 import Multiselect from "@cloudscape-design/components/multiselect";
-import ProgressBar from "@cloudscape-design/components/progress-bar";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import { useState, type ReactNode } from "react";
 import { useNavigate } from "react-router";
 import { at } from "../../api/client";
-import type { Condition, Entity, Job } from "../../api/types";
+import type { Condition, Entity } from "../../api/types";
 import { DownloadButton } from "../../common/DownloadButton";
 import { SelectField, TextField } from "../../common/fields";
 import { Name } from "../../common/Name";
 import { ProblemAlert } from "../../common/ProblemAlert";
-import { isRunning } from "../../jobs/jobList";
 import { Conditions } from "../Conditions";
 import { typedCondition } from "../conditions";
 import { FORMATS } from "../labels";
+import { RunProgress } from "../RunDialog";
 import { bodyOf, newDraft, type Draft } from "../wizard/draft";
 import { Preview } from "./Preview";
 import { useExportPreview, useExportRun } from "./useExportNow";
-import { progressInWords, proposedName } from "./words";
+import { proposedName } from "./words";
 
 interface Props {
   entity: Entity;
@@ -88,7 +86,7 @@ export function ExportNowDialog({ entity, conditions, onClose }: Props) {
       <SpaceBetween size="m">
         {error && <ProblemAlert error={error} />}
         {run.hasStarted ? (
-          <Progress job={job} />
+          <RunProgress job={job} />
         ) : (
           <>
             <Options entity={entity} draft={draft} change={(changes) => setDraft((old) => ({ ...old, ...changes }))} />
@@ -151,32 +149,5 @@ function Options({ entity, draft, change }: OptionsProps) {
         <Conditions conditions={draft.conditions} names={names} change={(conditions) => change({ conditions })} />
       </ExpandableSection>
     </SpaceBetween>
-  );
-}
-
-function Progress({ job }: { job: Job | undefined }) {
-  if (!job || isRunning(job)) {
-    return (
-      <>
-        <ProgressBar
-          label="Exporting"
-          value={job?.percent ?? 0}
-          description={job && progressInWords(job)}
-          additionalInfo="The export continues when this is closed; Manage exports has its file."
-        />
-      </>
-    );
-  }
-  if (job.outcome === "SUCCESS") {
-    return (
-      <Alert type="success" header="The file is ready">
-        <Name>{job.fileName}</Name>: {job.message}.
-      </Alert>
-    );
-  }
-  return (
-    <Alert type={job.stopReason === "USER" ? "info" : "error"} header={job.error?.code}>
-      <bdi>{job.message}</bdi>
-    </Alert>
   );
 }
