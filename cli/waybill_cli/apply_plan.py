@@ -55,18 +55,18 @@ KINDS = (
         frozenset(
             {
                 *("title", "database", "dataType", "dialect", "encoding", "permissions", "columns"),
-                *("refuseDuplicates", "keepPrevious", "quality", "target"),
+                *("refuseDuplicates", "keepPrevious", "quality", "target", "webhooks"),
             }
         ),
     ),
-    Kind("sources", "sourceId", frozenset({"after", "moveTo", "order", "options", "recipients"})),
+    Kind("sources", "sourceId", frozenset({"after", "moveTo", "order", "options", "recipients", "webhooks"})),
     Kind(
         "exports",
         "exportId",
         frozenset(
             {
                 *("type", "fields", "filter", "format", "dialect", "compression", "schedule", "recipients"),
-                *("escapeFormulas", "includeDeleted"),
+                *("webhooks", "escapeFormulas", "includeDeleted"),
             }
         ),
     ),

@@ -27,13 +27,14 @@ from waybill_cli.commands import (
     imports,
     jobs,
     sources,
+    webhooks,
 )
 from waybill_cli.context import Context
 from waybill_cli.failures import Failure, Interrupted
 from waybill_cli.output import Output
 from waybill_cli.profile import find_connection
 
-GROUPS = (account, entities, imports, jobs, files, export_now, exports, sources, apply, audit)
+GROUPS = (account, entities, imports, jobs, files, export_now, exports, sources, webhooks, apply, audit)
 DEBUG_VARIABLE = "WAYBILL_DEBUG"
 
 

@@ -53,6 +53,8 @@ KEY = "SHA256:" + "A" * 43
 SFTP = {"kind": "sftp", "host": "partner.example", "directory": "/in", "secretId": "partner", "hostKey": KEY}
 FTPS = {"kind": "ftps", "host": "partner.example", "directory": "/in", "secretId": "partner"}
 REPORTS = "ops@example.com"
+HOOKS = [{"url": f"https://hooks.example/{name}", "secretId": "hooks"} for name in ("a", "b")]
+SIGNING = {"host": "hooks.example", "entities": ["*"], "signingSecrets": ["whsec_" + "A" * 32]}
 SECRET = {"username": "waybill", "password": "p", "host": "partner.example", "entities": ["*"]}
 
 
@@ -79,7 +81,7 @@ class Stage:
         self.servers = Servers(self.world.calls)
         world = self.world
         self.watch = Watch(world.server, world.aws, world.settings, world.timeline.monotonic, self.servers)
-        world.aws.secrets["partner"] = json.dumps(SECRET)
+        world.aws.secrets |= {"partner": json.dumps(SECRET), "hooks": json.dumps(SIGNING)}
         self.answers: list[tuple[str, int]] = []
         self.requests = self.pending = 0
         self.is_done: Callable[[], bool] = lambda: True  # for scenes whose end is not that of a job
@@ -191,7 +193,7 @@ class Stage:
     def is_at_rest(self) -> bool:
         world = self.world
         is_busy = self.pending or world.timeline.tasks or world.events_on_their_way or not self.is_done()
-        return not (is_busy or self.watch.under_way())
+        return not (is_busy or self.watch.under_way() or world.table("jobs").query("WEBHOOK"))
 
     def facts(self) -> dict[str, Any]:
         """How the scene ended, without ids and times."""
@@ -215,7 +217,17 @@ class Stage:
             for name, data in directory.received().items()
         }
         exports = len(self.world.table("catalog").query("EXPORT"))
-        return {"jobs": jobs, "objects": objects, "records": records, "received": received, "exports": exports}
+        seen = {"jobs": jobs, "objects": objects, "records": records, "received": received}
+        return {**seen, "exports": exports, "told": sorted(self._told())}
+
+    def _told(self) -> Iterator[str]:
+        """What each receiver of webhooks knows. A message may come more than once, with one id and one body."""
+        for (url, _), bodies in self.world.hooks.taken.items():
+            assert len(set(bodies)) == 1, f"{url} got one id with different bodies"
+            told = json.loads(bodies[0])
+            job = self.watch.jobs[told["data"]["jobId"]].job
+            assert told["data"]["status"] == job.status and told["data"]["counts"]["imported"] == job.counts.imported
+            yield f"{url} {told['type']} {told['data']['counts']}"
 
     def all_records(self) -> Iterator[tuple[str, Any]]:
         for partition in self.world.table("records").partitions.values():
@@ -639,6 +651,7 @@ IMPORTS = [
     Scene("delete an entity", _delete_entity, lambda stage: stage.imported()),
     Scene("sweep", _sweep, lambda stage: stage.imported()),
     Scene("lose the event", _lose_the_event),
+    Scene("tell webhooks", lambda stage: stage.drop(), lambda stage: stage.add_entity(webhooks=tuple(HOOKS))),
     Scene("recover", _recover),
     Scene("recover a waiting import", _recover_waiting),
 ]
@@ -646,6 +659,7 @@ FROM_S3 = {"kind": "s3", "prefix": "out"}
 EXPORTS = [
     Scene("export", lambda stage: stage.export(), lambda stage: stage.imported()),
     Scene("export in 16 parts", lambda stage: stage.export(), lambda stage: stage.imported(), page_items=1),
+    Scene("tell webhooks of an export", lambda stage: stage.export(webhooks=HOOKS), lambda stage: stage.imported()),
     Scene("tick", _tick, _prepared_daily),
     Scene("next increment", _run_again, _prepared_increments),
     Scene("past period", _run_for_a_past_period, _prepared_increments),

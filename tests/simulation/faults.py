@@ -51,7 +51,7 @@ class Failure(StrEnum):
 
 
 #: Services whose errors are final: only their connections fail for a while.
-PARTNERS = ("sftp", "ftps")
+PARTNERS = ("sftp", "ftps", "https")
 
 
 class CallFailed(Exception):

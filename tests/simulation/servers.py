@@ -1,4 +1,4 @@
-"""Partners' SFTP and FTPS servers in memory, at the connection: what deliveries do passes `Calls.call` like AWS.
+"""Partners' SFTP and FTPS servers and receivers of webhooks, in memory: requests pass `Calls.call` as those to AWS do.
 
 The wire protocols themselves are tested against real servers (`tests/integration/test_sftp.py`, `test_ftps.py`).
 """
@@ -19,6 +19,7 @@ from waybill.errors import DeliveryFailed
 from waybill.exports.destinations.folder import FolderFile
 from waybill.exports.destinations.ftps import Ftps
 from waybill.exports.destinations.sftp import Sftp
+from waybill.jobs.webhooks import Webhook
 
 T = TypeVar("T")
 TIMEOUT_SECONDS = 30.0
@@ -64,6 +65,28 @@ class Directory:
     def received(self) -> dict[str, bytes]:
         """What a receiver sees: files without a leading dot."""
         return {name: data for name, data in self.files.items() if not name.startswith(".")}
+
+
+class Hooks:
+    """Receivers of webhooks, in the place of `WebhookClient`.
+
+    Attributes:
+        taken: (address, webhook-id) → the bodies that came with it.
+    """
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+        self.taken: dict[tuple[str, str], list[str]] = {}
+
+    def post(self, webhook: Webhook, headers: Mapping[str, str], body: str, seconds: float = 15.0) -> int:
+        def effect() -> int:
+            self.taken.setdefault((webhook.url, headers["webhook-id"]), []).append(body)
+            return 204
+
+        try:
+            return self._calls.call("https", "Post", webhook.target, effect, timeout_seconds=seconds)
+        except CallFailed as failed:
+            raise DeliveryFailed(REASONS[failed.failure], "The receiver did not answer.") from None
 
 
 class Servers:

@@ -43,6 +43,8 @@ REACHED: dict[str, Callable[[Stage], object]] = {
         len(steps(stage)) == 3 and stage.jobs()[0].stop_reason == "USER" and stage.jobs()[0].counts.unprocessed == 60
     ),
     "lose the event": lambda stage: stage.jobs()[0].status is Status.COMPLETED,
+    "tell webhooks": lambda stage: len(stage.facts()["told"]) == 2,
+    "tell webhooks of an export": lambda stage: len(stage.facts()["told"]) == 2,
     "unschedule": lambda stage: stage.answers[-1][1] == 200 and "unschedule" in stage.answers[-2][0],
     "cancel": lambda stage: stage.jobs()[-1].status is Status.CANCELED,
     "relaunch": lambda stage: stage.jobs()[-1].retry_of == stage.jobs()[0].job_id,

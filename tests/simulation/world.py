@@ -40,6 +40,7 @@ from tests.simulation.aws import Aws
 from tests.simulation.calls import Calls, Process
 from tests.simulation.dynamodb import Server, Table, template_schemas
 from tests.simulation.faults import FaultPlan, LogEntry
+from tests.simulation.servers import Hooks
 from tests.simulation.statemachine import Machine, Refuse, Resume, StateError
 from tests.simulation.timeline import Killed, Task, Timeline
 from tests.simulation.wire import Signer, Wire
@@ -61,6 +62,7 @@ FUNCTIONS = {
     "schedule": "ScheduleFunction",
     "api": "ApiFunction",
     "test_destination": "TestDestinationFunction",
+    "webhooks": "WebhooksFunction",
 }
 ALICE = Caller("alice-subject", "alice", frozenset({"ops", "sales"}))
 ADMIN = Caller("admin-subject", "admin", frozenset({"admin"}))
@@ -163,6 +165,7 @@ class World:
         self.aws.users = {user.name: user for user in (ALICE, ADMIN)}
         self.aws.invoke = self._invoke_function
         self.aws.on_created = self._created
+        self.hooks = Hooks(self.calls)
         self.chance = random.Random(f"world {seed}")
         self.chances = chances or Chances()
         #: Entries that a duty could not handle, by duty; unexpected errors of processes; events that were given up.
@@ -258,6 +261,8 @@ class World:
     def tick(self) -> Task:
         """One run of the schedule's function, now."""
         event = {"version": "0", "detail-type": "Scheduled Event", "source": "aws.events", "detail": {}}
+        if self.table("jobs").query("WEBHOOK"):  # without messages that function does nothing
+            self.invoke("webhooks", event, "webhooks")
         return self.invoke("schedule", event, "schedule")
 
     def _created(self, detail: dict[str, Any]) -> None:
@@ -338,7 +343,9 @@ class World:
         clock: Clock = self.timeline
         if self.chances.skewed and self.chance.random() < self.chances.skewed:
             clock = self.timeline.clock(self.chance.uniform(-1, 1) * self.chances.skew_seconds)
-        return Services(self.settings, clock, self._ids)
+        services = Services(self.settings, clock, self._ids)
+        services.webhook_client = self.hooks  # type: ignore[assignment]
+        return services
 
     def _services(self) -> Services:
         """The services of the running process."""

@@ -40,7 +40,7 @@ def test_import_passes_every_option(stack: Service, home: Path) -> None:
     (home / "columns.json").write_text('{"E-mail": "email"}')
     options = ["--mode", "update", "--on-error", "abort", "--max-errors", "5", "--dry-run", "--encoding", "cp1252"]
     options += ["--dialect", '{"delimiter": ";"}', "--columns", "@columns.json", "--unescape-formulas"]
-    options += ["--mail", "a@example.com", "--mail", "b@example.com"]
+    options += ["--mail", "a@example.com", "--mail", "b@example.com", "--webhook", "https://a.example/?b=c=hooks/a"]
     assert main(["import", "c.csv", "--entity", "contacts", *options]) == 0
     assert stack.sent("POST", "/v1/imports")[0].json == {
         "uploadId": UPLOAD_ID,
@@ -53,6 +53,7 @@ def test_import_passes_every_option(stack: Service, home: Path) -> None:
         "columns": {"E-mail": "email"},
         "unescapeFormulas": True,
         "recipients": ["a@example.com", "b@example.com"],
+        "webhooks": [{"url": "https://a.example/?b=c", "secretId": "hooks/a"}],
     }
 
 

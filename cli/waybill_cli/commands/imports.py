@@ -16,6 +16,7 @@ from typing import Any
 
 from waybill_cli.client import decode, path_of
 from waybill_cli.commandline import Commands, add_watch, json_object, positive
+from waybill_cli.commands.webhooks import webhook
 from waybill_cli.context import Context
 from waybill_cli.failures import Interrupted, Refusal, UsageFailure
 from waybill_cli.output import Progress
@@ -38,6 +39,7 @@ MEMBERS = {
     "dry_run": "dryRun",
     "keep_previous": "keepPrevious",
     "recipients": "recipients",
+    "webhooks": "webhooks",
     "encoding": "encoding",
     "dialect": "dialect",
     "columns": "columns",
@@ -66,6 +68,8 @@ def add_commands(commands: Commands) -> None:
     parser.add_argument("--keep-previous", action=BooleanOptionalAction, default=None, help=text)
     text = "mail the report to ADDRESS when the import ends; may be repeated"
     parser.add_argument("--mail", dest="recipients", action="append", metavar="ADDRESS", help=text)
+    text = "tell URL when the import ends, signed with the secret of this name; may be repeated"
+    parser.add_argument("--webhook", dest="webhooks", action="append", type=webhook, metavar="URL=SECRET", help=text)
     parser.add_argument("--encoding", help="the file's encoding (default: detected)")
     parser.add_argument("--dialect", type=json_object, metavar="JSON", help="Table Dialect, or @FILE")
     parser.add_argument("--columns", type=json_object, metavar="JSON", help="maps header names to fields, or @FILE")

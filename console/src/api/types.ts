@@ -56,11 +56,14 @@ export type Definition = Omit<Pick<Export, keyof Schemas["ExportRequest"]>, "sch
 /** Whether files can be delivered somewhere, and why not. */
 export type DestinationTest = Schemas["DestinationTest"];
 export type DeliveryFailure = NonNullable<DestinationTest["code"]>;
+/** An address that is told of the end of a job. */
+export type Webhook = Schemas["Webhook"];
+export type WebhookTest = Schemas["WebhookTest"];
 /** A source: its definition and state. */
 export type Source = Omit<Schemas["Source"], "schedule" | "location"> & { schedule: Schedule; location: Destination };
 export type SourceDefinition = Pick<
   Source,
-  "name" | "entity" | "location" | "pattern" | "schedule" | "after" | "moveTo" | "order" | "options" | "recipients"
+  "name" | "entity" | "location" | "pattern" | "schedule" | "after" | "moveTo" | "order" | "options" | "recipients" | "webhooks"
 >;
 export type SourceFile = Schemas["SourceFile"];
 /** Whether files can be fetched from somewhere, and which a run would fetch. */

@@ -246,7 +246,7 @@ function Editor({ known, entity, readError }: Props) {
                 </ul>
               )
             }
-            description="A Table Schema as `schema` (fields, primaryKey, foreignKeys, missingValues, …), with title, database, dataType, dialect, encoding, permissions, columns, refuseDuplicates, keepPrevious and target; or a bare Table Schema."
+            description="A Table Schema as `schema` (fields, primaryKey, foreignKeys, missingValues, …), with title, database, dataType, dialect, encoding, permissions, columns, refuseDuplicates, keepPrevious, quality, webhooks and target; or a bare Table Schema."
           >
             <JsonEditor
               ref={editor}

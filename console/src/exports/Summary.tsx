@@ -10,7 +10,7 @@ import { isIncremental, TYPE_LABELS } from "./labels";
 import { describeSchedule } from "./schedule";
 
 export function Summary({ definition, runs }: { definition: Definition; runs?: string[] }) {
-  const { filter = [], recipients = [], dialect = {}, destination } = definition;
+  const { filter = [], recipients = [], webhooks = [], dialect = {}, destination } = definition;
   return (
     <KeyValuePairs
       columns={3}
@@ -53,6 +53,9 @@ export function Summary({ definition, runs }: { definition: Definition; runs?: s
           destination?.[member] ? [{ label, value: <Name>{String(destination[member])}</Name> }] : [],
         ),
         { label: "Report to", value: recipients.length ? <Name>{recipients.join(", ")}</Name> : "Nobody" },
+        ...(webhooks.length
+          ? [{ label: "Webhooks", value: <Name>{webhooks.map(({ url }) => url).join(", ")}</Name> }]
+          : []),
         ...(runs?.length
           ? [
               {

@@ -37,6 +37,7 @@ import {
   ImportOptions,
   ImportPolicy,
   keepPreviousOf,
+  toldOf,
   type Settings,
 } from "./ImportOptions";
 import { Preview } from "./Preview";
@@ -96,7 +97,7 @@ export default function ImportDialog({ entityName, onClose }: Props) {
       const keepPrevious = keepPreviousOf(settings, entity);
       const limit = onError === "abort" && { maxErrors: Number(maxErrors) };
       const rememberColumns = settings.rememberColumns && !dryRun && options.columns !== undefined;
-      const body = { ...options, onError, ...limit, dryRun, keepPrevious, rememberColumns };
+      const body = { ...options, onError, ...limit, dryRun, keepPrevious, rememberColumns, ...toldOf(settings) };
       const job = await importOnce(sent, () => startImport(sent, body, signal));
       if (rememberColumns) await queries.invalidateQueries({ queryKey: ["entities"] });
       if (!dryRun) {
@@ -137,6 +138,7 @@ export default function ImportDialog({ entityName, onClose }: Props) {
           ...(onError === "abort" && { maxErrors: Number(maxErrors) }),
           dryRun,
           keepPrevious: keepPreviousOf(settings, entity),
+          ...toldOf(settings),
           rememberColumns: rememberColumns && !dryRun && Object.keys(columns).length > 0,
         }),
         mappingOf: (labels) => mappings.get(JSON.stringify(labels)),

@@ -3,12 +3,14 @@ import Alert from "@cloudscape-design/components/alert";
 import Box from "@cloudscape-design/components/box";
 import Checkbox from "@cloudscape-design/components/checkbox";
 import ColumnLayout from "@cloudscape-design/components/column-layout";
+import ExpandableSection from "@cloudscape-design/components/expandable-section";
 import FormField from "@cloudscape-design/components/form-field";
 import Input from "@cloudscape-design/components/input";
 import Select from "@cloudscape-design/components/select";
 import SpaceBetween from "@cloudscape-design/components/space-between";
-import type { Entity } from "../api/types";
+import type { Entity, Webhook } from "../api/types";
 import { selectedOption } from "../common/options";
+import { RecipientsField, WebhooksField } from "../common/Told";
 import type { Effect } from "./effect";
 
 const MODES = [
@@ -45,6 +47,8 @@ export interface Settings {
   keepPrevious: boolean | null;
   unescapeFormulas: boolean;
   rememberColumns: boolean;
+  recipients: string[];
+  webhooks: Webhook[];
 }
 
 export const DEFAULT_SETTINGS: Settings = {
@@ -56,7 +60,14 @@ export const DEFAULT_SETTINGS: Settings = {
   keepPrevious: null,
   unescapeFormulas: false,
   rememberColumns: false,
+  recipients: [],
+  webhooks: [],
 };
+
+/** Who is told of the end of the import. */
+export function toldOf({ recipients, webhooks }: Settings): { recipients?: string[]; webhooks?: Webhook[] } {
+  return { ...(recipients.length > 0 && { recipients }), ...(webhooks.length > 0 && { webhooks }) };
+}
 
 /** What an empty cell does, where the mode leaves that open. */
 export function blanksOf(mode: string, { blanks }: Settings): { blanks?: string } {
@@ -202,6 +213,21 @@ export function ImportOptions({ settings, mode, entity, columns, disabled, chang
           Remember for this entity
         </Checkbox>
       )}
+      <ExpandableSection headerText="Tell somebody when it ends">
+        <SpaceBetween size="m">
+          <RecipientsField
+            label="Mail the report to"
+            help="E-mail addresses with commas between"
+            recipients={settings.recipients}
+            onChange={(recipients) => change({ recipients })}
+          />
+          <WebhooksField
+            entity={entity?.name ?? ""}
+            webhooks={settings.webhooks}
+            onChange={(webhooks) => change({ webhooks })}
+          />
+        </SpaceBetween>
+      </ExpandableSection>
     </SpaceBetween>
   );
 }

@@ -1,6 +1,6 @@
 /** Sends a file, previews it and starts its import. */
 import { at, call, callOnce } from "../api/client";
-import type { EntityDocument, Inferred, Job, Preview, Upload } from "../api/types";
+import type { EntityDocument, Inferred, Job, Preview, Upload, Webhook } from "../api/types";
 import { Problem, UNREACHABLE } from "../api/problem";
 import { canSendParts, PARTS_FROM_BYTES, sendInParts } from "./partUploads";
 
@@ -20,6 +20,8 @@ export interface ImportOptions extends ReadOptions {
   dryRun: boolean;
   keepPrevious: boolean;
   rememberColumns?: boolean;
+  recipients?: string[];
+  webhooks?: Webhook[];
 }
 
 type Reading = Pick<ReadOptions, "encoding" | "dialect">;

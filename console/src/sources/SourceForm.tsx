@@ -15,6 +15,7 @@ import { at, call, callOnce } from "../api/client";
 import type { Destination, Entity, Source, SourceDefinition, SourceTest } from "../api/types";
 import { useEntities } from "../api/useEntities";
 import { SelectField, TextField } from "../common/fields";
+import { RecipientsField, WebhooksField } from "../common/Told";
 import { Name } from "../common/Name";
 import { say } from "../common/notices";
 import { ProblemAlert } from "../common/ProblemAlert";
@@ -65,6 +66,7 @@ function newSource(entity: string): Draft {
     moveTo: null,
     order: "name",
     recipients: [],
+    webhooks: [],
   };
 }
 
@@ -181,12 +183,19 @@ function Fields({ entities, edited }: { entities: Entity[]; edited: Source | und
           change={({ schedule }) => schedule && change({ schedule })}
         />
         <Container>
-          <TextField
-            label="Recipients"
-            value={draft.recipients.join(", ")}
-            help="E-mail addresses with commas between: told once when the location cannot be read, and when the source pauses"
-            onChange={(text) => change({ recipients: text ? text.split(",").map((each) => each.trim()) : [] })}
-          />
+          <SpaceBetween size="m">
+            <RecipientsField
+              label="Recipients"
+              help="E-mail addresses with commas between: get the report of each import, and are told once when the location cannot be read, and when the source pauses"
+              recipients={draft.recipients}
+              onChange={(recipients) => change({ recipients })}
+            />
+            <WebhooksField
+              entity={draft.entity}
+              webhooks={draft.webhooks}
+              onChange={(webhooks) => change({ webhooks })}
+            />
+          </SpaceBetween>
         </Container>
         {save.error && <ProblemAlert error={save.error} />}
       </SpaceBetween>
@@ -194,8 +203,8 @@ function Fields({ entities, edited }: { entities: Entity[]; edited: Source | und
   );
 }
 
-function draftOf({ name, entity, location, pattern, schedule, after, moveTo, order, recipients }: Source): Draft {
-  return { name, entity, location, pattern, schedule, after, moveTo, order, recipients };
+function draftOf({ name, entity, location, pattern, schedule, after, moveTo, order, recipients, webhooks }: Source): Draft {
+  return { name, entity, location, pattern, schedule, after, moveTo, order, recipients, webhooks };
 }
 
 /** The API takes an empty field for a wrong value: it has to be absent. */

@@ -2,7 +2,8 @@
 import Container from "@cloudscape-design/components/container";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import type { Destination } from "../../api/types";
-import { SelectField, TextField } from "../../common/fields";
+import { SelectField } from "../../common/fields";
+import { RecipientsField, WebhooksField } from "../../common/Told";
 import { DESTINATIONS } from "../destinations";
 import type { DestinationKind } from "../destinations/kind";
 import { TestConnection } from "../destinations/TestConnection";
@@ -33,12 +34,13 @@ export function DestinationStep({ draft, change }: StepProps) {
             <TestConnection entity={draft.entity} destination={destination} />
           </SpaceBetween>
         )}
-        <TextField
+        <RecipientsField
           label="Recipients of the report"
-          value={draft.recipients?.join(", ")}
           help="E-mail addresses with commas between"
-          onChange={(text) => change({ recipients: text ? text.split(",").map((each) => each.trim()) : [] })}
+          recipients={draft.recipients}
+          onChange={(recipients) => change({ recipients })}
         />
+        <WebhooksField entity={draft.entity} webhooks={draft.webhooks} onChange={(webhooks) => change({ webhooks })} />
       </SpaceBetween>
     </Container>
   );

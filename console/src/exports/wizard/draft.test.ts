@@ -15,6 +15,7 @@ const nightly: Definition = {
   schedule: { time: "02:30", timezone: "UTC", days: ["mon"] },
   destination: { kind: "s3", prefix: "crm" },
   recipients: ["a@example.com"],
+  webhooks: [{ url: "https://a.example", secretId: "hooks/a" }],
   escapeFormulas: false,
   includeDeleted: true,
 };

@@ -32,6 +32,7 @@ export function draftOf(given: Definition): Draft {
     schedule: given.schedule,
     destination: given.destination,
     recipients: given.recipients,
+    webhooks: given.webhooks,
     escapeFormulas: given.escapeFormulas,
     includeDeleted: given.includeDeleted,
   };
