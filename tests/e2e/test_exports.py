@@ -19,11 +19,12 @@ import asyncssh
 import pytest
 
 from infra.local.stack import LocalStack
-from tests.builders import contacts_csv
+from tests.builders import CONTACTS_SCHEMA, contacts_csv
 from tests.e2e.client import Client
 from tests.e2e.test_flows import drop, put_contacts, rows_of
 from tests.partner_servers import SECRET, certificate, ftps_server, host_key_line, sftp_server
 from tests.stack import client_fixture, stack_fixture
+from tests.webhook_receivers import receiving
 
 DAILY = {"time": "02:30", "timezone": "Europe/Brussels"}
 
@@ -372,3 +373,27 @@ def test_a_partners_files_are_fetched_imported_and_moved(
         assert run()["a.csv"]["after"] == "moved"
     assert sorted(each.name for each in (tmp_path / "out").iterdir()) == ["b.csv", "c.txt"]
     assert [each.name for each in (tmp_path / "done").iterdir()] == ["a.csv"]
+
+
+def test_the_function_of_webhooks_has_the_rights_that_an_attempt_needs(
+    stack: LocalStack, admin: Client, s3: Any, tmp_path: Path
+) -> None:
+    """It reads its queue, the entity and the secret, and connects. What it notes is that it trusts no certificate of this
+    test; what it sends is tested without the embedded AWS (`tests/integration/test_webhooks.py`)."""
+    secret = {"host": "localhost", "entities": ["told"], "signingSecrets": ["whsec_" + "A" * 32]}
+    stack.clients("secretsmanager").create_secret(Name="waybill/hooks", SecretString=json.dumps(secret))
+    with receiving(certificate(tmp_path)) as receiver:
+        webhook = {"url": receiver.url, "secretId": "waybill/hooks"}
+        admin.put_entity("told", schema=CONTACTS_SCHEMA, webhooks=[webhook])
+        test = admin.call("POST", "/webhooks/test", json={"entity": "told", "webhook": webhook})
+        assert (test.status_code, test.json()["code"]) == (200, "certificate"), test.text
+        imported(stack, admin, s3, "told", contacts_csv(count=3))
+        function, table = stack.deployed.resources["WebhooksFunction"], stack.stack["jobsTable"]
+        where = {"KeyConditionExpression": "pk = :pk", "ExpressionAttributeValues": {":pk": {"S": "WEBHOOK"}}}
+        for _ in range(50):
+            stack.clients("lambda").invoke(FunctionName=function, Payload=b"{}")
+            items = stack.clients("dynamodb").query(TableName=table, **where)["Items"]
+            if any(item["reason"]["S"] for item in items):
+                break
+            time.sleep(0.1)
+    assert {(item["reason"]["S"], item["url"]["S"]) for item in items} == {("certificate", receiver.url)}

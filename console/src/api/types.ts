@@ -63,7 +63,17 @@ export type WebhookTest = Schemas["WebhookTest"];
 export type Source = Omit<Schemas["Source"], "schedule" | "location"> & { schedule: Schedule; location: Destination };
 export type SourceDefinition = Pick<
   Source,
-  "name" | "entity" | "location" | "pattern" | "schedule" | "after" | "moveTo" | "order" | "options" | "recipients" | "webhooks"
+  | "name"
+  | "entity"
+  | "location"
+  | "pattern"
+  | "schedule"
+  | "after"
+  | "moveTo"
+  | "order"
+  | "options"
+  | "recipients"
+  | "webhooks"
 >;
 export type SourceFile = Schemas["SourceFile"];
 /** Whether files can be fetched from somewhere, and which a run would fetch. */

@@ -203,7 +203,18 @@ function Fields({ entities, edited }: { entities: Entity[]; edited: Source | und
   );
 }
 
-function draftOf({ name, entity, location, pattern, schedule, after, moveTo, order, recipients, webhooks }: Source): Draft {
+function draftOf({
+  name,
+  entity,
+  location,
+  pattern,
+  schedule,
+  after,
+  moveTo,
+  order,
+  recipients,
+  webhooks,
+}: Source): Draft {
   return { name, entity, location, pattern, schedule, after, moveTo, order, recipients, webhooks };
 }
 
