@@ -378,8 +378,8 @@ def test_a_partners_files_are_fetched_imported_and_moved(
 def test_the_function_of_webhooks_has_the_rights_that_an_attempt_needs(
     stack: LocalStack, admin: Client, s3: Any, tmp_path: Path
 ) -> None:
-    """It reads its queue, the entity and the secret, and connects. What it notes is that it trusts no certificate of this
-    test; what it sends is tested without the embedded AWS (`tests/integration/test_webhooks.py`)."""
+    """It reads its queue, the entity and the secret, and connects. It notes that it trusts no certificate of this test;
+    what it sends is tested without the embedded AWS (`tests/integration/test_webhooks.py`)."""
     secret = {"host": "localhost", "entities": ["told"], "signingSecrets": ["whsec_" + "A" * 32]}
     stack.clients("secretsmanager").create_secret(Name="waybill/hooks", SecretString=json.dumps(secret))
     with receiving(certificate(tmp_path)) as receiver:
