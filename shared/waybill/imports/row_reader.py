@@ -186,14 +186,13 @@ class RowReader:
             if column != WHOLE:
                 cell = data[start:end].decode()
                 number, name = column + 1, names[column]
-                found = [
-                    new(RowError, (row, number, name, type, cell, message)) for type, message in problems(column, cell)
-                ]
+                for type, message in problems(column, cell):
+                    error = new(RowError, (row, number, name, type, cell, message))
+                    if row in errors:
+                        errors[row].append(error)
+                    else:
+                        errors[row] = [error]
                 if row in errors:
-                    errors[row] += found
-                    continue
-                if found:
-                    errors[row] = found
                     continue
             doubtful.setdefault(row, []).append(column)
         return errors, {row: found for row, found in doubtful.items() if row not in errors}
