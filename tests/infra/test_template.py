@@ -626,6 +626,13 @@ def test_the_page_on_deploying_tells_each_parameter_and_each_service(transformed
     permissions = page.partition("## Permissions")[2].partition("\n## ")[0]
     for kind in {resource["Type"].split("::")[1] for resource in transformed.values()} - {"Parameters"}:
         assert f"| {kind.replace('StepFunctions', 'Step Functions')} |" in permissions
+    numbers = {2: "two", 3: "three", 4: "four"}
+    for kind, what in (
+        ("StepFunctions::StateMachine", "state machines"),
+        ("DynamoDB::Table", "tables"),
+        ("S3::Bucket", "buckets"),
+    ):
+        assert f"| {numbers[len(of_type(transformed, f'AWS::{kind}'))]} {what}" in permissions
     for service in ("EC2", "KMS"):  # nothing of theirs is created; parameters make the others ask them
         assert f"| {service} |" in permissions
     for deleting in ("`DeleteBucket`", "`DeleteTable`", "`cognito-idp:*UserPool*`"):  # after a failed first deployment

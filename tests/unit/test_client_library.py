@@ -14,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from tests.builders import ROOT
 from tests.cli_service import JOB_ID, USERS, Service, answer, job, offer_file, offer_upload, partial, problem
@@ -92,11 +93,10 @@ def closure(names: set[str]) -> set[str]:
     while names - found:
         name = (names - found).pop()
         found.add(name)
-        for requirement in metadata.requires(name) or []:
-            wanted, _, marker = requirement.partition(";")
-            needed = re.match(r"[A-Za-z0-9._-]+", wanted)
-            if needed and not marker:
-                names = names | {needed[0]}
+        for text in metadata.requires(name) or []:
+            needed = Requirement(text)
+            if needed.marker is None or needed.marker.evaluate({"extra": ""}):
+                names = names | {needed.name}
     return found
 
 
@@ -109,9 +109,10 @@ def test_the_distribution_needs_nothing_but_what_it_declares(service: Service, t
     subprocess.run([*build, str(tmp_path), str(source)], check=True, capture_output=True)
     [wheel] = tmp_path.glob("waybill_cli-*.whl")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "fresh")], check=True)
+    pip = [sys.executable, "-m", "pip", "--python", str(tmp_path / "fresh" / "bin" / "python"), "--quiet"]
+    subprocess.run([*pip, "install", "--no-index", "--no-deps", str(wheel)], check=True, capture_output=True)
     [packages] = (tmp_path / "fresh").glob("lib/python*/site-packages")
     with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(packages)
         names = archive.namelist()
         about = archive.read(next(name for name in names if name.endswith("METADATA"))).decode()
         entry_points = archive.read(next(name for name in names if name.endswith("entry_points.txt"))).decode()
@@ -127,20 +128,35 @@ def test_the_distribution_needs_nothing_but_what_it_declares(service: Service, t
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(origin, target)
 
+    missing = subprocess.run([*pip[:-1], "check"], capture_output=True, text=True)
+    assert missing.returncode == 0, missing.stdout
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "config")}
 
     def waybill(*words: str, text: str = "") -> str:
-        command = [str(tmp_path / "fresh" / "bin" / "python"), "-I", "-m", "waybill_cli", *words]
+        command = [str(tmp_path / "fresh" / "bin" / "waybill"), *words]
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, input=text)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
     assert waybill("--version") == "waybill 0.1.0\n"
+    completion = tmp_path / "completion"
+    completion.write_text(waybill("completion", "bash"))
+    assert completed(completion, "waybill entities te") == ["template"]
+    assert completed(completion, "waybill import --on-e") == ["--on-error"]
+    assert "complete -c waybill" in waybill("completion", "fish") and "bashcompinit" in waybill("completion", "zsh")
     (tmp_path / ".waybill").mkdir()
     (tmp_path / ".waybill" / "stack.json").write_text(json.dumps({"apiUrl": service.url, "users": USERS}))
     offer_upload(service, [answer(partial())])
     assert "20" in waybill("import", "-", "--entity", "contacts", "--watch", text="a\n1\n")
     subprocess.run([str(tmp_path / "fresh" / "bin" / "python"), "-I", "-c", IMPORT_ALL], env=environment, check=True)
+
+
+def completed(script: Path, line: str) -> list[str]:
+    """What bash proposes for the last word of a line."""
+    words = line.split()
+    ask = 'source "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _waybill; printf "%s\\n" "${COMPREPLY[@]}"'
+    done = subprocess.run(["bash", "-c", ask, str(script), *words], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
 
 
 IMPORT_ALL = """

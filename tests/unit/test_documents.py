@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -93,10 +95,11 @@ def test_each_parameter_that_the_pages_name_is_one_of_the_template() -> None:
     from infra.local.package import load_template
 
     parameters = load_template()["Parameters"].keys()
-    for page in ("limits.md", "costs.md", "operate.md", "entities.md"):
+    for page in ("limits.md", "costs.md", "operate.md", "entities.md", "deploy.md", "keys-and-networks.md"):
         text = (DOCS / page).read_text(encoding="utf-8")
         for name in re.findall(
-            r"`((?:Api|Max|Workers|Mails|Import|Export|Files|Audit|Log|Target|Other|Delivery|Kms)\w+)`", text
+            r"`((?:Api|Max|Workers|Mails|Import|Export|Files|Audit|Log|Target|Other|Delivery|Kms|Foreign|Domain)\w+)`",
+            text,
         ):
             assert name in parameters or name in CODE or name in (ROOT / "template.yaml").read_text(), (page, name)
 
@@ -126,6 +129,78 @@ def test_every_member_of_an_entity_is_explained() -> None:
     for name, field in models.EntityRequest.model_fields.items():
         assert f"`{field.alias or name}`" in page, name
     assert [kind for kind in DataType if f"`{kind}`" not in page] == []
+
+
+def api_words(schema: Any) -> Iterator[str]:
+    """The words that a schema of the API's description lists for members."""
+    if isinstance(schema, dict):
+        yield from (word for word in schema.get("enum", ()) if isinstance(word, str))
+        for part in schema.values():
+            yield from api_words(part)
+    elif isinstance(schema, list):
+        for part in schema:
+            yield from api_words(part)
+
+
+#: What no page has to name: it is said in other words, or by the reference alone.
+SAID_OTHERWISE = {
+    *("\r\n", "\r", "clear"),  # `lineTerminator`, as LF, CR and CR LF; the default of `blanks`
+    *("wed", "thu", "fri", "sat", "sun"),  # follow from `mon` and `tue`
+}
+
+
+@pytest.mark.parametrize(
+    ("schema", "pages"),
+    [
+        ("EntityRequest", ("entities.md", "validation.md", "files.md")),
+        ("PermissionsRequest", ("entities.md",)),
+        ("QualityRequest", ("entities.md",)),
+        ("TargetRequest", ("entities.md",)),
+        ("TableSchema", ("validation.md", "entities.md")),
+        ("TableDialect", ("files.md",)),
+        ("ImportRequest", ("files.md",)),
+        ("ExportRequest", ("exports.md",)),
+        ("SourceRequest", ("sources.md",)),
+        ("Status", ("api.md",)),
+        ("Outcome", ("api.md",)),
+    ],
+)
+def test_each_member_and_word_of_the_api_is_on_its_page(schema: str, pages: tuple[str, ...]) -> None:
+    described = json.loads((ROOT / "functions/api/openapi.json").read_text())["components"]["schemas"][schema]
+    text = "\n".join((DOCS / page).read_text(encoding="utf-8") for page in pages)
+    wanted = {*described.get("properties", ()), *api_words(described)} - SAID_OTHERWISE
+    assert wanted
+    assert [word for word in sorted(wanted) if not re.search(rf"\b{re.escape(word)}\b", text)] == []
+
+
+def test_each_reason_of_a_failed_delivery_is_explained() -> None:
+    from waybill.errors import DeliveryFailed
+
+    page = (DOCS / "exports.md").read_text(encoding="utf-8")
+    assert [reason for reason in DeliveryFailed.REASONS if f"`{reason}`" not in page] == []
+
+
+def commands(parser: argparse.ArgumentParser, path: str = "") -> Iterator[tuple[str, str]]:
+    """(command, option), the option empty for the command itself."""
+    yield path, ""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, child in action.choices.items():
+                yield from commands(child, f"{path} {name}".strip())
+        elif action.option_strings:
+            yield path, max(action.option_strings, key=len)
+
+
+def test_each_command_and_option_of_waybill_is_explained() -> None:
+    sys.path.insert(0, str(ROOT / "cli"))
+    from waybill_cli import main
+
+    page = (DOCS / "cli.md").read_text(encoding="utf-8")
+    found = set(commands(main._parser()))
+    assert len(found) > 60
+    unexplained = {(command, option) for command, option in found if option and option not in page}
+    assert {option for _, option in unexplained} <= {"--help", "--output"}, "the page writes -o for --output"
+    assert [command for command, option in found if not option and command.rpartition(" ")[2] not in page] == []
 
 
 def messages(page: str) -> list[str]:
@@ -173,3 +248,11 @@ def anchors(file: Path) -> set[str]:
     headings = [line for line in file.read_text(encoding="utf-8").splitlines() if line.startswith("#")]
     plain = [re.sub(r"[^\w\s-]", "", heading.lstrip("#").strip().lower()) for heading in headings]
     return {heading.replace(" ", "-") for heading in plain}
+
+
+def test_each_option_of_a_dropped_file_is_in_the_table_of_options() -> None:
+    source = (ROOT / "shared/waybill/imports/options.py").read_text()
+    read = set(re.findall(r'metadata(?:\.get\(|, |\[)"([\w-]+)"', source))
+    assert {"mode", "on-error", "keep-previous", "recipients"} <= read
+    table = {name for cells in rows("files.md") if len(cells) == 5 for name in re.findall(r"`([\w-]+)`", cells[1])}
+    assert read <= table
