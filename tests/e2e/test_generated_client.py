@@ -109,7 +109,7 @@ def _import_and_export(generated: Generated, client: Any) -> None:
     done = wait_for(generated, client, job.job_id)
     assert (done.outcome.value, done.counts.imported, done.counts.rejected) == ("PARTIAL_SUCCESS", 2, 1)
     [error] = operation("jobs.list_errors").sync(job.job_id, client=client).items
-    assert (error.row, error.field, error.type_) == (3, "spend", "type-error")
+    assert (error.row_number, error.field_name, error.type_) == (3, "spend", "type-error")
 
     export = operation("exports.create_export").sync(
         client=client, body=models.ExportRequest(name="Generated", entity="generated")
