@@ -42,6 +42,7 @@ MODULES = {
     "xlsx_sheet": "waybill.tabular.xlsx_sheet",
     "xlsx": "waybill.exports.formats.xlsx",
     "xls": "waybill.tabular.xls",
+    "part_uploads": "waybill.imports.part_uploads",
     "conversion": "waybill.imports.conversion",
     "foreign_keys": "waybill.imports.foreign_keys",
     "attributes": "waybill.entities.fieldtypes.attributes",

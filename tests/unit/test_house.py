@@ -259,6 +259,15 @@ def test_the_index_of_decisions_lists_every_file() -> None:
         assert re.match(rf"# .+\n\n{name[:10]} · \S+", (folder / name).read_text()), f"{name}: title, date, status"
 
 
+def test_every_page_is_in_the_readme_and_in_the_navigation_of_the_site() -> None:
+    """A page without a place fails the build of the site."""
+    pages = sorted(path.name for path in (ROOT / "docs").glob("*.md"))
+    navigation = re.findall(r": ([\w-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
+    assert sorted({*navigation} - {"index.md", "changelog.md"}) == pages
+    section = (ROOT / "README.md").read_text().partition("## Documentation")[2].partition("\n## ")[0]
+    assert sorted(set(re.findall(r"\(docs/([\w-]+\.md)\)", section))) == pages
+
+
 def test_the_readme_names_each_place_once_and_where_it_is() -> None:
     section = (ROOT / "README.md").read_text().partition("## Where is X")[2].partition("\n## ")[0]
     places = re.findall(r"`(\w[\w./-]*(?:/|\.\w+))`", section)
