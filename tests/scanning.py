@@ -70,7 +70,7 @@ def scan_file(
         chunks=scanned.chunks,
         rows=scanned.rows,
         size_bytes=hashing.size_bytes,
-        sha256=hashing.hash.hexdigest(),
+        sha256=hashing.hexdigest(),
         encoding=found.encoding,
         dialect=dialect,
         detected={

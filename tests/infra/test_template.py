@@ -275,7 +275,9 @@ def test_buckets_are_private_encrypted_and_tls_only(name: str) -> None:
     assert "VersioningConfiguration" not in properties
     assert is_kept(bucket)
     rules = properties["LifecycleConfiguration"]["Rules"]
-    assert {"DaysAfterInitiation": 1} in [rule.get("AbortIncompleteMultipartUpload") for rule in rules]
+    # Uploads in parts take as long as their files are kept, and writers of the product no day.
+    days: Any = {"Ref": "LifecycleDays"} if name == "FilesBucket" else 1
+    assert {"DaysAfterInitiation": days} in [rule.get("AbortIncompleteMultipartUpload") for rule in rules]
     expiring = [rule for rule in rules if "ExpirationInDays" in rule]
     assert len(expiring) == (0 if name == "TransferBucket" else 1)
     [policy] = [
@@ -561,7 +563,7 @@ def test_the_api_reads_no_secret_but_has_destinations_tested(transformed: dict[s
 def test_browsers_may_send_files_from_the_console_only() -> None:
     [rule] = RESOURCES["FilesBucket"]["Properties"]["CorsConfiguration"]["CorsRules"]
     origin = {"Fn::If": ["HasDomainName", {"Fn::Sub": "https://${DomainName}"}, {"Fn::GetAtt": ["Api", "ApiEndpoint"]}]}
-    assert (rule["AllowedOrigins"], rule["AllowedMethods"]) == ([origin], ["POST"])
+    assert (rule["AllowedOrigins"], rule["AllowedMethods"]) == ([origin], ["POST", "PUT"])
     assert all(
         "CorsConfiguration" not in bucket["Properties"]
         for name, bucket in of_type(RESOURCES, "AWS::S3::Bucket").items()

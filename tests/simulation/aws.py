@@ -254,6 +254,9 @@ def _error(failure: Failure, operation: str) -> Exception:
 class S3(Client):
     name = "s3"
 
+    class exceptions(Client.exceptions):
+        NoSuchUpload = type("NoSuchUpload", (ClientError,), {})
+
     def _bucket(self, name: str, operation: str) -> dict[str, Object]:
         if name not in self._aws.buckets:
             raise client_error("NoSuchBucket", 404, operation)
@@ -462,7 +465,7 @@ class S3(Client):
     def _upload(self, upload_id: str, place: str, operation: str) -> Upload:
         upload = self._aws.uploads.get(upload_id)
         if upload is None or upload.key != place:
-            raise client_error("NoSuchUpload", 404, operation)
+            raise client_error("NoSuchUpload", 404, operation, self.exceptions.NoSuchUpload)
         return upload
 
     def upload_part(

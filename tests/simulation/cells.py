@@ -346,8 +346,12 @@ def _upload_in_parts(stage: Stage) -> None:
 
 
 def _delete_parts(stage: Stage) -> None:
-    """Take an upload back, while an import gives the world something to do."""
-    _begin_in_parts(stage, lambda upload_id: stage.ask("DELETE", f"/v1/uploads/{upload_id}"))
+    """Take an upload back, while an import gives the world something to do. Who repeats it finds it gone."""
+
+    def gone(answer: Answer) -> None:
+        assert answer.status in (204, 404), answer
+
+    _begin_in_parts(stage, lambda upload_id: stage.ask("DELETE", f"/v1/uploads/{upload_id}", then=gone))
     stage.drop()
 
 

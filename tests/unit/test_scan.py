@@ -261,9 +261,9 @@ def test_what_was_read_can_be_put_back() -> None:
 def test_what_is_read_is_hashed_and_counted() -> None:
     stream = Trickle(b"abc")
     hashing = Hashing(stream)
-    assert (hashing.size_bytes, hashing.hash.hexdigest()) == (0, hashlib.sha256(b"").hexdigest())
+    assert (hashing.size_bytes, hashing.hexdigest()) == (0, hashlib.sha256(b"").hexdigest())
     assert [hashing.read(2), hashing.read(), hashing.read(7)] == [b"ab", b"c", b""]
-    assert (hashing.size_bytes, hashing.hash.hexdigest()) == (3, hashlib.sha256(b"abc").hexdigest())
+    assert (hashing.size_bytes, hashing.hexdigest()) == (3, hashlib.sha256(b"abc").hexdigest())
     assert stream.asked == [2, -1, 7]
 
 

@@ -31,7 +31,7 @@ from waybill.imports.csv_lines import (
     labels_of,
     parquet_as_csv,
 )
-from waybill.imports.deadline import Remaining, Timed, whole_invocation
+from waybill.imports.deadline import RESERVE_SECONDS, Remaining, Timed, whole_invocation
 from waybill.imports.plan_document import ImportPlan
 from waybill.imports.sheet_choice import SHEET_CHOSEN, Head, choose_sheets
 from waybill.imports.source_object import ObjectFile, ObjectVersion
@@ -58,7 +58,17 @@ from waybill.tabular.encodings import (
 from waybill.tabular.jsontext import JsonForm, json_form, json_records
 from waybill.tabular.recode import Recoded
 from waybill.tabular.records import Readable
-from waybill.tabular.scan import Hashing, Pushback, Scan, WithoutEndMark, read_head, scan_table
+from waybill.tabular.scan import (
+    PIECE_BYTES,
+    Hashing,
+    Pushback,
+    Resumed,
+    Scan,
+    ScanPaused,
+    WithoutEndMark,
+    read_head,
+    scan_table,
+)
 
 if TYPE_CHECKING:
     from waybill.aws.files import Files
@@ -66,6 +76,7 @@ if TYPE_CHECKING:
     from waybill.tabular.sheets import Workbook
 
 _BUFFER_BYTES = 1024 * 1024
+_PAUSE_SECONDS = 30  # before the reserve of timed streams, which ends a scan that cannot pause
 _MAX_SHEET_NAME = 255  # in `detected`; Excel allows 31
 # A function has 512 MB of /tmp.
 MAX_PACKED_WORKBOOK_BYTES = 384 * 1024**2
@@ -142,6 +153,14 @@ class ConversionRequest:
     words: Collection[str] = ()
 
 
+class Paused(Exception):
+    """The invocation's time is nearly over; `document` (JSON values) is what the next one needs to go on."""
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        super().__init__("paused")
+        self.document = document
+
+
 class Conversion:
     """Reads one file. Who reads only its beginning overrides where the table goes (`waybill.imports.beginning`).
 
@@ -154,9 +173,20 @@ class Conversion:
     _packed: Mapping[str, Any] = MappingProxyType({})  # about the file that holds this one
 
     def __init__(
-        self, files: Files, request: ConversionRequest, remaining_seconds: Remaining = whole_invocation
+        self,
+        files: Files,
+        request: ConversionRequest,
+        remaining_seconds: Remaining = whole_invocation,
+        paused: Mapping[str, Any] | None = None,
     ) -> None:
+        """
+        Args:
+            paused: of the `Paused` that another invocation raised for this request.
+        """
         self.detected: dict[str, Any] | None = None
+        self._paused = paused
+        self._hashing: Hashing
+        self._can_pause = self._reads_all
         self._files, self._request, self._remaining_seconds = files, request, remaining_seconds
         self._fields = [field.name for field in request.schema.fields]
         self._strict_match = request.match
@@ -169,16 +199,42 @@ class Conversion:
             HeaderMismatch: the labels of a workbook or of JSON Lines do not fit the schema.
             SourceChanged: the object is no longer the version of the request.
             OutOfTime: reading the file takes longer than the invocation has.
+            Paused: likewise, and another invocation can go on.
         """
-        hashing = Hashing(self._open())
-        head = read_head(hashing)
+        self._hashing = Hashing(self._open())
+        head = read_head(self._hashing)
         if not head:
             raise JobFailed("empty-file", "The file is empty.")
-        found = self._read_kind(head, Pushback(head, hashing))
+        try:
+            found = self._read_kind(head, Pushback(head, self._hashing))
+        except ScanPaused as paused:
+            pieces = self._hashing.pieces[: paused.end // PIECE_BYTES]
+            document = {"end": paused.end, "tally": paused.tally, "pieces": [piece.hex() for piece in pieces]}
+            raise Paused(document) from None
         self.detected = found.detected
-        while hashing.read(_BUFFER_BYTES):  # the hash is of the whole file
+        while self._hashing.read(_BUFFER_BYTES):  # the hash is of the whole file
             pass
-        return replace(found, sha256=hashing.hash.hexdigest())
+        return replace(found, sha256=self._hashing.hexdigest())
+
+    def _pausing(self) -> dict[str, Any]:
+        """What makes the scan of a text that is read in place go on where an earlier one was paused, and pause."""
+        if not self._can_pause:
+            return {}
+        paused = self._paused
+        resumed = None if paused is None else Resumed(paused["end"], paused["tally"], self._reopened)
+        return {"resumed": resumed, "pauses": lambda: self._remaining_seconds() < RESERVE_SECONDS + _PAUSE_SECONDS}
+
+    def _reopened(self) -> Readable:
+        """The text from where its scan was paused; the piece that this is in is hashed from its beginning."""
+        paused, version = self._paused or {}, self._request.version
+        pieces = [bytes.fromhex(piece) for piece in paused["pieces"]]
+        start = len(pieces) * PIECE_BYTES
+        stream = self._files.open(version.bucket, version.key, start=start, etag=version.etag)
+        self._hashing = Hashing(Timed(stream, self._remaining_seconds), pieces)
+        left = paused["end"] - start
+        while left > 0 and (data := self._hashing.read(min(left, _BUFFER_BYTES))):
+            left -= len(data)
+        return WithoutEndMark(self._hashing)
 
     def _read_kind(self, head: bytes, stream: Readable) -> ConvertedFile:
         """Read a file that begins with `head`."""
@@ -319,6 +375,7 @@ class Conversion:
             guess = guessed_again(form, lines, self._request.words)
             if guess is None:
                 raise
+            self._can_pause = False  # another invocation would begin with the first guess
             return self._read_as(guess, head, again(), again)
 
     def _read_as(self, form: TextFormat, head: bytes, rest: Readable, again: Callable[[], Readable]) -> ConvertedFile:
@@ -337,7 +394,8 @@ class Conversion:
         self._detect(**shown, headerRow=header_row)
         if form.is_cuttable and not self._packed:
             text_encoding = form.encoding
-            scan = self._scan(WithoutEndMark(rest), dialect, text_encoding, start=len(form.bom))
+            options = {"start": len(form.bom), **self._pausing()}
+            scan = self._scan(WithoutEndMark(rest), dialect, text_encoding, **options)
         else:
             text_encoding = form.encoding if form.is_cuttable else "utf-8"
             table = rest if form.is_cuttable else Recoded(rest, form.encoding)

@@ -1,6 +1,7 @@
 """Where the files of an import are: keys in the files bucket, and names for downloads.
 
 jobs/{id}/plan.json                            the plan
+jobs/{id}/planning.json                        how far the plan came
 jobs/{id}/source.csv                           the source, where it was converted
 jobs/{id}/checks/…                             what the precheck and the deduplication found
 jobs/{id}/chunks/{chunk}/{attempt}/{part}/…    rejects, error log, index, summary of a part, digests of its keys
@@ -19,6 +20,10 @@ from waybill.jobs.model import job_prefix
 
 def plan_key(job_id: str) -> str:
     return f"{job_prefix(job_id)}plan.json"
+
+
+def planning_key(job_id: str) -> str:
+    return f"{job_prefix(job_id)}planning.json"
 
 
 def converted_key(job_id: str) -> str:

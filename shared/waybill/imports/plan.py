@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from waybill.aws.files import SourceChanged
@@ -11,10 +12,10 @@ from waybill.entities.row_results import RowError
 from waybill.entities.schema import parse_schema
 from waybill.errors import FileUnreadable, JobFailed, NotItsTurn
 from waybill.imports.child_source import take_source
-from waybill.imports.conversion import Conversion, ConvertedFile
+from waybill.imports.conversion import Conversion, ConvertedFile, Paused
 from waybill.imports.deadline import OutOfTime, Remaining, whole_invocation
 from waybill.imports.digests import partitions_for
-from waybill.imports.job_files import converted_key, plan_key
+from waybill.imports.job_files import converted_key, plan_key, planning_key
 from waybill.imports.job_source import cleared_fields, conversion_request, header_errors, match_labels, source_of
 from waybill.imports.plan_document import ImportPlan, read_plan
 from waybill.imports.policy import Policy
@@ -33,12 +34,13 @@ def plan_import(services: Services, job_id: str, remaining_seconds: Remaining = 
     """Plan a job's file. A file that cannot be imported ends the job here, before any record is written.
 
     Args:
-        remaining_seconds: until the invocation is ended from outside. A file that takes longer fails as `too-large`.
+        remaining_seconds: until the invocation is ended from outside. A file that takes longer, and is not a text that
+            is read in place, fails as `too-large`.
 
     Returns:
         `{"outcome": "planned", "bucket", "planKey", …}`, `{"outcome": "failed"}`, or
         `{"outcome": "waiting"}` while another import of the entity is running, or `{"outcome": "more"}` where the
-        source of a relaunch took its time: the next invocation goes on.
+        source of a relaunch, or the scan of a text, took its time: the next invocation goes on.
 
     Raises:
         Superseded: the job has ended.
@@ -68,7 +70,8 @@ def plan_import(services: Services, job_id: str, remaining_seconds: Remaining = 
     job = ready
     entity = Entity.from_document(services.jobs.definition(job_id))
     schema = parse_schema(entity.schema)
-    conversion = Conversion(services.files, conversion_request(services, job, entity, schema), remaining_seconds)
+    request, paused = conversion_request(services, job, entity, schema), _paused(services, job)
+    conversion = Conversion(services.files, request, remaining_seconds, paused)
     header_row, duplicate_of = HEADER_ROW, None
     try:
         found = _read_file(conversion)
@@ -77,6 +80,15 @@ def plan_import(services: Services, job_id: str, remaining_seconds: Remaining = 
         duplicate_of = _earlier_import(services, job, found.sha256)
         if duplicate_of is not None and entity.refuse_duplicates:
             raise JobFailed("duplicate-file", f"The same content was imported before, by job {duplicate_of}.")
+    except Paused as pause:
+        services.files.put(
+            services.settings.files_bucket,
+            planning_key(job_id),
+            json.dumps(pause.document).encode(),
+            "application/json",
+        )
+        services.jobs.set_once(job_id, detected=conversion.detected)
+        return {"jobId": job_id, "outcome": "more"}
     except HeaderMismatch as mismatch:
         return _fail(services, job, header_errors(mismatch, header_row), conversion.detected)
     except JobFailed as failure:
@@ -94,6 +106,18 @@ def plan_import(services: Services, job_id: str, remaining_seconds: Remaining = 
         job_id, found.scan.rows, len(plan.chunks), found.detected, duplicate_of, plan.first_row, warnings
     )
     return _planned(services, job, plan)
+
+
+def _paused(services: Services, job: Job) -> dict[str, Any] | None:
+    """Where an earlier invocation has paused the scan of the job's file."""
+    if job.detected is None:  # which is set when it pauses
+        return None
+    try:
+        data = services.files.read(services.settings.files_bucket, planning_key(job.job_id))
+    except SourceChanged:
+        return None
+    found: dict[str, Any] = json.loads(data)
+    return found
 
 
 def _starter_still_may(services: Services, job: Job) -> bool:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from waybill.errors import JobFailed
 from waybill.native import library
@@ -31,6 +32,7 @@ from waybill.tabular.records import (
 
 SCAN_BYTES = 96 * 1024  # as for BLOCK_BYTES
 HEADER_ROW = 1
+PIECE_BYTES = 1024**3
 _MAX_END_MARK = 64 * 1024
 
 
@@ -80,6 +82,25 @@ class _Tally:
         if segment.start + len(segment.data) - self.start >= self.chunk_bytes:
             self.close(segment.start + len(segment.data))
 
+    def to_json(self) -> dict[str, Any]:
+        """What `from_json` needs, as JSON values; some 40 bytes for each chunk of 32 MiB."""
+        return {
+            "chunks": [[one.start, one.end, one.first_row, one.rows, one.skipped] for one in self.chunks],
+            "next_row": self.next_row,
+            "last_filled_row": self.last_filled_row,
+            "start": self.start,
+            "first_row": self.first_row,
+            "skipped": self.skipped,
+        }
+
+    @classmethod
+    def from_json(cls, chunk_bytes: int, dialect: Dialect, stored: Mapping[str, Any]) -> _Tally:
+        chunks = [
+            Chunk(number, start, end, first_row, rows, tuple(skipped))
+            for number, (start, end, first_row, rows, skipped) in enumerate(stored["chunks"])
+        ]
+        return cls(chunk_bytes, dialect, **{**stored, "chunks": chunks})
+
     def _skipped(self, segment: Segment) -> list[int]:
         listed, first, behind = self.dialect.comment_rows, self.next_row, self.next_row + segment.records
         by_number = listed[bisect_left(listed, first) : bisect_left(listed, behind)]
@@ -104,18 +125,39 @@ class _Tally:
 
 
 class Hashing:
-    """A stream whose bytes are hashed and counted when they are read."""
+    """A stream whose bytes are hashed and counted when they are read.
 
-    def __init__(self, stream: Readable) -> None:
+    The state of a hash cannot be stored. So a file of more than PIECE_BYTES is hashed in pieces, from whose digests
+    another invocation goes on.
+
+    Args:
+        pieces: the digests of those that precede the stream.
+    """
+
+    def __init__(self, stream: Readable, pieces: Sequence[bytes] = ()) -> None:
         self._stream = stream
-        self.hash = hashlib.sha256()
-        self.size_bytes = 0
+        self._hash = hashlib.sha256()
+        self.pieces = list(pieces)
+        self.size_bytes = len(pieces) * PIECE_BYTES
 
     def read(self, size: int = -1, /) -> bytes:
         data = self._stream.read(size)
-        self.hash.update(data)
-        self.size_bytes += len(data)
+        left = memoryview(data)
+        while left:
+            if (room := (len(self.pieces) + 1) * PIECE_BYTES - self.size_bytes) == 0:
+                self.pieces.append(self._hash.digest())
+                self._hash = hashlib.sha256()
+                continue
+            taken, left = left[:room], left[room:]
+            self._hash.update(taken)
+            self.size_bytes += len(taken)
         return data
+
+    def hexdigest(self) -> str:
+        """The SHA-256 of up to PIECE_BYTES; of more, that of the digests of all pieces."""
+        if not self.pieces:
+            return self._hash.hexdigest()
+        return hashlib.sha256(b"".join([*self.pieces, self._hash.digest()])).hexdigest()
 
 
 class Pushback:
@@ -186,6 +228,33 @@ class Scan:
         return sum(chunk.rows - len(chunk.skipped) for chunk in self.chunks)
 
 
+class ScanPaused(Exception):
+    """The time did not suffice for the whole table.
+
+    Attributes:
+        end: the offset in the file up to which it is scanned, between two records.
+        tally: what is known of it, as JSON values.
+    """
+
+    def __init__(self, end: int, tally: dict[str, Any]) -> None:
+        super().__init__(f"paused after {end} bytes")
+        self.end = end
+        self.tally = tally
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """A scan that was paused. `open` returns the table from `end` on."""
+
+    end: int
+    tally: Mapping[str, Any]
+    open: Callable[[], Readable]
+
+
+def _never() -> bool:
+    return False
+
+
 def scan_table(
     stream: Readable,
     dialect: Dialect,
@@ -195,6 +264,8 @@ def scan_table(
     start: int = 0,
     field_names: Sequence[str] = (),
     source_encoding: str | None = None,
+    resumed: Resumed | None = None,
+    pauses: Callable[[], bool] = _never,
 ) -> Scan:
     """Read a table to its end and divide it into chunks.
 
@@ -202,29 +273,41 @@ def scan_table(
         stream: positioned at the table's first record, `start` bytes into the file.
         encoding: one whose bytes can be cut.
         source_encoding: the name in messages, where the stream was recoded.
+        resumed: where an earlier scan was paused. Only the header is read again.
+        pauses: whether to pause now; asked behind the header, after each segment.
 
     Raises:
+        ScanPaused
         JobFailed: `empty-file`, `encoding-error`, `format-error`, `blank-header` or `row-too-long`, with the row where
             there is one.
     """
     header = _Header(dialect, field_names)
     tally = _Tally(chunk_bytes, dialect)
-    end = start
+    block_bytes = min(SCAN_BYTES, max(1, chunk_bytes))
+    end, first_row = start, 1
+    found = segments(stream, dialect, start, block_bytes)
     try:
-        for segment in segments(stream, dialect, start, min(SCAN_BYTES, max(1, chunk_bytes))):
+        while (segment := next(found, None)) is not None:
             end = segment.start + len(segment.data)
             _check_decodes(segment, encoding, dialect, tally.next_row, source_encoding or encoding)
             if not header.labels.is_done:
                 records = segment.records
                 segment = header.take(segment, encoding, tally.next_row)
                 tally.next_row += records - segment.records
+            if resumed is not None and header.labels.is_done:
+                end, tally = resumed.end, _Tally.from_json(chunk_bytes, dialect, resumed.tally)
+                first_row, found = tally.next_row, segments(resumed.open(), dialect, end, block_bytes)
+                resumed = None
+                continue
             if segment.records:
                 tally.add(segment)
+            if header.labels.is_done and pauses():
+                raise ScanPaused(end, tally.to_json())
     except UnclosedQuote as error:
-        row = 1 + error.record
+        row = first_row + error.record
         raise JobFailed("format-error", f"The quote that opens in row {row} is never closed.", row) from None
     except RecordTooLong as error:
-        row = 1 + error.record
+        row = first_row + error.record
         size = RECORD_CAP_BYTES // 2**20
         raise JobFailed("row-too-long", f"Row {row} is longer than {size} MiB.", row) from None
     header.labels.end(tally.next_row - 1)
