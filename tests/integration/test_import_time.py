@@ -31,6 +31,7 @@ from waybill.imports.finish import finish_import
 from waybill.imports.job_files import error_log_key, rejects_key, summary_key
 from waybill.imports.load import load_chunk
 from waybill.imports.plan import plan_import
+from waybill.imports.plan_document import read_plan
 from waybill.imports.precheck import precheck_chunk
 from waybill.jobs.model import Job, Status, job_prefix
 from waybill.timestamps import rfc3339
@@ -210,7 +211,47 @@ def test_precheck_and_deduplication_go_on_where_they_were(
     assert outputs(services, job) == outputs(services, unhurried)
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "gzip"])
+def pausing(count: int) -> Callable[[], float]:
+    """As `checks`; then there is time to pause, and none to go on."""
+    numbers = itertools.count(1)
+    return lambda: 900.0 if next(numbers) <= count else 60.0
+
+
+@pytest.mark.parametrize("metadata", [{}, {"mode": "insert", "on-error": "all-or-nothing"}])
+def test_a_plan_goes_on_in_the_next_invocation(
+    services: Services, s3: Any, metadata: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("waybill.tabular.scan", "waybill.imports.conversion"):
+        monkeypatch.setattr(f"{module}.PIECE_BYTES", 4_000)
+    data = builders.contacts_csv(BAD_ROWS, count=600) + b'"x",\r\n' + repeating_rows().partition(b"\n")[2]
+    unhurried = start(services, s3, data, key="drop/contacts/1.csv", **metadata, **{"dry-run": "true"})
+    expected = run(services, unhurried)
+    job = start(services, s3, data, key="drop/contacts/2.csv", **metadata, **{"dry-run": "true"})
+    invocations = 1
+    while (planned := plan_import(services, job.job_id, pausing(12)))["outcome"] == "more":
+        invocations += 1
+        assert services.jobs.get(job.job_id).detected is not None
+    assert invocations > 5
+    ended = run(services, job)
+    assert planned["chunks"] > 10
+    assert (ended.counts, ended.detected) == (expected.counts, expected.detected)
+    assert ended.options.get("firstRow") == expected.options.get("firstRow") == 2
+    assert outputs(services, job) == outputs(services, unhurried)
+    plans = [read_plan(services, each.job_id) for each in (unhurried, job)]
+    assert all(plan is not None for plan in plans)
+    assert len({plan.sha256 for plan in plans if plan is not None}) == 1, "a repeated file is noticed all the same"
+
+
+def test_a_file_that_changes_between_two_invocations_of_the_plan(services: Services, s3: Any) -> None:
+    data = builders.contacts_csv(count=600)
+    job = start(services, s3, data, key="drop/contacts/1.csv")
+    assert plan_import(services, job.job_id, pausing(12))["outcome"] == "more"
+    s3.put_object(Bucket=services.settings.drop_bucket, Key="drop/contacts/1.csv", Body=data + b"c9999,,,,\n")
+    assert plan_import(services, job.job_id)["outcome"] == "failed"
+    assert services.jobs.get(job.job_id).error_code == "source-changed"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "gzip"])
 def test_a_file_that_takes_too_long_to_read_fails_with_a_code(services: Services, s3: Any, encoding: str) -> None:
     text = builders.contacts_csv(count=200)
     data = gzip.compress(text) if encoding == "gzip" else text.decode().encode(encoding)

@@ -61,7 +61,7 @@ def test_it_is_as_if_it_had_been_one(rows: list[str], every: int, ending: str) -
         starts = [(chunk.start, chunk.first_row) for chunk in found.chunks]
         assert ends[:-1] == starts[1:], "they follow each other without a gap"
         numbers = [row for chunk in found.chunks for row in chunk.data_rows()]
-        return found.labels, found.header, found.header_row, starts[0], ends[-1], numbers
+        return found.labels, found.header, found.header_row, starts[0], ends[-1][1], numbers
 
     whole = outcome(lambda: scan_table(io.BytesIO(data), DIALECT, "utf-8", 64))
     assert outcome(lambda: scan_in_steps(data, every)[0]) == whole
