@@ -45,7 +45,6 @@ MODULES = {
     "part_uploads": "waybill.imports.part_uploads",
     "conversion": "waybill.imports.conversion",
     "foreign_keys": "waybill.imports.foreign_keys",
-    "part_uploads": "waybill.imports.part_uploads",
     "attributes": "waybill.entities.fieldtypes.attributes",
     "row_compiler": "waybill.entities.row_compiler",
 }
