@@ -229,6 +229,8 @@ def test_most_fields_are_known_to_the_library() -> None:
     ]
 
 
+#: Rows with more cells than the header, none of the header's own with a text.
+WIDE = (",,,,,,,", ',,,,,,,""', ",,,,,,,x", ',,,,,,,"""",')
 ANY_FIELDS = st.lists(
     st.sampled_from(KNOWN) | st.sampled_from(SPELLED) | st.sampled_from(FOREIGN), min_size=1, max_size=5
 )
@@ -262,7 +264,7 @@ def test_any_file_has_the_outcome_of_the_rule(data: st.DataObject) -> None:
     row = st.tuples(*[st.sampled_from(cells) | st.sampled_from(cells) | cell for cells in good])
     lines = [line(list(cells), dialect) for cells in data.draw(st.lists(row, min_size=1, max_size=6))]
     for torn in data.draw(
-        st.lists(st.sampled_from(["", dialect.delimiter, "x", ",,,,,,,", '"', "a\0b", "# a", "a, b"]), max_size=2)
+        st.lists(st.sampled_from(["", dialect.delimiter, "x", *WIDE, '"', "a\0b", "# a", "a, b"]), max_size=2)
     ):
         lines.insert(data.draw(st.integers(0, len(lines))), torn)
     line_breaks = st.sampled_from(["\n", "\r\n", "\r"])
@@ -275,6 +277,12 @@ def test_any_file_has_the_outcome_of_the_rule(data: st.DataObject) -> None:
         assert_both_have_one_outcome(schema, dialect, text.encode(), mode=mode, unescapes=unescapes, **members)
     except records.UnclosedQuote:
         return
+
+
+@pytest.mark.parametrize("wide", WIDE)
+def test_a_row_is_blank_only_without_a_text_beyond_the_header_too(wide: str) -> None:
+    schema = {"fields": [{"name": "id", "type": "string"}, {"name": "name", "type": "string"}], "primaryKey": ["id"]}
+    assert_both_have_one_outcome(schema, Dialect(), f"1,a\n{wide}\n2,b\n".encode())
 
 
 NEAR_SPELLINGS = st.text("0123459,.;:/- |+eTPDHMSWYZ\u20ac\u202f\u2019\xe9()%$K", max_size=12)

@@ -118,6 +118,11 @@ int waybill_load_rows(const struct table *table, const uint8_t *data, size_t siz
             if (present > table->width) present = table->width;
             unverified_cells = check_cells(table, output, present, even, scratch, &foreign_bytes);
             if (table->names_uneven && (!even || unverified_cells == EMPTY_RECORD)) {
+                /* Its cells beyond the header are not kept, and may have a text. */
+                if (unverified_cells == EMPTY_RECORD && (size_t)count > table->width) {
+                    name_unverified(table, 0, all, this_record, records - record, output);
+                    continue;
+                }
                 if (unverified_cells == EMPTY_RECORD) count = 0;
                 name_uneven(table, (size_t)count, unverified_cells, all, this_record, records - record, output);
                 continue;
