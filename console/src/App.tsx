@@ -10,7 +10,7 @@ import { BrowserRouter, Navigate, Route, Routes, useLocation, useNavigate } from
 import { createQueryClient } from "./api/queryClient";
 import { ErrorBoundary } from "./common/ErrorBoundary";
 import { loadLater } from "./common/loadLater";
-import { clearNotices, Notices } from "./common/notices";
+import { clearNotices, leaveNotices, Notices } from "./common/notices";
 import { chooseTheme, type Theme } from "./common/theme";
 import { signOut, useSession } from "./session/auth";
 import { SessionEnded } from "./session/SessionEnded";
@@ -80,6 +80,7 @@ function Layout() {
   const screen = [...SCREENS, ...FOR_ADMINS].find(({ href }) => pathname.startsWith(href));
 
   useEffect(() => clearNotices, []);
+  useEffect(() => leaveNotices, [pathname]);
   useEffect(() => {
     document.title = screen ? `${screen.text} · Waybill` : "Waybill";
   }, [screen]);

@@ -1,6 +1,8 @@
-"""`make screenshots`: the console's four screens with data as people have it, into docs/images/.
+"""`make screenshots`: every screen with data as people have it, at three widths, light and dark.
 
-Not a test: whoever changed a screen runs it and looks at what has changed.
+A sheet of each screen is written to docs/images/screens/; the README's pictures are in
+docs/images/. The pictures one by one, in full size, are in .waybill/screenshots/. Not a test: whoever changed a screen
+runs it and looks at what has changed. `python -m tests.browser.screenshots NAME …` takes only some.
 """
 
 from __future__ import annotations
@@ -10,11 +12,12 @@ import io
 import json
 import sys
 import tempfile
+from base64 import b64decode, b64encode
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 from infra.local import console
 from infra.local.cities import FIELDS, write_cities
@@ -24,10 +27,19 @@ from infra.local.stack import LocalStack, local_stack
 from tests.browser import chromium
 from tests.browser.builders import start_import
 from tests.browser.chromium import sign_in
+from tests.browser.screens import NOT_LOADED, PARTS, SCREENS, SIGN_IN, Data, Screen
 from tests.builders import CONTACTS_SCHEMA
 from tests.e2e.client import Client
 
 FOLDER = ROOT / "docs" / "images"
+SHEETS = FOLDER / "screens"
+SINGLE = ROOT / ".waybill" / "screenshots"
+README = ("imported-files", "entity", "status", "manage-exports")
+WINDOWS = ((1440, 900), (800, 900), (390, 844))
+SCHEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
+SCALE = 0.6  # of the pictures on a sheet
+QUALITY = 60  # percent
+SETTLES_MS = 250  # charts are drawn anew
 LARGEST_BYTES = 200_000
 TIMES = 8  # as many copies of the cities: the import has to run for as long as the pictures take
 RIGHTS = {"view": ["sales"], "import": ["ops"], "export": ["ops", "sales"]}
@@ -68,59 +80,93 @@ def main() -> int:
     if chromium.PATH is None or console.main() != 0:
         print("screenshots need Chromium, and a console that builds", file=sys.stderr)
         return 1
-    FOLDER.mkdir(exist_ok=True)
-    with local_stack() as stack, sync_playwright() as playwright:
+    SHEETS.mkdir(parents=True, exist_ok=True)
+    SINGLE.mkdir(parents=True, exist_ok=True)
+    wanted = sys.argv[1:]
+    with local_stack() as stack, sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
         browser = chromium.launch(playwright)
-        page = browser.new_page(viewport={"width": 1440, "height": 900}, locale="en-GB", timezone_id="Europe/Brussels")
-        with closing(Client(stack.stack, "admin")) as admin, closing(Client(stack.stack, "alice")) as alice:
-            fill(admin, alice)
-        sign_in(page, stack, "alice")
-        take(page, stack)
+        page = browser.new_context(locale="en-GB", timezone_id="Europe/Brussels", reduced_motion="reduce").new_page()
+        with closing(Client(stack.stack, "admin")) as admin:
+            data = fill(admin, Path(folder))
+            if not wanted or SIGN_IN.name in wanted:
+                take(page, stack, SIGN_IN, data)
+            sign_in(page, stack, "admin")
+            for screen in SCREENS:
+                if not wanted or screen.name in wanted:
+                    take(page, stack, screen, data)
+            if not wanted or NOT_LOADED.name in wanted:
+                page.route(PARTS, lambda route: route.abort())
+                take(page, stack, NOT_LOADED, data)
         browser.close()
     return 0
 
 
-def fill(admin: Client, alice: Client) -> None:
+def fill(admin: Client, folder: Path) -> Data:
     """Imports that completed and failed, exports in all states; at the end one import runs and others wait."""
     admin.put_entity("contacts", title="Contacts", database="crm", schema=CONTACTS_SCHEMA, permissions=RIGHTS)
     cities_schema = json.loads(SCHEMA.read_text())
     admin.put_entity("cities", title="Cities", dataType="repository", schema=cities_schema, permissions=RIGHTS)
     for name, data, options in (
         ("contacts-2026-q1.csv", contacts(1_200), {}),
-        ("trade-fair.csv", contacts(180, bad=7, first=5_000), {}),
         ("returns.csv", contacts(40, bad=2, first=7_000), {"dryRun": True}),
         ("old-crm.csv", b"contact;mail\n1;a@example.com\n", {}),
         ("empty.csv", b"contact_id,email,spend,joined,vip\n", {}),
     ):
-        alice.wait(start_import(alice, "contacts", name, data, **options))
-    made = [alice.call("POST", "/exports", json=definition).json()["exportId"] for definition in EXPORTS]
+        admin.wait(start_import(admin, "contacts", name, data, **options))
+    made = [admin.call("POST", "/exports", json=definition).json()["exportId"] for definition in EXPORTS]
     for export_id in made[:-1]:
-        started = alice.call("POST", f"/exports/{export_id}/activate").json()
+        started = admin.call("POST", f"/exports/{export_id}/activate").json()
         if started["status"] == "SCHEDULED":
-            started = {"jobId": alice.call("POST", f"/exports/{export_id}/run").json()["jobId"]}
-        alice.wait(started["jobId"])
-    start_import(alice, "cities", "cities.csv", cities(TIMES))
-    start_import(alice, "cities", "cities-corrections.csv", cities(1))
-    late = start_import(alice, "cities", "cities-by-mistake.csv", cities(1))
-    alice.call("POST", f"/jobs/{late}/cancel")
+            started = {"jobId": admin.call("POST", f"/exports/{export_id}/run").json()["jobId"]}
+        admin.wait(started["jobId"])
+    file = folder / "trade-fair.csv"
+    file.write_bytes(contacts(180, bad=7, first=5_000))
+    data = Data.made(admin, "contacts", file)
+    start_import(admin, "cities", "cities.csv", cities(TIMES))
+    start_import(admin, "cities", "cities-corrections.csv", cities(1))
+    late = start_import(admin, "cities", "cities-by-mistake.csv", cities(1))
+    admin.call("POST", f"/jobs/{late}/cancel")
+    return data
 
 
-def take(page: Page, stack: LocalStack) -> None:
-    """One picture of each screen."""
-    for name, path, seen in (
-        ("imported-files", "imports", page.get_by_role("progressbar")),
-        ("entity", "entities/cities", page.get_by_role("row").nth(9)),
-        ("status", "status", page.get_by_text("cities.csv").first),
-        ("manage-exports", "exports?tab=SCHEDULED", page.get_by_text("Nightly contacts").first),
-    ):
-        page.goto(stack.stack["consoleUrl"] + path)
-        expect(seen.first).to_be_visible()
-        expect(page.get_by_text("Loading")).to_have_count(0)
-        page.wait_for_load_state("networkidle")
-        file = FOLDER / f"{name}.png"
-        page.screenshot(path=file, animations="disabled")
-        print(f"{file.relative_to(ROOT)}: {file.stat().st_size:,} bytes")
-        assert file.stat().st_size < LARGEST_BYTES, "too large for a README"
+def take(page: Page, stack: LocalStack, screen: Screen, data: Data) -> None:
+    """The screen at each width, light and dark: each picture for itself, and all of them on one sheet that is kept."""
+    pictures: list[bytes] = []
+    for width, height in WINDOWS:
+        page.set_viewport_size({"width": width, "height": height})
+        screen.open(page, stack.stack["consoleUrl"], data)
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme=scheme)
+            page.wait_for_timeout(SETTLES_MS)
+            picture = page.screenshot(animations="disabled")
+            (SINGLE / f"{screen.name}-{width}-{scheme}.png").write_bytes(picture)
+            pictures.append(picture)
+        page.emulate_media(color_scheme=SCHEMES[0])
+    if screen.name in README:
+        (FOLDER / f"{screen.name}.png").write_bytes(pictures[0])
+    keep(page, screen.name, pictures)
+
+
+def keep(page: Page, name: str, pictures: list[bytes]) -> None:
+    """One row of pictures for each scheme, the widest first."""
+    images = [f'<img src="data:image/png;base64,{b64encode(each).decode()}">' for each in pictures]
+    rows = "<br>".join("".join(images[scheme :: len(SCHEMES)]) for scheme in range(len(SCHEMES)))
+    sheet = page.context.new_page()
+    sheet.set_content(
+        f"<style>body {{margin: 0; background: #888; white-space: nowrap; font-size: 0}}"
+        f"img {{zoom: {SCALE}; margin: 8px; vertical-align: top}}</style>{rows}"
+    )
+    width, height = sheet.evaluate("() => [document.body.scrollWidth, document.body.scrollHeight]")
+    clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
+    answer = page.context.new_cdp_session(sheet).send(
+        "Page.captureScreenshot",
+        {"format": "webp", "quality": QUALITY, "clip": clip, "captureBeyondViewport": True},
+    )
+    sheet.close()
+    file = SHEETS / f"{name}.webp"
+    file.write_bytes(b64decode(answer["data"]))
+    print(f"{file.relative_to(ROOT)}: {file.stat().st_size:,} bytes", flush=True)
+    assert file.stat().st_size < LARGEST_BYTES, "too large for a repository"
 
 
 def contacts(count: int, bad: int = 0, first: int = 0) -> bytes:

@@ -140,7 +140,7 @@ def test_k1_k2_k9_a_file_is_previewed_mapped_imported_and_its_rest_downloaded(
     assert [text.strip() for text in headers] == [
         "Submitted",
         "Completed",
-        "App",
+        "Entity",
         "File",
         "Status",
         "Message",
@@ -505,7 +505,7 @@ def test_k12_deleting_the_app_takes_its_imports_off_the_list(visit: Visit, admin
     page.get_by_role("button", name="Settings of the entity").click()
     page.get_by_role("menuitem", name="Delete entity").click()
     dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_text("its imports and exports disappear")).to_be_visible()
+    expect(dialog.get_by_text("1 import or export: hidden at once")).to_be_visible()
     expect(dialog.get_by_text("2 records: deleted")).to_be_visible()
     dialog.get_by_label("Type k12 to confirm").fill("k12")
     assert flaws(page) == []

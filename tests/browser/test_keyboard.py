@@ -139,5 +139,5 @@ def test_the_keyboard_is_enough_to_import_a_file_see_its_errors_and_delete_the_e
     press("Enter")
     tab_to(page, dialog.get_by_role("button", name="OK"))
     press("Enter")
-    expect(page.get_by_text("1 deleted")).to_be_visible()
+    expect(page.get_by_text("1 entry deleted")).to_be_visible()
     assert admin.get("/jobs", entity="by-keyboard", limit=100)["items"] == []

@@ -14,7 +14,7 @@ from tests.browser.chromium import Visit
 from tests.e2e.client import Client
 
 COLUMNS = [
-    *("Process", "File Name", "Object Type", "Status", "Start Date", "End Date", "Started By", "Number of Items"),
+    *("Process", "File Name", "Entity", "Status", "Start Date", "End Date", "Started By", "Number of Items"),
     "Files expire",
 ]
 
@@ -131,6 +131,6 @@ def test_i6_delete_the_chosen_entries(visit: Visit, admin: Client) -> None:
     expect(dialog.get_by_text("Delete these 2 entries?")).to_be_visible()
     assert flaws(page) == []
     dialog.get_by_role("button", name="OK").click()
-    expect(page.get_by_text("2 deleted")).to_be_visible()
+    expect(page.get_by_text("2 entries deleted")).to_be_visible()
     expect(page.get_by_role("row").filter(has_text="i6-")).to_have_count(1)
     assert [admin.call("GET", f"/jobs/{job_id}").status_code for job_id in ids] == [404, 404, 200]

@@ -1,6 +1,6 @@
 /** The cache of reads: nothing is retried or read again unless a query asks for it. */
 import { QueryCache, QueryClient } from "@tanstack/react-query";
-import { showProblem } from "../common/notices";
+import { showProblem, withdrawProblem } from "../common/notices";
 
 declare module "@tanstack/react-query" {
   interface Register {
@@ -12,13 +12,20 @@ declare module "@tanstack/react-query" {
 }
 
 export function createQueryClient(): QueryClient {
+  const failures = new Map<string, Error>(); // of reads that have not succeeded since
   return new QueryClient({
     defaultOptions: {
       queries: { retry: false, refetchOnWindowFocus: false, refetchOnReconnect: false, networkMode: "always" },
       mutations: { networkMode: "always" },
     },
     queryCache: new QueryCache({
+      onSuccess: (_, query) => {
+        const failure = failures.get(query.queryHash);
+        if (failure) withdrawProblem(failure);
+        failures.delete(query.queryHash);
+      },
       onError: (error, query) => {
+        failures.set(query.queryHash, error);
         const announce = query.meta?.announce;
         if (announce === "always" || (announce === "first" && query.state.errorUpdateCount === 1)) {
           showProblem(error, () => void query.fetch().catch(() => undefined)); // a failure is shown by this handler again

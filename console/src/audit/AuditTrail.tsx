@@ -3,19 +3,21 @@ import Box from "@cloudscape-design/components/box";
 import Button from "@cloudscape-design/components/button";
 import ColumnLayout from "@cloudscape-design/components/column-layout";
 import DatePicker from "@cloudscape-design/components/date-picker";
+import ExpandableSection from "@cloudscape-design/components/expandable-section";
 import FormField from "@cloudscape-design/components/form-field";
 import Header from "@cloudscape-design/components/header";
 import Input from "@cloudscape-design/components/input";
-import StatusIndicator from "@cloudscape-design/components/status-indicator";
 import Table, { type TableProps } from "@cloudscape-design/components/table";
 import type { AuditEntry } from "../api/types";
 import { useEntities } from "../api/useEntities";
+import { StatusText } from "../common/StatusText";
 import { SelectField } from "../common/fields";
 import { EntityLink, ScreenLink } from "../common/links";
 import { Name } from "../common/Name";
 import { Pages } from "../common/Pages";
 import { Time } from "../common/Time";
 import { useAddress } from "../common/useAddress";
+import { useColumns, useWidth } from "../common/useColumns";
 import { usePage } from "../common/usePage";
 import { useSearchText } from "../common/useSearchText";
 import { isAdmin, useMe } from "../session/useMe";
@@ -38,6 +40,7 @@ function Entries() {
     to: query.get("to"),
   };
   const [page, setPage] = usePage(filter);
+  const columns = useColumns(COLUMNS, FEWER);
   // One more than the page shows: tells whether there is another page.
   const { entries, hasMore, isError, isFetching, refresh } = useAudit(filter, page * PAGE_SIZE + 1);
   const pageCount = Math.max(1, Math.ceil((entries?.length ?? 0) / PAGE_SIZE));
@@ -51,7 +54,7 @@ function Entries() {
       loading={entries === null ? !isError : shown.length === 0 && hasMore && !isError}
       loadingText="Reading the audit trail"
       items={shown}
-      columnDefinitions={COLUMNS}
+      columnDefinitions={columns}
       ariaLabels={{ tableLabel: "Audit trail" }}
       header={
         <Header
@@ -87,8 +90,10 @@ function Filters({ filter, change }: FiltersProps) {
   const { data: entities = [] } = useEntities({ announce: "always" });
   const names = entities.map(({ name }) => name);
   if (filter.entity && !names.includes(filter.entity)) names.push(filter.entity); // one that is deleted
-  return (
-    <ColumnLayout columns={5}>
+  const isPhone = useWidth() === "phone";
+  const count = Object.values(filter).filter(Boolean).length;
+  const filters = (
+    <ColumnLayout columns={isPhone ? 1 : 5}>
       <FormField label="Who">
         <Input type="search" value={actor} placeholder="Whole name" onChange={({ detail }) => setActor(detail.value)} />
       </FormField>
@@ -107,6 +112,12 @@ function Filters({ filter, change }: FiltersProps) {
       <Day label="From" value={filter.from} onChange={(from) => change({ from })} />
       <Day label="To" value={filter.to} onChange={(to) => change({ to })} />
     </ColumnLayout>
+  );
+  if (!isPhone) return filters;
+  return (
+    <ExpandableSection headerText="Find" headerCounter={count ? `(${count})` : undefined}>
+      {filters}
+    </ExpandableSection>
   );
 }
 
@@ -133,12 +144,34 @@ function Day({ label, value, onChange }: DayProps) {
 }
 
 const OUTCOMES = {
-  done: <StatusIndicator type="success">Done</StatusIndicator>,
-  refused: <StatusIndicator type="stopped">Refused</StatusIndicator>,
-  failed: <StatusIndicator type="error">Failed</StatusIndicator>,
+  done: <StatusText type="success">Done</StatusText>,
+  refused: <StatusText type="stopped">Refused</StatusText>,
+  failed: <StatusText type="error">Failed</StatusText>,
 } as const;
 
+const FEWER = {
+  phone: ["whole"],
+  narrow: ["time", "actor", "what", "outcome"],
+  wide: ["time", "actor", "action", "outcome", "entity", "about", "address"],
+};
+/** All columns; `whole` and `what` are several in one, for windows that have no room for each. */
 const COLUMNS: TableProps.ColumnDefinition<AuditEntry>[] = [
+  {
+    id: "whole",
+    header: "Entry",
+    isRowHeader: true,
+    cell: (entry) => (
+      <>
+        <Time at={entry.time} />
+        <div>
+          <Name>{entry.actor}</Name>
+        </div>
+        <What entry={entry} />
+        {OUTCOMES[entry.outcome]}
+      </>
+    ),
+  },
+  { id: "what", header: "Action", isRowHeader: true, minWidth: 200, cell: (entry) => <What entry={entry} /> },
   { id: "time", header: "Time", minWidth: 170, cell: ({ time }) => <Time at={time} /> },
   { id: "actor", header: "Who", minWidth: 120, cell: ({ actor }) => <Name>{actor}</Name> },
   { id: "action", header: "Action", minWidth: 150, cell: ({ action }) => actionLabel(action), isRowHeader: true },
@@ -152,6 +185,20 @@ const COLUMNS: TableProps.ColumnDefinition<AuditEntry>[] = [
   { id: "about", header: "Job, export, upload", minWidth: 300, cell: (entry) => <About entry={entry} /> },
   { id: "address", header: "Address", minWidth: 130, cell: ({ address }) => address ?? "–" },
 ];
+
+function What({ entry }: { entry: AuditEntry }) {
+  const hasId = entry.jobId ?? entry.exportId ?? entry.uploadId;
+  return (
+    <>
+      {actionLabel(entry.action)} {entry.entity !== null && <EntityLink name={entry.entity} />}
+      {hasId && (
+        <Box variant="small" display="block">
+          <About entry={entry} />
+        </Box>
+      )}
+    </>
+  );
+}
 
 /** Ids: what they name may be gone since. */
 function About({ entry: { jobId, parentJobId, exportId, uploadId } }: { entry: AuditEntry }) {

@@ -1,7 +1,6 @@
 /** A button that downloads files. */
 import Button, { type ButtonProps } from "@cloudscape-design/components/button";
-import { download } from "./download";
-import { showProblem } from "./notices";
+import { downloadAll } from "./download";
 
 interface Props extends Pick<ButtonProps, "disabled" | "disabledReason" | "variant"> {
   /** API paths of the files. */
@@ -9,11 +8,8 @@ interface Props extends Pick<ButtonProps, "disabled" | "disabledReason" | "varia
 }
 
 export function DownloadButton({ paths, ...props }: Props) {
-  const downloadAll = async () => {
-    for (const path of paths) await download(path).catch(showProblem);
-  };
   return (
-    <Button {...props} iconName="download" onClick={() => void downloadAll()}>
+    <Button {...props} iconName="download" onClick={() => void downloadAll(paths)}>
       Download
     </Button>
   );

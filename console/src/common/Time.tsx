@@ -1,9 +1,9 @@
-/** Moments in the reader's time zone. */
+/** Moments in the reader's time zone, which they name. */
 import { useEffect, useState } from "react";
 import { formatDuration } from "./format";
 
 const date = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
-const time = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+const time = new Intl.DateTimeFormat(undefined, { timeStyle: "long" });
 
 export const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
 

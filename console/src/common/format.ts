@@ -6,9 +6,20 @@ export function formatCount(value: number | null | undefined): string {
   return value === null || value === undefined ? "–" : number.format(value);
 }
 
+/** `1 file`, `12 files`. */
+export function counted(count: number, one: string, many = `${one}s`): string {
+  return `${formatCount(count)} ${count === 1 ? one : many}`;
+}
+
 /** `1 row`, `12 rows`. */
 export function rowsInWords(count: number): string {
-  return count === 1 ? "1 row" : `${formatCount(count)} rows`;
+  return counted(count, "row");
+}
+
+/** How many of the first rows of a file would be rejected. */
+export function judgedInWords(bad: number, rows: number): string {
+  if (rows === 1) return `The first row would ${bad ? "" : "not "}be rejected.`;
+  return `${bad ? `${formatCount(bad)} of the` : "None of the"} first ${rowsInWords(rows)} would be rejected.`;
 }
 
 export function formatBytes(value: number): string {

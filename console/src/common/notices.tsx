@@ -6,8 +6,9 @@ import { useSyncExternalStore, type ReactNode } from "react";
 import { isAbort, Problem } from "../api/problem";
 import { ProblemText } from "./ProblemText";
 
-type Notice = FlashbarProps.MessageDefinition & { id: string };
+type Notice = FlashbarProps.MessageDefinition & { id: string; shownAt: number };
 const MOST = 5;
+const LED_MS = 3_000;
 let notices: readonly Notice[] = [];
 let count = 0;
 const listeners = new Set<() => void>();
@@ -20,15 +21,33 @@ function set(next: readonly Notice[]): void {
 function add(notice: FlashbarProps.MessageDefinition, key = `notice-${++count}`): void {
   const rest = notices.filter(({ id }) => id !== key);
   set(
-    [{ ...notice, id: key, dismissible: true, dismissLabel: "Dismiss", onDismiss: () => dismiss(key) }, ...rest].slice(
-      0,
-      MOST,
-    ),
+    [
+      {
+        ...notice,
+        id: key,
+        shownAt: Date.now(),
+        dismissible: true,
+        dismissLabel: "Dismiss",
+        onDismiss: () => dismiss(key),
+      },
+      ...rest,
+    ].slice(0, MOST),
   );
 }
 
 function dismiss(key: string): void {
-  set(notices.filter(({ id }) => id !== key));
+  if (notices.some(({ id }) => id === key)) set(notices.filter(({ id }) => id !== key));
+}
+
+/** What was told on the screen that is left. A notice that led to the next screen is shown there. */
+export function leaveNotices(): void {
+  const kept = notices.filter(({ shownAt }) => Date.now() - shownAt < LED_MS);
+  if (kept.length < notices.length) set(kept);
+}
+
+/** A failed read that has succeeded since is no problem any more. */
+export function withdrawProblem(error: unknown): void {
+  dismiss(keyOf(Problem.of(error)));
 }
 
 export function clearNotices(): void {
@@ -43,12 +62,14 @@ export function warn(header: ReactNode, content?: ReactNode): void {
   add({ type: "warning", header, content });
 }
 
+const keyOf = (problem: Problem) => `problem-${problem.message}`;
+
 /** Shows a problem. The same problem again replaces its notice. */
 export function showProblem(error: unknown, retry?: () => void): void {
   if (isAbort(error)) return;
   const problem = Problem.of(error);
   if (problem.status === 401) return; // the sign-in page is shown instead
-  const key = `problem-${problem.message}`;
+  const key = keyOf(problem);
   const action = retry && problem.isPassing && (
     <Button
       onClick={() => {

@@ -7,7 +7,6 @@ import ExpandableSection from "@cloudscape-design/components/expandable-section"
 import Header from "@cloudscape-design/components/header";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import Spinner from "@cloudscape-design/components/spinner";
-import StatusIndicator from "@cloudscape-design/components/status-indicator";
 import Toggle from "@cloudscape-design/components/toggle";
 import { useQuery } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
@@ -16,11 +15,14 @@ import { at, call } from "../api/client";
 import type { ErrorPage, Job } from "../api/types";
 import { useEntity } from "../api/useEntities";
 import { DownloadButton } from "../common/DownloadButton";
+import { StatusText } from "../common/StatusText";
 import { SelectField } from "../common/fields";
+import { errorInWords, errorWithCode } from "../common/errorCodes";
 import { rowsInWords } from "../common/format";
 import { Name } from "../common/Name";
 import { say } from "../common/notices";
 import { ProblemAlert } from "../common/ProblemAlert";
+import { useWidth } from "../common/useColumns";
 import { useAddress } from "../common/useAddress";
 import { primaryKey } from "../imports/columnMapping";
 import { ErrorSummary } from "../jobs/ErrorSummary";
@@ -46,6 +48,7 @@ export default function CorrectRows() {
 
 function Screen({ job }: { job: Job }) {
   const { jobId } = job;
+  const isPhone = useWidth() === "phone";
   const navigate = useNavigate();
   const back = useHref("/imports");
   const [query, set] = useAddress();
@@ -137,7 +140,7 @@ function Screen({ job }: { job: Job }) {
       </Header>
       {!job.links.rejects && <Alert type="info">This import left no rows to correct, or they have expired.</Alert>}
       {summary && summary.length > 0 && (
-        <ExpandableSection headerText="Errors by kind" defaultExpanded={summary.length <= OPEN_SUMMARY}>
+        <ExpandableSection headerText="Errors by kind" defaultExpanded={!isPhone && summary.length <= OPEN_SUMMARY}>
           <ErrorSummary summary={summary} onChoose={({ type, fieldName }) => set({ type, field: fieldName })} />
         </ExpandableSection>
       )}
@@ -145,7 +148,7 @@ function Screen({ job }: { job: Job }) {
         <SelectField
           label="Kind of error"
           value={filter.type ?? ""}
-          options={[["", "All kinds"], ...types.map((type) => [type, type] as const)]}
+          options={[["", "All kinds"], ...types.map((type) => [type, errorWithCode(type)] as const)]}
           onChange={(type) => set({ type })}
         />
         <SelectField
@@ -176,28 +179,29 @@ function Screen({ job }: { job: Job }) {
       {verdicts.problem && <ProblemAlert error={verdicts.problem} />}
       {edits.size >= MOST_CORRECTED && (
         <Alert type="warning">
-          {rowsInWords(MOST_CORRECTED)} are corrected: import these, then go on with the others.
+          {rowsInWords(MOST_CORRECTED)} are corrected, as many as one import takes: import these, then go on with the
+          others.
         </Alert>
       )}
       <SpaceBetween direction="horizontal" size="l" alignItems="center">
-        <span aria-live="polite">
-          {edits.size === 0 ? (
-            <>
-              {rowsInWords(rows.length)} read{list.hasMore ? ", more follow as you scroll" : ""}. Enter edits a cell;
-              cells from a spreadsheet can be pasted.
-            </>
-          ) : verdicts.pending ? (
-            <StatusIndicator type="in-progress">Checking {rowsInWords(verdicts.pending)}</StatusIndicator>
-          ) : verdicts.bad ? (
-            <StatusIndicator type="warning">
-              {rowsInWords(edits.size)} corrected, {rowsInWords(verdicts.bad)} with errors left
-            </StatusIndicator>
-          ) : (
-            <StatusIndicator type="success">
-              {rowsInWords(edits.size)} corrected, no errors left in them
-            </StatusIndicator>
-          )}
-        </span>
+        <Box>
+          <span aria-live="polite">
+            {edits.size === 0 ? (
+              <>
+                {rowsInWords(rows.length)} read{list.hasMore ? ", more follow as you scroll" : ""}. Enter edits a cell;
+                cells from a spreadsheet can be pasted.
+              </>
+            ) : verdicts.pending ? (
+              <StatusText type="in-progress">Checking {rowsInWords(verdicts.pending)}</StatusText>
+            ) : verdicts.bad ? (
+              <StatusText type="warning">
+                {rowsInWords(edits.size)} corrected, {rowsInWords(verdicts.bad)} with errors left
+              </StatusText>
+            ) : (
+              <StatusText type="success">{rowsInWords(edits.size)} corrected, no errors left</StatusText>
+            )}
+          </span>
+        </Box>
         {current && hasExtraCells(current) && !edits.has(current.rowNumber) && (
           <Button
             onClick={() => {
@@ -262,7 +266,7 @@ function Screen({ job }: { job: Job }) {
           verdicts={verdicts}
           onSent={() => {
             forget();
-            say("The corrected rows are being imported", <Name>{job.fileName}</Name>);
+            say("The import of the corrected rows is queued", <Name>{job.fileName}</Name>);
             void navigate("/imports");
           }}
           onClose={() => setDialog(null)}
@@ -283,6 +287,6 @@ function useErrorSummary(jobId: string): ErrorPage["summary"] | undefined {
 /** Which rows a replacement is about. */
 function inWords({ type, fieldName }: RowFilter, count: number | null): string {
   const rows = count === null ? "All rows" : count === 1 ? "The one row" : `All ${count} rows`;
-  const error = [type, fieldName && `in ${fieldName}`].filter(Boolean).join(" ");
+  const error = [type && errorInWords(type), fieldName && `in ${fieldName}`].filter(Boolean).join(" ");
   return error ? `${rows} with an error: ${error}.` : `${rows} that were not imported.`;
 }

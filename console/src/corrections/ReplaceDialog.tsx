@@ -9,11 +9,12 @@ import { useState } from "react";
 import { READ_ONCE } from "../api/queryClient";
 import { ConfirmDialog } from "../common/ConfirmDialog";
 import { SelectField } from "../common/fields";
-import { formatCount } from "../common/format";
+import { rowsInWords } from "../common/format";
 import { ProblemAlert } from "../common/ProblemAlert";
 import {
   decimalPoint,
   exactly,
+  fitsAll,
   frequent,
   inside,
   isoDate,
@@ -34,7 +35,14 @@ const WAYS = [
   ["space", "Space around the text: left out"],
 ] as const;
 type Way = (typeof WAYS)[number][0];
+const RULES = { day: isoDate("day"), month: isoDate("month"), point: decimalPoint, space: withoutSpace };
 const OFFERED = 200;
+
+/** The first way that fits all values; where none does, one value is replaced by another. */
+function proposedWay(values: string[]): Way {
+  const fitting = (Object.keys(RULES) as (keyof typeof RULES)[]).find((way) => fitsAll(values, RULES[way]));
+  return fitting ?? "exactly";
+}
 
 interface Props {
   list: RejectedRows;
@@ -48,7 +56,7 @@ interface Props {
 
 export function ReplaceDialog({ list, label: first, edits, which, onReplace, onClose }: Props) {
   const [label, setLabel] = useState(first);
-  const [way, setWay] = useState<Way>("exactly");
+  const [chosenWay, setWay] = useState<Way | null>(null);
   const [from, setFrom] = useState<string | null>(null);
   const [to, setTo] = useState("");
   const read = useQuery({
@@ -58,21 +66,19 @@ export function ReplaceDialog({ list, label: first, edits, which, onReplace, onC
   });
   const rows = read.data ?? [];
   const values = frequent(rows, label, edits).slice(0, OFFERED);
+  const way = chosenWay ?? proposedWay(values.map(([value]) => value));
   const text = from ?? (way === "exactly" ? (values[0]?.[0] ?? "") : "");
   const rules: Record<Way, Rule> = {
     exactly: exactly(text, to),
     inside: inside(text, to),
-    day: isoDate("day"),
-    month: isoDate("month"),
-    point: decimalPoint,
-    space: withoutSpace,
+    ...RULES,
   };
   const [changed, count] = withRule(edits, rows, label, rules[way]);
   const isTyped = way === "exactly" || way === "inside";
   return (
     <ConfirmDialog
       header="Replace in all rows"
-      confirmText={count === 1 ? "Replace in 1 row" : `Replace in ${formatCount(count)} rows`}
+      confirmText={`Replace in ${rowsInWords(count)}`}
       isDisabled={count === 0}
       onConfirm={async () => {
         onReplace(changed);
@@ -102,7 +108,7 @@ export function ReplaceDialog({ list, label: first, edits, which, onReplace, onC
             options={values.map(([value, times]) => ({
               value,
               label: value || "(empty)",
-              tags: [times === 1 ? "1 row" : `${formatCount(times)} rows`],
+              tags: [rowsInWords(times)],
             }))}
             selectedOption={{ value: text, label: text || "(empty)" }}
             onChange={({ detail }) => setFrom(detail.selectedOption.value ?? "")}
@@ -116,12 +122,12 @@ export function ReplaceDialog({ list, label: first, edits, which, onReplace, onC
       )}
       {isTyped && (
         <FormField label="By">
-          <Input value={to} onChange={({ detail }) => setTo(detail.value)} />
+          <Input autoFocus={way === "exactly"} value={to} onChange={({ detail }) => setTo(detail.value)} />
         </FormField>
       )}
       {(list.hasMore || changed.size >= MOST_CORRECTED) && !read.isPending && (
         <Alert type="info">
-          At most {formatCount(MOST_CORRECTED)} rows are corrected at once: import these, then go on with the others.
+          At most {rowsInWords(MOST_CORRECTED)} are corrected at once: import these, then go on with the others.
         </Alert>
       )}
     </ConfirmDialog>

@@ -43,11 +43,19 @@ export function SendDialog({ job, labels, edits, verdicts, onSent, onClose }: Pr
         that were imported before are not touched.
       </div>
       {verdicts.bad > 0 && (
-        <Alert type="warning">{rowsInWords(verdicts.bad)} would be rejected again: errors are left in them.</Alert>
+        <Alert type="warning">
+          {rowsInWords(verdicts.bad)} would be rejected again, because of errors that are left.
+        </Alert>
       )}
-      {verdicts.pending > 0 && <Alert type="info">{rowsInWords(verdicts.pending)} are still being checked.</Alert>}
+      {verdicts.pending > 0 && <Alert type="info">Still checking {rowsInWords(verdicts.pending)}.</Alert>}
       {others > 0 && (
-        <FormField label={`The other ${rowsInWords(others)} that were not imported`}>
+        <FormField
+          label={
+            others === 1
+              ? "The other row that was not imported"
+              : `The other ${rowsInWords(others)} that were not imported`
+          }
+        >
           <RadioGroup
             value={only}
             onChange={({ detail }) => setOnly(detail.value as typeof only)}

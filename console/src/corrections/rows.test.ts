@@ -6,6 +6,7 @@ import {
   decimalPoint,
   errorsByLabel,
   exactly,
+  fitsAll,
   frequent,
   inside,
   isoDate,
@@ -117,4 +118,10 @@ test("errors stand at their columns, by the name of the field first", () => {
     ["Key", 1],
     ["", 1],
   ]);
+});
+
+test("proposes a rule only where it has another text for every value", () => {
+  expect(fitsAll(["31/12/24", "1/2/25"], isoDate("day"))).toBe(true);
+  expect(fitsAll(["31/12/24", "2024-12-31"], isoDate("day"))).toBe(false);
+  expect(fitsAll([], isoDate("day"))).toBe(false);
 });

@@ -139,6 +139,11 @@ export const decimalPoint: Rule = (text) => {
 
 export const withoutSpace: Rule = (text) => (text.trim() === text ? null : text.trim());
 
+/** Whether a rule has another text for each of these. */
+export function fitsAll(texts: string[], rule: Rule): boolean {
+  return texts.length > 0 && texts.every((text) => rule(text) !== null);
+}
+
 /** With a rule applied to a column of rows, and how many rows it changes; no more rows than one relaunch takes. */
 export function withRule(edits: Edits, rows: RejectedRow[], label: string, rule: Rule): [Edits, number] {
   const next = new Map(edits);

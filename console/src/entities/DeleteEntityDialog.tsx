@@ -8,15 +8,17 @@ import { useState } from "react";
 import { useNavigate } from "react-router";
 import { at, call, pages } from "../api/client";
 import { READ_ONCE } from "../api/queryClient";
-import type { Entity, Export, Job, Page } from "../api/types";
+import type { Entity, Export, Job, Page, RecordCount, Source } from "../api/types";
 import { ConfirmDialog } from "../common/ConfirmDialog";
-import { formatCount } from "../common/format";
+import { counted, formatCount } from "../common/format";
 import { Name } from "../common/Name";
 import { say } from "../common/notices";
 import { ProblemAlert } from "../common/ProblemAlert";
 import { isRunning } from "../jobs/jobList";
+import { countInWords } from "./recordWords";
 
 const COUNTED = 100;
+const MOST_SOURCES = 1_000;
 const NAMED = 5;
 
 export function DeleteEntityDialog({ name, onClose }: { name: string; onClose: () => void }) {
@@ -58,12 +60,12 @@ export function DeleteEntityDialog({ name, onClose }: { name: string; onClose: (
       {found && (
         <Alert type="warning" header="This cannot be undone">
           <ul>
-            <li>{counted(found.records, "record", "records")}: deleted</li>
             <li>
-              {counted(found.jobs, "import or export", "imports and exports")} of the last days: its imports and exports
-              disappear from the lists, with their files
+              {recordsInWords(found.records)}: {found.isForeign ? "left in their table" : "deleted"}
             </li>
-            <li>{counted(found.exports, "export definition", "export definitions")}: can no longer run</li>
+            <li>{inWords(found.jobs, "import or export", "imports and exports")}: hidden at once, files and all</li>
+            <li>{inWords(found.exports, "export definition")}: deleted</li>
+            <li>{inWords(found.sources, "source")}: deleted</li>
           </ul>
         </Alert>
       )}
@@ -85,35 +87,47 @@ interface Count {
 }
 
 interface Dependents {
-  records: Count;
+  /** Null: nobody can tell. */
+  records: RecordCount | null;
+  /** Whether the records are in a table that is not Waybill's. */
+  isForeign: boolean;
   jobs: Count;
   exports: Count;
+  sources: Count;
   inTheWay: { what: string; name: string }[];
 }
 
 async function dependentsOf(entity: string, signal: AbortSignal): Promise<Dependents> {
-  const [records, jobs, exports, entities] = await Promise.all([
-    pages<unknown>(at`entities/${entity}/records`, {}, { wanted: COUNTED, signal }),
+  const [records, jobs, exports, sources, entities] = await Promise.all([
+    call<RecordCount>("GET", at`entities/${entity}/records/count`, { signal }).catch(() => null),
     pages<Job>("jobs", { entity }, { wanted: COUNTED, signal }),
     pages<Export>("exports", { entity }, { wanted: COUNTED, signal }),
+    pages<Source>("sources", {}, { wanted: MOST_SOURCES, signal }),
     pages<Entity>("entities", {}, { wanted: 10_000, signal }),
   ]);
   const names = ({ schema }: Entity) =>
     (schema.foreignKeys ?? []).some(({ reference }) => reference.resource === entity);
+  const ownSources = sources.items.filter((source) => source.entity === entity);
   return {
-    records: count(records),
+    records,
+    isForeign: Boolean(entities.items.find(({ name }) => name === entity)?.target),
     jobs: count(jobs),
     exports: count(exports),
+    sources: { count: ownSources.length, isAll: sources.nextToken === null },
     inTheWay: [
-      ...jobs.items
-        .filter(isRunning)
-        .map(({ process, fileName }) => ({ what: `The ${process} that runs:`, name: fileName })),
+      ...jobs.items.filter(isRunning).map(({ process, status, fileName }) => ({
+        what: `The ${process} that ${status === "WAITING" ? "waits" : "runs"}:`,
+        name: fileName,
+      })),
       ...exports.items
         .filter(({ status, isRunning }) => status === "SCHEDULED" || status === "IN_PROGRESS" || isRunning)
         .map(({ name, status }) => ({
           what: status === "SCHEDULED" ? "The scheduled export" : "The running export",
           name,
         })),
+      ...ownSources
+        .filter(({ status, isRunning }) => status === "SCHEDULED" || isRunning)
+        .map(({ name, isRunning }) => ({ what: isRunning ? "The running source" : "The scheduled source", name })),
       ...entities.items
         .filter((other) => other.name !== entity && names(other))
         .map(({ name }) => ({ what: "A foreign key of the entity", name })),
@@ -125,7 +139,12 @@ function count({ items, nextToken }: Page<unknown>): Count {
   return { count: items.length, isAll: nextToken === null };
 }
 
-function counted({ count, isAll }: Count, one: string, many: string): string {
+function recordsInWords(records: RecordCount | null): string {
+  if (records === null) return "Its records";
+  return `${countInWords(records)} ${records.count === 1 ? "record" : "records"}`;
+}
+
+function inWords({ count, isAll }: Count, one: string, many?: string): string {
   if (isAll && count === 0) return `No ${one}`;
-  return isAll ? `${formatCount(count)} ${count === 1 ? one : many}` : `${formatCount(count)} ${many} or more`;
+  return `${counted(count, one, many)}${isAll ? "" : " or more"}`;
 }

@@ -93,7 +93,8 @@ function View({ name }: { name: string }) {
                   loading: true,
                   content: (
                     <>
-                      A file is being imported: <Name>{running.fileName}</Name>. {running.message}.{" "}
+                      {running.status === "WAITING" ? "A file waits to be imported" : "A file is being imported"}:{" "}
+                      <Name>{running.fileName}</Name>. {running.message}.{" "}
                       <ScreenLink to={importsPath} color="inverted">
                         Imported files
                       </ScreenLink>

@@ -2,8 +2,8 @@
 import FileUpload from "@cloudscape-design/components/file-upload";
 import FormField from "@cloudscape-design/components/form-field";
 import SpaceBetween from "@cloudscape-design/components/space-between";
-import StatusIndicator from "@cloudscape-design/components/status-indicator";
 import type { EntityDocument } from "../api/types";
+import { StatusText } from "../common/StatusText";
 import { formatBytes } from "../common/format";
 import { ProblemAlert } from "../common/ProblemAlert";
 import { Detected, type Reading } from "../imports/Detected";
@@ -61,11 +61,11 @@ export function FromFile({
       </FormField>
       {error && <ProblemAlert error={error} />}
       {upload.sent !== null && (
-        <StatusIndicator type="loading">
+        <StatusText type="loading">
           {`Sending the file: ${formatBytes(upload.sent)} of ${formatBytes(upload.size)}`}
-        </StatusIndicator>
+        </StatusText>
       )}
-      {proposal.isInferring && <StatusIndicator type="loading">Reading the file</StatusIndicator>}
+      {proposal.isInferring && <StatusText type="loading">Reading the file</StatusText>}
       {file && (inferred || proposal.inferError) && (
         <Detected
           preview={{
@@ -80,9 +80,7 @@ export function FromFile({
         />
       )}
       {inferred && !definition && (
-        <StatusIndicator type="warning">
-          The JSON below is not a definition with fields: correct it there.
-        </StatusIndicator>
+        <StatusText type="warning">The JSON below is not a definition with fields: correct it there.</StatusText>
       )}
       {inferred && definition && (
         <>

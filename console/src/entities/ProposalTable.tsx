@@ -7,12 +7,12 @@ import Header from "@cloudscape-design/components/header";
 import Input from "@cloudscape-design/components/input";
 import Select from "@cloudscape-design/components/select";
 import SpaceBetween from "@cloudscape-design/components/space-between";
-import StatusIndicator from "@cloudscape-design/components/status-indicator";
 import Table from "@cloudscape-design/components/table";
 import { useState } from "react";
 import type { Problem } from "../api/problem";
 import type { EntityDocument, Field, Inferred, Preview } from "../api/types";
-import { formatCount } from "../common/format";
+import { StatusText } from "../common/StatusText";
+import { formatCount, judgedInWords, rowsInWords } from "../common/format";
 import { Name } from "../common/Name";
 import { option } from "../common/options";
 import { Pages } from "../common/Pages";
@@ -285,30 +285,30 @@ interface VerdictProps {
 }
 
 function Verdict({ preview, inferred, isJudging, error }: VerdictProps) {
-  const seen = `Proposed from ${inferred.isWhole ? "all" : "the first"} ${formatCount(inferred.rows)} rows. `;
+  const seen = `Proposed from ${inferred.isWhole ? (inferred.rows === 1 ? "" : "all ") : "the first "}${rowsInWords(inferred.rows)}. `;
   if (error?.status === 429) {
-    return <StatusIndicator type="pending">{seen}The service judges again in a moment.</StatusIndicator>;
+    return <StatusText type="pending">{seen}The service judges again in a moment.</StatusText>;
   }
   if (error) {
     return (
-      <StatusIndicator type="warning" wrapText>
+      <StatusText type="warning" wrapText>
         {seen}The rows cannot be judged by this definition: {error.members[0]?.detail ?? error.detail}
-      </StatusIndicator>
+      </StatusText>
     );
   }
-  if (isJudging || !preview) return <StatusIndicator type="loading">{seen}Judging the first rows</StatusIndicator>;
+  if (isJudging || !preview) return <StatusText type="loading">{seen}Judging the first rows</StatusText>;
   if (preview.error) {
     return (
-      <StatusIndicator type="warning" wrapText>
+      <StatusText type="warning" wrapText>
         {seen}With this definition the import would fail: {preview.error.message}
-      </StatusIndicator>
+      </StatusText>
     );
   }
   const bad = preview.rows.filter(({ errors }) => errors.length > 0).length;
   return (
-    <StatusIndicator type={bad ? "warning" : "success"} wrapText>
+    <StatusText type={bad ? "warning" : "success"} wrapText>
       {seen}
-      {bad ? `${bad} of the` : "None of the"} first {preview.rows.length} rows would be rejected.
-    </StatusIndicator>
+      {judgedInWords(bad, preview.rows.length)}
+    </StatusText>
   );
 }

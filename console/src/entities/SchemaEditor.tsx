@@ -146,7 +146,7 @@ function Editor({ known, entity, readError }: Props) {
         const { signal } = (sending.current = new AbortController());
         const sent = await upload.sendWhole(signal);
         await startImport(sent, { entity: name }, signal);
-        say("The entity was created, and the import has started", <Name>{file!.name}</Name>);
+        say("The entity was created, and the import is queued", <Name>{file!.name}</Name>);
         await navigate(`/imports?entity=${encodeURIComponent(name)}`);
         return;
       } catch (error) {

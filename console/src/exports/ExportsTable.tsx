@@ -2,11 +2,11 @@
 import Badge from "@cloudscape-design/components/badge";
 import Box from "@cloudscape-design/components/box";
 import Header from "@cloudscape-design/components/header";
-import StatusIndicator from "@cloudscape-design/components/status-indicator";
 import Table, { type TableProps } from "@cloudscape-design/components/table";
 import type { ReactNode } from "react";
 import type { Export, ExportStatus, LastRun } from "../api/types";
 import { Name } from "../common/Name";
+import { StatusText } from "../common/StatusText";
 import { JobStatus } from "../jobs/JobStatus";
 import { Pages } from "../common/Pages";
 import { Time } from "../common/Time";
@@ -59,9 +59,7 @@ export function ExportsTable({ status, label, list, page, selectedId, isFiltered
           variant="h2"
           counter={exports ? `(${exports.length}${hasMore ? "+" : ""})` : undefined}
           description={
-            stale && (
-              <StatusIndicator type="warning">Not up to date: {stale.title}. It refreshes by itself.</StatusIndicator>
-            )
+            stale && <StatusText type="warning">Not up to date: {stale.title}. It refreshes by itself.</StatusText>
           }
           actions={actions}
         >

@@ -3,9 +3,9 @@ import ColumnLayout from "@cloudscape-design/components/column-layout";
 import FormField from "@cloudscape-design/components/form-field";
 import Multiselect from "@cloudscape-design/components/multiselect";
 import Select, { type SelectProps } from "@cloudscape-design/components/select";
-import StatusIndicator from "@cloudscape-design/components/status-indicator";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import type { Preview } from "../api/types";
+import { StatusText } from "../common/StatusText";
 import { option, selectedOption } from "../common/options";
 
 const AUTOMATIC: SelectProps.Option = { value: "", label: "Detect" };
@@ -65,9 +65,9 @@ export function Detected({ preview, reading, disabled, onReading }: Props) {
     <SpaceBetween size="xs">
       {facts.length > 0 && <Box variant="small">Detected: {facts.join(", ")}</Box>}
       {preview.warnings.map(({ code, message }) => (
-        <StatusIndicator key={code} type="warning" wrapText>
+        <StatusText key={code} type="warning" wrapText>
           {message}
-        </StatusIndicator>
+        </StatusText>
       ))}
       {preview.entries && (
         <FormField label="File in the archive">

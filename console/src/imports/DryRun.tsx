@@ -6,7 +6,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useEffect, useRef } from "react";
 import { at, call } from "../api/client";
 import type { ErrorPage, Job } from "../api/types";
-import { formatCount } from "../common/format";
+import { formatCount, rowsInWords } from "../common/format";
 import { ProblemAlert } from "../common/ProblemAlert";
 import { ErrorSummary } from "../jobs/ErrorSummary";
 import { isRunning } from "../jobs/jobList";
@@ -29,9 +29,7 @@ export function DryRun({ job }: { job: Job }) {
         label="Dry run"
         value={counts.total ? (100 * counts.processed) / counts.total : 0}
         description={job.message}
-        additionalInfo={
-          counts.total ? `${formatCount(counts.processed)} of ${formatCount(counts.total)} rows` : undefined
-        }
+        additionalInfo={counts.total ? `${formatCount(counts.processed)} of ${rowsInWords(counts.total)}` : undefined}
       />
     );
   }
@@ -44,7 +42,7 @@ export function DryRun({ job }: { job: Job }) {
         header={isGood ? "The dry run found nothing wrong" : "What the dry run found"}
       >
         <SpaceBetween size="s">
-          <div>{job.error ? `${job.error.code}: ${job.error.message}` : `${job.message}.`} Nothing was written.</div>
+          <div>{job.error ? `${job.error.message} (${job.error.code})` : `${job.message}.`} Nothing was written.</div>
           {summary.length > 0 && <ErrorSummary summary={summary} />}
           {errors.error && <ProblemAlert error={errors.error} />}
         </SpaceBetween>

@@ -2,10 +2,10 @@
 import Box from "@cloudscape-design/components/box";
 import Button from "@cloudscape-design/components/button";
 import Header from "@cloudscape-design/components/header";
-import StatusIndicator from "@cloudscape-design/components/status-indicator";
 import Table from "@cloudscape-design/components/table";
 import { useState } from "react";
 import type { Job } from "../api/types";
+import { StatusText } from "../common/StatusText";
 import { formatBytes, formatCount } from "../common/format";
 import { Name } from "../common/Name";
 import { Pages } from "../common/Pages";
@@ -78,26 +78,22 @@ function State({ state, size }: { state: FileState | undefined; size: number }) 
     case undefined:
       return "–";
     case "waiting":
-      return <StatusIndicator type="pending">Waiting</StatusIndicator>;
+      return <StatusText type="pending">Waiting</StatusText>;
     case "sending":
-      return (
-        <StatusIndicator type="loading">{`Sending: ${formatBytes(state.sent)} of ${formatBytes(size)}`}</StatusIndicator>
-      );
+      return <StatusText type="loading">{`Sending: ${formatBytes(state.sent)} of ${formatBytes(size)}`}</StatusText>;
     case "checking":
-      return <StatusIndicator type="loading">Checking the header</StatusIndicator>;
+      return <StatusText type="loading">Checking the header</StatusText>;
     case "held":
       return (
-        <StatusIndicator type="pending">
-          {`Many requests at once: the service asks to wait ${state.seconds} s`}
-        </StatusIndicator>
+        <StatusText type="pending">{`Many requests at once: the service asks to wait ${state.seconds} s`}</StatusText>
       );
     case "stopped":
-      return <StatusIndicator type="stopped">Not imported: stopped</StatusIndicator>;
+      return <StatusText type="stopped">Not imported: stopped</StatusText>;
     case "failed":
       return (
-        <StatusIndicator type="error" wrapText>
+        <StatusText type="error" wrapText>
           {`${state.problem.title}: ${state.problem.detail}`}
-        </StatusIndicator>
+        </StatusText>
       );
     case "started":
       return <Started job={state.job} mode={state.mode} />;

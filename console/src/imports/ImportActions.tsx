@@ -1,5 +1,5 @@
 import Button from "@cloudscape-design/components/button";
-import SpaceBetween from "@cloudscape-design/components/space-between";
+import SpaceBetween, { type SpaceBetweenProps } from "@cloudscape-design/components/space-between";
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 import { useNavigate } from "react-router";
@@ -14,7 +14,7 @@ import { ChangeJobDialog, RelaunchDialog, type Change } from "./JobDialogs";
 import { UndoDialog } from "./UndoDialog";
 
 /** What can be done with an import now, by this user. */
-export function ImportActions({ job }: { job: Job }) {
+export function ImportActions({ job, direction = "vertical" }: { job: Job } & Pick<SpaceBetweenProps, "direction">) {
   const navigate = useNavigate();
   const me = useMe();
   const { data: entities } = useEntities();
@@ -35,7 +35,7 @@ export function ImportActions({ job }: { job: Job }) {
   );
   return (
     <>
-      <SpaceBetween size="xxs">
+      <SpaceBetween size={direction === "vertical" ? "xxs" : "s"} direction={direction}>
         {job.allowedActions.includes("cancel") && button("Cancel", () => setDialog("cancel"))}
         {job.allowedActions.includes("stop") && button("Stop importing", () => setDialog("stop"))}
         {isOver && hasRejects && button("Correct rows", () => void navigate(`/imports/${job.jobId}/rows`))}

@@ -9,12 +9,12 @@ import Modal from "@cloudscape-design/components/modal";
 import ProgressBar from "@cloudscape-design/components/progress-bar";
 import Select from "@cloudscape-design/components/select";
 import SpaceBetween from "@cloudscape-design/components/space-between";
-import StatusIndicator from "@cloudscape-design/components/status-indicator";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef, useState, type DragEvent } from "react";
 import { isAbort, Problem } from "../api/problem";
 import type { ColumnProposal, Entity } from "../api/types";
 import { useEntities } from "../api/useEntities";
+import { StatusText } from "../common/StatusText";
 import { formatBytes } from "../common/format";
 import { Name } from "../common/Name";
 import { say } from "../common/notices";
@@ -101,7 +101,7 @@ export default function ImportDialog({ entityName, onClose }: Props) {
       const job = await importOnce(sent, () => startImport(sent, body, signal));
       if (rememberColumns) await queries.invalidateQueries({ queryKey: ["entities"] });
       if (!dryRun) {
-        say("The import has started", <Name>{job.fileName}</Name>);
+        say("The import is queued", <Name>{job.fileName}</Name>);
         onClose(true);
       }
       return job;
@@ -289,7 +289,7 @@ export default function ImportDialog({ entityName, onClose }: Props) {
         {file && !entity && entities.data && <Box>Choose an entity to see what the file would become in it.</Box>}
         {upload.error && <ProblemAlert error={upload.error} />}
         {upload.isBusy && upload.sent === null && !preview && (
-          <StatusIndicator type="loading">Reading the preview</StatusIndicator>
+          <StatusText type="loading">Reading the preview</StatusText>
         )}
         <ImportPolicy
           settings={settings}

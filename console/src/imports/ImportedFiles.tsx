@@ -82,7 +82,7 @@ export default function ImportedFiles() {
             />
             {query.get("entity") && (
               <Button iconName="close" iconAlign="right" onClick={() => set({ entity: null })}>
-                App: {query.get("entity")}
+                Entity: {query.get("entity")}
               </Button>
             )}
           </SpaceBetween>

@@ -6,6 +6,7 @@ import { useState } from "react";
 import { at, call, callOnce } from "../api/client";
 import type { ErrorPage, Job, Report } from "../api/types";
 import { ConfirmDialog } from "../common/ConfirmDialog";
+import { ErrorCode } from "../common/ErrorCode";
 import { formatCount, rowsInWords } from "../common/format";
 import { ScreenLink } from "../common/links";
 import { Name } from "../common/Name";
@@ -53,7 +54,7 @@ export function ChangeJobDialog({ job, change, onClose }: Props & { change: Chan
     >
       <div>
         {total ? `${formatCount(processed)} of ${rowsInWords(total)} of ` : ""}
-        <Name>{job.fileName}</Name> {total ? "are processed. " : "is being imported. "}
+        <Name>{job.fileName}</Name> {total ? `${total === 1 ? "is" : "are"} processed. ` : "is being imported. "}
         What was written stays: stopping undoes nothing. The other rows are listed as not imported, and can be imported
         later with Relaunch.
       </div>
@@ -76,7 +77,7 @@ export function RelaunchDialog({ job, onClose }: Props) {
   });
   const run = async () => {
     await callOnce<Job>(at`jobs/${job.jobId}/relaunch`, { key });
-    say("The rows that were not imported run again", <Name>{job.fileName}</Name>);
+    say("The relaunch is queued", <Name>{job.fileName}</Name>);
     onClose();
   };
   const error = report.error ?? errors.error;
@@ -105,18 +106,19 @@ export function RelaunchDialog({ job, onClose }: Props) {
       )}
       {isPossible && rejected + unprocessed > 0 && (
         <div>
-          The {rowsInWords(rejected + unprocessed)} of <Name>{job.fileName}</Name> that were not imported run again as
-          they stand in the file, in the mode {job.mode}.
+          {rowsInWords(rejected + unprocessed)} of <Name>{job.fileName}</Name>, not imported before,{" "}
+          {rejected + unprocessed === 1 ? "runs again as it stands" : "run again as they stand"} in the file, in the
+          mode {job.mode}.
         </div>
       )}
       {isPossible && rejected > 0 && (
         <Alert
           type="warning"
-          header={`${rowsInWords(rejected)} broke a rule, and break it again unless something changed`}
+          header={`${rowsInWords(rejected)} broke a rule, and will break it again unless something changed`}
         >
           {frequent && (
             <>
-              Most often: {frequent.type}
+              Most often: <ErrorCode code={frequent.type} />
               {frequent.fieldName && (
                 <>
                   {" "}

@@ -4,11 +4,11 @@ import Button from "@cloudscape-design/components/button";
 import Header from "@cloudscape-design/components/header";
 import Select, { type SelectProps } from "@cloudscape-design/components/select";
 import SpaceBetween from "@cloudscape-design/components/space-between";
-import StatusIndicator from "@cloudscape-design/components/status-indicator";
 import Table from "@cloudscape-design/components/table";
 import { useState } from "react";
 import type { ColumnProposal, Entity, Preview } from "../api/types";
-import { formatCount } from "../common/format";
+import { StatusText } from "../common/StatusText";
+import { formatCount, judgedInWords } from "../common/format";
 import { Name } from "../common/Name";
 import { selectedOption } from "../common/options";
 import { Pages } from "../common/Pages";
@@ -70,7 +70,7 @@ export function PreviewColumns({ preview, entity, mapping, proposals, disabled, 
             description={
               preview.rows.length > 0 &&
               !preview.error &&
-              `${bad.length ? `${bad.length} of the` : "None of the"} first ${preview.rows.length} rows would be rejected. ` +
+              `${judgedInWords(bad.length, preview.rows.length)} ` +
                 "A dry run checks all rows, and finds repeated keys."
             }
           >
@@ -166,9 +166,9 @@ export function Values({ preview, index }: { preview: Preview; index: number }) 
         const error = errors.find(({ fieldNumber }) => fieldNumber === index + 1);
         const text = cells[index] ? <Name>{cells[index]}</Name> : <em>empty</em>;
         return error ? (
-          <StatusIndicator key={rowNumber} type="warning">
+          <StatusText key={rowNumber} type="warning">
             {text}: {error.message}
-          </StatusIndicator>
+          </StatusText>
         ) : (
           <div key={rowNumber}>{text}</div>
         );

@@ -1,11 +1,11 @@
 /** Asks before an import is undone, and says what would become of the records. */
 import Box from "@cloudscape-design/components/box";
-import StatusIndicator from "@cloudscape-design/components/status-indicator";
 import { useQuery } from "@tanstack/react-query";
 import { at, call, callOnce } from "../api/client";
 import type { Job, UndoPreview } from "../api/types";
 import { ConfirmDialog } from "../common/ConfirmDialog";
-import { formatCount } from "../common/format";
+import { StatusText } from "../common/StatusText";
+import { counted, formatCount } from "../common/format";
 import { Name } from "../common/Name";
 import { say } from "../common/notices";
 import { ProblemAlert } from "../common/ProblemAlert";
@@ -18,7 +18,7 @@ export function UndoDialog({ job, onClose }: { job: Job; onClose: () => void }) 
   });
   const undo = async () => {
     await callOnce<Job>(at`jobs/${job.jobId}/undo`);
-    say("The import is being undone", <Name>{job.fileName}</Name>);
+    say("The undo is queued", <Name>{job.fileName}</Name>);
     onClose();
   };
   return (
@@ -33,7 +33,7 @@ export function UndoDialog({ job, onClose }: { job: Job; onClose: () => void }) 
         The records that <Name>{job.fileName}</Name> changed become what they were before. Those that were changed since
         stay as they are, and are listed.
       </Box>
-      {preview.isPending && <StatusIndicator type="loading">Looking at the records</StatusIndicator>}
+      {preview.isPending && <StatusText type="loading">Looking at the records</StatusText>}
       {preview.error && <ProblemAlert error={preview.error} />}
       {preview.data && <Effect {...preview.data} />}
     </ConfirmDialog>
@@ -45,7 +45,7 @@ function Effect({ total, checked, restored, removed, changedSince }: UndoPreview
     <div>
       {checked < total && (
         <Box>
-          Of {formatCount(total)} records, {formatCount(checked)} were looked at:
+          {formatCount(checked)} of {counted(total, "record")} looked at:
         </Box>
       )}
       <ul>

@@ -3,9 +3,9 @@ import Badge from "@cloudscape-design/components/badge";
 import Box from "@cloudscape-design/components/box";
 import Link from "@cloudscape-design/components/link";
 import ProgressBar from "@cloudscape-design/components/progress-bar";
-import StatusIndicator from "@cloudscape-design/components/status-indicator";
 import type { TableProps } from "@cloudscape-design/components/table";
 import type { Job } from "../api/types";
+import { StatusText } from "../common/StatusText";
 import { formatCount, formatDuration } from "../common/format";
 import { EntityLink, ScreenLink } from "../common/links";
 import { Name } from "../common/Name";
@@ -15,15 +15,14 @@ import { ImportActions } from "./ImportActions";
 
 /** What can be done comes before what is only told. */
 export const FEWER_COLUMNS = {
-  phone: ["whole", "action"],
-  narrow: ["file", "status", "action", "message", "app"],
-  wide: ["submitted", "completed", "app", "file", "status", "message", "action"],
+  phone: ["whole"],
+  narrow: ["fileInto", "status", "action", "message"],
+  wide: ["submitted", "completed", "entity", "file", "status", "message", "action"],
 };
 
 type Columns = TableProps.ColumnDefinition<Job>[];
 
-/** All columns, and `whole`: those that a phone has no room for in one. */
-
+/** All columns; `whole` and `fileInto` are several in one, for windows that have no room for each. */
 export function importColumns(showErrors: (jobId: string) => void): Columns {
   return [
     {
@@ -34,14 +33,30 @@ export function importColumns(showErrors: (jobId: string) => void): Columns {
       cell: (job) => (
         <>
           <FileCell job={job} />
-          <JobStatus job={job} />
+          <EntityLink name={job.entity} />
+          <div>
+            <JobStatus job={job} />
+          </div>
+          <ImportActions job={job} direction="horizontal" />
           <Message job={job} showErrors={showErrors} />
+        </>
+      ),
+    },
+    {
+      id: "fileInto",
+      header: "File",
+      isRowHeader: true,
+      minWidth: 150,
+      cell: (job) => (
+        <>
+          <FileCell job={job} />
+          <EntityLink name={job.entity} />
         </>
       ),
     },
     { id: "submitted", header: "Submitted", cell: (job) => <Time at={job.submittedAt} />, minWidth: 120 },
     { id: "completed", header: "Completed", cell: (job) => <Time at={job.completedAt} none="" />, minWidth: 120 },
-    { id: "app", header: "App", cell: (job) => <EntityLink name={job.entity} />, minWidth: 110 },
+    { id: "entity", header: "Entity", cell: (job) => <EntityLink name={job.entity} />, minWidth: 110 },
     { id: "file", header: "File", cell: (job) => <FileCell job={job} />, isRowHeader: true, minWidth: 150 },
     { id: "status", header: "Status", cell: (job) => <JobStatus job={job} />, minWidth: 135 },
     { id: "message", header: "Message", cell: (job) => <Message job={job} showErrors={showErrors} />, minWidth: 240 },
@@ -118,9 +133,9 @@ function Message({ job, showErrors }: { job: Job; showErrors: (jobId: string) =>
       {job.warnings
         .filter(({ code }) => code !== "duplicate-content")
         .map(({ code, message }) => (
-          <StatusIndicator key={code} type="warning" wrapText>
+          <StatusText key={code} type="warning" wrapText>
             {message}
-          </StatusIndicator>
+          </StatusText>
         ))}
       {(job.status === "FAILED" || counts.rejected > 0) && (
         <div>

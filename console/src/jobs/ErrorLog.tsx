@@ -5,22 +5,54 @@ import Button from "@cloudscape-design/components/button";
 import Header from "@cloudscape-design/components/header";
 import Modal from "@cloudscape-design/components/modal";
 import SpaceBetween from "@cloudscape-design/components/space-between";
-import Table from "@cloudscape-design/components/table";
+import Table, { type TableProps } from "@cloudscape-design/components/table";
 import TextFilter from "@cloudscape-design/components/text-filter";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { at, call } from "../api/client";
-import type { ErrorPage } from "../api/types";
+import type { ErrorPage, JobError } from "../api/types";
 import { DownloadButton } from "../common/DownloadButton";
+import { ErrorCode } from "../common/ErrorCode";
+import { errorInWords, JOB_ERRORS } from "../common/errorCodes";
 import { formatCount } from "../common/format";
 import { Name } from "../common/Name";
 import { ProblemAlert } from "../common/ProblemAlert";
+import { useColumns } from "../common/useColumns";
 import { ErrorSummary } from "./ErrorSummary";
 import { useJob } from "./useJob";
 
 const SEARCHED = 2_000; // a search reads at most this many errors; the download has all of them
 
+const FEWER = {
+  phone: ["row", "whole"],
+  narrow: ["row", "field", "cell", "message"],
+  wide: ["row", "field", "cell", "type", "message"],
+};
+const COLUMNS: TableProps.ColumnDefinition<JobError>[] = [
+  { id: "row", header: "Row", cell: (error) => formatCount(error.rowNumber), isRowHeader: true },
+  { id: "field", header: "Field", cell: (error) => (error.fieldName ? <Name>{error.fieldName}</Name> : "–") },
+  { id: "cell", header: "Value", cell: (error) => (error.cell === null ? "–" : <Name>{error.cell}</Name>) },
+  { id: "type", header: "Kind", cell: (error) => <ErrorCode code={error.type} /> },
+  { id: "message", header: "Reason", cell: (error) => <span className="tight-cell">{error.message}</span> },
+  {
+    id: "whole",
+    header: "Error",
+    cell: ({ fieldName, cell, message }) => (
+      <>
+        {fieldName && (
+          <b>
+            <Name>{fieldName}</Name>
+          </b>
+        )}{" "}
+        {cell !== null && <Name>{cell}</Name>}
+        <div className="tight-cell">{message}</div>
+      </>
+    ),
+  },
+];
+
 export function ErrorLog({ jobId, onClose }: { jobId: string; onClose: () => void }) {
+  const columns = useColumns(COLUMNS, FEWER);
   const read = useJob(jobId);
   const job = read.data?.value;
   const [search, setSearch] = useState("");
@@ -81,8 +113,8 @@ export function ErrorLog({ jobId, onClose }: { jobId: string; onClose: () => voi
       <SpaceBetween size="l">
         {error && <ProblemAlert error={error} />}
         {job?.error && (
-          <Alert type="error" header={job.error.code}>
-            {job.error.message}
+          <Alert type="error" header={errorInWords(job.error.code, JOB_ERRORS)}>
+            {job.error.message} ({job.error.code})
           </Alert>
         )}
         {summary.length > 0 && <ErrorSummary summary={summary} />}
@@ -101,13 +133,8 @@ export function ErrorLog({ jobId, onClose }: { jobId: string; onClose: () => voi
             />
           }
           items={found.slice(0, 500)}
-          columnDefinitions={[
-            { id: "row", header: "Row", cell: (error) => formatCount(error.rowNumber), isRowHeader: true },
-            { id: "field", header: "Field", cell: (error) => (error.fieldName ? <Name>{error.fieldName}</Name> : "–") },
-            { id: "cell", header: "Value", cell: (error) => (error.cell === null ? "–" : <Name>{error.cell}</Name>) },
-            { id: "type", header: "Type", cell: (error) => error.type },
-            { id: "message", header: "Reason", cell: (error) => <span className="tight-cell">{error.message}</span> },
-          ]}
+          wrapLines
+          columnDefinitions={columns}
           empty={
             search
               ? "No error matches the search."

@@ -1,7 +1,7 @@
 /** Pagination of a list whose length is unknown until its last page is read. */
-import StatusIndicator from "@cloudscape-design/components/status-indicator";
 import type { ReactNode } from "react";
 import { Pages } from "../common/Pages";
+import { StatusText } from "../common/StatusText";
 import { PAGE_SIZE } from "./jobList";
 import type { Jobs } from "./useJobs";
 
@@ -27,7 +27,7 @@ export function JobPages({ list, page, onPage }: Props) {
 /** Shows that the last refresh failed: one line instead of a notice for each failure. */
 export function Refreshed({ list, children }: { list: Jobs; children: ReactNode }) {
   return list.stale ? (
-    <StatusIndicator type="warning">Not up to date: {list.stale.title}. It refreshes by itself.</StatusIndicator>
+    <StatusText type="warning">Not up to date: {list.stale.title}. It refreshes by itself.</StatusText>
   ) : (
     children
   );

@@ -1,5 +1,5 @@
-import StatusIndicator from "@cloudscape-design/components/status-indicator";
 import type { Job, JobStatus as Status } from "../api/types";
+import { StatusText } from "../common/StatusText";
 
 export const STATUS_LABELS: Record<Status, string> = {
   WAITING: "Waiting",
@@ -13,8 +13,8 @@ export function JobStatus({ job }: { job: Pick<Job, "status" | "outcome"> }) {
   const types = { WAITING: "pending", IN_PROGRESS: "in-progress", FAILED: "error", CANCELED: "stopped" } as const;
   const type = job.status === "COMPLETED" ? (job.outcome === "SUCCESS" ? "success" : "warning") : types[job.status];
   return (
-    <StatusIndicator type={type} wrapText={false}>
+    <StatusText type={type} wrapText={false}>
       {STATUS_LABELS[job.status]}
-    </StatusIndicator>
+    </StatusText>
   );
 }

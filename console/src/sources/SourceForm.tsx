@@ -7,15 +7,16 @@ import Form from "@cloudscape-design/components/form";
 import Header from "@cloudscape-design/components/header";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import Spinner from "@cloudscape-design/components/spinner";
-import StatusIndicator from "@cloudscape-design/components/status-indicator";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { useNavigate, useParams } from "react-router";
 import { at, call, callOnce } from "../api/client";
 import type { Destination, Entity, Source, SourceDefinition, SourceTest } from "../api/types";
 import { useEntities } from "../api/useEntities";
+import { StatusText } from "../common/StatusText";
 import { SelectField, TextField } from "../common/fields";
 import { RecipientsField, WebhooksField } from "../common/Told";
+import { formatBytes } from "../common/format";
 import { Name } from "../common/Name";
 import { say } from "../common/notices";
 import { ProblemAlert } from "../common/ProblemAlert";
@@ -238,7 +239,7 @@ function TestLocation({ draft: { entity, location, pattern, order } }: { draft: 
         Test and list files
       </Button>
       <div role="status">
-        {isFetching && <StatusIndicator type="loading">Testing: this takes up to 25 seconds</StatusIndicator>}
+        {isFetching && <StatusText type="loading">Testing: this takes up to 25 seconds</StatusText>}
         {!isFetching && error && <ProblemAlert error={error} />}
         {!isFetching && !error && data && <Result test={data} />}
       </div>
@@ -257,7 +258,7 @@ function Result({ test: { ok, code, detail, files } }: { test: SourceTest }) {
         <ul>
           {files.map(({ name, sizeBytes, modified }) => (
             <li key={name}>
-              <Name>{name}</Name>, {sizeBytes.toLocaleString()} bytes, <Time at={modified} />
+              <Name>{name}</Name>, {formatBytes(sizeBytes)}, <Time at={modified} />
             </li>
           ))}
         </ul>

@@ -1,10 +1,29 @@
-import StatusIndicator from "@cloudscape-design/components/status-indicator";
 import type { Source } from "../api/types";
+import { StatusText } from "../common/StatusText";
 
 /** One word for what a source does. */
 export function SourceState({ of: { status, unreachable, message } }: { of: Source }) {
-  if (message) return <StatusIndicator type="stopped">Paused</StatusIndicator>;
-  if (status === "DRAFT") return <StatusIndicator type="pending">Draft</StatusIndicator>;
-  if (unreachable) return <StatusIndicator type="warning">Unreachable</StatusIndicator>;
-  return <StatusIndicator type="success">Scheduled</StatusIndicator>;
+  if (message)
+    return (
+      <StatusText wrapText={false} type="stopped">
+        Paused
+      </StatusText>
+    );
+  if (status === "DRAFT")
+    return (
+      <StatusText wrapText={false} type="pending">
+        Draft
+      </StatusText>
+    );
+  if (unreachable)
+    return (
+      <StatusText wrapText={false} type="warning">
+        Unreachable
+      </StatusText>
+    );
+  return (
+    <StatusText wrapText={false} type="success">
+      Scheduled
+    </StatusText>
+  );
 }

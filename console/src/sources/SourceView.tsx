@@ -6,13 +6,16 @@ import Header from "@cloudscape-design/components/header";
 import KeyValuePairs from "@cloudscape-design/components/key-value-pairs";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import Spinner from "@cloudscape-design/components/spinner";
-import Table from "@cloudscape-design/components/table";
+import Table, { type TableProps } from "@cloudscape-design/components/table";
 import { useParams } from "react-router";
 import type { Source, SourceFile } from "../api/types";
+import { errorWithCode, JOB_ERRORS } from "../common/errorCodes";
+import { formatBytes, formatCount } from "../common/format";
 import { EntityLink, ScreenButton, ScreenLink } from "../common/links";
 import { Name } from "../common/Name";
 import { ProblemAlert } from "../common/ProblemAlert";
 import { Time } from "../common/Time";
+import { useColumns } from "../common/useColumns";
 import { describeDestination } from "../exports/destinations";
 import { describeSchedule } from "../exports/schedule";
 import { JobStatus } from "../jobs/JobStatus";
@@ -50,6 +53,7 @@ export default function SourceView() {
 }
 
 function Troubles({ of: { message, pausedAt, unreachable, lastRun } }: { of: Source }) {
+  if (!message && !unreachable && !lastRun?.message) return null;
   return (
     <SpaceBetween size="s">
       {message && (
@@ -104,7 +108,19 @@ function Definition({ of }: { of: Source }) {
   );
 }
 
+const FEWER = { phone: ["name", "job"], narrow: ["name", "seen", "job", "imported", "after"] };
+const COLUMNS: TableProps.ColumnDefinition<SourceFile>[] = [
+  { id: "name", header: "File", isRowHeader: true, minWidth: 140, cell: (file) => <Name>{file.name}</Name> },
+  { id: "size", header: "Size", cell: (file) => formatBytes(file.sizeBytes) },
+  { id: "modified", header: "Modified", minWidth: 110, cell: (file) => <Time at={file.modified} /> },
+  { id: "seen", header: "Seen", minWidth: 110, cell: (file) => <Time at={file.seenAt} /> },
+  { id: "job", header: "Import", minWidth: 130, cell: (file) => <Import of={file} /> },
+  { id: "imported", header: "Rows imported", cell: (file) => formatCount(file.imported) },
+  { id: "after", header: "Then", minWidth: 90, cell: (file) => <Fate of={file} /> },
+];
+
 function Files({ files, hasMore, isLoading }: { files: SourceFile[]; hasMore: boolean; isLoading: boolean }) {
+  const columns = useColumns(COLUMNS, FEWER);
   return (
     <Table
       variant="container"
@@ -113,21 +129,7 @@ function Files({ files, hasMore, isLoading }: { files: SourceFile[]; hasMore: bo
       loadingText="Reading the files"
       items={files}
       ariaLabels={{ tableLabel: "Files that were seen" }}
-      columnDefinitions={[
-        {
-          id: "name",
-          header: "File",
-          isRowHeader: true,
-          minWidth: 150,
-          cell: (file) => <Name>{file.name}</Name>,
-        },
-        { id: "size", header: "Bytes", cell: (file) => file.sizeBytes.toLocaleString() },
-        { id: "modified", header: "Modified", cell: (file) => <Time at={file.modified} /> },
-        { id: "seen", header: "Seen", cell: (file) => <Time at={file.seenAt} /> },
-        { id: "job", header: "Import", minWidth: 130, cell: (file) => <Import of={file} /> },
-        { id: "imported", header: "Rows", cell: (file) => file.imported?.toLocaleString() ?? "–" },
-        { id: "after", header: "Then", cell: (file) => <Fate of={file} /> },
-      ]}
+      columnDefinitions={columns}
       header={
         <Header variant="h2" counter={`(${files.length}${hasMore ? "+" : ""})`}>
           Files that were seen
@@ -149,7 +151,7 @@ function Import({ of: { jobId, status, outcome, errorCode } }: { of: SourceFile 
   return (
     <>
       {shown} {jobId && <ScreenLink to={`/imports?errors=${jobId}`}>Errors</ScreenLink>}
-      {errorCode && <div>{errorCode}</div>}
+      {errorCode && <div>{errorWithCode(errorCode, JOB_ERRORS)}</div>}
     </>
   );
 }

@@ -4,7 +4,6 @@ import Box from "@cloudscape-design/components/box";
 import Button from "@cloudscape-design/components/button";
 import Header from "@cloudscape-design/components/header";
 import SpaceBetween from "@cloudscape-design/components/space-between";
-import StatusIndicator from "@cloudscape-design/components/status-indicator";
 import Table, { type TableProps } from "@cloudscape-design/components/table";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
@@ -12,18 +11,23 @@ import { useNavigate } from "react-router";
 import { at, call, callOnce } from "../api/client";
 import { Problem } from "../api/problem";
 import type { Source } from "../api/types";
+import { Actions, type Action } from "../common/Actions";
 import { ConfirmDialog } from "../common/ConfirmDialog";
+import { StatusText } from "../common/StatusText";
 import { useColumns } from "../common/useColumns";
 import { EntityLink, ScreenLink } from "../common/links";
+import { errorWithCode, JOB_ERRORS } from "../common/errorCodes";
+import { counted } from "../common/format";
 import { Name } from "../common/Name";
 import { say, showProblem } from "../common/notices";
 import { Time } from "../common/Time";
 import { describeDestination } from "../exports/destinations";
+import { FAILURE_LABELS } from "../exports/destinations/failures";
 import { describeSchedule } from "../exports/schedule";
 import { SourceState } from "./SourceState";
 import { useSources } from "./useSources";
 
-type Action = Source["allowedActions"][number];
+type Allowed = Source["allowedActions"][number];
 
 export default function Sources() {
   const navigate = useNavigate();
@@ -36,7 +40,7 @@ export default function Sources() {
   const [selectedId, setSelectedId] = useState<string | null>(null);
   const [isDeleting, setIsDeleting] = useState(false);
   const selected = data?.find(({ sourceId }) => sourceId === selectedId) ?? null;
-  const isForbidden = (action: Action) => !selected?.allowedActions.includes(action);
+  const isForbidden = (action: Allowed) => !selected?.allowedActions.includes(action);
   const done = (text: string) => {
     say(text, selected && <Name>{selected.name}</Name>);
     return queryClient.invalidateQueries({ queryKey: ["sources"] });
@@ -48,11 +52,11 @@ export default function Sources() {
     },
     onError: (problem) => showProblem(problem),
   });
-  const acting = (path: "activate" | "unschedule" | "run", label: string, text: string) => (
-    <Button disabled={isForbidden(path) || action.isPending} onClick={() => action.mutate({ path, text })}>
-      {label}
-    </Button>
-  );
+  const acting = (path: "activate" | "unschedule" | "run", label: string, text: string): Action => ({
+    text: label,
+    disabled: isForbidden(path) || action.isPending,
+    onClick: () => action.mutate({ path, text }),
+  });
   const remove = async () => {
     await call("DELETE", at`sources/${selectedId!}`);
     setIsDeleting(false);
@@ -95,23 +99,25 @@ export default function Sources() {
             description={
               error &&
               data && (
-                <StatusIndicator type="warning">
+                <StatusText type="warning">
                   Not up to date: {Problem.of(error).title}. It refreshes by itself.
-                </StatusIndicator>
+                </StatusText>
               )
             }
             actions={
-              <SpaceBetween direction="horizontal" size="xs">
-                {acting("run", "Run now", "A run has started")}
-                {acting("activate", "Activate", "The source was activated")}
-                {acting("unschedule", "Unschedule", "The source is a draft again")}
-                <Button disabled={isForbidden("edit")} onClick={() => void navigate(`/sources/${selectedId!}/edit`)}>
-                  Edit
-                </Button>
-                <Button disabled={isForbidden("delete")} onClick={() => setIsDeleting(true)}>
-                  Delete
-                </Button>
-              </SpaceBetween>
+              <Actions
+                actions={[
+                  acting("run", "Run now", "A run has started"),
+                  acting("activate", "Activate", "The source was activated"),
+                  acting("unschedule", "Unschedule", "The source is a draft again"),
+                  {
+                    text: "Edit",
+                    disabled: isForbidden("edit"),
+                    onClick: () => void navigate(`/sources/${selectedId!}/edit`),
+                  },
+                  { text: "Delete", disabled: isForbidden("delete"), onClick: () => setIsDeleting(true) },
+                ]}
+              />
             }
           >
             All sources
@@ -172,14 +178,16 @@ const COLUMNS: TableProps.ColumnDefinition<Source>[] = [
   { id: "last", header: "Last run", cell: (item) => <LastRun of={item} /> },
 ];
 
+const RUN_ERRORS = { ...JOB_ERRORS, ...FAILURE_LABELS };
+
 function LastRun({ of: { lastRun } }: { of: Source }) {
   if (!lastRun) return "–";
   return (
     <>
       {lastRun.code ? (
-        <StatusIndicator type="error">{lastRun.code}</StatusIndicator>
+        <StatusText type="error">{errorWithCode(lastRun.code, RUN_ERRORS)}</StatusText>
       ) : (
-        `${lastRun.taken} ${lastRun.taken === 1 ? "file" : "files"}${lastRun.waiting ? `, ${lastRun.waiting} waiting` : ""}`
+        `${counted(lastRun.taken, "file")}${lastRun.waiting ? `, ${lastRun.waiting} waiting` : ""}`
       )}
       <div>
         <Time at={lastRun.endedAt} none="" />

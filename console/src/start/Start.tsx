@@ -2,6 +2,7 @@
 import Badge from "@cloudscape-design/components/badge";
 import BarChart from "@cloudscape-design/components/bar-chart";
 import Box from "@cloudscape-design/components/box";
+import Button from "@cloudscape-design/components/button";
 import ColumnLayout from "@cloudscape-design/components/column-layout";
 import Container from "@cloudscape-design/components/container";
 import Header from "@cloudscape-design/components/header";
@@ -10,17 +11,18 @@ import SpaceBetween from "@cloudscape-design/components/space-between";
 import Table from "@cloudscape-design/components/table";
 import { useState } from "react";
 import type { Job } from "../api/types";
-import { formatCount, formatDuration } from "../common/format";
+import { counted, formatCount, formatDuration } from "../common/format";
 import { EntityLink, ScreenButton, ScreenLink } from "../common/links";
 import { Name } from "../common/Name";
 import { ProblemAlert } from "../common/ProblemAlert";
-import { Time, ZONE } from "../common/Time";
+import { Time, TimeLeft, ZONE } from "../common/Time";
+import { countInWords } from "../entities/recordWords";
 import { isRunning } from "../jobs/jobList";
 import { JobStatus } from "../jobs/JobStatus";
 import { useJobs } from "../jobs/useJobs";
 import { useMe } from "../session/useMe";
-import { byDay, failedSinceYesterday, merged, type Day } from "./recent";
-import { useDue, useLimits, useRecentJobs, type Due } from "./useStart";
+import { byDay, failedSinceYesterday, keptFiles, merged, type Day } from "./recent";
+import { useDue, useLimits, useRecentJobs, useStored, type Due } from "./useStart";
 
 const MOST_SHOWN = 8;
 const DAY_SECONDS = 86_400;
@@ -65,7 +67,7 @@ export default function Start() {
           all="/status?status=FAILED"
         />
         <DueTable />
-        <Quota />
+        <Quota jobs={jobs} now={now} isAll={recent.data?.isAll ?? false} />
       </ColumnLayout>
       <Charts
         days={byDay(jobs, now, days)}
@@ -185,7 +187,7 @@ function DueTable() {
             </>
           ),
         },
-        { id: "entity", header: "Entity", cell: ({ entity }: Due) => <EntityLink name={entity} /> },
+        { id: "entity", header: "Entity", minWidth: 110, cell: ({ entity }: Due) => <EntityLink name={entity} /> },
         { id: "at", header: "Next run", minWidth: 110, cell: ({ at }: Due) => <Time at={at} /> },
       ]}
       empty={<Box textAlign="center">{error ? "The schedules could not be read." : "Nothing is scheduled."}</Box>}
@@ -193,17 +195,49 @@ function DueTable() {
   );
 }
 
-function Quota() {
+function Quota({ jobs, now, isAll }: { jobs: Job[]; now: Date; isAll: boolean }) {
   const { data } = useLimits();
+  const [isCounting, setIsCounting] = useState(false);
+  const { data: stored } = useStored(isCounting);
+  const files = keptFiles(jobs, now);
   const left = (limit: { left: number; limit: number } | undefined) =>
     limit ? `${formatCount(limit.left)} of ${formatCount(limit.limit)}` : "–";
   return (
-    <Container header={<Header variant="h2">What is left to you</Header>}>
+    <Container header={<Header variant="h2">Storage and quota</Header>}>
       <KeyValuePairs
         columns={2}
         items={[
-          { label: "Unfinished jobs", value: left(data?.unfinishedJobs) },
-          { label: "Previews and connection tests in this minute", value: left(data?.previewsPerMinute) },
+          {
+            label: "Records stored",
+            value: stored ? (
+              <>
+                {countInWords(stored.records)} in {stored.isAll ? "" : "the first "}
+                {counted(stored.entities, "entity", "entities")}
+              </>
+            ) : isCounting ? (
+              "Counting"
+            ) : (
+              <Button variant="inline-link" onClick={() => setIsCounting(true)}>
+                Count the records
+              </Button>
+            ),
+          },
+          {
+            label: "Files of jobs kept",
+            value: (
+              <>
+                {formatCount(files.count)}
+                {isAll ? "" : " or more"}
+                {files.firstExpiry && (
+                  <>
+                    , the first expires <TimeLeft until={files.firstExpiry} />
+                  </>
+                )}
+              </>
+            ),
+          },
+          { label: "Unfinished jobs left", value: left(data?.unfinishedJobs) },
+          { label: "Previews and connection tests left in this minute", value: left(data?.previewsPerMinute) },
         ]}
       />
     </Container>

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Job } from "../api/types";
-import { byDay, failedSinceYesterday, merged } from "./recent";
+import { byDay, failedSinceYesterday, keptFiles, merged, sumOf } from "./recent";
 
 const NOW = new Date(2026, 2, 10, 15);
 const counts = { total: 12, processed: 12, imported: 10, rejected: 2, unprocessed: 0 };
@@ -40,4 +40,25 @@ test("a job is as it was read last", () => {
   const now = job(9, { jobId: "a" });
   expect(merged([now], [old, job(8, { jobId: "b" })]).map(({ jobId }) => jobId)).toEqual(["a", "b"]);
   expect(merged([now], [old])[0]).toBe(now);
+});
+
+test("counts together are as exact as the least exact", () => {
+  const exact = { count: 2, precision: "exact" } as const;
+  expect(sumOf([exact, exact])).toEqual({ count: 4, precision: "exact" });
+  expect(sumOf([exact, { count: 1_000, precision: "approximate" }])).toEqual({
+    count: 1_002,
+    precision: "approximate",
+  });
+  expect(sumOf([exact, null]).precision).toBe("at-least");
+});
+
+test("files are kept until they expire", () => {
+  const file = (expiry: string | null, download: string | null = "https://x") =>
+    job(9, { filesExpireAt: expiry, links: { download } as Job["links"] });
+  const later = new Date(2026, 2, 11).toISOString();
+  const latest = new Date(2026, 2, 12).toISOString();
+  const over = new Date(2026, 2, 9).toISOString();
+  const files = [file(latest), file(later), file(over), file(later, null), file(null)];
+  expect(keptFiles(files, NOW)).toEqual({ count: 2, firstExpiry: later });
+  expect(keptFiles([], NOW)).toEqual({ count: 0, firstExpiry: null });
 });

@@ -1,5 +1,5 @@
 /** The newest jobs, and what they come to by day. */
-import type { Job } from "../api/types";
+import type { Job, RecordCount } from "../api/types";
 import { isRunning } from "../jobs/jobList";
 
 /** Imports and exports of one day in the reader's time zone. */
@@ -53,4 +53,22 @@ export function failedSinceYesterday(jobs: Job[], now: Date): Job[] {
 export function merged(fresh: Job[], older: Job[]): Job[] {
   const known = new Set(fresh.map(({ jobId }) => jobId));
   return [...fresh, ...older.filter((job) => !known.has(job.jobId) && !isRunning(job))];
+}
+
+/** Counts together; one that is missing makes the sum a least one. */
+export function sumOf(counts: (RecordCount | null)[]): RecordCount {
+  const known = counts.filter((each) => each !== null);
+  const count = known.reduce((sum, each) => sum + each.count, 0);
+  const precisions = new Set(known.map(({ precision }) => precision));
+  if (known.length < counts.length || precisions.has("at-least")) return { count, precision: "at-least" };
+  return { count, precision: precisions.has("approximate") ? "approximate" : "exact" };
+}
+
+/** The files of jobs that are kept, and when the first of them expire. */
+export function keptFiles(jobs: Job[], now: Date): { count: number; firstExpiry: string | null } {
+  const kept = jobs.filter(
+    ({ links, filesExpireAt }) => links.download && filesExpireAt && new Date(filesExpireAt) > now,
+  );
+  const expiries = kept.map(({ filesExpireAt }) => filesExpireAt!).sort();
+  return { count: kept.length, firstExpiry: expiries[0] ?? null };
 }

@@ -1,7 +1,8 @@
 /** What the start page reads: a bounded number of requests, however many jobs, exports and sources there are. */
 import { useQuery } from "@tanstack/react-query";
-import { call } from "../api/client";
-import type { Export, Job, Me, Page, Source } from "../api/types";
+import { at, call } from "../api/client";
+import type { Entity, Export, Job, Me, Page, RecordCount, Source } from "../api/types";
+import { sumOf } from "./recent";
 
 const AT_ONCE = 100;
 /** Requests for the newest jobs; they are read again when the page is opened, not while it is looked at. */
@@ -72,5 +73,27 @@ export function useLimits() {
     queryKey: ["start", "limits"],
     queryFn: async ({ signal }) => (await call<Me>("GET", "me", { signal })).limits,
     refetchInterval: FRESH_MS,
+  });
+}
+
+/** Entities whose records are counted: a caller has 60 counts in a minute. */
+const MOST_COUNTED = 20;
+const STORED_MS = 10 * 60_000;
+
+/** How many records there are, of the first entities. Counting reads up to 80 MB of each: it is done when asked for. */
+export function useStored(isAsked: boolean) {
+  return useQuery({
+    queryKey: ["start", "stored"],
+    queryFn: async ({ signal }): Promise<{ records: RecordCount; entities: number; isAll: boolean }> => {
+      const { items, nextToken } = await call<Page<Entity>>("GET", "entities", { query: { limit: AT_ONCE }, signal });
+      const counted = items.slice(0, MOST_COUNTED);
+      const counts = counted.map(({ name }) =>
+        call<RecordCount>("GET", at`entities/${name}/records/count`, { signal }).catch(() => null),
+      );
+      const records = sumOf(await Promise.all(counts));
+      return { records, entities: counted.length, isAll: nextToken === null && items.length === counted.length };
+    },
+    staleTime: STORED_MS,
+    enabled: isAsked,
   });
 }

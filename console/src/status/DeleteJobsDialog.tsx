@@ -4,7 +4,7 @@ import Box from "@cloudscape-design/components/box";
 import { call } from "../api/client";
 import type { Job, JobsDeletion } from "../api/types";
 import { ConfirmDialog } from "../common/ConfirmDialog";
-import { formatCount } from "../common/format";
+import { counted, formatCount } from "../common/format";
 import { Name } from "../common/Name";
 import { say, warn } from "../common/notices";
 
@@ -20,10 +20,10 @@ export function DeleteJobsDialog({ jobs, onClose, onDeleted }: Props) {
   const remove = async () => {
     const body = { jobIds: jobs.map(({ jobId }) => jobId) };
     const { deleted, failed } = await call<JobsDeletion>("POST", "jobs/delete", { body });
-    if (deleted.length) say(`${formatCount(deleted.length)} deleted`);
+    if (deleted.length) say(`${counted(deleted.length, "entry", "entries")} deleted`);
     if (failed.length) {
       warn(
-        `${formatCount(failed.length)} not deleted`,
+        `${counted(failed.length, "entry", "entries")} not deleted`,
         <ul>
           {failed.map(({ jobId, detail }) => (
             <li key={jobId}>

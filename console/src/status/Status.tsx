@@ -9,7 +9,8 @@ import TextFilter from "@cloudscape-design/components/text-filter";
 import { useState } from "react";
 import { at } from "../api/client";
 import type { Job } from "../api/types";
-import { DownloadButton } from "../common/DownloadButton";
+import { Actions } from "../common/Actions";
+import { downloadAll } from "../common/download";
 import { formatCount, formatDuration } from "../common/format";
 import { Name } from "../common/Name";
 import { JobStatus, STATUS_LABELS } from "../jobs/JobStatus";
@@ -88,31 +89,33 @@ export default function Status() {
             }
             actions={
               <SpaceBetween direction="horizontal" size="xs">
-                <DownloadButton
-                  paths={jobs.map(({ jobId }) => at`jobs/${jobId}/download`)}
-                  disabled={!jobs.length || jobs.some(({ links }) => !links.download)}
-                  disabledReason={jobs.length ? "A chosen entry has no file to download." : "Choose an entry."}
+                <Actions
+                  actions={[
+                    {
+                      text: "Download",
+                      iconName: "download",
+                      disabled: !jobs.length || jobs.some(({ links }) => !links.download),
+                      disabledReason: jobs.length ? "A chosen entry has no file to download." : "Choose an entry.",
+                      onClick: () => void downloadAll(jobs.map(({ jobId }) => at`jobs/${jobId}/download`)),
+                    },
+                    {
+                      text: "Error log",
+                      disabled: !hasErrors,
+                      disabledReason: only ? "This entry has no errors." : "Choose one entry.",
+                      onClick: () => set({ errors: only!.jobId }),
+                    },
+                    {
+                      text: "Delete",
+                      disabled: !jobs.length || jobs.some(isRunning) || jobs.length > DELETED_AT_ONCE,
+                      disabledReason: jobs.some(isRunning)
+                        ? "Entries that wait or run cannot be deleted."
+                        : jobs.length
+                          ? `At most ${DELETED_AT_ONCE} entries can be deleted at once.`
+                          : "Choose entries.",
+                      onClick: () => setDeleting(true),
+                    },
+                  ]}
                 />
-                <Button
-                  disabled={!hasErrors}
-                  disabledReason={only ? "This entry has no errors." : "Choose one entry."}
-                  onClick={() => set({ errors: only!.jobId })}
-                >
-                  Error log
-                </Button>
-                <Button
-                  disabled={!jobs.length || jobs.some(isRunning) || jobs.length > DELETED_AT_ONCE}
-                  disabledReason={
-                    jobs.some(isRunning)
-                      ? "Running entries cannot be deleted."
-                      : jobs.length
-                        ? `At most ${DELETED_AT_ONCE} entries can be deleted at once.`
-                        : "Choose entries."
-                  }
-                  onClick={() => setDeleting(true)}
-                >
-                  Delete
-                </Button>
                 <Button iconName="refresh" ariaLabel="Refresh" onClick={() => void list.refresh()} />
               </SpaceBetween>
             }
@@ -124,7 +127,7 @@ export default function Status() {
           <SpaceBetween direction="horizontal" size="xs">
             <TextFilter
               filteringText={search}
-              filteringPlaceholder="File, object type, person or id"
+              filteringPlaceholder="File, entity, person or id"
               filteringAriaLabel="Search entries"
               onChange={({ detail }) => setSearch(detail.filteringText)}
             />
@@ -186,15 +189,34 @@ export default function Status() {
 }
 
 const FEWER = {
-  phone: ["file", "status"],
-  narrow: ["file", "type", "status", "start", "items"],
+  wide: ["process", "file", "entity", "status", "start", "end", "by", "items", "expires"],
+  phone: ["whole"],
+  narrow: ["file", "entity", "status", "start", "items"],
 };
 const COLUMNS: TableProps.ColumnDefinition<Job>[] = [
+  {
+    id: "whole",
+    header: "File Name",
+    isRowHeader: true,
+    cell: (job) => (
+      <>
+        <Name>{job.fileName}</Name>
+        <div>
+          {job.process === "import" ? "Import into " : "Export of "}
+          <EntityLink name={job.entity} />
+        </div>
+        <JobStatus job={job} />
+        <div>
+          {job.startedAt ? "Started" : "Submitted"} <Time at={job.startedAt ?? job.submittedAt} />
+        </div>
+      </>
+    ),
+  },
   { id: "process", header: "Process", cell: (job) => (job.process === "import" ? "Import" : "Export") },
   { id: "file", header: "File Name", cell: (job) => <Name>{job.fileName}</Name>, isRowHeader: true, minWidth: 160 },
-  { id: "type", header: "Object Type", cell: (job) => <EntityLink name={job.entity} />, minWidth: 120 },
+  { id: "entity", header: "Entity", cell: (job) => <EntityLink name={job.entity} />, minWidth: 120 },
   { id: "status", header: "Status", cell: (job) => <JobStatus job={job} />, minWidth: 135 },
-  { id: "start", header: "Start Date", cell: (job) => <Time at={job.startedAt ?? job.submittedAt} />, minWidth: 120 },
+  { id: "start", header: "Start Date", cell: (job) => <Time at={job.startedAt} none="Not started" />, minWidth: 120 },
   { id: "end", header: "End Date", cell: (job) => <Time at={job.completedAt} />, minWidth: 120 },
   { id: "by", header: "Started By", cell: (job) => <Name>{job.startedBy}</Name>, minWidth: 100 },
   { id: "items", header: "Number of Items", cell: (job) => formatCount(job.numberOfItems), minWidth: 90 },

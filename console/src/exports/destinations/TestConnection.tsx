@@ -2,12 +2,12 @@
 import Alert from "@cloudscape-design/components/alert";
 import Button from "@cloudscape-design/components/button";
 import SpaceBetween from "@cloudscape-design/components/space-between";
-import StatusIndicator from "@cloudscape-design/components/status-indicator";
 import { useQuery } from "@tanstack/react-query";
 import { call } from "../../api/client";
 import type { Destination, DestinationTest } from "../../api/types";
 import { Name } from "../../common/Name";
 import { ProblemAlert } from "../../common/ProblemAlert";
+import { StatusText } from "../../common/StatusText";
 import { FAILURE_LABELS } from "./failures";
 
 export function TestConnection({ entity, destination }: { entity: string; destination: Destination }) {
@@ -24,7 +24,7 @@ export function TestConnection({ entity, destination }: { entity: string; destin
         Test connection
       </Button>
       <div role="status">
-        {isFetching && <StatusIndicator type="loading">Testing: this takes up to 25 seconds</StatusIndicator>}
+        {isFetching && <StatusText type="loading">Testing: this takes up to 25 seconds</StatusText>}
         {!isFetching && error && <ProblemAlert error={error} />}
         {!isFetching && !error && data && <Result test={data} />}
       </div>
