@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import ssl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,13 +20,15 @@ class Receiver:
     """
     Attributes:
         answers: the statuses of the next requests; then 204.
-        trickle: answer byte by byte, and never to the end.
+        trickle: answer with these bytes again and again, and never to the end.
+        pause: seconds between them.
         got: (path, headers by lower-case name, body) of each request.
     """
 
     port: int = 0
     answers: list[int] = field(default_factory=list)
-    trickle: bool = False
+    trickle: bytes = b""
+    pause: float = 0.0
     got: list[tuple[str, dict[str, str], str]] = field(default_factory=list)
 
     @property
@@ -60,9 +63,9 @@ def receiving(certificate: Certificate) -> Iterator[Receiver]:
 
         def _trickle(self) -> None:
             try:
-                self.wfile.write(b"HTTP/1.1 200 OK\r\nX: ")
                 while receiver.trickle:
-                    self.wfile.write(b"x")
+                    self.wfile.write(receiver.trickle)
+                    time.sleep(receiver.pause)
             except OSError:  # the client has had enough
                 pass
 
@@ -81,7 +84,7 @@ def receiving(certificate: Certificate) -> Iterator[Receiver]:
     try:
         yield receiver
     finally:
-        receiver.trickle = False
+        receiver.trickle = b""
         server.shutdown()
         thread.join()
         server.server_close()

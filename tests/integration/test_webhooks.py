@@ -349,10 +349,15 @@ def test_redirects_are_not_followed(api: Api, receiver: Receiver) -> None:
     assert [path for path, _, _ in receiver.got] == ["/in"]
 
 
-def test_a_receiver_that_answers_byte_by_byte_is_given_up_in_time(api: Api, receiver: Receiver) -> None:
-    receiver.trickle = True
+@pytest.mark.parametrize("pause", [0.0, 0.05])
+@pytest.mark.parametrize("answer", [b"x", b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: y\r\n"])
+def test_a_receiver_that_answers_without_end_is_given_up_in_time(
+    api: Api, receiver: Receiver, answer: bytes, pause: float
+) -> None:
+    """Each byte is within the timeout of a socket; a header whose end never comes is no answer."""
+    receiver.trickle, receiver.pause = answer, pause
     began = time.monotonic()
-    assert post_to(api, receiver, 0.5) == "timeout"
+    assert post_to(api, receiver, 0.5) in ({"timeout"} if pause else {"timeout", "connection-lost"})
     assert time.monotonic() - began < 10
 
 
@@ -445,7 +450,7 @@ def test_a_test_sends_an_event_and_says_what_the_receiver_answered(api: Api, rec
     receiver.answers = [302]
     failed = api("POST", "/webhooks/test", OPS, body=body).json
     assert (failed["ok"], failed["code"], "302" in failed["detail"]) == (False, "protocol", True)
-    assert [each["action"] for each in api.services.audit.page(Wanted(), 10)[0]][:2] == ["testWebhook"] * 2
+    assert [each["action"] for each in api.services.audit.page(Wanted(), 10)[0]].count("testWebhook") == 2
     assert api("POST", "/webhooks/test", SALES, body=body).status == 403
     assert api("POST", "/webhooks/test", OPS, body=body | {"entity": "orders"}).status == 404
     bad = api("POST", "/webhooks/test", OPS, body=body | {"webhook": {"url": "http://a.example", "secretId": "s"}})
