@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -21,13 +23,14 @@ from tests.unit.test_webhooks import documented
 from tests.webhook_receivers import Receiver, receiving
 from waybill.bootstrap import Services
 from waybill.errors import DeliveryFailed
+from waybill.ids import new_uuid
 from waybill.jobs.audit import Wanted
 from waybill.jobs.model import Job, Status
-from waybill.jobs.webhook_queue import MAX_ATTEMPTS, PAUSES
+from waybill.jobs.webhook_queue import MAX_ATTEMPTS, PAUSES, Message, webhook_id
 from waybill.jobs.webhooks import Webhook
 from waybill.upkeep.announcements import publish_late
 from waybill.webhooks import send
-from waybill.webhooks.send import send_due
+from waybill.webhooks.send import LIMIT_REACHED, send_due
 
 NEW, OLD = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX"
 SECRET_ID = "waybill/hooks"
@@ -63,6 +66,15 @@ def imported(api: Api, data: bytes | None = None, **options: Any) -> Job:
     answer = api("POST", "/imports", body={"uploadId": upload_id, **options})
     assert answer.status == 202, answer.text
     return run(api.services, api.services.jobs.get(answer.json["jobId"]))
+
+
+def add(services: Services, messages: int, url: str) -> None:
+    """Put messages into the queue."""
+    entity = services.entities.get("contacts")
+    for number in range(messages):
+        name = webhook_id(f"{number}", str(services.clock.now()), url)
+        webhook = Webhook(url, SECRET_ID)
+        services.webhooks.add(Message(name, webhook, entity.name, entity.uid, new_uuid(), f'{{"number":{number}}}'))
 
 
 def queued(services: Services) -> list[dict[str, Any]]:
@@ -243,17 +255,91 @@ def test_dead_letters_come_in_pages_and_are_redriven_in_parts(api: Api, receiver
     assert send_due(api.services) == 3
 
 
-def test_a_day_has_so_many_requests_and_the_others_are_not_lost(api: Api, receiver: Receiver, clock: Any) -> None:
+def test_beyond_the_limit_of_a_day_messages_wait_for_the_next_one(api: Api, receiver: Receiver, clock: Any) -> None:
     api.services.daily_webhooks._limit = 1
     api.put_contacts(webhooks=[*named(receiver, "/1"), *named(receiver, "/2")])
     imported(api)
     assert send_due(api.services) == 1
-    [letter] = given_up(api)
-    assert letter["reason"] == "WebhooksPerDay were sent on this day"
-    clock.forward(days=1)
-    api("POST", "/webhooks/dead-letters/redrive", ADMIN, body={})
+    clock.forward(hours=11)
+    assert send_due(api.services) == 0
+    clock.forward(hours=1)
     assert send_due(api.services) == 1
     assert sorted(path for path, _, _ in receiver.got) == ["/1", "/2"]
+    assert given_up(api) == []
+
+
+def test_one_entity_cannot_use_up_the_day_of_the_others(api: Api, receiver: Receiver) -> None:
+    limit = api.services.daily_webhooks
+    limit._limit = 8  # two an entity
+    api.put_contacts()
+    add(api.services, 4, receiver.url)
+    assert [send_due(api.services) for _ in range(2)] == [2, 0]
+    assert [limit.take(f"another {number}") for number in range(8)] == [True] * 6 + [False] * 2
+    limit.give_back("another 0")
+    assert [limit.take(f"another {number}") for number in (0, 1)] == [True, False]
+
+
+def test_what_is_refused_before_it_is_sent_is_not_counted(
+    api: Api, receiver: Receiver, secrets: Any, clock: Any
+) -> None:
+    api.put_contacts()
+    api.services.daily_webhooks._limit = 4  # one an entity
+    add(api.services, 1, "https://127.0.0.1/")  # the secret is for another host
+    assert send_due(api.services) == 0
+    secrets.put_secret_value(SecretId=SECRET_ID, SecretString=json.dumps(SECRET | {"host": "127.0.0.1"}))
+    clock.forward(minutes=2)
+    assert send_due(api.services) == 0
+    assert [item["reason"]["S"] for item in queued(api.services)] == ["host-refused"]
+    assert api.services.daily_webhooks.take(api.services.entities.get("contacts").uid)
+
+
+def test_a_message_that_cannot_be_sent_for_three_days_is_given_up(api: Api, receiver: Receiver, clock: Any) -> None:
+    api.services.daily_webhooks._limit = 0
+    api.put_contacts(webhooks=named(receiver))
+    imported(api)
+    for _ in range(4):
+        send_due(api.services)
+        clock.forward(days=1)
+    send_due(api.services)
+    [letter] = given_up(api)
+    assert (letter["reason"], letter["attempts"]) == (LIMIT_REACHED, 0)
+    assert receiver.got == []
+
+
+@pytest.mark.parametrize("what", [RuntimeError, "Crash"])
+def test_a_message_whose_attempts_die_is_given_up(
+    api: Api, receiver: Receiver, clock: Any, monkeypatch: pytest.MonkeyPatch, what: Any
+) -> None:
+    api.put_contacts()
+    add(api.services, 1, "https://a.example.com/")
+    tried: list[str] = []
+
+    def die(webhook: Webhook, *_: Any, **__: Any) -> int:
+        tried.append(webhook.host)
+        raise Crash if what == "Crash" else RuntimeError
+
+    monkeypatch.setattr(api.services, "webhook_client", SimpleNamespace(post=die), raising=False)
+    monkeypatch.setattr(send, "signing_keys", lambda *_: [b"k" * 32])
+    for pause in (*PAUSES, PAUSES[-1], PAUSES[-1]):
+        with suppress(Crash):
+            send_due(api.services)
+        clock.moment += pause
+    assert len(tried) == MAX_ATTEMPTS
+    [letter] = given_up(api)
+    assert letter["attempts"] == MAX_ATTEMPTS and letter["reason"]
+
+
+def test_dead_letters_that_have_expired_are_gone(api: Api, receiver: Receiver, clock: Any) -> None:
+    """DynamoDB removes them within days only."""
+    api.put_contacts(webhooks=named(receiver))
+    imported(api)
+    receiver.answers = [410]
+    send_due(api.services)
+    clock.forward(days=13)
+    assert len(given_up(api)) == 1
+    clock.forward(days=1, seconds=1)
+    assert given_up(api) == []
+    assert api("POST", "/webhooks/dead-letters/redrive", ADMIN, body={}).json["redriven"] == 0
 
 
 class Crash(BaseException):
@@ -322,6 +408,73 @@ def test_a_host_that_fails_keeps_no_other_waiting(api: Api, receiver: Receiver) 
     api.services.webhook_client.post = counting  # type: ignore[method-assign]
     assert send_due(api.services) == 1
     assert sorted(connects) == [1, receiver.port]
+
+
+def healthy_after(
+    api: Api, clock: Any, monkeypatch: pytest.MonkeyPatch, slow: list[str], seconds: float, answer: int | None
+) -> int:
+    """The number of the minute in which a receiver is told that stands behind 20 messages for each of the slow ones.
+
+    Args:
+        answer: theirs, after so many seconds; None for no answer.
+    """
+    told: list[str] = []
+
+    def post(webhook: Webhook, *_: Any, **__: Any) -> int:
+        told.append(webhook.host)
+        if webhook.host == "good.example.com":
+            return 204
+        clock.forward(seconds=seconds)
+        if answer is None:
+            raise DeliveryFailed("timeout", "late")
+        return answer
+
+    monkeypatch.setattr(api.services, "webhook_client", SimpleNamespace(post=post), raising=False)
+    monkeypatch.setattr(send, "signing_keys", lambda *_: [b"k" * 32])
+    clock.is_still = True
+    api.put_contacts()
+    for address in slow:
+        add(api.services, 20, address)
+    for minute in range(1, 30):
+        clock.forward(seconds=1)
+        add(api.services, 1, "https://good.example.com/")
+        told.clear()
+        began, ends = clock.now(), clock.monotonic() + 40
+        send_due(api.services, lambda: clock.monotonic() < ends)  # noqa: B023
+        if "good.example.com" in told:
+            return minute
+        clock.forward(seconds=max(0.0, 60 - (clock.now() - began).total_seconds()))
+    return 30
+
+
+@pytest.mark.parametrize(("seconds", "answer"), [(15.0, None), (14.0, 200), (14.0, 503)])
+def test_slow_receivers_keep_the_others_waiting_for_a_minute_at_most(
+    api: Api, receiver: Receiver, clock: Any, monkeypatch: pytest.MonkeyPatch, seconds: float, answer: int | None
+) -> None:
+    slow = [f"https://{name}.example.com/" for name in "abc"]
+    assert healthy_after(api, clock, monkeypatch, slow, seconds, answer) <= 2
+
+
+def test_a_receiver_is_one_however_it_is_spelled(
+    api: Api, receiver: Receiver, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = [
+        "https://a.example.com/",
+        "https://A.example.com/x",
+        "https://a.example.com:443/",
+        "https://a.example.com./",
+    ]
+    assert healthy_after(api, clock, monkeypatch, slow, 15.0, None) == 1
+
+
+def test_a_receiver_that_is_well_again_gets_all_that_waits(api: Api, receiver: Receiver, clock: Any) -> None:
+    api.put_contacts()
+    add(api.services, 5, receiver.url)
+    receiver.answers = [503]
+    assert send_due(api.services) == 0
+    assert list(api.services.webhooks.troubled()) == [f"{HOST}:{receiver.port}"]
+    assert send_due(api.services) == 4
+    assert api.services.webhooks.troubled() == {}
 
 
 def test_messages_of_a_deleted_entity_are_not_sent(api: Api, receiver: Receiver) -> None:
@@ -455,3 +608,13 @@ def test_a_test_sends_an_event_and_says_what_the_receiver_answered(api: Api, rec
     assert api("POST", "/webhooks/test", OPS, body=body | {"entity": "orders"}).status == 404
     bad = api("POST", "/webhooks/test", OPS, body=body | {"webhook": {"url": "http://a.example", "secretId": "s"}})
     assert (bad.status, bad.pointers) == (422, ["#/webhook/url"])
+
+
+def test_tests_count_among_the_requests_of_a_day(api: Api, receiver: Receiver) -> None:
+    api.services.daily_webhooks._limit = 1
+    api.put_contacts()
+    body = {"entity": "contacts", "webhook": named(receiver)[0]}
+    assert api("POST", "/webhooks/test", OPS, body=body).json["ok"] is True
+    refused = api("POST", "/webhooks/test", OPS, body=body)
+    assert (refused.status, refused.headers["Retry-After"]) == (429, "43200")
+    assert len(receiver.got) == 1

@@ -109,7 +109,7 @@ EXPORTERS = (
         "mail-without-a-limit",
         "Nobody makes Waybill send any number of mails.",
         "shared/waybill/jobs/daily_limit.py",
-        'has_room = Attr("sent").is_missing() | Attr("sent").is_below(self._limit)',
+        'has_room = Attr("sent").is_missing() | Attr("sent").is_below(limit)',
         'has_room = Attr("sent").is_missing() | Attr("sent").exists()',
         ("tests/integration/test_mail_limits.py::test_a_day_has_so_many_mails",),
     ),

@@ -13,11 +13,14 @@ from connection_test import test_webhook as ask_for_test
 from request import Request
 from routing import TOO_MANY_PREVIEWS, ApiRouter, ok
 from waybill.entities.model import Entity
+from waybill.errors import TooManyRequests
 from waybill.wire import webhooks as wire
 
 if TYPE_CHECKING:
     from models.webhooks import Paging, RedriveRequest, WebhookToTest
 
+DAY_SECONDS = 86_400
+NO_MORE_TODAY = "`WebhooksPerDay` requests, or the entity's quarter of them, were made on this day (UTC)."
 #: Messages that one request makes due again.
 REDRIVEN_AT_ONCE = 500
 _POSITION = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z#msg_[0-9a-f-]{36}", re.ASCII)
@@ -30,11 +33,14 @@ router = ApiRouter("Webhooks")
     "Test a webhook",
     needs=TEST_WEBHOOK,
     answers=ok("The result of the test.", wire.WebhookTest),
-    refusals={404: "There is no such entity.", 429: TOO_MANY_PREVIEWS},
+    refusals={404: "There is no such entity.", 429: f"{TOO_MANY_PREVIEWS} Or {NO_MORE_TODAY}"},
     description="Sends an event of the type `webhook.test`, signed as every message. Takes up to 15 seconds.",
 )
 def test_webhook(request: Request, entity: Entity, body: WebhookToTest) -> Response[str]:
     request.services.previews.take(request.caller.subject)
+    if not request.services.daily_webhooks.take(entity.uid):
+        now = request.services.clock.now()
+        raise TooManyRequests(f"Nothing was sent: {NO_MORE_TODAY}", DAY_SECONDS - int(now.timestamp()) % DAY_SECONDS)
     request.note()
     return json_response(ask_for_test(request, body.document(), entity))
 
@@ -44,7 +50,7 @@ def test_webhook(request: Request, entity: Entity, body: WebhookToTest) -> Respo
     "List messages that were given up",
     needs=ADMIN,
     answers=ok("A page of messages, oldest first.", wire.DeadLetterPage),
-    description="After eight attempts in 32 hours, an answer of 410, or when `WebhooksPerDay` were sent.",
+    description="After eight attempts in 32 hours, an answer of 410, or three days in which they could not be made.",
 )
 def list_dead_letters(request: Request, query: Paging) -> Response[str]:
     after = decode_cursor(query.next_token, _POSITION)

@@ -2,6 +2,7 @@
 
 MAILS#{day} / SENT      sent, expiresAt
 WEBHOOKS#{day} / SENT   sent, expiresAt
+WEBHOOKS#{day} / {of}   the same, of one of those who send
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from waybill.aws.table import Key, Table
 from waybill.clock import Clock
 
 _KEPT = timedelta(days=7)
+_ALL = "SENT"
+#: Each of those who send has so large a part of the day's limit, so that one alone cannot use it up.
+SHARE = 4
 
 
 class DailyLimit:
@@ -29,22 +33,38 @@ class DailyLimit:
         self._family = family
         self._limit = limit
 
-    def take(self) -> bool:
-        """Count what is about to be sent; False when the day has none left."""
-        if self._limit < 1:
+    def take(self, of: str | None = None) -> bool:
+        """Count what is about to be sent; False when the day has none left.
+
+        Args:
+            of: who sends; the day may then also have none left for them.
+        """
+        if self._limit < 1 or (of is not None and not self._count(of, max(1, self._limit // SHARE))):
             return False
+        if self._count(_ALL, self._limit):
+            return True
+        if of is not None:
+            self._count_off(of)
+        return False
+
+    def give_back(self, of: str | None = None) -> None:
+        """Count off what was not sent after all."""
+        self._count_off(_ALL)
+        if of is not None:
+            self._count_off(of)
+
+    def _count(self, name: str, limit: int) -> bool:
         expires = int((self._clock.now() + _KEPT).timestamp())
         change = Change(adds={"sent": 1}, sets={"expiresAt": expires})
-        has_room = Attr("sent").is_missing() | Attr("sent").is_below(self._limit)
+        has_room = Attr("sent").is_missing() | Attr("sent").is_below(limit)
         try:
-            self._table.update(self._key(), change, has_room)
+            self._table.update(self._key(name), change, has_room)
         except ConditionFailed:
             return False
         return True
 
-    def give_back(self) -> None:
-        """Count off what was not sent after all."""
-        self._table.update(self._key(), Change(adds={"sent": -1}))
+    def _count_off(self, name: str) -> None:
+        self._table.update(self._key(name), Change(adds={"sent": -1}))
 
-    def _key(self) -> Key:
-        return f"{self._family}#{self._clock.now().date().isoformat()}", "SENT"
+    def _key(self, name: str) -> Key:
+        return f"{self._family}#{self._clock.now().date().isoformat()}", name

@@ -39,6 +39,11 @@ class Webhook:
         return urlsplit(self.url).netloc
 
     @property
+    def server(self) -> str:
+        """Host and port, the same for each spelling of them."""
+        return f"{self.host.removesuffix('.')}:{self.port}"
+
+    @property
     def target(self) -> str:
         """Path and query, as a request names them."""
         parts = urlsplit(self.url)

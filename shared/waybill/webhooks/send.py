@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from waybill.clock import HasTime, no_limit
@@ -22,34 +24,65 @@ if TYPE_CHECKING:
 GONE = 410
 #: A person waits for the result of a test.
 TEST_SECONDS = 10.0
+#: An answer that takes as long is one for which others wait.
+SLOW_SECONDS = 3.0
+LIMIT_REACHED = "WebhooksPerDay were sent on this day"
 
 
 def send_due(services: WebhookServices, has_time: HasTime = no_limit) -> int:
     """Send the webhooks that are due.
 
-    One failure of a host is enough for this call: its other messages wait for the next one, so that a host that
-    answers slowly keeps nobody else waiting for long.
+    Servers take turns, a message each. One failure, or one slow answer, of a server is enough for this call; and in the
+    next one it comes after those that are well, the longest waiting first. So servers that are slow keep the others
+    waiting for one call each, and not for longer.
 
     Returns:
         The number that receivers have taken.
     """
+    waiting = _due_by_server(services, has_time)
+    troubled = services.webhooks.troubled()
+    well = deque(server for server in waiting if server not in troubled)
+    others = deque(sorted(waiting.keys() & troubled.keys(), key=troubled.__getitem__))
     taken = 0
-    failing: set[str] = set()
-    for message in services.webhooks.due():
-        if not has_time():
-            break
-        if message.webhook.authority in failing:
-            continue
-        try:
-            is_taken = _send(services, message)
-        except Exception:  # one that cannot be sent must not delay the others
-            entry_failed("webhooks", webhookId=message.webhook_id)
-            continue
-        if is_taken:
-            taken += 1
-        elif is_taken is not None:
-            failing.add(message.webhook.authority)
+    for turns in (well, others):
+        while turns and has_time():
+            server = turns.popleft()
+            is_taken, may_go_on = _take_turn(services, waiting[server].popleft(), server in troubled)
+            taken += is_taken
+            if may_go_on and waiting[server]:
+                turns.append(server)
     return taken
+
+
+def _due_by_server(services: WebhookServices, has_time: HasTime) -> dict[str, deque[Message]]:
+    """The messages that are due, oldest first; those of which no attempt may follow are given up."""
+    waiting: dict[str, deque[Message]] = {}
+    for message in services.webhooks.due():
+        if not services.webhooks.is_spent(message):
+            waiting.setdefault(message.webhook.server, deque()).append(message)
+        elif has_time():
+            try:
+                _give_up(services, message, message.reason or "no attempt came to its end")
+            except Exception:  # one that cannot be given up must not delay the others
+                entry_failed("webhooks", webhookId=message.webhook_id)
+    return waiting
+
+
+def _take_turn(services: WebhookServices, message: Message, was_troubled: bool) -> tuple[bool, bool]:
+    """Send a message; whether it was taken, and whether its server may be sent another one in this call."""
+    began = services.clock.monotonic()
+    is_taken: bool | None = False
+    try:
+        is_taken = _send(services, message)
+        if is_taken is None:
+            return False, True
+        is_well = is_taken and services.clock.monotonic() - began < SLOW_SECONDS
+        if was_troubled or not is_well:
+            services.webhooks.note_trouble(message.webhook.server, is_well)
+    except Exception:  # one that cannot be sent must not delay the others
+        entry_failed("webhooks", webhookId=message.webhook_id)
+        return bool(is_taken), False
+    return is_taken, is_well
 
 
 def _send(services: WebhookServices, message: Message) -> bool | None:
@@ -61,13 +94,19 @@ def _send(services: WebhookServices, message: Message) -> bool | None:
     if entity is None or entity.uid != claimed.entity_uid:
         services.webhooks.remove(claimed)  # as all that the entity had
         return None
-    if not services.daily_webhooks.take():
-        _give_up(services, claimed, "WebhooksPerDay were sent on this day")
-        return None
     try:
-        answer = post(services, claimed.webhook, claimed.entity, claimed.webhook_id, claimed.body)
+        keys = signing_keys(services, claimed.webhook, claimed.entity)
+        if not services.daily_webhooks.take(claimed.entity_uid):
+            _postpone(services, claimed)
+            return None
+        answer = _post(services, claimed.webhook, keys, claimed.webhook_id, claimed.body)
     except DeliveryFailed as error:
         reason, is_over = error.reason, False
+        if reason == "host-refused":  # nothing was sent
+            services.daily_webhooks.give_back(claimed.entity_uid)
+    except Exception:
+        entry_failed("webhooks", webhookId=message.webhook_id)
+        reason, is_over = "an error of Waybill", False
     else:
         if 200 <= answer < 300:
             services.webhooks.remove(claimed)
@@ -84,6 +123,12 @@ def _send(services: WebhookServices, message: Message) -> bool | None:
     return False
 
 
+def _postpone(services: WebhookServices, message: Message) -> None:
+    services.webhooks.postpone(message, LIMIT_REACHED)
+    logger.warning("Webhook postponed to the next day", extra={**_about(message), "reason": LIMIT_REACHED})
+    count({}, WebhooksPostponed=1)
+
+
 def _give_up(services: WebhookServices, message: Message, reason: str) -> None:
     services.webhooks.give_up(message, reason)
     logger.error("Webhook given up", extra={**_about(message), "reason": reason})
@@ -95,13 +140,14 @@ def _about(message: Message) -> dict[str, object]:
     return {**about, "entity": message.entity, "attempt": message.attempts}
 
 
-def post(services: WebhookServices, webhook: Webhook, entity: str, webhook_id: str, body: str, **limits: float) -> int:
+def _post(
+    services: WebhookServices, webhook: Webhook, keys: Sequence[bytes], webhook_id: str, body: str, **limits: float
+) -> int:
     """Sign a body and send it; returns the status of the answer.
 
     Raises:
-        DeliveryFailed: as `WebhookClient.post`; `secret`.
+        DeliveryFailed: as `WebhookClient.post`.
     """
-    keys = signing_keys(services, webhook, entity)
     signed = headers(keys, webhook_id, int(services.clock.now().timestamp()), body)
     return services.webhook_client.post(webhook, signed, body, **limits)
 
@@ -128,11 +174,11 @@ def test_webhook(
         `ok`, `code` (None, or why it failed) and `detail`, as a connection test of a destination.
     """
     try:
+        keys = signing_keys(services, webhook, entity)
         if only_secret:
-            signing_keys(services, webhook, entity)
             return {"ok": True, "code": None, "detail": "The secret can be used."}
         body = json_text(test_payload(entity, services.clock.now()))
-        answer = post(services, webhook, entity, f"msg_{new_uuid(services.ids)}", body, seconds=TEST_SECONDS)
+        answer = _post(services, webhook, keys, f"msg_{new_uuid(services.ids)}", body, seconds=TEST_SECONDS)
     except DeliveryFailed as error:
         return {"ok": False, "code": error.reason, "detail": error.remedy}
     if 200 <= answer < 300:
