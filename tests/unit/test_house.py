@@ -88,6 +88,7 @@ FAMILIES = {
     "IDEMPOTENCY#{hash of caller and key} / KEY": "TTL, after a day",
     "MAILS#{day} / SENT": "TTL, a week after the day's last mail",
     "WEBHOOKS#{day} / SENT": "TTL, a week after the day's last webhook",
+    "WEBHOOKS#{day} / {of}": "TTL, a week after the day's last webhook",
     "WEBHOOK / {due}#{webhookId}": "its delivery, or the end of the attempts; when it is due and its entity is gone",
     "CALLER#{sha256 of the subject} / JOBS": "TTL, a week after the caller's last job began or ended",
     "CALLER#{sha256 of the subject} / UPLOADS": "TTL, a week after the caller's last upload in parts expires",
