@@ -149,6 +149,20 @@ def test_an_import_tells_its_own_addresses_and_those_of_its_entity_each_once(api
     assert {told["data"]["retryOf"] for told in receiver.bodies[3:]} == {job.job_id}
 
 
+@pytest.mark.parametrize("act", ["relaunch", "undo"])
+def test_an_address_that_an_entity_names_no_more_is_not_told(api: Api, receiver: Receiver, act: str) -> None:
+    api.put_contacts(webhooks=named(receiver, "/old"), keepPrevious=True)
+    job = imported(api, contacts_csv(BAD_ROWS, count=3), webhooks=named(receiver, "/own"))
+    api.put_contacts(webhooks=named(receiver, "/new"), keepPrevious=True)
+    send_due(api.services)
+    receiver.got.clear()
+    child = api("POST", f"/jobs/{job.job_id}/{act}", body={})
+    assert child.status in (201, 202), child.text
+    run(api.services, api.services.jobs.get(child.json["jobId"]))
+    send_due(api.services)
+    assert sorted(path for path, _, _ in receiver.got) == ["/new", "/own"]
+
+
 def test_a_dropped_file_that_is_refused_is_told_to_its_entity(
     api: Api, receiver: Receiver, s3: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -408,6 +422,30 @@ def test_a_host_that_fails_keeps_no_other_waiting(api: Api, receiver: Receiver) 
     api.services.webhook_client.post = counting  # type: ignore[method-assign]
     assert send_due(api.services) == 1
     assert sorted(connects) == [1, receiver.port]
+
+
+@pytest.mark.parametrize("process", ["import", "export"])
+def test_the_end_of_a_job_is_told_though_it_is_deleted_before(
+    api: Api, receiver: Receiver, clock: Any, monkeypatch: pytest.MonkeyPatch, process: str
+) -> None:
+    def throttled(_: Any) -> None:
+        raise RuntimeError("no table")
+
+    api.put_contacts(webhooks=named(receiver) if process == "import" else [])
+    with monkeypatch.context() as patch:
+        patch.setattr(api.services.webhooks, "add", throttled)
+        if process == "import":
+            job_id = imported(api).job_id
+        else:
+            export_id = api("POST", "/exports", body=EXPORT | PERIODIC | {"webhooks": named(receiver)}).json["exportId"]
+            api("POST", f"/exports/{export_id}/activate")
+            job_id = api("POST", f"/exports/{export_id}/run").json["jobId"]
+            end(api.services, api.services.jobs.get(job_id))
+    assert api("DELETE", f"/jobs/{job_id}").status == 204
+    clock.forward(minutes=5)
+    publish_late(api.services)
+    assert send_due(api.services) == 1
+    assert receiver.bodies[0]["data"]["jobId"] == job_id
 
 
 def healthy_after(

@@ -363,7 +363,7 @@ def _new_job(services: ExportServices, export: Export, run: Run) -> tuple[Job, d
         window_from=window_from,
         window_to=window_to,
         retry_of=run.retry_of,
-        options={"backfill": True} if is_backfill else {},
+        options=({"backfill": True} if is_backfill else {}) | _told(definition),
         warnings=empty_values(definition.filter),
     )
     snapshot: dict[str, Any] = {
@@ -373,6 +373,11 @@ def _new_job(services: ExportServices, export: Export, run: Run) -> tuple[Job, d
         "setAside": list(export.set_aside),
     }
     return job, snapshot
+
+
+def _told(definition: Definition) -> dict[str, Any]:
+    """The member of a job's options that names whom its end is told, also if the job is deleted before."""
+    return {"webhooks": list(definition.webhooks)} if definition.webhooks else {}
 
 
 def file_name_of(definition: Definition, moment: datetime) -> str:

@@ -56,7 +56,7 @@ class ImportOptions:
             blanks=job.blanks,
             keep_previous=job.keep_previous,
             recipients=tuple(job.recipients),
-            webhooks=tuple(job.webhooks),
+            webhooks=tuple(job.options.get("webhooks", ())),
         )
 
     def to_document(self) -> dict[str, Any]:
@@ -77,11 +77,18 @@ class ImportOptions:
         return {name: value for name, value in values.items() if value is not None}
 
 
-def told(recipients: Sequence[str] = (), webhooks: Sequence[Mapping[str, str]] = ()) -> dict[str, Any]:
-    """The members of a job's options that name who is told of its end: each address once."""
-    by_url = {webhook["url"]: dict(webhook) for webhook in webhooks}
-    mails = {"recipients": list(recipients)} if recipients else {}
-    return mails | ({"webhooks": list(by_url.values())} if by_url else {})
+def told(
+    recipients: Sequence[str] = (),
+    webhooks: Sequence[Mapping[str, str]] = (),
+    of_entity: Sequence[Mapping[str, str]] = (),
+) -> dict[str, Any]:
+    """The members of a job's options that name who is told of its end.
+
+    Args:
+        of_entity: the entity's webhooks, which a relaunch and an undo do not inherit: they have those of their day.
+    """
+    members = {"recipients": recipients, "webhooks": webhooks, "entityWebhooks": of_entity}
+    return {name: list(addresses) for name, addresses in members.items() if addresses}
 
 
 def check_mode(value: object, primary_key: Sequence[str], path: str, problems: Problems) -> str:

@@ -70,10 +70,9 @@ def with_options(job: Job, entity: Entity, options: ImportOptions) -> Job:
         dry_run=options.dry_run,
         keep_previous=wants_previous and job.undo_of is None,
     )
-    options = replace(options, webhooks=(*options.webhooks, *entity.webhooks))
     by_schema = schema_options(entity.schema, options.mode) | undo_options(job, entity.target is not None)
     judged = quality_options(job, entity.quality)
-    return replace(job, options={**options.to_document(), **by_schema, **judged})
+    return replace(job, options={**options.to_document(), **told(of_entity=entity.webhooks), **by_schema, **judged})
 
 
 def register(
@@ -147,8 +146,7 @@ def register_failed(
     """
     entity = services.entities.find(job.entity)
     if entity is not None:
-        everybody = told(job.recipients, [*job.webhooks, *entity.webhooks])
-        job = replace(job, entity_uid=entity.uid, options=job.options | everybody)
+        job = replace(job, entity_uid=entity.uid, options=job.options | told(of_entity=entity.webhooks))
     job = replace(job, refused=True)
     error = RowError.whole(None, code, message)
     write_error_log(services.files, services.settings.files_bucket, job.job_id, [error])

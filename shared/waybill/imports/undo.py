@@ -77,8 +77,8 @@ def undo_import(
     if (known := services.jobs.find(child_id)) is not None:
         start_if_waiting(services, known)
         return known
-    check_can_undo(services, job)
-    entity = Entity.from_document(services.jobs.definition(job.job_id))
+    webhooks = check_can_undo(services, job).webhooks  # those of now are told, and not those of the import
+    entity = replace(Entity.from_document(services.jobs.definition(job.job_id)), webhooks=webhooks)
     before = list(job.undone_by or ())
     takes = Takes.previous_of(job, before)
     if services.files.head(services.settings.files_bucket, takes.key) is None:
@@ -95,8 +95,9 @@ def undo_import(
     return register(services, child, entity, options, origin, act)
 
 
-def check_can_undo(services: Services, job: Job) -> None:
-    """
+def check_can_undo(services: Services, job: Job) -> Entity:
+    """The job's entity as it is now.
+
     Raises:
         Conflict: the import cannot be undone; the message says why.
         NotFound: its entity was deleted.
@@ -117,6 +118,7 @@ def check_can_undo(services: Services, job: Job) -> None:
     if len(job.undone_by or ()) >= MAX_UNDOS:
         message = f"{MAX_UNDOS} undos of this import have ended before their end."
         raise Conflict(message, job.allowed_actions())
+    return entity
 
 
 def _why_not(job: Job) -> str:

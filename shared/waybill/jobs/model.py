@@ -195,9 +195,10 @@ class Job:
 
     @property
     def webhooks(self) -> list[dict[str, str]]:
-        """Which addresses are told of the end of an import, and of its entity's. Those of an export are in its
-        definition."""
-        return list(self.options.get("webhooks", ()))
+        """Which addresses are told of the end: those of the import, or of the export's definition, and then those of
+        the entity; each once."""
+        named = [*self.options.get("webhooks", ()), *self.options.get("entityWebhooks", ())]
+        return list({webhook["url"]: webhook for webhook in reversed(named)}.values())[::-1]
 
     @property
     def is_backfill(self) -> bool:

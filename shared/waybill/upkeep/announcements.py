@@ -3,7 +3,7 @@ webhook, and at the source of a file how its import has ended."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -122,21 +122,22 @@ def _publish_event(services: SourceServices, job: Job, done: set[str]) -> None:
 def _tell(services: SourceServices, job: Job, done: set[str]) -> None:
     """Tell those whom the definition, or the import, names.
 
+    The webhooks come first, and from the job that the outbox keeps: they are told also if the job has been deleted.
+
     Raises:
         MailDelayed: as `_mail_report`.
     """
+    _queue_webhooks(services, job, done)
     try:
         snapshot = services.jobs.definition(job.job_id)
     except NotFound:  # deleted in the meantime: its report is not wanted
         return
-    is_export = job.process is Process.EXPORT
-    _queue_webhooks(services, job, snapshot["export"].get("webhooks", ()) if is_export else job.webhooks, done)
     _mail_report(services, job, snapshot, done)
 
 
-def _queue_webhooks(services: SourceServices, job: Job, webhooks: Iterable[Mapping[str, str]], done: set[str]) -> None:
+def _queue_webhooks(services: SourceServices, job: Job, done: set[str]) -> None:
     """Put a message for each address into the queue (`waybill.webhooks.send` sends it)."""
-    waiting = {f"webhook {position}": each for position, each in enumerate(webhooks)}
+    waiting = {f"webhook {position}": each for position, each in enumerate(job.webhooks)}
     for part, each in waiting.items():
         if part not in done:
             payload = job_payload(job, services.settings.console_url)
