@@ -16,6 +16,7 @@ WHOLE_NUMBERS = (
     "FilesRetentionSeconds",
     "ChunkBytes",
     "MaxUploadBytes",
+    "MaxPartsUploadBytes",
     "WriteConnections",
     "WorkersPerJob",
     "MailsPerDay",
