@@ -154,7 +154,7 @@ def test_k1_k2_k9_a_file_is_previewed_mapped_imported_and_its_rest_downloaded(
     assert job["counts"] == {"total": 3, "processed": 3, "imported": 2, "rejected": 1, "unprocessed": 0}
     mine.get_by_role("button", name="Relaunch").click()
     dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_text("broke a rule, and break it again unless something changed")).to_be_visible()
+    expect(dialog.get_by_text("broke a rule, and will break it again unless something changed")).to_be_visible()
     expect(dialog.get_by_role("link", name="correct the rows")).to_be_visible()
     assert flaws(page) == []
     dialog.get_by_role("button", name="Relaunch").click()
