@@ -116,6 +116,10 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"after": "move"}, "#/moveTo"),
     ({"after": "move", "moveTo": "out/"}, "#/moveTo"),
     ({"after": "move", "moveTo": "../done"}, "#/moveTo"),
+    *(
+        ({"location": SFTP | {"directory": "/out/a"}, "after": "move", "moveTo": to}, "#/moveTo")
+        for to in ("/out/a/.", "/out//a", "/out/./a/", ".", "./")
+    ),
     ({"moveTo": "done"}, "#/moveTo"),
     ({"order": "size"}, "#/order"),
     ({"options": {"mode": "sometimes"}}, "#/options/mode"),

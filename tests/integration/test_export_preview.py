@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -9,7 +10,9 @@ import pytest
 from tests.api_builders import ALICE, BOB, CONTACTS, EXPORT, SALES, Api
 from waybill.aws.dynamodb import to_attributes
 from waybill.entities.model import SHARDS, partition
+from waybill.exports.encoder import RowEncoder
 from waybill.exports.filter import empty_values
+from waybill.exports.formats import FORMATS
 
 VIP = {"field": "vip", "op": "eq", "value": True}
 
@@ -50,6 +53,16 @@ def test_all_records_are_counted_and_the_first_are_shown_as_the_file_has_them(co
     assert found["warnings"] == []
     chosen = preview(contacts, fields=["vip", "email"], escapeFormulas=False)
     assert (chosen["columns"], chosen["rows"][0]) == (["vip", "email"], ["yes", "=c0@example.com"])
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_the_formula_guard_is_shown_where_the_file_has_it(contacts: Api, name: str) -> None:
+    entity = contacts.services.entities.get("contacts")
+    made = contacts("POST", "/exports", body=EXPORT | {"format": name, "fields": ["email"]}).json
+    definition = contacts.services.exports.get(made["exportId"]).definition
+    page = json.dumps({"Items": [{"email": {"S": "=c0@example.com"}}]}).encode()
+    is_guarded = b"'=c0@" in RowEncoder(entity, definition).encode(page).data
+    assert preview(contacts, format=name, fields=["email"])["rows"][0] == ["'"[:is_guarded] + "=c0@example.com"]
 
 
 def test_a_filter_is_counted_to_the_end_or_as_far_as_it_was_read(

@@ -552,3 +552,11 @@ def test_progress_may_stop_a_delivery() -> None:
     with pytest.raises(Superseded):
         deliver(MemoryConnection(server), state, progress=stop)
     assert deliver(MemoryConnection(server), state) == NAME
+
+
+@pytest.mark.parametrize("names", [TemporaryNames(), TemporaryNames("", ".csv"), TemporaryNames("~", "")])
+def test_only_what_a_source_has_set_aside_is_passed_over(names: TemporaryNames) -> None:
+    assert names.is_aside(names.aside("0123456789abcdef"))
+    for own in ("orders", "0123456789abcde", "0123456789abcdef0", "0123456789ABCDEF"):
+        assert not names.is_aside(names.aside(own))
+    assert not TemporaryNames(folder="part").is_aside("waybill-0123456789abcdef.part")

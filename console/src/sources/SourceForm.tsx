@@ -11,7 +11,7 @@ import { useMutation, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { useNavigate, useParams } from "react-router";
 import { at, call, callOnce } from "../api/client";
-import type { Destination, Entity, Source, SourceDefinition, SourceTest } from "../api/types";
+import type { Destination, Entity, Source, SourceTest } from "../api/types";
 import { useEntities } from "../api/useEntities";
 import { StatusText } from "../common/StatusText";
 import { SelectField, TextField } from "../common/fields";
@@ -26,11 +26,10 @@ import { FAILURE_LABELS } from "../exports/destinations/failures";
 import type { DestinationKind } from "../exports/destinations/kind";
 import { newDraft } from "../exports/wizard/draft";
 import { ScheduleStep } from "../exports/wizard/ScheduleStep";
-import { blanksOf, DEFAULT_SETTINGS, ImportPolicy, type Settings } from "../imports/ImportOptions";
+import { DEFAULT_SETTINGS, ImportPolicy, type Settings } from "../imports/ImportOptions";
 import { may, useMe } from "../session/useMe";
+import { bodyOf, draftOf, type Draft } from "./draft";
 import { useSourceToEdit } from "./useSources";
-
-type Draft = Omit<SourceDefinition, "options">;
 
 const KINDS = (Object.entries(DESTINATIONS) as [Destination["kind"], DestinationKind][]).filter(
   ([, kind]) => kind.isDelivery,
@@ -92,12 +91,7 @@ function Fields({ entities, edited }: { entities: Entity[]; edited: Source | und
   const { Fields: LocationFields } = DESTINATIONS[draft.location.kind];
   const save = useMutation({
     mutationFn: async () => {
-      const { onError, maxErrors } = settings;
-      const limit = onError === "abort" ? Number(maxErrors) : null;
-      // What the form does not show stays as it is; null counts as left out.
-      const shown = { mode, onError, blanks: null, maxErrors: limit, ...blanksOf(mode, settings) };
-      const options = { ...edited?.options, ...shown };
-      const body = { ...draft, moveTo: draft.after === "move" ? draft.moveTo : null, options };
+      const body = bodyOf(draft, settings, edited?.options);
       const made = edited
         ? await call<Source>("PUT", at`sources/${edited.sourceId}`, { body })
         : await callOnce<Source>("sources", { body });
@@ -202,21 +196,6 @@ function Fields({ entities, edited }: { entities: Entity[]; edited: Source | und
       </SpaceBetween>
     </Form>
   );
-}
-
-function draftOf({
-  name,
-  entity,
-  location,
-  pattern,
-  schedule,
-  after,
-  moveTo,
-  order,
-  recipients,
-  webhooks,
-}: Source): Draft {
-  return { name, entity, location, pattern, schedule, after, moveTo, order, recipients, webhooks };
 }
 
 /** The API takes an empty field for a wrong value: it has to be absent. */

@@ -108,8 +108,9 @@ def _pages(dynamodb: DynamoDB, table: str, run: Extraction, limit: int) -> Itera
 
 
 def _rows(entity: Entity, definition: Definition, sample: Sequence[Item]) -> tuple[list[str], list[list[str]]]:
-    """The labels of the file's columns, and the cells of its rows as CSV has them."""
-    plain = replace(definition, format=DEFAULT_FORMAT, dialect={})
+    """The labels of the file's columns, and the cells of its rows as CSV has them, guarded only if the file's are."""
+    guarded = definition.escape_formulas and FORMATS[definition.format].guards_formulas
+    plain = replace(definition, format=DEFAULT_FORMAT, dialect={}, escape_formulas=guarded)
     encoder = RowEncoder(entity, plain)
     text = encoder.encode(_body(sample)).data.decode()
     return [column.label for column in encoder.columns], list(csv.reader(io.StringIO(text, newline="")))

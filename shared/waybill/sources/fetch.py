@@ -23,6 +23,7 @@ from waybill.errors import Conflict, DeliveryFailed, EntityDeleted
 from waybill.exports.destinations import kind_of
 from waybill.exports.destinations.base import DeliveredKind
 from waybill.exports.destinations.folder import Fate, Folder, FolderFile
+from waybill.exports.destinations.names import MARK_DIGITS
 from waybill.ids import derived_uuid, new_uuid
 from waybill.imports.options import told
 from waybill.imports.register import new_import, register, register_failed
@@ -223,9 +224,9 @@ class _Work:
         if definition.after is After.LEAVE or mark not in self._marks(file):  # the definition is another one by now
             return "left", None
         if definition.after is After.DELETE:
-            fate = self.folder.delete(file, mark[:16])
+            fate = self.folder.delete(file, mark[:MARK_DIGITS])
             return ("deleted" if fate is Fate.DONE else fate.value), None
-        fate, path = self.folder.move(file, str(definition.move_to), mark[:16])
+        fate, path = self.folder.move(file, str(definition.move_to), mark[:MARK_DIGITS])
         return ("moved" if fate is Fate.DONE else fate.value), path
 
     # Files that are there

@@ -1,8 +1,8 @@
 import { expect, it } from "vitest";
-import type { Definition } from "../../api/types";
+import type { Export } from "../../api/types";
 import { bodyOf, changesOfType, draftOf, missing, newDraft } from "./draft";
 
-const nightly: Definition = {
+const nightly = {
   name: "Nightly",
   entity: "contacts",
   type: "INCREMENTAL",
@@ -18,7 +18,7 @@ const nightly: Definition = {
   webhooks: [{ url: "https://a.example", secretId: "hooks/a" }],
   escapeFormulas: false,
   includeDeleted: true,
-};
+} as Export;
 
 it("an export that is opened and saved stays as it was", () => {
   expect(bodyOf(draftOf(nightly), undefined)).toEqual(nightly);

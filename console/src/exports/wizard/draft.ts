@@ -1,6 +1,7 @@
 /** The model of an export in the wizard, and its conversion from and to the API's. */
 import type { ProblemMember } from "../../api/problem";
-import type { Definition, Entity, ExportType } from "../../api/types";
+import type { Definition, Entity, Export, ExportType } from "../../api/types";
+import { editable } from "../../common/editable";
 import { ZONE } from "../../common/Time";
 import { conditionOf, typedCondition, type TypedCondition } from "../conditions";
 import { isIncremental, isPeriodic } from "../labels";
@@ -17,25 +18,25 @@ export function newDraft(entity: string): Draft {
   return { name: "", entity, type: "ONE_SHOT", conditions: [] };
 }
 
-/** Takes the members that can be edited from what the API returned. */
-export function draftOf(given: Definition): Draft {
-  return {
-    name: given.name,
-    entity: given.entity,
-    type: given.type,
-    fields: given.fields,
-    conditions: (given.filter ?? []).map(typedCondition),
-    format: given.format,
-    dialect: given.dialect,
-    compression: given.compression,
-    fileName: given.fileName,
-    schedule: given.schedule,
-    destination: given.destination,
-    recipients: given.recipients,
-    webhooks: given.webhooks,
-    escapeFormulas: given.escapeFormulas,
-    includeDeleted: given.includeDeleted,
-  };
+/** Takes what can be edited from what the API returned. */
+export function draftOf(given: Export): Draft {
+  const { filter, ...rest } = editable<Export, Definition>(given, {
+    exportId: true,
+    status: true,
+    version: true,
+    createdAt: true,
+    createdBy: true,
+    owner: true,
+    allowedActions: true,
+    jobId: true,
+    isRunning: true,
+    nextRunAt: true,
+    windowEnd: true,
+    lastRun: true,
+    message: true,
+    pausedAt: true,
+  });
+  return { ...rest, conditions: (filter ?? []).map(typedCondition) };
 }
 
 export function bodyOf({ conditions, ...draft }: Draft, entity: Entity | undefined): Definition {

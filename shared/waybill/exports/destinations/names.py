@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os.path
+import re
 from dataclasses import dataclass
 
 from waybill.exports.compression import EXTENSIONS
@@ -12,6 +13,8 @@ MAX_WAITING_FILES = 1_000
 PART_SUFFIX = ".part"
 MAX_AFFIX = 20
 """Characters of the prefix or suffix of temporary names."""
+MARK_DIGITS = 16
+"""Of the mark in the name of a file that is set aside."""
 _ASIDE = "waybill-"
 _MAX_PART_STEM_BYTES = 180  # file systems take names of 255 bytes
 _COMPRESSIONS = tuple(filter(None, EXTENSIONS.values()))
@@ -61,13 +64,14 @@ class TemporaryNames:
         """The name of a source's file while it is deleted or moved.
 
         Args:
-            mark: of that file, of letters and digits.
+            mark: of that file, of MARK_DIGITS hexadecimal digits.
         """
         return self._in_folder(f"{self.prefix}{_ASIDE}{mark}{self.suffix}")
 
     def is_aside(self, name: str) -> bool:
         """Whether a name in the directory is one of `aside`."""
-        return not self.folder and name.startswith(f"{self.prefix}{_ASIDE}") and name.endswith(self.suffix)
+        pattern = f"{re.escape(self.prefix + _ASIDE)}[0-9a-f]{{{MARK_DIGITS}}}{re.escape(self.suffix)}"
+        return not self.folder and re.fullmatch(pattern, name) is not None
 
     def _of(self, stem: str, job_id: str, suffix: str) -> str:
         return self._in_folder(f"{self.prefix}{stem}.{job_id[:8]}{suffix}")

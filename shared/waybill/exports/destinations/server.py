@@ -164,8 +164,7 @@ class Server(DeliveredKind):
 
     def place(self, destination: Mapping[str, Any]) -> str:
         port = destination.get("port")
-        folder = posixpath.normpath(str(destination["directory"])).strip("/")
-        members = {"host": str(destination["host"]).lower(), "directory": "" if folder == "." else folder}
+        members = {"host": str(destination["host"]).lower(), "directory": _plain(str(destination["directory"]))}
         return self.address(members | ({} if port in (None, self.default_port) else {"port": port}))
 
     def deliver(self, delivery: Delivery, remaining_seconds: Callable[[], float]) -> str | None:
@@ -228,7 +227,7 @@ class Server(DeliveredKind):
     def check_move_to(self, destination: Mapping[str, Any], value: object) -> str | None:
         if (problem := _check_directory(value, Allowed())) is not None:
             return problem
-        is_same = str(value).strip("/") in (str(destination.get("directory", "")).strip("/"), "", ".")
+        is_same = _plain(str(value)) in (_plain(str(destination.get("directory", ""))), "")
         return "must be another directory than that of the location" if is_same else None
 
     def open_folder(
@@ -244,6 +243,12 @@ class Server(DeliveredKind):
     def _connected(self, services: Services, destination: Mapping[str, Any], entity: str) -> ServerConnection:
         secret = self._secret(services, destination, entity)
         return self.connect(destination, secret, Allowed.of(services.settings).hosts)
+
+
+def _plain(directory: str) -> str:
+    """The one spelling of a directory: `/out/./a//` → `out/a`; empty for where a login begins."""
+    plain = posixpath.normpath(directory).strip("/")
+    return "" if plain == "." else plain
 
 
 def _temporary(destination: Mapping[str, Any]) -> TemporaryNames:

@@ -81,6 +81,7 @@ class Format:
         labels_problem: what is wrong with the names of columns; None when they are fine.
         max_rows: of a file, with its header; None without a limit.
         compresses_itself: whether no compression can be asked for.
+        guards_formulas: whether texts get the formula guard when a definition asks for it.
     """
 
     name: str
@@ -94,3 +95,4 @@ class Format:
     labels_problem: Callable[[Sequence[str]], str | None] | None = None
     max_rows: int | None = None
     compresses_itself: bool = False
+    guards_formulas: bool = True

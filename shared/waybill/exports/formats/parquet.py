@@ -309,4 +309,5 @@ PARQUET = Format(
     fit=fit_of,
     labels_problem=labels_problem,
     compresses_itself=True,
+    guards_formulas=False,
 )
