@@ -22,8 +22,7 @@ from waybill.aws.files import PART_BYTES, UploadGone, Writer
 from waybill.errors import Conflict, DeliveryFailed, EntityDeleted
 from waybill.exports.destinations import kind_of
 from waybill.exports.destinations.base import DeliveredKind
-from waybill.exports.destinations.folder import Fate, Folder, FolderFile
-from waybill.exports.destinations.names import MARK_DIGITS
+from waybill.exports.destinations.folder import MARK_DIGITS, Fate, Folder, FolderFile
 from waybill.ids import derived_uuid, new_uuid
 from waybill.imports.options import told
 from waybill.imports.register import new_import, register, register_failed

@@ -13,6 +13,9 @@ from enum import StrEnum
 from types import TracebackType
 from typing import NamedTuple, Protocol, Self
 
+MARK_DIGITS = 16
+"""Of the mark by which a file is named while it is deleted or moved."""
+
 
 class FolderFile(NamedTuple):
     """A regular file in a folder: `modified` is the place's own time (UTC), `etag` without quotes."""

@@ -7,14 +7,13 @@ import re
 from dataclasses import dataclass
 
 from waybill.exports.compression import EXTENSIONS
+from waybill.exports.destinations.folder import MARK_DIGITS
 
 MAX_WAITING_FILES = 1_000
 """Numbered files of one name that may wait for their receiver."""
 PART_SUFFIX = ".part"
 MAX_AFFIX = 20
 """Characters of the prefix or suffix of temporary names."""
-MARK_DIGITS = 16
-"""Of the mark in the name of a file that is set aside."""
 _ASIDE = "waybill-"
 _MAX_PART_STEM_BYTES = 180  # file systems take names of 255 bytes
 _COMPRESSIONS = tuple(filter(None, EXTENSIONS.values()))
