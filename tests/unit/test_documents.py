@@ -8,6 +8,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ MODULES = {
     "definition": "waybill.exports.definition",
     "recipients": "waybill.jobs.recipients",
     "webhooks": "waybill.jobs.webhooks",
+    "webhook_queue": "waybill.jobs.webhook_queue",
     "filter": "waybill.exports.filter",
     "idempotency": "waybill.jobs.idempotency",
     "labels": "waybill.tabular.labels",
@@ -58,8 +60,10 @@ def rows(page: str) -> Iterator[list[str]]:
             yield [cell.strip() for cell in line.strip("|").split(" | ")]
 
 
-def written(value: int) -> set[str]:
-    """How a page may write a number, or a number of bytes."""
+def written(value: int | timedelta) -> set[str]:
+    """How a page may write a number, a number of bytes, or days."""
+    if isinstance(value, timedelta):
+        return {f"{value.days} days"}
     forms = {f"{value:,}"}
     for unit, size in (("KiB", 1024), ("MiB", 1024**2), ("GiB", 1024**3)):
         if value >= size and value % size == 0:
