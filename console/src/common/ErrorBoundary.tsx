@@ -5,6 +5,7 @@ import Button from "@cloudscape-design/components/button";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import { Component, type ReactNode } from "react";
 import { forgetFailures, NotLoaded } from "./loadLater";
+import { reloadIfServed } from "./upgrade";
 
 interface Props {
   /** What is shown: another one is tried at once. */
@@ -28,10 +29,16 @@ export class ErrorBoundary extends Component<Props, { error: unknown }> {
     this.setState({ error: null });
   };
 
+  /** A browser may remember that a script did not load for as long as the page stands: such a part needs the page anew. */
+  retry = async () => {
+    if (this.state.error instanceof NotLoaded && (await reloadIfServed())) return;
+    this.tryAgain();
+  };
+
   override render() {
     const { error } = this.state;
     if (error === null) return this.props.children;
-    return <Failed error={error} onRetry={this.tryAgain} />;
+    return <Failed error={error} onRetry={() => void this.retry()} />;
   }
 }
 

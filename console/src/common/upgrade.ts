@@ -16,19 +16,30 @@ export function reloadFor(served: string | null, running: string | null, tried: 
   return served === null || served === running || tried.includes(served) ? null : [...tried, served];
 }
 
-/** Loads the page again if the server has another build of the console; whether it does. */
-export async function reloadAfterUpgrade(): Promise<boolean> {
-  let served: string | null;
+/** The page as the server has it now; null when it cannot be had. */
+async function servedPage(): Promise<Document | null> {
   try {
     const answer = await fetch(location.href, { cache: "no-store", headers: { Accept: "text/html" } });
-    served = answer.ok ? entryOf(new DOMParser().parseFromString(await answer.text(), "text/html")) : null;
+    return answer.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
   } catch {
-    return false; // offline
+    return null; // offline
   }
+}
+
+/** Loads the page again if the server has another build of the console; whether it does. */
+export async function reloadAfterUpgrade(): Promise<boolean> {
+  const page = await servedPage();
   const tried = JSON.parse(sessionStorage.getItem(RELOADED_TO) ?? "[]") as string[];
-  const builds = reloadFor(served, entryOf(document), tried);
+  const builds = reloadFor(page && entryOf(page), entryOf(document), tried);
   if (builds === null) return false;
   sessionStorage.setItem(RELOADED_TO, JSON.stringify(builds));
+  location.reload();
+  return true;
+}
+
+/** Loads the page again if the server has it; whether it does. */
+export async function reloadIfServed(): Promise<boolean> {
+  if ((await servedPage()) === null) return false;
   location.reload();
   return true;
 }
