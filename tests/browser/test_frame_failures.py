@@ -47,8 +47,7 @@ def test_a_dialog_that_does_not_load_leaves_the_frame(visit: Visit) -> None:
     page.context.set_offline(False)
     with page.expect_navigation():  # the browser remembers that the script failed
         page.get_by_role("button", name="Try again").last.click()
-    page.get_by_role("button", name="Import from file").first.click()
-    expect(page.get_by_role("dialog")).to_be_visible()
+    expect(page.get_by_role("dialog")).to_be_visible()  # its address says that it is open
 
 
 class Upgrade:
