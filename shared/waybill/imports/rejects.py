@@ -78,8 +78,12 @@ class RejectsFormat:
         row, _, name, type, _, message = errors[0]
         if self.strip_columns:
             raw = self._leading_columns.sub("", raw, count=1)
-        why = _why(self.delimiter, self.quote_char, type, name, message, len(errors) - 1)
+        why = self._why(type, name, message, len(errors) - 1)
         return f"{row or 0}{why}{raw}\n".encode(self.encoding, "replace")
+
+    def _why(self, type: str, name: str | None, message: str, more: int) -> str:
+        """What is between a row's number and the row; other dialects write it otherwise."""
+        return _why(self.delimiter, self.quote_char, type, name, message, more)
 
     def kept(self, row: int, place: int, record: str, raw: str) -> bytes:
         """The line of a row that was not rejected, with what its record was (`waybill.imports.previous`).
