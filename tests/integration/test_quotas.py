@@ -56,6 +56,8 @@ def test_the_limits_are_those_of_the_contract(api: Api) -> None:
     assert told == {
         "The caller has 100 jobs that have not ended.",
         "The caller has made 20 previews and connection tests in this minute.",
+        "The caller has made 20 previews and connection tests in this minute. Or `WebhooksPerDay` requests, or the "
+        "entity's quarter of them, were made on this day (UTC).",
         "The caller has 20 unfinished uploads in parts.",
         "The entity has 500 exports.",
         "The entity has 100 sources.",

@@ -60,6 +60,7 @@ def serving(handler: Any) -> Iterator[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("tester")
 def test_coverage_of_every_operation_finds_nothing(api: Api, tmp_path: Path) -> None:
     ids: dict[str, list[str]] = {"exports": [], "uploads": [], "jobs": []}
     for name in ("contacts", "orders"):
