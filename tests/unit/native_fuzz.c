@@ -1,6 +1,6 @@
 /* Feeds the C library with rubbish under the address and undefined-behaviour sanitizers: `fuzz SEED ROUNDS`. Buffers are as
  * large as the library may ask for, and not a byte larger. Prints how many records were good, how many were unverified,
- * and a sum of all that came out. */
+ * how many pages were written, and a sum of all that came out. */
 #include "../../shared/waybill/native/native.c"
 
 #include <stdio.h>
@@ -14,6 +14,7 @@ static uint64_t next(uint64_t below) {
 }
 
 static uint64_t sum;
+static unsigned long long pages; /* with rows that the library has written */
 
 static void add(const void *bytes, size_t size) {
     for (size_t byte = 0; byte < size; byte++) sum = (sum ^ ((const uint8_t *)bytes)[byte]) * 1099511628211u;
@@ -60,6 +61,46 @@ static void read_sheets(void) {
     free(data), free(texts), free(ends), free(sheet.cells), free(sheet.others), free(sheet.rows);
 }
 
+/* Pages of DynamoDB's, of pieces of JSON. */
+static void read_pages(void) {
+    static const char *pieces[] = {"{", "}", "[", "]", ",", ":", " ", "\n", "\"", "\\", "\\\"", "\\u00e9", "\\ud83d", "\\ude00", "\\u12", "\\n", "\xc3\xa9",
+                                   "\xff", "\x01", "true", "null", "\"S\"", "\"N\"", "\"id\"", "\"gone\"", "\"Items\":[", "\"LastEvaluatedKey\":{\"id\":{\"S\":\"x\"}}",
+                                   "{\"NULL\":true}", "\"a\":{\"S\":\"", "\"b\":{\"N\":\"", "plain text", "=1+1", "1.5", "-0", "\"}",
+                                   "{\"a\":{\"S\":\"=text, \\\"more\\u0041\"},\"b\":{\"N\":\"-7.25\"},\"c\":{\"BOOL\":true}},", "{\"b\":{\"N\":\"1\"},\"z\":{\"L\":[]},\"a\":{\"S\":\" '\"}},",
+                                   "{\"c\":{\"BOOL\":false},\"a\":{\"NULL\":true}},"};
+    enum { COUNT = sizeof pieces / sizeof *pieces, FIRST_WHOLE = COUNT - 3 };
+    char draft[8192] = "{\"Items\":[";
+    size_t size = next(8) ? strlen(draft) : 0;
+    for (uint64_t piece = next(30), rubbish = next(2) ? 1000 : 5; piece > 0; piece--) {
+        const char *it = pieces[next(rubbish) ? FIRST_WHOLE + next(COUNT - FIRST_WHOLE) : next(COUNT)];
+        memcpy(draft + size, it, strlen(it));
+        size += strlen(it);
+    }
+    if (size > 0 && draft[size - 1] == ',') size--;
+    memcpy(draft + size, "]}", 2);
+    size += next(8) ? 2 : 0;
+    uint8_t *data = exactly(size), special[256] = {[','] = 1, ['"'] = 1, ['\r'] = 1, ['\n'] = 1};
+    memcpy(data, draft, size);
+    struct export_column columns[3] = {
+        {.name = text("a"), .letter = 'S', .is_guarded = next(2) != 0, .absent = text("NA")},
+        {.name = text("b"), .letter = 'N', .point = next(2) ? ',' : '.', .absent = text("")},
+        {.name = text("c"), .letter = 'B', .absent = text(""), .yes = text("yes"), .no = text("no")}};
+    struct export_table table = {.columns = columns, .width = 1 + next(3), .gone = text(next(2) ? "gone" : ""), .line_end = text("\r\n"),
+        .delimiter = ',', .quote = next(4) ? '"' : '\'', .quotes_empty = next(2) != 0, .is_special = special};
+    table.constant_bytes = table.width * 11 + 2;
+    size_t count = next(4) ? 30 : next(20);
+    uint8_t *stays = next(2) ? exactly(count) : NULL;
+    for (size_t item = 0; stays && item < count; item++) stays[item] = next(3) != 0;
+    struct page_rows rows = {.room = next(3) ? 3 * size + 4096 : next(200), .scratch = exactly(size)};
+    rows.text = exactly(rows.room), rows.found = exactly((table.width + 1) * sizeof *rows.found);
+    if (waybill_page_rows(data, size, &table, stays, count, &rows)) {
+        pages += rows.count > 0;
+        if (rows.key_end > size || rows.size > rows.room) abort();
+        add(rows.text, rows.size), add(data + rows.key_start, rows.key_end - rows.key_start);
+    }
+    free(data), free(stays), free(rows.text), free(rows.scratch), free(rows.found);
+}
+
 int main(int count, char **arguments) {
     static const char *pieces[] = {"\"", "\r", "\n", ",", "\xff", "\xed\xa0\x80", "\x01", "", "\"\"", "\\", "|", "@", "\xc3\xa9",
                                    "\xf0\x9f\x98\x80", "1", "-0", "12.50", "0.", "a@b.cc", "true", "2024-02-29", "2023-02-29",
@@ -83,6 +124,7 @@ int main(int count, char **arguments) {
     unsigned long long good = 0, unverified = 0;
     for (long round = strtol(arguments[2], NULL, 10); round > 0; round--) {
         read_sheets();
+        read_pages();
         size_t width = 1 + next(9), size = 0;
         uint8_t *draft = exactly(4096);
         uint64_t rubbish = next(3) ? 40 : 4; /* one cell in so many is torn */
@@ -175,6 +217,6 @@ int main(int count, char **arguments) {
         free(output.unique_digests), free(output.unique_nulls), free(output.answers), free(cells);
         for (size_t index = 0; index < 3 * 9; index++) free(kept[index]);
     }
-    printf("%llu %llu %llu\n", good, unverified, (unsigned long long)sum);
+    printf("%llu %llu %llu %llu\n", good, unverified, pages, (unsigned long long)sum);
     return 0;
 }

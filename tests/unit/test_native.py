@@ -485,8 +485,8 @@ def test_no_input_makes_it_leave_its_buffers(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr[-4_000:]
         runs.append(tuple(map(int, done.stdout.split())))
     assert runs[0] == runs[1]
-    good, unverified, _ = runs[0]
-    assert good > EXAMPLES * 20 and unverified > EXAMPLES * 20
+    good, unverified, pages, _ = runs[0]
+    assert good > EXAMPLES * 20 and unverified > EXAMPLES * 20 and pages > EXAMPLES * 20
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")

@@ -36,6 +36,7 @@ from waybill.exports.definition import DELETED, Definition
 from waybill.exports.formats import FORMATS
 from waybill.exports.formats.base import Column
 from waybill.exports.formats.cells import CellFormat, CellRefused
+from waybill.exports.native_rows import native_rows
 
 _GONE = "_gone"
 _SORT_KEY = "_sk"
@@ -115,6 +116,12 @@ class RowEncoder:
         self._key = [schema.by_name[name] for name in schema.primary_key]
         self._keep, self._changes = keep, changes
         self._reader = _PageReader(self._columns, self._own_table)
+        self._native = native_rows(
+            self._format,
+            [(column.field, column.attribute, column.is_guarded) for column in self._columns],
+            self._format.booleans([False], None).whole()[0] if changes else None,
+            _GONE if self._own_table else "",
+        )
 
     @property
     def attributes(self) -> list[str]:
@@ -135,6 +142,20 @@ class RowEncoder:
                 cannot hold a value.
         """
         page = _Page(body)
+        return self._encoded_by_library(page) or self._encoded(page)
+
+    def _encoded_by_library(self, page: _Page) -> Encoded | None:
+        if self._native is None:
+            return None
+        stays = None
+        if self._keep is not None:
+            leaves = self._leaving(page.items)
+            if self._changes and any(leaves):
+                return None
+            stays = bytes(not leaves_file for leaves_file in leaves)
+        return self._native.encode(page.body, stays)
+
+    def _encoded(self, page: _Page) -> Encoded:
         values, count, last_key, has_tombstones = self._reader.read(page)
         deleted: list[bool] | None = None
         if self._keep is not None or has_tombstones:
@@ -302,7 +323,7 @@ class _Column:
         self.field, self._form = field, form
         self.attribute = attribute_name(field, own_table)
         self._is_text, self._escape_formulas = field.kind.is_text, escape_formulas
-        guarded = escape_formulas and self._is_text
+        self.is_guarded = guarded = escape_formulas and self._is_text
         self.letter, lane, fitting = field.kind.letter, field.kind.exported(form, guarded), fit(field)
         self._fast: ExportLane = lane if fitting is None else lambda values: fitting(lane(values))
         self._fit = fitting or (lambda cells: cells)

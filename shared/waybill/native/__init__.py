@@ -198,6 +198,52 @@ class Sheet(Structure):
     )
 
 
+class ExportColumn(Structure):
+    """A column of an export's file; `letter` is the first of S, N or BOOL."""
+
+    _fields_ = (
+        ("name", Span),
+        ("letter", c_uint8),
+        ("is_guarded", c_uint8),
+        ("point", c_uint8),
+        ("absent", Span),
+        ("yes", Span),
+        ("no", Span),
+    )
+
+
+class ExportTable(Structure):
+    _fields_ = (
+        ("columns", POINTER(ExportColumn)),
+        ("width", c_size_t),
+        ("gone", Span),
+        ("line_end", Span),
+        ("delimiter", c_uint8),
+        ("quote", c_uint8),
+        ("quotes_empty", c_uint8),
+        ("is_special", c_char_p),
+        ("constant_bytes", c_size_t),
+    )
+
+
+class FoundValue(Structure):
+    _fields_ = (("kind", c_uint32), ("next", c_uint32), ("text", Span))
+
+
+class PageRows(Structure):
+    _fields_ = (
+        ("text", c_void_p),
+        ("room", c_size_t),
+        ("scratch", c_void_p),
+        ("found", POINTER(FoundValue)),
+        ("size", c_size_t),
+        ("count", c_size_t),
+        ("items", c_size_t),
+        ("key_start", c_size_t),
+        ("key_end", c_size_t),
+    )
+
+
 _STRUCTURES: tuple[type[Structure], ...] = (
     Span,
     Word,
@@ -210,6 +256,10 @@ _STRUCTURES: tuple[type[Structure], ...] = (
     OtherCell,
     SheetRow,
     Sheet,
+    ExportColumn,
+    ExportTable,
+    FoundValue,
+    PageRows,
 )
 
 
@@ -282,6 +332,11 @@ _FUNCTIONS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
         "waybill_shared_texts",
         c_size_t,
         (c_char_p, c_size_t, c_size_t, c_uint64, c_void_p, c_void_p, POINTER(c_size_t)),
+    ),
+    (
+        "waybill_page_rows",
+        c_int,
+        (c_char_p, c_size_t, POINTER(ExportTable), c_char_p, c_size_t, POINTER(PageRows)),
     ),
     ("waybill_repeats", c_int, (c_void_p, c_size_t, c_void_p, c_size_t)),
 )

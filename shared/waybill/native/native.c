@@ -1,4 +1,4 @@
-/* The inner loop of an import: the records of a block of delimited text, checked and made requests for DynamoDB.
+/* The inner loop of an import, above all: the records of a block of delimited text, checked and made requests for DynamoDB.
  *
  * A library of pure functions over buffers that the caller owns: nothing is allocated, nothing is kept, no Python in it.
  * `native/__init__.py` loads it; where it was not built, the Python code that it agrees with does the work.
@@ -25,6 +25,7 @@
 #include "requests.c"
 #include "rows.c"
 #include "sheets.c"
+#include "pages.c"
 
 #define SIZE_OF(name) sizeof(struct name)
 #define AT(name, member) offsetof(struct name, member)
@@ -61,6 +62,15 @@ const size_t *waybill_layout(void) {
         SIZE_OF(sheet), AT(sheet, texts), AT(sheet, text_ends), AT(sheet, text_count), AT(sheet, gaps_left), AT(sheet, cells),
             AT(sheet, cells_room), AT(sheet, cells_size), AT(sheet, cell_count), AT(sheet, others), AT(sheet, others_room),
             AT(sheet, other_count), AT(sheet, rows), AT(sheet, rows_room), AT(sheet, row_count),
+        SIZE_OF(export_column), AT(export_column, name), AT(export_column, letter), AT(export_column, is_guarded),
+            AT(export_column, point), AT(export_column, absent), AT(export_column, yes), AT(export_column, no),
+        SIZE_OF(export_table), AT(export_table, columns), AT(export_table, width), AT(export_table, gone), AT(export_table, line_end),
+            AT(export_table, delimiter), AT(export_table, quote), AT(export_table, quotes_empty), AT(export_table, is_special),
+            AT(export_table, constant_bytes),
+        SIZE_OF(found_value), AT(found_value, kind), AT(found_value, next), AT(found_value, text),
+        SIZE_OF(page_rows), AT(page_rows, text), AT(page_rows, room), AT(page_rows, scratch), AT(page_rows, found),
+            AT(page_rows, size), AT(page_rows, count), AT(page_rows, items), AT(page_rows, key_start),
+            AT(page_rows, key_end),
         MAX_KEY_BYTES, WHOLE, UNEVEN, MAX_COLUMNS, 0,
     };
     return layout;

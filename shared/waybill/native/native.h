@@ -152,6 +152,44 @@ struct sheet {
     size_t rows_room, row_count;
 };
 
+/* A column of an export's file: an attribute by its name, as JSON has it, and its type: `S`, `N`, or `B` for BOOL. */
+struct export_column {
+    struct span name;
+    uint8_t letter;
+    uint8_t is_guarded; /* against formulas */
+    uint8_t point;      /* of numbers, before the fraction */
+    struct span absent, yes, no; /* whole cells: of an absent value, of true and of false */
+};
+
+struct export_table {
+    const struct export_column *columns;
+    size_t width;
+    struct span gone; /* the attribute that marks what is left of a deleted record */
+    struct span line_end;
+    uint8_t delimiter, quote, quotes_empty;
+    const uint8_t *is_special; /* [byte]: whether a cell with it is quoted */
+    size_t constant_bytes; /* of a row, besides what is in its cells: at least four for each column */
+};
+
+/* What an item has for a column. NO_VALUE is 0. */
+enum value_kind { NO_VALUE, PLAIN_VALUE, ESCAPED_VALUE, TRUE_VALUE, FALSE_VALUE };
+
+struct found_value {
+    uint32_t kind;
+    uint32_t next; /* the column that came behind this one in the item before */
+    struct span text;
+};
+
+/* The rows of a page of DynamoDB's. The caller sets the first four. */
+struct page_rows {
+    uint8_t *text;
+    size_t room;
+    uint8_t *scratch; /* for one page */
+    struct found_value *found; /* scratch, one more than there are columns */
+    size_t size, count, items;
+    size_t key_start, key_end; /* where in the page its LastEvaluatedKey is; 0 where it has none */
+};
+
 /* What bytes of a cell there are; READY: what is stored for it is JSON text already. */
 enum mark { STOP = 1, ESCAPED = 2, HIGH = 4, NUL = 8, READY = 16 };
 

@@ -56,7 +56,7 @@ class FieldType:
     | value ↔ DynamoDB attribute | `storage`, `letter`, `stored`, `attribute_of`, `value_of_identity`, `to_json` |
     | import, quickly | `lane` (a block of cells at once), `native` (the C library) |
     | import of typed values (workbooks, JSON Lines) | `cell_of_…` |
-    | export | `to_cell`, `exported`, `column` |
+    | export | `to_cell`, `exported`, `is_written_as_stored`, `column` |
     | filters of exports | `is_text`, `is_ordered`, `has_elements`, `filter_…` |
 
     `storage` is the DynamoDB type letter of a scalar (`S`, `N`, `BOOL`); `""` when `stored` gives a whole attribute
@@ -180,6 +180,12 @@ class FieldType:
     def to_cell(self, attribute: Attribute) -> str:
         """The text an export writes; reading it again gives the same value and the same text."""
         return str(attribute[self.storage])
+
+    @property
+    def is_written_as_stored(self) -> bool:
+        """Whether `exported` writes what is inside the attribute: of a number with the type's decimal character, of a
+        boolean in the type's words."""
+        return bool(self.storage)
 
     def exported(self, form: TypedColumns, guarded: bool) -> ExportLane:
         """Returns what makes an export's cells of a page's column: of the values inside the attributes, or of whole

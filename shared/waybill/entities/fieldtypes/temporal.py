@@ -90,6 +90,10 @@ class TemporalType(FieldType):
         """A value of a related type as one of this type, where it is the same."""
         return text
 
+    @property
+    def is_written_as_stored(self) -> bool:
+        return self.is_iso
+
     def exported(self, form: TypedColumns, guarded: bool) -> ExportLane:
         if self.is_iso:
             return super().exported(form, guarded)

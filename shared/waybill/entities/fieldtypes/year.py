@@ -50,6 +50,10 @@ class YearType(FieldType):
     def cell_of_number(self, text: str) -> str:
         return whole_number_text(text)
 
+    @property
+    def is_written_as_stored(self) -> bool:
+        return False
+
     def exported(self, form: TypedColumns, guarded: bool) -> ExportLane:
         years = CachedTexts(lambda text: self.to_cell({"N": text}))
         return lambda values: form.numbers([years[value] for value in values], ".")
