@@ -153,7 +153,8 @@ class RowEncoder:
             if self._changes and any(leaves):
                 return None
             stays = bytes(not leaves_file for leaves_file in leaves)
-        return self._native.encode(page.body, stays)
+        written = self._native.write(page.body, stays)
+        return None if written is None else Encoded(*written)
 
     def _encoded(self, page: _Page) -> Encoded:
         values, count, last_key, has_tombstones = self._reader.read(page)

@@ -9,21 +9,18 @@ from __future__ import annotations
 import ctypes
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from waybill.entities.fields import Field
 from waybill.entities.fieldtypes.export_columns import Cells
-from waybill.exports.formats.csv import CsvCells
+from waybill.exports.formats.cells import CellFormat, Delimited
 from waybill.native import ExportColumn, ExportTable, FoundValue, PageRows, Span, library
-
-if TYPE_CHECKING:
-    from waybill.exports.encoder import Encoded
 
 _CELL_BYTES = 8
 """The most that a cell has besides twice its text: quotes, guard, delimiter, and a margin."""
 _GROWTH = 3
 """Room for the rows of a page, in its sizes: names and types of attributes take more than the quotes of cells."""
-_LEAST_ROOM = 256 * 1024
+_SPARE_ROOM = 128 * 1024
 
 
 class NativeRows:
@@ -38,7 +35,8 @@ class NativeRows:
     def __init__(
         self,
         loaded: Any,
-        form: CsvCells,
+        form: CellFormat,
+        dialect: Delimited,
         fields: Sequence[tuple[Field, str, bool]],
         constant: str | None,
         gone: str,
@@ -47,7 +45,7 @@ class NativeRows:
         if constant is not None:
             columns.append(ExportColumn(absent=_span(constant)))
         special = bytearray(256)
-        for char in form.special:
+        for char in dialect.special:
             special[ord(char)] = 1
         self._special = bytes(special)
         self._columns = (ExportColumn * len(columns))(*columns)
@@ -56,52 +54,53 @@ class NativeRows:
             columns=self._columns,
             width=len(columns),
             gone=_span(gone),
-            line_end=_span(form.line_end),
-            delimiter=ord(form.delimiter),
-            quote=ord(form.quote),
-            quotes_empty=form.is_single,
+            line_end=_span(dialect.line_end),
+            delimiter=ord(dialect.delimiter),
+            quote=ord(dialect.quote),
+            quotes_empty=dialect.quotes_empty,
             is_special=self._special,
-            constant_bytes=len(columns) * (longest + _CELL_BYTES) + len(form.line_end),
+            constant_bytes=len(columns) * (longest + _CELL_BYTES) + len(dialect.line_end),
         )
-        self._write = loaded.waybill_page_rows
+        self._library_writes = loaded.waybill_page_rows
         self._found = (FoundValue * (len(columns) + 1))()
         self._text = self._scratch = ctypes.create_string_buffer(0)
 
-    def encode(self, body: bytes, stays: bytes | None) -> Encoded | None:
-        """The rows of a page; None where the rule must write them.
+    def write(self, body: bytes, stays: bytes | None) -> tuple[bytes, int, int, dict[str, Any] | None] | None:
+        """(The rows of a page, how many they are, of how many items, the page's last key); None where the rule must
+        write them.
 
         Args:
             stays: a byte for each item, 0 where it is no row; all are rows when None.
         """
-        from waybill.exports.encoder import Encoded
-
         if len(self._scratch) < len(body):
-            self._scratch = ctypes.create_string_buffer(len(body))
-            self._text = ctypes.create_string_buffer(_GROWTH * len(body) + _LEAST_ROOM)
+            room = len(body) + _SPARE_ROOM  # pages differ a little in size
+            self._scratch = ctypes.create_string_buffer(room)
+            self._text = ctypes.create_string_buffer(_GROWTH * room)
         rows = PageRows(
             text=ctypes.addressof(self._text),
             room=len(self._text),
             scratch=ctypes.addressof(self._scratch),
             found=self._found,
         )
-        if not self._write(body, len(body), self._table, stays, 0 if stays is None else len(stays), rows):
+        if not self._library_writes(body, len(body), self._table, stays, 0 if stays is None else len(stays), rows):
             return None
         last_key = json.loads(body[rows.key_start : rows.key_end]) if rows.key_end else None
-        return Encoded(ctypes.string_at(rows.text, rows.size), rows.count, rows.items, last_key)
+        return ctypes.string_at(rows.text, rows.size), rows.count, rows.items, last_key
 
 
 def native_rows(
-    form: object, fields: Sequence[tuple[Field, str, bool]], constant: str | None, gone: str
+    form: CellFormat, fields: Sequence[tuple[Field, str, bool]], constant: str | None, gone: str
 ) -> NativeRows | None:
     """What writes these columns; None where the library was not built, or does not write the format, the dialect or
     one of the fields."""
-    if not isinstance(form, CsvCells) or not f"{form.special}{form.quote}".isascii():
+    dialect = form.delimited
+    if dialect is None or not f"{dialect.special}{dialect.quote}".isascii():
         return None
     names = [attribute for _, attribute, _ in fields]
     if not all(field.kind.is_written_as_stored for field, _, _ in fields) or not all(map(_is_plain, names)):
         return None
     loaded = library()
-    return None if loaded is None else NativeRows(loaded, form, fields, constant, gone)
+    return None if loaded is None else NativeRows(loaded, form, dialect, fields, constant, gone)
 
 
 def _is_plain(name: str) -> bool:
@@ -135,10 +134,10 @@ class _Asked:
         raise NotImplementedError
 
 
-def _column(form: CsvCells, field: Field, attribute: str, guarded: bool) -> ExportColumn:
+def _column(form: CellFormat, field: Field, attribute: str, guarded: bool) -> ExportColumn:
     asked = _Asked()
     field.kind.exported(asked, guarded)([])
-    yes, no = form.booleans([True, False], asked.words).texts
+    yes, no = form.booleans([True, False], asked.words).whole()
     return ExportColumn(
         name=_span(attribute),
         letter=ord(field.kind.letter[0]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import repeat
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from waybill.entities.fields import Field
 from waybill.entities.fieldtypes.attributes import CANONICAL_NUMBER, from_attribute, json_text
@@ -29,8 +29,23 @@ class CellRefused(ValueError):
         self.reason, self.code = reason, code
 
 
+class Delimited(NamedTuple):
+    """How rows of delimited text are written, besides what all dialects share (`csv.py`): `special` are the characters
+    for which a cell is quoted; an empty cell is, where `quotes_empty`."""
+
+    delimiter: str
+    quote: str
+    line_end: str
+    special: str
+    quotes_empty: bool
+
+
 class CellFormat(TypedColumns, Protocol):
     """How one format writes cells."""
+
+    @property
+    def delimited(self) -> Delimited | None:
+        """How the C library may write rows; None where they are no delimited text."""
 
     def null(self, field: Field, *, guarded: bool) -> str:
         """The whole cell of an absent value: the first of the field's missing values."""

@@ -10,7 +10,7 @@ from waybill.entities.fields import Field
 from waybill.entities.fieldtypes import Attribute
 from waybill.entities.fieldtypes.export_columns import Cells
 from waybill.exports.formats.base import Column, Format
-from waybill.exports.formats.cells import Care, framed, nested_text, null_text
+from waybill.exports.formats.cells import Care, Delimited, framed, nested_text, null_text
 from waybill.tabular.detect_dialect import DELIMITERS, RARE_DELIMITERS
 from waybill.tabular.formulas import GUARD_FIRST, guard
 
@@ -25,17 +25,20 @@ class CsvCells:
     """
 
     def __init__(self, definition: Definition, columns: Sequence[Column]) -> None:
-        self.delimiter, self.quote = definition.delimiter, definition.quote_char
-        self.line_end = definition.line_terminator
+        self._delimiter, self._quote = definition.delimiter, definition.quote_char
+        self._line_end = definition.line_terminator
         self._labels = [column.label for column in columns]
         self._has_header = definition.header
-        self.is_single = len(columns) == 1
-        self.special = f"{self.delimiter}{self.quote}\r\n"
-        if self.is_single:
-            self.special += "".join(DELIMITERS + RARE_DELIMITERS)
-        self._must_quote = re.compile(rf"[{re.escape(self.special)}]|^[ \t\ufeff]|[ \t]\Z").search
-        self._care = Care(self.special, " \t\ufeff", " \t")
-        self._care_guarded = Care(self.special, f" \t\ufeff{GUARD_FIRST}", " \t")
+        self._is_single = len(columns) == 1
+        self._special = f"{self._delimiter}{self._quote}\r\n"
+        if self._is_single:
+            self._special += "".join(DELIMITERS + RARE_DELIMITERS)
+        self.delimited: Delimited | None = Delimited(
+            self._delimiter, self._quote, self._line_end, self._special, self._is_single
+        )
+        self._must_quote = re.compile(rf"[{re.escape(self._special)}]|^[ \t\ufeff]|[ \t]\Z").search
+        self._care = Care(self._special, " \t\ufeff", " \t")
+        self._care_guarded = Care(self._special, f" \t\ufeff{GUARD_FIRST}", " \t")
         self._flags = {True: self._cell("true"), False: self._cell("false")}
 
     def null(self, field: Field, *, guarded: bool) -> str:
@@ -43,7 +46,7 @@ class CsvCells:
 
     def texts(self, cells: Sequence[str], *, guarded: bool) -> Cells:
         care, data = self._care_guarded if guarded else self._care, framed(cells)
-        if self.is_single and "" in cells:
+        if self._is_single and "" in cells:
             cells = [self._cell(guard(cell) if guarded else cell) for cell in cells]
         elif not care.is_needless(cells, data):
             cells = care.take(cells, self._guarded_cell if guarded else self._cell)
@@ -68,20 +71,20 @@ class CsvCells:
         return Cells("", [self._cell(nested_text(attribute, to_cell)) for attribute in attributes], "")
 
     def rows(self, columns: Sequence[Cells]) -> str:
-        lines = map(self.delimiter.join, zip(*(column.texts for column in columns), strict=True))
-        return self.line_end.join(lines) + self.line_end
+        lines = map(self._delimiter.join, zip(*(column.texts for column in columns), strict=True))
+        return self._line_end.join(lines) + self._line_end
 
     def header(self) -> str:
         if not self._has_header:
             return ""
-        return self.delimiter.join(map(self._cell, self._labels)) + self.line_end
+        return self._delimiter.join(map(self._cell, self._labels)) + self._line_end
 
     def _guarded_cell(self, text: str) -> str:
         return self._cell(guard(text))
 
     def _cell(self, text: str) -> str:
-        if self._must_quote(text) or (self.is_single and not text):
-            return f"{self.quote}{text.replace(self.quote, self.quote * 2)}{self.quote}"
+        if self._must_quote(text) or (self._is_single and not text):
+            return f"{self._quote}{text.replace(self._quote, self._quote * 2)}{self._quote}"
         return text
 
 

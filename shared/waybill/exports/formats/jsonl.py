@@ -30,6 +30,8 @@ _FLAGS = {True: "true", False: "false"}
 class JsonCells:
     """JSON Lines: an object a line, its members typed, in the order of the columns."""
 
+    delimited = None
+
     def __init__(self, definition: Definition, columns: Sequence[Column]) -> None:
         self._names = [f"{',' if number else '{'}{quote_json(column.label)}:" for number, column in enumerate(columns)]
         self._care = Care(CONTROLS + '"\\')

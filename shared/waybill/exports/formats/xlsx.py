@@ -64,6 +64,8 @@ class SheetCells:
     keeps their digits, and dates are dates where they have a serial number.
     """
 
+    delimited = None
+
     def __init__(self, definition: Definition, columns: Sequence[Column]) -> None:
         self._labels = [column.label for column in columns]
         self._has_header = definition.header
