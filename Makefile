@@ -120,6 +120,7 @@ lock: ## Update requirements/*.txt from requirements/*.in
 	@cd requirements && $(LOCK) -c dev.txt local.in -o local.txt
 	@cd requirements && $(LOCK) -c dev.txt layer.in -o layer.txt
 	@cd requirements && $(LOCK) -c dev.txt parquet.in -o parquet.txt
+	@cd requirements && $(LOCK) -c dev.txt encryption.in -o encryption.txt
 	@cd requirements && $(LOCK) -c dev.txt peers.in -o peers.txt
 	@cd requirements && $(LOCK) -c dev.txt mutation.in -o mutation.txt
 	@cd requirements && $(LOCK) -c dev.txt fuzz.in -o fuzz.txt
@@ -128,7 +129,7 @@ lock: ## Update requirements/*.txt from requirements/*.in
 	@cd requirements && $(LOCK) console.in -o console.txt
 	@cd requirements && $(LOCK) docs.in -o docs.txt
 	@cd requirements && $(LOCK) zig.in -o zig.txt
-	@sed -i '/^    #   -c dev.txt$$/d' requirements/local.txt requirements/layer.txt requirements/parquet.txt requirements/peers.txt requirements/mutation.txt requirements/fuzz.txt
+	@sed -i '/^    #   -c dev.txt$$/d' requirements/local.txt requirements/layer.txt requirements/parquet.txt requirements/encryption.txt requirements/peers.txt requirements/mutation.txt requirements/fuzz.txt
 
 clean: ## Delete everything that was built or installed, except the state of `make up`
 	@rm -rf $(VENV) $(SAM) $(PEERS) $(MUTMUT) $(CHECKOV) $(FUZZ) shared/waybill/native/native.lib .venv-lock .venv-audit .venv-docs .venv-node .venv-zig console/node_modules infra/compiler/node_modules tests/infra/asl-validator/node_modules tests/oidc-provider/node_modules tests/integration/dynalite/node_modules functions/console/static functions/console/docs .aws-sam build .mypy_cache .ruff_cache .pytest_cache .hypothesis

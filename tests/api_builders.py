@@ -63,7 +63,7 @@ JOB_MEMBERS = {
     "dryRun", "keepPrevious", "undoOf", "onError", "detected", "rowsPerSecond", "remainingSeconds", "percent",
     "queuePosition", "stopReason",
     "duplicateOf", "exportId", "sourceId", "windowFrom", "windowTo", "retryOf", "expiresAt", "filesExpireAt", "links",
-    "heartbeatAt", "warnings",
+    "heartbeatAt", "warnings", "encryption",
 }
 # fmt: on
 

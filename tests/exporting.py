@@ -45,6 +45,7 @@ def definition(format: str = "csv", **members: Any) -> Definition:
         "escape_formulas": True,
         "compression": "none",
         "file_name": f"things.{format}",
+        "destination": {"kind": "download"},
     }
     given = {**defaults, **members}
     given["compression"] = Compression(given["compression"])
@@ -55,7 +56,6 @@ def definition(format: str = "csv", **members: Any) -> Definition:
         filter=(),
         format=format,
         schedule=None,
-        destination={"kind": "download"},
         recipients=(),
         webhooks=(),
         include_deleted=False,

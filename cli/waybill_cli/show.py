@@ -178,6 +178,7 @@ def show_report(out: Output, document: dict[str, Any]) -> None:
             ("Rows", _counts_text(document)),
             ("Bytes", None if document.get("bytes") is None else f"{document['bytes']:,}"),
             ("SHA-256", document.get("sha256")),
+            ("Encrypted for", ", ".join((document.get("encryption") or {}).get("recipients", [])) or None),
             ("Window", _window_text(document)),
             ("Started", time_text(document.get("startedAt"))),
             ("Completed", time_text(document.get("completedAt"))),

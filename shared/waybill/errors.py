@@ -190,6 +190,7 @@ class DeliveryFailed(WaybillError):
         "not-found": (False, True, "Create the directory or bucket, or correct the definition"),
         "taken": (False, True, "Move it away, or give the export a file name or a prefix of its own"),
         "exists": (False, True, "Remove the older files"),
+        "encryption-key": (False, True, "Replace the key in the definition"),
         "protocol": (False, False, "The server lacks something that a delivery needs: ask its operator"),
     }
 

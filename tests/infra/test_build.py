@@ -20,6 +20,7 @@ from infra.local.package import load_template
 from infra.native import source_hash
 
 SAM = ROOT / ".venv-sam" / "bin" / "sam"
+LAYERS = ("SharedLayer", "ParquetLayer", "EncryptionLayer")
 LAMBDA_LIMIT_BYTES = 250 * 1024 * 1024  # function and layers unpacked (AWS, *Lambda quotas*)
 
 MAGIC_OF_PYTHON_3_13 = (3571).to_bytes(2, "little") + b"\r\n"  # cpython, Include/internal/pycore_magic_number.h
@@ -50,6 +51,24 @@ file.write(b'[["1.5",null],["7","8"],["2024-02-29",null],["2024-02-29T10:00:00Z"
 file.end()
 from pyarrow.parquet import ParquetFile
 assert ParquetFile(io.BytesIO(output.getvalue())).read().to_pylist()[0]["i"] == 7
+"""
+ENCRYPT = """
+import io, sys
+sys.path[:0] = sys.argv[1:]
+import pyrage, pysequoia
+from waybill.encryption import Encrypting, check_encryption
+keys = {
+    "age": str(pyrage.x25519.Identity.generate().to_public()),
+    "openpgp": str(pysequoia.Tsk.generate("Ann").extract_certificate()),
+}
+for kind, key in keys.items():
+    encryption = {"kind": kind, "recipients": [key]}
+    assert check_encryption(encryption, "", None) == []
+    output = io.BytesIO()
+    encrypting = Encrypting(encryption, output)
+    encrypting.write(b"x" * 100_000)
+    encrypting.end()
+    assert len(output.getvalue()) > 100_000
 """
 IMPORT_HANDLER = """
 import sys
@@ -107,6 +126,10 @@ def test_what_is_left_of_pyarrow_writes_and_reads_parquet(layer: Path, parquet_l
     isolated(WRITE_PARQUET, layer, parquet_layer)
 
 
+def test_the_layer_of_encryption_encrypts(layer: Path, tmp_path: Path) -> None:
+    isolated(ENCRYPT, layer, build_layer("EncryptionLayer", tmp_path))
+
+
 def test_the_layer_has_the_native_library_and_can_load_it(layer: Path) -> None:
     isolated("import sys; sys.path.insert(0, sys.argv[1]); from waybill.native import library; assert library()", layer)
 
@@ -151,8 +174,10 @@ def test_sam_builds_what_lambda_can_load(built: Path) -> None:
     names = {path.name for path in parquet.rglob("*.so*")}
     assert {"lib.cpython-313-x86_64-linux-gnu.so", "_parquet.cpython-313-x86_64-linux-gnu.so"} <= names
     assert not list(parquet.rglob("libarrow_flight*"))
+    names = {path.name for path in (built / "EncryptionLayer" / "python").rglob("*.so")}
+    assert {"pyrage.abi3.so", "pysequoia.cpython-313-x86_64-linux-gnu.so"} <= names
     functions = max(size_of(built / name) for name in ("ApiFunction", "ImportStepsFunction", "ExportStepsFunction"))
-    assert size_of(built / "SharedLayer") + size_of(built / "ParquetLayer") + functions < LAMBDA_LIMIT_BYTES
+    assert sum(size_of(built / name) for name in LAYERS) + functions < LAMBDA_LIMIT_BYTES
 
 
 def size_of(folder: Path) -> int:
@@ -164,7 +189,7 @@ def test_the_layer_and_every_function_are_compiled_whatever_python_this_machine_
     functions = [name for name, r in load_template()["Resources"].items() if r["Type"] == "AWS::Serverless::Function"]
     assert len(functions) >= 8
     for folder in [
-        *(built / name / "python" for name in ("SharedLayer", "ParquetLayer")),
+        *(built / name / "python" for name in LAYERS),
         *(built / name for name in functions),
     ]:
         sources = list(folder.rglob("*.py"))

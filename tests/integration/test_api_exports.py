@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import pyrage
 import pytest
 
 from tests.api_builders import (
@@ -205,6 +208,29 @@ WRONG_EXPORTS: list[tuple[dict[str, Any], str]] = [
     (PERIODIC | {"destination": SFTP | {"directory": "/in/../.."}}, "#/destination/directory"),
     (PERIODIC | {"destination": FTPS}, "#/destination/secretId"),
 ]
+
+
+def test_keys_are_checked_when_they_are_saved_and_a_private_one_leaves_no_trace(
+    api: Api, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api.put_contacts()
+    identity = pyrage.x25519.Identity.generate()
+
+    def create(*keys: str, kind: str = "age") -> Any:
+        destination = {"kind": "download", "encryption": {"kind": kind, "recipients": list(keys)}}
+        return api("POST", "/exports", body=EXPORT | {"destination": destination})
+
+    key = str(identity.to_public())
+    made = create(key)
+    assert (made.status, made.json["destination"]["encryption"]) == (201, {"kind": "age", "recipients": [key]})
+    expired = (Path(__file__).parents[1] / "stored" / "openpgp" / "subkey-expires.asc").read_text()
+    for refused in (create(key, str(identity)), create(key, expired, kind="openpgp"), create(*[key] * 1_000)):
+        assert refused.status == 422 and refused.pointers[0].startswith("#/destination/encryption/recipients")
+    assert create(key, str(identity)).json["errors"][0]["detail"].startswith("is a private key")
+    tables = (api.services.settings.jobs_table, api.services.settings.catalog_table)
+    stored = [api.services.dynamodb.call("Scan", {"TableName": table}) for table in tables]
+    seen = json.dumps(stored) + capsys.readouterr().out + create(str(identity)).text
+    assert key in seen and str(identity) not in seen
 
 
 def test_wrong_export_names_the_member(api: Api) -> None:

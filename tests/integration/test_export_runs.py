@@ -11,8 +11,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import pyrage
+import pysequoia
 import pytest
 from botocore.client import BaseClient as S3Api
 from botocore.exceptions import ClientError
@@ -33,6 +36,7 @@ from waybill.exports.definition import PAUSE_AFTER, Export, ExportStatus
 from waybill.exports.destinations.base import Delivery, SetAside
 from waybill.exports.destinations.s3 import S3
 from waybill.exports.destinations.sftp import Sftp
+from waybill.exports.report import report_of
 from waybill.exports.run import activate, fail_export, fail_run, launch, relaunch_export, run_now, tick
 from waybill.ids import new_uuid
 from waybill.jobs.giving_up import UNEXPLAINED_RETRIES
@@ -42,6 +46,7 @@ from waybill.jobs.removals import removal_item
 from waybill.upkeep.actions import delete_job, stop_job
 from waybill.upkeep.announcements import publish_late
 
+OPENPGP_KEYS = Path(__file__).parents[1] / "stored" / "openpgp"
 PERIODIC = {
     "type": "PERIODIC_FULL",
     "schedule": {"time": "02:30", "timezone": "Europe/Brussels"},
@@ -95,6 +100,18 @@ def end(services: Services, job: Job) -> Job:
         extraction.assemble(services, job.job_id, enough)
     assert delivering.deliver(services, job.job_id, enough) == {"outcome": "ended"}
     return services.jobs.get(job.job_id)
+
+
+def keys_of(kind: str) -> tuple[dict[str, Any], str, Callable[[bytes], bytes]]:
+    """An encryption for a new key, what names the key, and what decrypts."""
+    if kind == "age":
+        identity = pyrage.x25519.Identity.generate()
+        name = str(identity.to_public())
+        return {"kind": kind, "recipients": [name]}, name, lambda data: pyrage.decrypt(data, [identity])
+    secret = pysequoia.Tsk.generate("Ann <ann@example.com>")
+    key = secret.extract_certificate()
+    encryption = {"kind": kind, "recipients": [str(key)]}
+    return encryption, key.fingerprint.upper(), lambda data: pysequoia.decrypt(data, secret.decryptor()).bytes or b""
 
 
 def rows_in(data: bytes) -> list[dict[str, str]]:
@@ -576,6 +593,7 @@ def test_a_manifest_stands_beside_each_file(services: Services) -> None:
         "fileName": "contacts_20260131.csv.zip",
         "format": "csv",
         "compression": "zip",
+        "encryption": None,
         "fields": ["email"],
         "rows": 3,
         "bytes": len(data),
@@ -584,6 +602,64 @@ def test_a_manifest_stands_beside_each_file(services: Services) -> None:
         "windowTo": None,
         "createdAt": "2026-01-31T09:30:00.000Z",
     }
+
+
+@pytest.mark.parametrize("kind", ["age", "openpgp"])
+def test_an_encrypted_file_is_delivered_as_its_manifest_says(services: Services, kind: str) -> None:
+    put_records(services, 3)
+    encryption, name, decrypt = keys_of(kind)
+    body = PERIODIC | {"destination": {"kind": "s3", "prefix": "out", "encryption": encryption}}
+    export = activate(services, export_of(services, **body), "alice", "a")
+    job = end(services, run_now(services, export, "alice", "a"))
+    assert job.file_name == "contacts_20260131.csv" + {"age": ".age", "openpgp": ".pgp"}[kind]
+    data = services.files.read(services.settings.transfer_bucket, f"out/{job.file_name}")
+    assert len(rows_in(decrypt(data))) == 3
+    manifest = json.loads(services.files.read(services.settings.transfer_bucket, f"out/{job.file_name}.manifest.json"))
+    assert (manifest["bytes"], manifest["sha256"]) == (len(data), hashlib.sha256(data).hexdigest())
+    assert manifest["encryption"] == {"kind": kind, "recipients": [name]}
+    assert report_of(job)["encryption"] == manifest["encryption"]
+
+
+def test_a_file_is_encrypted_once_however_often_its_delivery_is_tried(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_records(services, 3)
+    encryption, _, decrypt = keys_of("age")
+    body = PERIODIC | {"destination": {"kind": "s3", "prefix": "out", "encryption": encryption}}
+    export = activate(services, export_of(services, **body), "alice", "a")
+    job = run_now(services, export, "alice", "a")
+    extraction.extract(services, job.job_id, enough)
+    deliver = S3.deliver
+
+    def break_off(*arguments: Any) -> str | None:
+        deliver(*arguments)
+        raise DeliveryFailed("connection-lost", "The connection broke off.")
+
+    monkeypatch.setattr(S3, "deliver", break_off)
+    assert delivering.deliver(services, job.job_id, enough)["outcome"] == "retry"
+    first = services.files.read(services.settings.transfer_bucket, "out/contacts_20260131.csv.age")
+    monkeypatch.setattr(S3, "deliver", deliver)
+    services.clock.forward(minutes=1)  # type: ignore[attr-defined]  the lease of the attempt before is over
+    assert end(services, job).status is Status.COMPLETED
+    second = services.files.read(services.settings.transfer_bucket, "out/contacts_20260131.csv.age")
+    assert second == first and len(rows_in(decrypt(second))) == 3
+
+
+def test_a_key_that_has_expired_fails_the_run_and_a_relaunch_takes_the_new_one(services: Services) -> None:
+    put_records(services, 3)
+    expired = {"kind": "openpgp", "recipients": [(OPENPGP_KEYS / "subkey-expires.asc").read_text()]}
+    body = PERIODIC | {"destination": {"kind": "s3", "prefix": "out", "encryption": expired}}
+    export = activate(services, export_of(services, **body), "alice", "a")
+    job = run_now(services, export, "alice", "a")
+    with pytest.raises(JobFailed, match=r"encryption-key: The key \w{40} expired at 2024-01-03T00:00:00Z") as failed:
+        extraction.extract(services, job.job_id, enough)
+    assert failed.value.job_code == "delivery-failed"
+    ended = fail_run(services, services.jobs.get(job.job_id), failed.value.job_code, failed.value.detail)
+    draft = services.exports.unschedule(export.export_id)
+    good = {"kind": "s3", "prefix": "out", "encryption": keys_of("openpgp")[0]}
+    services.exports.edit(export.export_id, replace(draft.definition, destination=good), draft.entity_uid)
+    child = relaunch_export(services, ended, "alice", "a")
+    assert end(services, child).status is Status.COMPLETED
 
 
 def test_a_bucket_that_is_not_there_fails_at_once_and_a_relaunch_goes_to_the_corrected_one(services: Services) -> None:

@@ -32,6 +32,7 @@ MODULES = {
     "cleaning": "waybill.entities.cleaning",
     "dialect": "waybill.tabular.dialect",
     "definition": "waybill.exports.definition",
+    "encryption": "waybill.encryption",
     "recipients": "waybill.jobs.recipients",
     "webhooks": "waybill.jobs.webhooks",
     "webhook_queue": "waybill.jobs.webhook_queue",

@@ -89,6 +89,7 @@ def test_everything_that_a_report_lists() -> None:
         "bytes": 1234567,
         "sha256": "ab" * 32,
         "error": None,
+        "encryption": None,
         "relaunchable": False,
     }
 

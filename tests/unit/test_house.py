@@ -32,7 +32,7 @@ LAYERS = (
     ("jobs",),
     ("entities",),
     ("tabular", "aws"),
-    ("sizes", "schedule", "hosts"),
+    ("sizes", "schedule", "hosts", "encryption"),
     ("native", "joined", "errors", "settings", "telemetry", "clock", "ids", "timestamps", "validation"),
 )
 ROWS = {f"waybill.{name}": row for row, names in enumerate(LAYERS) for name in names}

@@ -110,6 +110,9 @@ export function ReportDialog({ of, onClose }: { of: Export; onClose: () => void 
                 label: "Delivered to",
                 value: <Name>{report.delivered?.location ?? report.delivered?.kind ?? "–"}</Name>,
               },
+              ...(report.encryption
+                ? [{ label: "Encrypted for", value: <Name>{report.encryption.recipients.join(", ")}</Name> }]
+                : []),
               { label: "Started by", value: <Name>{report.startedBy}</Name> },
             ]}
           />

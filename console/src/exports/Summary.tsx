@@ -5,6 +5,7 @@ import { Name } from "../common/Name";
 import { Time } from "../common/Time";
 import { describeCondition } from "./conditions";
 import { describeDestination, DESTINATIONS } from "./destinations";
+import { describeEncryption } from "./destinations/encryption";
 import { defaultFileName } from "./fileName";
 import { isIncremental, TYPE_LABELS } from "./labels";
 import { describeSchedule } from "./schedule";
@@ -52,6 +53,9 @@ export function Summary({ definition, runs }: { definition: Definition; runs?: s
         ...(destination ? DESTINATIONS[destination.kind].details : []).flatMap(([member, label]) =>
           destination?.[member] ? [{ label, value: <Name>{String(destination[member])}</Name> }] : [],
         ),
+        ...(destination?.encryption
+          ? [{ label: "Encryption", value: <Name>{describeEncryption(destination.encryption)}</Name> }]
+          : []),
         { label: "Report to", value: recipients.length ? <Name>{recipients.join(", ")}</Name> : "Nobody" },
         ...(webhooks.length
           ? [{ label: "Webhooks", value: <Name>{webhooks.map(({ url }) => url).join(", ")}</Name> }]

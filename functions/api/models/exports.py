@@ -74,7 +74,7 @@ def _settings(info: ValidationInfo) -> Settings:
 def _allowed(info: ValidationInfo) -> Allowed:
     from waybill.exports.destinations.base import Allowed
 
-    return Allowed.of(_settings(info))
+    return Allowed.of(_settings(info), (info.context or {})["request"].services.clock.now())
 
 
 class ExportFilters(Paging):

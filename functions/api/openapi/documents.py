@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
+from waybill.encryption import EXTENSIONS, MAX_KEY_CHARS, MAX_KEYS
 from waybill.entities.cleaning import STEPS
 from waybill.entities.fieldtypes import TYPES
 from waybill.entities.schema import FIELDS_MATCH, MAX_FIELDS, MAX_FOREIGN_KEYS
@@ -202,23 +203,28 @@ class SourceOptions(TypedDict, total=False):
     keepPrevious: bool | None
 
 
-def _kind(name: str) -> dict[str, Any]:
+def _kind(name: str, **also: Any) -> dict[str, Any]:
     members = DESTINATIONS[name].members
     return {
         "type": "object",
         "description": (sys.modules[type(DESTINATIONS[name]).__module__].__doc__ or "").strip(),
         "properties": {"kind": {"type": "string", "const": name}}
-        | {member: dict(known.schema) for member, known in members.items()},
+        | {member: dict(known.schema) for member, known in members.items()}
+        | also,
         "required": ["kind", *(member for member, known in members.items() if known.required)],
     }
 
 
 def _any_of(names: Iterable[str], description: str) -> dict[str, Any]:
-    return {"description": description, "anyOf": [{"shape": _name_of(name)} for name in names]}
+    return {"description": description, "anyOf": [{"shape": name} for name in names]}
 
 
-def _name_of(kind: str) -> str:
+def _destination(kind: str) -> str:
     return f"{kind.title()}Destination"
+
+
+def _location(kind: str) -> str:
+    return f"{kind.title()}Location"
 
 
 SHAPES: dict[str, Any] = {
@@ -233,15 +239,34 @@ SHAPES: dict[str, Any] = {
         "description": "When the export runs. A one-shot export without a schedule runs at once.",
         "anyOf": [{"shape": name} for name in ("PeriodicSchedule", "IntervalSchedule", "OneShotSchedule")],
     },
-    **{_name_of(name): _kind(name) for name in DESTINATIONS},
+    "Encryption": {
+        "type": "object",
+        "description": "Public keys that the file is encrypted for. Its holders decrypt it with age, or with OpenPGP.",
+        "properties": {
+            "kind": {"type": "string", "enum": list(EXTENSIONS)},
+            "recipients": {
+                "type": "array",
+                "description": "Of age: `age1…`. Of OpenPGP: armored texts, each of one key.",
+                "items": {"type": "string", "minLength": 1, "maxLength": MAX_KEY_CHARS},
+                "minItems": 1,
+                "maxItems": MAX_KEYS,
+            },
+        },
+        "required": ["kind", "recipients"],
+    },
+    **{_destination(name): _kind(name, encryption={"shape": "Encryption"}) for name in DESTINATIONS},
+    **{_location(name): _kind(name) for name in DELIVERED},
     "Destination": _any_of(
-        DESTINATIONS, "Where the file goes. Only exports of type ONE_SHOT can be downloaded; others are delivered."
+        map(_destination, DESTINATIONS),
+        "Where the file goes. Only exports of type ONE_SHOT can be downloaded; others are delivered.",
     ),
     "Format": {"type": "string", "enum": list(FORMATS)},
     "DestinationKind": {"type": "string", "enum": list(DESTINATIONS)},
     "ExportWithDefinition": ExportWithDefinition,
-    "Delivery": _any_of(DELIVERED, "Where files are delivered."),
-    "Location": _any_of(DELIVERED, "Where files are fetched from: what a destination is, read the other way."),
+    "Delivery": _any_of(map(_destination, DELIVERED), "Where files are delivered."),
+    "Location": _any_of(
+        map(_location, DELIVERED), "Where files are fetched from: what a destination is, read the other way."
+    ),
     "SourceOptions": SourceOptions,
 }
 """The documents by the names that `Schema(shape=…)` gives them."""

@@ -314,7 +314,8 @@ def _check_fit(request: Request, definition: Definition, entity: Entity) -> None
     from waybill.exports.rules import check_fit
 
     settings = request.services.settings
-    if problems := check_fit(definition, entity, Allowed.of(settings), settings.mail_domains):
+    allowed = Allowed.of(settings, request.services.clock.now())
+    if problems := check_fit(definition, entity, allowed, settings.mail_domains):
         raise InvalidRequest(_BROKEN, problems)
 
 

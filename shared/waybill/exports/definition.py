@@ -110,6 +110,11 @@ class Definition:
         return self.is_incremental and self.include_deleted
 
     @property
+    def encryption(self) -> dict[str, Any] | None:
+        """What files are encrypted for (`waybill.encryption`)."""
+        return self.destination.get("encryption")
+
+    @property
     def delimiter(self) -> str:
         return str(self.dialect.get("delimiter", ","))
 

@@ -183,6 +183,7 @@ def manifest(job: Job, definition: Definition, snapshot: dict[str, Any], name: s
         "fileName": name,
         "format": definition.format,
         "compression": definition.compression.value,
+        "encryption": file.get("encryption"),
         "fields": _columns(definition, snapshot),
         "rows": int(file["rows"]),
         "bytes": int(file["bytes"]),

@@ -14,9 +14,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from waybill.aws.files import NotDeleted
+from waybill.encryption import BadKey, fingerprint, shown
 from waybill.entities.model import Entity, Right
 from waybill.entities.schema import parse_schema
-from waybill.errors import JobFailed
+from waybill.errors import DeliveryFailed, JobFailed
 from waybill.exports.compression import CONTENT_TYPES
 from waybill.exports.definition import Definition
 from waybill.exports.destinations.base import Allowed
@@ -71,6 +72,7 @@ def extract(services: ExportServices, job_id: str, remaining_seconds: Callable[[
         raise JobFailed("unknown-entity", f"The entity {definition.entity} was deleted, or deleted and created again.")
     if "parts" not in job.options:
         _check_owner(services, job, definition, entity)
+        _check_keys(services, definition)
     hosts = AllowedHosts.parse(f"{services.settings.allowed_private_hosts}, {_ANYWHERE}")
     if problems := check_fit(definition, entity, Allowed(hosts), mail_domains=None):
         member, problem = problems[0]
@@ -102,6 +104,20 @@ def _check_owner(services: ExportServices, job: Job, definition: Definition, ent
         why = f"{owner.name} activated this export and may no longer export {entity.name}."
         way_on = "activate" if definition.is_periodic else "relaunch"
         raise JobFailed(NO_PERMISSION, f"{why} Somebody with that right can {way_on} it.")
+
+
+def _check_keys(services: ExportServices, definition: Definition) -> None:
+    """
+    Raises:
+        JobFailed: a key that the file is encrypted for has expired since the definition was saved.
+    """
+    encryption = definition.encryption or {"recipients": []}
+    for key in encryption["recipients"]:
+        try:
+            fingerprint(encryption["kind"], key, services.clock.now())
+        except BadKey as bad:
+            error = DeliveryFailed("encryption-key", f"The key {bad}.")
+            raise JobFailed("delivery-failed", f"{error.reason}: {error.detail}") from None
 
 
 def extract_part(services: ExportServices, job_id: str, part: int, remaining_seconds: Callable[[], float]) -> str:
@@ -183,6 +199,8 @@ def assemble(services: ExportServices, job_id: str, remaining_seconds: Callable[
     assert entity is not None  # `extract` checks it  # noqa: S101
     bucket, key = services.settings.files_bucket, f"{job_prefix(job_id)}export-{attempt}"
     content_type = CONTENT_TYPES.get(definition.compression, FORMATS[definition.format].content_type)
+    if definition.encryption is not None:
+        content_type = "application/octet-stream"
     output = services.files.writer(bucket, key, content_type)
     columns = RowEncoder(entity, definition, changes=definition.has_changes).columns
     writer = FileWriter(definition, columns, output, moment=job.submitted_at)
@@ -209,10 +227,13 @@ def assemble(services: ExportServices, job_id: str, remaining_seconds: Callable[
         written = writer.end()
         heartbeat.send()
     except BaseException:
+        writer.abort()
         output.abort()
         raise
     output.close()
     extracted = {"key": key, "rows": written.rows, "bytes": written.size_bytes, "sha256": written.sha256}
+    if definition.encryption is not None:
+        extracted["encryption"] = shown(definition.encryption)
     job = services.jobs.set_once(job_id, extracted=extracted)
     with suppress(NotDeleted):  # retention deletes all files of the job
         services.files.delete_prefix(bucket, f"{job_prefix(job_id)}parts/")

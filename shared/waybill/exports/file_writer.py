@@ -1,4 +1,5 @@
-"""The file of an export, around its rows: framing of its format, compression, digest. Streaming, in constant memory.
+"""The file of an export, around its rows: framing of its format, compression, encryption, digest. It streams, in
+constant memory.
 
     writer = FileWriter(definition, encoder.columns, output, moment=now)
     writer.begin()
@@ -6,7 +7,7 @@
     written = writer.end()
 
 The same rows give the same bytes, but for the time in a zip file's directory, which is `moment`'s. Where they are
-compressed, the bytes also depend on how rows were cut into fragments.
+compressed, the bytes also depend on how rows were cut into fragments. Encrypted bytes are never the same twice.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from waybill.encryption import Encrypting, split_name
 from waybill.exports.compression import Output, compressor
 from waybill.exports.definition import Definition
 from waybill.exports.formats import FORMATS
@@ -42,7 +44,9 @@ class FileWriter:
     def __init__(self, definition: Definition, columns: Sequence[Column], output: Output, *, moment: datetime) -> None:
         format = FORMATS[definition.format]
         self._hashing = _Hashing(output)
-        self._compressor = compressor(definition.compression, self._hashing, inner_name(definition, moment), moment)
+        self._encrypting = None if definition.encryption is None else Encrypting(definition.encryption, self._hashing)
+        output = self._encrypting or self._hashing
+        self._compressor = compressor(definition.compression, output, inner_name(definition, moment), moment)
         self._framing = format.framing(self._compressor, definition, columns)
         self._header = format.cells(definition, columns).header().encode()
         self._rows = 0
@@ -78,7 +82,14 @@ class FileWriter:
         """Write what comes after the last row."""
         self._framing.end()
         self._compressor.end()
+        if self._encrypting is not None:
+            self._encrypting.end()
         return Written(self._rows, self._hashing.size_bytes, self._hashing.hash.hexdigest())
+
+    def abort(self) -> None:
+        """Give a file up that is not at its end."""
+        if self._encrypting is not None:
+            self._encrypting.abort()
 
 
 class _Hashing:
@@ -97,7 +108,7 @@ class _Hashing:
 
 def inner_name(definition: Definition, moment: datetime) -> str:
     """The name in the zip file: its own without `.zip`."""
-    name = definition.file_name_at(moment)
+    name, _ = split_name(definition.file_name_at(moment))
     if name.lower().endswith(".zip"):
         name = name[:-4]
     return name if "." in name else f"{name or definition.entity}.{FORMATS[definition.format].extension}"

@@ -98,6 +98,7 @@ def report_of(
         "delivered": delivered,
         "bytes": size_bytes,
         "sha256": sha256,
+        "encryption": (job.extracted or {}).get("encryption"),
         "relaunchable": is_relaunchable(job) if relaunchable is None else relaunchable,
     }
 
@@ -208,7 +209,7 @@ td {{ vertical-align: top; padding: 2px 0; overflow-wrap: anywhere }}
 def _lines(report: JobReport, next_run: datetime | None) -> list[tuple[str, str | None]]:
     """The lines of the body as (label, value); a value of None is left out."""
     error, delivered = report["error"], report["delivered"]
-    rows, size = report["numberOfItems"], report["bytes"]
+    rows, size, encryption = report["numberOfItems"], report["bytes"], report["encryption"]
     lines: list[tuple[str, str | None]] = []
     if error is not None:
         lines += _lines_of_error(report, "run", _ADVICE.get(error["code"], _OTHER_ADVICE))
@@ -222,6 +223,7 @@ def _lines(report: JobReport, next_run: datetime | None) -> list[tuple[str, str 
         ("Rows", None if rows is None else f"{rows:,}"),
         ("Size", None if size is None else f"{size:,} bytes"),
         ("SHA-256", report["sha256"]),
+        ("Encrypted for", None if encryption is None else ", ".join(encryption["recipients"])),
         ("Delivered", None if delivered is None else delivered["location"] or "ready for download"),
         ("Records written", window),
         *_lines_of_work(report),

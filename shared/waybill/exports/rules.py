@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+from waybill.encryption import check_encryption
 from waybill.entities.model import Entity
 from waybill.entities.schema import parse_schema
 from waybill.exports.compression import EXTENSIONS, Compression
@@ -120,7 +121,10 @@ def check_delivery(
         problems.append(("/destination", "must be an object"))
         return {}
     value = {member: setting for member, setting in value.items() if setting is not None}
-    problems.extend(check_destination(value, allowed, kinds=kinds))
+    place = {member: setting for member, setting in value.items() if member != "encryption"}
+    problems.extend(check_destination(place, allowed, kinds=kinds))
+    if "encryption" in value:
+        problems.extend(check_encryption(value["encryption"], "/destination/encryption", allowed.now))
     return value
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from waybill.aws.expressions import Attr, Condition
 from waybill.clock import HasTime, no_limit
+from waybill.encryption import encrypted_name
 from waybill.entities.model import Entity
 from waybill.errors import ChecksFailed, Conflict, NotFound, StopRequested, Superseded
 from waybill.exports.definition import INCREMENTAL, NO_SERIES, Definition, Export, ExportStatus, Owner, Run, Window
@@ -382,7 +383,8 @@ def _told(definition: Definition) -> dict[str, Any]:
 
 def file_name_of(definition: Definition, moment: datetime) -> str:
     """The file's name: its date patterns in the zone of the schedule, else in UTC."""
-    return definition.file_name_at(moment.astimezone(zone_of(definition.schedule)))
+    name = definition.file_name_at(moment.astimezone(zone_of(definition.schedule)))
+    return encrypted_name(name, definition.encryption)
 
 
 def end_run(services: ExportServices, job: Job, status: Status, counts: Counts, **changes: Any) -> Job:
@@ -508,7 +510,8 @@ def _left_aside(job: Job, destination: dict[str, Any]) -> dict[str, Any] | None:
     kind, progress = kind_of(destination), job.delivery or {}
     if job.status is not Status.FAILED or not isinstance(kind, DeliveredKind) or not kind.leaves_aside(progress):
         return None
-    return dataclasses.asdict(SetAside(job.job_id, destination, job.file_name, progress["name"], job.entity))
+    place = {member: setting for member, setting in destination.items() if member != "encryption"}
+    return dataclasses.asdict(SetAside(job.job_id, place, job.file_name, progress["name"], job.entity))
 
 
 def snapshot_of(services: ExportServices, job_id: str) -> tuple[Definition, Entity | None, dict[str, Any]]:

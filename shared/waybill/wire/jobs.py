@@ -7,6 +7,7 @@ from typing import Annotated, NotRequired, cast
 
 from typing_extensions import TypedDict
 
+from waybill.encryption import EXTENSIONS
 from waybill.jobs import model
 from waybill.jobs.model import Outcome, Process, Status, message_of, remaining_seconds, rows_per_second
 from waybill.timestamps import rfc3339
@@ -122,6 +123,14 @@ class Detected(TypedDict):
     """The path of the file in a zip file."""
 
 
+class JobEncryption(TypedDict):
+    """What a file is encrypted for."""
+
+    kind: Annotated[str, Schema(enum=[*EXTENSIONS])]
+    recipients: list[str]
+    """The fingerprints of the public keys. A key of age is its own."""
+
+
 class JobLinks(TypedDict):
     """Absolute addresses of the job's files; null where there is no file, or not for the caller."""
 
@@ -162,6 +171,8 @@ class Job(JobEvent, RunSummary):
     filesExpireAt: Moment | None
     heartbeatAt: Moment | None
     """When a worker last reported progress."""
+    encryption: JobEncryption | None
+    """Of an export's file; null until there is one, and for a file that is not encrypted."""
     links: JobLinks
 
 
@@ -370,5 +381,6 @@ def job_resource(
         "expiresAt": rfc3339(job.expires_at),
         "filesExpireAt": rfc3339(job.files_expire_at),
         "heartbeatAt": rfc3339(job.heartbeat_at),
+        "encryption": (job.extracted or {}).get("encryption"),
         "links": links,
     }

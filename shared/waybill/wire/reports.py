@@ -6,7 +6,7 @@ from typing import Annotated, Any, NotRequired
 
 from typing_extensions import TypedDict
 
-from waybill.wire.jobs import RunSummary, Work
+from waybill.wire.jobs import JobEncryption, RunSummary, Work
 from waybill.wire.schema import Natural, Schema
 
 _ExportWithDefinition = Annotated[dict[str, Any], Schema(shape="ExportWithDefinition")]
@@ -28,6 +28,8 @@ class JobReport(Work, RunSummary):
     """Null, too, for callers who may not see the definition."""
     bytes: Natural | None
     sha256: str | None
+    encryption: JobEncryption | None
+    """Null for a file that is not encrypted."""
     relaunchable: bool
     """Whether `POST /v1/jobs/{job_id}/relaunch` can help."""
 

@@ -16,5 +16,6 @@ export const FAILURE_LABELS: Record<DeliveryFailure, string> = {
   "not-found": "The directory or bucket is not there",
   taken: "A file of this name is not this export's",
   exists: "Too many older files wait there",
+  "encryption-key": "A key that the file is encrypted for cannot be used",
   protocol: "The server lacks something that a delivery needs",
 };

@@ -5,6 +5,7 @@ import type { Destination } from "../../api/types";
 import { SelectField } from "../../common/fields";
 import { RecipientsField, WebhooksField } from "../../common/Told";
 import { DESTINATIONS } from "../destinations";
+import { EncryptionFields } from "../destinations/EncryptionFields";
 import type { DestinationKind } from "../destinations/kind";
 import { TestConnection } from "../destinations/TestConnection";
 import { isPeriodic } from "../labels";
@@ -23,7 +24,7 @@ export function DestinationStep({ draft, change }: StepProps) {
           label="Destination"
           value={destination.kind}
           options={kinds.map(([kind, { label }]) => [kind, label])}
-          onChange={(kind) => change({ destination: { kind } })}
+          onChange={(kind) => change({ destination: withoutEmpty({ kind, encryption: destination.encryption }) })}
         />
         {isDelivery && (
           <SpaceBetween size="m">
@@ -34,6 +35,10 @@ export function DestinationStep({ draft, change }: StepProps) {
             <TestConnection entity={draft.entity} destination={destination} />
           </SpaceBetween>
         )}
+        <EncryptionFields
+          encryption={destination.encryption}
+          change={(encryption) => change({ destination: withoutEmpty({ ...destination, encryption }) })}
+        />
         <RecipientsField
           label="Recipients of the report"
           help="E-mail addresses with commas between"

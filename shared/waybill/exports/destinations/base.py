@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from waybill.errors import StopRequested
@@ -28,15 +29,17 @@ class Allowed:
     Attributes:
         hosts: servers that may be connected to although they are not public.
         own_buckets: Waybill's own buckets, which nothing is delivered to.
+        now: when the keys that files are encrypted for must be good; None when that is not asked.
     """
 
     hosts: AllowedHosts = field(default_factory=AllowedHosts)
     own_buckets: Collection[str] = ()
+    now: datetime | None = None
 
     @classmethod
-    def of(cls, settings: Settings) -> Allowed:
+    def of(cls, settings: Settings, now: datetime | None = None) -> Allowed:
         hosts = AllowedHosts.parse(settings.allowed_private_hosts)
-        return cls(hosts, (settings.drop_bucket, settings.files_bucket))
+        return cls(hosts, (settings.drop_bucket, settings.files_bucket), now)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import os.path
 import re
 from dataclasses import dataclass
 
+from waybill.encryption import split_name
 from waybill.exports.compression import EXTENSIONS
 from waybill.exports.destinations.folder import MARK_DIGITS
 
@@ -25,14 +26,15 @@ def manifest_name(name: str) -> str:
 
 
 def numbered(name: str, number: int) -> str:
-    """`contacts.csv.gz` → `contacts_2.csv.gz`; number 1 is the name itself."""
+    """`contacts.csv.gz.age` → `contacts_2.csv.gz.age`; number 1 is the name itself."""
     if number == 1:
         return name
-    stem, extension = os.path.splitext(name)
+    plain, encrypted = split_name(name)
+    stem, extension = os.path.splitext(plain)
     if extension.lower() in _COMPRESSIONS:
         stem, inner = os.path.splitext(stem)
         extension = inner + extension
-    return f"{stem}_{number}{extension}"
+    return f"{stem}_{number}{extension}{encrypted}"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,228 @@
+"""Files encrypted for public keys: which keys are taken, what each refusal says, and who can read the file."""
+
+from __future__ import annotations
+
+import io
+import itertools
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyrage
+import pysequoia
+import pytest
+
+from tests.exporting import entity, export, import_file, stored
+from waybill.encryption import (
+    MAX_KEYS,
+    Encrypting,
+    EncryptionFailed,
+    check_encryption,
+    encrypted_name,
+    shown,
+)
+from waybill.exports.definition import ExportType
+from waybill.exports.destinations.base import Allowed
+from waybill.exports.destinations.names import numbered
+from waybill.exports.rules import check_delivery, check_export_destination
+from waybill.sources.rules import check_location
+from waybill.validation import Problems
+
+KEYS = Path(__file__).parents[1] / "stored" / "openpgp"
+NOW, LATER = datetime(2024, 1, 2, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+IDENTITY = pyrage.x25519.Identity.generate()
+AGE = str(IDENTITY.to_public())
+GOOD = (KEYS / "good.asc").read_text()
+
+
+def problem_of(kind: str, *keys: Any, now: datetime | None = NOW) -> str:
+    """The only problem of an encryption; empty for none."""
+    problems = check_encryption({"kind": kind, "recipients": list(keys)}, "/destination/encryption", now)
+    assert len(problems) <= 1
+    assert all(at.startswith("/destination/encryption/recipients") for at, _ in problems)
+    return problems[0][1] if problems else ""
+
+
+def test_good_keys_are_taken_and_named() -> None:
+    assert problem_of("age", AGE) == problem_of("openpgp", GOOD) == ""
+    assert shown({"kind": "age", "recipients": [AGE]}) == {"kind": "age", "recipients": [AGE]}
+    [name] = shown({"kind": "openpgp", "recipients": [GOOD]})["recipients"]
+    assert len(name) == 40 and name == name.upper()
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        ("signs-only", "has no part that can encrypt"),
+        ("subkey-revoked", "has no part that can encrypt"),
+        ("rsa-1024", "RSA below 2,048 bits"),
+        ("sha-1", "SHA-1"),
+    ],
+)
+def test_an_openpgp_key_that_cannot_encrypt_safely_is_refused(file: str, words: str) -> None:
+    assert words in problem_of("openpgp", (KEYS / f"{file}.asc").read_text())
+
+
+def test_an_expired_key_is_refused_which_the_library_would_take() -> None:
+    expires, renewed = ((KEYS / f"{name}.asc").read_text() for name in ("subkey-expires", "renewed"))
+    assert pysequoia.encrypt(b"", [pysequoia.Cert.from_bytes(expires.encode())])
+    assert problem_of("openpgp", expires) == "" == problem_of("openpgp", renewed, now=LATER)
+    assert "expired at 2024-01-03T00:00:00Z" in problem_of("openpgp", expires, now=LATER)
+    short = pysequoia.Tsk.generate("Ann", validity_seconds=86_400).extract_certificate()
+    assert "expired at" in problem_of("openpgp", str(short), now=LATER)
+
+
+def test_a_revoked_key_is_refused() -> None:
+    secret = pysequoia.Tsk.generate("Ann")
+    key = secret.extract_certificate()
+    revoked = pysequoia.Cert.from_bytes(bytes(key) + bytes(key.revoke(secret.certifier())))
+    assert problem_of("openpgp", str(revoked)).endswith("is revoked")
+
+
+@pytest.mark.parametrize("kind", ["age", "openpgp"])
+def test_a_private_key_is_refused_in_plain_words_that_do_not_repeat_it(kind: str) -> None:
+    secret = str(pysequoia.Tsk.generate("Ann"))
+    disguised = secret.replace("PRIVATE KEY", "PUBLIC KEY")
+    ssh = "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n"
+    keys = [str(IDENTITY), str(IDENTITY).lower(), secret, ssh, *([disguised] if kind == "openpgp" else [])]
+    for key in keys:
+        assert problem_of(kind, key) == "is a private key: give the public key that belongs to it. It was not saved"
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("age1qqqq", "is not a public key of age"),
+        ("age1" + "q" * 58, "is not a public key of age"),
+        ("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPkg9sRnwsQLGdZNTVxGMuh9Lq7qRWPDhbNrkZZw+dQ", "SSH keys are not taken"),
+        (GOOD, "is not a public key of age"),
+        ("", "must be a public key"),
+        (7, "must be a public key"),
+        ("x" * 20_001, "must be a public key"),
+    ],
+)
+def test_what_is_no_key_of_age_is_refused(key: Any, words: str) -> None:
+    assert words in problem_of("age", key)
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("age1qqqq", "is not a public key of OpenPGP"),
+        (GOOD[:300], "is damaged"),
+        (GOOD + GOOD, "holds several keys"),
+        ("-----BEGIN PGP PUBLIC KEY BLOCK-----", "is damaged"),
+        ("-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nxxxx\n-----END PGP PUBLIC KEY BLOCK-----", "is damaged"),
+    ],
+)
+def test_what_is_no_key_of_openpgp_is_refused(key: str, words: str) -> None:
+    assert words in problem_of("openpgp", key)
+
+
+def test_no_cut_or_changed_key_is_more_than_a_problem() -> None:
+    for at in range(0, len(GOOD), 7):
+        check_encryption({"kind": "openpgp", "recipients": [GOOD[:at]]}, "", NOW)
+        check_encryption({"kind": "openpgp", "recipients": [GOOD[:at] + "A" + GOOD[at + 1 :]]}, "", NOW)
+
+
+@pytest.mark.parametrize(
+    ("value", "at"),
+    [
+        (None, ""), ("age", ""), ([], ""), ({}, "/kind"), ({"kind": "age"}, "/recipients"),
+        ({"kind": "gpg", "recipients": [AGE]}, "/kind"), ({"kind": "age", "recipients": []}, "/recipients"),
+        ({"kind": "age", "recipients": [AGE] * (MAX_KEYS + 1)}, "/recipients"),
+        ({"kind": "age", "recipients": AGE}, "/recipients"),
+        ({"kind": "age", "recipients": [AGE], "passphrase": "x"}, "/passphrase"),
+        ({"kind": "age", "recipients": [AGE, AGE]}, "/recipients/1"),
+    ],
+)  # fmt: skip
+def test_the_member_has_a_kind_and_a_few_keys(value: Any, at: str) -> None:
+    assert at in [where for where, _ in check_encryption(value, "", NOW)]
+
+
+def test_every_destination_encrypts_and_no_location_does() -> None:
+    problems: Problems = []
+    encryption = {"kind": "age", "recipients": [AGE]}
+    for place in ({"kind": "download"}, {"kind": "s3"}):
+        given = check_export_destination(place | {"encryption": encryption}, ExportType.ONE_SHOT, Allowed(), problems)
+        assert given["encryption"] == encryption and not problems
+    check_delivery({"kind": "s3", "encryption": {}}, Allowed(now=NOW), problems)
+    assert {at for at, _ in problems} == {"/destination/encryption/kind", "/destination/encryption/recipients"}
+    problems.clear()
+    check_location({"kind": "s3", "encryption": encryption}, Allowed(), problems)
+    assert [at for at, _ in problems] == ["/location/encryption"]
+
+
+def test_names_tell_the_encryption() -> None:
+    age, openpgp = {"kind": "age"}, {"kind": "openpgp"}
+    assert encrypted_name("a.csv", None) == "a.csv"
+    assert encrypted_name("a.csv.gz", age) == "a.csv.gz.age" == encrypted_name("a.csv.gz.age", age)
+    assert encrypted_name("a.csv", openpgp) == "a.csv.pgp" and encrypted_name("a.GPG", openpgp) == "a.GPG"
+    assert numbered("a.csv.gz.age", 2) == "a_2.csv.gz.age" and numbered("a.csv.pgp", 3) == "a_3.csv.pgp"
+
+
+def decrypt_age(data: bytes) -> bytes:
+    return bytes(pyrage.decrypt(data, [IDENTITY]))
+
+
+def decrypt_openpgp(data: bytes) -> bytes:
+    secret = pysequoia.Tsk.from_bytes((KEYS / "good.secret.asc").read_bytes())
+    return pysequoia.decrypt(data, secret.decryptor()).bytes or b""
+
+
+KINDS: list[tuple[str, str, Callable[[bytes], bytes]]] = [
+    ("age", AGE, decrypt_age),
+    ("openpgp", GOOD, decrypt_openpgp),
+]
+
+
+@pytest.mark.parametrize(("kind", "key", "decrypt"), KINDS, ids=["age", "openpgp"])
+def test_what_is_written_is_what_the_holder_of_a_key_reads(
+    kind: str, key: str, decrypt: Callable[[bytes], bytes]
+) -> None:
+    others = {"age": str(pyrage.x25519.Identity.generate().to_public()), "openpgp": (KEYS / "renewed.asc").read_text()}
+    encryption = {"kind": kind, "recipients": [others[kind], key]}
+    for pieces in ([], [b""], [b"x"], [b"abc" * 100_000] * 7):
+        output = io.BytesIO()
+        encrypting = Encrypting(encryption, output)
+        for piece in pieces:
+            encrypting.write(piece)
+        encrypting.end()
+        assert decrypt(output.getvalue()) == b"".join(pieces)
+        assert b"abcabc" not in output.getvalue()
+
+
+@pytest.mark.parametrize(("kind", "key", "decrypt"), KINDS, ids=["age", "openpgp"])
+def test_what_an_export_encrypts_an_import_reads(kind: str, key: str, decrypt: Callable[[bytes], bytes]) -> None:
+    of = entity({"name": "id", "type": "string"}, {"name": "n", "type": "integer"}, primaryKey="id")
+    items = [stored(of, {"id": f"r{number}", "n": str(number)}) for number in range(3)]
+    encryption = {"kind": kind, "recipients": [key]}
+    combinations = itertools.product(("csv", "jsonl", "xlsx"), ("none", "gzip", "zip"))
+    for format, compression in [*combinations, ("parquet", "none")]:
+        destination = {"kind": "download", "encryption": encryption}
+        how = {"compression": compression, "file_name": f"a.{format}", "destination": destination}
+        data, written = export(of, [items], format, **how)
+        assert written.size_bytes == len(data)
+        records = [(item["id"], item["n"]) for item in import_file(of, decrypt(data), f"a.{format}")]
+        assert records == [(item["id"], item["n"]) for item in items], (format, compression)
+
+
+def test_a_file_that_is_given_up_leaves_no_process() -> None:
+    encrypting = Encrypting({"kind": "age", "recipients": [AGE]}, io.BytesIO())
+    encrypting.write(b"x" * 1_000)
+    encrypting.abort()
+    encrypting.abort()
+    assert encrypting._child.returncode is not None
+
+
+def test_a_process_that_dies_is_an_error_and_no_short_file() -> None:
+    encrypting = Encrypting({"kind": "age", "recipients": ["age1nobody"]}, io.BytesIO())
+    with pytest.raises(EncryptionFailed):
+        for _ in range(100):
+            encrypting.write(b"x" * 100_000)
+    encrypting.abort()
+    encrypting = Encrypting({"kind": "age", "recipients": ["age1nobody"]}, io.BytesIO())
+    with pytest.raises(EncryptionFailed):
+        encrypting.end()
+    encrypting.abort()
