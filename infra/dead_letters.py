@@ -1,7 +1,7 @@
 """`make redrive`: look at the dead letters of a stack, hand them in again, or delete them.
 
 Without SEND or DELETE nothing is changed. An event of the drop bucket may be handed in as often as you like: a dropped
-object makes one job. Minutes of the schedule are never handed in, because the next minute does their work.
+object makes one job. Minutes, of the schedule and of webhooks, are never handed in: the next minute does their work.
 
 Environment:
     STACK: name of the stack, default waybill.

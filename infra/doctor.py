@@ -21,14 +21,22 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.check_secrets import faults
 from infra.deploy import describe, parameters_of
+from waybill.jobs.webhook_queue import DEAD_KEPT, TROUBLE_KEPT
 
 Clients = Callable[[str], Any]
 #: An entry of the list of checkups is attended to within the minute that follows its time.
 CHECKUPS_LATE = timedelta(minutes=5)
 SILENT = timedelta(minutes=30)
-FUNCTIONS = ("ApiFunction", "StartImportFunction", "ImportStepsFunction", "ExportStepsFunction", "ScheduleFunction")
+#: A webhook that is due is sent within the minute, unless others wait for the same receiver.
+WEBHOOKS_LATE = timedelta(minutes=30)
 TABLES = ("JobsTable", "RecordsTable", "CatalogTable")
-DEAD_LETTERS = ("StartImportDeadLetters", "ScheduleDeadLetters")
+#: What stands still while a rule is disabled.
+RULES = {
+    "StartImportFunctionDropped": "dropped files are only found by the sweep, within a quarter of an hour",
+    "ScheduleFunctionEveryMinute": "nothing is due, recovered or removed",
+    "WebhooksFunctionEveryMinute": "no webhooks are sent",
+}
+MOST_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -52,11 +60,17 @@ class Deployment:
         clients: boto3 clients by service name.
         found: its description by CloudFormation.
         resources: logical name → physical name.
+        types: logical name → type of the resource.
     """
 
     clients: Clients
     found: Mapping[str, Any]
     resources: Mapping[str, str]
+    types: Mapping[str, str]
+
+    def of_type(self, kind: str) -> list[str]:
+        """The logical names of all resources of a type, so that no check forgets one."""
+        return [name for name, type in self.types.items() if type == kind]
 
     @property
     def parameters(self) -> dict[str, str]:
@@ -85,12 +99,10 @@ def examine(clients: Clients, stack: str) -> list[Finding]:
     if found is None:
         return [Finding(f"There is no stack {stack} in this account and region.", "name another one with STACK=")]
     pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack)
-    resources = {
-        each["LogicalResourceId"]: each["PhysicalResourceId"]
-        for page in pages
-        for each in page["StackResourceSummaries"]
-    }
-    deployment = Deployment(clients, found, resources)
+    listed = [each for page in pages for each in page["StackResourceSummaries"]]
+    resources = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in listed}
+    types = {each["LogicalResourceId"]: each["ResourceType"] for each in listed}
+    deployment = Deployment(clients, found, resources, types)
     findings: list[Finding] = []
     for check in CHECKS:
         try:
@@ -123,17 +135,19 @@ def _alarms(deployment: Deployment) -> Iterator[Finding]:
                 yield Finding(f"Alarm: {says}.", f"see {where}")
 
 
-def _minute(deployment: Deployment) -> Iterator[Finding]:
-    """The rule that starts what is due."""
-    rule = deployment.clients("events").describe_rule(Name=deployment.resources["ScheduleFunctionEveryMinute"])
-    if rule["State"] != "ENABLED":
-        yield Finding("The rule of the minute is disabled: nothing is due, recovered or removed.", "enable it")
+def _rules(deployment: Deployment) -> Iterator[Finding]:
+    """The rules that start what is dropped and what is due."""
+    events = deployment.clients("events")
+    for name in deployment.of_type("AWS::Events::Rule"):
+        rule = deployment.resources[name]
+        if events.describe_rule(Name=rule)["State"] != "ENABLED":
+            yield Finding(f"{name} is disabled: {RULES[name]}.", f"enable the rule {rule} in EventBridge")
 
 
 def _functions(deployment: Deployment) -> Iterator[Finding]:
     """The functions and their versions."""
     functions = deployment.clients("lambda")
-    for name in FUNCTIONS:
+    for name in deployment.of_type("AWS::Lambda::Function"):
         state = functions.get_function_configuration(FunctionName=deployment.resources[name])
         if state.get("State", "Active") not in ("Active", "Inactive") or state.get("LastUpdateStatus") == "Failed":
             reason = state.get("StateReason") or state.get("LastUpdateStatusReason") or "no reason given"
@@ -173,21 +187,57 @@ def _tables(deployment: Deployment) -> Iterator[Finding]:
 def _dead_letters(deployment: Deployment) -> Iterator[Finding]:
     """The dead letters."""
     queues = deployment.clients("sqs")
-    for name in DEAD_LETTERS:
+    for name in deployment.of_type("AWS::SQS::Queue"):  # they have no other queues
         attributes = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         found = queues.get_queue_attributes(QueueUrl=deployment.resources[name], AttributeNames=attributes)
         if letters := sum(map(int, found["Attributes"].values())):
             yield Finding(f"{name} holds {letters} dead letters.", "look at them with `make redrive`")
 
 
+def _webhooks(deployment: Deployment) -> Iterator[Finding]:
+    """The webhooks that wait or were given up, and their receivers."""
+    now = datetime.now(UTC)
+    if late := sum(_in_key(item) < now - WEBHOOKS_LATE for item in _items(deployment, "WEBHOOK")):
+        yield Finding(
+            f"Webhooks that have been due for more than half an hour: {late}.",
+            "see docs/webhooks.md#when-it-is-not-taken, and the log of WebhooksFunction",
+        )
+    if given_up := sum(_in_key(item) > now - DEAD_KEPT for item in _items(deployment, "WEBHOOK#DEAD")):
+        yield Finding(f"Webhooks that were given up: {given_up}.", "see docs/operate.md#webhooks-are-given-up")
+    items = _items(deployment, "WEBHOOK#SERVER")
+    servers = [item["sk"]["S"] for item in items if _time(item["since"]["S"]) > now - TROUBLE_KEPT]
+    if servers:
+        named = ", ".join(servers[:MOST_NAMED]) + (" and others" if len(servers) > MOST_NAMED else "")
+        yield Finding(
+            f"The latest webhook failed, or took long, at {named}.",
+            "have the receiver mended; `waybill webhooks test` tries an address",
+        )
+
+
+def _items(deployment: Deployment, partition: str) -> Iterator[dict[str, Any]]:
+    """The items of a partition of the jobs table."""
+    pages = (
+        deployment.clients("dynamodb")
+        .get_paginator("query")
+        .paginate(
+            TableName=deployment.resources["JobsTable"],
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": {"S": partition}},
+        )
+    )
+    return (item for page in pages for item in page["Items"])
+
+
+def _in_key(item: dict[str, Any]) -> datetime:
+    """The time at the beginning of an item's sort key."""
+    return _time(item["sk"]["S"].partition("#")[0])
+
+
 def _jobs(deployment: Deployment) -> Iterator[Finding]:
     """The jobs that have not ended."""
     dynamodb, table, now = deployment.clients("dynamodb"), deployment.resources["JobsTable"], datetime.now(UTC)
-    pages = dynamodb.get_paginator("query").paginate(
-        TableName=table, KeyConditionExpression="pk = :pk", ExpressionAttributeValues={":pk": {"S": "CHECKUP"}}
-    )
-    entries = [item for page in pages for item in page["Items"]]
-    late = [item for item in entries if _time(item["sk"]["S"].partition("#")[0]) < now - CHECKUPS_LATE]
+    entries = list(_items(deployment, "CHECKUP"))
+    late = [item for item in entries if _in_key(item) < now - CHECKUPS_LATE]
     if late:
         yield Finding(
             f"{len(late)} of {len(entries)} jobs and queues have not been looked at when it was time.",
@@ -263,8 +313,8 @@ def _machines(deployment: Deployment) -> Iterator[Finding]:
 
 
 CHECKS: tuple[Callable[[Deployment], Iterator[Finding]], ...] = (
-    *(_stack, _alarms, _minute, _functions, _machines, _concurrency),
-    *(_tables, _dead_letters, _jobs, _secrets, _mail),
+    *(_stack, _alarms, _rules, _functions, _machines, _concurrency),
+    *(_tables, _dead_letters, _webhooks, _jobs, _secrets, _mail),
 )
 
 

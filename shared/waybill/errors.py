@@ -33,6 +33,11 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 
+def in_words(status: str) -> str:
+    """A status as a sentence names it: "in progress" for IN_PROGRESS."""
+    return status.lower().replace("_", " ")
+
+
 class WaybillError(Exception):
     """Root. `detail` is one sentence for the user, without internal details."""
 

@@ -45,10 +45,10 @@ def test_what_is_wrong_is_found(stack: LocalStack) -> None:
         events.enable_rule(Name=rule)
         secrets.delete_secret(SecretId="waybill/doctor", ForceDeleteWithoutRecovery=True)
         stack.clients("cloudwatch").set_alarm_state(AlarmName=alarm, StateValue="OK", StateReason="test")
-    assert "The rule of the minute is disabled" in found
+    assert "ScheduleFunctionEveryMinute is disabled: nothing is due, recovered or removed." in found
     assert "Alarm: Jobs failed for a reason of the service, not of their files." in found
     assert "The secret waybill/doctor lacks host and entities: deliveries refuse it." in found
-    assert "The rule of the minute is disabled" not in whats(stack)
+    assert "ScheduleFunctionEveryMinute" not in whats(stack)
 
 
 def test_each_check_says_what_it_is_about() -> None:

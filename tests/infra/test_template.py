@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from samtranslator.translator.transform import transform
 
+from infra import dead_letters, doctor
 from infra.deploy import LONGEST_STACK_NAME
 from infra.local.embedded import REGION, ROOT
 from infra.local.package import load_template, package
@@ -263,6 +264,25 @@ def test_what_is_invoked_asynchronously_has_a_dead_letter_queue_with_an_alarm() 
         assert queue in watched, name
         for event in function["Properties"]["Events"].values():
             assert event["Properties"]["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0] == queue, name
+
+
+def test_the_doctor_examines_each_function_queue_and_rule_and_the_redrive_each_queue(
+    transformed: dict[str, Any],
+) -> None:
+    asked: list[str] = []
+    client = SimpleNamespace(
+        get_function_configuration=lambda FunctionName: asked.append(FunctionName) or {},
+        get_queue_attributes=lambda QueueUrl, AttributeNames: asked.append(QueueUrl) or {"Attributes": {}},
+        describe_rule=lambda Name: asked.append(Name) or {"State": "DISABLED"},
+    )
+    types = {name: resource["Type"] for name, resource in transformed.items()}
+    deployment = doctor.Deployment(lambda service: client, {}, {name: name for name in types}, types)
+    checks = {"_functions", "_dead_letters", "_rules"}
+    findings = [finding for check in doctor.CHECKS if check.__name__ in checks for finding in check(deployment)]
+    queues = of_type(RESOURCES, "AWS::SQS::Queue").keys()
+    assert set(asked) == of_type(RESOURCES, "AWS::Serverless::Function").keys() | queues | doctor.RULES.keys()
+    assert len(findings) == len(doctor.RULES) == len(of_type(transformed, "AWS::Events::Rule"))
+    assert {dead_letters.DROPS, dead_letters.MINUTES} == queues
 
 
 @pytest.mark.parametrize("name", sorted(of_type(RESOURCES, "AWS::S3::Bucket")))

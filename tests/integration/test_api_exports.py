@@ -450,7 +450,9 @@ def test_finished_exports_and_drafts_are_deleted_together(api: Api) -> None:
         assert api("POST", f"/exports/{export_id}/activate").status == 200
     job = api.services.jobs.begin(api("GET", f"/exports/{finished}").json["jobId"])
     end_run(api.services, job, Status.COMPLETED, Counts(2, 2), has_download=True)
-    assert api("DELETE", f"/exports/{finished}").status == 409, "the contract: drafts only"
+    refused = api("DELETE", f"/exports/{finished}")  # the contract: drafts only
+    assert refused.status == 409
+    assert "is finished: POST /v1/exports/delete deletes finished exports." in refused.json["detail"]
     answer = api("POST", "/exports/delete", body={"exportIds": [*ids, scheduled, hidden, "nobody", draft]})
     assert answer.status == 200
     assert answer.json["deleted"] == [draft, finished]
@@ -460,8 +462,11 @@ def test_finished_exports_and_drafts_are_deleted_together(api: Api) -> None:
         (hidden, 404),
         ("nobody", 404),
     ]
-    assert "in progress" in answer.json["failed"][0]["detail"]
-    assert "SCHEDULED" in answer.json["failed"][1]["detail"]
+    run, named = api("GET", f"/exports/{running}").json["jobId"], f'The export "{EXPORT["name"]}"'
+    assert [one["detail"] for one in answer.json["failed"][:2]] == [
+        f"{named} ({running}) is running, as job {run}: wait for its end, or stop it.",
+        f"{named} ({scheduled}) is scheduled: unschedule it first.",
+    ]
     assert api("GET", f"/exports/{finished}").status == 404
     kept = api("GET", f"/jobs/{job.job_id}").json
     assert (kept["status"], kept["allowedActions"]) == ("COMPLETED", ["delete"])

@@ -260,6 +260,9 @@ def test_delete_many_says_what_became_of_each(api: Api) -> None:
         ("nonsense", 404),
     ]
     assert all(failed["detail"] for failed in answer.json["failed"])
+    assert answer.json["failed"][0]["detail"] == (
+        f"Job {waiting} is waiting and cannot be deleted. Cancel it first, or wait for its end."
+    )
     for body in ({}, {"jobIds": []}, {"jobIds": [1]}, {"jobIds": [unknown] * 101}, {"jobIds": [unknown], "all": True}):
         assert api("POST", "/jobs/delete", body=body).status == 422
 

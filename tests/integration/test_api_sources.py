@@ -65,6 +65,7 @@ def test_a_source_from_draft_to_the_files_that_it_has_seen(api: Api, s3: Any, cl
     for method, action in (("PUT", ""), ("DELETE", ""), ("POST", "/activate")):
         refused = api(method, f"{path}{action}", body=SOURCE if method == "PUT" else None)
         assert (refused.status, refused.json["allowedActions"]) == (409, ["unschedule", "run"]), action
+        assert refused.json["detail"].startswith(f'The source "{SOURCE["name"]}" ({draft["sourceId"]}) is scheduled: ')
     assert api("DELETE", "/entities/contacts", ADMIN).status == 409
 
     s3.put_object(Bucket="transfer-bucket", Key="out/a.csv", Body=b"contact_id,email\nc1,c1@example.com\n")

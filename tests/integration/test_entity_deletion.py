@@ -13,6 +13,8 @@ import pytest
 from tests import builders
 from tests.api_builders import load_function, make_job
 from waybill.aws.dynamodb import to_attributes
+from waybill.aws.expressions import Change
+from waybill.aws.table import Table
 from waybill.bootstrap import Services
 from waybill.entities.model import SHARDS, Entity, partition
 from waybill.errors import Conflict, EntityDeleted, NotFound
@@ -25,7 +27,7 @@ from waybill.imports.source_object import ObjectVersion
 from waybill.imports.start import start_drop
 from waybill.jobs.model import Counts, Job, Process, Status, finished
 from waybill.upkeep import entity_deletion
-from waybill.upkeep.entity_deletion import delete_entity, erase_deleted
+from waybill.upkeep.entity_deletion import MOST_NAMED, delete_entity, erase_deleted
 from waybill.upkeep.retention import remove_expired
 
 PERIODIC: dict[str, Any] = {
@@ -152,6 +154,38 @@ def test_an_import_that_has_not_ended_keeps_its_entity(
         finished(job, Status.CANCELED, Counts(0), services.clock.now(), services.jobs.retention), Status.WAITING
     )
     delete_entity(services, contacts)
+
+
+def test_the_refusal_names_what_is_in_the_way_and_what_to_do(services: Services, contacts: Entity) -> None:
+    refused = f"{contacts.name} cannot be deleted. "
+    jobs = [a_new_import(services, contacts, number) for number in range(MOST_NAMED + 1)]
+    first = ", ".join(f"{job.job_id} (a.csv, waiting)" for job in jobs[:MOST_NAMED])
+    export = activate(services, draft_of(services, contacts, **PERIODIC), "alice", "a")
+    running = run_now(services, export, "alice", "a")
+    with pytest.raises(Conflict) as caught:
+        delete_entity(services, contacts)
+    scheduled = (
+        f'Exports that are scheduled or run: "{export.definition.name}" ({export.export_id}, scheduled and running).'
+    )
+    unschedule = "Unschedule them, and wait for the end of their runs."
+    assert caught.value.detail == (
+        f"{refused}Jobs that have not ended: {first} and others. Cancel or stop them, or wait for their end. "
+        f"{scheduled} {unschedule}"
+    )
+    for job in jobs:
+        ended = finished(job, Status.CANCELED, Counts(0), services.clock.now(), services.jobs.retention)
+        services.jobs.finish(ended, Status.WAITING)
+    with pytest.raises(Conflict, match=rf"Jobs that have not ended: {running.job_id} \(.*, waiting\)\. Cancel"):
+        delete_entity(services, contacts)
+
+
+def test_what_cannot_be_read_is_in_the_way_too(services: Services, contacts: Entity) -> None:
+    export = activate(services, draft_of(services, contacts, **PERIODIC), "alice", "a")
+    Table(services.dynamodb, services.settings.catalog_table).update(
+        ("EXPORT", export.export_id), Change(sets={"definition": "no JSON"})
+    )
+    with pytest.raises(Conflict, match=rf"a definition that cannot be read \({export.export_id}, scheduled\)"):
+        delete_entity(services, contacts)
 
 
 def test_an_export_that_runs_although_it_is_a_draft_keeps_its_entity(services: Services, contacts: Entity) -> None:

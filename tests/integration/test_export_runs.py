@@ -1004,7 +1004,7 @@ def test_a_stopped_export_ends_at_once_without_a_file(services: Services, member
     assert export.last_run is not None and export.last_run["outcome"] == "FAILED"
     if members:
         assert end(services, run_now(services, export, "alice", "a")).window_from is None, "nothing is left out"
-    with pytest.raises(Conflict, match="COMPLETED cannot be stopped"):
+    with pytest.raises(Conflict, match="is completed and cannot be stopped"):
         stop_job(services, ended)
 
 

@@ -406,7 +406,11 @@ def test_an_entity_that_others_name_stays_and_keeps_its_key(api: Api) -> None:
     for entity in (COUNTRIES, CITIES, STAFF):
         put(api, entity)
     answer = api("DELETE", "/entities/countries", ADMIN)
-    assert (answer.status, answer.json["detail"]) == (409, "A foreign key of cities names countries.")
+    assert (answer.status, answer.json["detail"]) == (
+        409,
+        "countries cannot be deleted. Entities with a foreign key that names it: cities. Take that foreign key out of "
+        "them.",
+    )
     for change in ({"primaryKey": "name"}, {"fields": [{"name": "code", "type": "integer"}, {"name": "name"}]}):
         assert put(api, replace(COUNTRIES, schema=COUNTRIES.schema | change)).status == 409
     assert put(api, replace(COUNTRIES, schema=COUNTRIES.schema | {"missingValues": ["x"]})).status == 200
@@ -425,7 +429,7 @@ def test_an_entity_that_is_deleted_meanwhile_is_not_named(services: Services) ->
     services.entities.put(CITIES, named=[COUNTRIES])  # a repetition after a lost reply
     with pytest.raises(Conflict, match="changed by someone else"):
         services.entities.put(replace(CITIES, uid="another"), named=[COUNTRIES])
-    with pytest.raises(Conflict, match="names countries"):
+    with pytest.raises(Conflict, match="a foreign key that names it: cities"):
         delete_entity(services, COUNTRIES)  # type: ignore[arg-type]
 
 

@@ -185,8 +185,8 @@ EXPORTS = (
         "two-runs-of-an-export-at-once",
         "A run of an export waits for the one before.",
         "shared/waybill/exports/repository.py",
-        '                raise Conflict("A run of this export is in progress.", export.allowed_actions())\n',
-        "                return replace(export, running=run, job_id=run.job_id)\n",
+        "                raise Conflict(message, export.allowed_actions())\n            if action in",
+        "                return replace(export, running=run, job_id=run.job_id)\n            if action in",
         ("tests/integration/test_export_runs.py::test_a_run_waits_for_the_one_before",),
     ),
     Mutant(

@@ -36,8 +36,8 @@ REFERENCES = (
         "an-entity-that-others-name-goes",
         "An entity is not deleted while another one refers to it.",
         "shared/waybill/upkeep/entity_deletion.py",
-        "        if referring:\n",
-        "        if not services:\n",
+        " if entity.name in other.references]\n",
+        " if entity.uid in other.references]\n",
         ("tests/integration/test_foreign_keys.py::test_an_entity_that_others_name_stays_and_keeps_its_key",),
     ),
     Mutant(

@@ -127,8 +127,8 @@ UPKEEP = (
         "entity-of-a-running-job-is-deleted",
         "An entity stays while one of its jobs has not ended.",
         "shared/waybill/upkeep/entity_deletion.py",
-        "        if services.active_jobs.has_any_of(entity.uid):\n",
-        "        if not entity.uid:\n",
+        "services.active_jobs.some_of(entity.uid, some)",
+        "services.active_jobs.some_of(entity.name, some)",
         ("tests/integration/test_entity_deletion.py::test_an_import_that_has_not_ended_keeps_its_entity",),
     ),
 )

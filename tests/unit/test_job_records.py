@@ -569,7 +569,7 @@ def test_a_stop_is_refused_once_every_chunk_is_loaded(tables: JobTables, loaded:
 
 def test_only_a_running_job_is_stopped(tables: JobTables) -> None:
     tables.registered("a")
-    with pytest.raises(Conflict, match=r"^A job that is WAITING cannot be stopped\.$") as caught:
+    with pytest.raises(Conflict, match=r"^Job a is waiting and cannot be stopped\. Cancel it instead\.$") as caught:
         tables.jobs.request_stop("a", "USER")
     assert caught.value.allowed_actions == ("cancel",), "the answer says what can be done instead"
     tables.begun("run", process=Process.EXPORT)
@@ -588,7 +588,7 @@ def test_a_stop_whose_reply_was_lost_is_answered_again_after_the_end(tables: Job
     tables.begun("a")
     stopped = finish(tables, tables.jobs.request_stop("a", "USER"))
     assert tables.jobs.request_stop("a", "USER") == stopped
-    with pytest.raises(Conflict, match="COMPLETED"):
+    with pytest.raises(Conflict, match="is completed and cannot be stopped"):
         tables.jobs.request_stop("a", "MAX_ERRORS")
 
 
@@ -745,7 +745,9 @@ def test_a_person_makes_an_ended_job_expire_at_once(tables: JobTables) -> None:
 
 def test_only_an_ended_job_is_deleted(tables: JobTables) -> None:
     job = tables.begun("a")
-    with pytest.raises(Conflict, match=r"^A job that is IN_PROGRESS cannot be deleted\.$") as caught:
+    with pytest.raises(
+        Conflict, match=r"^Job a is in progress and cannot be deleted\. Stop it first, or wait for its end\.$"
+    ) as caught:
         tables.jobs.expire(replace(ended(tables, job)))
     assert caught.value.allowed_actions == ("stop",)
     with pytest.raises(NotFound):

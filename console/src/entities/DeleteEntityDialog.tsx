@@ -11,6 +11,7 @@ import { READ_ONCE } from "../api/queryClient";
 import type { Entity, Export, Job, Page, RecordCount, Source } from "../api/types";
 import { ConfirmDialog } from "../common/ConfirmDialog";
 import { counted, formatCount } from "../common/format";
+import { ScreenLink } from "../common/links";
 import { Name } from "../common/Name";
 import { say } from "../common/notices";
 import { ProblemAlert } from "../common/ProblemAlert";
@@ -48,9 +49,12 @@ export function DeleteEntityDialog({ name, onClose }: { name: string; onClose: (
       {found && found.inTheWay.length > 0 && (
         <Alert type="error" header="This is in the way">
           <ul>
-            {found.inTheWay.slice(0, NAMED).map(({ what, name }, index) => (
-              <li key={index}>
-                {what} <Name>{name}</Name>
+            {found.inTheWay.slice(0, NAMED).map(({ what, name, path }) => (
+              <li key={path}>
+                {what}{" "}
+                <ScreenLink to={path}>
+                  <Name>{name}</Name>
+                </ScreenLink>
               </li>
             ))}
           </ul>
@@ -94,7 +98,8 @@ interface Dependents {
   jobs: Count;
   exports: Count;
   sources: Count;
-  inTheWay: { what: string; name: string }[];
+  /** Each with the screen where something can be done about it. */
+  inTheWay: { what: string; name: string; path: string }[];
 }
 
 async function dependentsOf(entity: string, signal: AbortSignal): Promise<Dependents> {
@@ -115,22 +120,32 @@ async function dependentsOf(entity: string, signal: AbortSignal): Promise<Depend
     exports: count(exports),
     sources: { count: ownSources.length, isAll: sources.nextToken === null },
     inTheWay: [
-      ...jobs.items.filter(isRunning).map(({ process, status, fileName }) => ({
+      ...jobs.items.filter(isRunning).map(({ jobId, process, status, fileName }) => ({
         what: `The ${process} that ${status === "WAITING" ? "waits" : "runs"}:`,
         name: fileName,
+        path: `/status?q=${jobId}`,
       })),
       ...exports.items
         .filter(({ status, isRunning }) => status === "SCHEDULED" || status === "IN_PROGRESS" || isRunning)
-        .map(({ name, status }) => ({
+        .map(({ exportId, name, status }) => ({
           what: status === "SCHEDULED" ? "The scheduled export" : "The running export",
           name,
+          path: `/exports?tab=${status}&export=${exportId}`,
         })),
       ...ownSources
         .filter(({ status, isRunning }) => status === "SCHEDULED" || isRunning)
-        .map(({ name, isRunning }) => ({ what: isRunning ? "The running source" : "The scheduled source", name })),
+        .map(({ sourceId, name, isRunning }) => ({
+          what: isRunning ? "The running source" : "The scheduled source",
+          name,
+          path: `/sources/${sourceId}`,
+        })),
       ...entities.items
         .filter((other) => other.name !== entity && names(other))
-        .map(({ name }) => ({ what: "A foreign key of the entity", name })),
+        .map(({ name }) => ({
+          what: "A foreign key of the entity",
+          name,
+          path: `/entities/${encodeURIComponent(name)}/schema`,
+        })),
     ],
   };
 }

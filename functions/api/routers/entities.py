@@ -74,7 +74,10 @@ def put_entity(request: Request, name: str, body: EntityRequest) -> Response[str
         from waybill.entities.records import has_records
 
         if has_records(services.dynamodb, services.settings.records_table, known):
-            raise Conflict(f"{name} has records: its primaryKey cannot change.")
+            raise Conflict(
+                f"{name} has records: its primaryKey cannot change. Export them, delete the entity, and import them "
+                "into a new one with the other key."
+            )
     if etag is not None or known is None or known.etag != entity.etag:  # else it is there already
         entry = services.audit.entry(request.act, entity=name)
         services.entities.put(entity, etag, _named(services, known, entity), entry)
@@ -103,7 +106,10 @@ def _named(services: Services, known: Entity | None, entity: Entity) -> list[Ent
         raise InvalidRequest("A foreign key does not fit the entity that it names.", problems)
     for other in services.entities.list() if changes_key else ():
         if entity.name in other.references and not still_fits(other, entity):
-            raise Conflict(f"A foreign key of {other.name} names {entity.name}: its primary key cannot change.")
+            raise Conflict(
+                f"A foreign key of {other.name} names {entity.name}: its primary key cannot change. Take that foreign "
+                f"key out of {other.name} first."
+            )
     return list(found.values())
 
 
@@ -118,7 +124,10 @@ def _key_types(entity: Entity) -> dict[str, str]:
     "Delete an entity with its records and jobs",
     needs=DELETE_ENTITY,
     answers=DELETED,
-    refusals={409: "A job is running, an export is scheduled, or a foreign key of another entity names it."},
+    refusals={
+        409: "Jobs of it have not ended, exports or sources are scheduled or run, or foreign keys of other entities "
+        "name it: `detail` names up to five of each, with ids, and says what to do."
+    },
     headers=("If-Match",),
     description="Its jobs disappear at once; a background job deletes its records. The name can be used again.",
 )

@@ -16,7 +16,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from waybill.errors import Conflict
+from waybill.errors import Conflict, in_words
 from waybill.exports.compression import Compression
 from waybill.timestamps import parse_rfc3339, rfc3339
 
@@ -45,6 +45,17 @@ ALLOWED_ACTIONS: dict[ExportStatus, tuple[str, ...]] = {
     ExportStatus.SCHEDULED: ("unschedule", "run", "copy", "definition"),
     ExportStatus.IN_PROGRESS: ("definition",),
     ExportStatus.FINISHED: ("copy", "definition"),
+}
+
+#: What to do where a status does not allow an action.
+_INSTEAD = {
+    (ExportStatus.SCHEDULED, "edit"): "unschedule it first.",
+    (ExportStatus.SCHEDULED, "delete"): "unschedule it first.",
+    (ExportStatus.FINISHED, "edit"): "copy it, and edit the copy.",
+    (ExportStatus.FINISHED, "delete"): "POST /v1/exports/delete deletes finished exports.",
+    (ExportStatus.FINISHED, "activate"): "copy it, and activate the copy.",
+    (ExportStatus.FINISHED, "run"): "copy it, and activate the copy.",
+    (ExportStatus.DRAFT, "run"): "activate it first.",
 }
 
 PERIODIC = frozenset(ExportType) - {ExportType.ONE_SHOT}
@@ -302,15 +313,18 @@ class Export:
 
     def check_is_over(self) -> None:
         """Raise Conflict, with what is allowed, unless it is a draft or has finished, and no run is in progress."""
-        if self.running is not None:
-            raise Conflict("A run of this export is in progress: it cannot be deleted.", self.allowed_actions())
-        if self.status not in (ExportStatus.DRAFT, ExportStatus.FINISHED):
+        if self.running is not None or self.status not in (ExportStatus.DRAFT, ExportStatus.FINISHED):
             raise self.conflict("delete")
 
     def conflict(self, action: str) -> Conflict:
-        if self.running is not None and action in ALLOWED_ACTIONS[self.status]:
-            return Conflict(f"A run of this export is in progress: it does not allow {action}.", self.allowed_actions())
-        return Conflict(f"An export that is {self.status} does not allow {action}.", self.allowed_actions())
+        """The refusal of an action: names the export and what is in the way, and says what to do."""
+        detail = f'The export "{self.definition.name}" ({self.export_id}) '
+        if self.running is not None and (action == "run" or self.status is not ExportStatus.SCHEDULED):
+            detail += f"is running, as job {self.running.job_id}: wait for its end, or stop it."
+        else:
+            way_on = _INSTEAD.get((self.status, action), f"that does not allow {action}.")
+            detail += f"is {in_words(self.status)}: {way_on}"
+        return Conflict(detail, self.allowed_actions())
 
 
 def starts_over(old: Definition, new: Definition) -> bool:

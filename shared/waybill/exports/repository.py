@@ -230,7 +230,8 @@ class ExportRepository(ScheduledRepository[Export]):
             if export.running is not None:
                 if export.running.job_id == run.job_id:
                     return export
-                raise Conflict("A run of this export is in progress.", export.allowed_actions())
+                message = f"Job {export.running.job_id}, a run of this export, has not ended: wait for it, or stop it."
+                raise Conflict(message, export.allowed_actions())
             if action in ("activate", "run"):
                 export.check_allows(action)
             elif action == "schedule" and not _awaits(export, run.occurrence):

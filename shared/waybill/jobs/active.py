@@ -33,16 +33,20 @@ class ActiveJobs:
         self._find_job = find_job
         self._find_jobs = find_jobs
 
-    def has_any_of(self, entity_uid: str) -> bool:
-        """Whether a job of the entity has not ended; removes entries that were left over. Two Queries and a read, and
-        two requests for each entry that was left over."""
+    def some_of(self, entity_uid: str, limit: int) -> list[Job]:
+        """Up to `limit` jobs of the entity that have not ended; removes entries that were left over. Two Queries and a
+        read for each job, and two requests for each entry that was left over."""
+        found: list[Job] = []
         for entries in self._pages(entity_uid, PER_PAGE):
             for key, job_id in entries:
+                if len(found) == limit:
+                    return found
                 job = self._find_job(job_id)
                 if job is not None and not job.is_terminal:
-                    return True
-                self._table.delete(key)
-        return False
+                    found.append(job)
+                else:
+                    self._table.delete(key)
+        return found
 
     def any_reads(self, entity_uid: str, bucket: str, key: str) -> bool:
         """Whether the object is the source of a job of the entity that has not ended. Two Queries, and a read for each

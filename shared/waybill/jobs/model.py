@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from waybill.errors import Conflict
+from waybill.errors import Conflict, in_words
 from waybill.sizes import MAX_MESSAGE
 
 
@@ -282,6 +282,20 @@ class Job:
             is_too_late = self.is_loaded if self.process is Process.IMPORT else self.is_publishing
             return [] if is_too_late or self.stop_reason is not None else ["stop"]
         return ["delete"]
+
+    def conflict(self, done: str) -> Conflict:
+        """The refusal of an action that the status forbids: names the job, and says what to do.
+
+        Args:
+            done: what the job cannot be: "canceled", "stopped" or "deleted".
+        """
+        allowed = self.allowed_actions()
+        way_on = ""
+        if done == "deleted":
+            way_on = f" {allowed[0].capitalize()} it first, or wait for its end." if allowed else " Wait for its end."
+        elif not self.is_terminal:
+            way_on = f" {allowed[0].capitalize()} it instead." if allowed else " Wait for its end."
+        return Conflict(f"Job {self.job_id} is {in_words(self.status)} and cannot be {done}.{way_on}", allowed)
 
 
 def check_move(current: Status, new: Status) -> None:

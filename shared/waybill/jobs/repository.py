@@ -540,12 +540,11 @@ class JobRepository:
             is_stopping = job.stop_reason is not None and not job.is_terminal and not job.is_loaded
             if is_stopping or job.stop_reason == reason:
                 return job
-            if job.status is Status.IN_PROGRESS:
-                message = "Every row of this import is processed; there is nothing left to stop."
-                if job.process is Process.EXPORT:
-                    message = "The file of this export is being delivered; there is nothing left to stop."
-            else:
-                message = f"A job that is {job.status} cannot be stopped."
+            if job.status is not Status.IN_PROGRESS:
+                raise job.conflict("stopped") from None
+            message = "Every row of this import is processed; there is nothing left to stop."
+            if job.process is Process.EXPORT:
+                message = "The file of this export is being delivered; there is nothing left to stop."
             raise Conflict(message, job.allowed_actions()) from None
 
     def count_restart(self, job: Job, recovering_since: datetime | None = None) -> Job:
@@ -665,8 +664,7 @@ class JobRepository:
         except TransactionCanceled as error:
             if not error.failed_conditions:
                 raise
-            job = self.get(job.job_id)
-            raise Conflict(f"A job that is {job.status} cannot be deleted.", job.allowed_actions()) from None
+            raise self.get(job.job_id).conflict("deleted") from None
         return removal
 
     def delete(self, entry: Item, has_time: HasTime = no_limit) -> bool:

@@ -10,9 +10,11 @@ attends to, by time and without definitions: the next runs, and runs that have n
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 from zoneinfo import ZoneInfoNotFoundError
 
@@ -40,6 +42,24 @@ class Due(NamedTuple):
     id: str
     at: str
     attempts: int = 0
+
+
+class Busy(NamedTuple):
+    """A definition that keeps its entity from being deleted; `name` is None for one that cannot be read."""
+
+    id: str
+    name: str | None
+    is_scheduled: bool
+    is_running: bool
+
+    @classmethod
+    def from_item(cls, item: Item) -> Busy:
+        try:
+            name = str(json.loads(item["definition"])["name"])
+        except (KeyError, TypeError, ValueError):
+            name = None
+        is_scheduled = item.get("status") == "SCHEDULED"
+        return cls(item["sk"], name, is_scheduled, "running" in item or not is_scheduled)
 
 
 class _Definition(Protocol):
@@ -130,9 +150,11 @@ class ScheduledRepository(Generic[T]):
         found = list(read_each(self.word, page.items, self.from_item))
         return found, None if page.last is None else page.last["sk"]
 
-    def has_busy(self, entity_uid: str) -> bool:
-        """Whether one of the entity is scheduled or runs; a request for each megabyte of definitions."""
-        return any(self._table.pages(self._kind, where=Attr("entityUid").equals(entity_uid) & self.is_busy))
+    def busy(self, entity_uid: str, limit: int) -> list[Busy]:
+        """Up to `limit` of the entity that are scheduled or run, those that cannot be read too; a request for each
+        megabyte of definitions."""
+        pages = self._table.pages(self._kind, where=Attr("entityUid").equals(entity_uid) & self.is_busy)
+        return [Busy.from_item(item) for item in islice((item for page in pages for item in page), limit)]
 
     def erase_of_entity(self, entity_uid: str) -> None:
         """Delete those of a deleted entity, in any status; a request for each, and for each megabyte of definitions."""

@@ -124,7 +124,9 @@ class Uploads:
             if error.failed_conditions != [0]:
                 raise
             job_id = self.get(upload.upload_id).job_id
-            raise Conflict(f"This upload was imported, as job {job_id}, which owns the file now.") from None
+            raise Conflict(
+                f"This upload was imported, as job {job_id}, which owns the file now: delete that job."
+            ) from None
 
     def find(self, upload_id: str) -> Upload | None:
         """The upload, also when it has expired; None when there is none."""

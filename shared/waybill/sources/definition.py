@@ -17,7 +17,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
-from waybill.errors import Conflict
+from waybill.errors import Conflict, in_words
 from waybill.exports.definition import Owner
 from waybill.timestamps import parse_rfc3339, rfc3339
 from waybill.validation import is_line
@@ -220,6 +220,14 @@ class Source:
             raise self.conflict(action)
 
     def conflict(self, action: str) -> Conflict:
+        """The refusal of an action: names the source and what is in the way, and says what to do."""
+        detail = f'The source "{self.definition.name}" ({self.source_id}) '
         if self.running is not None and action in ALLOWED_ACTIONS[self.status]:
-            return Conflict(f"A run of this source is in progress: it does not allow {action}.", self.allowed_actions())
-        return Conflict(f"A source that is {self.status} does not allow {action}.", self.allowed_actions())
+            detail += f"has been running since {rfc3339(self.running.started_at)}: wait for the end of that run."
+        elif self.status is SourceStatus.SCHEDULED and action in ("edit", "delete"):
+            detail += "is scheduled: unschedule it first."
+        elif self.status is SourceStatus.DRAFT and action == "run":
+            detail += "is a draft: activate it first."
+        else:
+            detail += f"is {in_words(self.status)}: that does not allow {action}."
+        return Conflict(detail, self.allowed_actions())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from waybill.errors import Conflict, Superseded
+from waybill.errors import Superseded
 from waybill.exports.run import note_end, stop_run
 from waybill.imports.register import start_next
 from waybill.jobs.model import Counts, Job, Process, Status, finished
@@ -29,14 +29,14 @@ def cancel_job(services: ExportServices, job: Job, act: Act | None = None) -> Jo
         Conflict: the job is not a waiting import.
     """
     if "cancel" not in job.allowed_actions():
-        raise Conflict(f"A job that is {job.status} cannot be canceled.", job.allowed_actions())
+        raise job.conflict("canceled")
     ended = finished(job, Status.CANCELED, Counts(total=0), services.clock.now(), services.jobs.retention)
     try:
         stored = services.jobs.finish(ended, Status.WAITING, entry=_entry(services, act, job))
     except Superseded:
         stored = services.jobs.get(job.job_id)
     if stored.status is not Status.CANCELED:
-        raise Conflict(f"A job that is {stored.status} cannot be canceled.", stored.allowed_actions())
+        raise stored.conflict("canceled")
     start_next(services, job.entity_uid)
     return stored
 
@@ -49,7 +49,7 @@ def stop_job(services: ExportServices, job: Job, act: Act | None = None) -> Job:
         Conflict: the job is not in progress; every chunk of the import is loaded; the export's file is being delivered.
     """
     if job.status is not Status.IN_PROGRESS:
-        raise Conflict(f"A job that is {job.status} cannot be stopped.", job.allowed_actions())
+        raise job.conflict("stopped")
     if job.process is Process.EXPORT:
         return stop_run(services, job, _entry(services, act, job))
     return services.jobs.request_stop(job.job_id, "USER", _entry(services, act, job))
@@ -64,7 +64,7 @@ def delete_job(services: ExportServices, job: Job, act: Act | None = None) -> No
         Gone, NotFound: it was deleted.
     """
     if not job.is_terminal:
-        raise Conflict(f"A job that is {job.status} cannot be deleted.", job.allowed_actions())
+        raise job.conflict("deleted")
     if job.process is Process.EXPORT:
         note_end(services, job)  # an export whose run has no job starts it again
     ends = services.clock.monotonic() + DELETION_SECONDS

@@ -10,23 +10,27 @@ any job. Records in a target table stay: that table is not Waybill's.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from waybill.aws.dynamodb import BatchWriter, to_attributes
 from waybill.aws.table import Table
 from waybill.clock import HasTime, no_limit
 from waybill.entities.model import SHARDS, partition
-from waybill.errors import Conflict, WaybillError
+from waybill.errors import Conflict, WaybillError, in_words
 from waybill.telemetry import entry_failed
 
 if TYPE_CHECKING:
     from waybill.entities.model import Entity
     from waybill.jobs.audit import Act
+    from waybill.jobs.scheduled import Busy
     from waybill.sources.services import SourceServices
 
 #: A deletion is decided within one request of the API (29 seconds); a mark that is older belongs to one that died.
 MARK_SECONDS = 60
 PAGE_RECORDS = 1_000
+#: Of each kind of thing that is in the way, in the refusal of a deletion.
+MOST_NAMED = 5
 
 
 def delete_entity(services: SourceServices, entity: Entity, etag: str | None = None, act: Act | None = None) -> None:
@@ -38,24 +42,46 @@ def delete_entity(services: SourceServices, entity: Entity, etag: str | None = N
 
     Raises:
         Conflict: a job of it has not ended, an export or a source of it is scheduled or runs, a foreign key of another
-            entity names it, or it was changed meanwhile.
+            entity names it, or it was changed meanwhile. The message names them, and says what to do.
         PreconditionFailed: it has another ETag.
     """
     mark = services.entities.mark(entity, services.clock.now())
     try:
-        if services.active_jobs.has_any_of(entity.uid):
-            raise Conflict(f"A job of {entity.name} is waiting or in progress.")
-        if services.exports.has_busy(entity.uid):
-            raise Conflict(f"An export of {entity.name} is scheduled or in progress.")
-        if services.sources.has_busy(entity.uid):
-            raise Conflict(f"A source of {entity.name} is scheduled or in progress. Unschedule it first.")
-        referring = [other.name for other in services.entities.list() if entity.name in other.references]
-        if referring:
-            raise Conflict(f"A foreign key of {referring[0]} names {entity.name}.")
+        if in_the_way := _in_the_way(services, entity):
+            raise Conflict(f"{entity.name} cannot be deleted. {' '.join(in_the_way)}")
         services.entities.delete(entity, mark, etag, services.audit.entry(act, entity=entity.name))
     except WaybillError:
         services.entities.unmark(entity.uid, mark)
         raise
+
+
+def _in_the_way(services: SourceServices, entity: Entity) -> list[str]:
+    """A sentence or two for each kind of thing that keeps an entity: which they are, and what to do about them."""
+    some = MOST_NAMED + 1  # one more, which tells that there are others
+    jobs = [
+        f"{job.job_id} ({job.file_name}, {in_words(job.status)})"
+        for job in services.active_jobs.some_of(entity.uid, some)
+    ]
+    exports = [_busy(export) for export in services.exports.busy(entity.uid, some)]
+    sources = [_busy(source) for source in services.sources.busy(entity.uid, some)]
+    others = [other.name for other in services.entities.list() if entity.name in other.references]
+    found = (
+        ("Jobs that have not ended", jobs, "Cancel or stop them, or wait for their end."),
+        ("Exports that are scheduled or run", exports, "Unschedule them, and wait for the end of their runs."),
+        ("Sources that are scheduled or run", sources, "Unschedule them, and wait for the end of their runs."),
+        ("Entities with a foreign key that names it", others, "Take that foreign key out of them."),
+    )
+    return [f"{what}: {_listed(names)}. {way_on}" for what, names, way_on in found if names]
+
+
+def _busy(one: Busy) -> str:
+    states = [word for word, is_so in (("scheduled", one.is_scheduled), ("running", one.is_running)) if is_so]
+    name = "a definition that cannot be read" if one.name is None else f'"{one.name}"'
+    return f"{name} ({one.id}, {' and '.join(states)})"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:MOST_NAMED]) + (" and others" if len(names) > MOST_NAMED else "")
 
 
 def erase_deleted(services: SourceServices, has_time: HasTime = no_limit) -> int:
