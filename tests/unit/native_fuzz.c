@@ -202,6 +202,7 @@ int main(int count, char **arguments) {
         output.keys_room = size + foreign_bytes + records * (17 + 2 * MOMENT_BYTES) + MAX_KEY_BYTES;
         output.unique_digests = exactly(8 * records * table.unique_count), output.unique_nulls = exactly(records * table.unique_count);
         output.texts = next(4) ? exactly(output.texts_room) : NULL;
+        output.absent = next(3) ? NULL : exactly(records * width);
         output.keys = exactly(output.keys_room);
         output.rows = exactly(8 * records), output.key_ends = exactly(4 * records), output.text_ends = exactly(4 * records);
         output.digests = exactly(8 * records), output.unverified = exactly(output.unverified_room * sizeof *output.unverified);
@@ -209,12 +210,13 @@ int main(int count, char **arguments) {
             good += output.good, unverified += output.unverified_count;
             if (output.texts != NULL) add(output.texts, output.texts_size);
             add(output.digests, 8 * output.good);
+            if (output.absent != NULL) add(output.absent, output.good * width);
             add(output.unique_digests, 8 * output.good * table.unique_count);
             add(output.unverified, output.unverified_count * sizeof *output.unverified);
         }
         free(output.texts), free(output.keys), free(output.rows), free(output.key_ends), free(output.text_ends);
         free(output.digests), free(output.unverified), free(output.cells), free(output.scratch), free(numbers), free(columns), free(data);
-        free(output.unique_digests), free(output.unique_nulls), free(output.answers), free(cells);
+        free(output.unique_digests), free(output.unique_nulls), free(output.absent), free(output.answers), free(cells);
         for (size_t index = 0; index < 3 * 9; index++) free(kept[index]);
     }
     printf("%llu %llu %llu %llu\n", good, unverified, pages, (unsigned long long)sum);

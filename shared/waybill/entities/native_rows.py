@@ -32,9 +32,10 @@ from .fields import Field
 from .fieldtypes.native_kind import NativeKind, moment_bytes
 from .foreign_columns import ForeignColumns
 from .header import HeaderMatch
-from .row_compiler import MISSING_KEY, FileColumn, Shape, attribute_name, is_keyless
+from .row_compiler import MANY_COLUMNS, MISSING_KEY, FileColumn, Shape, attribute_name, is_keyless
 from .row_results import RowBlock
 from .schema import Schema
+from .updates import Updates
 
 MAX_WORDS = 4_096
 MAX_MISSING_VALUES = 16
@@ -82,18 +83,20 @@ def native_rows(
     own_table: bool = True,
     shape: Shape = "put",
     guarded: Container[int] = (),
+    updates: Updates | None = None,
     asked: Container[int] = (),
 ) -> NativeRows | None:
     """Returns what loads the records of one file; None where only `RowCompiler` can.
 
     Args:
         guarded: positions of columns whose cells lose the quote of the formula guard.
+        updates: of the shape `update`; only in Waybill's own table does the library write its requests.
         asked: positions of columns that are foreign, even if the library knows their rule.
     """
     library = native.library()
-    if library is None or shape == "update":
+    if library is None or (shape == "update" and not (own_table and updates and len(header.columns) < MANY_COLUMNS)):
         return None
-    wanted = [column for column in header.columns if shape == "put" or column.field.name in schema.primary_key]
+    wanted = [column for column in header.columns if shape != "delete" or column.field.name in schema.primary_key]
     places = {field.name: position for position, field in wanted}
     keys = [places[name] for name in schema.primary_key]
     uniques = [
@@ -102,7 +105,8 @@ def native_rows(
     unique = {position for places in uniques for position in places}
     columns = [Column(kind=native.KINDS.index("ignored")) for _ in header.labels]
     foreign, kept = list[FileColumn](), list[object]()
-    for position, field in wanted:
+    for number, (position, field) in enumerate(wanted):
+        name = attribute_name(field, own_table) if updates is None else f":{updates.shorts[number]}"
         is_set = {
             "key": position in keys,
             "compared": position in {*keys, *unique},
@@ -110,20 +114,20 @@ def native_rows(
             "unwritten": own_table and shape == "delete",
         }
         flags = sum(native.FLAGS[name] for name, is_true in is_set.items() if is_true)
-        column = None if position in asked else _column(field, own_table, flags, kept)
+        column = None if position in asked else _column(field, name, flags, kept)
         if column is None:
             lane = FileColumn(position, make_column(field))
             lane.is_key, lane.is_compared = position in keys, position in {*keys, *unique}
             if lane.is_key and position in unique and lane.has_spellings and not own_table:
                 return None  # its key and its unique value are different texts
             foreign.append(lane)
-            column = _foreign_column(lane.lane, own_table, flags, kept)
+            column = _foreign_column(lane.lane, name, flags, kept)
         columns[position] = column
     foreign.sort(key=lambda column: column.index)
-    ask = partial(native_rows, schema, header, dialect, own_table, shape, guarded)
+    ask = partial(native_rows, schema, header, dialect, own_table, shape, guarded, updates)
     rows = ForeignColumns(foreign, own_table, guarded) if foreign else None
     fields = {position: (field, position in guarded) for position, field in wanted}
-    return NativeRows(library, columns, fields, keys, uniques, rows, dialect, own_table, shape, kept, ask)
+    return NativeRows(library, columns, fields, keys, uniques, rows, dialect, own_table, shape, updates, kept, ask)
 
 
 class NativeRows:
@@ -140,12 +144,14 @@ class NativeRows:
         dialect: Dialect,
         own_table: bool,
         shape: Shape,
+        updates: Updates | None,
         kept: list[object],
         ask: Callable[[Container[int]], NativeRows | None],
     ) -> None:
         self._ask, self._asking = ask, dict[frozenset[int], NativeRows | None]()
         self._library = library
         self._own_table, self._writes_records = own_table, shape == "put"
+        self._updates, self._ends = updates, dict[bytes, bytes]()
         self._fields, self._keys = fields, frozenset(keys)
         self._unique_sets = len(uniques)
         self._foreign = foreign
@@ -160,7 +166,7 @@ class NativeRows:
             quote=ord(dialect.quote_char or "\0"),
             has_quote=dialect.quote_char is not None,
             is_own=own_table,
-            names_uneven=shape == "put",  # where others are read, all columns of such a row are checked
+            names_uneven=shape != "delete",  # where others are read, all columns of such a row are checked
             keys=(ctypes.c_uint32 * len(keys))(*keys),
             key_count=len(keys),
             uniques=(ctypes.c_uint32 * len(flat))(*flat),
@@ -206,6 +212,8 @@ class NativeRows:
             numbers: of the rows, where they do not follow `first_row`.
             wants_texts: without them checking takes two thirds of the time.
         """
+        if self._updates is not None and not stamps:
+            return None
         self._set_framing(_Framing(partition, tuple((stamps or {}).items()), before, after, key_prefix))
         output = self._output
         foreign: list[Answers] = []
@@ -222,6 +230,8 @@ class NativeRows:
         given = array("Q", numbers)
         output.numbers = given.buffer_info()[0] if numbers else None
         self._set_answers(foreign)
+        if self._updates is not None:
+            output.absent = self._buffer("absent", records * len(self._cells))
         status = self._library.waybill_load_rows(self._table, data, len(data), records, first_row, output)
         if status == NO_ROOM:  # few texts grow so much: the room for the worst is made only for them
             output.texts_room += 10 * len(data)
@@ -231,35 +241,65 @@ class NativeRows:
         if status:
             return None
         good = output.good
+        texts: Sequence[bytes] = ()
+        if wants_texts:
+            ends: array[int] = _numbers("I", output.text_ends, 4 * good)
+            texts = self._updated(JoinedTexts(ctypes.string_at(output.texts, output.texts_size), ends))
         block = RowBlock(
             rows=range(first_row, first_row + records)
             if good == records and not numbers
             else _numbers("Q", output.rows, 8 * good),
-            texts=JoinedTexts(
-                ctypes.string_at(output.texts, output.texts_size), _numbers("I", output.text_ends, 4 * good)
-            )
-            if wants_texts
-            else (),
+            texts=texts,
             keys=_Keys(ctypes.string_at(output.keys, output.keys_size), _numbers("I", output.key_ends, 4 * good)),
             digests=_numbers("Q", output.digests, 8 * good),
             unique=self._unique_digests(output),
         )
         return block, self._unverified(output)
 
+    def _updated(self, texts: JoinedTexts) -> Sequence[bytes]:
+        """The requests; the library has ended each as if it had a value for every column, which updates differ in."""
+        if self._updates is None:
+            return texts
+        width = len(self._cells)
+        absent = ctypes.string_at(self._output.absent, width * len(texts))
+        if 1 not in absent:
+            return texts
+        found, usual = [], len(self._end_of_update(bytes(width)))
+        for place, text in enumerate(texts):
+            row = absent[width * place : width * (place + 1)]
+            found.append(text[:-usual] + self._end_of_update(row) if 1 in row else text)
+        return found
+
+    def _end_of_update(self, absent: bytes) -> bytes:
+        """What stands behind the values of a row, by the columns of the file without one."""
+        end = self._ends.get(absent)
+        if end is None:
+            assert self._updates is not None and self._framing is not None  # noqa: S101
+            names = tuple(name for name, _ in self._framing.stamps)
+            own = bytes(absent[position] for position in self._fields)
+            end = self._ends[absent] = f"}}{self._updates.text(names, own)}{self._framing.after}".encode()
+        return end
+
     def _set_framing(self, framing: _Framing) -> None:
         """Sets what stands around the members of each row; that of all blocks of a file is alike."""
         if framing == self._framing:
             return
+        self._framing, self._room, self._ends = framing, _Room(), {}
         partition, stamps, before, after, key_prefix = framing
         texts = [f"{quote(name)}:{value}" for name, value in stamps if self._writes_records]
-        if self._own_table:
+        end = after.encode()
+        if self._updates is not None:
+            given = ",".join([f'":s{number}":{value}' for number, (_, value) in enumerate(stamps)])
+            own = f'{before}"Key":{{"_pk":{{"S":{quote(partition)[:-1]}#'
+            parts = [own, '"},"_sk":{"S":"', f'"}}}},"ExpressionAttributeValues":{{{given}']
+            end = self._end_of_update(bytes(len(self._cells)))
+        elif self._own_table:
             parts = [f'{before}"_pk":{{"S":{quote(partition)[:-1]}#', '"},"_sk":{"S":"', ",".join(['"}', *texts])]
         else:
             parts = [before, "", ",".join(texts)]
         table = self._table
-        encoded = [part.encode() for part in (*parts, after, key_prefix)]
+        encoded = [*[part.encode() for part in parts], end, key_prefix.encode()]
         table.head, table.middle, table.tail, table.end, table.key_prefix = map(Span.of, encoded)
-        self._framing, self._room = framing, _Room()
         self._constant, self._prefix_bytes = self._library.waybill_constant_bytes(table), len(encoded[-1])
 
     def _make_room(self, records: int, size: int, foreign_bytes: int, wants_texts: bool) -> None:
@@ -368,24 +408,28 @@ class _Keys(Sequence[str]):
         return self._data[self._ends[at - 1] if at else 0 : self._ends[at]].decode()
 
 
-def _foreign_column(lane: Lane, own_table: bool, flags: int, kept: list[object]) -> Column:
+def _foreign_column(lane: Lane, name: str, flags: int, kept: list[object]) -> Column:
     column = Column(
-        kind=native.KINDS.index("foreign"), flags=flags, opening=_opening(lane, own_table), closing=_closing(lane)
+        kind=native.KINDS.index("foreign"), flags=flags, opening=_opening(lane, name), closing=_closing(lane)
     )
     kept.append(column)
     return column
 
 
-def _opening(lane: Lane, own_table: bool) -> Span:
-    return Span.of(f"{quote(attribute_name(lane.field, own_table))}:{lane.opening}".encode())
+def _opening(lane: Lane, name: str) -> Span:
+    """What stands before a value in the member of this name."""
+    return Span.of(f"{quote(name)}:{lane.opening}".encode())
 
 
 def _closing(lane: Lane) -> Span:
     return Span.of(lane.closing.encode())
 
 
-def _column(field: Field, own_table: bool, flags: int, kept: list[object]) -> Column | None:
-    """A field's rule as a structure; None where the library cannot check it. `kept` gets what the column points to."""
+def _column(field: Field, name: str, flags: int, kept: list[object]) -> Column | None:
+    """A field's rule as a structure, its values in members of this name; None where the library cannot check it.
+
+    `kept` gets what the column points to.
+    """
     missing = [value.encode() for value in field.missing_values if value.isprintable()]
     rule = _native_kind(field)
     if flags & native.FLAGS["compared"] and rule is not None and rule.name in ("duration", "list"):
@@ -404,7 +448,7 @@ def _column(field: Field, own_table: bool, flags: int, kept: list[object]) -> Co
         flags=flags
         | native.FLAGS["required"] * field.required
         | sum(native.FLAGS[name] for name in (*cleaning.steps, *rule.flags)),
-        opening=_opening(lane, own_table),
+        opening=_opening(lane, name),
         closing=_closing(lane),
         missing=spans,
         missing_count=len(missing),

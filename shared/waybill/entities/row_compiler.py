@@ -24,9 +24,11 @@ from .header import REJECTS_LABELS, HeaderMatch
 from .model import SHARDS
 from .row_results import RowBlock, RowError
 from .schema import Schema
+from .updates import Updates
 
 MAX_KEY_BYTES = 1_024
 #: Of DynamoDB's expressions: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+
 MAX_EXPRESSION_BYTES = 4_096
 #: The key attributes of Waybill's own table.
 RECORD_KEY = ("_pk", "_sk")
@@ -41,7 +43,7 @@ Shape = Literal["put", "update", "delete"]
 
 _SHARD = [f"{shard:02x}" for shard in range(SHARDS)]
 _ONE_CHAR_BYTES = 4  # of UTF-8, at most
-_MANY_COLUMNS = 400  # an update of fewer has a short expression
+MANY_COLUMNS = 400  # an update of fewer has a short expression
 
 
 def attribute_name(of: CheckedField, own_table: bool = True) -> str:
@@ -87,7 +89,7 @@ class RowCompiler:
         self.schema = schema
         self.own_table = own_table
         self.shape = shape
-        self._creates, self._keeps_blanks = creates, keeps_blanks
+        self._creates = creates
         key = set(schema.primary_key)
         wanted = [column for column in header.columns if shape != "delete" or column.field.name in key]
         self._columns = [FileColumn(column.position, make_column(column.field)) for column in wanted]
@@ -101,6 +103,21 @@ class RowCompiler:
         for column in self._columns:
             column.is_key = column in self._key
             column.is_compared = column.is_key or any(column in columns for columns in self._unique)
+        self.updates = self._make_updates(keeps_blanks) if shape == "update" else None
+
+    def _make_updates(self, keeps_blanks: bool) -> Updates:
+        key_names = [column.lane.field.name for column in self._key]
+        return Updates(
+            [
+                attribute_name(column.lane.field, self.own_table)
+                for column in self._columns
+                if self.own_table or not column.is_key
+            ],
+            "_pk" if self.own_table else key_names[0],
+            own_table=self.own_table,
+            creates=self._creates,
+            keeps_blanks=keeps_blanks,
+        )
 
     def compile(
         self,
@@ -123,8 +140,8 @@ class RowCompiler:
             before, after: put around each text. The text between is, by shape:
                 put: the members of the item;
                 delete: the members of the key;
-                update: `"Key":…,"UpdateExpression":…,"ExpressionAttributeNames":…,"ExpressionAttributeValues":…`, each
-                    of the last three only where there is anything to say.
+                update: `"Key":…,"ExpressionAttributeValues":…,"ConditionExpression":…,"UpdateExpression":…,
+                    "ExpressionAttributeNames":…`, each but the first only where there is anything to say.
             keys: the key texts, one a row, for a schema without a primary key.
         """
         if not numbers:
@@ -244,59 +261,24 @@ class RowCompiler:
         self, block: RowBlock, outputs: list[Output], partition: str, stamps: Mapping[str, str]
     ) -> list[str]:
         """One UpdateItem a row: SET the fields with a value, REMOVE those without (or leave them as they stand)."""
-        key_columns = () if self.own_table else self._key
-        written = [output for output in outputs if output.column not in key_columns]
-        names, conditions, always_removed = dict[str, str](), list[str](), list[str]()
-        if not self._creates:
-            names["#k"] = "_pk" if self.own_table else self._key[0].lane.field.name
-            conditions.append("attribute_exists(#k)")
-        if self.own_table:  # a tombstone is no record, and has no fields: one can take its place
-            names["#gone"] = "_gone"
-            if self._creates:
-                always_removed.append("#gone")
-            else:
-                conditions.append("attribute_not_exists(#gone)")
-        names |= {f"#s{number}": name for number, name in enumerate(stamps)}
-        shorts = [_short(number) for number in range(len(written))]
-        fields = [
-            f"{quote(f'#{short}')}:{quote(attribute_name(output.column.lane.field, self.own_table))}"
-            for short, output in zip(shorts, written, strict=True)
-        ]
+        updates = self.updates
+        assert updates is not None  # of this shape  # noqa: S101
         if self.own_table:
             key_texts = _join(["{", *self._own_key(block, partition), "}"])
         else:
             parts: list[str | Iterable[str]] = ["{"]
-            for number, column in enumerate(key_columns):
+            for number, column in enumerate(self._key):
                 output = next(output for output in outputs if output.column is column)
                 parts += output.members("," if number else "", False)
             key_texts = _join([*parts, "}"])
-        common = [f"{quote(short)}:{quote(name)}" for short, name in names.items()]
-        condition = f',"ConditionExpression":"{" AND ".join(conditions)}"' if conditions else ""
-        texts = []
-        values = [output.attribute_values() for output in written]
-        for position, key in enumerate(key_texts):
-            sets = [f"#s{number}=:s{number}" for number in range(len(stamps))]
-            given = [f'":s{number}":{value}' for number, value in enumerate(stamps.values())]
-            removes = always_removed.copy()
-            used = common.copy()
-            for short, field, column_values in zip(shorts, fields, values, strict=True):
-                value = column_values[position]
-                if value:
-                    sets.append(f"#{short}=:{short}")
-                    given.append(f'":{short}":{value}')
-                elif self._keeps_blanks:
-                    continue
-                else:
-                    removes.append(f"#{short}")
-                used.append(field)
-            expression = " ".join(
-                [*(["SET " + ",".join(sets)] if sets else []), *(["REMOVE " + ",".join(removes)] if removes else [])]
-            )
-            update = f',"UpdateExpression":"{expression}"' if expression else ""
+        values = [output.attribute_values() for output in outputs if self.own_table or not output.column.is_key]
+        rows: Iterable[tuple[str, ...]] = zip(*values, strict=True) if values else repeat(())
+        stamped = [f'":s{number}":{value}' for number, value in enumerate(stamps.values())]
+        names, texts = tuple(stamps), []
+        for key, row in zip(key_texts, rows, strict=False):
+            given = stamped + [f'":{short}":{value}' for short, value in zip(updates.shorts, row, strict=True) if value]
             holders = f',"ExpressionAttributeValues":{{{",".join(given)}}}' if given else ""
-            # DynamoDB refuses a name that no expression uses, and an empty list of names.
-            named = f',"ExpressionAttributeNames":{{{",".join(used)}}}' if used else ""
-            texts.append(f'"Key":{key}{condition}{update}{holders}{named}')
+            texts.append(f'"Key":{key}{holders}{updates.text(names, bytes(not value for value in row))}')
         return texts
 
     def _bare_keys(self, block: RowBlock, outputs: list[Output], stamps: Mapping[str, str]) -> dict[int, RowError]:
@@ -324,7 +306,7 @@ class RowCompiler:
 
     def _long_updates(self, block: RowBlock, texts: list[str], before: str, after: str) -> dict[int, RowError]:
         """DynamoDB takes update expressions of up to 4 KB, which is some 500 fields."""
-        if self.shape != "update" or len(self._columns) < _MANY_COLUMNS:
+        if self.shape != "update" or len(self._columns) < MANY_COLUMNS:
             return {}
         long: dict[int, RowError] = {}
         for row, text in zip(block.rows, texts, strict=True):
@@ -338,17 +320,6 @@ class RowCompiler:
                 )
                 long[row] = RowError.whole(row, "record-too-large", message)
         return long
-
-
-def _short(number: int) -> str:
-    """The name of a field in an update's expression: A, B, … Z, AA, …, as short as can be. The other names begin with a
-    small letter."""
-    first, rest = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-    name = ""
-    while number >= len(first):
-        number, digit = divmod(number - len(first), len(rest))
-        name = rest[digit] + name
-    return first[number] + name
 
 
 class FileColumn:

@@ -89,7 +89,9 @@ class RowReader:
         self._mark = NO_VALUE_MARK.encode(plan.text_encoding, "ignore") if plan.may_lack_values else b""
         self._names = {position: field.name for position, field in match.columns}
         if not (self._first_own_cell or plan.dialect.comment_rows):
-            self._native = native_rows(schema, match, plan.dialect, own_table, shape, self._guarded)
+            self._native = native_rows(
+                schema, match, plan.dialect, own_table, shape, self._guarded, self._compiler.updates
+            )
 
     def read(self, segment: Segment, first_row: int, count: int, now: datetime, wrapping: Wrapping | None) -> RowBlock:
         """Check the first `count` records of a segment, the first of which is row `first_row`.

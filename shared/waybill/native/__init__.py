@@ -163,6 +163,7 @@ class Output(Structure):
         ("unverified_count", c_size_t),
         ("unique_digests", c_void_p),
         ("unique_nulls", c_void_p),
+        ("absent", c_void_p),
         ("answers", POINTER(Answers)),
         ("cells", POINTER(Cell)),
         ("scratch", c_void_p),

@@ -56,7 +56,7 @@ const size_t *waybill_layout(void) {
             AT(output, keys), AT(output, keys_room), AT(output, keys_size), AT(output, numbers), AT(output, rows), AT(output, digests),
             AT(output, key_ends), AT(output, good), AT(output, unverified), AT(output, unverified_room),
             AT(output, unverified_count), AT(output, unique_digests), AT(output, unique_nulls),
-            AT(output, answers), AT(output, cells), AT(output, scratch),
+            AT(output, absent), AT(output, answers), AT(output, cells), AT(output, scratch),
         SIZE_OF(other_cell), AT(other_cell, cell), AT(other_cell, type), AT(other_cell, style),
         SIZE_OF(sheet_row), AT(sheet_row, number), AT(sheet_row, end), AT(sheet_row, gaps),
         SIZE_OF(sheet), AT(sheet, texts), AT(sheet, text_ends), AT(sheet, text_count), AT(sheet, gaps_left), AT(sheet, cells),

@@ -120,6 +120,7 @@ struct output {
     size_t unverified_room, unverified_count;
     uint64_t *unique_digests; /* of the values of each unique set, request by request */
     uint8_t *unique_nulls;    /* whether one of them is missing, likewise */
+    uint8_t *absent; /* whether each column of a request has no value, request by request; NULL when it is not wanted */
     struct answers *answers; /* of each column; they are used up */
     struct cell *cells; /* scratch, `width` of them */
     uint8_t *scratch; /* for the cells of one record: `waybill_scratch_bytes` */

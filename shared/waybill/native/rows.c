@@ -156,6 +156,9 @@ int waybill_load_rows(const struct table *table, const uint8_t *data, size_t siz
             name_unverified(table, by_cells ? table->width : 0, all, this_record, records - record, output);
             continue;
         }
+        for (size_t index = 0; output->absent != NULL && index < table->width; index++)
+            output->absent[output->good * table->width + index] =
+                table->columns[index].kind != IGNORED && output->cells[index].stored.at == NULL;
         memcpy(output->keys + output->keys_size, key, key_size);
         output->keys_size += key_size;
         output->rows[output->good] = row;
