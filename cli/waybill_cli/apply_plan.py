@@ -29,6 +29,7 @@ INNER_DEFAULTS: Mapping[str, Sequence[object]] = {
     "/schedule/days": (["mon", "tue", "wed", "thu", "fri", "sat", "sun"],),
     "/destination/port": (22, 21),
     "/location/port": (22, 21),
+    "/quality/action": ("tell",),
 }
 
 

@@ -71,6 +71,8 @@ WRONG_ENTITIES: list[tuple[dict[str, Any], str]] = [
     ({"quality": {"maxRejectedPercent": 100}}, "#/quality/maxRejectedPercent"),
     ({"quality": {"maxRejectedPercent": 1.5}}, "#/quality/maxRejectedPercent"),
     ({"quality": {"maxRejectedPercent": 1, "action": "ask"}}, "#/quality/action"),
+    ({"quality": {"maxRowsChangePercent": -1}}, "#/quality/maxRowsChangePercent"),
+    ({"quality": {"maxRowsChangePercent": 1001}}, "#/quality/maxRowsChangePercent"),
     ({"quality": {"maxRejectedPercent": 1, "most": 1}}, "#/quality/most"),
     ({"target": {"table": "mine", "modifiedAttribute": ""}}, "#/target/modifiedAttribute"),
     ({"name": "other"}, "#/name"),

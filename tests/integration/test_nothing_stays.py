@@ -29,8 +29,9 @@ from waybill.upkeep.recovery import recover_jobs
 from waybill.upkeep.retention import remove_expired
 
 #: What outlives jobs by its purpose: digests of contents, the write time after which the next import of an entity
-#: begins, how far the sweep of the drop folder is, and the audit trail (`test_audit.py`).
-OUTLIVES = ("CONTENT#", "HORIZON#", "DROPPASS", "AUDIT#")
+#: begins, how many rows its imports usually have, how far the sweep of the drop folder is, and the audit trail
+#: (`test_audit.py`).
+OUTLIVES = ("CONTENT#", "HORIZON#", "USUAL#", "DROPPASS", "AUDIT#")
 
 
 def items(services: Services) -> list[dict[str, Any]]:

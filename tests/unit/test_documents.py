@@ -35,6 +35,7 @@ MODULES = {
     "encryption": "waybill.encryption",
     "recipients": "waybill.jobs.recipients",
     "webhooks": "waybill.jobs.webhooks",
+    "usual_rows": "waybill.jobs.usual_rows",
     "webhook_queue": "waybill.jobs.webhook_queue",
     "filter": "waybill.exports.filter",
     "idempotency": "waybill.jobs.idempotency",

@@ -77,6 +77,7 @@ FAMILIES = {
     "ORDER#{uid} / LATEST": "TTL, a week after the entity's newest import",
     "RUNNING#{uid} / IMPORT": "the end of the job",
     "HORIZON#{uid} / NEXT": "the deletion of the entity",
+    "USUAL#{uid} / {mode}#{sourceId}": "TTL, 400 days after the latest import like it; the deletion of the entity",
     "OUTBOX / {jobId}#{status}": "its publication; TTL, a week after the change",
     "DROP#{sha256 of the key} / LATEST": "TTL, 30 hours after the deletion of the object: its event may be repeated",
     "DROP#{sha256 of the key} / SWEPT#{etag}": "TTL, after 30 hours: the event may come after all",

@@ -276,8 +276,10 @@ def test_a_job_begins_once_and_claims_its_entity(tables: JobTables) -> None:
     now = tables.clock.now()
     tables.memory.requests.clear()
     begun = tables.jobs.begin("a")
-    assert tables.memory.operations() == ["GetItem", "GetItem", "TransactWriteItems", "DeleteItem"]
-    assert begun == replace(job, status=Status.IN_PROGRESS, started_at=now, heartbeat_at=now, write_time=now)
+    assert tables.memory.operations() == ["GetItem", "BatchGetItem", "TransactWriteItems", "DeleteItem"]
+    usual = {"usual": {"rows": [], "after": None}}
+    times = {"started_at": now, "heartbeat_at": now, "write_time": now}
+    assert begun == replace(job, status=Status.IN_PROGRESS, options=usual, **times)
     assert tables.jobs.get("a") == begun
     assert tables.item("RUNNING#uid", "IMPORT") == {"jobId": "a", "startedAt": at(10), "writeTime": at(10)}
     assert tables.sent == [job, begun] and not any(key.startswith("OUTBOX") for key in tables.all_keys())
@@ -512,10 +514,10 @@ def test_what_steps_note_is_in_the_job_and_nothing_else_changes(tables: JobTable
     delivered = tables.jobs.set_delivery("a", {"step": "upload"})
     assert delivered == replace(planned, delivery={"step": "upload"}, heartbeat_at=tables.clock.now())
     chosen = tables.jobs.set_option("a", "marks", 1)
-    assert chosen == replace(delivered, options={"marks": 1})
-    assert tables.jobs.set_option("a", "marks", 2).options == {"marks": 2}
-    assert tables.jobs.set_option_once("a", "marks", 3).options == {"marks": 2}
-    assert tables.jobs.set_option_once("a", "more", 3).options == {"marks": 2, "more": 3}
+    assert chosen == replace(delivered, options={**job.options, "marks": 1})
+    assert tables.jobs.set_option("a", "marks", 2).options["marks"] == 2
+    assert tables.jobs.set_option_once("a", "marks", 3).options["marks"] == 2
+    assert tables.jobs.set_option_once("a", "more", 3).options == {**job.options, "marks": 2, "more": 3}
 
 
 def test_what_is_set_once_stays_as_the_first_attempt_set_it(tables: JobTables) -> None:

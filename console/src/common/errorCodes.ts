@@ -40,6 +40,7 @@ export const JOB_ERRORS: Record<string, string> = {
   "unknown-entity": "There is no such entity",
   "no-permission": "The permission is missing",
   "rejected-rows": "Some rows are invalid, and all or none were wanted",
+  "unusual-rows": "The number of rows is unusual",
   "duplicate-file": "The same content was imported before",
   "compression-error": "The compressed file cannot be read",
   "delivery-failed": "The file was not delivered",

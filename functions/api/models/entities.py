@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar
 
-from pydantic import ConfigDict, Field, PlainValidator, ValidationInfo, WithJsonSchema, field_validator
+from pydantic import ConfigDict, Field, PlainValidator, ValidationInfo, WithJsonSchema, field_validator, model_validator
 
 from models.base import Body, Line, Must, Word, broken, checked, refuse
 from models.query import Paging as Paging
 from models.query import Query
 from models.webhooks import TellsWebhooks
 from waybill.entities.model import (
+    MAX_CHANGE,
     DataType,
     Entity,
     Quality,
@@ -50,7 +51,7 @@ _CONTACTS: dict[str, Any] = {
     "columns": {"E-mail": "email"},
     "refuseDuplicates": False,
     "keepPrevious": False,
-    "quality": {"maxRejectedPercent": 5, "action": "tell"},
+    "quality": {"maxRejectedPercent": 5, "maxRowsChangePercent": 50, "action": "tell"},
     "webhooks": [],
 }
 
@@ -108,12 +109,19 @@ class TargetRequest(Body):
 
 
 class QualityRequest(Body):
-    """The share of a file's rows that may be rejected."""
+    """What files must be like; at least one of the rules."""
 
-    max_rejected_percent: Annotated[int, Field(ge=0, le=99), Must("must be a whole number from 0 to 99")]
+    max_rejected_percent: Annotated[int, Field(ge=0, le=99), Must("must be a whole number from 0 to 99")] | None = None
+    """The share of a file's rows that may be rejected."""
+    max_rows_change_percent: (
+        Annotated[int, Field(ge=0, le=MAX_CHANGE), Must(f"must be a whole number from 0 to {MAX_CHANGE:,}")] | None
+    ) = None
+    """How much the number of a file's rows may differ from the usual one: the median of the last 10 imports in the same
+    mode from the same source, or from none, once there are 3."""
     action: str = Field("tell", json_schema_extra={"enum": [*wire.QUALITY_ACTIONS]})
-    """What happens beyond it: the job has the warning `many-rejected` (`tell`), or the import stops, too, as `abort`
-    does (`stop`)."""
+    """What happens to a file that breaks a rule. With `tell` the job has the warning `many-rejected` or `unusual-rows`.
+    With `stop` the import also stops at the row whose rejection exceeds the share, as `abort` does; a file with an
+    unusual number of rows fails as `unusual-rows` before anything is written, unless somebody relaunches that job."""
 
     @field_validator("action", mode="wrap")
     @classmethod
@@ -121,6 +129,12 @@ class QualityRequest(Body):
         if value not in wire.QUALITY_ACTIONS:
             refuse([("/quality/action", f"must be one of {', '.join(wire.QUALITY_ACTIONS)}")])
         return value
+
+    @model_validator(mode="after")
+    def _has_rule(self) -> QualityRequest:
+        if self.max_rejected_percent is None and self.max_rows_change_percent is None:
+            refuse([("/quality/maxRejectedPercent", "is required, or maxRowsChangePercent")])
+        return self
 
 
 class EntityRequest(TellsWebhooks):
@@ -208,7 +222,9 @@ class EntityRequest(TellsWebhooks):
             columns=self.columns,
             refuse_duplicates=self.refuse_duplicates,
             keep_previous=self.keep_previous,
-            quality=None if quality is None else Quality(quality.max_rejected_percent, quality.action),
+            quality=None
+            if quality is None
+            else Quality(quality.max_rejected_percent, quality.action, quality.max_rows_change_percent),
             target=None if target is None else Target(target.table, target.modified_attribute),
             webhooks=self.told_webhooks(),
         )

@@ -56,24 +56,47 @@ class Target:
     modified_attribute: str | None = None
 
 
+MAX_CHANGE = 1_000
+"""The most per cent by which a rule may allow the number of rows to differ."""
+
+
 @dataclass(frozen=True)
 class Quality:
-    """What the files of an entity must be like. Files with a larger share of rejected rows are told of (`tell`), or
-    their imports stop (`stop`)."""
+    """What the files of an entity must be like. Files with a larger share of rejected rows, or with a number of rows
+    that differs by more from the usual, are told of (`tell`), or their imports stop (`stop`). A rule that is None does
+    not hold."""
 
-    max_rejected_percent: int
+    max_rejected_percent: int | None = None
     action: str = "tell"
+    max_rows_change_percent: int | None = None
 
     def to_document(self) -> dict[str, Any]:
-        return {"maxRejectedPercent": self.max_rejected_percent, "action": self.action}
+        return {
+            "maxRejectedPercent": self.max_rejected_percent,
+            "maxRowsChangePercent": self.max_rows_change_percent,
+            "action": self.action,
+        }
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Quality:
-        return cls(int(document["maxRejectedPercent"]), document["action"])
+        def percent(member: str) -> int | None:
+            value = document.get(member)  # an earlier version had one rule
+            return None if value is None else int(value)
+
+        return cls(percent("maxRejectedPercent"), document["action"], percent("maxRowsChangePercent"))
+
+    @property
+    def stops_at_share(self) -> bool:
+        return self.action == "stop" and self.max_rejected_percent is not None
 
     def max_rejected(self, rows: int) -> int:
         """So many rejected rows are still within the share, of a file of so many rows."""
-        return rows * self.max_rejected_percent // 100
+        return rows if self.max_rejected_percent is None else rows * self.max_rejected_percent // 100
+
+    def is_usual(self, rows: int, usual: int) -> bool:
+        """Whether a file of so many rows differs no more than allowed from the usual number."""
+        percent = self.max_rows_change_percent
+        return percent is None or abs(rows - usual) * 100 <= usual * percent
 
 
 @dataclass(frozen=True)

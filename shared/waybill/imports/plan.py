@@ -18,7 +18,7 @@ from waybill.imports.digests import partitions_for
 from waybill.imports.job_files import converted_key, plan_key, planning_key
 from waybill.imports.job_source import cleared_fields, conversion_request, header_errors, match_labels, source_of
 from waybill.imports.plan_document import ImportPlan, read_plan
-from waybill.imports.policy import Policy
+from waybill.imports.policy import Policy, rows_warning, stops_unusual
 from waybill.imports.register import fail_import
 from waybill.imports.source_object import ObjectVersion
 from waybill.jobs.executions import hand_back
@@ -28,6 +28,8 @@ from waybill.tabular.scan import HEADER_ROW
 
 if TYPE_CHECKING:
     from waybill.jobs.services import Services
+
+_NEVERTHELESS = "Nothing was written. If the file is right, relaunch this job: it is then imported nevertheless."
 
 
 def plan_import(services: Services, job_id: str, remaining_seconds: Remaining = whole_invocation) -> dict[str, Any]:
@@ -80,6 +82,9 @@ def plan_import(services: Services, job_id: str, remaining_seconds: Remaining = 
         duplicate_of = _earlier_import(services, job, found.sha256)
         if duplicate_of is not None and entity.refuse_duplicates:
             raise JobFailed("duplicate-file", f"The same content was imported before, by job {duplicate_of}.")
+        unusual = rows_warning(job, found.scan.rows)
+        if unusual is not None and stops_unusual(job):
+            raise JobFailed(unusual["code"], f"{unusual['message']} {_NEVERTHELESS}")
     except Paused as pause:
         services.files.put(
             services.settings.files_bucket,
@@ -102,6 +107,7 @@ def plan_import(services: Services, job_id: str, remaining_seconds: Remaining = 
     plan = found.plan(source, partitions_for(found.scan.rows) if compares_keys else 0)
     services.files.put(bucket, plan_key(job_id), plan.to_json(job_id), "application/json")
     warnings = _warnings(found, duplicate_of, cleared_fields(job, match, found.unnamed))
+    warnings += [unusual] if unusual is not None else []
     services.jobs.set_plan(
         job_id, found.scan.rows, len(plan.chunks), found.detected, duplicate_of, plan.first_row, warnings
     )

@@ -9,6 +9,7 @@ from typing import Any
 from waybill.entities.model import Quality
 from waybill.imports.modes import MODES, mode_of
 from waybill.jobs.model import Counts, Job
+from waybill.jobs.usual_rows import UNUSUAL_ROWS, usual_rows
 
 #: The option of a job that keeps what its undo needs.
 KEEPS = "keeps"
@@ -61,7 +62,7 @@ class Policy:
 def _max_errors(job: Job) -> int | None:
     limits = [int(job.options.get("maxErrors", 1))] if job.on_error == "abort" else []
     quality = None if job.on_error == "all-or-nothing" else quality_of(job)
-    if quality is not None and quality.action == "stop" and job.counts.total is not None:
+    if quality is not None and quality.stops_at_share and job.counts.total is not None:
         limits.append(quality.max_rejected(job.counts.total) + 1)
     return min(limits, default=None)
 
@@ -85,8 +86,26 @@ def quality_warning(job: Job, counts: Counts) -> dict[str, str] | None:
 def quality_options(job: Job, quality: Quality | None) -> dict[str, Any]:
     """The option of a job whose file is judged: not of an undo, nor of rows that another job left, of which few may be
     good."""
-    is_file = job.undo_of is None and (job.takes is None or bool(job.takes.get("is_whole")))
-    return {QUALITY: quality.to_document()} if quality is not None and is_file else {}
+    return {QUALITY: quality.to_document()} if quality is not None and job.takes_whole_file else {}
+
+
+def rows_warning(job: Job, rows: int) -> dict[str, str] | None:
+    """The warning of a job whose file has so many rows, if that differs by more than allowed from the usual."""
+    quality, usual = quality_of(job), usual_rows(job)
+    if quality is None or usual is None or quality.is_usual(rows, usual[0]):
+        return None
+    has = "1 row" if rows == 1 else f"{rows:,} rows"
+    message = (
+        f"The file has {has}, but imports like it usually have {usual[0]:,} (the median of the last {usual[1]}); "
+        f"the entity allows a difference of {quality.max_rows_change_percent} %."
+    )
+    return {"code": UNUSUAL_ROWS, "message": message}
+
+
+def stops_unusual(job: Job) -> bool:
+    """Whether a file with an unusual number of rows is not imported."""
+    quality = quality_of(job)
+    return quality is not None and quality.action == "stop"
 
 
 def schema_options(schema: Mapping[str, Any], mode: str) -> dict[str, bool]:

@@ -72,7 +72,9 @@ def with_options(job: Job, entity: Entity, options: ImportOptions) -> Job:
     )
     by_schema = schema_options(entity.schema, options.mode) | undo_options(job, entity.target is not None)
     judged = quality_options(job, entity.quality)
-    return replace(job, options={**options.to_document(), **told(of_entity=entity.webhooks), **by_schema, **judged})
+    return replace(
+        job, options={**job.options, **options.to_document(), **told(of_entity=entity.webhooks), **by_schema, **judged}
+    )
 
 
 def register(

@@ -5,7 +5,8 @@ once the latest one has imported nothing, neither itself nor by a relaunch, or w
 the child's own to relaunch. A child that imported nothing has no rows to relaunch once the import has another child. A
 child may take corrected rows alone: the rows that it did not take are left for the next one (`Job.corrected_by`).
 
-An import that an outage or a program error ended before its file was read is relaunched with the whole file. The child
+An import that an outage or a program error ended before its file was read is relaunched with the whole file, and so is
+one whose file was refused for its number of rows. The child
 takes a dropped object over; of any other file it makes a source of its own, as of a rejects file: its plan step does so
 (`child_source`), because nothing in a request grows with a file. Either way the file expires with the child.
 """
@@ -28,6 +29,7 @@ from waybill.jobs.giving_up import left_unread
 from waybill.jobs.model import Job
 from waybill.jobs.origins import FilesOrigin, Origin, ParentOrigin
 from waybill.jobs.repository import record_key
+from waybill.jobs.usual_rows import whole_file_options
 
 if TYPE_CHECKING:
     from waybill.jobs.audit import Act
@@ -122,6 +124,8 @@ def relaunch_import(
         origin = Handover(parent, f"{source.bucket}/{source.key}", left, child_id)
     child = new_import(services, child_id, job.entity, job.file_name, source, started_by, started_by_id, job.job_id)
     child = replace(child, takes=takes)
+    if child.takes_whole_file:
+        child = replace(child, options=whole_file_options(job))
     try:
         return register(services, child, entity, ImportOptions.of(job), origin, act)
     except Conflict:

@@ -20,6 +20,7 @@ from waybill.aws.outages import is_outage
 from waybill.errors import LeaseHeld, Superseded
 from waybill.jobs.model import Job, Process, Status
 from waybill.jobs.rights import NO_PERMISSION
+from waybill.jobs.usual_rows import UNUSUAL_ROWS
 
 if TYPE_CHECKING:
     from waybill.jobs.services import Services
@@ -53,10 +54,10 @@ def passes(error: Exception) -> bool:
 
 
 def left_unread(job: Job) -> bool:
-    """Whether an import failed before its file was read, of an outage, a program error or because whoever started it
-    had lost the right to: the whole file is left."""
+    """Whether an import failed before a row was read, of an outage, a program error, because whoever started it had
+    lost the right to, or because the file has an unusual number of rows: the whole file is left."""
     is_unread = job.process is Process.IMPORT and job.status is Status.FAILED and job.counts.total == 0
-    return is_unread and job.error_code in (TIMED_OUT, INTERNAL_ERROR, NO_PERMISSION)
+    return is_unread and job.error_code in (TIMED_OUT, INTERNAL_ERROR, NO_PERMISSION, UNUSUAL_ROWS)
 
 
 def failure_reason(job: Job) -> str:

@@ -226,6 +226,12 @@ class Job:
         return self.process is Process.IMPORT and not self.dry_run
 
     @property
+    def takes_whole_file(self) -> bool:
+        """Whether it is an import of a file, and not of rows that another job left, nor an undo."""
+        is_import = self.process is Process.IMPORT and self.undo_of is None
+        return is_import and (self.takes is None or bool(self.takes.get("is_whole")))
+
+    @property
     def is_queued(self) -> bool:
         """Whether it waits for its turn."""
         return self.status is Status.WAITING and self.takes_turns

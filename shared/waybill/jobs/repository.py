@@ -53,9 +53,12 @@ from waybill.jobs.running import (
     claim_action,
     earliest_from,
     horizon_action,
+    horizon_key,
+    horizon_of,
     release_action,
 )
 from waybill.jobs.runs import run_key
+from waybill.jobs.usual_rows import USUAL, known_rows, usual_action, usual_key
 from waybill.sizes import json_text
 from waybill.telemetry import read_each
 from waybill.timestamps import from_epoch, parse_rfc3339, rfc3339
@@ -318,9 +321,12 @@ class JobRepository:
         while True:
             now = parse_rfc3339(rfc3339(self._clock.now()))
             begun = replace(job, status=Status.IN_PROGRESS, heartbeat_at=now, started_at=now)
+            known = self._known(job)
+            if job.takes_whole_file:
+                begun = replace(begun, options=begun.options | {USUAL: known_rows(job, known, now)})
             turn: list[Action] = []
             if job.takes_turns:
-                horizon = self._running.horizon(job.entity_uid)
+                horizon = horizon_of(known)
                 begun = replace(begun, write_time=(write_time := earliest_from(now, horizon)))
                 turn.append(claim_action(self._table, begun))
                 turn.append(horizon_action(self._table, job.entity_uid, horizon, write_time + STEP))
@@ -338,10 +344,19 @@ class JobRepository:
         self._outbox.publish_new(begun)
         return begun
 
+    def _known(self, job: Job) -> list[Item]:
+        """What is known of the entity before an import begins: its horizon, and how many rows are usual. One read."""
+        keys = [horizon_key(job.entity_uid)] if job.takes_turns else []
+        keys += [usual_key(job)] if job.takes_whole_file else []
+        return self._table.get_many(keys)
+
     def _beginning(self, begun: Job, now: datetime) -> list[Action]:
         item = job_item(begun)
         names = ("status", "heartbeatAt", "startedAt", "writeTime")
-        change = Change(sets={name: item[name] for name in names if name in item})
+        sets = {name: item[name] for name in names if name in item}
+        if USUAL in begun.options:
+            sets[f"options.{USUAL}"] = begun.options[USUAL]
+        change = Change(sets=sets)
         return [
             self._table.update_action(record_key(begun.job_id), change, WAITING),
             self._table.put_action(outbox_item(begun, now)),
@@ -594,8 +609,11 @@ class JobRepository:
             StopRequested: of an export, a Stop was accepted since the job was read.
             Superseded: the job has not ended, and `expected` or `where` does not hold.
         """
+        known = job.options.get(USUAL)
         while True:
             actions = self._end(job, expected, where, also)
+            adds = usual_action(self._table, job, known, self._clock.now())
+            actions += [adds] if adds is not None else []
             try:
                 self._table.transact([*actions, *entry], rounds=CONFLICT_ROUNDS)
                 break
@@ -603,6 +621,10 @@ class JobRepository:
                 stored = self.find(job.job_id)
                 if stored is not None and stored.is_terminal:
                     return stored
+                if adds is not None and error.failed_conditions == [len(actions) - 1]:
+                    items = self._table.get_many([usual_key(job)])
+                    known = known_rows(job, items, self._clock.now())
+                    continue
                 if stored is None or 0 not in error.failed_conditions:
                     raise
                 if stored.stop_reason == job.stop_reason:

@@ -13,18 +13,20 @@ the write times of an entity never go back, whatever clocks say (docs/exports.md
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from waybill.aws.expressions import Attr
 from waybill.aws.table import Action, Item, Key, Table
 from waybill.jobs.model import Job
+from waybill.jobs.usual_rows import forget_usual_rows
 from waybill.telemetry import read_each
 from waybill.timestamps import parse_rfc3339, rfc3339
 
 #: Between the write times of two imports: the resolution at which they are stored.
 STEP = timedelta(milliseconds=1)
+_HORIZON = "HORIZON#"
 
 
 class RunningImport(NamedTuple):
@@ -51,12 +53,18 @@ class RunningImports:
     def horizon(self, entity_uid: str) -> datetime | None:
         """The earliest write time that the entity's next import may take; None before its first. One consistent
         read."""
-        item = self._table.get(_horizon_key(entity_uid))
-        return None if item is None else parse_rfc3339(item["writeTime"])
+        item = self._table.get(horizon_key(entity_uid))
+        return None if item is None else horizon_of([item])
 
     def forget(self, entity_uid: str) -> None:
-        """Delete the horizon of an entity that is gone."""
-        self._table.delete(_horizon_key(entity_uid))
+        """Delete the horizon of an entity that is gone, and what is known of the rows of its imports."""
+        self._table.delete(horizon_key(entity_uid))
+        forget_usual_rows(self._table, entity_uid)
+
+
+def horizon_of(items: Iterable[Item]) -> datetime | None:
+    """The horizon, which may be among the items that were read."""
+    return next((parse_rfc3339(item["writeTime"]) for item in items if item["pk"].startswith(_HORIZON)), None)
 
 
 def earliest_from(now: datetime, horizon: datetime | None) -> datetime:
@@ -80,7 +88,7 @@ def release_action(table: Table, job: Job) -> Action:
 
 def horizon_action(table: Table, entity_uid: str, before: datetime | None, after: datetime) -> Action:
     """Moves the horizon; its condition is false when somebody else has moved it."""
-    pk, sk = _horizon_key(entity_uid)
+    pk, sk = horizon_key(entity_uid)
     is_unchanged = Attr("pk").is_missing() if before is None else Attr("writeTime").equals(rfc3339(before))
     return table.put_action({"pk": pk, "sk": sk, "writeTime": rfc3339(after)}, is_unchanged)
 
@@ -89,8 +97,8 @@ def _key(entity_uid: str) -> Key:
     return f"RUNNING#{entity_uid}", "IMPORT"
 
 
-def _horizon_key(entity_uid: str) -> Key:
-    return f"HORIZON#{entity_uid}", "NEXT"
+def horizon_key(entity_uid: str) -> Key:
+    return f"{_HORIZON}{entity_uid}", "NEXT"
 
 
 def _from_item(item: Item) -> RunningImport:

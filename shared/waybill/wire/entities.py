@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from typing_extensions import TypedDict
 
-from waybill.entities.model import NAME_PATTERN, DataType
+from waybill.entities.model import MAX_CHANGE, NAME_PATTERN, DataType
 from waybill.validation import LINE_PATTERN, MAX_TEXT
 from waybill.wire.schema import NextToken, Schema
 from waybill.wire.webhooks import Webhook
@@ -36,11 +36,16 @@ class Target(TypedDict):
 
 
 class Quality(TypedDict):
-    """The share of a file's rows that may be rejected."""
+    """What files must be like. A rule that is null does not hold."""
 
-    maxRejectedPercent: Annotated[int, Schema(minimum=0, maximum=99)]
+    maxRejectedPercent: Annotated[int, Schema(minimum=0, maximum=99)] | None
+    """The share of a file's rows that may be rejected."""
+    maxRowsChangePercent: Annotated[int, Schema(minimum=0, maximum=MAX_CHANGE)] | None
+    """How much the number of a file's rows may differ from the usual one."""
     action: Annotated[str, Schema(enum=[*QUALITY_ACTIONS])]
-    """Beyond it the job has the warning `many-rejected`; with `stop` the import also stops, as with `abort`."""
+    """Whether files that break a rule are told of only, with the warning `many-rejected` or `unusual-rows`, or stopped:
+    at the row whose rejection exceeds the share, as with `abort`, and before anything is written if the number of rows
+    is unusual."""
 
 
 class Entity(TypedDict):
