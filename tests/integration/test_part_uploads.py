@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -14,7 +15,7 @@ from tests.builders import contacts_csv
 from tests.importing import run
 from tests.strict_s3 import sha256_of
 from waybill import sizes
-from waybill.aws.part_upload import composite
+from waybill.aws.part_upload import PartsGone, PartUpload, composite
 from waybill.imports import part_uploads
 from waybill.imports.part_uploads import MAX_FILE_BYTES, MAX_PARTS, MIB, PART_BYTES, part_bytes_for
 from waybill.jobs import quotas
@@ -224,6 +225,135 @@ def test_an_attempt_to_complete_it_may_die_at_any_moment(api: Api, monkeypatch: 
     assert sender.status().json["isComplete"], "S3 has the file"
     assert sender.complete(composite([sha256_of(b"another file")])).status == 409
     assert sender.complete().status == 200
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object], is_gone: bool = False) -> None:
+    """Does something else once, between the look at the parts and the completion.
+
+    Args:
+        is_gone: S3 does not know the upload then; moto breaks down where S3 would say so.
+    """
+    complete, todo = PartUpload.complete, [act]
+
+    def interrupted(upload: PartUpload, parts: Any) -> None:
+        if todo:
+            todo.pop()()
+        if is_gone:
+            raise PartsGone
+        complete(upload, parts)
+
+    monkeypatch.setattr(PartUpload, "complete", interrupted)
+
+
+def test_a_part_that_is_sent_again_while_it_is_completed(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was compared is not there any more: nothing is completed that nobody has compared."""
+    api.put_contacts()
+    sender = Sender(api)
+    sender.send(1, 2, 3)
+    other = Sender.__new__(Sender)
+    other.__dict__ |= sender.__dict__ | {"data": b"x" + FILE[1:]}
+    with monkeypatch.context() as patch:
+        meanwhile(patch, lambda: other.send(1))
+        refused = sender.complete()
+    assert (refused.status, "sent again" in refused.json["detail"]) == (409, True)
+    assert sender.status().json["isComplete"] is False
+    assert sender.complete().status == 409, "it is another file now"
+    sender.send(1)
+    assert sender.complete().status == 200
+
+
+def test_two_who_complete_at_once_complete_one_file(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.put_contacts()
+    sender = Sender(api)
+    sender.send(1, 2, 3)
+    with monkeypatch.context() as patch:
+        answers: list[Answer] = []
+        meanwhile(patch, lambda: answers.append(sender.complete()))
+        answers.append(sender.complete())
+    assert [answer.status for answer in answers] == [200, 200]
+    assert answers[0].json == answers[1].json
+    assert api.services.files.read("files-bucket", f"uploads/{sender.upload_id}/source") == FILE
+    assert Sender(api).begun.status == 201
+
+
+def test_an_upload_that_is_taken_back_while_it_is_completed_leaves_nothing(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.put_contacts()
+    sender = Sender(api)
+    sender.send(1, 2, 3)
+    with monkeypatch.context() as patch:
+        meanwhile(patch, lambda: sender.delete(), is_gone=True)
+        assert sender.complete().status == 410
+    assert sender.status().status == 404
+    assert api.services.files.head("files-bucket", f"uploads/{sender.upload_id}/source") is None
+
+
+def test_an_import_in_the_middle_of_a_completion_has_the_whole_file(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.put_contacts()
+    sender = Sender(api)
+    sender.send(1, 2, 3)
+    body = {"uploadId": sender.upload_id, "dryRun": True}
+    answers: list[Answer] = []
+    with monkeypatch.context() as patch:
+        meanwhile(patch, lambda: answers.append(api("POST", "/imports", body=body)))
+        assert sender.complete().status == 200
+    assert answers[0].status == 409, "there is no file yet"
+    started = api("POST", "/imports", body=body)
+    assert started.status == 202
+    assert run(api.services, api.services.jobs.get(started.json["jobId"])).counts.total == FILE.count(b"\n") - 1
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 99_999])
+def test_a_checksum_of_another_number_of_parts_completes_nothing(
+    api: Api, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    """Also where an earlier attempt has died after S3 had completed the file."""
+    api.put_contacts()
+    sender = Sender(api)
+    sender.send(1, 2, 3)
+    wrong = f"{sender.checksum.partition('-')[0]}-{count}"
+    assert sender.complete(wrong).status == 409
+
+    def die(*_: Any, **__: Any) -> None:
+        raise ConnectionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(api.services.uploads), "complete", die)
+        assert sender.complete().status == 503
+    assert sender.complete(wrong).status == 409
+    assert sender.complete().status == 200
+
+
+def test_what_has_expired_takes_nothing(api: Api) -> None:
+    api.put_contacts()
+    sender = Sender(api)
+    sender.send(1, 2, 3)
+    api.later(hours=49)
+    preview = api("POST", f"/uploads/{sender.upload_id}/preview", body={})
+    imported = api("POST", "/imports", body={"uploadId": sender.upload_id})
+    answers = [sender.ask(1), sender.complete(), sender.status(), preview, imported, sender.delete()]
+    assert {answer.status for answer in answers} <= {404, 410}
+
+
+@pytest.mark.parametrize(
+    "name", ["../../jobs/x", "/etc/passwd", 'a"; filename="b.exe', "c%0d%0aSet-Cookie: x", "😀.csv"]
+)
+def test_the_name_of_a_file_is_for_display_only(api: Api, name: str) -> None:
+    api.put_contacts()
+    begun = api("POST", "/uploads", body={"entity": "contacts", "fileName": name, "sizeBytes": 9}).json
+    status = api("GET", f"/uploads/{begun['uploadId']}").json
+    assert status["fileName"] == name
+    body = {"parts": [{"partNumber": 1, "sha256": sha256_of(b"123456789")}]}
+    (address,) = api("POST", f"/uploads/{begun['uploadId']}/parts", body=body).json["parts"]
+    assert urlsplit(address["url"]).path.endswith(f"/uploads/{begun['uploadId']}/source")
+
+
+@pytest.mark.parametrize("name", ["", " ", "a\r\nb", "a\0", "x" * 2_000, 7])
+def test_names_that_are_no_line_are_refused(api: Api, name: Any) -> None:
+    api.put_contacts()
+    answer = api("POST", "/uploads", body={"entity": "contacts", "fileName": name, "sizeBytes": 9})
+    assert (answer.status, answer.pointers) == (422, ["#/fileName"])
 
 
 def test_how_large_a_file_may_be(api: Api) -> None:

@@ -23,6 +23,10 @@ class PartsGone(Exception):
     """S3 does not know the upload: it was completed or aborted."""
 
 
+class PartsChanged(Exception):
+    """A part was sent again since S3 was asked for the parts."""
+
+
 class Part(NamedTuple):
     """A part that S3 has. `sha256` in base64; `etag` with quotes."""
 
@@ -88,6 +92,7 @@ class PartUpload:
         """Make the object visible, of all its parts. A repeated call finds that it is.
 
         Raises:
+            PartsChanged
             PartsGone: and there is no such object.
         """
         etags, checksums = [part.etag for part in parts], [part.sha256 for part in parts]
@@ -95,6 +100,8 @@ class PartUpload:
         try:
             complete_upload(self._s3, self._bucket, self._key, self._upload_id, etags, size, checksums=checksums)
         except self._s3.exceptions.ClientError as error:
+            if error.response["Error"]["Code"] in ("InvalidPart", "BadDigest"):  # as S3 says (CompleteMultipartUpload)
+                raise PartsChanged from None
             if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
                 raise PartsGone from None
             raise

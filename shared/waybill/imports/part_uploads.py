@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from waybill.aws.part_upload import Part, PartsGone, PartUpload, composite
+from waybill.aws.part_upload import Part, PartsChanged, PartsGone, PartUpload, composite
 from waybill.errors import Conflict, Gone, TooLarge, TooManyRequests
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def complete_parts(services: Services, upload: Upload, checksum: str, act: Act |
         act: for the audit trail.
 
     Raises:
-        Conflict: parts are missing, or the file is not what the caller has.
+        Conflict: parts are missing, or sent again meanwhile, or the file is not what the caller has.
         Gone: S3 has thrown the parts away.
     """
     if upload.checksum is not None:
@@ -121,13 +121,16 @@ def complete_parts(services: Services, upload: Upload, checksum: str, act: Act |
         parts = target.parts()
         _check(upload, parts, checksum)
         target.complete(parts)
+    except PartsChanged:
+        raise Conflict("A part was sent again while the upload was completed. Complete it again.") from None
     except PartsGone:
         found = target.completed()
         if found is None:
             raise _parts_gone() from None
         size, stored = found
-        if size != upload.size_bytes or (stored or "").partition("-")[0] != checksum.partition("-")[0]:
-            raise _differs(stored or "", checksum) from None
+        of_all = f"{(stored or '').partition('-')[0]}-{upload.parts}"
+        if size != upload.size_bytes or of_all != checksum:
+            raise _differs(of_all, checksum) from None
     expires_at = services.clock.now() + timedelta(seconds=services.settings.files_retention_seconds)
     entry = services.audit.entry(act, entity=upload.entity, uploadId=upload.upload_id)
     services.uploads.complete(upload, checksum, expires_at, entry)
