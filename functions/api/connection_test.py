@@ -14,7 +14,7 @@ def ask(request: Request, place: Mapping[str, Any], entity: Entity, only: str | 
     """The result of a test of a place.
 
     Args:
-        only: "secret" to look at no more than the secret.
+        only: "secret" to look at no more than the secret, "decryption" at that of the decryption.
         more: what a source would fetch from there.
 
     Raises:
@@ -73,3 +73,7 @@ def check_secret(request: Request, place: Mapping[str, Any], entity: Entity, mem
         result = ask(request, place, entity, only="secret")
         if not result["ok"]:
             raise InvalidRequest(refusal, [(f"/{member}/secretId", result["detail"])])
+    if "decryption" in place:
+        result = ask(request, place, entity, only="decryption")
+        if not result["ok"]:
+            raise InvalidRequest(refusal, [(f"/{member}/decryption/secretId", result["detail"])])

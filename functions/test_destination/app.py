@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from waybill.bootstrap import services
-from waybill.exports.connection_test import check_secret, run_connection_test
+from waybill.exports.connection_test import check_decryption, check_secret, run_connection_test
 from waybill.exports.destinations import kind_of
 from waybill.jobs.webhooks import Webhook
 from waybill.telemetry import logger
@@ -25,7 +25,8 @@ def handler(event: dict[str, Any], context: Any) -> Any:
         listed = run_listing_test(services(), destination, event["entity"], event["listing"])
         logger.info("Location tested", extra={"code": listed["code"]})
         return dict(listed)
-    test = check_secret if event["only"] == "secret" else run_connection_test
+    checks = {"secret": check_secret, "decryption": check_decryption}
+    test = checks.get(event["only"], run_connection_test)
     result = test(services(), destination, event["entity"])
     logger.info("Destination tested", extra={"code": result.code, "step": result.step, "only": event["only"]})
     return result.to_document()

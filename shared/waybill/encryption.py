@@ -1,24 +1,27 @@
-"""Files encrypted for named public keys, with age or OpenPGP.
+"""Files encrypted for named public keys, with age or OpenPGP, and decrypted with a private one.
 
-    {"kind": "age", "recipients": ["age1…"]}
+    {"kind": "age", "recipients": ["age1…"]}                                            of a destination
     {"kind": "openpgp", "recipients": ["-----BEGIN PGP PUBLIC KEY BLOCK-----…"]}
+    {"kind": "age", "secretId": "waybill/partner"}                                      of a location
 
-A file is encrypted in a process of its own, which reads from a pipe and writes to one: both libraries stream from file
-to file, and pysequoia keeps the whole interpreter waiting meanwhile. Neither memory nor disk grows with the file.
+A file is encrypted and decrypted in a process of its own, which reads from a pipe and writes to one: both libraries
+stream from file to file, and pysequoia keeps the whole interpreter waiting meanwhile. Neither memory nor disk grows
+with the file.
 
 pysequoia encrypts for an expired key without a word, so its keys are checked here.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from waybill.validation import Problems, refuse_unknown
+from waybill.validation import Problems, is_line, refuse_unknown
 
 if TYPE_CHECKING:
     from pysequoia.packet import Packet
@@ -29,6 +32,7 @@ EXTENSIONS = {AGE: ".age", OPENPGP: ".pgp"}
 _KNOWN_EXTENSIONS = {AGE: (".age",), OPENPGP: (".pgp", ".gpg")}
 MAX_KEYS = 20
 MAX_KEY_CHARS = 20_000
+MAX_SECRET_ID = 2_048
 _READ_BYTES = 256 * 1024
 _ARMOR = "-----BEGIN PGP PUBLIC KEY BLOCK-----"
 _IS_PRIVATE = "is a private key: give the public key that belongs to it. It was not saved"
@@ -41,6 +45,10 @@ class BadKey(Exception):
 
 class EncryptionFailed(Exception):
     """The process that encrypts has died."""
+
+
+class DecryptionFailed(Exception):
+    """A file cannot be decrypted. The text goes on after the words "The file cannot be decrypted:"."""
 
 
 class Output(Protocol):
@@ -75,6 +83,19 @@ def check_encryption(value: object, path: str, now: datetime | None) -> Problems
         if name in known:
             problems.append((f"{path}/recipients/{index}", f"is the key {name} a second time"))
         known.append(name)
+    return problems
+
+
+def check_decryption(value: object, path: str) -> Problems:
+    """Everything that is wrong with the member `decryption` of a location, as (JSON Pointer, problem)."""
+    if not isinstance(value, dict):
+        return [(path, "must be an object with kind and secretId")]
+    problems: Problems = []
+    refuse_unknown(value, {"kind", "secretId"}, path, problems)
+    if value.get("kind") not in EXTENSIONS:
+        problems.append((f"{path}/kind", f"must be one of {', '.join(EXTENSIONS)}"))
+    if not is_line(value.get("secretId"), MAX_SECRET_ID):
+        problems.append((f"{path}/secretId", f"must be one line of 1 to {MAX_SECRET_ID} characters"))
     return problems
 
 
@@ -204,32 +225,32 @@ def _end_of(key: Packet, bindings: list[Packet]) -> datetime | None:
     return None if period is None else key.key_created + period
 
 
-class Encrypting:
-    """Encrypts what is written to it into an output that it does not close.
+class _Piped:
+    """A process that is given a file and gives another, from a pipe to a pipe."""
 
-    Args:
-        encryption: as `check_encryption` accepts it.
-
-    Raises (each method):
-        EncryptionFailed
-    """
-
-    def __init__(self, encryption: Mapping[str, Any], output: Output) -> None:
+    def __init__(self, arguments: Sequence[str], output: Output, secret: bytes = b"") -> None:
         import selectors  # lists of jobs load this module too
         import subprocess
 
         self._output = output
         path = {"PYTHONPATH": os.pathsep.join(sys.path), "PATH": os.environ.get("PATH", "")}
         library_path = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
-        # This very Python and module; what it gets are public keys.
-        self._child = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", __name__, json.dumps(encryption)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=path | library_path,
-            bufsize=0,
-        )
+        reading, writing = os.pipe()  # neither arguments nor environment: other processes could read those
+        try:
+            os.write(writing, secret)
+            os.close(writing)
+            # This very Python and module.
+            self._child = subprocess.Popen(  # noqa: S603
+                [sys.executable, "-m", __name__, str(reading), *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=path | library_path,
+                bufsize=0,
+                pass_fds=[reading],
+            )
+        finally:
+            os.close(reading)
         assert self._child.stdin is not None and self._child.stdout is not None  # they are pipes  # noqa: S101
         self._in, self._out = self._child.stdin, self._child.stdout
         os.set_blocking(self._in.fileno(), False)
@@ -243,7 +264,7 @@ class Encrypting:
             for ready, _ in self._selector.select():
                 if ready.fileobj is self._out:
                     if not self._take():
-                        raise EncryptionFailed(f"status {self._child.wait()}")
+                        raise self._failure(self._child.wait())
                 else:
                     rest = rest[self._give(rest) :]
 
@@ -254,7 +275,7 @@ class Encrypting:
         while self._take():
             pass
         if status := self._child.wait():
-            raise EncryptionFailed(f"status {status}")
+            raise self._failure(status)
         self.abort()
 
     def abort(self) -> None:
@@ -265,26 +286,117 @@ class Encrypting:
         self._in.close()
         self._out.close()
 
+    def _failure(self, status: int) -> Exception:
+        return EncryptionFailed(f"status {status}")
+
     def _give(self, data: memoryview) -> int:
         try:
             return os.write(self._in.fileno(), data)
         except BlockingIOError:
             return 0
         except BrokenPipeError:
-            raise EncryptionFailed(f"status {self._child.wait()}") from None
+            raise self._failure(self._child.wait()) from None
 
     def _take(self) -> bool:
-        """Pass on what is encrypted so far; False at its end."""
+        """Pass on what there is so far; False at its end."""
         data = self._out.read(_READ_BYTES)
         if data:
             self._output.write(data)
         return bool(data)
 
 
-def _encrypt(encryption: Mapping[str, Any]) -> None:
-    """The child: encrypt standard input to standard output. Lambda has no /dev/fd, and macOS no /proc."""
-    folder = "/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"
-    plain, encrypted = f"{folder}/0", f"{folder}/1"
+class Encrypting(_Piped):
+    """Encrypts what is written to it into an output that it does not close.
+
+    Args:
+        encryption: as `check_encryption` accepts it.
+
+    Raises (each method):
+        EncryptionFailed
+    """
+
+    def __init__(self, encryption: Mapping[str, Any], output: Output) -> None:
+        super().__init__(["encrypt", json.dumps(encryption)], output)
+
+
+class Decrypting(_Piped):
+    """Decrypts what is written to it into an output that it does not close. Only after `end` is it certain that the
+    output is whole, and as it was encrypted.
+
+    Args:
+        kind: age or openpgp.
+        key: the private key: of age the lines of a key file, of OpenPGP an armored text.
+        passphrase: of a key of OpenPGP.
+
+    Raises (each method):
+        DecryptionFailed: by the file.
+        BadKey: the private key cannot be used.
+    """
+
+    def __init__(self, kind: str, key: str, passphrase: str | None, output: Output) -> None:
+        secret = json.dumps({"kind": kind, "key": key, "passphrase": passphrase}).encode()
+        if len(secret) > _MAX_SECRET_BYTES:
+            raise BadKey("is too long")
+        super().__init__(["decrypt"], output, secret)
+        self._kind, self._head = kind, b""
+
+    def write(self, data: bytes) -> None:
+        if len(self._head) < _HEAD_BYTES:
+            self._head += data[:_HEAD_BYTES]
+            if len(self._head) >= _HEAD_BYTES:
+                self._check_head()
+        super().write(data)
+
+    def end(self) -> None:
+        self._check_head()
+        super().end()
+
+    def _check_head(self) -> None:
+        """Sequoia passes on what is signed or compressed and not encrypted."""
+        if not _is_encrypted(self._kind, self._head):
+            raise DecryptionFailed(f"it is not encrypted with {_NAMES[self._kind]}")
+
+    def _failure(self, status: int) -> Exception:
+        if len(self._head) < _HEAD_BYTES:
+            self._check_head()
+        if status == _BAD_KEY:
+            return BadKey("cannot be read, has expired, or needs another passphrase")
+        return DecryptionFailed(_FAILURES.get(status, _FAILURES[_DAMAGED]))
+
+
+def _is_encrypted(kind: str, head: bytes) -> bool:
+    """Whether a file that begins so is one of age, or an encrypted message of OpenPGP (RFC 9580, section 10.3)."""
+    if kind == AGE:
+        return head.startswith((b"age-encryption.org/v1\n", b"-----BEGIN AGE ENCRYPTED FILE-----"))
+    if head.lstrip().startswith(b"-----BEGIN PGP MESSAGE-----"):
+        body = head.replace(b"\r", b"").partition(b"\n\n")[2].replace(b"\n", b"")
+        try:
+            head = base64.b64decode(body[:16])
+        except ValueError:
+            return False
+    head = head.removeprefix(_MARKER)
+    if not head or not head[0] & 0x80:
+        return False
+    tag = head[0] & 0x3F if head[0] & 0x40 else head[0] >> 2 & 0x0F
+    return tag in _ENCRYPTED_TAGS
+
+
+_HEAD_BYTES = 4096
+_MAX_SECRET_BYTES = 60_000  # a pipe holds 64 KiB that nobody reads yet
+_MEMORY_BYTES, _CPU_SECONDS = 1024**3, 840
+_MARKER = b"\xca\x03PGP"
+_ENCRYPTED_TAGS = {1, 3, 9, 18, 20}  # session keys, and what is encrypted with them
+_NAMES = {AGE: "age", OPENPGP: "OpenPGP"}
+# Exit codes of the child.
+_NO_KEY, _DAMAGED, _BAD_KEY = 4, 5, 6
+_FAILURES = {
+    _NO_KEY: "it is encrypted for other keys than that of the secret",
+    _DAMAGED: "it is damaged, ends too early, or was changed after it was encrypted",
+}
+
+
+def _encrypt(encryption: Mapping[str, Any], plain: str, encrypted: str) -> int:
+    """The child: encrypt a file."""
     if encryption["kind"] == AGE:
         import pyrage
 
@@ -295,7 +407,53 @@ def _encrypt(encryption: Mapping[str, Any]) -> None:
 
         certificates = [pysequoia.Cert.from_bytes(key.encode()) for key in encryption["recipients"]]
         pysequoia.encrypt_file(plain, encrypted, recipients=certificates, armor=False)
+    return 0
+
+
+def _decrypt(secret: Mapping[str, Any], encrypted: str, plain: str) -> int:
+    """The child: decrypt a file."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS + 1))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # it would hold the key
+    try:
+        decrypt = _age_decryption(secret["key"]) if secret["kind"] == AGE else _openpgp_decryption(**secret)
+    except Exception:
+        return _BAD_KEY
+    try:
+        decrypt(encrypted, plain)
+    except Exception as error:
+        return _NO_KEY if str(error).startswith(("No matching keys", "No key to decrypt")) else _DAMAGED
+    return 0
+
+
+def _age_decryption(key: str) -> Callable[[str, str], object]:
+    import pyrage
+
+    lines = [line.strip() for line in key.splitlines()]
+    identities = [pyrage.x25519.Identity.from_str(line) for line in lines if line and not line.startswith("#")]
+    if not identities:
+        raise ValueError
+    return lambda encrypted, plain: pyrage.decrypt_file(encrypted, plain, identities)
+
+
+def _openpgp_decryption(kind: str, key: str, passphrase: str | None) -> Callable[[str, str], object]:
+    import pysequoia
+
+    decryptor = pysequoia.Tsk.from_bytes(key.encode()).decryptor(passphrase)
+    return lambda encrypted, plain: pysequoia.decrypt_file(encrypted, plain, decryptor)
+
+
+def _serve(secret_pipe: int, work: str, *arguments: str) -> int:
+    """The child, between standard input and output. Lambda has no /dev/fd, and macOS no /proc."""
+    folder = "/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"
+    with open(secret_pipe, "rb") as pipe:
+        secret = pipe.read()
+    if work == "encrypt":
+        return _encrypt(json.loads(arguments[0]), f"{folder}/0", f"{folder}/1")
+    return _decrypt(json.loads(secret), f"{folder}/0", f"{folder}/1")
 
 
 if __name__ == "__main__":
-    _encrypt(json.loads(sys.argv[1]))
+    sys.exit(_serve(int(sys.argv[1]), *sys.argv[2:]))

@@ -158,6 +158,10 @@ def test_a_secret_that_is_not_for_this_is_refused(api: Api, monkeypatch: pytest.
     answer = api("POST", "/sources", body=SOURCE | {"location": SFTP})
     assert (answer.status, answer.pointers) == (422, ["#/location/secretId"])
     assert asked == [{"destination": SFTP, "only": "secret", "entity": "contacts", "startedBy": "alice"}]
+    location = {"kind": "s3", "decryption": {"kind": "age", "secretId": "waybill/key"}}
+    answer = api("POST", "/sources", body=SOURCE | {"location": location})
+    assert (answer.status, answer.pointers) == (422, ["#/location/decryption/secretId"])
+    assert (asked[1]["destination"], asked[1]["only"]) == (location, "decryption")
 
 
 def test_a_test_lists_what_would_be_fetched(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

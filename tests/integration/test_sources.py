@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import ftplib
+import gzip
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Any
 
 import asyncssh
 import boto3
+import pyrage
+import pysequoia
 import pytest
 
 from tests import builders, importing
@@ -21,6 +24,7 @@ from tests import partner_servers as servers
 from tests.partner_servers import HOST, SECRET, Faults, certificate, ftps_partner, sftp_partner
 from waybill.bootstrap import Services
 from waybill.errors import Conflict, TooManyRequests
+from waybill.exports.connection_test import check_decryption
 from waybill.exports.destinations.ftps_connection import FtpsConnection
 from waybill.exports.destinations.s3 import S3Folder
 from waybill.exports.destinations.server import Server
@@ -36,6 +40,7 @@ from waybill.sources.fetch import DELIVERIES, fetch
 from waybill.sources.files import SeenFile
 from waybill.sources.listing_test import run_listing_test
 from waybill.sources.run import activate, end_failed, run_now, tick
+from waybill.tabular.compressed import Meter
 
 #: Later than any time that the services around the tests give to a file.
 NOW = datetime(2099, 1, 1, tzinfo=UTC)
@@ -159,6 +164,129 @@ def test_each_file_that_matches_becomes_one_job(services: Services, place: Place
     assert ended.last_run is not None and ended.last_run["taken"] == 0
     assert len(importing.all_jobs(services)) == 2
     assert place.names() == [".hidden.csv", "a.csv", "b.csv", "c.txt"]
+
+
+IDENTITY = pyrage.x25519.Identity.generate()
+OPENPGP = pysequoia.Tsk.generate("Ann <ann@example.com>")
+DECRYPTION_KEYS = {"age": f"# created by age-keygen\n{IDENTITY}\n", "openpgp": str(OPENPGP)}
+
+
+def encrypted(kind: str, data: bytes) -> bytes:
+    if kind == "age":
+        return bytes(pyrage.encrypt(data, [IDENTITY.to_public()]))
+    return bytes(pysequoia.encrypt(data, [OPENPGP.extract_certificate()], armor=False))
+
+
+@pytest.fixture
+def encrypted_place(services: Services, s3: Any, moto_url: str) -> Callable[..., Place]:
+    """Makes a folder in S3 whose files are decrypted."""
+
+    def make(kind: str, **secret: Any) -> Place:
+        content = {
+            "host": "transfer-bucket",
+            "entities": ["contacts"],
+            "decryptionKey": DECRYPTION_KEYS[kind],
+            **secret,
+        }
+        secrets = boto3.client("secretsmanager", endpoint_url=moto_url, region_name="us-east-1")
+        secrets.create_secret(Name="waybill/decrypts", SecretString=json.dumps(content))
+        decryption = {"kind": kind, "secretId": "waybill/decrypts"}
+        return Place({"kind": "s3", "prefix": "out", "decryption": decryption}, None, s3, Faults())
+
+    return make
+
+
+@pytest.mark.parametrize("kind", ["age", "openpgp"])
+def test_encrypted_files_are_decrypted_and_imported_once(
+    services: Services, encrypted_place: Callable[..., Place], kind: str
+) -> None:
+    place = encrypted_place(kind)
+    place.put("a.csv.age", encrypted(kind, CONTACTS))
+    place.put("b.csv.gz.pgp", encrypted(kind, gzip.compress(builders.contacts_csv(count=2))))
+    armored = pyrage.encrypt(CONTACTS, [IDENTITY.to_public()], armored=True)
+    place.put("c.csv", armored if kind == "age" else pysequoia.encrypt(CONTACTS, [OPENPGP.extract_certificate()]))
+    source = builders.scheduled_source(services, location=place.location, pattern="*")
+    assert check_decryption(services, place.location, "contacts").code is None
+    ran(services, source)
+    jobs = {job.file_name: job.imported for job in run_jobs(services)}
+    assert jobs == {"a.csv": 3, "b.csv.gz": 2, "c.csv": 3}
+    assert set(seen(services, source)) == {"a.csv.age", "b.csv.gz.pgp", "c.csv"}
+    ended = ran(services, source)
+    assert ended.last_run is not None and ended.last_run["taken"] == 0
+
+
+@pytest.mark.parametrize("kind", ["age", "openpgp"])
+def test_a_file_that_cannot_be_decrypted_is_a_failed_job_that_says_why(
+    services: Services, encrypted_place: Callable[..., Place], kind: str
+) -> None:
+    place, whole = encrypted_place(kind), encrypted(kind, builders.contacts_csv(count=5_000))
+    place.put("a.csv", whole[:-40] + bytes([whole[-40] ^ 1]) + whole[-39:])
+    place.put("b.csv", CONTACTS)
+    ran(services, builders.scheduled_source(services, location=place.location))
+    jobs = {job.file_name: job for job in run_jobs(services)}
+    assert {(job.error_code, job.imported) for job in jobs.values()} == {("decryption-error", 0)}
+    assert "it is damaged, ends too early" in str(jobs["a.csv"].error_message)
+    assert "it is not encrypted with" in str(jobs["b.csv"].error_message)
+
+
+def test_what_is_decrypted_is_bounded(
+    services: Services, encrypted_place: Callable[..., Place], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = encrypted_place("age")
+    place.put("a.csv.age", encrypted("age", CONTACTS))
+    monkeypatch.setattr(fetching, "Meter", lambda: Meter(max_bytes=10))
+    ran(services, builders.scheduled_source(services, location=place.location, pattern="*"))
+    place.put("b.csv.age", encrypted("age", CONTACTS * 2))
+    monkeypatch.setattr(fetching, "MAX_ENCRYPTED_BYTES", 10)
+    ran(services, builders.scheduled_source(services, location=place.location, pattern="*"))
+    codes = sorted(str(job.error_code) for job in importing.all_jobs(services))
+    assert codes == ["compression-error", "source-error", "source-error"]
+
+
+def test_an_invocation_decrypts_what_it_has_the_time_for(
+    services: Services, encrypted_place: Callable[..., Place]
+) -> None:
+    place = encrypted_place("age")
+    place.put("a.csv.age", encrypted("age", CONTACTS))
+    source = builders.scheduled_source(services, location=place.location, pattern="*")
+    running = run_now(services, source, "alice", new_uuid()).running
+    assert running is not None
+    assert fetch(services, running.run_id, lambda: 599.0) == "more"
+    times = iter([900.0, 900.0])
+    fetch(services, running.run_id, lambda: next(times, 59.0))
+    [job] = run_jobs(services)
+    assert (job.error_code, "in the time of one step" in str(job.error_message)) == ("source-error", True)
+
+
+@pytest.mark.parametrize(
+    ("secret", "words"),
+    [
+        ({"entities": ["orders"]}, "There is no secret"),
+        ({"host": "another-bucket"}, "There is no secret"),
+        ({"decryptionKey": ""}, "has no member decryptionKey"),
+        ({"decryptionKey": "AGE-SECRET-KEY-1NOBODY"}, "cannot be read"),
+        ({"decryptionPassphrase": 7}, "must be text"),
+    ],
+)
+def test_a_key_that_cannot_be_used_is_a_matter_of_the_location(
+    services: Services, encrypted_place: Callable[..., Place], secret: dict[str, Any], words: str
+) -> None:
+    place = encrypted_place("age", **secret)
+    place.put("a.csv.age", encrypted("age", CONTACTS))
+    source = builders.scheduled_source(services, location=place.location, pattern="*")
+    ended = ran(services, source)
+    assert ended.trouble is not None and words in str(ended.trouble) and "NOBODY" not in str(ended.trouble)
+    assert not importing.all_jobs(services), "the file is fetched when the secret is corrected"
+
+
+def test_a_protected_key_of_openpgp_needs_its_passphrase(
+    services: Services, encrypted_place: Callable[..., Place]
+) -> None:
+    key = (Path(__file__).parents[1] / "stored" / "openpgp" / "protected.secret.asc").read_text()
+    place = encrypted_place("openpgp", decryptionKey=key, decryptionPassphrase="hunter22")
+    place.put("a.csv.pgp", pysequoia.encrypt(CONTACTS, [pysequoia.Tsk.from_bytes(key.encode()).extract_certificate()]))
+    ran(services, builders.scheduled_source(services, location=place.location, pattern="*"))
+    assert [job.imported for job in run_jobs(services)] == [3]
 
 
 def test_a_changed_file_is_another_file(services: Services, place: Place, clock: builders.Clock) -> None:

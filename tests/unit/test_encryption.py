@@ -1,9 +1,12 @@
-"""Files encrypted for public keys: which keys are taken, what each refusal says, and who can read the file."""
+"""Files encrypted for public keys and decrypted again: which keys are taken, what each refusal says, who reads what."""
 
 from __future__ import annotations
 
 import io
 import itertools
+import shutil
+import subprocess
+import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,8 +19,12 @@ import pytest
 from tests.exporting import entity, export, import_file, stored
 from waybill.encryption import (
     MAX_KEYS,
+    BadKey,
+    Decrypting,
+    DecryptionFailed,
     Encrypting,
     EncryptionFailed,
+    check_decryption,
     check_encryption,
     encrypted_name,
     shown,
@@ -226,3 +233,149 @@ def test_a_process_that_dies_is_an_error_and_no_short_file() -> None:
     with pytest.raises(EncryptionFailed):
         encrypting.end()
     encrypting.abort()
+
+
+# Decryption
+
+SECRET = (KEYS / "good.secret.asc").read_text()
+TEXT = b"id;name\n" + b"1;x\n" * 50_000
+
+
+def decrypted(
+    kind: str, data: bytes, key: str | None = None, passphrase: str | None = None, piece: int = 10_000
+) -> bytes:
+    output = io.BytesIO()
+    decrypting = Decrypting(kind, key or {"age": str(IDENTITY), "openpgp": SECRET}[kind], passphrase, output)
+    try:
+        for start in range(0, len(data), piece):
+            decrypting.write(data[start : start + piece])
+        decrypting.end()
+    finally:
+        decrypting.abort()
+    return output.getvalue()
+
+
+def encrypted(kind: str, data: bytes, armor: bool = False) -> bytes:
+    if kind == "age":
+        return bytes(pyrage.encrypt(data, [IDENTITY.to_public()], armored=armor))
+    return bytes(pysequoia.encrypt(data, [pysequoia.Cert.from_bytes(GOOD.encode())], armor=armor))
+
+
+@pytest.mark.parametrize("kind", ["age", "openpgp"])
+def test_an_encrypted_text_is_decrypted_binary_and_armored(kind: str) -> None:
+    for armor, text, piece in itertools.product((False, True), (TEXT, b"x", b""), (7, 10_000)):
+        data = encrypted(kind, text, armor)
+        if len(data) / piece < 10_000:
+            assert decrypted(kind, data, piece=piece) == text
+
+
+def test_a_key_file_of_age_has_comments_and_several_keys() -> None:
+    other = pyrage.x25519.Identity.generate()
+    assert decrypted("age", encrypted("age", b"x"), f"# old\n{other}\n\n# new\r\n{IDENTITY}\n") == b"x"
+
+
+def test_a_protected_key_needs_its_passphrase() -> None:
+    secret = (KEYS / "protected.secret.asc").read_text()
+    certificate = pysequoia.Tsk.from_bytes(secret.encode()).extract_certificate()
+    data = pysequoia.encrypt(b"x", [certificate])
+    assert decrypted("openpgp", data, secret, "hunter22") == b"x"
+    for passphrase in (None, "wrong"):
+        with pytest.raises(BadKey, match="needs another passphrase"):
+            decrypted("openpgp", data, secret, passphrase)
+
+
+@pytest.mark.parametrize("kind", ["age", "openpgp"])
+def test_a_private_key_that_cannot_be_used_is_told(kind: str) -> None:
+    for key in ("x", "# nothing", AGE, GOOD, SECRET[:200], "x" * 70_000):
+        with pytest.raises(BadKey) as bad:
+            decrypted(kind, encrypted(kind, TEXT), key)
+        assert key[:40] not in str(bad.value) or key == "x"
+
+
+@pytest.mark.parametrize("kind", ["age", "openpgp"])
+@pytest.mark.parametrize("how", ["flipped", "cut", "longer", "twice", "a-little"])
+def test_what_is_damaged_is_never_taken_for_whole(kind: str, how: str) -> None:
+    data = encrypted(kind, TEXT)
+    wrong = {
+        "flipped": data[:-40] + bytes([data[-40] ^ 1]) + data[-39:],
+        "cut": data[:-100],
+        "longer": data + b"x",
+        "twice": data * 2,
+        "a-little": data[:100],
+    }[how]
+    with pytest.raises(DecryptionFailed, match="is damaged, ends too early, or was changed"):
+        decrypted(kind, wrong)
+
+
+def test_a_file_for_others_is_told() -> None:
+    other = pysequoia.Tsk.generate("Bob").extract_certificate()
+    for_others = pyrage.encrypt(b"x", [pyrage.x25519.Identity.generate().to_public()])
+    for kind, data in [
+        ("age", for_others),
+        ("openpgp", pysequoia.encrypt(b"x", [other])),
+        ("openpgp", pysequoia.encrypt(b"x", passwords=["x"])),
+    ]:
+        with pytest.raises(DecryptionFailed, match="is encrypted for other keys"):
+            decrypted(kind, data)
+
+
+def packet(tag: int, body: bytes) -> bytes:
+    return bytes([0xC0 | tag, 0xFF]) + len(body).to_bytes(4, "big") + body
+
+
+@pytest.mark.parametrize("kind", ["age", "openpgp"])
+def test_what_is_not_encrypted_is_refused_although_the_library_would_pass_it_on(kind: str) -> None:
+    signer = pysequoia.Tsk.generate("Ann").signer()
+    literal = packet(11, b"b\0\0\0\0\0" + TEXT)
+    plain = [
+        TEXT,
+        b"",
+        b"x",
+        pysequoia.sign(signer, TEXT, armor=False),
+        pysequoia.sign(signer, TEXT),
+        literal,
+        packet(8, b"\1" + zlib.compress(literal, wbits=-15)),
+        packet(10, b"PGP") + literal,
+        b"-----BEGIN PGP MESSAGE-----",
+        encrypted("openpgp" if kind == "age" else "age", TEXT),
+    ]
+    for data in plain:
+        with pytest.raises(DecryptionFailed, match="is not encrypted with"):
+            decrypted(kind, data)
+
+
+def test_gnupg_reads_what_is_encrypted_and_is_read(tmp_path: Path) -> None:
+    gpg = shutil.which("gpg")
+    if gpg is None:
+        pytest.skip("there is no GnuPG")
+    tmp_path.chmod(0o700)
+
+    def run(*arguments: str, data: bytes) -> bytes:
+        options = ["--homedir", str(tmp_path), "--batch", "--quiet", "--trust-model", "always"]
+        return subprocess.run([gpg, *options, *arguments], input=data, capture_output=True, check=True).stdout
+
+    run("--import", data=SECRET.encode())
+    output = io.BytesIO()
+    encrypting = Encrypting({"kind": "openpgp", "recipients": [GOOD]}, output)
+    encrypting.write(TEXT)
+    encrypting.end()
+    assert run("--decrypt", data=output.getvalue()) == TEXT
+    for options in ([], ["--armor"], ["--compress-algo", "zip"]):
+        assert decrypted("openpgp", run("--encrypt", "-r", "good@example.com", *options, data=TEXT)) == TEXT
+    subprocess.run(["gpgconf", "--homedir", str(tmp_path), "--kill", "gpg-agent"], check=True)
+
+
+@pytest.mark.parametrize(
+    ("value", "at"),
+    [
+        (None, ""), ({}, "/kind"), ({"kind": "age"}, "/secretId"), ({"kind": "gpg", "secretId": "x"}, "/kind"),
+        ({"kind": "age", "secretId": "a\nb"}, "/secretId"), ({"kind": "age", "secretId": "x", "key": "y"}, "/key"),
+    ],
+)  # fmt: skip
+def test_a_decryption_names_a_secret_and_holds_no_key(value: Any, at: str) -> None:
+    assert at in [where for where, _ in check_decryption(value, "")]
+    problems: Problems = []
+    given = check_location({"kind": "s3", "decryption": {"kind": "age", "secretId": "x"}}, Allowed(), problems)
+    assert given["decryption"]["kind"] == "age" and not problems
+    check_delivery({"kind": "s3", "decryption": {"kind": "age", "secretId": "x"}}, Allowed(), problems)
+    assert [where for where, _ in problems] == ["/destination/decryption"]

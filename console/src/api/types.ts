@@ -87,7 +87,7 @@ export type ExportPreview = Schemas["ExportPreview"];
 export type Condition = Schemas["Condition"];
 /** While the user fills these in, they may have any member of any of their kinds; the API validates them. */
 export type Schedule = Filling<Schemas["Schedule"]>;
-export type Destination = Filling<Schemas["Destination"]> & Pick<Schemas["Destination"], "kind">;
+export type Destination = Filling<Schemas["Destination"] | Schemas["Location"]> & Pick<Schemas["Destination"], "kind">;
 type Filling<Union> = { [Name in Member<Union>]?: ValueOf<Union, Name> };
 type Member<Union> = Union extends unknown ? keyof Union : never;
 type ValueOf<Union, Name extends PropertyKey> = Union extends { [Key in Name]?: infer Value } ? Value : never;

@@ -43,6 +43,7 @@ export const JOB_ERRORS: Record<string, string> = {
   "unusual-rows": "The number of rows is unusual",
   "duplicate-file": "The same content was imported before",
   "compression-error": "The compressed file cannot be read",
+  "decryption-error": "The file cannot be decrypted",
   "delivery-failed": "The file was not delivered",
   "window-too-old": "The last delivery was too long ago",
   "window-not-over": "An import still writes into the period",

@@ -30,6 +30,7 @@ import { DEFAULT_SETTINGS, ImportPolicy, type Settings } from "../imports/Import
 import { may, useMe } from "../session/useMe";
 import { bodyOf, draftOf, type Draft } from "./draft";
 import { useSourceToEdit } from "./useSources";
+import { DecryptionFields } from "./DecryptionFields";
 
 const KINDS = (Object.entries(DESTINATIONS) as [Destination["kind"], DestinationKind][]).filter(
   ([, kind]) => kind.isDelivery,
@@ -141,11 +142,15 @@ function Fields({ entities, edited }: { entities: Entity[]; edited: Source | und
               label="Location"
               value={draft.location.kind}
               options={KINDS.map(([kind, { label }]) => [kind, label] as const)}
-              onChange={(kind) => change({ location: { kind } })}
+              onChange={(kind) => change({ location: withoutEmpty({ kind, decryption: draft.location.decryption }) })}
             />
             <LocationFields
               destination={draft.location}
               change={(changes) => change({ location: withoutEmpty({ ...draft.location, ...changes }) })}
+            />
+            <DecryptionFields
+              decryption={draft.location.decryption}
+              change={(decryption) => change({ location: withoutEmpty({ ...draft.location, decryption }) })}
             />
             <ColumnLayout columns={2}>
               <TextField

@@ -21,6 +21,7 @@ import { describeSchedule } from "../exports/schedule";
 import { JobStatus } from "../jobs/JobStatus";
 import { SourceState } from "./SourceState";
 import { useSource, useSourceFiles } from "./useSources";
+import { ENCRYPTION_LABELS } from "../exports/destinations/encryption";
 
 const FATES: Record<NonNullable<SourceFile["after"]>, string> = {
   moved: "Moved",
@@ -87,6 +88,16 @@ function Definition({ of }: { of: Source }) {
           { label: "Entity", value: <EntityLink name={of.entity} /> },
           { label: "Owner", value: of.owner ? <Name>{of.owner}</Name> : "–" },
           { label: "Location", value: <Name>{describeDestination(of.location)}</Name> },
+          ...(of.location.decryption
+            ? [
+                {
+                  label: "Decryption",
+                  value: (
+                    <Name>{`${ENCRYPTION_LABELS[of.location.decryption.kind]}, secret ${of.location.decryption.secretId}`}</Name>
+                  ),
+                },
+              ]
+            : []),
           { label: "Files", value: <Name>{`${of.pattern}, by ${of.order === "name" ? "name" : "time"}`}</Name> },
           { label: "Once imported", value: <Name>{after}</Name> },
           { label: "Schedule", value: describeSchedule(of.schedule, "PERIODIC_FULL") },

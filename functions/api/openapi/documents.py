@@ -8,11 +8,12 @@ from typing import Annotated, Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
-from waybill.encryption import EXTENSIONS, MAX_KEY_CHARS, MAX_KEYS
+from waybill.encryption import EXTENSIONS, MAX_KEY_CHARS, MAX_KEYS, MAX_SECRET_ID
 from waybill.entities.cleaning import STEPS
 from waybill.entities.fieldtypes import TYPES
 from waybill.entities.schema import FIELDS_MATCH, MAX_FIELDS, MAX_FOREIGN_KEYS
 from waybill.exports.destinations import DELIVERED, DESTINATIONS
+from waybill.exports.destinations.base import line_schema
 from waybill.exports.filter import MAX_VALUES, OPS
 from waybill.exports.formats import FORMATS
 from waybill.exports.wire import ExportWithDefinition
@@ -255,7 +256,16 @@ SHAPES: dict[str, Any] = {
         "required": ["kind", "recipients"],
     },
     **{_destination(name): _kind(name, encryption={"shape": "Encryption"}) for name in DESTINATIONS},
-    **{_location(name): _kind(name) for name in DELIVERED},
+    "Decryption": {
+        "type": "object",
+        "description": "What decrypts the files that are fetched.",
+        "properties": {
+            "kind": {"type": "string", "enum": list(EXTENSIONS)},
+            "secretId": line_schema(MAX_SECRET_ID, "The secret in Secrets Manager that holds the private key."),
+        },
+        "required": ["kind", "secretId"],
+    },
+    **{_location(name): _kind(name, decryption={"shape": "Decryption"}) for name in DELIVERED},
     "Destination": _any_of(
         map(_destination, DESTINATIONS),
         "Where the file goes. Only exports of type ONE_SHOT can be downloaded; others are delivered.",

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from waybill.errors import DeliveryFailed
+from waybill.exports.decryption import decryption_key
 from waybill.exports.destinations import kind_of
 from waybill.exports.destinations.base import DeliveredKind, Timeouts
 
@@ -84,6 +85,15 @@ def check_secret(services: Services, destination: Mapping[str, Any], entity: str
     except DeliveryFailed as error:
         return Result(error.reason, error.remedy, "read the secret")
     return Result(None, "The secret can be used.", "read the secret")
+
+
+def check_decryption(services: Services, location: Mapping[str, Any], entity: str) -> Result:
+    """Whether there is a secret with a key for what is fetched from a location. The key itself is not tried."""
+    try:
+        decryption_key(services, location, entity)
+    except DeliveryFailed as error:
+        return Result(error.reason, error.remedy, "read the secret of the decryption")
+    return Result(None, "The secret can be used.", "read the secret of the decryption")
 
 
 def _delivered_kind(destination: Mapping[str, Any]) -> DeliveredKind:

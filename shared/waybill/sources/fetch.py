@@ -19,7 +19,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from waybill.aws.files import PART_BYTES, UploadGone, Writer
-from waybill.errors import Conflict, DeliveryFailed, EntityDeleted
+from waybill.encryption import BadKey, Decrypting, DecryptionFailed, split_name
+from waybill.errors import Conflict, DeliveryFailed, EntityDeleted, JobFailed
+from waybill.exports.decryption import DecryptionKey, decryption_key
 from waybill.exports.destinations import kind_of
 from waybill.exports.destinations.base import DeliveredKind
 from waybill.exports.destinations.folder import MARK_DIGITS, Fate, Folder, FolderFile
@@ -32,6 +34,7 @@ from waybill.sources.definition import After, Definition, Order, Run, Source, So
 from waybill.sources.files import NewFile, mark_of
 from waybill.sources.rules import import_options
 from waybill.sources.run import end_failed, end_unreachable, end_well, end_without_right, owner_may_import
+from waybill.tabular.compressed import Meter
 from waybill.telemetry import count, logger
 from waybill.timestamps import rfc3339
 
@@ -51,6 +54,10 @@ ASKED_FOR = 100
 #: A younger file may still be written.
 GROWS = timedelta(seconds=60)
 MAX_FILE_BYTES = 50 * 1024**3
+#: An encrypted file is decrypted by one invocation, which begins it with so much time left.
+MAX_ENCRYPTED_BYTES = 2 * 1024**3
+DECRYPTION_SECONDS = 600.0
+_TOO_SLOW = "The file cannot be fetched and decrypted in the time of one step. Have it sent in several files."
 #: An invocation begins no file, and goes on with none, when it has less time left.
 RESERVE_SECONDS = 60.0
 #: Between two notes of how far a large file is.
@@ -117,10 +124,11 @@ def fetch(services: SourceServices, run_id: str, remaining_seconds: Callable[[],
         where, what = problems[0]
         end_failed(services, run_id, "definition", f"{where} {what}. Unschedule the source and correct its definition.")
         return "done"
-    place = _place(source.definition)
+    place, location = _place(source.definition), source.definition.location
     try:
-        with place.open_folder(services, source.definition.location, entity.name) as folder:
-            work = _Work(services, source, run, entity, options, folder, remaining_seconds, tally)
+        key = decryption_key(services, location, entity.name)
+        with place.open_folder(services, location, entity.name) as folder:
+            work = _Work(services, source, run, entity, options, folder, key, remaining_seconds, tally)
             position = work.do()
     except _OutOfTime:
         services.sources.note_progress(source.source_id, run_id, tally.taken)
@@ -143,6 +151,23 @@ def _place(definition: Definition) -> DeliveredKind:
     return kind
 
 
+class _Metered:
+    """Writes what is decrypted, as long as it is not far more than any table would be (OpenPGP compresses)."""
+
+    def __init__(self, writer: Writer) -> None:
+        self.writer = writer
+        self.read_bytes = 0
+        self._meter = Meter()
+
+    def write(self, data: bytes) -> None:
+        """
+        Raises:
+            JobFailed: `compression-error`.
+        """
+        self._meter.add(len(data), self.read_bytes)
+        self.writer.write(data)
+
+
 @dataclass
 class _Work:
     """One invocation's part of a run."""
@@ -153,6 +178,7 @@ class _Work:
     entity: Entity
     options: ImportOptions
     folder: Folder
+    key: DecryptionKey | None
     remaining_seconds: Callable[[], float]
     tally: _Tally
 
@@ -264,10 +290,16 @@ class _Work:
                 self.tally.passed_over += 1
                 self.tally.deliveries += 1
                 return
-            if file.size_bytes > MAX_FILE_BYTES:
-                self._refuse(mark, file)
-                return
-            copy = self._copied(mark, file)
+            limit = MAX_FILE_BYTES if self.key is None else MAX_ENCRYPTED_BYTES
+            if file.size_bytes > limit:
+                fetches = "fetches files" if self.key is None else "decrypts files"
+                raise JobFailed(
+                    "source-error", f"The file has {file.size_bytes:,} bytes; a source {fetches} of up to {limit:,}."
+                )
+            copy = self._copied(mark, file) if self.key is None else self._decrypted(file, self.key)
+        except JobFailed as error:
+            self._refuse(mark, file, error)
+            return
         except DeliveryFailed as error:
             if error.reason not in _OF_A_FILE:
                 raise
@@ -288,12 +320,11 @@ class _Work:
         if current is None or current.status is not SourceStatus.SCHEDULED:
             raise _NotHeld
 
-    def _refuse(self, mark: str, file: FolderFile) -> None:
-        what = f"The file has {file.size_bytes:,} bytes; a source fetches files of up to {MAX_FILE_BYTES:,}."
+    def _refuse(self, mark: str, file: FolderFile, error: JobFailed) -> None:
         job, origin = self._job(mark, file, None), self._origin(mark, file)
         job = replace(job, options=told(self.options.recipients, self.options.webhooks))
         with suppress(Conflict):  # another attempt was first
-            self._note(register_failed(self.services, job, "source-error", what, origin, self._act()))
+            self._note(register_failed(self.services, job, error.job_code, error.detail, origin, self._act()))
 
     def _register(self, mark: str, file: FolderFile, copy: ObjectVersion) -> None:
         job, origin = self._job(mark, file, copy), self._origin(mark, file)
@@ -312,7 +343,8 @@ class _Work:
     def _job(self, mark: str, file: FolderFile, copy: ObjectVersion | None) -> Job:
         definition = self.source.definition
         job_id = derived_uuid(_NAMESPACE, self.source.source_id, mark)
-        job = new_import(self.services, job_id, definition.entity, file.name, copy, definition.started_by)
+        name = file.name if self.key is None or copy is None else split_name(file.name)[0] or file.name
+        job = new_import(self.services, job_id, definition.entity, name, copy, definition.started_by)
         owner = None if self.source.owner is None else list(self.source.owner)
         return replace(job, source_id=self.source.source_id, source_file=mark, acts_for=owner)
 
@@ -352,6 +384,62 @@ class _Work:
             self.services.source_files.end_fetching(self.source.source_id)
         info = files.head(bucket, key) if is_whole else None
         return None if info is None else ObjectVersion(bucket, key, info.etag)
+
+    def _decrypted(self, file: FolderFile, key: DecryptionKey) -> ObjectVersion | None:
+        """As `_copied`, of what is in an encrypted file, in one go: a decryption cannot be taken up in the middle.
+        Nothing of a file counts before all of it has proved to be what was encrypted.
+
+        Raises:
+            JobFailed: `decryption-error`, `compression-error`, or `source-error` for a file that takes too long.
+            DeliveryFailed: `secret`, the key cannot be used.
+            _OutOfTime: the next call has the time that it takes.
+        """
+        if self.remaining_seconds() < DECRYPTION_SECONDS:
+            raise _OutOfTime
+        files, bucket = self.services.files, self.services.settings.files_bucket
+        path = f"uploads/{new_uuid(self.services.ids)}/source"
+        writer = files.writer(bucket, path, _CONTENT_TYPE)
+        try:
+            failure, read_bytes = self._decrypt(file, key, writer)
+            is_same = file.is_same(self.folder.find(file.name))
+            if failure is not None and is_same:
+                raise failure
+            if failure is None and is_same and read_bytes == file.size_bytes:
+                writer.close()
+                info = files.head(bucket, path)
+                return None if info is None else ObjectVersion(bucket, path, info.etag)
+        except BadKey as error:
+            writer.abort()
+            raise DeliveryFailed("secret", f"The decryptionKey of the secret {error}.") from None
+        except BaseException:
+            writer.abort()
+            raise
+        writer.abort()
+        return None
+
+    def _decrypt(self, file: FolderFile, key: DecryptionKey, writer: Writer) -> tuple[JobFailed | None, int]:
+        """Decrypt a file; why that is not possible, and the bytes of it that were read.
+
+        Raises:
+            BadKey: the key cannot be used.
+            DeliveryFailed
+        """
+        plain = _Metered(writer)
+        decrypting = Decrypting(*key, plain)
+        try:
+            for block in self.folder.read(file, 0):
+                plain.read_bytes += len(block)
+                decrypting.write(block)
+                if self.remaining_seconds() < RESERVE_SECONDS:
+                    return JobFailed("source-error", _TOO_SLOW), plain.read_bytes
+            decrypting.end()
+        except DecryptionFailed as error:
+            return JobFailed("decryption-error", f"The file cannot be decrypted: {error}."), plain.read_bytes
+        except JobFailed as error:
+            return error, plain.read_bytes
+        finally:
+            decrypting.abort()
+        return None, plain.read_bytes
 
     def _written(self, writer: Writer, mark: str, file: FolderFile, key: str) -> bool:
         """Write what is left of a file; whether it is the listed one, before and after."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from waybill.errors import DeliveryFailed
 from waybill.exports.connection_test import SECONDS, TIMEOUTS
+from waybill.exports.decryption import decryption_key
 from waybill.exports.destinations import kind_of
 from waybill.exports.destinations.base import DeliveredKind
 from waybill.exports.destinations.folder import FolderFile
@@ -62,6 +63,7 @@ def _listed(services: Services, location: Mapping[str, Any], entity: str, listin
     kind = kind_of(location)
     if not isinstance(kind, DeliveredKind):
         raise TypeError(f"nothing is fetched from {location['kind']}")
+    decryption_key(services, location, entity)
     with kind.open_folder(services, location, entity, TIMEOUTS) as folder:
         files, is_whole = first_files(folder, listing["pattern"], listing["order"], SHOWN, LOOKED_AT)
     where = kind.address(kind.with_defaults(location, services.settings))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from waybill.encryption import check_decryption
 from waybill.entities.model import Entity, check_columns, check_dialect, check_encoding
 from waybill.exports.destinations import DELIVERED, check_destination, kind_of
 from waybill.exports.destinations.base import Allowed, DeliveredKind
@@ -63,7 +64,10 @@ def check_location(value: object, allowed: Allowed, problems: Problems) -> dict[
         problems.append(("/location", f"must be an object with a kind, one of {', '.join(DELIVERED)}"))
         return {}
     given = {name: part for name, part in value.items() if part is not None}
-    problems.extend(check_destination(given, allowed, "/location", DELIVERED))
+    place = {name: part for name, part in given.items() if name != "decryption"}
+    problems.extend(check_destination(place, allowed, "/location", DELIVERED))
+    if "decryption" in given:
+        problems.extend(check_decryption(given["decryption"], "/location/decryption"))
     return given
 
 

@@ -14,6 +14,6 @@ export interface DestinationKind {
   /** One line of text. */
   describe: (destination: Destination) => string;
   /** Members that only the summary shows, with their labels. */
-  details: [Exclude<keyof Destination, "encryption">, string][];
+  details: [Exclude<keyof Destination, "encryption" | "decryption">, string][];
   Fields: ComponentType<FieldsProps>;
 }

@@ -279,6 +279,14 @@ class DeliveredKind(DestinationKind):
         return str(self.address(destination))
 
     @abstractmethod
+    def bound_to(self, destination: Mapping[str, Any]) -> tuple[str, int]:
+        """The host that a secret for this place names, and the port.
+
+        Args:
+            destination: `with_defaults`.
+        """
+
+    @abstractmethod
     def check_move_to(self, destination: Mapping[str, Any], value: object) -> str | None:
         """What is wrong with the folder that a source moves files to, or None."""
 

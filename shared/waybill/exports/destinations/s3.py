@@ -108,6 +108,9 @@ class S3(DeliveredKind):
             bucket.abandon_upload(key)
         return f"Waybill can write to the bucket {bucket.name}."
 
+    def bound_to(self, destination: Mapping[str, Any]) -> tuple[str, int]:
+        return str(destination["bucket"]), 0
+
     def check_move_to(self, destination: Mapping[str, Any], value: object) -> str | None:
         if (problem := _check_prefix(value, Allowed())) is not None:
             return problem

@@ -153,8 +153,10 @@ class Server(DeliveredKind):
         Credentials.from_secret(self._secret(services, destination, entity), self.needs_password)
 
     def _secret(self, services: Services, destination: Mapping[str, Any], entity: str) -> Mapping[str, Any]:
-        port = int(destination.get("port", self.default_port))
-        return read_secret(services, destination["secretId"], destination["host"], port, entity)
+        return read_secret(services, destination["secretId"], *self.bound_to(destination), entity)
+
+    def bound_to(self, destination: Mapping[str, Any]) -> tuple[str, int]:
+        return str(destination["host"]), int(destination.get("port", self.default_port))
 
     def address(self, destination: Mapping[str, Any], file_name: str = "") -> str:
         port = f":{destination['port']}" if destination.get("port") else ""
