@@ -67,7 +67,7 @@ KINDS = (
         frozenset(
             {
                 *("type", "fields", "filter", "format", "dialect", "compression", "schedule", "recipients"),
-                *("webhooks", "escapeFormulas", "includeDeleted"),
+                *("webhooks", "escapeFormulas", "includeDeleted", "split"),
             }
         ),
     ),

@@ -174,6 +174,7 @@ def show_report(out: Output, document: dict[str, Any]) -> None:
             ("Status", _status_text(document)),
             ("Error", _error_text(document.get("error"))),
             ("File", document.get("fileName")),
+            ("Files", None if document.get("files") is None else f"{document['files']:,}"),
             ("Delivered", place.get("location") or ("ready for download" if place else None)),
             ("Rows", _counts_text(document)),
             ("Bytes", None if document.get("bytes") is None else f"{document['bytes']:,}"),

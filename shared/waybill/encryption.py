@@ -121,6 +121,12 @@ def split_name(name: str) -> tuple[str, str]:
     return name, ""
 
 
+def most_encrypted(encryption: Mapping[str, Any], size_bytes: int) -> int:
+    """How many bytes so many have at most once they are encrypted: more than age and OpenPGP add for each key (of RSA,
+    up to 8,192 bits) and for each piece of the data."""
+    return size_bytes + size_bytes // 256 + 2_048 + 1_200 * len(encryption["recipients"])
+
+
 def fingerprint(kind: str, key: object, now: datetime | None) -> str:
     """What names a public key.
 

@@ -106,6 +106,7 @@ def test_export_from_draft_to_download(api: Api) -> None:
         "webhooks": [],
         "escapeFormulas": True,
         "includeDeleted": False,
+        "split": None,
         "status": "DRAFT",
         "version": 1,
         "createdAt": "2026-03-01T12:00:00.000Z",

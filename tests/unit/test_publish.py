@@ -13,7 +13,7 @@ from typing import Self
 import pytest
 
 from waybill.errors import DeliveryFailed
-from waybill.exports.destinations.names import TemporaryNames, manifest_name, numbered
+from waybill.exports.destinations.names import TemporaryNames, delivered_names, manifest_name, numbered
 from waybill.exports.destinations.publish import Publication, Source, Step, discard, publish, restore
 
 JOB = "0d9a35a1-5f9c-5c8e-8d0c-0f7f35a4b2e6"
@@ -560,3 +560,113 @@ def test_only_what_a_source_has_set_aside_is_passed_over(names: TemporaryNames) 
     for own in ("orders", "0123456789abcde", "0123456789abcdef0", "0123456789ABCDEF"):
         assert not names.is_aside(names.aside(own))
     assert not TemporaryNames(folder="part").is_aside("waybill-0123456789abcdef.part")
+
+
+# --- the files of a split export
+
+CONTENTS = [b"1" * 150, b"2" * 250, b""]
+SET = [Source(len(content), lambda offset, content=content: iter([content[offset:]])) for content in CONTENTS]
+FIRST, SECOND, THIRD, LISTED = SET_NAMES = delivered_names(NAME, len(SET))
+DELIVERED = dict(zip(SET_NAMES, [*CONTENTS, manifest(NAME)], strict=True))
+OLD_SET = {FIRST: OLD, SECOND: OLD, THIRD: OLD, LISTED: OTHERS}
+
+
+def deliver_set(connection: MemoryConnection, state: State, replace: bool = False) -> str | None:
+    return publish(connection, NAME, JOB, SET, manifest, state, replace=replace, remaining_seconds=lambda: 900.0)
+
+
+def points_of_set(server: Server, replace: bool) -> list[str]:
+    reach, points = breaking_at(-2, Crash)
+    assert deliver_set(MemoryConnection(server, reach), State(break_at=reach), replace) == NAME
+    return points
+
+
+def test_a_set_is_uploaded_whole_before_its_first_file_has_its_name_and_its_manifest_comes_last() -> None:
+    server = Server()
+    points = [point for point in points_of_set(server, replace=False) if point.startswith(("before w", "before r"))]
+    assert [point.split()[1] for point in points] == ["write"] * 4 + ["rename"] * 4
+    assert [point.split()[2] for point in points[4:]] == SET_NAMES
+    assert server.files == DELIVERED
+
+
+@pytest.mark.parametrize("receiver", RECEIVERS)
+@pytest.mark.parametrize("failure", FAILURES)
+@pytest.mark.parametrize("replace", [False, True])
+def test_a_set_that_is_broken_anywhere_still_arrives_once(receiver: str, failure: str, replace: bool) -> None:
+    for number in range(len(points_of_set(Server(), replace))):
+        server, state = Server(is_eager=receiver == "takes at once"), State()
+        reach, passed = breaking_at(number, FAILURES[failure])
+        state.break_at = reach
+        with suppress(Crash, DeliveryFailed):
+            deliver_set(MemoryConnection(server, reach), state, replace)
+        state.break_at = lambda _: None
+        if receiver == "takes after the failure":
+            server.take()
+        assert deliver_set(MemoryConnection(server), state, replace) == NAME, passed[-1]
+        assert server.received() == DELIVERED, passed[-1]
+
+
+@pytest.mark.parametrize("gives_up", [False, True])
+@pytest.mark.parametrize("replaces", [False, True])
+@pytest.mark.parametrize("reason", [*REFUSALS, "killed"])
+def test_each_old_file_of_a_set_stays_until_the_new_one_has_its_name(
+    reason: str, replaces: bool, gives_up: bool
+) -> None:
+    def failure() -> BaseException:
+        return Crash() if reason == "killed" else DeliveryFailed(reason, "No.")
+
+    for number in range(len(points_of_set(Server(dict(OLD_SET), replaces=replaces), replace=True))):
+        server, state = Server(dict(OLD_SET), replaces=replaces), State()
+        reach, passed = breaking_at(number, failure)
+        state.break_at = reach
+        with suppress(Crash, DeliveryFailed):
+            deliver_set(MemoryConnection(server, reach), state, replace=True)
+        state.break_at = lambda _: None
+        if gives_up:
+            discard(MemoryConnection(server), NAME, JOB, state, files=len(SET))
+            for name in SET_NAMES[:-1]:
+                assert server.files.get(name) in (OLD, DELIVERED[name]), passed[-1]
+            left = {name for name in server.files if name.endswith(".part")}
+            assert left <= {TemporaryNames().parts(NAME, JOB, len(SET))[-1]}, "only for its manifest"
+        assert deliver_set(MemoryConnection(server), state, replace=True) == NAME, passed[-1]
+        assert server.files == DELIVERED, passed[-1]
+
+
+def test_old_files_of_a_set_that_ended_without_reaching_the_server_are_restored() -> None:
+    server, state = Server(dict(OLD_SET), replaces=False), State()
+
+    def stop(point: str) -> None:
+        if point == f"before rename {SECOND}":
+            raise Crash
+
+    with suppress(Crash):
+        deliver_set(MemoryConnection(server, stop), state, replace=True)
+    assert state.publication is not None and state.publication.step is Step.SWAPPING and SECOND not in server.files
+    restore(MemoryConnection(server), NAME, JOB, NAME, files=len(SET))
+    assert server.files == {**OLD_SET, FIRST: CONTENTS[0]}
+
+
+@pytest.mark.parametrize("theirs", SET_NAMES)
+def test_a_set_of_changes_covers_nothing_that_is_there(theirs: str) -> None:
+    server, second = Server({theirs: OTHERS}), numbered(NAME, 2)
+    assert deliver_set(MemoryConnection(server), State()) == second
+    wanted = dict(zip(delivered_names(second, len(SET)), [*CONTENTS, manifest(second)], strict=True))
+    assert server.files == {theirs: OTHERS} | wanted
+
+
+def test_time_that_runs_out_between_two_names_is_gone_on_from() -> None:
+    server, state, left = Server(), State(), iter([900.0] * 4 + [0.0] * 100)
+    name = publish(
+        MemoryConnection(server), NAME, JOB, SET, manifest, state, replace=False, remaining_seconds=left.__next__
+    )
+    assert name is None and state.publication is not None and state.publication.step is Step.PUBLISHING
+    assert FIRST in server.files and LISTED not in server.files
+    assert deliver_set(MemoryConnection(server), state) == NAME
+    assert server.files == DELIVERED
+
+
+@pytest.mark.parametrize("name", ["a" * 150, "馬" * 50, "a" * 146 + ".csv"])
+def test_temporary_names_of_a_set_differ(name: str) -> None:
+    names, count = TemporaryNames(), 1_000
+    assert len({*names.parts(name, JOB, count)}) == count + 1
+    assert len({names.backup(each, JOB) for each in delivered_names(numbered(name, 999), count)}) == count + 1

@@ -16,6 +16,8 @@ from waybill.exports.formats import FORMATS
 exports = load_function("api", "models.exports")
 entities = load_function("api", "models.entities")
 imports = load_function("api", "models.imports")
+
+AGE = {"kind": "age", "recipients": ["age1j9h8phzv0lkf2mafjgvl0dmlrrrcyx994xwsq4unqye5vmmn8pqqp9xvlx"]}
 jobs = load_function("api", "models.jobs")
 
 
@@ -72,6 +74,40 @@ def test_all_problems_of_a_definition_come_at_once() -> None:
         "/escapeFormulas",
         "/includeDeleted",
     }
+
+
+@pytest.mark.parametrize(
+    ("split", "members", "pointers"),
+    [
+        ({"maxRows": 1}, {}, []),
+        ({"maxBytes": 1_000}, {}, []),
+        (None, {}, []),
+        ({"maxRows": 1_048_575}, {"format": "xlsx"}, []),
+        ({"maxRows": 1_048_576}, {"format": "xlsx"}, ["/split/maxRows"]),
+        ({"maxRows": 0}, {}, ["/split/maxRows"]),
+        ({"maxRows": True}, {}, ["/split/maxRows"]),
+        ({"maxRows": "10"}, {}, ["/split/maxRows"]),
+        ({"maxRows": 1.5}, {}, ["/split/maxRows"]),
+        ({"maxBytes": 999}, {}, ["/split/maxBytes"]),
+        ({"maxBytes": 5_000}, {"format": "parquet"}, ["/split/maxBytes"]),
+        ({"maxRows": 10}, {"format": "parquet"}, []),
+        ({"maxRows": 1, "maxBytes": 5_000}, {}, ["/split"]),
+        ({}, {}, ["/split"]),
+        ({"rows": 1}, {}, ["/split"]),
+        (10, {}, ["/split"]),
+        ({"maxRows": 1}, {"compression": "gzip"}, ["/compression"]),
+        ({"maxRows": 1}, {"compression": "gzip", "destination": {"kind": "s3"}}, []),
+        ({"maxBytes": 99_999}, {"destination": {"kind": "s3", "encryption": AGE}}, ["/split/maxBytes"]),
+        ({"maxBytes": 100_000}, {"destination": {"kind": "s3", "encryption": AGE}}, []),
+        ({"maxRows": 1}, {"fileName": "a" * 151}, ["/fileName"]),
+        (None, {"fileName": "a" * 151, "compression": "gzip"}, []),
+    ],
+)
+def test_the_files_of_a_split_export(split: object, members: dict[str, Any], pointers: list[str]) -> None:
+    body = {"name": "x", "entity": "contacts", "split": split, **members}
+    assert (list(problems(exports.ExportRequest, body)) if pointers else []) == pointers
+    if not pointers:
+        assert exports.ExportRequest.read(body, context()).to_definition().split == split
 
 
 def test_all_problems_of_an_entity_come_at_once() -> None:

@@ -16,7 +16,7 @@ from waybill_cli.output import Progress
 from waybill_cli.show import exit_status, show_end
 from waybill_cli.watch import watch
 
-PREVIEWED = ("entity", "fields", "filter", "format", "escapeFormulas")
+PREVIEWED = ("entity", "fields", "filter", "format", "escapeFormulas", "split")
 #: An older service, too many previews in this minute, or a table that cannot be read now: the export may be possible.
 CANNOT_TELL = (404, 405, 429, 503)
 
@@ -31,6 +31,10 @@ def add_commands(commands: Commands) -> None:
     parser.add_argument("--format", choices=("csv", "xlsx", "jsonl", "parquet"), help="default csv")
     parser.add_argument("--compression", choices=("none", "gzip", "zip"), help="default none")
     parser.add_argument("--dialect", type=json_object, metavar="JSON", help="Table Dialect, or @FILE")
+    split = parser.add_mutually_exclusive_group()
+    text = "several files of at most so many rows, in one zip file"
+    split.add_argument("--max-rows", type=int, metavar="N", help=text)
+    split.add_argument("--max-bytes", type=int, metavar="N", help="the same, of at most so many bytes")
     text = "turn the formula guard off"
     parser.add_argument("--no-escape-formulas", dest="escape_formulas", action="store_false", default=None, help=text)
     parser.add_argument("--name", help="name of the export (default: the entity and the time)")
@@ -101,6 +105,7 @@ def _definition(options: Options) -> dict[str, Any]:
         "compression": options.compression,
         "dialect": options.dialect,
         "escapeFormulas": options.escape_formulas,
+        "split": _split(options),
     }
     return {
         "name": options.name or f"{options.entity} {datetime.now():%Y-%m-%d %H:%M:%S}",
@@ -109,3 +114,9 @@ def _definition(options: Options) -> dict[str, Any]:
         "destination": {"kind": "download"},
         **{member: value for member, value in given.items() if value is not None},
     }
+
+
+def _split(options: Options) -> dict[str, int] | None:
+    if options.max_rows is not None:
+        return {"maxRows": options.max_rows}
+    return None if options.max_bytes is None else {"maxBytes": options.max_bytes}

@@ -87,7 +87,9 @@ function Row({ children }: { children: ReactNode }) {
 
 function DownloadLastRun({ of }: { of: Export | null }) {
   const jobId = of?.lastRun?.jobId ?? of?.jobId;
-  const isDownloadable = of?.type === "ONE_SHOT" && of.lastRun?.outcome === "SUCCESS"; // not a stopped run
+  const isSentInFiles = Boolean(of?.split) && of?.destination?.kind !== "download";
+  const isOver = of?.lastRun?.outcome === "SUCCESS"; // not a stopped run
+  const isDownloadable = of?.type === "ONE_SHOT" && isOver && !isSentInFiles;
   return (
     <DownloadButton
       paths={jobId ? [at`jobs/${jobId}/download`] : []}

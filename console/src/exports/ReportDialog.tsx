@@ -105,6 +105,7 @@ export function ReportDialog({ of, onClose }: { of: Export; onClose: () => void 
                 ? [{ label: "Date pattern", value: <Name>{report.definition.fileName}</Name> }]
                 : []),
               { label: "Rows exported", value: formatCount(report.numberOfItems) },
+              ...(report.files ? [{ label: "Files", value: formatCount(report.files) }] : []),
               { label: "Size", value: report.bytes === null ? "–" : formatBytes(report.bytes) },
               {
                 label: "Delivered to",

@@ -10,6 +10,7 @@ import { at, call } from "../api/client";
 import { READ_ONCE } from "../api/queryClient";
 import type { Export, Job, Report } from "../api/types";
 import { DownloadButton } from "../common/DownloadButton";
+import { formatCount } from "../common/format";
 import { Name } from "../common/Name";
 import { ProblemAlert } from "../common/ProblemAlert";
 import { isRunning } from "../jobs/jobList";
@@ -74,7 +75,7 @@ export function RunProgress({ job }: { job: Job | undefined }) {
   }
   if (job.outcome === "SUCCESS") {
     return (
-      <Alert type="success" header={job.links.download ? "The file is ready" : "The file was delivered"}>
+      <Alert type="success" header={job.links.download ? "The file is ready" : "The export was delivered"}>
         <Name>{job.fileName}</Name>: {job.message}.
         <Place job={job} />
       </Alert>
@@ -94,8 +95,16 @@ function Place({ job }: { job: Job }) {
     queryKey: ["jobs", "report", job.jobId],
     queryFn: ({ signal }) => call<Report>("GET", at`jobs/${job.jobId}/report`, { signal }),
   });
-  const location = report.data?.delivered?.location;
+  const { delivered, files } = report.data ?? {};
+  const location = delivered?.location;
   if (!location) return null;
+  if (files) {
+    return (
+      <div>
+        The manifest at <Name>{location}</Name> lists its {formatCount(files)} files, which are beside it.
+      </div>
+    );
+  }
   return (
     <div>
       It is at <Name>{location}</Name>, with its manifest <Name>{`${location}.manifest.json`}</Name>.

@@ -9,6 +9,7 @@ import { describeEncryption } from "./destinations/encryption";
 import { defaultFileName } from "./fileName";
 import { isIncremental, TYPE_LABELS } from "./labels";
 import { describeSchedule } from "./schedule";
+import { describeSplit } from "./SplitField";
 
 export function Summary({ definition, runs }: { definition: Definition; runs?: string[] }) {
   const { filter = [], recipients = [], webhooks = [], dialect = {}, destination } = definition;
@@ -44,6 +45,7 @@ export function Summary({ definition, runs }: { definition: Definition; runs?: s
             .join(", "),
         },
         { label: "File name", value: <Name>{definition.fileName ?? defaultFileName(definition)}</Name> },
+        { label: "Files", value: describeSplit(definition.split) },
         { label: "Formula guard", value: definition.escapeFormulas === false ? "Off" : "On" },
         ...(isIncremental(definition.type)
           ? [{ label: "Deletions", value: definition.includeDeleted ? "Included (_deleted)" : "Left out" }]

@@ -135,6 +135,16 @@ _Filter = Annotated[list[wire.ConditionDocument], Schema(maxItems=MAX_CONDITIONS
 _Format = Annotated[wire.FormatName, WrapValidator(_checked_format)]
 
 
+def _checked_split(value: Any, _: Any, info: ValidationInfo) -> Any:
+    given = info.data
+    format, compression = given.get("format", DEFAULT_FORMAT), given.get("compression", Compression.NONE)
+    destination, file_name = given.get("destination"), given.get("file_name")
+    return checked(_rules().check_split, value, format, compression, destination, file_name)
+
+
+_Split = Annotated[wire.SplitDocument | None, WrapValidator(_checked_split)]
+
+
 class ExportToPreview(Body):
     """An export that no run has yet."""
 
@@ -152,6 +162,8 @@ class ExportToPreview(Body):
     format: _Format = DEFAULT_FORMAT
     escape_formulas: bool = True
     """Whether `'` is prefixed to cells that a spreadsheet would execute."""
+    split: _Split = None
+    """How much one file holds at most. When left out, there is one file."""
 
     def to_definition(self) -> Definition:
         """That of a one-shot export."""
@@ -186,6 +198,9 @@ class ExportRequest(TellsWebhooks):
     """Whether `'` is prefixed to cells that a spreadsheet would execute."""
     include_deleted: bool = False
     """Of incremental exports: whether deletions are rows too, marked in a column `_deleted`."""
+    split: _Split = None
+    """How much one file holds at most: `maxRows` or `maxBytes`. When left out, there is one file. Files of a set are
+    delivered as `name_0001.csv`, `name_0002.csv`, and then their manifest; downloaded, they are in one zip file."""
 
     @field_validator("type")
     @classmethod
@@ -249,6 +264,7 @@ class ExportRequest(TellsWebhooks):
             webhooks=self.told_webhooks(),
             escape_formulas=self.escape_formulas,
             include_deleted=self.include_deleted,
+            split=self.split,
         )
 
 

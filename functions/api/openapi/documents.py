@@ -12,6 +12,7 @@ from waybill.encryption import EXTENSIONS, MAX_KEY_CHARS, MAX_KEYS, MAX_SECRET_I
 from waybill.entities.cleaning import STEPS
 from waybill.entities.fieldtypes import TYPES
 from waybill.entities.schema import FIELDS_MATCH, MAX_FIELDS, MAX_FOREIGN_KEYS
+from waybill.exports.definition import LEAST_BYTES, MAX_SPLIT_BYTES, MAX_SPLIT_ROWS
 from waybill.exports.destinations import DELIVERED, DESTINATIONS
 from waybill.exports.destinations.base import line_schema
 from waybill.exports.filter import MAX_VALUES, OPS
@@ -190,6 +191,18 @@ class WritingDialect(TypedDict, total=False):
     doubleQuote: bool
 
 
+class SplitByRows(TypedDict):
+    """So many rows in each file at most, without the header."""
+
+    maxRows: Annotated[int, Schema(minimum=1, maximum=MAX_SPLIT_ROWS)]
+
+
+class SplitByBytes(TypedDict):
+    """So many bytes in each file at most, as it is delivered. A row that is larger has a file of its own."""
+
+    maxBytes: Annotated[int, Schema(minimum=LEAST_BYTES, maximum=MAX_SPLIT_BYTES)]
+
+
 class SourceOptions(TypedDict, total=False):
     """How the files of a source are imported; the members are those of `POST /v1/imports`, without `dryRun`."""
 
@@ -270,6 +283,12 @@ SHAPES: dict[str, Any] = {
         map(_destination, DESTINATIONS),
         "Where the file goes. Only exports of type ONE_SHOT can be downloaded; others are delivered.",
     ),
+    "SplitByRows": SplitByRows,
+    "SplitByBytes": SplitByBytes,
+    "Split": {
+        "description": "How much one file of an export holds at most.",
+        "anyOf": [{"shape": "SplitByRows"}, {"shape": "SplitByBytes"}],
+    },
     "Format": {"type": "string", "enum": list(FORMATS)},
     "DestinationKind": {"type": "string", "enum": list(DESTINATIONS)},
     "ExportWithDefinition": ExportWithDefinition,

@@ -31,6 +31,13 @@ class Compressor(Protocol):
 
     def begin(self) -> None: ...
     def write(self, data: bytes, /) -> None: ...
+
+    def flush(self) -> None:
+        """Write what it holds back, so that `most` is exact but for what is still to come."""
+
+    def most(self, size_bytes: int) -> int:
+        """How many bytes it writes at most from now to its end, if so many are still written to it."""
+
     def end(self) -> None: ...
 
 
@@ -55,8 +62,19 @@ class _Bare:
     def write(self, data: bytes) -> None:
         self._output.write(data)
 
+    def flush(self) -> None:
+        return
+
+    def most(self, size_bytes: int) -> int:
+        return size_bytes
+
     def end(self) -> None:
         return
+
+
+def _most_deflated(size_bytes: int) -> int:
+    """How many bytes deflated data has at most: more than zlib, zlib-ng and their like need in the worst case."""
+    return size_bytes + size_bytes // 8 + 64
 
 
 class _Gzip:
@@ -65,13 +83,23 @@ class _Gzip:
     def __init__(self, output: Output) -> None:
         self._output = output
         self._deflate = zlib.compressobj(_LEVEL, wbits=31)
+        self._held = 0
 
     def begin(self) -> None:
         return
 
     def write(self, data: bytes) -> None:
+        self._held += len(data)
         if deflated := self._deflate.compress(data):
             self._output.write(deflated)
+
+    def flush(self) -> None:
+        if self._held:
+            self._output.write(self._deflate.flush(zlib.Z_SYNC_FLUSH))
+            self._held = 0
+
+    def most(self, size_bytes: int) -> int:
+        return _most_deflated(self._held + size_bytes)
 
     def end(self) -> None:
         self._output.write(self._deflate.flush())
@@ -89,6 +117,12 @@ class _Zip:
 
     def write(self, data: bytes) -> None:
         self._archive.write(data)
+
+    def flush(self) -> None:
+        self._archive.flush()
+
+    def most(self, size_bytes: int) -> int:
+        return self._archive.most(size_bytes)
 
     def end(self) -> None:
         self._archive.close()
@@ -133,7 +167,7 @@ class ZipStream:
     def open(self, name: str) -> None:
         """Begin an entry."""
         self._name = name.encode()
-        self._start, self._crc, self._size, self._deflated = self._position, 0, 0, 0
+        self._start, self._crc, self._size, self._deflated, self._held = self._position, 0, 0, 0, 0
         self._deflate = zlib.compressobj(_LEVEL, wbits=-15)
         head = _LOCAL.pack(b"PK\3\4", _PLAIN, _FLAGS, _DEFLATE, self._time, self._date, 0, 0, 0, len(self._name), 0)
         self._put(head + self._name)
@@ -142,7 +176,21 @@ class ZipStream:
         """Write to the entry that is open."""
         self._crc = zlib.crc32(data, self._crc)
         self._size += len(data)
+        self._held += len(data)
         self._put_deflated(self._deflate.compress(data))
+
+    def flush(self) -> None:
+        """Put out what the entry that is open holds back."""
+        if self._held:
+            self._put_deflated(self._deflate.flush(zlib.Z_SYNC_FLUSH))
+            self._held = 0
+
+    def most(self, size_bytes: int) -> int:
+        """How many bytes are put out at most from now to the end, if so many are still written to the entry that is
+        open, which is the last."""
+        names = [entry.name for entry in self._entries] + [self._name]
+        directory = sum(_CENTRAL.size + 28 + len(name) for name in names)
+        return _most_deflated(self._held + size_bytes) + 24 + directory + _END_64.size + _LOCATOR.size + _END.size
 
     def close(self) -> None:
         """End the entry."""

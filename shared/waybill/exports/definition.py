@@ -65,6 +65,12 @@ CUSTOM = frozenset({ExportType.CUSTOM, ExportType.INCREMENTAL_CUSTOM})
 DEFAULT_FORMAT = "csv"
 MAX_CONDITIONS = 50
 MAX_FILE_NAME_BYTES = 200
+MAX_SPLIT_NAME_BYTES = 150
+"""Of the name of a split export, so that its numbers also stand in temporary names."""
+MAX_SPLIT_ROWS, LEAST_BYTES, MAX_SPLIT_BYTES = 10**9, 1_000, 5 * 10**12
+"""Of the files of a split export: 5 TB is what an object of S3 holds."""
+LEAST_ENCRYPTED_BYTES = 100_000
+"""Of those that are encrypted: for each key some hundred bytes are added."""
 
 DELETED = "_deleted"
 """Last column of an export that includes deletions."""
@@ -85,7 +91,8 @@ _UNIT = re.compile("|".join(_DATE_UNITS))
 
 @dataclass(frozen=True)
 class Definition:
-    """What to extract and how to write it. All defaults are filled in; `fields` None means all, in schema order."""
+    """What to extract and how to write it. All defaults are filled in; `fields` None means all, in schema order, and
+    `split` None one file."""
 
     name: str
     entity: str
@@ -102,6 +109,7 @@ class Definition:
     webhooks: tuple[dict[str, str], ...]
     escape_formulas: bool
     include_deleted: bool
+    split: dict[str, int] | None = None
 
     @property
     def is_periodic(self) -> bool:
@@ -124,6 +132,11 @@ class Definition:
     def encryption(self) -> dict[str, Any] | None:
         """What files are encrypted for (`waybill.encryption`)."""
         return self.destination.get("encryption")
+
+    @property
+    def is_archive(self) -> bool:
+        """Whether its file is a zip file of several: it is split, and downloaded."""
+        return self.split is not None and self.destination["kind"] == "download"
 
     @property
     def delimiter(self) -> str:
@@ -166,6 +179,7 @@ class Definition:
             "webhooks": list(self.webhooks),
             "escapeFormulas": self.escape_formulas,
             "includeDeleted": self.include_deleted,
+            "split": self.split,
         }
 
     @classmethod
@@ -187,6 +201,7 @@ class Definition:
             webhooks=tuple(document.get("webhooks", ())),
             escape_formulas=document["escapeFormulas"],
             include_deleted=document["includeDeleted"],
+            split=document.get("split"),
         )
 
 

@@ -6,16 +6,16 @@ was not collected yet would be lost.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from waybill.aws.outages import is_outage
 from waybill.errors import DeliveryFailed, StopRequested, Superseded
-from waybill.exports.definition import DELETED, Definition
+from waybill.exports.definition import Definition
 from waybill.exports.destinations import kind_of
-from waybill.exports.destinations.base import DeliveredKind, Delivery, SetAside
+from waybill.exports.destinations.base import DeliveredKind, Delivery, SetAside, StoredFile
+from waybill.exports.manifest import kept_files, manifest, part_of
 from waybill.exports.run import (
     DELIVERY,
     check_not_stopped,
@@ -29,7 +29,6 @@ from waybill.ids import new_token
 from waybill.jobs.leases import LenientHeartbeat, lease_chunk
 from waybill.jobs.model import Counts, Job, Status
 from waybill.telemetry import logger
-from waybill.timestamps import rfc3339
 
 if TYPE_CHECKING:
     from waybill.exports.services import ExportServices
@@ -70,7 +69,8 @@ def deliver(services: ExportServices, job_id: str, remaining_seconds: Callable[[
         return _failed(services, kind, delivery, error)
     if name is None:
         return {"outcome": "more"}
-    _complete(services, delivery.job, file_name=name, has_download=not definition.is_periodic)
+    has_download = not definition.is_periodic and not delivery.is_set
+    _complete(services, delivery.job, file_name=name, has_download=has_download)
     return {"outcome": "ended"}
 
 
@@ -133,13 +133,19 @@ def _leased(
 ) -> Delivery:
     attempt = new_token(services.ids)
     job = lease_chunk(services, job_id, DELIVERY, attempt, remaining_seconds)
+    written, files = job.extracted or {}, kept_files(services, job)
+    stored = [StoredFile(part_of(written["key"], number), file["bytes"]) for number, file in enumerate(files, 1)]
+    if written and not files:
+        stored = [StoredFile(str(written["key"]), int(written["bytes"]))]
     return Delivery(
         services,
         job,
         definition.destination,
         replaces=not definition.is_incremental,
-        manifest=partial(manifest, job, definition, snapshot),
+        manifest=partial(manifest, job, definition, snapshot, written, files),
         heartbeat=LenientHeartbeat(services, job, DELIVERY, attempt),
+        files=stored,
+        is_set=bool(files),
     )
 
 
@@ -163,38 +169,3 @@ def _failed(services: ExportServices, kind: DeliveredKind, delivery: Delivery, e
         delivery={**delivery.progress, "reason": error.reason},
     )
     return {"outcome": "ended"}
-
-
-def manifest(job: Job, definition: Definition, snapshot: dict[str, Any], name: str) -> bytes:
-    """What the receiver can check the file by, as JSON.
-
-    Args:
-        name: the file's final name.
-    """
-    file = job.extracted
-    assert file is not None  # delivered after it is extracted  # noqa: S101
-    document = {
-        "jobId": job.job_id,
-        "exportId": job.export_id,
-        "name": definition.name,
-        "entity": definition.entity,
-        "type": definition.type.value,
-        "definitionVersion": snapshot["export"]["version"],
-        "fileName": name,
-        "format": definition.format,
-        "compression": definition.compression.value,
-        "encryption": file.get("encryption"),
-        "fields": _columns(definition, snapshot),
-        "rows": int(file["rows"]),
-        "bytes": int(file["bytes"]),
-        "sha256": file["sha256"],
-        "windowFrom": rfc3339(job.window_from),
-        "windowTo": rfc3339(job.window_to),
-        "createdAt": rfc3339(job.started_at),
-    }
-    return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
-
-
-def _columns(definition: Definition, snapshot: dict[str, Any]) -> list[str]:
-    names = definition.fields or [field["name"] for field in snapshot["entity"]["schema"]["fields"]]
-    return [*names, DELETED] if definition.has_changes else list(names)

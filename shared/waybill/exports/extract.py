@@ -9,25 +9,30 @@ read, and the next one resumes there.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from waybill.aws.files import NotDeleted
+from waybill.aws.files import NotDeleted, Writer
 from waybill.encryption import BadKey, fingerprint, shown
 from waybill.entities.model import Entity, Right
 from waybill.entities.schema import parse_schema
 from waybill.errors import DeliveryFailed, JobFailed
-from waybill.exports.compression import CONTENT_TYPES
+from waybill.exports.compression import CONTENT_TYPES, Output, ZipStream
 from waybill.exports.definition import Definition
 from waybill.exports.destinations.base import Allowed
+from waybill.exports.destinations.names import manifest_name, part_name
 from waybill.exports.encoder import RowEncoder
-from waybill.exports.file_writer import FileWriter
+from waybill.exports.file_writer import FileWriter, Hashing, Written
 from waybill.exports.filter import compile_filter
 from waybill.exports.formats import FORMATS
+from waybill.exports.formats.base import Column
+from waybill.exports.manifest import as_files, keep_files, manifest, part_of
 from waybill.exports.pages import Extraction, page_request
 from waybill.exports.rules import check_fit
 from waybill.exports.run import check_not_stopped, snapshot_of
+from waybill.exports.split import FileSet, limits_of
 from waybill.exports.window import choose_window
 from waybill.hosts import AllowedHosts
 from waybill.ids import new_token
@@ -195,15 +200,10 @@ def assemble(services: ExportServices, job_id: str, remaining_seconds: Callable[
     attempt = new_token(services.ids)
     job = check_not_stopped(lease_chunk(services, job_id, FINISH, attempt))
     heartbeat = LenientHeartbeat(services, job, FINISH, attempt)
-    definition, entity, _ = snapshot_of(services, job_id)
+    definition, entity, snapshot = snapshot_of(services, job_id)
     assert entity is not None  # `extract` checks it  # noqa: S101
     bucket, key = services.settings.files_bucket, f"{job_prefix(job_id)}export-{attempt}"
-    content_type = CONTENT_TYPES.get(definition.compression, FORMATS[definition.format].content_type)
-    if definition.encryption is not None:
-        content_type = "application/octet-stream"
-    output = services.files.writer(bucket, key, content_type)
     columns = RowEncoder(entity, definition, changes=definition.has_changes).columns
-    writer = FileWriter(definition, columns, output, moment=job.submitted_at)
 
     def blocks() -> Iterator[tuple[bytes, int]]:
         """The parts in their order, each block with the number of rows that are counted with it."""
@@ -217,27 +217,128 @@ def assemble(services: ExportServices, job_id: str, remaining_seconds: Callable[
                 if remaining_seconds() < TIME_RESERVE_SECONDS:
                     raise JobFailed("too-large", _TOO_LARGE)
 
+    plain = replace(definition, destination={"kind": "download"})
+    surveyed = FileWriter(plain, columns, _Nowhere(), moment=job.submitted_at)
+    if surveyed.needs_survey:
+        for block, _ in blocks():
+            surveyed.survey(block)
+    files = _Files(services, job, definition, snapshot, columns, key, surveyed)
     try:
-        if writer.needs_survey:
-            for block, _ in blocks():
-                writer.survey(block)
-        writer.begin()
-        for block, rows in blocks():
-            writer.write(block, rows)
-        written = writer.end()
+        if definition.split is None:
+            writer = files.begin()
+            writer.begin()
+            for block, rows in blocks():
+                writer.write(block, rows)
+            files.end(writer.end())
+        else:
+            rows_of = FORMATS[definition.format].rows(definition)
+            FileSet(limits_of(definition), rows_of, files.begin, files.end).write(block for block, _ in blocks())
         heartbeat.send()
+        extracted = files.close()
     except BaseException:
-        writer.abort()
-        output.abort()
+        files.abort()
         raise
-    output.close()
-    extracted = {"key": key, "rows": written.rows, "bytes": written.size_bytes, "sha256": written.sha256}
-    if definition.encryption is not None:
-        extracted["encryption"] = shown(definition.encryption)
     job = services.jobs.set_once(job_id, extracted=extracted)
     with suppress(NotDeleted):  # retention deletes all files of the job
         services.files.delete_prefix(bucket, f"{job_prefix(job_id)}parts/")
     return job
+
+
+class _Nowhere:
+    """An output that keeps nothing."""
+
+    def write(self, data: bytes) -> None:
+        return
+
+
+class _Files:
+    """The objects that the file of a run is written to, or those of a set; for a download, all of a set are in one
+    archive, with their manifest."""
+
+    def __init__(
+        self,
+        services: ExportServices,
+        job: Job,
+        definition: Definition,
+        snapshot: Mapping[str, Any],
+        columns: Sequence[Column],
+        key: str,
+        surveyed: FileWriter,
+    ) -> None:
+        self._services, self._job, self._definition, self._snapshot = services, job, definition, snapshot
+        self._columns, self._key, self._surveyed = columns, key, surveyed
+        self._base = job.file_name.removesuffix(".zip")
+        self._written: list[Written] = []
+        self._writer: FileWriter | None = None
+        self._output: Writer | None = None
+        self._archive: ZipStream | None = None
+        if definition.is_archive:
+            self._hashing = Hashing(self._open(key, "application/zip"))
+            self._archive = ZipStream(self._hashing, job.submitted_at)
+
+    def begin(self, number: int | None = None) -> FileWriter:
+        """The writer of a file, or of that of a number in a set."""
+        output: Output
+        if self._archive is not None:
+            self._archive.open(part_name(self._base, number or 1))
+            output = self._archive
+        else:
+            format = FORMATS[self._definition.format]
+            content_type = CONTENT_TYPES.get(self._definition.compression, format.content_type)
+            if self._definition.encryption is not None:
+                content_type = "application/octet-stream"
+            output = self._open(self._key if number is None else part_of(self._key, number), content_type)
+        moment = self._job.submitted_at
+        self._writer = FileWriter(self._definition, self._columns, output, moment=moment, number=number)
+        self._writer.learn(self._surveyed)
+        return self._writer
+
+    def end(self, written: Written) -> None:
+        """Note a file that has ended."""
+        self._written.append(written)
+        if self._archive is not None:
+            self._archive.close()
+        else:
+            self._close()
+
+    def close(self) -> dict[str, Any]:
+        """The member `extracted` of the job, once all is stored."""
+        extracted: dict[str, Any] = {
+            "key": self._key,
+            "rows": sum(file.rows for file in self._written),
+            "bytes": sum(file.size_bytes for file in self._written),
+            "sha256": self._written[0].sha256,
+        }
+        if self._definition.encryption is not None:
+            extracted["encryption"] = shown(self._definition.encryption)
+        if self._definition.split is None:
+            return extracted
+        files = as_files(self._written)
+        if self._archive is None:
+            keep_files(self._services, self._key, files)
+            return extracted | {"sha256": None, "files": len(files)}
+        self._archive.open(manifest_name(self._base))
+        self._archive.write(manifest(self._job, self._definition, self._snapshot, extracted, files, self._base))
+        self._archive.close()
+        self._archive.end()
+        self._close()
+        return extracted | {"bytes": self._hashing.size_bytes, "sha256": self._hashing.hash.hexdigest()}
+
+    def abort(self) -> None:
+        """Throw away what is not stored yet; retention deletes the rest with the job."""
+        if self._writer is not None:
+            self._writer.abort()
+        if self._output is not None:
+            self._output.abort()
+
+    def _open(self, key: str, content_type: str) -> Writer:
+        self._output = self._services.files.writer(self._services.settings.files_bucket, key, content_type)
+        return self._output
+
+    def _close(self) -> None:
+        output, self._output = self._output, None
+        if output is not None:
+            output.close()
 
 
 def part_key(job_id: str, part: int, number: int, attempt: str) -> str:

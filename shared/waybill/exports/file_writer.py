@@ -17,9 +17,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from waybill.encryption import Encrypting, split_name
+from waybill.encryption import Encrypting, most_encrypted, split_name
 from waybill.exports.compression import Output, compressor
 from waybill.exports.definition import Definition
+from waybill.exports.destinations.names import part_name
 from waybill.exports.formats import FORMATS
 from waybill.exports.formats.base import Column
 
@@ -39,17 +40,28 @@ class FileWriter:
     Args:
         columns: of the file (`RowEncoder.columns`).
         moment: when the export ran, in the time zone that its file name shows.
+        number: of the file in a set; None for the only file of a run.
     """
 
-    def __init__(self, definition: Definition, columns: Sequence[Column], output: Output, *, moment: datetime) -> None:
-        format = FORMATS[definition.format]
-        self._hashing = _Hashing(output)
-        self._encrypting = None if definition.encryption is None else Encrypting(definition.encryption, self._hashing)
-        output = self._encrypting or self._hashing
-        self._compressor = compressor(definition.compression, output, inner_name(definition, moment), moment)
+    def __init__(
+        self,
+        definition: Definition,
+        columns: Sequence[Column],
+        output: Output,
+        *,
+        moment: datetime,
+        number: int | None = None,
+    ) -> None:
+        format, name = FORMATS[definition.format], inner_name(definition, moment)
+        inner = name if number is None else part_name(name, number)
+        self._hashing = Hashing(output)
+        self._encryption = definition.encryption
+        self._encrypting = None if self._encryption is None else Encrypting(self._encryption, self._hashing)
+        self._plain = self._hashing if self._encrypting is None else Hashing(self._encrypting)
+        self._compressor = compressor(definition.compression, self._plain, inner, moment)
         self._framing = format.framing(self._compressor, definition, columns)
         self._header = format.cells(definition, columns).header().encode()
-        self._rows = 0
+        self.rows = 0
 
     @property
     def needs_survey(self) -> bool:
@@ -75,8 +87,27 @@ class FileWriter:
         Raises:
             JobFailed: `xlsx-limit`, the sheet is full.
         """
-        self._rows += rows
+        self.rows += rows
         self._framing.write(fragment, rows)
+
+    def learn(self, surveyed: FileWriter) -> None:
+        """Take what another file of the same rows has seen in `survey`."""
+        self._framing.learn(surveyed._framing)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether `most` is exact without `flush`, because nothing is compressed."""
+        return self.most(1) == self.most(0) + 1 and self.most(64) == self.most(0) + 64
+
+    def flush(self) -> None:
+        """Write what is held back, so that `most` is exact but for what is still to come."""
+        self._framing.flush()
+        self._compressor.flush()
+
+    def most(self, size_bytes: int) -> int:
+        """How many bytes the file has at most in the end, if so many bytes of rows still come."""
+        plain = self._plain.size_bytes + self._compressor.most(self._framing.most(size_bytes))
+        return plain if self._encryption is None else most_encrypted(self._encryption, plain)
 
     def end(self) -> Written:
         """Write what comes after the last row."""
@@ -84,7 +115,7 @@ class FileWriter:
         self._compressor.end()
         if self._encrypting is not None:
             self._encrypting.end()
-        return Written(self._rows, self._hashing.size_bytes, self._hashing.hash.hexdigest())
+        return Written(self.rows, self._hashing.size_bytes, self._hashing.hash.hexdigest())
 
     def abort(self) -> None:
         """Give a file up that is not at its end."""
@@ -92,7 +123,7 @@ class FileWriter:
             self._encrypting.abort()
 
 
-class _Hashing:
+class Hashing:
     """Hashes and counts what is written."""
 
     def __init__(self, output: Output) -> None:

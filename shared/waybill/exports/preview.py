@@ -123,10 +123,12 @@ def _limits(entity: Entity, definition: Definition, sample: Sequence[Item], coun
         RowEncoder(entity, definition).encode(_body(sample))
     except JobFailed as failure:
         found.append({"code": failure.job_code, "message": failure.detail})
-    most = FORMATS[definition.format].max_rows
+    most = FORMATS[definition.format].max_rows if definition.split is None else None
     if most is not None and count + definition.header > most:
         message = f"A file of {definition.format} holds {most:,} rows with its header, and there are more."
-        found.append({"code": f"{definition.format}-limit", "message": f"{message} Choose another format."})
+        found.append(
+            {"code": f"{definition.format}-limit", "message": f"{message} Choose another format, or split the export."}
+        )
     return found
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from waybill.errors import DeliveryFailed
 from waybill.exports.destinations import kind_of
+from waybill.exports.destinations.names import manifest_name
 from waybill.jobs.giving_up import left_unread
 from waybill.jobs.model import Job, Process, Status, message_of
 from waybill.timestamps import rfc3339
@@ -76,6 +77,7 @@ def report_of(
     destination: Mapping[str, Any] | None = None,
     size_bytes: int | None = None,
     sha256: str | None = None,
+    files: int | None = None,
     entity_shown: str | None = None,
     relaunchable: bool | None = None,
 ) -> JobReport:
@@ -85,12 +87,14 @@ def report_of(
         export_name: of the definition, for exports.
         destination: of the definition, with the bucket filled in. Its secrets and keys are left out of the report.
         size_bytes, sha256: of the delivered file.
+        files: how many were delivered, of a split export.
         entity_shown: the entity's name as the reader may see it; the job's when left out.
         relaunchable: overrides `is_relaunchable`, for example when the files have expired.
     """
     delivered = None
     if job.has_delivered and destination is not None:
-        delivered = _delivered(destination, job.file_name)
+        last = job.file_name if files is None else manifest_name(job.file_name)
+        delivered = _delivered(destination, last)
     return {
         **work_of(job, job.entity if entity_shown is None else entity_shown),
         **run_summary(job),
@@ -98,6 +102,7 @@ def report_of(
         "delivered": delivered,
         "bytes": size_bytes,
         "sha256": sha256,
+        "files": files,
         "encryption": (job.extracted or {}).get("encryption"),
         "relaunchable": is_relaunchable(job) if relaunchable is None else relaunchable,
     }
@@ -112,13 +117,14 @@ def report_of_run(job: Job, snapshot: Mapping[str, Any], settings: Settings, **s
     """
     definition, file = snapshot["export"], job.extracted or {}
     destination = definition["destination"]
-    size = file.get("bytes")
+    size, files = file.get("bytes"), file.get("files")
     return report_of(
         job,
         export_name=definition["name"],
         destination=kind_of(destination).with_defaults(destination, settings),
         size_bytes=None if size is None else int(size),
         sha256=file.get("sha256"),
+        files=None if files is None else int(files),
         **shown,
     )
 
@@ -209,7 +215,7 @@ td {{ vertical-align: top; padding: 2px 0; overflow-wrap: anywhere }}
 def _lines(report: JobReport, next_run: datetime | None) -> list[tuple[str, str | None]]:
     """The lines of the body as (label, value); a value of None is left out."""
     error, delivered = report["error"], report["delivered"]
-    rows, size, encryption = report["numberOfItems"], report["bytes"], report["encryption"]
+    rows, size, files, encryption = report["numberOfItems"], report["bytes"], report["files"], report["encryption"]
     lines: list[tuple[str, str | None]] = []
     if error is not None:
         lines += _lines_of_error(report, "run", _ADVICE.get(error["code"], _OTHER_ADVICE))
@@ -220,6 +226,7 @@ def _lines(report: JobReport, next_run: datetime | None) -> list[tuple[str, str 
     lines += [
         ("Entity", report["entity"]),
         ("File", report["fileName"]),
+        ("Files", None if files is None else f"{files:,}, as the manifest lists them"),
         ("Rows", None if rows is None else f"{rows:,}"),
         ("Size", None if size is None else f"{size:,} bytes"),
         ("SHA-256", report["sha256"]),

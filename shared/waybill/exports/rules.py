@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from waybill.encryption import check_encryption
@@ -14,7 +14,12 @@ from waybill.exports.definition import (
     DEFAULT_FORMAT,
     DELETED,
     INCREMENTAL,
+    LEAST_BYTES,
+    LEAST_ENCRYPTED_BYTES,
     MAX_FILE_NAME_BYTES,
+    MAX_SPLIT_BYTES,
+    MAX_SPLIT_NAME_BYTES,
+    MAX_SPLIT_ROWS,
     PERIODIC,
     Definition,
     ExportType,
@@ -170,6 +175,42 @@ def check_compression(value: Compression, format: str, problems: Problems) -> Co
     """The member `compression` of a definition."""
     if FORMATS[format].compresses_itself and value is not Compression.NONE:
         problems.append(("/compression", f"must be none: {format} compresses itself"))
+    return value
+
+
+def check_split(
+    value: object,
+    format: str,
+    compression: Compression,
+    destination: Mapping[str, Any] | None,
+    file_name: str | None,
+    problems: Problems,
+) -> dict[str, int] | None:
+    """The member `split` of a definition. A null member counts as left out.
+
+    Args:
+        destination: None where there is none yet, as in a preview.
+    """
+    if value is None:
+        return None
+    members = {"maxRows": (1, MAX_SPLIT_ROWS), "maxBytes": (LEAST_BYTES, MAX_SPLIT_BYTES)}
+    if not isinstance(value, dict) or len(value) != 1 or not value.keys() <= members.keys():
+        problems.append(("/split", "must be an object with either maxRows or maxBytes"))
+        return None
+    ((member, number),) = value.items()
+    (least, greatest), most = members[member], FORMATS[format].max_rows
+    if member == "maxBytes" and destination is not None and "encryption" in destination:
+        least = LEAST_ENCRYPTED_BYTES
+    if member == "maxRows" and most is not None:
+        greatest = most - 1  # with a header, whatever the dialect says
+    if not isinstance(number, int) or isinstance(number, bool) or not least <= number <= greatest:
+        problems.append((f"/split/{member}", f"must be a whole number from {least:,} to {greatest:,}"))
+    elif member == "maxBytes" and not FORMATS[format].knows_size:
+        problems.append((f"/split/{member}", f"cannot be told while a file of {format} is written: use maxRows"))
+    if destination is not None and destination.get("kind") == "download" and compression is not Compression.NONE:
+        problems.append(("/compression", "must be none: the files of a download that is split are in one zip file"))
+    if file_name is not None and len(file_name.encode()) > MAX_SPLIT_NAME_BYTES:
+        problems.append(("/fileName", f"must have at most {MAX_SPLIT_NAME_BYTES} bytes: files of a set have numbers"))
     return value
 
 

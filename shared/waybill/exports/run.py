@@ -384,7 +384,8 @@ def _told(definition: Definition) -> dict[str, Any]:
 def file_name_of(definition: Definition, moment: datetime) -> str:
     """The file's name: its date patterns in the zone of the schedule, else in UTC."""
     name = definition.file_name_at(moment.astimezone(zone_of(definition.schedule)))
-    return encrypted_name(name, definition.encryption)
+    name = encrypted_name(name, definition.encryption)
+    return f"{name.removesuffix('.zip')}.zip" if definition.is_archive else name
 
 
 def end_run(services: ExportServices, job: Job, status: Status, counts: Counts, **changes: Any) -> Job:
@@ -511,7 +512,9 @@ def _left_aside(job: Job, destination: dict[str, Any]) -> dict[str, Any] | None:
     if job.status is not Status.FAILED or not isinstance(kind, DeliveredKind) or not kind.leaves_aside(progress):
         return None
     place = {member: setting for member, setting in destination.items() if member != "encryption"}
-    return dataclasses.asdict(SetAside(job.job_id, place, job.file_name, progress["name"], job.entity))
+    files = (job.extracted or {}).get("files")
+    of_set = None if files is None else int(files)
+    return dataclasses.asdict(SetAside(job.job_id, place, job.file_name, progress["name"], job.entity, of_set))
 
 
 def snapshot_of(services: ExportServices, job_id: str) -> tuple[Definition, Entity | None, dict[str, Any]]:

@@ -18,6 +18,7 @@ ConditionDocument = Annotated[dict[str, Any], Schema(shape="Condition")]
 ScheduleDocument = Annotated[dict[str, Any], Schema(shape="Schedule")]
 DestinationDocument = Annotated[dict[str, Any], Schema(shape="Destination")]
 DialectDocument = Annotated[dict[str, Any], Schema(shape="WritingDialect")]
+SplitDocument = Annotated[dict[str, int], Schema(shape="Split")]
 FormatName = Annotated[str, Schema(shape="Format")]
 
 _Action = Annotated[str, Schema(enum=list(dict.fromkeys(one for some in ALLOWED_ACTIONS.values() for one in some)))]
@@ -102,6 +103,8 @@ class Definition(TypedDict):
     """Prefixes `'` to cells that a spreadsheet would execute."""
     includeDeleted: bool
     """Of incremental exports: deletions are rows too, marked in a column `_deleted`."""
+    split: SplitDocument | None
+    """How much one file holds at most. Null: there is one file."""
 
 
 class ExportWithDefinition(Definition):

@@ -27,7 +27,11 @@ class JobReport(Work, RunSummary):
     delivered: JobDelivery | None
     """Null, too, for callers who may not see the definition."""
     bytes: Natural | None
+    """Of the file, or of all files of a split export."""
     sha256: str | None
+    """Of the file; null for an export that is split and delivered: its manifest has that of each file."""
+    files: Natural | None
+    """How many files of an export that is split and delivered; null for one file."""
     encryption: JobEncryption | None
     """Null for a file that is not encrypted."""
     relaunchable: bool

@@ -19,6 +19,7 @@ import { Conditions } from "../Conditions";
 import { typedCondition } from "../conditions";
 import { FORMATS } from "../labels";
 import { RunProgress } from "../RunDialog";
+import { SplitField } from "../SplitField";
 import { bodyOf, newDraft, type Draft } from "../wizard/draft";
 import { Preview } from "./Preview";
 import { useExportPreview, useExportRun } from "./useExportNow";
@@ -126,9 +127,10 @@ function Options({ entity, draft, change }: OptionsProps) {
           label="Format"
           value={draft.format ?? "csv"}
           options={FORMATS}
-          onChange={(format) => change({ format })}
+          onChange={(format) => change({ format, split: null })}
         />
       </ColumnLayout>
+      <SplitField draft={draft} change={change} />
       <FormField label="Fields" description={draft.fields ? undefined : "All, in the order of the schema"}>
         <Multiselect
           filteringType="auto"

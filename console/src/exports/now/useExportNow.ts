@@ -10,8 +10,9 @@ import { useJob } from "../../jobs/useJob";
 const SETTLED_MS = 400; // several quick changes make one request
 
 /** What a run of the definition would take now; the last one while another is read. */
-export function useExportPreview({ entity, fields, filter, format, escapeFormulas }: Definition, isWanted: boolean) {
-  const settled = useDebounced(JSON.stringify({ entity, fields, filter, format, escapeFormulas }), SETTLED_MS);
+export function useExportPreview(body: Definition, isWanted: boolean) {
+  const { entity, fields, filter, format, escapeFormulas, split } = body;
+  const settled = useDebounced(JSON.stringify({ entity, fields, filter, format, escapeFormulas, split }), SETTLED_MS);
   return useQuery({
     ...READ_ONCE,
     queryKey: ["exports", "preview", settled],

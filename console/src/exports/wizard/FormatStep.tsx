@@ -10,6 +10,7 @@ import { SelectField } from "../../common/fields";
 import { Name } from "../../common/Name";
 import { defaultFileName, fileNameAt } from "../fileName";
 import { FORMATS, isIncremental } from "../labels";
+import { SplitField } from "../SplitField";
 import type { StepProps } from "./draft";
 
 const COMPRESSIONS = [
@@ -40,6 +41,7 @@ export function FormatStep({ draft, change }: StepProps) {
               change({
                 format: value,
                 dialect: {},
+                split: null,
                 fileName: undefined,
                 ...(value === "parquet" && { compression: "none" }),
               })
@@ -73,6 +75,7 @@ export function FormatStep({ draft, change }: StepProps) {
         >
           <Input value={pattern} onChange={({ detail }) => change({ fileName: detail.value })} />
         </FormField>
+        <SplitField draft={draft} change={change} />
         {format !== "parquet" && (
           <Checkbox
             checked={draft.escapeFormulas ?? true}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from waybill.errors import StopRequested
 from waybill.hosts import AllowedHosts
@@ -90,6 +90,7 @@ class SetAside:
         file_name: of the run.
         final_name: of the old file.
         entity: that the run exported.
+        files: of its set; None for one file.
     """
 
     job_id: str
@@ -97,11 +98,19 @@ class SetAside:
     file_name: str
     final_name: str
     entity: str
+    files: int | None = None
+
+
+class StoredFile(NamedTuple):
+    """A file of a run, as the files bucket has it."""
+
+    key: str
+    size_bytes: int
 
 
 @dataclass
 class Delivery:
-    """One attempt at delivering the file of a run.
+    """One attempt at delivering the file of a run, or the files of a split export.
 
     Attributes:
         job: as last seen.
@@ -110,6 +119,8 @@ class Delivery:
             a file that the receiver has not collected yet must stay).
         manifest: gives the manifest for a final file name: a JSON object with the member `jobId`.
         heartbeat: proves that the attempt is alive.
+        files: what is delivered.
+        is_set: whether the files are those of a split export, however many.
     """
 
     services: Services
@@ -118,15 +129,13 @@ class Delivery:
     replaces: bool
     manifest: Callable[[str], bytes]
     heartbeat: LenientHeartbeat
+    files: Sequence[StoredFile]
+    is_set: bool
 
     @property
-    def key(self) -> str:
-        """Key of the file in the files bucket."""
-        return str(self._file["key"])
-
-    @property
-    def size_bytes(self) -> int:
-        return int(self._file["bytes"])
+    def set_size(self) -> int | None:
+        """The number of files of a split export; None for one file."""
+        return len(self.files) if self.is_set else None
 
     @property
     def progress(self) -> Mapping[str, Any]:
@@ -165,16 +174,11 @@ class Delivery:
         if self.heartbeat.check().is_stopped_export:
             raise StopRequested(self.job.job_id)
 
-    def read(self, offset: int) -> Iterator[bytes]:
-        """The file's bytes from `offset` on, in blocks."""
-        source = self.services.files.open(self.services.settings.files_bucket, self.key, start=offset)
+    def read(self, file: StoredFile, offset: int) -> Iterator[bytes]:
+        """A file's bytes from `offset` on, in blocks."""
+        source = self.services.files.open(self.services.settings.files_bucket, file.key, start=offset)
         while block := source.read(_BLOCK_BYTES):
             yield block
-
-    @property
-    def _file(self) -> dict[str, Any]:
-        assert self.job.extracted is not None  # delivered after it is extracted  # noqa: S101
-        return self.job.extracted
 
 
 class DestinationKind(ABC):
@@ -224,11 +228,12 @@ class DeliveredKind(DestinationKind):
 
     @abstractmethod
     def deliver(self, delivery: Delivery, remaining_seconds: Callable[[], float]) -> str | None:
-        """Deliver the file and its manifest, resuming what an earlier attempt began. The receiver never sees part of a
-        file under its final name.
+        """Deliver the files and their manifest, which comes last, resuming what an earlier attempt began. The receiver
+        never sees part of a file under its final name.
 
         Returns:
-            The file's final name; None when time ran out and the next call resumes.
+            The file's final name, or for a set the one that its names are made of; None when time ran out and the next
+            call resumes.
 
         Raises:
             DeliveryFailed

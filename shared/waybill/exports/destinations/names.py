@@ -12,6 +12,8 @@ from waybill.exports.destinations.folder import MARK_DIGITS
 
 MAX_WAITING_FILES = 1_000
 """Numbered files of one name that may wait for their receiver."""
+MAX_FILES = 1_000
+"""Of a split export: what a manifest lists."""
 PART_SUFFIX = ".part"
 MAX_AFFIX = 20
 """Characters of the prefix or suffix of temporary names."""
@@ -27,14 +29,31 @@ def manifest_name(name: str) -> str:
 
 def numbered(name: str, number: int) -> str:
     """`contacts.csv.gz.age` → `contacts_2.csv.gz.age`; number 1 is the name itself."""
-    if number == 1:
-        return name
+    return name if number == 1 else _with(name, f"_{number}")
+
+
+def part_name(name: str, number: int) -> str:
+    """`contacts.csv.gz.age` → `contacts_0001.csv.gz.age`, the name of a file of a set."""
+    return _with(name, f"_{number:04}")
+
+
+def _with(name: str, mark: str) -> str:
     plain, encrypted = split_name(name)
     stem, extension = os.path.splitext(plain)
     if extension.lower() in _COMPRESSIONS:
         stem, inner = os.path.splitext(stem)
         extension = inner + extension
-    return f"{stem}_{number}{extension}{encrypted}"
+    return f"{stem}{mark}{extension}{encrypted}"
+
+
+def delivered_names(name: str, files: int | None) -> list[str]:
+    """The names of all that is delivered under a name, in order: the file, or those of a set; the manifest last.
+
+    Args:
+        files: of the set; None for one file.
+    """
+    names = [name] if files is None else [part_name(name, number) for number in range(1, files + 1)]
+    return [*names, manifest_name(name)]
 
 
 @dataclass(frozen=True)
@@ -50,10 +69,9 @@ class TemporaryNames:
     suffix: str = PART_SUFFIX
     folder: str = ""
 
-    def parts(self, name: str, job_id: str) -> tuple[str, str]:
-        """The temporary names of data and manifest."""
-        stem = _short(name)
-        return self._of(stem, job_id, self.suffix), self._of(manifest_name(stem), job_id, self.suffix)
+    def parts(self, name: str, job_id: str, files: int | None = None) -> list[str]:
+        """The temporary names of `delivered_names`."""
+        return [self._of(each, job_id, self.suffix) for each in delivered_names(_short(name), files)]
 
     def backup(self, name: str, job_id: str) -> str:
         """The name of the receiver's old file while a new one takes its place."""

@@ -6,6 +6,8 @@ saved before it begins:
 
     uploading → publishing (the renames are under way) → published
 
+The files of a split export are all uploaded first, then renamed one after the other, and the manifest last.
+
 A rename replaces the receiver's old file in one step where the server can do that. Where it refuses, a step `swapping`
 follows `publishing`: the old file moves to a hidden backup name, the new one takes the final name, and the backup is
 deleted last. After a refusal the old file gets its name back; after a crash, the next call or `discard` goes on from
@@ -22,7 +24,7 @@ before it counts as gone, or as there.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -31,14 +33,20 @@ from typing import Protocol
 
 from waybill.errors import DeliveryFailed
 from waybill.exports.destinations.connection import UNKNOWN_SIZE, ServerConnection
-from waybill.exports.destinations.names import MAX_WAITING_FILES, TemporaryNames, manifest_name, numbered
+from waybill.exports.destinations.names import (
+    MAX_WAITING_FILES,
+    TemporaryNames,
+    delivered_names,
+    manifest_name,
+    numbered,
+)
 from waybill.jobs.model import UPLOADING
 
 #: Pauses between looks at a server that may show what was done only after a while.
 PAUSES_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
 # Time reserved for size checks, manifest and renames.
 RESERVE_SECONDS = 60.0
-_MAX_MANIFEST_BYTES = 65_536
+_MAX_MANIFEST_BYTES = 1024**2
 # The server may or may not have done what it was asked for.
 _UNCLEAR = frozenset({"timeout", "connection-lost", "unreachable"})
 
@@ -54,10 +62,12 @@ class Step(StrEnum):
 
 @dataclass(frozen=True)
 class Publication:
-    """How far a delivery is; `name` is the data file's final name, which may still change while `uploading`."""
+    """How far a delivery is; `name` is the data file's final name, which may still change while `uploading`. `done`:
+    how many files of a set have certainly got their final names."""
 
     step: Step
     name: str
+    done: int = 0
 
 
 class StateStore(Protocol):
@@ -104,7 +114,7 @@ def publish(
     connection: ServerConnection,
     name: str,
     job_id: str,
-    source: Source,
+    source: Source | Sequence[Source],
     manifest: Callable[[str], bytes],
     state: StateStore,
     *,
@@ -118,7 +128,8 @@ def publish(
     """Upload and publish the file and its manifest, from wherever an earlier call left off. One call at a time per job.
 
     Args:
-        name: the data file's name, without a path.
+        name: the data file's name, without a path; for a set, what the names of its files are made of.
+        source: the file, or the files of a set, which are all uploaded before the first gets its name.
         manifest: gives the manifest, a JSON object with the member `jobId`, for the data file's final name.
         replace: replace a file of that name (full extracts), or take the next free name, `_2`, `_3` … (incremental
             ones, where a file that the receiver has not collected yet must stay).
@@ -132,37 +143,50 @@ def publish(
     Raises:
         DeliveryFailed: the caller retries while `retry_now`, then calls `discard`.
     """
-    data_part, manifest_part = temporary.parts(name, job_id)
+    sources, files = ([source], None) if isinstance(source, Source) else (source, len(source))
+    parts = temporary.parts(name, job_id, files)
     publication = state.load() or Publication(Step.UPLOADING, name)
     place, taken = Place(connection, temporary, sleep), set[str]()
 
-    def move(step: Step, final_name: str) -> Publication:
-        state.save(Publication(step, final_name))
-        return Publication(step, final_name)
+    def move(step: Step, final_name: str, done: int = 0) -> Publication:
+        state.save(Publication(step, final_name, done))
+        return Publication(step, final_name, done)
 
     while publication.step is not Step.PUBLISHED:
         if publication.step is Step.UPLOADING:
-            final_name, is_ours = _choose_name(connection, name, job_id, replace, taken)
+            final_name, is_ours = _choose_name(connection, name, files, job_id, replace, taken)
             if is_ours:  # the state was lost, or another attempt of this job was first
-                _delete_quietly(connection, data_part, manifest_part)
+                _delete_quietly(connection, *parts)
                 publication = move(Step.PUBLISHED, final_name)
                 continue
-            if not _upload(place, data_part, source, remaining_seconds, reserve_seconds, progress):
-                return None
+            for part, each in zip(parts, sources, strict=False):
+                if not _upload(place, part, each, remaining_seconds, reserve_seconds, progress):
+                    return None
             content = manifest(final_name)
-            connection.write(manifest_part, 0, [content], lambda _: None)
-            _check_size(place, manifest_part, len(content))
+            connection.write(parts[-1], 0, [content], lambda _: None)
+            _check_size(place, parts[-1], len(content))
             publication = move(Step.PUBLISHING, final_name)
         else:
+            names = delivered_names(publication.name, files)
+            done = publication.done
             try:
-                _rename_both(place, publication, (data_part, manifest_part), job_id, replace)
+                for done in range(publication.done, len(names)):
+                    if files is not None and done > publication.done:
+                        if remaining_seconds() < reserve_seconds:
+                            return None
+                        publication = move(publication.step, publication.name, done)
+                    _rename(place, publication.step, parts[done], names[done], done < len(names) - 1, job_id, replace)
+                if publication.step is Step.SWAPPING:
+                    for each_name in names:
+                        _delete_backup(connection, temporary.backup(each_name, job_id))
             except _Refused as refusal:
                 if refusal.needs_swap:
-                    publication = move(Step.SWAPPING, publication.name)
+                    publication = move(Step.SWAPPING, publication.name, done)
                     continue
-                if refusal.is_data:
+                is_first = refusal.is_data and done == 0
+                if is_first:
                     publication = move(Step.UPLOADING, name)
-                if refusal.is_data and refusal.cause.reason == "exists" and not replace:
+                if is_first and refusal.cause.reason == "exists" and not replace:
                     taken.add(refusal.name)
                     continue  # the name was taken meanwhile: choose another
                 raise refusal.cause from None
@@ -184,37 +208,31 @@ class _Refused(Exception):
         self.cause, self.name, self.is_data, self.needs_swap = cause, name, is_data, needs_swap
 
 
-def _rename_both(place: Place, publication: Publication, parts: tuple[str, str], job_id: str, replace: bool) -> None:
-    """Give data and manifest their final names, in this order, and delete backups.
+def _rename(place: Place, step: Step, part: str, final_name: str, is_data: bool, job_id: str, replace: bool) -> None:
+    """Give one file its final name.
 
     Raises:
-        _Refused: the server refused one of the renames.
+        _Refused: the server refused that.
         DeliveryFailed: it is unclear what happened, or the old file could not get its name back.
     """
-    connection, swaps = place.connection, publication.step is Step.SWAPPING
-    names = (publication.name, manifest_name(publication.name))
-    for part, final_name in zip(parts, names, strict=True):
-        is_data = final_name == publication.name
-        # A manifest of this name is a leftover: the data file's name was free, so no other run owns it.
-        may_replace = replace or not is_data
-        backup = place.names.backup(final_name, job_id)
-        if not place.is_settled(lambda part=part: connection.size(part) is not None):  # type: ignore[misc]
-            continue
-        try:
-            if swaps:
-                _swap(place, part, final_name, backup)
-            else:
-                connection.rename(part, final_name, may_replace)
-        except DeliveryFailed as error:
-            if error.reason in _UNCLEAR:
-                raise
-            if swaps:
-                _put_back(place, final_name, backup)
-            needs_swap = error.reason == "exists" and may_replace and not swaps
-            raise _Refused(error, final_name, is_data, needs_swap) from error
-    if swaps:
-        for final_name in names:
-            _delete_backup(connection, place.names.backup(final_name, job_id))
+    connection, swaps = place.connection, step is Step.SWAPPING
+    # A manifest of this name is a leftover: the data file's name was free, so no other run owns it.
+    may_replace = replace or not is_data
+    backup = place.names.backup(final_name, job_id)
+    if not place.is_settled(lambda: connection.size(part) is not None):
+        return
+    try:
+        if swaps:
+            _swap(place, part, final_name, backup)
+        else:
+            connection.rename(part, final_name, may_replace)
+    except DeliveryFailed as error:
+        if error.reason in _UNCLEAR:
+            raise
+        if swaps:
+            _put_back(place, final_name, backup)
+        needs_swap = error.reason == "exists" and may_replace and not swaps
+        raise _Refused(error, final_name, is_data, needs_swap) from error
 
 
 def _swap(place: Place, part: str, final_name: str, backup: str) -> None:
@@ -256,22 +274,26 @@ def discard(
     state: StateStore,
     temporary: TemporaryNames = TemporaryNames(),  # noqa: B008  it is frozen
     sleep: Callable[[float], None] = lambda _: None,
+    files: int | None = None,
 ) -> None:
-    """Give an old file that was moved aside its name back, and delete what a delivery that failed for good has left.
+    """Give old files that were moved aside their names back, and delete what a delivery that failed for good has left.
 
-    A later `publish` starts over. Once the data file is published nothing is deleted, so that it can get its manifest.
+    A later `publish` starts over. Once all data is published nothing is deleted, so that it can get its manifest.
+
+    Args:
+        files: of a set; None for one file.
     """
-    data_part, manifest_part = temporary.parts(name, job_id)
+    parts = temporary.parts(name, job_id, files)
     publication = state.load()
     with suppress(DeliveryFailed):
         if publication is not None and publication.step is Step.SWAPPING:
-            _reverse_swap(Place(connection, temporary, sleep), publication.name, (data_part, manifest_part), job_id)
+            _reverse_swap(Place(connection, temporary, sleep), publication.name, parts, job_id, files)
         if publication is not None and publication.step is not Step.UPLOADING:
-            if publication.step is Step.PUBLISHED or connection.size(data_part) is None:
+            if publication.step is Step.PUBLISHED or all(connection.size(part) is None for part in parts[:-1]):
                 return
             # Saved before the deletion: a temporary file that is gone would count as published.
             state.save(Publication(Step.UPLOADING, name))
-        _delete_quietly(connection, data_part, manifest_part)
+        _delete_quietly(connection, *parts)
 
 
 def restore(
@@ -281,24 +303,26 @@ def restore(
     final_name: str,
     temporary: TemporaryNames = TemporaryNames(),  # noqa: B008  it is frozen
     sleep: Callable[[float], None] = lambda _: None,
+    files: int | None = None,
 ) -> None:
     """As `discard`, for a run that ended while `swapping` when nobody could reach the server.
 
     Args:
         name: the data file's name, as for `publish`.
         final_name: of the publication.
+        files: of a set; None for one file.
 
     Raises:
         DeliveryFailed: the old file may still have its backup name.
     """
-    parts = temporary.parts(name, job_id)
-    _reverse_swap(Place(connection, temporary, sleep), final_name, parts, job_id)
+    parts = temporary.parts(name, job_id, files)
+    _reverse_swap(Place(connection, temporary, sleep), final_name, parts, job_id, files)
     _delete_quietly(connection, *parts)
 
 
-def _reverse_swap(place: Place, data: str, parts: tuple[str, str], job_id: str) -> None:
+def _reverse_swap(place: Place, data: str, parts: Sequence[str], job_id: str, files: int | None) -> None:
     """Give the old files their names back, where the new ones have not got them."""
-    for part, final_name in zip(parts, (data, manifest_name(data)), strict=True):
+    for part, final_name in zip(parts, delivered_names(data, files), strict=True):
         backup = place.names.backup(final_name, job_id)
         # Without its temporary file, the new one has the name, or the receiver has collected it.
         if place.connection.size(part) is None:
@@ -352,7 +376,7 @@ def clean_up_test(
 
 
 def _choose_name(
-    connection: ServerConnection, name: str, job_id: str, replace: bool, taken: Collection[str]
+    connection: ServerConnection, name: str, files: int | None, job_id: str, replace: bool, taken: Collection[str]
 ) -> tuple[str, bool]:
     """The final name, and whether this job's files have it already.
 
@@ -364,7 +388,8 @@ def _choose_name(
         has_manifest = connection.size(manifest_name(candidate)) is not None
         if has_manifest and _is_of_job(connection, manifest_name(candidate), job_id):
             return candidate, True
-        if replace or not (candidate in taken or has_manifest or connection.size(candidate) is not None):
+        names = delivered_names(candidate, files)[:-1]
+        if replace or not (has_manifest or any(each in taken or connection.size(each) is not None for each in names)):
             return candidate, False
         if number == MAX_WAITING_FILES:
             break

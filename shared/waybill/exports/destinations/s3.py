@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 from waybill.aws.bucket import Bucket, BucketAccess, BucketRefused, Entry, Found, KeyTaken
 from waybill.aws.outages import is_outage
 from waybill.errors import DeliveryFailed
-from waybill.exports.destinations.base import Allowed, DeliveredKind, Delivery, Member, Timeouts
+from waybill.exports.destinations.base import Allowed, DeliveredKind, Delivery, Member, StoredFile, Timeouts
 from waybill.exports.destinations.folder import Fate, FolderFile, moved_names
-from waybill.exports.destinations.names import MAX_WAITING_FILES, manifest_name, numbered
+from waybill.exports.destinations.names import MAX_WAITING_FILES, delivered_names, manifest_name, numbered
 from waybill.ids import new_uuid
 from waybill.validation import is_line
 
@@ -258,13 +258,19 @@ def _write(
     Raises:
         KeyTaken: somebody else has written there meanwhile.
     """
-    key, settings = prefix + place.name, delivery.services.settings
-    if not bucket.has_own_role:
-        delivery.commit(step="placing")
-        source, owner, replaces = settings.files_bucket, settings.account_id, _etag(place.file)
-        bucket.copy_from(source, delivery.key, owner, key, marks, delivery.heartbeat.send, replaces)
-    elif not _send(delivery, bucket, key, place.file, marks, remaining_seconds):
-        return False
+    settings = delivery.services.settings
+    for name, file, before in zip(place.names, delivery.files, place.files, strict=False):
+        if before is not None and before.metadata.get(_JOB) == delivery.job.job_id:
+            continue  # an earlier attempt completed it
+        if delivery.is_set and remaining_seconds() < RESERVE_SECONDS:
+            return False
+        key = prefix + name
+        if not bucket.has_own_role:
+            delivery.commit(step="placing")
+            source, owner, replaces = settings.files_bucket, settings.account_id, _etag(before)
+            bucket.copy_from(source, file.key, owner, key, marks, delivery.heartbeat.send, replaces)
+        elif not _send(delivery, file, bucket, key, before, marks, remaining_seconds):
+            return False
     content = delivery.manifest(place.name)
     bucket.put(prefix + manifest_name(place.name), content, "application/json", marks, _etag(place.manifest))
     return True
@@ -272,6 +278,7 @@ def _write(
 
 def _send(
     delivery: Delivery,
+    file: StoredFile,
     bucket: Bucket,
     key: str,
     before: Found | None,
@@ -279,16 +286,14 @@ def _send(
     remaining_seconds: Callable[[], float],
 ) -> bool:
     """Send the file in parts, going on after those that an earlier call has sent. False when time ran out."""
-    if before is not None and before.metadata.get(_JOB) == delivery.job.job_id:
-        return True  # an earlier attempt completed it and died
-    size, upload = delivery.size_bytes, delivery.progress.get("upload") or {}
+    size, upload = file.size_bytes, delivery.progress.get("upload") or {}
     sent = bucket.parts(key, upload["id"]) if upload.get("key") == key else None
     if sent is None:
         upload, sent = {"key": key, "id": bucket.begin_upload(key, marks, "application/octet-stream")}, []
         delivery.keep(upload=upload)
     etags, at, part_bytes = [etag for etag, _ in sent], sum(bytes_ for _, bytes_ in sent), _part_bytes(size)
     pending = bytearray()
-    for block in delivery.read(at) if at < size else ():
+    for block in delivery.read(file, at) if at < size else ():
         pending += block
         at += len(block)
         if len(pending) < part_bytes and at < size:
@@ -311,10 +316,16 @@ def _part_bytes(size: int) -> int:
 
 
 class _Place(NamedTuple):
-    """A name that a run may write to, and what is there now."""
+    """A name that a run may write to, and what is there now.
+
+    Attributes:
+        names: of the file or the files of a set, and of the manifest.
+        files: what has the names of the files, in order.
+    """
 
     name: str
-    file: Found | None
+    names: list[str]
+    files: list[Found | None]
     manifest: Found | None
 
 
@@ -328,15 +339,20 @@ def _place(delivery: Delivery, bucket: Bucket, prefix: str) -> _Place:
     file_name = delivery.job.file_name
     for number in range(1, MAX_WAITING_FILES):
         name = numbered(file_name, number)
-        place = _Place(name, bucket.find(prefix + name), bucket.find(prefix + manifest_name(name)))
-        has_file, has_manifest = _is_own(place.file, delivery), _is_own(place.manifest, delivery)
-        if delivery.replaces:
-            is_old = not has_manifest and _is_older_manifest(place, delivery, bucket, prefix)
-            has_file, has_manifest = has_file or _is_older_file(place.file, delivery, is_old), has_manifest or is_old
-        if has_file and has_manifest:
+        names = delivered_names(name, delivery.set_size)
+        place = _Place(name, names, [], bucket.find(prefix + names[-1]))
+        is_old = delivery.replaces and _is_older_manifest(place, delivery, bucket, prefix)
+        has_manifest = is_old or _is_own(place.manifest, delivery)
+        for each in names[:-1] if has_manifest or delivery.replaces else ():
+            found = bucket.find(prefix + each)
+            if not (_is_own(found, delivery) or (delivery.replaces and _is_older_file(found, delivery, is_old))):
+                break
+            place.files.append(found)
+        has_files = len(place.files) == len(delivery.files)
+        if has_files and has_manifest:
             return place
         if delivery.replaces:
-            key = prefix + (name if not has_file else manifest_name(name))
+            key = prefix + (names[-1] if has_files else names[len(place.files)])
             raise _taken(bucket, key, "was not written by this export")
     raise DeliveryFailed("exists", f"{MAX_WAITING_FILES:,} files with names like {file_name} are waiting.")
 

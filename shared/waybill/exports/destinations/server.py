@@ -7,6 +7,7 @@ import re
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -173,12 +174,13 @@ class Server(DeliveredKind):
         def check(_: int) -> None:
             delivery.check()
 
+        sources = [Source(file.size_bytes, partial(delivery.read, file)) for file in delivery.files]
         with self._connected(delivery.services, delivery.destination, delivery.job.entity) as connection:
             return publish(
                 connection,
                 delivery.job.file_name,
                 delivery.job.job_id,
-                Source(delivery.size_bytes, delivery.read),
+                sources if delivery.is_set else sources[0],
                 delivery.manifest,
                 _StateInJob(delivery),
                 replace=delivery.replaces,
@@ -192,7 +194,7 @@ class Server(DeliveredKind):
         job = delivery.job
         with suppress(DeliveryFailed), self._connected(delivery.services, delivery.destination, job.entity) as server:
             names, sleep = _temporary(delivery.destination), delivery.services.clock.sleep
-            discard(server, job.file_name, job.job_id, _StateInJob(delivery), names, sleep)
+            discard(server, job.file_name, job.job_id, _StateInJob(delivery), names, sleep, delivery.set_size)
 
     def leaves_aside(self, progress: Mapping[str, Any]) -> bool:
         return progress.get("step") == Step.SWAPPING
@@ -200,7 +202,7 @@ class Server(DeliveredKind):
     def restore(self, services: Services, aside: SetAside) -> None:
         with self._connected(services, aside.destination, aside.entity) as connection:
             names, sleep = _temporary(aside.destination), services.clock.sleep
-            restore(connection, aside.file_name, aside.job_id, aside.final_name, names, sleep)
+            restore(connection, aside.file_name, aside.job_id, aside.final_name, names, sleep, aside.files)
 
     def test(
         self,
@@ -267,11 +269,12 @@ class _StateInJob:
 
     def load(self) -> Publication | None:
         kept = self._delivery.progress
-        return Publication(Step(kept["step"]), kept["name"]) if "step" in kept else None
+        return Publication(Step(kept["step"]), kept["name"], int(kept.get("done", 0))) if "step" in kept else None
 
     def save(self, publication: Publication) -> None:
         move = self._delivery.commit if publication.step is Step.PUBLISHING else self._delivery.keep
-        move(step=str(publication.step), name=publication.name)
+        done = {"done": publication.done} if publication.done or self._delivery.is_set else {}
+        move(step=str(publication.step), name=publication.name, **done)
 
 
 class ServerFolder:

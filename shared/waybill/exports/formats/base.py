@@ -45,8 +45,76 @@ class Framing(Protocol):
             JobFailed: the format's row limit is reached.
         """
 
+    def learn(self, surveyed: Framing) -> None:
+        """Take what another file of the same rows has noted in `survey`."""
+
+    def flush(self) -> None:
+        """Write what is held back, so that `most` is exact but for what is still to come."""
+
+    def most(self, size_bytes: int) -> int:
+        """How many bytes it writes at most from now to its end, if so many bytes of rows still come."""
+        return size_bytes
+
     def end(self) -> None:
         """Write what comes after the last row."""
+
+
+class Rows(Protocol):
+    """Finds the rows in what `CellFormat.rows` gives."""
+
+    def end(self, data: bytes) -> int:
+        """Where the last whole row ends of data that begin with a row; 0 without a whole row."""
+
+    def count(self, data: bytes) -> int:
+        """How many rows these are, all of them whole."""
+
+    def cut(self, data: bytes, rows: int) -> tuple[bytes, bytes]:
+        """The first so many of whole rows, or as many as there are; and the others."""
+
+
+class DelimitedRows(Rows):
+    """Rows that each end with the same bytes.
+
+    Args:
+        end: of a row.
+        quote: within two of which no row ends; a quote in a cell is doubled.
+    """
+
+    def __init__(self, end: bytes = b"\n", quote: bytes | None = None) -> None:
+        self._end, self._quote = end, quote
+
+    def end(self, data: bytes) -> int:
+        quotes, after = self._quotes(data, 0, len(data)), len(data)
+        at = data.rfind(self._end)
+        while at >= 0:
+            quotes -= self._quotes(data, at, after)
+            if quotes % 2 == 0:
+                return at + len(self._end)
+            after, at = at, data.rfind(self._end, 0, at)
+        return 0
+
+    def count(self, data: bytes) -> int:
+        if self._quote is None or self._quote not in data:
+            return data.count(self._end)
+        return b"".join(data.split(self._quote)[::2]).count(self._end)
+
+    def cut(self, data: bytes, rows: int) -> tuple[bytes, bytes]:
+        if self.count(data) <= rows:
+            return data, b""
+        quotes = begin = 0
+        while rows:
+            end = data.find(self._end, begin) + len(self._end)
+            quotes += self._quotes(data, begin, end)
+            begin = end
+            rows -= quotes % 2 == 0
+        return data[:begin], data[begin:]
+
+    def _quotes(self, data: bytes, begin: int, end: int) -> int:
+        return 0 if self._quote is None else data.count(self._quote, begin, end)
+
+
+def _lines(_: Definition) -> Rows:
+    return DelimitedRows()
 
 
 class NoFraming(Framing):
@@ -82,6 +150,8 @@ class Format:
         max_rows: of a file, with its header; None without a limit.
         compresses_itself: whether no compression can be asked for.
         guards_formulas: whether texts get the formula guard when a definition asks for it.
+        rows: makes what finds the rows in the bytes of a file of a definition.
+        knows_size: whether the size that a file will have is known while it is written.
     """
 
     name: str
@@ -96,3 +166,5 @@ class Format:
     max_rows: int | None = None
     compresses_itself: bool = False
     guards_formulas: bool = True
+    rows: Callable[[Definition], Rows] = _lines
+    knows_size: bool = True

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from waybill.entities.fields import Field
 from waybill.entities.fieldtypes import Attribute
 from waybill.entities.fieldtypes.export_columns import Cells
-from waybill.exports.formats.base import Column, Format
+from waybill.exports.formats.base import Column, DelimitedRows, Format
 from waybill.exports.formats.cells import Care, Delimited, framed, nested_text, null_text
 from waybill.tabular.detect_dialect import DELIMITERS, RARE_DELIMITERS
 from waybill.tabular.formulas import GUARD_FIRST, guard
@@ -88,4 +88,8 @@ class CsvCells:
         return text
 
 
-CSV = Format(name="csv", extension="csv", content_type="text/csv; charset=utf-8", cells=CsvCells)
+def _rows(definition: Definition) -> DelimitedRows:
+    return DelimitedRows(b"\n", definition.quote_char.encode())
+
+
+CSV = Format(name="csv", extension="csv", content_type="text/csv; charset=utf-8", cells=CsvCells, rows=_rows)

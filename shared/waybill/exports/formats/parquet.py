@@ -19,7 +19,7 @@ from waybill.entities.fieldtypes.attributes import are_canonical
 from waybill.entities.fieldtypes.export_columns import Cells
 from waybill.errors import JobFailed
 from waybill.exports.compression import Output
-from waybill.exports.formats.base import Column, Format, Framing
+from waybill.exports.formats.base import Column, DelimitedRows, Format, Framing
 from waybill.exports.formats.cells import CellRefused, nested_text
 from waybill.exports.formats.jsonl import JsonCells
 
@@ -200,6 +200,10 @@ class ParquetFile(Framing):
                         what = f'The field "{label}" has times with and without an offset'
                         raise JobFailed(LIMIT, f"{what}, which no column of Parquet holds together. {_WAY_ON}")
 
+    def learn(self, surveyed: Framing) -> None:
+        assert isinstance(surveyed, ParquetFile)  # the files of a run have one format  # noqa: S101
+        self._has_zone = surveyed._has_zone
+
     def begin(self, header: bytes) -> None:
         import pyarrow as pa
         from pyarrow.parquet import ParquetWriter
@@ -290,6 +294,31 @@ class _Sink:
         self.closed = True
 
 
+class PageRows(DelimitedRows):
+    """The rows of pages, of which each is a line."""
+
+    def count(self, data: bytes) -> int:
+        return sum(len(_columns(line)[0]) for line in data.splitlines())
+
+    def cut(self, data: bytes, rows: int) -> tuple[bytes, bytes]:
+        head, lines = b"", data.splitlines(keepends=True)
+        for index, line in enumerate(lines):
+            columns = _columns(line)
+            if len(columns[0]) > rows:
+                first, rest = (
+                    msgspec.json.encode([column[part] for column in columns]) + b"\n"
+                    for part in (slice(rows), slice(rows, None))
+                )
+                return head + (first if rows else b""), rest + b"".join(lines[index + 1 :])
+            rows -= len(columns[0])
+            head += line
+        return head, b""
+
+
+def _columns(page: bytes) -> list[list[msgspec.Raw]]:
+    return msgspec.json.decode(page, type=list[list[msgspec.Raw]])
+
+
 def labels_problem(labels: Sequence[str]) -> str | None:
     """Why these cannot be the columns of one file: DuckDB, Athena and Spark do not tell cases apart."""
     seen: dict[str, str] = {}
@@ -310,4 +339,6 @@ PARQUET = Format(
     labels_problem=labels_problem,
     compresses_itself=True,
     guards_formulas=False,
+    rows=lambda _: PageRows(),
+    knows_size=False,
 )

@@ -13,7 +13,7 @@ from waybill.entities.fieldtypes.attributes import are_canonical
 from waybill.entities.fieldtypes.export_columns import Cells
 from waybill.errors import JobFailed
 from waybill.exports.compression import Output, ZipStream
-from waybill.exports.formats.base import Column, Format, Framing
+from waybill.exports.formats.base import Column, DelimitedRows, Format, Framing
 from waybill.exports.formats.cells import (
     CONTROLS,
     NUMBER,
@@ -50,6 +50,7 @@ DOUBLE_DIGITS = 15
 _FLAGS = {True: '<c t="b"><v>1</v></c>', False: '<c t="b"><v>0</v></c>'}
 _TEXT_OPENING, _TEXT_CLOSING = '<c t="inlineStr"><is><t>', "</t></is></c>"
 _EMPTY = "<c/>"
+_SHEET_END = b"</sheetData></worksheet>"
 _DATE_OPENING = f'<c s="{DATE_STYLE}"><v>'
 # Programs disagree on the serial numbers of earlier days (the 1900 leap year of Lotus 1-2-3).
 _FIRST_DATE, _DAY_ZERO = date(1900, 3, 1), date(1899, 12, 30)
@@ -209,12 +210,18 @@ class Workbook(Framing):
         """
         self._rows_left -= rows
         if self._rows_left < 0:
-            message = f"A sheet of a workbook holds {MAX_ROWS:,} rows, and there are more. Export as csv or jsonl."
-            raise JobFailed(_LIMIT, message)
+            message = f"A sheet of a workbook holds {MAX_ROWS:,} rows, and there are more."
+            raise JobFailed(_LIMIT, f"{message} Split the export, or export as csv or jsonl.")
         self._archive.write(data)
 
+    def flush(self) -> None:
+        self._archive.flush()
+
+    def most(self, size_bytes: int) -> int:
+        return self._archive.most(size_bytes + len(_SHEET_END))
+
     def end(self) -> None:
-        self._archive.write(b"</sheetData></worksheet>")
+        self._archive.write(_SHEET_END)
         self._archive.close()
         self._archive.end()
 
@@ -227,4 +234,5 @@ XLSX = Format(
     framing=Workbook,
     dialect_members=frozenset({"header"}),
     max_rows=MAX_ROWS,
+    rows=lambda _: DelimitedRows(b"</row>"),
 )
