@@ -23,7 +23,7 @@ jobs = load_function("api", "models.jobs")
 
 def context(**settings: Any) -> dict[str, Any]:
     changed = builders.settings(None, **({"mail_sender": "waybill@example.com", "target_tables": "mine"} | settings))
-    request = SimpleNamespace(services=SimpleNamespace(settings=changed))
+    request = SimpleNamespace(services=SimpleNamespace(settings=changed, clock=builders.Clock()))
     return {"request": request, "entity": builders.entity(), "name": "contacts"}
 
 
