@@ -37,6 +37,7 @@ MODULES = {
     "webhooks": "waybill.jobs.webhooks",
     "usual_rows": "waybill.jobs.usual_rows",
     "webhook_queue": "waybill.jobs.webhook_queue",
+    "file_names": "waybill.exports.file_names",
     "filter": "waybill.exports.filter",
     "idempotency": "waybill.jobs.idempotency",
     "labels": "waybill.tabular.labels",

@@ -31,7 +31,7 @@ from waybill.encryption import (
 )
 from waybill.exports.definition import ExportType
 from waybill.exports.destinations.base import Allowed
-from waybill.exports.destinations.names import numbered
+from waybill.exports.file_names import numbered
 from waybill.exports.rules import check_delivery, check_export_destination
 from waybill.sources.rules import check_location
 from waybill.validation import Problems

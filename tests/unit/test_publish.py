@@ -13,8 +13,9 @@ from typing import Self
 import pytest
 
 from waybill.errors import DeliveryFailed
-from waybill.exports.destinations.names import TemporaryNames, delivered_names, manifest_name, numbered
+from waybill.exports.destinations.names import TemporaryNames
 from waybill.exports.destinations.publish import Publication, Source, Step, discard, publish, restore
+from waybill.exports.file_names import delivered_names, manifest_name, numbered
 
 JOB = "0d9a35a1-5f9c-5c8e-8d0c-0f7f35a4b2e6"
 NAME = "contacts_20260131.csv.gz"

@@ -20,8 +20,8 @@ from tests.builders import START
 from tests.exporting import definition, entity, import_file, page, stored
 from waybill.errors import JobFailed
 from waybill.exports.definition import Definition
-from waybill.exports.destinations.names import MAX_FILES, delivered_names, part_name
 from waybill.exports.encoder import RowEncoder
+from waybill.exports.file_names import MAX_FILES, delivered_names, part_name
 from waybill.exports.file_writer import FileWriter, Written
 from waybill.exports.formats import FORMATS
 from waybill.exports.formats.base import DelimitedRows

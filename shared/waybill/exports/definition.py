@@ -134,11 +134,6 @@ class Definition:
         return self.destination.get("encryption")
 
     @property
-    def is_archive(self) -> bool:
-        """Whether its file is a zip file of several: it is split, and downloaded."""
-        return self.split is not None and self.destination["kind"] == "download"
-
-    @property
     def delimiter(self) -> str:
         return str(self.dialect.get("delimiter", ","))
 

@@ -22,8 +22,8 @@ from waybill.errors import DeliveryFailed, JobFailed
 from waybill.exports.compression import CONTENT_TYPES, Output, ZipStream
 from waybill.exports.definition import Definition
 from waybill.exports.destinations.base import Allowed
-from waybill.exports.destinations.names import manifest_name, part_name
 from waybill.exports.encoder import RowEncoder
+from waybill.exports.file_names import manifest_name, part_name
 from waybill.exports.file_writer import FileWriter, Hashing, Written
 from waybill.exports.filter import compile_filter
 from waybill.exports.formats import FORMATS
@@ -31,7 +31,7 @@ from waybill.exports.formats.base import Column
 from waybill.exports.manifest import as_files, keep_files, manifest, part_of
 from waybill.exports.pages import Extraction, page_request
 from waybill.exports.rules import check_fit
-from waybill.exports.run import check_not_stopped, snapshot_of
+from waybill.exports.run import check_not_stopped, is_archive, snapshot_of
 from waybill.exports.split import FileSet, limits_of
 from waybill.exports.window import choose_window
 from waybill.hosts import AllowedHosts
@@ -217,7 +217,7 @@ def assemble(services: ExportServices, job_id: str, remaining_seconds: Callable[
                 if remaining_seconds() < TIME_RESERVE_SECONDS:
                     raise JobFailed("too-large", _TOO_LARGE)
 
-    plain = replace(definition, destination={"kind": "download"})
+    plain = replace(definition, destination={})
     surveyed = FileWriter(plain, columns, _Nowhere(), moment=job.submitted_at)
     if surveyed.needs_survey:
         for block, _ in blocks():
@@ -272,7 +272,7 @@ class _Files:
         self._writer: FileWriter | None = None
         self._output: Writer | None = None
         self._archive: ZipStream | None = None
-        if definition.is_archive:
+        if is_archive(definition):
             self._hashing = Hashing(self._open(key, "application/zip"))
             self._archive = ZipStream(self._hashing, job.submitted_at)
 

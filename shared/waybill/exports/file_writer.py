@@ -20,7 +20,7 @@ from datetime import datetime
 from waybill.encryption import Encrypting, most_encrypted, split_name
 from waybill.exports.compression import Output, compressor
 from waybill.exports.definition import Definition
-from waybill.exports.destinations.names import part_name
+from waybill.exports.file_names import part_name
 from waybill.exports.formats import FORMATS
 from waybill.exports.formats.base import Column
 

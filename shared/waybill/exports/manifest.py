@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from waybill.exports.definition import DELETED, Definition
-from waybill.exports.destinations.names import part_name
+from waybill.exports.file_names import part_name
 from waybill.exports.file_writer import Written
 from waybill.jobs.model import Job
 from waybill.timestamps import rfc3339

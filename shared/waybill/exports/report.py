@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from waybill.errors import DeliveryFailed
 from waybill.exports.destinations import kind_of
-from waybill.exports.destinations.names import manifest_name
+from waybill.exports.file_names import manifest_name
 from waybill.jobs.giving_up import left_unread
 from waybill.jobs.model import Job, Process, Status, message_of
 from waybill.timestamps import rfc3339

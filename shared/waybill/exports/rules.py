@@ -207,7 +207,8 @@ def check_split(
         problems.append((f"/split/{member}", f"must be a whole number from {least:,} to {greatest:,}"))
     elif member == "maxBytes" and not FORMATS[format].knows_size:
         problems.append((f"/split/{member}", f"cannot be told while a file of {format} is written: use maxRows"))
-    if destination is not None and destination.get("kind") == "download" and compression is not Compression.NONE:
+    stays = destination is not None and destination.get("kind") not in DELIVERED
+    if stays and compression is not Compression.NONE:
         problems.append(("/compression", "must be none: the files of a download that is split are in one zip file"))
     if file_name is not None and len(file_name.encode()) > MAX_SPLIT_NAME_BYTES:
         problems.append(("/fileName", f"must have at most {MAX_SPLIT_NAME_BYTES} bytes: files of a set have numbers"))

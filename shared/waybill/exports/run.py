@@ -381,11 +381,16 @@ def _told(definition: Definition) -> dict[str, Any]:
     return {"webhooks": list(definition.webhooks)} if definition.webhooks else {}
 
 
+def is_archive(definition: Definition) -> bool:
+    """Whether the file of a run is a zip file of several: the export is split, and downloaded."""
+    return definition.split is not None and not isinstance(kind_of(definition.destination), DeliveredKind)
+
+
 def file_name_of(definition: Definition, moment: datetime) -> str:
     """The file's name: its date patterns in the zone of the schedule, else in UTC."""
     name = definition.file_name_at(moment.astimezone(zone_of(definition.schedule)))
     name = encrypted_name(name, definition.encryption)
-    return f"{name.removesuffix('.zip')}.zip" if definition.is_archive else name
+    return f"{name.removesuffix('.zip')}.zip" if is_archive(definition) else name
 
 
 def end_run(services: ExportServices, job: Job, status: Status, counts: Counts, **changes: Any) -> Job:

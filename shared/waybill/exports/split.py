@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from waybill.errors import JobFailed
 from waybill.exports.definition import Definition
-from waybill.exports.destinations.names import MAX_FILES
+from waybill.exports.file_names import MAX_FILES
 from waybill.exports.file_writer import FileWriter, Written
 from waybill.exports.formats import FORMATS
 from waybill.exports.formats.base import Rows

@@ -1,59 +1,18 @@
-"""Names of delivered files, of their manifests, and of both while they are uploaded."""
+"""Names of files and manifests while they are uploaded."""
 
 from __future__ import annotations
 
-import os.path
 import re
 from dataclasses import dataclass
 
-from waybill.encryption import split_name
-from waybill.exports.compression import EXTENSIONS
 from waybill.exports.destinations.folder import MARK_DIGITS
+from waybill.exports.file_names import delivered_names
 
-MAX_WAITING_FILES = 1_000
-"""Numbered files of one name that may wait for their receiver."""
-MAX_FILES = 1_000
-"""Of a split export: what a manifest lists."""
 PART_SUFFIX = ".part"
 MAX_AFFIX = 20
 """Characters of the prefix or suffix of temporary names."""
 _ASIDE = "waybill-"
 _MAX_PART_STEM_BYTES = 180  # file systems take names of 255 bytes
-_COMPRESSIONS = tuple(filter(None, EXTENSIONS.values()))
-
-
-def manifest_name(name: str) -> str:
-    """The final name of a data file's manifest."""
-    return f"{name}.manifest.json"
-
-
-def numbered(name: str, number: int) -> str:
-    """`contacts.csv.gz.age` → `contacts_2.csv.gz.age`; number 1 is the name itself."""
-    return name if number == 1 else _with(name, f"_{number}")
-
-
-def part_name(name: str, number: int) -> str:
-    """`contacts.csv.gz.age` → `contacts_0001.csv.gz.age`, the name of a file of a set."""
-    return _with(name, f"_{number:04}")
-
-
-def _with(name: str, mark: str) -> str:
-    plain, encrypted = split_name(name)
-    stem, extension = os.path.splitext(plain)
-    if extension.lower() in _COMPRESSIONS:
-        stem, inner = os.path.splitext(stem)
-        extension = inner + extension
-    return f"{stem}{mark}{extension}{encrypted}"
-
-
-def delivered_names(name: str, files: int | None) -> list[str]:
-    """The names of all that is delivered under a name, in order: the file, or those of a set; the manifest last.
-
-    Args:
-        files: of the set; None for one file.
-    """
-    names = [name] if files is None else [part_name(name, number) for number in range(1, files + 1)]
-    return [*names, manifest_name(name)]
 
 
 @dataclass(frozen=True)

@@ -33,13 +33,8 @@ from typing import Protocol
 
 from waybill.errors import DeliveryFailed
 from waybill.exports.destinations.connection import UNKNOWN_SIZE, ServerConnection
-from waybill.exports.destinations.names import (
-    MAX_WAITING_FILES,
-    TemporaryNames,
-    delivered_names,
-    manifest_name,
-    numbered,
-)
+from waybill.exports.destinations.names import TemporaryNames
+from waybill.exports.file_names import MAX_WAITING_FILES, delivered_names, manifest_name, numbered
 from waybill.jobs.model import UPLOADING
 
 #: Pauses between looks at a server that may show what was done only after a while.

@@ -22,7 +22,7 @@ from waybill.aws.outages import is_outage
 from waybill.errors import DeliveryFailed
 from waybill.exports.destinations.base import Allowed, DeliveredKind, Delivery, Member, StoredFile, Timeouts
 from waybill.exports.destinations.folder import Fate, FolderFile, moved_names
-from waybill.exports.destinations.names import MAX_WAITING_FILES, delivered_names, manifest_name, numbered
+from waybill.exports.file_names import MAX_WAITING_FILES, delivered_names, manifest_name, numbered
 from waybill.ids import new_uuid
 from waybill.validation import is_line
 
