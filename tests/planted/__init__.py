@@ -19,6 +19,7 @@ from tests.planted.quotas import QUOTAS
 from tests.planted.references import REFERENCES
 from tests.planted.rows import ROWS
 from tests.planted.sources import SOURCES
+from tests.planted.told import TOLD
 from tests.planted.undo import UNDO
 from tests.planted.upkeep import UPKEEP
 
@@ -38,4 +39,5 @@ MUTANTS = (
     *CANARIES,
     *PARQUET,
     *SOURCES,
+    *TOLD,
 )

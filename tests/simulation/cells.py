@@ -30,7 +30,7 @@ from typing import Any
 from tests.simulation.faults import CELL_FAULTS, Cell, Fault, FaultPlan, LogEntry, family
 from tests.simulation.oracles import Watch
 from tests.simulation.oracles.sheets import SCHEMA
-from tests.simulation.servers import Servers
+from tests.simulation.servers import HOOKS, SIGNING, Servers
 from tests.simulation.world import ADMIN, ALICE, Answer, World
 from waybill.aws.part_upload import composite
 from waybill.entities.permissions import Caller
@@ -53,8 +53,6 @@ KEY = "SHA256:" + "A" * 43
 SFTP = {"kind": "sftp", "host": "partner.example", "directory": "/in", "secretId": "partner", "hostKey": KEY}
 FTPS = {"kind": "ftps", "host": "partner.example", "directory": "/in", "secretId": "partner"}
 REPORTS = "ops@example.com"
-HOOKS = [{"url": f"https://hooks.example/{name}", "secretId": "hooks"} for name in ("a", "b")]
-SIGNING = {"host": "hooks.example", "entities": ["*"], "signingSecrets": ["whsec_" + "A" * 32]}
 SECRET = {"username": "waybill", "password": "p", "host": "partner.example", "entities": ["*"]}
 
 
@@ -80,7 +78,8 @@ class Stage:
         self.world.server.page_items = page_items
         self.servers = Servers(self.world.calls)
         world = self.world
-        self.watch = Watch(world.server, world.aws, world.settings, world.timeline.monotonic, self.servers)
+        now = world.timeline.monotonic
+        self.watch = Watch(world.server, world.aws, world.settings, now, self.servers, world.hooks)
         world.aws.secrets |= {"partner": json.dumps(SECRET), "hooks": json.dumps(SIGNING)}
         self.answers: list[tuple[str, int]] = []
         self.requests = self.pending = 0
@@ -222,7 +221,8 @@ class Stage:
 
     def _told(self) -> Iterator[str]:
         """What each receiver of webhooks knows. A message may come more than once, with one id and one body."""
-        for (url, _), bodies in self.world.hooks.taken.items():
+        for (url, _), posts in self.world.hooks.taken.items():
+            bodies = [post.body for post in posts]
             assert len(set(bodies)) == 1, f"{url} got one id with different bodies"
             told = json.loads(bodies[0])
             job = self.watch.jobs[told["data"]["jobId"]].job

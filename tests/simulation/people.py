@@ -20,12 +20,14 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+from tests.builders import START
 from tests.simulation.faults import CELL_FAULTS, Failure, Fault, FaultPlan, Outage
 from tests.simulation.oracles import Watch
 from tests.simulation.oracles.sheets import NAMING_SCHEMA, SCHEMA
 from tests.simulation.oracles.sight import Violation
-from tests.simulation.servers import Servers
+from tests.simulation.servers import HOOKS, SIGNING, Servers
 from tests.simulation.world import ADMIN, ALICE, Answer, Chances, World
+from waybill.entities.model import Quality
 from waybill.jobs.model import Job, Process, Status
 from waybill.timestamps import rfc3339
 
@@ -52,6 +54,10 @@ NAMING = 0.15
 UNDOING = 0.2
 #: The share of histories in which somebody stops an export.
 STOPPING = 0.2
+#: In so many histories the entities say what files must be like, and people send files of like size.
+JUDGING = 0.12
+#: In so many histories the ends of jobs are told to webhooks.
+TELLING = 0.15
 #: How long after the last fault everything has ended, with room for what waits in a queue behind it.
 REST_SECONDS = 2 * HOUR
 
@@ -111,6 +117,10 @@ class History:
         self.undo_dice = random.Random(f"undo {seed}")
         self.undoes = self.undo_dice.random() < UNDOING
         self.stop_dice = random.Random(f"stop {seed}")
+        self.judge_dice = random.Random(f"judge {seed}")
+        self.judges = self.judge_dice.random() < JUDGING
+        self.tell_dice = random.Random(f"tell {seed}")
+        self.tells = self.tell_dice.random() < TELLING
         self.character = character = character_of(self.dice)
         if self.is_throttled:
             plan = FaultPlan(rates={Fault.UNPROCESSED: 0.8}, until=character.minutes * MINUTE)
@@ -122,7 +132,12 @@ class History:
         self.exports: list[str] = []
         self.files = 0
         world = self.world
-        self.watch = Watch(world.server, world.aws, world.settings, world.timeline.monotonic, self.servers)
+        now = world.timeline.monotonic
+        self.watch = Watch(world.server, world.aws, world.settings, now, self.servers, world.hooks)
+        self.quality = self._quality() if self.judges else None
+        if self.tells:
+            world.aws.secrets["hooks"] = json.dumps(SIGNING)
+            self.watch.told_of_imports = [webhook["url"] for webhook in HOOKS]
         self.watch.skew_seconds = character.chances.skew_seconds
         self.watch.names_records = self.names_records
         self.watch.has_short_invocations = character.chances.short > 0
@@ -149,13 +164,27 @@ class History:
 
     def _begin(self) -> None:
         for name in ("contacts", "orders", "poisoned")[: 1 + (self.dice.random() < 0.3)]:
-            self.world.add_entity(name, schema=self.schema, permissions=PERMISSIONS)
+            self.world.add_entity(name, schema=self.schema, permissions=PERMISSIONS, **self._rules())
         if self.character.poison is not None:
             self.world.add_entity("poisoned", schema=self.schema, permissions=PERMISSIONS)
+
+    def _rules(self) -> dict[str, Any]:
+        """What entities say of their files, and who is told of the ends of their imports."""
+        quality = None if self.quality is None else Quality.from_document(self.quality)
+        return {"quality": quality, "webhooks": tuple(HOOKS) if self.tells else ()}
+
+    def _quality(self) -> dict[str, Any]:
+        dice = self.judge_dice
+        return {
+            "maxRejectedPercent": dice.choice((None, 0, 10, 40)),
+            "maxRowsChangePercent": dice.choice((0, 50, 50, 100, 300)),
+            "action": dice.choice(("tell", "stop", "stop")),
+        }
 
     def _live(self) -> None:
         """People act while faults happen."""
         world, end = self.world, self.character.minutes * MINUTE
+        well = end
         acts = self._acts()
         for _ in range(self.character.actions):
             (act,) = self.dice.choices(list(acts), list(acts.values()))
@@ -167,6 +196,14 @@ class History:
         if self.undoes:
             for _ in range(self.undo_dice.choice((1, 2, 4))):
                 self._later(self.undo_dice.uniform(0, end), self.undo)
+        if self.judges:
+            for _ in range(self.judge_dice.choice((5, 8))):
+                self._later(self.judge_dice.uniform(0, end), self.drop_alike)
+            self._later(self.judge_dice.uniform(0, end), self.relaunch_unusual)
+        if self.tells and self.tell_dice.random() < 0.7:
+            self._later(self.tell_dice.uniform(0, end / 2), self.refuse_webhooks)
+            well = end + 3 * MINUTE  # messages are sent each minute
+            self._later(well, self.take_webhooks)
         if self.stop_dice.random() < STOPPING:
             self._later(self.stop_dice.uniform(0, end), self.stop_export)
         if self.dice.random() < 0.05:
@@ -178,7 +215,7 @@ class History:
             self._later(self.dice.uniform(end / 2, end), self.empty_the_partners_disk)
         if self.character.poison is not None:
             self._poison(self.character.poison)
-        self.watch.last_fault = max(end, self.character.plan.last_moment)
+        self.watch.last_fault = max(well, self.character.plan.last_moment)
         world.run(self._ticks_until(end))
 
     def _acts(self) -> dict[Callable[[], None], float]:
@@ -212,7 +249,14 @@ class History:
     def _is_at_rest(self) -> bool:
         if self.world.timeline.seconds < self.watch.last_fault or self.world.timeline.tasks:
             return False
+        if self._has_due_webhooks():
+            return False
         return not self.watch.under_way() and not self.watch.drops_without_job()
+
+    def _has_due_webhooks(self) -> bool:
+        """Whether a message waits for an attempt before the rest is over."""
+        end = rfc3339(START + timedelta(seconds=self.watch.last_fault + REST_SECONDS))
+        return any(item["sk"]["S"] < end for item in self.world.table("jobs").query("WEBHOOK"))
 
     def _ticks_until(self, end: float) -> float:
         """Schedule the ticks up to a moment, and half a minute in which the last one ends. While an outage lasts, those
@@ -273,6 +317,25 @@ class History:
         note = "" if self.names_records else "many"
         rows = "".join(f"m{number},{number},{note}\n" for number in range(400))
         self.world.drop("contacts", "many.csv", f"id,n,note\n{rows}".encode())
+
+    def drop_alike(self) -> None:
+        """A file of the usual size, or now and then of another one, for entities that say how much they may differ."""
+        dice = self.judge_dice
+        self.files += 1
+        rows = [self._row(number) for number in range(dice.choice((10, 10, 10, 10, 11, 4, 30)))]
+        name, text = f"alike{self.files}.csv", "id,n,note\n" + "".join(f"{row}\n" for row in rows)
+        self._tell(f"drop contacts/{name} of {len(rows)} rows")
+        self.world.drop("contacts", name, text.encode())
+
+    def refuse_webhooks(self) -> None:
+        """A receiver of webhooks takes none, or wants no more."""
+        status, name = self.tell_dice.choice((410, 500, 503)), self.tell_dice.choice("ab")
+        self._tell(f"the receiver {name} answers {status}")
+        self.world.hooks.answers = lambda url: status if url.endswith(name) else 204
+
+    def take_webhooks(self) -> None:
+        self._tell("receivers take webhooks again")
+        self.world.hooks.answers = lambda url: 204
 
     def drop_again(self) -> None:
         """The same bytes under the same key, while an import of them may be anywhere."""
@@ -352,6 +415,13 @@ class History:
         elif self._is_open():
             self._later(self.world.timeline.seconds + 1.0, self.relaunch_run)
 
+    def relaunch_unusual(self) -> None:
+        """Import a file that was refused for its number of rows: people wait for one, also for some time afterwards."""
+        if refused := [job for job in self._jobs(Process.IMPORT) if job.error_code == "unusual-rows"]:
+            self._relaunch(self.judge_dice.choice(refused))
+        elif self.world.timeline.seconds < self.character.minutes * MINUTE + 2 * MINUTE:
+            self._later(self.world.timeline.seconds + 2.0, self.relaunch_unusual)
+
     def undo(self) -> None:
         """Undo an import: some people wait for one that can be undone."""
         ended = [job for job in self._jobs(Process.IMPORT) if job.can_undo]
@@ -392,6 +462,7 @@ class History:
     def put_entity(self) -> None:
         name = self.dice.choice(("contacts", "orders"))
         body = {"schema": self.schema, "permissions": PERMISSIONS, "title": f"title {self.dice.randrange(9)}"}
+        body |= {"quality": self.quality, "webhooks": HOOKS if self.tells else []}
         self._tell(f"put {name}")
         self._ask("PUT", f"/v1/entities/{name}", body, ADMIN, self._count("put an entity"))
 
@@ -409,6 +480,8 @@ class History:
             body["schedule"] = {"time": self.dice.choice(("02:30", f"09:{minute}")), "timezone": "UTC"}
             body["destination"] = self.dice.choice(({"kind": "s3", "prefix": "in"}, PARTNER))
             body["fileName"] = f"x{self.dice.randrange(1000)}_$yyyyMMdd$HHmm.csv"
+        if self.tells:
+            body["webhooks"] = HOOKS[:1]
         if kind == "INCREMENTAL":
             body["includeDeleted"] = self.dice.random() < 0.8
         self._tell(f"export {body}")
@@ -633,6 +706,9 @@ class History:
                 reached["undo of records that were changed since"] += job.counts.rejected > 0
             if job.counts.rejected:
                 reached["rows rejected"] += 1
+            for warning in job.warnings:
+                reached[f"warning {warning['code']}"] += 1
+            reached["relaunched an unusual file"] += seen.accepts_rows
         for entry in world.log:
             if entry.fault:
                 reached[f"fault: {entry.fault}"] += 1
@@ -650,6 +726,12 @@ class History:
             reached["relaunched increments"] += any(delivery.job.retry_of is not None for delivery in series)
         for name, number in self.watch.checked.items():
             reached[f"checks: {name}"] += number
+        posts = [len(posts) for posts in world.hooks.taken.values()]
+        reached["told webhooks"] += len(posts)
+        reached["told a webhook twice"] += any(number > 1 for number in posts)
+        answers = [answer for answers in world.hooks.answered.values() for answer in answers]
+        reached["refused webhooks"] += any(answer >= 500 for answer in answers)
+        reached["gave up a webhook"] += bool(world.table("jobs").query("WEBHOOK#DEAD"))
         for name in world.reported:
             reached[f"reported: {name}"] += 1
 

@@ -5,12 +5,14 @@ The wire protocols themselves are tested against real servers (`tests/integratio
 
 from __future__ import annotations
 
+import base64
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 from unittest.mock import patch
 
 from tests.simulation.calls import Calls
@@ -23,6 +25,10 @@ from waybill.jobs.webhooks import Webhook
 
 T = TypeVar("T")
 TIMEOUT_SECONDS = 30.0
+HOOKS = [{"url": f"https://hooks.example/{name}", "secretId": "hooks"} for name in ("a", "b")]
+SIGNING = {"host": "hooks.example", "entities": ["*"], "signingSecrets": ["whsec_" + "A" * 32]}
+#: The key in that secret.
+SIGNING_KEY = base64.b64decode("A" * 32)
 #: How a failure of the connection looks to a delivery.
 REASONS = {
     Failure.INTERNAL: "protocol",
@@ -67,21 +73,35 @@ class Directory:
         return {name: data for name, data in self.files.items() if not name.startswith(".")}
 
 
+class Post(NamedTuple):
+    """A request to a receiver."""
+
+    headers: Mapping[str, str]
+    body: str
+
+
 class Hooks:
     """Receivers of webhooks, in the place of `WebhookClient`.
 
     Attributes:
-        taken: (address, webhook-id) → the bodies that came with it.
+        taken: (address, webhook-id) → the requests that came with it and that the receiver took.
+        answered: the same → all statuses that it answered.
+        answers: gets an address; the status that it answers.
     """
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
-        self.taken: dict[tuple[str, str], list[str]] = {}
+        self.taken: dict[tuple[str, str], list[Post]] = {}
+        self.answered: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+        self.answers: Callable[[str], int] = lambda url: 204
 
     def post(self, webhook: Webhook, headers: Mapping[str, str], body: str, seconds: float = 15.0) -> int:
         def effect() -> int:
-            self.taken.setdefault((webhook.url, headers["webhook-id"]), []).append(body)
-            return 204
+            message, status = (webhook.url, headers["webhook-id"]), self.answers(webhook.url)
+            self.answered[message].append(status)
+            if 200 <= status < 300:
+                self.taken.setdefault(message, []).append(Post(dict(headers), body))
+            return status
 
         try:
             return self._calls.call("https", "Post", webhook.target, effect, timeout_seconds=seconds)

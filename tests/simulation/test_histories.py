@@ -22,3 +22,19 @@ def test_every_promise_holds_in_ten_thousand_histories() -> None:
     told = [f"{one.message[:500]}\n    make simulate SEED={one.seed}" for one in result.failed[:5]]
     assert not result.failed, f"{len(result.failed)} failed\n" + "\n".join(told)
     assert not result.too_seldom()
+
+
+def test_files_are_judged_and_ends_are_told() -> None:
+    """Some of those histories, chosen for what they reach: `make mutants` plants bugs that they must notice."""
+    reached, failed = run_histories((10, 11, 22, 23, 33, 46))
+    assert not failed, failed[0].message[:500]
+    assert not {
+        "import COMPLETED MAX_ERRORS",
+        "import FAILED unusual-rows",
+        "relaunched an unusual file",
+        "warning unusual-rows",
+        "warning many-rejected",
+        "told webhooks",
+        "refused webhooks",
+        "gave up a webhook",
+    } - {what for what, number in reached.items() if number}

@@ -13,18 +13,22 @@ import pytest
 
 from tests.builders import START
 from tests.simulation import oracles
-from tests.simulation.oracles import Watch, exports, imports, jobs, objects, sources
+from tests.simulation.oracles import Watch, exports, imports, jobs, objects, quality, sources
+from tests.simulation.oracles import told as told_oracles
 from tests.simulation.oracles.sheets import SCHEMA, Fold, Row, Sheet, expected_rejects
 from tests.simulation.oracles.sight import Violation
-from tests.simulation.servers import Servers
+from tests.simulation.servers import SIGNING_KEY, Post, Servers
 from tests.simulation.simulate import AT_LEAST
 from tests.simulation.world import World
 from waybill.aws.dynamodb import to_attributes
 from waybill.jobs.items import job_item
 from waybill.jobs.model import ChunkLease, Counts, Job, Outcome, Process, Status
+from waybill.webhooks.signature import headers
+from waybill.wire.webhooks import job_payload
 
 UID, KEY = "uid-contacts", "drop/contacts/a.csv"
 SOURCE = b"id,n,note\nk1,1,a\nk2,x,b\nk3,3,c\n"
+HOOK = "https://hooks.example/a"
 REJECTS = b"_row,_type,_reason,id,n,note\n3,type-error,no number,k2,x,b\n"
 
 
@@ -35,8 +39,10 @@ class Scene:
         self.world = World(1)
         self.entries = 0
         world = self.world
-        self.watch = Watch(world.server, world.aws, world.settings, world.timeline.monotonic, Servers(world.calls))
+        now, servers = world.timeline.monotonic, Servers(world.calls)
+        self.watch = Watch(world.server, world.aws, world.settings, now, servers, world.hooks)
         self.settings = world.settings
+        self.quality: dict[str, Any] | None = None
         self.etag = self.put(self.settings.drop_bucket, KEY, SOURCE)
 
     def put(self, bucket: str, key: str, data: bytes) -> str:
@@ -52,6 +58,11 @@ class Scene:
             seen = self.watch.jobs.get(job.job_id)
             if seen is None:
                 self.entry(job.job_id, "dropFile")
+            key = (f"JOB#{job.job_id}", "DEFINITION")
+            if seen is None and self.world.table(self.settings.jobs_table).get(key) is None:
+                webhooks = [{"url": url} for url in self.watch.told_of_imports]
+                document = json.dumps({"quality": self.quality, "webhooks": webhooks, "export": {}})
+                self.item(self.settings.jobs_table, {"pk": key[0], "sk": key[1], "document": document})
             if job.status is Status.CANCELED and (seen is None or seen.job.status is not Status.CANCELED):
                 self.entry(job.job_id, "cancelJob")
             if job.stop_reason == "USER" and job.job_id not in self.watch.stopped:
@@ -112,6 +123,17 @@ class Scene:
         self.results(number)
         return self.save(self.ended(number, **changes))
 
+    def tell(self, job: Job, url: str = HOOK, webhook_id: str = "msg_1", key: bytes = SIGNING_KEY, **told: Any) -> None:
+        """A receiver takes a message about the end of a job."""
+        body = json.dumps(job_payload(job, "") | told, default=str)
+        signed = headers([key], webhook_id, 1, body)
+        self.watch.hooks.taken.setdefault((url, webhook_id), []).append(Post(signed, body))
+
+    def queued(self, partition: str, at: str, attempts: int) -> None:
+        """A message that waits, or was given up."""
+        item = {"pk": partition, "sk": f"{at}#msg_1", "url": HOOK, "jobId": "job-1", "attempts": attempts}
+        self.item(self.settings.jobs_table, item)
+
     def announce(self, job_id: str, *statuses: str) -> None:
         for status in statuses:
             self.world.aws.events.append((0.0, {"Detail": json.dumps({"jobId": job_id, "status": status})}))
@@ -147,7 +169,9 @@ def scene() -> Scene:
 
 
 def test_a_world_in_which_all_went_well_passes_every_oracle(scene: Scene) -> None:
-    scene.run_import()
+    scene.watch.told_of_imports = [HOOK]
+    scene.item(scene.settings.catalog_table, {"pk": "ENTITY", "sk": "contacts", "uid": UID})
+    scene.tell(scene.run_import())
     scene.announce("job-1", "WAITING", "IN_PROGRESS", "COMPLETED")
     scene.run_export(2, b"id,n,note\nk1,1,a\nk3,3,c\n")
     scene.announce("job-2", "WAITING", "IN_PROGRESS", "COMPLETED")
@@ -158,6 +182,7 @@ def test_a_world_in_which_all_went_well_passes_every_oracle(scene: Scene) -> Non
     # What this world gives no occasion for: a second import, a relaunch, Stop, leases, increments, time that passes.
     assert every - set(scene.watch.checked) == {
         "accepted_stops_are_kept",
+        "attempts_are_made_in_time",
         "expired_files_are_gone",
         "imports_take_effect_in_order",
         "increments_fold_to_the_table",
@@ -501,6 +526,143 @@ def a_detail_that_outlives_its_deleted_job(scene: Scene) -> None:
     scene.watch.check_retention()
 
 
+RULE = {"maxRejectedPercent": 10, "maxRowsChangePercent": 50, "action": "stop"}
+MANY = [{"code": "many-rejected", "message": ""}]
+UNUSUAL = [{"code": "unusual-rows", "message": ""}]
+TENS: dict[str, Any] = {"options": {"usual": {"rows": [10, 10, 10]}}}
+REFUSED: dict[str, Any] = {
+    "status": Status.FAILED, "error_code": "unusual-rows", "counts": Counts(0), "has_rejects": False,
+    "has_error_log": False,
+}  # fmt: skip
+
+
+def bad_rows_that_nobody_is_told_of(scene: Scene) -> None:
+    scene.quality = RULE | {"action": "tell"}
+    scene.run_import()
+
+
+def good_files_that_are_complained_of(scene: Scene) -> None:
+    scene.quality = RULE | {"maxRejectedPercent": 50}
+    scene.run_import(warnings=MANY)
+
+
+def bad_files_that_are_not_stopped(scene: Scene) -> None:
+    scene.quality = RULE
+    scene.run_import(warnings=MANY)
+
+
+def a_stop_that_no_rule_asks_for(scene: Scene) -> None:
+    scene.quality = RULE | {"action": "tell"}
+    scene.run_import(warnings=MANY, stop_reason="MAX_ERRORS")
+
+
+def with_rule(scene: Scene, action: str) -> None:
+    """The source has 3 rows, where 10 are usual."""
+    scene.quality = RULE | {"maxRejectedPercent": None, "action": action}
+    scene.watch.totals[UID, "upsert", ""] = [10, 10, 10], 0.0
+
+
+def a_short_file_that_nobody_is_told_of(scene: Scene) -> None:
+    with_rule(scene, "tell")
+    scene.save(scene.job(), scene.job(status=Status.IN_PROGRESS, **TENS))
+    scene.results()
+    scene.save(scene.ended(**TENS))
+
+
+def a_short_file_that_is_imported(scene: Scene) -> None:
+    with_rule(scene, "stop")
+    scene.save(scene.job(), scene.job(status=Status.IN_PROGRESS, **TENS))
+    scene.results()
+    scene.save(scene.ended(warnings=UNUSUAL, **TENS))
+
+
+def a_usual_file_that_is_refused(scene: Scene) -> None:
+    scene.quality = RULE | {"maxRowsChangePercent": 70}
+    scene.watch.totals[UID, "upsert", ""] = [10, 10, 10], 0.0
+    scene.save(scene.job(), scene.job(status=Status.IN_PROGRESS, **TENS), scene.ended(**REFUSED, **TENS))
+
+
+def an_accepted_file_that_is_refused_again(scene: Scene) -> None:
+    with_rule(scene, "stop")
+    scene.save(scene.job(), scene.job(status=Status.IN_PROGRESS, **TENS), scene.ended(**REFUSED, **TENS))
+    again = {"retry_of": "job-1", **TENS}
+    scene.save(scene.job(2, **again), scene.job(2, Status.IN_PROGRESS, **again), scene.ended(2, **REFUSED, **again))
+
+
+def an_import_that_was_forgotten(scene: Scene) -> None:
+    scene.run_import()
+    scene.world.timeline.seconds = 3_600.0
+    later = {"submitted_at": START + timedelta(hours=1)}
+    scene.save(scene.job(2, **later), scene.job(2, Status.IN_PROGRESS, **later))
+
+
+def an_import_that_counts_twice(scene: Scene) -> None:
+    scene.run_import()
+    twice: dict[str, Any] = {"options": {"usual": {"rows": [3, 3]}}}
+    scene.save(scene.job(2), scene.job(2, Status.IN_PROGRESS, **twice))
+
+
+def told(scene: Scene) -> Job:
+    scene.watch.told_of_imports = [HOOK]
+    scene.item(scene.settings.catalog_table, {"pk": "ENTITY", "sk": "contacts", "uid": UID})
+    scene.announce("job-1", "WAITING", "IN_PROGRESS", "COMPLETED")
+    return scene.run_import()
+
+
+def an_end_that_nobody_is_told_of(scene: Scene) -> None:
+    told(scene)
+    scene.watch.check_end()
+
+
+def an_end_with_two_ids(scene: Scene) -> None:
+    job = told(scene)
+    scene.tell(job)
+    scene.tell(job, webhook_id="msg_2")
+    scene.watch.check_end()
+
+
+def an_end_with_two_bodies(scene: Scene) -> None:
+    job = told(scene)
+    scene.tell(job)
+    scene.tell(replace(job, mode="delete"))
+    scene.watch.check_end()
+
+
+def an_end_that_was_another_one(scene: Scene) -> None:
+    scene.tell(replace(told(scene), warnings=MANY))
+    scene.watch.check_end()
+
+
+def an_end_told_to_somebody_else(scene: Scene) -> None:
+    job = told(scene)
+    scene.tell(job)
+    scene.tell(job, "https://elsewhere.example/", "msg_2")
+    scene.watch.check_end()
+
+
+def a_message_that_is_overdue(scene: Scene) -> None:
+    told(scene)
+    scene.queued("WEBHOOK", "2026-01-01T00:00:00.000Z", 1)
+    scene.watch.check_end()
+
+
+def a_message_that_was_never_tried(scene: Scene) -> None:
+    told(scene)
+    scene.queued("WEBHOOK", "2099-01-01T00:00:00.000Z", 0)
+    scene.watch.check_end()
+
+
+def a_message_given_up_too_early(scene: Scene) -> None:
+    told(scene)
+    scene.queued("WEBHOOK#DEAD", "2026-01-01T00:00:00.000Z", 3)
+    scene.watch.check_end()
+
+
+def a_message_with_another_signature(scene: Scene) -> None:
+    scene.tell(told(scene), key=b"another key that is as long")
+    scene.watch.check_end()
+
+
 BROKEN: list[tuple[Callable[..., object], Callable[[Scene], None]]] = [
     (jobs.moves_follow_the_arrows, canceled_after_it_began),
     (jobs.moves_follow_the_arrows, counted_again_after_its_end),
@@ -549,6 +711,25 @@ BROKEN: list[tuple[Callable[..., object], Callable[[Scene], None]]] = [
     (exports.windows_are_contiguous, a_window_twice),
     (exports.increments_fold_to_the_table, a_record_that_no_increment_has),
     (exports.increments_fold_to_the_table, a_deletion_that_an_increment_makes_up),
+    (quality.rejected_rows_are_judged, bad_rows_that_nobody_is_told_of),
+    (quality.rejected_rows_are_judged, good_files_that_are_complained_of),
+    (quality.rejected_rows_are_judged, bad_files_that_are_not_stopped),
+    (quality.rejected_rows_are_judged, a_stop_that_no_rule_asks_for),
+    (quality.rows_are_judged_by_the_usual, a_short_file_that_nobody_is_told_of),
+    (quality.rows_are_judged_by_the_usual, a_short_file_that_is_imported),
+    (quality.rows_are_judged_by_the_usual, a_usual_file_that_is_refused),
+    (quality.rows_are_judged_by_the_usual, an_accepted_file_that_is_refused_again),
+    (quality.rows_are_judged_by_the_usual, an_import_that_was_forgotten),
+    (quality.rows_are_judged_by_the_usual, an_import_that_counts_twice),
+    (told_oracles.every_end_is_told, an_end_that_nobody_is_told_of),
+    (told_oracles.every_end_is_told, an_end_with_two_ids),
+    (told_oracles.every_end_is_told, an_end_with_two_bodies),
+    (told_oracles.every_end_is_told, an_end_that_was_another_one),
+    (told_oracles.every_end_is_told, an_end_told_to_somebody_else),
+    (told_oracles.attempts_are_made_in_time, a_message_that_is_overdue),
+    (told_oracles.attempts_are_made_in_time, a_message_that_was_never_tried),
+    (told_oracles.attempts_are_made_in_time, a_message_given_up_too_early),
+    (told_oracles.messages_are_signed, a_message_with_another_signature),
     (objects.expired_files_are_gone, a_file_that_outlives_its_job),
     (objects.expired_files_are_gone, a_dropped_object_that_outlives_its_job),
     (objects.expired_files_are_gone, a_detail_that_outlives_its_deleted_job),

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import base64
+import gzip
+import http.client
+import io
 import re
 from typing import Any
 
@@ -12,6 +15,7 @@ from tests.builders import ROOT
 from waybill.hosts import AllowedHosts
 from waybill.jobs.webhooks import MAX_WEBHOOKS, Webhook, check_webhooks
 from waybill.validation import Problems
+from waybill.webhooks.client import _exchange
 from waybill.webhooks.signature import headers, keys_of
 
 #: The vector of the libraries of Standard Webhooks (`libraries/python/tests/test_webhooks.py` and its siblings).
@@ -159,3 +163,75 @@ def test_the_receiver_of_the_documentation_takes_what_is_signed_and_nothing_else
     ):
         with pytest.raises((ValueError, KeyError)):
             verified(headers_, body, secret, now=now)
+
+
+class Reading(io.BytesIO):
+    """Bytes, of which it is known how many were read."""
+
+    read_bytes = 0
+
+    def close(self) -> None:
+        self.read_bytes = self.read_bytes if self.closed else self.tell()
+        super().close()
+
+
+class Wire:
+    """A connection over which a receiver answers with these bytes."""
+
+    def __init__(self, answer: bytes) -> None:
+        self.sent, self.answer = b"", Reading(answer)
+
+    def do_handshake(self) -> None:
+        pass
+
+    def sendall(self, data: Any) -> None:
+        self.sent += bytes(data)
+
+    def makefile(self, *_: Any) -> io.BytesIO:
+        return self.answer
+
+    def close(self) -> None:
+        pass
+
+
+def exchanged(wire: Wire, **headers: str) -> int:
+    webhook = Webhook("https://hooks.example.com/a?b=c", "s")
+    return _exchange(wire, webhook, {"webhook-id": "msg_1", **headers}, "{}")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"SSH-2.0-OpenSSH\r\n",
+        b"HTTP/1.1 \xb2\xb2\xb2 OK\r\n\r\n",
+        b"HTTP/1.1 1000 OK\r\n\r\n",
+        b"HTTP/1.1 200 " + b"a" * 70_000 + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"a" * 70_000 + b"\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 1_000,
+    ],
+)
+def test_what_is_no_answer_of_http_fails_as_one_that_is_expected(answer: bytes) -> None:
+    with pytest.raises((OSError, http.client.HTTPException)):
+        exchanged(Wire(answer))
+
+
+def test_of_an_answer_only_its_status_is_read() -> None:
+    bomb = gzip.compress(bytes(10_000_000))
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 99999999999999999999\r\n\r\n"
+    wire = Wire(head + bomb)
+    assert exchanged(wire) == 200
+    assert wire.sent.startswith(b"POST /a?b=c HTTP/1.1\r\n") and wire.sent.endswith(b"\r\n\r\n{}")
+    wire.answer.close()
+    assert wire.answer.read_bytes == len(head)
+    moved = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 301 Moved\r\nLocation: http://169.254.169.254/\r\n\r\n"
+    assert exchanged(Wire(moved)) == 301
+
+
+@pytest.mark.parametrize("value", ["msg_1\r\nX-Admin: yes", "msg_1\n", "a\rb"])
+def test_no_id_brings_headers_of_its_own(value: str) -> None:
+    wire = Wire(b"HTTP/1.1 200 OK\r\n\r\n")
+    with pytest.raises(ValueError, match="Invalid header value"):
+        exchanged(wire, **{"webhook-id": value})
+    assert b"X-Admin" not in wire.sent

@@ -6,7 +6,7 @@ them uses the product's code for rows, files or queues.
 
     sheets     sources and results as a person reads them
     sight      what has been seen, and views of what there is
-    jobs, imports, exports, objects, sources    the oracles, by what they are about
+    jobs, imports, quality, exports, objects, sources, told    the oracles, by what they are about
 
 watch = Watch(server, aws, settings, now)    # hooks itself into the writes of tables and buckets
 …                                            # the history
@@ -53,9 +53,11 @@ from tests.simulation.oracles.objects import (
     expired_files_are_gone,
     live_source_is_kept,
 )
+from tests.simulation.oracles.quality import rejected_rows_are_judged, rows_are_judged_by_the_usual
 from tests.simulation.oracles.sight import Item, Sight
 from tests.simulation.oracles.sources import every_fetched_file_makes_one_job, only_imported_files_go
-from tests.simulation.servers import Directory, Servers
+from tests.simulation.oracles.told import attempts_are_made_in_time, every_end_is_told, messages_are_signed
+from tests.simulation.servers import Directory, Hooks, Servers
 from waybill.aws.dynamodb import from_attributes
 from waybill.jobs.items import job_from_item
 from waybill.jobs.model import Job
@@ -74,6 +76,8 @@ AT_WRITE: list[Callable[[Sight, Job | None, Job | None], None]] = [
     ended_import_is_exact,
     exported_file_is_right,
     stopped_export_delivers_nothing,
+    rejected_rows_are_judged,
+    rows_are_judged_by_the_usual,
 ]
 
 AT_RECORD: list[Callable[[Sight, Item | None, Item], None]] = [
@@ -94,6 +98,9 @@ AT_END: list[Callable[[Sight], None]] = [
     accepted_stops_are_kept,
     windows_are_contiguous,
     increments_fold_to_the_table,
+    every_end_is_told,
+    attempts_are_made_in_time,
+    messages_are_signed,
 ]
 
 AFTER_RETENTION: list[Callable[[Sight], None]] = [expired_files_are_gone, nothing_is_under_way]
@@ -103,9 +110,15 @@ class Watch(Sight):
     """Sees every write, and calls the oracles."""
 
     def __init__(
-        self, server: Server, aws: Aws, settings: Settings, now: Callable[[], float], servers: Servers | None = None
+        self,
+        server: Server,
+        aws: Aws,
+        settings: Settings,
+        now: Callable[[], float],
+        servers: Servers | None = None,
+        hooks: Hooks | None = None,
     ) -> None:
-        super().__init__(server, aws, settings, now, servers)
+        super().__init__(server, aws, settings, now, servers, hooks)
         server.on_write = self.on_write
         aws.on_change = self.on_change
 

@@ -206,6 +206,8 @@ def _has_cause(watch: Sight, job: Job) -> bool:
     if job.error_code == "timed-out":
         moves = watch.jobs[job.job_id].moves
         return moves[-1][0] - moves[0][0] >= OUTAGE_SECONDS
+    if job.error_code == "unusual-rows":  # whether it was is judged by `quality`
+        return not job.counts.total
     if job.error_code == "too-large":  # a relaunch plans in an invocation that has all of its time
         return watch.has_short_invocations and job.retry_of is None and not job.counts.total
     if job.error_code == "source-error" and (job.takes or {}).get("corrects"):

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 from tests.simulation.aws import Aws, Object
 from tests.simulation.dynamodb import Server
 from tests.simulation.oracles.sheets import Fold, Record, Sheet
-from tests.simulation.servers import Servers
+from tests.simulation.servers import Hooks, Servers
 from waybill.aws.dynamodb import from_attributes
-from waybill.jobs.model import Job, Status
+from waybill.jobs.model import Job, Process, Status
 from waybill.settings import Settings
 
 Item = Mapping[str, Any]
@@ -36,12 +36,14 @@ class Seen:
     """What became of one job.
 
     `last_rows` has for each key the last row of the file that an import, or one that it relaunches, has imported.
+    `accepts_rows` says that somebody relaunched a file that was refused for its number of rows.
     """
 
     job: Job
     moves: list[tuple[float, Status]] = field(default_factory=list)
     is_deleted: bool = False
     last_rows: dict[str, int] = field(default_factory=dict)
+    accepts_rows: bool = False
 
     @property
     def ended_at(self) -> float | None:
@@ -78,6 +80,10 @@ class Sight:
         skew_seconds: by how much the clocks of processes differ at most.
         names_records: the rows of files name records of their own entity (`sheets.NAMING_SCHEMA`).
         has_short_invocations: some have hardly more time than what steps keep back, too little to plan any file.
+        hooks: the receivers of webhooks.
+        told_of_imports: addresses that are told also of files that were refused before they were registered.
+        to_be_told: address and job of each end that is to be told.
+        totals: by entity, mode and source the rows of the imports that say what is usual, and when the last one ended.
         partner_files: name and content of each file that a partner put where a source fetches; no two are the same.
         poisoned: words in ids and keys of what may stay behind because it can never be handled.
     """
@@ -89,8 +95,13 @@ class Sight:
         settings: Settings,
         now: Callable[[], float],
         servers: Servers | None = None,
+        hooks: Hooks | None = None,
     ) -> None:
         self.server, self.aws, self.settings, self.now, self.servers = server, aws, settings, now, servers
+        self.hooks = hooks or Hooks(aws.calls)
+        self.told_of_imports: list[str] = []
+        self.to_be_told: set[tuple[str, str]] = set()
+        self.totals: dict[tuple[str, str, str], tuple[list[int], float]] = defaultdict(lambda: ([], 0.0))
         self.jobs: dict[str, Seen] = {}
         self.folds: dict[str, Fold] = defaultdict(Fold)
         self.deliveries: list[Delivery] = []
@@ -126,6 +137,8 @@ class Sight:
             assert before is not None
             self.jobs[before.job_id].is_deleted = True
             return
+        if after.is_terminal and not (before is not None and before.is_terminal):
+            self.to_be_told |= {(url, after.job_id) for url in self._told_of(after)}
         seen = self.jobs.setdefault(after.job_id, Seen(after))
         if not seen.moves or seen.moves[-1][1] != after.status:
             seen.moves.append((self.now(), after.status))
@@ -136,6 +149,16 @@ class Sight:
         if after.window_to is not None and (not after.is_backfill or "parts" in after.options):
             end = int(after.window_to.timestamp() * 1000 + 0.5)
             self.window_ends[after.entity_uid] = max(end, self.window_ends.get(after.entity_uid, end))
+
+    def _told_of(self, job: Job) -> list[str]:
+        """The addresses that are told of its end."""
+        if self.is_poisoned(job.job_id):
+            return []
+        if job.refused:
+            return self.told_of_imports if job.entity_uid else []
+        definition = self.definition(job)
+        definition = definition if job.process is Process.IMPORT else definition["export"]
+        return [webhook["url"] for webhook in definition.get("webhooks") or []]
 
     # Views
 
@@ -200,8 +223,8 @@ class Sight:
         return [entry for entry in left if not self.is_poisoned(entry)]
 
     def made_of_drops(self) -> Counter[tuple[str, str]]:
-        """How many jobs were made of each dropped object (key and ETag)."""
-        jobs = [seen.job for seen in self.jobs.values()]
+        """How many jobs were made of each dropped object (key and ETag), relaunches of it left out."""
+        jobs = [seen.job for seen in self.jobs.values() if seen.job.retry_of is None]
         dropped = [job for job in jobs if job.source_bucket == self.settings.drop_bucket and job.source_key]
         return Counter((str(job.source_key), str(job.source_etag)) for job in dropped)
 
