@@ -16,6 +16,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -267,7 +268,7 @@ class _Piped:
     def write(self, data: bytes) -> None:
         rest = memoryview(data)
         while rest:
-            for ready, _ in self._selector.select():
+            for ready, _ in self._ready():
                 if ready.fileobj is self._out:
                     if not self._take():
                         raise self._failure(self._child.wait())
@@ -278,7 +279,7 @@ class _Piped:
         """Write the rest; nothing is written after it."""
         self._selector.unregister(self._in)
         self._in.close()
-        while self._take():
+        while self._ready() and self._take():
             pass
         if status := self._child.wait():
             raise self._failure(status)
@@ -294,6 +295,13 @@ class _Piped:
 
     def _failure(self, status: int) -> Exception:
         return EncryptionFailed(f"status {status}")
+
+    def _ready(self) -> list[Any]:
+        """Which pipes can go on, after waiting for one."""
+        ready = self._selector.select(_STALL_SECONDS)
+        if not ready:
+            raise self._failure(_STALLED)
+        return ready
 
     def _give(self, data: memoryview) -> int:
         try:
@@ -359,8 +367,11 @@ class Decrypting(_Piped):
 
     def _check_head(self) -> None:
         """Sequoia passes on what is signed or compressed and not encrypted."""
-        if not _is_encrypted(self._kind, self._head):
+        head = _without_armor(self._head)
+        if not _is_encrypted(self._kind, head):
             raise DecryptionFailed(f"it is not encrypted with {_NAMES[self._kind]}")
+        if self._kind == AGE and len(self._head) >= _HEAD_BYTES and _END_OF_HEADER not in head:
+            raise DecryptionFailed(_FAILURES[_STALLED])
 
     def _failure(self, status: int) -> Exception:
         if len(self._head) < _HEAD_BYTES:
@@ -370,16 +381,26 @@ class Decrypting(_Piped):
         return DecryptionFailed(_FAILURES.get(status, _FAILURES[_DAMAGED]))
 
 
+def _without_armor(head: bytes) -> bytes:
+    """How a file begins, without the armor of either kind; as it is where that is damaged."""
+    lines = head.replace(b"\r", b"").lstrip()
+    if lines.startswith(b"-----BEGIN AGE ENCRYPTED FILE-----\n"):
+        body = lines.partition(b"\n")[2]
+    elif lines.startswith(b"-----BEGIN PGP MESSAGE-----\n"):
+        body = lines.partition(b"\n\n")[2]
+    else:
+        return head
+    body = body.partition(b"-----END")[0].partition(b"\n=")[0].replace(b"\n", b"")
+    try:
+        return base64.b64decode(body[: len(body) // 4 * 4])
+    except ValueError:
+        return head
+
+
 def _is_encrypted(kind: str, head: bytes) -> bool:
     """Whether a file that begins so is one of age, or an encrypted message of OpenPGP (RFC 9580, section 10.3)."""
     if kind == AGE:
-        return head.startswith((b"age-encryption.org/v1\n", b"-----BEGIN AGE ENCRYPTED FILE-----"))
-    if head.lstrip().startswith(b"-----BEGIN PGP MESSAGE-----"):
-        body = head.replace(b"\r", b"").partition(b"\n\n")[2].replace(b"\n", b"")
-        try:
-            head = base64.b64decode(body[:16])
-        except ValueError:
-            return False
+        return head.startswith(b"age-encryption.org/v1\n")
     head = head.removeprefix(_MARKER)
     if not head or not head[0] & 0x80:
         return False
@@ -387,17 +408,20 @@ def _is_encrypted(kind: str, head: bytes) -> bool:
     return tag in _ENCRYPTED_TAGS
 
 
-_HEAD_BYTES = 4096
+_HEAD_BYTES = 64 * 1024  # of age, hundreds of keys
+_END_OF_HEADER = b"\n--- "  # the library takes quadratic time for a header, which is as long as its sender likes
 _MAX_SECRET_BYTES = 60_000  # a pipe holds 64 KiB that nobody reads yet
-_MEMORY_BYTES, _CPU_SECONDS = 1024**3, 840
+_MEMORY_BYTES, _CPU_SECONDS, _STALL_SECONDS = 1024**3, 180, 60.0
 _MARKER = b"\xca\x03PGP"
 _ENCRYPTED_TAGS = {1, 3, 9, 18, 20}  # session keys, and what is encrypted with them
 _NAMES = {AGE: "age", OPENPGP: "OpenPGP"}
 # Exit codes of the child.
-_NO_KEY, _DAMAGED, _BAD_KEY = 4, 5, 6
+_NO_KEY, _DAMAGED, _BAD_KEY, _STALLED = 4, 5, 6, 7
 _FAILURES = {
     _NO_KEY: "it is encrypted for other keys than that of the secret",
     _DAMAGED: "it is damaged, ends too early, or was changed after it was encrypted",
+    _STALLED: "that takes too long; it may be encrypted for too many keys",
+    -signal.SIGXCPU: "that takes too long; it may be encrypted for too many keys",
 }
 
 

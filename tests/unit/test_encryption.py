@@ -17,6 +17,7 @@ import pysequoia
 import pytest
 
 from tests.exporting import entity, export, import_file, stored
+from waybill import encryption
 from waybill.encryption import (
     MAX_KEYS,
     BadKey,
@@ -305,6 +306,17 @@ def test_what_is_damaged_is_never_taken_for_whole(kind: str, how: str) -> None:
     }[how]
     with pytest.raises(DecryptionFailed, match="is damaged, ends too early, or was changed"):
         decrypted(kind, wrong)
+
+
+def test_a_file_that_is_made_to_take_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    stanza = b"-> X25519 " + b"A" * 43 + b"\n" + b"A" * 43 + b"\n"
+    monkeypatch.setattr(encryption, "_STALL_SECONDS", 0.0)
+    with pytest.raises(DecryptionFailed, match="takes too long"):
+        decrypted("age", b"age-encryption.org/v1\n" + stanza * 200)
+    monkeypatch.undo()
+    with pytest.raises(DecryptionFailed, match="takes too long"):
+        decrypted("age", b"age-encryption.org/v1\n" + stanza * 200_000)
+    assert decrypted("age", encrypted("age", stanza * 2_000, armor=True)) == stanza * 2_000
 
 
 def test_a_file_for_others_is_told() -> None:
