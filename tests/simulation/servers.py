@@ -85,6 +85,7 @@ class Hooks:
 
     Attributes:
         taken: (address, webhook-id) → the requests that came with it and that the receiver took.
+        sent: the same → all requests, those too that it refused.
         answered: the same → all statuses that it answered.
         answers: gets an address; the status that it answers.
     """
@@ -92,15 +93,18 @@ class Hooks:
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
         self.taken: dict[tuple[str, str], list[Post]] = {}
+        self.sent: defaultdict[tuple[str, str], list[Post]] = defaultdict(list)
         self.answered: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
         self.answers: Callable[[str], int] = lambda url: 204
 
     def post(self, webhook: Webhook, headers: Mapping[str, str], body: str, seconds: float = 15.0) -> int:
         def effect() -> int:
             message, status = (webhook.url, headers["webhook-id"]), self.answers(webhook.url)
+            post = Post(dict(headers), body)
+            self.sent[message].append(post)
             self.answered[message].append(status)
             if 200 <= status < 300:
-                self.taken.setdefault(message, []).append(Post(dict(headers), body))
+                self.taken.setdefault(message, []).append(post)
             return status
 
         try:

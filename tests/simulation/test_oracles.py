@@ -128,6 +128,7 @@ class Scene:
         body = json.dumps(job_payload(job, "") | told, default=str)
         signed = headers([key], webhook_id, 1, body)
         self.watch.hooks.taken.setdefault((url, webhook_id), []).append(Post(signed, body))
+        self.watch.hooks.sent[url, webhook_id].append(Post(signed, body))
 
     def queued(self, partition: str, at: str, attempts: int) -> None:
         """A message that waits, or was given up."""

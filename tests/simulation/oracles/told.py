@@ -21,6 +21,11 @@ def every_end_is_told(watch: Sight) -> None:
     One end has one id and one body, which says how the job has ended."""
     name = every_end_is_told
     taken: dict[tuple[str, str], set[str]] = defaultdict(set)
+    sent: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for (url, webhook_id), posts in watch.hooks.sent.items():
+        sent[url, json.loads(posts[0].body)["data"]["jobId"]].add(webhook_id)
+    for (url, job_id), ids in sent.items():
+        watch.require(len(ids) == 1, name, f"{url} was told of {job_id} with several ids: {ids}")
     for (url, webhook_id), posts in watch.hooks.taken.items():
         bodies = {post.body for post in posts}
         watch.require(len(bodies) == 1, name, f"{url} got {webhook_id} with {len(bodies)} bodies")
@@ -46,7 +51,6 @@ def every_end_is_told(watch: Sight) -> None:
         if watch.is_poisoned(job_id) or watch.jobs[job_id].job.entity_uid not in entities:
             continue
         ids = taken[url, job_id]
-        watch.require(len(ids) <= 1, name, f"{url} was told of {job_id} with several ids: {ids}")
         is_left = (url, job_id) in waiting or (url, job_id) in dead
         watch.require(bool(ids) or is_left, name, f"{url} was never told of the end of {job_id}")
 
