@@ -20,6 +20,7 @@ import { Name } from "../common/Name";
 import { say } from "../common/notices";
 import { option } from "../common/options";
 import { ProblemAlert } from "../common/ProblemAlert";
+import { Time } from "../common/Time";
 import { TemplateButton } from "../entities/TemplateButton";
 import { isRunning } from "../jobs/jobList";
 import { useJob } from "../jobs/useJob";
@@ -190,6 +191,7 @@ export default function ImportDialog({ entityName, onClose }: Props) {
 
   const isSending = start.isPending || startAll.isPending;
   const isBusy = start.isPending || startAll.isPending || isDryRunning;
+  const { keptUntil } = [...states.values()].find((state) => state.kind === "sending") ?? upload;
   const isAnyStarted = dryRun !== null || [...states.values()].some(({ kind }) => kind === "started");
   const isAllImported = areSeveral && files.every((file) => isImported(states.get(file)));
   const startError = isAbort(start.error) ? null : (start.error ?? followed.error);
@@ -207,7 +209,12 @@ export default function ImportDialog({ entityName, onClose }: Props) {
       onDismiss={() => onClose(isAnyStarted)}
       footer={
         <Box float="right">
-          <SpaceBetween direction="horizontal" size="xs">
+          <SpaceBetween direction="horizontal" size="xs" alignItems="center">
+            {isSending && keptUntil && (
+              <Box variant="small">
+                What was sent is kept until <Time at={keptUntil} />. Choose the same file again to go on.
+              </Box>
+            )}
             <Button variant="link" onClick={() => (isSending ? sending.current?.abort() : onClose(isAnyStarted))}>
               {isSending ? "Stop sending" : "Close"}
             </Button>

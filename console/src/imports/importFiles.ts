@@ -3,12 +3,13 @@ import { isAbort, Problem } from "../api/problem";
 import type { Entity, Job, Preview } from "../api/types";
 import { proposedMapping, renamed } from "./columnMapping";
 import { hidesLacking, proposedMode } from "./effect";
+import type { OnProgress } from "./partUploads";
 import { previewPart } from "./previewPart";
 import { previewUpload, sendFile, startImport, type ImportOptions, type ReadOptions, type SentFile } from "./uploads";
 
 export type FileState =
   | { kind: "waiting" }
-  | { kind: "sending"; sent: number }
+  | { kind: "sending"; sent: number; keptUntil?: string }
   | { kind: "checking" }
   | { kind: "held"; seconds: number }
   | { kind: "failed"; problem: Problem }
@@ -64,7 +65,8 @@ async function importOne(
 ): Promise<FileState> {
   const send = (part: Blob): Promise<SentFile> => {
     tell({ kind: "sending", sent: 0 });
-    return service.sendFile(entity.name, file, part, (sent) => tell({ kind: "sending", sent }), signal);
+    const told: OnProgress = (sent, keptUntil) => tell({ kind: "sending", sent, keptUntil });
+    return service.sendFile(entity.name, file, part, told, signal);
   };
   const look = async (sent: SentFile, mode: string, columns: Record<string, string>): Promise<Preview> => {
     tell({ kind: "checking" });

@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { Problem, UNREACHABLE } from "../api/problem";
-import { sendInParts, type SERVICE } from "./partUploads";
+import { sendInParts, type OnProgress, type SERVICE } from "./partUploads";
 
 vi.mock("../session/auth", () => ({ API: "https://api.example/v1/" }));
 
 const PART = 1_000;
+const KEPT = "2026-03-03T09:30:00Z";
 const CONTENT = new Uint8Array(4_300).map((_, at) => at % 251);
 const big = (content: Uint8Array<ArrayBuffer> = CONTENT) => new File([content], "big.csv", { lastModified: 7 });
 const sha256 = (data: Uint8Array) => createHash("sha256").update(data).digest("base64");
@@ -19,12 +20,12 @@ function remote() {
   const call = (method: string, path: string, { body }: { body?: unknown } = {}) => {
     if (path === "uploads") {
       state.begun += 1;
-      return Promise.resolve({ uploadId: "u1", partBytes: PART, partCount: 5 });
+      return Promise.resolve({ uploadId: "u1", partBytes: PART, partCount: 5, expiresAt: KEPT });
     }
     if (method === "GET") {
       if (state.gone) return Promise.reject(new Problem(410, "Expired", "This upload has expired."));
       const parts = [...arrived].map(([partNumber, data]) => ({ partNumber, sha256: sha256(data) }));
-      return Promise.resolve({ ...state, sizeBytes: CONTENT.length, partBytes: PART, parts });
+      return Promise.resolve({ ...state, sizeBytes: CONTENT.length, partBytes: PART, parts, expiresAt: KEPT });
     }
     if (path === "uploads/u1/parts") {
       const [one] = (body as { parts: { partNumber: number; sha256: string }[] }).parts;
@@ -51,7 +52,7 @@ function remote() {
   return { state, arrived, puts, failing, pause, as: { call, put, pause } as unknown as typeof SERVICE };
 }
 
-const send = (given: ReturnType<typeof remote>, file = big(), tell: (sent: number) => void = () => {}) =>
+const send = (given: ReturnType<typeof remote>, file = big(), tell: OnProgress = () => {}) =>
   sendInParts("contacts", file, tell, new AbortController().signal, given.as);
 
 beforeEach(() => {
@@ -66,7 +67,10 @@ describe("a file in parts", () => {
   it("arrives whole, with the checksum of each part and of all", async () => {
     const given = remote();
     const told: number[] = [];
-    expect(await send(given, big(), (sent) => told.push(sent))).toBe("u1");
+    const kept = new Set<string | undefined>();
+    const tell = (sent: number, keptUntil?: string) => (told.push(sent), void kept.add(keptUntil));
+    expect(await send(given, big(), tell)).toBe("u1");
+    expect([...kept]).toEqual([KEPT]);
     const whole = [...given.arrived].sort(([a], [b]) => a - b).flatMap(([, data]) => [...data]);
     expect(whole).toEqual([...CONTENT]);
     expect(told.at(-1)).toBe(CONTENT.length);

@@ -22,22 +22,26 @@ export function canSendParts(): boolean {
 }
 
 /**
- * Sends the whole file; returns the id of its upload, which is complete.
- * @param onProgress - is told how many bytes have arrived.
+ * Is told how many bytes have arrived, and until when the service keeps them if no more follow; of a file that is not
+ * sent in parts nothing is kept.
  */
+export type OnProgress = (sent: number, keptUntil?: string) => void;
+
+/** Sends the whole file; returns the id of its upload, which is complete. */
 export async function sendInParts(
   entity: string | null,
   file: File,
-  onProgress: (sent: number) => void,
+  onProgress: OnProgress,
   signal: AbortSignal,
   service: typeof SERVICE = SERVICE,
 ): Promise<string> {
   const fingerprint = await sha256(
     new TextEncoder().encode(JSON.stringify([entity, file.name, file.size, file.lastModified])),
   );
-  const { uploadId, partBytes, there, isComplete } =
+  const { uploadId, partBytes, there, isComplete, keptUntil } =
     (await begunBefore(fingerprint, file, signal, service)) ?? (await begin(entity, file, signal, service));
   remember(fingerprint, uploadId);
+  onProgress(0, keptUntil);
 
   const count = Math.ceil(file.size / partBytes);
   const digests: Uint8Array<ArrayBuffer>[] = [];
@@ -46,7 +50,7 @@ export async function sendInParts(
   const tell = (index: number, bytes: number) => {
     sent += bytes - done[index]!;
     done[index] = bytes;
-    onProgress(sent);
+    onProgress(sent, keptUntil);
   };
   const failed = new AbortController();
   const stop = AbortSignal.any([signal, failed.signal]);
@@ -100,12 +104,13 @@ interface Begun {
   /** The checksums of the parts that have arrived, by their numbers. */
   there: Map<number, string>;
   isComplete: boolean;
+  keptUntil: string;
 }
 
 async function begin(entity: string | null, file: File, signal: AbortSignal, service: typeof SERVICE): Promise<Begun> {
   const body = { entity, fileName: file.name, sizeBytes: file.size };
-  const { uploadId, partBytes } = await service.call<UploadInParts>("POST", "uploads", { body, signal });
-  return { uploadId, partBytes, there: new Map(), isComplete: false };
+  const { uploadId, partBytes, expiresAt } = await service.call<UploadInParts>("POST", "uploads", { body, signal });
+  return { uploadId, partBytes, there: new Map(), isComplete: false, keptUntil: expiresAt };
 }
 
 /** The upload of this file that an earlier page began, if it can go on and was not imported. */
@@ -121,7 +126,8 @@ async function begunBefore(
     const status = await service.call<UploadStatus>("GET", at`uploads/${uploadId}`, { signal });
     if (status.jobId !== null || status.sizeBytes !== file.size || status.partBytes === null) return null;
     const there = new Map(status.parts.map(({ partNumber, sha256 }) => [partNumber, sha256]));
-    return { uploadId, partBytes: status.partBytes, there, isComplete: status.isComplete };
+    const { partBytes, isComplete, expiresAt } = status;
+    return { uploadId, partBytes, there, isComplete, keptUntil: expiresAt };
   } catch (error) {
     if (isAbort(error) || Problem.of(error).isPassing) throw error;
     return null; // it has expired, or somebody else has signed in

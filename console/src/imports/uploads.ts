@@ -2,7 +2,7 @@
 import { at, call, callOnce } from "../api/client";
 import type { EntityDocument, Inferred, Job, Preview, Upload, Webhook } from "../api/types";
 import { Problem, UNREACHABLE } from "../api/problem";
-import { canSendParts, PARTS_FROM_BYTES, sendInParts } from "./partUploads";
+import { canSendParts, PARTS_FROM_BYTES, sendInParts, type OnProgress } from "./partUploads";
 
 /** How the file is read. */
 export interface ReadOptions {
@@ -35,12 +35,12 @@ export interface SentFile {
   uploadId: string;
 }
 
-/** Sends the file or a part of it; calls `onProgress` with the number of bytes that were sent. */
+/** Sends the file or a part of it. */
 export async function sendFile(
   entity: string | null,
   file: File,
   part: Blob,
-  onProgress: (sent: number) => void,
+  onProgress: OnProgress,
   signal: AbortSignal,
 ): Promise<SentFile> {
   if (part === file && file.size > PARTS_FROM_BYTES && canSendParts()) {
@@ -74,7 +74,7 @@ export function startImport(
 }
 
 /** Uses XMLHttpRequest because fetch does not report upload progress. */
-function post(upload: Upload, part: Blob, onProgress: (sent: number) => void, signal: AbortSignal): Promise<void> {
+function post(upload: Upload, part: Blob, onProgress: OnProgress, signal: AbortSignal): Promise<void> {
   const form = new FormData();
   for (const [name, value] of Object.entries(upload.fields)) form.append(name, value);
   form.append("file", part, "file"); // the name was given with the upload

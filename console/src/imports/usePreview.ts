@@ -5,20 +5,26 @@ import { Problem } from "../api/problem";
 import { READ_ONCE } from "../api/queryClient";
 import type { Entity, Preview } from "../api/types";
 import { useDebounced } from "../common/useDebounced";
+import type { OnProgress } from "./partUploads";
 import { previewPart } from "./previewPart";
 import { previewUpload, sendFile, type ReadOptions, type SentFile } from "./uploads";
 
 const UNREADABLE = new Problem(-1, "The file cannot be read", "It was moved, changed or is a folder.");
 const SETTLED_MS = 150; // several quick changes make one request
-const NOTHING_SENT = { sent: null, size: 0 };
+const NOTHING_SENT: Progress = { sent: null, size: 0 };
 
-export interface FileUpload {
-  /** The upload of the file, or of its beginning. */
-  sentFile: SentFile | undefined;
-  isBusy: boolean;
+interface Progress {
   /** How many bytes of `size` are sent; null when nothing is being sent. */
   sent: number | null;
   size: number;
+  /** Until when what was sent is kept if sending stops; of a large file only. */
+  keptUntil?: string;
+}
+
+export interface FileUpload extends Progress {
+  /** The upload of the file, or of its beginning. */
+  sentFile: SentFile | undefined;
+  isBusy: boolean;
   error: Error | null;
   /** Returns an upload of the whole file that can be imported: the preview's own, or a new one. */
   sendWhole: (signal: AbortSignal) => Promise<SentFile>;
@@ -32,11 +38,12 @@ export interface FileUpload {
  * @param beginningBytes - of a long text; as many as a preview reads when left out.
  */
 export function useUpload(entity: string | null | undefined, file: File | null, beginningBytes?: number): FileUpload {
-  const [progress, setProgress] = useState<{ sent: number | null; size: number }>(NOTHING_SENT);
+  const [progress, setProgress] = useState(NOTHING_SENT);
   const send = async (part: Blob, signal: AbortSignal): Promise<SentFile> => {
     setProgress({ sent: 0, size: part.size });
     try {
-      return await sendFile(entity!, file!, part, (sent) => setProgress({ sent, size: part.size }), signal);
+      const tell: OnProgress = (sent, keptUntil) => setProgress({ sent, size: part.size, keptUntil });
+      return await sendFile(entity!, file!, part, tell, signal);
     } finally {
       setProgress(NOTHING_SENT);
     }
