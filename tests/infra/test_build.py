@@ -134,9 +134,7 @@ def test_the_layer_has_the_native_library_and_can_load_it(layer: Path) -> None:
     isolated("import sys; sys.path.insert(0, sys.argv[1]); from waybill.native import library; assert library()", layer)
 
 
-@pytest.mark.parametrize(
-    "name", ["api", "console", "start_import", "import_steps", "export_steps", "source_steps", "schedule"]
-)
+@pytest.mark.parametrize("name", sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py")))
 def test_each_function_starts_with_its_folder_and_the_layer(layer: Path, name: str) -> None:
     isolated(IMPORT_HANDLER, ROOT / "functions" / name, layer)
 
