@@ -428,6 +428,7 @@ def test_report(api: Api) -> None:
         "delivered": None,
         "bytes": None,
         "sha256": None,
+        "files": None,
         "encryption": None,
         "error": None,
         "relaunchable": True,

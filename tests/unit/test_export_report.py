@@ -88,6 +88,7 @@ def test_everything_that_a_report_lists() -> None:
         "delivered": {"kind": "sftp", "location": "sftp://files.example.com:2222/in/contacts_20260131.csv"},
         "bytes": 1234567,
         "sha256": "ab" * 32,
+        "files": None,
         "error": None,
         "encryption": None,
         "relaunchable": False,
