@@ -632,7 +632,7 @@ def test_the_schedule_runs_a_source_once_and_catches_up_once(
     running = services.sources.get(source.source_id).running
     assert running is not None and running.started_by == "schedule"
     assert tick(services) == 0
-    with pytest.raises(Conflict, match="in progress"):
+    with pytest.raises(Conflict, match="wait for the end of that run"):
         run_now(services, services.sources.get(source.source_id), "alice", "other")
     assert fetch(services, running.run_id, no_limit) == "done"
     assert fetch(services, running.run_id, no_limit) == "done"  # of an execution that is late
@@ -865,7 +865,7 @@ def test_a_scheduled_source_keeps_its_entity_and_drafts_go_with_it(services: Ser
 
     source = s3_source(services)
     entity = services.entities.get("contacts")
-    with pytest.raises(Conflict, match="A source of contacts is scheduled"):
+    with pytest.raises(Conflict, match="Sources that are scheduled or run"):
         delete_entity(services, entity)
     services.sources.unschedule(source.source_id)
     delete_entity(services, services.entities.get("contacts"))
