@@ -26,6 +26,7 @@ import { isAdmin, useMe } from "../session/useMe";
 import { FieldsTable } from "./FieldsTable";
 import { FromFile } from "./FromFile";
 import { JsonEditor, type JsonEditorRef } from "./JsonEditor";
+import type { Schemas } from "./jsonMembers";
 import { locate, type Place } from "./jsonPointer";
 import { UnknownGroups } from "./Permissions";
 import { definitionIn, isName, nameFromFile } from "./proposal";
@@ -74,6 +75,12 @@ function Editor({ known, entity, readError }: Props) {
   const [busy, setBusy] = useState(false);
   const editor = useRef<JsonEditorRef>(null);
   const definition = useMemo(() => definitionIn(text), [text]);
+  const description = useQuery({
+    ...READ_ONCE,
+    queryKey: ["description"],
+    queryFn: ({ signal }) => call<{ components: { schemas: Schemas } }>("GET", "openapi.json", { signal }),
+    enabled: admin,
+  });
 
   const [file, setFile] = useState<File | null>(null);
   const [reading, setReading] = useState(AS_DETECTED);
@@ -252,6 +259,7 @@ function Editor({ known, entity, readError }: Props) {
               ref={editor}
               rows={inferred ? 14 : 28}
               readOnly={!admin || isCreated}
+              schemas={description.data?.components.schemas}
               value={text}
               onChange={edit}
             />
