@@ -6,7 +6,16 @@ import Spinner from "@cloudscape-design/components/spinner";
 import TopNavigation from "@cloudscape-design/components/top-navigation";
 import { QueryClientProvider } from "@tanstack/react-query";
 import { Suspense, useEffect, useState } from "react";
-import { BrowserRouter, Navigate, Route, Routes, useLocation, useNavigate } from "react-router";
+import {
+  createBrowserRouter,
+  Navigate,
+  Route,
+  RouterProvider,
+  Routes,
+  useLocation,
+  useNavigate,
+  useRouteError,
+} from "react-router";
 import { createQueryClient } from "./api/queryClient";
 import { ErrorBoundary } from "./common/ErrorBoundary";
 import { loadLater } from "./common/loadLater";
@@ -63,13 +72,20 @@ const FOR_ADMINS = [{ text: "Audit trail", href: "/audit" }];
 /** The cache belongs to one user: it begins and ends with the session. */
 function SignedIn() {
   const [queryClient] = useState(createQueryClient);
+  // A data router can ask before a screen is left; the screens are the routes of `Layout`.
+  const [router] = useState(() =>
+    createBrowserRouter([{ path: "*", element: <Layout />, ErrorBoundary: PassOn }], { basename: ROOT }),
+  );
   return (
     <QueryClientProvider client={queryClient}>
-      <BrowserRouter basename={ROOT}>
-        <Layout />
-      </BrowserRouter>
+      <RouterProvider router={router} />
     </QueryClientProvider>
   );
+}
+
+/** What the router caught is told as any other error. */
+function PassOn(): never {
+  throw useRouteError();
 }
 
 function Layout() {

@@ -83,6 +83,18 @@ def test_links_lead_to_tabs_dialogs_and_steps_and_back_leads_back(visit: Visit, 
     expect(page.get_by_role("checkbox", name="spend")).not_to_be_checked()  # what was typed is still there
     page.go_back()
     page.go_back()
+    expect(dialog.get_by_text("Leave without saving?")).to_be_visible()
+    dialog.get_by_role("button", name="Stay").click()
+    expect(heading).to_contain_text("Data and type")
+    page.reload()  # what was typed is kept over it
+    page.get_by_role("button", name="Next").click()
+    expect(page.get_by_role("checkbox", name="spend")).not_to_be_checked()
+    page.go_back()
+    page.get_by_role("link", name="Status", exact=True).click()
+    dialog.get_by_role("button", name="Leave").click()
+    expect(heading).to_contain_text("Status")
+    page.get_by_role("link", name="Manage exports").click()
+    page.get_by_role("tab", name="In definition").click()
     expect(page.get_by_role("row").filter(has_text="links draft")).to_be_visible()
 
     # Straight to a step of a draft; its summary survives that the page is loaded anew.

@@ -8,7 +8,6 @@ import Header from "@cloudscape-design/components/header";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import Spinner from "@cloudscape-design/components/spinner";
 import { useMutation, useQuery } from "@tanstack/react-query";
-import { useState } from "react";
 import { useNavigate, useParams } from "react-router";
 import { at, call, callOnce } from "../api/client";
 import type { Destination, Entity, Source, SourceTest } from "../api/types";
@@ -17,10 +16,12 @@ import { StatusText } from "../common/StatusText";
 import { SelectField, TextField } from "../common/fields";
 import { RecipientsField, WebhooksField } from "../common/Told";
 import { formatBytes } from "../common/format";
+import { Leaving } from "../common/Leaving";
 import { Name } from "../common/Name";
 import { say } from "../common/notices";
 import { ProblemAlert } from "../common/ProblemAlert";
 import { Time } from "../common/Time";
+import { useKept } from "../common/useKept";
 import { DESTINATIONS } from "../exports/destinations";
 import { FAILURE_LABELS } from "../exports/destinations/failures";
 import type { DestinationKind } from "../exports/destinations/kind";
@@ -84,9 +85,15 @@ function settingsOf(options: Source["options"] | undefined): Settings {
 
 function Fields({ entities, edited }: { entities: Entity[]; edited: Source | undefined }) {
   const navigate = useNavigate();
-  const [draft, setDraft] = useState<Draft>(() => (edited ? draftOf(edited) : newSource(entities[0]?.name ?? "")));
-  const [settings, setSettings] = useState(() => settingsOf(edited?.options));
-  const change = (changes: Partial<Draft>) => setDraft((old) => ({ ...old, ...changes }));
+  const me = useMe();
+  const of = edited ? `${edited.sourceId}.${edited.version}` : "";
+  const form = useKept(`${me.name}/sources/${edited?.sourceId ?? "new"}`, of, () => ({
+    draft: edited ? draftOf(edited) : newSource(entities[0]?.name ?? ""),
+    settings: settingsOf(edited?.options),
+  }));
+  const { draft, settings } = form.value;
+  const change = (changes: Partial<Draft>) =>
+    form.change(({ draft, settings }) => ({ draft: { ...draft, ...changes }, settings }));
   const entity = entities.find(({ name }) => name === draft.entity);
   const mode = settings.mode ?? "upsert";
   const { Fields: LocationFields } = DESTINATIONS[draft.location.kind];
@@ -96,6 +103,7 @@ function Fields({ entities, edited }: { entities: Entity[]; edited: Source | und
       const made = edited
         ? await call<Source>("PUT", at`sources/${edited.sourceId}`, { body })
         : await callOnce<Source>("sources", { body });
+      form.settle();
       say("The source was saved as a draft: activate it to run on its schedule", <Name>{made.name}</Name>);
       await navigate("/sources");
     },
@@ -114,6 +122,7 @@ function Fields({ entities, edited }: { entities: Entity[]; edited: Source | und
         </SpaceBetween>
       }
     >
+      <Leaving form={form} />
       <SpaceBetween size="m">
         <Container header={<Header variant="h2">What is imported</Header>}>
           <SpaceBetween size="m">
@@ -132,7 +141,9 @@ function Fields({ entities, edited }: { entities: Entity[]; edited: Source | und
               hasKey={Boolean(entity?.schema.primaryKey?.length)}
               effect={null}
               disabled={false}
-              change={(changes) => setSettings((old) => ({ ...old, ...changes }))}
+              change={(changes) =>
+                form.change(({ draft, settings }) => ({ draft, settings: { ...settings, ...changes } }))
+              }
             />
           </SpaceBetween>
         </Container>

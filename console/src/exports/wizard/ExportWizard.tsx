@@ -9,10 +9,13 @@ import { at, call, callOnce } from "../../api/client";
 import { Problem } from "../../api/problem";
 import type { Definition, Entity, Export } from "../../api/types";
 import { useEntities } from "../../api/useEntities";
+import { Leaving } from "../../common/Leaving";
+import { ScreenLink } from "../../common/links";
 import { Name } from "../../common/Name";
 import { say } from "../../common/notices";
 import { ProblemAlert } from "../../common/ProblemAlert";
 import { useAddress } from "../../common/useAddress";
+import { useKept } from "../../common/useKept";
 import { may, useMe } from "../../session/useMe";
 import { useExport } from "../useExport";
 import { DataStep } from "./DataStep";
@@ -55,13 +58,18 @@ interface StepsProps {
 
 function Steps({ entities, edited, entityName }: StepsProps) {
   const navigate = useNavigate();
+  const me = useMe();
   const [query, setQuery] = useAddress();
-  const [draft, setDraft] = useState<Draft>(() => (edited ? draftOf(edited) : newDraft(entityName)));
   const [draftId, setDraftId] = useState(edited?.exportId);
-  const [saved, setSaved] = useState<Definition | null>(edited ?? null); // null after any change
+  const [of, setOf] = useState(edited ? versionOf(edited) : entityName); // what is typed changes that
+  const form = useKept<Draft>(`${me.name}/exports/${draftId ?? "new"}`, of, () =>
+    edited ? draftOf(edited) : newDraft(entityName),
+  );
+  const draft = form.value;
+  const [saved, setSaved] = useState<Definition | null>(form.isChanged() ? null : (edited ?? null)); // null after a change
   const entity = entities.find(({ name }) => name === draft.entity);
   const change = (changes: Partial<Draft>) => {
-    setDraft((old) => ({ ...old, ...changes }));
+    form.change((old) => ({ ...old, ...changes }));
     setSaved(null);
   };
   const lacking = missing(draft, entity);
@@ -82,14 +90,23 @@ function Steps({ entities, edited, entityName }: StepsProps) {
     const made = draftId
       ? await call<Export>("PUT", at`exports/${draftId}`, { body })
       : await callOnce<Export>("exports", { body });
+    form.settle();
     setDraftId(made.exportId);
+    setOf(versionOf(made));
     setSaved(made);
     // The address is now the draft's, so that reloading the page keeps it.
     await navigate(`/exports/${made.exportId}/edit?step=${SUMMARY + 1}`);
   };
   const activate = async () => {
-    const { status, name } = await callOnce<Export>(at`exports/${draftId!}/activate`);
-    say("The export was activated", <Name>{name}</Name>);
+    const { status, name, exportId, isRunning } = await callOnce<Export>(at`exports/${draftId!}/activate`);
+    const run = isRunning ? `/exports?tab=${status}&export=${exportId}&dialog=run` : null;
+    say(
+      "The export was activated",
+      <>
+        <Name>{name}</Name>
+        {run && <> runs now: {<ScreenLink to={run}>follow the run to its file</ScreenLink>}</>}
+      </>,
+    );
     await toExports(status);
   };
   const goTo = (wanted: number, isBack: boolean) => {
@@ -114,26 +131,33 @@ function Steps({ entities, edited, entityName }: StepsProps) {
     { title: "Summary", content: saved && draftId && <SummaryStep exportId={draftId} definition={saved} /> },
   ];
   return (
-    <Wizard
-      i18nStrings={{ ...TEXTS, cancelButton: draftId ? "Keep as draft" : "Cancel" }}
-      submitButtonText="Activate"
-      allowSkipTo
-      isLoadingNextStep={request.isPending}
-      activeStepIndex={step}
-      onNavigate={({ detail }) => goTo(detail.requestedStepIndex, detail.reason === "previous")}
-      onCancel={() => void toExports("DRAFT")}
-      onSubmit={() => request.mutate(activate)}
-      steps={steps.map(({ content, ...each }) => ({
-        ...each,
-        content: (
-          <SpaceBetween size="m">
-            {problem?.step === step && <ProblemAlert error={problem.error} />}
-            {content}
-          </SpaceBetween>
-        ),
-      }))}
-    />
+    <>
+      <Leaving form={form} />
+      <Wizard
+        i18nStrings={{ ...TEXTS, cancelButton: draftId ? "Keep as draft" : "Cancel" }}
+        submitButtonText="Activate"
+        allowSkipTo
+        isLoadingNextStep={request.isPending}
+        activeStepIndex={step}
+        onNavigate={({ detail }) => goTo(detail.requestedStepIndex, detail.reason === "previous")}
+        onCancel={() => void toExports("DRAFT")}
+        onSubmit={() => request.mutate(activate)}
+        steps={steps.map(({ content, ...each }) => ({
+          ...each,
+          content: (
+            <SpaceBetween size="m">
+              {problem?.step === step && <ProblemAlert error={problem.error} />}
+              {content}
+            </SpaceBetween>
+          ),
+        }))}
+      />
+    </>
   );
+}
+
+function versionOf({ exportId, version }: Export): string {
+  return `${exportId}.${version}`;
 }
 
 const TEXTS = {
