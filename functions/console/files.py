@@ -13,6 +13,7 @@ _TYPES = {
     ".js": "text/javascript",
     ".woff2": "font/woff2",
     ".svg": "image/svg+xml",
+    ".webp": "image/webp",
     ".css": "text/css",
     ".html": "text/html; charset=utf-8",
 }

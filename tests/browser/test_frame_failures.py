@@ -79,6 +79,8 @@ class Upgrade:
 def test_after_an_upgrade_the_page_is_loaded_again_once(visit: Visit) -> None:
     page = visit("imports")
     expect(page.get_by_role("heading", name="Imported files")).to_be_visible()
+    # What renews a session is there already: its script is among those that an upgrade removes.
+    page.wait_for_function("() => performance.getEntriesByType('resource').some(({name}) => /oidc-client/.test(name))")
     upgrade = Upgrade(page, new_parts=True)
     page.get_by_role("link", name="Status").click()
     expect(page.get_by_role("heading", name="Status")).to_be_visible()

@@ -54,8 +54,9 @@ interface Props {
   onClose: () => void;
 }
 
-export function ReplaceDialog({ list, label: first, edits, which, onReplace, onClose }: Props) {
-  const [label, setLabel] = useState(first);
+export function ReplaceDialog({ list, label: proposed, edits, which, onReplace, onClose }: Props) {
+  const [chosenLabel, setLabel] = useState<string | null>(null);
+  const label = chosenLabel ?? proposed; // which may change until the summary of errors was read
   const [chosenWay, setWay] = useState<Way | null>(null);
   const [from, setFrom] = useState<string | null>(null);
   const [to, setTo] = useState("");

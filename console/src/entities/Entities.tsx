@@ -11,6 +11,7 @@ import { Name } from "../common/Name";
 import { useColumns } from "../common/useColumns";
 import { EntityLink, ScreenButton } from "../common/links";
 import { isAdmin, useMe } from "../session/useMe";
+import { FirstSteps } from "./FirstSteps";
 
 export default function Entities() {
   const me = useMe();
@@ -51,11 +52,13 @@ export default function Entities() {
       }
       columnDefinitions={columns}
       empty={
-        <Box textAlign="center" padding="l">
-          {search
-            ? "No entity matches."
-            : "You have no access to any entity. Administrators create them and give permissions."}
-        </Box>
+        search || read.isError ? (
+          <Box textAlign="center" padding="l">
+            {search ? "No entity matches." : "The entities could not be read."}
+          </Box>
+        ) : (
+          <FirstSteps />
+        )
       }
     />
   );

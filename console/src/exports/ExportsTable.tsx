@@ -31,8 +31,9 @@ interface Props {
 export function ExportsTable({ status, label, list, page, selectedId, isFiltered, actions, onSelect, onPage }: Props) {
   const { exports, hasMore, stale } = list;
   const shownColumns = useColumns(columns(status), {
-    phone: ["name", "next", "last"],
+    phone: ["whole"],
     narrow: ["name", "entity", "type", "next", "last"],
+    wide: ["name", "entity", "type", "next", "last", "destination", "by", "owner"],
   });
   const pageCount = Math.max(1, Math.ceil((exports?.length ?? 0) / PAGE_SIZE));
   const current = exports && !hasMore ? Math.min(page, pageCount) : page;
@@ -82,6 +83,26 @@ export function ExportsTable({ status, label, list, page, selectedId, isFiltered
 
 type Column = TableProps.ColumnDefinition<Export>;
 
+/** For a phone. */
+const WHOLE: Column = {
+  id: "whole",
+  header: "Export",
+  isRowHeader: true,
+  cell: (item) => (
+    <>
+      <NameCell item={item} />
+      <div>
+        {TYPE_LABELS[item.type]} of <EntityLink name={item.entity} />
+      </div>
+      {item.status === "SCHEDULED" && item.nextRunAt && (
+        <div>
+          Next run <Time at={item.nextRunAt} />
+        </div>
+      )}
+      {item.lastRun && <LastRunCell run={item.lastRun} />}
+    </>
+  ),
+};
 const NAME: Column = {
   id: "name",
   header: "Name",
@@ -124,7 +145,7 @@ const OWNER: Column = {
 
 function columns(status: ExportStatus): Column[] {
   const runs = status === "SCHEDULED" ? [NEXT_RUN] : status === "FINISHED" ? [LAST_RUN] : [];
-  return [NAME, ENTITY, TYPE, ...runs, DESTINATION, status === "DRAFT" ? CREATED_BY : OWNER];
+  return [WHOLE, NAME, ENTITY, TYPE, ...runs, DESTINATION, status === "DRAFT" ? CREATED_BY : OWNER];
 }
 
 function NameCell({ item }: { item: Export }) {

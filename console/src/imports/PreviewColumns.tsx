@@ -12,6 +12,7 @@ import { formatCount, judgedInWords } from "../common/format";
 import { Name } from "../common/Name";
 import { selectedOption } from "../common/options";
 import { Pages } from "../common/Pages";
+import { useWidth } from "../common/useColumns";
 
 const NO_FIELD: SelectProps.Option = { value: "", label: "– no field –" };
 const COLUMNS_SHOWN = 50;
@@ -32,6 +33,7 @@ interface Props {
 /** The columns of the file, with their fields and first values. */
 export function PreviewColumns({ preview, entity, mapping, proposals, disabled, onMap }: Props) {
   const [page, setPage] = useState(1);
+  const isPhone = useWidth() === "phone";
   const { fields } = entity.schema;
   const options = [
     NO_FIELD,
@@ -85,14 +87,19 @@ export function PreviewColumns({ preview, entity, mapping, proposals, disabled, 
         columnDefinitions={[
           {
             id: "label",
-            header: "In the file",
+            header: isPhone ? "In the file, first values" : "In the file",
             isRowHeader: true,
-            cell: ({ label }) => (label ? <Name>{label}</Name> : <em>no name</em>),
+            cell: ({ label, index }) => (
+              <>
+                {label ? <Name>{label}</Name> : <em>no name</em>}
+                {isPhone && <Values preview={preview} index={index} />}
+              </>
+            ),
           },
           {
             id: "field",
             header: "Field",
-            minWidth: 200,
+            minWidth: isPhone ? 140 : 200,
             cell: ({ label, index }) => (
               <SpaceBetween size="xxs">
                 <Select
@@ -116,6 +123,7 @@ export function PreviewColumns({ preview, entity, mapping, proposals, disabled, 
           },
           { id: "values", header: "First values", cell: ({ index }) => <Values preview={preview} index={index} /> },
         ]}
+        visibleColumns={isPhone ? ["label", "field"] : undefined}
         empty="The file has no columns."
       />
       {absent.length > 0 && (

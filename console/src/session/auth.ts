@@ -79,6 +79,7 @@ function begin(session: Session): void {
   localStorage.setItem(STORED, JSON.stringify(session));
   localStorage.removeItem(ENDED);
   setState({ session, ended: null });
+  loadOidc().catch(() => undefined);
 }
 
 /** The session has ended, which its person did not ask for: the screens stay. */
@@ -97,6 +98,10 @@ window.addEventListener("storage", ({ key }) => {
   else if (reason === SIGNED_OUT) setState({ session: null, ended: reason });
   else if (state.session && !state.ended) setState({ session: state.session, ended: reason });
 });
+
+/** Had early: an upgrade removes the script from the server, and a page that stays open renews its session later. */
+const loadOidc = () => import("oidc-client-ts");
+if (state.session) loadOidc().catch(() => undefined);
 
 export function useSession(): State {
   return useSyncExternalStore(
@@ -156,7 +161,7 @@ async function renewAlone(refused: string | null): Promise<string> {
     end(EXPIRED);
     return "";
   }
-  const { ErrorResponse } = await import("oidc-client-ts");
+  const { ErrorResponse } = await loadOidc();
   const profile = { sub: session.subject } as SigninResponse["profile"];
   const old: RefreshState = { refresh_token: session.refreshToken, profile, session_state: null };
   try {
@@ -192,7 +197,7 @@ export async function goToProvider(returnTo: string | null): Promise<void> {
 
 /** Ends a sign-in that returned from the provider; where to go on, null to close the window. */
 export async function returnFromProvider(): Promise<string | null> {
-  const { ErrorResponse } = await import("oidc-client-ts");
+  const { ErrorResponse } = await loadOidc();
   const client = await oidc();
   const { endpoint } = await authConfig();
   const answer = await client.processSigninResponse(location.href).catch((error: unknown) => {
@@ -254,7 +259,7 @@ function oidc(): Promise<OidcClient> {
 }
 
 async function makeClient(): Promise<OidcClient> {
-  const [{ OidcClient, WebStorageStateStore }, config] = await Promise.all([import("oidc-client-ts"), authConfig()]);
+  const [{ OidcClient, WebStorageStateStore }, config] = await Promise.all([loadOidc(), authConfig()]);
   const made = new OidcClient({
     authority: config.issuer,
     metadataUrl: config.metadataUrl,

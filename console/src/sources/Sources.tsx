@@ -34,8 +34,9 @@ export default function Sources() {
   const queryClient = useQueryClient();
   const { data, error, isPending } = useSources();
   const columns = useColumns(COLUMNS, {
-    phone: ["name", "state"],
+    phone: ["whole"],
     narrow: ["name", "entity", "state", "next", "last"],
+    wide: ["name", "entity", "state", "location", "schedule", "next", "last"],
   });
   const [selectedId, setSelectedId] = useState<string | null>(null);
   const [isDeleting, setIsDeleting] = useState(false);
@@ -145,20 +146,43 @@ export default function Sources() {
   );
 }
 
+function NameCell({ of: { sourceId, name, isRunning } }: { of: Source }) {
+  return (
+    <>
+      <ScreenLink to={`/sources/${sourceId}`}>
+        <Name>{name}</Name>
+      </ScreenLink>{" "}
+      {isRunning && <Badge color="blue">Running now</Badge>}
+    </>
+  );
+}
+
 const COLUMNS: TableProps.ColumnDefinition<Source>[] = [
+  {
+    id: "whole", // for a phone
+    header: "Source",
+    isRowHeader: true,
+    cell: (item) => (
+      <>
+        <NameCell of={item} />
+        <div>
+          Into <EntityLink name={item.entity} />
+        </div>
+        <SourceState of={item} />
+        {item.nextRunAt && (
+          <div>
+            Next run <Time at={item.nextRunAt} />
+          </div>
+        )}
+      </>
+    ),
+  },
   {
     id: "name",
     header: "Name",
     isRowHeader: true,
     minWidth: 150,
-    cell: (item) => (
-      <>
-        <ScreenLink to={`/sources/${item.sourceId}`}>
-          <Name>{item.name}</Name>
-        </ScreenLink>{" "}
-        {item.isRunning && <Badge color="blue">Running now</Badge>}
-      </>
-    ),
+    cell: (item) => <NameCell of={item} />,
   },
   { id: "entity", header: "Entity", minWidth: 110, cell: (item) => <EntityLink name={item.entity} /> },
   { id: "state", header: "State", minWidth: 120, cell: (item) => <SourceState of={item} /> },

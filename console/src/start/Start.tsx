@@ -11,11 +11,13 @@ import SpaceBetween from "@cloudscape-design/components/space-between";
 import Table from "@cloudscape-design/components/table";
 import { useState } from "react";
 import type { Job } from "../api/types";
+import { useEntities } from "../api/useEntities";
 import { counted, formatCount, formatDuration } from "../common/format";
 import { EntityLink, ScreenButton, ScreenLink } from "../common/links";
 import { Name } from "../common/Name";
 import { ProblemAlert } from "../common/ProblemAlert";
 import { Time, TimeLeft, ZONE } from "../common/Time";
+import { FirstSteps } from "../entities/FirstSteps";
 import { countInWords } from "../entities/recordWords";
 import { isRunning } from "../jobs/jobList";
 import { JobStatus } from "../jobs/JobStatus";
@@ -33,6 +35,7 @@ const weekday = new Intl.DateTimeFormat(undefined, { weekday: "short", day: "num
 export default function Start() {
   const [now] = useState(() => new Date());
   const { retention } = useMe();
+  const entities = useEntities();
   const newest = useJobs({});
   const recent = useRecentJobs();
   const jobs = merged(newest.jobs, recent.data?.jobs ?? []);
@@ -50,6 +53,7 @@ export default function Start() {
       >
         Start
       </Header>
+      {entities.data?.length === 0 && <FirstSteps />}
       {recent.error && <ProblemAlert error={recent.error} />}
       <ColumnLayout columns={2}>
         <JobTable
