@@ -630,7 +630,8 @@ def test_each_old_file_of_a_set_stays_until_the_new_one_has_its_name(
             left = {name for name in server.files if name.endswith(".part")}
             assert left <= {TemporaryNames().parts(NAME, JOB, len(SET))[-1]}, "only for its manifest"
         assert deliver_set(MemoryConnection(server), state, replace=True) == NAME, passed[-1]
-        assert server.files == DELIVERED, passed[-1]
+        # A server that does not let us delete the old file, when the new one has its name, keeps it hidden.
+        assert {name: data for name, data in server.files.items() if not name.endswith(".old")} == DELIVERED, passed[-1]
 
 
 def test_old_files_of_a_set_that_ended_without_reaching_the_server_are_restored() -> None:
