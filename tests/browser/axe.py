@@ -27,8 +27,9 @@ def flaws(page: Page) -> list[str]:
 
 
 def _violations(page: Page, options: dict[str, object]) -> list[str]:
-    source = AXE.read_text(encoding="utf-8")
-    page.evaluate(source)  # through the debugger: the page's policy would refuse the script
+    if not page.evaluate("() => 'axe' in window"):
+        source = AXE.read_text(encoding="utf-8")
+        page.evaluate(source)  # through the debugger: the page's policy would refuse the script
     found = page.evaluate("(options) => axe.run(document, {resultTypes: ['violations'], ...options})", options)
     return [
         f"{each['id']}: {node['html'][:200]} {node['failureSummary']}"

@@ -79,7 +79,6 @@ class Screen:
     """A screen.
 
     Attributes:
-        title: in documents.
         path: with the names of `Data` in braces.
         seen: finds what the screen has once it is whole.
         prepare: does what the address does not say.
@@ -87,7 +86,6 @@ class Screen:
     """
 
     name: str
-    title: str
     path: str
     seen: Callable[[Page], Locator]
     prepare: Callable[[Page, Data], None] = _nothing
@@ -102,7 +100,7 @@ class Screen:
         page.wait_for_load_state("networkidle")
 
 
-def _text(text: str) -> Callable[[Page], Locator]:
+def _text(text: str | re.Pattern[str]) -> Callable[[Page], Locator]:
     return lambda page: page.get_by_text(text)
 
 
@@ -115,45 +113,48 @@ def _button(name: str) -> Callable[[Page], Locator]:
 
 
 SCREENS = (
-    Screen("start", "Start page", "start", _text("Partner's")),
-    Screen("imported-files", "Imported files", "imports", _button("Correct rows")),
-    Screen("import", "Import from file", "imports?entity={entity}&import=1", _text("First values"), _choose_file),
-    Screen("correct-rows", "Correct rows", "imports/{rejected}/rows", lambda page: page.get_by_role("gridcell")),
-    Screen("status", "Status", "status", lambda page: page.get_by_role("row").nth(1)),
-    Screen("error-log", "Error log", "status?errors={rejected}", _text("All errors by kind")),
-    Screen("manage-exports", "Manage exports", "exports?tab=SCHEDULED&export={scheduled}", _text("Archive of")),
+    Screen("start", "start", _text("Partner's")),
+    Screen("imported-files", "imports", _button("Correct rows")),
+    Screen("import", "imports?entity={entity}&import=1", _text("First values"), _choose_file),
+    Screen("correct-rows", "imports/{rejected}/rows", lambda page: page.get_by_role("gridcell")),
+    Screen("status", "status", lambda page: page.get_by_role("row").nth(1)),
+    Screen("error-log", "status?errors={rejected}", _text("All errors by kind")),
+    Screen("manage-exports", "exports?tab=SCHEDULED&export={scheduled}", _text("Archive of")),
     Screen(
         "definition",
-        "Definition of an export",
         "exports?tab=SCHEDULED&export={scheduled}&dialog=definition",
         _text("Formula guard"),
     ),
-    Screen("export", "Export wizard", "exports/{draft}/edit?step=4", _heading("Format and file name")),
-    Screen("schedule", "Schedule of an export", "exports/{draft}/edit?step=5", _text("Next runs")),
-    Screen("sources", "Sources", "sources", _text("Partner's")),
-    Screen("source", "A source", "sources/{source}", _text("Files that were seen")),
-    Screen("source-form", "Source form", "sources/{source}/edit", _button("Test and list files")),
-    Screen("entities", "Entities", "entities", lambda page: page.get_by_role("row").nth(1)),
+    Screen(
+        "export-now",
+        "entities/{entity}?dialog=export",
+        _text(re.compile("records? match")),
+        scrolls_sideways=True,
+    ),
+    Screen("export", "exports/{draft}/edit?step=4", _heading("Format and file name")),
+    Screen("schedule", "exports/{draft}/edit?step=5", _text("Next runs")),
+    Screen("sources", "sources", _text("Partner's")),
+    Screen("source", "sources/{source}", _text("Files that were seen")),
+    Screen("source-form", "sources/{source}/edit", _button("Test and list files")),
+    Screen("entities", "entities", lambda page: page.get_by_role("row").nth(1)),
     Screen(
         "entity",
-        "An entity",
         "entities/{entity}",
         lambda page: page.get_by_role("row").nth(3),
         scrolls_sideways=True,
     ),
-    Screen("record", "A record", "entities/{entity}", lambda page: page.get_by_role("dialog"), _open_record),
-    Screen("delete-entity", "Delete an entity", "entities/{entity}", _text("This cannot be undone"), _ask_to_delete),
+    Screen("record", "entities/{entity}", lambda page: page.get_by_role("dialog"), _open_record),
+    Screen("delete-entity", "entities/{entity}", _text("This cannot be undone"), _ask_to_delete),
     Screen(
         "entity-from-file",
-        "An entity from a file",
         "entities/new",
         _button("Create and import"),
         _choose_file,
         scrolls_sideways=True,
     ),
-    Screen("schema", "Schema of an entity", "entities/{entity}/schema", _heading("Schema of")),
-    Screen("audit", "Audit trail", "audit", lambda page: page.get_by_role("row").nth(1)),
-    Screen("no-page", "No such page", "nothing", _text("This page does not exist")),
+    Screen("schema", "entities/{entity}/schema", _heading("Schema of")),
+    Screen("audit", "audit", lambda page: page.get_by_role("row").nth(1)),
+    Screen("no-page", "nothing", _text("This page does not exist")),
 )
-NOT_LOADED = Screen("not-loaded", "A part that did not load", "status", _button("Try again"))
-SIGN_IN = Screen("sign-in", "Sign in", "", _button("Sign in"))
+NOT_LOADED = Screen("not-loaded", "status", _button("Try again"))
+SIGN_IN = Screen("sign-in", "", _button("Sign in"))

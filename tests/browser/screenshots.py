@@ -17,7 +17,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, ViewportSize, sync_playwright
 
 from infra.local import console
 from infra.local.cities import FIELDS, write_cities
@@ -35,7 +35,11 @@ FOLDER = ROOT / "docs" / "images"
 SHEETS = FOLDER / "screens"
 SINGLE = ROOT / ".waybill" / "screenshots"
 README = ("imported-files", "entity", "status", "manage-exports")
-WINDOWS = ((1440, 900), (800, 900), (390, 844))
+WINDOWS: tuple[ViewportSize, ...] = (
+    {"width": 1440, "height": 900},
+    {"width": 800, "height": 900},
+    {"width": 390, "height": 844},
+)
 SCHEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
 SCALE = 0.6  # of the pictures on a sheet
 QUALITY = 60  # percent
@@ -132,14 +136,16 @@ def fill(admin: Client, folder: Path) -> Data:
 def take(page: Page, stack: LocalStack, screen: Screen, data: Data) -> None:
     """The screen at each width, light and dark: each picture for itself, and all of them on one sheet that is kept."""
     pictures: list[bytes] = []
-    for width, height in WINDOWS:
-        page.set_viewport_size({"width": width, "height": height})
-        screen.open(page, stack.stack["consoleUrl"], data)
+    page.set_viewport_size(WINDOWS[0])
+    screen.open(page, stack.stack["consoleUrl"], data)
+    for window in WINDOWS:
+        page.set_viewport_size(window)
+        page.wait_for_load_state("networkidle")
         for scheme in SCHEMES:
             page.emulate_media(color_scheme=scheme)
             page.wait_for_timeout(SETTLES_MS)
             picture = page.screenshot(animations="disabled")
-            (SINGLE / f"{screen.name}-{width}-{scheme}.png").write_bytes(picture)
+            (SINGLE / f"{screen.name}-{window['width']}-{scheme}.png").write_bytes(picture)
             pictures.append(picture)
         page.emulate_media(color_scheme=SCHEMES[0])
     if screen.name in README:

@@ -17,6 +17,7 @@ import { EntityLink, ScreenButton, ScreenLink } from "../common/links";
 import { Name } from "../common/Name";
 import { ProblemAlert } from "../common/ProblemAlert";
 import { Time, TimeLeft, ZONE } from "../common/Time";
+import { useWidth } from "../common/useColumns";
 import { FirstSteps } from "../entities/FirstSteps";
 import { countInWords } from "../entities/recordWords";
 import { isRunning } from "../jobs/jobList";
@@ -159,6 +160,7 @@ function jobPath({ jobId, process, status, counts }: Job): string {
 
 function DueTable() {
   const { data, error, isPending } = useDue();
+  const isPhone = useWidth() === "phone";
   return (
     <Table
       wrapLines
@@ -167,6 +169,7 @@ function DueTable() {
       loadingText="Reading the schedules"
       items={data?.due.slice(0, MOST_SHOWN) ?? []}
       ariaLabels={{ tableLabel: "Due next" }}
+      visibleColumns={isPhone ? ["name", "at"] : undefined}
       header={
         <Header
           variant="h2"
