@@ -39,7 +39,7 @@ def read_corrections(name: str) -> list[dict[str, Any]]:
     if len(rows) > MAX_CORRECTIONS:
         raise UsageFailure(
             f"{name} has {len(rows):,} rows; one relaunch takes {MAX_CORRECTIONS:,} corrections.",
-            "send the corrected rejects file with `waybill import`, or correct in parts with --only-corrected",
+            "leave out rows that are not corrected, or send parts, with --only-corrected for all but the last",
         )
     return [_correction(name, labels, wanted, line) for line in rows]
 

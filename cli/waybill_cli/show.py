@@ -121,8 +121,11 @@ def next_steps(job: Job) -> list[tuple[str, str]]:
         steps.append(
             (f"waybill rejects {job_id} -o {shlex.quote(name)}", "download the rejected rows, to correct them")
         )
-        again = f"waybill import {shlex.quote(name)} --entity {shlex.quote(str(job['entity']))}"
-        steps.append((again, "import them once they are corrected"))
+        if not job.get("undoOf"):  # unlike an import of the file, this keeps the job's mode and options
+            again = "check" if job.get("dryRun") else "import"
+            steps.append((f"waybill fix {job_id} --rows {shlex.quote(name)}", f"{again} them once they are corrected"))
+    if (job.get("error") or {}).get("code") == "unusual-rows" and not job.get("dryRun"):
+        steps.append((f"waybill relaunch {job_id}", "import it nevertheless, if the file is right"))
     if job["process"] == "export" and job["status"] in FINAL:
         if links.get("download"):
             steps.append((f"waybill download {job_id}", "download the file"))

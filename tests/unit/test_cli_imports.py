@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.cli_service import JOB_ID, UPLOAD_ID, Answer, Service, answer, failed, job, offer_upload, partial
 from waybill_cli.main import main
+from waybill_cli.show import next_steps
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -73,6 +75,31 @@ def test_a_watched_import_ends_with_its_counts_and_next_steps(
     assert f"waybill errors {JOB_ID}" in printed.out
     assert f"waybill rejects {JOB_ID} -o contacts.rejects.csv" in printed.out
     assert printed.err == "Import of contacts.csv …\n"  # no terminal: one plain line
+
+
+@pytest.mark.parametrize(
+    ("changes", "hint"),
+    [
+        ({"mode": "merge"}, f"waybill fix {JOB_ID} --rows contacts.rejects.csv  # import them"),
+        ({"mode": "delete", "dryRun": True}, f"waybill fix {JOB_ID} --rows contacts.rejects.csv  # check them"),
+        ({"undoOf": JOB_ID}, None),
+    ],
+)
+def test_rejected_rows_are_sent_again_with_the_mode_and_options_of_their_job(
+    changes: dict[str, Any], hint: str | None
+) -> None:
+    steps = [f"{command}  # {purpose}" for command, purpose in next_steps(partial(**changes))]
+    assert [step.removesuffix(" once they are corrected") for step in steps if "waybill fix" in step] == [hint] * bool(
+        hint
+    )
+    assert not any("waybill import" in step for step in steps), "which would forget the mode"
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_file_refused_for_its_number_of_rows_leads_to_its_relaunch(dry_run: bool) -> None:
+    refused = {**failed(), "error": {"code": "unusual-rows", "message": "…"}, "dryRun": dry_run}
+    commands = [command for command, _ in next_steps(refused)]
+    assert (f"waybill relaunch {JOB_ID}" in commands) != dry_run, "that of a dry run imports nothing"
 
 
 def test_a_watched_import_that_fails_exits_with_1(

@@ -56,7 +56,7 @@ value '["message"]' < job.json
     ),
     (
         "See what was rejected",
-        "The rejects file can be corrected and imported as it is. S3 wants no token: it is left out there.",
+        "The rejects file can be corrected, and imported with the mode and options of its job. S3 wants no token.",
         r"""
 call "$API/jobs/$JOB/errors" | value '["items"][0]["message"]'
 curl -sf -o rejects.csv "$(call -o /dev/null -w '%{redirect_url}' "$API/jobs/$JOB/rejects")"

@@ -17,8 +17,8 @@ from waybill.imports.deadline import OutOfTime, Remaining, whole_invocation
 from waybill.imports.digests import partitions_for
 from waybill.imports.job_files import converted_key, plan_key, planning_key
 from waybill.imports.job_source import cleared_fields, conversion_request, header_errors, match_labels, source_of
-from waybill.imports.plan_document import ImportPlan, read_plan
-from waybill.imports.policy import Policy, rows_warning, stops_unusual
+from waybill.imports.plan_document import ImportPlan, is_rejects_file, read_plan
+from waybill.imports.policy import FILE_RULES, Policy, rows_warning, stops_unusual
 from waybill.imports.register import fail_import
 from waybill.imports.source_object import ObjectVersion
 from waybill.jobs.executions import hand_back
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from waybill.jobs.services import Services
 
 _NEVERTHELESS = "Nothing was written. If the file is right, relaunch this job: it is then imported nevertheless."
+_DRY_RUN = (
+    "An import of it would be refused. If the file is right, relaunch that import: it is then imported nevertheless."
+)
 
 
 def plan_import(services: Services, job_id: str, remaining_seconds: Remaining = whole_invocation) -> dict[str, Any]:
@@ -82,9 +85,10 @@ def plan_import(services: Services, job_id: str, remaining_seconds: Remaining = 
         duplicate_of = _earlier_import(services, job, found.sha256)
         if duplicate_of is not None and entity.refuse_duplicates:
             raise JobFailed("duplicate-file", f"The same content was imported before, by job {duplicate_of}.")
-        unusual = rows_warning(job, found.scan.rows)
+        is_rejects = is_rejects_file(found.scan.labels)
+        unusual = None if is_rejects else rows_warning(job, found.scan.rows)
         if unusual is not None and stops_unusual(job):
-            raise JobFailed(unusual["code"], f"{unusual['message']} {_NEVERTHELESS}")
+            raise JobFailed(unusual["code"], f"{unusual['message']} {_DRY_RUN if job.dry_run else _NEVERTHELESS}")
     except Paused as pause:
         services.files.put(
             services.settings.files_bucket,
@@ -109,7 +113,14 @@ def plan_import(services: Services, job_id: str, remaining_seconds: Remaining = 
     warnings = _warnings(found, duplicate_of, cleared_fields(job, match, found.unnamed))
     warnings += [unusual] if unusual is not None else []
     services.jobs.set_plan(
-        job_id, found.scan.rows, len(plan.chunks), found.detected, duplicate_of, plan.first_row, warnings
+        job_id,
+        found.scan.rows,
+        len(plan.chunks),
+        found.detected,
+        duplicate_of,
+        plan.first_row,
+        warnings,
+        without_options=FILE_RULES if is_rejects else (),
     )
     return _planned(services, job, plan)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from waybill.aws.files import SourceChanged
+from waybill.entities.header import REJECTS_LABELS
 from waybill.imports.job_files import plan_key
 from waybill.imports.rejects import RejectsFormat, reason_of
 from waybill.imports.source_object import ObjectVersion
@@ -17,6 +19,11 @@ from waybill.tabular.scan import Chunk, record_text
 
 if TYPE_CHECKING:
     from waybill.jobs.services import Services
+
+
+def is_rejects_file(labels: Sequence[str]) -> bool:
+    """Whether a file with this header is a rejects file that is sent again."""
+    return tuple(labels[:3]) == REJECTS_LABELS
 
 
 @dataclass(frozen=True)
@@ -64,7 +71,7 @@ class ImportPlan:
 
     @property
     def rejects_format(self) -> RejectsFormat:
-        strip = tuple(self.labels[:3]) == ("_row", "_type", "_reason")
+        strip = is_rejects_file(self.labels)
         delimiter, quote_char = self.dialect.delimiter, self.dialect.quote_char
         if self.dialect.escape_char or not self.dialect.double_quote:
             return DialectRejects(delimiter, quote_char, self.encoding, strip, dialect=self.dialect)

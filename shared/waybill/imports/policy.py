@@ -9,12 +9,14 @@ from typing import Any
 from waybill.entities.model import Quality
 from waybill.imports.modes import MODES, mode_of
 from waybill.jobs.model import Counts, Job
-from waybill.jobs.usual_rows import UNUSUAL_ROWS, usual_rows
+from waybill.jobs.usual_rows import UNUSUAL_ROWS, USUAL, usual_rows
 
 #: The option of a job that keeps what its undo needs.
 KEEPS = "keeps"
 #: The option of a job whose file is judged by the rule of its entity.
 QUALITY = "quality"
+#: The options of a job whose file is judged, and counts for what is usual. Rows that another job left lack them.
+FILE_RULES = (QUALITY, USUAL)
 MANY_REJECTED = "many-rejected"
 
 

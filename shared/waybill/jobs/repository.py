@@ -371,6 +371,7 @@ class JobRepository:
         duplicate_of: str | None = None,
         first_row: int | None = None,
         warnings: Sequence[Mapping[str, str]] = (),
+        without_options: Sequence[str] = (),
     ) -> Job:
         """Record what the plan found, once the rows are counted.
 
@@ -379,6 +380,7 @@ class JobRepository:
             chunks: the number of chunks that they are loaded in.
             first_row: the number of the first row, if the others follow it without a gap.
             warnings: each a code and a message.
+            without_options: the names of options that the file makes void.
 
         Raises:
             Superseded: the job has ended.
@@ -392,7 +394,8 @@ class JobRepository:
         }
         if first_row is not None:
             plan["options.firstRow"] = first_row
-        return self._change_running(job_id, Change(sets=plan))
+        removes = [f"options.{name}" for name in without_options]
+        return self._change_running(job_id, Change(sets=plan, removes=removes))
 
     def set_once(self, job_id: str, **values: Any) -> Job:
         """Set attributes of a running job that no attempt has set before; else leave them as they are.

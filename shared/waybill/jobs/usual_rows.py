@@ -82,7 +82,7 @@ def usual_action(table: Table, job: Job, known: Mapping[str, Any] | None, now: d
 
     Args:
         known: what `known_rows` said last; the condition is false when another import was added since. None if an
-            earlier version began the job.
+            earlier version began the job, or its file is a rejects file.
     """
     is_done = job.status is Status.COMPLETED and job.stop_reason is None and job.counts.imported > 0
     if known is None or not (is_done and job.takes_turns):
