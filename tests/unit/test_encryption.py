@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import os
 import shutil
 import subprocess
 import zlib
@@ -15,6 +16,7 @@ from typing import Any
 import pyrage
 import pysequoia
 import pytest
+from pysequoia.packet import PacketPile, Tag
 
 from tests.exporting import entity, export, import_file, stored
 from waybill import encryption
@@ -23,10 +25,13 @@ from waybill.encryption import (
     BadKey,
     Decrypting,
     DecryptionFailed,
+    DecryptionInterrupted,
     Encrypting,
     EncryptionFailed,
+    ForOtherKeys,
     check_decryption,
     check_encryption,
+    check_private_key,
     encrypted_name,
     shown,
 )
@@ -238,7 +243,7 @@ def test_a_process_that_dies_is_an_error_and_no_short_file() -> None:
 
 # Decryption
 
-SECRET = (KEYS / "good.secret.asc").read_text()
+SECRET, PROTECTED, ROTATED = ((KEYS / f"{name}.secret.asc").read_text() for name in ("good", "protected", "rotated"))
 TEXT = b"id;name\n" + b"1;x\n" * 50_000
 
 
@@ -276,7 +281,7 @@ def test_a_key_file_of_age_has_comments_and_several_keys() -> None:
 
 
 def test_a_protected_key_needs_its_passphrase() -> None:
-    secret = (KEYS / "protected.secret.asc").read_text()
+    secret = PROTECTED
     certificate = pysequoia.Tsk.from_bytes(secret.encode()).extract_certificate()
     data = pysequoia.encrypt(b"x", [certificate])
     assert decrypted("openpgp", data, secret, "hunter22") == b"x"
@@ -317,6 +322,11 @@ def test_a_file_that_is_made_to_take_long_is_given_up(monkeypatch: pytest.Monkey
     with pytest.raises(DecryptionFailed, match="takes too long"):
         decrypted("age", b"age-encryption.org/v1\n" + stanza * 200_000)
     assert decrypted("age", encrypted("age", stanza * 2_000, armor=True)) == stanza * 2_000
+    message = encrypted("openpgp", TEXT)
+    [session_key] = [part.body for part in PacketPile.from_bytes(message) if part.tag == Tag.PKESK]
+    with pytest.raises(DecryptionFailed, match="takes too long"):
+        decrypted("openpgp", packet(1, session_key) * 2_000 + message)
+    assert decrypted("openpgp", packet(1, session_key) * 50 + message) == TEXT
 
 
 def test_a_file_for_others_is_told() -> None:
@@ -325,10 +335,98 @@ def test_a_file_for_others_is_told() -> None:
     for kind, data in [
         ("age", for_others),
         ("openpgp", pysequoia.encrypt(b"x", [other])),
-        ("openpgp", pysequoia.encrypt(b"x", passwords=["x"])),
+        ("openpgp", pysequoia.encrypt(TEXT, [other], armor=False)),
     ]:
-        with pytest.raises(DecryptionFailed, match="is encrypted for other keys"):
+        with pytest.raises(ForOtherKeys, match="is encrypted for other keys"):
             decrypted(kind, data)
+        with pytest.raises(ForOtherKeys, match="is encrypted for other keys"):
+            decrypted(kind, data, {"age": f"{IDENTITY}\n{IDENTITY}", "openpgp": ROTATED + SECRET}[kind])
+
+
+def test_a_file_by_a_passphrase_is_told() -> None:
+    for kind, data in [
+        ("age", pyrage.passphrase.encrypt(TEXT, "x")),
+        ("openpgp", pysequoia.encrypt(TEXT, passwords=["x"])),
+        ("openpgp", pysequoia.encrypt(b"x", passwords=["x"], armor=False)),
+    ]:
+        with pytest.raises(DecryptionFailed, match="by a passphrase") as told:
+            decrypted(kind, data)
+        assert not isinstance(told.value, ForOtherKeys)
+
+
+@pytest.mark.parametrize("key", [ROTATED, ROTATED + SECRET, SECRET + "\n" + ROTATED])
+def test_each_part_of_each_private_key_is_tried(key: str) -> None:
+    packets = list(PacketPile.from_bytes(ROTATED.encode()))
+    first, second = (at for at, packet in enumerate(packets) if packet.tag == Tag.SecretSubkey)
+    of_old, of_new = packets[:second], packets[:first] + packets[second:]
+    for part in (of_old, of_new):
+        certificate = pysequoia.Tsk.from_packets(part).extract_certificate()
+        for text, armor in ((b"", False), (TEXT, True)):
+            assert decrypted("openpgp", pysequoia.encrypt(text, [certificate], armor=armor), key) == text
+    if SECRET in key:
+        assert decrypted("openpgp", encrypted("openpgp", TEXT), key) == TEXT
+
+
+@pytest.mark.parametrize("profile", [pysequoia.Profile.RFC4880, pysequoia.Profile.RFC9580])
+def test_each_of_several_keys_is_tried_on_every_kind_of_data(profile: pysequoia.Profile) -> None:
+    keys = [pysequoia.Tsk.generate(name, profile=profile) for name in ("Ann", "Bob")]
+    for key in keys:
+        data = pysequoia.encrypt(TEXT, [key.extract_certificate()], armor=False)
+        assert decrypted("openpgp", data, "\n".join(map(str, keys))) == TEXT
+
+
+@pytest.mark.parametrize("kind", ["age", "openpgp"])
+def test_blank_lines_and_a_mark_may_come_before_the_armor(kind: str) -> None:
+    for before in (b"\r\n \n", b"\xef\xbb\xbf\n"):
+        assert decrypted(kind, before + encrypted(kind, TEXT, armor=True)) == TEXT
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "words"),
+    [
+        ("age", AGE, "is a public key"),
+        ("age", SECRET, "is a private key of OpenPGP, and the kind of the decryption is age"),
+        ("openpgp", str(IDENTITY), "is a private key of age, and the kind of the decryption is openpgp"),
+        ("openpgp", GOOD, "is a public key"),
+        ("age", "rubbish", "is not a private key of age"),
+        ("openpgp", "rubbish", "is not a private key of OpenPGP"),
+        ("age", "AGE-SECRET-KEY-1NOBODY", "cannot be read"),
+        ("openpgp", SECRET[:200], "cannot be read"),
+        ("openpgp", PROTECTED, "needs another passphrase"),
+        ("age", "#" * 60_001, "is too long"),
+    ],
+)
+def test_a_private_key_is_checked_without_a_file(kind: str, key: str, words: str) -> None:
+    with pytest.raises(BadKey, match=words):
+        check_private_key(kind, key, None)
+
+
+def test_a_private_key_that_can_be_used_is_one() -> None:
+    check_private_key("age", f"# mine\n{IDENTITY}\n", None)
+    check_private_key("openpgp", ROTATED + SECRET, None)
+    check_private_key("openpgp", PROTECTED, "hunter22")
+
+
+@pytest.mark.parametrize("kind", ["age", "openpgp"])
+def test_a_process_that_is_killed_does_not_blame_the_file(kind: str) -> None:
+    decrypting = Decrypting(kind, {"age": str(IDENTITY), "openpgp": SECRET}[kind], None, io.BytesIO())
+    data = encrypted(kind, os.urandom(200_000))
+    decrypting.write(data[:70_000])
+    decrypting._child.kill()
+    with pytest.raises(DecryptionInterrupted, match="was interrupted"):
+        decrypting.end()
+    decrypting.abort()
+
+
+@pytest.mark.parametrize("kind", ["age", "openpgp"])
+def test_a_decryption_ends_when_its_time_does(kind: str) -> None:
+    times = iter([5.0, 0.0])
+    key = {"age": str(IDENTITY), "openpgp": SECRET}[kind]
+    decrypting = Decrypting(kind, key, None, io.BytesIO(), lambda: next(times, 0.0))
+    with pytest.raises(DecryptionFailed, match="takes too long"):
+        for _ in range(100):
+            decrypting.write(encrypted(kind, os.urandom(200_000)))
+    decrypting.abort()
 
 
 def packet(tag: int, body: bytes) -> bytes:
