@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from datetime import timedelta
 from typing import Any
 
@@ -100,6 +101,21 @@ def test_blank_cells_can_leave_fields_as_they_stand(services: Services, drop: An
     assert counts(job) == (2, 2, 0, 0)
     changed = {**before["c000000"], "email": {"S": "new@example.com"}}
     assert records(services) == before | {"c000000": changed}
+
+
+@pytest.mark.parametrize("mode", ["merge", "update"])
+def test_a_default_leaves_fields_as_they_stand_where_blanks_do(services: Services, drop: Any, mode: str) -> None:
+    schema = copy.deepcopy(builders.entity().schema)
+    next(field for field in schema["fields"] if field["name"] == "email")["default"] = "none@example.com"
+    services.entities.put(builders.entity(schema=schema))
+    drop(builders.contacts_csv(count=1))
+    before = records(services)
+    job = drop(b"contact_id,spend,email\nc000000,5,\nnew,6,\n", mode=mode, blanks="keep")
+    created = {"new"} if mode == "merge" else set()
+    assert counts(job)[:3] == (2, 1 + len(created), 1 - len(created))
+    after = records(services)
+    assert after["c000000"] == {**before["c000000"], "spend": {"N": "5"}}
+    assert {after[key]["email"]["S"] for key in created} == ({"none@example.com"} if created else set())
 
 
 def test_an_earlier_row_of_a_key_leaves_nothing_in_a_merged_record(services: Services, drop: Any) -> None:

@@ -321,6 +321,14 @@ def test_updates_of_rows_with_and_without_values(mode: str, blanks: str) -> None
     assert approved == 5
 
 
+@pytest.mark.parametrize("mode", ["merge", "update"])
+def test_defaults_do_not_count_as_values_where_blanks_are_kept(mode: str) -> None:
+    fields = [{"name": "id", "type": "string"}, {"name": "grade", "type": "string", "default": "D"}]
+    schema = {"fields": [*fields, {"name": "n", "type": "string"}], "primaryKey": ["id"]}
+    for blanks in ("clear", "keep"):
+        assert_both_have_one_outcome(schema, Dialect(), b"1,,a\n2,A,\n3,,\n", mode=mode, blanks=blanks)
+
+
 def test_rows_with_unusual_good_cells_are_loaded_in_order_and_with_their_own_numbers() -> None:
     schema = {"fields": [{"name": "n", "type": "number"}, {"name": "at", "type": "date"}]}
     subject = reader(schema, Dialect())

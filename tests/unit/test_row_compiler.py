@@ -276,6 +276,42 @@ def test_merge_makes_a_record_and_can_leave_fields_as_they_stand(own_table: bool
     assert "ConditionExpression" not in full
 
 
+@pytest.mark.parametrize("own_table", [True, False])
+@pytest.mark.parametrize(("creates", "expected"), [(True, "#B=if_not_exists(#B,:B),#C=:C"), (False, "#C=:C")])
+def test_where_blanks_are_kept_a_default_replaces_no_value(own_table: bool, creates: bool, expected: str) -> None:
+    """Of a key it is the value; a bad row before does not move it."""
+    fields = [
+        {"name": "id", "type": "string", "default": "none"},
+        {"name": "grade", "type": "string", "default": "D", "constraints": {"required": True}},
+        {"name": "n", "type": "integer"},
+    ]
+    schema = parse_schema({"fields": fields, "primaryKey": ["id"]})
+    match = match_header(schema, ["id", "grade", "n"], required="key")
+    subject = RowCompiler(schema, match, shape="update", creates=creates, keeps_blanks=True, own_table=own_table)
+    rows = [["a", "", "x"], ["b", "", "1"], ["c", "A", "2"], ["", "B", "3"]]
+    block = compiled(subject, rows, partition="u", before="{", after="}")
+    blank, given, keyless = [json.loads(text) for text in block.texts]
+    short = str.maketrans({} if own_table else {"B": "A", "C": "B"})
+    sets = [request["UpdateExpression"].removeprefix("SET ").split(" REMOVE")[0] for request in (blank, given)]
+    key = "#A=:A," if own_table else ""
+    assert sets == [key + expected.translate(short), key + "#B=:B,#C=:C".translate(short)]
+    assert (":B".translate(short) in blank["ExpressionAttributeValues"]) is creates
+    assert {"S": "none"} in keyless["Key"].values()
+    clears = RowCompiler(schema, match, shape="update", creates=creates, own_table=own_table)
+    request = json.loads(compiled(clears, rows[1:2], partition="u", before="{", after="}").texts[0])
+    assert {"S": "D"} in request["ExpressionAttributeValues"].values()
+
+
+def test_an_update_of_many_defaults_is_measured() -> None:
+    names = [f"f{number}" for number in range(200)]
+    fields = [{"name": "id", "type": "string"}, *({"name": name, "default": "D"} for name in names)]
+    schema = parse_schema({"fields": fields, "primaryKey": ["id"]})
+    match = match_header(schema, ["id", *names], required="key")
+    subject = RowCompiler(schema, match, shape="update", creates=True, keeps_blanks=True)
+    block = compiled(subject, [["a", *[""] * 199, "x"]], partition="u", before="{", after="}")
+    assert [error.type for error in errors(block)] == ["record-too-large"]
+
+
 def test_an_update_of_more_fields_than_an_expression_holds_is_an_error_of_its_row() -> None:
     """DynamoDB refuses expressions of more than 4,096 bytes; emulators take them. One that is removed takes half."""
     names = [f"f{number}" for number in range(1_000)]

@@ -97,6 +97,8 @@ def native_rows(
     if library is None or (shape == "update" and not (own_table and updates and len(header.columns) < MANY_COLUMNS)):
         return None
     wanted = [column for column in header.columns if shape != "delete" or column.field.name in schema.primary_key]
+    if updates is not None and updates.keeps_blanks and any(has_default(column.field) for column in wanted):
+        return None  # the library does not tell a default from a cell
     places = {field.name: position for position, field in wanted}
     keys = [places[name] for name in schema.primary_key]
     uniques = [
@@ -531,6 +533,11 @@ def _words(texts: Mapping[str, bytes], kept: list[object]) -> ctypes.Array[Word]
     entries = (Word * len(words))(*(Word(Span.of(cell), Span.of(text)) for cell, text in words))
     kept += [words, entries]
     return entries
+
+
+def has_default(field: Field) -> bool:
+    """Whether a missing value is read as another text."""
+    return field.cleaning is not None and field.cleaning.default is not None
 
 
 def _is_plain(text: str) -> bool:

@@ -24,7 +24,7 @@ from .header import REJECTS_LABELS, HeaderMatch
 from .model import SHARDS
 from .row_results import RowBlock, RowError
 from .schema import Schema
-from .updates import Updates
+from .updates import ABSENT, DEFAULT, VALUE, Updates
 
 MAX_KEY_BYTES = 1_024
 #: Of DynamoDB's expressions: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
@@ -73,7 +73,8 @@ class RowCompiler:
         own_table: Waybill's records table; else a table of the entity's own, whose key attributes are the fields of
             the primary key.
         creates: an update makes the record where there is none; else it is conditional on the record.
-        keeps_blanks: a missing value leaves the field of an update as it stands; else it removes the field.
+        keeps_blanks: a missing value leaves the field of an update as it stands, and the field's default is only for
+            records that lack the field and may be made; else it removes the field, or sets the default.
     """
 
     def __init__(
@@ -271,14 +272,19 @@ class RowCompiler:
                 output = next(output for output in outputs if output.column is column)
                 parts += output.members("," if number else "", False)
             key_texts = _join([*parts, "}"])
-        values = [output.attribute_values() for output in outputs if self.own_table or not output.column.is_key]
-        rows: Iterable[tuple[str, ...]] = zip(*values, strict=True) if values else repeat(())
+        written = [output for output in outputs if self.own_table or not output.column.is_key]
+        rows: Iterable[tuple[str, ...]] = repeat(())
+        marks: Iterable[tuple[int, ...]] = repeat(())
+        if written:
+            rows = zip(*[output.attribute_values() for output in written], strict=True)
+            marks = zip(*[output.marks(updates, len(block.rows)) for output in written], strict=True)
         stamped = [f'":s{number}":{value}' for number, value in enumerate(stamps.values())]
         names, texts = tuple(stamps), []
-        for key, row in zip(key_texts, rows, strict=False):
-            given = stamped + [f'":{short}":{value}' for short, value in zip(updates.shorts, row, strict=True) if value]
+        for key, row, mark in zip(key_texts, rows, marks, strict=False):
+            columns = zip(updates.shorts, row, mark, strict=True)
+            given = stamped + [f'":{short}":{value}' for short, value, holds in columns if holds != ABSENT]
             holders = f',"ExpressionAttributeValues":{{{",".join(given)}}}' if given else ""
-            texts.append(f'"Key":{key}{holders}{updates.text(names, bytes(not value for value in row))}')
+            texts.append(f'"Key":{key}{holders}{updates.text(names, bytes(mark))}')
         return texts
 
     def _bare_keys(self, block: RowBlock, outputs: list[Output], stamps: Mapping[str, str]) -> dict[int, RowError]:
@@ -306,7 +312,8 @@ class RowCompiler:
 
     def _long_updates(self, block: RowBlock, texts: list[str], before: str, after: str) -> dict[int, RowError]:
         """DynamoDB takes update expressions of up to 4 KB, which is some 500 fields."""
-        if self.shape != "update" or len(self._columns) < MANY_COLUMNS:
+        many = MANY_COLUMNS // 4 if self.updates and self.updates.keeps_blanks else MANY_COLUMNS  # defaults take more
+        if self.shape != "update" or len(self._columns) < many:
             return {}
         long: dict[int, RowError] = {}
         for row, text in zip(block.rows, texts, strict=True):
@@ -341,10 +348,10 @@ class Output:
     """A column's cells of one block: as they came, and, after `keep`, of the good rows only.
 
     `cells` are as in the file and `read` as they are cleaned; `blanks` are the positions of missing values, also
-    where a default stands for them.
+    where a default stands for them, which `defaulted` are.
     """
 
-    __slots__ = ("blanks", "cells", "column", "converted", "nulls", "read", "texts")
+    __slots__ = ("blanks", "cells", "column", "converted", "defaulted", "nulls", "read", "texts")
 
     def __init__(self, column: FileColumn, cells: Sequence[str]) -> None:
         self.column = column
@@ -354,6 +361,7 @@ class Output:
         self.texts = self.converted.texts
         self.nulls = self.converted.nulls
         self.blanks = self.nulls if replaced is None else replaced
+        self.defaulted: Sequence[int] = replaced or ()
 
     def find_missing_keys(self) -> None:
         """A null or blank key cell is `missing-key`, and nothing else."""
@@ -383,10 +391,7 @@ class Output:
             self.cells = tuple(compress(self.cells, good))
             self.read = tuple(compress(self.read, good)) if is_cleaned else self.cells
         self.texts = list(compress(self.texts, good))
-        if self.nulls:
-            missing = set(self.nulls)
-            kept = [position for position, is_good in enumerate(good) if is_good]
-            self.nulls = [new for new, old in enumerate(kept) if old in missing]
+        self.nulls, self.defaulted = _places(self.nulls, good), _places(self.defaulted, good)
 
     def identities(self) -> Sequence[str]:
         """What keys and uniqueness compare; that of a null has no meaning."""
@@ -416,10 +421,29 @@ class Output:
         lane = self.column.lane
         return self._without_nulls([f"{lane.opening}{text}{lane.closing}" for text in self.texts])
 
+    def marks(self, updates: Updates, rows: int) -> Sequence[int]:
+        """What each row has for the column of an update: `VALUE`, `ABSENT` or `DEFAULT`."""
+        marks = bytearray([VALUE]) * rows
+        for position in self.nulls:
+            marks[position] = ABSENT
+        if updates.keeps_blanks and not self.column.is_key:  # a record cannot be there with another key
+            for position in self.defaulted:
+                marks[position] = DEFAULT if updates.creates else ABSENT
+        return marks
+
     def _without_nulls(self, texts: list[str]) -> list[str]:
         for position in self.nulls:
             texts[position] = ""
         return texts
+
+
+def _places(positions: Sequence[int], good: Sequence[bool]) -> Sequence[int]:
+    """The positions, counted among the good rows alone."""
+    if not positions:
+        return positions
+    wanted = set(positions)
+    kept = [position for position, is_good in enumerate(good) if is_good]
+    return [new for new, old in enumerate(kept) if old in wanted]
 
 
 def _keep_good(block: RowBlock, outputs: list[Output], bad: Container[int]) -> None:

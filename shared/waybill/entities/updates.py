@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from json.encoder import encode_basestring as quote
 
+#: What a row has for a column: a value; none; none, and a default for records that are made.
+VALUE, ABSENT, DEFAULT = range(3)
 _FIRST = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _REST = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 _REMEMBERED = 1_000
@@ -27,11 +29,11 @@ class Updates:
     def __init__(
         self, attributes: Sequence[str], key_attribute: str, *, own_table: bool, creates: bool, keeps_blanks: bool
     ) -> None:
+        self.keeps_blanks, self.creates = keeps_blanks, creates
         self.shorts = [_short(number) for number in range(len(attributes))]
         self._fields = [
             f"{quote(f'#{short}')}:{quote(name)}" for short, name in zip(self.shorts, attributes, strict=True)
         ]
-        self._keeps_blanks = keeps_blanks
         names, conditions, self._always_removed = dict[str, str](), list[str](), list[str]()
         if not creates:
             names["#k"] = key_attribute
@@ -51,7 +53,7 @@ class Updates:
 
         Args:
             stamps: attributes that are set in every record, to the values `:s0`, `:s1` and so on.
-            absent: a byte for each of the attributes, 0 where the row has a value for it: that of its short name.
+            absent: a byte for each of the attributes: `VALUE`, that of its short name, `ABSENT` or `DEFAULT`.
         """
         found = self._texts.get((stamps, absent))
         if found is None:
@@ -65,10 +67,12 @@ class Updates:
         removes = self._always_removed.copy()
         names = self._names | {f"#s{number}": name for number, name in enumerate(stamps)}
         used = [f"{quote(short)}:{quote(name)}" for short, name in names.items()]
-        for short, field, is_absent in zip(self.shorts, self._fields, absent, strict=True):
-            if not is_absent:
+        for short, field, holds in zip(self.shorts, self._fields, absent, strict=True):
+            if holds == VALUE:
                 sets.append(f"#{short}=:{short}")
-            elif self._keeps_blanks:
+            elif holds == DEFAULT:
+                sets.append(f"#{short}=if_not_exists(#{short},:{short})")
+            elif self.keeps_blanks:
                 continue
             else:
                 removes.append(f"#{short}")

@@ -126,16 +126,19 @@ class ReadBack:
         if item is None:
             return False
         if self._mode.is_update:
-            return all(_is_same(item.get(name), value) for name, value in self._changes(request))
+            return all(_is_same(item.get(name), value) for name, value in self._changes(request, item))
         names = (request.keys() | item.keys()) - {self._time}
         return all(_is_same(item.get(name), request.get(name)) for name in names)
 
-    def _changes(self, update: _Item) -> Iterator[tuple[str, Any]]:
-        """The attributes that an update leaves behind (None: absent), but the time (`row_compiler` renders it)."""
+    def _changes(self, update: _Item, item: _Item) -> Iterator[tuple[str, Any]]:
+        """The attributes that an update leaves behind (None: absent), but the time (`row_compiler` renders it). A
+        default leaves any value that was there."""
+        expression = update.get("UpdateExpression", "")
         values = update.get("ExpressionAttributeValues", {})
         for short, name in update.get("ExpressionAttributeNames", {}).items():
             if short != "#k" and name != self._time:
-                yield name, values.get(f":{short[1:]}")
+                value = values.get(f":{short[1:]}")
+                yield name, item.get(name, value) if f"if_not_exists({short}," in expression else value
 
 
 def _is_same(one: _Item | None, other: _Item | None) -> bool:
