@@ -381,6 +381,12 @@ def decoded(response: httpx.Response) -> dict[str, Any] | None:
     return document if isinstance(document, dict) else None
 
 
+_S3_PROBLEMS = {
+    "NoSuchUpload": "This upload was completed or canceled meanwhile, perhaps by another client with the same file. "
+    "See whether its import has begun before you send the file again."
+}
+
+
 def problem_of(response: httpx.Response) -> dict[str, Any]:
     """The problem in a response: a problem document, the XML of S3, or a bare status."""
     try:
@@ -391,7 +397,7 @@ def problem_of(response: httpx.Response) -> dict[str, Any]:
         problem = {"title": f"The service responded {response.status_code} {response.reason_phrase}".rstrip()}
         code, message = (re.search(f"<{tag}>([^<]*)</{tag}>", response.text) for tag in ("Code", "Message"))
         if code and message:
-            problem["detail"] = f"{code[1]}: {message[1]}"
+            problem["detail"] = _S3_PROBLEMS.get(code[1], f"{code[1]}: {message[1]}")
         problem["status"] = response.status_code
     return problem
 

@@ -213,7 +213,8 @@ def test_rows_that_another_relaunch_corrected_are_not_imported_again(api: Api) -
     first = relaunched(api, job, [correction(5, email="a@example.com")], only="corrected")
     again = relaunched(api, job, [correction(5, email="b@example.com")], only="corrected")
     assert (again.status, again.error_code) == (Status.FAILED, "source-error")
-    assert "belongs to that job" in str(again.error_message)
+    message = f"Row 5 was corrected before, by job {first.job_id}. Leave it out here, and correct there what that job"
+    assert str(again.error_message).startswith(message)
     delete_job(api.services, first)
     assert relaunched(api, job, [correction(5, email="b@example.com")], only="corrected").counts.imported == 1
 

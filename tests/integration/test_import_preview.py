@@ -98,6 +98,17 @@ def test_the_preview_of_a_file_of_any_kind_shows_what_its_import_finds(services:
     assert seen.rows[0].cells == ["0001", "a@example.com", "7.5", "2026-01-31", "yes"]
 
 
+@pytest.mark.parametrize(
+    ("size_bytes", "code"), [(3_000_000, "row-too-long"), (1_200_000, "row-too-long"), (800_000, "too-large")]
+)
+def test_a_first_row_that_is_too_long_is_no_empty_file(services: Services, size_bytes: int, code: str) -> None:
+    data = f"{','.join(HEADER)}\n{'x' * size_bytes},,,,\n2,,,,\n".encode()
+    seen = preview(services, uploaded(services, "long.csv", data))
+    assert seen.error is not None
+    assert (seen.error.type, seen.rows) == (code, [])
+    assert seen.error.row_number == (2 if code == "row-too-long" else None)
+
+
 def test_cells_of_a_workbook_are_shown_as_the_import_reads_them(services: Services) -> None:
     text, number, row = workbooks.text, workbooks.number, workbooks.row
     sheets = {

@@ -107,7 +107,8 @@ def test_the_result_does_not_depend_on_the_chunk_size(
         (b'contact_id,email,spend,joined,vip\na,"x,,,\nb,,,,\n', "format-error"),
         ("contact_id,email,spend,joined,vip\na,,,,\n".encode("utf-16")[:-1], "encoding-error"),
         ("contact_id,email,spend,joined,vip\na\u00e9,,,,\n".encode() + b"b,\xff,,,\n", "encoding-error"),
-        (b"\n\n", "blank-header"),
+        (b"\n\n", "empty-file"),
+        (b"\n\n1\n", "blank-header"),
     ],
 )
 def test_a_file_that_cannot_be_imported_fails_with_its_code(

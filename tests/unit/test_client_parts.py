@@ -168,6 +168,13 @@ def test_an_upload_that_has_expired_begins_anew(remote: Parts, source: Path) -> 
     assert len(remote.service.sent("POST", "/v1/uploads")) == 2
 
 
+def test_an_upload_that_another_client_has_completed_is_told_in_words(remote: Parts, source: Path) -> None:
+    gone = b"<Error><Code>NoSuchUpload</Code><Message>The specified upload does not exist.</Message></Error>"
+    remote.failing = {2: [(404, {}, gone)]}
+    with pytest.raises(Refused, match="This upload was completed or canceled meanwhile"):
+        upload(remote, source)
+
+
 def test_a_damaged_memory_is_none(remote: Parts, source: Path) -> None:
     state = source.parent / "state" / "uploads.json"
     state.parent.mkdir()

@@ -22,6 +22,7 @@ from waybill.imports.deadline import RESERVE_SECONDS, OutOfTime, Remaining, Time
 from waybill.imports.job_source import conversion_request, renames_of
 from waybill.imports.options import ImportOptions
 from waybill.imports.register import new_import, with_options
+from waybill.imports.row_reader import ROW_CAP_BYTES
 from waybill.imports.source_object import ObjectFile, ObjectVersion
 from waybill.jobs.model import Job
 from waybill.jobs.uploads import Upload
@@ -227,7 +228,28 @@ class _BeginningOnly(Conversion):
         except (UnclosedQuote, RecordTooLong):
             self.table = beginning.data  # the scan reports the row
         options.setdefault("field_names", self._fields)
-        return scan_table(io.BytesIO(self.table), dialect, encoding, self._limits.bytes, **{**options, "start": 0})
+        options["start"] = 0
+        try:
+            return scan_table(io.BytesIO(self.table), dialect, encoding, self._limits.bytes, **options)
+        except JobFailed as failure:
+            if self.is_whole or failure.job_code != "empty-file":
+                raise
+        _check_length(stream, beginning.data[len(self.table) :], records + 1)
+        raise _NothingToShow(_TOO_LONG)
+
+
+def _check_length(stream: Readable, begun: bytes, row: int) -> None:
+    """
+    Args:
+        begun: what was read of the row before, which the stream goes on with.
+
+    Raises:
+        JobFailed: `row-too-long`
+    """
+    while len(begun) <= ROW_CAP_BYTES and (more := stream.read(_BLOCK_BYTES)):
+        begun += more
+    if len(begun) > ROW_CAP_BYTES and not {b"\n"[0], b"\r"[0]}.intersection(begun[:ROW_CAP_BYTES]):
+        raise JobFailed("row-too-long", f"Row {row} is longer than {ROW_CAP_BYTES // 2**20} MiB.", row)
 
 
 class _Kept:

@@ -235,7 +235,7 @@ class _Taking:
     def _selection(self, form: RejectsForm) -> RowSelection:
         jobs = self.services.jobs
         corrections = jobs.corrections(self.job.job_id) if self.takes.corrects else {}
-        taken = frozenset(row for job_id in self.takes.without for row in self._corrected_by(job_id))
+        taken = {row: job_id for job_id in self.takes.without for row in self._corrected_by(job_id)}
         entity = Entity.from_document(jobs.definition(self.job.job_id))
         schema = parse_schema(entity.schema)
         columns = likely_match(schema, form.labels, renames_of(entity, self.job)).columns

@@ -39,14 +39,14 @@ class RowSelection:
         form: how the rejects file is read.
         corrections: texts by label, by row number.
         only_corrected: take no other rows.
-        taken: numbers of the rows that other jobs have taken.
+        taken: by the numbers of the rows that other jobs have taken: the job.
         keys: labels of the primary key.
     """
 
     form: RejectsForm
     corrections: Mapping[int, Mapping[str, str]]
     only_corrected: bool
-    taken: Collection[int]
+    taken: Mapping[int, str]
     keys: Sequence[str]
 
     @cached_property
@@ -91,7 +91,7 @@ class RowSelection:
 
     def _corrected(self, raw: str, row: int, type: str, correction: Mapping[str, str]) -> str:
         if row in self.taken:
-            raise _refused(f"Row {row} was corrected before, and belongs to that job", row)
+            raise self._corrected_before(row)
         if type == SOURCE_CHANGED:
             raise _refused(f"Row {row} has no text left that could be corrected", row)
         labels, cells = self.form.labels, self._cells(raw)
@@ -114,6 +114,14 @@ class RowSelection:
             raise _refused(f"Row {row}: the file's dialect cannot hold the corrected text", row)
         return line
 
+    def _corrected_before(self, row: int) -> JobFailed:
+        job_id = self.taken[row]
+        rows = sorted(each for each in self.corrections if self.taken.get(each) == job_id)
+        what = f"Rows {_listed(rows)} were" if len(rows) > 1 else f"Row {row} was"
+        them = "them" if len(rows) > 1 else "it"
+        way_on = f"Leave {them} out here, and correct there what that job rejected"
+        return _refused(f"{what} corrected before, by job {job_id}. {way_on}", row)
+
     @cached_property
     def _place(self) -> dict[str, int]:
         return {label: place for place, label in enumerate(self.form.labels)}
@@ -132,9 +140,12 @@ class RowSelection:
         """
         left = sorted(self.corrections.keys() - set(corrected))
         if left:
-            shown = ", ".join(map(str, left[:_SHOWN_ROWS])) + (", …" if len(left) > _SHOWN_ROWS else "")
             many = f"{len(left):,} corrections are of rows" if len(left) > 1 else "A correction is of a row"
-            raise _refused(f"{many} that the job before did not reject: {shown}", left[0])
+            raise _refused(f"{many} that the job before did not reject: {_listed(left)}", left[0])
+
+
+def _listed(rows: Sequence[int]) -> str:
+    return ", ".join(map(str, rows[:_SHOWN_ROWS])) + (", …" if len(rows) > _SHOWN_ROWS else "")
 
 
 def _refused(reason: str, row: int) -> JobFailed:

@@ -11,6 +11,7 @@ import hashlib
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any
 
 from waybill.errors import JobFailed
@@ -292,7 +293,13 @@ def scan_table(
             _check_decodes(segment, encoding, dialect, tally.next_row, source_encoding or encoding)
             if not header.labels.is_done:
                 records = segment.records
-                segment = header.take(segment, encoding, tally.next_row)
+                try:
+                    segment = header.take(segment, encoding, tally.next_row)
+                except JobFailed as failure:
+                    rest = chain([segment], found)
+                    if failure.job_code == "blank-header" and all(_is_blank(each, dialect) for each in rest):
+                        raise JobFailed("empty-file", "The file holds nothing but blanks.") from None
+                    raise
                 tally.next_row += records - segment.records
             if resumed is not None and header.labels.is_done:
                 end, tally = resumed.end, _Tally.from_json(chunk_bytes, dialect, resumed.tally)
@@ -316,6 +323,11 @@ def scan_table(
     if not chunks:
         raise JobFailed("empty-file", "The file has a header but no data rows.")
     return Scan(header.labels.labels, header.text, header.labels.first_row, chunks)
+
+
+def _is_blank(segment: Segment, dialect: Dialect) -> bool:
+    """Whether all cells of a segment are blank."""
+    return not segment.data.strip(f" \t\r\n{dialect.delimiter}{dialect.quote_char or ''}".encode())
 
 
 class _Header:
