@@ -14,6 +14,7 @@ pysequoia encrypts for an expired key without a word, so its keys are checked he
 from __future__ import annotations
 
 import base64
+import io
 import json
 import os
 import re
@@ -467,20 +468,26 @@ def check_private_key(kind: str, key: str, passphrase: str | None) -> None:
 
     Raises:
         BadKey
+        EncryptionFailed: the process that reads it has died.
     """
-    check_form(kind, key)
-    process = _Piped(_Nothing())
-    process._start(["check"], json.dumps({"kind": kind, "key": key, "passphrase": passphrase, "header": ""}).encode())
+    checking = _Checking(kind, key, passphrase)
     try:
-        process.end()
-    except EncryptionFailed:
-        raise BadKey(_UNUSABLE) from None
+        checking.end()
     finally:
-        process.abort()
+        checking.abort()
 
 
-class _Nothing:
-    def write(self, data: bytes, /) -> object: ...
+class _Checking(_Piped):
+    """Reads a private key, and no file."""
+
+    def __init__(self, kind: str, key: str, passphrase: str | None) -> None:
+        check_form(kind, key)
+        super().__init__(io.BytesIO())
+        secret = {"kind": kind, "key": key, "passphrase": passphrase, "header": ""}
+        self._start(["check"], json.dumps(secret).encode())
+
+    def _failure(self, status: int) -> Exception:
+        return BadKey(_UNUSABLE) if status == _BAD_KEY else super()._failure(status)
 
 
 def _from_armor(data: bytes) -> bytes:

@@ -68,6 +68,12 @@ class Place:
         moment = now.timestamp() - age
         os.utime(path, (moment, moment))
 
+    def remove(self, name: str) -> None:
+        if self._folder is None:
+            self._s3.delete_object(Bucket="transfer-bucket", Key=f"out/{name}")
+        else:
+            (self._folder / "out" / name).unlink()
+
     def names(self, folder: str = "out") -> list[str]:
         if self._folder is not None:
             return sorted(path.name for path in (self._folder / folder).iterdir())
@@ -229,6 +235,91 @@ def test_a_file_that_cannot_be_decrypted_is_a_failed_job_that_says_why(
     assert "it is not encrypted with" in str(jobs["b.csv"].error_message)
 
 
+def replace_key(moto_url: str, key: str) -> None:
+    secrets = boto3.client("secretsmanager", endpoint_url=moto_url, region_name="us-east-1")
+    content = {"host": "transfer-bucket", "entities": ["contacts"], "decryptionKey": key}
+    secrets.put_secret_value(SecretId="waybill/decrypts", SecretString=json.dumps(content))
+
+
+@pytest.mark.parametrize("kind", ["age", "openpgp"])
+def test_files_for_other_keys_wait_for_the_right_secret(
+    services: Services, encrypted_place: Callable[..., Place], clock: builders.Clock, moto_url: str, kind: str
+) -> None:
+    others = {"age": str(pyrage.x25519.Identity.generate()), "openpgp": str(pysequoia.Tsk.generate("Bob"))}
+    place = encrypted_place(kind, decryptionKey=others[kind])
+    for name in ("a.csv.age", "b.csv.age"):
+        place.put(name, encrypted(kind, CONTACTS))
+    source = builders.scheduled_source(
+        services, location=place.location, pattern="*", recipients=["ops@example.com"], order="name"
+    )
+    first = ran(services, source)
+    clock.forward(hours=1)
+    second = ran(services, source)
+    assert first.trouble is not None and second.trouble is not None and second.last_run is not None
+    assert second.trouble["since"] == first.trouble["since"] and second.trouble["code"] == "secret"
+    assert "other keys than those of the secret: a.csv.age, b.csv.age" in second.trouble["message"]
+    assert (second.last_run["taken"], second.last_run["waiting"], second.last_run["code"]) == (0, 2, "secret")
+    assert not importing.all_jobs(services) and second.trouble["told"]
+    replace_key(moto_url, DECRYPTION_KEYS[kind])
+    third = ran(services, source)
+    assert third.trouble is None and [job.imported for job in run_jobs(services)] == [3, 3]
+
+
+def test_a_file_for_other_keys_holds_no_other_up(
+    services: Services, encrypted_place: Callable[..., Place], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = encrypted_place("age")
+    foreign = bytes(pyrage.encrypt(CONTACTS, [pyrage.x25519.Identity.generate().to_public()]))
+    for name in ("a.csv.age", "b.csv.age"):
+        place.put(name, foreign)
+    place.put("c.csv.age", encrypted("age", CONTACTS))
+    source = builders.scheduled_source(services, location=place.location, pattern="*", order="name")
+    monkeypatch.setattr(fetching, "TRIED_AGAIN", 1)
+    taken, positions = [], []
+    for _ in range(3):
+        ended = ran(services, source)
+        assert ended.last_run is not None and ended.trouble is not None
+        taken.append(ended.last_run["taken"])
+        positions.append(ended.position)
+    assert (taken, positions) == ([0, 0, 1], [["a.csv.age"], ["b.csv.age"], None])
+    assert [job.file_name for job in run_jobs(services)] == ["c.csv"]
+    for name in ("a.csv.age", "b.csv.age"):
+        place.remove(name)
+    assert ran(services, source).trouble is None
+
+
+def test_what_is_left_of_a_name_is_a_name(services: Services, encrypted_place: Callable[..., Place]) -> None:
+    place = encrypted_place("age")
+    for name in ("..age", ".age", ".a.csv.age"):
+        place.put(name, encrypted("age", CONTACTS))
+    ran(services, builders.scheduled_source(services, location=place.location, pattern=".*"))
+    assert sorted(job.file_name for job in importing.all_jobs(services)) == ["..age", ".a.csv", ".age"]
+
+
+def test_an_interrupted_decryption_is_tried_again_and_holds_no_other_up(
+    services: Services, encrypted_place: Callable[..., Place], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = encrypted_place("age")
+    for name in ("a.csv.age", "b.csv.age"):
+        place.put(name, encrypted("age", CONTACTS))
+    source = builders.scheduled_source(services, location=place.location, pattern="*", order="name")
+    with monkeypatch.context() as short:
+
+        def killed(decrypting: Any) -> None:
+            raise fetching.DecryptionInterrupted("the process was interrupted")
+
+        short.setattr(fetching.Decrypting, "end", killed)
+        running = run_now(services, source, "alice", new_uuid()).running
+        times = iter([900.0] * 4)
+        assert running is not None and fetch(services, running.run_id, lambda: next(times, 599.0)) == "done"
+    ended = services.sources.get(source.source_id)
+    assert ended.last_run is not None and "a.csv.age: It could not be decrypted" in ended.last_run["message"]
+    assert ended.position == ["a.csv.age"] and not importing.all_jobs(services) and ended.trouble is None
+    ran(services, source)
+    ran(services, source)
+    assert sorted(job.file_name for job in run_jobs(services)) == ["a.csv", "b.csv"]
+
+
 def test_what_is_decrypted_is_bounded(
     services: Services, encrypted_place: Callable[..., Place], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -265,6 +356,8 @@ def test_an_invocation_decrypts_what_it_has_the_time_for(
         ({"host": "another-bucket"}, "There is no secret"),
         ({"decryptionKey": ""}, "has no member decryptionKey"),
         ({"decryptionKey": "AGE-SECRET-KEY-1NOBODY"}, "cannot be read"),
+        ({"decryptionKey": str(IDENTITY.to_public())}, "is a public key"),
+        ({"decryptionKey": str(OPENPGP)}, "is a private key of OpenPGP"),
         ({"decryptionPassphrase": 7}, "must be text"),
     ],
 )
@@ -272,8 +365,11 @@ def test_a_key_that_cannot_be_used_is_a_matter_of_the_location(
     services: Services, encrypted_place: Callable[..., Place], secret: dict[str, Any], words: str
 ) -> None:
     place = encrypted_place("age", **secret)
-    place.put("a.csv.age", encrypted("age", CONTACTS))
     source = builders.scheduled_source(services, location=place.location, pattern="*")
+    tested = run_listing_test(services, place.location, "contacts", {"pattern": "*", "order": "name"})
+    assert (tested["code"], words in tested["detail"]) == ("secret", True)
+    assert "told" in (ran(services, source).trouble or {}), "also of an empty folder"
+    place.put("a.csv.age", encrypted("age", CONTACTS))
     ended = ran(services, source)
     assert ended.trouble is not None and words in str(ended.trouble) and "NOBODY" not in str(ended.trouble)
     assert not importing.all_jobs(services), "the file is fetched when the secret is corrected"

@@ -63,7 +63,7 @@ function Troubles({ of: { message, pausedAt, unreachable, lastRun } }: { of: Sou
         </Alert>
       )}
       {unreachable && (
-        <Alert type="warning" header="The location cannot be read">
+        <Alert type="warning" header="The location, or a file in it, cannot be read">
           <Name>{unreachable.message}</Name> Since <Time at={unreachable.since} />. Each run tries again.
         </Alert>
       )}

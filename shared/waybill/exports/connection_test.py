@@ -88,7 +88,7 @@ def check_secret(services: Services, destination: Mapping[str, Any], entity: str
 
 
 def check_decryption(services: Services, location: Mapping[str, Any], entity: str) -> Result:
-    """Whether there is a secret with a key for what is fetched from a location. The key itself is not tried."""
+    """Whether there is a secret with a usable key for what is fetched from a location."""
     try:
         decryption_key(services, location, entity)
     except DeliveryFailed as error:

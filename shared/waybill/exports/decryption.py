@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from waybill.encryption import BadKey, check_private_key
 from waybill.errors import DeliveryFailed
 from waybill.exports.destinations import kind_of
 from waybill.exports.destinations.base import DeliveredKind
@@ -42,4 +43,9 @@ def decryption_key(services: Services, location: Mapping[str, Any], entity: str)
         raise DeliveryFailed("secret", "The secret has no member decryptionKey.")
     if passphrase is not None and not isinstance(passphrase, str):
         raise DeliveryFailed("secret", "The secret's member decryptionPassphrase must be text.")
-    return DecryptionKey(location["decryption"]["kind"], key, passphrase)
+    found = DecryptionKey(location["decryption"]["kind"], key, passphrase)
+    try:
+        check_private_key(*found)
+    except BadKey as error:
+        raise DeliveryFailed("secret", f"The decryptionKey of the secret {error}.") from None
+    return found

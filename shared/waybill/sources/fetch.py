@@ -19,7 +19,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from waybill.aws.files import PART_BYTES, UploadGone, Writer
-from waybill.encryption import BadKey, Decrypting, DecryptionFailed, split_name
+from waybill.encryption import BadKey, Decrypting, DecryptionFailed, DecryptionInterrupted, ForOtherKeys, split_name
 from waybill.errors import Conflict, DeliveryFailed, EntityDeleted, JobFailed
 from waybill.exports.decryption import DecryptionKey, decryption_key
 from waybill.exports.destinations import kind_of
@@ -33,7 +33,14 @@ from waybill.jobs.audit import DELETE_FILE, FETCH_FILE, MOVE_FILE, Act
 from waybill.sources.definition import After, Definition, Order, Run, Source, SourceStatus, is_match, is_usable
 from waybill.sources.files import NewFile, mark_of
 from waybill.sources.rules import import_options
-from waybill.sources.run import end_failed, end_unreachable, end_well, end_without_right, owner_may_import
+from waybill.sources.run import (
+    end_failed,
+    end_undecrypted,
+    end_unreachable,
+    end_well,
+    end_without_right,
+    owner_may_import,
+)
 from waybill.tabular.compressed import Meter
 from waybill.telemetry import count, logger
 from waybill.timestamps import rfc3339
@@ -49,6 +56,8 @@ if TYPE_CHECKING:
 #: Names that one run looks up, and files that it makes jobs of; the next one goes on.
 LOOKED_AT, TAKEN_PER_RUN = 10_000, 1_000
 LOOKED_UP_AT_ONCE = 100
+#: Files that each run tries to decrypt again; the next one goes on behind them.
+TRIED_AGAIN = 100
 #: Files of which a test asks whether exports have delivered them.
 ASKED_FOR = 100
 #: A younger file may still be written.
@@ -88,6 +97,8 @@ class _Tally:
     waiting: int = 0
     passed_over: int = 0
     deliveries: int = 0
+    foreign: list[str] = field(default_factory=list)
+    interrupted: int = 0
     problems: list[str] = field(default_factory=list)
 
     def problem(self, name: str, what: str) -> None:
@@ -141,7 +152,10 @@ def fetch(services: SourceServices, run_id: str, remaining_seconds: Callable[[],
         logger.warning("A location cannot be read", extra={"sourceId": source.source_id, "reason": error.reason})
         end_unreachable(services, source, run, error, **tally.summary())
     else:
-        end_well(services, source, run, **tally.summary(), position=position)
+        if tally.foreign:
+            end_undecrypted(services, source, run, tally.foreign, **tally.summary(), position=position)
+        else:
+            end_well(services, source, run, **tally.summary(), position=position)
     return "done"
 
 
@@ -192,6 +206,7 @@ class _Work:
         if self.run.only_after:
             return self.source.position
         files, position = self._listed()
+        taken_before, last = self.tally.taken, self.source.position
         for at in range(0, len(files), LOOKED_UP_AT_ONCE):
             some = {self._marks(file): file for file in files[at : at + LOOKED_UP_AT_ONCE]}
             seen = self.services.source_files.seen(self.source.source_id, [mark for marks in some for mark in marks])
@@ -200,7 +215,16 @@ class _Work:
                     continue
                 if self.tally.taken >= TAKEN_PER_RUN:
                     return self.source.position
-                self._take(marks[0], file)
+                tries = len(self.tally.foreign) + self.tally.interrupted
+                if tries >= TRIED_AGAIN:
+                    return last
+                try:
+                    self._take(marks[0], file)
+                except _OutOfTime:
+                    if tries and self.tally.taken == taken_before:  # the next invocation would come no further
+                        return last
+                    raise
+                last = sort_key(self.source.definition.order, file)
         return position
 
     def _check_time(self) -> None:
@@ -297,6 +321,15 @@ class _Work:
                     "source-error", f"The file has {file.size_bytes:,} bytes; a source {fetches} of up to {limit:,}."
                 )
             copy = self._copied(mark, file) if self.key is None else self._decrypted(file, self.key)
+        except ForOtherKeys:
+            self.tally.foreign.append(file.name)
+            self.tally.waiting += 1
+            return
+        except DecryptionInterrupted as error:
+            self.tally.interrupted += 1
+            self.tally.problem(file.name, f"It could not be decrypted: {error}.")
+            self.tally.waiting += 1
+            return
         except JobFailed as error:
             self._refuse(mark, file, error)
             return
@@ -343,7 +376,8 @@ class _Work:
     def _job(self, mark: str, file: FolderFile, copy: ObjectVersion | None) -> Job:
         definition = self.source.definition
         job_id = derived_uuid(_NAMESPACE, self.source.source_id, mark)
-        name = file.name if self.key is None or copy is None else split_name(file.name)[0] or file.name
+        plain = file.name if self.key is None or copy is None else split_name(file.name)[0]
+        name = plain if is_usable(plain) else file.name
         job = new_import(self.services, job_id, definition.entity, name, copy, definition.started_by)
         owner = None if self.source.owner is None else list(self.source.owner)
         return replace(job, source_id=self.source.source_id, source_file=mark, acts_for=owner)
@@ -392,6 +426,7 @@ class _Work:
         Raises:
             JobFailed: `decryption-error`, `compression-error`, or `source-error` for a file that takes too long.
             DeliveryFailed: `secret`, the key cannot be used.
+            ForOtherKeys, DecryptionInterrupted: the next run tries again.
             _OutOfTime: the next call has the time that it takes.
         """
         if self.remaining_seconds() < DECRYPTION_SECONDS:
@@ -422,10 +457,10 @@ class _Work:
 
         Raises:
             BadKey: the key cannot be used.
-            DeliveryFailed
+            DeliveryFailed, ForOtherKeys, DecryptionInterrupted
         """
         plain = _Metered(writer)
-        decrypting = Decrypting(*key, plain)
+        decrypting = Decrypting(*key, plain, lambda: self.remaining_seconds() - RESERVE_SECONDS)
         try:
             for block in self.folder.read(file, 0):
                 plain.read_bytes += len(block)
@@ -433,7 +468,11 @@ class _Work:
                 if self.remaining_seconds() < RESERVE_SECONDS:
                     return JobFailed("source-error", _TOO_SLOW), plain.read_bytes
             decrypting.end()
+        except (ForOtherKeys, DecryptionInterrupted):
+            raise
         except DecryptionFailed as error:
+            if self.remaining_seconds() <= RESERVE_SECONDS:
+                return JobFailed("source-error", _TOO_SLOW), plain.read_bytes
             return JobFailed("decryption-error", f"The file cannot be decrypted: {error}."), plain.read_bytes
         except JobFailed as error:
             return error, plain.read_bytes

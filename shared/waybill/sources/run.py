@@ -8,6 +8,7 @@ Each step may be repeated: the next tick of the schedule resumes what was interr
 from __future__ import annotations
 
 import html
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,8 @@ PAGES_PER_MINUTE = 20
 MIN_PAUSE, MAX_PAUSE = timedelta(minutes=1), timedelta(minutes=5)
 #: After attempts that failed again and again.
 MAX_DELAY = timedelta(hours=1)
+#: Files that trouble with keys names.
+NAMED = 5
 _NAMESPACE = "6b1d0c5e-3c1f-5f1a-9b59-0b8c2a7d4e21"
 
 
@@ -195,26 +198,64 @@ def end_well(services: SourceServices, source: Source, run: Run, **summary: Any)
     Args:
         summary: members of `wire.SourceRun`; also `position`, where the next run goes on.
     """
+    is_at_end = not run.only_after and summary.get("position", "") is None
     position = summary.pop("position", source.position)
     last_run = source.last_run if run.only_after else _summary(services, run, **summary)
-    services.sources.end_run(source.source_id, run.run_id, last_run=last_run, trouble=None, position=position)
+    trouble = source.trouble if _is_of_keys(source.trouble) else None
+    if trouble is not None and is_at_end:  # of a folder that several runs look at, one before may have met the files
+        trouble = {**trouble, "isFresh": False} if trouble["isFresh"] and source.position is not None else None
+    services.sources.end_run(source.source_id, run.run_id, last_run=last_run, trouble=trouble, position=position)
     _count("done", run)
 
 
 def end_unreachable(services: SourceServices, source: Source, run: Run, error: DeliveryFailed, **summary: Any) -> None:
     """The location could not be read. The next run tries again; the recipients are told once."""
+    summary |= {"code": error.reason, "message": error.remedy}
+    _end_troubled(services, source, run, error, False, **summary)
+
+
+def end_undecrypted(services: SourceServices, source: Source, run: Run, names: list[str], **summary: Any) -> None:
+    """Files are for other keys than those of the secret, which may be the wrong ones. All others were taken; the next
+    run tries these again, and the recipients are told once.
+
+    Args:
+        names: of the files, one at least.
+        summary: as for `end_well`.
+    """
+    more = "" if len(names) <= NAMED else f" and {len(names) - NAMED:,} more"
+    which = f"Encrypted for other keys than those of the secret: {', '.join(names[:NAMED])}{more}."
+    what_to_do = "Put the key that they are for into the secret, or have them sent anew."
+    error = DeliveryFailed("secret", f"{which} {what_to_do}")
+    told = [error.remedy, *([summary["message"]] if summary["message"] else [])]
+    summary |= {"code": error.reason, "message": " ".join(told)}
+    _end_troubled(services, source, run, error, True, **summary)
+
+
+def _end_troubled(
+    services: SourceServices, source: Source, run: Run, error: DeliveryFailed, of_keys: bool, **summary: Any
+) -> None:
     before, now = source.trouble or {}, rfc3339(services.clock.now())
+    if of_keys != _is_of_keys(source.trouble):  # another trouble
+        before = {}
     trouble = {"since": before.get("since", now), "code": error.reason, "message": error.remedy}
-    trouble["told"] = before.get("told", False)
-    last_run = source.last_run
-    if not run.only_after:
-        last_run = _summary(services, run, **{**summary, "code": error.reason, "message": error.remedy})
-    ended = services.sources.end_run(source.source_id, run.run_id, last_run=last_run, trouble=trouble)
-    _count("unreachable", run)
+    trouble |= {"told": before.get("told", False), "ofKeys": of_keys, "isFresh": True}
+    position = summary.pop("position", source.position)
+    last_run = source.last_run if run.only_after else _summary(services, run, **summary)
+    ended = services.sources.end_run(
+        source.source_id, run.run_id, last_run=last_run, trouble=trouble, position=position
+    )
+    _count("undecrypted" if of_keys else "unreachable", run)
     if ended is not None and not trouble["told"]:
-        what = f"The location of the source {source.definition.name} cannot be read since {trouble['since']}."
-        if tell(services, ended, "cannot be read", f"{what} {error.remedy} Each run tries again."):
+        which = "Files" if of_keys else "The location"
+        does = "cannot be decrypted" if of_keys else "cannot be read"
+        what = f"{which} of the source {source.definition.name} {does} since {trouble['since']}."
+        if tell(services, ended, does, f"{what} {error.remedy} Each run tries again."):
             services.sources.note_told(source.source_id)
+
+
+def _is_of_keys(trouble: Mapping[str, Any] | None) -> bool:
+    """Whether the trouble is that files are encrypted for other keys."""
+    return trouble is not None and trouble.get("ofKeys", False)
 
 
 def end_without_right(services: SourceServices, source: Source, run: Run) -> None:

@@ -64,7 +64,7 @@ class SourceRun(TypedDict):
 
 
 class SourceTrouble(TypedDict):
-    """Since when and why the location cannot be read."""
+    """Since when and why the location cannot be read, or files in it cannot be decrypted with the secret's keys."""
 
     since: Moment
     code: _Reason
@@ -87,7 +87,7 @@ class SourceStanding(TypedDict):
     nextRunAt: Moment | None
     lastRun: SourceRun | None
     unreachable: SourceTrouble | None
-    """Null while the location can be read. Each run tries again."""
+    """Null while the location can be read, and its files decrypted. Each run tries again."""
     message: str | None
     """Why the source paused itself."""
     pausedAt: Moment | None
