@@ -23,6 +23,8 @@ from tests import builders, importing
 from tests import partner_servers as servers
 from tests.partner_servers import HOST, SECRET, Faults, certificate, ftps_partner, sftp_partner
 from waybill.bootstrap import Services
+from waybill.entities.model import Quality
+from waybill.entities.row_results import RowError
 from waybill.errors import Conflict, TooManyRequests
 from waybill.exports.connection_test import check_decryption
 from waybill.exports.destinations.ftps_connection import FtpsConnection
@@ -30,6 +32,7 @@ from waybill.exports.destinations.s3 import S3Folder
 from waybill.exports.destinations.server import Server
 from waybill.ids import new_uuid
 from waybill.imports.options import ImportOptions
+from waybill.imports.register import fail_import
 from waybill.imports.relaunch import relaunch_import
 from waybill.jobs.audit import Wanted
 from waybill.jobs.model import Job, Status
@@ -788,6 +791,37 @@ def test_the_owner_s_right_is_asked_when_an_import_begins(services: Services, s3
     ]
     child = relaunch_import(services, refused, "bob", "bob-id")
     assert (child.acts_for, child.source_id) == (None, None)
+
+
+@pytest.mark.parametrize("is_right", [True, False])
+def test_the_relaunch_of_a_whole_file_is_its_import(services: Services, s3: Any, is_right: bool) -> None:
+    """And the relaunch of that relaunch; one whose rows are all bad leaves the file where it is."""
+    content = builders.contacts_csv(count=1) if is_right else builders.contacts_csv([{"spend": "much"}], count=0)
+    services.entities.put(builders.entity(quality=Quality(None, "stop", 50)))
+    for number in range(3):
+        s3.put_object(Bucket="transfer-bucket", Key=f"out/{number}.csv", Body=builders.contacts_csv(count=10 + number))
+    source = s3_source(services, after="delete")
+    ran(services, source)
+    run_jobs(services)
+    ran(services, source)
+    s3.put_object(Bucket="transfer-bucket", Key="out/short.csv", Body=content)
+    ran(services, source)
+    refused = run_jobs(services)[-1]
+    ran(services, source)
+    assert (refused.error_code, seen(services, source)["short.csv"].error_code) == ("unusual-rows", "unusual-rows")
+    failed = services.jobs.get(relaunch_import(services, refused, "bob", "bob-id").job_id)
+    fail_import(services, services.jobs.begin(failed.job_id), [RowError.whole(None, "timed-out", "An outage.")])
+    assert seen(services, source)["short.csv"].job_id == failed.job_id
+    child = importing.run(services, relaunch_import(services, services.jobs.get(failed.job_id), "bob", "bob-id"))
+    services.source_files.note_end(refused)  # announced once more
+    ran(services, source)
+    file = seen(services, source)["short.csv"]
+    outcome = ("COMPLETED", "SUCCESS", 1, "deleted") if is_right else ("COMPLETED", "FAILED", 0, None)
+    assert (file.job_id, file.error_code) == (child.job_id, None)
+    assert (file.status, file.outcome, file.imported, file.after) == outcome
+    left = [each["Key"] for each in s3.list_objects_v2(Bucket="transfer-bucket").get("Contents", [])]
+    assert left == ([] if is_right else ["out/short.csv"])
+    assert list(services.source_files.ready(source.source_id)) == []
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ KEPT = timedelta(days=400)
 PREFIX = "USUAL#"
 USUAL = "usual"
 """The option of a job that holds what was known when it began."""
-_SOURCE, _ACCEPTS = "usualSource", "acceptsRows"
+_SOURCE, _FILE, _ACCEPTS = "usualSource", "sourceFile", "acceptsRows"
 
 
 def usual_key(job: Job) -> Key:
@@ -61,11 +61,17 @@ def usual_rows(job: Job) -> tuple[int, int] | None:
 
 
 def whole_file_options(job: Job) -> dict[str, object]:
-    """The options of a child that imports the whole file of this job: its rows count with the source that fetched it,
-    and were accepted if this job was refused for them."""
-    source = job.source_id or job.options.get(_SOURCE)
+    """The options of a child that imports the whole file of this job: it is the import of the file for the source that
+    fetched it, whose rows count with others of that, and were accepted if this job was refused for them."""
+    source, file = fetched_file(job)
     accepts = job.error_code == UNUSUAL_ROWS or bool(job.options.get(_ACCEPTS))
-    return ({_SOURCE: source} if source else {}) | ({_ACCEPTS: True} if accepts else {})
+    options = {_SOURCE: source, _FILE: file, _ACCEPTS: accepts}
+    return {name: value for name, value in options.items() if value}
+
+
+def fetched_file(job: Job) -> tuple[str | None, str | None]:
+    """The source that fetched the whole file of an import, and the file's mark, also of one that was relaunched."""
+    return job.source_id or job.options.get(_SOURCE), job.source_file or job.options.get(_FILE)
 
 
 def forget_usual_rows(table: Table, entity_uid: str) -> None:

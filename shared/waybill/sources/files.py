@@ -4,6 +4,7 @@
     SOURCE#{sourceId} / SEEN#{seenAt}#{mark}    expiresAt; the order of the list
     SOURCE#{sourceId} / AFTER#{mark}            name, sizeBytes, modified, etag?, isReady?, expiresAt: what is to be
                                                 moved or deleted once its import has succeeded
+                                                (or a relaunch of its whole file has)
     SOURCE#{sourceId} / FETCH                   how far a large file is fetched, expiresAt
     AFTER / {sourceId}                          expiresAt: files of the source are ready to be moved or deleted
 
@@ -26,7 +27,9 @@ from waybill.aws.expressions import Attr, Change
 from waybill.aws.table import Action, Item, Key, Table
 from waybill.clock import Clock
 from waybill.exports.destinations.folder import FolderFile
+from waybill.jobs.giving_up import left_unread
 from waybill.jobs.model import Job, Status
+from waybill.jobs.usual_rows import fetched_file
 from waybill.sizes import json_text
 from waybill.telemetry import read_each
 from waybill.timestamps import from_epoch, parse_rfc3339, rfc3339
@@ -140,25 +143,34 @@ class SourceFiles:
         return list(read_each("file of a source", items, _from_item)), last
 
     def note_end(self, job: Job) -> None:
-        """Note how the import of a file has ended, and whether the file may be moved or deleted now. Calling it again
-        changes nothing."""
-        source_id, mark = job.source_id, job.source_file
+        """Note how the import of a file has ended, and whether the file may be moved or deleted now; also that of a
+        relaunch of the whole file, which then is the file's job. Calling it again changes nothing, nor does the end of
+        a job that was relaunched since."""
+        source_id, mark = fetched_file(job)
         if source_id is None or mark is None:
             return
         sets = {
+            "jobId": job.job_id,
             "status": str(job.status),
             "outcome": None if job.outcome is None else str(job.outcome),
             "imported": job.imported,
             "errorCode": job.error_code,
             "errorMessage": job.error_message,
         }
-        change = Change(sets={name: value for name, value in sets.items() if value is not None})
+        change = Change(
+            sets={name: value for name, value in sets.items() if value is not None},
+            removes=[name for name, value in sets.items() if value is None],
+        )
+        is_latest = Attr("jobId").equals(job.job_id)
+        if job.retry_of is not None:
+            is_latest |= Attr("jobId").equals(job.retry_of)
         try:
-            self._table.update(_file_key(source_id, mark), change, Attr("pk").exists())
+            self._table.update(_file_key(source_id, mark), change, is_latest)
         except ConditionFailed:
             return
         if not has_succeeded(job):
-            self._table.delete(_after_key(source_id, mark))
+            if not left_unread(job):  # a relaunch may still succeed
+                self._table.delete(_after_key(source_id, mark))
             return
         with suppress(ConditionFailed):  # it stays, or is done with
             self._table.update(_after_key(source_id, mark), Change(sets={"isReady": True}), Attr("pk").exists())

@@ -12,6 +12,7 @@ from waybill.clock import HasTime, no_limit
 from waybill.errors import NotFound
 from waybill.jobs.model import SERVICE_FAILURES, Job, Process, Status
 from waybill.jobs.recipients import may_mail
+from waybill.jobs.usual_rows import fetched_file
 from waybill.jobs.webhook_queue import Message, webhook_id
 from waybill.jobs.webhooks import Webhook
 from waybill.sizes import json_text
@@ -45,7 +46,7 @@ def publish(services: SourceServices, job: Job, done: set[str]) -> bool:
     steps: list[Callable[[], None]] = [lambda: _publish_event(services, job, done)]
     if job.is_terminal and (job.process is Process.EXPORT or job.recipients or job.webhooks):
         steps.append(lambda: _tell(services, job, done))
-    if job.source_id is not None and job.is_terminal:
+    if job.is_terminal and fetched_file(job)[0] is not None:
         steps.append(lambda: services.source_files.note_end(job))
     for step in steps:
         try:
