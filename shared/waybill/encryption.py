@@ -25,7 +25,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from waybill.validation import Problems, is_line, refuse_unknown
+from waybill.validation import Problems, refuse_unknown, secret_id_problem
 
 if TYPE_CHECKING:
     from pysequoia.packet import Packet
@@ -107,8 +107,8 @@ def check_decryption(value: object, path: str) -> Problems:
     refuse_unknown(value, {"kind", "secretId"}, path, problems)
     if value.get("kind") not in EXTENSIONS:
         problems.append((f"{path}/kind", f"must be one of {', '.join(EXTENSIONS)}"))
-    if not is_line(value.get("secretId"), MAX_SECRET_ID):
-        problems.append((f"{path}/secretId", f"must be one line of 1 to {MAX_SECRET_ID} characters"))
+    if (problem := secret_id_problem(value.get("secretId"), MAX_SECRET_ID)) is not None:
+        problems.append((f"{path}/secretId", problem))
     return problems
 
 

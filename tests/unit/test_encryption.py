@@ -39,6 +39,8 @@ from waybill.exports.definition import ExportType
 from waybill.exports.destinations.base import Allowed
 from waybill.exports.file_names import numbered
 from waybill.exports.rules import check_delivery, check_export_destination
+from waybill.hosts import AllowedHosts
+from waybill.jobs.webhooks import check_webhooks
 from waybill.sources.rules import check_location
 from waybill.validation import Problems
 
@@ -489,3 +491,31 @@ def test_a_decryption_names_a_secret_and_holds_no_key(value: Any, at: str) -> No
     assert given["decryption"]["kind"] == "age" and not problems
     check_delivery({"kind": "s3", "decryption": {"kind": "age", "secretId": "x"}}, Allowed(), problems)
     assert [where for where, _ in problems] == ["/destination/decryption"]
+
+
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        str(IDENTITY), str(IDENTITY).lower(), SECRET, SECRET.replace("\n", ""), "-----BEGIN OPENSSH PRIVATE KEY-----",
+        "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "waybill/a\nb", "waybill/a b", "x" * 513, "", "a\n", None, 7,
+    ],
+)  # fmt: skip
+def test_what_is_pasted_instead_of_the_name_of_a_secret_is_refused_by_its_form(pasted: Any) -> None:
+    problems: Problems = []
+    server = {"host": "files.example.com", "directory": "/in", "secretId": pasted}
+    check_location({"kind": "sftp", **server, "hostKey": "SHA256:" + "A" * 43}, Allowed(), problems)
+    check_delivery({"kind": "ftps", **server}, Allowed(now=NOW), problems)
+    check_location({"kind": "s3", "decryption": {"kind": "age", "secretId": pasted}}, Allowed(), problems)
+    check_webhooks([{"url": "https://hooks.example.com", "secretId": pasted}], AllowedHosts(), problems)
+    told = [(at, what) for at, what in problems if at.endswith("/secretId")]
+    assert [at for at, _ in told] == [
+        *("/location/secretId", "/destination/secretId", "/location/decryption/secretId", "/webhooks/0/secretId")
+    ]
+    if isinstance(pasted, str) and len(pasted) > 7:
+        assert not any(pasted[:30] in what for _, what in told)
+
+
+def test_names_and_arns_of_secrets_are_taken() -> None:
+    arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:waybill/partner-AbCdEf"
+    for name in ("waybill/partner", "a_b+c=d.e@f-g", "x" * 512, arn, arn + "x" * 600):
+        assert check_decryption({"kind": "age", "secretId": name}, "") == []

@@ -14,13 +14,13 @@ from waybill.entities.fieldtypes import TYPES
 from waybill.entities.schema import FIELDS_MATCH, MAX_FIELDS, MAX_FOREIGN_KEYS
 from waybill.exports.definition import LEAST_BYTES, MAX_SPLIT_BYTES, MAX_SPLIT_ROWS
 from waybill.exports.destinations import DELIVERED, DESTINATIONS
-from waybill.exports.destinations.base import line_schema
 from waybill.exports.filter import MAX_VALUES, OPS
 from waybill.exports.formats import FORMATS
 from waybill.exports.wire import ExportWithDefinition
 from waybill.imports.options import MAX_ERRORS
 from waybill.schedule import DAYS, EVERY, TIME
 from waybill.tabular.dialect import MAX_ENTRY_CHARS, MAX_SHEETS
+from waybill.validation import secret_id_schema
 from waybill.wire.jobs import BLANKS, MODES, ON_ERROR
 from waybill.wire.schema import Natural, Ordinal, Schema, configured
 
@@ -274,7 +274,7 @@ SHAPES: dict[str, Any] = {
         "description": "What decrypts the files that are fetched.",
         "properties": {
             "kind": {"type": "string", "enum": list(EXTENSIONS)},
-            "secretId": line_schema(MAX_SECRET_ID, "The secret in Secrets Manager that holds the private key."),
+            "secretId": secret_id_schema(MAX_SECRET_ID, "The secret in Secrets Manager that holds the private key."),
         },
         "required": ["kind", "secretId"],
     },

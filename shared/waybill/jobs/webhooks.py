@@ -8,7 +8,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from waybill.hosts import AllowedHosts, is_host_name, is_ip_address, refused_literal
-from waybill.validation import Problems, is_line, refuse_unknown
+from waybill.validation import Problems, refuse_unknown, secret_id_problem
 
 MAX_WEBHOOKS = 5
 """Of one definition, or one import."""
@@ -88,8 +88,8 @@ def check_webhook(value: object, allowed: AllowedHosts, problems: Problems, path
     refuse_unknown(value, ("url", "secretId"), path, problems)
     if (problem := _url_problem(value.get("url"), allowed)) is not None:
         problems.append((f"{path}/url", problem))
-    if not is_line(value.get("secretId"), MAX_SECRET_ID):
-        problems.append((f"{path}/secretId", f"must be one line of 1 to {MAX_SECRET_ID} characters"))
+    if (problem := secret_id_problem(value.get("secretId"), MAX_SECRET_ID)) is not None:
+        problems.append((f"{path}/secretId", problem))
     return {"url": value["url"], "secretId": value["secretId"]} if len(problems) == known else None
 
 

@@ -11,6 +11,7 @@ from waybill.jobs import model
 from waybill.jobs.model import Status
 from waybill.jobs.webhooks import MAX_SECRET_ID, MAX_URL
 from waybill.timestamps import rfc3339
+from waybill.validation import secret_id_schema
 from waybill.wire.jobs import Work, work_of
 from waybill.wire.schema import Moment, Natural, NextToken, Schema, Uri, Uuid
 
@@ -26,7 +27,7 @@ class Webhook(TypedDict):
 
     url: Annotated[Uri, Schema(pattern="^https://", maxLength=MAX_URL, examples=["https://hooks.example.com/waybill"])]
     """Shown to whoever sees the definition: what is secret belongs into the secret."""
-    secretId: Annotated[str, Schema(minLength=1, maxLength=MAX_SECRET_ID, examples=["waybill/hooks"])]
+    secretId: Annotated[str, Schema(**secret_id_schema(MAX_SECRET_ID), examples=["waybill/hooks"])]
     """Name of the secret, for this host and the entity, with which messages are signed."""
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from waybill.errors import StopRequested
 from waybill.hosts import AllowedHosts
-from waybill.validation import LINE_PATTERN, Problems, is_line, refuse_unknown
+from waybill.validation import LINE_PATTERN, Problems, refuse_unknown
 
 if TYPE_CHECKING:
     from waybill.exports.destinations.folder import Folder
@@ -63,15 +63,6 @@ class Member:
     check: Callable[[object, Allowed], str | None]
     schema: Mapping[str, Any]
     required: bool = False
-
-
-def line_member(longest: int, description: str = "", *, required: bool = False) -> Member:
-    """A member that holds one line of text."""
-
-    def check(value: object, _: Allowed) -> str | None:
-        return None if is_line(value, longest) else f"must be one line of 1 to {longest} characters"
-
-    return Member(check, line_schema(longest, description), required)
 
 
 def line_schema(longest: int, description: str = "") -> dict[str, Any]:

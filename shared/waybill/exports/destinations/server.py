@@ -19,7 +19,6 @@ from waybill.exports.destinations.base import (
     Member,
     SetAside,
     Timeouts,
-    line_member,
     line_schema,
 )
 from waybill.exports.destinations.connection import ServerConnection
@@ -40,7 +39,7 @@ from waybill.exports.destinations.publish import (
 from waybill.hosts import AllowedHosts, is_host_name, is_ip_address, refused_literal
 from waybill.ids import new_uuid
 from waybill.jobs.bound_secrets import read_secret
-from waybill.validation import Problems, is_line
+from waybill.validation import Problems, is_line, secret_id_problem, secret_id_schema
 
 if TYPE_CHECKING:
     from waybill.jobs.services import Services
@@ -95,8 +94,10 @@ class Server(DeliveredKind):
         "host": Member(_check_host, {"type": "string", "maxLength": 255}, required=True),
         "port": Member(_check_port, {"type": "integer", "minimum": 1, "maximum": 65_535}),
         "directory": Member(_check_directory, line_schema(MAX_DIRECTORY), required=True),
-        "secretId": line_member(
-            MAX_SECRET_ID, "The secret in Secrets Manager that holds user name and password or key.", required=True
+        "secretId": Member(
+            lambda value, _: secret_id_problem(value, MAX_SECRET_ID),
+            secret_id_schema(MAX_SECRET_ID, "The secret in Secrets Manager that holds user name and password or key."),
+            required=True,
         ),
     }
     members |= {
