@@ -219,6 +219,16 @@ def test_rows_that_another_relaunch_corrected_are_not_imported_again(api: Api) -
     assert relaunched(api, job, [correction(5, email="b@example.com")], only="corrected").counts.imported == 1
 
 
+def test_corrections_that_change_nothing_are_told(api: Api) -> None:
+    """As of a rejects file that was not edited."""
+    job = imported(api)
+    row = next(each for each in api("GET", f"/jobs/{job.job_id}/rejected-rows").json["items"] if each["rowNumber"] == 5)
+    child = relaunched(api, job, [correction(5, **row["cells"])], only="corrected")
+    assert [warning["code"] for warning in child.warnings] == ["unchanged-corrections"]
+    edited = relaunched(api, job, [correction(5, email="a@example.com")], only="corrected")
+    assert (edited.warnings, edited.counts.imported) == ([], 1)
+
+
 def parted(api: Api) -> tuple[Job, Job, Job]:
     """An import, a relaunch that corrected one of its rows, and one of the others that has not begun."""
     job = imported(api)

@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 SAVE_SECONDS = 60.0
 #: With more of the invocation's time used, the file is planned by the next one, which has all of its time for that.
 QUICK_SECONDS = 30.0
+#: The option of a job with corrections none of which changes a row.
+UNCHANGED = "unchanged"
 _CONTENT_TYPE = "text/csv"
 
 
@@ -160,6 +162,7 @@ class _Progress:
         position: the byte of that file at which to go on.
         read: rows of the file read so far.
         rows, importable: taken of them, and those among these that the job before counts as importable.
+        changed: rows that differ from what the job before rejected.
         part: of what an import kept: its number; `position` is then a byte of that part.
         corrected: numbers of the rows whose corrections were applied.
         output: `Writer.pause`; None where nothing is saved.
@@ -171,6 +174,7 @@ class _Progress:
     read: int = 0
     rows: int = 0
     importable: int = 0
+    changed: int = 0
     corrected: list[int] = field(default_factory=list)
     part: int = 0
     output: dict[str, Any] | None = None
@@ -222,7 +226,8 @@ class _Taking:
                 return progress, self._options(form, form.encoding)
             rows = self._selection(form)
             self._take_rows(progress, form, rows, info.size_bytes)
-            return progress, self._options(form, rows.encoding)
+            unchanged = {UNCHANGED: True} if rows.corrections and not progress.changed else {}
+            return progress, self._options(form, rows.encoding) | unchanged
         except UploadGone:
             self._files.delete(self._bucket, taking_key(self.job.job_id))
             return self.run()
@@ -280,6 +285,7 @@ class _Taking:
                         output.write(taken.line)
                         progress.rows += 1
                         progress.importable += taken.is_importable
+                        progress.changed += taken.is_changed
                 progress.position, progress.corrected = rows[-1].end, sorted(corrected)
                 progress.read += len(rows)
                 yield

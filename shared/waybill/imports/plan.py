@@ -11,7 +11,7 @@ from waybill.entities.model import Entity, Right
 from waybill.entities.row_results import RowError
 from waybill.entities.schema import parse_schema
 from waybill.errors import FileUnreadable, JobFailed, NotItsTurn
-from waybill.imports.child_source import take_source
+from waybill.imports.child_source import UNCHANGED, take_source
 from waybill.imports.conversion import Conversion, ConvertedFile, Paused
 from waybill.imports.deadline import OutOfTime, Remaining, whole_invocation
 from waybill.imports.digests import partitions_for
@@ -33,6 +33,12 @@ _NEVERTHELESS = "Nothing was written. If the file is right, relaunch this job: i
 _DRY_RUN = (
     "An import of it would be refused. If the file is right, relaunch that import: it is then imported nevertheless."
 )
+
+
+_UNCHANGED = {
+    "code": "unchanged-corrections",
+    "message": "No corrected row differs from the one that was rejected: the rows were imported as they stood.",
+}
 
 
 def plan_import(services: Services, job_id: str, remaining_seconds: Remaining = whole_invocation) -> dict[str, Any]:
@@ -112,6 +118,7 @@ def plan_import(services: Services, job_id: str, remaining_seconds: Remaining = 
     services.files.put(bucket, plan_key(job_id), plan.to_json(job_id), "application/json")
     warnings = _warnings(found, duplicate_of, cleared_fields(job, match, found.unnamed))
     warnings += [unusual] if unusual is not None else []
+    warnings += [_UNCHANGED] if job.options.get(UNCHANGED) else []
     services.jobs.set_plan(
         job_id,
         found.scan.rows,

@@ -26,10 +26,12 @@ _OWN = len(REJECTS_COLUMNS)
 
 
 class Taken(NamedTuple):
-    """A row that is taken: its line, with its line break, and whether it could be imported without a correction."""
+    """A row that is taken: its line, with its line break, whether it could be imported as it stood, and whether
+    a correction has changed it."""
 
     line: bytes
     is_importable: bool
+    is_changed: bool
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class RowSelection:
         number, type, _ = raw.split(self.form.dialect.delimiter, 2)
         row = int(number)
         is_importable = type not in NOT_IMPORTABLE and row not in self.taken
-        correction = self.corrections.get(row)
+        correction, before = self.corrections.get(row), raw
         if correction is None:
             if self.only_corrected or not is_importable:
                 return None
@@ -87,7 +89,8 @@ class RowSelection:
                 raise _refused(f"Row {row} stands more than once among the rejected rows", row)
             raw = self._corrected(raw, row, type, correction)
             corrected.add(row)
-        return Taken(f"{raw}\n".encode(self.encoding, "replace"), is_importable)
+        is_changed = raw != before and self._cells(raw) != self._cells(before)
+        return Taken(f"{raw}\n".encode(self.encoding, "replace"), is_importable, is_changed)
 
     def _corrected(self, raw: str, row: int, type: str, correction: Mapping[str, str]) -> str:
         if row in self.taken:
