@@ -596,6 +596,8 @@ def _decrypt(work: str, secret: Mapping[str, Any], encrypted: str, plain: str) -
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # it would hold the key
     try:
         decrypt = _age_decryption(secret["key"]) if secret["kind"] == AGE else _openpgp_decryption(**secret)
+    except ImportError:  # without its layer the function must not blame the key
+        raise
     except Exception:
         return _BAD_KEY
     if work == "check":
@@ -612,7 +614,7 @@ def _decrypt(work: str, secret: Mapping[str, Any], encrypted: str, plain: str) -
 def _age_decryption(key: str) -> Callable[[str, str], object]:
     import pyrage
 
-    lines = [line.strip() for line in key.splitlines()]
+    lines = [line.strip() for line in key.removeprefix("\ufeff").splitlines()]
     identities = [pyrage.x25519.Identity.from_str(line) for line in lines if line and not line.startswith("#")]
     if not identities:
         raise ValueError
@@ -655,8 +657,10 @@ def _decryptors(key: str, passphrase: str | None) -> Iterator[Any]:
             groups[-1][-1].append(packet)
         for primary, *subkeys in groups:
             for part in ([], *subkeys):
-                with suppress(Exception):
-                    yield pysequoia.Tsk.from_packets(primary + part).decryptor(passphrase)
+                for each in dict.fromkeys((passphrase, None)):  # the library opens no open key by a passphrase
+                    with suppress(Exception):
+                        yield pysequoia.Tsk.from_packets(primary + part).decryptor(each)
+                        break
 
 
 def _serve(secret_pipe: int, work: str, *arguments: str) -> int:

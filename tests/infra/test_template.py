@@ -669,3 +669,8 @@ def test_a_stack_name_is_short_enough_for_the_names_that_cloudformation_makes(tr
     for function in of_type(RESOURCES, "AWS::Serverless::Function").values():
         own = function["Properties"].get("FunctionName", {"Fn::Sub": ""})["Fn::Sub"]
         assert len(own.replace("${AWS::StackName}", "s" * LONGEST_STACK_NAME)) <= 64
+
+
+@pytest.mark.parametrize("name", ["Api", "ExportSteps", "SourceSteps", "TestDestination"])
+def test_functions_that_read_keys_have_the_libraries_for_that(name: str) -> None:
+    assert {"Ref": "EncryptionLayer"} in TEMPLATE["Resources"][f"{name}Function"]["Properties"]["Layers"]

@@ -406,7 +406,23 @@ def test_a_private_key_is_checked_without_a_file(kind: str, key: str, words: str
 def test_a_private_key_that_can_be_used_is_one() -> None:
     check_private_key("age", f"# mine\n{IDENTITY}\n", None)
     check_private_key("openpgp", ROTATED + SECRET, None)
+    check_private_key("age", f"\ufeff{IDENTITY}", None)
     check_private_key("openpgp", PROTECTED, "hunter22")
+    check_private_key("openpgp", SECRET, "hunter22")
+    for key in (SECRET, PROTECTED):
+        certificate = pysequoia.Tsk.from_bytes(key.encode()).extract_certificate()
+        assert decrypted("openpgp", pysequoia.encrypt(b"x", [certificate]), SECRET + PROTECTED, "hunter22") == b"x"
+
+
+@pytest.mark.parametrize("kind", ["age", "openpgp"])
+def test_a_function_without_the_libraries_does_not_blame_the_key(
+    kind: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for library in ("pyrage", "pysequoia"):
+        (tmp_path / f"{library}.py").write_text("raise ImportError")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(EncryptionFailed):
+        check_private_key(kind, {"age": str(IDENTITY), "openpgp": SECRET}[kind], None)
 
 
 @pytest.mark.parametrize("kind", ["age", "openpgp"])
