@@ -438,7 +438,7 @@ class Decrypting(_Piped):
             return BadKey(_UNUSABLE)
         if status == _NO_KEY:
             return ForOtherKeys(_FAILURES[_NO_KEY])
-        if status == _NO_MEMORY or (status < 0 and status not in _FAILURES):
+        if status in (_CRASHED, _NO_MEMORY) or (status < 0 and status not in _FAILURES):
             return DecryptionInterrupted("the process that does so was interrupted, perhaps for want of memory")
         return DecryptionFailed(_FAILURES.get(status, _FAILURES[_DAMAGED]))
 
@@ -562,6 +562,7 @@ _ENCRYPTED_TAGS = {1, 3, 9, 18, 20}  # session keys, and what is encrypted with 
 _NAMES = {AGE: "age", OPENPGP: "OpenPGP"}
 _NOT_FOR_KEY = ("No matching keys", "No key to decrypt")
 # Exit codes of the child.
+_CRASHED = 1  # Python's
 _NO_KEY, _DAMAGED, _BAD_KEY, _STALLED, _NO_MEMORY = 4, 5, 6, 7, 8
 _UNUSABLE = "cannot be read, has expired, or needs another passphrase"
 _FAILURES = {
@@ -606,7 +607,7 @@ def _decrypt(work: str, secret: Mapping[str, Any], encrypted: str, plain: str) -
         decrypt(encrypted, plain)
     except MemoryError:
         return _NO_MEMORY
-    except Exception as error:
+    except BaseException as error:  # a panic of the library is no Exception
         return _NO_KEY if str(error).startswith(_NOT_FOR_KEY) else _DAMAGED
     return 0
 

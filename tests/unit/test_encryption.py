@@ -418,11 +418,14 @@ def test_a_private_key_that_can_be_used_is_one() -> None:
 def test_a_function_without_the_libraries_does_not_blame_the_key(
     kind: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    data = encrypted(kind, TEXT)
     for library in ("pyrage", "pysequoia"):
         (tmp_path / f"{library}.py").write_text("raise ImportError")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(EncryptionFailed):
         check_private_key(kind, {"age": str(IDENTITY), "openpgp": SECRET}[kind], None)
+    with pytest.raises(DecryptionInterrupted):
+        decrypted(kind, data)
 
 
 @pytest.mark.parametrize("kind", ["age", "openpgp"])
