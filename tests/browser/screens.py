@@ -95,7 +95,7 @@ class Screen:
         """Show the screen, and wait until it is whole."""
         page.goto(console_url + self.path.format_map(vars(data)))
         self.prepare(page, data)
-        expect(self.seen(page).first).to_be_visible()
+        expect(self.seen(page).first).to_be_visible(timeout=60_000)
         expect(page.get_by_text(re.compile("^(Loading|Reading the)")).locator("visible=true")).to_have_count(0)
         page.wait_for_load_state("networkidle")
 

@@ -10,7 +10,7 @@ from infra.local import console
 from infra.local.stack import LocalStack
 from tests.browser.chromium import Visit
 
-FIRST_LOAD_BYTES = 400_000
+FIRST_LOAD_BYTES = 420_000  # with what renews a session: after an upgrade its script would be gone
 
 
 def test_the_first_load_is_small_and_other_screens_come_when_they_are_opened(visit: Visit, stack: LocalStack) -> None:

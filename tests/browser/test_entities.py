@@ -153,6 +153,25 @@ def test_text_that_is_not_json_is_not_sent(visit: Visit, admin: Client) -> None:
     assert admin.call("GET", "/entities/unsaid").status_code == 404
 
 
+def test_members_are_proposed_where_the_caret_stands_and_inserted_by_the_keyboard(visit: Visit) -> None:
+    page = visit("entities/new")
+    area = page.get_by_label("Definition")
+    expect(page.get_by_role("button", name="Insert at the caret")).to_be_enabled()
+    area.fill('{"quality": {}}')
+    for _ in range(2):
+        page.keyboard.press("ArrowLeft")  # into the object
+    page.keyboard.press("Control+Space")
+    expect(page.get_by_role("menuitem", name="maxRowsChangePercent")).to_be_visible()
+    assert flaws(page) == []
+    expect(page.get_by_role("menuitem", name="schema")).to_have_count(0)
+    for _ in range(3):
+        page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(area).to_be_focused()
+    page.keyboard.type("stop")
+    assert definition(page) == {"quality": {"action": "stop"}}
+
+
 def test_what_somebody_else_has_changed_is_not_overwritten(visit: Visit, admin: Client) -> None:
     admin.put_entity("edited", **CONTACTS)
     page = visit("entities/edited")

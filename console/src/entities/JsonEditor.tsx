@@ -42,18 +42,27 @@ export function JsonEditor({ ref, value, readOnly, rows, schemas, onChange }: Pr
     // Only then, so that nothing is rendered while somebody types.
     const look = () =>
       setProposed({ caret: text.selectionEnd, found: proposals(schemas, text.value, text.selectionEnd) });
-    const ask = (event: KeyboardEvent) => {
+    let isAsked = false;
+    const press = (event: KeyboardEvent) => {
       if (!event.ctrlKey || event.code !== "Space") return;
       event.preventDefault();
+      isAsked = true;
+    };
+    // Not before the key is up: released on the menu, it would choose the first item.
+    const release = ({ code }: KeyboardEvent) => {
+      if (!isAsked || code !== "Space") return;
+      isAsked = false;
       flushSync(look);
       const button = box.current?.querySelector<HTMLButtonElement>(".code-members button");
       button?.focus();
       button?.click();
     };
-    text.addEventListener("keydown", ask);
+    text.addEventListener("keydown", press);
+    text.addEventListener("keyup", release);
     text.addEventListener("blur", look);
     return () => {
-      text.removeEventListener("keydown", ask);
+      text.removeEventListener("keydown", press);
+      text.removeEventListener("keyup", release);
       text.removeEventListener("blur", look);
     };
   }, [schemas, readOnly]);
@@ -100,7 +109,6 @@ export function JsonEditor({ ref, value, readOnly, rows, schemas, onChange }: Pr
       {!readOnly && (
         <div className="code-members">
           <ButtonDropdown
-            expandToViewport
             disabled={schemas === undefined}
             items={itemsOf(proposed.found)}
             onItemClick={({ detail }) => insert(detail.id)}
