@@ -3,6 +3,7 @@ late is refused, and just the rows that stand in the table count as imported."""
 
 from __future__ import annotations
 
+import copy
 import itertools
 import random
 import re
@@ -257,6 +258,21 @@ def test_rows_that_a_dead_worker_wrote_count_as_imported(
     assert job.counts.balances() and job.counts.imported == len(standing)
     assert written_by(services, job) == standing, "nothing is written once it is given up"
     assert {f"c{row - 2:06d}" for row in range(2, 302) if row not in listed(services, job)} == standing
+
+
+def test_rows_that_left_a_value_in_place_of_a_default_count_as_imported(
+    services: Services, s3: Any, clock: builders.Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schema = copy.deepcopy(builders.entity().schema)
+    next(field for field in schema["fields"] if field["name"] == "email")["default"] = "none@example.com"
+    services.entities.put(builders.entity(schema=schema))
+    load_and_finish(services, planned(services, s3, builders.contacts_csv(count=2)))
+    data = b"contact_id,spend,email\nc000000,5,\nc000001,6,\nnew,7,\n"
+    job = planned(services, s3, data, mode="merge", blanks="keep")
+    die_in(services, job, 0, monkeypatch, 99)
+    job = give_up(services, job, "fail", clock)
+    assert written_by(services, job) == {"c000000", "c000001", "new"}
+    assert (job.counts.imported, job.counts.unprocessed) == (3, 0)
 
 
 @pytest.mark.parametrize("end", ENDS)
