@@ -74,6 +74,9 @@ def _ask_to_delete(page: Page, _data: Data) -> None:
     page.get_by_role("menuitem", name="Delete entity").click()
 
 
+PATIENCE_MS = 60_000  # the embedded AWS may import a large file meanwhile
+
+
 @dataclass(frozen=True)
 class Screen:
     """A screen.
@@ -95,8 +98,9 @@ class Screen:
         """Show the screen, and wait until it is whole."""
         page.goto(console_url + self.path.format_map(vars(data)))
         self.prepare(page, data)
-        expect(self.seen(page).first).to_be_visible(timeout=60_000)
-        expect(page.get_by_text(re.compile("^(Loading|Reading the)")).locator("visible=true")).to_have_count(0)
+        expect(self.seen(page).first).to_be_visible(timeout=PATIENCE_MS)
+        loading = page.get_by_text(re.compile("^(Loading|Reading the)")).locator("visible=true")
+        expect(loading).to_have_count(0, timeout=PATIENCE_MS)
         page.wait_for_load_state("networkidle")
 
 
