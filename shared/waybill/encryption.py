@@ -80,7 +80,7 @@ def check_encryption(value: object, path: str, now: datetime | None) -> Problems
     problems: Problems = []
     refuse_unknown(value, {"kind", "recipients"}, path, problems)
     kind, keys = value.get("kind"), value.get("recipients")
-    if kind not in EXTENSIONS:
+    if not isinstance(kind, str) or kind not in EXTENSIONS:
         problems.append((f"{path}/kind", f"must be one of {', '.join(EXTENSIONS)}"))
     if not isinstance(keys, list) or not 1 <= len(keys) <= MAX_KEYS:
         problems.append((f"{path}/recipients", f"must be a list of 1 to {MAX_KEYS} public keys"))
@@ -105,7 +105,8 @@ def check_decryption(value: object, path: str) -> Problems:
         return [(path, "must be an object with kind and secretId")]
     problems: Problems = []
     refuse_unknown(value, {"kind", "secretId"}, path, problems)
-    if value.get("kind") not in EXTENSIONS:
+    kind = value.get("kind")
+    if not isinstance(kind, str) or kind not in EXTENSIONS:
         problems.append((f"{path}/kind", f"must be one of {', '.join(EXTENSIONS)}"))
     if (problem := secret_id_problem(value.get("secretId"), MAX_SECRET_ID)) is not None:
         problems.append((f"{path}/secretId", problem))

@@ -10,7 +10,7 @@ import { at, call } from "../api/client";
 import { READ_ONCE } from "../api/queryClient";
 import type { Export, Job, Report } from "../api/types";
 import { DownloadButton } from "../common/DownloadButton";
-import { formatCount } from "../common/format";
+import { counted } from "../common/format";
 import { Name } from "../common/Name";
 import { ProblemAlert } from "../common/ProblemAlert";
 import { isRunning } from "../jobs/jobList";
@@ -101,7 +101,8 @@ function Place({ job }: { job: Job }) {
   if (files) {
     return (
       <div>
-        The manifest at <Name>{location}</Name> lists its {formatCount(files)} files, which are beside it.
+        The manifest at <Name>{location}</Name> lists {counted(files, "file")}, which {files === 1 ? "is" : "are"}{" "}
+        beside it.
       </div>
     );
   }
