@@ -1,6 +1,6 @@
 """Schemathesis' coverage of every operation, against the API function in this process.
 
-There are some 1,100 requests in it; through the embedded AWS they take minutes, so that tests/e2e sends others
+There are some 8,000 requests in it; through the embedded AWS they take minutes, so that tests/e2e sends others
 (`test_contract.py`), which show that a gateway between changes nothing.
 """
 
