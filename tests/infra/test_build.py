@@ -56,7 +56,8 @@ ENCRYPT = """
 import io, sys
 sys.path[:0] = sys.argv[1:]
 import pyrage, pysequoia
-from waybill.encryption import Encrypting, check_encryption
+from waybill.encryption import check_encryption
+from waybill.encryption_process import Encrypting
 keys = {
     "age": str(pyrage.x25519.Identity.generate().to_public()),
     "openpgp": str(pysequoia.Tsk.generate("Ann").extract_certificate()),

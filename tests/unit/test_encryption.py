@@ -19,21 +19,16 @@ import pytest
 from pysequoia.packet import PacketPile, Tag
 
 from tests.exporting import entity, export, import_file, stored
-from waybill import encryption
-from waybill.encryption import (
-    MAX_KEYS,
-    BadKey,
+from waybill import encryption_process
+from waybill.encryption import MAX_KEYS, BadKey, check_decryption, check_encryption, encrypted_name, shown
+from waybill.encryption_process import (
     Decrypting,
     DecryptionFailed,
     DecryptionInterrupted,
     Encrypting,
     EncryptionFailed,
     ForOtherKeys,
-    check_decryption,
-    check_encryption,
     check_private_key,
-    encrypted_name,
-    shown,
 )
 from waybill.exports.definition import ExportType
 from waybill.exports.destinations.base import Allowed
@@ -319,7 +314,7 @@ def test_what_is_damaged_is_never_taken_for_whole(kind: str, how: str) -> None:
 
 def test_a_file_that_is_made_to_take_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     stanza = b"-> X25519 " + b"A" * 43 + b"\n" + b"A" * 43 + b"\n"
-    monkeypatch.setattr(encryption, "_STALL_SECONDS", 0.0)
+    monkeypatch.setattr(encryption_process, "_STALL_SECONDS", 0.0)
     with pytest.raises(DecryptionFailed, match="takes too long"):
         decrypted("age", b"age-encryption.org/v1\n" + stanza * 200)
     monkeypatch.undo()

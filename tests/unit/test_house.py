@@ -31,7 +31,7 @@ LAYERS = (
     ("wire",),
     ("jobs",),
     ("entities",),
-    ("tabular", "aws"),
+    ("tabular", "aws", "encryption_process"),
     ("sizes", "schedule", "hosts", "encryption"),
     ("native", "joined", "errors", "settings", "telemetry", "clock", "ids", "timestamps", "validation"),
 )

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from waybill.encryption import BadKey, check_private_key
+from waybill.encryption import BadKey
+from waybill.encryption_process import check_private_key
 from waybill.errors import DeliveryFailed
 from waybill.exports.destinations import kind_of
 from waybill.exports.destinations.base import DeliveredKind

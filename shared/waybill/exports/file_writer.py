@@ -17,7 +17,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from waybill.encryption import Encrypting, most_encrypted, split_name
+from waybill.encryption import most_encrypted, split_name
+from waybill.encryption_process import Encrypting
 from waybill.exports.compression import Output, compressor
 from waybill.exports.definition import Definition
 from waybill.exports.file_names import part_name

@@ -19,7 +19,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from waybill.aws.files import PART_BYTES, UploadGone, Writer
-from waybill.encryption import BadKey, Decrypting, DecryptionFailed, DecryptionInterrupted, ForOtherKeys, split_name
+from waybill.encryption import BadKey, split_name
+from waybill.encryption_process import Decrypting, DecryptionFailed, DecryptionInterrupted, ForOtherKeys
 from waybill.errors import Conflict, DeliveryFailed, EntityDeleted, JobFailed
 from waybill.exports.decryption import DecryptionKey, decryption_key
 from waybill.exports.destinations import kind_of
