@@ -147,7 +147,7 @@ class OneJob:
     def definition(self, job_id: str) -> dict[str, Any]:
         return self._definition
 
-    def set_plan(self, job_id: str, total: int, chunks: int, detected: Any, *_: Any) -> Job:
+    def set_plan(self, job_id: str, total: int, *_: Any, **__: Any) -> Job:
         self.job = replace(self.job, counts=replace(self.job.counts, total=total))
         return self.job
 

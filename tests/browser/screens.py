@@ -99,7 +99,9 @@ class Screen:
         page.goto(console_url + self.path.format_map(vars(data)))
         self.prepare(page, data)
         expect(self.seen(page).first).to_be_visible(timeout=PATIENCE_MS)
-        loading = page.get_by_text(re.compile("^(Loading|Reading the)")).locator("visible=true")
+        # What was said to screen readers stays in live regions of their own, beside the page.
+        shown = page.locator("body > :not([aria-live])")
+        loading = shown.get_by_text(re.compile("^(Loading|Reading the)")).locator("visible=true")
         expect(loading).to_have_count(0, timeout=PATIENCE_MS)
         page.wait_for_load_state("networkidle")
 

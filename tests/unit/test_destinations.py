@@ -27,7 +27,12 @@ def ed25519(content: bytes = b"k" * 32) -> str:
 
 FINGERPRINT = "SHA256:" + base64.b64encode(b"f" * 32).decode().rstrip("=")
 SFTP = {"kind": "sftp", "host": "sftp.example.com", "directory": "/in", "secretId": "partner", "hostKey": ed25519()}
-FTPS = {"kind": "ftps", "host": "ftp.example.com", "directory": "in/contacts", "secretId": "arn:aws:…:partner"}
+FTPS = {
+    "kind": "ftps",
+    "host": "ftp.example.com",
+    "directory": "in/contacts",
+    "secretId": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:partner",
+}
 
 
 @pytest.mark.parametrize(
@@ -53,7 +58,7 @@ def test_a_good_destination_has_no_problems(destination: dict[str, Any]) -> None
 def test_a_certificate_in_pem_is_good(tmp_path: Any) -> None:
     made = servers.certificate(tmp_path)
     assert check_destination(FTPS | {"caCertificate": made.pem * 2}, NOTHING) == []
-    for wrong in (made.file.read_text(), made.pem[:-60], made.pem.replace("M", "N", 1), "", "PEM", 7, None):
+    for wrong in (made.file.read_text(), made.pem[:-60], made.pem.replace("M", "N", 1), "", "PEM", "\x0b🏂", 7, None):
         assert [at for at, _ in check_destination(FTPS | {"caCertificate": wrong}, NOTHING)] == [
             "/destination/caCertificate"
         ]

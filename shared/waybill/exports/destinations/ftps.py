@@ -22,7 +22,7 @@ def _check_certificates(value: object, _: Allowed) -> str | None:
         return "must not have a private key in it"
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=value)
-    except (ssl.SSLError, ValueError):
+    except (ssl.SSLError, ValueError, TypeError):  # TypeError: text that is not ASCII
         return "must be one or more certificates in PEM"
     return None
 
