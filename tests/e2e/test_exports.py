@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncssh
+import pyrage
 import pytest
 
 from infra.local.stack import LocalStack
@@ -324,6 +325,43 @@ def test_a_partner_gets_a_file_by_ftps_once_its_certificate_is_known(
     assert len(rows_of(gzip.decompress(data).decode())) == 2_000 and len(list(root.iterdir())) == 2
 
 
+class Source:
+    """A source, active."""
+
+    def __init__(self, client: Client, entity: str, location: dict[str, Any], pattern: str, **members: Any) -> None:
+        self._client = client
+        self._tested = {"entity": entity, "location": location, "pattern": pattern}
+        made = client.call(
+            "POST", "/sources", json=self._tested | {"name": "From a partner", "schedule": DAILY} | members
+        )
+        assert made.status_code == 201, made.text
+        self.id: str = made.json()["sourceId"]
+        self._path = f"/sources/{self.id}"
+        assert client.call("POST", f"{self._path}/activate").status_code == 200
+
+    def test(self) -> dict[str, Any]:
+        result: dict[str, Any] = self._client.call("POST", "/sources/test", json=self._tested).json()
+        return result
+
+    def run(self) -> dict[str, Any]:
+        """The source after a run, once the imports of all files that it has seen have ended."""
+        started = self._client.call("POST", f"{self._path}/run")
+        assert started.status_code == 200, started.text
+        return self.rest()
+
+    def rest(self) -> dict[str, Any]:
+        for _ in range(600):
+            source: dict[str, Any] = self._client.get(self._path)
+            if not source["isRunning"] and all(file["status"] for file in self.files().values()):
+                break
+            time.sleep(0.2)
+        return source
+
+    def files(self) -> dict[str, dict[str, Any]]:
+        """The files that it has seen, by name."""
+        return {file["name"]: file for file in self._client.get(f"{self._path}/files")["items"]}
+
+
 def test_a_partners_files_are_fetched_imported_and_moved(
     stack: LocalStack, admin: Client, alice: Client, tmp_path: Path
 ) -> None:
@@ -340,39 +378,67 @@ def test_a_partners_files_are_fetched_imported_and_moved(
     with sftp_server(tmp_path, [host_key]) as server:
         location = {"kind": "sftp", "host": "127.0.0.1", "port": server.port, "directory": "/out"}
         location |= {"secretId": "waybill/fetched", "hostKey": host_key_line(host_key)}
-        body = {"entity": "fetched", "location": location, "pattern": "*.csv"}
-        tested = alice.call("POST", "/sources/test", json=body).json()
+        source = Source(alice, "fetched", location, "*.csv", after="move", moveTo="/done")
+        tested = source.test()
         assert (tested["ok"], [file["name"] for file in tested["files"]]) == (True, ["a.csv", "b.csv"])
-        members = {"name": "From a partner", "schedule": DAILY, "after": "move", "moveTo": "/done"}
-        made = alice.call("POST", "/sources", json=body | members)
-        assert made.status_code == 201, made.text
-        path = f"/sources/{made.json()['sourceId']}"
-        assert alice.call("POST", f"{path}/activate").status_code == 200
-
-        def run() -> dict[str, dict[str, Any]]:
-            """One run to its end; the files that were seen, once their imports have ended."""
-            started = alice.call("POST", f"{path}/run")
-            assert started.status_code == 200, started.text
-            for _ in range(600):
-                source, files = alice.get(path), alice.get(f"{path}/files")["items"]
-                if not source["isRunning"] and files and all(file["status"] for file in files):
-                    break
-                time.sleep(0.2)
-            assert source["lastRun"]["code"] is None, source
-            return {file["name"]: file for file in files}
-
-        files = run()
+        assert source.run()["lastRun"]["code"] is None
+        files = source.files()
         assert files["a.csv"]["imported"] == 50 and files["b.csv"]["outcome"] == "FAILED"
         for file in files.values():
             job = alice.get(f"/jobs/{file['jobId']}")
-            assert (job["startedBy"], job["sourceId"]) == ("source:From a partner", made.json()["sourceId"])
-        for _ in range(600):  # the schedule may have begun to move it
-            if not alice.get(path)["isRunning"]:
-                break
-            time.sleep(0.2)
-        assert run()["a.csv"]["after"] == "moved"
+            assert (job["startedBy"], job["sourceId"]) == ("source:From a partner", source.id)
+        source.rest()  # the schedule may have begun to move it
+        assert source.run()["lastRun"]["code"] is None
+        assert source.files()["a.csv"]["after"] == "moved"
     assert sorted(each.name for each in (tmp_path / "out").iterdir()) == ["b.csv", "c.txt"]
     assert [each.name for each in (tmp_path / "done").iterdir()] == ["a.csv"]
+
+
+def test_what_a_partner_gets_encrypted_in_several_files_comes_back_through_a_source(
+    stack: LocalStack, admin: Client, alice: Client, s3: Any, tmp_path: Path
+) -> None:
+    """Both ways with the layer of encryption, and with the rights of `template.yaml`."""
+    for entity in ("closed", "opened"):
+        put_contacts(admin, entity)
+    imported(stack, admin, s3, "closed", contacts_csv(count=250))
+    key, other = pyrage.x25519.Identity.generate(), pyrage.x25519.Identity.generate()
+    secret = SECRET | {"host": "127.0.0.1", "entities": ["closed", "opened"], "decryptionKey": str(other)}
+    secrets = stack.clients("secretsmanager")
+    secrets.create_secret(Name="waybill/closed", SecretString=json.dumps(secret))
+    host_key = asyncssh.generate_private_key("ssh-ed25519")
+    with sftp_server(tmp_path, [host_key]) as server:
+        place = {"kind": "sftp", "host": "127.0.0.1", "port": server.port, "directory": "/"}
+        place |= {"secretId": "waybill/closed", "hostKey": host_key_line(host_key)}
+        encryption = {"kind": "age", "recipients": [str(key.to_public())]}
+        body = {"type": "PERIODIC_FULL", "schedule": DAILY, "split": {"maxRows": 100}, "compression": "gzip"}
+        job = ran(alice, made(alice, "closed", **body, destination=place | {"encryption": encryption}))
+        assert job["status"] == "COMPLETED", job
+        manifest = json.loads((tmp_path / f"{job['fileName']}.manifest.json").read_bytes())
+        names = [file["fileName"] for file in manifest["files"]]
+        contents = []
+        for file in manifest["files"]:
+            data = (tmp_path / file["fileName"]).read_bytes()
+            assert (file["bytes"], file["sha256"]) == (len(data), hashlib.sha256(data).hexdigest())
+            contents.append(rows_of(gzip.decompress(pyrage.decrypt(data, [key])).decode()))
+            os.utime(tmp_path / file["fileName"], (1_700_000_000, 1_700_000_000))
+        assert [len(rows) for rows in contents] == [file["rows"] for file in manifest["files"]] == [100, 100, 50]
+
+        location = place | {"decryption": {"kind": "age", "secretId": "waybill/closed"}}
+        source = Source(alice, "opened", location, "*_????.csv.gz.age")
+        refused = source.run()["lastRun"]
+        assert (refused["code"], refused["taken"], refused["waiting"]) == ("secret", 0, 3), refused
+        secrets.put_secret_value(
+            SecretId="waybill/closed", SecretString=json.dumps(secret | {"decryptionKey": str(key)})
+        )
+        assert source.run()["lastRun"]["code"] is None
+    files = source.files()
+    assert [files[name]["imported"] for name in names] == [100, 100, 50]
+    assert [alice.get(f"/jobs/{files[name]['jobId']}")["fileName"] for name in names] == [
+        name.removesuffix(".age") for name in names
+    ]
+    again = alice.wait(alice.get(f"/exports/{made(alice, 'opened')}")["jobId"])
+    rows = rows_of(alice.follow(f"/jobs/{again['jobId']}/download").text)
+    assert rows_by_id(rows) == rows_by_id([row for each in contents for row in each])
 
 
 def test_the_function_of_webhooks_has_the_rights_that_an_attempt_needs(
