@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncssh
+import pyrage
 from playwright.sync_api import Page, Route, expect
 
 from infra.local.stack import LocalStack
@@ -105,6 +106,7 @@ def test_a15_a16_a_destination_is_tested_mended_and_the_failed_run_relaunched(
     secret = SECRET | {"host": "127.0.0.1", "entities": ["a15"]}
     secrets.create_secret(Name="waybill/a15", SecretString=json.dumps(secret | {"password": "wrong"}))
     key = asyncssh.generate_private_key("ssh-ed25519")
+    reader = pyrage.x25519.Identity.generate()
     with sftp_server(tmp_path, [key]) as server:
         page = visit("exports")
         wizard(page, "a15 out", "a15", "One shot")
@@ -123,6 +125,11 @@ def test_a15_a16_a_destination_is_tested_mended_and_the_failed_run_relaunched(
             page.get_by_label(label, exact=True).fill(value)
         page.get_by_label("Host key").fill(host_key_line(key))
         expect(page.get_by_text("destination/hostKey")).to_have_count(0)
+        choose(page, "Encryption None", "age")
+        page.get_by_label("Encrypted for").fill("age1qqq")
+        test.click()
+        expect(page.get_by_text("destination/encryption/recipients/0")).to_be_visible()
+        page.get_by_label("Encrypted for").fill(f"{reader.to_public()}\n")
         held: list[Route] = []
         page.route("**/exports/test-destination", lambda route: held.append(route))
         test.click()
@@ -161,5 +168,6 @@ def test_a15_a16_a_destination_is_tested_mended_and_the_failed_run_relaunched(
             child["fileName"],
             f"{child['fileName']}.manifest.json",
         ]
-        assert len((tmp_path / child["fileName"]).read_text().splitlines()) == 6
+        assert child["fileName"].endswith(".age")
+        assert len(pyrage.decrypt((tmp_path / child["fileName"]).read_bytes(), [reader]).splitlines()) == 6
     expect(page.get_by_role("row").filter(has_text="a15 out")).to_contain_text("Completed")
