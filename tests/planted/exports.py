@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from tests.planted.mutant import Mutant
 
+SETS = ("tests/integration/test_split_exports.py",)
+
 EXPORTS = (
     Mutant(
         "a-file-gets-its-name-after-a-stop",
@@ -329,5 +331,21 @@ EXPORTS = (
             "tests/unit/test_publish.py::test_a_failed_rename_that_may_have_happened_is_not_repeated",
             "tests/unit/test_publish.py::test_broken_anywhere_twice_it_still_arrives_once",
         ),
+    ),
+    Mutant(
+        "a-file-of-an-earlier-set-stays",
+        "Every file of a set that a run delivers is its own.",
+        "shared/waybill/exports/destinations/s3.py",
+        "before is not None and before.metadata.get(_JOB) == delivery.job.job_id:",
+        "before is not None and before.metadata.get(_EXPORT) == delivery.job.export_id:",
+        SETS,
+    ),
+    Mutant(
+        "a-set-begins-anew-in-each-block",
+        "A file of a set has at most the rows that its definition says.",
+        "shared/waybill/exports/split.py",
+        "self._rows.cut(rows, self._limits.rows - writer.rows)",
+        "self._rows.cut(rows, self._limits.rows)",
+        SETS,
     ),
 )

@@ -527,11 +527,9 @@ def _correct_rows(stage: Stage) -> None:
     stage.ask("POST", f"/v1/jobs/{stage.jobs()[0].job_id}/relaunch", body)
 
 
-def _deliver(destination: dict[str, Any]) -> Callable[[Stage], None]:
-    def act(stage: Stage) -> None:
-        stage.export(run=True, type="PERIODIC_FULL", schedule=DAILY, destination=destination, recipients=[REPORTS])
-
-    return act
+def _deliver(destination: dict[str, Any], **members: Any) -> Callable[[Stage], None]:
+    members |= {"type": "PERIODIC_FULL", "schedule": DAILY, "destination": destination, "recipients": [REPORTS]}
+    return lambda stage: stage.export(run=True, **members)
 
 
 PARTNERS_FILES = {
@@ -661,6 +659,7 @@ IMPORTS = [
     Scene("recover a waiting import", _recover_waiting),
 ]
 FROM_S3 = {"kind": "s3", "prefix": "out"}
+TEN_ROWS = {"maxRows": 10}
 EXPORTS = [
     Scene("export", lambda stage: stage.export(), lambda stage: stage.imported()),
     Scene("export in 16 parts", lambda stage: stage.export(), lambda stage: stage.imported(), page_items=1),
@@ -673,6 +672,10 @@ EXPORTS = [
     Scene("deliver to S3", _deliver({"kind": "s3", "prefix": "in"}), lambda stage: stage.imported()),
     Scene("deliver by SFTP", _deliver(SFTP), lambda stage: stage.imported()),
     Scene("deliver by FTPS", _deliver(FTPS), lambda stage: stage.imported()),
+    Scene(
+        "deliver several files to S3", _deliver({"kind": "s3", "prefix": "in"}, split=TEN_ROWS), lambda s: s.imported()
+    ),
+    Scene("deliver several files by SFTP", _deliver(SFTP, split=TEN_ROWS), lambda s: s.imported()),
     Scene(
         "stop an export",
         partial(_stop_the_export, holds=lambda job: job.processed > 0),

@@ -479,7 +479,10 @@ class History:
             minute = 30 + self.dice.randrange(1, 8)  # histories begin at half past nine
             body["schedule"] = {"time": self.dice.choice(("02:30", f"09:{minute}")), "timezone": "UTC"}
             body["destination"] = self.dice.choice(({"kind": "s3", "prefix": "in"}, PARTNER))
-            body["fileName"] = f"x{self.dice.randrange(1000)}_$yyyyMMdd$HHmm.csv"
+            number = self.dice.randrange(1000)
+            body["fileName"] = f"x{number}_$yyyyMMdd$HHmm.csv"
+            if number < 300:
+                body["split"] = {"maxRows": 1 + number % 5}
         if self.tells:
             body["webhooks"] = HOOKS[:1]
         if kind == "INCREMENTAL":
@@ -721,6 +724,7 @@ class History:
         for delivery in self.watch.deliveries:
             kind = self.watch.definition(delivery.job)["export"]["destination"]["kind"]
             reached[f"delivered to {kind}"] += 1
+            reached["delivered several files"] += len(delivery.files) > 1
         for series in self.watch.increments().values():
             reached["folded increments"] += len(series) > 1
             reached["relaunched increments"] += any(delivery.job.retry_of is not None for delivery in series)

@@ -76,6 +76,7 @@ AT_LEAST = {
     "folded increments": 100,
     "relaunched increments": 20,
     "ran an export for a past period": 50,
+    "delivered several files": 200,
     "delivered to s3": 100,
     "delivered to sftp": 100,
     "delivered to download": 100,

@@ -73,6 +73,10 @@ REACHED: dict[str, Callable[[Stage], object]] = {
     "deliver to S3": lambda stage: stage.world.aws.mails,
     "stop an export": lambda stage: stage.jobs()[-1].stop_reason == "USER" and stage.jobs()[-1].counts.unprocessed > 0,
     "stop a delivery by SFTP": lambda stage: stage.jobs()[-1].stop_reason == "USER",
+    "deliver several files to S3": lambda stage: (
+        len(stage.world.aws.buckets[stage.world.settings.transfer_bucket]) == 4
+    ),
+    "deliver several files by SFTP": lambda stage: len(stage.facts()["received"]) == 4,
     "deliver by SFTP": lambda stage: len(stage.facts()["received"]) == 2,
 }
 

@@ -139,14 +139,16 @@ class Scene:
         for status in statuses:
             self.world.aws.events.append((0.0, {"Detail": json.dumps({"jobId": job_id, "status": status})}))
 
-    def run_export(self, number: int, data: bytes, name: str = "x.csv", **changes: Any) -> Job:
+    def run_export(
+        self, number: int, data: bytes, name: str = "x.csv", split: dict[str, int] | None = None, **changes: Any
+    ) -> Job:
         """A run that ended well, delivered to the transfer box."""
         self.world.timeline.seconds += 1.0
         self.watch.asked["run"] += 1
         key = f"jobs/job-{number}/export"
         self.put(self.settings.files_bucket, key, data)
         self.put(self.settings.transfer_bucket, f"in/{name}", data)
-        export = {"destination": {"kind": "s3", "prefix": "in"}, "filter": [], "includeDeleted": True}
+        export = {"destination": {"kind": "s3", "prefix": "in"}, "filter": [], "includeDeleted": True, "split": split}
         document = json.dumps({"export": export, "series": "s"})
         self.item(self.settings.jobs_table, {"pk": f"JOB#job-{number}", "sk": "DEFINITION", "document": document})
         values: dict[str, Any] = {
@@ -176,6 +178,8 @@ def test_a_world_in_which_all_went_well_passes_every_oracle(scene: Scene) -> Non
     scene.announce("job-1", "WAITING", "IN_PROGRESS", "COMPLETED")
     scene.run_export(2, b"id,n,note\nk1,1,a\nk3,3,c\n")
     scene.announce("job-2", "WAITING", "IN_PROGRESS", "COMPLETED")
+    a_set_with(scene, FILES_OF_A_SET, 3)
+    scene.announce("job-3", "WAITING", "IN_PROGRESS", "COMPLETED")
     scene.watch.check_end()
     scene.watch.check_retention()
     every = {oracle.__name__ for oracle in (*oracles.AT_WRITE, *oracles.AT_RECORD, *oracles.AT_DELETION)}
@@ -370,6 +374,39 @@ def a_delivery_that_did_not_arrive(scene: Scene) -> None:
     scene.world.aws.buckets[scene.settings.transfer_bucket].clear()
     document = scene.watch.jobs["job-1"].job
     exports.exported_file_is_right(scene.watch, None, document)
+
+
+def a_set_with(scene: Scene, files: list[bytes], number: int = 2, **listed: Any) -> None:
+    """A run in files of at most one row; the manifest says what is `listed` of the last one, in place of the truth."""
+    bucket, key = scene.settings.transfer_bucket, f"jobs/job-{number}/export"
+    kept = [{"rows": 1, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()} for data in files]
+    for at, data in enumerate(files, 1):
+        scene.put(scene.settings.files_bucket, f"{key}/{at:04}", data)
+        scene.put(bucket, f"in/x_{at:04}.csv", data)
+    scene.put(scene.settings.files_bucket, f"{key}/files.json", json.dumps(kept).encode())
+    shown = [{"fileName": f"x_{at:04}.csv", **file} for at, file in enumerate(kept, 1)]
+    shown[-1] |= listed
+    scene.put(bucket, "in/x.csv.manifest.json", json.dumps({"files": shown}).encode())
+    extracted = {"key": key, "rows": 1, "bytes": 1, "sha256": None, "files": len(files)}
+    scene.run_export(number, b"", extracted=extracted, split={"maxRows": 1})
+
+
+FILES_OF_A_SET = [b"id,n,note\nk1,1,a\n", b"id,n,note\nk3,3,c\n"]
+
+
+def a_set_whose_manifest_lists_another_digest(scene: Scene) -> None:
+    scene.run_import()
+    a_set_with(scene, FILES_OF_A_SET, sha256="other")
+
+
+def a_set_whose_manifest_lacks_a_file(scene: Scene) -> None:
+    scene.run_import()
+    a_set_with(scene, FILES_OF_A_SET, fileName="x_0003.csv")
+
+
+def a_set_with_more_rows_in_a_file(scene: Scene) -> None:
+    scene.run_import()
+    a_set_with(scene, [FILES_OF_A_SET[0] + b"k3,3,c\n"], rows=2)
 
 
 def a_stopped_export_that_is_delivered_all_the_same(scene: Scene) -> None:
@@ -694,6 +731,9 @@ BROKEN: list[tuple[Callable[..., object], Callable[[Scene], None]]] = [
     (exports.no_write_is_behind_a_window, a_record_written_behind_a_window),
     (exports.exported_file_is_right, an_export_that_lacks_a_record),
     (exports.exported_file_is_right, a_delivery_that_did_not_arrive),
+    (exports.exported_file_is_right, a_set_whose_manifest_lists_another_digest),
+    (exports.exported_file_is_right, a_set_whose_manifest_lacks_a_file),
+    (exports.exported_file_is_right, a_set_with_more_rows_in_a_file),
     (exports.stopped_export_delivers_nothing, a_stopped_export_that_is_delivered_all_the_same),
     (exports.stopped_export_delivers_nothing, a_stopped_export_that_offers_its_file),
     (objects.live_source_is_kept, the_source_of_a_waiting_import_deleted),

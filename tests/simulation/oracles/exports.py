@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
 from tests.simulation.oracles.sheets import Record
-from tests.simulation.oracles.sight import Item, Sight
+from tests.simulation.oracles.sight import Delivery, Item, Sight, rows_of
 from waybill.jobs.model import Job
 from waybill.timestamps import epoch_milliseconds
 
@@ -18,16 +23,31 @@ def exported_file_is_right(watch: Sight, old: Job | None, new: Job | None) -> No
     delivery = watch.deliveries[-1]
     export = watch.definition(new)["export"]
     if export["destination"]["kind"] != "download":
-        arrived = watch.arrived(export["destination"], new.file_name)
-        watch.require(
-            arrived == delivery.data, exported_file_is_right, f"{new.file_name} is not what arrived: {arrived!r}"
-        )
+        for name, data in delivery.files.items():
+            arrived = watch.arrived(export["destination"], name)
+            watch.require(arrived == data, exported_file_is_right, f"{name} is not what arrived: {arrived!r}")
+    if export.get("split"):
+        _set_is_right(watch, delivery, export)
     if new.is_backfill and not watch.has_imported_since(new):
         _period_is_right(watch, new)
     if new.window_to is None and not export["filter"] and not watch.has_imported_since(new):
         rows = {row["id"]: {name: value for name, value in row.items() if value} for row in delivery.rows()}
         live = watch.live(new.entity_uid)
         watch.require(rows == live, exported_file_is_right, f"{new.job_id} exports {rows}, the table has {live}")
+
+
+def _set_is_right(watch: Sight, delivery: Delivery, export: Mapping[str, Any]) -> None:
+    """docs/exports.md, *Several files*: each is whole and as full as it may be; the manifest lists them."""
+    found = watch.arrived(export["destination"], f"{delivery.job.file_name}.manifest.json")
+    listed = {} if found is None else {file["fileName"]: file for file in json.loads(found)["files"]}
+    told = f"{delivery.job.job_id}: the manifest lists {listed} of {list(delivery.files)}"
+    watch.require(list(listed) == list(delivery.files), exported_file_is_right, told)
+    most, left = export["split"]["maxRows"], len(delivery.rows())
+    for name, data in delivery.files.items():
+        rows, digest = len(rows_of(data)), hashlib.sha256(data).hexdigest()
+        is_right = (listed[name]["rows"], listed[name]["sha256"], rows) == (rows, digest, min(most, left))
+        watch.require(is_right, exported_file_is_right, f"{name} has {rows} rows of {left}: {listed[name]}")
+        left -= rows
 
 
 def _period_is_right(watch: Sight, run: Job) -> None:

@@ -77,12 +77,15 @@ def files_exist(watch: Sight, old: Job | None, new: Job | None) -> None:
         watch.require(left == 0, files_exist, f"{new.job_id} lists none of {left} rows")
     if new.has_delivered:
         assert new.extracted is not None
-        found = watch.aws.buckets[watch.settings.files_bucket].get(str(new.extracted["key"]))
-        watch.require(found is not None, files_exist, f"{new.job_id} has no file")
-        assert found is not None
-        digest = hashlib.sha256(found.data).hexdigest()
-        watch.require(digest == new.extracted["sha256"], files_exist, f"{new.job_id}: another digest")
-        watch.deliveries.append(Delivery(new, found.data))
+        files = {}
+        for name, key, digest in watch.extracted(new):
+            found = watch.aws.buckets[watch.settings.files_bucket].get(key)
+            watch.require(found is not None, files_exist, f"{new.job_id} has no file {name}")
+            assert found is not None
+            is_same = digest == hashlib.sha256(found.data).hexdigest()
+            watch.require(is_same, files_exist, f"{new.job_id}: another digest of {name}")
+            files[name] = found.data
+        watch.deliveries.append(Delivery(new, files))
 
 
 def leases_are_held_once(watch: Sight, old: Job | None, new: Job | None) -> None:

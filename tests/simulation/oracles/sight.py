@@ -15,6 +15,7 @@ from tests.simulation.dynamodb import Server
 from tests.simulation.oracles.sheets import Fold, Record, Sheet
 from tests.simulation.servers import Hooks, Servers
 from waybill.aws.dynamodb import from_attributes
+from waybill.exports.file_names import delivered_names, part_name
 from waybill.jobs.model import Job, Process, Status
 from waybill.settings import Settings
 
@@ -52,13 +53,18 @@ class Seen:
 
 
 class Delivery(NamedTuple):
-    """The file of a run that has been delivered."""
+    """The file of a run that has been delivered, or its files by name."""
 
     job: Job
-    data: bytes
+    files: dict[str, bytes]
 
     def rows(self) -> list[dict[str, str]]:
-        return list(csv.DictReader(io.StringIO(self.data.decode(), newline="")))
+        return [row for data in self.files.values() for row in rows_of(data)]
+
+
+def rows_of(data: bytes) -> list[dict[str, str]]:
+    """The rows of a file of CSV."""
+    return list(csv.DictReader(io.StringIO(data.decode(), newline="")))
 
 
 class Sight:
@@ -251,14 +257,25 @@ class Sight:
         assert self.servers is not None
         return self.servers.find(destination).files.get(name)
 
+    def extracted(self, run: Job) -> list[tuple[str, str, str]]:
+        """The files that a run has stored: the name that each is delivered by, its key, its SHA-256."""
+        assert run.extracted is not None
+        key = str(run.extracted["key"])
+        if not run.extracted.get("files"):
+            return [(run.file_name, key, run.extracted["sha256"])]
+        kept = json.loads(self.aws.buckets[self.settings.files_bucket][f"{key}/files.json"].data)
+        numbered = enumerate(kept, 1)
+        return [(part_name(run.file_name, number), f"{key}/{number:04}", file["sha256"]) for number, file in numbered]
+
     def arrived_from(self, run: Job) -> list[str]:
         """Names of the files and manifests that a run has delivered, those that are complete or not."""
         objects = self.aws.buckets[self.settings.transfer_bucket]
         left = [key for key, found in objects.items() if found.metadata.get("waybill-job") == run.job_id]
+        names = {run.file_name, *delivered_names(run.file_name, len(self.jobs))}
         is_only_one = [seen.job.file_name for seen in self.jobs.values()].count(run.file_name) == 1
         for directory in () if self.servers is None else self.servers.directories.values():
             for name, data in directory.received().items():
-                if run.job_id.encode() in data or (is_only_one and name == run.file_name):
+                if run.job_id.encode() in data or (is_only_one and name in names):
                     left.append(name)
         return left
 
