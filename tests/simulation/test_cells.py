@@ -1,23 +1,21 @@
 """No single fault at any call changes how an operation ends, and no two crashes do.
 
-Every kind of call meets every fault on every commit. Of the calls that repeat a kind a share is run, another one each
-day, as of the pairs; `make simulate CELLS=all PAIRS=all` runs all of them.
+Every kind of call meets every fault on every commit. Of the calls that repeat a kind a share is run, the same one each
+time, as of the pairs, so that a commit fails by what it changes; `make simulate CELLS=all PAIRS=all` runs all of them.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 import pytest
 
 from tests.simulation.cells import SCENES, Stage, calm, plan, run_cells, some_pairs
 from waybill.jobs.model import Status
 
-SHARE = 40
+SHARE = 83  # a prime, so that the share has every fault in it
 PAIRS = 200
-TODAY = datetime.now(UTC).date().toordinal()
 
 
 def steps(stage: Stage) -> set[str]:
@@ -87,12 +85,12 @@ def test_a_scene_reaches_what_it_is_about(name: str) -> None:
 
 
 def test_no_fault_at_a_call_changes_how_an_operation_ends() -> None:
-    count, failed = run_cells((name, (cell,)) for name, cell in plan(SCENES.values(), SHARE, TODAY))
+    count, failed = run_cells((name, (cell,)) for name, cell in plan(SCENES.values(), SHARE))
     assert not failed, "\n".join(map(str, failed[:5]))
     assert count > 1_500
 
 
 def test_no_two_crashes_change_how_an_operation_ends() -> None:
-    count, failed = run_cells(some_pairs(PAIRS, random.Random(TODAY)))
+    count, failed = run_cells(some_pairs(PAIRS, random.Random(1)))
     assert not failed, "\n".join(map(str, failed[:5]))
     assert count > PAIRS * 0.9
