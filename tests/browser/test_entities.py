@@ -144,13 +144,23 @@ def test_fields_say_in_words_what_they_clean_and_refer_to(visit: Visit, admin: C
     assert flaws(page) == []
 
 
-def test_text_that_is_not_json_is_not_sent(visit: Visit, admin: Client) -> None:
+def test_text_that_is_not_json_is_not_sent_and_not_lost(visit: Visit, admin: Client) -> None:
     page = visit("entities/new")
     page.get_by_label("Name").fill("unsaid")
     page.get_by_label("Definition").fill('{"fields": [')
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("This is not JSON")).to_be_visible()
     assert admin.call("GET", "/entities/unsaid").status_code == 404
+    page.get_by_role("link", name="Status", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("Leave without saving?")).to_be_visible()
+    dialog.get_by_role("button", name="Stay").click()
+    page.reload()
+    expect(page.get_by_label("Name")).to_have_value("unsaid")
+    expect(page.get_by_label("Definition")).to_have_value('{"fields": [')
+    page.get_by_role("button", name="Cancel").click()
+    dialog.get_by_role("button", name="Leave").click()
+    expect(page.get_by_role("heading", name="Entities")).to_be_visible()
 
 
 def test_members_are_proposed_where_the_caret_stands_and_inserted_by_the_keyboard(visit: Visit) -> None:

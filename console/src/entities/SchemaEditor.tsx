@@ -15,10 +15,12 @@ import { at, call, read, type Read } from "../api/client";
 import { isAbort, Problem, type ProblemMember } from "../api/problem";
 import { READ_ONCE } from "../api/queryClient";
 import type { Entity, EntityDocument } from "../api/types";
+import { Leaving } from "../common/Leaving";
 import { EntityLink } from "../common/links";
 import { Name } from "../common/Name";
 import { say } from "../common/notices";
 import { ProblemAlert } from "../common/ProblemAlert";
+import { useKept } from "../common/useKept";
 import { AS_DETECTED } from "../imports/Detected";
 import { startImport } from "../imports/uploads";
 import { useUpload } from "../imports/usePreview";
@@ -66,10 +68,14 @@ interface Props {
 }
 
 function Editor({ known, entity, readError }: Props) {
-  const admin = isAdmin(useMe());
+  const me = useMe();
+  const admin = isAdmin(me);
   const navigate = useNavigate();
-  const [name, setName] = useState(known ?? "");
-  const [text, setText] = useState(() => definitionText(known === undefined ? EXAMPLE : entity?.value));
+  const form = useKept(`${me.name}/entities/${known ?? "new"}`, entity?.etag ?? "", () => ({
+    name: known ?? "",
+    text: definitionText(known === undefined ? EXAMPLE : entity?.value),
+  }));
+  const { name, text } = form.value;
   const [problem, setProblem] = useState(readError && Problem.of(readError));
   const [places, setPlaces] = useState<(Place & ProblemMember)[]>([]);
   const [busy, setBusy] = useState(false);
@@ -98,7 +104,7 @@ function Editor({ known, entity, readError }: Props) {
   const [created, setCreated] = useState<string | null>(null);
 
   function edit(changed: string) {
-    setText(changed);
+    form.change((old) => ({ ...old, text: changed }));
     setPlaces([]); // they refer to the old text
   }
 
@@ -120,6 +126,7 @@ function Editor({ known, entity, readError }: Props) {
         body: document,
         headers: entity?.etag ? { "If-Match": entity.etag } : {},
       });
+      form.settle();
       return true;
     } catch (error) {
       const refusal = Problem.of(error);
@@ -194,6 +201,7 @@ function Editor({ known, entity, readError }: Props) {
         </SpaceBetween>
       }
     >
+      <Leaving form={form} />
       <Container>
         <SpaceBetween size="m">
           {isCreated && !busy && (
@@ -220,7 +228,7 @@ function Editor({ known, entity, readError }: Props) {
               onFile={(chosen) => {
                 setFile(chosen);
                 setReading(AS_DETECTED);
-                if (chosen) setName((old) => old || nameFromFile(chosen.name));
+                if (chosen) form.change((old) => ({ ...old, name: old.name || nameFromFile(chosen.name) }));
               }}
               onReading={setReading}
               onChange={(changed) => edit(JSON.stringify(changed, null, 2))}
@@ -232,7 +240,11 @@ function Editor({ known, entity, readError }: Props) {
               constraintText="Letters, digits, and . _ - after the first; 64 characters at most"
               errorText={name && !isName(name) ? "This cannot be the name of an entity." : undefined}
             >
-              <Input value={name} disabled={busy || isCreated} onChange={({ detail }) => setName(detail.value)} />
+              <Input
+                value={name}
+                disabled={busy || isCreated}
+                onChange={({ detail }) => form.change((old) => ({ ...old, name: detail.value }))}
+              />
             </FormField>
           )}
           <UnknownGroups definition={definition} enabled={admin} />
