@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -21,6 +21,7 @@ from pydantic import (
     PlainValidator,
     Strict,
     ValidationError,
+    ValidationInfo,
     WithJsonSchema,
     model_validator,
 )
@@ -29,6 +30,11 @@ from pydantic_core import CoreSchema, ErrorDetails, InitErrorDetails, PydanticCu
 
 from waybill.errors import InvalidRequest
 from waybill.validation import LINE_PATTERN, Problems, is_line, pointer_token
+
+if TYPE_CHECKING:
+    from waybill.entities.model import Entity
+    from waybill.exports.destinations.base import Allowed
+    from waybill.settings import Settings
 
 _Word = TypeVar("_Word")
 
@@ -124,6 +130,25 @@ def checked(check: Callable[..., Any], *arguments: Any) -> Any:
     value = check(*arguments, problems)
     refuse(problems)
     return value
+
+
+def entity_of(info: ValidationInfo) -> Entity | None:
+    """The entity that the body names, if it names one. For validators."""
+    entity: Entity | None = (info.context or {}).get("entity")
+    return entity
+
+
+def settings_of(info: ValidationInfo) -> Settings:
+    """For validators."""
+    settings: Settings = (info.context or {})["request"].services.settings
+    return settings
+
+
+def allowed_of(info: ValidationInfo) -> Allowed:
+    """What a destination or a location may be, now. For validators."""
+    from waybill.exports.destinations.base import Allowed  # a list of exports needs no destinations
+
+    return Allowed.of(settings_of(info), (info.context or {})["request"].services.clock.now())
 
 
 def broken(rule: str) -> PydanticCustomError:

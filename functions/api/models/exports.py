@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 from types import ModuleType
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, Field, ValidationInfo, WrapValidator, field_validator
 
-from models.base import Body, Line, Moment, Must, Word, broken, checked, refuse
+from models.base import Body, Line, Moment, Must, Word, allowed_of, broken, checked, entity_of, refuse, settings_of
 from models.query import Paging as Paging
 from models.query import Words
 from models.webhooks import TellsWebhooks
-from waybill.entities.model import DataType, Entity
+from waybill.entities.model import DataType
 from waybill.exports import wire
 from waybill.exports.compression import Compression
 from waybill.exports.definition import (
@@ -25,12 +25,8 @@ from waybill.exports.definition import (
     ExportType,
 )
 from waybill.jobs.recipients import MAX_RECIPIENTS, check_recipients
-from waybill.settings import Settings
 from waybill.validation import MAX_TEXT
 from waybill.wire.schema import Email, Schema
-
-if TYPE_CHECKING:
-    from waybill.exports.destinations.base import Allowed
 
 MAX_DELETED = 100
 
@@ -58,23 +54,6 @@ def _rules() -> ModuleType:
     from waybill.exports import rules
 
     return rules
-
-
-def _entity(info: ValidationInfo) -> Entity | None:
-    """The entity that the body names, if it names one."""
-    entity: Entity | None = (info.context or {}).get("entity")
-    return entity
-
-
-def _settings(info: ValidationInfo) -> Settings:
-    settings: Settings = (info.context or {})["request"].services.settings
-    return settings
-
-
-def _allowed(info: ValidationInfo) -> Allowed:
-    from waybill.exports.destinations.base import Allowed
-
-    return Allowed.of(_settings(info), (info.context or {})["request"].services.clock.now())
 
 
 class ExportFilters(Paging):
@@ -115,16 +94,16 @@ class ScheduleToPreview(Body):
 
 
 def _checked_fields(value: Any, _: Any, info: ValidationInfo) -> Any:
-    return checked(_rules().check_fields, value, _entity(info))
+    return checked(_rules().check_fields, value, entity_of(info))
 
 
 def _checked_filter(value: Any, _: Any, info: ValidationInfo) -> Any:
-    entity = _entity(info)
+    entity = entity_of(info)
     return [] if entity is None else list(checked(_rules().check_conditions, value, entity))
 
 
 def _checked_format(value: Any, _: Any, info: ValidationInfo) -> Any:
-    format, entity = checked(_rules().check_format, value), _entity(info)
+    format, entity = checked(_rules().check_format, value), entity_of(info)
     if entity is not None and "fields" in info.data:
         checked(_rules().check_columns, format, info.data["fields"], entity)
     return format
@@ -205,7 +184,7 @@ class ExportRequest(TellsWebhooks):
     @field_validator("type")
     @classmethod
     def _suits_entity(cls, kind: ExportType, info: ValidationInfo) -> ExportType:
-        entity = _entity(info)
+        entity = entity_of(info)
         return kind if entity is None else checked(_rules().check_type, kind, entity)
 
     @field_validator("dialect", mode="wrap")
@@ -230,18 +209,18 @@ class ExportRequest(TellsWebhooks):
             _rules().check_export_destination,
             value,
             info.data.get("type", ExportType.ONE_SHOT),
-            _allowed(info),
+            allowed_of(info),
         )
 
     @field_validator("recipients", mode="wrap")
     @classmethod
     def _are_recipients(cls, value: Any, _: Any, info: ValidationInfo) -> Any:
-        return list(checked(check_recipients, value, _settings(info).mail_domains))
+        return list(checked(check_recipients, value, settings_of(info).mail_domains))
 
     @field_validator("include_deleted")
     @classmethod
     def _has_deletions(cls, include_deleted: bool, info: ValidationInfo) -> bool:
-        entity = _entity(info)
+        entity = entity_of(info)
         if include_deleted and entity is not None and "type" in info.data:
             checked(_rules().check_deletions, info.data["type"], info.data.get("fields"), entity)
         return include_deleted
@@ -281,7 +260,7 @@ class DestinationToTest(Body):
     @field_validator("destination", mode="wrap")
     @classmethod
     def _is_delivery(cls, value: Any, _: Any, info: ValidationInfo) -> Any:
-        return checked(_rules().check_delivery, value, _allowed(info))
+        return checked(_rules().check_delivery, value, allowed_of(info))
 
 
 class ExportsToDelete(Body):

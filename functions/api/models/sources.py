@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from types import ModuleType
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
-from models.base import Body, Line, Word, checked
+from models.base import Body, Line, Word, allowed_of, checked, entity_of, settings_of
 from models.query import Paging as Paging
 from models.query import Words
 from models.webhooks import TellsWebhooks
-from waybill.entities.model import Entity
 from waybill.exports.wire import ScheduleDocument
 from waybill.jobs.recipients import MAX_RECIPIENTS, check_recipients
-from waybill.settings import Settings
 from waybill.sources import wire
 from waybill.sources.definition import MAX_PATTERN, After, Definition, Order, SourceStatus
 from waybill.validation import MAX_TEXT
 from waybill.wire.schema import Email, Schema
-
-if TYPE_CHECKING:
-    from waybill.exports.destinations.base import Allowed
 
 _HOURLY: dict[str, Any] = {
     "name": "Partner orders",
@@ -42,23 +37,6 @@ def _rules() -> ModuleType:
     from waybill.sources import rules
 
     return rules
-
-
-def _entity(info: ValidationInfo) -> Entity | None:
-    """The entity that the body names, if it names one."""
-    entity: Entity | None = (info.context or {}).get("entity")
-    return entity
-
-
-def _settings(info: ValidationInfo) -> Settings:
-    settings: Settings = (info.context or {})["request"].services.settings
-    return settings
-
-
-def _allowed(info: ValidationInfo) -> Allowed:
-    from waybill.exports.destinations.base import Allowed
-
-    return Allowed.of(_settings(info))
 
 
 class SourceFilters(Paging):
@@ -88,7 +66,7 @@ class _Located(Body):
     @field_validator("location", mode="wrap")
     @classmethod
     def _is_location(cls, value: Any, _: Any, info: ValidationInfo) -> Any:
-        return checked(_rules().check_location, value, _allowed(info))
+        return checked(_rules().check_location, value, allowed_of(info))
 
     @field_validator("pattern", mode="wrap")
     @classmethod
@@ -129,13 +107,13 @@ class SourceRequest(_Located, TellsWebhooks):
     @field_validator("options", mode="wrap")
     @classmethod
     def _are_options(cls, value: Any, _: Any, info: ValidationInfo) -> Any:
-        entity = _entity(info)
+        entity = entity_of(info)
         return {} if entity is None else checked(_rules().check_options, value, entity)
 
     @field_validator("recipients", mode="wrap")
     @classmethod
     def _are_recipients(cls, value: Any, _: Any, info: ValidationInfo) -> Any:
-        return list(checked(check_recipients, value, _settings(info).mail_domains))
+        return list(checked(check_recipients, value, settings_of(info).mail_domains))
 
     def to_definition(self) -> Definition:
         """The definition, with every default filled in."""
