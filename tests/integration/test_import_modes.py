@@ -93,6 +93,14 @@ def test_a_job_tells_that_records_lose_what_its_file_lacks(
     assert ("email" in records(services)["c000000"]) is not cleared
 
 
+@pytest.mark.parametrize("file", [b"contact_id,spend\nc000000,9\nc2,none\n", b"contact_id,spend\n,9\n"])
+def test_a_job_that_wrote_nothing_tells_of_no_lost_values(services: Services, drop: Any, file: bytes) -> None:
+    schema = {**builders.entity().schema, "fieldsMatch": "partial"}
+    services.entities.put(builders.entity(schema=schema))
+    job = drop(file, on_error="all-or-nothing" if b"none" in file else "skip")
+    assert job.counts.imported == 0 and "fields-cleared" not in {warning["code"] for warning in job.warnings}
+
+
 @pytest.mark.parametrize("mode", ["merge", "update"])
 def test_blank_cells_can_leave_fields_as_they_stand(services: Services, drop: Any, mode: str) -> None:
     drop(builders.contacts_csv(count=2))

@@ -208,7 +208,7 @@ class ImportRequest(ReadRequest, TellsWebhooks):
     """Keep what each record was before, so that the import can be undone; as the entity says when left out. It costs
     about a read unit a row. An `insert` can always be undone; an import into a target table never."""
     remember_columns: bool = False
-    """Add `columns` to those of the entity, for later imports."""
+    """Add `columns` to those of the entity, for later imports. A dry run adds none."""
 
     recipients: Annotated[list[Email], Schema(maxItems=MAX_RECIPIENTS)] = Field(default_factory=list)
     """E-mail addresses, of the domains that this deployment mails to, that get the report when the import ends."""

@@ -298,7 +298,8 @@ def create_import(request: Request, upload: Upload, entity: Entity, body: Import
     from waybill.entities.repository import remembering
     from waybill.imports.start import start_upload
 
-    columns, may_replace = (body.columns or {}) if body.remember_columns else {}, request.caller.is_admin
+    remembers = body.remember_columns and not body.dry_run  # a dry run changes nothing
+    columns, may_replace = (body.columns or {}) if remembers else {}, request.caller.is_admin
     remembering(entity, columns, may_replace)  # refuses before there is a job
     check_webhook_secrets(request, body.told_webhooks(), entity, body.refusal)
     job = start_upload(request.services, upload, body.options(), request.made_id, request.act)

@@ -44,20 +44,28 @@ def remembering(entity: Entity, columns: Mapping[str, str], may_replace: bool) -
     Raises:
         InvalidRequest, TooLarge
     """
+    from waybill.entities.header import visible  # a list of entities reads no headers
+
     problems: list[tuple[str, str]] = []
     check_columns(dict(columns), entity.field_names, "/columns", problems)
     if any(len(header) > MAX_HEADER_CHARS or "\0" in header for header in columns):
         problems.append(("/columns", f"a name has at most {MAX_HEADER_CHARS:,} characters, without NUL"))
     meant = {**{name: name for name in entity.field_names}, **entity.columns}
-    taken = [header for header, field in columns.items() if meant.get(header, field) != field]
+    alike = {visible(label): name for label, name in meant.items()}  # a file may spell it so or so
+    taken = {
+        header: other
+        for header, field in columns.items()
+        if (other := meant.get(header, alike.get(visible(header), field))) != field
+    }
     if taken and not may_replace:
-        problems.append(
-            ("/columns", f"{taken[0]!r} means the field {meant[taken[0]]} already; an admin can change that")
-        )
+        header, other = next(iter(taken.items()))
+        problems.append(("/columns", f"{header!r} means the field {other} already; an admin can change that"))
     if problems:
         raise InvalidRequest("The columns do not fit the entity.", problems)
     # A header name that means the field of its own name need not be known, and is not any more.
-    known = {header: field for header, field in {**entity.columns, **columns}.items() if header != field}
+    replaced = {visible(header) for header in taken}
+    kept = {header: field for header, field in entity.columns.items() if visible(header) not in replaced}
+    known = {header: field for header, field in {**kept, **columns}.items() if header != field}
     if len(known) > MAX_REMEMBERED and len(known) > len(entity.columns):
         raise TooLarge(f"An entity remembers {MAX_REMEMBERED:,} header names; these would be {len(known):,}.")
     changed = replace(entity, columns=known)

@@ -32,6 +32,7 @@ from waybill.imports.deadline import OutOfTime, Remaining, check_time, whole_inv
 from waybill.imports.digests import RangeReader
 from waybill.imports.duplicates import DuplicateSearch, Found, Loser, earlier_rows
 from waybill.imports.job_files import part_prefix
+from waybill.imports.job_source import FIELDS_CLEARED
 from waybill.imports.plan_document import ImportPlan, read_plan
 from waybill.imports.policy import Policy, quality_warning
 from waybill.imports.register import start_next
@@ -145,7 +146,8 @@ def _finish_planned(
         failure = SOURCE_CHANGED
     if policy.refuses_all and job.stop_reason != "USER":  # an accepted Stop is kept; either way no row is imported
         failure = "rejected-rows"
-    warning = quality_warning(job, counts)
+    warnings = [each for each in job.warnings if counts.imported or each["code"] != FIELDS_CLEARED]
+    warnings += [warning] if (warning := quality_warning(job, counts)) else []
     ended = finished(
         job,
         Status.FAILED if failure else Status.COMPLETED,
@@ -156,13 +158,13 @@ def _finish_planned(
         error_message=_MESSAGES[failure].format(counts=counts) + failure_reason(job) if failure else None,
         has_rejects=has_rejects,
         has_error_log=has_rejects,
-        warnings=[*job.warnings, *([warning] if warning else [])],
+        warnings=warnings,
         can_undo=policy.keeps_previous and bool(job.options.get("deduplicated")) and counts.imported > 0,
     )
     heartbeat.check()  # what is remembered is no other attempt's
     if ended.outcome is Outcome.SUCCESS and not job.dry_run and job.undo_of is None:
         services.duplicates.remember(job, plan.sha256)
-    also = ("can_undo", "warnings") if warning else ("can_undo",)
+    also = ("can_undo", "warnings") if warnings != job.warnings else ("can_undo",)
     return services.jobs.finish(ended, Status.IN_PROGRESS, owns(FINISH, attempt), also=also)
 
 
