@@ -103,9 +103,10 @@ def split_name(name: str) -> tuple[str, str]:
 
 
 def most_encrypted(encryption: Mapping[str, Any], size_bytes: int) -> int:
-    """How many bytes so many have at most once they are encrypted: more than age and OpenPGP add for each key (of RSA,
-    up to 8,192 bits) and for each piece of the data."""
-    return size_bytes + size_bytes // 256 + 2_048 + 1_200 * len(encryption["recipients"])
+    """How many bytes so many have at most once they are encrypted: more than age and OpenPGP add for each piece of the
+    data and for each key. What OpenPGP adds for a part of a key is smaller than that part and its signature are."""
+    keys = sum(max(1_200, len(key)) for key in encryption["recipients"])
+    return size_bytes + size_bytes // 256 + 2_048 + keys
 
 
 def fingerprint(kind: str, key: object, now: datetime | None) -> str:

@@ -40,11 +40,19 @@ _NAMES = {AGE: "age", OPENPGP: "OpenPGP"}
 _NOT_FOR_KEY = ("No matching keys", "No key to decrypt")
 # Exit codes of the child.
 _CRASHED = 1  # Python's
-_NO_KEY, _DAMAGED, _BAD_KEY, _STALLED, _NO_MEMORY = 4, 5, 6, 7, 8
+_NO_KEY, _DAMAGED, _BAD_KEY, _STALLED, _NO_MEMORY, _UNSAFE, _MALFORMED = 4, 5, 6, 7, 8, 9, 10
+# Of what the libraries say.
+_REASONS = {
+    **dict.fromkeys(_NOT_FOR_KEY, _NO_KEY),
+    "Policy rejected packet type\n\nCaused by:\n    Symmetrically Encrypted Data Packet v0": _UNSAFE,
+    "Malformed Message": _MALFORMED,
+}
 _UNUSABLE = "cannot be read, has expired, or needs another passphrase"
 _FAILURES = {
     _NO_KEY: "it is encrypted for other keys than that of the secret",
     _DAMAGED: "it is damaged, ends too early, or was changed after it was encrypted",
+    _UNSAFE: "it is encrypted by a method that is no longer safe, such as one without integrity protection",
+    _MALFORMED: "it is damaged, or compressed by a method that is not read, such as bzip2 within OpenPGP",
     _STALLED: "that takes too long; it may be encrypted for too many keys",
     -signal.SIGXCPU: "that takes too long; it may be encrypted for too many keys",
 }
@@ -411,7 +419,8 @@ def _decrypt(work: str, secret: Mapping[str, Any], encrypted: str, plain: str) -
     except MemoryError:
         return _NO_MEMORY
     except BaseException as error:  # a panic of the library is no Exception
-        return _NO_KEY if str(error).startswith(_NOT_FOR_KEY) else _DAMAGED
+        found = (status for beginning, status in _REASONS.items() if str(error).startswith(beginning))
+        return next(found, _DAMAGED)
     return 0
 
 

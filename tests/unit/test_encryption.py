@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,15 @@ from pysequoia.packet import PacketPile, Tag
 
 from tests.exporting import entity, export, import_file, stored
 from waybill import encryption_process
-from waybill.encryption import MAX_KEYS, BadKey, check_decryption, check_encryption, encrypted_name, shown
+from waybill.encryption import (
+    MAX_KEYS,
+    BadKey,
+    check_decryption,
+    check_encryption,
+    encrypted_name,
+    most_encrypted,
+    shown,
+)
 from waybill.encryption_process import (
     Decrypting,
     DecryptionFailed,
@@ -472,25 +480,66 @@ def test_what_is_not_encrypted_is_refused_although_the_library_would_pass_it_on(
             decrypted(kind, data)
 
 
-def test_gnupg_reads_what_is_encrypted_and_is_read(tmp_path: Path) -> None:
+def test_why_a_whole_file_is_not_read() -> None:
+    """Else its sender sends the same again."""
+    message = encrypted("openpgp", TEXT)
+    parts = list(PacketPile.from_bytes(message))
+    [session_key] = [part.body for part in parts if part.tag == Tag.PKESK]
+    unprotected = packet(1, session_key) + packet(9, b"x" * 100)
+    with pytest.raises(DecryptionFailed, match="no longer safe, such as one without integrity protection"):
+        decrypted("openpgp", unprotected)
+
+
+@pytest.fixture
+def gnupg(tmp_path: Path) -> Iterator[Callable[..., bytes]]:
+    """Runs GnuPG with keys of its own."""
     gpg = shutil.which("gpg")
     if gpg is None:
         pytest.skip("there is no GnuPG")
     tmp_path.chmod(0o700)
 
-    def run(*arguments: str, data: bytes) -> bytes:
+    def run(*arguments: str, data: bytes = b"") -> bytes:
         options = ["--homedir", str(tmp_path), "--batch", "--quiet", "--trust-model", "always"]
         return subprocess.run([gpg, *options, *arguments], input=data, capture_output=True, check=True).stdout
 
-    run("--import", data=SECRET.encode())
+    yield run
+    subprocess.run(["gpgconf", "--homedir", str(tmp_path), "--kill", "gpg-agent"], check=True)
+
+
+def test_keys_of_many_parts_add_no_more_than_is_reckoned(gnupg: Callable[..., bytes]) -> None:
+    """A file is encrypted for every part of a key that can encrypt."""
+    keys = []
+    for kinds in (["cv25519"] * 6, ["rsa4096", "rsa2048"]):
+        name = f"{kinds[0]}@example.com"
+        gnupg("--passphrase", "", "--quick-generate-key", name, "ed25519", "sign", "never")
+        listed = gnupg("--with-colons", "--list-keys", name).decode()
+        fingerprint = next(line.split(":")[9] for line in listed.splitlines() if line.startswith("fpr"))
+        for kind in kinds:
+            gnupg("--passphrase", "", "--quick-add-key", fingerprint, kind, "encrypt", "never")
+        keys.append(gnupg("--armor", "--export-options", "export-minimal", "--export", name).decode())
+    encryption = {"kind": "openpgp", "recipients": keys * 4}
+    certificates = [pysequoia.Cert.from_bytes(key.encode()) for key in encryption["recipients"]]
+    for size in (0, 100_000):
+        data = bytes(pysequoia.encrypt(bytes(size), certificates, armor=False))
+        assert len(data) - size > 4 * (6 * 80 + 256 + 512), "it has all parts"
+        assert len(data) <= most_encrypted(encryption, size)
+
+
+def test_gnupg_reads_what_is_encrypted_and_is_read(gnupg: Callable[..., bytes]) -> None:
+    gnupg("--import", data=SECRET.encode())
     output = io.BytesIO()
     encrypting = Encrypting({"kind": "openpgp", "recipients": [GOOD]}, output)
     encrypting.write(TEXT)
     encrypting.end()
-    assert run("--decrypt", data=output.getvalue()) == TEXT
+    assert gnupg("--decrypt", data=output.getvalue()) == TEXT
     for options in ([], ["--armor"], ["--compress-algo", "zip"]):
-        assert decrypted("openpgp", run("--encrypt", "-r", "good@example.com", *options, data=TEXT)) == TEXT
-    subprocess.run(["gpgconf", "--homedir", str(tmp_path), "--kill", "gpg-agent"], check=True)
+        assert decrypted("openpgp", gnupg("--encrypt", "-r", "good@example.com", *options, data=TEXT)) == TEXT
+    for options, why in (
+        (["--compress-algo", "bzip2"], "such as bzip2"),
+        (["--rfc2440"], "without integrity protection"),
+    ):
+        with pytest.raises(DecryptionFailed, match=why):
+            decrypted("openpgp", gnupg("--encrypt", "-r", "good@example.com", *options, data=TEXT))
 
 
 @pytest.mark.parametrize(

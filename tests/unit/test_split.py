@@ -19,12 +19,14 @@ import pytest
 from tests.builders import START
 from tests.exporting import definition, entity, import_file, page, stored
 from waybill.errors import JobFailed
+from waybill.exports.compression import Compression
 from waybill.exports.definition import Definition
 from waybill.exports.encoder import RowEncoder
 from waybill.exports.file_names import MAX_FILES, delivered_names, part_name
 from waybill.exports.file_writer import FileWriter, Written
 from waybill.exports.formats import FORMATS
 from waybill.exports.formats.base import DelimitedRows
+from waybill.exports.rules import check_split
 from waybill.exports.split import FileSet, limits_of
 
 OF = entity({"name": "id", "type": "string"}, {"name": "note", "type": "string"}, primaryKey="id")
@@ -178,6 +180,13 @@ def test_encrypted_files_are_no_larger_either() -> None:
     assert [tuple(row) for row in flat(found)] == rows
 
 
+def test_a_file_has_room_for_what_its_keys_add() -> None:
+    problems: list[tuple[str, str]] = []
+    destination = {"kind": "s3", "encryption": {"kind": "openpgp", "recipients": ["x" * 20_000] * 10}}
+    check_split({"maxBytes": 400_000}, "csv", Compression.NONE, destination, None, problems)
+    assert problems == [("/split/maxBytes", "must be a whole number from 404,096 to 5,000,000,000,000")]
+
+
 @pytest.mark.parametrize("dialect", [{"header": False}, {"quoteChar": "'"}, {"lineTerminator": "\n", "delimiter": ";"}])
 def test_rows_end_where_the_dialect_ends_them(dialect: dict[str, Any]) -> None:
     how = definition("csv", dialect=dialect, split={"maxRows": 3})
@@ -244,6 +253,7 @@ def test_rows_are_found_whatever_stands_in_quotes() -> None:
 
 def test_names_of_a_set_are_in_order_and_its_manifest_is_last() -> None:
     assert delivered_names("a.csv.gz", 2) == ["a_0001.csv.gz", "a_0002.csv.gz", "a.csv.gz.manifest.json"]
+    assert delivered_names(".csv.gz.age", 1)[0] == "_0001.csv.gz.age"
     assert delivered_names("a.csv", None) == ["a.csv", "a.csv.manifest.json"]
     names = delivered_names("a.csv", MAX_FILES)
     assert names[:-1] == sorted(names[:-1])

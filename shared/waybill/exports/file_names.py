@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os.path
-
 from waybill.encryption import split_name
 from waybill.exports.compression import EXTENSIONS
 
@@ -31,11 +29,17 @@ def part_name(name: str, number: int) -> str:
 
 def _with(name: str, mark: str) -> str:
     plain, encrypted = split_name(name)
-    stem, extension = os.path.splitext(plain)
+    stem, extension = _split_extension(plain)
     if extension.lower() in _COMPRESSIONS:
-        stem, inner = os.path.splitext(stem)
+        stem, inner = _split_extension(stem)
         extension = inner + extension
     return f"{stem}{mark}{extension}{encrypted}"
+
+
+def _split_extension(name: str) -> tuple[str, str]:
+    """As `os.path.splitext`, but `.csv` is an extension without a name."""
+    stem, dot, extension = name.rpartition(".")
+    return (stem, dot + extension) if dot else (name, "")
 
 
 def delivered_names(name: str, files: int | None) -> list[str]:

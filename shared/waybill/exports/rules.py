@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from waybill.encryption import check_encryption
+from waybill.encryption import check_encryption, most_encrypted
 from waybill.entities.model import Entity
 from waybill.entities.schema import parse_schema
 from waybill.exports.compression import EXTENSIONS, Compression
@@ -200,7 +200,7 @@ def check_split(
     ((member, number),) = value.items()
     (least, greatest), most = members[member], FORMATS[format].max_rows
     if member == "maxBytes" and destination is not None and "encryption" in destination:
-        least = LEAST_ENCRYPTED_BYTES
+        least = max(LEAST_ENCRYPTED_BYTES, 2 * most_encrypted(destination["encryption"], 0))
     if member == "maxRows" and most is not None:
         greatest = most - 1  # with a header, whatever the dialect says
     if not isinstance(number, int) or isinstance(number, bool) or not least <= number <= greatest:

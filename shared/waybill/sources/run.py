@@ -224,8 +224,7 @@ def end_undecrypted(services: SourceServices, source: Source, run: Run, names: l
     """
     more = "" if len(names) <= NAMED else f" and {len(names) - NAMED:,} more"
     which = f"Encrypted for other keys than those of the secret: {', '.join(names[:NAMED])}{more}."
-    what_to_do = "Put the key that they are for into the secret, or have them sent anew."
-    error = DeliveryFailed("secret", f"{which} {what_to_do}")
+    error = DeliveryFailed("secret", f"{which} If the secret has the right key, have them sent anew.")
     told = [error.remedy, *([summary["message"]] if summary["message"] else [])]
     summary |= {"code": error.reason, "message": " ".join(told)}
     _end_troubled(services, source, run, error, True, **summary)
