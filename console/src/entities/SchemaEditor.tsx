@@ -37,7 +37,6 @@ import { useProposal } from "./useProposal";
 const BEGINNING_BYTES = 9 * 1024 * 1024; // more than the service reads of a text to propose an entity
 
 const EXAMPLE: EntityDocument = {
-  title: "",
   schema: {
     fields: [
       { name: "id", type: "string" },

@@ -56,6 +56,12 @@ describe("what happens to records that exist", () => {
     expect(effect.text).toContain(text);
   });
 
+  it("says that an empty cell may write a default", () => {
+    const withDefault = { schema: { ...entity.schema, fields: [{ name: "id" }, { name: "n", default: "7" }] } };
+    const { text } = effectOf("upsert", "clear", ["id", "n"], withDefault);
+    expect(text).toBe("Records that exist are replaced: an empty cell empties its field, or writes its default.");
+  });
+
   it("names a single field", () => {
     const { text } = effectOf("upsert", "clear", ["id", "name", "phone", "vip"], entity);
     expect(text).toContain("note of records");

@@ -48,7 +48,9 @@ export function effectOf(mode: string, blanks: string, mapping: (string | null)[
   }
   const lacking = lackingFields(mapping, entity);
   const names = listed(lacking);
-  const cells = blanks === "keep" ? "an empty cell leaves its field as it is" : "an empty cell empties its field";
+  const hasDefault = entity.schema.fields.some((field) => "default" in field);
+  const empties = `an empty cell empties its field${hasDefault ? ", or writes its default" : ""}`;
+  const cells = blanks === "keep" ? "an empty cell leaves its field as it is" : empties;
   const keeps = lacking.length > 0 ? `${names} ${lacking.length > 1 ? "stay" : "stays"} as before` : "";
   switch (mode) {
     case "insert":
@@ -64,7 +66,7 @@ export function effectOf(mode: string, blanks: string, mapping: (string | null)[
     default:
       return lacking.length > 0
         ? { text: `${names} of records that exist will be emptied: the file has no columns for them.`, loses: true }
-        : { text: "Records that exist are replaced: an empty cell empties its field.", loses: false };
+        : { text: `Records that exist are replaced: ${empties}.`, loses: false };
   }
 }
 

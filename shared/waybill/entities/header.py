@@ -227,7 +227,9 @@ def _missing_errors(read: Sequence[_Label], missing: Sequence[Field]) -> list[Ro
 
 
 def _extra_error(label: _Label) -> RowError:
-    message = f'Label "{label.text}" at position {label.column + 1} is not a field'
+    at = label.column + 1
+    is_blank = not label.text.strip()
+    message = f"Column {at} has no label" if is_blank else f'Label "{label.text}" at position {at} is not a field'
     return _error("extra-label", label.column + 1, None, label.text, message)
 
 
