@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 from tests.browser.axe import flaws
 from tests.browser.builders import CONTACTS, contacts_csv, start_import
 from tests.browser.chromium import Visit
+from tests.browser.exports_screen import go_on
 from tests.e2e.client import Client
 
 
@@ -41,5 +42,10 @@ def test_what_is_filtered_is_exported_and_an_empty_value_is_told(visit: Visit, a
     expect(dialog.get_by_text("to find records without one, choose “is empty”")).to_be_visible()
     expect(dialog.get_by_text("filter/0/value")).to_be_visible()
     expect(dialog.get_by_role("button", name="Export", exact=True)).to_be_disabled()
+    dialog.get_by_role("textbox", name="Value").fill("p8@")
+    dialog.get_by_label("Name", exact=True).fill("only the eighth")
     dialog.get_by_role("button", name="Schedule or deliver instead").click()
     expect(page.get_by_role("heading", name="Data and type")).to_be_visible()
+    expect(page.get_by_label("Name", exact=True)).to_have_value("only the eighth")  # what was typed goes along
+    go_on(page, "Filter")
+    expect(page.get_by_label("Value")).to_have_value("p8@")

@@ -108,3 +108,11 @@ def test_links_lead_to_tabs_dialogs_and_steps_and_back_leads_back(visit: Visit, 
     page.goto(page.url.partition("/exports/")[0] + f"/exports?dialog=report&export={uuid.uuid4()}")
     expect(page.get_by_text("Not found")).to_be_visible()
     expect(page.get_by_role("heading", name="Manage exports")).to_be_visible()
+    # Nothing that was typed is left in the tab of whoever signs out.
+    page.goto(page.url.partition("/exports")[0] + "/exports/new?entity=links")
+    page.get_by_label("Name", exact=True).fill("secret plans")
+    page.wait_for_function("JSON.stringify(sessionStorage).includes('secret plans')")
+    page.get_by_role("button", name="admin", exact=True).click()
+    page.get_by_role("menuitem", name="Sign out").click()
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+    assert "secret plans" not in page.evaluate("JSON.stringify(sessionStorage)")

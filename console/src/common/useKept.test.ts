@@ -1,11 +1,16 @@
 import { describe, expect, it } from "vitest";
-import { keepValue, keptValue } from "./useKept";
+import { forgetForms, keepValue, keptValue } from "./useKept";
 
 function storage(items: Record<string, string> = {}) {
   return {
     items,
     getItem: (key: string) => items[key] ?? null,
     setItem: (key: string, value: string) => void (items[key] = value),
+    removeItem: (key: string) => void delete items[key],
+    key: (index: number) => Object.keys(items)[index] ?? null,
+    get length() {
+      return Object.keys(items).length;
+    },
   };
 }
 
@@ -26,6 +31,22 @@ describe("what is typed", () => {
     "is dropped when an older console wrote it otherwise: %s",
     (text) => {
       expect(keptValue(storage({ form: text }), "form", "v3")).toBeUndefined();
+    },
+  );
+
+  it("is forgotten when its person signs out, and nothing else is", () => {
+    const tab = storage({ "waybill-form:ann/exports/new": "1", other: "2", "waybill-form:ann/sources/new": "3" });
+    forgetForms(tab);
+    expect(tab.items).toEqual({ other: "2" });
+  });
+
+  it.each(["-----BEGIN PGP PRIVATE KEY BLOCK-----\nxcA", "AGE-SECRET-KEY-1QQ", "age-secret-key-1qq"])(
+    "is not kept with a private key in it: %s",
+    (key) => {
+      const tab = storage();
+      keepValue(tab, "form", "v3", { name: "Nightly" });
+      keepValue(tab, "form", "v3", { name: "Nightly", encryption: { kind: "age", recipients: ["age1a", key] } });
+      expect(keptValue(tab, "form", "v3")).toEqual({ name: "Nightly" });
     },
   );
 

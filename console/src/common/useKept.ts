@@ -3,6 +3,8 @@ import { useEffect, useRef, useState, type Dispatch, type SetStateAction } from 
 
 /** Of what is kept. Raise it when drafts change their shape: older ones are dropped then, not misread. */
 const VERSION = 1;
+const PREFIX = "waybill-form:";
+const PRIVATE_KEY = /PRIVATE KEY|AGE-SECRET-KEY-/i;
 
 interface Kept<Value> {
   version: number;
@@ -21,12 +23,30 @@ export function keptValue<Value>(storage: Pick<Storage, "getItem">, key: string,
   }
 }
 
+/** What holds a private key, pasted into a wrong field, is not kept: what was kept before it stays. */
 export function keepValue(storage: Pick<Storage, "setItem">, key: string, of: string, value: unknown): void {
+  const text = JSON.stringify({ version: VERSION, of, value });
+  if (PRIVATE_KEY.test(text)) return;
   try {
-    storage.setItem(key, JSON.stringify({ version: VERSION, of, value }));
+    storage.setItem(key, text);
   } catch {
     // a full or forbidden storage keeps nothing, and the form goes on
   }
+}
+
+/** Forgets what is kept of every form, as when its person signs out. */
+export function forgetForms(storage: Pick<Storage, "length" | "key" | "removeItem">): void {
+  try {
+    const keys = Array.from({ length: storage.length }, (_, index) => storage.key(index) ?? "");
+    keys.filter((key) => key.startsWith(PREFIX)).forEach((key) => storage.removeItem(key));
+  } catch {
+    // a forbidden storage has kept nothing
+  }
+}
+
+/** Lets the form of that key, on the next screen, begin with what was typed on this one. */
+export function handOver(key: string, of: string, value: unknown): void {
+  keepValue(sessionStorage, PREFIX + key, of, value);
 }
 
 export interface Form<Value> {
@@ -44,7 +64,7 @@ export interface Form<Value> {
  * @param of what the initial value was made from.
  */
 export function useKept<Value>(key: string, of: string, initial: () => Value): Form<Value> {
-  const name = `waybill-form:${key}`;
+  const name = PREFIX + key;
   const [{ value, wasKept }, set] = useState(() => {
     const kept = keptValue<Value>(sessionStorage, name, of);
     return { value: kept ?? initial(), wasKept: kept !== undefined };

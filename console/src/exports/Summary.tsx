@@ -53,11 +53,11 @@ export function Summary({ definition, runs }: { definition: Definition; runs?: s
         { label: "Schedule", value: describeSchedule(definition.schedule, definition.type) },
         { label: "Destination", value: <Name>{describeDestination(destination)}</Name> },
         ...(destination ? DESTINATIONS[destination.kind].details : []).flatMap(([member, label]) =>
-          destination?.[member] ? [{ label, value: <Name>{String(destination[member])}</Name> }] : [],
+          typeof destination?.[member] === "string"
+            ? [{ label, value: <Name>{String(destination[member]) || "None"}</Name> }]
+            : [],
         ),
-        ...(destination?.encryption
-          ? [{ label: "Encryption", value: <Name>{describeEncryption(destination.encryption)}</Name> }]
-          : []),
+        { label: "Encryption", value: <Name>{describeEncryption(destination?.encryption)}</Name> },
         { label: "Report to", value: recipients.length ? <Name>{recipients.join(", ")}</Name> : "Nobody" },
         ...(webhooks.length
           ? [{ label: "Webhooks", value: <Name>{webhooks.map(({ url }) => url).join(", ")}</Name> }]

@@ -9,6 +9,7 @@ import type { OidcClient, RefreshState, SigninResponse } from "oidc-client-ts";
 import { useSyncExternalStore } from "react";
 import { Problem, UNREACHABLE } from "../api/problem";
 import type { AuthConfig } from "../api/types";
+import { forgetForms } from "../common/useKept";
 
 export interface Session {
   user: string;
@@ -60,6 +61,7 @@ function stored(): Session | null {
 function setState(next: State): void {
   const before = state.session;
   state = next;
+  if (before && before.subject !== next.session?.subject) forgetForms(sessionStorage);
   if (next.session && !next.ended) {
     for (const { resolve, reject } of waiting) {
       if (before?.subject === next.session.subject) resolve(next.session.accessToken);
@@ -101,6 +103,7 @@ window.addEventListener("storage", ({ key }) => {
 
 /** Had early: an upgrade removes the script from the server, and a page that stays open renews its session later. */
 const loadOidc = () => import("oidc-client-ts");
+if (state.ended === SIGNED_OUT) forgetForms(sessionStorage); // in another tab, while this one was not loaded
 if (state.session) loadOidc().catch(() => undefined);
 
 export function useSession(): State {

@@ -23,6 +23,7 @@ import { ProblemAlert } from "../common/ProblemAlert";
 import { Time } from "../common/Time";
 import { useKept } from "../common/useKept";
 import { DESTINATIONS } from "../exports/destinations";
+import { withoutEmpty } from "../exports/destinations/changes";
 import { FAILURE_LABELS } from "../exports/destinations/failures";
 import type { DestinationKind } from "../exports/destinations/kind";
 import { newDraft } from "../exports/wizard/draft";
@@ -212,12 +213,6 @@ function Fields({ entities, edited }: { entities: Entity[]; edited: Source | und
       </SpaceBetween>
     </Form>
   );
-}
-
-/** The API takes an empty field for a wrong value: it has to be absent. */
-function withoutEmpty(location: Destination): Destination {
-  const filled = Object.entries(location).filter(([, value]) => value !== "" && value !== undefined);
-  return Object.fromEntries(filled) as unknown as Destination;
 }
 
 function TestLocation({ draft: { entity, location, pattern, order } }: { draft: Draft }) {

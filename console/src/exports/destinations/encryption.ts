@@ -11,7 +11,18 @@ export function keysIn(text: string, kind: Encryption["kind"]): string[] {
   return parts.map((part) => part.trim()).filter(Boolean);
 }
 
-export function describeEncryption({ kind, recipients }: Encryption): string {
+/** With what tells whose the keys are: the ends of a key of age, the comments that a key of OpenPGP brings along. */
+export function describeEncryption(encryption: Encryption | undefined): string {
+  if (!encryption) return "None";
+  const { kind, recipients } = encryption;
+  if (kind === "age") return `age, for ${recipients.map(shortened).join(", ")}`;
   const keys = recipients.length === 1 ? "1 key" : `${recipients.length} keys`;
-  return kind === "age" ? `age, for ${recipients.join(", ")}` : `${ENCRYPTION_LABELS[kind]}, for ${keys}`;
+  const comments = recipients.flatMap((key) =>
+    [...key.matchAll(/^Comment: *(.+)$/gm)].map((found) => found[1]!.trim()),
+  );
+  return `OpenPGP, for ${keys}${comments.length ? ` (${comments.join("; ")})` : ""}`;
+}
+
+function shortened(key: string): string {
+  return key.length > 30 ? `${key.slice(0, 12)}…${key.slice(-8)}` : key;
 }

@@ -15,12 +15,14 @@ import { DownloadButton } from "../../common/DownloadButton";
 import { SelectField, TextField } from "../../common/fields";
 import { Name } from "../../common/Name";
 import { ProblemAlert } from "../../common/ProblemAlert";
+import { handOver } from "../../common/useKept";
+import { useMe } from "../../session/useMe";
 import { Conditions } from "../Conditions";
 import { typedCondition } from "../conditions";
 import { FORMATS } from "../labels";
 import { RunProgress } from "../RunDialog";
 import { SplitField } from "../SplitField";
-import { bodyOf, newDraft, type Draft } from "../wizard/draft";
+import { bodyOf, formKey, newDraft, type Draft } from "../wizard/draft";
 import { Preview } from "./Preview";
 import { useExportPreview, useExportRun } from "./useExportNow";
 import { proposedName } from "./words";
@@ -34,6 +36,7 @@ interface Props {
 
 export function ExportNowDialog({ entity, conditions, onClose }: Props) {
   const navigate = useNavigate();
+  const me = useMe();
   const [draft, setDraft] = useState<Draft>(() => ({
     ...newDraft(entity.name),
     name: proposedName(entity.name, new Date()),
@@ -57,7 +60,13 @@ export function ExportNowDialog({ entity, conditions, onClose }: Props) {
     </>
   ) : (
     <>
-      <Button variant="link" onClick={() => void navigate(`/exports/new?entity=${encodeURIComponent(entity.name)}`)}>
+      <Button
+        variant="link"
+        onClick={() => {
+          handOver(formKey(me.name, undefined), entity.name, draft);
+          void navigate(`/exports/new?entity=${encodeURIComponent(entity.name)}`);
+        }}
+      >
         Schedule or deliver instead
       </Button>
       <Button onClick={onClose}>Cancel</Button>

@@ -1,8 +1,10 @@
 /** Name, entity and type. */
+import Alert from "@cloudscape-design/components/alert";
 import Container from "@cloudscape-design/components/container";
 import FormField from "@cloudscape-design/components/form-field";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import Tiles from "@cloudscape-design/components/tiles";
+import { useState } from "react";
 import { EXPORT_TYPES, type Entity, type ExportType } from "../../api/types";
 import { SelectField, TextField } from "../../common/fields";
 import { isAdmin, useMe } from "../../session/useMe";
@@ -11,6 +13,8 @@ import { changesOfType, type StepProps } from "./draft";
 
 export function DataStep({ draft, change, entities }: StepProps & { entities: Entity[] }) {
   const me = useMe();
+  const [opened] = useState(draft);
+  const { notes } = changesOfType(opened, draft.type);
   const isBackOffice = isAdmin(me) || me.groups.includes("backoffice");
   const types = EXPORT_TYPES.filter((type) => isBackOffice || !type.includes("CUSTOM"));
   return (
@@ -27,9 +31,10 @@ export function DataStep({ draft, change, entities }: StepProps & { entities: En
           <Tiles
             value={draft.type}
             items={types.map((value) => ({ value, label: TYPE_LABELS[value], description: TYPE_DESCRIPTIONS[value] }))}
-            onChange={({ detail }) => change(changesOfType(draft, detail.value as ExportType))}
+            onChange={({ detail }) => change(changesOfType(opened, detail.value as ExportType).changes)}
           />
         </FormField>
+        <div role="status">{notes.length > 0 && <Alert type="info">{notes.join(" ")}</Alert>}</div>
       </SpaceBetween>
     </Container>
   );

@@ -5,6 +5,7 @@ import type { Destination } from "../../api/types";
 import { SelectField } from "../../common/fields";
 import { RecipientsField, WebhooksField } from "../../common/Told";
 import { DESTINATIONS } from "../destinations";
+import { withoutEmpty } from "../destinations/changes";
 import { EncryptionFields } from "../destinations/EncryptionFields";
 import type { DestinationKind } from "../destinations/kind";
 import { TestConnection } from "../destinations/TestConnection";
@@ -49,10 +50,4 @@ export function DestinationStep({ draft, change }: StepProps) {
       </SpaceBetween>
     </Container>
   );
-}
-
-/** The API takes an empty field for a wrong value: it has to be absent. */
-function withoutEmpty(destination: Destination): Destination {
-  const filled = Object.entries(destination).filter(([, value]) => value !== "" && value !== undefined);
-  return Object.fromEntries(filled) as unknown as Destination;
 }

@@ -20,7 +20,7 @@ import { may, useMe } from "../../session/useMe";
 import { useExport } from "../useExport";
 import { DataStep } from "./DataStep";
 import { DestinationStep } from "./DestinationStep";
-import { bodyOf, draftOf, missing, newDraft, type Draft } from "./draft";
+import { bodyOf, draftOf, formKey, missing, newDraft, type Draft } from "./draft";
 import { FieldsStep } from "./FieldsStep";
 import { FilterStep } from "./FilterStep";
 import { FormatStep } from "./FormatStep";
@@ -62,9 +62,7 @@ function Steps({ entities, edited, entityName }: StepsProps) {
   const [query, setQuery] = useAddress();
   const [draftId, setDraftId] = useState(edited?.exportId);
   const [of, setOf] = useState(edited ? versionOf(edited) : entityName); // what is typed changes that
-  const form = useKept<Draft>(`${me.name}/exports/${draftId ?? "new"}`, of, () =>
-    edited ? draftOf(edited) : newDraft(entityName),
-  );
+  const form = useKept<Draft>(formKey(me.name, draftId), of, () => (edited ? draftOf(edited) : newDraft(entityName)));
   const draft = form.value;
   const [saved, setSaved] = useState<Definition | null>(form.isChanged() ? null : (edited ?? null)); // null after a change
   const entity = entities.find(({ name }) => name === draft.entity);

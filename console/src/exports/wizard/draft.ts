@@ -4,6 +4,7 @@ import type { Definition, Entity, Export, ExportType } from "../../api/types";
 import { editable } from "../../common/editable";
 import { ZONE } from "../../common/Time";
 import { conditionOf, typedCondition, type TypedCondition } from "../conditions";
+import { DESTINATIONS } from "../destinations";
 import { isIncremental, isPeriodic } from "../labels";
 import { DAYS } from "../schedule";
 
@@ -16,6 +17,11 @@ export interface StepProps {
 
 export function newDraft(entity: string): Draft {
   return { name: "", entity, type: "ONE_SHOT", conditions: [] };
+}
+
+/** Under which the wizard keeps what is typed. */
+export function formKey(user: string, exportId: string | undefined): string {
+  return `${user}/exports/${exportId ?? "new"}`;
 }
 
 /** Takes what can be edited from what the API returned. */
@@ -52,11 +58,24 @@ export function missing(draft: Draft, entity: Entity | undefined): ProblemMember
   ];
 }
 
-/** The changes that follow from choosing another type. */
-export function changesOfType(draft: Draft, type: ExportType): Partial<Draft> {
-  const changes = { type, includeDeleted: isIncremental(type) && draft.includeDeleted };
-  if (isPeriodic(type) === isPeriodic(draft.type)) return changes;
-  return isPeriodic(type)
-    ? { ...changes, schedule: { time: "02:30", timezone: ZONE, days: DAYS }, destination: { kind: "s3" } }
-    : { ...changes, schedule: null, destination: { kind: "download" } };
+/**
+ * The changes that follow from choosing a type, and what of the draft did not fit it, in words.
+ *
+ * @param opened the draft before any other type was chosen: whoever comes back to its type has it as it was.
+ */
+export function changesOfType(opened: Draft, type: ExportType): { changes: Partial<Draft>; notes: string[] } {
+  const { schedule, destination, includeDeleted } = opened;
+  const changes = { type, includeDeleted: isIncremental(type) && includeDeleted, schedule, destination };
+  if (isPeriodic(type) === isPeriodic(opened.type)) return { changes, notes: [] };
+  if (!isPeriodic(type)) {
+    const note = "The schedule does not fit a single run: it runs as soon as it is activated.";
+    return { changes: { ...changes, schedule: null }, notes: schedule ? [note] : [] };
+  }
+  const proposed = { ...changes, schedule: { time: "02:30", timezone: ZONE, days: DAYS } };
+  const notes = schedule ? ["The date and time of the single run do not fit: a daily schedule is proposed."] : [];
+  if (destination && DESTINATIONS[destination.kind].isDelivery) return { changes: proposed, notes };
+  return {
+    changes: { ...proposed, destination: { ...destination, kind: "s3" } },
+    notes: [...notes, "Its files are delivered, not downloaded: to the transfer box, until you choose another place."],
+  };
 }
