@@ -2,7 +2,6 @@
 import Alert from "@cloudscape-design/components/alert";
 import FormField from "@cloudscape-design/components/form-field";
 import Input from "@cloudscape-design/components/input";
-import Spinner from "@cloudscape-design/components/spinner";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { useNavigate } from "react-router";
@@ -15,6 +14,7 @@ import { ScreenLink } from "../common/links";
 import { Name } from "../common/Name";
 import { say } from "../common/notices";
 import { ProblemAlert } from "../common/ProblemAlert";
+import { StatusText } from "../common/StatusText";
 import { isRunning } from "../jobs/jobList";
 import { countInWords } from "./recordWords";
 
@@ -40,11 +40,11 @@ export function DeleteEntityDialog({ name, onClose }: { name: string; onClose: (
     <ConfirmDialog
       header="Delete this entity?"
       confirmText="Delete"
-      isDisabled={typed !== name || read.isPending}
+      isDisabled={typed !== name || read.isPending || (found !== undefined && found.inTheWay.length > 0)}
       onConfirm={remove}
       onClose={onClose}
     >
-      {read.isPending && <Spinner />}
+      {read.isPending && <StatusText type="loading">Looking for what hangs on it</StatusText>}
       {read.error && <ProblemAlert error={read.error} />}
       {found && found.inTheWay.length > 0 && (
         <Alert type="error" header="This is in the way">
@@ -67,9 +67,11 @@ export function DeleteEntityDialog({ name, onClose }: { name: string; onClose: (
             <li>
               {recordsInWords(found.records)}: {found.isForeign ? "left in their table" : "deleted"}
             </li>
-            <li>{inWords(found.jobs, "import or export", "imports and exports")}: hidden at once, files and all</li>
-            <li>{inWords(found.exports, "export definition")}: deleted</li>
-            <li>{inWords(found.sources, "source")}: deleted</li>
+            {hangsOn(found).map(([what, fate]) => (
+              <li key={what}>
+                {what}: {fate}
+              </li>
+            ))}
           </ul>
         </Alert>
       )}
@@ -159,7 +161,14 @@ function recordsInWords(records: RecordCount | null): string {
   return `${countInWords(records)} ${records.count === 1 ? "record" : "records"}`;
 }
 
-function inWords({ count, isAll }: Count, one: string, many?: string): string {
-  if (isAll && count === 0) return `No ${one}`;
-  return `${counted(count, one, many)}${isAll ? "" : " or more"}`;
+/** What there is, and what becomes of it. */
+function hangsOn({ jobs, exports, sources }: Dependents): [string, string][] {
+  const lines: [Count, string, string, string][] = [
+    [jobs, "import or export", "imports and exports", "hidden at once, files and all"],
+    [exports, "export definition", "export definitions", "deleted"],
+    [sources, "source", "sources", "deleted"],
+  ];
+  return lines
+    .filter(([{ count, isAll }]) => count > 0 || !isAll)
+    .map(([{ count, isAll }, one, many, fate]) => [`${counted(count, one, many)}${isAll ? "" : " or more"}`, fate]);
 }
