@@ -16,9 +16,12 @@ from waybill.aws.bucket import Bucket, BucketRefused
 from waybill.aws.dynamodb import to_attributes
 from waybill.bootstrap import Services
 from waybill.entities.model import SHARDS, partition
+from waybill.errors import DeliveryFailed
 from waybill.exports import deliver as delivering
 from waybill.exports import extract as extraction
 from waybill.exports.definition import Export, ExportStatus
+from waybill.exports.destinations.base import Delivery
+from waybill.exports.destinations.s3 import S3
 from waybill.exports.manifest import part_of
 from waybill.exports.report import report_of_run
 from waybill.exports.run import activate, run_now
@@ -156,6 +159,22 @@ def test_a_delivery_that_breaks_off_anywhere_goes_on_with_the_same_set(
     objects = received(s3)
     assert there.items() <= objects.items(), "what was there is the same"
     assert sorted(keys_of_set(objects)) == [f"c{number:04d}" for number in range(25)]
+
+
+def test_a_set_that_fails_in_its_middle_says_how_much_of_it_is_there(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = run(services, export_of(services, 25, split={"maxRows": 10}, **DAILY))
+
+    def fail(_: S3, delivery: Delivery, remaining_seconds: Any) -> None:
+        delivery.keep(done=2)  # as a delivery to a server notes it
+        raise DeliveryFailed("permission", "The server refused contacts_0003.csv.")
+
+    monkeypatch.setattr(S3, "deliver", fail)
+    assert delivering.deliver(services, job.job_id, enough)["outcome"] == "ended"
+    message = services.jobs.get(job.job_id).error_message
+    assert message is not None
+    assert message.endswith(" 2 of 3 files have their names; no manifest lists them.")
 
 
 def test_a_delivery_that_runs_out_of_time_between_files_goes_on(services: Services, s3: Any) -> None:

@@ -160,12 +160,14 @@ def _failed(services: ExportServices, kind: DeliveredKind, delivery: Delivery, e
     if error.retry_now and attempts < len(RETRY_SECONDS):
         delivery.keep(attempts=attempts + 1)
         return {"outcome": "retry", "waitSeconds": RETRY_SECONDS[attempts]}
+    named = int(delivery.progress.get("done", 0))
+    left = f" {named} of {len(delivery.files)} files have their names; no manifest lists them." if named else ""
     kind.discard(delivery)
     fail_run(
         services,
         delivery.job,
         "delivery-failed",
-        f"{error.reason}: {error.detail}",
+        f"{error.reason}: {error.detail}{left}",
         delivery={**delivery.progress, "reason": error.reason},
     )
     return {"outcome": "ended"}

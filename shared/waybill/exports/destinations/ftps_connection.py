@@ -156,7 +156,7 @@ class FtpsConnection:
         # RFC 959 does not say whether a rename replaces an existing file, and most servers do: check first.
         if not replace and self.size(new) is not None:
             raise DeliveryFailed("exists", f"{self._host} has a file {new} already.")
-        with self._answers("RNTO"):
+        with self._answers(f"RNTO {new}"):
             try:
                 self._ftp.rename(old, new)
             except ftplib.error_perm as error:
