@@ -2,6 +2,7 @@
 import FormField from "@cloudscape-design/components/form-field";
 import Input from "@cloudscape-design/components/input";
 import Select from "@cloudscape-design/components/select";
+import { wholeNumber } from "./format";
 
 const SEARCHABLE = 12;
 
@@ -17,6 +18,32 @@ export function TextField({ label, value, help, warning, onChange }: TextFieldPr
   return (
     <FormField label={label} constraintText={help} warningText={warning}>
       <Input value={value ?? ""} onChange={({ detail }) => onChange(detail.value)} />
+    </FormField>
+  );
+}
+
+interface NumberFieldProps {
+  label: string;
+  value: number | undefined;
+  help?: string;
+  disabled?: boolean;
+  /** Whether it may be empty. */
+  isOptional?: boolean;
+  /** See `wholeNumber`. */
+  onChange: (value: number) => void;
+}
+
+export function NumberField({ label, value, help, disabled, isOptional, onChange }: NumberFieldProps) {
+  const text = String(value ?? "");
+  const isWrong = typeof wholeNumber(text) !== "number" && !(isOptional && text === "");
+  return (
+    <FormField label={label} constraintText={help} errorText={isWrong && "This is not a whole number"}>
+      <Input
+        inputMode="numeric"
+        value={text}
+        disabled={disabled}
+        onChange={({ detail }) => onChange(wholeNumber(detail.value))}
+      />
     </FormField>
   );
 }

@@ -50,3 +50,9 @@ export function formatDuration(seconds: number): string {
 export function formatJson(value: unknown): string {
   return typeof value === "string" ? value : JSON.stringify(value);
 }
+
+/** The number that a text is. What is no whole number stays as it was typed: the API refuses it by its place. */
+export function wholeNumber(text: string): number {
+  const isWhole = /^\s*\d+\s*$/.test(text) && Number.isSafeInteger(Number(text));
+  return isWhole ? Number(text) : (text as unknown as number);
+}

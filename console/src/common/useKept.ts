@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState, type Dispatch, type SetStateAction } from "react";
 
 /** Of what is kept. Raise it when drafts change their shape: older ones are dropped then, not misread. */
-const VERSION = 1;
+const VERSION = 2;
 const PREFIX = "waybill-form:";
 const PRIVATE_KEY = /PRIVATE KEY|AGE-SECRET-KEY-/i;
 

@@ -1,8 +1,6 @@
 /** How much one file of an export holds. */
 import ColumnLayout from "@cloudscape-design/components/column-layout";
-import FormField from "@cloudscape-design/components/form-field";
-import Input from "@cloudscape-design/components/input";
-import { SelectField } from "../common/fields";
+import { NumberField, SelectField } from "../common/fields";
 import { formatCount } from "../common/format";
 import type { Draft } from "./wizard/draft";
 
@@ -32,17 +30,12 @@ export function SplitField({ draft: { split, format }, change }: Props) {
         onChange={(value) => change({ split: value === "none" ? null : splitBy(value, PROPOSED[value]) })}
       />
       {limit !== "none" && (
-        <FormField
+        <NumberField
           label={limit === "maxRows" ? "Rows in a file, at most" : "Bytes in a file, at most"}
-          constraintText="Files are numbered: _0001, _0002, … A download is one zip file of them."
-        >
-          <Input
-            type="number"
-            inputMode="numeric"
-            value={String(most)}
-            onChange={({ detail }) => change({ split: splitBy(limit as Exclude<Limit, "none">, Number(detail.value)) })}
-          />
-        </FormField>
+          value={most}
+          help="Files are numbered: _0001, _0002, … A download is one zip file of them."
+          onChange={(most) => change({ split: splitBy(limit as Exclude<Limit, "none">, most) })}
+        />
       )}
     </ColumnLayout>
   );

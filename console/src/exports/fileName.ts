@@ -2,12 +2,20 @@ import type { Definition } from "../api/types";
 
 const EXTENSIONS = { none: "", gzip: ".gz", zip: ".zip" };
 
-export function defaultFileName({
-  entity,
-  format = "csv",
-  compression = "none",
-}: Pick<Definition, "entity" | "format" | "compression">): string {
-  return `${entity}_$yyyyMMdd.${format}${EXTENSIONS[compression]}`;
+export function defaultFileName({ entity, ...kind }: Pick<Definition, "entity" | "format" | "compression">): string {
+  return `${entity}_$yyyyMMdd${extensionOf(kind)}`;
+}
+
+type Kind = Pick<Definition, "format" | "compression">;
+
+function extensionOf({ format = "csv", compression = "none" }: Kind): string {
+  return `.${format}${EXTENSIONS[compression]}`;
+}
+
+/** A file name after format or compression have changed: what was typed stays, but for the extension of those before. */
+export function renamed(fileName: string | undefined, from: Kind, to: Kind): string | undefined {
+  const extension = extensionOf(from);
+  return fileName?.endsWith(extension) ? fileName.slice(0, -extension.length) + extensionOf(to) : fileName;
 }
 
 /** Replaces `$yyyyMMdd` and the like by the moment's date and time in the zone. */

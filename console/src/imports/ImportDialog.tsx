@@ -96,7 +96,7 @@ export default function ImportDialog({ entityName, onClose }: Props) {
       const sent = await upload.sendWhole(signal);
       const { onError, dryRun, maxErrors } = settings;
       const keepPrevious = keepPreviousOf(settings, entity);
-      const limit = onError === "abort" && { maxErrors: Number(maxErrors) };
+      const limit = onError === "abort" && { maxErrors };
       const rememberColumns = settings.rememberColumns && !dryRun && options.columns !== undefined;
       const body = { ...options, onError, ...limit, dryRun, keepPrevious, rememberColumns, ...toldOf(settings) };
       const job = await importOnce(sent, () => startImport(sent, body, signal));
@@ -136,7 +136,7 @@ export default function ImportDialog({ entityName, onClose }: Props) {
         options: (mode, columns) => ({
           ...optionsOf(mode, columns),
           onError,
-          ...(onError === "abort" && { maxErrors: Number(maxErrors) }),
+          ...(onError === "abort" && { maxErrors }),
           dryRun,
           keepPrevious: keepPreviousOf(settings, entity),
           ...toldOf(settings),

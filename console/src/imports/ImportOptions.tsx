@@ -5,10 +5,10 @@ import Checkbox from "@cloudscape-design/components/checkbox";
 import ColumnLayout from "@cloudscape-design/components/column-layout";
 import ExpandableSection from "@cloudscape-design/components/expandable-section";
 import FormField from "@cloudscape-design/components/form-field";
-import Input from "@cloudscape-design/components/input";
 import Select from "@cloudscape-design/components/select";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import type { Entity, Webhook } from "../api/types";
+import { NumberField } from "../common/fields";
 import { selectedOption } from "../common/options";
 import { RecipientsField, WebhooksField } from "../common/Told";
 import type { Effect } from "./effect";
@@ -41,7 +41,7 @@ export interface Settings {
   mode: string | null;
   blanks: string;
   onError: string;
-  maxErrors: string;
+  maxErrors: number;
   dryRun: boolean;
   /** Null until somebody chooses: then it is as the entity says. */
   keepPrevious: boolean | null;
@@ -55,7 +55,7 @@ export const DEFAULT_SETTINGS: Settings = {
   mode: null,
   blanks: "clear",
   onError: "skip",
-  maxErrors: "1",
+  maxErrors: 1,
   dryRun: false,
   keepPrevious: null,
   unescapeFormulas: false,
@@ -121,14 +121,12 @@ export function ImportPolicy({ settings, mode, hasKey, effect, disabled, change 
           />
         </FormField>
         {settings.onError === "abort" && (
-          <FormField label="Stop after this many bad rows">
-            <Input
-              type="number"
-              value={settings.maxErrors}
-              disabled={disabled}
-              onChange={({ detail }) => change({ maxErrors: detail.value })}
-            />
-          </FormField>
+          <NumberField
+            label="Stop after this many bad rows"
+            value={settings.maxErrors}
+            disabled={disabled}
+            onChange={(maxErrors) => change({ maxErrors })}
+          />
         )}
       </ColumnLayout>
       {effect &&

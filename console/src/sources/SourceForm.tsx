@@ -23,7 +23,7 @@ import { ProblemAlert } from "../common/ProblemAlert";
 import { Time } from "../common/Time";
 import { useKept } from "../common/useKept";
 import { DESTINATIONS } from "../exports/destinations";
-import { withoutEmpty } from "../exports/destinations/changes";
+import { ofKind, withoutEmpty } from "../exports/destinations/changes";
 import { FAILURE_LABELS } from "../exports/destinations/failures";
 import type { DestinationKind } from "../exports/destinations/kind";
 import { newDraft } from "../exports/wizard/draft";
@@ -31,6 +31,7 @@ import { ScheduleStep } from "../exports/wizard/ScheduleStep";
 import { DEFAULT_SETTINGS, ImportPolicy, type Settings } from "../imports/ImportOptions";
 import { may, useMe } from "../session/useMe";
 import { bodyOf, draftOf, type Draft } from "./draft";
+import { patternWarning } from "./pattern";
 import { useSourceToEdit } from "./useSources";
 import { DecryptionFields } from "./DecryptionFields";
 
@@ -80,7 +81,7 @@ function settingsOf(options: Source["options"] | undefined): Settings {
     mode: mode ?? "upsert",
     blanks: blanks ?? DEFAULT_SETTINGS.blanks,
     onError: onError ?? DEFAULT_SETTINGS.onError,
-    maxErrors: String(maxErrors ?? DEFAULT_SETTINGS.maxErrors),
+    maxErrors: maxErrors ?? DEFAULT_SETTINGS.maxErrors,
   };
 }
 
@@ -154,7 +155,7 @@ function Fields({ entities, edited }: { entities: Entity[]; edited: Source | und
               label="Location"
               value={draft.location.kind}
               options={KINDS.map(([kind, { label }]) => [kind, label] as const)}
-              onChange={(kind) => change({ location: withoutEmpty({ kind, decryption: draft.location.decryption }) })}
+              onChange={(kind) => change({ location: ofKind(draft.location, kind) })}
             />
             <LocationFields
               destination={draft.location}
@@ -169,6 +170,7 @@ function Fields({ entities, edited }: { entities: Entity[]; edited: Source | und
                 label="Files"
                 value={draft.pattern}
                 help="Such as orders_*.csv; * and ? stand for other characters"
+                warning={patternWarning(draft)}
                 onChange={(pattern) => change({ pattern })}
               />
               <SelectField label="Order" value={draft.order} options={ORDER} onChange={(order) => change({ order })} />

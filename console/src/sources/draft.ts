@@ -29,7 +29,7 @@ export function draftOf(given: Source): Draft {
 export function bodyOf(draft: Draft, settings: Settings, edited: Source["options"] | undefined) {
   const { onError, maxErrors } = settings;
   const mode = settings.mode ?? "upsert";
-  const limit = onError === "abort" ? Number(maxErrors) : null;
+  const limit = onError === "abort" ? maxErrors : null;
   const shown = { mode, onError, blanks: null, maxErrors: limit, ...blanksOf(mode, settings) };
   const moveTo = draft.after === "move" ? draft.moveTo : null;
   return { ...draft, moveTo, options: { ...edited, ...shown } };

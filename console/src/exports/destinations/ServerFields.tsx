@@ -2,7 +2,7 @@
 import ColumnLayout from "@cloudscape-design/components/column-layout";
 import type { ReactNode } from "react";
 import type { Destination } from "../../api/types";
-import { TextField } from "../../common/fields";
+import { NumberField, TextField } from "../../common/fields";
 import type { FieldsProps } from "./kind";
 
 export function describeServer({ kind, host, port, directory }: Destination): string {
@@ -13,11 +13,12 @@ export function ServerFields({ destination, change, children }: FieldsProps & { 
   return (
     <ColumnLayout columns={2}>
       <TextField label="Host" value={destination.host} onChange={(host) => change({ host })} />
-      <TextField
+      <NumberField
         label="Port"
-        value={destination.port?.toString()}
+        value={destination.port}
         help="Empty for the default port"
-        onChange={(port) => change({ port: port ? Number(port) : undefined })}
+        isOptional
+        onChange={(port) => change({ port })}
       />
       <TextField label="Directory" value={destination.directory} onChange={(directory) => change({ directory })} />
       <TextField

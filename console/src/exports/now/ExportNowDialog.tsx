@@ -14,11 +14,13 @@ import type { Condition, Entity } from "../../api/types";
 import { DownloadButton } from "../../common/DownloadButton";
 import { SelectField, TextField } from "../../common/fields";
 import { Name } from "../../common/Name";
+import { Notes } from "../../common/Notes";
 import { ProblemAlert } from "../../common/ProblemAlert";
 import { handOver } from "../../common/useKept";
 import { useMe } from "../../session/useMe";
 import { Conditions } from "../Conditions";
 import { typedCondition } from "../conditions";
+import { changesOfFormat } from "../format";
 import { FORMATS } from "../labels";
 import { RunProgress } from "../RunDialog";
 import { SplitField } from "../SplitField";
@@ -126,6 +128,7 @@ interface OptionsProps {
 
 function Options({ entity, draft, change }: OptionsProps) {
   const names = entity.schema.fields.map(({ name }) => name);
+  const [notes, setNotes] = useState<string[]>([]);
   const chosen = draft.fields ?? names;
   const options = names.map((name) => ({ value: name, label: name }));
   return (
@@ -136,9 +139,14 @@ function Options({ entity, draft, change }: OptionsProps) {
           label="Format"
           value={draft.format ?? "csv"}
           options={FORMATS}
-          onChange={(format) => change({ format, split: null })}
+          onChange={(format) => {
+            const { changes, notes } = changesOfFormat(draft, format);
+            setNotes(notes);
+            change(changes);
+          }}
         />
       </ColumnLayout>
+      <Notes notes={notes} />
       <SplitField draft={draft} change={change} />
       <FormField label="Fields" description={draft.fields ? undefined : "All, in the order of the schema"}>
         <Multiselect

@@ -1,5 +1,4 @@
 /** Name, entity and type. */
-import Alert from "@cloudscape-design/components/alert";
 import Container from "@cloudscape-design/components/container";
 import FormField from "@cloudscape-design/components/form-field";
 import SpaceBetween from "@cloudscape-design/components/space-between";
@@ -7,6 +6,7 @@ import Tiles from "@cloudscape-design/components/tiles";
 import { useState } from "react";
 import { EXPORT_TYPES, type Entity, type ExportType } from "../../api/types";
 import { SelectField, TextField } from "../../common/fields";
+import { Notes } from "../../common/Notes";
 import { isAdmin, useMe } from "../../session/useMe";
 import { TYPE_DESCRIPTIONS, TYPE_LABELS } from "../labels";
 import { changesOfType, type StepProps } from "./draft";
@@ -34,7 +34,7 @@ export function DataStep({ draft, change, entities }: StepProps & { entities: En
             onChange={({ detail }) => change(changesOfType(opened, detail.value as ExportType).changes)}
           />
         </FormField>
-        <div role="status">{notes.length > 0 && <Alert type="info">{notes.join(" ")}</Alert>}</div>
+        <Notes notes={notes} />
       </SpaceBetween>
     </Container>
   );

@@ -5,7 +5,7 @@ import type { Destination } from "../../api/types";
 import { SelectField } from "../../common/fields";
 import { RecipientsField, WebhooksField } from "../../common/Told";
 import { DESTINATIONS } from "../destinations";
-import { withoutEmpty } from "../destinations/changes";
+import { ofKind, withoutEmpty } from "../destinations/changes";
 import { EncryptionFields } from "../destinations/EncryptionFields";
 import type { DestinationKind } from "../destinations/kind";
 import { TestConnection } from "../destinations/TestConnection";
@@ -25,7 +25,7 @@ export function DestinationStep({ draft, change }: StepProps) {
           label="Destination"
           value={destination.kind}
           options={kinds.map(([kind, { label }]) => [kind, label])}
-          onChange={(kind) => change({ destination: withoutEmpty({ kind, encryption: destination.encryption }) })}
+          onChange={(kind) => change({ destination: ofKind(destination, kind) })}
         />
         {isDelivery && (
           <SpaceBetween size="m">

@@ -8,7 +8,9 @@ import SpaceBetween from "@cloudscape-design/components/space-between";
 import { useState } from "react";
 import { SelectField } from "../../common/fields";
 import { Name } from "../../common/Name";
+import { Notes } from "../../common/Notes";
 import { defaultFileName, fileNameAt } from "../fileName";
+import { changesOfCompression, changesOfFormat } from "../format";
 import { FORMATS, isIncremental } from "../labels";
 import { SplitField } from "../SplitField";
 import type { StepProps } from "./draft";
@@ -27,6 +29,7 @@ const DELIMITERS = [
 
 export function FormatStep({ draft, change }: StepProps) {
   const [now] = useState(() => new Date());
+  const [notes, setNotes] = useState<string[]>([]);
   const format = draft.format ?? "csv";
   const pattern = draft.fileName ?? defaultFileName(draft);
   return (
@@ -37,22 +40,18 @@ export function FormatStep({ draft, change }: StepProps) {
             label="Format"
             value={format}
             options={FORMATS}
-            onChange={(value) =>
-              change({
-                format: value,
-                dialect: {},
-                split: null,
-                fileName: undefined,
-                ...(value === "parquet" && { compression: "none" }),
-              })
-            }
+            onChange={(value) => {
+              const { changes, notes } = changesOfFormat(draft, value);
+              setNotes(notes);
+              change(changes);
+            }}
           />
           {format !== "parquet" && (
             <SelectField
               label="Compression"
               value={draft.compression ?? "none"}
               options={COMPRESSIONS}
-              onChange={(compression) => change({ compression, fileName: undefined })}
+              onChange={(compression) => change(changesOfCompression(draft, compression))}
             />
           )}
           {format === "csv" && (
@@ -64,6 +63,7 @@ export function FormatStep({ draft, change }: StepProps) {
             />
           )}
         </ColumnLayout>
+        <Notes notes={notes} />
         <FormField
           label="File name"
           constraintText="$yyyyMMdd, $HHmm and the like become the date and time of the run."
