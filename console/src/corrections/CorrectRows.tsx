@@ -249,7 +249,9 @@ function Screen({ job }: { job: Job }) {
         <ReplaceDialog
           list={list}
           label={labels[fields.indexOf(filter.fieldName)] ?? shown[active.column] ?? labels[0]!}
+          entityFields={entity?.schema.fields}
           edits={edits}
+          verdicts={verdicts}
           which={which}
           onReplace={(next) => {
             begin();

@@ -1,81 +1,87 @@
 /** Changes a column of all rows that the filter shows. */
 import Alert from "@cloudscape-design/components/alert";
+import Box from "@cloudscape-design/components/box";
+import Checkbox from "@cloudscape-design/components/checkbox";
 import FormField from "@cloudscape-design/components/form-field";
 import Input from "@cloudscape-design/components/input";
 import Select from "@cloudscape-design/components/select";
 import Spinner from "@cloudscape-design/components/spinner";
 import { useQuery } from "@tanstack/react-query";
-import { useState } from "react";
+import { useMemo, useState } from "react";
 import { READ_ONCE } from "../api/queryClient";
+import type { Field } from "../api/types";
 import { ConfirmDialog } from "../common/ConfirmDialog";
 import { SelectField } from "../common/fields";
-import { rowsInWords } from "../common/format";
+import { counted, formatCount, rowsInWords } from "../common/format";
 import { ProblemAlert } from "../common/ProblemAlert";
-import {
-  decimalPoint,
-  exactly,
-  fitsAll,
-  frequent,
-  inside,
-  isoDate,
-  MOST_CORRECTED,
-  withoutSpace,
-  withRule,
-  type Edits,
-  type Rule,
-} from "./rows";
+import { frequent, isBad, isEditable, MOST_CORRECTED, withRule, type Edits } from "./rows";
 import type { RejectedRows } from "./useRejectedRows";
+import type { Verdicts } from "./useVerdicts";
+import { exactly, inside, proposal, ruleOf, waysFor, type Rule, type Way } from "./ways";
 
-const WAYS = [
+const TYPED = [
   ["exactly", "One value by another"],
   ["inside", "A part of the text"],
-  ["day", "Dates, day first: 31/12/24 → 2024-12-31"],
-  ["month", "Dates, month first: 12/31/24 → 2024-12-31"],
-  ["point", "Decimal comma: 1.234,5 → 1234.5"],
-  ["space", "Space around the text: left out"],
 ] as const;
-type Way = (typeof WAYS)[number][0];
-const RULES = { day: isoDate("day"), month: isoDate("month"), point: decimalPoint, space: withoutSpace };
+type Choice = (typeof TYPED)[number][0] | Way["id"];
+const NO_CHANGE: Rule = () => null;
 const OFFERED = 200;
-
-/** The first way that fits all values; where none does, one value is replaced by another. */
-function proposedWay(values: string[]): Way {
-  const fitting = (Object.keys(RULES) as (keyof typeof RULES)[]).find((way) => fitsAll(values, RULES[way]));
-  return fitting ?? "exactly";
-}
+const SHOWN_CHANGES = 3;
 
 interface Props {
   list: RejectedRows;
   label: string;
+  /** The entity's fields; undefined while they are not known. */
+  entityFields: Field[] | undefined;
   edits: Edits;
+  verdicts: Verdicts;
   /** What the filter shows, in words. */
   which: string;
   onReplace: (edits: Edits) => void;
   onClose: () => void;
 }
 
-export function ReplaceDialog({ list, label: proposed, edits, which, onReplace, onClose }: Props) {
+export function ReplaceDialog({
+  list,
+  label: proposed,
+  entityFields,
+  edits,
+  verdicts,
+  which,
+  onReplace,
+  onClose,
+}: Props) {
   const [chosenLabel, setLabel] = useState<string | null>(null);
   const label = chosenLabel ?? proposed; // which may change until the summary of errors was read
-  const [chosenWay, setWay] = useState<Way | null>(null);
+  const [chosen, setChoice] = useState<Choice | null>(null);
+  const [alsoGood, setAlsoGood] = useState(false);
   const [from, setFrom] = useState<string | null>(null);
   const [to, setTo] = useState("");
   const read = useQuery({
     ...READ_ONCE,
-    queryKey: ["corrections", "all", which],
+    queryKey: ["corrections", "all", list.jobId, which],
     queryFn: () => list.readUpTo(MOST_CORRECTED),
   });
-  const rows = read.data ?? [];
-  const values = frequent(rows, label, edits).slice(0, OFFERED);
-  const way = chosenWay ?? proposedWay(values.map(([value]) => value));
-  const text = from ?? (way === "exactly" ? (values[0]?.[0] ?? "") : "");
-  const rules: Record<Way, Rule> = {
-    exactly: exactly(text, to),
-    inside: inside(text, to),
-    ...RULES,
-  };
-  const [changed, count] = withRule(edits, rows, label, rules[way]);
-  const isTyped = way === "exactly" || way === "inside";
+  const { labels, fields } = list;
+  const rows = useMemo(() => (read.data ?? []).filter(isEditable), [read.data]);
+  const bad = rows.filter((row) => isBad(row, label, edits, verdicts.errorsOf(row.rowNumber), { labels, fields }));
+  const meant = alsoGood ? rows : bad;
+  const values = frequent(meant, label, edits);
+
+  const ways = waysFor(entityFields?.find(({ name }) => name === fields[labels.indexOf(label)]));
+  const badTexts = frequent(bad, label, edits).map(([value]) => value);
+  const { way, doubt } = proposal(badTexts, ways);
+  const choice = chosen ?? way?.id ?? null;
+  const chosenWay = ways.find(({ id }) => id === choice);
+  const isTyped = choice === "exactly" || choice === "inside";
+  const text = from ?? (choice === "exactly" ? (values[0]?.[0] ?? "") : "");
+  const typedRule = choice === "exactly" ? exactly(text, to) : choice === "inside" ? inside(text, to) : NO_CHANGE;
+  const rule = chosenWay ? ruleOf(chosenWay) : typedRule;
+  const [changed, count] = withRule(edits, meant, label, rule);
+  const changes = values.flatMap(([value]) => {
+    const next = rule(value);
+    return next === null || next === value ? [] : [[value, next] as const];
+  });
   return (
     <ConfirmDialog
       header="Replace in all rows"
@@ -98,15 +104,31 @@ export function ReplaceDialog({ list, label: proposed, edits, which, onReplace, 
       <SelectField
         label="Column"
         value={label}
-        options={list.labels.map((each) => [each, each] as const)}
-        onChange={setLabel}
+        options={labels.map((each) => [each, each] as const)}
+        onChange={(next) => {
+          setLabel(next);
+          setChoice(null);
+          setFrom(null);
+        }}
       />
-      <SelectField label="What to replace" value={way} options={WAYS} onChange={setWay} />
-      {way === "exactly" && (
+      {verdicts.pending > 0 && <div>Still checking {rowsInWords(verdicts.pending)}.</div>}
+      {!read.isPending && bad.length === 0 && <div>No cell of {label} has an error.</div>}
+      {rows.length > bad.length && (
+        <Checkbox checked={alsoGood} onChange={({ detail }) => setAlsoGood(detail.checked)}>
+          Also {counted(rows.length - bad.length, "cell")} without an error
+        </Checkbox>
+      )}
+      <SelectField<Choice | "">
+        label="What to replace"
+        value={choice ?? ""}
+        options={[...TYPED, ...ways.map(({ id, label }) => [id, label] as const)]}
+        onChange={(next) => setChoice(next || null)}
+      />
+      {choice === "exactly" && (
         <FormField label="Value">
           <Select
             filteringType="auto"
-            options={values.map(([value, times]) => ({
+            options={values.slice(0, OFFERED).map(([value, times]) => ({
               value,
               label: value || "(empty)",
               tags: [rowsInWords(times)],
@@ -116,15 +138,36 @@ export function ReplaceDialog({ list, label: proposed, edits, which, onReplace, 
           />
         </FormField>
       )}
-      {way === "inside" && (
+      {choice === "inside" && (
         <FormField label="Part">
           <Input value={text} onChange={({ detail }) => setFrom(detail.value)} />
         </FormField>
       )}
       {isTyped && (
         <FormField label="By">
-          <Input autoFocus={way === "exactly"} value={to} onChange={({ detail }) => setTo(detail.value)} />
+          <Input autoFocus={choice === "exactly"} value={to} onChange={({ detail }) => setTo(detail.value)} />
         </FormField>
+      )}
+      {doubt && chosenWay?.id !== "space" && !isTyped && (
+        <Alert type="warning">
+          Every value with an error can be read in more than one way: {doubt}. Choose what is meant in this file.
+        </Alert>
+      )}
+      {changes.length > 0 && (
+        <div>
+          <Box variant="awsui-key-label">What changes</Box>
+          {changes.slice(0, SHOWN_CHANGES).map(([before, after]) => (
+            <div key={before}>
+              <bdi>{before || "(empty)"}</bdi> → <bdi>{after || "(empty)"}</bdi>
+            </div>
+          ))}
+          {changes.length > SHOWN_CHANGES && <div>and {counted(changes.length - SHOWN_CHANGES, "other value")}</div>}
+        </div>
+      )}
+      {choice && count < meant.length && changed.size < MOST_CORRECTED && (
+        <div>
+          {meant.length - count === 1 ? "1 cell stays" : `${formatCount(meant.length - count)} cells stay`} as is.
+        </div>
       )}
       {(list.hasMore || changed.size >= MOST_CORRECTED) && !read.isPending && (
         <Alert type="info">

@@ -3,20 +3,18 @@ import type { RejectedRow } from "../api/types";
 import {
   clipboardCells,
   corrections,
-  decimalPoint,
   errorsByLabel,
-  exactly,
-  fitsAll,
   frequent,
-  inside,
-  isoDate,
+  isBad,
   MOST_CORRECTED,
   withCells,
   withPasted,
   withRule,
   type Edits,
 } from "./rows";
+import { ruleOf, waysFor } from "./ways";
 
+const DAY_FIRST = ruleOf(waysFor({ name: "joined", type: "date" })[0]!);
 const NONE: Edits = new Map();
 const LABELS = ["id", "joined", "land"];
 
@@ -73,27 +71,9 @@ test("cells are pasted from a cell on, and what lies outside is left out", () =>
   ]);
 });
 
-test.each([
-  [isoDate("day"), "31/12/24", "2024-12-31"],
-  [isoDate("day"), "1.2.1999", "1999-02-01"],
-  [isoDate("day"), "12/31/24", null],
-  [isoDate("month"), "12/31/24", "2024-12-31"],
-  [isoDate("day"), "29/02/2023", null],
-  [isoDate("day"), "1/1/70", "1970-01-01"],
-  [decimalPoint, "1.234,50", "1234.50"],
-  [decimalPoint, "-3,5", "-3.5"],
-  [decimalPoint, "1,234.5", null],
-  [exactly("Belgie", "BE"), "Belgie", "BE"],
-  [exactly("Belgie", "BE"), "belgie", null],
-  [inside("€", ""), "€ 5€", " 5"],
-  [inside("", "x"), "a", null],
-])("a rule changes %#", (rule, text, changed) => {
-  expect(rule(text)).toBe(changed);
-});
-
 test("a rule changes a column of all rows, also of those that are edited", () => {
   const edited = withCells(NONE, ROWS[0]!, { land: "BE" });
-  const [next, count] = withRule(edited, ROWS, "joined", isoDate("day"));
+  const [next, count] = withRule(edited, ROWS, "joined", DAY_FIRST);
   expect(count).toBe(3);
   expect(next.get(2)!.cells).toEqual({ land: "BE", joined: "2024-12-31" });
   expect(frequent(ROWS, "joined", next)).toEqual([["2024-12-31", 3]]);
@@ -101,7 +81,7 @@ test("a rule changes a column of all rows, also of those that are edited", () =>
 
 test("a rule stops at what one relaunch takes", () => {
   const many = Array.from({ length: MOST_CORRECTED + 10 }, (_, index) => row(index + 2, { joined: "31/12/24" }));
-  const [next, count] = withRule(NONE, many, "joined", isoDate("day"));
+  const [next, count] = withRule(NONE, many, "joined", DAY_FIRST);
   expect([next.size, count]).toEqual([MOST_CORRECTED, MOST_CORRECTED]);
 });
 
@@ -120,8 +100,16 @@ test("errors stand at their columns, by the name of the field first", () => {
   ]);
 });
 
-test("proposes a rule only where it has another text for every value", () => {
-  expect(fitsAll(["31/12/24", "1/2/25"], isoDate("day"))).toBe(true);
-  expect(fitsAll(["31/12/24", "2024-12-31"], isoDate("day"))).toBe(false);
-  expect(fitsAll([], isoDate("day"))).toBe(false);
+test("a cell is bad by what was found last", () => {
+  const columns = { labels: LABELS, fields: LABELS };
+  const bad = (label: string, edits: Edits, judged?: RejectedRow["errors"]) =>
+    isBad(ROWS[0]!, label, edits, judged, columns);
+  expect([bad("joined", NONE), bad("land", NONE)]).toEqual([true, false]);
+  const dated = withCells(NONE, ROWS[0]!, { joined: "2024-12-31" });
+  expect([bad("joined", dated), bad("joined", dated, []), bad("joined", dated, ROWS[0]!.errors)]).toEqual([
+    false,
+    false,
+    true,
+  ]);
+  expect(bad("joined", withCells(NONE, ROWS[0]!, { land: "BE" }))).toBe(true); // not judged yet, and not changed
 });

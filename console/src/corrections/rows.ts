@@ -1,5 +1,6 @@
 /** Rejected rows and their corrections. */
 import type { RejectedRow } from "../api/types";
+import type { Rule } from "./ways";
 
 export type Cells = Record<string, string>;
 export type CellError = RejectedRow["errors"][number];
@@ -77,6 +78,19 @@ export function errorsByLabel(errors: CellError[], { labels, fields }: Columns):
   return found;
 }
 
+/** Whether a cell has an error as it is now; one that was changed and is not judged yet is taken to have none. */
+export function isBad(
+  row: RejectedRow,
+  label: string,
+  edits: Edits,
+  judged: CellError[] | undefined,
+  columns: Columns,
+): boolean {
+  const edit = edits.get(row.rowNumber);
+  const errors = edit ? (judged ?? (edit.cells[label] === undefined ? row.errors : [])) : row.errors;
+  return errorsByLabel(errors, columns).has(label);
+}
+
 /** Labels of the primary key, in its order. */
 export function keyLabels(primaryKey: readonly string[], { labels, fields }: Columns): string[] {
   return primaryKey.map((name) => labels[fields.indexOf(name)]).filter((label) => label !== undefined);
@@ -104,44 +118,6 @@ export function withPasted(edits: Edits, rows: RejectedRow[], labels: string[], 
     put(next, rows[index]!, changes);
   });
   return next;
-}
-
-/** Other texts for cells; null where a cell stays. */
-export type Rule = (text: string) => string | null;
-
-export function exactly(from: string, to: string): Rule {
-  return (text) => (text === from ? to : null);
-}
-
-export function inside(part: string, to: string): Rule {
-  return (text) => (part !== "" && text.includes(part) ? text.replaceAll(part, to) : null);
-}
-
-/** `31/12/24` → `2024-12-31`. Two digits are a year from 1970 to 2069. */
-export function isoDate(order: "day" | "month"): Rule {
-  return (text) => {
-    const found = /^\s*(\d{1,2})[/. -](\d{1,2})[/. -](\d{4}|\d{2})\s*$/.exec(text);
-    if (!found) return null;
-    const [day, month] = order === "day" ? [found[1]!, found[2]!] : [found[2]!, found[1]!];
-    const digits = found[3]!;
-    const year = digits.length === 4 ? digits : `${Number(digits) < 70 ? 20 : 19}${digits}`;
-    const date = new Date(Date.UTC(Number(year), Number(month) - 1, Number(day)));
-    const isReal = date.getUTCMonth() === Number(month) - 1 && date.getUTCDate() === Number(day);
-    return isReal && Number(month) > 0 ? `${year}-${month.padStart(2, "0")}-${day.padStart(2, "0")}` : null;
-  };
-}
-
-/** `1.234,5` → `1234.5`. */
-export const decimalPoint: Rule = (text) => {
-  const trimmed = text.trim();
-  return /^[-+]?(\d{1,3}(\.\d{3})+|\d+),\d+$/.test(trimmed) ? trimmed.replaceAll(".", "").replace(",", ".") : null;
-};
-
-export const withoutSpace: Rule = (text) => (text.trim() === text ? null : text.trim());
-
-/** Whether a rule has another text for each of these. */
-export function fitsAll(texts: string[], rule: Rule): boolean {
-  return texts.length > 0 && texts.every((text) => rule(text) !== null);
 }
 
 /** With a rule applied to a column of rows, and how many rows it changes; no more rows than one relaunch takes. */

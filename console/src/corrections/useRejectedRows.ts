@@ -10,6 +10,7 @@ export interface RowFilter {
 }
 
 export interface RejectedRows extends Columns {
+  jobId: string;
   rows: RejectedRow[];
   isPending: boolean;
   isFetching: boolean;
@@ -40,6 +41,7 @@ export function useRejectedRows(jobId: string, filter: RowFilter): RejectedRows 
   });
   const { data, hasNextPage, isFetching, isPending, error, fetchNextPage } = read;
   return {
+    jobId,
     rows: data?.rows ?? NONE,
     labels: data?.labels ?? NONE,
     fields: data?.fields ?? NONE,
