@@ -9,9 +9,10 @@ import SpaceBetween from "@cloudscape-design/components/space-between";
 import Spinner from "@cloudscape-design/components/spinner";
 import Toggle from "@cloudscape-design/components/toggle";
 import { useQuery } from "@tanstack/react-query";
-import { useMemo, useState } from "react";
+import { useEffect, useEffectEvent, useMemo, useState } from "react";
 import { useHref, useNavigate, useParams } from "react-router";
 import { at, call } from "../api/client";
+import { Problem } from "../api/problem";
 import type { ErrorPage, Job } from "../api/types";
 import { useEntity } from "../api/useEntities";
 import { DownloadButton } from "../common/DownloadButton";
@@ -19,6 +20,7 @@ import { StatusText } from "../common/StatusText";
 import { SelectField } from "../common/fields";
 import { errorInWords, errorWithCode } from "../common/errorCodes";
 import { rowsInWords } from "../common/format";
+import { ScreenLink } from "../common/links";
 import { Name } from "../common/Name";
 import { say } from "../common/notices";
 import { ProblemAlert } from "../common/ProblemAlert";
@@ -29,7 +31,16 @@ import { ErrorSummary } from "../jobs/ErrorSummary";
 import { useJob } from "../jobs/useJob";
 import { Grid, reasonOf } from "./Grid";
 import { ReplaceDialog } from "./ReplaceDialog";
-import { errorsByLabel, hasExtraCells, keyLabels, MOST_CORRECTED, withCells, withPasted } from "./rows";
+import {
+  errorsByLabel,
+  hasExtraCells,
+  keyLabels,
+  MOST_CORRECTED,
+  withCells,
+  withoutRows,
+  withPasted,
+  type Row,
+} from "./rows";
 import { SendDialog } from "./SendDialog";
 import { useEdits } from "./useEdits";
 import { useRejectedRows, type RowFilter } from "./useRejectedRows";
@@ -37,6 +48,7 @@ import { useVerdicts } from "./useVerdicts";
 
 const MOST_KEYS = 2; // that stay in sight
 const OPEN_SUMMARY = 6;
+const MOST_LISTED = 5;
 
 export default function CorrectRows() {
   const { jobId = "" } = useParams();
@@ -55,12 +67,18 @@ function Screen({ job }: { job: Job }) {
   const filter: RowFilter = { type: query.get("type"), fieldName: query.get("field") };
   const list = useRejectedRows(jobId, filter);
   const { rows, labels, fields } = list;
-  const { edits, begin, change, undo, canUndo, forget } = useEdits(jobId);
+  const { edits, begin, change, undo, canUndo, keepAsSent } = useEdits(jobId);
   const verdicts = useVerdicts(jobId, labels, edits);
   const { data: entity } = useEntity(job.entity);
   const summary = useErrorSummary(jobId);
   const [place, setPlace] = useState({ filter: "", row: 0, column: 0 });
   const [dialog, setDialog] = useState<"replace" | "send" | null>(null);
+  const [readingOn, setReadingOn] = useState(0);
+  const [leftOut, setLeftOut] = useState<string | null>(null);
+  const repeated = useMemo(
+    () => [...new Set(rows.filter((row) => row.isRepeated).map((row) => row.rowNumber))],
+    [rows],
+  );
   const allColumns = query.get("columns") === "all";
 
   const [keys, shown] = useMemo(() => {
@@ -72,11 +90,35 @@ function Screen({ job }: { job: Job }) {
     return [keys, [...keys, ...labels.filter((label) => wanted.has(label) && !keys.includes(label))]];
   }, [labels, fields, entity, summary, allColumns]);
   const filterKey = JSON.stringify(filter);
+  const activeRow = Math.max(0, Math.min(place.row, rows.length - 1));
+  const firstColumn = isPhone ? 0 : Math.min(keys.length, shown.length - 1); // the first behind the keys
   const active = useMemo(
-    () => (place.filter === filterKey ? place : { row: 0, column: Math.min(keys.length, shown.length - 1) }),
-    [place, filterKey, keys.length, shown.length],
+    () => (place.filter === filterKey ? { ...place, row: activeRow } : { row: 0, column: firstColumn }),
+    [place, filterKey, activeRow, firstColumn],
   );
   const goTo = (row: number, column: number) => setPlace({ filter: filterKey, row, column });
+  /** Reads rows on for what needs them; a failed read is shown as that of the list, besides what `otherwise` does. */
+  const readOn = async (upTo: number, then: (rows: Row[]) => void, otherwise = () => {}) => {
+    setReadingOn((count) => count + 1);
+    await list.readUpTo(upTo).then(then, otherwise);
+    setReadingOn((count) => count - 1);
+  };
+  const paste = (at: { row: number; column: number }, cells: string[][]) => {
+    const fill = (read: Row[]) => {
+      const target = { rows: read.slice(at.row), labels: shown.slice(at.column) };
+      begin();
+      change((known) => withPasted(known, target, cells)[0]);
+      setLeftOut(withPasted(edits, target, cells)[1]);
+    };
+    return readOn(at.row + Math.min(cells.length, MOST_CORRECTED), fill, () =>
+      setLeftOut("Nothing was pasted, because the rows could not be read. Paste again."),
+    );
+  };
+  useEffect(() => {
+    if (repeated.length) change((known) => withoutRows(known, ({ row }) => repeated.includes(row.rowNumber)));
+    // Whenever more of them were read.
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+  }, [repeated]);
   const current = rows[active.row];
   const judged = current && verdicts.errorsOf(current.rowNumber);
 
@@ -175,6 +217,20 @@ function Screen({ job }: { job: Job }) {
           </Toggle>
         </SpaceBetween>
       </div>
+      <SentCorrections edits={edits} begin={begin} change={change} />
+      {repeated.length > 0 && (
+        <Alert type="warning">
+          {repeated.length === 1 ? "The row number" : "The row numbers"} {listed(repeated)}{" "}
+          {repeated.length === 1 ? "stands" : "stand"} at more than one row, as in a file of several rejects files.
+          Their number does not tell these rows apart, so they cannot be corrected here: correct them in the rejects
+          files that they come from, and import each of those by itself.
+        </Alert>
+      )}
+      {leftOut && (
+        <Alert type="warning" dismissible dismissAriaLabel="Dismiss" onDismiss={() => setLeftOut(null)}>
+          {leftOut}
+        </Alert>
+      )}
       {list.error && <ProblemAlert error={list.error} />}
       {verdicts.problem && <ProblemAlert error={verdicts.problem} />}
       {edits.size >= MOST_CORRECTED && (
@@ -186,10 +242,12 @@ function Screen({ job }: { job: Job }) {
       <SpaceBetween direction="horizontal" size="l" alignItems="center">
         <Box>
           <span aria-live="polite">
-            {edits.size === 0 ? (
+            {readingOn && list.hasMore ? (
+              <StatusText type="in-progress">Reading on: {rowsInWords(rows.length)}</StatusText>
+            ) : edits.size === 0 ? (
               <>
-                {rowsInWords(rows.length)} read{list.hasMore ? ", more follow as you scroll" : ""}. Enter edits a cell;
-                cells from a spreadsheet can be pasted.
+                {rowsInWords(rows.length)} read{list.hasMore ? ", more follow as you scroll" : ""}. Enter edits a cell,
+                Alt+Enter is a line break in it; cells from a spreadsheet can be pasted.
               </>
             ) : verdicts.pending ? (
               <StatusText type="in-progress">Checking {rowsInWords(verdicts.pending)}</StatusText>
@@ -238,10 +296,8 @@ function Screen({ job }: { job: Job }) {
           onBegin={begin}
           onUndo={undo}
           onText={(row, label, text) => change((known) => withCells(known, row, { [label]: text }))}
-          onPaste={(at, cells) => {
-            begin();
-            change((known) => withPasted(known, rows.slice(at.row), shown.slice(at.column), cells));
-          }}
+          onPaste={(at, cells) => void paste(at, cells)}
+          onEnd={(column) => void readOn(MOST_CORRECTED, (read) => goTo(read.length - 1, column))}
           onNearEnd={() => list.hasMore && !list.isFetching && !list.error && list.readMore()}
         />
       )}
@@ -266,8 +322,8 @@ function Screen({ job }: { job: Job }) {
           labels={labels}
           edits={edits}
           verdicts={verdicts}
-          onSent={() => {
-            forget();
+          onSent={(childId) => {
+            keepAsSent(childId);
             say("The import of the corrected rows is queued", <Name>{job.fileName}</Name>);
             void navigate("/imports");
           }}
@@ -276,6 +332,61 @@ function Screen({ job }: { job: Job }) {
       )}
     </SpaceBetween>
   );
+}
+
+/** Tells what became of corrections that were sent, and forgets them once they were imported. */
+function SentCorrections({ edits, begin, change }: Pick<ReturnType<typeof useEdits>, "edits" | "begin" | "change">) {
+  const sent = [...edits.values()].filter(({ sentWith }) => sentWith !== undefined);
+  const childId = sent[0]?.sentWith ?? null;
+  const { data, error } = useJob(childId);
+  const child = data?.value;
+  const isImported = child?.status === "COMPLETED";
+  const forget = useEffectEvent(() => {
+    const { imported, rejected, unprocessed } = child!.counts;
+    const left = rejected + unprocessed;
+    say(
+      "The corrected rows were imported",
+      left ? `${rowsInWords(imported)}. ${rowsInWords(left)} are left: correct them in that import.` : undefined,
+    );
+    change((known) => withoutRows(known, ({ sentWith }) => sentWith === childId));
+  });
+  useEffect(() => {
+    if (isImported) forget();
+  }, [isImported]);
+  if (!childId || isImported) return null;
+  const isMissing = !child && error !== null && Problem.of(error).status === 404;
+  if (!child && !isMissing) return error && <ProblemAlert error={error} />;
+  const fate = child ? fateOf(child) : "has been deleted. They can be sent again.";
+  return (
+    <Alert
+      type={child?.status === "FAILED" ? "warning" : "info"}
+      action={
+        <Button
+          onClick={() => {
+            begin();
+            change((known) => withoutRows(known, ({ sentWith }) => sentWith === childId));
+          }}
+        >
+          Discard them
+        </Button>
+      }
+    >
+      The corrections of {rowsInWords(sent.length)} were sent with the import{" "}
+      <ScreenLink to={`/status?q=${childId}`}>{childId}</ScreenLink>, which {fate}
+    </Alert>
+  );
+}
+
+function fateOf({ status, error }: Job): string {
+  if (status === "CANCELED") return "was canceled. They can be sent again.";
+  if (status === "FAILED") return `failed. ${error?.message ?? ""} They can be sent again.`;
+  return `${status === "WAITING" ? "is queued" : "is in progress"}. They are kept here until it has imported them.`;
+}
+
+/** The first numbers of a list. */
+function listed(numbers: number[]): string {
+  const more = numbers.length - MOST_LISTED;
+  return numbers.slice(0, MOST_LISTED).join(", ") + (more > 0 ? ` and ${more} more` : "");
 }
 
 function useErrorSummary(jobId: string): ErrorPage["summary"] | undefined {

@@ -1,17 +1,30 @@
 /**
  * Rejected rows as a spreadsheet. Only the rows in sight are drawn.
  *
- * Arrows, Home, End and Page keys move; Enter, F2 or typing edits; Enter and Tab keep what was typed and go on, Escape
- * gives it up; Delete empties a cell; Ctrl+Z takes the last change back; cells are copied, and pasted from a spreadsheet.
+ * Arrows, Home, End and Page keys move; Enter, F2 or typing edits; Enter and Tab keep what was typed and go on, Alt+Enter
+ * is a line break, Escape gives it up; Delete empties a cell; Ctrl+Z takes the last change back; cells are copied, and
+ * pasted from a spreadsheet.
  */
 import { memo, useEffect, useLayoutEffect, useRef, useState, type ClipboardEvent, type KeyboardEvent } from "react";
-import type { RejectedRow } from "../api/types";
-import { clipboardCells, errorsByLabel, isEditable, type CellError, type Columns, type Edit, type Edits } from "./rows";
+import { useWidth } from "../common/useColumns";
+import {
+  clipboardCells,
+  clipboardText,
+  errorsByLabel,
+  isEditable,
+  type CellError,
+  type Columns,
+  type Edit,
+  type Edits,
+  type Row as RejectedRow,
+} from "./rows";
 import type { Verdicts } from "./useVerdicts";
 
 const ROW_PX = 34;
 const NUMBER_PX = 84;
 const COLUMN_PX = 150; // at least
+const PHONE_COLUMN_PX = 130; // so that a key and a column fit beside the row's number
+const MOST_LINES = 6; // of a cell that is edited
 const REASON_PX = 280; // at least
 const BEYOND = 8; // rows drawn above and below those in sight
 const NEAR_END = 50;
@@ -38,10 +51,13 @@ interface Props {
   onBegin: () => void;
   onUndo: () => void;
   onNearEnd: () => void;
+  /** Goes to this column of the last row, which may not have been read. */
+  onEnd: (column: number) => void;
 }
 
 export function Grid(props: Props) {
   const { columns, shown, sticky, rows, edits, verdicts, active, onActive, onText, onNearEnd } = props;
+  const columnPx = useWidth() === "phone" ? PHONE_COLUMN_PX : COLUMN_PX;
   const grid = useRef<HTMLDivElement>(null);
   const [first, setFirst] = useState(0);
   const [inSight, setInSight] = useState(20);
@@ -93,6 +109,10 @@ export function Grid(props: Props) {
     event.stopPropagation();
     if (!["Enter", "Tab", "Escape"].includes(event.key)) return;
     event.preventDefault();
+    if (event.key === "Enter" && event.altKey) {
+      document.execCommand("insertText", false, "\n");
+      return;
+    }
     leave();
     if (event.key === "Escape") onText(row!, label!, editing!.before);
     else if (event.key === "Enter") go(event.shiftKey ? -1 : 1, 0);
@@ -111,7 +131,9 @@ export function Grid(props: Props) {
       End: [far ? rows.length : 0, shown.length],
     };
     const move = moves[event.key];
-    if (move) go(...move);
+    if (far && event.key === "End") props.onEnd(shown.length - 1);
+    else if (far && event.key === "ArrowDown") props.onEnd(active.column);
+    else if (move) go(...move);
     else if (event.key === "Enter" || event.key === "F2") edit();
     else if (event.key === "Delete" || event.key === "Backspace") {
       props.onBegin();
@@ -127,10 +149,10 @@ export function Grid(props: Props) {
     props.onPaste(active, clipboardCells(event.clipboardData.getData("text/plain")));
   };
 
-  const cells = `repeat(${shown.length}, minmax(${COLUMN_PX}px, 1fr))`;
+  const cells = `repeat(${shown.length}, minmax(${columnPx}px, 1fr))`;
   const style = {
     gridTemplateColumns: `${NUMBER_PX}px ${cells} minmax(${REASON_PX}px, 2fr)`,
-    minInlineSize: NUMBER_PX + shown.length * COLUMN_PX + REASON_PX,
+    minInlineSize: NUMBER_PX + shown.length * columnPx + REASON_PX,
   };
   return (
     <div
@@ -149,7 +171,7 @@ export function Grid(props: Props) {
       onCopy={(event) => {
         if (editing) return;
         event.preventDefault();
-        event.clipboardData.setData("text/plain", text);
+        event.clipboardData.setData("text/plain", clipboardText([[text]]));
       }}
     >
       <div role="row" aria-rowindex={1} className="sheet-row sheet-head" style={style}>
@@ -221,6 +243,7 @@ const Row = memo(
           const found = errors.get(label);
           const state = found ? " sheet-bad" : edit?.cells[label] !== undefined ? " sheet-changed" : "";
           const isActive = active === column;
+          const isTyped = isActive && isEditing;
           return (
             <span
               key={label}
@@ -228,23 +251,28 @@ const Row = memo(
               role="gridcell"
               aria-invalid={found ? true : undefined}
               aria-readonly={!isEditable(row)}
-              title={found?.map(({ message }) => message).join("; ") ?? (text.length > 20 ? text : undefined)}
-              className={`${cellClass(column, sticky)}${state}${isActive ? " sheet-active" : ""}`}
+              title={
+                found?.map(({ message }) => message).join("; ") ??
+                (text.length > 20 || isBroken(text) ? text : undefined)
+              }
+              className={`${cellClass(column, sticky)}${state}${isActive ? " sheet-active" : ""}${isTyped ? " sheet-typed" : ""}`}
               style={left(column, sticky)}
-              onMouseDown={() => !(isActive && isEditing) && on.onActive({ row: index, column })}
+              onMouseDown={() => !isTyped && on.onActive({ row: index, column })}
               onDoubleClick={() => !isEditing && on.onEdit()}
             >
-              {isActive && isEditing ? (
-                <input
+              {isTyped ? (
+                <textarea
                   autoFocus
                   aria-label={`${label}, row ${row.rowNumber}`}
+                  rows={Math.min(MOST_LINES, text.split("\n").length)}
                   value={text}
+                  onFocus={({ target }) => target.setSelectionRange(text.length, text.length)}
                   onChange={(event) => on.onText(row, label, event.target.value)}
                   onKeyDown={on.onEditKey}
                   onBlur={on.onLeave}
                 />
               ) : (
-                <bdi>{text}</bdi>
+                <bdi>{isBroken(text) ? text.replaceAll(/\r\n|\r|\n/g, "↵") : text}</bdi>
               )}
             </span>
           );
@@ -268,6 +296,7 @@ const Row = memo(
 
 /** Why a row is rejected, or that it is not. */
 export function reasonOf({ row, edit, judged }: Pick<RowProps, "row" | "edit" | "judged">): string {
+  if (row.isRepeated) return "Another row has this number: neither can be corrected here.";
   if (!isEditable(row)) return "Too long to be corrected here: download the rows.";
   if (edit && !judged) return "Checking…";
   if (edit && judged!.length === 0) return "✓ Fits now";
@@ -277,6 +306,10 @@ export function reasonOf({ row, edit, judged }: Pick<RowProps, "row" | "edit" | 
 /** In one line, with the names of the fields. */
 function reasons(errors: CellError[]): string {
   return errors.map(({ fieldName, message }) => (fieldName ? `${fieldName}: ${message}` : message)).join("; ");
+}
+
+function isBroken(text: string): boolean {
+  return /[\r\n]/.test(text);
 }
 
 function cellId({ row, column }: Place): string {

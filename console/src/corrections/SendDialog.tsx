@@ -10,12 +10,22 @@ import { rowsInWords } from "../common/format";
 import { corrections, type Edits } from "./rows";
 import type { Verdicts } from "./useVerdicts";
 
+/** What a corrected row does to the record of its key, by the mode. */
+const EFFECTS: Record<NonNullable<Job["mode"]>, string> = {
+  upsert: "A record with the key of such a row is replaced, even if a later row of the file wrote it.",
+  insert: "Such a row is rejected if there is a record with its key.",
+  merge: "A record with the key of such a row gets its values, even if a later row of the file wrote it.",
+  update: "A record with the key of such a row gets its values, even if a later row of the file wrote it.",
+  delete: "A record with the key of such a row is deleted, even if a later row of the file wrote it.",
+};
+
 interface Props {
   job: Job;
   labels: string[];
   edits: Edits;
   verdicts: Verdicts;
-  onSent: () => void;
+  /** With the ID of the new job. */
+  onSent: (childId: string) => void;
   onClose: () => void;
 }
 
@@ -26,8 +36,8 @@ export function SendDialog({ job, labels, edits, verdicts, onSent, onClose }: Pr
   const others = Math.max(0, rejected + unprocessed - edits.size);
   const send = async () => {
     const body = { corrections: corrections(edits, labels), only };
-    await callOnce<Job>(at`jobs/${job.jobId}/relaunch`, { body, key: `${key}-${only}` });
-    onSent();
+    const child = await callOnce<Job>(at`jobs/${job.jobId}/relaunch`, { body, key: `${key}-${only}` });
+    onSent(child.jobId);
   };
   return (
     <ConfirmDialog
@@ -39,8 +49,8 @@ export function SendDialog({ job, labels, edits, verdicts, onSent, onClose }: Pr
       onClose={onClose}
     >
       <div>
-        A new import of <b>{rowsInWords(edits.size)}</b> into {job.entity} starts, in the mode <b>{job.mode}</b>. Rows
-        that were imported before are not touched.
+        A new import of <b>{rowsInWords(edits.size)}</b> into {job.entity} starts, in the mode <b>{job.mode}</b>.{" "}
+        {EFFECTS[job.mode]}
       </div>
       {verdicts.bad > 0 && (
         <Alert type="warning">

@@ -1,14 +1,18 @@
 import { expect, test } from "vitest";
 import type { RejectedRow } from "../api/types";
 import {
+  asSent,
   clipboardCells,
+  clipboardText,
   corrections,
   errorsByLabel,
   frequent,
   isBad,
   MOST_CORRECTED,
   withCells,
+  withoutRows,
   withPasted,
+  withRepeated,
   withRule,
   type Edits,
 } from "./rows";
@@ -63,12 +67,61 @@ test.each([
   expect(clipboardCells(text).filter((row) => row.length)).toEqual(cells);
 });
 
-test("cells are pasted from a cell on, and what lies outside is left out", () => {
-  const pasted = withPasted(NONE, ROWS.slice(1), ["joined", "land"], [["a", "b", "c"], ["d"], ["e"]]);
+test.each([
+  [[["Main St 1\n9000 Gent"]], '"Main St 1\n9000 Gent"'],
+  [
+    [
+      ["a", "b"],
+      ["c", ""],
+    ],
+    "a\tb\r\nc\t",
+  ],
+  [[['6"', "x\ty"]], '"6"""\t"x\ty"'],
+])("cells are copied as spreadsheets copy them, and pasted as they were: %j", (cells, text) => {
+  expect(clipboardText(cells)).toBe(text);
+  expect(clipboardCells(text)).toEqual(cells);
+});
+
+test("cells are pasted from a cell on, and what does not fit is told", () => {
+  const target = { rows: ROWS.slice(1), labels: ["joined", "land"] };
+  const [pasted, leftOut] = withPasted(NONE, target, [["a", "b", "c"], ["d"], ["e"]]);
   expect(corrections(pasted, LABELS)).toEqual([
     { rowNumber: 3, cells: { joined: "a", land: "b" } },
     { rowNumber: 4, cells: { joined: "d" } },
   ]);
+  expect(leftOut).toBe("Left out of what was pasted: 1 row below the last row, 1 column beside the last column.");
+  expect(withPasted(NONE, target, [["a"]])[1]).toBeNull();
+});
+
+test("pasted rows that one relaunch does not take, or that cannot be corrected, are told", () => {
+  const many = Array.from({ length: MOST_CORRECTED + 10 }, (_, index) => row(index + 2, { joined: "31/12/24" }));
+  const lines = many.map(() => ["2024-12-31"]);
+  const [pasted, leftOut] = withPasted(NONE, { rows: many, labels: ["joined"] }, lines);
+  expect([pasted.size, leftOut]).toEqual([
+    MOST_CORRECTED,
+    "Left out of what was pasted: 10 rows beyond the 5,000 rows that one import takes.",
+  ]);
+  const read = { rows: many.slice(0, MOST_CORRECTED), labels: ["joined"] };
+  expect(withPasted(NONE, read, lines)[1]).toBe(leftOut);
+  const long = { rows: [{ ...ROWS[0]!, isWhole: false }], labels: ["joined"] };
+  expect(withPasted(NONE, long, [["x"]])[1]).toBe("Left out of what was pasted: 1 row that cannot be corrected here.");
+});
+
+test("rows with one number are marked, and not corrected", () => {
+  const rows = withRepeated([...ROWS, row(3, { id: "33" })]);
+  expect(rows.map(({ isRepeated }) => isRepeated ?? false)).toEqual([false, true, false, true]);
+  expect(rows[0]).toBe(ROWS[0]);
+  expect(withCells(NONE, rows[1]!, { joined: "x" }).size).toBe(0);
+  expect(withRepeated(ROWS)).toBe(ROWS);
+});
+
+test("what was sent is known as sent until it is changed", () => {
+  const edited = withCells(withCells(NONE, ROWS[0]!, { joined: "a" }), ROWS[1]!, { joined: "b" });
+  const sent = asSent(edited, "job-1");
+  expect(sent.get(2)!.cells).toBe(edited.get(2)!.cells); // so that it is not judged again
+  const changed = withCells(sent, ROWS[1]!, { joined: "c" });
+  expect([...withoutRows(changed, ({ sentWith }) => sentWith === "job-1").keys()]).toEqual([3]);
+  expect(corrections(sent, LABELS)).toEqual(corrections(edited, LABELS));
 });
 
 test("a rule changes a column of all rows, also of those that are edited", () => {

@@ -1,15 +1,23 @@
 /** Rejected rows and their corrections. */
 import type { RejectedRow } from "../api/types";
+import { counted, rowsInWords } from "../common/format";
 import type { Rule } from "./ways";
 
 export type Cells = Record<string, string>;
 export type CellError = RejectedRow["errors"][number];
 
+export type Row = RejectedRow & {
+  /** Whether another row has its number, as in a file that was put together of several rejects files. */
+  isRepeated?: boolean;
+};
+
 /** A row as it would be. */
 export interface Edit {
-  row: RejectedRow;
+  row: Row;
   /** The cells that differ from the file's, by label; none where only the extra cells are left out. */
   cells: Cells;
+  /** The job that this correction, as it is, was sent with last. */
+  sentWith?: string;
 }
 
 /** By row number. */
@@ -32,19 +40,39 @@ export function hasExtraCells(row: RejectedRow): boolean {
   return row.errors.some(({ type }) => type === "extra-cell");
 }
 
-/** Rows whose cells are shown shortened are left as they are. */
-export function isEditable(row: RejectedRow): boolean {
-  return row.isWhole;
+/** Rows whose cells are shown shortened are left as they are, and those that their number does not tell apart. */
+export function isEditable(row: Row): boolean {
+  return row.isWhole && !row.isRepeated;
+}
+
+/** Marks rows that have the number of another. */
+export function withRepeated(rows: RejectedRow[]): Row[] {
+  const [seen, repeated] = [new Set<number>(), new Set<number>()];
+  for (const { rowNumber } of rows) (seen.has(rowNumber) ? repeated : seen).add(rowNumber);
+  return repeated.size === 0
+    ? rows
+    : rows.map((row) => (repeated.has(row.rowNumber) ? { ...row, isRepeated: true } : row));
+}
+
+/** Without the corrections of these rows; the same if there are none. */
+export function withoutRows(edits: Edits, isLeftOut: (edit: Edit) => boolean): Edits {
+  const kept = [...edits].filter(([, edit]) => !isLeftOut(edit));
+  return kept.length === edits.size ? edits : new Map(kept);
+}
+
+/** Corrections that were sent with a job; one that is changed afterwards no longer counts as sent. */
+export function asSent(edits: Edits, jobId: string): Edits {
+  return new Map([...edits].map(([rowNumber, edit]) => [rowNumber, { ...edit, sentWith: jobId }]));
 }
 
 /** With these texts in cells of a row. Texts as in the file are no correction. */
-export function withCells(edits: Edits, row: RejectedRow, changes: Cells): Edits {
+export function withCells(edits: Edits, row: Row, changes: Cells): Edits {
   const next = new Map(edits);
   put(next, row, changes);
   return next;
 }
 
-function put(edits: Map<number, Edit>, row: RejectedRow, changes: Cells): void {
+function put(edits: Map<number, Edit>, row: Row, changes: Cells): void {
   if (!isEditable(row) || (edits.size >= MOST_CORRECTED && !edits.has(row.rowNumber))) return;
   const cells = { ...edits.get(row.rowNumber)?.cells, ...changes };
   for (const [label, text] of Object.entries(cells)) {
@@ -80,7 +108,7 @@ export function errorsByLabel(errors: CellError[], { labels, fields }: Columns):
 
 /** Whether a cell has an error as it is now; one that was changed and is not judged yet is taken to have none. */
 export function isBad(
-  row: RejectedRow,
+  row: Row,
   label: string,
   edits: Edits,
   judged: CellError[] | undefined,
@@ -96,6 +124,12 @@ export function keyLabels(primaryKey: readonly string[], { labels, fields }: Col
   return primaryKey.map((name) => labels[fields.indexOf(name)]).filter((label) => label !== undefined);
 }
 
+/** A text for the clipboard as spreadsheets put it there: cells with a tab, a line break or a quote are in quotes. */
+export function clipboardText(cells: string[][]): string {
+  const quoted = (cell: string) => (/[\t\r\n"]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
+  return cells.map((row) => row.map(quoted).join("\t")).join("\r\n");
+}
+
 /** The cells of a text that a spreadsheet put on the clipboard: tabs between cells, quotes around cells with breaks. */
 export function clipboardCells(text: string): string[][] {
   const rows: string[][] = [[]];
@@ -109,19 +143,39 @@ export function clipboardCells(text: string): string[][] {
   return rows;
 }
 
-/** With cells from the clipboard, from this row and column on; what lies outside is left out. */
-export function withPasted(edits: Edits, rows: RejectedRow[], labels: string[], pasted: string[][]): Edits {
+/** Where pasted cells go: the rows from the active one on, the labels from the active one on. */
+export interface Target {
+  rows: Row[];
+  labels: string[];
+}
+
+/** With cells from the clipboard, from the first row and label on, and what of them did not fit, in words. */
+export function withPasted(edits: Edits, { rows, labels }: Target, pasted: string[][]): [Edits, string | null] {
   const next = new Map(edits);
+  let [closed, tooMany] = [0, 0];
   pasted.slice(0, rows.length).forEach((texts, index) => {
+    const row = rows[index]!;
     const changes: Cells = {};
     texts.slice(0, labels.length).forEach((text, column) => (changes[labels[column]!] = text));
-    put(next, rows[index]!, changes);
+    put(next, row, changes);
+    if (!isEditable(row)) closed++;
+    else if (labels.some((label) => changes[label] !== undefined && textOf(row, label, next) !== changes[label]))
+      tooMany++;
   });
-  return next;
+  let below = Math.max(0, pasted.length - rows.length);
+  if (rows.length >= MOST_CORRECTED) [below, tooMany] = [0, tooMany + below];
+  const beside = Math.max(0, ...pasted.map((texts) => texts.length)) - labels.length;
+  const left = [
+    below > 0 && `${rowsInWords(below)} below the last row`,
+    beside > 0 && `${counted(beside, "column")} beside the last column`,
+    closed > 0 && `${rowsInWords(closed)} that cannot be corrected here`,
+    tooMany > 0 && `${rowsInWords(tooMany)} beyond the ${rowsInWords(MOST_CORRECTED)} that one import takes`,
+  ].filter((each) => each !== false);
+  return [next, left.length ? `Left out of what was pasted: ${left.join(", ")}.` : null];
 }
 
 /** With a rule applied to a column of rows, and how many rows it changes; no more rows than one relaunch takes. */
-export function withRule(edits: Edits, rows: RejectedRow[], label: string, rule: Rule): [Edits, number] {
+export function withRule(edits: Edits, rows: Row[], label: string, rule: Rule): [Edits, number] {
   const next = new Map(edits);
   let changed = 0;
   for (const row of rows) {
@@ -134,7 +188,7 @@ export function withRule(edits: Edits, rows: RejectedRow[], label: string, rule:
 }
 
 /** The texts of a column with their number of rows, most frequent first. */
-export function frequent(rows: RejectedRow[], label: string, edits: Edits): [string, number][] {
+export function frequent(rows: Row[], label: string, edits: Edits): [string, number][] {
   const counts = new Map<string, number>();
   for (const row of rows) {
     const text = textOf(row, label, edits);

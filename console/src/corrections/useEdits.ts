@@ -1,6 +1,6 @@
-/** The corrections of a job's rows: undone step by step, and kept when the tab is loaded again. */
+/** The corrections of a job's rows: undone step by step, and kept when the tab is loaded again or they were sent. */
 import { useEffect, useEffectEvent, useRef, useState } from "react";
-import type { Edit, Edits } from "./rows";
+import { asSent, type Edit, type Edits } from "./rows";
 
 const STEPS = 100;
 const PAUSE_MS = 500;
@@ -13,26 +13,26 @@ function stored(key: string): Edits {
   }
 }
 
+function store(key: string, edits: Edits): void {
+  try {
+    if (edits.size) sessionStorage.setItem(key, JSON.stringify([...edits]));
+    else sessionStorage.removeItem(key);
+  } catch {
+    sessionStorage.removeItem(key); // more than the browser keeps
+  }
+}
+
 export function useEdits(jobId: string) {
   const key = `waybill.corrections.${jobId}`;
-  const [edits, setEdits] = useState(() => stored(key));
-  const [before, setBefore] = useState<Edits[]>([]);
-  const isForgotten = useRef(false);
-  const save = useEffectEvent(() => {
-    if (isForgotten.current) return;
-    try {
-      if (edits.size) sessionStorage.setItem(key, JSON.stringify([...edits]));
-      else sessionStorage.removeItem(key);
-    } catch {
-      sessionStorage.removeItem(key); // more than the browser keeps
-    }
-  });
+  const [{ edits, before }, set] = useState(() => ({ edits: stored(key), before: [] as Edits[] }));
+  const isSent = useRef(false);
+  const save = useEffectEvent(() => !isSent.current && store(key, edits));
   useEffect(() => {
     const timer = setTimeout(() => save(), PAUSE_MS);
     return () => clearTimeout(timer);
   }, [key, edits]);
   useEffect(() => {
-    const onLeave = () => save();
+    const onLeave = () => void save();
     window.addEventListener("pagehide", onLeave);
     return () => {
       window.removeEventListener("pagehide", onLeave);
@@ -42,17 +42,14 @@ export function useEdits(jobId: string) {
   return {
     edits,
     /** Begins a step that can be undone. */
-    begin: () => setBefore((steps) => [...steps.slice(1 - STEPS), edits]),
-    change: (change: (edits: Edits) => Edits) => setEdits(change),
+    begin: () => set((now) => ({ ...now, before: [...now.before.slice(1 - STEPS), now.edits] })),
+    change: (change: (edits: Edits) => Edits) => set((now) => ({ ...now, edits: change(now.edits) })),
     canUndo: before.length > 0,
-    undo: () => {
-      if (!before.length) return;
-      setEdits(before.at(-1)!);
-      setBefore(before.slice(0, -1));
-    },
-    forget: () => {
-      isForgotten.current = true;
-      sessionStorage.removeItem(key);
+    undo: () => set((now) => ({ edits: now.before.at(-1) ?? now.edits, before: now.before.slice(0, -1) })),
+    /** Keeps them as what was sent with a job; the page is left. */
+    keepAsSent: (childId: string) => {
+      isSent.current = true;
+      store(key, asSent(edits, childId));
     },
   };
 }

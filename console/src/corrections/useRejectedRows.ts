@@ -1,8 +1,8 @@
 /** The rows that a job rejected, read page by page as they are needed. */
-import { useInfiniteQuery } from "@tanstack/react-query";
+import { useInfiniteQuery, type InfiniteData } from "@tanstack/react-query";
 import { at, call } from "../api/client";
-import type { RejectedRow, RejectedRowPage } from "../api/types";
-import type { Columns } from "./rows";
+import type { RejectedRowPage } from "../api/types";
+import { withRepeated, type Columns, type Row } from "./rows";
 
 export interface RowFilter {
   type: string | null;
@@ -11,17 +11,26 @@ export interface RowFilter {
 
 export interface RejectedRows extends Columns {
   jobId: string;
-  rows: RejectedRow[];
+  rows: Row[];
   isPending: boolean;
   isFetching: boolean;
   hasMore: boolean;
   error: Error | null;
   readMore: () => void;
   /** Reads on until there are this many rows, or no more. */
-  readUpTo: (count: number) => Promise<RejectedRow[]>;
+  readUpTo: (count: number) => Promise<Row[]>;
 }
 
 const NONE: never[] = [];
+
+/** Outside of the hook, so that it runs only when something was read. */
+function allPages({ pages }: InfiniteData<RejectedRowPage>) {
+  return {
+    rows: withRepeated(pages.flatMap(({ items }) => items)),
+    labels: pages[0]?.labels ?? NONE,
+    fields: pages[0]?.fields ?? NONE,
+  };
+}
 
 export function useRejectedRows(jobId: string, filter: RowFilter): RejectedRows {
   const read = useInfiniteQuery({
@@ -32,11 +41,7 @@ export function useRejectedRows(jobId: string, filter: RowFilter): RejectedRows 
     },
     initialPageParam: null as string | null,
     getNextPageParam: (page) => page.nextToken,
-    select: ({ pages }) => ({
-      rows: pages.flatMap(({ items }) => items),
-      labels: pages[0]?.labels ?? NONE,
-      fields: pages[0]?.fields ?? NONE,
-    }),
+    select: allPages,
     staleTime: Infinity,
   });
   const { data, hasNextPage, isFetching, isPending, error, fetchNextPage } = read;
@@ -53,7 +58,7 @@ export function useRejectedRows(jobId: string, filter: RowFilter): RejectedRows 
     readUpTo: async (count) => {
       let known = read;
       while (known.hasNextPage && (known.data?.rows.length ?? 0) < count) {
-        known = await fetchNextPage({ throwOnError: true });
+        known = await fetchNextPage({ throwOnError: true, cancelRefetch: false }); // joins a read under way
       }
       return known.data?.rows ?? NONE;
     },
