@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator
 from typing import Any
 
 import boto3
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
+from infra.deploy import failure_text, region_of
 from waybill.jobs.bound_secrets import missing_bindings
 
 
@@ -29,7 +31,11 @@ def main() -> int:
         help="the stack's SecretPrefix, or its name and a slash",
     )
     prefix = parser.parse_args().prefix
-    found = list(faults(prefix, boto3.client("secretsmanager")))
+    try:
+        found = list(faults(prefix, boto3.client("secretsmanager", region_name=region_of(os.environ))))
+    except (BotoCoreError, ClientError) as error:
+        print(f"make check-secrets: {failure_text(error)}", file=sys.stderr)
+        return 1
     for name, fault in found:
         print(f"{name}: {fault}")
     print(f"{len(found)} of the secrets {prefix}* must be corrected.", file=sys.stderr)

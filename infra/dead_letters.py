@@ -21,6 +21,8 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from infra.deploy import failure_text, region_of
+
 Clients = Callable[[str], Any]
 #: For which a letter that was looked at is hidden from others.
 HIDDEN_SECONDS = 60
@@ -56,7 +58,7 @@ def main() -> int:
     try:
         return redrive(_client, stack, send=bool(os.environ.get("SEND")), delete=bool(os.environ.get("DELETE")))
     except (BotoCoreError, ClientError) as error:
-        print(f"make redrive: AWS answered: {error}", file=sys.stderr)
+        print(f"make redrive: {failure_text(error)}", file=sys.stderr)
         return 1
 
 
@@ -127,7 +129,7 @@ def hand_in(functions: Any, name: str, letter: Letter) -> tuple[bool, str]:
 
 def _client(service: str) -> Any:
     make: Any = boto3.client  # its type is one overload for each service, by literal name
-    return make(service)
+    return make(service, region_name=region_of(os.environ))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,13 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+)
 
 from infra.local.package import load_template
 
@@ -60,12 +66,26 @@ def main() -> int:
         print(f"make deploy: {error}", file=sys.stderr)
         return 1
     except (BotoCoreError, ClientError) as error:
-        print(f"make deploy: AWS answered: {error}", file=sys.stderr)
+        print(f"make deploy: {failure_text(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("make deploy: interrupted; run it again to go on", file=sys.stderr)
         return 1
     return 0
+
+
+def region_of(environment: Mapping[str, str]) -> str | None:
+    """The region that a user's environment names; boto3 reads AWS_DEFAULT_REGION only."""
+    return environment.get("AWS_REGION") or None
+
+
+def failure_text(error: Exception) -> str:
+    """Why AWS cannot be asked or refused, and what to set where that is missing on the user's side."""
+    if isinstance(error, NoRegionError):
+        return "no region: set AWS_REGION, or AWS_PROFILE to a profile with one"
+    if isinstance(error, NoCredentialsError | PartialCredentialsError):
+        return "no credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+    return f"AWS answered: {error}"
 
 
 def _deploy(environment: Mapping[str, str]) -> None:
@@ -74,9 +94,9 @@ def _deploy(environment: Mapping[str, str]) -> None:
     if email:
         require_address(email)
     parameters = parse_parameters(environment.get("PARAMETERS") or "", load_template()["Parameters"])
-    session = boto3.Session(region_name=environment.get("AWS_REGION") or None)  # boto3 reads AWS_DEFAULT_REGION only
+    session = boto3.Session(region_name=region_of(environment))
     if session.region_name is None:
-        raise DeployError("no region: set AWS_REGION, or AWS_PROFILE to a profile with one")
+        raise NoRegionError
     account = session.client("sts").get_caller_identity()["Account"]
     print(f"stack {stack} in account {account}, region {session.region_name}", flush=True)
     cloudformation = session.client("cloudformation")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.check_secrets import faults
-from infra.deploy import describe, parameters_of
+from infra.deploy import describe, failure_text, parameters_of, region_of
 from waybill.jobs.webhook_queue import DEAD_KEPT, TROUBLE_KEPT
 
 Clients = Callable[[str], Any]
@@ -84,7 +85,7 @@ def main() -> int:
     try:
         findings = examine(_client, stack)
     except (BotoCoreError, ClientError) as error:
-        print(f"make doctor: AWS answered: {error}", file=sys.stderr)
+        print(f"make doctor: {failure_text(error)}", file=sys.stderr)
         return 1
     for finding in findings:
         print(f"- {finding.what}\n  {finding.do}")
@@ -320,7 +321,7 @@ CHECKS: tuple[Callable[[Deployment], Iterator[Finding]], ...] = (
 
 def _client(service: str) -> Any:
     make: Any = boto3.client  # its type is one overload for each service, by literal name
-    return make(service)
+    return make(service, region_name=region_of(os.environ))
 
 
 if __name__ == "__main__":

@@ -264,3 +264,8 @@ def time_text(moment: str | None) -> str:
 
 def rows_text(count: int | None) -> str:
     return "?" if count is None else f"{count:,}"
+
+
+def counted(count: int | None, one: str) -> str:
+    """`1 row`, `1,200 rows`, `? rows` of what is called `one`."""
+    return f"{rows_text(count)} {one if count == 1 else one + 's'}"

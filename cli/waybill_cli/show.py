@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from waybill_cli.output import Output, duration_text, rows_text, time_text
+from waybill_cli.output import Output, counted, duration_text, rows_text, time_text
 from waybill_client.client import FINAL
 
 Job = Mapping[str, Any]
@@ -70,7 +70,7 @@ def show_end(out: Output, job: Job) -> None:
     outcome = f" ({job['outcome']})" if job.get("outcome") not in (None, job["status"]) else ""
     out.line(f"{job['status']}{outcome}: {job['message']}")
     if job["status"] in FINAL and job["status"] != "CANCELED":
-        parts = [f"{rows_text(counts['total'])} rows", f"{rows_text(counts['imported'])} {_written(job)}"]
+        parts = [counted(counts["total"], "row"), f"{rows_text(counts['imported'])} {_written(job)}"]
         if job["process"] == "import":
             parts += [f"{rows_text(counts[name])} {name}" for name in ("rejected", "unprocessed")]
         took = f", in {duration_text(job['durationSeconds'])}" if job.get("durationSeconds") is not None else ""
@@ -98,8 +98,8 @@ def progress_text(job: Job) -> str:
         return f"{job.get('message') or 'reading the table'}{percent}{rate}"
     if not counts["processed"] and counts["total"] is None:
         return str(job.get("message") or "reading the file")
-    total = "" if counts["total"] is None else f" of {counts['total']:,}"
-    text = f"{counts['processed']:,}{total} rows"
+    processed, total = counts["processed"], counts["total"]
+    text = counted(processed, "row") if total is None else f"{processed:,} of {counted(total, 'row')}"
     if job.get("rowsPerSecond"):
         text += f", {job['rowsPerSecond']:,.0f} rows/s"
     if job.get("remainingSeconds") is not None:

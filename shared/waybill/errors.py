@@ -38,6 +38,11 @@ def in_words(status: str) -> str:
     return status.lower().replace("_", " ")
 
 
+def counted(count: int, one: str = "row") -> str:
+    """A count as a sentence has it: "1 row", "1,200 rows" of what is called `one`."""
+    return f"{count:,} {one if count == 1 else one + 's'}"
+
+
 class WaybillError(Exception):
     """Root. `detail` is one sentence for the user, without internal details."""
 

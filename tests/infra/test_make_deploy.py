@@ -223,7 +223,7 @@ def test_users_of_an_outside_issuer_are_made_there(
     [
         ({"ADMIN_EMAIL": "ada"}, "ada is not an e-mail address"),
         ({"AWS_REGION": "", "AWS_DEFAULT_REGION": "", "AWS_CONFIG_FILE": os.devnull}, "no region"),
-        ({"AWS_ACCESS_KEY_ID": "", "AWS_SHARED_CREDENTIALS_FILE": os.devnull}, "AWS answered: Unable to locate creden"),
+        ({"AWS_ACCESS_KEY_ID": "", "AWS_SHARED_CREDENTIALS_FILE": os.devnull}, "no credentials: set AWS_PROFILE"),
     ],
 )
 def test_what_is_missing_is_said_in_one_line_before_anything_is_deployed(

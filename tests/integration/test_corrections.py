@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests import builders
-from tests.api_builders import ADMIN, ALICE, BOB, SALES, Api
+from tests.api_builders import ADMIN, ALICE, BOB, CONTACTS, SALES, Api
 from tests.importing import BAD_ROWS, counts, live, records, rejected_types, rejects, run
 from waybill.imports.error_log import error_page
 from waybill.imports.relaunch import relaunch_import
@@ -16,6 +19,7 @@ from waybill.jobs import quotas
 from waybill.jobs.model import Job, Status
 from waybill.upkeep.actions import cancel_job, delete_job
 from waybill.upkeep.retention import remove_expired
+from waybill_cli.corrections import Reading, read_corrections
 
 LABELS = ["contact_id", "email", "spend", "joined", "vip"]
 
@@ -510,3 +514,52 @@ def test_the_corrections_are_removed_with_their_job(api: Api) -> None:
 def test_relaunch_import_needs_no_corrections(api: Api) -> None:
     job = imported(api)
     assert relaunch_import(api.services, job, "alice", "alice-subject").takes is not None
+
+
+# As `waybill fix` sends them
+
+SPECIAL = 'Zoë, l\'été; "oui" | non\t^ \\ fin'
+
+
+@pytest.mark.parametrize(
+    ("writing", "encoding", "options"),
+    [
+        ({"quotechar": "'", "lineterminator": "\r\n"}, "utf-8-sig", {}),
+        ({"delimiter": ";"}, "cp1252", {"encoding": "windows-1252"}),
+        ({"delimiter": "\t"}, "utf-16", {}),
+        ({"delimiter": "^", "lineterminator": "\r\n"}, "utf-8", {}),
+        ({"delimiter": "|", "doublequote": False, "escapechar": "\\"}, "utf-8", {"dialect": {"escapeChar": "\\"}}),
+        ({"quoting": csv.QUOTE_NONE, "quotechar": None}, "utf-8", {"dialect": {"quoteChar": None}}),
+        (
+            {"quoting": csv.QUOTE_NONE, "escapechar": "\\"},
+            "cp1252",
+            {"encoding": "cp1252", "dialect": {"quoteChar": None, "escapeChar": "\\"}},
+        ),
+    ],
+    ids=["single-quotes", "windows-1252", "utf-16", "caret", "escapes", "no-quotes", "escapes-without-quotes"],
+)
+def test_a_rejects_file_is_fixed_in_the_dialect_of_its_source(
+    api: Api, tmp_path: Path, writing: dict[str, Any], encoding: str, options: dict[str, Any]
+) -> None:
+    fields = [{"name": "id", "type": "string"}, {"name": "n", "type": "integer"}, {"name": "t", "type": "string"}]
+    schema = {"fields": fields, "primaryKey": ["id"]}
+    assert api("PUT", "/entities/contacts", ADMIN, body=CONTACTS | {"schema": schema}).status == 201
+    is_plain = writing.get("quoting") == csv.QUOTE_NONE and "escapechar" not in writing
+    text = "Zoë \"oui\" 'non'" if is_plain else SPECIAL + ("" if "quoting" in writing else "\nla suite")
+    table = [["id", "n", "t"], ["k1", "wrong", text], ["k2", "2", "deux"], ["k3", "3", "y" * 150_000]]
+    out = io.StringIO()
+    csv.writer(out, **{"quoting": csv.QUOTE_ALL, **writing}).writerows(table)
+    job = imported(api, data=out.getvalue().encode(encoding), **options)
+    assert (job.counts.imported, job.counts.rejected) == (2, 1)
+
+    key = f"jobs/{job.job_id}/rejects.csv"
+    file = tmp_path / "rejects.csv"
+    rejected = api.services.files.read(api.services.settings.files_bucket, key).decode(encoding)
+    file.write_bytes(rejected.replace("wrong", "7").encode(encoding))
+    detected = api("GET", f"/jobs/{job.job_id}").json["detected"]
+    corrections = read_corrections(str(file), Reading.of(detected))
+    assert corrections == [correction(2, id="k1", n="7", t=text)]
+    child = relaunched(api, job, corrections)
+    assert (child.outcome, child.counts.imported) == ("SUCCESS", 1)
+    stored = api("GET", "/entities/contacts/records").json["items"]
+    assert [item for item in stored if item["id"] == "k1"] == [{"id": "k1", "n": 7, "t": text}]

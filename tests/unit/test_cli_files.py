@@ -79,3 +79,33 @@ def test_a_broken_download_leaves_no_partial_file(
 def test_a_missing_rejects_file_gives_one_clear_line(stack: Service, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["rejects", JOB_ID]) == 1
     assert capsys.readouterr().err.startswith("waybill: Not found: ")
+
+
+@pytest.mark.parametrize(
+    ("options", "format"),
+    [
+        (["-o", "kt.xlsx"], "xlsx"),
+        (["-o", "KT.XLSX"], "xlsx"),
+        (["-o", "kt.csv"], "csv"),
+        (["-o", "kt.txt"], "csv"),
+        (["-o", "kt", "--format", "xlsx"], "xlsx"),
+        ([], "csv"),
+    ],
+)
+def test_a_template_is_what_its_name_says(stack: Service, options: list[str], format: str) -> None:
+    headers = {"Content-Disposition": 'attachment; filename="contacts.csv"'}
+    stack.routes["GET /v1/entities/contacts/template"] = (200, headers, b"id")
+    assert main(["entities", "template", "contacts", *options]) == 0
+    [request] = stack.sent("GET", "/v1/entities/contacts/template")
+    assert request.query == {"format": format}
+
+
+@pytest.mark.parametrize(
+    "options", [["-o", "kt.xlsx", "--format", "csv"], ["-o", "kt.csv", "--format", "xlsx"], ["-o", "kt.ods"]]
+)
+def test_a_template_under_a_name_of_another_kind_is_refused(
+    stack: Service, options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["entities", "template", "contacts", *options]) == 2
+    assert "let name and --format say the same" in capsys.readouterr().err
+    assert not stack.sent("GET", "/v1/entities/contacts/template")

@@ -9,6 +9,7 @@ import pytest
 
 from tests.cli_service import JOB_ID, OTHER_ID, Service, answer, failed, job, partial
 from waybill_cli.main import main
+from waybill_cli.show import progress_text
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -115,3 +116,11 @@ def test_last_is_the_newest_job_that_the_user_started(stack: Service, capsys: py
     stack.routes["GET /v1/jobs"] = answer({"items": [], "nextToken": None})
     assert main(["errors", "last"]) == 2
     assert "alice has started no job" in capsys.readouterr().err
+
+
+def test_one_row_is_said_in_the_singular(stack: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    counts = {"total": 1, "processed": 1, "imported": 1, "rejected": 0, "unprocessed": 0}
+    stack.routes[f"GET /v1/jobs/{JOB_ID}"] = answer(partial(counts=counts))
+    main(["job", JOB_ID])
+    assert "1 row, 1 imported, 0 rejected" in capsys.readouterr().out
+    assert progress_text(job(counts=counts)).startswith("1 of 1 row,")

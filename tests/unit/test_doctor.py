@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
+import boto3
+import pytest
+
+from infra import check_secrets, dead_letters, doctor
 from infra.doctor import CHECKS, Deployment
 
 
@@ -44,3 +50,24 @@ def test_webhooks_that_wait_or_were_given_up_are_found_with_their_receivers() ->
         "The latest webhook failed, or took long, at h0:443, h1:443, h2:443, h3:443, h4:443 and others.",
     ]
     assert findings({}) == []
+
+
+@pytest.mark.parametrize("module", [doctor, dead_letters, check_secrets])
+@pytest.mark.parametrize(
+    ("region", "said"), [("", "no region: set AWS_REGION"), ("us-east-1", "no credentials: set AWS_PROFILE")]
+)
+def test_what_is_missing_to_ask_aws_is_said_with_what_to_set(
+    module: Any, region: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["make"])
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in [name for name in os.environ if name.startswith("AWS_") and name != "AWS_EC2_METADATA_DISABLED"]:
+        monkeypatch.delenv(name)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, os.devnull)
+    if region:
+        monkeypatch.setenv("AWS_REGION", region)
+    assert module.main() == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert said in line

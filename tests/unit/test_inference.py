@@ -152,3 +152,9 @@ def test_what_takes_too_long_is_text() -> None:
 def test_few_values_are_listed() -> None:
     listed = propose([column("c", ["BE", "NL"] * 10), column("d", ["BE", *["NL"] * 19])], True).fields
     assert [each["values"] for each in listed] == [["BE", "NL"], None]
+
+
+@pytest.mark.parametrize(("count", "said"), [(1, "its only cell is filled"), (2, "its 2 cells differ")])
+def test_why_a_column_is_the_key_is_said_for_one_row_too(count: int, said: str) -> None:
+    cells = column("id", [f"k{number}" for number in range(count)])
+    assert propose([cells], True).fields[0]["why"].endswith(f"the key, because {said}")

@@ -167,6 +167,7 @@ def test_retention(process: Process, ran: timedelta, expires: timedelta, files: 
         ({"status": Status.CANCELED}, "Canceled before it started"),
         ({"status": Status.FAILED, "error_code": "empty-file", "error_message": "No rows."}, "empty-file: No rows."),
         ({"status": Status.COMPLETED, "counts": Counts(3, 3)}, "3 rows imported"),
+        ({"status": Status.COMPLETED, "counts": Counts(1, 1)}, "1 row imported"),
         (
             {"status": Status.COMPLETED, "counts": Counts(9, 3, 4, 2), "stop_reason": "USER"},
             "3 rows imported, 4 rejected because of errors, 2 not processed because the import was stopped",

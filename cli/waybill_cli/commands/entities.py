@@ -11,10 +11,12 @@ from waybill_cli.commandline import Commands, add_limit, add_output, json_object
 from waybill_cli.commands.files import save_file
 from waybill_cli.context import Context
 from waybill_cli.datapackage import Plan, read_package, replacing, without_others
-from waybill_cli.failures import Refusal
+from waybill_cli.failures import Refusal, UsageFailure
 from waybill_cli.inputs import confirm, read_json, write_json
 from waybill_cli.output import Progress
 from waybill_cli.uploads import beginning_of
+
+TEMPLATE_FORMATS = ("csv", "xlsx")
 
 
 def add_commands(commands: Commands) -> None:
@@ -40,7 +42,8 @@ def add_commands(commands: Commands) -> None:
     parser.add_argument("-o", "--output", metavar="F", help="write the definition there, for `entities put`")
     parser = group.add("template", save_template, "download an empty file to fill in")
     parser.add_argument("name", metavar="NAME")
-    parser.add_argument("--format", choices=["csv", "xlsx"], default="csv", help="a text file (csv) or a workbook")
+    text = "a text file (csv) or a workbook (default: as the name of the file ends, else csv)"
+    parser.add_argument("--format", choices=TEMPLATE_FORMATS, help=text)
     add_output(parser)
     parser = group.add("delete", delete_entity, "delete an entity with its records and jobs")
     parser.add_argument("name", metavar="NAME")
@@ -191,8 +194,17 @@ def infer_entity(context: Context) -> int:
 
 
 def save_template(context: Context) -> int:
-    path = path_of("entities", context.options.name, "template")
-    return save_file(context, path, format=context.options.format)
+    options = context.options
+    ending = Path(options.output).suffix.lower().removeprefix(".") if options.output else ""
+    if ending in ("xls", "xlsm", "xlsb", "ods") or (
+        options.format is not None and ending in TEMPLATE_FORMATS and ending != options.format
+    ):
+        what = f"as {options.format}" if options.format else "of that kind"
+        raise UsageFailure(
+            f"{options.output} ends in .{ending}, and a template {what} is none.", "let name and --format say the same"
+        )
+    format = options.format or (ending if ending in TEMPLATE_FORMATS else TEMPLATE_FORMATS[0])
+    return save_file(context, path_of("entities", options.name, "template"), format=format)
 
 
 def list_fields(context: Context) -> int:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from waybill_cli.client import decode
-from waybill_cli.commandline import Commands, add_job, add_limit, add_watch, positive
+from waybill_cli.client import decode, path_of
+from waybill_cli.commandline import Commands, add_job, add_limit, add_watch, json_object, positive
 from waybill_cli.context import Context
-from waybill_cli.corrections import read_corrections
+from waybill_cli.corrections import Reading, read_corrections
 from waybill_cli.output import Progress, rows_text
 from waybill_cli.show import show_end, show_jobs, show_report, show_undo
 from waybill_cli.watch import follow
@@ -48,6 +48,10 @@ def add_commands(commands: Commands) -> None:
         required=True,
         help="a CSV with the column _row and the corrected columns, such as the edited rejects file",
     )
+    text = "of F, where it is not that of the job's file (a rejects file has it)"
+    parser.add_argument("--encoding", metavar="E", help=text)
+    text = "how F is written, a Table Dialect or @FILE, where it is neither the rejects file nor CSV with double quotes"
+    parser.add_argument("--dialect", type=json_object, metavar="JSON", help=text)
     parser.add_argument("--only-corrected", action="store_true", help="leave the other rejected rows for later")
     add_watch(parser)
     parser = commands.add("delete", delete, "delete finished jobs with their files")
@@ -127,10 +131,12 @@ def undo(context: Context) -> int:
 
 def fix(context: Context) -> int:
     """Relaunch a job with the corrections of a file."""
-    corrections = read_corrections(context.options.rows)
-    body = {"corrections": corrections, "only": "corrected" if context.options.only_corrected else "all"}
-    answer = context.api.post(context.job_path("relaunch"), body, once=True)
-    return follow(context, answer, context.options.watch)
+    options = context.options
+    job = context.api.get(context.job_path())
+    corrections = read_corrections(options.rows, Reading.of(job["detected"]), options.encoding, options.dialect)
+    body = {"corrections": corrections, "only": "corrected" if options.only_corrected else "all"}
+    answer = context.api.post(path_of("jobs", job["jobId"], "relaunch"), body, once=True)
+    return follow(context, answer, options.watch)
 
 
 def delete(context: Context) -> int:

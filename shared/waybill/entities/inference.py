@@ -105,9 +105,7 @@ def propose(columns: Sequence[Column], is_whole: bool, has_time: HasTime = no_li
         schema["primaryKey"] = [names[key]]
         fields[key]["constraints"] = {"required": True}
         rows = columns[key].rows
-        whys[key] += f"; the key, because its {rows:,} cells differ" + (
-            "" if is_whole else " in the rows that were read"
-        )
+        whys[key] += f"; the key, because {_differing(rows)}" + ("" if is_whole else " in the rows that were read")
     definition: dict[str, Any] = {"schema": schema}
     renamed = {column.label: name for column, name in zip(columns, names, strict=True) if column.label != name}
     if renamed:
@@ -340,3 +338,7 @@ def _fit_keys(column: Column) -> bool:
 
 def _is_id(label: str) -> bool:
     return bool(_ID_WORDS.search(label.strip()) or _ID_ENDINGS.search(label.strip()))
+
+
+def _differing(cells: int) -> str:
+    return "its only cell is filled" if cells == 1 else f"its {cells:,} cells differ"

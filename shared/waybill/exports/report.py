@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from waybill.errors import DeliveryFailed
+from waybill.errors import DeliveryFailed, counted
 from waybill.exports.destinations import kind_of
 from waybill.exports.file_names import manifest_name
 from waybill.jobs.giving_up import left_unread
@@ -153,7 +153,7 @@ def mail_of(report: JobReport, *, console_url: str | None = None, next_run: date
     name = report["name"] or report["entity"]
     result = _result(report)
     if report["status"] != Status.FAILED and report["numberOfItems"] is not None:
-        result += f", {_rows(report['numberOfItems'])}"
+        result += f", {counted(report['numberOfItems'])}"
     # Nothing that an exporter writes freely: the export's name is in the body.
     subject = f"Waybill: export of {report['entity']} {result} ({report['jobId'][:8]})"
     opening = f"The export {_line(name)} has {_line(result)}."
@@ -280,10 +280,6 @@ def _lines_of_work(report: JobReport) -> list[tuple[str, str | None]]:
         ("Started by", report["startedBy"]),
         ("Job", report["jobId"]),
     ]
-
-
-def _rows(count: int) -> str:
-    return f"{count:,} row" if count == 1 else f"{count:,} rows"
 
 
 def _moment(text: str | None) -> str | None:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from waybill.aws.expressions import Attr
 from waybill.entities.row_results import RowError
+from waybill.errors import counted
 from waybill.ids import new_token
 from waybill.imports.deadline import Remaining, whole_invocation
 from waybill.imports.job_files import error_log_key, part_prefix, rejects_form_key, rejects_key, summary_key
@@ -45,7 +46,7 @@ _UNPLANNED = {
     "timed-out": "Waybill could not read the file for more than an hour. Nothing was imported; relaunch the import.",
 }
 _ABANDONED = (
-    "Waybill cannot read what it noted about this import. {counts.imported:,} of {counts.total:,} rows were counted as "
+    "Waybill cannot read what it noted about this import. {counts.imported:,} of {rows} counted as "
     "imported; which of the others are in the table is not known. Import the file again."
 )
 _NOT_KNOWN = "Waybill cannot read what it noted about this row. Whether it is in the table is not known."
@@ -77,7 +78,8 @@ def abandon_import(
     job = _take_leases(services, job, remaining_seconds)
     lost = total - job.counts.imported
     counts = replace(job.counts, unprocessed=lost - job.counts.rejected, repeated=0, lost=lost)
-    error = RowError.whole(None, code, _ABANDONED.format(counts=counts))
+    rows = f"{counted(total)} {'was' if total == 1 else 'were'}"
+    error = RowError.whole(None, code, _ABANDONED.format(counts=counts, rows=rows))
     has_rejects = _list_rows(services, job, lost)
     taken = {str(chunk): dataclasses.asdict(lease) for chunk, lease in job.leases.items()}
     return fail_import(services, job, [error], counts, has_rejects=has_rejects, where=Attr("leases").equals(taken))

@@ -24,7 +24,7 @@ from waybill.entities.header import likely_match
 from waybill.entities.model import Entity
 from waybill.entities.row_results import SOURCE_CHANGED
 from waybill.entities.schema import parse_schema
-from waybill.errors import Gone, JobFailed, NotFound
+from waybill.errors import Gone, JobFailed, NotFound, counted
 from waybill.ids import new_token
 from waybill.imports.deadline import OutOfTime, Remaining, check_time, whole_invocation
 from waybill.imports.job_files import made_source_prefix, previous_key, rejects_key, taking_key
@@ -233,9 +233,10 @@ class _Taking:
             return self.run()
 
     def _options(self, form: RejectsForm, encoding: str) -> dict[str, Any]:
-        dialect = self.job.options.get("dialect", {})
-        dialect = {**dialect, "delimiter": form.dialect.delimiter, "quoteChar": form.dialect.quote_char}
-        return {"encoding": encoding, "dialect": dialect}
+        read = form.dialect
+        dialect = {**self.job.options.get("dialect", {}), "delimiter": read.delimiter, "quoteChar": read.quote_char}
+        dialect |= {"escapeChar": read.escape_char, "doubleQuote": read.double_quote}
+        return {"encoding": encoding, "dialect": {**dialect, "skipInitialSpace": read.skip_initial_space}}
 
     def _selection(self, form: RejectsForm) -> RowSelection:
         jobs = self.services.jobs
@@ -326,7 +327,7 @@ class _Taking:
                     yield
                 progress.part, progress.position = progress.part + 1, 0
             if progress.rows != undone.counts.imported:
-                counts = f"{progress.rows:,} of the {undone.counts.imported:,} rows that job {undone.job_id} imported"
+                counts = f"{progress.rows:,} of the {counted(undone.counts.imported)} that job {undone.job_id} imported"
                 raise JobFailed("source-error", f"Waybill kept only {counts}, so nothing was undone.")
 
         self._write(progress, take)

@@ -599,8 +599,9 @@ def _filled(values: list[Any]) -> list[Any]:
 def _unusual(dialect: Dialect) -> dict[str, Any]:
     """What a job shows of a dialect besides its delimiter, where it is not as in most files."""
     shown = {
-        "quoteChar": dialect.quote_char if dialect.quote_char != '"' else None,
+        "quoteChar": (dialect.quote_char or "") if dialect.quote_char != '"' else None,
         "escapeChar": dialect.escape_char,
+        "doubleQuote": None if dialect.double_quote else False,
         "skipInitialSpace": dialect.skip_initial_space or None,
     }
     return {member: value for member, value in shown.items() if value is not None}

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from waybill.aws.dynamodb import BatchWriter
 from waybill.aws.files import NotDeleted, SourceChanged
 from waybill.entities.row_results import DUPLICATE_KEY, SOURCE_CHANGED, RowError
-from waybill.errors import FileUnreadable
+from waybill.errors import FileUnreadable, counted
 from waybill.ids import new_token
 from waybill.imports.abandon import abandon_import
 from waybill.imports.chunk_loader import load_leased_chunk
@@ -56,7 +56,7 @@ _MESSAGES = {
     SOURCE_CHANGED: "The file was overwritten or deleted while it was imported.",
     "source-error": "The file could not be read any more while it was imported; the rejects file lists the rows that "
     "were not imported, and the error log says why.",
-    "rejected-rows": "{counts.rejected:,} of {counts.total:,} rows are bad, and all-or-nothing then imports none.",
+    "rejected-rows": "{counts.rejected:,} of {rows} bad, and all-or-nothing then imports none.",
     "too-large": "The rows of the file name more than a million records of their own entity that are not in the table. "
     "Import the file in parts, the records that are named first.",
     "internal-error": "A step of the import failed repeatedly; the rejects file lists the rows that were not imported.",
@@ -148,6 +148,7 @@ def _finish_planned(
         failure = "rejected-rows"
     warnings = [each for each in job.warnings if counts.imported or each["code"] != FIELDS_CLEARED]
     warnings += [warning] if (warning := quality_warning(job, counts)) else []
+    rows = f"{counted(counts.total or 0)} {'is' if counts.total == 1 else 'are'}"
     ended = finished(
         job,
         Status.FAILED if failure else Status.COMPLETED,
@@ -155,7 +156,7 @@ def _finish_planned(
         services.clock.now(),
         services.jobs.retention,
         error_code=failure,
-        error_message=_MESSAGES[failure].format(counts=counts) + failure_reason(job) if failure else None,
+        error_message=_MESSAGES[failure].format(counts=counts, rows=rows) + failure_reason(job) if failure else None,
         has_rejects=has_rejects,
         has_error_log=has_rejects,
         warnings=warnings,

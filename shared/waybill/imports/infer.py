@@ -120,7 +120,7 @@ def _reading(found: Beginning, options: ImportOptions) -> dict[str, Any]:
     """How later files are read, where that is not as most files are."""
     detected = found.detected or {}
     usual = {"delimiter": ",", "quoteChar": '"'}
-    names = ("delimiter", "quoteChar", "escapeChar", "skipInitialSpace")
+    names = ("delimiter", "quoteChar", "escapeChar", "doubleQuote", "skipInitialSpace")
     dialect = dict(options.dialect or {})
     dialect |= {name: detected[name] for name in names if detected.get(name) not in (None, usual.get(name))}
     if detected.get("headerRow") not in (None, 1) and "headerRows" not in dialect:

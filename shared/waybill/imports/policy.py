@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from waybill.entities.model import Quality
+from waybill.errors import counted
 from waybill.imports.modes import MODES, mode_of
 from waybill.jobs.model import Counts, Job
 from waybill.jobs.usual_rows import UNUSUAL_ROWS, USUAL, usual_rows
@@ -81,7 +82,7 @@ def quality_warning(job: Job, counts: Counts) -> dict[str, str] | None:
     quality, rejected, total = quality_of(job), counts.rejected - counts.repeated, counts.total or 0
     if quality is None or rejected <= quality.max_rejected(total):
         return None
-    share = f"{rejected:,} of {total:,} rows were rejected"
+    share = f"{rejected:,} of {counted(total)} {'was' if total == 1 else 'were'} rejected"
     return {"code": MANY_REJECTED, "message": f"{share}; the entity allows {quality.max_rejected_percent} %."}
 
 
@@ -96,10 +97,9 @@ def rows_warning(job: Job, rows: int) -> dict[str, str] | None:
     quality, usual = quality_of(job), usual_rows(job)
     if quality is None or usual is None or quality.is_usual(rows, usual[0]):
         return None
-    has = "1 row" if rows == 1 else f"{rows:,} rows"
     message = (
-        f"The file has {has}, but imports like it usually have {usual[0]:,} (the median of the last {usual[1]}); "
-        f"the entity allows a difference of {quality.max_rows_change_percent} %."
+        f"The file has {counted(rows)}, but imports like it usually have {usual[0]:,} (the median of the last "
+        f"{usual[1]}); the entity allows a difference of {quality.max_rows_change_percent} %."
     )
     return {"code": UNUSUAL_ROWS, "message": message}
 

@@ -23,6 +23,7 @@ from waybill.entities.references import is_own
 from waybill.entities.row_compiler import MISSING_KEY, RECORD_KEY, RowCompiler, is_keyless, key_text
 from waybill.entities.row_results import FOREIGN_KEY, RowBlock, RowError
 from waybill.entities.schema import Schema
+from waybill.errors import counted
 from waybill.imports.cells import NO_VALUE_MARK, NULL_SYMBOL, no_value_message
 from waybill.imports.modes import mode_of
 from waybill.imports.sinks import BatchSink, Wrapping
@@ -432,7 +433,7 @@ class RowReader:
         """What is wrong with a row that has `count` cells (0 where it is blank), `extra` ones beyond the header."""
         if not count:
             return [RowError.whole(row, "blank-row", "The row is blank.")]
-        ends, only = "The row ends before this column.", f"The header has only {self._width} columns."
+        ends, only = "The row ends before this column.", f"The header has only {counted(self._width, 'column')}."
         missing = range(count, self._width)
         labels = [self._names.get(index, self._match.labels[index]) for index in missing]
         return [

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from waybill.errors import Conflict, in_words
+from waybill.errors import Conflict, counted, in_words
 from waybill.sizes import MAX_MESSAGE
 
 
@@ -336,23 +336,23 @@ def message_of(job: Job) -> str:
         if job.is_stopped_export:
             return "Stopping"
         if job.extracted is not None:
-            return f"{_rows(job.extracted['rows'])} written, delivering the file"
+            return f"{counted(job.extracted['rows'])} written, delivering the file"
         if counts.total is None:
             reading = "Reading the table" if job.process is Process.EXPORT else "Reading the file"
-            return f"{_rows(job.processed)} {verb}" if job.processed else reading
+            return f"{counted(job.processed)} {verb}" if job.processed else reading
         if job.stop_reason is not None:
-            return f"Stopping; {job.processed:,} of {_rows(counts.total)} {verb}"
-        return f"{job.processed:,} of {_rows(counts.total)} {verb}"
+            return f"Stopping; {job.processed:,} of {counted(counts.total)} {verb}"
+        return f"{job.processed:,} of {counted(counts.total)} {verb}"
     if job.status is Status.CANCELED:
         return "Canceled before it started"
     if job.status is Status.FAILED:
         return f"{job.error_code}: {job.error_message}"
     if job.is_stopped_export:
-        return f"The export was stopped after {_rows(counts.unprocessed)}; there is no file"
+        return f"The export was stopped after {counted(counts.unprocessed)}; there is no file"
     if job.process is Process.EXPORT:
-        return f"{_rows(counts.imported)} exported"
+        return f"{counted(counts.imported)} exported"
     done = "undone" if job.undo_of is not None else "would be imported" if job.dry_run else "imported"
-    parts = [f"{_rows(counts.imported)} {done}"]
+    parts = [f"{counted(counts.imported)} {done}"]
     if counts.rejected:
         why = "left because their records have changed since" if job.undo_of else "rejected because of errors"
         parts.append(f"{counts.rejected:,} {why}")
@@ -364,10 +364,6 @@ def message_of(job: Job) -> str:
         )
         parts.append(f"{counts.unprocessed:,} not processed because {why}")
     return ", ".join(parts)
-
-
-def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count:,} rows"
 
 
 def rows_per_second(job: Job, now: datetime) -> float | None:

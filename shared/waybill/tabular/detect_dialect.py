@@ -92,8 +92,7 @@ def table_dialect(document: Mapping[str, Any], head: str, expected: Expected | N
     """
     declared = declared_dialect(document)
     is_open = {member for member in _DETECTED if document.get(member) is None}
-    if "quoteChar" in document:  # null turns quoting off
-        is_open.discard("quoteChar")
+    is_open -= {"quoteChar", "escapeChar"} & document.keys()  # null turns it off
     own_columns = 0
     if rejects := _REJECTS.match(head):
         declared, quote_is_known = _rejects_dialect(declared, document, head, rejects[1])

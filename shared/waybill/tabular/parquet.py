@@ -18,7 +18,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from waybill.errors import JobFailed
+from waybill.errors import JobFailed, counted
 from waybill.tabular.jsonlines import NumberText, json_text
 
 MEMORY_BYTES = 640 * 1024**2
@@ -105,7 +105,7 @@ class ParquetTable:
         if failure := self._failure():
             raise failure
         if rows != self.columns.rows:
-            raise bad_parquet(f"it promises {self.columns.rows:,} rows and has {rows:,}")
+            raise bad_parquet(f"it promises {counted(self.columns.rows)} and has {rows:,}")
 
     def close(self) -> None:
         assert self._child.stdout is not None  # it is a pipe  # noqa: S101

@@ -108,8 +108,10 @@ class Detected(TypedDict):
     headerRow: Ordinal | None
     """Null for a file without a header."""
     quoteChar: NotRequired[str]
-    """Left out where it is the double quote."""
+    """Left out where it is the double quote; empty where quoting is turned off."""
     escapeChar: NotRequired[str]
+    doubleQuote: NotRequired[bool]
+    """Left out where a quote inside quotes is doubled."""
     skipInitialSpace: NotRequired[bool]
     format: NotRequired[Annotated[str, Schema(examples=["xlsx", "jsonl"])]]
     """Left out for a text with delimiters."""
