@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from waybill_cli.dependents import Dependents
 from waybill_cli.failures import UsageFailure
 from waybill_cli.inputs import read_json
 
@@ -83,6 +84,7 @@ class Change:
         current: what the service has; None for what is new.
         wanted: what the file has; None for what is deleted.
         lines: what differs, a line each.
+        loses: what hangs on an entity that is deleted.
     """
 
     action: str
@@ -91,9 +93,11 @@ class Change:
     current: Definition | None
     wanted: Definition | None
     lines: Sequence[str] = field(default_factory=tuple)
+    loses: Dependents | None = None
 
     def document(self) -> dict[str, Any]:
-        return {"action": self.action, "kind": self.kind.folder, "name": self.name, "changes": list(self.lines)}
+        document = {"action": self.action, "kind": self.kind.folder, "name": self.name, "changes": list(self.lines)}
+        return document if self.loses is None else {**document, "loses": self.loses.document}
 
 
 def read_folder(folder: Path) -> dict[str, dict[str, Definition]]:

@@ -8,7 +8,18 @@ from typing import Any
 
 import pytest
 
-from tests.cli_service import EXPORT_ID, Request, Service, answer, export, problem
+from tests.cli_service import (
+    EXPORT_ID,
+    JOB_ID,
+    OTHER_ID,
+    Request,
+    Service,
+    answer,
+    export,
+    job,
+    partial,
+    problem,
+)
 from waybill_cli.main import main
 
 pytestmark = pytest.mark.usefixtures("home")
@@ -92,6 +103,9 @@ def test_a_plan_shows_each_difference_and_changes_nothing(
         '    /dataType: "interaction" → "profile"',
         "+ exports Nightly contacts",
         "- entities gone",
+        "    records: deleted",
+        "    jobs: hidden at once, with their files, not counted",
+        "    sources: deleted, not counted",
         "1 to create, 1 to replace, 0 to activate, 1 to delete.",
     ]
     assert changed(stack) == []
@@ -160,3 +174,54 @@ def test_folders_that_say_nothing_clear_are_refused(stack: Service, folder: Path
     assert main(["apply", "defs", "--yes"]) == 2
     assert main(["apply", "nowhere", "--yes"]) == 2
     assert changed(stack) == []
+
+
+@pytest.mark.parametrize("options", [["--plan"], ["--yes"], ["--plan", "--json"]])
+def test_a_plan_says_what_goes_with_an_entity(
+    stack: Service, folder: Path, options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    keys = [{"fields": ["id"], "reference": {"resource": "gone", "fields": ["id"]}}]
+    lines = {**SHOWN, "name": "lines", "title": "lines", "schema": {**SCHEMA, "foreignKeys": keys}}
+    write(folder, "entities/lines.json", {"schema": lines["schema"], "permissions": {"view": ["sales"]}})
+    there = nightly(status="SCHEDULED", entity="contacts")
+    old = {**there, "name": "Old", "entity": "gone", "exportId": OTHER_ID}
+    serve(stack, [SHOWN, lines, {**SHOWN, "name": "gone"}], [there, old])
+    stack.routes[f"POST /v1/exports/{OTHER_ID}/unschedule"] = answer(nightly())
+    stack.routes[f"DELETE /v1/exports/{OTHER_ID}"] = (204, {}, b"")
+    stack.routes["GET /v1/entities/gone/records/count"] = answer({"count": 1234, "precision": "approximate"})
+    jobs = [job(entity="gone"), partial(entity="gone", jobId=OTHER_ID)]
+    stack.routes["GET /v1/jobs"] = answer({"items": jobs, "nextToken": "more"})
+    scheduled = {"sourceId": "s1", "name": "Partner", "entity": "gone", "status": "SCHEDULED"}
+    sources = [scheduled, {**scheduled, "sourceId": "s2", "entity": "contacts"}]
+    stack.routes["GET /v1/sources"] = answer({"items": sources, "nextToken": None})
+
+    assert main(["apply", "defs", "--prune", *options]) == 0
+    out = capsys.readouterr().out
+    if "--json" in options:
+        [_, gone] = json.loads(out)["planned"]
+        assert (gone["action"], gone["changes"], gone["loses"]["records"]["count"]) == ("delete", [], 1234)
+        assert gone["loses"]["jobs"] == {"count": 6, "isAll": False}
+        assert len(gone["loses"]["inTheWay"]) == 5
+    else:
+        told = out.splitlines()
+        at = told.index("- entities gone")
+        assert told[at + 1 : at + 6] == [
+            "    about 1,234 records: deleted",
+            "    at least 6 imports and exports: hidden at once, with their files",
+            "    1 export definition: deleted",
+            "    1 source: deleted",
+            f"    in the way: import {JOB_ID} (IN_PROGRESS)",
+        ]
+        assert "    in the way: source 'Partner' (SCHEDULED)" in told
+        assert "    in the way: a foreign key of the entity lines" in told
+        assert not any("'Old'" in line for line in told), "it is unscheduled and deleted first"
+    assert len([one for one in stack.requests if one.path == "/v1/jobs"]) == 3, "pages are bounded"
+
+
+def test_a_plan_looks_into_a_bounded_number_of_entities(
+    stack: Service, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    serve(stack, [SHOWN, *({**SHOWN, "name": f"gone{number}"} for number in range(25))], [])
+    assert main(["apply", "defs", "--prune", "--plan"]) == 0
+    assert "Of 5 more entities that are deleted, nothing was counted." in capsys.readouterr().out
+    assert len([one for one in stack.requests if one.path.endswith("/records/count")]) == 20

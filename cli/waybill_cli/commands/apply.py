@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ from waybill_cli.apply_plan import KINDS, Change, Kind, plan, read_folder
 from waybill_cli.client import decode, path_of
 from waybill_cli.commandline import Commands
 from waybill_cli.context import Context
+from waybill_cli.dependents import MAX_ENTITIES, dependents_of
 from waybill_cli.failures import Refusal, UsageFailure
 from waybill_cli.inputs import ask
+from waybill_cli.output import Progress
 
 SIGNS = {"create": "+", "replace": "~", "activate": "^", "delete": "-"}
 FILES, SCHEDULED = "entities/NAME.json, sources/*.json, exports/*.json", "SCHEDULED"
@@ -35,6 +38,7 @@ def apply(context: Context) -> int:
     ]
     # What refers to others is deleted before them.
     changes = [each for each in changes if each.wanted] + [each for each in reversed(changes) if not each.wanted]
+    changes = _with_losses(context, changes)
     if not out.as_json:
         _show(context, changes)
     if options.plan or not changes:
@@ -73,6 +77,40 @@ def _make_all(context: Context, changes: list[Change]) -> tuple[list[Change], li
     return done, left
 
 
+def _with_losses(context: Context, changes: list[Change]) -> list[Change]:
+    """The changes, with what hangs on the first entities that are deleted."""
+    deleted = [each.current for each in changes if each.action == "delete" and each.current]
+    gone = {str(each.get("sourceId") or each.get("exportId")) for each in deleted}
+    told, left = [], MAX_ENTITIES
+    stay: list[dict[str, Any]] | None = None
+    with Progress("Looking into what is deleted"):
+        for change in changes:
+            current = change.current
+            if change.action == "delete" and change.kind.id_member == "name" and current and left:
+                if stay is None:
+                    stay = _staying(context, changes)
+                others = [str(each["name"]) for each in stay if _names(each, change.name)]
+                change, left = replace(change, loses=dependents_of(context, current, others, gone)), left - 1
+            told.append(change)
+    return told
+
+
+def _staying(context: Context, changes: list[Change]) -> list[dict[str, Any]]:
+    """The entities that there will be, as they will be."""
+    changed = {each.name: each.wanted for each in changes if each.kind.id_member == "name"}
+    there = [item for page in context.api.pages("/entities", None) for item in page["items"]]
+    names = dict.fromkeys([*(str(each["name"]) for each in there), *changed])
+    found = {str(each["name"]): each for each in there} | changed
+    return [{**definition, "name": name} for name in names if (definition := found[name]) is not None]
+
+
+def _names(entity: dict[str, Any], other: str) -> bool:
+    try:
+        return any(key["reference"].get("resource") == other for key in entity["schema"].get("foreignKeys") or ())
+    except (AttributeError, KeyError, TypeError):  # the service will refuse the file
+        return False
+
+
 def _plan(context: Context, kind: Kind, wanted: dict[str, Any]) -> list[Change]:
     current = [item for page in context.api.pages(path_of(kind.folder), None) for item in page["items"]]
     return plan(kind, wanted, current, prune=context.options.prune, activate=context.options.activate)
@@ -81,8 +119,11 @@ def _plan(context: Context, kind: Kind, wanted: dict[str, Any]) -> list[Change]:
 def _show(context: Context, changes: list[Change]) -> None:
     for change in changes:
         context.out.line(f"{SIGNS[change.action]} {change.kind.folder} {change.name}")
-        for line in change.lines:
+        for line in (*change.lines, *(change.loses.lines if change.loses else ())):
             context.out.line(f"    {line}")
+    deleted = sum(each.action == "delete" and each.kind.id_member == "name" for each in changes)
+    if deleted > MAX_ENTITIES:
+        context.out.line(f"Of {deleted - MAX_ENTITIES:,} more entities that are deleted, nothing was counted.")
     count = {action: sum(change.action == action for change in changes) for action in SIGNS}
     context.out.line(", ".join(f"{number} to {action}" for action, number in count.items()) + ".")
 
