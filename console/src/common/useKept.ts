@@ -3,7 +3,8 @@ import { useEffect, useRef, useState, type Dispatch, type SetStateAction } from 
 
 /** Of what is kept. Raise it when drafts change their shape: older ones are dropped then, not misread. */
 const VERSION = 2;
-const PREFIX = "waybill-form:";
+/** Of the keys of all that is typed and not saved: it goes when its person signs out. */
+export const PREFIX = "waybill-form:";
 const PRIVATE_KEY = /PRIVATE KEY|AGE-SECRET-KEY-/i;
 
 interface Kept<Value> {

@@ -1,5 +1,6 @@
 /** The corrections of a job's rows: undone step by step, and kept when the tab is loaded again or they were sent. */
 import { useEffect, useEffectEvent, useRef, useState } from "react";
+import { PREFIX } from "../common/useKept";
 import { asSent, type Edit, type Edits } from "./rows";
 
 const STEPS = 100;
@@ -23,7 +24,7 @@ function store(key: string, edits: Edits): void {
 }
 
 export function useEdits(jobId: string) {
-  const key = `waybill.corrections.${jobId}`;
+  const key = `${PREFIX}corrections/${jobId}`;
   const [{ edits, before }, set] = useState(() => ({ edits: stored(key), before: [] as Edits[] }));
   const isSent = useRef(false);
   const save = useEffectEvent(() => !isSent.current && store(key, edits));

@@ -61,7 +61,10 @@ function stored(): Session | null {
 function setState(next: State): void {
   const before = state.session;
   state = next;
-  if (before && before.subject !== next.session?.subject) forgetForms(sessionStorage);
+  if (before && before.subject !== next.session?.subject) {
+    forgetForms(sessionStorage);
+    setTimeout(() => forgetForms(sessionStorage)); // screens keep what they have when they are left
+  }
   if (next.session && !next.ended) {
     for (const { resolve, reject } of waiting) {
       if (before?.subject === next.session.subject) resolve(next.session.accessToken);
