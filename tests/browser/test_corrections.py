@@ -194,6 +194,7 @@ def test_what_was_sent_is_kept_until_it_was_imported(visit: Visit, admin: Client
     admin.wait(job_id)
     page = visit(f"imports/{job_id}/rows", user="alice")
     screen = page.url
+    expect(cell(page, 2, 1)).to_have_text("01/12/24")  # once the columns with errors are known
     cell(page, 2, 1).click()
     paste(page, "2024-12-01\tBE\r\n2024-12-02\tBE")
     expect(page.get_by_text("2 rows corrected, no errors left")).to_be_visible()
@@ -209,6 +210,7 @@ def test_what_was_sent_is_kept_until_it_was_imported(visit: Visit, admin: Client
     page.goto(screen)
     expect(page.get_by_text("The corrections of 2 rows were sent")).to_contain_text("failed")
     expect(page.get_by_text("2 rows corrected, no errors left")).to_be_visible()
+    expect(cell(page, 2, 1)).to_have_text("2024-12-01")
     cell(page, 2, 1).click()
     paste(page, "01/12/24\tBE")  # as in the file: no correction any more
     page.get_by_role("button", name="Import corrected rows").click()
