@@ -366,7 +366,7 @@ def test_a_directory_that_nobody_empties_ends_it() -> None:
         ("a.csv.gz", "a_2.csv.gz"),
         ("a.b.xlsx", "a.b_2.xlsx"),
         ("a", "a_2"),
-        (".a", ".a_2"),
+        (".a", "_2.a"),
         (".a.csv.ZIP", ".a_2.csv.ZIP"),
         ("a.gz", "a_2.gz"),
         ("žluť 馬.csv", "žluť 馬_2.csv"),

@@ -69,8 +69,8 @@ function Screen({ job }: { job: Job }) {
   const { rows, labels, fields } = list;
   const { edits, begin, change, undo, canUndo, keepAsSent } = useEdits(jobId);
   const verdicts = useVerdicts(jobId, labels, edits);
-  const { data: entity } = useEntity(job.entity);
-  const summary = useErrorSummary(jobId);
+  const { data: entity, isPending: isEntityPending } = useEntity(job.entity);
+  const { data: summary, isPending: isSummaryPending } = useErrorSummary(jobId);
   const [place, setPlace] = useState({ filter: "", row: 0, column: 0 });
   const [dialog, setDialog] = useState<"replace" | "send" | null>(null);
   const [readingOn, setReadingOn] = useState(0);
@@ -276,7 +276,7 @@ function Screen({ job }: { job: Job }) {
           </Box>
         )}
       </SpaceBetween>
-      {list.isPending ? (
+      {list.isPending || isEntityPending || isSummaryPending ? ( // else columns would move below the cursor
         <Spinner size="large" />
       ) : rows.length === 0 && !list.hasMore ? (
         <Box padding="l" textAlign="center">
@@ -389,12 +389,12 @@ function listed(numbers: number[]): string {
   return numbers.slice(0, MOST_LISTED).join(", ") + (more > 0 ? ` and ${more} more` : "");
 }
 
-function useErrorSummary(jobId: string): ErrorPage["summary"] | undefined {
-  const { data } = useQuery({
+function useErrorSummary(jobId: string) {
+  return useQuery({
     queryKey: ["jobs", "errors", jobId, "summary"],
     queryFn: ({ signal }) => call<ErrorPage>("GET", at`jobs/${jobId}/errors`, { query: { limit: 1 }, signal }),
+    select: ({ summary }) => summary,
   });
-  return data?.summary;
 }
 
 /** Which rows a replacement is about. */
