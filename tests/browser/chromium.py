@@ -14,6 +14,9 @@ PATH = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.wh
 WAIT_MS = 20_000
 
 Visit = Callable[..., Page]
+# React draws, and Cloudscape measures, after the call that caused it: tests wait for what they expect of a page with
+# `expect` or `wait_for_function`, and never assert what the page is at one moment (tests/unit/test_house.py).
+FITS = "() => document.documentElement.scrollWidth <= innerWidth"
 
 
 def launch(playwright: Playwright) -> Browser:
@@ -29,3 +32,8 @@ def sign_in(page: Page, stack: LocalStack, user: str, path: str = "") -> None:
     page.get_by_label("Password").fill(stack.stack["users"][user])
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("button", name=user, exact=True)).to_be_visible()
+
+
+def expect_no_sideways_scrolling(page: Page) -> None:
+    """Wait until the page is no wider than its window."""
+    page.wait_for_function(FITS, timeout=WAIT_MS)

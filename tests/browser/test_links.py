@@ -63,7 +63,8 @@ def test_links_lead_to_tabs_dialogs_and_steps_and_back_leads_back(visit: Visit, 
     expect(dialog).to_have_count(0)
     page.get_by_role("button", name="View definition").click()
     expect(dialog.get_by_text("Formula guard")).to_be_visible()
-    assert f"export={finished}" in page.url and "dialog=definition" in page.url
+    expect(page).to_have_url(re.compile(f"export={finished}"))
+    expect(page).to_have_url(re.compile("dialog=definition"))
     page.go_back()
     expect(dialog).to_have_count(0)
     page.get_by_role("tab", name="In definition").click()
@@ -115,4 +116,4 @@ def test_links_lead_to_tabs_dialogs_and_steps_and_back_leads_back(visit: Visit, 
     page.get_by_role("button", name="admin", exact=True).click()
     page.get_by_role("menuitem", name="Sign out").click()
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
-    assert "secret plans" not in page.evaluate("JSON.stringify(sessionStorage)")
+    page.wait_for_function("!JSON.stringify(sessionStorage).includes('secret plans')")

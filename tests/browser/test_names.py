@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
 from infra.local.stack import LocalStack
 from tests.browser.axe import flaws
 from tests.browser.builders import CONTACTS, start_import
-from tests.browser.chromium import Visit
+from tests.browser.chromium import Visit, expect_no_sideways_scrolling
 from tests.browser.exports_screen import create, select
 from tests.e2e.client import Client
 
@@ -32,8 +34,8 @@ def test_names_are_shown_as_they_are_and_nothing_of_them_runs(visit: Visit, admi
     admin.wait(failed)
 
     def check(page: Page) -> None:
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), page.url
-        assert page.locator("img[src=x], #root b").count() == 0
+        expect_no_sideways_scrolling(page)
+        expect(page.locator("img[src=x], #root b")).to_have_count(0)
 
     page = visit("imports?entity=hostile")
     page.on("dialog", lambda dialog: pytest.fail(dialog.message))
@@ -90,8 +92,8 @@ def test_names_of_markup_quotes_and_other_scripts_are_only_text(visit: Visit, ad
     for kind in ("rtl", "long"):
         row = page.get_by_role("row").filter(has_text=f"{kind} ").first
         expect(row).to_be_visible()
-        assert row.locator("bdi").first.evaluate("name => getComputedStyle(name).unicodeBidi") == "isolate"
-    assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")  # nothing is pushed out
+        expect(row.locator("bdi").first).to_have_css("unicode-bidi", "isolate")
+    expect_no_sideways_scrolling(page)
     assert flaws(page) == []
 
     # A name that the API does not take is refused in the wizard, with the reason, and can be mended there.
@@ -107,6 +109,6 @@ def test_names_of_markup_quotes_and_other_scripts_are_only_text(visit: Visit, ad
     expect(page.get_by_role("heading", name="Destination and recipients")).to_be_visible()
     page.get_by_role("button", name="Next").click()
     expect(page.get_by_text("must be one line of 1 to 200 characters")).to_be_visible()
-    assert "step=6" in page.url
-    assert page.locator("img[src=x]").count() == 0
+    expect(page).to_have_url(re.compile("step=6"))
+    expect(page.locator("img[src=x]")).to_have_count(0)
     assert dialogs == []

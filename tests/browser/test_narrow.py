@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from infra.local.stack import LocalStack
 from tests.browser.axe import flaws
 from tests.browser.builders import CONTACTS, contacts_csv, start_import
-from tests.browser.chromium import Visit
+from tests.browser.chromium import Visit, expect_no_sideways_scrolling
 from tests.e2e.client import Client
 
 
@@ -29,8 +29,10 @@ def test_actions_are_in_sight_in_a_narrow_window(visit: Visit, admin: Client, st
     ):
         page.goto(stack.stack["consoleUrl"] + screen)
         expect(seen.first).to_be_visible()
-        assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth"), screen
-        assert seen.first.bounding_box()["x"] < width, screen
+        expect_no_sideways_scrolling(page)
+        page.wait_for_function(
+            "action => action.getBoundingClientRect().x < innerWidth", arg=seen.first.element_handle()
+        )
     page.goto(stack.stack["consoleUrl"] + "exports")
     expect(page.get_by_role("button", name="Activate")).to_be_in_viewport()
     expect(page.get_by_label("Database")).not_to_be_visible()

@@ -87,7 +87,7 @@ def test_the_console_renews_its_session_in_one_tab_and_asks_again_once_it_is_tak
     page.get_by_role("button", name="Sign in").click()
     sign_in(page, "alice")
     expect(page.get_by_role("button", name="alice", exact=True)).to_be_visible()
-    assert page.url == address
+    expect(page).to_have_url(address)
     first = stored_session(page)
     assert me(outside, first["accessToken"]).json()["groups"] == ["ops", "sales"]
 

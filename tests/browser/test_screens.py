@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from playwright.sync_api import Page
@@ -9,7 +10,7 @@ from playwright.sync_api import Page
 from infra.local.stack import LocalStack
 from tests.browser.axe import flaws
 from tests.browser.builders import CONTACTS, contacts_csv
-from tests.browser.chromium import Visit
+from tests.browser.chromium import FITS, WAIT_MS, Visit
 from tests.browser.screens import NOT_LOADED, PARTS, SCREENS, SIGN_IN, Data, Screen
 from tests.browser.tabbing import unreachable
 from tests.e2e.client import Client
@@ -53,6 +54,17 @@ def test_every_screen_is_accessible_reachable_and_whole(
     assert {name: found for name, found in faults.items() if found} == {}
 
 
+def faults_of_layout(page: Page, *, may_cut_off: bool) -> list[str]:
+    """What does not fit once the page has been laid out anew, for which it has as long as any expectation."""
+    deadline = time.monotonic() + WAIT_MS / 1000
+    while True:
+        faults = [] if page.evaluate(FITS) else ["scrolls sideways"]
+        faults += [] if may_cut_off else page.evaluate(CUT_OFF, ALLOWED)
+        if not faults or time.monotonic() > deadline:
+            return faults
+        page.wait_for_timeout(100)
+
+
 def faults_of(page: Page, screen: Screen) -> list[str]:
     """What is wrong with a screen that is open, at each width."""
     found = []
@@ -62,10 +74,7 @@ def faults_of(page: Page, screen: Screen) -> list[str]:
         faults = flaws(page)
         page.set_viewport_size({"width": width, "height": height})
         faults += unreachable(page)
-        if not page.evaluate("() => document.documentElement.scrollWidth <= innerWidth"):
-            faults.append("scrolls sideways")
-        if width == PHONE[0] and not screen.scrolls_sideways:
-            faults += page.evaluate(CUT_OFF, ALLOWED)
+        faults += faults_of_layout(page, may_cut_off=width != PHONE[0] or screen.scrolls_sideways)
         found += [f"{width} px: {fault}" for fault in faults]
     page.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
     return found

@@ -44,7 +44,7 @@ def test_managed_login_returns_to_where_the_person_was_and_every_tab_is_signed_i
     assert flaws(page) == []
     sign_in_at_managed_login(page, stack, "alice")
     user_menu(page, "alice")
-    assert page.url == address
+    expect(page).to_have_url(address)
     another = context.new_page()
     another.goto(f"{stack.stack['consoleUrl']}imports")
     user_menu(another, "alice")
@@ -53,7 +53,7 @@ def test_managed_login_returns_to_where_the_person_was_and_every_tab_is_signed_i
     another.get_by_role("menuitem", name="Sign out").click()
     for tab in (another, page):  # nothing stays on any screen
         expect(tab.get_by_text("You have signed out.")).to_be_visible()
-    assert page.evaluate("localStorage.getItem('waybill.session')") is None
+    page.wait_for_function("localStorage.getItem('waybill.session') === null")
 
 
 def test_a_session_that_ends_keeps_what_was_typed(stack: LocalStack, context: BrowserContext) -> None:

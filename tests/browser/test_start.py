@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 
 from tests.browser.axe import flaws
 from tests.browser.builders import CONTACTS, contacts_csv, start_import
-from tests.browser.chromium import Visit
+from tests.browser.chromium import Visit, expect_no_sideways_scrolling
 from tests.e2e.client import Client
 
 
@@ -35,7 +35,7 @@ def test_the_console_opens_on_what_failed_and_what_is_due(visit: Visit, admin: C
     assert len(asked) <= 6
     assert flaws(page) == []
     page.set_viewport_size({"width": 390, "height": 844})
-    assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+    expect_no_sideways_scrolling(page)
     assert flaws(page) == []
     page.set_viewport_size({"width": 1500, "height": 950})
     page.get_by_role("link", name="Status", exact=True).first.focus()

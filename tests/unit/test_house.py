@@ -243,6 +243,21 @@ def test_no_folder_of_tests_is_left_out() -> None:
     assert not list(ROOT.glob("tests/test_*.py")) and not list(ROOT.glob("tests/*/*/test_*.py"))
 
 
+# What a page is at one moment; what follows an `expect` of the same thing is stable, but nobody sees which.
+ONE_MOMENT = re.compile(
+    r"\bassert\b.*(page\.url|scrollWidth|bounding_box\(\)|\.count\(\)|inner_text\(\)|text_content\(\)|input_value\(\)"
+    r"|get_attribute\(|\.is_(visible|hidden|enabled|disabled|checked|editable)\(\))"
+)
+
+
+def test_browser_tests_wait_for_what_they_expect() -> None:
+    files = sorted((ROOT / "tests" / "browser").glob("*.py"))
+    lines = [(path.name, line.strip()) for path in files for line in path.read_text(encoding="utf-8").splitlines()]
+    assert len(files) > 30
+    assert [(name, line) for name, line in lines if ONE_MOMENT.search(line)] == []
+    assert ONE_MOMENT.search('    assert "step=6" in page.url')
+
+
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda path: path.name)
 def test_handlers_are_short_and_read_nothing_at_import(function: Path) -> None:
     source = (function / "app.py").read_text()
