@@ -121,6 +121,11 @@ def read_corrections(
     wanted = [place for place, label in enumerate(labels) if label not in _NOT_SENT]
     if labels.count(ROW) != 1 or not wanted or not rows:
         raise UsageFailure(f"{name} needs a column {ROW}, columns with corrections, and rows.", "see `waybill fix -h`")
+    if repeated := sorted({label for label in labels if label and labels.count(label) > 1}):
+        raise UsageFailure(
+            f"{name} has more than one column {repeated[0]}, and a row takes one text of each.",
+            "leave out all but the one that is meant",
+        )
     if len(rows) > MAX_CORRECTIONS:
         raise UsageFailure(
             f"{name} has more than the {MAX_CORRECTIONS:,} rows that one relaunch takes as corrections.",

@@ -188,6 +188,44 @@ def test_a_paste_reads_on_and_cells_keep_their_line_breaks(visit: Visit, admin: 
     assert records[0]["note"] == "Main St 149\n9000 Gent\nBelgium"
 
 
+def test_what_is_given_up_changes_nothing_and_what_is_shown_is_what_is_sent(visit: Visit, admin: Client) -> None:
+    admin.put_entity("fix-odd", **PEOPLE)
+    lines = ['1,a@b.example,31/12/24,BE,"x\r\ny"', "2,a@b.example,2024-01-01,BE,n,more", "3,a@b.example,31/12/24"]
+    data = "\r\n".join(["id,email,joined,land,note", *lines, ""]).encode()
+    job_id = start_import(admin, "fix-odd", "odd.csv", data)
+    admin.wait(job_id)
+    page = visit(f"imports/{job_id}/rows?columns=all", user="alice")
+    expect(cell(page, 2, 2)).to_have_text("31/12/24")
+    cell(page, 3, 4).click()  # of the row with an extra cell
+    page.keyboard.press("F2")
+    page.keyboard.type("z")
+    expect(page.get_by_text("1 row corrected, no errors left")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_text("3 rows read")).to_be_visible()
+    page.get_by_role("grid").evaluate(
+        """(grid) => {
+            const data = new DataTransfer();
+            data.items.add(new File(['x'], 'x.png', {type: 'image/png'}));
+            grid.dispatchEvent(new ClipboardEvent('paste', {clipboardData: data, bubbles: true, cancelable: true}));
+        }"""
+    )
+    cell(page, 2, 4).click()
+    page.keyboard.press("F2")
+    page.keyboard.type("!")
+    page.keyboard.press("Enter")
+    cell(page, 2, 2).click()
+    paste(page, "2024-12-31")
+    cell(page, 4, 2).click()
+    paste(page, "2024-12-31")
+    expect(page.get_by_text("2 rows corrected, no errors left")).to_be_visible()
+    page.get_by_role("button", name="Import corrected rows").click()
+    page.get_by_role("dialog").get_by_role("button", name="Import 2 rows").click()
+    expect(page.get_by_text("The import of the corrected rows is queued")).to_be_visible()
+    assert child_of(admin, job_id)["counts"]["imported"] == 2
+    records = {each["id"]: each.get("note") for each in admin.get("/entities/fix-odd/records")["items"]}
+    assert records == {1: "x\r\ny!", 3: None}
+
+
 def test_what_was_sent_is_kept_until_it_was_imported(visit: Visit, admin: Client) -> None:
     admin.put_entity("fix-kept", **PEOPLE)
     job_id = start_import(admin, "fix-kept", "kept.csv", people_csv(2))

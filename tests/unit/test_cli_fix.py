@@ -54,6 +54,7 @@ def test_each_column_beside_the_row_number_is_a_corrected_cell(
         "_row,_type\n1,a\n",
         "_row,email\nx,y\n",
         "_row,email\n1,2,3\n",
+        "_row,email,email\n1,a@b.example,\n",
         "_row,email\n1\n",
         b"_row,email\n1,\xff\n",
         "_row,email\n" + "1,x\n" * 5_001,

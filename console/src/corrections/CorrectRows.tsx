@@ -29,14 +29,18 @@ import { useAddress } from "../common/useAddress";
 import { primaryKey } from "../imports/columnMapping";
 import { ErrorSummary } from "../jobs/ErrorSummary";
 import { useJob } from "../jobs/useJob";
+import { useMe } from "../session/useMe";
 import { Grid, reasonOf } from "./Grid";
 import { ReplaceDialog } from "./ReplaceDialog";
 import {
   errorsByLabel,
   hasExtraCells,
+  hasMissingCells,
+  isEditable,
   keyLabels,
   MOST_CORRECTED,
   withCells,
+  withEdit,
   withoutRows,
   withPasted,
   type Row,
@@ -67,7 +71,7 @@ function Screen({ job }: { job: Job }) {
   const filter: RowFilter = { type: query.get("type"), fieldName: query.get("field") };
   const list = useRejectedRows(jobId, filter);
   const { rows, labels, fields } = list;
-  const { edits, begin, change, undo, canUndo, keepAsSent } = useEdits(jobId);
+  const { edits, begin, change, undo, canUndo, keepAsSent } = useEdits(jobId, useMe().name);
   const verdicts = useVerdicts(jobId, labels, edits);
   const { data: entity, isPending: isEntityPending } = useEntity(job.entity);
   const { data: summary, isPending: isSummaryPending } = useErrorSummary(jobId);
@@ -121,6 +125,7 @@ function Screen({ job }: { job: Job }) {
   }, [repeated]);
   const current = rows[active.row];
   const judged = current && verdicts.errorsOf(current.rowNumber);
+  const wayOut = current && isEditable(current) ? widthInWords(current) : null;
 
   const total =
     (summary ?? []).length && !filter.type && !filter.fieldName ? job.counts.rejected + job.counts.unprocessed : null;
@@ -260,14 +265,14 @@ function Screen({ job }: { job: Job }) {
             )}
           </span>
         </Box>
-        {current && hasExtraCells(current) && !edits.has(current.rowNumber) && (
+        {current && wayOut !== null && !edits.has(current.rowNumber) && (
           <Button
             onClick={() => {
               begin();
               change((known) => withCells(known, current, {}));
             }}
           >
-            {`Leave out the extra cells of row ${current.rowNumber}`}
+            {wayOut}
           </Button>
         )}
         {current && (
@@ -295,6 +300,7 @@ function Screen({ job }: { job: Job }) {
           onActive={({ row, column }) => goTo(row, column)}
           onBegin={begin}
           onUndo={undo}
+          onGiveUp={(row, before) => change((known) => withEdit(known, row.rowNumber, before))}
           onText={(row, label, text) => change((known) => withCells(known, row, { [label]: text }))}
           onPaste={(at, cells) => void paste(at, cells)}
           onEnd={(column) => void readOn(MOST_CORRECTED, (read) => goTo(read.length - 1, column))}
@@ -395,6 +401,12 @@ function useErrorSummary(jobId: string) {
     queryFn: ({ signal }) => call<ErrorPage>("GET", at`jobs/${jobId}/errors`, { query: { limit: 1 }, signal }),
     select: ({ summary }) => summary,
   });
+}
+
+/** How the number of cells of a row is made good where no cell has to be corrected; null where it is right. */
+function widthInWords(row: Row): string | null {
+  if (hasExtraCells(row)) return `Leave out the extra cells of row ${row.rowNumber}`;
+  return hasMissingCells(row) ? `Leave the missing cells of row ${row.rowNumber} empty` : null;
 }
 
 /** Which rows a replacement is about. */

@@ -12,6 +12,7 @@ import {
   clipboardText,
   errorsByLabel,
   isEditable,
+  withBreaksOf,
   type CellError,
   type Columns,
   type Edit,
@@ -47,6 +48,8 @@ interface Props {
   active: Place;
   onActive: (place: Place) => void;
   onText: (row: RejectedRow, label: string, text: string) => void;
+  /** Gives up what was typed: the row has the correction again that it had before, if any. */
+  onGiveUp: (row: RejectedRow, before: Edit | undefined) => void;
   onPaste: (place: Place, cells: string[][]) => void;
   onBegin: () => void;
   onUndo: () => void;
@@ -61,7 +64,7 @@ export function Grid(props: Props) {
   const grid = useRef<HTMLDivElement>(null);
   const [first, setFirst] = useState(0);
   const [inSight, setInSight] = useState(20);
-  const [editing, setEditing] = useState<{ before: string } | null>(null);
+  const [editing, setEditing] = useState<{ before: Edit | undefined } | null>(null);
   const from = Math.max(0, first - BEYOND);
   const to = Math.min(rows.length, first + inSight + BEYOND);
 
@@ -96,7 +99,7 @@ export function Grid(props: Props) {
   const edit = (replacement?: string) => {
     if (!row || label === undefined || !isEditable(row)) return;
     props.onBegin();
-    setEditing({ before: text });
+    setEditing({ before: edits.get(row.rowNumber) });
     if (replacement !== undefined) onText(row, label, replacement);
   };
   const leave = () => {
@@ -114,7 +117,7 @@ export function Grid(props: Props) {
       return;
     }
     leave();
-    if (event.key === "Escape") onText(row!, label!, editing!.before);
+    if (event.key === "Escape") props.onGiveUp(row!, editing!.before);
     else if (event.key === "Enter") go(event.shiftKey ? -1 : 1, 0);
     else go(0, event.shiftKey ? -1 : 1);
   };
@@ -138,13 +141,14 @@ export function Grid(props: Props) {
     else if (event.key === "Delete" || event.key === "Backspace") {
       props.onBegin();
       if (row && label !== undefined) onText(row, label, "");
-    } else if (far && event.key.toLowerCase() === "z") props.onUndo();
+    } else if (event.key.length === 1 && event.getModifierState("AltGraph")) edit(event.key);
+    else if (far && event.key.toLowerCase() === "z") props.onUndo();
     else if (event.key.length === 1 && !far && !event.altKey) edit(event.key === " " ? undefined : event.key);
     else return;
     event.preventDefault();
   };
   const onPaste = (event: ClipboardEvent) => {
-    if (editing) return;
+    if (editing || !event.clipboardData.types.includes("text/plain")) return; // a picture or a file is no text
     event.preventDefault();
     props.onPaste(active, clipboardCells(event.clipboardData.getData("text/plain")));
   };
@@ -265,9 +269,9 @@ const Row = memo(
                   autoFocus
                   aria-label={`${label}, row ${row.rowNumber}`}
                   rows={Math.min(MOST_LINES, text.split("\n").length)}
-                  value={text}
+                  value={text.replaceAll(/\r\n|\r/g, "\n")}
                   onFocus={({ target }) => target.setSelectionRange(text.length, text.length)}
-                  onChange={(event) => on.onText(row, label, event.target.value)}
+                  onChange={(event) => on.onText(row, label, withBreaksOf(text, event.target.value))}
                   onKeyDown={on.onEditKey}
                   onBlur={on.onLeave}
                 />

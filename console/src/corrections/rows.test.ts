@@ -9,7 +9,9 @@ import {
   frequent,
   isBad,
   MOST_CORRECTED,
+  withBreaksOf,
   withCells,
+  withEdit,
   withoutRows,
   withPasted,
   withRepeated,
@@ -38,6 +40,33 @@ test("only what differs from the file is a correction", () => {
 test("a correction of a row with extra cells names every column, so that those are left out", () => {
   const extra = row(9, { id: "9", joined: "2024-01-01", land: "BE" }, "extra-cell");
   expect(corrections(withCells(NONE, extra, {}), LABELS)).toEqual([{ rowNumber: 9, cells: extra.cells }]);
+});
+
+test("a correction of a row that ends early names the missing columns, so that it is sent as it was checked", () => {
+  const short = row(9, { id: "9", joined: "31/12/24" }, "missing-cell");
+  const dated = withCells(NONE, short, { joined: "2024-12-31" });
+  expect(corrections(dated, LABELS)).toEqual([{ rowNumber: 9, cells: { joined: "2024-12-31", land: "" } }]);
+  expect(corrections(withCells(NONE, short, {}), LABELS)).toEqual([{ rowNumber: 9, cells: { land: "" } }]);
+});
+
+test("texts that change nothing are no correction of a row with too many or too few cells", () => {
+  for (const type of ["extra-cell", "missing-cell"]) {
+    const wrong = row(9, { id: "9", joined: "2024-01-01" }, type);
+    expect(withCells(NONE, wrong, { joined: "2024-01-01", land: "" }).size).toBe(0);
+    const typed = withCells(NONE, wrong, { joined: "2024" });
+    expect(withEdit(typed, 9, undefined).size).toBe(0); // given up
+    expect(withEdit(NONE, 9, typed.get(9)).get(9)).toBe(typed.get(9));
+  }
+});
+
+test.each([
+  ["x\r\ny", "x\nzy", "x\r\nzy"],
+  ["x\ry", "x\ny\n", "x\ry\r"],
+  ["x\ny", "x\n\ny", "x\n\ny"],
+  ["x", "x\ny", "x\ny"],
+  ["x\r\ny\nz", "x\ny\nz!", "x\ny\nz!"],
+])("line breaks stay of their kind: %j typed as %j", (text, typed, kept) => {
+  expect(withBreaksOf(text, typed)).toBe(kept);
 });
 
 test("rows that are shown shortened are not changed", () => {
@@ -119,6 +148,7 @@ test("what was sent is known as sent until it is changed", () => {
   const edited = withCells(withCells(NONE, ROWS[0]!, { joined: "a" }), ROWS[1]!, { joined: "b" });
   const sent = asSent(edited, "job-1");
   expect(sent.get(2)!.cells).toBe(edited.get(2)!.cells); // so that it is not judged again
+  expect(withCells(sent, ROWS[0]!, { joined: "a" }).get(2)).toBe(sent.get(2)); // the same text again
   const changed = withCells(sent, ROWS[1]!, { joined: "c" });
   expect([...withoutRows(changed, ({ sentWith }) => sentWith === "job-1").keys()]).toEqual([3]);
   expect(corrections(sent, LABELS)).toEqual(corrections(edited, LABELS));

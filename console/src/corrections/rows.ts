@@ -14,7 +14,7 @@ export type Row = RejectedRow & {
 /** A row as it would be. */
 export interface Edit {
   row: Row;
-  /** The cells that differ from the file's, by label; none where only the extra cells are left out. */
+  /** The cells that differ from the file's, by label; none where only the number of cells is made good. */
   cells: Cells;
   /** The job that this correction, as it is, was sent with last. */
   sentWith?: string;
@@ -38,6 +38,15 @@ export function textOf(row: RejectedRow, label: string, edits: Edits): string {
 
 export function hasExtraCells(row: RejectedRow): boolean {
   return row.errors.some(({ type }) => type === "extra-cell");
+}
+
+export function hasMissingCells(row: RejectedRow): boolean {
+  return row.errors.some(({ type }) => type === "missing-cell");
+}
+
+/** Whether the row has more or fewer cells than the header: any correction of it makes that good. */
+function hasWrongWidth(row: RejectedRow): boolean {
+  return hasExtraCells(row) || hasMissingCells(row);
 }
 
 /** Rows whose cells are shown shortened are left as they are, and those that their number does not tell apart. */
@@ -65,7 +74,15 @@ export function asSent(edits: Edits, jobId: string): Edits {
   return new Map([...edits].map(([rowNumber, edit]) => [rowNumber, { ...edit, sentWith: jobId }]));
 }
 
-/** With these texts in cells of a row. Texts as in the file are no correction. */
+/** With the correction that a row had before; undefined for none. */
+export function withEdit(edits: Edits, rowNumber: number, edit: Edit | undefined): Edits {
+  const next = new Map(edits);
+  if (edit) next.set(rowNumber, edit);
+  else next.delete(rowNumber);
+  return next;
+}
+
+/** With these texts in cells of a row. Texts as in the file are no correction; without any, its width is made good. */
 export function withCells(edits: Edits, row: Row, changes: Cells): Edits {
   const next = new Map(edits);
   put(next, row, changes);
@@ -74,11 +91,13 @@ export function withCells(edits: Edits, row: Row, changes: Cells): Edits {
 
 function put(edits: Map<number, Edit>, row: Row, changes: Cells): void {
   if (!isEditable(row) || (edits.size >= MOST_CORRECTED && !edits.has(row.rowNumber))) return;
+  const changed = Object.entries(changes);
+  if (changed.length && changed.every(([label, text]) => textOf(row, label, edits) === text)) return; // as it was sent
   const cells = { ...edits.get(row.rowNumber)?.cells, ...changes };
   for (const [label, text] of Object.entries(cells)) {
     if (text === (row.cells[label] ?? "")) delete cells[label];
   }
-  if (Object.keys(cells).length || hasExtraCells(row)) edits.set(row.rowNumber, { row, cells });
+  if (Object.keys(cells).length || hasWrongWidth(row)) edits.set(row.rowNumber, { row, cells });
   else edits.delete(row.rowNumber);
 }
 
@@ -87,12 +106,20 @@ export function wholeRow({ row, cells }: Edit, labels: string[]): Cells {
   return Object.fromEntries(labels.map((label) => [label, cells[label] ?? row.cells[label] ?? ""]));
 }
 
-/** What a relaunch takes: the changed cells; of a row with extra cells all, so that those are left out. */
+/**
+ * What a relaunch takes: the changed cells; of a row with extra cells all, so that those are left out, and of one that
+ * ends early the missing ones, too: as the row is shown, and was checked.
+ */
 export function corrections(edits: Edits, labels: string[]) {
-  return [...edits.values()].map((edit) => ({
-    rowNumber: edit.row.rowNumber,
-    cells: hasExtraCells(edit.row) ? wholeRow(edit, labels) : edit.cells,
-  }));
+  return [...edits.values()].map((edit) => ({ rowNumber: edit.row.rowNumber, cells: sentCells(edit, labels) }));
+}
+
+function sentCells(edit: Edit, labels: string[]): Cells {
+  const { row, cells } = edit;
+  if (hasExtraCells(row)) return wholeRow(edit, labels);
+  if (!hasMissingCells(row)) return cells;
+  const missing = labels.filter((label) => row.cells[label] === undefined);
+  return { ...Object.fromEntries(missing.map((label) => [label, ""])), ...cells };
 }
 
 /** The errors of each column; those of the whole row under the empty label. */
@@ -122,6 +149,13 @@ export function isBad(
 /** Labels of the primary key, in its order. */
 export function keyLabels(primaryKey: readonly string[], { labels, fields }: Columns): string[] {
   return primaryKey.map((name) => labels[fields.indexOf(name)]).filter((label) => label !== undefined);
+}
+
+/** What was typed in place of a text, with line breaks as that has them: a browser's text field knows only one kind. */
+export function withBreaksOf(text: string, typed: string): string {
+  const kinds = new Set(text.match(/\r\n|\r|\n/g));
+  const [kind] = kinds.size === 1 ? kinds : ["\n"];
+  return typed.replaceAll("\n", kind!);
 }
 
 /** A text for the clipboard as spreadsheets put it there: cells with a tab, a line break or a quote are in quotes. */

@@ -23,8 +23,9 @@ function store(key: string, edits: Edits): void {
   }
 }
 
-export function useEdits(jobId: string) {
-  const key = `${PREFIX}corrections/${jobId}`;
+/** @param user whose corrections they are, so that nobody gets what another has typed. */
+export function useEdits(jobId: string, user: string) {
+  const key = `${PREFIX}${user}/corrections/${jobId}`;
   const [{ edits, before }, set] = useState(() => ({ edits: stored(key), before: [] as Edits[] }));
   const isSent = useRef(false);
   const save = useEffectEvent(() => !isSent.current && store(key, edits));
