@@ -33,6 +33,19 @@ INNER_DEFAULTS: Mapping[str, Sequence[object]] = {
     "/quality/action": ("tell",),
 }
 
+#: Of members that false, empty or null means something else than leaving them out, the default; wherever they stand.
+MEMBER_DEFAULTS: Mapping[str, object] = {
+    "header": True,
+    "doubleQuote": True,
+    "quoteChar": '"',
+    "headerJoin": " ",
+    "missingValues": [""],
+    "temporaryPrefix": ".",
+    "temporarySuffix": ".part",
+}
+#: False says no; left out, the entity decides.
+_DECIDED = "/options/keepPrevious"
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -178,10 +191,14 @@ def differences(wanted: Definition, current: Definition, kind: Kind) -> Iterator
 def _differences(wanted: Any, current: Any, place: str) -> Iterator[str]:
     if isinstance(wanted, dict) and isinstance(current, dict):
         for member in dict.fromkeys((*wanted, *current)):
-            yield from _differences(wanted.get(member), current.get(member), f"{place}/{member}")
+            default = MEMBER_DEFAULTS.get(member)
+            yield from _differences(wanted.get(member, default), current.get(member, default), f"{place}/{member}")
+    elif (isinstance(wanted, dict) and current is None) or (wanted is None and isinstance(current, dict)):
+        if any(_differences(wanted or {}, current or {}, place)):
+            yield f"{place}: {_text(current)} → {_text(wanted)}"
     elif wanted is None and current in INNER_DEFAULTS.get(place, ()):
         return
-    elif wanted != current and not (_is_nothing(wanted) and _is_nothing(current)):
+    elif wanted != current and (place == _DECIDED or not (_is_nothing(wanted) and _is_nothing(current))):
         yield f"{place}: {_text(current)} → {_text(wanted)}"
 
 

@@ -20,6 +20,7 @@ from tests.cli_service import (
     partial,
     problem,
 )
+from waybill_cli.apply_plan import KINDS, differences
 from waybill_cli.main import main
 
 pytestmark = pytest.mark.usefixtures("home")
@@ -111,6 +112,33 @@ def test_a_plan_shows_each_difference_and_changes_nothing(
     assert changed(stack) == []
     assert main(["apply", "defs"]) == 2, "without a terminal nothing is changed unasked"
     assert changed(stack) == []
+
+
+@pytest.mark.parametrize(
+    ("folder_name", "place", "said"),
+    [
+        ("entities", "dialect", {"header": False}),
+        ("entities", "dialect", {"doubleQuote": False}),
+        ("entities", "dialect", {"quoteChar": ""}),
+        ("entities", "dialect", {"quoteChar": None}),
+        ("entities", "schema", {"missingValues": []}),
+        ("exports", "destination", {"temporaryPrefix": ""}),
+        ("exports", "destination", {"temporarySuffix": ""}),
+        ("sources", "options", {"keepPrevious": False}),
+    ],
+)
+def test_false_and_empty_differ_from_nothing_where_they_mean_something(
+    folder_name: str, place: str, said: dict[str, Any]
+) -> None:
+    [kind] = [each for each in KINDS if each.folder == folder_name]
+    for beside in ({}, {"a": "b"}):
+        silent, saying = {"name": "n", place: dict(beside)}, {"name": "n", place: {**beside, **said}}
+        assert list(differences(saying, silent, kind))
+        assert list(differences(silent, saying, kind))
+        assert list(differences(saying, saying, kind)) == list(differences(silent, silent, kind)) == []
+    assert list(differences({"name": "n", place: said}, {"name": "n"}, kind))
+    usual = {"name": "n", "dialect": {"header": True, "doubleQuote": True, "quoteChar": '"', "skipInitialSpace": False}}
+    assert list(differences(usual, {"name": "n"}, kind)) == []
 
 
 def test_entities_come_before_what_needs_them_and_go_after(stack: Service, folder: Path) -> None:
