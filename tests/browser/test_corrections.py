@@ -7,9 +7,10 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
+from infra.local.stack import LocalStack
 from tests.browser.axe import flaws
 from tests.browser.builders import start_import
-from tests.browser.chromium import Visit
+from tests.browser.chromium import Visit, sign_in
 from tests.e2e.client import Client
 
 PEOPLE = {
@@ -99,7 +100,7 @@ def test_twenty_rows_are_fixed_with_few_clicks_and_keep_their_numbers(visit: Vis
 
 
 def test_cells_are_edited_by_keyboard_checked_as_one_types_and_pasted_from_a_spreadsheet(
-    visit: Visit, admin: Client
+    visit: Visit, admin: Client, stack: LocalStack
 ) -> None:
     admin.put_entity("fix-keys", **PEOPLE)
     job_id = start_import(admin, "fix-keys", "keys.csv", people_csv(6))
@@ -132,6 +133,11 @@ def test_cells_are_edited_by_keyboard_checked_as_one_types_and_pasted_from_a_spr
     expect(page.get_by_text("1 row corrected, no errors left")).to_be_visible()
     paste(page, "2024-12-02\tBE")
     page.reload()  # what was corrected is kept
+    expect(page.get_by_text("2 rows corrected, no errors left")).to_be_visible()
+    for user, date in (("admin", "01/12/24"), ("alice", "2024-12-01")):  # for whoever made it
+        page.evaluate("localStorage.removeItem('waybill.session')")
+        sign_in(page, stack, user, f"imports/{job_id}/rows")
+        expect(cell(page, 2, 1)).to_have_text(date)
     expect(page.get_by_text("2 rows corrected, no errors left")).to_be_visible()
 
     page.get_by_role("button", name="Import corrected rows").click()

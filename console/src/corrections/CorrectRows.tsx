@@ -29,7 +29,6 @@ import { useAddress } from "../common/useAddress";
 import { primaryKey } from "../imports/columnMapping";
 import { ErrorSummary } from "../jobs/ErrorSummary";
 import { useJob } from "../jobs/useJob";
-import { useMe } from "../session/useMe";
 import { Grid, reasonOf } from "./Grid";
 import { ReplaceDialog } from "./ReplaceDialog";
 import {
@@ -71,7 +70,7 @@ function Screen({ job }: { job: Job }) {
   const filter: RowFilter = { type: query.get("type"), fieldName: query.get("field") };
   const list = useRejectedRows(jobId, filter);
   const { rows, labels, fields } = list;
-  const { edits, begin, change, undo, canUndo, keepAsSent } = useEdits(jobId, useMe().name);
+  const { edits, begin, change, undo, canUndo, keepAsSent } = useEdits(jobId);
   const verdicts = useVerdicts(jobId, labels, edits);
   const { data: entity, isPending: isEntityPending } = useEntity(job.entity);
   const { data: summary, isPending: isSummaryPending } = useErrorSummary(jobId);

@@ -1,6 +1,7 @@
 /** The corrections of a job's rows: undone step by step, and kept when the tab is loaded again or they were sent. */
 import { useEffect, useEffectEvent, useRef, useState } from "react";
 import { PREFIX } from "../common/useKept";
+import { useSession } from "../session/auth";
 import { asSent, type Edit, type Edits } from "./rows";
 
 const STEPS = 100;
@@ -23,9 +24,10 @@ function store(key: string, edits: Edits): void {
   }
 }
 
-/** @param user whose corrections they are, so that nobody gets what another has typed. */
-export function useEdits(jobId: string, user: string) {
-  const key = `${PREFIX}${user}/corrections/${jobId}`;
+/** Of the person who is signed in, so that nobody gets what another has typed. */
+export function useEdits(jobId: string) {
+  const { session } = useSession();
+  const [key] = useState(() => `${PREFIX}${session?.subject}/corrections/${jobId}`); // also once the session has ended
   const [{ edits, before }, set] = useState(() => ({ edits: stored(key), before: [] as Edits[] }));
   const isSent = useRef(false);
   const save = useEffectEvent(() => !isSent.current && store(key, edits));
