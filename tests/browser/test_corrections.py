@@ -232,6 +232,33 @@ def test_what_is_given_up_changes_nothing_and_what_is_shown_is_what_is_sent(visi
     assert records == {1: "x\r\ny!", 3: None}
 
 
+def test_corrections_that_the_browser_cannot_keep_are_told_and_not_left_without_a_question(
+    visit: Visit, admin: Client
+) -> None:
+    admin.put_entity("fix-full", **PEOPLE)
+    job_id = start_import(admin, "fix-full", "full.csv", people_csv(2))
+    admin.wait(job_id)
+    page = visit(f"imports/{job_id}/rows", user="alice")
+    page.evaluate("""() => {
+        for (const size of [1_000_000, 1_000, 1]) {
+            try { for (let at = 0; ; at++) sessionStorage.setItem(`full-${size}-${at}`, "x".repeat(size)); } catch {}
+        }
+    }""")
+    expect(cell(page, 2, 1)).to_have_text("01/12/24")
+    cell(page, 2, 1).click()
+    paste(page, "2024-12-01\tBE\r\n2024-12-02\tBE")
+    warning = page.get_by_text("These corrections are more than this browser keeps")
+    expect(warning).to_be_visible()
+    page.get_by_role("link", name="Status", exact=True).first.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Stay").click()
+    page.evaluate("sessionStorage.removeItem('full-1000000-0')")
+    page.get_by_role("button", name="Undo").click()
+    expect(warning).to_have_count(0)
+    page.get_by_role("link", name="Status", exact=True).first.click()
+    expect(page.get_by_role("heading", name="Status")).to_be_visible()
+
+
 def test_what_was_sent_is_kept_until_it_was_imported(visit: Visit, admin: Client) -> None:
     admin.put_entity("fix-kept", **PEOPLE)
     job_id = start_import(admin, "fix-kept", "kept.csv", people_csv(2))

@@ -19,7 +19,10 @@ def test_the_console_leads_to_the_documentation_and_its_search_finds_words(visit
     documents.on("pageerror", lambda error: complaints.append(str(error)))
     documents.reload()
     expect(documents.get_by_role("heading", name="Waybill", exact=False).first).to_be_visible()
-    documents.get_by_role("textbox", name="Search").fill("dead letters redrive")
+    search = documents.get_by_role("textbox", name="Search")
+    search.click()
+    expect(documents.locator(".md-search-result__meta")).to_have_text("Type to start searching")  # the index is loaded
+    search.press_sequentially("dead letters redrive")  # it listens for keys
     documents.locator(".md-search-result__link", has_text="Operating").first.click()
     expect(documents).to_have_url(re.compile(r"/docs/operate\.html"))
     expect(documents.locator("article").get_by_role("heading", level=1)).to_contain_text("Operating")

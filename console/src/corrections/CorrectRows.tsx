@@ -20,6 +20,7 @@ import { StatusText } from "../common/StatusText";
 import { SelectField } from "../common/fields";
 import { errorInWords, errorWithCode } from "../common/errorCodes";
 import { rowsInWords } from "../common/format";
+import { Leaving } from "../common/Leaving";
 import { ScreenLink } from "../common/links";
 import { Name } from "../common/Name";
 import { say } from "../common/notices";
@@ -70,7 +71,7 @@ function Screen({ job }: { job: Job }) {
   const filter: RowFilter = { type: query.get("type"), fieldName: query.get("field") };
   const list = useRejectedRows(jobId, filter);
   const { rows, labels, fields } = list;
-  const { edits, begin, change, undo, canUndo, keepAsSent } = useEdits(jobId);
+  const { edits, isKept, isLost, begin, change, undo, canUndo, keepAsSent } = useEdits(jobId);
   const verdicts = useVerdicts(jobId, labels, edits);
   const { data: entity, isPending: isEntityPending } = useEntity(job.entity);
   const { data: summary, isPending: isSummaryPending } = useErrorSummary(jobId);
@@ -221,6 +222,12 @@ function Screen({ job }: { job: Job }) {
           </Toggle>
         </SpaceBetween>
       </div>
+      <Leaving form={{ isChanged: isLost, settle: () => change(() => new Map()) }} />
+      {!isKept && (
+        <Alert type="warning">
+          These corrections are more than this browser keeps: import them before you leave this screen or load it again.
+        </Alert>
+      )}
       <SentCorrections edits={edits} begin={begin} change={change} />
       {repeated.length > 0 && (
         <Alert type="warning">

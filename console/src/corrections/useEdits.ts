@@ -15,12 +15,14 @@ function stored(key: string): Edits {
   }
 }
 
-function store(key: string, edits: Edits): void {
+/** False where they are more than the browser keeps, or it keeps nothing: none are kept then. */
+function store(key: string, edits: Edits): boolean {
   try {
+    sessionStorage.removeItem(key); // older ones are worse than none
     if (edits.size) sessionStorage.setItem(key, JSON.stringify([...edits]));
-    else sessionStorage.removeItem(key);
+    return true;
   } catch {
-    sessionStorage.removeItem(key); // more than the browser keeps
+    return false;
   }
 }
 
@@ -29,10 +31,11 @@ export function useEdits(jobId: string) {
   const { session } = useSession();
   const [key] = useState(() => `${PREFIX}${session?.subject}/corrections/${jobId}`); // also once the session has ended
   const [{ edits, before }, set] = useState(() => ({ edits: stored(key), before: [] as Edits[] }));
+  const [isKept, setKept] = useState(true);
   const isSent = useRef(false);
-  const save = useEffectEvent(() => !isSent.current && store(key, edits));
+  const save = useEffectEvent(() => isSent.current || store(key, edits));
   useEffect(() => {
-    const timer = setTimeout(() => save(), PAUSE_MS);
+    const timer = setTimeout(() => setKept(save()), PAUSE_MS);
     return () => clearTimeout(timer);
   }, [key, edits]);
   useEffect(() => {
@@ -45,6 +48,10 @@ export function useEdits(jobId: string) {
   }, []);
   return {
     edits,
+    /** False where a reload would lose them. */
+    isKept,
+    /** Whether leaving the screen now would lose them. */
+    isLost: () => !isKept && !isSent.current,
     /** Begins a step that can be undone. */
     begin: () => set((now) => ({ ...now, before: [...now.before.slice(1 - STEPS), now.edits] })),
     change: (change: (edits: Edits) => Edits) => set((now) => ({ ...now, edits: change(now.edits) })),
