@@ -20,6 +20,7 @@ DEFAULTS: Mapping[str, object] = {
     "format": "csv",
     "compression": "none",
     "escapeFormulas": True,
+    "destination": {"kind": "download"},
     "after": "leave",
     "order": "name",
 }
@@ -81,7 +82,7 @@ KINDS = (
         frozenset(
             {
                 *("type", "fields", "filter", "format", "dialect", "compression", "schedule", "recipients"),
-                *("webhooks", "escapeFormulas", "includeDeleted", "split"),
+                *("destination", "webhooks", "escapeFormulas", "includeDeleted", "split"),
             }
         ),
     ),

@@ -141,6 +141,13 @@ def test_false_and_empty_differ_from_nothing_where_they_mean_something(
     assert list(differences(usual, {"name": "n"}, kind)) == []
 
 
+def test_an_export_without_a_destination_is_downloaded() -> None:
+    [kind] = [each for each in KINDS if each.folder == "exports"]
+    delivered, downloaded = ({"name": "n", "destination": {"kind": each}} for each in ("s3", "download"))
+    assert list(differences({"name": "n"}, delivered, kind)) == ['/destination/kind: "s3" → "download"']
+    assert list(differences({"name": "n"}, downloaded, kind)) == []
+
+
 def test_entities_come_before_what_needs_them_and_go_after(stack: Service, folder: Path) -> None:
     serve(stack, [{**SHOWN, "name": "gone"}], [nightly(name="Old", status="SCHEDULED")])
     assert main(["apply", "defs", "--yes", "--prune", "--activate"]) == 0
